@@ -1,0 +1,91 @@
+# `make` lists the targets. Everything they need beyond Python, make and a package registry they install themselves,
+# into this folder.
+
+ENVIRONMENT := tools/bootstrap/environment
+PYTHON := .venv/bin/python
+SAM := tools/bootstrap/sam
+
+# One section of samconfig.toml: default, staging, production.
+STAGE ?= default
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help:
+	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Serve the API on this machine: HOST=127.0.0.1 PORT=3000 PARAMETERS="Name=Value ..."
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m gerbang_local
+
+.PHONY: test
+test: ## Run every test that can run here: ARGS="-k refresh" for some
+	@$(ENVIRONMENT) local test
+	@$(PYTHON) -m dynamodb_local fetch || true
+	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)
+
+.PHONY: check
+check: ## Everything that CI runs: formats, lint, types, arrows, template, build, tests
+	@exec bash .ci/run
+
+.PHONY: format
+format: ## Bring every file into the form that `make check` asks for
+	@$(ENVIRONMENT) lint
+	@.venv/bin/ruff check --fix-only .
+	@.venv/bin/ruff format .
+
+.PHONY: build
+build: ## Build functions and layers as they are deployed: STAGE=default
+	@$(SAM) build --config-env $(STAGE) $(ARGS)
+
+.PHONY: deploy
+deploy: ## Build, and create or update the stack: STAGE=default; ARGS=--guided the first time
+	@$(SAM) build --config-env $(STAGE)
+	@exec $(SAM) deploy --config-env $(STAGE) $(ARGS)
+
+.PHONY: sam-local
+sam-local: ## Serve the built functions in Lambda's containers (Docker): HOST= PORT= PARAMETERS= as run; ARGS= for sam
+	@$(ENVIRONMENT) local test
+	@exec $(PYTHON) -m sam_local start -- $(ARGS)
+
+.PHONY: sam-invoke
+sam-invoke: ## Invoke built functions with their events, in Lambda's containers: FUNCTION=LoginFunction, or every one
+	@$(ENVIRONMENT) local test
+	@exec $(PYTHON) -m sam_local invoke $(FUNCTION) -- $(ARGS)
+
+.PHONY: smoke
+smoke: ## Walk through a deployed stack as its clients do: STACK=gerbang REGION=eu-west-1, or URL=https://...
+	@$(if $(STACK)$(URL),,$(error STACK= or URL= is missing: the name of a stack, or where an API answers))
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)")
+
+.PHONY: import-legacy
+import-legacy: ## Bring users over from an old system: FILE=users.csv TABLE=name-of-the-users-table ARGS=--help
+	@$(if $(FILE),,$(error FILE= is missing: a CSV or JSON Lines file, or - for standard input))
+	@$(if $(TABLE),,$(error TABLE= is missing: the Users table of the stack, see its outputs))
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m gerbang_import --file "$(FILE)" --table "$(TABLE)" $(ARGS)
+
+.PHONY: admin
+admin: ## Find, show and change accounts of a stack: STACK=gerbang ARGS="show mira@example.com"; ARGS=--help
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m gerbang_admin $(ARGS) $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)")
+
+.PHONY: bench
+bench: ## Measure the built functions and write docs/performance.md: CASE=api/auth/login for one; ARGS="--rounds 5 --json f"
+	@$(ENVIRONMENT) local test
+	@$(SAM) build --parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
+	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
+
+.PHONY: price
+price: ## A month's bill by AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1"
+	@$(ENVIRONMENT) local test
+	@exec $(PYTHON) -m gerbang_bench price $(if $(MAU),--mau "$(MAU)") $(ARGS)
+
+REQUIREMENTS := tools/bootstrap/uv export --frozen --quiet --no-annotate --no-header --no-emit-project
+
+.PHONY: lock
+lock: ## Lock the dependencies of pyproject.toml anew, also as the layers read them
+	@tools/bootstrap/uv lock
+	@$(REQUIREMENTS) --no-default-groups --output-file layers/dependencies/requirements.txt
+	@$(REQUIREMENTS) --only-group asymmetric --output-file layers/dependencies/asymmetric.txt
