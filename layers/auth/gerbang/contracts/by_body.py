@@ -1,0 +1,73 @@
+"""Paths that serve two contracts: the body says which.
+
+At login and register a body with `username` is SnapOTP's; at refresh one with `refresh_token` and no `refreshToken`.
+The answer is in that contract, errors included. A body that cannot be read is BotLaunch's.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from gerbang import edge
+from gerbang.contracts import botlaunch, snapotp
+from gerbang.password_policy import Requirement
+from gerbang.registration import NewAccount, Registered
+from gerbang.sessions import SignedIn
+from gerbang.sign_in import Credentials
+
+REFRESH: Final = "/api/auth/refresh"
+"""The path at which another member of the body chooses."""
+
+
+class Contract(Protocol):
+    """What both contracts say of these two endpoints."""
+
+    @property
+    def PASSWORD_REQUIREMENTS(self) -> Sequence[Requirement]:  # noqa: N802 - a module's constant
+        """What it asks of a password beyond its length."""
+        ...
+
+    def credentials(self, request: edge.Request) -> Credentials:
+        """Return what a sign-in shows."""
+        ...
+
+    def new_account(self, request: edge.Request) -> NewAccount:
+        """Return the account that a registration asks for."""
+        ...
+
+    def refresh_token_of(self, request: edge.Request) -> str:
+        """Return the refresh token that a request wants to trade."""
+        ...
+
+    def refreshed(self, session: SignedIn) -> edge.Response:
+        """Return the answer with the next session."""
+        ...
+
+    def signed_in(self, session: SignedIn) -> edge.Response:
+        """Return the answer with a session."""
+        ...
+
+    def registered(self, made: Registered) -> edge.Response:
+        """Return the answer with a new account's first session."""
+        ...
+
+    def render(self, error: Exception, request: edge.Request) -> edge.Response:
+        """Return the answer with a refusal."""
+        ...
+
+
+def contract_of(request: edge.Request) -> Contract:
+    """Return the contract that a request speaks."""
+    if request.path == REFRESH:
+        is_snapotp = "refresh_token" in request.body and "refreshToken" not in request.body
+    else:
+        is_snapotp = "username" in request.body
+    return snapotp if is_snapotp else botlaunch
+
+
+def render(error: Exception, request: edge.Request) -> edge.Response:
+    """Word a refusal in the contract that the request speaks."""
+    return contract_of(request).render(error, request)
+
+
+post = edge.endpoint("POST", render)
+"""Makes a handler of POST in whichever contract the body speaks."""

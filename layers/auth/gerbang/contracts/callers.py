@@ -1,0 +1,28 @@
+"""Who is calling, read from a request."""
+
+from socket import AF_INET6, inet_ntop, inet_pton
+
+from gerbang.edge import Request
+from gerbang.mail_queue import Locale, requested_locale
+from gerbang.sessions import Client
+
+
+def client_of(request: Request) -> Client:
+    """Return the client as the limits count it and the session remembers it."""
+    return Client(address=network_of(request.source_ip), device=request.user_agent)
+
+
+def network_of(address: str) -> str:
+    """Return what of an address tells clients apart: all of IPv4, the first 64 bits of IPv6.
+
+    Whoever has one IPv6 address has 2^64 of them (RFC 6177): counting single ones would count nothing.
+    """
+    try:
+        return f"{inet_ntop(AF_INET6, inet_pton(AF_INET6, address)[:8] + bytes(8))}/64" if ":" in address else address
+    except OSError:  # no address at all: counted as it is
+        return address
+
+
+def locale_of(request: Request) -> Locale | None:
+    """Return the language that a request asks for, of those that mails are written in; None if none of them."""
+    return requested_locale(request.headers.get("accept-language"))

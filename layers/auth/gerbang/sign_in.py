@@ -1,0 +1,114 @@
+"""Signing in with a password: the same guesses, the same work and the same answer for everyone who fails."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from gerbang.bcrypt_sha256 import Verdict, is_current_format
+from gerbang.beside import beside
+from gerbang.clock import Clock, to_epoch
+from gerbang.errors import AuthError, DependencyUnavailable
+from gerbang.journal import Journal, Severity
+from gerbang.passwords import Passwords
+from gerbang.proof import UnprovedAddress
+from gerbang.rate_limits import SignInAttempt, SignInGuard
+from gerbang.sessions import Client, Sessions, SignedIn, SignInOvertaken
+from gerbang.storage.store import Change, Equal, Refused
+from gerbang.storage.users import Name, User, UserTable
+
+_NOBODY: Final = "nobody"
+"""Read where there is no account, so that an unknown name costs as many reads as a known one."""
+
+
+class InvalidCredentials(AuthError):
+    """There is no such account, or the password is not its, or it is disabled: nobody is told which."""
+
+    def __init__(self, user_id: str | None) -> None:
+        """Keep whose account was tried, for the log; None where there is none."""
+        super().__init__(user_id or "unknown")
+        self.user_id = user_id
+
+
+class EmailNotVerified(AuthError):
+    """The password is right, and the deployment lets nobody in before their address is proved."""
+
+    def __init__(self, user_id: str) -> None:
+        """Keep whose, for the log."""
+        super().__init__(user_id)
+        self.user_id = user_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A name of an account, in its canonical form, and the password that goes with it."""
+
+    name: Name
+    value: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordSignIn:
+    """Signs people in by a name of theirs and their password."""
+
+    users: UserTable
+    sessions: Sessions
+    passwords: Passwords
+    guard: SignInGuard
+    unproved: UnprovedAddress
+    journal: Journal
+    now: Clock
+
+    def sign_in(self, shown: Credentials, client: Client) -> SignedIn:
+        """Sign in the account that the credentials name. Three round trips, one after the other, and one hash.
+
+        Raises:
+            InvalidCredentials: no such account, wrong password, or disabled; all after the same work.
+            TooManyAttempts: there were too many guesses, counted before the password is looked at.
+            EmailNotVerified: the address must be proved first; said to whoever knows the password only.
+        """
+        user_id = self.users.find_id(shown.name, shown.value)
+        user, attempt = beside(
+            lambda: self.users.find(user_id or _NOBODY),
+            lambda: self.guard.reserve(user_id or f"{shown.name}#{shown.value}", client.address),
+        )
+        is_right = self._is_right(user, shown.password)
+        if user is None or not is_right or user.disabled_at is not None:
+            raise InvalidCredentials(user_id)
+        if self.unproved is UnprovedAddress.REFUSED and user.email_verified_at is None:
+            self._uncount(attempt)
+            raise EmailNotVerified(user.user_id)
+        try:
+            signed_in, _ = beside(lambda: self.sessions.open(user, client, "password"), lambda: self._uncount(attempt))
+        except SignInOvertaken as overtaken:
+            raise InvalidCredentials(user.user_id) from overtaken
+        self._renew_hash(user, shown.password)
+        return signed_in
+
+    def _is_right(self, user: User | None, password: str) -> bool:
+        verdict = self.passwords.verify(password, None if user is None else user.password_hash)
+        if verdict is Verdict.UNUSABLE and user is not None:
+            self.journal.note("password_hash_unusable", Severity.FAILURE, user_id=user.user_id)
+        return verdict is Verdict.RIGHT
+
+    def _uncount(self, attempt: SignInAttempt) -> None:
+        try:
+            self.guard.succeeded(attempt)
+        except DependencyUnavailable:  # the attempt stays counted; its owner is in all the same
+            self.journal.note("attempt_not_uncounted", Severity.REFUSAL, user_id=attempt.account)
+
+    def _renew_hash(self, user: User, password: str) -> None:
+        """Put today's hash in the place of an inherited or cheaper one, if that is still the one there (F18, F19)."""
+        old = user.password_hash
+        if old is None or not self.passwords.needs_rehash(old):
+            return
+        now = to_epoch(self.now())
+        changes: dict[str, Change] = {"password_hash": self.passwords.hash(password), "updated_at": now}
+        if not is_current_format(old):
+            changes["migrated_at"] = now
+        try:
+            outcome = self.users.change(user, changes, Equal("password_hash", old))
+        except DependencyUnavailable:
+            self.journal.note("password_hash_not_renewed", Severity.REFUSAL, user_id=user.user_id)
+            return
+        if not isinstance(outcome, Refused):
+            self.journal.note("password_hash_renewed", user_id=user.user_id)

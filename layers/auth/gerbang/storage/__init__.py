@@ -1,0 +1,1 @@
+"""What is kept, and the one way to it: a module per table over `gerbang.storage.store`."""

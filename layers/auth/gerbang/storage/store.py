@@ -1,0 +1,194 @@
+"""The promises a store keeps: consistent reads, conditional writes, all-or-nothing commits.
+
+Conditions and changes are values, not expression text. So no request can reach an expression (ASVS 1.2.4), every
+table module reads the same, and `tests/fakes.py` can keep the same promises in memory under the same test suite.
+(docs/decisions/0003-conditions-are-values.md)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+type Value = str | int | bool
+"""What an attribute may hold. Times are whole seconds since 1970, structures are JSON text."""
+
+type Item = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Names one item: a table, its partition key and, where the table has one, its sort key."""
+
+    table: str
+    pk: str
+    sk: str | None = None
+
+    @property
+    def attributes(self) -> dict[str, Value]:
+        """The key as attributes of the item."""
+        return {"pk": self.pk} if self.sk is None else {"pk": self.pk, "sk": self.sk}
+
+
+# Conditions. An attribute that is absent fulfils none of the comparisons (as in DynamoDB).
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Holds when the item has no such attribute; `Absent("pk")`: when there is no item."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Holds when the item has the attribute; `Present("pk")`: when there is an item."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """Holds when the attribute is there and equal to the value."""
+
+    attribute: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Less:
+    """Holds when the attribute is there and below the value."""
+
+    attribute: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Greater:
+    """Holds when the attribute is there and above the value."""
+
+    attribute: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Holds when at least one of the conditions does."""
+
+    conditions: tuple["Condition", ...]
+
+
+type Condition = Absent | Present | Equal | Less | Greater | AnyOf
+
+
+# Changes, for `Update.changes`; a bare value sets the attribute to it.
+
+
+@dataclass(frozen=True, slots=True)
+class Plus:
+    """Adds to a number; an absent attribute counts from 0."""
+
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOf:
+    """Takes what another attribute held before the update."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class IfAbsent:
+    """Sets the attribute only where there is none."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Removes the attribute."""
+
+
+type Change = Value | Plus | CopyOf | IfAbsent | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Writes a whole item, replacing what was there, when every condition holds of what was there."""
+
+    key: Key
+    item: Item
+    when: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Changes attributes of an item, making it if absent, when every condition holds of what was there."""
+
+    key: Key
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    when: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Removes an item when every condition holds of it."""
+
+    key: Key
+    when: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Writes nothing; its conditions must hold for the commit it is part of."""
+
+    key: Key
+    when: tuple[Condition, ...]
+
+
+type Write = Put | Update | Delete
+type Action = Write | Check
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The write was done. `item` is the item as it now stands, empty after a Put or Delete."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A condition did not hold. `item` is the item that refused, None if there was none: no second read is needed."""
+
+    item: Item | None
+
+
+type Outcome = Written | Refused
+
+type CommitOutcome = tuple[Refused | None, ...]
+"""Empty when all was committed; else nothing was, and each action has its refusal, or None if it had no part in it."""
+
+
+class Store(Protocol):
+    """Reads and writes items. Reads are strongly consistent; every method is one call to the database.
+
+    Every method raises `gerbang.errors.DependencyUnavailable` when the database did not answer, throttled, or
+    stayed in conflict with other transactions: then nothing may be assumed about the write.
+    """
+
+    def get(self, key: Key) -> Item | None:
+        """Return the item, None if there is none."""
+        ...
+
+    def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
+        """Return the items in the order asked, None for those that are not there. Keys may be in several tables."""
+        ...
+
+    def write(self, write: Write) -> Outcome:
+        """Do one write, atomically with its conditions."""
+        ...
+
+    def commit(self, *actions: Action) -> CommitOutcome:
+        """Do all of the actions or none. At most one action an item; at most 100 (DynamoDB's bound)."""
+        ...

@@ -1,0 +1,111 @@
+"""What the layers leave out of the packages they hold, and why.
+
+Every byte here is read from a cold disk or at least unpacked at a cold start, and botocore searches its data folder
+twice for every client. A cut that matches nothing stops the build, so this list cannot go stale; a cut that something
+needs fails the tests in tests/build, which make every AWS call that the functions make.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ANYWHERE: Mapping[str, str] = {
+    "**/*.pyi": "type stubs are for type checkers",
+    "**/py.typed": "as stubs",
+    "*.dist-info": "nothing asks for an installed version; pydantic searches them all for plugins",
+    "bin": "command-line tools",
+}
+"""Pattern to reason; they need not match in every layer."""
+
+OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
+    "aws_lambda_powertools": {
+        "event_handler": "gerbang.edge is the router",
+        "metrics/provider/datadog": "metrics go to CloudWatch",
+        "middleware_factory": "gerbang.edge wraps handlers",
+        "utilities/auth_alpha": "gerbang is what does that here",
+        "utilities/batch": "the mailer reports partial failures by itself",
+        "utilities/circuit_breaker": "the SDK's own retry quota is the breaker",
+        "utilities/data_classes": "gerbang.edge reads events",
+        "utilities/data_masking": "needs the encryption SDK",
+        "utilities/feature_flags": "settings are template parameters",
+        "utilities/idempotency": "writes are conditional instead",
+        "utilities/kafka": "no such event source",
+        "utilities/metadata": "nothing asks where it runs",
+        "utilities/parameters": "gerbang.storage reads secrets",
+        "utilities/parser": "gerbang.contracts are the models",
+        "utilities/streaming": "no S3",
+        "utilities/validation": "needs fastjsonschema",
+    },
+    "botocore": {
+        "data/dynamodb/2011-12-05": "the API before conditions",
+        "data/*/*/examples-1.json": "for documentation",
+        "data/*/*/waiters-2.json": "no function waits",
+    },
+    "cffi": {"": "cryptography needs only its C part, _cffi_backend"},
+    "dateutil": {
+        "zoneinfo": "a copy of the time zone database; instants are in UTC",
+        "rrule.py": "calendar recurrences",
+        "easter.py": "calendar recurrences",
+        "tz/win.py": "Windows",
+        "tzwin.py": "Windows",
+    },
+    "pycparser": {"": "parses C when cffi builds; nothing is built at run time"},
+    "pydantic": {
+        "v1": "the previous pydantic, whole",
+        "mypy.py": "a plugin for mypy",
+        "experimental": "nothing uses it",
+    },
+    "urllib3": {"contrib/emscripten": "browsers"},
+}
+"""Package to pattern to reason; each pattern must match if the package is there. An empty one is the package itself."""
+
+AWS_SERVICES = ("dynamodb", "secretsmanager", "sesv2", "sqs")
+"""The folders kept of the 400 in botocore's data: what the functions call."""
+
+AWS_ENDPOINT_PREFIXES = ("dynamodb", "email", "secretsmanager", "sqs")
+"""The same services as `endpoints.json` calls them; in every partition and region, so that a stack may be anywhere."""
+
+
+class NothingToCut(Exception):
+    """A pattern matched nothing in a package that is there: the package changed, and the list above must follow."""
+
+
+def trim(packages: Path) -> None:
+    """Cut everything listed above out of the folder *packages*.
+
+    Raises:
+        NothingToCut: A pattern matches nothing.
+    """
+    for pattern in ANYWHERE:
+        _remove(packages.glob(pattern))
+    for package, cuts in OF_A_PACKAGE.items():
+        for pattern in cuts if (packages / package).exists() else ():
+            if not _remove((packages / package).glob(pattern) if pattern else iter([packages / package])):
+                raise NothingToCut(f"{package}/{pattern}")
+    if (packages / "botocore").exists():
+        _keep_only_our_services(packages / "botocore" / "data")
+
+
+def _remove(found: Iterator[Path]) -> int:
+    paths = list(found)
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return len(paths)
+
+
+def _keep_only_our_services(data: Path) -> None:
+    services = [folder for folder in data.iterdir() if folder.is_dir()]
+    if not set(AWS_SERVICES) <= {folder.name for folder in services}:
+        raise NothingToCut(f"{data}: a service is missing from it")
+    _remove(folder for folder in services if folder.name not in AWS_SERVICES)
+
+    endpoints: dict[str, Any] = json.loads((data / "endpoints.json").read_text())
+    for partition in endpoints["partitions"]:
+        kept = {name: partition["services"][name] for name in AWS_ENDPOINT_PREFIXES if name in partition["services"]}
+        partition["services"] = kept
+    (data / "endpoints.json").write_text(json.dumps(endpoints, separators=(",", ":")))
