@@ -1,0 +1,16 @@
+"""POST /api/auth/change-password: another password for whoever knows the present one; ends the other sessions."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import snapotp
+from gerbang.contracts.callers import client_of
+
+change = runtime.password_change()  # once per container
+policy = runtime.password_policy().naming("new_password")
+
+
+@snapotp.post
+def handler(request: edge.Request) -> edge.Response:
+    """Change the caller's password."""
+    token, body = request.bearer(), request.parse(snapotp.ChangePasswordRequest)
+    change.change(token, body.current_password, body.new_password, client_of(request), policy)
+    return snapotp.done("The password was changed; other sessions have ended")

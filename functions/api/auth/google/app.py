@@ -1,0 +1,16 @@
+"""POST /api/auth/google (SnapOTP): a proved Google identity for a session."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import snapotp
+from gerbang.contracts.callers import client_of
+
+verifier = runtime.google_verifier()  # once per container
+api_keys = runtime.api_keys()
+sign_in = runtime.google_sign_in()
+
+
+@snapotp.post
+def handler(request: edge.Request) -> edge.Response:
+    """Sign in with Google; makes the account at first use."""
+    identity = snapotp.google_identity(request, verifier, api_keys)
+    return snapotp.signed_in(sign_in.sign_in(identity, client_of(request)))

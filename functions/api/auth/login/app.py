@@ -1,0 +1,15 @@
+"""POST /api/auth/login (BotLaunch; SnapOTP by user name): a password for a session."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import by_body
+from gerbang.contracts.callers import client_of
+
+sign_in = runtime.password_sign_in()  # once per container
+
+
+@by_body.post
+def handler(request: edge.Request) -> edge.Response:
+    """Sign in with e-mail or user name and password."""
+    contract = by_body.contract_of(request)
+    session = sign_in.sign_in(contract.credentials(request), client_of(request))
+    return contract.signed_in(session)

@@ -1,0 +1,12 @@
+"""GET /api/auth/me (SnapOTP): the account of an access token, from whichever contract."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import snapotp
+
+sessions = runtime.sessions()  # once per container
+
+
+@snapotp.get
+def handler(request: edge.Request) -> edge.Response:
+    """Return the caller's account."""
+    return snapotp.me(sessions.authenticate_person(request.bearer()).user)

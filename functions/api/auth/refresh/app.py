@@ -1,0 +1,13 @@
+"""POST /api/auth/refresh (BotLaunch; SnapOTP in its own words): trade a refresh token for the next session."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import by_body
+
+sessions = runtime.refreshing()  # once per container
+
+
+@by_body.post
+def handler(request: edge.Request) -> edge.Response:
+    """Trade a refresh token for the next session."""
+    contract = by_body.contract_of(request)
+    return contract.refreshed(sessions.refresh(contract.refresh_token_of(request)))

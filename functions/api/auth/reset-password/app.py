@@ -1,0 +1,16 @@
+"""POST /api/auth/reset-password (SnapOTP): a mailed token for a new password; ends every session."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import snapotp
+from gerbang.contracts.callers import client_of
+
+reset = runtime.password_reset()  # once per container
+policy = runtime.password_policy()
+
+
+@snapotp.post
+def handler(request: edge.Request) -> edge.Response:
+    """Set a new password with the token that was mailed."""
+    body = request.parse(snapotp.ResetPasswordRequest)
+    reset.reset(body.token, body.password, client_of(request), policy)
+    return snapotp.done("The password was changed; please sign in")

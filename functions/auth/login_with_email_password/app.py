@@ -1,0 +1,14 @@
+"""POST /auth/login_with_email_password (Atourin): a password for a session."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import atourin
+from gerbang.contracts.callers import client_of
+
+sign_in = runtime.password_sign_in()  # once per container
+
+
+@atourin.post
+def handler(request: edge.Request) -> edge.Response:
+    """Sign in with e-mail address and password."""
+    session = sign_in.sign_in(atourin.credentials(request), client_of(request))
+    return atourin.signed_in(session, "Success login")

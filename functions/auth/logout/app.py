@@ -1,0 +1,13 @@
+"""GET /auth/logout (Atourin): end the session of an access token."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import atourin
+
+sessions = runtime.sessions()  # once per container
+
+
+@atourin.get
+def handler(request: edge.Request) -> edge.Response:
+    """End the session; its tokens are dead from the next call on."""
+    sessions.close(request.bearer())
+    return atourin.signed_out()

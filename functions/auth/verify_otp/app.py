@@ -1,0 +1,15 @@
+"""POST /auth/verify_otp (Atourin): trade a mailed code for a session; proves the address."""
+
+from gerbang import edge, runtime
+from gerbang.contracts import atourin
+from gerbang.contracts.callers import client_of
+
+sign_in = runtime.code_sign_in()  # once per container
+
+
+@atourin.post
+def handler(request: edge.Request) -> edge.Response:
+    """Sign in with the code that was mailed to an address."""
+    email, code = atourin.code_of(request)
+    session = sign_in.sign_in(email, code, client_of(request))
+    return atourin.signed_in(session, "Success verify OTP")
