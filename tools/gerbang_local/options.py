@@ -1,0 +1,75 @@
+"""What `make run` can be told, read from the environment and the command line."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+_HOST: Final = "127.0.0.1"
+_PORT: Final = "3000"
+_HIGHEST_PORT: Final = 65_535
+# sam deploy takes `ParameterKey=Name,ParameterValue=Value` as well as `Name=Value`.
+_LONG_FORM: Final = re.compile(r"ParameterKey=([^,]+),ParameterValue=(.*)", re.DOTALL)
+
+
+class InvalidOption(Exception):
+    """An option is not what it should be. Its text is one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to serve, and where."""
+
+    template: Path
+    host: str
+    port: int  # 0: any that is free
+    dynamodb_endpoint: str | None  # None: in memory
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], arguments: Sequence[str]) -> Self:
+        """Return the options; what is not there, or empty, has its default.
+
+        Raises:
+            InvalidOption: one is malformed, or there is no such template.
+        """
+        template = Path(arguments[0] if arguments else "template.yaml").resolve()
+        if not template.is_file():
+            raise InvalidOption(f"There is no {template}: start this in the project's folder.")
+        return cls(
+            template=template,
+            host=environment.get("HOST") or _HOST,
+            port=_port(environment.get("PORT") or _PORT),
+            dynamodb_endpoint=_endpoint(environment.get("DYNAMODB_ENDPOINT") or None),
+            parameters=_parameters(environment.get("PARAMETERS", "")),
+        )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+        raise InvalidOption(f"PORT is {text!r}, not a number from 0 to {_HIGHEST_PORT}.")
+    return int(text)
+
+
+def _endpoint(text: str | None) -> str | None:
+    if text is not None and (urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname):
+        raise InvalidOption(f"DYNAMODB_ENDPOINT is {text!r}, not a URL such as http://127.0.0.1:8000.")
+    return text
+
+
+def _parameters(text: str) -> dict[str, str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InvalidOption(f"PARAMETERS cannot be read: {error}.") from None
+    parameters = {}
+    for word in words:
+        long_form = _LONG_FORM.fullmatch(word)
+        name, equals, value = (long_form[1], "=", long_form[2]) if long_form else word.partition("=")
+        if not name or not equals:
+            raise InvalidOption(f"PARAMETERS has {word!r} where Name=Value is wanted.")
+        parameters[name] = value
+    return parameters

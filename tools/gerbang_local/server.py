@@ -1,0 +1,244 @@
+"""Puts the parts together and serves them until it is told to stop."""
+
+import errno
+import logging
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, override
+
+import uvicorn
+from botocore.exceptions import EndpointConnectionError
+
+from gerbang_local.authorizers import Gatekeeper
+from gerbang_local.aws import Aws, Resources, behave_as_in_lambda
+from gerbang_local.events import Api
+from gerbang_local.functions import CannotLoad, load_functions
+from gerbang_local.gateway import Gateway, access_log
+from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
+from gerbang_local.invoker import Invoker
+from gerbang_local.mailbox import Mailbox
+from gerbang_local.memory import aws_in_memory
+from gerbang_local.options import Options
+from gerbang_local.pages import CERTS_PATH, Pages
+from gerbang_local.queues import QueueReader
+from gerbang_local.routes import Router
+from gerbang_local.stack import ACCOUNT_ID, REGION, Stack, read_stack
+from gerbang_local.template import ParameterValue, Resolver, Template, chosen_parameters
+
+# Requests under way when it is told to stop have this long.
+_GRACE_SECONDS: Final = 1
+# Heads above this are cut off by the parser; those below it get the gateway's own 431.
+_LARGEST_HEAD_READ: Final = 1024 * 1024
+_BACKLOG: Final = 2048
+
+_CERTS_PARAMETER: Final = "GoogleCertsUrl"
+_CLIENT_IDS_PARAMETER: Final = "GoogleClientIds"
+_PUBLISHABLE_KEY: Final = "PublishableKey"  # an output, or else a parameter
+_SECRET_KEY_RESOURCE: Final = "SecretApiKey"  # noqa: S105 - a logical id
+
+
+class CannotStart(Exception):
+    """The service cannot start. Its text is one sentence; a traceback worth showing is its cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Service:
+    """The parts that are started and stopped."""
+
+    stack: Stack
+    gateway: Gateway
+    invoker: Invoker
+    readers: tuple[QueueReader, ...]
+
+
+def serve(options: Options) -> None:
+    """Serve *options*' template until SIGINT or SIGTERM.
+
+    Raises:
+        TemplateError: the template, or a parameter, cannot be served.
+        CannotStart: the port is taken, a function cannot be loaded, or DynamoDB Local does not answer.
+        KeyboardInterrupt: one of the signals came, and everything has ended.
+    """
+    with ExitStack() as until_the_end:
+        listener = until_the_end.enter_context(_listening(options.host, options.port))
+        url = _url(listener)
+        behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint)
+        mailbox = Mailbox(now=lambda: datetime.now(UTC))
+        until_the_end.enter_context(aws_in_memory(mailbox))
+        service = _assemble(options, url=url, mailbox=mailbox)
+        until_the_end.callback(service.invoker.stop)
+        for reader in service.readers:
+            reader.start()
+            until_the_end.callback(reader.stop)
+        _log_to_stdout(access_log)
+        server = _Server(service.gateway, when_ready=lambda: print(_greeting(options, url, service.stack), flush=True))
+        server.run(sockets=[listener])
+
+
+def _assemble(options: Options, *, url: str, mailbox: Mailbox) -> _Service:
+    template = Template.parse(options.template.read_text("utf-8"))
+    parameters = chosen_parameters(template, options.parameters)
+    parameters |= _stand_ins(parameters, overrides=options.parameters, url=url)
+    aws = Aws()
+    resources = Resources(aws, template, parameters)
+    try:
+        resources.make_all()
+    except EndpointConnectionError as error:
+        raise CannotStart(f"DynamoDB Local does not answer at {options.dynamodb_endpoint}.") from error
+    stack = read_stack(resources.resolver, root=options.template.parent)
+    try:
+        functions = load_functions(stack)
+    except CannotLoad as error:
+        raise CannotStart(str(error)) from error.__cause__
+    invoker = Invoker(functions)
+    api = Api(account_id=ACCOUNT_ID, region=REGION)
+    client_ids = _listed(parameters.get(_CLIENT_IDS_PARAMETER, ""))
+    router = Router(stack.routes)
+    pages = Pages(
+        mailbox=mailbox,
+        issuer=StandInIssuer(client_ids[0] if client_ids else LOCAL_CLIENT_ID),
+        routes=router.routes,
+        publishable_key=_publishable_key(resources.resolver),
+        secret_key=resources.secret_value(_SECRET_KEY_RESOURCE),
+    )
+    return _Service(
+        stack=stack,
+        gateway=Gateway(
+            router=router,
+            cors=stack.cors,
+            gatekeeper=Gatekeeper(stack.authorizers, invoker, api),
+            invoker=invoker,
+            api=api,
+            pages=pages,
+        ),
+        invoker=invoker,
+        readers=tuple(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
+    )
+
+
+def _publishable_key(resolver: Resolver) -> str | None:
+    """Return the key as the deployment's outputs have it, which may make one where none was chosen."""
+    output = resolver.template.outputs.get(_PUBLISHABLE_KEY)
+    value = resolver.parameters.get(_PUBLISHABLE_KEY) if output is None else resolver.resolve(output["Value"])
+    return value if isinstance(value, str) else None
+
+
+def _stand_ins(
+    parameters: Mapping[str, ParameterValue], *, overrides: Mapping[str, str], url: str
+) -> dict[str, ParameterValue]:
+    """Return the parameters that point Google sign-in at the stand-in: what is not set, where there is such a one."""
+    stand_ins: dict[str, ParameterValue] = {}
+    if _CERTS_PARAMETER in parameters and _CERTS_PARAMETER not in overrides:
+        stand_ins[_CERTS_PARAMETER] = f"{url}{CERTS_PATH}"
+    client_ids = parameters.get(_CLIENT_IDS_PARAMETER)
+    if client_ids is not None and not _listed(client_ids):
+        stand_ins[_CLIENT_IDS_PARAMETER] = [LOCAL_CLIENT_ID] if isinstance(client_ids, list) else LOCAL_CLIENT_ID
+    return stand_ins
+
+
+def _listed(value: ParameterValue) -> list[str]:
+    values = value if isinstance(value, list) else value.split(",")
+    return [one.strip() for one in values if one.strip()]
+
+
+# --- the socket and the server ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a socket that listens already, so that a port taken is found out before anything is loaded.
+
+    Raises:
+        CannotStart: it cannot be had.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise CannotStart(f"HOST {host} is not an address: {error.strerror}.") from None
+    family, kind, protocol, _, address = min(found, key=lambda one: one[0] is not socket.AF_INET)
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free, not in TIME_WAIT
+        try:
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CannotStart(
+                    f"Port {port} of {host} is taken: choose another, PORT={port + 1} make run."
+                ) from None
+            raise CannotStart(f"Port {port} of {host} cannot be had: {error.strerror}.") from None
+        yield listener
+
+
+def _url(listener: socket.socket) -> str:
+    """Return where this machine reaches *listener*."""
+    address: tuple[str, int] = listener.getsockname()[:2]
+    host, port = address
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying when it is ready."""
+
+    def __init__(self, gateway: Gateway, *, when_ready: Callable[[], None]) -> None:
+        """Take what is served; *when_ready* is called once, when requests are answered."""
+        super().__init__(
+            uvicorn.Config(
+                gateway,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # or X-Forwarded-For would pass for the socket's address
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+                h11_max_incomplete_event_size=_LARGEST_HEAD_READ,
+                backlog=_BACKLOG,
+            )
+        )
+        self._when_ready: Final = when_ready
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._when_ready()
+
+
+def _log_to_stdout(logger: logging.Logger) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+# --- what is said at start --------------------------------------------------------------------------------------------
+
+_REGISTER: Final = "/api/auth/register"
+_REGISTRATION: Final = '{"email": "ada@example.com", "password": "Correct-horse-42", "name": "Ada"}'
+
+
+def _greeting(options: Options, url: str, stack: Stack) -> str:
+    if any(route.path == _REGISTER for route in stack.routes):
+        try_it = f"curl -X POST {url}{_REGISTER} -H 'Content-Type: application/json' -d '{_REGISTRATION}'"
+    else:
+        try_it = f"curl {url}/"
+    if options.dynamodb_endpoint is None:
+        aws = "AWS is memory (moto): accounts, sessions and mails are gone when this ends."
+    else:
+        aws = f"DynamoDB is {options.dynamodb_endpoint}. The rest of AWS is memory (moto), secrets and mails included."
+    lines = [
+        f"Listening at {url}, {len(stack.functions)} functions out of {options.template.name}. Ctrl-C ends it.",
+        f"  Try it:        {try_it}",
+        f"  Mail arrives:  {url}/_local/",
+        f"  {aws}",
+        *(f"  {notice}" for notice in stack.notices),
+    ]
+    return "\n".join(["", *lines, ""])

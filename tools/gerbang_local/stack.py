@@ -1,0 +1,352 @@
+"""What is served of a template: its functions, and the API and the queues that call them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from gerbang_local.cors import Cors
+from gerbang_local.routes import DEFAULT, Route
+from gerbang_local.template import References, Resolver, Resource, TemplateError, is_true, text_of
+
+STACK_NAME: Final = "gerbang-local"
+REGION: Final = "us-east-1"
+ACCOUNT_ID: Final = "123456789012"
+
+PSEUDO_PARAMETERS: Final[Mapping[str, str]] = {
+    "AWS::AccountId": ACCOUNT_ID,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}:stack/{STACK_NAME}/local",
+    "AWS::StackName": STACK_NAME,
+    "AWS::URLSuffix": "amazonaws.com",
+}
+
+FUNCTION: Final = "AWS::Serverless::Function"
+HTTP_API: Final = "AWS::Serverless::HttpApi"
+LAYER: Final = "AWS::Serverless::LayerVersion"
+
+_API_ID: Final = "local"
+_VERBS: Final = frozenset({"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_FORMAT_2: Final = "2.0"
+
+# Nothing on this machine sends these events; the function is loaded all the same, and its event named at start.
+_NEVER_SENT: Final = frozenset({"CloudWatchEvent", "EventBridgeRule", "SNS", "Schedule", "ScheduleV2"})
+
+# Properties that are read, and those that change nothing here. Any other stops the start.
+_FUNCTION_PROPERTIES: Final = frozenset(
+    {"CodeUri", "Environment", "Events", "FunctionName", "Handler", "Layers", "MemorySize", "Runtime", "Timeout"}
+    | {"Architectures", "AutoPublishAlias", "AutoPublishAliasAllProperties", "DeploymentPreference", "Description"}
+    | {"EphemeralStorage", "KmsKeyArn", "LoggingConfig", "PermissionsBoundary", "Policies", "PropagateTags"}
+    | {"ReservedConcurrentExecutions", "Role", "RolePath", "SnapStart", "Tags", "Tracing"}
+)
+_API_PROPERTIES: Final = frozenset(
+    {"Auth", "CorsConfiguration", "StageName"}
+    | {"AccessLogSettings", "DefaultRouteSettings", "Description", "DisableExecuteApiEndpoint", "Domain"}
+    | {"FailOnWarnings", "Name", "PropagateTags", "RouteSettings", "Tags"}
+)
+_ROUTE_PROPERTIES: Final = frozenset(
+    {"ApiId", "Auth", "Method", "Path", "PayloadFormatVersion"} | {"RouteSettings", "TimeoutInMillis"}
+)
+_AUTHORIZER_PROPERTIES: Final = frozenset(
+    {"AuthorizerPayloadFormatVersion", "EnableSimpleResponses", "FunctionArn", "Identity"}
+    | {"EnableFunctionDefaultPermissions", "FunctionInvokeRole"}
+)
+_IDENTITY_PROPERTIES: Final = frozenset({"Headers", "QueryStrings", "ReauthorizeEvery"})
+_QUEUE_PROPERTIES: Final = frozenset(
+    {"BatchSize", "Enabled", "FunctionResponseTypes", "Queue"} | {"MaximumBatchingWindowInSeconds", "ScalingConfig"}
+)
+_CORS_PROPERTIES: Final = frozenset(
+    {"AllowCredentials", "AllowHeaders", "AllowMethods", "AllowOrigins", "ExposeHeaders", "MaxAge"}
+)
+
+# Lambda's own: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-lambda-function.html
+_TIMEOUT_SECONDS: Final = 3
+_MEMORY_MB: Final = 128
+# SQS events': https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+_BATCH_SIZE: Final = 10
+# How long an HTTP API keeps an authorizer's answer unless ReauthorizeEvery says otherwise:
+# https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-httpapi-lambdaauthorizationidentity.html
+_REMEMBERED_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A Lambda function as the template describes it."""
+
+    logical_id: str
+    name: str
+    arn: str
+    folder: Path
+    handler: str  # module.attribute
+    environment: Mapping[str, str]
+    layers: tuple[Path, ...]  # what goes on sys.path
+    timeout_seconds: int
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorizer:
+    """A Lambda authorizer of the API: payload format 2.0, simple responses."""
+
+    function: str  # logical id
+    headers: tuple[str, ...]  # identity sources, in lower case
+    query_parameters: tuple[str, ...]  # identity sources
+    remembered_seconds: int  # 0: asked every time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A queue that Lambda reads for a function."""
+
+    function: str  # logical id
+    queue_arn: str
+    batch_size: int
+    reports_failures: bool  # FunctionResponseTypes has ReportBatchItemFailures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Everything that is served."""
+
+    functions: Mapping[str, Function]  # by logical id
+    routes: tuple[Route, ...]
+    authorizers: Mapping[str, Authorizer]  # by name
+    cors: Cors | None
+    triggers: tuple[Trigger, ...]
+    notices: tuple[str, ...]  # a sentence for each event that nothing here sends
+
+
+def serverless_references(resource: Resource) -> References | None:
+    """Return what a template may say of a function, layer or API; None for any other resource.
+
+    Their names and ARNs follow from their logical ids, so nothing need exist before they are spoken of.
+    """
+    match resource.type:
+        case "AWS::Serverless::Function":
+            return References(ref=_function_name(resource), attributes={"Arn": _function_arn(resource)})
+        case "AWS::Serverless::LayerVersion":
+            return References(ref=_layer_arn(resource))
+        case "AWS::Serverless::HttpApi":
+            return References(ref=_API_ID)
+        case _:
+            return None
+
+
+def _function_name(resource: Resource) -> str:
+    return f"{STACK_NAME}-{resource.logical_id}"
+
+
+def _function_arn(resource: Resource) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{_function_name(resource)}"
+
+
+def _layer_arn(resource: Resource) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:layer:{resource.logical_id}:1"
+
+
+def read_stack(resolver: Resolver, *, root: Path) -> Stack:
+    """Work out what *resolver*'s template serves; *root* is the folder its paths start from.
+
+    Raises:
+        TemplateError: something about a function, a layer or the API is wrong or not known here.
+    """
+    resources = list(resolver.active_resources())
+    apis = [one for one in resources if one.type == HTTP_API]
+    if len(apis) > 1:
+        raise TemplateError(f"{', '.join(one.logical_id for one in apis)}: one API is served here, not several")
+    # Without an API of its own, SAM makes one of Globals.HttpApi.
+    written = apis[0].properties if apis else resolver.template.globals.get("HttpApi", {})
+    with _about(apis[0].logical_id if apis else "Globals.HttpApi"):
+        api = _ApiReader(resolver.resolve(written), logical_id=apis[0].logical_id if apis else None)
+    layers = _layer_folders(resolver, resources, root)
+    functions: dict[str, Function] = {}
+    callers = _Callers()
+    for resource in resources:
+        if resource.type == FUNCTION:
+            with _about(resource.logical_id):
+                properties = resolver.resolve(resource.properties)
+                functions[resource.logical_id] = _function(resource, properties, layers=layers, root=root)
+                for name, event in properties.get("Events", {}).items():
+                    callers.add(resource.logical_id, name, event, api)
+    return Stack(
+        functions=functions,
+        routes=tuple(callers.routes),
+        authorizers=dict(api.authorizers({function.arn: function.logical_id for function in functions.values()})),
+        cors=api.cors,
+        triggers=tuple(callers.triggers),
+        notices=tuple(callers.notices),
+    )
+
+
+@contextmanager
+def _about(logical_id: str) -> Iterator[None]:
+    """Begin the sentence of any TemplateError raised within with the resource it is about."""
+    try:
+        yield
+    except TemplateError as error:
+        raise TemplateError(f"{logical_id}: {error}") from error
+
+
+def _only_known(properties: Mapping[str, Any], known: frozenset[str], where: str = "") -> None:
+    for name in properties:
+        if name not in known:
+            raise TemplateError(f"{where}{name} is not served here")
+
+
+def _layer_folders(resolver: Resolver, resources: Iterable[Resource], root: Path) -> dict[str, Path]:
+    """Return the folder that a layer puts on sys.path, by the layer's ARN."""
+    folders = {}
+    for resource in resources:
+        if resource.type == LAYER:
+            with _about(resource.logical_id):
+                content = root / text_of(resolver.resolve(resource.properties.get("ContentUri")))
+                if not content.is_dir():
+                    raise TemplateError(f"ContentUri {content} is not a folder")
+            folders[_layer_arn(resource)] = content / "python" if (content / "python").is_dir() else content
+    return folders
+
+
+def _function(resource: Resource, properties: Mapping[str, Any], *, layers: Mapping[str, Path], root: Path) -> Function:
+    _only_known(properties, _FUNCTION_PROPERTIES)
+    for required in ("CodeUri", "Handler"):
+        if required not in properties:
+            raise TemplateError(f"it has no {required}")
+    folder = root / text_of(properties["CodeUri"])
+    if not folder.is_dir():
+        raise TemplateError(f"CodeUri {folder} is not a folder")
+    for layer in properties.get("Layers", []):
+        if layer not in layers:
+            raise TemplateError(f"layer {layer} is not in the template")
+    variables = properties.get("Environment", {}).get("Variables", {})
+    return Function(
+        logical_id=resource.logical_id,
+        name=_function_name(resource),
+        arn=_function_arn(resource),
+        folder=folder,
+        handler=text_of(properties["Handler"]),
+        environment={name: text_of(value) for name, value in variables.items()},
+        layers=tuple(layers[layer] for layer in properties.get("Layers", [])),
+        timeout_seconds=int(properties.get("Timeout", _TIMEOUT_SECONDS)),
+        memory_mb=int(properties.get("MemorySize", _MEMORY_MB)),
+    )
+
+
+def _trigger(function: str, details: Mapping[str, Any]) -> Trigger:
+    _only_known(details, _QUEUE_PROPERTIES, "SQS event: ")
+    return Trigger(
+        function=function,
+        queue_arn=text_of(details.get("Queue")),
+        batch_size=int(details.get("BatchSize", _BATCH_SIZE)),
+        reports_failures="ReportBatchItemFailures" in details.get("FunctionResponseTypes", []),
+    )
+
+
+class _ApiReader:
+    """Reads the API's properties, resolved."""
+
+    def __init__(self, properties: Mapping[str, Any], *, logical_id: str | None) -> None:
+        _only_known(properties, _API_PROPERTIES)
+        if properties.get("StageName", DEFAULT) != DEFAULT:
+            raise TemplateError("StageName is not served here: paths would begin with it")
+        auth = properties.get("Auth", {})
+        _only_known(auth, frozenset({"Authorizers", "DefaultAuthorizer", "EnableIamAuthorizer"}), "Auth.")
+        if is_true(auth.get("EnableIamAuthorizer")):
+            raise TemplateError("Auth.EnableIamAuthorizer is not served here")
+        self._authorizers: Mapping[str, Mapping[str, Any]] = auth.get("Authorizers", {})
+        self._default_authorizer: str | None = auth.get("DefaultAuthorizer")
+        self._logical_id = logical_id
+        self.cors = _cors(properties.get("CorsConfiguration"))
+
+    def route(self, function: str, details: Mapping[str, Any]) -> Route:
+        """Return the route of an `HttpApi` event."""
+        _only_known(details, _ROUTE_PROPERTIES, "HttpApi event: ")
+        if text_of(details.get("PayloadFormatVersion", _FORMAT_2)) != _FORMAT_2:
+            raise TemplateError("PayloadFormatVersion is not 2.0")
+        if self._logical_id is not None and "ApiId" not in details:
+            raise TemplateError("HttpApi event: it has no ApiId, so that SAM would make a second API for it")
+        path = text_of(details.get("Path", DEFAULT))
+        method = text_of(details.get("Method", "ANY")).upper().replace("*", "ANY")
+        if method not in _VERBS:
+            raise TemplateError(f"method {method} is not one that an HTTP API routes")
+        auth = details.get("Auth", {})
+        _only_known(auth, frozenset({"Authorizer"}), "HttpApi event: Auth.")
+        authorizer = auth.get("Authorizer", self._default_authorizer)
+        if authorizer == "NONE":
+            authorizer = None
+        if authorizer is not None and authorizer not in self._authorizers:
+            raise TemplateError(f"there is no authorizer {authorizer}")
+        return Route(method=method, path=path, function=function, authorizer=authorizer)
+
+    def authorizers(self, functions_by_arn: Mapping[str, str]) -> Iterator[tuple[str, Authorizer]]:
+        """Yield the authorizers by name."""
+        for name, properties in self._authorizers.items():
+            _only_known(properties, _AUTHORIZER_PROPERTIES, f"authorizer {name}: ")
+            if text_of(properties.get("AuthorizerPayloadFormatVersion")) != _FORMAT_2:
+                raise TemplateError(f"authorizer {name}: AuthorizerPayloadFormatVersion is not 2.0")
+            if not is_true(properties.get("EnableSimpleResponses")):
+                raise TemplateError(f"authorizer {name}: EnableSimpleResponses is not true")
+            if (arn := text_of(properties.get("FunctionArn"))) not in functions_by_arn:
+                raise TemplateError(f"authorizer {name}: {arn} is not a function of this template")
+            identity = properties.get("Identity", {})
+            _only_known(identity, _IDENTITY_PROPERTIES, f"authorizer {name}: Identity.")
+            headers = tuple(header.lower() for header in identity.get("Headers", []))
+            queries = tuple(identity.get("QueryStrings", []))
+            remembered = int(identity.get("ReauthorizeEvery", _REMEMBERED_SECONDS if headers or queries else 0))
+            yield (
+                name,
+                Authorizer(
+                    function=functions_by_arn[arn],
+                    headers=headers,
+                    query_parameters=queries,
+                    remembered_seconds=remembered,
+                ),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Callers:
+    """What calls the functions, gathered from their events."""
+
+    routes: list[Route] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def add(self, function: str, name: str, event: Mapping[str, Any], api: _ApiReader) -> None:
+        """Take up the event *name* of *function*."""
+        kind, details = event.get("Type"), event.get("Properties", {})
+        match kind:
+            case "HttpApi":
+                self.routes.append(api.route(function, details))
+            case "SQS" if not is_true(details.get("Enabled", True)):
+                self.notices.append(f"{function}.{name} is switched off.")
+            case "SQS":
+                self.triggers.append(_trigger(function, details))
+            case _ if kind in _NEVER_SENT:
+                self.notices.append(f"{function}.{name}: nothing here sends {kind} events.")
+            case _:
+                raise TemplateError(f"event {name} is of type {kind}, which is not served here")
+
+
+def _cors(configuration: Any) -> Cors | None:
+    match configuration:
+        case None | False:
+            return None
+        case True:  # https://github.com/aws/serverless-application-model: every origin
+            return Cors(origins=("*",))
+        case dict():
+            _only_known(configuration, _CORS_PROPERTIES, "CorsConfiguration.")
+            cors = Cors(
+                origins=tuple(configuration.get("AllowOrigins", [])),
+                methods=tuple(configuration.get("AllowMethods", [])),
+                headers=tuple(configuration.get("AllowHeaders", [])),
+                exposed_headers=tuple(configuration.get("ExposeHeaders", [])),
+                max_age_seconds=int(configuration["MaxAge"]) if "MaxAge" in configuration else None,
+                allows_credentials=is_true(configuration.get("AllowCredentials")),
+            )
+            if cors.allows_credentials and "*" in cors.origins:
+                raise TemplateError("CorsConfiguration: AWS refuses AllowCredentials for every origin")
+            return cors
+        case _:
+            raise TemplateError("CorsConfiguration is neither true nor a mapping")
