@@ -1,0 +1,108 @@
+"""Makes an account of a record, or says why not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+from gerbang import legacy_passwords
+from gerbang.clock import Clock
+from gerbang.contracts.fields import LONGEST_NAME, Name
+from gerbang.emails import InvalidEmail, canonical
+from gerbang.legacy_passwords import LegacyHash, LegacyHashRefused
+from gerbang.storage.users import User
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from gerbang_import.reading import Record, Refusal
+
+LONGEST_LOCALE: Final = 35
+"""Characters that RFC 5646, section 4.4.1, expects of a language tag at most."""
+
+
+class Row(BaseModel):
+    """The columns that are read, with what they may hold."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    password_hash: Annotated[str, StringConstraints(min_length=1)]
+    name: Name | None = None
+    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,30}$")] | None = None
+    """As SnapOTP's contract has it."""
+    id: UUID | None = None
+    created_at: datetime | None = None
+    email_verified: bool = False
+    locale: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=LONGEST_LOCALE)]
+        | None
+    ) = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An account that may be written."""
+
+    line: int
+    email: str
+    user: User
+    """Complete, but that its hash may have to be wrapped."""
+    inherited: legacy_passwords.Inherited
+
+    def finished(self, cost: int) -> User:
+        """Return the account as it is to be kept: a weak hash wrapped, which takes a bcrypt hash of *cost*."""
+        if isinstance(self.inherited, LegacyHash) and self.inherited.is_weak:
+            return replace(self.user, password_hash=legacy_passwords.wrap(self.inherited, cost=cost))
+        return self.user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafter:
+    """Makes accounts of records."""
+
+    now: Clock
+    new_id: Callable[[], str]
+    new_number: Callable[[], int]
+
+    def draft(self, record: Record) -> Draft | Refusal:
+        """Return the account that a record describes, or why it describes none."""
+        try:
+            row = Row.model_validate(record.fields)
+            email = canonical(row.email)
+            inherited = legacy_passwords.parse(row.password_hash)
+            return Draft(line=record.line, email=email, user=self._user(row, email), inherited=inherited)
+        except ValidationError as invalid:
+            return Refusal(record.line, "; ".join(_reasons(invalid)))
+        except InvalidEmail:
+            return Refusal(record.line, "email: is not an address that mail could be sent to")
+        except LegacyHashRefused as refused:
+            return Refusal(record.line, f"password_hash: {refused}")
+
+    def _user(self, row: Row, email: str) -> User:
+        now = self.now()
+        created_at = now if row.created_at is None else min(_in_utc(row.created_at), now)
+        return User(
+            user_id=str(row.id) if row.id else self.new_id(),
+            name=row.name or email.partition("@")[0][:LONGEST_NAME],
+            number=self.new_number(),
+            email=email,
+            email_as_typed=row.email,
+            email_verified_at=created_at if row.email_verified else None,
+            username=row.username,
+            password_hash=row.password_hash,
+            locale=row.locale,
+            created_at=created_at,
+            updated_at=now,
+        )
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _reasons(invalid: ValidationError) -> list[str]:
+    """Return what is wrong, column by column, in pydantic's words, which do not quote the value."""
+    return [
+        f"{error['loc'][0]}: {'is missing' if error['type'] == 'missing' else error['msg']}"
+        for error in invalid.errors(include_url=False, include_input=False, include_context=False)
+    ]

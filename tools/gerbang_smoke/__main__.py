@@ -1,0 +1,96 @@
+"""`python -m gerbang_smoke --stack NAME [--region R]`, or `--url URL`: walk through a deployed stack.
+
+Registers one person under a new address at example.com, goes through every contract's doors, and deletes the account
+again where the credentials at hand may; else says what it left. The account and region are those of every AWS tool.
+
+Exit status: 0 when every step was answered as it must be, 1 when one was not, 2 when there was nothing to walk.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+from gerbang.accounts import ChangedMeanwhile, NoSuchAccount
+from gerbang.errors import DependencyUnavailable
+from gerbang_admin.stacks import Stack, UnknownStack
+
+from gerbang_smoke.http import Api, NoAnswer, NotAnAddress
+from gerbang_smoke.walk import Deviation, Walk
+
+PASSED: Final = 0
+DEVIATED: Final = 1
+NOT_WALKED: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Walk through what the arguments name, and return the exit status."""
+    options = _options(arguments)
+    session = Session(profile=options.profile)
+    if options.region:
+        session.set_config_variable("region", options.region)
+    try:
+        stack = None if options.stack is None else Stack.find(session, options.stack)
+        api = Api.at(options.url or (stack.output("ApiUrl") if stack else ""))
+    except (UnknownStack, NotAnAddress) as error:
+        print(error, file=sys.stderr)
+        return NOT_WALKED
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS did not say where the stack is: {error}", file=sys.stderr)
+        return NOT_WALKED
+    walk = Walk(api=api, publishable_key=stack.outputs.get("PublishableKey") if stack else None)
+    try:
+        return _walked(walk)
+    finally:
+        _tidy(walk, stack, session)
+
+
+def _walked(walk: Walk) -> int:
+    started, taken = time.monotonic(), 0
+    print(f"Walking through {walk.api.parts.geturl()} as {walk.email}", flush=True)
+    try:
+        for step in walk.steps():
+            taken += 1
+            print(f"  {step.name:<34} {step.answer.status}  {step.answer.milliseconds:>6} ms", flush=True)
+    except (Deviation, NoAnswer) as error:
+        print(f"  FAILED at step {taken + 1}, {error}", file=sys.stderr)
+        return DEVIATED
+    print(f"  {taken} steps, all as they must be, in {time.monotonic() - started:.1f} s")
+    return PASSED
+
+
+def _tidy(walk: Walk, stack: Stack | None, session: Session) -> None:
+    if not walk.has_begun:
+        return
+    left = f"Left behind: the account of {walk.email} and its organisation, if they were made"
+    if stack is None:
+        print(f"{left}.")
+        return
+    try:
+        accounts = stack.accounts(session)
+        accounts.delete(accounts.find(walk.email))
+    except NoSuchAccount:
+        print("Nothing is left behind.")
+    except (BotoCoreError, ClientError, DependencyUnavailable, UnknownStack, ChangedMeanwhile) as error:
+        print(f"{left}: {type(error).__name__}: {error}")
+    else:
+        print("Nothing is left behind.")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="gerbang_smoke", description="Walk through a deployed stack.")
+    parser.add_argument("--stack", help="the stack's name in CloudFormation")
+    parser.add_argument("--region", help="the stack's region (default: as for every AWS tool)")
+    parser.add_argument("--profile", help="of ~/.aws/config (default: as for every AWS tool)")
+    parser.add_argument("--url", help="walk here instead of at the stack's ApiUrl: a domain of your own, or make run")
+    options = parser.parse_args(arguments)
+    if not options.stack and not options.url:
+        parser.error("--stack or --url is wanted")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The walk: what a person's clients do in a day, and what each step must answer. No mail is sent to anybody."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from gerbang_smoke.http import Answer, Api, NoAnswer
+
+_ON_EVERY_ANSWER: Final = {
+    "cache-control": "no-store",
+    "content-type": "application/json; charset=utf-8",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+}
+_NOBODYS_ORGANIZATION: Final = "org_4GvNsV2Rm8pW1kQz7TjYbX"
+_TOKEN: Final = "eyJ"  # noqa: S105 - how the base64url of a JSON object, a token's first part, begins
+_ORIGIN: Final = "https://app.example.com"
+
+
+class Deviation(Exception):
+    """A step was not answered as it must be. Its text says what was wanted and what came, without any token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step that was taken."""
+
+    name: str
+    answer: Answer
+
+
+@dataclass(slots=True, kw_only=True)
+class Walk:
+    """One person who registers, signs in everywhere, and signs out."""
+
+    api: Api
+    publishable_key: str | None
+    """What clients send as `apikey`; without it the step that needs it is left out."""
+    email: str = field(default_factory=lambda: f"smoke-{secrets.token_hex(8)}@example.com")
+    password: str = field(default_factory=lambda: f"Smoke-{secrets.token_hex(8)}-1", repr=False)
+    has_begun: bool = False
+    """Whether registering was tried, so that there may be an account."""
+    _access: str = field(default="", repr=False)
+    _refresh: str = field(default="", repr=False)
+    _organization: str = ""
+
+    def steps(self) -> Iterator[Step]:
+        """Take the steps, one after the other.
+
+        Raises:
+            Deviation: one was not answered as it must be; nothing after it was tried.
+            NoAnswer: nobody answered.
+        """
+        for name, take in self._plan():
+            try:
+                answer = take()
+            except (Deviation, NoAnswer) as error:
+                raise type(error)(f"{name}: {error}") from error
+            yield Step(name, answer)
+
+    def _plan(self) -> Iterator[tuple[str, Callable[[], Answer]]]:
+        yield "register", self._register
+        yield "register twice", lambda: self._post("/api/auth/register", self._registration(), HTTPStatus.CONFLICT)
+        yield "wrong password", lambda: self._sign_in("/api/auth/login", HTTPStatus.BAD_REQUEST, self.password + "?")
+        yield "sign in", self._login
+        yield "refresh", self._trade
+        yield "me", self._me
+        yield "organisation", lambda: self._organisation(HTTPStatus.OK, self._organization)
+        yield "another's organisation", lambda: self._organisation(HTTPStatus.FORBIDDEN, _NOBODYS_ORGANIZATION)
+        yield "no token", lambda: self._ask("GET", "/api/organization", HTTPStatus.UNAUTHORIZED, ours={})
+        if self.publishable_key is not None:
+            yield "refresh as Supabase's clients do", self._trade_at_gotrue
+        yield "sign in at Atourin's door", lambda: self._sign_in("/auth/login_with_email_password", HTTPStatus.OK)
+        yield "sign out", lambda: self._ask("POST", "/api/auth/logout", HTTPStatus.OK, authorization=self._bearer())
+        yield (
+            "dead access token",
+            lambda: self._ask("GET", "/api/auth/me", HTTPStatus.UNAUTHORIZED, authorization=self._bearer()),
+        )
+        yield (
+            "dead refresh token",
+            lambda: self._post("/api/auth/refresh", {"refreshToken": self._refresh}, HTTPStatus.UNAUTHORIZED),
+        )
+        yield "nothing there", lambda: self._ask("GET", "/api/auth/nothing", HTTPStatus.NOT_FOUND)
+        yield "wrong method", lambda: self._ask("GET", "/api/auth/login", HTTPStatus.METHOD_NOT_ALLOWED)
+        yield "public keys", self._public_keys
+        yield "browsers' preflight", self._preflight
+
+    def _registration(self) -> dict[str, str]:
+        return {"email": self.email, "password": self.password, "name": "Smoke test"}
+
+    def _register(self) -> Answer:
+        self.has_begun = True
+        answer = self._post("/api/auth/register", self._registration(), HTTPStatus.CREATED)
+        self._organization = str(self._member(answer, "data", "organization", "id"))
+        return answer
+
+    def _sign_in(self, path: str, wanted: HTTPStatus, password: str | None = None) -> Answer:
+        return self._post(path, {"email": self.email, "password": password or self.password}, wanted)
+
+    def _login(self) -> Answer:
+        answer = self._sign_in("/api/auth/login", HTTPStatus.OK)
+        self._take_up(answer, ("data", "accessToken"), ("data", "refreshToken"))
+        return answer
+
+    def _trade(self) -> Answer:
+        before = self._refresh
+        answer = self._post("/api/auth/refresh", {"refreshToken": before}, HTTPStatus.OK)
+        self._take_up(answer, ("data", "accessToken"), ("data", "refreshToken"))
+        if self._refresh == before:
+            raise Deviation("the refresh token was not rotated")
+        return answer
+
+    def _trade_at_gotrue(self) -> Answer:
+        answer = self._ask(
+            "POST",
+            "/auth/v1/token?grant_type=refresh_token",
+            HTTPStatus.OK,
+            {"refresh_token": self._refresh},
+            apikey=self.publishable_key or "",
+        )
+        self._take_up(answer, ("access_token",), ("refresh_token",))
+        return answer
+
+    def _me(self) -> Answer:
+        answer = self._ask("GET", "/api/auth/me", HTTPStatus.OK, authorization=self._bearer())
+        if self._member(answer, "data", "email") != self.email:
+            raise Deviation("the account is somebody else's")
+        return answer
+
+    def _organisation(self, wanted: HTTPStatus, organization_id: str) -> Answer:
+        # A 403 of the authorizer has API Gateway's own words and headers.
+        ours = _ON_EVERY_ANSWER if wanted is HTTPStatus.OK else {}
+        return self._ask(
+            "GET",
+            "/api/organization",
+            wanted,
+            ours=ours,
+            authorization=self._bearer(),
+            x_organization_id=organization_id,
+        )
+
+    def _public_keys(self) -> Answer:
+        kept = {**_ON_EVERY_ANSWER, "cache-control": "public, max-age=600"}
+        answer = self._ask("GET", "/.well-known/jwks.json", HTTPStatus.OK, ours=kept)
+        keys = self._member(answer, "keys")
+        if not isinstance(keys, list) or any("d" in key or "k" in key for key in keys):
+            raise Deviation("the public keys are no list, or not public")
+        return answer
+
+    def _preflight(self) -> Answer:
+        answer = self.api.ask(
+            "OPTIONS",
+            "/api/auth/login",
+            origin=_ORIGIN,
+            access_control_request_method="POST",
+            access_control_request_headers="content-type",
+        )
+        if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
+            raise Deviation(f"wanted 204, got {answer.status}")
+        if answer.headers.get("access-control-allow-origin", "*") not in {"*", _ORIGIN}:  # or other origins alone
+            raise Deviation("pages of an origin that was not asked for may call")
+        return answer
+
+    def _post(self, path: str, body: Mapping[str, Any], wanted: HTTPStatus) -> Answer:
+        return self._ask("POST", path, wanted, body)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        wanted: HTTPStatus,
+        body: Mapping[str, Any] | None = None,
+        *,
+        ours: Mapping[str, str] = _ON_EVERY_ANSWER,
+        **headers: str,
+    ) -> Answer:
+        answer = self.api.ask(method, path, body, **headers)
+        if answer.status != wanted:
+            raise Deviation(f"wanted {wanted.value}, got {answer.status}: {self._told(answer)}")
+        for name, value in ours.items():
+            if answer.headers.get(name) != value:
+                raise Deviation(f"wanted {name}: {value}, got {answer.headers.get(name, 'none')}")
+        return answer
+
+    def _told(self, answer: Answer) -> str:
+        return "an answer with tokens, which is not repeated here" if _TOKEN in answer.text else answer.text[:300]
+
+    def _take_up(self, answer: Answer, access: tuple[str, ...], refresh: tuple[str, ...]) -> None:
+        self._access = str(self._member(answer, *access))
+        self._refresh = str(self._member(answer, *refresh))
+
+    def _member(self, answer: Answer, *path: str) -> Any:
+        found: Any = answer.json
+        for name in path:
+            if not isinstance(found, dict) or name not in found:
+                raise Deviation(f"the answer has no {'.'.join(path)}")
+            found = found[name]
+        return found
+
+    def _bearer(self) -> str:
+        return f"Bearer {self._access}"

@@ -1,0 +1,10 @@
+"""The built functions in Lambda's own containers, by SAM CLI, against stand-ins of AWS (`make sam-local`).
+
+Nearer to AWS than `make run`: the artefacts that are deployed, one process a function, the runtime's own interpreter.
+It needs Docker, and takes seconds where `make run` takes milliseconds.
+
+    stand_ins    tables in DynamoDB Local, secrets in moto's server, mails in a post office; made as the template says
+    post_office  what takes mails in the place of SES
+    sam          SAM CLI: building, serving, invoking
+    __main__     the commands
+"""

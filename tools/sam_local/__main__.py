@@ -1,0 +1,92 @@
+"""`python -m sam_local`: serve the built functions by `sam local start-api`; `python -m sam_local invoke`: invoke them.
+
+`invoke` takes the logical ids of functions (every one if none are named) and sends each its events of `events/`, prints
+the answers and ends with status 1 if a function failed. What comes after `--` goes to SAM CLI.
+
+Settings are those of `make run`: PORT, HOST, DYNAMODB_ENDPOINT, PARAMETERS. Exit status: 0 after Ctrl-C, 1 with one
+sentence if something could not be done.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import dynamodb_local
+from gerbang_local.options import InvalidOption, Options
+from gerbang_local.stack import Function
+from gerbang_local.template import TemplateError
+
+from sam_local.sam import Sam, SamFailed
+from sam_local.stand_ins import StandIns, stand_ins
+
+_REFUSALS: Final = frozenset({"RotationRefused", "Unauthorized"})
+"""What functions raise to refuse, as AWS wants them to (docs/decisions/0007-authorizer-401.md)."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say, and return the exit status."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # alike, and also where a shell in the background ignores SIGINT
+        signal.signal(ending, signal.default_int_handler)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    chosen = _arguments(arguments[:end])
+    try:
+        options = Options.from_environment(os.environ, [])
+        with stand_ins(options) as made, Sam.built(options, made, arguments[end + 1 :]) as sam:
+            if chosen.command == "invoke":
+                return _invoke(sam, made, chosen.functions)
+            print(f"Mails arrive at {made.mails}, the API answers at http://{options.host}:{options.port}.", flush=True)
+            sam.start_api()
+    except (InvalidOption, TemplateError, dynamodb_local.Unavailable) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except SamFailed:
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _invoke(sam: Sam, made: StandIns, names: Sequence[str]) -> int:
+    failed = 0
+    for name in names or made.stack.functions:
+        function = made.stack.functions.get(name)
+        if function is None:
+            print(f"There is no function {name}.", file=sys.stderr)
+            return 1
+        for event in events_of(function, sam.options.template.parent):
+            answer = sam.invoke(name, event)
+            print(f"{name} {event.relative_to(sam.options.template.parent)}\n    {answer}", flush=True)
+            failed += is_failure(answer)
+    return 1 if failed else 0
+
+
+def events_of(function: Function, root: Path) -> Iterator[Path]:
+    """Yield the events of a function: those in the folder of `events/` that is named as its own of `functions/`."""
+    yield from sorted((root / "events" / function.folder.relative_to(root / "functions")).glob("*.json"))
+
+
+def is_failure(answer: str) -> bool:
+    """Say whether the function failed: not where raising is how it refuses."""
+    try:
+        parsed: Any = json.loads(answer)
+    except ValueError:
+        return True
+    return isinstance(parsed, dict) and "errorMessage" in parsed and parsed.get("errorType") not in _REFUSALS
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="sam_local", description="The built functions in Lambda's containers.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("start", help="serve the API (the default)")
+    invoke = commands.add_parser("invoke", help="invoke functions with their events")
+    invoke.add_argument("functions", nargs="*", metavar="FUNCTION", help="logical ids; every function if none")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
