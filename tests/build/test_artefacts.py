@@ -1,0 +1,179 @@
+"""What is deployed: sizes, bytecode, wheels for the right machine, and nothing missing."""
+
+import importlib.util
+import json
+import marshal
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.build.artefacts import (
+    ARCHITECTURES,
+    ROOT,
+    Build,
+    build_for,
+    files,
+    this_machine,
+    unpacked_bytes,
+    zipped_bytes,
+)
+
+pytestmark = pytest.mark.build
+
+MEGABYTE = 1_000_000
+
+UNCHECKED_HASH = 1
+"""The flags of bytecode that is used without looking at its source (PEP 552)."""
+
+MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
+"""e_machine of the ELF header: EM_X86_64, EM_AARCH64."""
+
+GLIBC_OF_LAMBDA = (2, 34)
+"""Amazon Linux 2023, on which python3.13 runs."""
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def build(request: pytest.FixtureRequest) -> Build:
+    return build_for(request.param)
+
+
+def test_the_layers_stay_small(build: Build) -> None:
+    zipped = {layer: zipped_bytes(folder) for layer, folder in build.layers.items()}
+    unpacked = {layer: unpacked_bytes(folder) for layer, folder in build.layers.items()}
+
+    assert sum(zipped.values()) <= 14 * MEGABYTE, zipped
+    assert sum(unpacked.values()) <= 45 * MEGABYTE, unpacked
+    assert zipped["DependenciesLayer"] <= 7 * MEGABYTE, zipped
+
+
+def test_a_function_is_a_few_kilobytes(build: Build) -> None:
+    sizes = {function: zipped_bytes(folder) for function, folder in build.functions.items()}
+
+    assert {function: size for function, size in sizes.items() if size > 10_000} == {}
+
+
+def test_every_source_has_bytecode_that_lambda_will_use(build: Build) -> None:
+    mounted = {"/opt": build.layers.values(), "/var/task": build.functions.values()}
+    wrong = [
+        f"{source.relative_to(build.folder)}: {fault}"
+        for place, folders in mounted.items()
+        for folder in folders
+        for source in folder.rglob("*.py")
+        if (fault := fault_of_bytecode(source, mounted_at=f"{place}/{source.relative_to(folder)}"))
+    ]
+
+    assert wrong == []
+
+
+def fault_of_bytecode(source: Path, *, mounted_at: str) -> str | None:
+    bytecode = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+    if not bytecode.exists():
+        return "has none"
+    content = bytecode.read_bytes()
+    if content[:4] != importlib.util.MAGIC_NUMBER:
+        return "is of another version of Python"
+    if int.from_bytes(content[4:8], "little") != UNCHECKED_HASH:
+        return "is checked against its source"
+    if content[8:16] != importlib.util.source_hash(source.read_bytes()):
+        return "was made from another source"
+    named = marshal.loads(content[16:]).co_filename  # noqa: S302 - our own build
+    return None if named == mounted_at else f"names {named} in tracebacks"
+
+
+def test_extension_modules_run_on_lambda(build: Build) -> None:
+    extensions = [path for layer in build.layers.values() for path in layer.rglob("*.so")]
+    machines = {path.name: int.from_bytes(path.read_bytes()[18:20], "little") for path in extensions}
+    newest_glibc = max(
+        tuple(int(part) for part in version.split(b"."))
+        for path in extensions
+        for version in re.findall(rb"GLIBC_(\d+\.\d+)", path.read_bytes())
+    )
+
+    assert sorted(path.name.split(".")[0] for path in extensions) == [
+        "_bcrypt",
+        "_cffi_backend",
+        "_pydantic_core",
+        "_rust",
+    ]
+    assert set(machines.values()) == {MACHINES[build.architecture]}, machines
+    assert newest_glibc <= GLIBC_OF_LAMBDA
+
+
+def test_nothing_that_only_developers_read_is_deployed(build: Build) -> None:
+    useless = re.compile(r"\.(pyi|md|rst|typed|toml)$|\.dist-info/|/tests?/|(^|/)(Makefile|requirements\.txt)$")
+    folders = [*build.layers.values(), *build.functions.values()]
+
+    found = [str(path) for folder in folders for path in files(folder) if useless.search(str(path.relative_to(folder)))]
+
+    assert found == []
+
+
+def test_the_package_is_deployed_whole(build: Build) -> None:
+    package = ROOT / "layers" / "auth" / "gerbang"
+    deployed = build.layers["AuthLayer"] / "python" / "gerbang"
+
+    ours = {path.relative_to(package): path.read_bytes() for path in files(package) if "__pycache__" not in path.parts}
+
+    assert {path for path, content in ours.items() if (deployed / path).read_bytes() != content} == set()
+
+
+IMPORT_EVERYTHING = """
+import ast, importlib, json, sys
+path, sources = json.load(sys.stdin)
+sys.path[:0] = path
+wanted = set()
+def collect(node):
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Import):
+        wanted.update((alias.name, None) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        wanted.update((node.module, alias.name) for alias in node.names)
+    for child in ast.iter_child_nodes(node):
+        collect(child)
+for source in sources:
+    collect(ast.parse(open(source, encoding="utf-8").read()))
+missing = []
+for module, name in sorted(wanted, key=str):
+    try:
+        found = importlib.import_module(module)
+        if name is not None and not hasattr(found, name):
+            importlib.import_module(f"{module}.{name}")
+    except ImportError as error:
+        missing.append(f"{module}.{name}: {error}")
+elsewhere = {
+    name: module.__file__
+    for name, module in sys.modules.items()
+    if "site-packages" in (getattr(module, "__file__", None) or "")
+}
+json.dump({"missing": missing, "elsewhere": elsewhere}, sys.stdout)
+"""
+
+
+def test_whatever_a_function_may_import_is_deployed() -> None:
+    """Also what is imported on first use only; mistakes that unit tests, with everything installed, cannot see."""
+    build = build_for(this_machine())
+    functions = [path for folder in build.functions.values() for path in folder.glob("*.py")]
+    package = list((build.layers["AuthLayer"] / "python").rglob("*.py"))
+
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", IMPORT_EVERYTHING],
+        input=json.dumps([build.path, [str(path) for path in functions + package]]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(answer.stdout) == {"missing": [], "elsewhere": {}}
+
+
+def test_cryptography_is_only_in_the_layer_that_is_named_after_it() -> None:
+    """PyJWT imports it wherever it finds it."""
+    build = build_for(this_machine())
+
+    holding = [name for name, layer in build.layers.items() if (layer / "python" / "cryptography").exists()]
+
+    assert holding == ["AsymmetricLayer"]

@@ -1,0 +1,61 @@
+"""botocore without most of its data calls AWS as the whole one does."""
+
+import json
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trim
+
+from tests.build.artefacts import build_for, this_machine
+
+pytestmark = pytest.mark.build
+
+
+def probed(path: str) -> dict[str, Any]:
+    probe = str(Path(__file__).with_name("aws_probe.py"))
+    answer = subprocess.run([sys.executable, "-I", "-S", "-B", probe, path], capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    return probed(sysconfig.get_paths()["purelib"])
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, Any]:
+    return probed(str(build_for(this_machine()).layers["DependenciesLayer"] / "python"))
+
+
+def test_the_services_kept_are_those_that_the_functions_call() -> None:
+    package = build_for(this_machine()).layers["AuthLayer"] / "python" / "gerbang"
+    sources = [source.read_text() for source in package.rglob("*.py")]
+    called = {service for source in sources for service in re.findall(r"_client\(\"(\w+)\"\)", source)}
+
+    assert called == set(trim.AWS_SERVICES)
+
+
+def test_endpoints_are_the_same_in_every_partition(whole: dict[str, Any], built: dict[str, Any]) -> None:
+    assert {partition for regions in built["endpoints"].values() for _, partition in regions.values()} == {
+        "aws",
+        "aws-cn",
+        "aws-us-gov",
+    }
+    assert built["endpoints"] == whole["endpoints"]
+
+
+def test_every_operation_of_our_services_is_there(whole: dict[str, Any], built: dict[str, Any]) -> None:
+    assert built["operations"] == whole["operations"]
+
+
+def test_requests_answers_errors_and_retries_are_the_same(whole: dict[str, Any], built: dict[str, Any]) -> None:
+    tries = {len(outcome["sent"]) for outcomes in built["calls"].values() for outcome in outcomes}
+
+    assert tries == {1, 3}
+    assert built["calls"] == whole["calls"]

@@ -1,0 +1,98 @@
+"""What a build is made from: requirements as locked, cuts that match, functions that import what they may."""
+
+import ast
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trim
+
+from tests.build.artefacts import ROOT
+
+DEPENDENCIES = ROOT / "layers" / "dependencies"
+
+
+@pytest.mark.parametrize(
+    ("file", "chosen"),
+    [("requirements.txt", "--no-default-groups"), ("asymmetric.txt", "--only-group=asymmetric")],
+    ids=["dependencies", "asymmetric"],
+)
+def test_the_layers_hold_what_is_locked(file: str, chosen: str) -> None:
+    """`make lock` writes both."""
+    options = ["--frozen", "--quiet", "--no-annotate", "--no-header", "--no-emit-project", chosen]
+    locked = subprocess.run(
+        [ROOT / "tools" / "bootstrap" / "uv", "export", *options], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert (DEPENDENCIES / file).read_text() == locked.stdout
+
+
+def test_every_requirement_is_held_to_its_hashes() -> None:
+    for file in ("requirements.txt", "asymmetric.txt"):
+        for requirement in (DEPENDENCIES / file).read_text().replace("\\\n", "").splitlines():
+            assert re.match(r"[a-z0-9._-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", requirement), requirement
+
+
+def test_a_cut_that_matches_nothing_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "urllib3" / "contrib").mkdir(parents=True)
+
+    with pytest.raises(trim.NothingToCut, match="urllib3/contrib/emscripten"):
+        trim.trim(tmp_path)
+
+
+def test_only_the_services_that_are_called_are_left_of_botocore(tmp_path: Path) -> None:
+    data = tmp_path / "botocore" / "data"
+    for file in ("dynamodb/2011-12-05/a", "dynamodb/1/examples-1.json", "dynamodb/1/waiters-2.json", "dynamodb/1/b"):
+        (data / file).parent.mkdir(parents=True, exist_ok=True)
+        (data / file).touch()
+    for service in ("secretsmanager", "sesv2", "sqs", "s3"):
+        (data / service).mkdir()
+    partition = {
+        "partition": "aws",
+        "regions": {"eu-west-1": {}},
+        "services": {"dynamodb": {"endpoints": {}}, "s3": {}},
+    }
+    (data / "endpoints.json").write_text(json.dumps({"partitions": [partition]}))
+
+    trim.trim(tmp_path)
+
+    assert {path.name for path in data.iterdir() if path.is_dir()} == set(trim.AWS_SERVICES)
+    assert [path.name for path in data.glob("dynamodb/*/*")] == ["b"]
+    assert json.loads((data / "endpoints.json").read_text())["partitions"] == [
+        partition | {"services": {"dynamodb": {"endpoints": {}}}}
+    ]
+
+
+def imported_by(source: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "gerbang":
+            yield from (f"gerbang.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def test_functions_reach_neither_tables_nor_settings_by_themselves() -> None:
+    """Import-linter cannot see them: they are no package."""
+    forbidden = re.compile(r"gerbang\.(storage|settings|clock)\b|boto")
+
+    reaching = {
+        f"{source.relative_to(ROOT)} imports {module}"
+        for source in (ROOT / "functions").rglob("app.py")
+        for module in imported_by(source)
+        if forbidden.match(module)
+    }
+
+    assert reaching == set()
+
+
+def test_every_target_of_the_makefile_is_listed() -> None:
+    targets = set(re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"help"}
+
+    listed = subprocess.run(["make", "--silent"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert targets == set(re.findall(r"^  make ([a-z-]+) ", listed, re.MULTILINE))

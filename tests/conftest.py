@@ -1,0 +1,148 @@
+"""What every test may ask for: a held world in memory, and the same on DynamoDB Local."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+import bcrypt
+import hypothesis
+import pytest
+from gerbang.storage.dynamodb import DynamoStore, from_wire, to_wire
+from gerbang.storage.store import Action, CommitOutcome, Item, Key, Outcome, Store, Write
+
+from tests.deployment import TABLES, Deployment
+from tests.fakes import HeldClock, HeldSecret, MemoryStore, Numbers, RecordingJournal, SequenceIds
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+pytest_plugins = ["tests.dynamodb_local", "tests.wire_faults"]
+
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A store with empty tables, and a way to look at everything in them."""
+
+    store: Store
+    tables: Mapping[str, str]
+    contents: Callable[[str], list[Item]]
+
+    def items(self, logical_id: str, prefix: str = "") -> list[Item]:
+        """Every item of a table whose partition key begins so."""
+        return [item for item in self.contents(self.tables[logical_id]) if str(item["pk"]).startswith(prefix)]
+
+
+def in_memory() -> Database:
+    store = MemoryStore()
+    return Database(store, TABLES, store.items)
+
+
+class TidyStore:
+    """DynamoDB, and a memory of what was written, so that it can be deleted: that is faster than to empty tables."""
+
+    def __init__(self, client: "DynamoDBClient") -> None:
+        self._client = client
+        self._store = DynamoStore(client)
+        self._written: set[Key] = set()
+
+    def get(self, key: Key) -> Item | None:
+        return self._store.get(key)
+
+    def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
+        return self._store.get_all(*keys)
+
+    def write(self, write: Write) -> Outcome:
+        outcome = self._store.write(write)
+        self._written.add(write.key)
+        return outcome
+
+    def commit(self, *actions: Action) -> CommitOutcome:
+        outcome = self._store.commit(*actions)
+        self._written |= {action.key for action in actions}
+        return outcome
+
+    def items(self, table: str) -> list[Item]:
+        """Every item of a table."""
+        pages: Any = self._client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return [from_wire(item) for page in pages for item in page["Items"]]
+
+    def tidy(self) -> None:
+        """Delete what was written."""
+        requests = [(key.table, {"DeleteRequest": {"Key": to_wire(key.attributes)}}) for key in self._written]
+        for batch in batched(requests, 25, strict=False):  # BatchWriteItem's bound
+            by_table: Any = {table: [request for of, request in batch if of == table] for table, _ in batch}
+            while by_table:
+                by_table = self._client.batch_write_item(RequestItems=by_table).get("UnprocessedItems")
+
+
+@pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.storage)])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Empty tables: in memory, and on DynamoDB Local."""
+    if request.param == "memory":
+        yield in_memory()
+        return
+    store = TidyStore(request.getfixturevalue("dynamodb_client"))
+    yield Database(store, request.getfixturevalue("dynamodb_tables"), store.items)
+    store.tidy()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    return database.store
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+@pytest.fixture
+def journal() -> RecordingJournal:
+    return RecordingJournal()
+
+
+@pytest.fixture
+def secret() -> HeldSecret:
+    return HeldSecret()
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The cost of every bcrypt hash computed, in their order."""
+    costs: list[int] = []
+    compute = bcrypt.hashpw
+
+    def counted(password: bytes, salt: bytes) -> bytes:
+        costs.append(int(salt.split(b"$")[2]))
+        return compute(password, salt)
+
+    monkeypatch.setattr(bcrypt, "hashpw", counted)
+    return costs
+
+
+@pytest.fixture
+def deployment(database: Database, clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
+    """Every service, on both databases in turn."""
+    return deployed_on(database, clock=clock, journal=journal, secret=secret)
+
+
+@pytest.fixture
+def deployment_in_memory(clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
+    """Every service, in memory only: for what no database could do differently."""
+    return deployed_on(in_memory(), clock=clock, journal=journal, secret=secret)
+
+
+def deployed_on(database: Database, *, clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
+    return Deployment(
+        store=database.store,
+        tables=database.tables,
+        clock=clock,
+        new_id=SequenceIds(),
+        new_number=Numbers(),
+        journal=journal,
+        secret=secret,
+    )

@@ -1,0 +1,143 @@
+"""The API of a created stack, called in this process: routes, authorizer and queue as AWS joins them."""
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from gerbang_local.events import Api, Request, authorizer_event, function_event, response_of
+from gerbang_local.routes import DEFAULT, Match, Route, Router
+from gerbang_local.stack import ACCOUNT_ID, REGION
+
+from tests.deploy.resource_handlers import client
+from tests.deploy.stacks import Stack
+
+HOME: Final = "192.0.2.1"
+_API: Final = Api(account_id=ACCOUNT_ID, region=REGION)
+
+
+class Functions(Protocol):
+    """The functions of a stack, by their logical ids."""
+
+    def invoke(self, name: str, event: Mapping[str, Any], /) -> Any:
+        """Return what a function answers.
+
+        Raises:
+            Exception: what it raised; API Gateway and this module look at the text alone.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client gets."""
+
+    status: int
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.body[name]
+
+
+class Doors:
+    """Everything that invokes the functions of a stack."""
+
+    def __init__(self, stack: Stack, functions: Functions) -> None:
+        """Read the routes, the authorizer and the queue from the services that CloudFormation made them in."""
+        self._stack: Final = stack
+        self._functions: Final = functions
+        self._router: Final = Router([_route(key, route) for key, route in stack.routes().items()])
+        self._numbers: Final = itertools.count(1)
+
+    def new_email(self) -> str:
+        """Return an address that nobody has."""
+        return f"person-{next(self._numbers)}@example.com"
+
+    def post(self, path: str, body: Mapping[str, Any], *, address: str = HOME, **headers: str) -> Answer:
+        """Return the answer to a POST from a client address; header names are given with `_` for `-`."""
+        return self._call("POST", path, json.dumps(body).encode(), address, headers)
+
+    def get(self, path: str, *, address: str = HOME, **headers: str) -> Answer:
+        """Return the answer to a GET; as `post`."""
+        return self._call("GET", path, b"", address, headers)
+
+    def read_mail(self, email: str, pattern: str) -> str:
+        """Have the mailer read its queue; return what *pattern* finds first in the newest mail to an address."""
+        self.deliver()
+        [*_, newest] = [mail for mail in self._stack.mailbox.mails() if mail.to == email]
+        found = re.search(pattern, newest.text)
+        assert found is not None
+        return found[1]
+
+    def deliver(self) -> None:
+        """Have the mailer read its queue until it is empty."""
+        sqs, url = client("sqs"), self._stack.ids["MailQueue"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        while messages := sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"]).get("Messages"):
+            # moto takes the empty message that SQS refuses, with which functions warm their connection.
+            if records := [_record(message, arn) for message in messages if message.get("Body")]:
+                answer = self._functions.invoke("MailerFunction", {"Records": records})
+                assert answer == {"batchItemFailures": []}
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _call(self, method: str, path: str, body: bytes, address: str, headers: Mapping[str, str]) -> Answer:
+        plain, _, query = path.partition("?")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = Request(
+            method=method,
+            raw_path=plain,
+            raw_query=query,
+            protocol="HTTP/1.1",
+            headers=tuple(({"content-type": "application/json", "user-agent": "test", "host": "api"} | named).items()),
+            body=body,
+            source_ip=address,
+            port=443,
+            at=datetime.now(UTC),
+            id=f"request-{next(self._numbers)}",
+        )
+        match = self._router.match(method, plain)
+        assert match is not None
+        context = None
+        if match.route.authorizer is not None:
+            context = self._ask_authorizer(match, request)
+            if context is None:
+                return Answer(403)
+        event = function_event(request, match, api=_API, authorizer=context)
+        response = response_of(self._functions.invoke(match.route.function, event))
+        return Answer(response.status, json.loads(response.body))
+
+    def _ask_authorizer(self, match: Match, request: Request) -> Mapping[str, Any] | None:
+        authorizer = self._stack.authorizer(str(match.route.authorizer))
+        names = [source.removeprefix("$request.header.").lower() for source in authorizer["IdentitySource"]]
+        identity = [request.header(name) or "" for name in names]
+        event = authorizer_event(request, match, api=_API, identity=identity)
+        try:
+            said = self._functions.invoke(authorizer["function"], event)
+        except Exception as raised:
+            if str(raised) != "Unauthorized":  # the word by which API Gateway answers 401
+                raise
+            return None
+        return said["context"] if said["isAuthorized"] else None
+
+
+def _route(key: str, route: Mapping[str, Any]) -> Route:
+    method, _, path = ("ANY", "", DEFAULT) if key == DEFAULT else key.partition(" ")
+    return Route(method=method, path=path, function=route["function"], authorizer=route.get("AuthorizerId"))
+
+
+def _record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:
+    """Return a message as Lambda hands it over: docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": REGION,
+    }

@@ -1,0 +1,220 @@
+"""Functions as built, each in a process of Lambda's own runtime interface client, with layers mounted as Lambda does.
+
+The process is a bare interpreter: its search path is the function's folder, `/opt` and the client, nothing of this
+project's environment or sources. This module plays the Runtime API to it:
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
+"""
+
+import json
+import queue
+import shutil
+import site
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, override
+
+from tests.build.artefacts import Build
+
+_INIT_SECONDS: Final = 60
+"""Lambda gives 10; this machine is shared."""
+
+_CLIENT: Final = ("awslambdaric", "simplejson", "snapshot_restore_py.py", "runtime_client.*.so")
+"""The runtime interface client and what it needs, in this environment's site-packages."""
+
+# What the start of Lambda's image does: python3.13 -m awslambdaric, on a search path of three.
+_BOOT: Final = """\
+import os, sys
+sys.path[:0] = os.environ.pop("SEARCH_PATH").split(os.pathsep)
+from awslambdaric.__main__ import main
+main(["awslambdaric", os.environ["_HANDLER"]])
+"""
+
+
+class FunctionFailed(Exception):
+    """A function could not be initialised, or raised. Its text is that of what was raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """What stands in for /opt and /var/runtime."""
+
+    opt: Path
+    runtime: Path
+
+    @classmethod
+    def of(cls, build: Build, folder: Path) -> "Mounts":
+        """Unpack the layers over each other, in their order, and lay the client beside."""
+        opt, runtime = folder / "opt", folder / "runtime"
+        for layer in build.layers.values():
+            shutil.copytree(layer, opt, dirs_exist_ok=True)
+        runtime.mkdir()
+        packages = Path(site.getsitepackages()[0])
+        for pattern in _CLIENT:
+            [found] = packages.glob(pattern)
+            (runtime / found.name).symlink_to(found)
+        return cls(opt, runtime)
+
+    def search_path(self, task: Path) -> str:
+        """Return what Lambda puts before the standard library, for a function in the folder *task*."""
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        opt = self.opt / "python"
+        return ":".join(map(str, (task, opt / "lib" / version / "site-packages", opt, self.runtime)))
+
+
+class RunningFunction:
+    """A process of one function, between its init and its end."""
+
+    def __init__(self, mounts: Mounts, task: Path, configuration: Mapping[str, Any], more: Mapping[str, str]) -> None:
+        """Start it; *configuration* is Lambda's, *more* are variables over those that it has.
+
+        Raises:
+            FunctionFailed: its module cannot be imported, or init took too long.
+        """
+        self._name: Final = str(configuration["FunctionName"])
+        self._timeout_seconds: Final = float(configuration["Timeout"])
+        self._events: Final[queue.SimpleQueue[bytes]] = queue.SimpleQueue()
+        self._answers: Final[queue.SimpleQueue[Any]] = queue.SimpleQueue()
+        self._ready: Final = threading.Event()
+        self._api: Final = ThreadingHTTPServer(("127.0.0.1", 0), partial(_RuntimeApi, self))
+        self._api.daemon_threads = True
+        threading.Thread(target=self._api.serve_forever, daemon=True).start()
+        self._process: Final = subprocess.Popen(
+            [sys._base_executable, "-I", "-S", "-B", "-c", _BOOT],  # type: ignore[attr-defined]
+            cwd=task,
+            env={
+                "SEARCH_PATH": mounts.search_path(task),
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}",
+                "AWS_LAMBDA_FUNCTION_NAME": self._name,
+                "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
+                "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+                "AWS_LAMBDA_LOG_FORMAT": "JSON",
+                "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self._name}",
+                "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0",
+                "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_SESSION_TOKEN": "local",
+                "AWS_REGION": "us-east-1",
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "LAMBDA_TASK_ROOT": str(task),
+                "LAMBDA_RUNTIME_DIR": str(mounts.runtime),
+                "_HANDLER": str(configuration["Handler"]),
+                "LANG": "en_US.UTF-8",
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
+                "TZ": ":UTC",
+                **configuration["Environment"]["Variables"],
+                **more,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._printed: Final[list[bytes]] = []
+        threading.Thread(target=self._read, daemon=True).start()
+        if not self._ready.wait(_INIT_SECONDS) or not self._answers.empty():
+            self.end()
+            raise FunctionFailed(f"{self._name} did not start: {self._said()}")
+
+    def invoke(self, event: Mapping[str, Any]) -> Any:
+        """Return the function's answer.
+
+        Raises:
+            FunctionFailed: it raised, ended, or took longer than it may.
+        """
+        self._events.put(json.dumps(event).encode())
+        try:
+            answer = self._answers.get(timeout=self._timeout_seconds)
+        except queue.Empty:
+            raise FunctionFailed(f"{self._name} gave no answer: {self._said()}") from None
+        if isinstance(answer, FunctionFailed):
+            raise answer
+        return answer
+
+    def end(self) -> None:
+        """End the process, as Lambda does some time after the last event."""
+        self._process.kill()
+        self._process.wait()
+        self._api.shutdown()
+        self._api.server_close()
+
+    # What the process asks for.
+
+    def next_event(self) -> bytes:
+        """Return the next event, as soon as there is one."""
+        self._ready.set()
+        return self._events.get()
+
+    def take(self, what: str, body: bytes) -> None:
+        """Take what the process reports: a `response`, or an `error` of an invocation or of its init."""
+        said = json.loads(body)
+        self._answers.put(said if what == "response" else FunctionFailed(said["errorMessage"]))
+        self._ready.set()
+
+    def deadline(self) -> int:
+        """Return when an invocation that begins now must have ended, in milliseconds since 1970."""
+        return int((time.time() + self._timeout_seconds) * 1000)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as printed:
+            self._printed.extend(printed)
+        self._ready.set()
+
+    def _said(self) -> str:
+        return b"".join(self._printed)[-3000:].decode(errors="replace")
+
+
+class _RuntimeApi(BaseHTTPRequestHandler):
+    """The Runtime API of one process."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, function: RunningFunction, *args: Any) -> None:
+        self._function = function
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        event = self._function.next_event()
+        self._answer(
+            200,
+            event,
+            {
+                "Lambda-Runtime-Aws-Request-Id": str(uuid.uuid4()),
+                "Lambda-Runtime-Deadline-Ms": str(self._function.deadline()),
+                "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:local",
+                "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
+            },
+        )
+
+    def do_POST(self) -> None:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = b"".join(self._chunks())
+        else:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._function.take(self.path.rpartition("/")[2], body)
+        self._answer(202, b"{}", {})
+
+    def _chunks(self) -> Any:
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        pass

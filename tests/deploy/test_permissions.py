@@ -1,0 +1,146 @@
+"""The permissions are enough and no more: every call of every function against that function's own role.
+
+The stack is created by CloudFormation on moto, every route and branch that calls AWS in a way of its own is driven
+through it, and what IAM would be asked is compared with the role that SAM wrote.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+import pytest
+from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
+
+from tests.deploy.doors import Doors
+from tests.deploy.iam import Call, Grant, grants
+from tests.deploy.resource_handlers import client
+from tests.deploy.stacks import Stack, created_stack
+from tests.deploy.walk import PARAMETERS, World, everything, proving_addresses, published
+from tests.deploy.watching import WatchedFunctions
+
+MANAGED: Final = {
+    "AWSLambdaBasicExecutionRole": "Lambda itself writes the function's log with it (logs:*, any log group)",
+    "AWSLambdaSQSQueueExecutionRole": "Lambda itself reads the queue with it; SAM attaches it to a function with an "
+    "SQS event, and it names no queue",
+}
+"""Policies of AWS's that SAM attaches: what uses them is Lambda, not our code, and never in this process."""
+
+WILDCARDS: Final = {
+    ("MailerFunction", "ses:SendEmail", "identity/*"): "the identity may be the address, its domain or a domain above, "
+    "and in the sandbox SES asks for the recipients', too: the address From is bound by a condition instead",
+    ("MailerFunction", "ses:SendEmail", "configuration-set/*"): "an identity may have a configuration set of its own "
+    "that the template does not know; bound by the same condition",
+}
+"""Reasons for every grant with a wildcard: function, action, end of the resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A stack after everything was called, and what the roles of its functions say."""
+
+    stack: Stack
+    calls: Mapping[str, list[Call]]
+    grants: Mapping[str, list[Grant]]
+    attached: Mapping[str, set[str]]
+    """The names of policies that others wrote."""
+
+    @classmethod
+    def read(cls, stack: Stack, functions: WatchedFunctions) -> Self:
+        """Read the roles from IAM."""
+        iam = client("iam")
+        own, attached = {}, {}
+        for function in functions.calls:
+            role = str(stack.function(function)["Role"]).rpartition("/")[2]
+            names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+            documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+            own[function] = [grant for document in documents for grant in grants(document)]
+            policies = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+            attached[function] = {policy["PolicyName"] for policy in policies}
+        return cls(stack, functions.calls, own, attached)
+
+    def granted(self) -> list[str]:
+        """Return what functions may do, on whatever, as `function: action`."""
+        return [f"{function}: {grant.action}" for function, allowed in self.grants.items() for grant in allowed]
+
+    def refused(self) -> set[str]:
+        """Return what functions do and may not, as `function: action on resource`."""
+        return {
+            f"{function}: {call.action} on {call.resource}"
+            for function, calls in self.calls.items()
+            for call in calls
+            if not any(grant.allows(call) for grant in self.grants[function])
+        }
+
+    def unused(self) -> set[str]:
+        """Return what functions may do and do not, as `function: action on resource`."""
+        return {
+            f"{function}: {grant}"
+            for function, allowed in self.grants.items()
+            for grant in allowed
+            if not any(map(grant.allows, self.calls[function]))
+        }
+
+
+@pytest.fixture(scope="module")
+def driven() -> Iterator[Driven]:
+    issuer = StandInIssuer(LOCAL_CLIENT_ID)
+    with (
+        published(issuer.key_set()) as certs_url,
+        created_stack(GoogleCertsUrl=certs_url, **PARAMETERS) as stack,
+    ):
+        functions = WatchedFunctions(stack)
+        everything(World(stack, Doors(stack, functions), issuer, functions))
+        yield Driven.read(stack, functions)
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Driven]:
+    """A stack where addresses must be proved; only what is different there was called."""
+    with created_stack("gerbang-strict", RequireVerifiedEmail="true", PasswordHashCost="10") as stack:
+        functions = WatchedFunctions(stack)
+        proving_addresses(World(stack, Doors(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions))
+        yield Driven.read(stack, functions)
+
+
+def test_a_function_may_do_all_that_it_does(driven: Driven) -> None:
+    assert driven.refused() == set()
+
+
+def test_a_function_does_all_that_it_may_do(driven: Driven) -> None:
+    assert driven.unused() == set()
+
+
+def test_a_function_may_do_all_that_a_setting_has_it_do(strict: Driven) -> None:
+    assert strict.refused() == set()
+
+
+def test_a_function_does_all_that_a_setting_allows_it(driven: Driven, strict: Driven) -> None:
+    added = Counter(strict.granted()) - Counter(driven.granted())
+
+    assert list(added.elements()) == ["RegisterFunction: sqs:SendMessage"]
+    assert [line for line in strict.unused() if line.partition(" on ")[0] in added] == []
+
+
+def test_every_wildcard_has_its_reason(driven: Driven) -> None:
+    wild = {
+        (function, grant.action, grant.resource.rpartition(":")[2])
+        for function, allowed in driven.grants.items()
+        for grant in allowed
+        if "*" in f"{grant.action}{grant.resource}"
+    }
+
+    assert wild == WILDCARDS.keys()
+
+
+def test_a_role_has_no_policy_attached_but_those_that_lambda_itself_uses(driven: Driven) -> None:
+    assert set().union(*driven.attached.values()) == MANAGED.keys()
+    assert [name for name, policies in driven.attached.items() if "AWSLambdaSQSQueueExecutionRole" in policies] == [
+        "MailerFunction"
+    ]
+
+
+def test_no_two_functions_share_a_role(driven: Driven) -> None:
+    roles = [driven.stack.function(function)["Role"] for function in driven.grants]
+
+    assert len(set(roles)) == len(roles)

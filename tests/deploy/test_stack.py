@@ -1,0 +1,533 @@
+"""The stack as CloudFormation makes it on moto: every resource there, as the template means it, outputs filled.
+
+What moto cannot do has a test of its own that says so in its name and looks at the transformed template instead.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from gerbang.journal import metric_name
+
+from tests.deploy.resource_handlers import client
+from tests.deploy.stacks import ROOT, STACK_NAME, Stack, created_stack, template, transformed, written
+
+TABLES: Final = {"Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits"}
+KEPT: Final = {"Users", "Organizations"}
+"""Tables with what cannot be made again."""
+
+ALARMS_FOR_NOTHING: Final = 10
+"""https://aws.amazon.com/cloudwatch/pricing/: ten alarms of one metric each are free."""
+
+METRICS_ON_A_DASHBOARD_FOR_NOTHING: Final = 50
+"""The same page."""
+
+ENVIRONMENT_BYTES: Final = 4096
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: of names and values together."""
+
+CHANGED: Final = {
+    "AccessTokenSeconds": "600",
+    "AuthorizerCacheSeconds": "300",
+    "CorsAllowOrigins": "https://app.example.com, https://www.example.com",
+    "DeletionProtection": "true",
+    "LogRetentionDays": "90",
+    "PublicUrl": "https://auth.example.com",
+    "Stage": "production",
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with created_stack() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chosen() -> Iterator[Stack]:
+    """A stack with settings that add to it."""
+    with created_stack(
+        "gerbang-chosen",
+        AlarmEmail="ops@example.com",
+        AuthorizerCacheSeconds="60",
+        CorsAllowOrigins="https://app.example.com,https://www.example.com",
+        DeletionProtection="true",
+        PointInTimeRecovery="false",
+        ReservedConcurrency="7",
+        ThrottleBurst="20",
+        ThrottleRate="10",
+        Tracing="Active",
+    ) as made:
+        yield made
+
+
+def every_function() -> list[str]:
+    return list(written("AWS::Serverless::Function"))
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
+
+
+def test_every_resource_of_the_template_is_made(stack: Stack) -> None:
+    conditional = {name for name, resource in stack.template["Resources"].items() if "Condition" in resource}
+
+    assert stack.ids.keys() == stack.template["Resources"].keys() - conditional
+
+
+def test_every_output_is_filled(stack: Stack) -> None:
+    outputs = stack.outputs()
+
+    assert outputs.keys() == stack.template["Outputs"].keys()
+    assert [name for name, value in outputs.items() if not value or "${" in value] == []
+
+
+def test_outputs_say_where_things_are(stack: Stack) -> None:
+    outputs = stack.outputs()
+
+    assert outputs["ApiUrl"] == f"https://{stack.ids['Api']}.execute-api.us-east-1.amazonaws.com"
+    assert outputs["JwksUrl"] == f"{outputs['ApiUrl']}/.well-known/jwks.json"
+    assert {outputs[f"{name}Table"] for name in TABLES} == {stack.ids[name] for name in TABLES}
+    assert outputs["MailDeadLetterQueueUrl"] == stack.ids["MailDeadLetterQueue"]
+    assert outputs["AlarmTopicArn"] == stack.ids["AlarmTopic"]
+    assert outputs["DashboardUrl"].endswith(f"/{stack.ids['Dashboard']}")
+    assert outputs["TokenIssuer"] == stack.function("LoginFunction")["Environment"]["Variables"]["TOKEN_ISSUER"]
+    assert outputs["PublishableKey"] == stack.function("TokenFunction")["Environment"]["Variables"]["PUBLISHABLE_KEY"]
+
+
+def test_what_can_be_tagged_has_its_stage(stack: Stack) -> None:
+    untagged = {
+        name
+        for name, resource in stack.template["Resources"].items()
+        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::SNS::Topic"}
+        or resource["Type"] in {"AWS::SQS::Queue", "AWS::SecretsManager::Secret"}
+        if {"Key": "stage", "Value": {"Ref": "Stage"}} not in resource["Properties"].get("Tags", [])
+    }
+
+    assert untagged == set()
+
+
+def test_what_cannot_be_made_again_outlives_the_stack(stack: Stack) -> None:
+    kept = {
+        name for name, resource in stack.template["Resources"].items() if resource.get("DeletionPolicy") == "Retain"
+    }
+
+    assert kept == KEPT | {"MasterSecret", "SecretApiKey"}
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_a_table_is_on_demand_encrypted_and_restorable(stack: Stack, name: str) -> None:
+    dynamodb, table = client("dynamodb"), stack.ids[name]
+    described = dynamodb.describe_table(TableName=table)["Table"]
+    backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+
+    assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert described["SSEDescription"]["Status"] == "ENABLED"
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert described.get("GlobalSecondaryIndexes", []) == []
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_a_table_sweeps_what_has_expired(stack: Stack, name: str) -> None:
+    ttl = client("dynamodb").describe_time_to_live(TableName=stack.ids[name])["TimeToLiveDescription"]
+
+    if name == "Organizations":  # they do not expire
+        assert ttl["TimeToLiveStatus"] == "DISABLED"
+    else:
+        assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_a_table_has_the_key_that_the_code_uses(stack: Stack, name: str) -> None:
+    schema = client("dynamodb").describe_table(TableName=stack.ids[name])["Table"]["KeySchema"]
+
+    keys = {key["KeyType"]: key["AttributeName"] for key in schema}
+
+    assert keys == ({"HASH": "pk", "RANGE": "sk"} if name == "Organizations" else {"HASH": "pk"})
+
+
+def test_tables_of_accounts_can_be_protected_and_all_do_without_backups(chosen: Stack) -> None:
+    dynamodb = client("dynamodb")
+    protected, backed_up = set(), set()
+    for name in TABLES:
+        table = chosen.ids[name]
+        if dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]:
+            protected.add(name)
+        backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        if backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED":
+            backed_up.add(name)
+
+    assert protected == KEPT
+    assert backed_up == set()
+
+
+# --- secrets and mail -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "characters"), [("MasterSecret", 64), ("SecretApiKey", 48)])
+def test_a_secret_is_generated(stack: Stack, name: str, characters: int) -> None:
+    text = client("secretsmanager").get_secret_value(SecretId=stack.ids[name])["SecretString"]
+
+    assert re.fullmatch(rf"[A-Za-z0-9]{{{characters}}}", text)
+
+
+def test_moto_rotates_in_docker_alone_so_the_rotation_is_read_from_the_template(stack: Stack) -> None:
+    rotation = stack.template["Resources"]["MasterSecretRotation"]
+
+    assert rotation["Properties"]["SecretId"] == {"Ref": "MasterSecret"}
+    assert rotation["Properties"]["RotationLambdaARN"] == {"Fn::GetAtt": ["RotationFunction", "Arn"]}
+    # It runs at once: not before it may be called, nor before the log group that Lambda would otherwise make itself.
+    assert set(rotation["DependsOn"]) == {"RotationPermission", "RotationLogs"}
+
+
+def test_mail_that_fails_eight_times_is_put_aside(stack: Stack) -> None:
+    mails, aside = attributes_of(stack, "MailQueue"), attributes_of(stack, "MailDeadLetterQueue")
+
+    redrive = json.loads(mails["RedrivePolicy"])
+
+    assert redrive == {"deadLetterTargetArn": aside["QueueArn"], "maxReceiveCount": 8}
+    assert int(aside["MessageRetentionPeriod"]) > int(mails["MessageRetentionPeriod"])
+    assert {mails["SqsManagedSseEnabled"], aside["SqsManagedSseEnabled"]} == {"true"}
+
+
+def test_mail_is_not_delivered_twice_while_it_is_being_sent(stack: Stack) -> None:
+    visibility_seconds = int(attributes_of(stack, "MailQueue")["VisibilityTimeout"])
+    mailer = stack.function("MailerFunction")
+
+    assert (
+        visibility_seconds >= 6 * mailer["Timeout"]
+    )  # docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+
+
+def test_the_mailer_reads_the_queue_and_reports_failures_one_by_one(stack: Stack) -> None:
+    queue = attributes_of(stack, "MailQueue")["QueueArn"]
+
+    [mapping] = client("lambda").list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
+
+    assert mapping["FunctionArn"] == stack.function_arn("MailerFunction")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def attributes_of(stack: Stack, queue: str) -> dict[str, str]:
+    attributes: dict[str, str] = client("sqs").get_queue_attributes(QueueUrl=stack.ids[queue], AttributeNames=["All"])[
+        "Attributes"
+    ]
+    return attributes
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", every_function())
+def test_a_function_runs_what_is_built_with_a_role_and_a_log_of_its_own(stack: Stack, name: str) -> None:
+    configuration = stack.function(name)
+
+    assert configuration["Runtime"] == "python3.13"
+    assert configuration["Handler"] == "app.handler"
+    assert configuration["Role"].endswith(f":role/{stack.ids[f'{name}Role']}")
+    assert [layer["Arn"].split(":")[-2] for layer in configuration["Layers"]] == [
+        "DependenciesLayer",
+        "AsymmetricLayer",
+        "AuthLayer",
+    ]
+    log = f"/aws/lambda/{configuration['FunctionName']}"
+    [group] = client("logs").describe_log_groups(logGroupNamePrefix=log)["logGroups"]
+    assert (group["logGroupName"], group["retentionInDays"]) == (log, 30)
+
+
+@pytest.mark.parametrize("name", every_function())
+def test_a_function_ends_before_whoever_waits_for_it_gives_up(stack: Stack, name: str) -> None:
+    patience_seconds = 30  # API Gateway's
+
+    assert stack.function(name)["Timeout"] <= patience_seconds
+
+
+def test_functions_have_all_settings_resolved(stack: Stack) -> None:
+    variables = stack.function("LoginFunction")["Environment"]["Variables"]
+
+    assert variables["USERS_TABLE"] == stack.ids["Users"]
+    assert variables["MASTER_SECRET"] == stack.ids["MasterSecret"]
+    assert variables["MAIL_QUEUE_URL"] == stack.ids["MailQueue"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == STACK_NAME
+    assert variables["ACCESS_TOKEN_SECONDS"] == "3600"
+    assert [name for name, value in variables.items() if "{" in value] == []
+
+
+def test_the_longest_settings_still_fit_into_a_functions_environment() -> None:
+    longest = {
+        name: "é" * 60 if name in {"ProductName", "MailSenderName"} else "x" * length
+        for name, parameter in template().parameters.items()
+        if (length := longest_of(parameter)) is not None
+    }
+
+    with created_stack("gerbang-longest", **longest) as made:
+        variables = made.function("LoginFunction")["Environment"]["Variables"]
+
+    names_of_a_longer_stack = 12 * len("gerbang-production-eu")
+    size = sum(len(name) + len(value.encode()) for name, value in variables.items())
+    assert size + names_of_a_longer_stack <= ENVIRONMENT_BYTES
+
+
+def longest_of(parameter: dict[str, Any] | Any) -> int | None:
+    """Return the characters that a text may have at most; None for choices and numbers."""
+    if parameter["Type"] != "String" or "AllowedValues" in parameter:
+        return None
+    bounds = re.findall(r"\{\d+,(\d+)\}", parameter["AllowedPattern"])
+    return int(parameter.get("MaxLength", 0)) or sum(map(int, bounds)) or None
+
+
+def test_no_concurrency_is_reserved_unless_asked_for(stack: Stack) -> None:
+    properties = transformed()["Resources"]["LoginFunction"]["Properties"]
+    reserved = client("lambda").get_function_concurrency(FunctionName=stack.ids["LoginFunction"])
+
+    assert properties["ReservedConcurrentExecutions"]["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+    assert reserved.get("ReservedConcurrentExecutions") is None
+
+
+@pytest.mark.parametrize("name", every_function())
+def test_concurrency_and_tracing_are_as_asked_for(chosen: Stack, name: str) -> None:
+    reserved = client("lambda").get_function_concurrency(FunctionName=chosen.ids[name])
+
+    assert reserved["ReservedConcurrentExecutions"] == 7
+    assert chosen.function(name)["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_functions_may_write_traces_only_if_they_are_traced(stack: Stack, chosen: Stack) -> None:
+    def policies(one: Stack) -> list[str]:
+        return [str(arn) for arn in one.template["Resources"]["LoginFunctionRole"]["Properties"]["ManagedPolicyArns"]]
+
+    assert [arn for arn in policies(stack) if "xray" in arn.lower()] == []
+    assert len([arn for arn in policies(chosen) if "xray" in arn.lower()]) == 1
+
+
+def test_moto_forgets_log_formats_so_they_are_read_from_the_template(stack: Stack) -> None:
+    formats = [stack.template["Resources"][name]["Properties"]["LoggingConfig"] for name in every_function()]
+
+    assert formats == [{"LogFormat": "JSON"}] * len(formats)
+
+
+# --- the API ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_function_with_a_path_has_its_route_and_lets_the_api_call_it(stack: Stack) -> None:
+    served = {route["function"] for route in stack.routes().values()}
+    not_served = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}
+
+    assert served == set(every_function()) - not_served
+    for function in served | {"AuthorizerFunction"}:
+        policy = json.loads(client("lambda").get_policy(FunctionName=stack.ids[function])["Policy"])
+        assert "apigateway.amazonaws.com" in json.dumps(policy)
+
+
+def test_paths_without_a_route_have_a_function(stack: Stack) -> None:
+    assert stack.routes()["$default"]["function"] == "DefaultFunction"
+
+
+def test_the_authorizer_is_asked_every_time_by_bearer_and_organization(stack: Stack) -> None:
+    route = stack.routes()["GET /api/organization"]
+
+    authorizer = stack.authorizer(route["AuthorizerId"])
+
+    assert route["AuthorizationType"] == "CUSTOM"
+    assert authorizer["function"] == "AuthorizerFunction"
+    assert authorizer["AuthorizerPayloadFormatVersion"] == "2.0"
+    assert authorizer["EnableSimpleResponses"] is True
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    assert {source.lower() for source in authorizer["IdentitySource"]} == {
+        "$request.header.authorization",
+        "$request.header.x-organization-id",
+    }
+
+
+def test_the_authorizers_answers_are_kept_as_long_as_asked_for(chosen: Stack) -> None:
+    authorizer = chosen.authorizer(chosen.routes()["GET /api/organization"]["AuthorizerId"])
+
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 60
+
+
+def test_the_openapi_document_refers_to_no_parameter_that_has_to_be_a_number(stack: Stack) -> None:
+    """`Ref` of one gives text (CloudFormation User Guide, "Parameters"), which a typed property takes, and JSON not."""
+    numbers = {name for name, parameter in template().parameters.items() if parameter["Type"] == "Number"}
+    document = json.dumps(stack.template["Resources"]["Api"]["Properties"]["Body"])
+
+    assert {name for name in numbers if f'{{"Ref": "{name}"}}' in document} == set()
+
+
+def test_pages_of_every_origin_or_of_those_named_may_call_the_api(stack: Stack, chosen: Stack) -> None:
+    gateway = client("apigatewayv2")
+
+    assert stack.template["Resources"]["Api"]["Properties"]["Body"]["x-amazon-apigateway-cors"]["allowOrigins"] == ["*"]
+    assert gateway.get_api(ApiId=chosen.ids["Api"])["CorsConfiguration"]["AllowOrigins"] == [
+        "https://app.example.com",
+        "https://www.example.com",
+    ]
+
+
+def test_the_stage_deploys_by_itself_and_has_the_throttles_asked_for(chosen: Stack) -> None:
+    [stage] = client("apigatewayv2").get_stages(ApiId=chosen.ids["Api"])["Items"]
+
+    assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == 10
+    assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] == 20
+
+
+# --- operations -------------------------------------------------------------------------------------------------------
+
+
+def alarms_of(stack: Stack) -> dict[str, dict[str, Any]]:
+    names = {stack.ids[name]: name for name in stack.logical_ids("AWS::CloudWatch::Alarm")}
+    described = client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
+    return {names[alarm["AlarmName"]]: alarm for alarm in described}
+
+
+def test_every_alarm_tells_the_topic_when_it_goes_off_and_when_it_ends(stack: Stack) -> None:
+    topic = [stack.ids["AlarmTopic"]]
+
+    deaf = [
+        name
+        for name, alarm in alarms_of(stack).items()
+        if (alarm["AlarmActions"], alarm["OKActions"]) != (topic, topic)
+    ]
+
+    assert deaf == []
+
+
+def test_alarms_cost_nothing(stack: Stack) -> None:
+    alarms = alarms_of(stack)
+
+    assert len(alarms) <= ALARMS_FOR_NOTHING
+    assert [name for name, alarm in alarms.items() if "MetricName" not in alarm] == []  # metric math counts several
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metric", "dimension"),
+    [
+        ("ServerErrorsAlarm", "AWS/ApiGateway 5xx", "Api"),
+        ("ThrottlesAlarm", "AWS/Lambda Throttles", None),
+        ("RotationErrorsAlarm", "AWS/Lambda Errors", "RotationFunction"),
+        ("MailBouncesAlarm", "AWS/SES Reputation.BounceRate", None),
+        ("MailComplaintsAlarm", "AWS/SES Reputation.ComplaintRate", None),
+    ],
+)
+def test_what_goes_wrong_at_aws_is_noticed(stack: Stack, alarm: str, metric: str, dimension: str | None) -> None:
+    described = alarms_of(stack)[alarm]
+
+    assert f"{described['Namespace']} {described['MetricName']}" == metric
+    assert [one["Value"] for one in described["Dimensions"]] == ([] if dimension is None else [stack.ids[dimension]])
+
+
+@pytest.mark.parametrize(
+    ("alarm", "queue"), [("MailLateAlarm", "MailQueue"), ("MailDeadLetterAlarm", "MailDeadLetterQueue")]
+)
+def test_mail_that_waits_is_noticed(stack: Stack, alarm: str, queue: str) -> None:
+    [dimension] = alarms_of(stack)[alarm]["Dimensions"]
+
+    assert dimension == {"Name": "QueueName", "Value": attributes_of(stack, queue)["QueueArn"].rpartition(":")[2]}
+
+
+@pytest.mark.parametrize("event", ["refresh_token_reused", "password_hash_unusable", "mail_refused"])
+def test_an_event_that_somebody_has_to_look_at_is_noticed(stack: Stack, event: str) -> None:
+    variables = stack.function("LoginFunction")["Environment"]["Variables"]
+
+    [alarm] = [one for one in alarms_of(stack).values() if one["MetricName"] == metric_name(event)]
+
+    assert alarm["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"]
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]}]
+
+
+def test_somebody_is_told_by_mail_if_an_address_is_given(stack: Stack, chosen: Stack) -> None:
+    def told(one: Stack) -> list[tuple[str, str]]:
+        subscriptions = client("sns").list_subscriptions_by_topic(TopicArn=one.ids["AlarmTopic"])["Subscriptions"]
+        return [(subscription["Protocol"], subscription["Endpoint"]) for subscription in subscriptions]
+
+    assert told(stack) == []
+    assert told(chosen) == [("email", "ops@example.com")]
+
+
+def widgets_of(stack: Stack) -> list[dict[str, Any]]:
+    body = client("cloudwatch").get_dashboard(DashboardName=stack.ids["Dashboard"])["DashboardBody"]
+    widgets: list[dict[str, Any]] = json.loads(body)["widgets"]
+    return widgets
+
+
+def test_the_dashboard_shows_every_alarm(stack: Stack) -> None:
+    [shown] = [widget["properties"]["alarms"] for widget in widgets_of(stack) if widget["type"] == "alarm"]
+
+    assert set(shown) == {alarm["AlarmArn"] for alarm in alarms_of(stack).values()}
+
+
+def test_the_dashboard_costs_nothing(stack: Stack) -> None:
+    metrics = [metric for widget in widgets_of(stack) for metric in widget["properties"].get("metrics", [])]
+
+    assert len(metrics) <= METRICS_ON_A_DASHBOARD_FOR_NOTHING
+
+
+def test_the_dashboard_and_the_alarms_show_events_that_there_are(stack: Stack) -> None:
+    """By the text of the sources: an event is counted under the name that is noted."""
+    sources = [path.read_text("utf-8") for path in (ROOT / "layers/auth/gerbang").rglob("*.py")]
+    noted = {metric_name(word) for source in sources for word in re.findall(r'"([a-z]+(?:_[a-z]+)*)"', source)}
+    shown = {alarm["MetricName"] for alarm in alarms_of(stack).values() if alarm["Namespace"] == "Gerbang"}
+    for widget in widgets_of(stack):
+        metrics = widget["properties"].get("metrics", [[""]])
+        if metrics[0][0] == "Gerbang":
+            shown |= {metric[1] for metric in metrics}
+
+    assert shown - noted == set()
+
+
+# --- an update --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def updated() -> Iterator[tuple[dict[str, str], Stack]]:
+    """What the ids were, and the stack after its parameters were changed."""
+    with created_stack("gerbang-updated") as made:
+        before = dict(made.ids)
+        yield before, made.updated(**CHANGED)
+
+
+def test_an_update_changes_settings_in_place(updated: tuple[dict[str, str], Stack]) -> None:
+    before, stack = updated
+
+    variables = stack.function("LoginFunction")["Environment"]["Variables"]
+
+    assert stack.ids == before
+    assert variables["ACCESS_TOKEN_SECONDS"] == "600"
+    assert variables["TOKEN_ISSUER"] == stack.outputs()["TokenIssuer"] == "https://auth.example.com"
+    assert variables["USERS_TABLE"] == before["Users"]
+
+
+def test_an_update_reaches_tables_logs_and_the_api(updated: tuple[dict[str, str], Stack]) -> None:
+    _, stack = updated
+
+    table = client("dynamodb").describe_table(TableName=stack.ids["Users"])["Table"]
+    [group] = client("logs").describe_log_groups(logGroupNamePrefix=stack.ids["LoginLogs"])["logGroups"]
+    api = client("apigatewayv2").get_api(ApiId=stack.ids["Api"])
+
+    assert table["DeletionProtectionEnabled"] is True
+    assert group["retentionInDays"] == 90
+    assert api["CorsConfiguration"]["AllowOrigins"] == ["https://app.example.com", "https://www.example.com"]
+
+
+def test_an_update_keeps_the_secrets(updated: tuple[dict[str, str], Stack]) -> None:
+    before, stack = updated
+
+    versions = client("secretsmanager").list_secret_version_ids(SecretId=before["MasterSecret"])["Versions"]
+
+    assert stack.function("LoginFunction")["Environment"]["Variables"]["MASTER_SECRET"] == before["MasterSecret"]
+    assert len(versions) == 1
+
+
+def test_moto_replaces_nothing_so_names_that_would_force_it_are_not_given(stack: Stack) -> None:
+    """CloudFormation replaces a table, queue, secret or role whose name changes, and its content with it."""
+    named = {
+        name
+        for name, resource in stack.template["Resources"].items()
+        if {"FunctionName", "Name", "QueueName", "RoleName", "TableName"} & resource.get("Properties", {}).keys()
+        and resource["Type"] not in {"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission"}
+    }
+
+    assert named == set()

@@ -1,0 +1,253 @@
+"""A walk through everything: every route, and every branch that calls AWS in a way of its own."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, Final, override
+from unittest.mock import patch
+
+import bcrypt
+from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
+from moto.awslambda.models import LambdaBackend
+
+from tests.deploy.doors import Answer, Doors, Functions
+from tests.deploy.resource_handlers import client
+from tests.deploy.stacks import Stack
+
+PASSWORD: Final = "Violet-tram-42"
+ANOTHER: Final = "Amber-ferry-77"
+ELSEWHERE: Final = "198.51.100.7"
+ATTEMPTS: Final = 3
+
+PARAMETERS: Final = {
+    "GoogleClientIds": LOCAL_CLIENT_ID,
+    "LimitMailMinute": "1000/60",
+    "LimitMailHour": "1000/3600",
+    "LimitRegistration": "1000/3600",
+    "LimitSignInAccount": f"{ATTEMPTS}/3600",
+    "PasswordHashCost": "10",
+    "RefreshGraceSeconds": "0",
+    "SesConfigurationSet": "mail",
+    "TokenAlgorithm": "ES256",
+}
+"""Of a stack that is walked through, beside `GoogleCertsUrl`: rare things are not rare there."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a walk needs."""
+
+    stack: Stack
+    doors: Doors
+    issuer: StandInIssuer
+    functions: Functions
+
+    def person(self) -> Mapping[str, Any]:
+        """Register somebody at BotLaunch; return the session, with the address."""
+        email = self.doors.new_email()
+        made = succeeded(self.doors.post("/api/auth/register", {"email": email, "password": PASSWORD, "name": "Mira"}))
+        return {**made["data"], "email": email}
+
+    def secret_key(self) -> str:
+        """Return the API key of trusted back ends."""
+        value = client("secretsmanager").get_secret_value(SecretId=self.stack.ids["SecretApiKey"])
+        return str(value["SecretString"])
+
+    def publishable_key(self) -> str:
+        """Return the API key of clients."""
+        return self.stack.outputs()["PublishableKey"]
+
+    def inherit(self, email: str) -> None:
+        """Have an account as an old system left it: with a hash that is to be renewed."""
+        dynamodb, users = client("dynamodb"), self.stack.ids["Users"]
+        marker = dynamodb.get_item(TableName=users, Key={"pk": {"S": f"EMAIL#{email}"}})["Item"]
+        dynamodb.update_item(
+            TableName=users,
+            Key={"pk": {"S": f"USER#{marker['user_id']['S']}"}},
+            UpdateExpression="SET password_hash = :inherited",
+            ExpressionAttributeValues={
+                ":inherited": {"S": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()}
+            },
+        )
+
+    def strangers_use_up_the_attempts_of(self, email: str) -> None:
+        """Guess until the account's own limit is reached: whoever was there before is known and still let in."""
+        for _ in range(ATTEMPTS):
+            self.doors.post("/api/auth/login", {"email": email, "password": "wrong"}, address=ELSEWHERE)
+        refused = self.doors.post("/api/auth/login", {"email": email, "password": PASSWORD}, address=ELSEWHERE)
+        assert refused.status == 429
+
+
+def everything(world: World) -> None:
+    botlaunch(world)
+    snapotp(world)
+    atourin(world)
+    gotrue(world)
+    passwords(world)
+    google(world)
+    assert world.doors.get("/nowhere").status == 404
+    succeeded(world.doors.get("/.well-known/jwks.json"))
+    rotation(world)
+
+
+def proving_addresses(world: World) -> None:
+    """Register where nobody signs in before their address is proved, and prove it."""
+    mira = world.person()
+    refused = world.doors.post("/api/auth/login", {"email": mira["email"], "password": PASSWORD})
+    assert refused.status == 403
+    code = world.doors.read_mail(mira["email"], r"\b([0-9]{6})\b")
+    succeeded(world.doors.post("/auth/verify_otp", {"email": mira["email"], "otp": code}))
+
+
+def botlaunch(world: World) -> None:
+    doors, mira = world.doors, world.person()
+    at_organization = {"x_organization_id": mira["organization"]["id"], "authorization": bearer(mira["accessToken"])}
+    succeeded(doors.get("/api/organization", **at_organization))
+    sign_in_everywhere(world, "/api/auth/login", mira["email"])
+
+    theft(world, lambda token: doors.post("/api/auth/refresh", {"refresh_token": token}))
+    guest = succeeded(doors.post("/auth/login_with_anonymous", {}))
+    succeeded(doors.post("/api/auth/refresh", {"refreshToken": guest["data"]["refresh_token"]}))
+
+    succeeded(doors.post("/api/auth/logout", {}, authorization=bearer(mira["accessToken"])))
+    assert doors.get("/api/organization", **at_organization).status in {401, 403}
+
+
+def snapotp(world: World) -> None:
+    doors, email = world.doors, world.doors.new_email()
+    joan = {"username": "joan", "email": email, "password": PASSWORD, "name": "Joan"}
+    token = succeeded(doors.post("/api/auth/register", joan))["data"]["token"]
+
+    succeeded(doors.get("/api/auth/me", authorization=bearer(token)))
+    succeeded(doors.post("/api/auth/login", {"username": "joan", "password": PASSWORD}))
+
+
+def atourin(world: World) -> None:
+    doors, email = world.doors, world.doors.new_email()
+    succeeded(doors.post("/auth/register", {"email": email, "password": PASSWORD, "name": "Ketut"}))
+    verification = world.doors.read_mail(email, r"\b([0-9]{6})\b")
+    succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": verification}))
+
+    succeeded(doors.post("/auth/otp", {"email": email}))
+    code = doors.read_mail(email, r"\b([0-9]{6})\b")
+    assert doors.post("/auth/verify_otp", {"email": email, "otp": wrong(code)}).status == 400
+    succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": code}))
+
+    sign_in_everywhere(world, "/auth/verify_legacy_password", email)
+    sign_in_everywhere(world, "/auth/login_with_email_password", email)
+    session = succeeded(doors.post("/auth/login_with_email_password", {"email": email, "password": PASSWORD}))
+    succeeded(doors.get("/auth/logout", authorization=bearer(session["data"]["access_token"])))
+
+
+def gotrue(world: World) -> None:
+    doors, trade = world.doors, "/auth/v1/token?grant_type=refresh_token"
+    theft(world, lambda token: doors.post(trade, {"refresh_token": token}, apikey=world.publishable_key()))
+    guest = succeeded(doors.post("/auth/login_with_anonymous", {}))
+    token = {"refresh_token": guest["data"]["refresh_token"]}
+    succeeded(doors.post(trade, token, apikey=world.secret_key()))
+
+
+def passwords(world: World) -> None:
+    doors, mira = world.doors, world.person()
+    right = {"email": mira["email"], "password": PASSWORD}
+    token = bearer(succeeded(doors.post("/api/auth/login", right))["data"]["accessToken"])
+    change = {"current_password": PASSWORD, "new_password": ANOTHER}
+    world.strangers_use_up_the_attempts_of(mira["email"])
+    assert doors.post("/api/auth/change-password", change, authorization=token, address=ELSEWHERE).status == 429
+    succeeded(doors.post("/api/auth/change-password", change, authorization=token))
+
+    succeeded(doors.post("/api/auth/forgot-password", {"email": mira["email"]}))
+    reset = doors.read_mail(mira["email"], r"(?m)^\s*([A-Za-z0-9_.-]{20,})\s*$")
+    assert doors.post("/api/auth/reset-password", {"token": f"{reset}x", "password": PASSWORD}).status == 400
+    succeeded(doors.post("/api/auth/reset-password", {"token": reset, "password": PASSWORD}))
+    doors.deliver()
+
+
+def google(world: World) -> None:
+    doors, person, mira = world.doors, world.doors.new_email(), world.person()
+    for email, subject in ((person, "1001"), (person, "1001"), (mira["email"], "1002")):  # made, known, linked
+        token = world.issuer.id_token({"email": email, "name": "Mira", "google_id": subject})
+        succeeded(doors.post("/api/auth/google", {"id_token": token}))
+    fields = {"email": doors.new_email(), "name": "Made", "google_id": "1003"}
+    succeeded(doors.post("/api/auth/google", fields, apikey=world.secret_key()))
+
+
+def rotation(world: World) -> None:
+    """Rotate the master secret as Secrets Manager does, in moto, whose word for the secret is its name."""
+    secret, answers = world.stack.ids["MasterSecret"], []
+
+    def invoke(_backend: LambdaBackend, _function: str, *, body: str, **_more: Any) -> None:
+        answers.append(world.functions.invoke("RotationFunction", json.loads(body) | {"SecretId": secret}))
+
+    with patch.object(LambdaBackend, "invoke", invoke):
+        client("secretsmanager").rotate_secret(
+            SecretId=secret, RotationLambdaARN=world.stack.function_arn("RotationFunction")
+        )
+
+    assert answers == [{}] * 4
+
+
+def sign_in_everywhere(world: World, path: str, email: str) -> None:
+    """Sign in at a door with a password: with a hash to renew, wrongly, and from a known address past the limit."""
+    doors, right = world.doors, {"email": email, "password": PASSWORD}
+    world.inherit(email)
+    succeeded(doors.post(path, right))
+    assert doors.post(path, right | {"password": "wrong"}).status == 400
+    world.strangers_use_up_the_attempts_of(email)
+    succeeded(doors.post(path, right))
+
+
+def theft(world: World, trade: Callable[[str], Answer]) -> None:
+    """Trade a refresh token twice at a door, the second time after its successor was used: the session ends."""
+    stolen = world.person()["refreshToken"]
+    successor = succeeded(trade(stolen))
+    session = successor.get("data", successor)
+    token = session.get("token") or session["access_token"]
+    succeeded(world.doors.get("/api/auth/me", authorization=bearer(token)))
+
+    assert trade(stolen).status in {400, 401}
+    assert world.doors.get("/api/auth/me", authorization=bearer(token)).status == 401
+
+
+def succeeded(answer: Answer) -> Mapping[str, Any]:
+    """Return the body of an answer that is as it should be."""
+    assert answer.status in {200, 201}, answer
+    return answer.body
+
+
+def bearer(token: str) -> str:
+    return f"Bearer {token}"
+
+
+def wrong(code: str) -> str:
+    """Return another code."""
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+@contextmanager
+def published(document: Mapping[str, Any]) -> Iterator[str]:
+    """Serve a document on this machine until the block ends; yield its address."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/certs"
+        finally:
+            server.shutdown()
+            serving.join()

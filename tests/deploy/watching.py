@@ -1,0 +1,166 @@
+"""The functions of a created stack, run in this process, and every call to AWS that each of them makes."""
+
+import gc
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parseaddr
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+from unittest.mock import patch
+
+import botocore.handlers
+from gerbang_local.functions import LoadedFunction, load_functions
+from gerbang_local.stack import ACCOUNT_ID, REGION, Function
+from gerbang_local.stack import Stack as LocalStack
+
+from tests.deploy.iam import Call
+from tests.deploy.stacks import ROOT, Stack, written
+
+_LAYERS: Final = (ROOT / "layers" / "auth",)
+
+
+class WatchedFunctions:
+    """Every function, each with a copy of the package `gerbang` to itself, as each has a process to itself on Lambda.
+
+    So each reads the secrets and makes its clients on its own. Not for several threads: whose calls are recorded is
+    known by who was invoked last.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        """Load them, from their sources, with the environment that CloudFormation gave them."""
+        self.calls: Final[dict[str, list[Call]]] = {name: [] for name in stack.logical_ids("AWS::Lambda::Function")}
+        self._invoked: str | None = None
+        self._packages: Final[dict[str, dict[str, ModuleType]]] = {name: {} for name in self.calls}
+        self._functions: Final[dict[str, LoadedFunction]] = {}
+        for name, resource in written("AWS::Serverless::Function").items():
+            described = _described(name, stack.function(name), ROOT / resource.properties["CodeUri"])
+            with self._invocation_of(name), _init_as_on_lambda():
+                self._functions.update(load_functions(_stack_of(described)))
+
+    def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
+        """Return what a function answers."""
+        with self._invocation_of(name):
+            return self._functions[name].invoke(event)
+
+    def described(self, name: str) -> Function:
+        """Return what is known of a function."""
+        return self._functions[name].described
+
+    @contextmanager
+    def _invocation_of(self, name: str) -> Iterator[None]:
+        handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-parameter-build", self._record)]
+        self._invoked = name
+        try:
+            with _own_package(self._packages[name]), patch.object(botocore.handlers, "BUILTIN_HANDLERS", handlers):
+                yield
+        finally:
+            self._invoked = None
+
+    def _record(self, *, params: Mapping[str, Any], model: Any, **_more: Any) -> None:
+        """Take note of a call, before botocore even looks whether its parameters are right."""
+        if self._invoked is not None:
+            self.calls[self._invoked] += calls_of(model.service_model.service_name, model.name, params)
+
+
+def calls_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
+    """Yield what IAM is asked when an operation is called.
+
+    Transactions and batches are asked for as their members are:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    """
+    match service, operation:
+        case "dynamodb", "TransactWriteItems" | "TransactGetItems":
+            for member in parameters["TransactItems"]:
+                for kind, details in member.items():
+                    action = {"ConditionCheck": "ConditionCheckItem"}.get(kind, f"{kind}Item")
+                    yield Call(f"dynamodb:{action}", _table(details["TableName"]))
+        case "dynamodb", "BatchGetItem" | "BatchWriteItem":
+            for table in parameters["RequestItems"]:
+                yield Call(f"dynamodb:{operation}", _table(table))
+        case "dynamodb", _ if "TableName" in parameters:
+            yield Call(f"dynamodb:{operation}", _table(parameters["TableName"]))
+        case "secretsmanager", _ if "SecretId" in parameters:
+            yield Call(f"secretsmanager:{operation}", parameters["SecretId"])
+        case "sqs", _ if "QueueUrl" in parameters:
+            queue = parameters["QueueUrl"].rpartition("/")[2]
+            yield Call(f"sqs:{operation}", f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}")
+        case "sesv2", "SendEmail":
+            yield from _sending(parameters)
+        case _:  # said here what IAM asks for, it can be allowed
+            yield Call(f"{service}:{operation}", "unknown")
+
+
+def _sending(parameters: Mapping[str, Any]) -> Iterator[Call]:
+    """Yield what SES asks: for the sender's identity, those of recipients that have one, and the configuration set.
+
+    Recipients have one while the account is in the sandbox: https://github.com/aws/aws-sdk-js/issues/3641,
+    https://github.com/cloudposse/terraform-aws-ses/issues/40. The set is asked for whoever names it, the call or the
+    identity: https://github.com/medplum/medplum/pull/10102.
+    """
+    sender = parseaddr(parameters["FromEmailAddress"])[1]
+    context = {"ses:FromAddress": sender}
+    for identity in (sender.rpartition("@")[2], sender, *parameters["Destination"]["ToAddresses"]):
+        yield Call("ses:SendEmail", _ses("identity", identity), context)
+    if "ConfigurationSetName" in parameters:
+        yield Call("ses:SendEmail", _ses("configuration-set", parameters["ConfigurationSetName"]), context)
+
+
+def _table(name: str) -> str:
+    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"
+
+
+def _ses(kind: str, name: str) -> str:
+    return f"arn:aws:ses:{REGION}:{ACCOUNT_ID}:{kind}/{name}"
+
+
+def _described(name: str, configuration: Mapping[str, Any], folder: Path) -> Function:
+    return Function(
+        logical_id=name,
+        name=configuration["FunctionName"],
+        arn=configuration["FunctionArn"],
+        folder=folder,
+        handler=configuration["Handler"],
+        environment=configuration["Environment"]["Variables"],
+        layers=_LAYERS,
+        timeout_seconds=configuration["Timeout"],
+        memory_mb=configuration["MemorySize"],
+    )
+
+
+def _stack_of(function: Function) -> LocalStack:
+    return LocalStack(
+        functions={function.logical_id: function}, routes=(), authorizers={}, cors=None, triggers=(), notices=()
+    )
+
+
+@contextmanager
+def _init_as_on_lambda() -> Iterator[None]:
+    """Have `gerbang.init` warm what it warms on Lambda, which takes calls to AWS; undo what it does to this process."""
+    os.environ["AWS_LAMBDA_RUNTIME_API"] = "none"
+    try:
+        yield
+    finally:
+        del os.environ["AWS_LAMBDA_RUNTIME_API"]
+        gc.unfreeze()
+        gc.enable()
+
+
+@contextmanager
+def _own_package(modules: dict[str, ModuleType]) -> Iterator[None]:
+    """Have `gerbang` imported from *modules* until the block ends, and keep there what was imported of it."""
+    others = _take_out()
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        modules.update(_take_out())
+        sys.modules.update(others)
+
+
+def _take_out() -> dict[str, ModuleType]:
+    """Forget every module of the package; return them."""
+    names = [name for name in sys.modules if name == "gerbang" or name.startswith("gerbang.")]
+    return {name: sys.modules.pop(name) for name in names}

@@ -1,0 +1,116 @@
+"""Small stacks of their own for the tests of `gerbang_local`."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+from gerbang_local.aws import Aws, behave_as_in_lambda
+from gerbang_local.mailbox import Mailbox
+from gerbang_local.memory import aws_in_memory
+
+NOON: Final = datetime(2026, 3, 23, 12, 0, 0, 250_000, tzinfo=UTC)
+START_SECONDS: Final = 40.0
+END_SECONDS: Final = 10.0
+OPTIONS: Final = frozenset({"DYNAMODB_ENDPOINT", "HOST", "PARAMETERS", "PORT"})
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox(now=lambda: NOON)
+
+
+@pytest.fixture
+def aws(mailbox: Mailbox) -> Iterator[Aws]:
+    """AWS in memory, empty."""
+    before = dict(os.environ)
+    behave_as_in_lambda(dynamodb_endpoint=None)
+    try:
+        with aws_in_memory(mailbox):
+            yield Aws()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@dataclass(slots=True)
+class Served:
+    """A template served by a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str = ""
+    printed: list[str] = field(default_factory=list)
+    _greeted: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal; return the exit status."""
+        self.process.send_signal(how)
+        return self.process.wait(END_SECONDS)
+
+    def output(self) -> str:
+        return "".join(self.printed)
+
+    def read(self) -> None:
+        """Take up what the process prints, until it ends."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.printed.append(line)
+            if line.startswith("Listening at "):
+                self.url = line.split()[2].rstrip(",")
+            if line.startswith(("  AWS is memory", "  DynamoDB is")):  # the last line that is always there
+                self._greeted.set()
+        self._greeted.set()
+
+    def wait_until_greeted(self) -> None:
+        assert self._greeted.wait(START_SECONDS), self.output()
+        assert self.url, self.output()
+
+
+def start(template: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start `python -m gerbang_local` on any free port, whatever the environment says to `make run`."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OPTIONS}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gerbang_local", str(template)],
+        env={**inherited, "PORT": "0", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@contextmanager
+def served(template: Path, **environment: str) -> Iterator[Served]:
+    """Serve a template until the block ends."""
+    running = Served(start(template, **environment))
+    reading = threading.Thread(target=running.read)
+    reading.start()
+    try:
+        running.wait_until_greeted()
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+        reading.join()
+        if running.process.stdout is not None:
+            running.process.stdout.close()
+
+
+def write_stack(folder: Path, template: str, files: Mapping[str, str]) -> Path:
+    """Write a template, and the files of its functions by their paths; return the template's path."""
+    for path, text in {"template.yaml": template, **files}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(textwrap.dedent(text))
+    return folder / "template.yaml"

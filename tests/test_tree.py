@@ -1,0 +1,269 @@
+"""The tree and the template agree: every function has folder, route, policy, log group and event, and the reverse."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+ROOT: Final = Path(__file__).parents[1]
+FUNCTIONS: Final = ROOT / "functions"
+EVENTS: Final = ROOT / "events"
+LONGEST_APP: Final = 30
+"""Lines of an app.py: an endpoint reads as one thought (style)."""
+
+ROUTES_OF_THEIR_OWN: Final = {
+    "functions/default": {"$default"},
+    "functions/jwks": {"/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json"},
+}
+"""Folders that are no path: one answers what has no route, one two paths, whose names begin with a dot."""
+
+WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/mailer", "functions/rotation"}
+WITHOUT_AWS: Final = {"functions/default"}
+MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
+"""Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
+
+NEVER_EXPIRES: Final = {"Organizations"}
+RESOURCE_WITH_A_WILDCARD: Final = {"MailerFunction"}
+"""SES has identities and configuration sets, and the setting may name any: all of this account and region."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms: `!Ref X` as `{"Ref": "X"}`."""
+
+
+def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        return {name: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+TEMPLATE: Final[dict[str, Any]] = yaml.load((ROOT / "template.yaml").read_text("utf-8"), Loader=_Loader)  # noqa: S506
+RESOURCES: Final[dict[str, dict[str, Any]]] = TEMPLATE["Resources"]
+PARAMETERS: Final[dict[str, dict[str, Any]]] = TEMPLATE["Parameters"]
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    """The properties of the resources of a type."""
+    return {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == kind}
+
+
+LAMBDAS: Final = of_type("AWS::Serverless::Function")
+TABLES: Final = of_type("AWS::DynamoDB::Table")
+FOLDERS: Final = sorted(str(app.parent.relative_to(ROOT)) for app in FUNCTIONS.rglob("app.py"))
+
+of_every_function = pytest.mark.parametrize("logical_id", LAMBDAS)
+of_every_parameter = pytest.mark.parametrize("name", PARAMETERS)
+
+
+def paths(function: Mapping[str, Any]) -> set[str]:
+    events: Mapping[str, Any] = function.get("Events", {})
+    return {event["Properties"]["Path"] for event in events.values() if event["Type"] == "HttpApi"}
+
+
+def statements(function: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for policy in function.get("Policies", []):
+        for statement in policy["Statement"]:
+            if "Fn::If" not in statement:
+                yield statement
+                continue
+            _, granted, otherwise = statement["Fn::If"]
+            assert otherwise == {"Ref": "AWS::NoValue"}
+            yield granted
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+
+def test_every_folder_has_one_function_and_every_function_a_folder() -> None:
+    assert sorted(function["CodeUri"] for function in LAMBDAS.values()) == FOLDERS
+
+
+@of_every_function
+def test_a_functions_route_is_its_folder(logical_id: str) -> None:
+    function = LAMBDAS[logical_id]
+    folder = function["CodeUri"]
+
+    if folder in WITHOUT_A_ROUTE:
+        assert paths(function) == set()
+    else:
+        assert paths(function) == ROUTES_OF_THEIR_OWN.get(folder, {f"/{folder.removeprefix('functions/')}"})
+
+
+@of_every_function
+def test_a_functions_description_names_its_method_and_path_as_its_handler_does(logical_id: str) -> None:
+    function = LAMBDAS[logical_id]
+    source = (ROOT / function["CodeUri"] / "app.py").read_text("utf-8")
+    described = re.match(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)$", function["Description"])
+
+    if described is None:
+        assert paths(function) <= {"$default"}
+        return
+    assert described[2] in paths(function)
+    assert source.startswith(f'"""{described[1]} {described[2]}')
+    assert re.findall(r"^@\w+\.(\w+)$", source, re.MULTILINE) == [described[1].lower()]
+
+
+def test_what_has_no_route_is_called_by_something_else() -> None:
+    authorizers = of_type("AWS::Serverless::HttpApi")["Api"]["Auth"]["Authorizers"]
+    called = {json.dumps(authorizer["FunctionArn"]) for authorizer in authorizers.values()}
+    called |= {
+        json.dumps(schedule["RotationLambdaARN"])
+        for schedule in of_type("AWS::SecretsManager::RotationSchedule").values()
+    }
+    silent = {
+        function["CodeUri"]
+        for logical_id, function in LAMBDAS.items()
+        if not function.get("Events") and not any(f'"{logical_id}.Arn"' in caller for caller in called)
+    }
+
+    assert silent == set()
+
+
+@of_every_function
+def test_a_function_has_permissions_of_its_own(logical_id: str) -> None:
+    function = LAMBDAS[logical_id]
+
+    assert "Role" not in function
+    assert bool(list(statements(function))) == (function["CodeUri"] not in WITHOUT_AWS)
+
+
+@of_every_function
+def test_a_permission_names_actions_and_resources(logical_id: str) -> None:
+    for statement in statements(LAMBDAS[logical_id]):
+        assert statement["Effect"] == "Allow"
+        assert all(re.fullmatch(r"[a-z]+:[A-Z][A-Za-z]+", action) for action in listed(statement["Action"]))
+        for resource in listed(statement["Resource"]):
+            if logical_id not in RESOURCE_WITH_A_WILDCARD:
+                assert "*" not in json.dumps(resource)
+            assert resource != "*"
+
+
+@of_every_function
+def test_a_function_has_a_log_group_that_forgets(logical_id: str) -> None:
+    name = {"Fn::Sub": f"/aws/lambda/${{{logical_id}}}"}
+
+    groups = [group for group in of_type("AWS::Logs::LogGroup").values() if group["LogGroupName"] == name]
+
+    assert groups == [{"LogGroupName": name, "RetentionInDays": {"Ref": "LogRetentionDays"}}]
+
+
+@of_every_function
+def test_a_function_has_an_event(logical_id: str) -> None:
+    folder = EVENTS / LAMBDAS[logical_id]["CodeUri"].removeprefix("functions/")
+
+    assert list(folder.glob("*.json"))
+
+
+def test_every_event_lies_under_a_function() -> None:
+    folders = {f"functions/{event.parent.relative_to(EVENTS)}" for event in EVENTS.rglob("*.json")}
+
+    assert folders <= set(FOLDERS)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_app_is_short_and_alone(folder: str) -> None:
+    lines = (ROOT / folder / "app.py").read_text("utf-8").splitlines()
+    beside = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+
+    assert len(lines) <= LONGEST_APP
+    assert beside == {"app.py"}
+
+
+# --- parameters -------------------------------------------------------------------------------------------------------
+
+
+@of_every_parameter
+def test_a_parameter_has_a_default_and_says_what_it_is(name: str) -> None:
+    parameter = PARAMETERS[name]
+
+    assert "Default" in parameter
+    assert len(parameter["Description"]) >= 20
+    assert parameter["Description"].endswith((".", ")."))
+
+
+@of_every_parameter
+def test_a_parameter_says_what_it_may_be(name: str) -> None:
+    parameter = PARAMETERS[name]
+
+    match parameter["Type"]:
+        case "Number":
+            assert "AllowedValues" in parameter or {"MinValue", "MaxValue"} <= parameter.keys()
+        case "String":
+            assert "AllowedValues" in parameter or {"AllowedPattern", "ConstraintDescription"} <= parameter.keys()
+        case other:
+            assert other == "CommaDelimitedList"
+    default = str(parameter["Default"])
+    assert re.fullmatch(parameter.get("AllowedPattern", ".*"), default)
+    assert default in map(str, parameter.get("AllowedValues", [default]))
+
+
+@of_every_parameter
+def test_a_parameter_is_used(name: str) -> None:
+    rest = json.dumps([TEMPLATE.get(part) for part in ("Conditions", "Globals", "Resources", "Outputs")])
+
+    assert f'{{"Ref": "{name}"}}' in rest or f"${{{name}}}" in rest
+
+
+def test_every_parameter_is_in_one_group() -> None:
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+
+
+def test_every_variable_of_the_environment_is_read() -> None:
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "layers/auth/gerbang").rglob("*.py"))
+    variables: Mapping[str, Any] = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+
+    unread = {name for name in variables if not name.startswith(("POWERTOOLS_", "AWS_")) and f'"{name}"' not in source}
+
+    assert unread == set()
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("logical_id", TABLES)
+def test_a_table_costs_nothing_idle_and_is_encrypted_and_restorable(logical_id: str) -> None:
+    table = TABLES[logical_id]
+
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert "PointInTimeRecoverySpecification" in table
+    assert table["KeySchema"][0] == {"AttributeName": "pk", "KeyType": "HASH"}
+    assert "GlobalSecondaryIndexes" not in table
+
+
+@pytest.mark.parametrize("logical_id", TABLES)
+def test_a_table_sweeps_what_expires(logical_id: str) -> None:
+    sweeping = None if logical_id in NEVER_EXPIRES else {"AttributeName": "expires_at", "Enabled": True}
+
+    assert TABLES[logical_id].get("TimeToLiveSpecification") == sweeping
+
+
+@pytest.mark.parametrize("logical_id", TABLES)
+def test_a_table_that_nobody_can_make_again_is_kept(logical_id: str) -> None:
+    resource = RESOURCES[logical_id]
+    kept = "Retain" if logical_id in MADE_AGAIN_BY_NOBODY else "Delete"
+
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == kept
+    assert ("DeletionProtectionEnabled" in resource["Properties"]) == (kept == "Retain")
+
+
+@pytest.mark.parametrize("logical_id", of_type("AWS::SecretsManager::Secret"))
+def test_a_secret_is_kept(logical_id: str) -> None:
+    assert RESOURCES[logical_id]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[logical_id]["UpdateReplacePolicy"] == "Retain"

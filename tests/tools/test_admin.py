@@ -1,0 +1,409 @@
+"""`gerbang-admin` against a stack on moto: what it finds, says and does, and what it never says."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+import botocore.session
+import pytest
+from gerbang.identifiers import botlaunch_id
+from gerbang.sessions import SessionEnded
+from gerbang.storage.dynamodb import DynamoStore, from_wire
+from gerbang.storage.store import Item
+from gerbang.storage.users import User
+from gerbang_admin.__main__ import DONE, FAILED, NOT_DONE, main
+from gerbang_admin.everybody import ROTATION_SECONDS, NotRotated, end_all_sessions
+from moto import mock_aws
+
+from tests.conftest import Database, deployed_on
+from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
+from tests.fakes import HeldClock, HeldSecret, RecordingJournal
+from tests.unit.test_accounts import join
+
+STACK: Final = "gerbang-production"
+REGION: Final = "ap-southeast-3"
+SESSION: Final = botocore.session.Session()
+
+
+def template(*tables: str) -> dict[str, Any]:
+    """A stack that has these of the tables, and names them in its outputs as `template.yaml` does."""
+
+    def table(name: str) -> dict[str, Any]:
+        keys = ["pk", "sk"] if name == "Organizations" else ["pk"]
+        return {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
+                "KeySchema": [
+                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+                ],
+            },
+        }
+
+    outputs = {f"{name}Table": {"Value": {"Ref": name}} for name in tables}
+    return {"Resources": {name: table(name) for name in tables}, "Outputs": outputs}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run of the tool came to."""
+
+    status: int
+    out: str
+    error: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.out)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Runs the tool."""
+
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str, stack: str = STACK, region: str = REGION) -> Answer:
+        self.capsys.readouterr()
+        status = main([*arguments, "--stack", stack, "--region", region])
+        said = self.capsys.readouterr()
+        return Answer(status, said.out, said.err)
+
+
+@pytest.fixture
+def admin(capsys: pytest.CaptureFixture[str]) -> Admin:
+    return Admin(capsys)
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[str, str]]:
+    """A stack in the region, nowhere else; its tables by their logical ids."""
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "local")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        tables = ("Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits")
+        outputs = created(STACK, template(*tables))
+        yield {name: outputs[f"{name}Table"] for name in tables}
+
+
+def created(name: str, of_template: dict[str, Any]) -> dict[str, str]:
+    cloudformation: Any = SESSION.create_client("cloudformation", region_name=REGION)
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(of_template))
+    [made] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
+
+
+@pytest.fixture
+def database(stack: Mapping[str, str]) -> Database:
+    client: Any = SESSION.create_client("dynamodb", region_name=REGION)
+
+    def contents(table: str) -> list[Item]:
+        return [from_wire(item) for item in client.scan(TableName=table)["Items"]]
+
+    return Database(DynamoStore(client), stack, contents)
+
+
+@pytest.fixture
+def deployment(database: Database, clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
+    return deployed_on(database, clock=clock, journal=journal, secret=secret)
+
+
+@pytest.fixture
+def alice(deployment: Deployment) -> User:
+    return deployment.register()
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Let somebody at the terminal type *text*."""
+    keyboard = io.StringIO(text)
+    monkeypatch.setattr(keyboard, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", keyboard)
+
+
+# --- showing ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
+    answer = admin("show", "alice")
+
+    assert answer.status == DONE
+    for fact in (
+        f"account       {alice.user_id}  {botlaunch_id(alice.user_id)}  {alice.number}",
+        "e-mail        alice@example.com, nobody has proved it",
+        "user name     alice",
+        "state         active",
+        "password      set",
+        "Google        not linked",
+        "role          3, user",
+        "credit        5000",
+        f"organisation  {alice.organization_id}, CLIENT_OWNER",
+        "sessions      not listed: no table has them by account; end-sessions ends them all",
+    ):
+        assert fact in answer.out.splitlines()
+
+
+@pytest.mark.parametrize("who", ["alice", "Alice@example.com"])
+def test_an_account_is_shown_to_programs(admin: Admin, alice: User, who: str) -> None:
+    shown = admin("show", who, "--json").json
+
+    assert shown["id"] == alice.user_id
+    assert shown["public_id"] == botlaunch_id(alice.user_id)
+    assert shown["number"] == alice.number
+    assert shown["created_at"] == "2026-01-15T12:00:00Z"
+    assert (shown["state"], shown["disabled_at"]) == ("active", None)
+    assert (shown["password"], shown["google"], shown["email_verified_at"]) == ("set", False, None)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_secrets_are_never_shown(
+    admin: Admin, deployment: Deployment, alice: User, form: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    google_subject = "104930111112222333344"
+    changed = replace(alice, google_subject=google_subject)
+    deployment.users.change(alice, {"google_subject": google_subject})
+
+    answer = admin("show", alice.user_id, *form)
+
+    written = answer.out + answer.error + caplog.text
+    assert str(changed.password_hash) not in written
+    assert str(changed.password_hash).split("$")[-1] not in written
+    assert google_subject not in written
+
+
+def test_an_inherited_password_is_told_from_today_s(admin: Admin, deployment: Deployment, alice: User) -> None:
+    deployment.users.change(alice, {"password_hash": "$P$Bwhatever"})
+
+    assert admin("show", "alice", "--json").json["password"] == "inherited"
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_user_is_disabled_and_enabled(admin: Admin, deployment: Deployment, alice: User) -> None:
+    token = deployment.sign_in.sign_in(by_email(), HOME).tokens.access_token
+
+    assert admin("disable", "alice", "--json").json["state"] == "disabled"
+    with pytest.raises(SessionEnded):
+        deployment.sessions.authenticate(token)
+    assert admin("enable", alice.user_id, "--json").json["state"] == "active"
+    deployment.sign_in.sign_in(by_email(), HOME)
+
+
+def test_sessions_are_ended(admin: Admin, deployment: Deployment, alice: User) -> None:
+    token = deployment.sign_in.sign_in(by_email(), HOME).tokens.access_token
+
+    assert admin("end-sessions", str(alice.number)).status == DONE
+
+    with pytest.raises(SessionEnded):
+        deployment.sessions.authenticate(token)
+
+
+@pytest.mark.parametrize("role", ["1", "administrator"])
+@pytest.mark.usefixtures("alice")
+def test_role_and_credit_are_set(admin: Admin, role: str) -> None:
+    assert admin("set-role", "alice", role, "--json").json["role_id"] == 1
+    assert admin("set-credit", "alice", "0", "--json").json["credit_balance"] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("set-role", "alice", "4"), ("set-role", "alice", "king"), ("set-credit", "alice", "-1"), ("fire", "alice")],
+)
+@pytest.mark.usefixtures("alice")
+def test_wrong_usage_changes_nothing(admin: Admin, database: Database, wrong: tuple[str, ...]) -> None:
+    before = database.items("Users")
+
+    with pytest.raises(SystemExit) as refused:
+        admin(*wrong)
+
+    assert refused.value.code == FAILED
+    assert database.items("Users") == before
+
+
+@pytest.mark.usefixtures("alice")
+def test_what_is_so_already_is_said(admin: Admin) -> None:
+    answer = admin("enable", "alice")
+
+    assert answer == Answer(
+        NOT_DONE, "", "Nothing was done: the account is so already, or was changed meanwhile. Look again.\n"
+    )
+
+
+# --- deleting ---------------------------------------------------------------------------------------------------------
+
+
+def test_deleting_is_asked_first_and_says_what_goes(
+    admin: Admin, database: Database, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(monkeypatch, "yes\n")
+
+    answer = admin("delete", "alice")
+
+    assert (answer.status, answer.out) == (DONE, f"{alice.user_id} is deleted.\n")
+    assert "alice@example.com" in answer.error
+    assert f"Nobody else belongs to the organisation {alice.organization_id}: it goes, too." in answer.error
+    assert "It has a credit of 5000." in answer.error
+    assert not database.items("Users") + database.items("Organizations")
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "y\n", "no\n", "yes please\n"])
+@pytest.mark.usefixtures("alice")
+def test_anything_but_yes_deletes_nothing(
+    admin: Admin, database: Database, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    before = database.items("Users")
+    answered(monkeypatch, typed)
+
+    answer = admin("delete", "alice")
+
+    assert (answer.status, answer.out) == (NOT_DONE, "")
+    assert database.items("Users") == before
+
+
+@pytest.mark.usefixtures("alice")
+def test_without_a_terminal_deleting_needs_to_be_meant(
+    admin: Admin, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
+
+    refused = admin("delete", "alice")
+    assert (refused.status, bool(database.items("Users"))) == (NOT_DONE, True)
+    assert "--yes does it without asking" in refused.error
+
+    assert admin("delete", "alice", "--yes", "--json").status == DONE
+    assert database.items("Users") == []
+
+
+def test_an_organisation_left_without_an_owner_is_pointed_out(
+    admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = deployment.register(BOB)
+    join(deployment.organizations.table, str(alice.organization_id), bob.user_id)
+    answered(monkeypatch, "yes\n")
+
+    answer = admin("delete", "alice")
+
+    assert f"The organisation {alice.organization_id} stays, with 1 person in it and NO OWNER." in answer.error
+    assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
+
+
+# --- everybody --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Rotations:
+    """Plays what AWS does when it is asked to rotate: after some looks, the new version is current."""
+
+    looks: int
+    labels: dict[str, list[str]]
+    asked: int = 0
+    _left: int = 0
+
+    def rotate_secret(self, **asked: str) -> dict[str, str]:
+        assert asked == {"SecretId": "arn:master"}
+        self.asked, self._left = self.asked + 1, self.looks
+        return {"VersionId": f"version-{self.asked}"}
+
+    def describe_secret(self, **_: str) -> dict[str, Any]:
+        self._left -= 1
+        label = "AWSPENDING" if self._left > 0 else "AWSCURRENT"
+        return {"VersionIdsToStages": {**self.labels, f"version-{self.asked}": [label]}}
+
+
+def test_all_sessions_end_by_two_rotations_one_after_the_other() -> None:
+    aws, pauses = Rotations(looks=3, labels={"version-0": ["AWSPREVIOUS"]}), list[float]()
+
+    end_all_sessions(cast("Any", aws), "arn:master", pause=pauses.append)
+
+    assert aws.asked == 2
+    assert len(pauses) == 4
+
+
+def test_a_rotation_that_does_not_end_is_not_waited_for_for_ever() -> None:
+    aws, pauses = Rotations(looks=10**9, labels={}), list[float]()
+
+    with pytest.raises(NotRotated):
+        end_all_sessions(cast("Any", aws), "arn:master", pause=pauses.append)
+
+    assert aws.asked == 1
+    assert sum(pauses) == ROTATION_SECONDS
+
+
+def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mock_aws():
+        secrets: Any = SESSION.create_client("secretsmanager", region_name=REGION)
+        secret_id = secrets.create_secret(Name="master", SecretString="one")["ARN"]
+        created(STACK, {"Resources": {}, "Outputs": {"MasterSecretArn": {"Value": secret_id}}})
+        answered(monkeypatch, "no\n")
+        refused = admin("end-all-sessions")
+        [before] = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
+        done = admin("end-all-sessions", "--yes", "--json")
+        after = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
+
+        assert refused.status == NOT_DONE
+        assert f"Everybody who uses {STACK} has to sign in again" in refused.error
+        assert (done.status, done.json) == (DONE, {"ended": "all sessions"})
+        assert after.get(before, []) == []  # neither current nor previous
+
+
+# --- whom and where ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("stack")
+def test_who_is_unknown_is_said(admin: Admin) -> None:
+    assert admin("show", "carol@example.com") == Answer(
+        NOT_DONE, "", f"Nobody in {STACK} is called carol@example.com.\n"
+    )
+
+
+def test_a_name_that_means_two_is_said(admin: Admin, deployment: Deployment) -> None:
+    bob = deployment.register(BOB)
+    alice = deployment.register(replace(ALICE, username=str(bob.number)))
+
+    answer = admin("disable", str(bob.number))
+
+    assert answer.status == NOT_DONE
+    assert alice.user_id in answer.error
+    assert bob.user_id in answer.error
+
+
+@pytest.mark.parametrize(("name", "region"), [("another", REGION), (STACK, "eu-west-1")])
+@pytest.mark.usefixtures("stack")
+def test_a_stack_that_is_not_there_is_said(admin: Admin, name: str, region: str) -> None:
+    answer = admin("show", "alice", stack=name, region=region)
+
+    assert answer == Answer(FAILED, "", f"There is no stack {name} in {region}, in the account of these credentials.\n")
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_stack_that_is_not_gerbang_s_is_said(admin: Admin) -> None:
+    created("shop", template("Users"))
+
+    answer = admin("show", "alice", stack="shop")
+
+    assert answer == Answer(
+        FAILED, "", "The stack shop has no output OrganizationsTable: it is not Gerbang's, or an older one.\n"
+    )
+
+
+@pytest.mark.usefixtures("stack")
+def test_what_aws_refuses_is_said_without_a_trace(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody-s")
+
+    answer = admin("show", "alice")
+
+    assert answer.status == FAILED
+    assert answer.error == "AWS did not do it: The config profile (nobody-s) could not be found\n"
+
+
+def test_it_is_a_command_of_its_own() -> None:
+    said = subprocess.run([sys.executable, "-m", "gerbang_admin", "--help"], capture_output=True, text=True, check=True)
+
+    assert said.stdout.startswith("usage: gerbang-admin")

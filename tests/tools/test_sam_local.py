@@ -1,0 +1,68 @@
+"""What `make sam-local` changes of a built template, and what it tells containers."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from sam_local.__main__ import is_failure
+from sam_local.sam import keep_authorizers
+from sam_local.stand_ins import as_seen_from_containers
+
+ROOT = Path(__file__).parents[2]
+
+BUILT = """
+Resources:
+  Organization:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Route: { Type: HttpApi, Properties: { Method: GET, Path: /organization, Auth: { Authorizer: Membership } } }
+        OtherMethods: { Type: HttpApi, Properties: { Method: ANY, Path: /organization } }
+        Elsewhere: { Type: HttpApi, Properties: { Method: ANY, Path: /elsewhere } }
+  Mailer:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Queue: { Type: SQS, Properties: { Queue: { Fn::GetAtt: [MailQueue, Arn] } } }
+  Users: { Type: AWS::DynamoDB::Table }
+"""
+
+
+def test_a_route_without_its_authorizer_is_not_left_to_chance(tmp_path: Path) -> None:
+    built = tmp_path / "template.yaml"
+    built.write_text(BUILT)
+
+    keep_authorizers(built)
+
+    left = yaml.safe_load(built.read_text())["Resources"]
+    assert set(left["Organization"]["Properties"]["Events"]) == {"Route", "Elsewhere"}
+    assert set(left["Mailer"]["Properties"]["Events"]) == {"Queue"}
+    assert left["Mailer"]["Properties"]["Events"]["Queue"]["Properties"]["Queue"] == {
+        "Fn::GetAtt": ["MailQueue", "Arn"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "seen"),
+    [
+        ("http://127.0.0.1:8000", "http://host.docker.internal:8000"),
+        ("http://localhost:8000/", "http://host.docker.internal:8000/"),
+        ("http://[::1]:8000", "http://host.docker.internal:8000"),
+        ("http://dynamodb.internal:8000", "http://dynamodb.internal:8000"),
+    ],
+)
+def test_this_machine_has_another_name_in_a_container(endpoint: str, seen: str) -> None:
+    assert as_seen_from_containers(endpoint) == seen
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed"),
+    [
+        ('{"statusCode": 500}', False),
+        ('{"errorType": "Unauthorized", "errorMessage": "Unauthorized"}', False),
+        ('{"errorType": "Runtime.ImportModuleError", "errorMessage": "no module"}', True),
+        ("", True),
+    ],
+)
+def test_a_function_that_fails_is_told_from_one_that_refuses(answer: str, *, failed: bool) -> None:
+    assert is_failure(answer) is failed

@@ -1,0 +1,395 @@
+"""What stands in for the queue and for SES, and every service that mails or is about mail, wired as `runtime` does."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import cached_property
+from itertools import count, product
+from typing import Final
+
+import pytest
+from gerbang.clock import to_epoch
+from gerbang.errors import DependencyUnavailable
+from gerbang.google_sign_in import GoogleSignIn
+from gerbang.guests import Guests
+from gerbang.mail import MailRefused, Mails, MailSettings, Message
+from gerbang.mail_queue import Locale, MailKind, MailWish
+from gerbang.mailer import Mailer
+from gerbang.mailing import MailDesk, MailLimits
+from gerbang.one_time_codes import CodeMaker, CodeSignIn
+from gerbang.password_change import PasswordChange, PasswordReset, ResetTokens
+from gerbang.password_policy import PasswordPolicy
+from gerbang.rate_limits import Limit
+from gerbang.registration import NewAccount
+from gerbang.sessions import Client, SignedIn
+from gerbang.storage.codes import CodeTable
+from gerbang.storage.resets import ResetTable
+from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
+from gerbang.storage.users import User
+
+from tests.conftest import Database, deployed_on, in_memory
+from tests.deployment import BOB, Deployment
+from tests.fakes import Call, Fault, FaultyStore, HeldClock, HeldSecret, PassingStore, RecordingJournal
+
+CODE_TRIES: Final = Limit(name="code-tries", attempts=5, window=timedelta(hours=1))
+RESETS: Final = Limit(name="reset", attempts=30, window=timedelta(hours=1))
+MAIL_LIMITS: Final = MailLimits(
+    minute=Limit(name="mail-minute", attempts=1, window=timedelta(minutes=1)),
+    hour=Limit(name="mail-hour", attempts=5, window=timedelta(hours=1)),
+    client=Limit(name="mail-client", attempts=30, window=timedelta(hours=1)),
+)
+"""The defaults of `template.yaml`."""
+
+MAIL_SETTINGS: Final = MailSettings(product_name="Toko", sender_address="no-reply@toko.example")
+ELSEWHERE: Final = Client(address="203.0.113.201")
+"""Makes accounts; no test counts what it does."""
+
+
+in_memory_only: Final = pytest.mark.parametrize("database", ["memory"], indirect=True)
+"""For tests of what `deployment` does that no database could do differently, or that are asked of both elsewhere."""
+
+
+class RecordingQueue:
+    """Keeps wishes, until a test has them delivered; or is down."""
+
+    def __init__(self) -> None:
+        self.wishes: list[MailWish] = []
+        self.is_down = False
+
+    def enqueue(self, wish: MailWish) -> None:
+        if self.is_down:
+            raise DependencyUnavailable("queue")
+        self.wishes.append(wish)
+
+
+class Fate(Enum):
+    """What becomes of a message that is handed to SES."""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "SES is down, paused or throttled"
+    ANSWER_LOST = "accepted, and the answer lost"
+    REFUSED = "refused for good"
+    DIED_BEFORE = "the function ended before it was sent"
+    DIED_AFTER = "the function ended after it was sent"
+
+
+class Killed(BaseException):
+    """What becomes of a function at its time-out: nothing after it runs."""
+
+
+class HeldOutbox:
+    """Keeps what was sent; each message has the next fate of a list, after the last of them it is accepted."""
+
+    def __init__(self, *fates: Fate) -> None:
+        self.sent: list[Message] = []
+        self.fates = list(fates)
+        self.while_sending: Callable[[], object] = lambda: None
+
+    def send(self, message: Message) -> None:
+        self.while_sending()
+        fate = self.fates.pop(0) if self.fates else Fate.ACCEPTED
+        if fate is Fate.REFUSED:
+            raise MailRefused("MessageRejected")
+        if fate is Fate.NOT_SENT:
+            raise DependencyUnavailable("SES")
+        if fate is Fate.DIED_BEFORE:
+            raise Killed
+        self.sent.append(message)
+        if fate is Fate.DIED_AFTER:
+            raise Killed
+        if fate is Fate.ANSWER_LOST:
+            raise DependencyUnavailable("SES")
+
+    @property
+    def last(self) -> Message:
+        return self.sent[-1]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes that were sent, in their order."""
+        return [code_in(message) for message in self.sent]
+
+    @property
+    def reset_tokens(self) -> list[str]:
+        """The reset tokens that were sent, in their order."""
+        return [token_in(message) for message in self.sent]
+
+
+def code_in(message: Message) -> str:
+    """The one code of a mail."""
+    (code,) = re.findall(r"\b[0-9]{6}\b", message.text)
+    return str(code)
+
+
+def token_in(message: Message) -> str:
+    """The one reset token of a mail."""
+    (token,) = re.findall(r"\b[A-Za-z0-9_-]{64}(?![A-Za-z0-9_-])", message.text)
+    return str(token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailDeployment:
+    """The services of a deployment that mail, or that know no password; `on` puts all of it on another store."""
+
+    base: Deployment
+    queue: RecordingQueue
+    outbox: HeldOutbox
+    wish_ids: Callable[[], str]
+    code_tries: Limit = CODE_TRIES
+    reset_limit: Limit = RESETS
+    default_locale: str = "en"
+    wished_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """When each wish was made that `wish` made."""
+
+    def on(self, store: Store) -> "MailDeployment":
+        """The same world, looked at through another store."""
+        return replace(self, base=replace(self.base, store=store))
+
+    @cached_property
+    def codes(self) -> CodeTable:
+        return CodeTable(self.base.store, self.base.tables["OneTimeCodes"])
+
+    @cached_property
+    def resets(self) -> ResetTable:
+        return ResetTable(self.base.store, self.base.tables["OneTimeCodes"])
+
+    @cached_property
+    def maker(self) -> CodeMaker:
+        return CodeMaker(self.base.keys)
+
+    @cached_property
+    def reset_tokens(self) -> ResetTokens:
+        return ResetTokens(self.base.keys)
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        return Mailer(
+            users=self.base.users,
+            codes=self.codes,
+            maker=self.maker,
+            resets=self.resets,
+            reset_tokens=self.reset_tokens,
+            mails=Mails(settings=MAIL_SETTINGS),
+            outbox=self.outbox,
+            default_locale=self.default_locale,
+            journal=self.base.journal,
+            now=self.base.clock,
+        )
+
+    @cached_property
+    def desk(self) -> MailDesk:
+        return MailDesk(
+            queue=self.queue,
+            rate_limits=self.base.rate_limits,
+            limits=MAIL_LIMITS,
+            journal=self.base.journal,
+            new_id=self.wish_ids,
+        )
+
+    @cached_property
+    def code_sign_in(self) -> CodeSignIn:
+        return CodeSignIn(
+            store=self.base.store,
+            users=self.base.users,
+            codes=self.codes,
+            maker=self.maker,
+            sessions=self.base.sessions,
+            rate_limits=self.base.rate_limits,
+            tries=self.code_tries,
+            address_limit=self.base.choices.address,
+            journal=self.base.journal,
+            now=self.base.clock,
+        )
+
+    @cached_property
+    def guests(self) -> Guests:
+        return Guests(
+            store=self.base.store,
+            users=self.base.users,
+            sessions=self.base.sessions,
+            rate_limits=self.base.rate_limits,
+            limit=self.base.choices.registration,
+            journal=self.base.journal,
+            now=self.base.clock,
+            new_id=self.base.new_id,
+        )
+
+    @cached_property
+    def google(self) -> GoogleSignIn:
+        return GoogleSignIn(
+            store=self.base.store,
+            users=self.base.users,
+            sessions=self.base.sessions,
+            rate_limits=self.base.rate_limits,
+            limit=self.base.choices.registration,
+            initial_credit=5000,
+            journal=self.base.journal,
+            now=self.base.clock,
+            new_id=self.base.new_id,
+            new_number=self.base.new_number,
+        )
+
+    @cached_property
+    def password_reset(self) -> PasswordReset:
+        return PasswordReset(
+            store=self.base.store,
+            users=self.base.users,
+            resets=self.resets,
+            tokens=self.reset_tokens,
+            passwords=self.base.passwords,
+            rate_limits=self.base.rate_limits,
+            limit=self.reset_limit,
+            guard=self.base.guard,
+            desk=self.desk,
+            journal=self.base.journal,
+            now=self.base.clock,
+        )
+
+    @cached_property
+    def password_change(self) -> PasswordChange:
+        return PasswordChange(
+            store=self.base.store,
+            users=self.base.users,
+            families=self.base.families,
+            sessions=self.base.sessions,
+            passwords=self.base.passwords,
+            guard=self.base.guard,
+            desk=self.desk,
+            journal=self.base.journal,
+            now=self.base.clock,
+        )
+
+    def register(self, new: NewAccount = BOB) -> SignedIn:
+        """Make an account the way a client does, and keep its first session."""
+        return self.base.registration.register(new, ELSEWHERE, PasswordPolicy()).signed_in
+
+    def wish(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailWish:
+        """A wish, later than every one before it."""
+        self.base.clock.advance(timedelta(seconds=1))
+        asked = None if locale is None else Locale(locale)
+        wish = MailWish(wish_id=self.wish_ids(), kind=kind, email=email, locale=asked)
+        self.wished_at[wish.wish_id] = self.base.clock()
+        return wish
+
+    def deliver(self, wish: MailWish) -> None:
+        """Deliver a wish, as the queue does: now, with the time at which it was made."""
+        self.mailer.deliver(wish, wished_at=self.wished_at.get(wish.wish_id, self.base.clock()))
+
+    def mailed_code(self, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_CODE) -> str:
+        """Have a code mailed; return it."""
+        self.deliver(self.wish(kind, email))
+        return code_in(self.outbox.last)
+
+    def mailed_token(self, email: str = BOB.email) -> str:
+        """Have a reset token mailed; return it."""
+        self.deliver(self.wish(MailKind.PASSWORD_RESET, email))
+        return token_in(self.outbox.last)
+
+    def user(self, user_id: str) -> User:
+        """An account as it stands."""
+        user = self.base.users.find(user_id)
+        assert user is not None
+        return user
+
+    def disable(self, user: User) -> None:
+        """Do what an operator does to an account."""
+        changes: dict[str, Change] = {"disabled_at": to_epoch(self.base.clock()), "epoch": Plus(1)}
+        assert isinstance(self.base.store.write(Update(self.base.users.key(user.user_id), changes)), Written)
+
+
+def mailing(base: Deployment) -> MailDeployment:
+    """A deployment with an empty queue and an empty outbox."""
+    numbers = count(1)
+    return MailDeployment(
+        base=base, queue=RecordingQueue(), outbox=HeldOutbox(), wish_ids=lambda: f"wish-{next(numbers):04d}"
+    )
+
+
+def mailing_in_memory() -> MailDeployment:
+    """A world of its own, in memory."""
+    return mailing(deployed_on(in_memory(), clock=HeldClock(), journal=RecordingJournal(), secret=HeldSecret()))
+
+
+type Shape = tuple[str, tuple[tuple[str, str], ...]]
+"""A call to the store without the ids in it: its method, and the table and kind of each item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One of the calls that something makes: its shape, and the how-manieth of its like."""
+
+    shape: Shape
+    nth: int
+
+
+def shape_of(call: Call) -> Shape:
+    return call.method, tuple((key.table, "#".join(key.pk.split("#")[:-1])) for key in call.keys)
+
+
+def calls_of(deployment: MailDeployment, action: Callable[[MailDeployment], object]) -> list[Shape]:
+    """The calls to the store that an action makes, in no order that means anything; they are made."""
+    watched = PassingStore(deployment.base.store)
+    action(deployment.on(watched))
+    return sorted(shape_of(call) for call in watched.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A world, and what is done in it."""
+
+    deployment: MailDeployment
+    act: Callable[[MailDeployment], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """A world in which one call of what is done goes wrong, and what whoever did it was given or told."""
+
+    point: Point
+    fault: Fault
+    scene: Scene
+    outcome: object
+    failure: Exception | None
+
+    @property
+    def deployment(self) -> MailDeployment:
+        """The world as it is after it, in which nothing goes wrong any more."""
+        return self.scene.deployment
+
+
+def every_mishap(scene: Callable[[], Scene]) -> Iterator[Mishap]:
+    """Do what is done in a scene once for each of its calls and each fault, in a world of its own each time."""
+    first = scene()
+    shapes = calls_of(first.deployment, first.act)
+    points = [Point(shape, shapes[:index].count(shape)) for index, shape in enumerate(shapes)]
+    for point, fault in product(points, Fault):
+        here = scene()
+        faulty = here.deployment.on(FaultyStore(here.deployment.base.store, at=_Counting(point), fault=fault))
+        outcome, failure = None, None
+        try:
+            outcome = here.act(faulty)
+        except Exception as raised:  # noqa: BLE001 - the test looks at it
+            failure = raised
+        yield Mishap(point, fault, here, outcome, failure)
+
+
+class _Counting:
+    """Knows a point when it comes by."""
+
+    def __init__(self, point: Point) -> None:
+        self._point = point
+        self._seen = 0
+
+    def __call__(self, call: Call) -> bool:
+        if shape_of(call) != self._point.shape:
+            return False
+        self._seen += 1
+        return self._seen == self._point.nth + 1
+
+
+def is_nowhere(database: Database, text: str) -> bool:
+    """Say whether no attribute of any item of any table holds a text."""
+    items: list[Item] = [item for name in database.tables for item in database.items(name)]
+    return bool(items) and not any(text in str(value) for item in items for value in item.values())

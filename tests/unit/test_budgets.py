@@ -1,0 +1,221 @@
+"""design.md, Budgets: round trips to the database, one after the other, and password hashes, an endpoint each."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Thread, local
+
+import pytest
+from gerbang.beside import all_beside, beside
+from gerbang.contracts import snapotp
+from gerbang.password_policy import PasswordPolicy
+from gerbang.registration import EmailTaken
+from gerbang.sessions import RefreshTokenReused, SignedIn
+from gerbang.sign_in import InvalidCredentials
+
+from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.fakes import Call, PassingStore
+
+
+class Path:
+    """How many round trips lie one after the other on the way to this point of the program.
+
+    A thread sets out from where its starter stood; who joins it has waited for it. So calls beside one another count
+    as the longer of them, whatever the threads' timing.
+    """
+
+    def __init__(self) -> None:
+        self._here = local()
+
+    @property
+    def length(self) -> int:
+        return int(getattr(self._here, "length", 0))
+
+    @length.setter
+    def length(self, length: int) -> None:
+        self._here.length = length
+
+    def watch_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        set_out: dict[Thread, int] = {}
+        ended: dict[Thread, int] = {}
+        start, run, join = Thread.start, Thread.run, Thread.join
+
+        def watched_start(thread: Thread) -> None:
+            set_out[thread] = self.length
+            start(thread)
+
+        def watched_run(thread: Thread) -> None:
+            self.length = set_out[thread]
+            try:
+                run(thread)
+            finally:
+                ended[thread] = self.length
+
+        def watched_join(thread: Thread, timeout: float | None = None) -> None:
+            join(thread, timeout)
+            self.length = max(self.length, ended.get(thread, 0))
+
+        monkeypatch.setattr(Thread, "start", watched_start)
+        monkeypatch.setattr(Thread, "run", watched_run)
+        monkeypatch.setattr(Thread, "join", watched_join)
+
+
+class CountingStore(PassingStore):
+    """Hands every call on and takes it down on the path."""
+
+    def __init__(self, deployment: Deployment, path: Path) -> None:
+        super().__init__(deployment.store)
+        self._path = path
+
+    def _pass[T](self, call: Call, do: Callable[[], T]) -> T:  # type: ignore[explicit-override]
+        self._path.length += 1
+        return super()._pass(call, do)
+
+
+class Budget:
+    """What a step has cost."""
+
+    def __init__(self, deployment: Deployment, path: Path, hashes: list[int]) -> None:
+        self._path = path
+        self._hashes = hashes
+        self.store = CountingStore(deployment, path)
+        self.deployment = replace(deployment, store=self.store)
+
+    def of(self, step: Callable[[Deployment], object]) -> tuple[int, int]:
+        """Round trips one after the other, and hashes."""
+        self._path.length = 0
+        self.store.calls.clear()
+        self._hashes.clear()
+        step(self.deployment)
+        return self._path.length, len(self._hashes)
+
+
+@pytest.fixture
+def path(monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = Path()
+    path.watch_threads(monkeypatch)
+    return path
+
+
+@pytest.fixture
+def budget(deployment_in_memory: Deployment, path: Path, hashes: list[int]) -> Budget:
+    return Budget(deployment_in_memory, path, hashes)
+
+
+@pytest.fixture
+def alice(deployment_in_memory: Deployment) -> SignedIn:
+    return deployment_in_memory.sessions.open(deployment_in_memory.register(ALICE), HOME, "password")
+
+
+# The measure itself
+
+
+def test_calls_beside_one_another_count_once_and_those_after_one_another_add_up(budget: Budget, path: Path) -> None:
+    def trip() -> None:
+        budget.deployment.users.find("nobody")
+
+    def three() -> None:
+        for _ in range(3):
+            trip()
+
+    assert budget.of(lambda _: three()) == (3, 0)
+    assert budget.of(lambda _: beside(trip, trip)) == (1, 0)
+    assert budget.of(lambda _: beside(trip, three)) == (3, 0)
+    assert budget.of(lambda _: beside(three, trip)) == (3, 0)
+    assert budget.of(lambda _: all_beside([trip, trip, trip, trip])) == (1, 0)
+    assert budget.of(lambda _: [all_beside([trip]), all_beside([trip, three, trip]), all_beside([trip])]) == (5, 0)
+    assert path.length == 5
+
+
+# The endpoints
+
+
+@pytest.mark.usefixtures("alice")
+def test_login_takes_three_round_trips_and_one_hash(budget: Budget) -> None:
+    for _ in range(2):  # a device that is not known yet, and one that is
+        assert budget.of(lambda its: its.sign_in.sign_in(by_email(), HOME)) == (3, 1)
+
+
+@pytest.mark.usefixtures("alice")
+@pytest.mark.parametrize("email", [ALICE.email, "nobody@example.com"])
+def test_a_failed_login_takes_two_round_trips_and_one_hash_known_or_not(budget: Budget, email: str) -> None:
+    def fail(its: Deployment) -> None:
+        with pytest.raises(InvalidCredentials):
+            its.sign_in.sign_in(by_email(email, "wrong"), HOME)
+
+    assert budget.of(fail) == (2, 1)
+
+
+def test_register_takes_two_round_trips_and_one_hash(budget: Budget) -> None:
+    policy = PasswordPolicy()
+
+    assert budget.of(lambda its: its.registration.register(ALICE, HOME, policy)) == (2, 1)
+    assert budget.of(lambda its: its.registration.enrol(BOB, HOME, policy)) == (2, 1)
+
+
+@pytest.mark.usefixtures("alice")
+def test_registering_what_is_taken_costs_the_same(budget: Budget) -> None:
+    def fail(its: Deployment) -> None:
+        with pytest.raises(EmailTaken):
+            its.registration.register(ALICE, HOME, PasswordPolicy())
+
+    assert budget.of(fail) == (2, 1)
+
+
+def test_refresh_takes_two_round_trips_forgiven_or_not(budget: Budget, alice: SignedIn) -> None:
+    for _ in range(2):
+        assert budget.of(lambda its: its.sessions.refresh(alice.tokens.refresh_token)) == (2, 0)
+
+
+def test_a_guests_refresh_takes_one_round_trip_more(budget: Budget) -> None:
+    """Its account is prolonged after its session, and only if that was."""
+    made = budget.deployment
+    guest = replace(made.register(BOB), is_anonymous=True, user_id=made.new_id(), email=None, number=None)
+    made.store.commit(*made.users.creation(guest).values())
+    held = made.sessions.open(guest, HOME, "anonymous")
+
+    assert budget.of(lambda its: its.sessions.refresh(held.tokens.refresh_token)) == (3, 0)
+
+
+def test_finding_out_a_thief_takes_one_round_trip_more(budget: Budget, alice: SignedIn) -> None:
+    strict = budget.deployment
+    budget.deployment = replace(strict, choices=Choices(grace=Choices().grace * 0))
+    second = budget.deployment.sessions.refresh(alice.tokens.refresh_token)
+    budget.deployment.sessions.authenticate(second.tokens.access_token)
+
+    def fail(its: Deployment) -> None:
+        with pytest.raises(RefreshTokenReused):
+            its.sessions.refresh(alice.tokens.refresh_token)
+
+    assert budget.of(fail) == (3, 0)
+
+
+def test_logout_takes_two_round_trips(budget: Budget, alice: SignedIn) -> None:
+    assert budget.of(lambda its: its.sessions.close(alice.tokens.access_token)) == (2, 0)
+
+
+def test_me_takes_two_round_trips_the_first_time_a_generation_is_used_and_then_one(
+    budget: Budget, alice: SignedIn
+) -> None:
+    def me(its: Deployment) -> None:
+        snapotp.me(its.sessions.authenticate_person(alice.tokens.access_token).user)
+
+    assert budget.of(me) == (2, 0)
+    assert budget.of(me) == (1, 0)
+
+
+def test_the_authorizer_takes_two_round_trips_the_first_time_and_then_one(budget: Budget, alice: SignedIn) -> None:
+    organization_id = str(alice.user.organization_id)
+
+    def authorize(its: Deployment) -> None:
+        its.authorizer.authorize(alice.tokens.access_token, organization_id)
+
+    assert budget.of(authorize) == (2, 0)
+    assert budget.of(authorize) == (1, 0)
+
+
+def test_the_secret_is_read_once_for_all_of_it(budget: Budget, alice: SignedIn) -> None:
+    budget.deployment.secret.reads = 0
+    for _ in range(5):
+        budget.of(lambda its: its.sessions.authenticate(alice.tokens.access_token))
+
+    assert budget.deployment.secret.reads == 1

@@ -1,0 +1,460 @@
+"""gerbang.google_sign_in: Google's subject is the identity; its address links to what its owner has here."""
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from gerbang.clock import to_epoch
+from gerbang.emails import InvalidEmail
+from gerbang.errors import DependencyUnavailable
+from gerbang.google_sign_in import RACES, AccountDisabled, LinkedToAnother, ProvedIdentity
+from gerbang.mail_queue import MailKind
+from gerbang.password_policy import PasswordPolicy
+from gerbang.rate_limits import Limit, TooManyAttempts
+from gerbang.registration import EmailTaken
+from gerbang.sessions import SessionEnded, SignedIn
+from gerbang.sign_in import InvalidCredentials
+from gerbang.storage.store import Plus, Update
+from gerbang.storage.users import Name
+
+from tests.conftest import Database
+from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.fakes import Call, FaultyStore, MeanwhileStore, MemoryStore, Numbers, at_once
+from tests.unit.mail_fakes import (
+    MailDeployment,
+    Mishap,
+    Scene,
+    calls_of,
+    every_mishap,
+    in_memory_only,
+    mailing,
+    mailing_in_memory,
+)
+
+BOBS_SUBJECT = "110169484474386276334"
+BOBS = ProvedIdentity(subject=BOBS_SUBJECT, email="Bob@Example.com", name="Bob Martin")
+SOMEBODY_ELSES = replace(BOBS, subject="220169484474386276334")
+
+
+@pytest.fixture
+def post(deployment: Deployment) -> MailDeployment:
+    """On both databases in turn."""
+    return mailing(deployment)
+
+
+@pytest.fixture
+def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
+    """For what no database could do differently."""
+    return mailing(deployment_in_memory)
+
+
+def sign_in(post: MailDeployment, identity: ProvedIdentity = BOBS) -> SignedIn:
+    return post.google.sign_in(identity, HOME)
+
+
+def is_alive(post: MailDeployment, session: SignedIn) -> bool:
+    try:
+        post.base.sessions.authenticate(session.tokens.access_token)
+    except SessionEnded:
+        return False
+    return True
+
+
+def knows_password(post: MailDeployment) -> bool:
+    try:
+        post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
+    except InvalidCredentials:
+        return False
+    return True
+
+
+def accounts(database: Database) -> int:
+    return len(database.items("Users", "USER#"))
+
+
+def prove_address(post: MailDeployment) -> None:
+    """Redeem the code of the registration."""
+    code = post.mailed_code(kind=MailKind.VERIFICATION_CODE)
+    post.code_sign_in.sign_in(BOB.email, code, HOME)
+
+
+# The first time
+
+
+def test_the_first_sign_in_makes_an_account_that_has_all_a_registered_one_has(
+    post: MailDeployment, database: Database
+) -> None:
+    session = sign_in(post)
+
+    standing = post.base.sessions.authenticate(session.tokens.access_token)
+    user = standing.user
+    assert user == session.user
+    assert standing.family.method == "oauth"
+    assert (user.name, user.email, user.email_as_typed) == ("Bob Martin", "bob@example.com", "Bob@Example.com")
+    assert (user.email_verified_at, user.google_subject) == (post.base.clock(), BOBS_SUBJECT)
+    assert (user.credit_balance, user.role_id, user.password_hash) == (5000, 3, None)
+    assert user.number is not None
+    assert {str(item["pk"]).partition("#")[0] for item in database.items("Users")} == {
+        "USER",
+        "EMAIL",
+        "NUMBER",
+        "GOOGLE",
+    }
+
+
+def test_without_a_name_the_account_is_called_after_its_address(post_in_memory: MailDeployment) -> None:
+    assert sign_in(post_in_memory, replace(BOBS, name="")).user.name == "bob"
+
+
+def test_the_address_is_taken_from_then_on(post_in_memory: MailDeployment) -> None:
+    sign_in(post_in_memory)
+
+    with pytest.raises(EmailTaken):
+        post_in_memory.register(BOB)
+
+
+def test_no_password_opens_an_account_that_has_none(post_in_memory: MailDeployment) -> None:
+    sign_in(post_in_memory)
+
+    for password in ("", "Correct horse 1"):
+        with pytest.raises(InvalidCredentials):
+            post_in_memory.base.sign_in.sign_in(by_email(BOB.email, password), HOME)
+
+
+@in_memory_only
+def test_an_address_that_cannot_be_kept_makes_no_account(post: MailDeployment, database: Database) -> None:
+    with pytest.raises(InvalidEmail):
+        sign_in(post, replace(BOBS, email="no address"))
+
+    assert database.items("Users") == []
+
+
+def test_of_twenty_first_sign_ins_at_once_all_are_let_in_to_one_account(  # F4
+    post: MailDeployment, database: Database
+) -> None:
+    outcomes = at_once([partial(sign_in, post)] * 20)
+
+    sessions = [outcome for outcome in outcomes if isinstance(outcome, SignedIn)]
+    assert len(sessions) == 20
+    assert len({session.user.user_id for session in sessions}) == accounts(database) == 1
+    assert all(is_alive(post, session) for session in sessions)
+    assert len(database.items("Users", "NUMBER#")) == 1
+
+
+def test_of_a_registration_and_a_first_sign_in_at_once_one_account_comes(
+    post: MailDeployment, database: Database
+) -> None:
+    outcomes = at_once([partial(sign_in, post), partial(post.register, BOB)] * 5)
+
+    assert accounts(database) == 1
+    assert all(isinstance(outcome, SignedIn) for outcome in outcomes[::2])
+    assert all(isinstance(outcome, SignedIn | EmailTaken) for outcome in outcomes[1::2])
+    standing = post.base.users.find_id(Name.EMAIL, BOB.email)
+    assert standing == post.base.users.find_id(Name.GOOGLE, BOBS_SUBJECT)
+    assert not knows_password(post)  # whoever registered had proved nothing
+
+
+def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
+    alice = post.register(ALICE).user
+    assert alice.number is not None
+    base = replace(post.base, new_number=Numbers(alice.number, alice.number, 77))
+
+    assert sign_in(replace(post, base=base)).user.number == 77
+
+
+@in_memory_only
+def test_where_no_number_is_free_nobody_is_let_in(post: MailDeployment, database: Database) -> None:
+    alice = post.register(ALICE).user
+    assert alice.number is not None
+    base = replace(post.base, new_number=Numbers(*[alice.number] * RACES))
+
+    with pytest.raises(DependencyUnavailable):
+        sign_in(replace(post, base=base))
+
+    assert accounts(database) == 1
+
+
+# The identity is the subject: security.md 107
+
+
+def test_the_same_subject_is_the_same_account_whatever_its_address(post: MailDeployment, database: Database) -> None:
+    first = sign_in(post)
+
+    second = sign_in(post, replace(BOBS, email="robert@elsewhere.example", name="Robert"))
+
+    assert second.user.user_id == first.user.user_id
+    assert second.user.email == BOB.email
+    assert accounts(database) == 1
+    assert is_alive(post, first)
+
+
+def test_the_same_subject_is_let_in_though_its_new_address_could_not_be_kept(post_in_memory: MailDeployment) -> None:
+    first = sign_in(post_in_memory)
+
+    second = sign_in(post_in_memory, replace(BOBS, email='"bob martin"@example.com'))
+
+    assert second.user.user_id == first.user.user_id
+
+
+def test_another_subject_with_the_same_address_is_refused(post: MailDeployment, database: Database) -> None:
+    sign_in(post)
+
+    with pytest.raises(LinkedToAnother):
+        sign_in(post, SOMEBODY_ELSES)
+
+    assert accounts(database) == len(database.items("Users", "GOOGLE#")) == 1
+
+
+def test_of_two_subjects_at_once_with_one_address_one_has_the_account(post: MailDeployment, database: Database) -> None:
+    post.register()
+
+    outcomes = at_once([partial(sign_in, post, identity) for identity in (BOBS, SOMEBODY_ELSES)] * 5)
+
+    assert accounts(database) == len(database.items("Users", "GOOGLE#")) == 1
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LinkedToAnother"] * 5 + ["SignedIn"] * 5
+
+
+def test_whoever_signs_in_twice_at_once_for_the_first_time_is_not_taken_for_another(post: MailDeployment) -> None:
+    post.register(BOB)
+    twice = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.keys[0].pk.startswith("EMAIL#"),  # it was not linked when the subject was looked up
+        happens=lambda: sign_in(post),
+    )
+
+    assert is_alive(post, sign_in(post.on(twice)))
+
+
+# Linking by address: security.md 108
+
+
+def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
+    post: MailDeployment, database: Database
+) -> None:
+    strangers = post.register(BOB)
+
+    owners = sign_in(post)
+
+    assert owners.user.user_id == strangers.user.user_id
+    assert owners.user == post.user(owners.user.user_id)
+    assert (owners.user.google_subject, owners.user.email_verified_at) == (BOBS_SUBJECT, post.base.clock())
+    assert is_alive(post, owners)
+    assert not is_alive(post, strangers)
+    with pytest.raises(SessionEnded):
+        post.base.sessions.refresh(strangers.tokens.refresh_token)
+    assert not knows_password(post)
+    assert accounts(database) == 1
+    assert post.base.journal.events[-1] == "google_linked"
+
+
+def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: MailDeployment) -> None:
+    registered = post.register(BOB)
+    prove_address(post)
+
+    linked = sign_in(post)
+
+    assert linked.user.user_id == registered.user.user_id
+    assert is_alive(post, registered)
+    assert knows_password(post)
+
+
+@in_memory_only
+def test_once_linked_the_next_sign_in_changes_nothing(post: MailDeployment) -> None:
+    registered = post.register(BOB)
+    prove_address(post)
+    sign_in(post)
+    before = post.user(registered.user.user_id)
+    post.base.clock.advance(timedelta(seconds=5))
+
+    again = sign_in(post)
+
+    assert post.user(again.user.user_id) == replace(before, last_sign_in_at=post.base.clock())
+
+
+def test_the_name_and_address_of_an_account_are_not_overwritten(post_in_memory: MailDeployment) -> None:
+    registered = post_in_memory.register(BOB)
+
+    linked = sign_in(post_in_memory, replace(BOBS, email="BOB@EXAMPLE.COM", name="Somebody"))
+
+    assert linked.user.user_id == registered.user.user_id
+    assert (linked.user.name, linked.user.email_as_typed) == (BOB.name, BOB.email)
+
+
+def test_a_stranger_who_signs_in_while_the_owner_links_is_out(post: MailDeployment) -> None:
+    post.register(BOB)
+    strangers: list[SignedIn] = []
+    meanwhile = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.method == "commit",
+        happens=lambda: strangers.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)),
+    )
+
+    owners = sign_in(post.on(meanwhile))
+
+    assert [is_alive(post, session) for session in (*strangers, owners)] == [False, True]
+
+
+def test_an_account_whose_epoch_moves_while_it_is_linked_is_looked_at_again(post: MailDeployment) -> None:
+    bob = post.register(BOB).user
+    meanwhile = MeanwhileStore(
+        post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, bob.user_id)
+    )
+
+    assert is_alive(post, sign_in(post.on(meanwhile)))
+
+
+def raise_epoch(post: MailDeployment, user_id: str) -> None:
+    post.base.store.write(Update(post.base.users.key(user_id), {"epoch": Plus(1)}))
+
+
+# Accounts that may not be used
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "not linked"])
+def test_a_disabled_account_lets_nobody_in(post: MailDeployment, database: Database, *, linked: bool) -> None:
+    user = (sign_in(post) if linked else post.register(BOB)).user
+    post.disable(user)
+    before = len(database.items("RefreshTokenFamilies"))
+
+    with pytest.raises(AccountDisabled) as refusal:
+        sign_in(post)
+
+    assert refusal.value.user_id == user.user_id
+    assert len(database.items("RefreshTokenFamilies")) == before
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "not linked"])
+def test_an_account_that_is_disabled_meanwhile_lets_nobody_in(
+    post: MailDeployment, database: Database, *, linked: bool
+) -> None:
+    user = (sign_in(post) if linked else post.register(BOB)).user
+    before = len(database.items("RefreshTokenFamilies"))
+    meanwhile = MeanwhileStore(
+        post.base.store, before=lambda call: call.method == "commit", happens=lambda: disable_alone(post, user.user_id)
+    )
+
+    with pytest.raises(AccountDisabled):
+        sign_in(post.on(meanwhile))
+
+    assert len(database.items("RefreshTokenFamilies")) == before
+
+
+def disable_alone(post: MailDeployment, user_id: str) -> None:
+    """Disable, and leave the epoch as it is."""
+    post.base.store.write(Update(post.base.users.key(user_id), {"disabled_at": to_epoch(post.base.clock())}))
+
+
+def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment) -> None:  # F11
+    user = sign_in(post).user
+    meanwhile = MeanwhileStore(
+        post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, user.user_id)
+    )
+
+    assert is_alive(post, sign_in(post.on(meanwhile)))
+
+
+# Limits: security.md 34
+
+
+@in_memory_only
+def test_first_sign_ins_and_registrations_of_one_client_are_counted_together(post: MailDeployment) -> None:
+    limit = Limit(name="registration", attempts=2, window=timedelta(hours=1))
+    post = replace(post, base=replace(post.base, choices=Choices(registration=limit)))
+    post.base.registration.register(ALICE, HOME, PasswordPolicy())
+    sign_in(post)
+
+    with pytest.raises(TooManyAttempts) as refusal:
+        sign_in(post, ProvedIdentity(subject="3", email="carol@example.com", name="Carol"))
+
+    assert refusal.value.limit == "registration"
+    assert is_alive(post, sign_in(post))  # whoever has an account is not counted
+
+
+@in_memory_only
+def test_linking_is_not_counted(post: MailDeployment, database: Database) -> None:
+    post.register(BOB)
+    before = database.items("RateLimits")
+
+    sign_in(post)
+
+    assert database.items("RateLimits") == before
+
+
+@in_memory_only
+def test_a_number_drawn_again_is_not_counted_again(post: MailDeployment, database: Database) -> None:
+    alice = post.register(ALICE).user
+    assert alice.number is not None
+    base = replace(post.base, new_number=Numbers(alice.number, alice.number))
+
+    sign_in(replace(post, base=base))
+
+    assert sorted(int(item["attempts"]) for item in database.items("RateLimits")) == [1, 1]
+
+
+# Faults: F2, F3, F42
+
+
+@pytest.mark.parametrize("before", ["nobody", "registered", "linked"])
+def test_whatever_goes_wrong_one_account_is_left_and_the_next_try_gets_in(before: str) -> None:
+    def scene() -> Scene:
+        post = mailing_in_memory()
+        if before == "registered":
+            post.register(BOB)
+        if before == "linked":
+            sign_in(post)
+        return Scene(post, sign_in)
+
+    for mishap in every_mishap(scene):
+        here = mishap.deployment
+        if isinstance(mishap.outcome, SignedIn):
+            assert is_alive(here, mishap.outcome), mishap
+        else:
+            assert isinstance(mishap.failure, DependencyUnavailable), mishap
+        again = sign_in(here)
+        assert is_alive(here, again), mishap
+        assert one_account_with_its_markers(mishap), mishap
+
+
+def one_account_with_its_markers(mishap: Mishap) -> bool:
+    base = mishap.deployment.base
+    assert isinstance(base.store, MemoryStore)
+    kinds = sorted(str(item["pk"]).partition("#")[0] for item in base.store.items(base.tables["Users"]))
+    return kinds == ["EMAIL", "GOOGLE", "NUMBER", "USER"]
+
+
+def test_a_sign_in_to_an_account_that_is_known_reads_two_items_and_commits(post_in_memory: MailDeployment) -> None:
+    sign_in(post_in_memory)
+
+    assert [method for method, _ in calls_of(post_in_memory, sign_in)] == ["commit", "get", "get"]
+
+
+def test_others_who_keep_making_the_account_are_not_waited_for_for_ever(post_in_memory: MailDeployment) -> None:
+    bob = post_in_memory.register(BOB).user
+
+    def others_first(call: Call) -> bool:
+        if call.method == "commit":
+            raise_epoch(post_in_memory, bob.user_id)
+        return False
+
+    contested = FaultyStore(post_in_memory.base.store, at=others_first)
+
+    with pytest.raises(DependencyUnavailable):
+        sign_in(post_in_memory.on(contested))
+
+    assert sum(call.method == "commit" for call in contested.calls) == RACES
+
+
+# The log: security.md 167
+
+
+def test_the_log_holds_no_address_and_no_subject(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register(BOB)
+    sign_in(post_in_memory)
+    with pytest.raises(LinkedToAnother):
+        sign_in(post_in_memory, SOMEBODY_ELSES)
+
+    logged = str(post_in_memory.base.journal.notes) + repr(BOBS)
+
+    assert "bob@example.com" not in logged.lower()
+    assert "Martin" not in logged

@@ -1,0 +1,232 @@
+"""gerbang.keys: everything from one secret, rotated by waiting, never a default."""
+
+from datetime import timedelta
+from itertools import combinations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from gerbang.errors import DependencyUnavailable
+from gerbang.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Keys, MasterKey, Purpose, hkdf_sha256
+from gerbang.p256 import private_key
+from gerbang.storage.secrets import SecretVersions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import HeldClock, HeldSecret, at_once
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def keys(secret: HeldSecret, clock: HeldClock) -> Keys:
+    return Keys(secret, clock)
+
+
+# Derivation
+
+
+@pytest.mark.parametrize(
+    ("secret", "salt", "info", "length", "derived"),
+    [
+        pytest.param(
+            b"\x0b" * 22,
+            bytes(range(0x0D)),
+            bytes(range(0xF0, 0xFA)),
+            42,
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+            id="A.1",
+        ),
+        pytest.param(
+            bytes(range(0x50)),
+            bytes(range(0x60, 0xB0)),
+            bytes(range(0xB0, 0x100)),
+            82,
+            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09"
+            "da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87",
+            id="A.2",
+        ),
+        pytest.param(
+            b"\x0b" * 22,
+            b"",
+            b"",
+            42,
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+            id="A.3",
+        ),
+    ],
+)
+def test_hkdf_gives_the_known_answers_of_rfc_5869(
+    secret: bytes, salt: bytes, info: bytes, length: int, derived: str
+) -> None:
+    assert hkdf_sha256(secret, info=info, length=length, salt=salt).hex() == derived
+
+
+@given(st.binary(), st.binary(), st.binary(), st.integers(1, 200))
+def test_hkdf_gives_what_another_implementation_gives(secret: bytes, salt: bytes, info: bytes, length: int) -> None:
+    other = HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
+
+    assert hkdf_sha256(secret, info=info, length=length, salt=salt) == other
+
+
+def test_no_two_purposes_share_a_key() -> None:
+    """ASVS 11.2: one label a purpose, so what is signed for one is worth nothing for another."""
+    key = MasterKey.from_secret("a secret")
+    derived = [key.derive(purpose) for purpose in Purpose]
+
+    assert all(len(each) == 32 for each in derived)
+    assert all(one != other for one, other in combinations(derived, 2))
+    assert key.secret not in derived
+
+
+def test_the_same_secret_has_the_same_name_everywhere_and_another_secret_another() -> None:
+    assert MasterKey.from_secret("a secret").kid == MasterKey.from_secret("a secret").kid
+    assert MasterKey.from_secret("a secret").kid != MasterKey.from_secret("b secret").kid
+
+
+def test_the_p256_key_is_determined_by_its_seed_and_in_range() -> None:
+    """FIPS 186-5, A.2.1."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    seeds = [bytes(48), b"\xff" * 48, (order - 1).to_bytes(48), (order - 2).to_bytes(48), b"seed" * 12]
+
+    values = [private_key(seed).private_numbers().private_value for seed in seeds]
+
+    assert values == [int.from_bytes(seed) % (order - 1) + 1 for seed in seeds]
+    assert values[0] == values[2] == 1
+    assert values[3] == order - 1
+    assert all(1 <= value < order for value in values)
+    assert isinstance(private_key(seeds[0]).curve, ec.SECP256R1)
+
+
+def test_secrets_do_not_show() -> None:
+    versions = SecretVersions("current text", "previous text")
+    key = MasterKey.from_secret("current text")
+
+    for shown in (repr(versions), str(versions), repr(key), str(key), repr([key]), key.kid):
+        assert "text" not in shown
+
+
+# Rotation: F22, security.md 78
+
+
+def test_the_current_version_signs_and_both_verify(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+    old = keys.current()
+    secret.rotate("second")
+    clock.advance(FRESH_FOR)
+
+    new = keys.current()
+
+    assert new.kid != old.kid
+    assert keys.verifying() == (new, old)
+    assert keys.find(old.kid) == old
+    assert keys.find(new.kid) == new
+
+
+def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+    oldest = keys.current()
+    secret.rotate("second")
+    secret.rotate("third")
+    clock.advance(FRESH_FOR)
+
+    assert keys.find(oldest.kid) is None
+
+
+def test_a_secret_rotated_to_itself_is_one_key(keys: Keys, secret: HeldSecret) -> None:
+    secret.rotate(secret.versions.current)
+
+    assert len(keys.verifying()) == 1
+
+
+def test_the_secret_is_read_once_in_five_minutes(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+    for _ in range(10):
+        keys.current()
+        keys.verifying()
+        keys.find(keys.current().kid)
+    assert secret.reads == 1
+
+    clock.advance(FRESH_FOR - SECOND)
+    keys.current()
+    assert secret.reads == 1
+
+    clock.advance(SECOND)
+    keys.current()
+    assert secret.reads == 2
+
+
+def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_once(
+    keys: Keys, secret: HeldSecret, clock: HeldClock
+) -> None:
+    keys.current()
+    secret.rotate("second")
+    newest = MasterKey.from_secret("second")
+    clock.advance(ASKED_AT_MOST_EVERY)
+
+    assert keys.find(newest.kid) == newest
+    assert keys.current() == newest
+
+
+def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
+    keys: Keys, secret: HeldSecret, clock: HeldClock
+) -> None:
+    keys.current()
+    for number in range(1000):
+        assert keys.find(f"made up {number}") is None
+    assert secret.reads == 1
+
+    for _ in range(60):
+        clock.advance(SECOND)
+        for number in range(10):
+            assert keys.find(f"made up {number}") is None
+
+    assert secret.reads == 7
+
+
+def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+    """F21: else a key would be believed for as long as the clock jumped."""
+    keys.current()
+    clock.advance(-timedelta(hours=1))
+
+    keys.current()
+
+    assert secret.reads == 2
+
+
+def test_environments_that_start_together_read_it_once_each(keys: Keys, secret: HeldSecret) -> None:
+    assert len(set(map(repr, at_once([keys.current] * 20)))) == 1
+    assert secret.reads == 1
+
+
+# The store of the secret is down: F23
+
+
+def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys, secret: HeldSecret) -> None:
+    secret.become_unreadable()
+    for ask in (keys.current, keys.verifying, lambda: keys.find("any")):
+        with pytest.raises(DependencyUnavailable):
+            ask()
+
+    secret.become_readable()
+
+    assert keys.current() == MasterKey.from_secret(secret.versions.current)
+
+
+def test_keys_once_read_go_on_serving(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+    known = keys.current()
+    secret.become_unreadable()
+
+    for _ in range(3):
+        clock.advance(timedelta(days=1))
+        assert keys.current() == known
+        assert keys.find(known.kid) == known
+        assert keys.find("unknown") is None
+
+    assert secret.reads <= 7
+
+
+def test_a_derived_key_is_the_same_whether_it_was_kept_or_not(keys: Keys) -> None:
+    key = keys.current()
+
+    for length in (32, 48, 32):
+        assert keys.derive(key, Purpose.ACCESS_TOKEN, length) == key.derive(Purpose.ACCESS_TOKEN, length)
+    assert keys.derive(key, Purpose.REFRESH_TOKEN) != keys.derive(key, Purpose.ACCESS_TOKEN)

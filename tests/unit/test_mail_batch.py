@@ -1,0 +1,193 @@
+"""gerbang.contracts.mail_batch: each message of a batch alone succeeds or comes again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from gerbang.contracts import mail_batch
+from gerbang.journal import request_id
+from gerbang.mail_queue import MailKind, MailWish
+
+from tests.deployment import ALICE, BOB, Deployment
+from tests.unit.mail_fakes import Fate, MailDeployment, code_in, mailing
+
+UNANSWERED = "nobody@example.com"
+
+
+@pytest.fixture(autouse=True)
+def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `template.yaml` sets."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "tests")
+
+
+@pytest.fixture
+def post(deployment_in_memory: Deployment) -> MailDeployment:
+    post = mailing(deployment_in_memory)
+    post.register()
+    post.register(ALICE)
+    return post
+
+
+def record(body: str, number: int = 1, *, sent_timestamp: str = "1768478400123") -> dict[str, Any]:
+    """A message as Lambda hands it over (AWS Lambda developer guide, "Using Lambda with Amazon SQS")."""
+    return {
+        "messageId": f"059f36b4-87a3-44ab-83d2-66197597{number:04d}",
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": sent_timestamp,
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": sent_timestamp,
+        },
+        "messageAttributes": {},
+        "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:mail",
+        "awsRegion": "eu-west-1",
+    }
+
+
+def wish(wish_id: str, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_CODE) -> str:
+    return MailWish(wish_id=wish_id, kind=kind, email=email, locale=None).to_json()
+
+
+def handle(post: MailDeployment, *records: dict[str, Any]) -> list[str]:
+    """The ids of the messages that are to come again."""
+    answer = mail_batch.handler(post.mailer)({"Records": list(records)}, None)
+    assert answer.keys() == {"batchItemFailures"}
+    failures = answer["batchItemFailures"]
+    assert all(failure.keys() == {"itemIdentifier"} for failure in failures)
+    return [failure["itemIdentifier"] for failure in failures]
+
+
+def test_a_batch_that_was_delivered_names_no_failures(post: MailDeployment) -> None:
+    assert handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2)) == []
+
+    assert [message.to for message in post.outbox.sent] == [BOB.email, ALICE.email]
+
+
+def test_an_empty_batch_is_delivered(post: MailDeployment) -> None:
+    assert handle(post) == []
+
+
+def test_exactly_the_messages_that_failed_come_again_and_the_others_are_sent(post: MailDeployment) -> None:
+    records = [
+        record(wish("w-1"), 1),
+        record("no JSON", 2),
+        record(wish("w-3", ALICE.email), 3),
+        record(wish("w-4", UNANSWERED), 4),
+        record(wish("w-5", ALICE.email, MailKind.PASSWORD_RESET), 5),
+    ]
+    post.outbox.fates = [Fate.NOT_SENT, Fate.ACCEPTED, Fate.ANSWER_LOST]
+
+    assert handle(post, *records) == [records[0]["messageId"], records[1]["messageId"], records[4]["messageId"]]
+
+    assert [message.kind for message in post.outbox.sent] == ["sign_in_code", "password_reset"]
+
+
+def test_messages_that_come_again_are_sent_then(post: MailDeployment) -> None:
+    again = record(wish("w-1"), 1)
+    post.outbox.fates = [Fate.NOT_SENT]
+    assert handle(post, again) == [again["messageId"]]
+
+    assert handle(post, again) == []
+
+    assert post.outbox.codes == [post.maker.code("w-1", BOB.email)]
+
+
+def test_a_message_twice_in_a_batch_sends_one_mail(post: MailDeployment) -> None:
+    assert handle(post, record(wish("w-1"), 1), record(wish("w-1"), 2)) == []
+
+    assert len(post.outbox.sent) == 1
+
+
+def test_a_mail_that_is_refused_for_good_does_not_come_again(post: MailDeployment) -> None:
+    post.outbox.fates = [Fate.REFUSED]
+
+    assert handle(post, record(wish("w-1"))) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        "null",
+        "[" * 7000,
+        wish("w-1").replace('"version": 1', '"version": 2'),
+        wish("w-1").replace("sign_in_code", "newsletter"),
+        wish("w-1")[:-1] + ', "code": "123456"}',
+    ],
+    ids=["empty", "no fields", "null", "deep", "of a later version", "of an unknown kind", "with another field"],
+)
+def test_a_message_that_is_no_wish_stays_in_the_queue(post: MailDeployment, body: str) -> None:
+    good = record(wish("w-2"), 2)
+
+    assert handle(post, record(body, 1), good) == [record(body, 1)["messageId"]]
+
+    assert len(post.outbox.sent) == 1
+
+
+def test_a_message_without_the_queues_time_stays_in_the_queue(post: MailDeployment) -> None:
+    timeless = record(wish("w-1"))
+    timeless["attributes"] = {}
+
+    assert handle(post, timeless, record(wish("w-2"), 2, sent_timestamp="soon")) == [
+        timeless["messageId"],
+        record("", 2)["messageId"],
+    ]
+
+
+def test_a_bug_of_ours_delays_its_message_and_no_other(post: MailDeployment) -> None:
+    def bug() -> None:
+        post.outbox.while_sending = lambda: None
+        raise ZeroDivisionError
+
+    post.outbox.while_sending = bug
+
+    assert handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2)) == [record("", 1)["messageId"]]
+
+    assert [message.to for message in post.outbox.sent] == [ALICE.email]
+
+
+def test_the_newest_wish_of_a_batch_is_told_by_the_queues_time(post: MailDeployment) -> None:
+    older = record(wish("w-1"), 1, sent_timestamp="1768478400123")
+    newer = record(wish("w-2"), 2, sent_timestamp="1768478400124")
+
+    assert handle(post, newer, older) == []
+
+    assert [code_in(message) for message in post.outbox.sent] == [post.maker.code("w-2", BOB.email)]
+
+
+def test_log_lines_of_a_message_carry_its_id(post: MailDeployment) -> None:
+    seen: list[str] = []
+    post.outbox.while_sending = lambda: seen.append(request_id.get())
+
+    handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2))
+
+    assert seen == [record("", 1)["messageId"], record("", 2)["messageId"]]
+
+
+def test_the_log_of_a_failure_holds_no_address_and_no_code(
+    post: MailDeployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    post.outbox.fates = [Fate.NOT_SENT, Fate.ANSWER_LOST]
+    spoilt = wish("w-3")[:-1] + ', "code": "123456"}'
+
+    handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2), record(spoilt, 3))
+
+    lines = [line for line in caplog.records if line.message == "mail_delayed"]
+    reasons = [getattr(line, "reason", "") for line in lines]
+    assert reasons == ["DependencyUnavailable", "DependencyUnavailable", "MailWishInvalid"]
+    for secret in (BOB.email, ALICE.email, "123456", *post.outbox.codes):
+        assert secret not in caplog.text
+        assert not any(secret in str(vars(line)) for line in caplog.records)
+
+
+def test_a_claim_of_a_message_under_way_is_left_alone(post: MailDeployment) -> None:
+    post.codes.claim_delivery("w-1", at=post.base.clock(), lease=timedelta(minutes=1), kept=timedelta(days=1))
+
+    assert handle(post, record(wish("w-1"))) == [record("")["messageId"]]
+
+    assert post.outbox.sent == []

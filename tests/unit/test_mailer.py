@@ -1,0 +1,537 @@
+"""gerbang.mailer: a wish is sent once if it can be, with one code whatever happens, to whom it is owed."""
+
+import re
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+from gerbang.errors import DependencyUnavailable
+from gerbang.journal import Severity
+from gerbang.keys import Keys
+from gerbang.mail_queue import LOCALES, MailKind
+from gerbang.mailer import LEASE, InlineQueue, MailUnderWay, sent_at
+from gerbang.one_time_codes import LIFETIME, REMEMBERED, InvalidCode
+from gerbang.password_change import InvalidResetToken, ResetTokens
+from gerbang.password_policy import PasswordPolicy
+from gerbang.registration import NewAccount
+from gerbang.sessions import SignedIn
+from gerbang.storage.store import Item, Put, Update
+from gerbang.storage.users import Name
+
+from tests.conftest import Database
+from tests.deployment import BOB, HOME, PASSWORD, Deployment
+from tests.fakes import HeldClock, HeldSecret, at_once
+from tests.unit.mail_fakes import (
+    Fate,
+    Killed,
+    MailDeployment,
+    Mishap,
+    Scene,
+    code_in,
+    every_mishap,
+    in_memory_only,
+    is_nowhere,
+    mailing,
+    mailing_in_memory,
+    token_in,
+)
+
+SECOND = timedelta(seconds=1)
+NEVER_REGISTERED = "nobody@example.com"
+
+
+@pytest.fixture
+def post(deployment: Deployment) -> MailDeployment:
+    """On both databases in turn."""
+    return mailing(deployment)
+
+
+@pytest.fixture
+def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
+    """For what no database could do differently."""
+    return mailing(deployment_in_memory)
+
+
+def redeem(post: MailDeployment, code: str) -> SignedIn:
+    return post.code_sign_in.sign_in(BOB.email, code, HOME)
+
+
+# To whom mail is owed
+
+
+@in_memory_only
+@pytest.mark.parametrize("kind", MailKind)
+def test_an_address_that_nobody_has_is_sent_nothing(post: MailDeployment, database: Database, kind: MailKind) -> None:
+    post.register()
+
+    post.deliver(post.wish(kind, NEVER_REGISTERED))
+
+    assert post.outbox.sent == []
+    assert database.items("OneTimeCodes") == []
+    assert post.base.journal.events[-1] == "mail_not_owed"
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_a_disabled_account_is_sent_nothing(post_in_memory: MailDeployment, kind: MailKind) -> None:
+    post_in_memory.disable(post_in_memory.register().user)
+
+    post_in_memory.deliver(post_in_memory.wish(kind))
+
+    assert post_in_memory.outbox.sent == []
+
+
+def test_mail_goes_to_the_address_stored_with_the_account(post_in_memory: MailDeployment) -> None:  # security.md 58
+    bob = post_in_memory.register().user
+    moved = Update(post_in_memory.base.users.key(bob.user_id), {"email": "bob@new.example"})
+    post_in_memory.base.store.write(moved)
+
+    post_in_memory.mailed_code()
+
+    assert post_in_memory.outbox.last.to == "bob@new.example"
+
+
+def test_an_account_that_has_lost_its_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
+    guest = post_in_memory.guests.admit(HOME).user
+    users = post_in_memory.base.users
+    post_in_memory.base.store.write(Put(users.marker(Name.EMAIL, BOB.email), {"user_id": guest.user_id}))
+
+    post_in_memory.deliver(post_in_memory.wish(MailKind.SIGN_IN_CODE))
+
+    assert post_in_memory.outbox.sent == []
+
+
+# What is sent
+
+
+@pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE])
+def test_a_code_is_mailed_that_works(post_in_memory: MailDeployment, kind: MailKind) -> None:
+    post_in_memory.register()
+
+    code = post_in_memory.mailed_code(kind=kind)
+
+    message = post_in_memory.outbox.last
+    assert (message.kind, message.to) == (kind, BOB.email)
+    assert "Bob" in message.text
+    assert "10 minutes" in message.text
+    assert redeem(post_in_memory, code).user.email == BOB.email
+
+
+@pytest.mark.parametrize(
+    ("asked", "accounts", "deployments", "chosen"),
+    [
+        ("it", "es", "id", "it"),
+        (None, "es", "id", "es"),
+        (None, None, "id", "id"),
+        (None, "tlh", "id", "id"),
+        (None, None, "tlh", "en"),
+    ],
+)
+@pytest.mark.parametrize("kind", MailKind)
+def test_the_language_is_the_requests_then_the_accounts_then_the_deployments(
+    kind: MailKind, asked: str | None, accounts: str | None, deployments: str, chosen: str
+) -> None:
+    post = replace(mailing_in_memory(), default_locale=deployments)
+    post.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=accounts))
+
+    post.deliver(post.wish(kind, locale=asked))
+
+    assert post.outbox.last.locale == chosen
+
+
+@pytest.mark.parametrize("locale", sorted(LOCALES))
+@pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE])
+def test_the_code_of_a_wish_is_in_the_mail_of_every_language(
+    post_in_memory: MailDeployment, kind: MailKind, locale: str
+) -> None:
+    post_in_memory.register()
+    wish = post_in_memory.wish(kind, locale=locale)
+
+    post_in_memory.deliver(wish)
+
+    message = post_in_memory.outbox.last
+    assert code_in(message) == post_in_memory.maker.code(wish.wish_id, BOB.email)
+    assert code_in(message) in message.html
+    assert code_in(message) not in message.subject
+
+
+def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_code(  # security.md 57
+    post_in_memory: MailDeployment, clock: HeldClock
+) -> None:
+    bob = post_in_memory.register().user
+    wish = post_in_memory.wish(MailKind.PASSWORD_CHANGED)
+    clock.advance(timedelta(hours=2))
+
+    post_in_memory.deliver(wish)
+
+    message = post_in_memory.outbox.last
+    assert "2026-01-15 12:00 UTC" in message.text
+    for body in (message.text, message.html):
+        assert post_in_memory.maker.code(wish.wish_id, BOB.email) not in body
+        assert post_in_memory.reset_tokens.token(wish.wish_id, bob) not in body
+        assert re.search(r"[0-9]{6}|[A-Za-z0-9_-]{40}|://", re.sub(r"<[^>]*>", "", body)) is None
+
+
+# Reset tokens: security.md 49, 61
+
+
+def test_a_reset_token_is_in_the_mail_and_nowhere_else(
+    post: MailDeployment, database: Database, secret: HeldSecret
+) -> None:
+    bob = post.register().user
+
+    token = post.mailed_token()
+
+    assert token not in post.outbox.last.subject
+    assert is_nowhere(database, token)
+    (stored,) = database.items("OneTimeCodes", f"RESET#{bob.user_id}")
+    assert post.reset_tokens.matches(str(stored["token_hash"]), token)
+    table_alone = ResetTokens(Keys(HeldSecret("a thief's guess"), HeldClock()))
+    assert not table_alone.matches(str(stored["token_hash"]), token)
+    assert secret.versions.current not in str(stored)
+
+
+def test_a_newer_reset_token_is_not_replaced_by_an_older_wish_delivered_late(post: MailDeployment) -> None:
+    bob = post.register().user
+    delayed = post.wish(MailKind.PASSWORD_RESET)
+    newer = post.mailed_token()
+
+    post.deliver(delayed)
+
+    assert len(post.outbox.sent) == 1
+    assert post.base.journal.events[-1] == "mail_superseded"
+    stored = post.resets.read(post.base.store.get(post.resets.key(bob.user_id)))
+    assert stored is not None
+    assert post.reset_tokens.matches(stored.token_hash, newer)
+
+
+# Once, if it can be
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_a_message_delivered_twice_sends_one_mail(post: MailDeployment, clock: HeldClock, kind: MailKind) -> None:
+    post.register()
+    wish = post.wish(kind)
+    post.deliver(wish)
+
+    for later in (timedelta(0), SECOND, LEASE, REMEMBERED - timedelta(days=1)):
+        clock.advance(later)
+        post.deliver(wish)
+
+    assert len(post.outbox.sent) == 1
+
+
+def test_a_message_delivered_again_changes_nothing(post: MailDeployment, database: Database, clock: HeldClock) -> None:
+    post.register()
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+    post.deliver(wish)
+    before = everything(database)
+    clock.advance(LEASE)
+
+    post.deliver(wish)
+
+    assert everything(database) == before
+
+
+def everything(database: Database) -> list[Item]:
+    return sorted(database.items("OneTimeCodes"), key=lambda item: str(item["pk"]))
+
+
+def test_a_message_delivered_twenty_times_at_once_sends_one_mail(post: MailDeployment) -> None:
+    post.register()
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+
+    outcomes = at_once([partial(post.deliver, wish)] * 20)
+
+    assert len(post.outbox.sent) == 1
+    assert all(outcome is None or isinstance(outcome, MailUnderWay) for outcome in outcomes)
+    post.deliver(wish)
+    assert len(post.outbox.sent) == 1
+    assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
+
+
+@in_memory_only
+def test_a_message_that_comes_while_its_mail_is_being_sent_comes_again(post: MailDeployment) -> None:
+    post.register()
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+    told: list[Exception] = []
+
+    def second() -> None:
+        with pytest.raises(MailUnderWay) as refusal:
+            post.deliver(wish)
+        told.append(refusal.value)
+
+    post.outbox.while_sending = second
+    post.deliver(wish)
+    post.deliver(wish)
+
+    assert len(told) == len(post.outbox.sent) == 1
+
+
+# Whatever happens, one code: F24, F25
+
+
+@in_memory_only
+@pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.PASSWORD_RESET])
+@pytest.mark.parametrize("failures", [1, 3])
+def test_while_ses_fails_the_message_comes_again_and_then_is_sent(
+    post: MailDeployment, clock: HeldClock, kind: MailKind, failures: int
+) -> None:
+    bob = post.register().user
+    wish = post.wish(kind)
+    post.outbox.fates = [Fate.NOT_SENT] * failures
+    for _ in range(failures):
+        with pytest.raises(DependencyUnavailable):
+            post.deliver(wish)
+        clock.advance(timedelta(minutes=3))  # the queue's visibility time-out
+
+    post.deliver(wish)
+
+    (message,) = post.outbox.sent
+    if kind is MailKind.PASSWORD_RESET:
+        assert token_in(message) == post.reset_tokens.token(wish.wish_id, bob)
+    else:
+        assert code_in(message) == post.maker.code(wish.wish_id, BOB.email)
+
+
+@in_memory_only
+def test_a_code_that_was_long_in_coming_lives_ten_minutes_from_its_mail(post: MailDeployment, clock: HeldClock) -> None:
+    post.register()
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+    post.outbox.fates = [Fate.NOT_SENT]
+    with pytest.raises(DependencyUnavailable):
+        post.deliver(wish)
+    clock.advance(timedelta(hours=1))
+    post.deliver(wish)
+    clock.advance(timedelta(minutes=10) - SECOND)
+
+    assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
+
+
+def test_a_mail_whose_answer_was_lost_may_come_twice_with_the_same_code(post: MailDeployment) -> None:
+    post.register()
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+    post.outbox.fates = [Fate.ANSWER_LOST]
+    with pytest.raises(DependencyUnavailable):
+        post.deliver(wish)
+
+    post.deliver(wish)
+
+    first, second = post.outbox.codes
+    assert first == second
+    assert redeem(post, first).user.email == BOB.email
+
+
+def test_a_code_that_was_spent_does_not_come_back_to_life_with_its_message(
+    post: MailDeployment, clock: HeldClock
+) -> None:
+    post.register()
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+    post.outbox.fates = [Fate.ANSWER_LOST]
+    with pytest.raises(DependencyUnavailable):
+        post.deliver(wish)
+    (code,) = post.outbox.codes
+    redeem(post, code)
+
+    for _ in range(3):
+        clock.advance(LIFETIME)
+        post.deliver(wish)
+
+        with pytest.raises(InvalidCode):
+            redeem(post, code)
+    assert len(post.outbox.sent) == 1
+    assert redeem(post, post.mailed_code()).user.email == BOB.email
+
+
+def test_an_older_wish_does_not_take_the_place_of_a_code_that_was_spent(post: MailDeployment) -> None:
+    post.register()
+    delayed = post.wish(MailKind.SIGN_IN_CODE)
+    redeem(post, post.mailed_code())
+
+    post.deliver(delayed)
+
+    assert len(post.outbox.sent) == 1
+    assert post.base.journal.events[-1] == "mail_superseded"
+
+
+@in_memory_only
+def test_a_reset_mail_whose_answer_was_lost_may_come_twice_with_the_same_token(post: MailDeployment) -> None:
+    post.register()
+    wish = post.wish(MailKind.PASSWORD_RESET)
+    post.outbox.fates = [Fate.ANSWER_LOST]
+    with pytest.raises(DependencyUnavailable):
+        post.deliver(wish)
+
+    post.deliver(wish)
+
+    first, second = post.outbox.reset_tokens
+    assert first == second
+
+
+def test_a_reset_mail_that_comes_again_after_the_password_was_set_brings_another_token(post: MailDeployment) -> None:
+    post.register()
+    wish = post.wish(MailKind.PASSWORD_RESET)
+    post.outbox.fates = [Fate.ANSWER_LOST]
+    with pytest.raises(DependencyUnavailable):
+        post.deliver(wish)
+    (spent,) = post.outbox.reset_tokens
+    set_password(post, spent)
+
+    post.deliver(wish)
+
+    _, fresh = post.outbox.reset_tokens
+    assert fresh != spent
+    with pytest.raises(InvalidResetToken):
+        set_password(post, spent)
+    set_password(post, fresh)
+
+
+def set_password(post: MailDeployment, token: str) -> None:
+    post.password_reset.reset(token, "Another horse 2", HOME, PasswordPolicy())
+
+
+@pytest.mark.parametrize("was_sent", [False, True], ids=["before it was sent", "after it was sent"])
+def test_a_mailer_that_dies_holds_up_the_mail_for_its_lease_and_no_longer(
+    post: MailDeployment, clock: HeldClock, *, was_sent: bool
+) -> None:
+    post.register()
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+    post.outbox.fates = [Fate.DIED_AFTER if was_sent else Fate.DIED_BEFORE]
+    with pytest.raises(Killed):
+        post.deliver(wish)
+    clock.advance(LEASE - SECOND)
+    with pytest.raises(MailUnderWay):
+        post.deliver(wish)
+    clock.advance(SECOND)
+
+    post.deliver(wish)
+
+    assert set(post.outbox.codes) == {post.maker.code(wish.wish_id, BOB.email)}
+    assert len(post.outbox.sent) == 1 + was_sent
+    assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
+
+
+def test_a_mailer_is_given_less_time_than_its_claim_holds() -> None:
+    assert timedelta(seconds=30) < LEASE < timedelta(seconds=180)  # its time-out, the queue's visibility time-out
+
+
+def test_whatever_call_goes_wrong_the_mail_is_sent_with_one_code() -> None:
+    def scene() -> Scene:
+        post = mailing_in_memory()
+        post.register()
+        wish = post.wish(MailKind.SIGN_IN_CODE)
+        return Scene(post, lambda here: here.deliver(wish))
+
+    for mishap in every_mishap(scene):
+        here = mishap.deployment
+        comes_again(mishap)
+        assert 1 <= len(here.outbox.sent) <= 2, mishap
+        assert len(set(here.outbox.codes)) == 1, mishap
+        assert redeem(here, code_in(here.outbox.last)).user.email == BOB.email, mishap
+
+
+def test_whatever_call_goes_wrong_the_reset_mail_is_sent_with_one_token() -> None:
+    def scene() -> Scene:
+        post = mailing_in_memory()
+        post.register()
+        wish = post.wish(MailKind.PASSWORD_RESET)
+        return Scene(post, lambda here: here.deliver(wish))
+
+    for mishap in every_mishap(scene):
+        here = mishap.deployment
+        comes_again(mishap)
+        assert 1 <= len(here.outbox.sent) <= 2, mishap
+        (token,) = set(here.outbox.reset_tokens)
+        set_password(here, token)
+
+
+def comes_again(mishap: Mishap) -> None:
+    """Do what the queue does with a message that was not handled."""
+    if mishap.failure is not None:
+        assert isinstance(mishap.failure, DependencyUnavailable | MailUnderWay), mishap
+        mishap.deployment.base.clock.advance(timedelta(minutes=3))
+        mishap.scene.act(mishap.deployment)
+
+
+# For good
+
+
+@in_memory_only
+def test_a_mail_that_ses_refuses_is_noted_and_never_tried_again(post: MailDeployment) -> None:
+    bob = post.register().user
+    wish = post.wish(MailKind.SIGN_IN_CODE)
+    post.outbox.fates = [Fate.REFUSED]
+
+    post.deliver(wish)
+    post.deliver(wish)
+
+    assert post.outbox.sent == []
+    (refused,) = [note for note in post.base.journal.notes if note.event == "mail_refused"]
+    assert refused.severity is Severity.FAILURE
+    assert refused.fields == {"kind": "sign_in_code", "user_id": bob.user_id, "why": "MessageRejected"}
+
+
+def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_memory: MailDeployment) -> None:
+    bob = post_in_memory.register().user
+    spoilt = Update(post_in_memory.base.users.key(bob.user_id), {"email": "bob@example.com\r\nBcc: eve@example.com"})
+    post_in_memory.base.store.write(spoilt)
+
+    post_in_memory.deliver(post_in_memory.wish(MailKind.SIGN_IN_CODE))
+
+    assert post_in_memory.outbox.sent == []
+    assert post_in_memory.base.journal.events[-1] == "mail_refused"
+
+
+# The log: security.md 167
+
+
+@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
+def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeployment, fate: Fate) -> None:
+    bob = post_in_memory.register().user
+    for kind in MailKind:
+        post_in_memory.outbox.fates = [fate]
+        wish = post_in_memory.wish(kind)
+        with suppress(DependencyUnavailable):
+            post_in_memory.deliver(wish)
+        logged = str(post_in_memory.base.journal.notes)
+        assert BOB.email not in logged
+        assert post_in_memory.maker.code(wish.wish_id, BOB.email) not in logged
+        assert post_in_memory.reset_tokens.token(wish.wish_id, bob) not in logged
+
+
+# In line, and the queue's clock
+
+
+def test_in_line_a_wish_is_delivered_at_once(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    in_line = InlineQueue(post_in_memory.mailer)
+
+    in_line.enqueue(post_in_memory.wish(MailKind.SIGN_IN_CODE))
+    in_line.enqueue(post_in_memory.wish(MailKind.PASSWORD_CHANGED))
+
+    assert [message.kind for message in post_in_memory.outbox.sent] == ["sign_in_code", "password_changed"]
+    assert "2026-01-15 12:00 UTC" in post_in_memory.outbox.last.text
+    assert redeem(post_in_memory, code_in(post_in_memory.outbox.sent[0])).user.email == BOB.email
+
+
+def test_in_line_whoever_asks_is_told_that_the_mail_could_not_be_sent(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    post_in_memory.outbox.fates = [Fate.NOT_SENT]
+
+    with pytest.raises(DependencyUnavailable):
+        InlineQueue(post_in_memory.mailer).enqueue(post_in_memory.wish(MailKind.SIGN_IN_CODE))
+
+
+def test_the_queues_time_is_read_to_the_millisecond() -> None:
+    assert sent_at("1768478400123") == datetime(2026, 1, 15, 12, 0, 0, 123_000, tzinfo=UTC)
+
+
+def test_of_wishes_of_one_second_the_later_millisecond_is_the_newer(post: MailDeployment) -> None:
+    post.register()
+    first, second = post.wish(MailKind.SIGN_IN_CODE), post.wish(MailKind.SIGN_IN_CODE)
+
+    post.mailer.deliver(second, wished_at=sent_at("1768478400124"))
+    post.mailer.deliver(first, wished_at=sent_at("1768478400123"))
+
+    assert post.outbox.codes == [post.maker.code(second.wish_id, BOB.email)]

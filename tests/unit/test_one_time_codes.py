@@ -1,0 +1,668 @@
+"""gerbang.one_time_codes: six digits, ten minutes, one use, five tries in all, and what redeeming one proves."""
+
+import hashlib
+import json
+import re
+from base64 import urlsafe_b64decode
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from gerbang import edge
+from gerbang.clock import to_epoch
+from gerbang.contracts import atourin
+from gerbang.edge import Response
+from gerbang.errors import DependencyUnavailable
+from gerbang.keys import Keys
+from gerbang.mail_queue import MailKind
+from gerbang.one_time_codes import DIGITS, LIFETIME, CodeMaker, InvalidCode
+from gerbang.password_change import InvalidResetToken
+from gerbang.password_policy import PasswordPolicy
+from gerbang.rate_limits import Limit, TooManyAttempts, digest
+from gerbang.sessions import SessionEnded, SignedIn
+from gerbang.sign_in import InvalidCredentials
+from gerbang.storage.store import Update
+
+from tests.conftest import Database
+from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.fakes import FaultyStore, HeldClock, HeldSecret, MeanwhileStore, MemoryStore, PassingStore, at_once
+from tests.unit.mail_fakes import (
+    MailDeployment,
+    Scene,
+    calls_of,
+    every_mishap,
+    in_memory_only,
+    is_nowhere,
+    mailing,
+    mailing_in_memory,
+)
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+NEVER_MAILED = "nobody@example.com"
+
+
+@pytest.fixture(autouse=True)
+def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `template.yaml` sets; refusals are counted when they are worded."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "tests")
+
+
+@pytest.fixture
+def post(deployment: Deployment) -> MailDeployment:
+    """On both databases in turn."""
+    return mailing(deployment)
+
+
+@pytest.fixture
+def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
+    """For what no database could do differently."""
+    return mailing(deployment_in_memory)
+
+
+def redeem(post: MailDeployment, code: str, email: str = BOB.email) -> SignedIn:
+    return post.code_sign_in.sign_in(email, code, HOME)
+
+
+def wrong(code: str) -> str:
+    """Another code."""
+    return f"{(int(code) + 1) % 10**DIGITS:0{DIGITS}d}"
+
+
+def guess_once(post: MailDeployment, code: str, email: str = BOB.email) -> None:
+    with pytest.raises(InvalidCode):
+        redeem(post, code, email)
+
+
+def guess(post: MailDeployment, code: str, email: str = BOB.email, *, times: int) -> None:
+    for _ in range(times):
+        guess_once(post, wrong(code), email)
+
+
+def answer_to(post: MailDeployment, code: str, email: str = BOB.email) -> Response:
+    """What a client of the contract is told."""
+    request = edge.request_of(
+        {"rawPath": "/auth/verify_otp", "requestContext": {"http": {"method": "POST", "sourceIp": HOME.address}}}
+    )
+    with pytest.raises(InvalidCode) as refusal:
+        redeem(post, code, email)
+    return atourin.render(refusal.value, request)
+
+
+def is_alive(post: MailDeployment, session: SignedIn) -> bool:
+    try:
+        post.base.sessions.authenticate(session.tokens.access_token)
+    except SessionEnded:
+        return False
+    return True
+
+
+def knows_password(post: MailDeployment, email: str = BOB.email) -> bool:
+    try:
+        post.base.sign_in.sign_in(by_email(email), ABROAD)
+    except InvalidCredentials:
+        return False
+    return True
+
+
+# The digits: security.md 38, 39
+
+
+@pytest.fixture(scope="module")
+def many_codes() -> list[str]:
+    maker = CodeMaker(Keys(HeldSecret(), HeldClock()))
+    return [maker.code(f"wish-{number}", BOB.email) for number in range(30_000)]
+
+
+def test_a_code_is_six_digits_leading_zeros_and_all(many_codes: list[str]) -> None:
+    assert all(re.fullmatch(r"[0-9]{6}", code) for code in many_codes)
+    assert any(code.startswith("00") for code in many_codes)
+
+
+def test_codes_are_evenly_spread(many_codes: list[str]) -> None:
+    def chi_square(values: Sequence[str], kinds: int) -> float:
+        expected = len(values) / kinds
+        counted = Counter(values)
+        return sum((count - expected) ** 2 for count in counted.values()) / expected + expected * (kinds - len(counted))
+
+    for place in range(DIGITS):
+        assert chi_square([code[place] for code in many_codes], 10) < 33.7  # one in 10,000 even spreads is above it
+    for half in (slice(0, 3), slice(3, 6)):
+        assert chi_square([code[half] for code in many_codes], 1000) < 1171  # likewise
+
+
+@pytest.fixture
+def maker(secret: HeldSecret, clock: HeldClock) -> CodeMaker:
+    return CodeMaker(Keys(secret, clock))
+
+
+def test_the_same_wish_makes_the_same_code_in_every_process(maker: CodeMaker, secret: HeldSecret) -> None:
+    elsewhere = CodeMaker(Keys(secret, HeldClock()))
+
+    assert maker.code("wish-1", BOB.email) == elsewhere.code("wish-1", BOB.email)
+
+
+def test_another_wish_address_or_secret_makes_another_code(maker: CodeMaker) -> None:
+    stranger = CodeMaker(Keys(HeldSecret("another secret"), HeldClock()))
+
+    codes = {
+        maker.code("wish-1", BOB.email),
+        maker.code("wish-2", BOB.email),
+        maker.code("wish-1", ALICE.email),
+        stranger.code("wish-1", BOB.email),
+    }
+
+    assert len(codes) == 4
+
+
+# What is stored: security.md 45
+
+
+def test_a_stored_code_fits_its_address_and_digits_only(maker: CodeMaker) -> None:
+    stored = maker.stored_form(BOB.email, "012345")
+
+    assert maker.matches(stored, BOB.email, "012345")
+    assert not maker.matches(stored, BOB.email, "012346")
+    assert not maker.matches(stored, BOB.email, "12345")
+    assert not maker.matches(stored, ALICE.email, "012345")
+    assert not maker.matches("", BOB.email, "012345")
+    assert not maker.matches("né", BOB.email, "012345")
+
+
+def test_the_table_alone_cannot_tell_which_code_it_was(maker: CodeMaker) -> None:
+    stored = maker.stored_form(BOB.email, "012345")
+    without_the_key = CodeMaker(Keys(HeldSecret("a thief's guess"), HeldClock()))
+
+    assert not without_the_key.matches(stored, BOB.email, "012345")
+    for text in ("012345", f"{BOB.email}012345", f"stored\0{BOB.email}\0012345"):
+        assert stored != hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_no_table_holds_the_code(post: MailDeployment, database: Database) -> None:
+    post.register()
+
+    code = post.mailed_code()
+
+    assert is_nowhere(database, code)
+
+
+def test_a_code_survives_one_rotation_of_the_master_secret(
+    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+) -> None:
+    post_in_memory.register()
+    code = post_in_memory.mailed_code()
+    secret.rotate("second secret")
+    clock.advance(timedelta(minutes=6))  # by when every warm function has read the new one
+
+    assert redeem(post_in_memory, code).user.email == BOB.email
+
+
+def test_a_code_does_not_survive_two_rotations(
+    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+) -> None:
+    post_in_memory.register()
+    code = post_in_memory.mailed_code()
+    secret.rotate("second secret")
+    secret.rotate("third secret")
+    clock.advance(timedelta(minutes=6))
+
+    with pytest.raises(InvalidCode):
+        redeem(post_in_memory, code)
+
+
+# One use, ten minutes: security.md 40, 41
+
+
+def test_the_code_that_was_mailed_signs_in(post: MailDeployment) -> None:
+    bob = post.register().user
+    code = post.mailed_code()
+
+    session = redeem(post, code)
+
+    standing = post.base.sessions.authenticate(session.tokens.access_token)
+    assert standing.user == post.user(bob.user_id) == session.user
+    assert standing.family.method == "otp"
+    assert standing.user.last_sign_in_at == post.base.clock()
+    assert post.base.journal.events[-1] == "signed_in"
+
+
+def test_a_code_works_once(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+    redeem(post, code)
+
+    with pytest.raises(InvalidCode):
+        redeem(post, code)
+
+
+@pytest.mark.parametrize("racers", [2, 20])
+def test_of_redeemers_at_once_one_gets_a_session(post: MailDeployment, database: Database, racers: int) -> None:  # F13
+    post.register()
+    code = post.mailed_code()
+    before = len(database.items("RefreshTokenFamilies"))
+    patient = replace(post, code_tries=Limit(name="code-tries", attempts=racers, window=HOUR))
+
+    outcomes = at_once([partial(redeem, patient, code)] * racers)
+
+    winners = [outcome for outcome in outcomes if isinstance(outcome, SignedIn)]
+    assert len(winners) == 1
+    assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == racers - 1
+    assert len(database.items("RefreshTokenFamilies")) == before + 1
+    assert is_alive(post, winners[0])
+
+
+@in_memory_only
+def test_a_code_lives_for_ten_minutes(post: MailDeployment, clock: HeldClock) -> None:
+    post.register()
+    code = post.mailed_code()
+    clock.advance(timedelta(minutes=10) - SECOND)
+
+    assert is_alive(post, redeem(post, code))
+
+
+def test_a_code_is_dead_after_ten_minutes_though_its_item_is_still_there(  # F35
+    post: MailDeployment, database: Database, clock: HeldClock
+) -> None:
+    post.register()
+    code = post.mailed_code()
+    clock.advance(timedelta(minutes=10))
+
+    with pytest.raises(InvalidCode):
+        redeem(post, code)
+
+    assert database.items("OneTimeCodes", "CODE#")
+
+
+def test_a_code_that_ends_while_it_is_being_redeemed_opens_nothing(
+    post: MailDeployment, database: Database, clock: HeldClock
+) -> None:
+    post.register()
+    code = post.mailed_code()
+    before = database.items("RefreshTokenFamilies")
+    clock.advance(LIFETIME - SECOND)
+    slow = MeanwhileStore(
+        post.base.store, before=lambda call: call.method == "get_all", happens=lambda: clock.advance(SECOND)
+    )
+
+    with pytest.raises(InvalidCode):
+        redeem(post.on(slow), code)
+
+    assert database.items("RefreshTokenFamilies") == before
+
+
+# Newest only, of one address: security.md 44
+
+
+def test_a_newer_code_takes_the_place_of_an_older_one(post: MailDeployment) -> None:
+    post.register()
+    older, newer = post.mailed_code(), post.mailed_code()
+
+    with pytest.raises(InvalidCode):
+        redeem(post, older)
+
+    assert is_alive(post, redeem(post, newer))
+
+
+@in_memory_only
+def test_an_older_wish_delivered_late_does_not_replace_a_newer_code(post: MailDeployment) -> None:
+    post.register()
+    delayed = post.wish(MailKind.SIGN_IN_CODE)
+    newer = post.mailed_code()
+
+    post.deliver(delayed)
+
+    assert len(post.outbox.sent) == 1
+    assert is_alive(post, redeem(post, newer))
+
+
+@in_memory_only
+def test_a_code_is_of_the_address_it_was_mailed_to(post: MailDeployment) -> None:
+    post.register()
+    post.register(ALICE)
+    code = post.mailed_code(BOB.email)
+    post.mailed_code(ALICE.email)
+
+    with pytest.raises(InvalidCode):
+        redeem(post, code, ALICE.email)
+
+
+def test_a_code_resets_no_password_and_a_reset_token_is_no_code(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    code, token = post_in_memory.mailed_code(), post_in_memory.mailed_token()
+
+    with pytest.raises(InvalidResetToken):
+        post_in_memory.password_reset.reset(code, "A new password 1", HOME, PasswordPolicy())
+    with pytest.raises(InvalidCode):
+        redeem(post_in_memory, token)
+
+
+# Tries: security.md 42, 43
+
+
+@in_memory_only
+def test_after_four_wrong_tries_the_right_code_works(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+
+    guess(post, code, times=4)
+
+    assert is_alive(post, redeem(post, code))
+
+
+@in_memory_only
+def test_after_five_wrong_tries_the_code_is_dead_and_answers_as_a_wrong_one(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+    wrong_answer = answer_to(post, wrong(code))
+    guess(post, code, times=4)
+
+    assert answer_to(post, code) == wrong_answer
+    assert answer_to(post, wrong(code)) == wrong_answer
+
+
+@in_memory_only
+def test_a_new_code_does_not_refill_the_tries(post: MailDeployment) -> None:
+    post.register()
+    guess(post, post.mailed_code(), times=3)
+    guess(post, post.mailed_code(), times=2)
+
+    with pytest.raises(InvalidCode):
+        redeem(post, post.mailed_code())
+
+
+@in_memory_only
+def test_tries_come_back_an_hour_after_the_first_of_them(post: MailDeployment, clock: HeldClock) -> None:
+    post.register()
+    first = clock() + SECOND
+    guess(post, post.mailed_code(), times=5)
+    clock.at = first + HOUR - 2 * SECOND
+    with pytest.raises(InvalidCode):
+        redeem(post, post.mailed_code())
+
+    assert is_alive(post, redeem(post, post.mailed_code()))
+
+
+@in_memory_only
+def test_a_right_code_clears_the_tries(post: MailDeployment) -> None:
+    post.register()
+    for _ in range(3):
+        code = post.mailed_code()
+        guess(post, code, times=4)
+        assert is_alive(post, redeem(post, code))
+
+
+@pytest.mark.parametrize("mailed", [True, False], ids=["with a code", "without one"])
+def test_of_forty_wrong_codes_at_once_five_are_looked_at(post: MailDeployment, *, mailed: bool) -> None:  # F15
+    post.register()
+    code = post.mailed_code() if mailed else "123456"
+    watched = PassingStore(post.base.store)
+
+    outcomes = at_once([partial(redeem, post.on(watched), wrong(code))] * 40)
+
+    assert all(isinstance(outcome, InvalidCode) for outcome in outcomes)
+    assert sum(call.method == "get_all" for call in watched.calls) == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "12345",
+        "1234567",
+        "0123456",
+        " 12345",
+        "123456 ",
+        "123456\n",
+        "12345a",
+        "1e5000",
+        "-12345",
+        "0x1234",
+        "12345\0",
+        "\N{FULLWIDTH DIGIT ONE}23456",
+        "\N{ARABIC-INDIC DIGIT ONE}\N{ARABIC-INDIC DIGIT TWO}3456",
+        "1" * 10_000,
+    ],
+    ids=lambda text: repr(text)[:12],
+)
+def test_what_has_not_the_form_of_a_code_is_refused_unread(  # security.md 48
+    post_in_memory: MailDeployment, text: str
+) -> None:
+    assert calls_of(post_in_memory, lambda post: guess_once(post, text)) == []
+
+
+def test_guessing_at_many_addresses_is_bounded_together_with_passwords(
+    post_in_memory: MailDeployment,
+) -> None:  # 33, 36
+    spraying = Limit(name="address", attempts=6, window=timedelta(minutes=15))
+    base = replace(post_in_memory.base, choices=Choices(address=spraying))
+    post = replace(post_in_memory, base=base)
+    for number in range(3):
+        guess_once(post, "123456", f"victim-{number}@example.com")
+    for number in range(3):
+        with pytest.raises(InvalidCredentials):
+            base.sign_in.sign_in(by_email(f"victim-{number}@example.com"), HOME)
+
+    with pytest.raises(TooManyAttempts) as at_the_code:
+        redeem(post, "123456", "victim-9@example.com")
+    with pytest.raises(TooManyAttempts) as at_the_password:
+        base.sign_in.sign_in(by_email("victim-9@example.com"), HOME)
+
+    assert {at_the_code.value.limit, at_the_password.value.limit} == {"address"}
+    assert at_the_code.value.retry_after == timedelta(minutes=15)
+
+
+@in_memory_only
+def test_right_codes_count_for_nothing_at_a_client_address(post: MailDeployment) -> None:
+    base = replace(post.base, choices=Choices(address=Limit(name="address", attempts=2, window=HOUR)))
+    post = replace(post, base=base)
+    post.register()
+
+    for _ in range(5):
+        assert is_alive(post, redeem(post, post.mailed_code()))
+
+
+@in_memory_only
+def test_a_try_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:  # F28
+    post.register()
+    code = post.mailed_code()
+    uncounting = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
+
+    for _ in range(10):
+        with pytest.raises(DependencyUnavailable):
+            redeem(post.on(uncounting), wrong(code))
+
+    assert not [call for call in uncounting.calls if call.method == "get_all"]
+    assert is_alive(post, redeem(post, code))
+
+
+# Nobody is told who has an account: security.md 27
+
+
+def test_an_address_that_nobody_has_is_answered_as_a_wrong_code(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    code = post_in_memory.mailed_code()
+
+    assert answer_to(post_in_memory, "123456", NEVER_MAILED) == answer_to(post_in_memory, wrong(code))
+
+
+def test_an_address_that_nobody_has_costs_the_same_calls_as_any_other(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    post_in_memory.register(ALICE)
+    code = post_in_memory.mailed_code(ALICE.email)
+
+    wrong_code = calls_of(post_in_memory, lambda post: guess_once(post, wrong(code), ALICE.email))
+
+    assert calls_of(post_in_memory, lambda post: guess_once(post, code, BOB.email)) == wrong_code  # was sent none
+    assert calls_of(post_in_memory, lambda post: guess_once(post, code, NEVER_MAILED)) == wrong_code
+
+
+@in_memory_only
+def test_tries_at_an_address_that_nobody_has_end_like_any_others(post: MailDeployment) -> None:  # 29
+    post.register()
+    code = post.mailed_code()
+    guess(post, "123456", NEVER_MAILED, times=5)
+    guess(post, code, times=5)
+
+    unknown = calls_of(post, lambda here: guess_once(here, "123456", NEVER_MAILED))
+
+    assert unknown == calls_of(post, lambda here: guess_once(here, code))
+
+
+@in_memory_only
+def test_the_code_of_a_disabled_account_is_refused_as_a_wrong_one(post: MailDeployment) -> None:
+    bob = post.register().user
+    code = post.mailed_code()
+    wrong_answer = answer_to(post, wrong(code))
+    post.disable(bob)
+
+    assert answer_to(post, code) == wrong_answer
+
+
+def test_an_account_that_is_disabled_meanwhile_is_not_opened(post: MailDeployment, database: Database) -> None:
+    bob = post.register().user
+    code = post.mailed_code()
+    before = database.items("RefreshTokenFamilies")
+    changes = {"disabled_at": to_epoch(post.base.clock())}
+    meanwhile = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.method == "commit",
+        happens=lambda: post.base.store.write(Update(post.base.users.key(bob.user_id), changes)),
+    )
+
+    with pytest.raises(InvalidCode):
+        redeem(post.on(meanwhile), code)
+
+    assert database.items("RefreshTokenFamilies") == before
+
+
+# Spent with what it buys: F14
+
+
+def test_whatever_goes_wrong_the_code_still_works_or_its_session_is_real() -> None:
+    def scene() -> Scene:
+        post = mailing_in_memory()
+        post.register()
+        code = post.mailed_code()
+        return Scene(post, lambda here: redeem(here, code))
+
+    for mishap in every_mishap(scene):
+        here = mishap.deployment
+        code = here.outbox.codes[-1]
+        if isinstance(mishap.outcome, SignedIn):
+            assert is_alive(here, mishap.outcome), mishap
+            guess_once(here, code)
+        else:
+            assert isinstance(mishap.failure, DependencyUnavailable), mishap
+            was_spent = here.codes.read(here.base.store.get(here.codes.key(digest(BOB.email)))) is None
+            assert sessions_by_code(here) == was_spent, mishap
+            if was_spent:  # and the answer lost: another code lets them in
+                code = here.mailed_code()
+            assert is_alive(here, redeem(here, code)), mishap
+
+
+def sessions_by_code(post: MailDeployment) -> int:
+    """How many sessions a code has opened."""
+    assert isinstance(post.base.store, MemoryStore)
+    families = post.base.store.items(post.base.tables["RefreshTokenFamilies"])
+    return sum(family["method"] == "otp" for family in families)
+
+
+@in_memory_only
+def test_a_right_code_whose_tries_cannot_be_cleared_signs_in_all_the_same(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+    forgetful = FaultyStore(
+        post.base.store,
+        at=lambda call: call.keys[0].table == post.base.tables["RateLimits"] and call.nth > 0,
+    )
+
+    session = redeem(post.on(forgetful), code)
+
+    assert is_alive(post, session)
+    assert "attempt_not_uncounted" in post.base.journal.events
+
+
+# What a code proves: security.md 108, docs/decisions/0009-proving-an-address.md
+
+
+def test_a_code_that_was_asked_for_drops_what_a_stranger_set_up(post: MailDeployment) -> None:
+    strangers = post.register()
+    refresh_token = strangers.tokens.refresh_token
+
+    owners = redeem(post, post.mailed_code())
+
+    assert post.user(owners.user.user_id) == owners.user
+    assert (owners.user.password_hash, owners.user.email_verified_at) == (None, post.base.clock())
+    assert is_alive(post, owners)
+    assert not is_alive(post, strangers)
+    with pytest.raises(SessionEnded):
+        post.base.sessions.refresh(refresh_token)
+    assert not knows_password(post)
+
+
+def test_the_code_of_the_registration_itself_vouches_for_it(post: MailDeployment) -> None:
+    registered = post.register()
+
+    session = redeem(post, post.mailed_code(kind=MailKind.VERIFICATION_CODE))
+
+    assert session.user.email_verified_at == post.base.clock()
+    assert is_alive(post, registered)
+    assert knows_password(post)
+
+
+@in_memory_only
+def test_once_an_address_is_proved_a_code_drops_nothing(post: MailDeployment, clock: HeldClock) -> None:
+    registered = post.register()
+    redeem(post, post.mailed_code(kind=MailKind.VERIFICATION_CODE))
+    proved_at = clock()
+    clock.advance(timedelta(minutes=20))
+
+    session = redeem(post, post.mailed_code())
+
+    assert session.user.email_verified_at == proved_at
+    assert is_alive(post, registered)
+    assert knows_password(post)
+
+
+def test_a_stranger_who_signs_in_while_the_owner_proves_the_address_is_out(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+    strangers: list[SignedIn] = []
+    meanwhile = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.method == "commit",
+        happens=lambda: strangers.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)),
+    )
+
+    owners = redeem(post.on(meanwhile), code)
+
+    assert [is_alive(post, session) for session in (*strangers, owners)] == [False, True]
+
+
+def test_a_code_makes_nobody_more_than_signed_in(post_in_memory: MailDeployment) -> None:  # 46
+    post_in_memory.register()
+
+    session = redeem(post_in_memory, post_in_memory.mailed_code())
+
+    claims = session.tokens.access_token.split(".")[1]
+    said = json.loads(urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    assert said["role"] == "authenticated"
+    assert not {"acr", "amr", "aal"} & said.keys()
+
+
+# The log: security.md 167
+
+
+def test_the_log_holds_no_code_and_no_address(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    code = post_in_memory.mailed_code()
+    guess(post_in_memory, code, times=2)
+    redeem(post_in_memory, code)
+
+    logged = str(post_in_memory.base.journal.notes)
+
+    assert code not in logged
+    assert BOB.email not in logged

@@ -1,0 +1,155 @@
+"""gerbang.organizations and gerbang.authorization: who may act in an organisation, asked at each call."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from gerbang.identifiers import botlaunch_id
+from gerbang.organizations import NotAMember, Role
+from gerbang.sessions import RefreshTokenReused, SessionEnded, SignedIn
+from gerbang.storage.organizations import Membership
+from gerbang.storage.store import Delete, Key, Put, Update
+from gerbang.tokens import InvalidToken, TokenExpired
+
+from tests.deployment import ALICE, BOB, HOME, Choices, Deployment
+from tests.fakes import HeldClock, PassingStore
+
+
+@pytest.fixture
+def alice(deployment: Deployment) -> SignedIn:
+    """Signed in, and the owner of an organisation."""
+    return deployment.sessions.open(deployment.register(ALICE), HOME, "password")
+
+
+@pytest.fixture
+def bob(deployment: Deployment) -> SignedIn:
+    """Signed in, and the owner of another."""
+    return deployment.sessions.open(deployment.register(replace(BOB, founds="Bob's")), HOME, "password")
+
+
+def organization_of(signed_in: SignedIn) -> str:
+    assert signed_in.user.organization_id is not None
+    return signed_in.user.organization_id
+
+
+def membership_key(deployment: Deployment, organization_id: str, user_id: str) -> Key:
+    return Key(deployment.tables["Organizations"], organization_id, f"MEMBER#{user_id}")
+
+
+def test_a_member_is_told_who_they_are_and_as_what(deployment: Deployment, alice: SignedIn) -> None:
+    caller = deployment.authorizer.authorize(alice.tokens.access_token, organization_of(alice))
+
+    assert caller.subject == alice.user.user_id
+    assert caller.user_id == botlaunch_id(alice.user.user_id)
+    assert caller.session_id == alice.family_id
+    assert (caller.organization_id, caller.role) == (organization_of(alice), "CLIENT_OWNER")
+
+
+def test_nobody_acts_in_anothers_organisation(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
+    """Security.md 127, 128: and nobody learns whether there is one."""
+    for organization_id in (organization_of(bob), "org_7n42DGM5Tflk9n8mt7Fhc7", "", "org_1#MEMBER", "x" * 5000):
+        with pytest.raises(NotAMember):
+            deployment.authorizer.authorize(alice.tokens.access_token, organization_id)
+
+
+def test_a_member_of_several_acts_in_each_by_its_role(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
+    key = membership_key(deployment, organization_of(bob), alice.user.user_id)
+    deployment.store.write(Put(key, {"role": Role.CLIENT_MEMBER, "since": 0}))
+
+    roles = [
+        deployment.authorizer.authorize(alice.tokens.access_token, organization_of(of)).role for of in (alice, bob)
+    ]
+
+    assert roles == ["CLIENT_OWNER", "CLIENT_MEMBER"]
+
+
+def test_a_change_of_role_and_a_removal_act_on_the_next_call(deployment: Deployment, alice: SignedIn) -> None:
+    """Security.md 129, F38."""
+    authorizer, token = deployment.authorizer, alice.tokens.access_token
+    key = membership_key(deployment, organization_of(alice), alice.user.user_id)
+
+    deployment.store.write(Update(key, {"role": Role.CLIENT_MEMBER}))
+    assert authorizer.authorize(token, organization_of(alice)).role == "CLIENT_MEMBER"
+
+    deployment.store.write(Delete(key))
+    with pytest.raises(NotAMember):
+        authorizer.authorize(token, organization_of(alice))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "refusal"),
+    [
+        (lambda _, alice: alice.tokens.refresh_token, InvalidToken),
+        (lambda _, alice: alice.tokens.access_token[:-4], InvalidToken),
+        (lambda _, __: "pk_publishable", InvalidToken),
+    ],
+    ids=["a refresh token", "a damaged token", "an API key"],
+)
+def test_what_is_no_access_token_opens_nothing_and_reads_nothing(
+    deployment: Deployment,
+    alice: SignedIn,
+    spoil: Callable[[Deployment, SignedIn], str],
+    refusal: type[Exception],
+) -> None:
+    """Security.md 76, 103."""
+    watched = PassingStore(deployment.store)
+
+    with pytest.raises(refusal):
+        replace(deployment, store=watched).authorizer.authorize(spoil(deployment, alice), organization_of(alice))
+
+    assert watched.calls == []
+
+
+def test_a_session_that_has_ended_is_refused_before_membership_is_spoken_of(
+    deployment: Deployment, alice: SignedIn, bob: SignedIn
+) -> None:
+    deployment.sessions.close(alice.tokens.access_token)
+
+    for organization_id in (organization_of(alice), organization_of(bob), "nonsense"):
+        with pytest.raises(SessionEnded):
+            deployment.authorizer.authorize(alice.tokens.access_token, organization_id)
+
+
+def test_an_expired_token_is_refused_as_expired(deployment: Deployment, alice: SignedIn, clock: HeldClock) -> None:
+    clock.advance(Choices().access_lifetime)
+
+    with pytest.raises(TokenExpired):
+        deployment.authorizer.authorize(alice.tokens.access_token, organization_of(alice))
+
+
+def test_a_call_behind_the_authorizer_confirms_the_generation(
+    deployment: Deployment, alice: SignedIn, clock: HeldClock
+) -> None:
+    """docs/decisions/0002-forgive-until-used.md: used anywhere is used."""
+    second = deployment.sessions.refresh(alice.tokens.refresh_token)
+    deployment.authorizer.authorize(second.tokens.access_token, organization_of(alice))
+    clock.advance(timedelta(minutes=1))
+
+    with pytest.raises(RefreshTokenReused):
+        deployment.sessions.refresh(alice.tokens.refresh_token)
+
+
+def test_founding_writes_nothing_yet(deployment: Deployment, clock: HeldClock) -> None:
+    watched = PassingStore(deployment.store)
+
+    founding = replace(deployment, store=watched).organizations.found("Acme", "founder", at=clock())
+
+    assert watched.calls == []
+    assert founding.organization.organization_id.startswith("org_")
+    assert founding.role is Role.CLIENT_OWNER
+    deployment.store.commit(*founding.actions)
+    assert deployment.organizations.membership(founding.organization.organization_id, "founder") == Membership(
+        organization_id=founding.organization.organization_id, user_id="founder", role="CLIENT_OWNER", since=clock()
+    )
+    assert deployment.organizations.find(founding.organization.organization_id) == founding.organization
+
+
+def test_an_organisation_is_never_founded_over_another(deployment: Deployment, clock: HeldClock) -> None:
+    founding = deployment.organizations.found("Acme", "founder", at=clock())
+    deployment.store.commit(*founding.actions)
+
+    refusals = deployment.store.commit(*founding.actions)
+
+    assert all(refusal is not None for refusal in refusals)
+    assert len(refusals) == 2

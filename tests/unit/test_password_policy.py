@@ -1,0 +1,206 @@
+"""gerbang.password_policy: what a new password must be, and that nothing more is asked of it."""
+
+import random
+import string
+import sys
+from unicodedata import normalize
+
+import pytest
+from gerbang.password_policy import (
+    LONGEST,
+    LONGEST_UNNORMALISED,
+    ONE_DIGIT,
+    ONE_UPPER_CASE_LETTER,
+    PasswordPolicy,
+    UnacceptablePassword,
+    common_passwords,
+)
+
+PLAIN = PasswordPolicy()
+COMPOSED = PLAIN.asking_for(ONE_UPPER_CASE_LETTER, ONE_DIGIT)
+"""BotLaunch's."""
+
+ALICE = ("alice.cooper@example.com", "alice99", "Alice Cooper")
+
+
+def rule_broken(password: str, policy: PasswordPolicy = COMPOSED, about: tuple[str | None, ...] = ALICE) -> str:
+    with pytest.raises(UnacceptablePassword) as caught:
+        policy.check(password, about=about)
+    assert caught.value.reason
+    assert password not in caught.value.reason  # security.md 10: why, without repeating it
+    assert password not in str(caught.value)
+    return caught.value.rule
+
+
+# Length, in code points: security.md 1, 2, 4
+
+
+def test_seven_characters_are_too_few_and_eight_are_enough() -> None:
+    assert rule_broken("Tr0ubé!") == "length"
+    COMPOSED.check("Tr0ubé!x", about=ALICE)
+
+
+def test_an_emoji_is_one_character() -> None:
+    assert rule_broken("\U0001f600" * 5 + "A1") == "length"
+    COMPOSED.check("\U0001f600" * 6 + "A1", about=ALICE)
+
+
+def test_what_is_counted_is_what_is_hashed() -> None:
+    """A letter and its accent, typed apart, are one character (NFC)."""
+    assert rule_broken("e\u0301" * 5 + "A1") == "length"
+    COMPOSED.check("e\u0301" * 6 + "A1", about=ALICE)
+
+
+def test_256_characters_are_taken_and_257_are_not() -> None:
+    varied = "".join(chr(0x100 + number) for number in range(LONGEST - 2)) + "A1"
+
+    COMPOSED.check(varied, about=ALICE)
+    assert rule_broken(varied + "x") == "length"
+    assert rule_broken("A1" + "x" * 1_000_000) == "length"
+
+
+def test_256_characters_are_taken_however_far_apart_they_are_typed() -> None:
+    """The longest take four code points each, so a text of more than 1,024 has more than 256 characters in NFC."""
+    longest = max(map(chr, range(sys.maxunicode + 1)), key=lambda character: len(normalize("NFD", character)))
+    assert len(normalize("NFD", longest)) * LONGEST == LONGEST_UNNORMALISED
+    varied = "".join(map(chr, range(0x1F80, 0x1F80 + 16))) * 16  # Greek letters with three marks each, some of them
+
+    PLAIN.check(normalize("NFD", varied), about=ALICE)
+    PLAIN.check(normalize("NFD", longest) * LONGEST, about=ALICE)
+    assert rule_broken(normalize("NFD", longest) * (LONGEST + 1), PLAIN) == "length"
+
+
+def test_a_deployment_may_ask_for_more() -> None:
+    policy = PasswordPolicy(shortest=15)
+
+    assert rule_broken("fourteen chars", policy) == "length"
+    policy.check("fifteen charact", about=ALICE)
+
+
+# Composition: one contract asks, nothing else does (security.md 3, docs/decisions/0005-composition-rules.md)
+
+
+@pytest.mark.parametrize("password", ["tr0ubador", "tr0ubador ß", "tr0ubador 中"])
+def test_botlaunch_asks_for_an_upper_case_letter(password: str) -> None:
+    assert rule_broken(password) == "characters"
+    PLAIN.check(password, about=ALICE)
+
+
+@pytest.mark.parametrize("password", ["Troubador", "Troubador ½", "Troubador Ⅷ", "Troubador ²"])
+def test_botlaunch_asks_for_a_digit(password: str) -> None:
+    assert rule_broken(password) == "characters"
+    PLAIN.check(password, about=ALICE)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Aaa aaa1",
+        "Aaa'aaa1",
+        'Aaa"aaa1',
+        "Аaaaaaa1",  # noqa: RUF001 - the first letter is Cyrillic
+        "Aaa\U0001f600aaa1",
+        "Émigré 1 café",
+        "Пароль 1 длинный",
+        "Ünïcödé7",
+        "Ärger mit ٣ Ziffern",  # an Arabic digit is one
+        "Correct horse 1",
+        "\"Quotes' 1\\/",
+        "<b>Tags&1</b>",
+        "Tab\tand\nline 1",
+        "Nul\0 byte 1",
+        "\u4f60\u597d\u4f60\u597d A1 \u4f60\u597d",
+        "Zero\u200bwidth 1",
+    ],
+)
+def test_any_character_may_be_in_a_password(password: str) -> None:
+    """Security.md 3, 13."""
+    COMPOSED.check(password, about=ALICE)
+
+
+def test_random_text_of_sixty_four_printable_characters_passes() -> None:
+    """Security.md 2, 13: password managers are not hindered."""
+    chance = random.Random(64)  # noqa: S311 - the same in every run
+    printable = string.ascii_letters + string.digits + string.punctuation + " "
+    for _ in range(200):
+        COMPOSED.check("".join(chance.choices(printable, k=62)) + "A1", about=ALICE)
+
+
+@pytest.mark.parametrize("password", ["Password123", "yourPassword1", "Secret123!", "newSecurePass1"])
+def test_what_clients_documentation_is_likely_to_show_is_refused_only_for_a_reason(password: str) -> None:
+    """A refusal is never for composition here."""
+    try:
+        COMPOSED.check(password, about=ALICE)
+    except UnacceptablePassword as refusal:
+        assert refusal.rule == "common"  # noqa: PT017 - both outcomes are right
+
+
+# The commonest: security.md 8
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["Password1", "PASSWORD1", "password1", "Qwerty123", "qwertY123", "Passw0rd", "Abcd1234", "Iloveyou1", "Welcome1"],
+)
+def test_the_commonest_passwords_are_refused_whatever_their_case(password: str) -> None:
+    assert rule_broken(password, PLAIN) == "common"
+
+
+@pytest.mark.parametrize("password", ["Password1 of mine", "my Qwerty123", "xPassword1", "Password1x9"])
+def test_only_the_whole_password_is_compared_with_them(password: str) -> None:
+    COMPOSED.check(password, about=ALICE)
+
+
+def test_the_list_holds_three_thousand_that_would_pass_otherwise() -> None:
+    """ASVS 6.2.4: at least the 3,000 that meet the policy."""
+    listed = common_passwords()
+
+    assert len(listed) >= 3000
+    assert all(len(password) >= 8 and password == password.casefold() for password in listed)
+
+
+# One's own name: security.md 9
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "alice.cooper@example.com",
+        "Alice.Cooper1A",
+        "1alice.cooper",
+        "ALICE99a1",
+        "Alice Cooper1",
+        "AliceCooper12",
+        "Cooper1234",
+        "1Alice2X",
+        "Gerbang1!",
+    ],
+)
+def test_a_password_made_of_who_the_person_is_or_of_the_service_is_refused(password: str) -> None:
+    assert rule_broken(password, PLAIN) == "personal"
+
+
+@pytest.mark.parametrize("password", ["Alice in wonderland 1", "A cooper makes barrels 7", "Gerbang guards my 1 door"])
+def test_a_name_in_a_longer_password_is_no_harm(password: str) -> None:
+    COMPOSED.check(password, about=ALICE)
+
+
+def test_the_service_is_named_by_the_deployment() -> None:
+    policy = PasswordPolicy(service_name="Atourin Travel")
+
+    assert rule_broken("Atourin12", policy) == "personal"
+    assert rule_broken("atourintravel1", policy) == "personal"
+    policy.check("Gerbang1!", about=ALICE)
+
+
+def test_short_names_are_found_in_passwords_by_chance_and_not_looked_for() -> None:
+    PLAIN.check("annabcde1", about=("ann@example.com", "bo", "Ann Bo Li"))
+
+
+def test_nobody_has_to_have_a_name() -> None:
+    PLAIN.check("Correct horse 1", about=(None, "", None))
+    PLAIN.check("Correct horse 1")
+
+
+def test_names_are_compared_in_one_form() -> None:
+    assert rule_broken("ZOE\u0308MULLER1", PLAIN, about=("Zo\u00eb Muller",)) == "personal"

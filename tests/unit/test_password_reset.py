@@ -1,0 +1,663 @@
+"""gerbang.password_change: a mailed token for a new password, once, for half an hour, and never for a session."""
+
+import re
+from base64 import urlsafe_b64decode
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+from gerbang import edge
+from gerbang.bcrypt_sha256 import is_current_format
+from gerbang.clock import to_epoch
+from gerbang.contracts import snapotp
+from gerbang.edge import Response
+from gerbang.errors import DependencyUnavailable
+from gerbang.keys import Keys
+from gerbang.mail_queue import MailKind
+from gerbang.password_change import RESET_LIFETIME, InvalidResetToken, ResetTokens
+from gerbang.password_policy import PasswordPolicy, UnacceptablePassword
+from gerbang.rate_limits import Limit, TooManyAttempts
+from gerbang.sessions import Client, SessionEnded, SignedIn
+from gerbang.sign_in import InvalidCredentials
+from gerbang.storage.store import Gone, Plus, Update
+from gerbang.storage.users import User
+
+from tests.conftest import Database
+from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, Deployment, by_email
+from tests.fakes import Call, FaultyStore, HeldClock, HeldSecret, MeanwhileStore, PassingStore, at_once
+from tests.unit.mail_fakes import (
+    MailDeployment,
+    Scene,
+    calls_of,
+    every_mishap,
+    in_memory_only,
+    mailing,
+    mailing_in_memory,
+)
+
+SECOND = timedelta(seconds=1)
+NEW = "Another horse 2"
+POLICY = PasswordPolicy()
+
+
+@pytest.fixture(autouse=True)
+def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `template.yaml` sets; refusals are counted when they are worded."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "tests")
+
+
+@pytest.fixture
+def post(deployment: Deployment) -> MailDeployment:
+    """On both databases in turn."""
+    return mailing(deployment)
+
+
+@pytest.fixture
+def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
+    """For what no database could do differently."""
+    return mailing(deployment_in_memory)
+
+
+def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
+    post.password_reset.reset(token, password, client, POLICY)
+
+
+def opens(post: MailDeployment, password: str, client: Client = HOME) -> bool:
+    """Whether Bob can sign in with a password."""
+    try:
+        post.base.sign_in.sign_in(by_email(BOB.email, password), client)
+    except InvalidCredentials:
+        return False
+    return True
+
+
+def is_alive(post: MailDeployment, session: SignedIn) -> bool:
+    try:
+        post.base.sessions.authenticate(session.tokens.access_token)
+    except SessionEnded:
+        return False
+    return True
+
+
+def made_up(post: MailDeployment, user: User) -> str:
+    """A token of the right form that was never mailed."""
+    return post.reset_tokens.token("never wished", user)
+
+
+def refused(post: MailDeployment, token: str) -> None:
+    with pytest.raises(InvalidResetToken):
+        reset(post, token)
+
+
+def raise_epoch(post: MailDeployment, user: User) -> None:
+    post.base.store.write(Update(post.base.users.key(user.user_id), {"epoch": Plus(1)}))
+
+
+# The token: security.md 49
+
+
+@pytest.fixture
+def tokens(secret: HeldSecret, clock: HeldClock) -> ResetTokens:
+    return ResetTokens(Keys(secret, clock))
+
+
+@pytest.fixture
+def bob(post_in_memory: MailDeployment) -> User:
+    return post_in_memory.register().user
+
+
+def test_a_token_names_its_account_and_holds_256_bits_more(tokens: ResetTokens, bob: User) -> None:
+    token = tokens.token("wish-1", bob)
+
+    assert re.fullmatch(r"[A-Za-z0-9_-]{64}", token)
+    assert tokens.user_id(token) == bob.user_id
+    raw = urlsafe_b64decode(token)
+    assert (raw[:16], len(raw[16:]) * 8) == (UUID(bob.user_id).bytes, 256)
+
+
+def test_the_same_wish_makes_the_same_token_and_another_another(tokens: ResetTokens, bob: User) -> None:
+    stranger = ResetTokens(Keys(HeldSecret("another secret"), HeldClock()))
+
+    secrets = {
+        token[22:]
+        for token in (
+            tokens.token("wish-1", bob),
+            tokens.token("wish-1", bob),
+            tokens.token("wish-2", bob),
+            tokens.token("wish-1", replace(bob, user_id="00000002-0000-4000-8000-000000000001")),
+            tokens.token("wish-1", replace(bob, epoch=1)),
+            stranger.token("wish-1", bob),
+        )
+    }
+
+    assert len(secrets) == 5
+
+
+def test_a_stored_token_fits_itself_only_and_not_without_the_key(tokens: ResetTokens, bob: User) -> None:
+    token = tokens.token("wish-1", bob)
+    stored = tokens.stored_form(token)
+
+    assert tokens.matches(stored, token)
+    assert not tokens.matches(stored, tokens.token("wish-2", bob))
+    assert not tokens.matches("", token)
+    assert not tokens.matches("né", token)
+    assert not ResetTokens(Keys(HeldSecret("a thief's guess"), HeldClock())).matches(stored, token)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "A" * 63,
+        "A" * 65,
+        "A" * 63 + "=",
+        "A" * 63 + "+",
+        "A" * 63 + "/",
+        "A" * 63 + "\n",
+        "é" * 64,
+        "A" * 5000,
+    ],
+    ids=lambda text: f"{len(text)} {text[-1:]!a}",
+)
+def test_what_has_not_the_form_of_a_token_is_refused(post_in_memory: MailDeployment, text: str) -> None:
+    refused(post_in_memory, text)
+
+
+def test_a_token_survives_one_rotation_of_the_master_secret(
+    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+) -> None:
+    post_in_memory.register()
+    token = post_in_memory.mailed_token()
+    secret.rotate("second secret")
+    clock.advance(timedelta(minutes=6))  # by when every warm function has read the new one
+
+    reset(post_in_memory, token)
+
+    assert opens(post_in_memory, NEW)
+
+
+def test_a_token_does_not_survive_two_rotations(
+    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+) -> None:
+    post_in_memory.register()
+    token = post_in_memory.mailed_token()
+    secret.rotate("second secret")
+    secret.rotate("third secret")
+    clock.advance(timedelta(minutes=6))
+
+    refused(post_in_memory, token)
+
+
+# What a reset does: security.md 53, 55, 57, 60
+
+
+def test_the_token_that_was_mailed_sets_the_password(post: MailDeployment) -> None:
+    registered = post.register().user
+    token = post.mailed_token()
+
+    reset(post, token)
+
+    assert not opens(post, PASSWORD)
+    assert opens(post, NEW)
+    user = post.user(registered.user_id)
+    assert (user.epoch, user.updated_at) == (registered.epoch + 1, post.base.clock())
+    assert "password_reset" in post.base.journal.events
+
+
+def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, database: Database) -> None:
+    sessions = [post.register(), post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)]
+    token = post.mailed_token()
+    before = len(database.items("RefreshTokenFamilies"))
+
+    reset(post, token)
+
+    assert not any(is_alive(post, session) for session in sessions)
+    for session in sessions:
+        with pytest.raises(SessionEnded):
+            post.base.sessions.refresh(session.tokens.refresh_token)
+    assert len(database.items("RefreshTokenFamilies")) <= before
+
+
+def test_sessions_opened_while_the_reset_ran_are_dead(post: MailDeployment) -> None:  # F11
+    post.register()
+    token = post.mailed_token()
+    opened: list[SignedIn] = []
+    meanwhile = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.method == "commit",
+        happens=lambda: opened.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)),
+    )
+
+    reset(post.on(meanwhile), token)
+
+    assert [is_alive(post, session) for session in opened] == [False]
+
+
+def test_a_reset_proves_the_address_and_nothing_more(post: MailDeployment) -> None:
+    before = post.register(ALICE).user
+    token = post.mailed_token(ALICE.email)
+
+    reset(post, token)
+
+    after = post.user(before.user_id)
+    assert after == replace(
+        before,
+        email_verified_at=post.base.clock(),
+        updated_at=post.base.clock(),
+        password_hash=after.password_hash,
+        epoch=before.epoch + 1,
+    )
+
+
+@in_memory_only
+def test_a_proved_address_keeps_the_time_of_its_proof(post: MailDeployment) -> None:
+    registered = post.register().user
+    reset(post, post.mailed_token())
+    proved_at = post.base.clock()
+
+    reset(post, post.mailed_token(), "A third horse 3")
+
+    assert post.user(registered.user_id).email_verified_at == proved_at < post.base.clock()
+
+
+@pytest.mark.parametrize("stored", [None, "md5:5f4dcc3b5aa765d61d8327deb882cf99", "junk"], ids=["none", "md5", "junk"])
+def test_whatever_was_in_the_place_of_the_password_is_replaced(
+    post_in_memory: MailDeployment, stored: str | None
+) -> None:
+    registered = post_in_memory.register().user
+    users = post_in_memory.base.users
+    post_in_memory.base.store.commit(
+        Update(users.key(registered.user_id), {"password_hash": Gone() if stored is None else stored})
+    )
+
+    reset(post_in_memory, post_in_memory.mailed_token())
+
+    kept = post_in_memory.user(registered.user_id).password_hash
+    assert kept is not None
+    assert is_current_format(kept)
+    assert opens(post_in_memory, NEW)
+
+
+@in_memory_only
+def test_a_notice_follows_to_the_address(post: MailDeployment) -> None:
+    post.register()
+
+    reset(post, post.mailed_token())
+
+    assert [(wish.kind, wish.email) for wish in post.queue.wishes] == [(MailKind.PASSWORD_CHANGED, BOB.email)]
+
+
+@in_memory_only
+def test_a_reset_stands_though_its_notice_could_not_be_queued(post: MailDeployment) -> None:
+    post.register()
+    token = post.mailed_token()
+    post.queue.is_down = True
+
+    reset(post, token)
+
+    assert opens(post, NEW)
+    assert "mail_not_queued" in post.base.journal.events
+
+
+# Once, newest only, for half an hour: security.md 50, 51, 61
+
+
+def test_a_token_works_once(post: MailDeployment) -> None:
+    post.register()
+    token = post.mailed_token()
+    reset(post, token)
+
+    with pytest.raises(InvalidResetToken):
+        reset(post, token, "A third horse 3")
+
+    assert opens(post, NEW)
+
+
+def test_of_twenty_resets_at_once_one_wins_and_its_password_is_the_password(post: MailDeployment) -> None:  # F17
+    post.register()
+    token = post.mailed_token()
+
+    outcomes = at_once([partial(reset, post, token, f"Horse number {number}") for number in range(20)])
+
+    (winner,) = [number for number, outcome in enumerate(outcomes) if outcome is None]
+    assert sum(isinstance(outcome, InvalidResetToken) for outcome in outcomes) == 19
+    assert [number for number in range(20) if opens(post, f"Horse number {number}", other(number))] == [winner]
+
+
+def other(number: int) -> Client:
+    """A client of its own."""
+    return Client(address=f"198.51.100.{number + 100}")
+
+
+@in_memory_only
+def test_a_token_lives_for_half_an_hour(post: MailDeployment, clock: HeldClock) -> None:
+    post.register()
+    token = post.mailed_token()
+    clock.advance(timedelta(minutes=30) - SECOND)
+
+    reset(post, token)
+
+    assert opens(post, NEW)
+
+
+def test_a_token_is_dead_after_half_an_hour_though_its_item_is_still_there(  # F35
+    post: MailDeployment, database: Database, clock: HeldClock
+) -> None:
+    post.register()
+    token = post.mailed_token()
+    clock.advance(timedelta(minutes=30))
+
+    refused(post, token)
+
+    assert database.items("OneTimeCodes", "RESET#")
+    assert opens(post, PASSWORD)
+
+
+def test_a_token_that_ends_while_it_is_being_looked_at_sets_nothing(post: MailDeployment, clock: HeldClock) -> None:
+    post.register()
+    token = post.mailed_token()
+    clock.advance(RESET_LIFETIME - SECOND)
+    slow = MeanwhileStore(
+        post.base.store, before=lambda call: call.method == "get_all", happens=lambda: clock.advance(SECOND)
+    )
+
+    refused(post.on(slow), token)
+
+    assert opens(post, PASSWORD)
+
+
+@in_memory_only
+def test_a_newer_token_kills_the_older_one(post: MailDeployment) -> None:
+    post.register()
+    older, newer = post.mailed_token(), post.mailed_token()
+    refused(post, older)
+
+    reset(post, newer)
+
+    refused(post, older)
+    assert opens(post, NEW)
+
+
+@in_memory_only
+def test_a_password_that_was_changed_since_makes_a_token_worthless(post: MailDeployment) -> None:
+    session = post.register()
+    token = post.mailed_token()
+    post.password_change.change(session.tokens.access_token, PASSWORD, NEW, HOME, POLICY)
+
+    with pytest.raises(InvalidResetToken):
+        reset(post, token, "A third horse 3")
+
+    assert opens(post, NEW)
+
+
+def test_a_password_that_is_changed_meanwhile_makes_a_token_worthless(post: MailDeployment) -> None:
+    session = post.register()
+    token = post.mailed_token()
+    meanwhile = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.method == "commit",
+        happens=lambda: post.password_change.change(session.tokens.access_token, PASSWORD, NEW, HOME, POLICY),
+    )
+
+    with pytest.raises(InvalidResetToken):
+        reset(post.on(meanwhile), token, "A third horse 3")
+
+    assert opens(post, NEW)
+    assert is_alive(post, session)
+
+
+@in_memory_only
+def test_a_token_is_of_the_account_it_was_mailed_to(post: MailDeployment) -> None:
+    bob, alice = post.register().user, post.register(ALICE).user
+    bobs, alices = post.mailed_token(BOB.email), post.mailed_token(ALICE.email)
+    crossed = alices[:22] + bobs[22:]  # 16 octets and a bit: Alice's id, Bob's secret
+    assert (post.reset_tokens.user_id(bobs), post.reset_tokens.user_id(crossed)) == (bob.user_id, alice.user_id)
+
+    refused(post, crossed)
+
+    assert opens(post, PASSWORD)
+
+
+# A password that may not be set: security.md 54
+
+
+@pytest.mark.parametrize("password", ["short", "password1", "bob@example.com", "x" * 257])
+def test_a_refused_password_does_not_burn_the_token(post_in_memory: MailDeployment, bob: User, password: str) -> None:
+    token = post_in_memory.mailed_token()
+
+    for _ in range(40):  # nor is it counted as a wrong token
+        with pytest.raises(UnacceptablePassword):
+            reset(post_in_memory, token, password)
+
+    assert opens(post_in_memory, PASSWORD)
+    reset(post_in_memory, token)
+    assert opens(post_in_memory, NEW)
+    assert post_in_memory.user(bob.user_id).epoch == 1
+
+
+@pytest.mark.parametrize("worthless", ["made up", "expired", "of a disabled account"])
+def test_whoever_has_no_good_token_learns_nothing_of_the_rules_for_passwords(
+    post_in_memory: MailDeployment, bob: User, clock: HeldClock, worthless: str
+) -> None:
+    token = post_in_memory.mailed_token()
+    if worthless == "made up":
+        token = made_up(post_in_memory, bob)
+    if worthless == "expired":
+        clock.advance(RESET_LIFETIME)
+    if worthless == "of a disabled account":
+        disabling = Update(post_in_memory.base.users.key(bob.user_id), {"disabled_at": to_epoch(clock())})
+        post_in_memory.base.store.write(disabling)
+
+    with pytest.raises(InvalidResetToken):
+        reset(post_in_memory, token, BOB.email)
+
+
+# Guessing: security.md 59
+
+
+@in_memory_only
+def test_guesses_of_one_client_are_bounded_and_no_others(post: MailDeployment) -> None:
+    bob = post.register().user
+    token = post.mailed_token()
+    for _ in range(30):
+        refused(post, made_up(post, bob))
+
+    with pytest.raises(TooManyAttempts) as refusal:
+        reset(post, token)
+
+    assert (refusal.value.limit, refusal.value.retry_after) == ("reset", timedelta(hours=1))
+    reset(post, token, client=ABROAD)  # a token survives its neighbours' guesses
+    assert opens(post, NEW)
+
+
+def test_what_is_no_token_is_a_guess_too(post_in_memory: MailDeployment) -> None:
+    for _ in range(30):
+        refused(post_in_memory, "x")
+
+    with pytest.raises(TooManyAttempts):
+        reset(post_in_memory, "x")
+
+
+def test_of_sixty_guesses_at_once_thirty_are_looked_at(post: MailDeployment) -> None:
+    bob = post.register().user
+    watched = PassingStore(post.base.store)
+    here = post.on(watched)
+
+    outcomes = at_once([partial(reset, here, made_up(post, bob))] * 60)
+
+    assert sum(isinstance(outcome, InvalidResetToken) for outcome in outcomes) == 30
+    assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 30
+    assert sum(call.method == "get_all" for call in watched.calls) == 30
+
+
+@in_memory_only
+def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:  # F28
+    post.register()
+    token = post.mailed_token()
+    uncounting = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
+
+    with pytest.raises(DependencyUnavailable):
+        reset(post.on(uncounting), token)
+
+    assert opens(post, PASSWORD)
+    reset(post, token)
+
+
+@in_memory_only
+def test_right_tokens_count_for_nothing(post: MailDeployment) -> None:
+    post = replace(post, reset_limit=Limit(name="reset", attempts=1, window=timedelta(hours=1)))
+    post.register()
+
+    for number in range(3):
+        reset(post, post.mailed_token(), f"Horse number {number}")
+
+    assert opens(post, "Horse number 2")
+
+
+# One answer for all who fail
+
+
+def answer_to(post: MailDeployment, token: str) -> Response:
+    request = edge.request_of(
+        {
+            "rawPath": "/api/auth/reset-password",
+            "requestContext": {"http": {"method": "POST", "sourceIp": HOME.address}},
+        }
+    )
+    with pytest.raises(InvalidResetToken) as refusal:
+        reset(post, token)
+    return snapotp.render(refusal.value, request)
+
+
+def test_every_worthless_token_is_answered_alike(post_in_memory: MailDeployment, bob: User, clock: HeldClock) -> None:
+    replaced, spent = post_in_memory.mailed_token(), post_in_memory.mailed_token()
+    reset(post_in_memory, spent)
+    expired = post_in_memory.mailed_token()
+    answers = [answer_to(post_in_memory, token) for token in (replaced, spent, made_up(post_in_memory, bob), "x")]
+    clock.advance(RESET_LIFETIME)
+    answers += [answer_to(post_in_memory, expired)]
+    outlived = post_in_memory.mailed_token()
+    raise_epoch(post_in_memory, bob)
+    answers += [answer_to(post_in_memory, outlived)]
+    disabled = post_in_memory.mailed_token()
+    post_in_memory.base.store.write(Update(post_in_memory.base.users.key(bob.user_id), {"disabled_at": 1}))
+    answers += [answer_to(post_in_memory, disabled)]
+    nobodys = post_in_memory.reset_tokens.token("wish-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001"))
+    answers += [answer_to(post_in_memory, nobodys)]
+
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0].status == 400
+
+
+def test_a_token_of_nobody_costs_the_same_calls_as_a_wrong_one(post_in_memory: MailDeployment, bob: User) -> None:
+    post_in_memory.mailed_token()
+    nobody = replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")
+
+    wrong = calls_of(post_in_memory, lambda post: refused(post, made_up(post, bob)))
+
+    assert calls_of(post_in_memory, lambda post: refused(post, made_up(post, nobody))) == wrong
+
+
+def test_an_account_that_is_disabled_meanwhile_keeps_its_password(post: MailDeployment) -> None:
+    bob = post.register().user
+    token = post.mailed_token()
+    changes = {"disabled_at": to_epoch(post.base.clock())}
+    meanwhile = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.method == "commit",
+        happens=lambda: post.base.store.write(Update(post.base.users.key(bob.user_id), changes)),
+    )
+
+    refused(post.on(meanwhile), token)
+
+    assert post.user(bob.user_id).password_hash == bob.password_hash
+
+
+# Strangers' guesses: security.md 24, C5
+
+
+def test_a_reset_reopens_an_account_that_strangers_have_locked(post_in_memory: MailDeployment) -> None:
+    chosen = Choices(account=Limit(name="account", attempts=3, window=timedelta(hours=1)))
+    post = replace(post_in_memory, base=replace(post_in_memory.base, choices=chosen))
+    post.register()
+    for number in range(3):
+        assert not opens(post, "a guess", other(number))
+    with pytest.raises(TooManyAttempts):
+        opens(post, PASSWORD)
+
+    reset(post, post.mailed_token())
+
+    assert opens(post, NEW)
+
+
+def test_a_reset_forgets_the_guesses_of_its_own_client_and_not_those_of_others(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory
+    post.register()
+    for client in (HOME, ABROAD):
+        for _ in range(10):
+            assert not opens(post, "a guess", client)
+
+    reset(post, post.mailed_token())
+
+    assert opens(post, NEW)
+    with pytest.raises(TooManyAttempts):
+        opens(post, NEW, ABROAD)
+
+
+@in_memory_only
+def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDeployment) -> None:
+    post.register()
+    token = post.mailed_token()
+    counters = post.base.tables["RateLimits"]
+    made: list[Call] = []
+
+    def after_the_first(call: Call) -> bool:
+        made.append(call)
+        return call.keys[0].table == counters and made[0] != call
+
+    reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
+
+    assert opens(post, NEW)
+    assert post.base.journal.events.count("attempt_not_uncounted") == 2
+
+
+# Spent with what it buys: F16
+
+
+def test_whatever_goes_wrong_the_token_works_and_the_old_password_too_or_neither_does() -> None:
+    def scene() -> Scene:
+        post = mailing_in_memory()
+        post.register()
+        token = post.mailed_token()
+        return Scene(post, lambda here: reset(here, token))
+
+    for mishap in every_mishap(scene):
+        here = mishap.deployment
+        (token,) = here.outbox.reset_tokens
+        assert mishap.failure is None or isinstance(mishap.failure, DependencyUnavailable), mishap
+        if opens(here, PASSWORD):
+            assert mishap.failure is not None, mishap
+            assert not opens(here, NEW), mishap
+            reset(here, token)
+            assert not opens(here, PASSWORD), mishap
+        else:
+            with pytest.raises(InvalidResetToken):
+                reset(here, token, "A third horse 3")
+        assert opens(here, NEW), mishap
+
+
+# The log: security.md 167
+
+
+def test_the_log_holds_no_token_no_password_and_no_address(post_in_memory: MailDeployment, bob: User) -> None:
+    token = post_in_memory.mailed_token()
+    refused(post_in_memory, made_up(post_in_memory, bob))
+    reset(post_in_memory, token)
+
+    logged = str(post_in_memory.base.journal.notes)
+
+    for secret in (token, NEW, BOB.email):
+        assert secret not in logged

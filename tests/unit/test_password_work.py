@@ -1,0 +1,94 @@
+"""gerbang.passwords: how much work a refusal is, told in rounds of bcrypt, whatever was stored (security.md 28, 30).
+
+Bcrypt is not computed here but counted, so that the cost can be the recommended one.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+from gerbang.bcrypt_sha256 import HIGHEST_COST, RECOMMENDED_COST, Verdict, nobodys_hash
+from gerbang.legacy_passwords import WrappedHash, parse
+from gerbang.passwords import Passwords
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "legacy_passwords" / "known_answers.jsonl"
+KNOWN: list[dict[str, Any]] = [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
+ONE_OF_EACH = {str(known["format"]): str(known["hash"]) for known in reversed(KNOWN)}
+
+ROUNDS = 1 << RECOMMENDED_COST
+PASSWORDS = Passwords(RECOMMENDED_COST)
+GUESS = "a guess of somebody"
+"""Without a quote, which WordPress escaped: it would have to be compared in both spellings."""
+
+type Work = Callable[[str | None], int]
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    """How many rounds of bcrypt it takes to refuse a guess at what is stored."""
+    costs: list[int] = []
+
+    def counted(_text: bytes, salt: bytes) -> bytes:
+        costs.append(int(salt.split(b"$")[2]))
+        return salt[:29] + b"." * 30 + b"e"  # nobody's hash has another last character
+
+    monkeypatch.setattr(bcrypt, "hashpw", counted)
+
+    def of(stored: str | None) -> int:
+        costs.clear()
+        assert PASSWORDS.verify(GUESS, stored) is not Verdict.RIGHT
+        return sum(1 << cost for cost in costs)
+
+    return of
+
+
+def test_without_an_account_or_a_password_a_refusal_is_one_hash(work: Work) -> None:
+    assert work(None) == ROUNDS
+
+
+@pytest.mark.parametrize("cost", [4, 10, 11, 12])
+def test_a_hash_of_ours_of_whatever_lower_cost_is_refused_by_the_work_of_one(work: Work, cost: int) -> None:
+    assert work(nobodys_hash(cost)) == ROUNDS
+
+
+def test_a_hash_of_a_higher_cost_than_is_set_takes_its_own_work_and_no_more(work: Work) -> None:
+    assert work(nobodys_hash(HIGHEST_COST)) == 1 << HIGHEST_COST
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["", "junk", "$2y$31$" + "." * 53, nobodys_hash(HIGHEST_COST + 1), "$bcrypt-sha256$v=2,t=2b,r=12$x$y"],
+    ids=lambda stored: stored[:30] or "empty",
+)
+def test_a_hash_that_cannot_be_used_is_refused_by_the_work_of_one(work: Work, stored: str) -> None:
+    assert work(stored) == ROUNDS
+
+
+@pytest.mark.parametrize("stored", ONE_OF_EACH.values(), ids=ONE_OF_EACH.keys())
+def test_an_inherited_hash_is_refused_by_the_work_of_about_one(work: Work, stored: str) -> None:
+    own = own_work(stored)
+
+    assert own > ROUNDS or 0.75 <= (own + work(stored)) / ROUNDS <= 1.25
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [f"md5:{'0' * 32}", f"sha1(salt.password):{'0' * 40}:x", f"md5(password.salt):{'0' * 32}:a$$b", "$P$B" + "." * 30],
+    ids=lambda stored: stored[:20],
+)
+@pytest.mark.parametrize("cost", [10, 11, 12])
+def test_a_wrapped_hash_is_refused_by_the_work_of_about_one(work: Work, stored: str, cost: int) -> None:
+    wrapped = f"$wrapped${stored}${nobodys_hash(cost)}"
+    assert isinstance(parse(wrapped), WrappedHash)
+
+    assert 0.75 <= (own_work(wrapped) + work(wrapped)) / ROUNDS <= 1.25
+
+
+def own_work(stored: str) -> int:
+    """What comparing with an inherited hash takes that is not bcrypt and so is not counted."""
+    inherited = parse(stored)
+    inner = inherited.inner if isinstance(inherited, WrappedHash) else inherited
+    return 0 if "bcrypt" in inner.format else inner.rounds

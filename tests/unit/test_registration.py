@@ -1,0 +1,419 @@
+"""gerbang.registration: an account is made once, all or nothing, and its owner is signed in."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from gerbang.emails import InvalidEmail
+from gerbang.errors import DependencyUnavailable
+from gerbang.identifiers import LARGEST_NUMBER
+from gerbang.organizations import NotAMember, Role
+from gerbang.password_policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER, PasswordPolicy, UnacceptablePassword
+from gerbang.rate_limits import TooManyAttempts
+from gerbang.registration import NUMBER_DRAWS, EmailTaken, NewAccount, Registered, UsernameTaken
+from gerbang.runtime import new_number
+from gerbang.sessions import Client
+from gerbang.storage.users import Name
+
+from tests.conftest import Database
+from tests.deployment import ALICE, BOB, HOME, PASSWORD, REGISTRATIONS, Choices, Deployment
+from tests.fakes import Fault, FaultyStore, HeldClock, Numbers, PassingStore, RecordingJournal, at_once
+from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
+
+POLICY = PasswordPolicy()
+
+SPELLINGS = [
+    "alice@example.com",
+    "Alice@example.com",
+    "ALICE@EXAMPLE.COM",
+    "alice@EXAMPLE.com",
+    " alice@example.com",
+    "alice@example.com\t",
+    "\u00a0alice@example.com",
+    "\uff41lice@example.com",
+    "\uff21\uff2c\uff29\uff23\uff25\uff20\uff25\uff38\uff21\uff2d\uff30\uff2c\uff25\uff0e\uff23\uff2f\uff2d",
+    "alice@example\uff0ecom",
+    "alice@example\u3002com",
+    "al\u2170ce@example.com",
+    "\u24d0lice@example.com",
+    "alic\u212f@example.com",
+    "ali\u1d9ce@example.com",
+    "a\u02e1ice@example.com",
+    "\U0001d41alice@example.com",
+    "alice@e\u02e3ample.com",
+    "aL\u2071ce@example.com",
+    "alice\uff20example.com",
+]
+"""Twenty of one address: case, white space, full width, circled, mathematical, superscript, ideographic full stops."""
+
+
+@pytest.fixture
+def register(deployment: Deployment) -> Callable[..., Registered]:
+    def register(new: NewAccount, client: Client = HOME, policy: PasswordPolicy = POLICY) -> Registered:
+        return deployment.registration.register(new, client, policy)
+
+    return register
+
+
+type Register = Callable[..., Registered]
+
+
+def kinds(database: Database) -> dict[str, int]:
+    """How many items of each kind there are."""
+    prefixes = ("USER#", "EMAIL#", "USERNAME#", "NUMBER#", "GOOGLE#")
+    found = {prefix: len(database.items("Users", prefix)) for prefix in prefixes}
+    return {**found, "organisations": len(database.items("Organizations"))}
+
+
+# What registering makes
+
+
+def test_an_account_is_made_as_asked(deployment: Deployment, register: Register, clock: HeldClock) -> None:
+    made = register(replace(ALICE, email="  Alice@Example.com ", locale="id"))
+
+    user = deployment.users.find(made.signed_in.user.user_id)
+    assert user is not None
+    assert user == made.signed_in.user
+    assert (user.name, user.email, user.email_as_typed) == ("Alice", "alice@example.com", "Alice@Example.com")
+    assert (user.username, user.locale, user.credit_balance, user.role_id) == ("alice", "id", 5000, 3)
+    assert user.created_at == user.updated_at == user.last_sign_in_at == clock()
+    assert (user.email_verified_at, user.disabled_at, user.epoch, user.is_anonymous) == (None, None, 0, False)
+    assert (user.password_hash or "").startswith("$bcrypt-sha256$")
+
+
+def test_the_account_is_found_by_each_of_its_names(deployment: Deployment, register: Register) -> None:
+    user = register(ALICE).signed_in.user
+
+    for name, value in ((Name.EMAIL, user.email), (Name.USERNAME, "ALICE"), (Name.NUMBER, user.number)):
+        assert value is not None
+        assert deployment.users.find_id(name, value) == user.user_id
+
+
+def test_whoever_registers_is_signed_in(deployment: Deployment, register: Register, journal: RecordingJournal) -> None:
+    signed_in = register(ALICE).signed_in
+
+    standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
+    assert standing.user == signed_in.user
+    assert (standing.family.method, standing.family.address) == ("password", HOME.address)
+    assert journal.events == ["registered"]
+
+
+def test_an_organisation_is_founded_with_its_owner(deployment: Deployment, register: Register) -> None:
+    made = register(ALICE)
+
+    assert made.organization is not None
+    assert deployment.organizations.find(made.organization.organization_id).name == "Acme"
+    user = made.signed_in.user
+    assert (user.organization_id, user.organization_role) == (made.organization.organization_id, Role.CLIENT_OWNER)
+    membership = deployment.organizations.membership(made.organization.organization_id, user.user_id)
+    assert membership.role == "CLIENT_OWNER"
+
+
+def test_who_founds_nothing_belongs_nowhere(register: Register, database: Database) -> None:
+    made = register(BOB)
+
+    assert made.organization is None
+    assert made.signed_in.user.organization_id is None
+    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+
+
+def test_enrolling_makes_the_account_and_signs_nobody_in(
+    deployment: Deployment, database: Database, journal: RecordingJournal
+) -> None:
+    user = deployment.registration.enrol(ALICE, HOME, POLICY)
+
+    assert deployment.users.find(user.user_id) == user
+    assert database.items("RefreshTokenFamilies") == []
+    assert journal.events == ["registered"]
+
+
+def test_the_password_is_kept_as_a_hash_only(register: Register, database: Database) -> None:
+    register(ALICE)
+
+    everything = repr([database.contents(table) for table in database.tables.values()])
+    assert PASSWORD not in everything
+
+
+def test_what_is_asked_for_does_not_show() -> None:
+    assert PASSWORD not in repr(ALICE)
+
+
+# One account an address: F4, F5, security.md 160
+
+
+def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make_one_account(
+    deployment: Deployment, register: Register, database: Database
+) -> None:
+    def spelled(number: int) -> Callable[[], Registered]:
+        new = NewAccount(email=SPELLINGS[number], password=PASSWORD, name="Alice", founds="Acme")
+        return lambda: register(new, Client(address=f"192.0.2.{number}"))
+
+    outcomes = at_once([spelled(number) for number in range(20)])
+
+    (made,) = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
+    assert sum(type(outcome) is EmailTaken for outcome in outcomes) == 19
+    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 2}
+    assert len(database.items("RefreshTokenFamilies")) == 1
+    assert deployment.users.find_id(Name.EMAIL, "alice@example.com") == made.signed_in.user.user_id
+    assert deployment.sessions.authenticate(made.signed_in.tokens.access_token).user == made.signed_in.user
+
+
+def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
+    register(ALICE)
+
+    for spelling in SPELLINGS[1:9]:
+        with pytest.raises(EmailTaken):
+            register(replace(BOB, email=spelling))
+
+
+def test_an_address_that_is_taken_costs_as_many_hashes_as_one_that_is_free(
+    register: Register, hashes: list[int]
+) -> None:
+    """C4: registering tells, because the contract says so, but not by its time."""
+    register(ALICE)
+    free = list(hashes)
+    hashes.clear()
+
+    with pytest.raises(EmailTaken):
+        register(ALICE)
+
+    assert hashes == free
+
+
+def test_a_registration_refused_leaves_nothing(register: Register, database: Database) -> None:
+    register(ALICE)
+    before = kinds(database), len(database.items("RefreshTokenFamilies"))
+
+    with pytest.raises(EmailTaken):
+        register(replace(ALICE, username="somebody", founds="Another"))
+    with pytest.raises(UsernameTaken):
+        register(replace(BOB, username="alice", founds="Another"))
+
+    assert (kinds(database), len(database.items("RefreshTokenFamilies"))) == before
+
+
+@pytest.mark.parametrize("spelling", ["alice", "Alice", "ALICE"])
+def test_a_user_name_is_unique_without_regard_to_case_and_kept_as_typed(register: Register, spelling: str) -> None:
+    first = register(replace(ALICE, username="aLiCe"))
+
+    with pytest.raises(UsernameTaken):
+        register(replace(BOB, username=spelling))
+    assert first.signed_in.user.username == "aLiCe"
+
+
+def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Register, database: Database) -> None:
+    def named(number: int) -> Callable[[], Registered]:
+        username = "Alice" if number % 2 else "aLICE"
+        new = NewAccount(email=f"a{number}@example.com", password=PASSWORD, name="A", username=username)
+        return lambda: register(new, HOME)
+
+    outcomes = at_once([named(number) for number in range(20)])
+
+    assert sum(isinstance(outcome, Registered) for outcome in outcomes) == 1
+    assert sum(type(outcome) is UsernameTaken for outcome in outcomes) == 19
+    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 1, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+
+
+def test_when_both_names_are_taken_the_address_is_named(register: Register) -> None:
+    register(ALICE)
+
+    with pytest.raises(EmailTaken):
+        register(ALICE)
+
+
+# Numbers
+
+
+def test_a_number_that_is_taken_is_drawn_again(deployment: Deployment, database: Database) -> None:
+    drawing = replace(deployment, new_number=Numbers(7, 7, 7, 8)).registration
+
+    first = drawing.register(ALICE, HOME, POLICY).signed_in.user
+    second = drawing.register(BOB, HOME, POLICY).signed_in.user
+
+    assert (first.number, second.number) == (7, 8)
+    assert len(database.items("Users", "NUMBER#")) == 2
+    assert len(database.items("RefreshTokenFamilies")) == 2
+
+
+def test_when_no_free_number_is_drawn_nothing_is_made(deployment: Deployment, database: Database) -> None:
+    drawing = replace(deployment, new_number=Numbers(*[7] * (NUMBER_DRAWS + 1))).registration
+    drawing.register(ALICE, HOME, POLICY)
+
+    with pytest.raises(DependencyUnavailable):
+        drawing.register(BOB, HOME, POLICY)
+
+    assert len(database.items("Users", "USER#")) == 1
+
+
+def test_numbers_are_drawn_from_thirty_one_bits() -> None:
+    drawn = {new_number() for _ in range(1000)}
+
+    assert len(drawn) > 990
+    assert all(1 <= number <= LARGEST_NUMBER for number in drawn)
+    assert max(drawn) > LARGEST_NUMBER // 2
+
+
+# Refused before anything is written
+
+
+def test_an_address_that_is_none_is_refused(register: Register, database: Database) -> None:
+    with pytest.raises(InvalidEmail):
+        register(replace(ALICE, email="alice"))
+
+    assert database.items("RateLimits") == []
+
+
+@pytest.mark.parametrize(
+    ("password", "rule"),
+    [("Short 1", "length"), ("Password1", "common"), ("Alice1234", "personal"), ("no capital 1", "characters")],
+)
+def test_a_password_that_breaks_a_rule_is_refused_and_counts_no_attempt(
+    register: Register, database: Database, password: str, rule: str
+) -> None:
+    """Nobody runs out of attempts by choosing a password."""
+    with pytest.raises(UnacceptablePassword) as caught:
+        register(replace(ALICE, password=password), HOME, POLICY.asking_for(ONE_UPPER_CASE_LETTER, ONE_DIGIT))
+
+    assert caught.value.rule == rule
+    assert database.items("RateLimits") == []
+
+
+@pytest.mark.parametrize("about", ["alice.cooper", "coopercooper", "cooperette"])
+def test_a_password_must_not_be_made_of_address_name_or_user_name(register: Register, about: str) -> None:
+    new = NewAccount(
+        email="alice.cooper@example.com", password=f"{about}1A", name="CooperCooper X", username="cooperette"
+    )
+
+    with pytest.raises(UnacceptablePassword):
+        register(new)
+
+
+def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
+    deployment_in_memory: Deployment, hashes: list[int]
+) -> None:
+    """Security.md 17: to normalise it would take longer than to hash a password."""
+
+    def register() -> None:
+        with pytest.raises(UnacceptablePassword) as caught:
+            deployment_in_memory.registration.register(replace(BOB, password=MARKS), HOME, POLICY)
+        assert caught.value.rule == "length"
+
+    assert is_quicker_than_normalising(register)
+    assert hashes == []
+
+
+# The limit: security.md 32, 34
+
+
+def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deployment, clock: HeldClock) -> None:
+    registration = deployment_in_memory.registration
+    for number in range(REGISTRATIONS.attempts):
+        registration.register(replace(BOB, email=f"bob{number}@example.com"), HOME, POLICY)
+    clock.advance(timedelta(minutes=20))
+
+    with pytest.raises(TooManyAttempts) as caught:
+        registration.register(ALICE, HOME, POLICY)
+
+    assert (caught.value.limit, caught.value.retry_after) == ("registration", timedelta(minutes=40))
+    registration.register(ALICE, Client(address="198.51.100.1"), POLICY)
+    clock.advance(timedelta(minutes=40))
+    registration.register(BOB, HOME, POLICY)
+
+
+def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_more(
+    deployment: Deployment, hashes: list[int]
+) -> None:
+    """C4: registering is the one place that tells who exists."""
+    chosen = Choices(registration=replace(REGISTRATIONS, attempts=3))
+    registration = replace(deployment, choices=chosen).registration
+    registration.register(ALICE, HOME, POLICY)
+    for _ in range(2):
+        with pytest.raises(EmailTaken):
+            registration.register(ALICE, HOME, POLICY)
+    hashes.clear()
+
+    with pytest.raises(TooManyAttempts):
+        registration.register(ALICE, HOME, POLICY)
+
+    assert hashes == []
+
+
+# Faults: F2, F3, F32
+
+
+def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_works(
+    deployment: Deployment, register: Register
+) -> None:
+    """F3: the client repeats, is told "taken", and can sign in."""
+    lost = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
+    with pytest.raises(DependencyUnavailable):
+        replace(deployment, store=lost).registration.register(ALICE, HOME, POLICY)
+
+    with pytest.raises(EmailTaken):
+        register(ALICE)
+    user_id = deployment.users.find_id(Name.EMAIL, ALICE.email)
+    assert user_id is not None
+    user = deployment.users.find(user_id)
+    assert user is not None
+    assert deployment.organizations.membership(str(user.organization_id), user_id).role == "CLIENT_OWNER"
+
+
+def test_a_registration_that_was_not_done_can_be_repeated(
+    deployment: Deployment, register: Register, database: Database
+) -> None:
+    """F2: there is no dead address."""
+    failing = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.NOT_DONE)
+    with pytest.raises(DependencyUnavailable):
+        replace(deployment, store=failing).registration.register(ALICE, HOME, POLICY)
+    assert database.items("Users") == []
+
+    register(ALICE)
+
+
+def test_everything_is_written_in_one_transaction(deployment: Deployment) -> None:
+    watched = PassingStore(deployment.store)
+
+    replace(deployment, store=watched).registration.register(ALICE, HOME, POLICY)
+
+    limit, commit = watched.calls
+    assert (limit.method, commit.method) == ("write", "commit")
+    assert len(commit.keys) == 7  # account, address, user name, number, organisation, membership, session
+
+
+# Organisations: security.md 127 to 132
+
+
+def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, register: Register) -> None:
+    acme, bob = register(ALICE).organization, register(replace(BOB, founds="Bob's")).signed_in.user
+    assert acme is not None
+
+    with pytest.raises(NotAMember):
+        deployment.organizations.membership(acme.organization_id, bob.user_id)
+
+
+@pytest.mark.parametrize(
+    "organization_id",
+    ["", "org_", "usr_1", "org_1/ORGANIZATION", "org_" + "1" * 41, "org_\u00e9", "x" * 5000, "org_1\n", "\0", " org_1"],
+    ids=lambda organization_id: ascii(organization_id)[:12],
+)
+def test_a_malformed_organisation_is_nobodys_and_never_becomes_a_key(
+    deployment: Deployment, organization_id: str
+) -> None:
+    """Security.md 132, D18: the header is a stranger's wish."""
+    watched = PassingStore(deployment.store)
+    organizations = replace(deployment, store=watched).organizations
+
+    with pytest.raises(NotAMember):
+        organizations.membership(organization_id, "user")
+
+    assert watched.calls == []
+
+
+def test_an_organisation_that_does_not_exist_is_nobodys(deployment: Deployment) -> None:
+    for ask in (
+        lambda: deployment.organizations.membership("org_1", "u"),
+        lambda: deployment.organizations.find("org_1"),
+    ):
+        with pytest.raises(NotAMember):
+            ask()

@@ -1,0 +1,478 @@
+"""Rotating the master secret: Secrets Manager's protocol, and what users notice of it (nothing).
+
+On moto's Secrets Manager, whose `RotateSecret` labels a version pending that has no text yet, as AWS does. That AWS
+then calls the function for each of four steps is played here.
+"""
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, override
+from uuid import uuid4
+
+import botocore.session
+import jwt
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from gerbang import runtime
+from gerbang.contracts import secret_rotation
+from gerbang.errors import DependencyUnavailable
+from gerbang.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, KNOWN_AFTER, Algorithm, Keys
+from gerbang.one_time_codes import CodeMaker
+from gerbang.password_change import ResetTokens
+from gerbang.rotation import Rotation, RotationRefused, Step
+from gerbang.storage.secret_versions import SecretVersionHistory
+from gerbang.storage.secrets import Secret
+from gerbang.storage.store import Put
+from gerbang.storage.users import Name, User
+from gerbang.tokens import InvalidToken, TokenPair
+from moto import mock_aws
+
+from tests.deployment import ALICE, HOME, Choices, Deployment
+from tests.fakes import HeldClock, RecordingJournal
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+SESSION: Final = botocore.session.Session()
+FIRST_SECRET: Final = "the first secret, as CloudFormation made it"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsManager:
+    """Rotates as AWS does."""
+
+    client: "SecretsManagerClient"
+    secret_id: str
+    function_arn: str
+    handler: Callable[[dict[str, Any], object], dict[str, Any]]
+
+    def rotate(self) -> str:
+        """Rotate once; return the new version's id."""
+        version_id = self.begin()
+        for step in Step:
+            self.call(step, version_id)
+        return version_id
+
+    def begin(self) -> str:
+        """Do what `RotateSecret` does before the function is called; return the version's id."""
+        for version_id, labels in self.labels().items():
+            if "AWSPENDING" in labels:  # AWS takes it off a version that has become current; moto wants it gone
+                self.client.update_secret_version_stage(
+                    SecretId=self.secret_id, VersionStage="AWSPENDING", RemoveFromVersionId=version_id
+                )
+        return self.client.rotate_secret(SecretId=self.secret_id, RotationLambdaARN=self.function_arn)["VersionId"]
+
+    def call(self, step: str, version_id: str, secret_id: str | None = None) -> None:
+        """Call the function for one step."""
+        self.handler({"Step": step, "SecretId": secret_id or self.secret_id, "ClientRequestToken": version_id}, None)
+
+    def put_pending(self, version_id: str, text: str) -> None:
+        self.client.put_secret_value(
+            SecretId=self.secret_id, ClientRequestToken=version_id, SecretString=text, VersionStages=["AWSPENDING"]
+        )
+
+    def labels(self) -> dict[str, list[str]]:
+        return self.client.describe_secret(SecretId=self.secret_id)["VersionIdsToStages"]
+
+    def version(self, label: str) -> str:
+        """The id of the version that has a label."""
+        [version_id] = [version_id for version_id, labels in self.labels().items() if label in labels]
+        return version_id
+
+    def text(self, label: str = "AWSCURRENT") -> str:
+        return self.client.get_secret_value(SecretId=self.secret_id, VersionStage=label)["SecretString"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment(Deployment):
+    """A warm environment of the functions: it reads the secret when its own keys are no longer fresh."""
+
+    source: Secret
+
+    @cached_property
+    @override
+    def keys(self) -> Keys:
+        return Keys(self.source, self.clock)
+
+    def cold(self) -> "Environment":
+        """Another environment, which has read nothing yet."""
+        return replace(self)
+
+    def sign_in_alice(self) -> TokenPair:
+        return self.sessions.open(self.alice, HOME, "password").tokens
+
+    @property
+    def alice(self) -> User:
+        user_id = self.users.find_id(Name.EMAIL, ALICE.email)
+        user = None if user_id is None else self.users.find(user_id)
+        assert user is not None
+        return user
+
+    def accepts(self, session: TokenPair) -> bool:
+        """Whether access and refresh token are read; both, or neither."""
+        accepted = []
+        for read, token in (
+            (self.tokens.read_access, session.access_token),
+            (self.tokens.read_refresh, session.refresh_token),
+        ):
+            try:
+                read(token, at=self.clock())
+            except InvalidToken:
+                accepted.append(False)
+            else:
+                accepted.append(True)
+        [both] = set(accepted)
+        return both
+
+
+@pytest.fixture
+def client(clock: HeldClock, monkeypatch: pytest.MonkeyPatch) -> "Iterator[SecretsManagerClient]":
+    """Secrets Manager in memory, going by the held clock, with the first secret."""
+    for name, value in {"ACCESS_KEY_ID": "local", "SECRET_ACCESS_KEY": "local", "DEFAULT_REGION": "eu-west-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
+    monkeypatch.setattr("moto.secretsmanager.models.time", SimpleNamespace(time=lambda: clock().timestamp()))
+    with mock_aws(config={"lambda": {"use_docker": False}}):
+        made: Any = SESSION.create_client("secretsmanager")
+        made.create_secret(Name="master", SecretString=FIRST_SECRET)
+        yield made
+
+
+@pytest.fixture
+def rotation(client: "SecretsManagerClient", deployment_in_memory: Deployment, clock: HeldClock) -> Rotation:
+    secret_id = client.describe_secret(SecretId="master")["ARN"]
+    return Rotation(
+        history=SecretVersionHistory(lambda: client, secret_id),
+        new_secret=runtime.new_secret,
+        tokens_with=lambda keys: replace(deployment_in_memory.tokens, keys=keys),
+        journal=deployment_in_memory.journal,
+        now=clock,
+    )
+
+
+@pytest.fixture
+def aws(client: "SecretsManagerClient", rotation: Rotation, clock: HeldClock) -> SecretsManager:
+    """The rotation function attached to the master secret of a stack that has stood for a while."""
+    function_arn = attached_function()
+    clock.advance(KNOWN_AFTER)
+    return SecretsManager(client, rotation.history.secret_id, function_arn, secret_rotation.handler(rotation))
+
+
+def attached_function() -> str:
+    """A function for moto to know of; return its ARN."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "")
+    iam: Any = SESSION.create_client("iam")
+    role = iam.create_role(RoleName="rotation", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    functions: Any = SESSION.create_client("lambda")
+    made = functions.create_function(
+        FunctionName="rotation",
+        Runtime="python3.13",
+        Role=role,
+        Handler="app.handler",
+        Code={"ZipFile": code.getvalue()},
+    )
+    return str(made["FunctionArn"])
+
+
+@pytest.fixture(params=Algorithm)
+def warm(request: pytest.FixtureRequest, aws: SecretsManager, deployment_in_memory: Deployment) -> Environment:
+    """An environment that has served before anything is rotated, with Alice registered; for each algorithm."""
+    parts = {part.name: getattr(deployment_in_memory, part.name) for part in fields(Deployment)}
+    parts["choices"] = Choices(algorithm=request.param)
+    environment = Environment(**parts, source=Secret(lambda: aws.client, aws.secret_id))
+    environment.register()
+    return environment
+
+
+def kid_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+# --- the protocol -----------------------------------------------------------------------------------------------------
+
+
+def test_a_rotation_makes_a_new_secret_current_and_the_old_one_previous(aws: SecretsManager) -> None:
+    first = aws.version("AWSCURRENT")
+
+    second = aws.rotate()
+
+    assert aws.version("AWSCURRENT") == second
+    assert aws.version("AWSPREVIOUS") == first
+    assert aws.text("AWSPREVIOUS") == FIRST_SECRET
+
+
+def test_a_new_secret_is_64_random_letters_and_digits(aws: SecretsManager) -> None:
+    """381 bits (ASVS 11.5.1 asks for 128), of the form that the template has the first one made in."""
+    made = []
+    for _ in range(3):
+        aws.rotate()
+        made.append(aws.text())
+
+    assert len(set(made)) == 3
+    assert all(len(text) == 64 and text.isascii() and text.isalnum() for text in made)
+
+
+def test_every_step_may_come_twice(aws: SecretsManager) -> None:
+    version_id = aws.begin()
+
+    texts = []
+    for step in Step:
+        for _ in range(2):
+            aws.call(step, version_id)
+            texts.append(aws.client.get_secret_value(SecretId=aws.secret_id, VersionId=version_id)["SecretString"])
+
+    assert aws.version("AWSCURRENT") == version_id
+    assert len(set(texts)) == 1
+
+
+def test_two_calls_to_create_at_once_agree_on_one_secret(aws: SecretsManager, rotation: Rotation) -> None:
+    version_id = aws.begin()
+
+    def overtaken() -> str:
+        aws.call(Step.CREATE, version_id)
+        events: Any = aws.client.meta.events
+        events.register("before-call.secretsmanager.PutSecretValue", refuse_another_text)
+        return "late" * 16
+
+    replace(rotation, new_secret=overtaken).take(Step.CREATE, secret_id=aws.secret_id, version_id=version_id)
+
+    text = aws.client.get_secret_value(SecretId=aws.secret_id, VersionId=version_id)["SecretString"]
+    assert text != "late" * 16
+
+
+def refuse_another_text(**_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
+    """Answer as AWS does where the version has a text already (API reference, PutSecretValue); moto overwrites it."""
+    return SimpleNamespace(status_code=400), {"Error": {"Code": "ResourceExistsException"}, "ResponseMetadata": {}}
+
+
+@pytest.mark.parametrize("step", Step)
+def test_a_rotation_that_is_done_is_left_alone_by_a_late_step(aws: SecretsManager, step: Step) -> None:
+    version_id = aws.rotate()
+    labels, text = aws.labels(), aws.text()
+
+    aws.call(step, version_id)
+
+    assert aws.labels() == labels
+    assert aws.text() == text
+
+
+@pytest.mark.parametrize("step", Step)
+def test_a_step_for_a_version_that_nobody_is_rotating_to_is_refused(aws: SecretsManager, step: Step) -> None:
+    first = aws.version("AWSCURRENT")
+    aws.rotate()
+    labels = aws.labels()
+
+    for version_id in (str(uuid4()), first):  # unknown; the previous one, which a late step would bring back
+        with pytest.raises(RotationRefused):
+            aws.call(step, version_id)
+
+    assert aws.labels() == labels
+
+
+@pytest.mark.parametrize("step", Step)
+def test_a_step_for_another_secret_is_refused(aws: SecretsManager, step: Step) -> None:
+    version_id = aws.begin()
+
+    with pytest.raises(RotationRefused):
+        aws.call(step, version_id, secret_id=aws.secret_id + "X")
+
+
+@pytest.mark.parametrize("step", [Step.TEST, Step.FINISH])
+def test_a_version_without_a_text_never_becomes_current(aws: SecretsManager, step: Step) -> None:
+    version_id = aws.begin()
+
+    with pytest.raises(RotationRefused):
+        aws.call(step, version_id)
+
+    assert aws.text() == FIRST_SECRET
+
+
+def test_an_unknown_step_is_refused(aws: SecretsManager) -> None:
+    version_id = aws.begin()
+
+    with pytest.raises(ValueError, match="eraseSecret"):
+        aws.call("eraseSecret", version_id)
+
+
+def test_the_trial_that_aws_makes_when_a_schedule_is_attached_is_passed(aws: SecretsManager) -> None:
+    """With `RotateImmediately: false` AWS calls the test step alone, on a pending copy of the current secret."""
+    version_id = aws.begin()
+    aws.put_pending(version_id, FIRST_SECRET)
+
+    aws.call(Step.TEST, version_id)
+
+    assert aws.text() == FIRST_SECRET
+
+
+@pytest.mark.parametrize("step", Step)
+def test_what_secrets_manager_cannot_answer_is_tried_again(rotation: Rotation, step: Step) -> None:
+    def refuse() -> Any:
+        raise EndpointConnectionError(endpoint_url="https://secretsmanager")
+
+    rotation = replace(rotation, history=SecretVersionHistory(refuse, rotation.history.secret_id))
+
+    with pytest.raises(DependencyUnavailable):
+        rotation.take(step, secret_id=rotation.history.secret_id, version_id="any")
+
+
+def test_no_secret_is_logged(aws: SecretsManager, journal: RecordingJournal, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RotationRefused):
+        aws.call(Step.FINISH, str(uuid4()))
+    aws.rotate()
+
+    written = f"{journal.notes} {capfd.readouterr()}"
+    assert "master_secret_rotated" in written
+    assert aws.text() not in written
+    assert FIRST_SECRET not in written
+
+
+# --- what users notice ------------------------------------------------------------------------------------------------
+
+
+def test_tokens_made_before_a_rotation_are_good_until_they_expire(
+    aws: SecretsManager, warm: Environment, clock: HeldClock
+) -> None:
+    """ASVS 13.3.4."""
+    session = warm.sign_in_alice()
+
+    aws.rotate()
+
+    for wait in (timedelta(0), FRESH_FOR, warm.choices.access_lifetime - FRESH_FOR - timedelta(seconds=1)):
+        clock.advance(wait)
+        assert warm.accepts(session)
+        assert warm.cold().accepts(session)
+
+
+def test_nobody_signs_with_a_key_before_everybody_knows_it(
+    aws: SecretsManager, warm: Environment, clock: HeldClock
+) -> None:
+    """F22: environments that read the secret at different times, and sign-ins at each, every minute."""
+    warm.sign_in_alice()
+    clock.advance(FRESH_FOR / 2)
+    environments = (warm, warm.cold())
+    for environment in environments:
+        environment.sign_in_alice()
+    aws.rotate()
+
+    signed: dict[str, list[timedelta]] = {}
+    for minute in range(20):
+        for environment in (*environments, warm.cold()):
+            session = environment.sign_in_alice()
+            signed.setdefault(kid_of(session.access_token), []).append(timedelta(minutes=minute))
+            assert all(other.accepts(session) for other in (*environments, warm.cold()))
+        clock.advance(timedelta(minutes=1))
+
+    old, new = signed.values()
+    assert max(old) < KNOWN_AFTER == min(new)
+
+
+def test_a_warm_environment_takes_up_the_new_key_without_being_deployed_anew(
+    aws: SecretsManager, warm: Environment, clock: HeldClock
+) -> None:
+    first = kid_of(warm.sign_in_alice().access_token)
+    aws.rotate()
+
+    clock.advance(FRESH_FOR)
+    assert {key.kid for key in warm.keys.verifying()} > {first}
+    assert kid_of(warm.sign_in_alice().refresh_token) == first
+    clock.advance(KNOWN_AFTER - FRESH_FOR)
+    assert kid_of(warm.sign_in_alice().access_token) != first
+
+
+def test_a_key_unheard_of_is_looked_for_at_once(aws: SecretsManager, warm: Environment, clock: HeldClock) -> None:
+    """A rotation that AWS had to try again for so long that the new version signs as soon as it is current."""
+    warm.sign_in_alice()
+    version_id = aws.begin()
+    aws.call(Step.CREATE, version_id)
+    clock.advance(KNOWN_AFTER)
+    warm.sign_in_alice()  # reads the secret again, too early
+    clock.advance(ASKED_AT_MOST_EVERY)
+    aws.call(Step.FINISH, version_id)
+
+    assert warm.accepts(warm.cold().sign_in_alice())
+
+
+def test_an_honest_client_goes_on_through_any_number_of_rotations(
+    aws: SecretsManager, warm: Environment, clock: HeldClock
+) -> None:
+    session = warm.sign_in_alice()
+
+    for _ in range(3):
+        aws.rotate()
+        clock.advance(warm.choices.lifetime - timedelta(hours=1))
+        session = warm.sessions.refresh(session.refresh_token).tokens
+
+    assert warm.accepts(session)
+
+
+def test_a_second_rotation_ends_what_the_first_key_signed(
+    aws: SecretsManager, warm: Environment, clock: HeldClock
+) -> None:
+    session = warm.sign_in_alice()
+    aws.rotate()
+
+    aws.rotate()
+
+    assert not warm.cold().accepts(session)
+    clock.advance(FRESH_FOR)
+    assert not warm.accepts(session)
+    assert warm.accepts(warm.sign_in_alice())
+
+
+def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_after_two(
+    aws: SecretsManager, warm: Environment, clock: HeldClock
+) -> None:
+    address, wish = ALICE.email, "5c0ff3a2-0000-4000-8000-000000000001"
+    code = CodeMaker(warm.keys).code(wish, address)
+    code_stored = CodeMaker(warm.keys).stored_form(address, code)
+    token = ResetTokens(warm.keys).token(wish, warm.alice)
+    token_stored = ResetTokens(warm.keys).stored_form(token)
+
+    def still_good(environment: Environment) -> set[bool]:
+        return {
+            CodeMaker(environment.keys).matches(code_stored, address, code),
+            ResetTokens(environment.keys).matches(token_stored, token),
+        }
+
+    aws.rotate()
+    for _ in range(3):
+        assert still_good(warm) == still_good(warm.cold()) == {True}
+        clock.advance(KNOWN_AFTER / 2)
+
+    aws.rotate()
+    assert still_good(warm.cold()) == {False}
+
+
+# --- after a restore (F44) --------------------------------------------------------------------------------------------
+
+
+def test_what_a_restored_table_brings_back_is_dead_after_two_rotations(
+    aws: SecretsManager, warm: Environment, clock: HeldClock
+) -> None:
+    """docs/operations.md, "Restoring": a session that was signed out since the backup stands in the table again."""
+    session = warm.sign_in_alice()
+    claims = warm.tokens.read_access(session.access_token, at=clock())
+    key = warm.families.key(claims.family_id)
+    backed_up = warm.store.get(key)
+    assert backed_up is not None
+    warm.sessions.close(session.access_token)
+
+    warm.store.write(Put(key, backed_up))
+    warm.sessions.authenticate(session.access_token)  # it works again: why the guide has the keys rotated
+    aws.rotate()
+    aws.rotate()
+    clock.advance(FRESH_FOR)
+
+    for environment in (warm, warm.cold()):
+        with pytest.raises(InvalidToken):
+            environment.sessions.authenticate(session.access_token)
+        with pytest.raises(InvalidToken):
+            environment.sessions.refresh(session.refresh_token)
+    warm.sessions.authenticate(warm.sign_in_alice().access_token)

@@ -1,0 +1,939 @@
+"""gerbang.sessions: refresh-token families, forgiven until used, and sessions that end at once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from gerbang.clock import to_epoch
+from gerbang.errors import DependencyUnavailable
+from gerbang.sessions import (
+    LONGEST_DEVICE,
+    Authenticated,
+    Client,
+    NotAPerson,
+    RefreshTokenReused,
+    SessionEnded,
+    Sessions,
+    SignedIn,
+    SignInOvertaken,
+)
+from gerbang.storage.families import Family
+from gerbang.storage.store import Delete, Gone, Plus, Put, Update, Written
+from gerbang.storage.users import User
+from gerbang.tokens import InvalidToken, TokenExpired
+
+from tests.conftest import Database
+from tests.deployment import ABROAD, HOME, Choices, Deployment
+from tests.fakes import Call, Fault, FaultyStore, HeldClock, MeanwhileStore, PassingStore, RecordingJournal, at_once
+from tests.unit.torn_store import TornStore
+
+SECOND = timedelta(seconds=1)
+GRACE = Choices().grace
+
+
+@pytest.fixture
+def alice(deployment: Deployment) -> User:
+    """An account."""
+    return kept(deployment, "alice")
+
+
+@pytest.fixture
+def sessions(deployment: Deployment) -> Sessions:
+    return deployment.sessions
+
+
+@pytest.fixture
+def first(sessions: Sessions, alice: User) -> SignedIn:
+    """A session as it is after its sign-in."""
+    return sessions.open(alice, HOME, "password")
+
+
+def kept(deployment: Deployment, name: str, *, is_guest_until: timedelta | None = None) -> User:
+    now = deployment.clock()
+    user = User(
+        user_id=deployment.new_id(),
+        name=name,
+        email=f"{name}@example.com",
+        created_at=now,
+        updated_at=now,
+        is_anonymous=is_guest_until is not None,
+        expires_at=None if is_guest_until is None else now + is_guest_until,
+    )
+    assert deployment.store.commit(*deployment.users.creation(user).values()) == ()
+    return user
+
+
+def with_choices(deployment: Deployment, choices: Choices) -> Sessions:
+    return replace(deployment, choices=choices).sessions
+
+
+def trade(sessions: Sessions, held: SignedIn) -> SignedIn:
+    return sessions.refresh(held.tokens.refresh_token)
+
+
+def use(sessions: Sessions, held: SignedIn) -> Authenticated:
+    return sessions.authenticate(held.tokens.access_token)
+
+
+def family_of(deployment: Deployment, held: SignedIn) -> Family | None:
+    return deployment.families.read(deployment.store.get(deployment.families.key(held.family_id)))
+
+
+def generation_of(deployment: Deployment, held: SignedIn) -> int:
+    family = family_of(deployment, held)
+    assert family is not None
+    return family.generation
+
+
+def raise_epoch(deployment: Deployment, user: User) -> None:
+    """Do what a password reset does to an account."""
+    assert isinstance(deployment.store.write(Update(deployment.users.key(user.user_id), {"epoch": Plus(1)})), Written)
+
+
+def disable(deployment: Deployment, user: User) -> None:
+    change = Update(deployment.users.key(user.user_id), {"disabled_at": to_epoch(deployment.clock())})
+    assert isinstance(deployment.store.write(change), Written)
+
+
+def assert_dead(sessions: Sessions, *tokens: SignedIn) -> None:
+    for held in tokens:
+        with pytest.raises(SessionEnded):
+            use(sessions, held)
+        with pytest.raises(SessionEnded):
+            trade(sessions, held)
+
+
+# Rotation
+
+
+def test_a_session_opens_with_tokens_that_work(sessions: Sessions, alice: User, first: SignedIn) -> None:
+    standing = use(sessions, first)
+
+    assert standing.user.user_id == alice.user_id
+    assert standing.family.family_id == first.family_id
+    assert (standing.family.method, standing.family.device, standing.family.address) == (
+        "password",
+        HOME.device,
+        HOME.address,
+    )
+
+
+def test_signing_in_is_remembered_on_the_account(deployment: Deployment, alice: User, clock: HeldClock) -> None:
+    clock.advance(timedelta(days=3))
+
+    deployment.sessions.open(alice, HOME, "password")
+
+    user = deployment.users.find(alice.user_id)
+    assert user is not None
+    assert user.last_sign_in_at == clock()
+
+
+def test_every_sign_in_is_a_session_of_its_own(sessions: Sessions, alice: User, first: SignedIn) -> None:
+    """ASVS 7.2.4, security.md 98."""
+    second = sessions.open(alice, ABROAD, "password")
+
+    assert second.family_id != first.family_id
+    sessions.close(second.tokens.access_token)
+    assert use(sessions, first).user.user_id == alice.user_id
+
+
+def test_what_a_device_calls_itself_is_cut(deployment: Deployment, alice: User) -> None:
+    opened = deployment.sessions.open(alice, Client(address="192.0.2.1", device="x" * 10_000), "password")
+
+    family = family_of(deployment, opened)
+    assert family is not None
+    assert family.device == "x" * LONGEST_DEVICE
+
+
+def test_a_refresh_trades_the_token_for_the_next_one(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, journal: RecordingJournal
+) -> None:
+    """Security.md 80: each use rotates and spends the token."""
+    second = trade(sessions, first)
+
+    assert second.tokens.refresh_token != first.tokens.refresh_token
+    assert second.family_id == first.family_id
+    assert generation_of(deployment, first) == 2
+    assert use(sessions, second).family.generation == 2
+    assert journal.events[-1] == "session_refreshed"
+
+
+def test_a_session_can_be_refreshed_again_and_again(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    held = first
+    for _ in range(20):
+        clock.advance(timedelta(hours=1))
+        held = trade(sessions, held)
+        use(sessions, held)
+
+    assert generation_of(deployment, first) == 21
+
+
+def test_the_refreshed_session_says_who_the_person_is_now(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    """Security.md 91: nothing is carried over from the token; it is read from the account."""
+    deployment.store.write(Update(deployment.users.key(alice.user_id), {"organization_role": "CLIENT_MEMBER"}))
+
+    assert trade(sessions, first).user.organization_role == "CLIENT_MEMBER"
+
+
+def test_nothing_in_the_table_is_a_token(database: Database, sessions: Sessions, first: SignedIn) -> None:
+    """Security.md 86: what is stored cannot be presented."""
+    second = trade(sessions, first)
+
+    (item,) = database.items("RefreshTokenFamilies")
+
+    texts = [value for value in item.values() if isinstance(value, str)]
+    for token in (first.tokens, second.tokens):
+        for part in (*token.access_token.split("."), *token.refresh_token.split(".")):
+            assert not any(part in text for text in texts)
+
+
+# Races: F6, security.md 82
+
+
+def test_fifty_refreshes_at_once_make_one_lineage_and_leave_the_client_signed_in(
+    deployment: Deployment, sessions: Sessions, first: SignedIn
+) -> None:
+    outcomes = at_once([lambda: trade(sessions, first)] * 50)
+
+    traded = [outcome for outcome in outcomes if isinstance(outcome, SignedIn)]
+    assert [outcome for outcome in outcomes if not isinstance(outcome, SignedIn)] == []
+    assert len({held.tokens.refresh_token for held in traded}) == 1
+    assert generation_of(deployment, first) == 2
+    for held in (traded[0], traded[-1]):
+        assert use(sessions, held).family.generation == 2
+    assert use(sessions, trade(sessions, traded[0])).family.generation == 3
+
+
+def test_racing_callers_with_the_grace_set_to_nothing_still_get_the_same_successor(
+    deployment: Deployment, first: SignedIn
+) -> None:
+    strict = with_choices(deployment, Choices(grace=timedelta(0)))
+
+    outcomes = at_once([lambda: trade(strict, first)] * 20)
+
+    assert len({held.tokens.refresh_token if isinstance(held, SignedIn) else repr(held) for held in outcomes}) == 1
+    assert generation_of(deployment, first) == 2
+
+
+def test_the_same_successor_is_handed_out_byte_for_byte(
+    sessions: Sessions, first: SignedIn, clock: HeldClock, journal: RecordingJournal
+) -> None:
+    clock.advance(timedelta(hours=2, microseconds=987_654))
+    second = trade(sessions, first)
+    clock.advance(timedelta(seconds=29))
+
+    again = trade(sessions, first)
+
+    assert again.tokens.refresh_token == second.tokens.refresh_token
+    assert journal.events[-1] == "refresh_forgiven"
+
+
+# Forgive until used: docs/decisions/0002-forgive-until-used.md, security.md 83
+
+
+def test_within_the_grace_a_traded_token_is_forgiven_although_its_successor_is_used(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    second = trade(sessions, first)
+    use(sessions, second)
+    clock.advance(GRACE - SECOND)
+
+    assert trade(sessions, first).tokens.refresh_token == second.tokens.refresh_token
+
+
+def test_a_lost_answer_can_be_asked_for_again_six_days_later(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    """F7, F8: nobody used the successor, so the answer was lost."""
+    lost = trade(sessions, first)
+    clock.advance(timedelta(days=6))
+
+    again = trade(sessions, first)
+
+    assert again.tokens.refresh_token == lost.tokens.refresh_token
+    assert use(sessions, again).family.generation == 2
+    assert use(sessions, trade(sessions, again)).family.generation == 3
+
+
+def test_a_token_replayed_after_its_successor_was_used_ends_the_family(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock, journal: RecordingJournal
+) -> None:
+    """F8, security.md 81: the newest tokens die too."""
+    second = trade(sessions, first)
+    use(sessions, second)
+    clock.advance(GRACE)
+
+    with pytest.raises(RefreshTokenReused) as caught:
+        trade(sessions, first)
+
+    assert caught.value.session_id == first.family_id
+    assert family_of(deployment, first) is None
+    assert_dead(sessions, first, second)
+    assert "refresh_forgiven" not in journal.events
+
+
+def test_a_token_whose_successor_was_traded_on_without_being_used_is_not_forgiven_after_the_grace(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    second = trade(sessions, first)
+    third = trade(sessions, second)
+    clock.advance(GRACE)
+
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, first)
+    assert_dead(sessions, second, third)
+
+
+def test_a_grandparent_is_forgiven_only_within_the_grace_of_its_own_trade(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    second = trade(sessions, first)
+    clock.advance(timedelta(seconds=20))
+    third = trade(sessions, second)
+    use(sessions, third)
+    clock.advance(timedelta(seconds=9))
+
+    assert trade(sessions, first).tokens.refresh_token == third.tokens.refresh_token
+
+    clock.advance(SECOND)  # 30 s after its own trade, 10 s after its successor's
+    assert trade(sessions, second).tokens.refresh_token == third.tokens.refresh_token
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, first)
+
+
+def test_what_is_three_steps_behind_is_never_forgiven(sessions: Sessions, first: SignedIn) -> None:
+    """Security.md 93: generations are compared, not seconds; all of this is one instant."""
+    second = trade(sessions, first)
+    third = trade(sessions, second)
+    fourth = trade(sessions, third)
+
+    assert trade(sessions, third).tokens.refresh_token == fourth.tokens.refresh_token
+    assert trade(sessions, second).tokens.refresh_token == fourth.tokens.refresh_token
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, first)
+    assert_dead(sessions, fourth)
+
+
+@pytest.mark.parametrize("replayed", [0, 1, 2], ids=["first", "second", "third"])
+def test_with_no_grace_three_trades_of_one_second_are_told_apart(
+    deployment: Deployment, first: SignedIn, replayed: int
+) -> None:
+    """Security.md 93 (Keycloak PR 51885)."""
+    strict = with_choices(deployment, Choices(grace=timedelta(0)))
+    held = [first]
+    for _ in range(3):
+        held.append(trade(strict, held[-1]))
+        use(strict, held[-1])
+
+    with pytest.raises(RefreshTokenReused):
+        trade(strict, held[replayed])
+    assert_dead(strict, *held)
+
+
+def test_the_grace_for_unused_successors_has_an_end_of_its_own(
+    deployment: Deployment, first: SignedIn, clock: HeldClock
+) -> None:
+    """For deployments whose access tokens are verified elsewhere, where nothing confirms (UnconfirmedGraceSeconds)."""
+    bounded = with_choices(deployment, Choices(unconfirmed_grace=timedelta(hours=1)))
+    second = trade(bounded, first)
+    clock.advance(timedelta(hours=1) - SECOND)
+    assert trade(bounded, first).tokens.refresh_token == second.tokens.refresh_token
+
+    clock.advance(SECOND)
+
+    with pytest.raises(RefreshTokenReused):
+        trade(bounded, first)
+
+
+def test_an_access_token_of_an_older_generation_still_works_and_confirms_nothing(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    second = trade(sessions, first)
+    clock.advance(timedelta(minutes=10))
+
+    assert use(sessions, first).family.generation == 2
+    family = family_of(deployment, first)
+
+    assert family is not None
+    assert family.confirmed == 0
+    assert trade(sessions, first).tokens.refresh_token == second.tokens.refresh_token
+
+
+def test_a_generation_is_confirmed_by_one_write_at_its_first_use(deployment: Deployment, first: SignedIn) -> None:
+    watched = PassingStore(deployment.store)
+    sessions = replace(deployment, store=watched).sessions
+    held = first
+    for _ in range(3):
+        watched.calls.clear()
+        for _ in range(4):
+            use(sessions, held)
+
+        assert [call.method for call in watched.calls] == ["get_all", "write", "get_all", "get_all", "get_all"]
+        held = trade(sessions, held)
+
+
+def test_uses_at_once_confirm_a_generation_once(deployment: Deployment, sessions: Sessions, first: SignedIn) -> None:
+    outcomes = at_once([lambda: use(sessions, first)] * 10)
+
+    assert all(isinstance(outcome, Authenticated) for outcome in outcomes)
+    family = family_of(deployment, first)
+    assert family is not None
+    assert family.confirmed == family.generation == 1
+
+
+def test_a_use_that_a_later_generations_use_overtakes_unconfirms_nothing(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=of_the_family(first),
+        happens=lambda: use(sessions, trade(sessions, first)),
+    )
+    use(replace(deployment, store=meanwhile).sessions, first)
+    clock.advance(GRACE)
+
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, first)
+
+
+# Thieves: the victim and the thief hold the same token
+
+
+def test_a_thief_who_trades_first_is_found_out_when_the_victim_trades(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    thiefs = trade(sessions, first)
+    use(sessions, thiefs)
+    clock.advance(timedelta(minutes=50))
+
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, first)
+    assert_dead(sessions, thiefs)
+
+
+def test_a_thief_who_trades_second_is_found_out_and_gets_nothing(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    victims = trade(sessions, first)
+    use(sessions, victims)
+    clock.advance(timedelta(minutes=50))
+
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, first)
+    assert_dead(sessions, victims)
+
+
+def test_a_thief_one_step_behind_does_not_live_on_unseen_whoever_trades_first(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    """Both get the same successor, one of them forgiven; once it is used, the second to trade it on is found out."""
+    both = trade(sessions, first)
+    clock.advance(timedelta(minutes=5))
+    assert trade(sessions, first).tokens.refresh_token == both.tokens.refresh_token
+    use(sessions, both)
+    clock.advance(timedelta(minutes=5))
+
+    one = trade(sessions, both)
+    use(sessions, one)
+    clock.advance(GRACE)
+
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, both)
+    assert_dead(sessions, first, both, one)
+
+
+def test_a_theft_in_one_session_leaves_the_others_alone(
+    sessions: Sessions, alice: User, first: SignedIn, clock: HeldClock
+) -> None:
+    elsewhere = sessions.open(alice, ABROAD, "password")
+    use(sessions, trade(sessions, first))
+    clock.advance(GRACE)
+    with pytest.raises(RefreshTokenReused):
+        trade(sessions, first)
+
+    assert use(sessions, trade(sessions, elsewhere)).user.user_id == alice.user_id
+
+
+# Lost answers to our own writes: F9, D6
+
+
+def of_the_family(held: SignedIn) -> Callable[[Call], bool]:
+    return lambda call: call.method == "write" and call.keys[0].pk == held.family_id
+
+
+def test_a_write_whose_answer_was_lost_is_not_taken_for_theft(
+    deployment: Deployment, first: SignedIn, journal: RecordingJournal
+) -> None:
+    """The SDK asks again and is refused by our own write; nothing but the turn tells that here."""
+    choices = Choices(grace=timedelta(0), unconfirmed_grace=timedelta(0))
+    faulty = FaultyStore(deployment.store, at=of_the_family(first), fault=Fault.ASKED_AGAIN)
+    sessions = replace(deployment, store=faulty, choices=choices).sessions
+
+    second = trade(sessions, first)
+
+    assert journal.events[-1] == "session_refreshed"
+    assert use(deployment.sessions, second).family.generation == 2
+    assert use(deployment.sessions, trade(deployment.sessions, second)).family.generation == 3
+
+
+@pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
+def test_a_refresh_that_was_not_confirmed_hands_out_nothing_and_can_be_repeated(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock, fault: Fault
+) -> None:
+    faulty = FaultyStore(deployment.store, at=of_the_family(first), fault=fault)
+    with pytest.raises(DependencyUnavailable):
+        trade(replace(deployment, store=faulty).sessions, first)
+    clock.advance(timedelta(days=2))
+
+    second = trade(sessions, first)
+
+    assert generation_of(deployment, first) == 2
+    assert use(sessions, second).family.generation == 2
+
+
+# How long a session lasts: security.md 84, 85
+
+
+def test_a_session_that_is_not_used_ends(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+    clock.advance(Choices().lifetime)
+
+    with pytest.raises(InvalidToken):
+        trade(sessions, first)
+
+
+def test_a_session_that_is_used_lasts(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+    held = first
+    for _ in range(10):
+        clock.advance(Choices().lifetime - SECOND)
+        held = trade(sessions, held)
+
+    assert use(sessions, held).family.generation == 11
+
+
+def test_no_use_moves_the_absolute_end(deployment: Deployment, alice: User, clock: HeldClock) -> None:
+    sessions = with_choices(deployment, Choices(longest=timedelta(days=10)))
+    held = sessions.open(alice, HOME, "password")
+    for _ in range(9):
+        clock.advance(timedelta(days=1))
+        held = trade(sessions, held)
+    clock.advance(timedelta(days=1) - SECOND)
+    last = trade(sessions, held)
+    assert use(sessions, last).family.expires_at == clock() + SECOND
+
+    clock.advance(SECOND)
+
+    with pytest.raises(InvalidToken):
+        trade(sessions, last)
+    with pytest.raises(SessionEnded):  # although the access token itself has an hour to go
+        use(sessions, last)
+
+
+def test_an_access_token_ends_by_its_own_time(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+    clock.advance(Choices().access_lifetime - SECOND)
+    use(sessions, first)
+    clock.advance(SECOND)
+
+    with pytest.raises(TokenExpired):
+        use(sessions, first)
+
+
+def test_a_family_past_its_time_is_refused_although_ttl_has_not_swept_it(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    """F35: DynamoDB may delete expired items days late."""
+    key = deployment.families.key(first.family_id)
+    deployment.store.write(Update(key, {"expires_at": to_epoch(clock())}))
+
+    assert_dead(sessions, first)
+    assert generation_of(deployment, first) == 1
+
+
+def test_a_family_that_was_swept_early_is_gone_and_not_revived(
+    deployment: Deployment, sessions: Sessions, first: SignedIn
+) -> None:
+    """F36."""
+    deployment.store.write(Delete(deployment.families.key(first.family_id)))
+
+    assert_dead(sessions, first)
+    assert family_of(deployment, first) is None
+
+
+def test_a_token_from_ahead_of_a_restored_table_is_refused(
+    deployment: Deployment, sessions: Sessions, first: SignedIn
+) -> None:
+    """F44: a backup knows the family as it was some trades ago."""
+    backup = deployment.store.get(deployment.families.key(first.family_id))
+    assert backup is not None
+    second = trade(sessions, first)
+    deployment.store.write(Put(deployment.families.key(first.family_id), backup))
+
+    with pytest.raises(SessionEnded):
+        use(sessions, second)
+
+
+# Logout: security.md 96, 97, 94
+
+
+def test_logout_kills_access_and_refresh_at_once(
+    sessions: Sessions, first: SignedIn, journal: RecordingJournal
+) -> None:
+    second = trade(sessions, first)
+
+    sessions.close(second.tokens.access_token)
+
+    assert_dead(sessions, first, second)
+    assert journal.events[-1] == "signed_out"
+
+
+def test_logout_with_an_older_token_of_the_session_ends_it_too(sessions: Sessions, first: SignedIn) -> None:
+    second = trade(sessions, first)
+    use(sessions, second)
+
+    sessions.close(first.tokens.access_token)
+
+    assert_dead(sessions, first, second)
+
+
+def test_a_session_is_not_ended_twice(sessions: Sessions, first: SignedIn) -> None:
+    sessions.close(first.tokens.access_token)
+
+    with pytest.raises(SessionEnded):
+        sessions.close(first.tokens.access_token)
+
+
+def test_a_token_with_a_sign_appended_is_the_same_token_and_dies_with_it(sessions: Sessions, first: SignedIn) -> None:
+    """Security.md 74: sessions are ended by their id, never by the text of a token."""
+    sessions.close(first.tokens.access_token)
+
+    with pytest.raises((SessionEnded, InvalidToken)):
+        sessions.authenticate(first.tokens.access_token + "=")
+
+
+def test_logging_out_needs_a_token_that_is_good(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+    clock.advance(Choices().access_lifetime)
+
+    with pytest.raises(TokenExpired):
+        sessions.close(first.tokens.access_token)
+    with pytest.raises(InvalidToken):
+        sessions.close(first.tokens.refresh_token)
+    trade(sessions, first)
+
+
+def test_logout_wins_against_refreshes_that_run_beside_it(deployment: Deployment, alice: User) -> None:
+    """F10: whatever order they come in, no token survives."""
+    sessions = deployment.sessions
+    for _ in range(5):
+        held = sessions.open(alice, HOME, "password")
+        refresh, log_out = partial(trade, sessions, held), partial(sessions.close, held.tokens.access_token)
+        calls: list[Callable[[], SignedIn | None]] = [refresh, refresh, log_out, refresh, refresh]
+
+        outcomes = at_once(calls)
+
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        assert all(type(refusal) is SessionEnded for refusal in refused)
+        assert outcomes[2] is None
+        assert_dead(sessions, held, *(outcome for outcome in outcomes if isinstance(outcome, SignedIn)))
+        assert family_of(deployment, held) is None
+
+
+def test_a_refresh_that_logout_overtakes_is_refused_and_revives_nothing(
+    deployment: Deployment, sessions: Sessions, first: SignedIn
+) -> None:
+    """F10, the narrowest case: the logout falls between the refresh's read and its write."""
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=of_the_family(first),
+        happens=lambda: sessions.close(first.tokens.access_token),
+    )
+
+    with pytest.raises(SessionEnded):
+        trade(replace(deployment, store=meanwhile).sessions, first)
+
+    assert family_of(deployment, first) is None
+
+
+def test_a_use_that_logout_overtakes_revives_nothing(
+    deployment: Deployment, sessions: Sessions, first: SignedIn
+) -> None:
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=of_the_family(first),
+        happens=lambda: sessions.close(first.tokens.access_token),
+    )
+
+    use(replace(deployment, store=meanwhile).sessions, first)
+
+    assert deployment.store.get(deployment.families.key(first.family_id)) is None
+    assert_dead(sessions, first)
+
+
+# The account: security.md 99, F11, F38
+
+
+@pytest.mark.parametrize("change", [raise_epoch, disable], ids=["epoch raised", "disabled"])
+def test_every_session_is_dead_once_its_account_is_reset_or_disabled(
+    deployment: Deployment, sessions: Sessions, alice: User, change: Callable[[Deployment, User], None]
+) -> None:
+    held = [sessions.open(alice, client, "password") for client in (HOME, ABROAD)]
+    held.append(trade(sessions, held[0]))
+
+    change(deployment, alice)
+
+    assert_dead(sessions, *held)
+
+
+def test_an_account_that_is_enabled_again_has_its_sessions_back(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    disable(deployment, alice)
+    deployment.store.write(Update(deployment.users.key(alice.user_id), {"disabled_at": Gone()}))
+
+    assert use(sessions, first).user.user_id == alice.user_id
+
+
+def test_the_sessions_of_an_account_that_was_deleted_are_dead(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    deployment.store.write(Delete(deployment.users.key(alice.user_id)))
+
+    assert_dead(sessions, first)
+
+
+def test_a_refresh_that_a_reset_overtakes_hands_out_nothing_that_works(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    """F11: the reset falls between the refresh's read of the account and its write of the family."""
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=of_the_family(first),
+        happens=lambda: raise_epoch(deployment, alice),
+    )
+
+    second = trade(replace(deployment, store=meanwhile).sessions, first)
+
+    assert_dead(sessions, first, second)
+
+
+@pytest.mark.parametrize("change", [raise_epoch, disable], ids=["epoch raised", "disabled"])
+def test_a_sign_in_that_a_reset_overtakes_opens_nothing(
+    deployment: Deployment, database: Database, alice: User, change: Callable[[Deployment, User], None]
+) -> None:
+    """F11: what the person showed was looked at before the reset."""
+    meanwhile = MeanwhileStore(
+        deployment.store, before=lambda call: call.method == "commit", happens=lambda: change(deployment, alice)
+    )
+
+    with pytest.raises(SignInOvertaken):
+        replace(deployment, store=meanwhile).sessions.open(alice, HOME, "password")
+
+    assert database.items("RefreshTokenFamilies") == []
+
+
+def test_a_sign_in_to_an_account_that_is_gone_does_not_bring_it_back(
+    deployment: Deployment, database: Database, alice: User
+) -> None:
+    deployment.store.write(Delete(deployment.users.key(alice.user_id)))
+
+    with pytest.raises(SignInOvertaken):
+        deployment.sessions.open(alice, HOME, "password")
+
+    assert database.items("Users", "USER#") == []
+
+
+# A change of password, which carries the session it was made in over to the account's next epoch
+
+
+def change_password(deployment: Deployment, user: User, held: SignedIn) -> None:
+    family = family_of(deployment, held)
+    assert family is not None
+    raising = Update(deployment.users.key(user.user_id), {"epoch": Plus(1)})
+    assert deployment.store.commit(raising, deployment.families.keeping(family, epoch=user.epoch + 1)) == ()
+
+
+def test_the_session_that_a_password_is_changed_in_goes_on_and_the_others_end(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    other = sessions.open(alice, ABROAD, "password")
+
+    change_password(deployment, alice, first)
+
+    assert use(sessions, trade(sessions, first)).family.epoch == 1
+    assert use(sessions, first).family.epoch == 1
+    assert_dead(sessions, other)
+
+
+def test_a_refresh_that_a_change_of_password_overtakes_goes_on(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=of_the_family(first),
+        happens=lambda: change_password(deployment, alice, first),
+    )
+
+    second = trade(replace(deployment, store=meanwhile).sessions, first)
+
+    assert use(sessions, second).family.generation == 2
+    assert use(sessions, trade(sessions, second)).family.generation == 3
+
+
+def test_a_racing_refresh_that_a_change_of_password_overtakes_is_forgiven_all_the_same(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    """Two tabs: one has traded the token already, the other is in the middle of it."""
+    trade(sessions, first)
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=of_the_family(first),
+        happens=lambda: change_password(deployment, alice, first),
+    )
+
+    second = trade(replace(deployment, store=meanwhile).sessions, first)
+
+    assert use(sessions, second).family.epoch == 1
+    assert use(sessions, trade(sessions, second)).family.generation == 3
+
+
+def test_the_first_use_of_a_generation_that_a_change_of_password_overtakes_is_let_through_and_noted(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=lambda call: call.method == "write" and of_the_family(first)(call),
+        happens=lambda: change_password(deployment, alice, first),
+    )
+
+    use(replace(deployment, store=meanwhile).sessions, first)
+
+    family = family_of(deployment, first)
+    assert family is not None
+    assert (family.epoch, family.confirmed) == (1, 1)
+    assert use(sessions, first).family == family
+
+
+either_half_first = pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
+"""Which of family and account a torn batch holds as it was before."""
+
+
+@either_half_first
+def test_a_batch_read_half_before_and_half_after_a_change_of_password_is_read_again(
+    deployment: Deployment, alice: User, first: SignedIn, old: str
+) -> None:
+    """D11: a batch is only read-committed."""
+    torn = TornStore(
+        deployment.store, old=deployment.tables[old], happens=lambda: change_password(deployment, alice, first)
+    )
+
+    assert use(replace(deployment, store=torn).sessions, first).family.epoch == 1
+
+
+@either_half_first
+def test_a_sign_out_beside_a_change_of_password_ends_the_session(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn, old: str
+) -> None:
+    torn = TornStore(
+        deployment.store, old=deployment.tables[old], happens=lambda: change_password(deployment, alice, first)
+    )
+
+    replace(deployment, store=torn).sessions.close(first.tokens.access_token)
+
+    assert_dead(sessions, first)
+
+
+@either_half_first
+@pytest.mark.parametrize("change", [raise_epoch, disable], ids=["epoch raised", "disabled"])
+def test_a_batch_read_half_before_and_half_after_a_reset_lets_nobody_in_afterwards(
+    deployment: Deployment, alice: User, first: SignedIn, old: str, change: Callable[[Deployment, User], None]
+) -> None:
+    """Reading twice must not revive what a reset has ended; what was read before it may still be answered."""
+    torn = TornStore(deployment.store, old=deployment.tables[old], happens=lambda: change(deployment, alice))
+    torn_sessions = replace(deployment, store=torn).sessions
+
+    if old == "RefreshTokenFamilies":  # the account was read after the reset
+        with pytest.raises(SessionEnded):
+            use(torn_sessions, first)
+    else:
+        assert use(torn_sessions, first).user.user_id == alice.user_id
+
+    assert_dead(deployment.sessions, first)
+
+
+# Tokens that nobody was given: security.md 87
+
+
+def test_a_token_made_up_for_another_session_neither_works_nor_ends_it(
+    deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
+) -> None:
+    """A stranger who knows every id, and whose own tokens are good, cannot sign."""
+    mallory = sessions.open(kept(deployment, "mallory"), ABROAD, "password")
+    header, _, signature = mallory.tokens.refresh_token.split(".")
+    payload = first.tokens.refresh_token.split(".")[1]
+
+    with pytest.raises(InvalidToken):
+        sessions.refresh(f"{header}.{payload}.{signature}")
+
+    assert use(sessions, trade(sessions, first)).user.user_id == alice.user_id
+
+
+def test_a_well_signed_token_of_somebody_elses_family_opens_nothing(
+    deployment: Deployment, sessions: Sessions, first: SignedIn
+) -> None:
+    """If ever a token were signed with another's family in it: family, account and token must agree."""
+    mallory = kept(deployment, "mallory")
+    family = family_of(deployment, first)
+    assert family is not None
+    forged = deployment.tokens.pair(mallory, replace(family, user_id=mallory.user_id), at=deployment.clock())
+
+    with pytest.raises(SessionEnded):
+        sessions.authenticate(forged.access_token)
+    with pytest.raises(SessionEnded):
+        sessions.refresh(forged.refresh_token)
+
+
+# Guests
+
+
+def test_a_guest_is_no_person(deployment: Deployment, sessions: Sessions) -> None:
+    guest = kept(deployment, "guest", is_guest_until=timedelta(days=7))
+    held = sessions.open(guest, HOME, "anonymous")
+
+    assert use(sessions, held).user.is_anonymous
+    with pytest.raises(NotAPerson):
+        sessions.authenticate_person(held.tokens.access_token)
+
+
+def test_a_person_is_one(sessions: Sessions, alice: User, first: SignedIn) -> None:
+    assert sessions.authenticate_person(first.tokens.access_token).user.user_id == alice.user_id
+
+
+def test_a_guest_lives_as_long_as_its_session_can_be_refreshed(
+    deployment: Deployment, sessions: Sessions, clock: HeldClock
+) -> None:
+    guest = kept(deployment, "guest", is_guest_until=timedelta(days=7))
+    held = sessions.open(guest, HOME, "anonymous")
+    for _ in range(3):
+        clock.advance(timedelta(days=6))
+        held = trade(sessions, held)
+    assert use(sessions, held).user.user_id == guest.user_id
+
+    clock.advance(timedelta(days=7))
+
+    with pytest.raises(InvalidToken):
+        trade(sessions, held)
+
+
+def test_a_guest_past_its_time_is_refused_although_ttl_has_not_swept_it(
+    deployment: Deployment, sessions: Sessions, clock: HeldClock
+) -> None:
+    """F35."""
+    guest = kept(deployment, "guest", is_guest_until=timedelta(minutes=30))
+    held = sessions.open(guest, HOME, "anonymous")
+    clock.advance(timedelta(minutes=30))
+
+    assert_dead(sessions, held)

@@ -1,0 +1,715 @@
+"""gerbang.tokens: JWTs that say one thing to one reader, and everything that is not one of them."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from gerbang.clock import from_epoch, to_epoch
+from gerbang.errors import DependencyUnavailable
+from gerbang.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Algorithm, MasterKey, Purpose
+from gerbang.storage.families import Family
+from gerbang.storage.users import User
+from gerbang.tokens import (
+    CLOCK_SKEW,
+    LONGEST_TOKEN,
+    REFRESH_AUDIENCE,
+    AccessClaims,
+    InvalidToken,
+    RefreshClaims,
+    TokenExpired,
+    TokenPair,
+    Tokens,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from jwt.algorithms import ECAlgorithm
+
+from tests.conftest import deployed_on, in_memory
+from tests.deployment import AUDIENCE, ISSUER, Choices, Deployment
+from tests.fakes import HeldClock, HeldSecret, RecordingJournal
+
+SECOND = timedelta(seconds=1)
+ALGORITHMS = list(Algorithm)
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture(params=ALGORITHMS)
+def deployment(request: pytest.FixtureRequest, clock: HeldClock, secret: HeldSecret) -> Deployment:
+    """A deployment that signs access tokens with each algorithm in turn."""
+    built = deployed_on(in_memory(), clock=clock, journal=RecordingJournal(), secret=secret)
+    return replace(built, choices=Choices(algorithm=request.param))
+
+
+@pytest.fixture
+def tokens(deployment: Deployment) -> Tokens:
+    return deployment.tokens
+
+
+@pytest.fixture
+def pair(deployment: Deployment, alice: User, family: Family) -> TokenPair:
+    return deployment.tokens.pair(alice, family, at=deployment.clock())
+
+
+@pytest.fixture
+def alice(clock: HeldClock) -> User:
+    return User(
+        user_id="0a7d8c1e-0000-4000-8000-000000000001",
+        name="Alice",
+        email="alice@example.com",
+        password_hash="$bcrypt-sha256$v=2,t=2b,r=4$secret",
+        created_at=clock(),
+        updated_at=clock(),
+    )
+
+
+@pytest.fixture
+def family(alice: User, clock: HeldClock) -> Family:
+    now = clock()
+    return Family(
+        family_id="0a7d8c1e-0000-4000-8000-0000000000ff",
+        user_id=alice.user_id,
+        generation=3,
+        confirmed=2,
+        turn="turn",
+        epoch=0,
+        rotated_at=now,
+        previous_rotated_at=now,
+        created_at=now - timedelta(days=2),
+        expires_at=now + timedelta(days=7),
+        method="password",
+        device="",
+        address="192.0.2.1",
+    )
+
+
+class Forge:
+    """Signs whatever it is told with the deployment's own keys: what a bug of ours, and nobody else, could make."""
+
+    def __init__(self, deployment: Deployment, pair: TokenPair) -> None:
+        self.deployment = deployment
+        self.pair = pair
+
+    def access(self, change: dict[str, Any] | None = None, *, without: str = "") -> str:
+        return self._signed(self.pair.access_token, change or {}, without, self._access_key())
+
+    def refresh(self, change: dict[str, Any] | None = None, *, without: str = "") -> str:
+        return self._signed(self.pair.refresh_token, change or {}, without, self._symmetric(Purpose.REFRESH_TOKEN))
+
+    def access_signed_for_refresh(self, change: dict[str, Any]) -> str:
+        return self._signed(self.pair.access_token, change, "", self._symmetric(Purpose.REFRESH_TOKEN), "HS256")
+
+    def _signed(self, like: str, change: dict[str, Any], without: str, key: Any, algorithm: str = "") -> str:
+        header, claims = header_of(like), claims_of(like) | change
+        header["alg"] = algorithm or header["alg"]
+        claims.pop(without, None)
+        # Not PyJWT's encode, which refuses to write some of what must be refused on reading.
+        signing_input = f"{encoded(header)}.{encoded(claims)}"
+        return f"{signing_input}.{signature(signing_input, key, header['alg'])}"
+
+    def _access_key(self) -> Any:
+        key = self.deployment.keys.current()
+        if self.deployment.choices.algorithm is Algorithm.HS256:
+            return key.derive(Purpose.ACCESS_TOKEN)
+        from gerbang.p256 import private_key  # noqa: PLC0415
+
+        return private_key(key.derive(Purpose.SIGNING_KEY_P256, 48))
+
+    def _symmetric(self, purpose: Purpose) -> bytes:
+        return self.deployment.keys.current().derive(purpose)
+
+
+@pytest.fixture
+def forge(deployment: Deployment, pair: TokenPair) -> Forge:
+    return Forge(deployment, pair)
+
+
+def encoded(part: object) -> str:
+    return urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+def decoded(part: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return parsed
+
+
+def header_of(token: str) -> dict[str, Any]:
+    return decoded(token.partition(".")[0])
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    return decoded(token.split(".")[1])
+
+
+def signature(signing_input: str, key: Any, algorithm: str) -> str:
+    signer: Any = jwt.get_algorithm_by_name(algorithm)
+    made: bytes = signer.sign(signing_input.encode(), signer.prepare_key(key))
+    return urlsafe_b64encode(made).decode().rstrip("=")
+
+
+def with_header(token: str, change: dict[str, Any], *, key: Any = None, algorithm: str = "") -> str:
+    """The token under another header, signed again if there is a key."""
+    _, payload, old = token.split(".")
+    signing_input = f"{encoded(header_of(token) | change)}.{payload}"
+    return f"{signing_input}.{signature(signing_input, key, algorithm) if algorithm else old}"
+
+
+def assert_refused(tokens: Tokens, token: str, clock: HeldClock) -> None:
+    for read in (tokens.read_access, tokens.read_refresh):
+        with pytest.raises(InvalidToken):
+            read(token, at=clock())
+
+
+# What tokens say
+
+
+def test_an_access_token_says_exactly_what_the_design_says(
+    pair: TokenPair, alice: User, family: Family, clock: HeldClock
+) -> None:
+    """Security.md 70, 73: the account's id and never more of it than its address; nothing secret."""
+    claims = claims_of(pair.access_token)
+    jti = claims.pop("jti")
+
+    assert claims == {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": alice.user_id,
+        "iat": to_epoch(clock()),
+        "exp": to_epoch(clock()) + 3600,
+        "session_id": family.family_id,
+        "gen": 3,
+        "role": "authenticated",
+        "email": "alice@example.com",
+        "email_verified": False,
+        "is_anonymous": False,
+        "token_use": "access",
+    }
+    assert jti.count("-") == 4
+
+
+def test_a_refresh_token_says_where_in_which_family_it_stands(
+    pair: TokenPair, alice: User, family: Family, clock: HeldClock
+) -> None:
+    assert claims_of(pair.refresh_token) == {
+        "iss": ISSUER,
+        "aud": REFRESH_AUDIENCE,
+        "sub": alice.user_id,
+        "iat": to_epoch(clock()),
+        "exp": to_epoch(family.expires_at),
+        "jti": f"{family.family_id}.3",
+        "session_id": family.family_id,
+        "gen": 3,
+        "auth_time": to_epoch(family.created_at),
+        "token_use": "refresh",
+    }
+
+
+def test_headers_name_the_algorithm_and_the_key_and_no_more(deployment: Deployment, pair: TokenPair) -> None:
+    """Security.md 72: never RSA with PKCS#1 v1.5."""
+    kid = deployment.keys.current().kid
+
+    assert header_of(pair.access_token) == {"alg": deployment.choices.algorithm, "kid": kid, "typ": "JWT"}
+    assert header_of(pair.refresh_token) == {"alg": "HS256", "kid": kid, "typ": "JWT"}
+
+
+def test_a_guests_token_says_so(deployment: Deployment, alice: User, family: Family) -> None:
+    guest = replace(alice, is_anonymous=True, email=None)
+
+    claims = claims_of(deployment.tokens.pair(guest, family, at=deployment.clock()).access_token)
+
+    assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
+
+
+def test_a_token_says_whether_the_address_is_proved(deployment: Deployment, alice: User, family: Family) -> None:
+    """C20: what trusts the address must be able to tell."""
+    proved = replace(alice, email_verified_at=deployment.clock())
+
+    assert claims_of(deployment.tokens.pair(proved, family, at=deployment.clock()).access_token)["email_verified"]
+
+
+def test_what_was_signed_is_read_again(
+    tokens: Tokens, pair: TokenPair, alice: User, family: Family, clock: HeldClock
+) -> None:
+    assert tokens.read_access(pair.access_token, at=clock()) == AccessClaims(
+        user_id=alice.user_id,
+        family_id=family.family_id,
+        generation=3,
+        is_anonymous=False,
+        expires_at=clock() + timedelta(hours=1),
+    )
+    assert tokens.read_refresh(pair.refresh_token, at=clock()) == RefreshClaims(
+        family_id=family.family_id,
+        user_id=alice.user_id,
+        generation=3,
+        signed_in_at=family.created_at,
+        expires_at=family.expires_at,
+    )
+    assert (pair.expires_in, pair.expires_at) == (timedelta(hours=1), clock() + timedelta(hours=1))
+
+
+def test_no_two_access_tokens_are_the_same_and_refresh_tokens_of_one_generation_are(
+    tokens: Tokens, alice: User, family: Family, clock: HeldClock
+) -> None:
+    pairs = [tokens.pair(alice, family, at=clock()) for _ in range(5)]
+
+    assert len({claims_of(each.access_token)["jti"] for each in pairs}) == 5
+    assert len({each.refresh_token for each in pairs}) == 1
+
+
+def test_tokens_do_not_show(pair: TokenPair) -> None:
+    assert "eyJ" not in repr(pair)
+    assert "eyJ" not in f"{pair} {[pair]}"
+
+
+def test_warming_up_signs_and_reads(tokens: Tokens, secret: HeldSecret) -> None:
+    tokens.warm()
+
+    assert secret.reads == 1
+
+
+# Time: F20, security.md 66
+
+
+def test_an_access_token_is_good_to_its_last_second(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+    clock.advance(timedelta(hours=1) - SECOND)
+    tokens.read_access(pair.access_token, at=clock())
+    clock.advance(SECOND)
+
+    with pytest.raises(TokenExpired):
+        tokens.read_access(pair.access_token, at=clock())
+
+
+def test_a_refresh_token_past_its_time_is_invalid_not_expired(
+    tokens: Tokens, pair: TokenPair, family: Family, clock: HeldClock
+) -> None:
+    """Clients refresh when told "expired": here there is nothing left to refresh with."""
+    tokens.read_refresh(pair.refresh_token, at=family.expires_at - SECOND)
+
+    with pytest.raises(InvalidToken):
+        tokens.read_refresh(pair.refresh_token, at=family.expires_at)
+    assert clock() < family.expires_at
+
+
+def test_a_token_from_an_environment_whose_clock_is_ahead_is_read(
+    tokens: Tokens, pair: TokenPair, clock: HeldClock
+) -> None:
+    for behind in (timedelta(seconds=5), CLOCK_SKEW):
+        tokens.read_access(pair.access_token, at=clock() - behind)
+        tokens.read_refresh(pair.refresh_token, at=clock() - behind)
+
+    assert_refused(tokens, pair.access_token, HeldClock(clock() - CLOCK_SKEW - SECOND))
+    assert_refused(tokens, pair.refresh_token, HeldClock(clock() - CLOCK_SKEW - SECOND))
+
+
+def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+    with pytest.raises(TokenExpired):
+        tokens.read_access(pair.access_token, at=clock() + timedelta(hours=1, microseconds=1))
+
+
+# Kinds exclude one another: security.md 67
+
+
+def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.read_access(pair.refresh_token, at=clock())
+    with pytest.raises(InvalidToken):
+        tokens.read_refresh(pair.access_token, at=clock())
+
+
+@pytest.mark.parametrize("use", ["refresh", "id", "", None, 1, ["access"]])
+def test_even_a_well_signed_access_token_must_say_that_it_is_one(
+    tokens: Tokens, forge: Forge, clock: HeldClock, use: Any
+) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.read_access(forge.access({"token_use": use}), at=clock())
+    with pytest.raises(InvalidToken):
+        tokens.read_refresh(forge.refresh({"token_use": use if use != "refresh" else "access"}), at=clock())
+
+
+def test_claims_of_one_kind_signed_with_the_key_of_the_other_are_refused(
+    tokens: Tokens, forge: Forge, clock: HeldClock
+) -> None:
+    as_refresh = {"aud": REFRESH_AUDIENCE, "token_use": "refresh", "auth_time": to_epoch(clock())}
+    assert tokens.read_refresh(forge.access_signed_for_refresh(as_refresh), at=clock()).generation == 3  # it can forge
+
+    assert_refused(tokens, forge.access_signed_for_refresh({}), clock)
+    assert_refused(tokens, forge.access(as_refresh), clock)
+
+
+# Signatures: security.md 63 to 65
+
+
+@pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", "", "null", None, 0, "none "], ids=repr)
+@pytest.mark.parametrize("end", [".", ".AA", ""])
+def test_a_token_without_signature_is_refused_however_that_is_spelled(
+    tokens: Tokens, pair: TokenPair, clock: HeldClock, spelling: Any, end: str
+) -> None:
+    for token in (pair.access_token, pair.refresh_token):
+        payload = token.split(".")[1]
+        assert_refused(tokens, f"{encoded(header_of(token) | {'alg': spelling})}.{payload}{end}", clock)
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "ES256K", "EdDSA", "hs256"]
+)
+def test_naming_another_algorithm_over_the_same_signature_is_refused(
+    tokens: Tokens, pair: TokenPair, clock: HeldClock, algorithm: str
+) -> None:
+    for token in (pair.access_token, pair.refresh_token):
+        if header_of(token)["alg"] != algorithm:
+            assert_refused(tokens, with_header(token, {"alg": algorithm}), clock)
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_another_algorithm_is_refused_although_it_is_signed_with_our_own_key(
+    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: HeldClock, algorithm: str
+) -> None:
+    """Security.md 64: one algorithm, not a family of them."""
+    key = deployment.keys.current()
+    for token, purpose in ((pair.access_token, Purpose.ACCESS_TOKEN), (pair.refresh_token, Purpose.REFRESH_TOKEN)):
+        assert_refused(
+            tokens, with_header(token, {"alg": algorithm}, key=key.derive(purpose), algorithm=algorithm), clock
+        )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"),
+    [
+        pytest.param("HS256", b"somebody else's key, 32 bytes ok", id="HS256"),
+        pytest.param("HS256", b"\0" * 32, id="HS256, a key of zeros"),
+        pytest.param("RS256", RSA_KEY, id="RS256"),
+        pytest.param("ES256", EC_KEY, id="ES256"),
+    ],
+)
+def test_a_strangers_signature_is_refused(
+    tokens: Tokens, pair: TokenPair, clock: HeldClock, algorithm: str, key: Any
+) -> None:
+    for token in (pair.access_token, pair.refresh_token):
+        assert_refused(tokens, with_header(token, {"alg": algorithm}, key=key, algorithm=algorithm), clock)
+
+
+def test_the_public_key_is_no_hmac_secret(
+    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: HeldClock
+) -> None:
+    """RFC 8725, 2.1: the classic confusion, with every text that the published key could be taken for."""
+    for jwk in tokens.public_keys():
+        public: Any = jwt.PyJWK(jwk).key
+        texts = [
+            public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
+            public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo),
+            json.dumps(jwk).encode(),
+        ]
+        for text in texts:
+            header = encoded({"alg": "HS256", "kid": jwk["kid"], "typ": "JWT"})
+            signing_input = f"{header}.{pair.access_token.split('.')[1]}"
+            made = urlsafe_b64encode(hmac_sha256(text, signing_input)).decode().rstrip("=")
+            assert_refused(tokens, f"{signing_input}.{made}", clock)
+    assert len(tokens.public_keys()) == (deployment.choices.algorithm is Algorithm.ES256)
+
+
+def hmac_sha256(key: bytes, text: str) -> bytes:
+    import hmac  # noqa: PLC0415 - beside PyJWT, which refuses such a key
+
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+@pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
+def test_keys_that_a_header_brings_along_are_never_looked_at(
+    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: HeldClock, name: str
+) -> None:
+    """Security.md 65; RFC 8725, 3.10."""
+    brought: dict[str, Any] = {
+        "jwk": ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True),
+        "jku": "https://attacker.example/jwks.json",
+        "x5u": "https://attacker.example/cert.pem",
+        "x5c": ["MIIB"],
+        "x5t": "AAAA",
+    }
+    for kid in (deployment.keys.current().kid, "attacker"):
+        header = {name: brought[name], "alg": "ES256", "kid": kid}
+        assert_refused(tokens, with_header(pair.access_token, header, key=EC_KEY, algorithm="ES256"), clock)
+
+
+@pytest.mark.parametrize(
+    "kid",
+    [None, "", 0, True, 7, [], {}, ["a"], "../../dev/null", "' OR 1=1 --", "\0", "x" * 3000, "AAAAAAAAAAAA"],
+    ids=lambda kid: repr(kid)[:20],
+)
+def test_a_key_id_that_is_not_one_of_ours_is_refused(
+    tokens: Tokens, pair: TokenPair, clock: HeldClock, kid: Any
+) -> None:
+    for token in (pair.access_token, pair.refresh_token):
+        assert_refused(tokens, with_header(token, {"kid": kid}), clock)
+
+
+def test_a_token_without_a_key_id_is_refused(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+    for token in (pair.access_token, pair.refresh_token):
+        _, payload, made = token.split(".")
+        assert_refused(tokens, f"{encoded({'alg': header_of(token)['alg'], 'typ': 'JWT'})}.{payload}.{made}", clock)
+
+
+@pytest.mark.parametrize("change", [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": False}], ids=str)
+def test_extensions_that_must_be_understood_are_not(
+    tokens: Tokens, pair: TokenPair, clock: HeldClock, change: dict[str, Any]
+) -> None:
+    assert_refused(tokens, with_header(pair.access_token, change), clock)
+
+
+def test_changing_any_claim_breaks_the_signature(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+    """Security.md 87: ids in the token are protected by it."""
+    for token in (pair.access_token, pair.refresh_token):
+        header, _, made = token.split(".")
+        for name, value in claims_of(token).items():
+            changed = claims_of(token) | {name: value + 1 if isinstance(value, int) else f"{value}x"}
+            assert_refused(tokens, f"{header}.{encoded(changed)}.{made}", clock)
+
+
+# Claims, although signed by us: security.md 66, 68, 69
+
+ACCESS_CLAIMS = ["iss", "aud", "sub", "iat", "exp", "jti", "session_id", "gen", "token_use"]
+REFRESH_CLAIMS = [*ACCESS_CLAIMS, "auth_time"]
+
+
+@pytest.mark.parametrize("name", ACCESS_CLAIMS)
+def test_an_access_token_that_lacks_a_claim_is_refused(
+    tokens: Tokens, forge: Forge, clock: HeldClock, name: str
+) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.read_access(forge.access(without=name), at=clock())
+
+
+@pytest.mark.parametrize("name", REFRESH_CLAIMS)
+def test_a_refresh_token_that_lacks_a_claim_is_refused(
+    tokens: Tokens, forge: Forge, clock: HeldClock, name: str
+) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.read_refresh(forge.refresh(without=name), at=clock())
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("iss", ["", "https://auth.example.com/", "HTTPS://AUTH.EXAMPLE.COM", [ISSUER], None, 1]),
+        ("aud", ["", "anybody", [AUDIENCE], [REFRESH_AUDIENCE], [AUDIENCE, REFRESH_AUDIENCE], None, 1, {}]),
+        ("sub", ["", "alice@example.com", "0A7D8C1E-0000-4000-8000-000000000001", 7, None, "{0a7d8c1e}", "0" * 32]),
+        ("session_id", ["", "RATE", "0A7D8C1E-0000-4000-8000-0000000000FF", 7, None, [], "0" * 32]),
+        ("gen", ["3", 3.0, True, None, [3], {}, ""]),
+        ("iat", ["0", 0.0, False, None, [0]]),
+        ("exp", ["9999999999", 9999999999.0, True, None, [], 1e300]),
+        ("jti", [7, None, []]),
+    ],
+)
+def test_a_claim_of_another_value_or_kind_is_refused(
+    tokens: Tokens, forge: Forge, clock: HeldClock, name: str, values: list[Any]
+) -> None:
+    for value in values:
+        with pytest.raises(InvalidToken):
+            tokens.read_access(forge.access({name: value}), at=clock())
+        with pytest.raises(InvalidToken):
+            tokens.read_refresh(forge.refresh({name: value}), at=clock())
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "1", None])
+def test_the_time_of_sign_in_is_a_whole_number(tokens: Tokens, forge: Forge, clock: HeldClock, value: Any) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.read_refresh(forge.refresh({"auth_time": value}), at=clock())
+
+
+def test_only_true_makes_a_guest(tokens: Tokens, forge: Forge, clock: HeldClock) -> None:
+    for value in (1, "true", None, "anonymous", [True]):
+        assert not tokens.read_access(forge.access({"is_anonymous": value}), at=clock()).is_anonymous
+
+
+def test_a_token_from_another_deployment_is_refused(
+    deployment: Deployment, alice: User, family: Family, clock: HeldClock
+) -> None:
+    other = replace(deployment, secret=HeldSecret("another deployment's"))
+    pair = other.tokens.pair(alice, family, at=clock())
+
+    assert_refused(deployment.tokens, pair.access_token, clock)
+    assert_refused(deployment.tokens, pair.refresh_token, clock)
+
+
+# Text that is no token
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "eyJ",
+        "e30.e30.e30",
+        "\0",
+        "é.é.é",
+        "\ud800",
+        f"{'W' * 1000}.W10.W10",
+        f"{urlsafe_b64encode(b'[' * 2900).decode()}.e30.AA",
+        f"e30.{urlsafe_b64encode(b'[' * 2900).decode()}.AA",
+        f"{urlsafe_b64encode(b'1' * 2900).decode()}.e30.AA",
+    ],
+    ids=lambda text: repr(text)[:16],
+)
+def test_garbage_is_refused(tokens: Tokens, clock: HeldClock, text: str) -> None:
+    assert_refused(tokens, text, clock)
+
+
+@given(st.one_of(st.text(), st.lists(st.text(alphabet="AZaz09-_="), min_size=3, max_size=4).map(".".join)))
+def test_no_text_is_anything_but_refused(text: str) -> None:
+    clock = HeldClock()
+    built = deployed_on(in_memory(), clock=clock, journal=RecordingJournal(), secret=HeldSecret())
+
+    assert_refused(built.tokens, text, clock)
+
+
+def test_what_is_too_long_is_refused_unread(
+    tokens: Tokens, pair: TokenPair, clock: HeldClock, secret: HeldSecret
+) -> None:
+    assert len(pair.access_token) < LONGEST_TOKEN / 4
+    reads = secret.reads
+
+    assert_refused(tokens, "x" * 10_000_000, clock)
+    assert_refused(tokens, f"{pair.access_token}{'=' * LONGEST_TOKEN}", clock)
+
+    assert secret.reads == reads
+
+
+def test_a_sign_appended_makes_no_other_token(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+    """Security.md 74: refused or read as the very same claims; nothing is ever keyed on the text."""
+    try:
+        claims = tokens.read_access(pair.access_token + "=", at=clock())
+    except InvalidToken:
+        return
+    assert claims == tokens.read_access(pair.access_token, at=clock())
+
+
+# Public keys
+
+
+def test_a_foreign_verifier_accepts_access_tokens_by_the_published_key(deployment: Deployment, pair: TokenPair) -> None:
+    if deployment.choices.algorithm is Algorithm.HS256:
+        assert deployment.tokens.public_keys() == []
+        return
+    keys = {jwk["kid"]: jwk for jwk in deployment.tokens.public_keys()}
+    jwk = keys[header_of(pair.access_token)["kid"]]
+
+    claims = jwt.decode(
+        pair.access_token,
+        jwt.PyJWK(jwk),
+        algorithms=["ES256"],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        options={"verify_exp": False, "verify_iat": False},
+    )
+
+    assert claims == claims_of(pair.access_token)
+    assert {"kty", "crv", "x", "y", "kid", "alg", "use"} == jwk.keys()
+    assert (jwk["kty"], jwk["crv"], jwk["alg"], jwk["use"]) == ("EC", "P-256", "ES256", "sig")
+
+
+def test_during_a_rotation_both_public_keys_are_published(
+    deployment: Deployment, pair: TokenPair, secret: HeldSecret, clock: HeldClock
+) -> None:
+    secret.rotate("second")
+    clock.advance(FRESH_FOR)
+
+    published = [jwk["kid"] for jwk in deployment.tokens.public_keys()]
+
+    if deployment.choices.algorithm is Algorithm.ES256:
+        assert published == [MasterKey.from_secret("second").kid, header_of(pair.access_token)["kid"]]
+    else:
+        assert published == []
+
+
+def test_changing_the_algorithm_ends_access_tokens_and_leaves_sessions(
+    deployment: Deployment, pair: TokenPair, clock: HeldClock
+) -> None:
+    """A client refreshes and goes on; never are two algorithms taken at once (RFC 8725, 3.1)."""
+    (other,) = set(Algorithm) - {deployment.choices.algorithm}
+    changed = replace(deployment, choices=Choices(algorithm=other)).tokens
+
+    with pytest.raises(InvalidToken):
+        changed.read_access(pair.access_token, at=clock())
+    assert changed.read_refresh(pair.refresh_token, at=clock()).generation == 3
+
+
+# Rotation of the secret: F22, security.md 78
+
+
+def test_after_a_rotation_old_tokens_are_read_and_new_ones_carry_the_new_key(
+    deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: HeldClock
+) -> None:
+    deployment.secret.rotate("second")
+    clock.advance(FRESH_FOR)
+
+    new = deployment.tokens.pair(alice, family, at=clock())
+
+    assert header_of(new.access_token)["kid"] == MasterKey.from_secret("second").kid
+    for each in (pair, new):
+        deployment.tokens.read_access(each.access_token, at=clock())
+        deployment.tokens.read_refresh(each.refresh_token, at=clock())
+
+
+def test_after_a_second_rotation_tokens_of_the_first_secret_are_refused(
+    deployment: Deployment, pair: TokenPair, secret: HeldSecret, clock: HeldClock
+) -> None:
+    secret.rotate("second")
+    secret.rotate("third")
+    clock.advance(FRESH_FOR)
+
+    assert_refused(deployment.tokens, pair.access_token, clock)
+
+
+def test_warm_environments_read_one_anothers_tokens_while_the_secret_is_rotated(
+    deployment: Deployment, alice: User, family: Family, secret: HeldSecret, clock: HeldClock
+) -> None:
+    one, other = replace(deployment), replace(deployment)
+    one.keys.current()
+    clock.advance(ASKED_AT_MOST_EVERY)
+    other.keys.current()
+    secret.rotate("second")
+    clock.advance(FRESH_FOR - ASKED_AT_MOST_EVERY)
+
+    new = one.tokens.pair(alice, family, at=clock())  # one reads the secret again, the other is not due yet
+    old = other.tokens.pair(alice, family, at=clock())
+
+    assert header_of(new.access_token)["kid"] != header_of(old.access_token)["kid"]
+    for built in (one, other):
+        for each in (old, new):
+            built.tokens.read_access(each.access_token, at=clock())
+            built.tokens.read_refresh(each.refresh_token, at=clock())
+
+
+def test_without_the_secret_nothing_is_signed_or_read(
+    deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: HeldClock
+) -> None:
+    """F23: unavailable, never invalid; clients sign people out on a final answer."""
+    deployment.secret.become_unreadable()
+    cold = replace(deployment).tokens
+
+    with pytest.raises(DependencyUnavailable):
+        cold.pair(alice, family, at=clock())
+    with pytest.raises(DependencyUnavailable):
+        cold.read_access(pair.access_token, at=clock())
+    with pytest.raises(DependencyUnavailable):
+        cold.read_refresh(pair.refresh_token, at=clock())
+    assert deployment.tokens.read_access(pair.access_token, at=clock()).generation == 3
+
+
+def test_times_are_whole_seconds_rounded_down(tokens: Tokens, alice: User, family: Family, clock: HeldClock) -> None:
+    at = clock() + timedelta(microseconds=999_999)
+
+    pair = tokens.pair(alice, replace(family, rotated_at=at), at=at)
+
+    assert claims_of(pair.access_token)["iat"] == to_epoch(clock())
+    assert pair.expires_at == from_epoch(to_epoch(clock()) + 3600)
+    assert claims_of(pair.refresh_token)["iat"] == to_epoch(clock())

@@ -1,0 +1,90 @@
+"""Web pages of other origins: preflights on every path, and the headers on every answer, refusals too."""
+
+import pytest
+
+from tests.wire.client import Client
+from tests.wire.routes import ROUTES, Route
+from tests.wire.world import Person, World
+
+ORIGIN = "https://app.example.com"
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+CLIENTS_SEND = {
+    "apikey",
+    "authorization",
+    "content-type",
+    "accept-language",
+    "x-client-info",
+    "x-organization-id",
+    "x-supabase-api-version",
+}
+CLIENTS_READ = {"retry-after", "x-supabase-api-version", "x-total-count", "link"}
+
+
+def listed(header: str) -> set[str]:
+    return {name.strip() for name in header.split(",")}
+
+
+@pytest.mark.parametrize("path", [*(route.path for route in ROUTES), "/nowhere", "/auth/nowhere", "/auth/v1/signup"])
+def test_a_preflight_is_answered_on_every_path(client: Client, path: str) -> None:
+    answer = client.request(
+        "OPTIONS",
+        path,
+        headers={
+            "origin": ORIGIN,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "apikey,authorization,content-type,x-organization-id",
+        },
+    )
+
+    assert answer.status in {200, 204}
+    assert answer.raw == b""
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert listed(answer.headers["access-control-allow-methods"]) == METHODS
+    assert listed(answer.headers["access-control-allow-headers"]) >= CLIENTS_SEND
+    assert int(answer.headers["access-control-max-age"]) > 0
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_a_refusal_can_be_read_by_a_page(client: Client, route: Route) -> None:
+    answer = client.request(route.method, route.path, body=b"[", headers={"origin": ORIGIN})
+
+    assert answer.status in {400, 401}
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert listed(answer.headers["access-control-expose-headers"]) >= CLIENTS_READ
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_a_429_can_be_read_by_a_page_with_its_retry_after(world: World) -> None:
+    world.client.post("/auth/otp", {"email": "cors@example.com"})
+
+    answer = world.client.post("/auth/otp", {"email": "cors@example.com"}, origin=ORIGIN)
+
+    assert answer.status == 429
+    assert "retry-after" in listed(answer.headers["access-control-expose-headers"])
+
+
+def test_a_good_answer_can_be_read_by_a_page(client: Client, resident: Person) -> None:
+    answer = client.get("/api/auth/me", bearer=resident.access_token, origin=ORIGIN)
+
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("origin", ["null", "https://evil.example.com", "file://", "x" * 500])
+def test_no_origin_is_echoed(client: Client, origin: str) -> None:
+    answer = client.get("/api/auth/me", origin=origin)
+
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert origin not in str(answer.headers)
+
+
+def test_without_an_origin_there_are_no_such_headers(client: Client, resident: Person) -> None:
+    answer = client.get("/api/auth/me", bearer=resident.access_token)
+
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_options_without_a_preflights_headers_is_405(client: Client) -> None:
+    assert client.request("OPTIONS", "/api/auth/login").status == 405
+    assert client.request("OPTIONS", "/api/auth/login", headers={"origin": ORIGIN}).status == 405

@@ -1,0 +1,128 @@
+"""The events of `events/`, each given to its handler: what `sam local invoke -e` does, in a second and without SAM."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.wire.routes import DEFAULT, FUNCTION, ROUTES, template
+from tests.wire.server import ROOT, BackDoor, DoorStuck
+
+EVENTS: Final = ROOT / "events"
+STATUSES: Final = {
+    "api/auth/change-password/no_session": 401,
+    "api/auth/forgot-password/unknown_address": 200,
+    "api/auth/google/trusted_back_end_without_its_key": 401,
+    "api/auth/google/without_proof": 401,
+    "api/auth/login/form": 415,
+    "api/auth/login/preflight": 204,
+    "api/auth/login/unknown_account": 400,
+    "api/auth/login/unknown_user_name": 400,
+    "api/auth/logout/no_session": 401,
+    "api/auth/me/no_session": 401,
+    "api/auth/me/no_token": 401,
+    "api/auth/refresh/unknown_token": 401,
+    "api/auth/register/new_account": 201,
+    "api/auth/register/new_user_name": 201,
+    "api/auth/register/weak_password": 400,
+    "api/auth/reset-password/unknown_token": 400,
+    "api/organization/organization_that_is_gone": 403,
+    "auth/login_with_anonymous/guest": 200,
+    "auth/login_with_email_password/unknown_account": 400,
+    "auth/logout/no_session": 401,
+    "auth/otp/unknown_address": 200,
+    "auth/register/new_account": 200,
+    "auth/v1/token/no_key": 401,
+    "auth/verify_legacy_password/unknown_account": 400,
+    "auth/verify_otp/unknown_code": 400,
+    "default/unknown_path": 404,
+    "default/unknown_path_of_gotrue": 404,
+    "jwks/key_set": 200,
+    "jwks/key_set_of_gotrue": 200,
+}
+"""Of the events that are requests: what their functions answer on a deployment that nobody has used."""
+
+
+def event_of(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text("utf-8"))
+    return event
+
+
+def function_of(name: str) -> str:
+    """The logical id of the function whose folder the event lies under."""
+    folder = f"functions/{Path(name).parent}"
+    [logical_id] = [
+        resource.logical_id
+        for resource in template().resources.values()
+        if resource.type == FUNCTION and resource.properties["CodeUri"] == folder
+    ]
+    return logical_id
+
+
+def test_every_event_is_tried() -> None:
+    names = {str(path.relative_to(EVENTS).with_suffix("")) for path in EVENTS.rglob("*.json")}
+
+    others = {name for name in names if name.startswith(("authorizer/", "mailer/", "rotation/"))}
+    assert names - others == STATUSES.keys()
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_a_request_is_answered_as_its_name_says(door: BackDoor, name: str) -> None:
+    answer = door.ask("invoke", function_of(name), event_of(name))
+
+    assert answer["statusCode"] == STATUSES[name], answer
+    if answer["statusCode"] != 204:
+        assert isinstance(json.loads(answer["body"]), dict)
+        assert answer["headers"]["content-type"] == "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_a_request_is_one_that_api_gateway_would_send_to_that_function(name: str) -> None:
+    event = event_of(name)
+    context = event["requestContext"]
+    folder = f"functions/{Path(name).parent}"
+
+    assert event["version"] == "2.0"
+    assert context["http"]["path"] == event["rawPath"]
+    assert context["routeKey"] == event["routeKey"]
+    assert event["headers"].keys() >= {"host", "x-forwarded-for", "x-amzn-trace-id", "user-agent"}
+    assert all(name == name.lower() for name in event["headers"])
+    if event["routeKey"] == DEFAULT:
+        assert folder == "functions/default"
+        return
+    method, _, path = event["routeKey"].partition(" ")
+    assert path == event["rawPath"]
+    assert method in {"ANY", context["http"]["method"]}
+    [route] = [route for route in ROUTES if route.path == path]
+    assert route.folder == folder
+    assert ("authorizer" in context) == (route.authorizer is not None)
+
+
+@pytest.mark.parametrize("name", ["authorizer/unknown_token", "authorizer/no_token"])
+def test_the_authorizer_asks_for_401_without_a_good_token(door: BackDoor, name: str) -> None:
+    event = event_of(name)
+    assert (event["version"], event["type"]) == ("2.0", "REQUEST")
+
+    with pytest.raises(DoorStuck, match=r"^Unauthorized: Unauthorized$"):
+        door.ask("invoke", "AuthorizerFunction", event)
+
+
+def test_the_mailer_is_done_with_mails_to_nobody(door: BackDoor) -> None:
+    answer = door.ask("invoke", "MailerFunction", event_of("mailer/unknown_addresses"))
+
+    assert answer == {"batchItemFailures": []}
+
+
+def test_the_mailer_gives_back_what_is_no_wish_and_nothing_else(door: BackDoor) -> None:
+    event = event_of("mailer/one_that_is_no_wish")
+
+    answer = door.ask("invoke", "MailerFunction", event)
+
+    [_, no_wish] = event["Records"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": no_wish["messageId"]}]}
+
+
+def test_rotation_refuses_another_secret(door: BackDoor) -> None:
+    with pytest.raises(DoorStuck, match=r"^RotationRefused: another secret$"):
+        door.ask("invoke", "RotationFunction", event_of("rotation/another_secret"))

@@ -1,0 +1,169 @@
+"""Supabase Auth's refresh door over HTTP, as Atourin's clients and the official ones knock at it."""
+
+import time
+
+import pytest
+
+from tests.wire.client import Answer
+from tests.wire.shapes import INSTANT, JWT, UUID, Whole, claims_of, gotrue_refusal
+from tests.wire.world import Person, World
+
+PATH = "/auth/v1/token?grant_type=refresh_token"
+
+
+def trade(world: World, refresh_token: object, *, path: str = PATH, key: str = "publishable_key") -> Answer:
+    return world.client.post(path, {"refresh_token": refresh_token}, apikey=world.api_keys()[key])
+
+
+@pytest.mark.parametrize("key", ["publishable_key", "secret_key"])
+def test_a_refresh_token_is_traded_for_a_bare_session(world: World, key: str) -> None:
+    person = world.register(name="User Name")
+    now = int(time.time())
+
+    answer = trade(world, person.refresh_token, key=key)
+
+    assert answer.status == 200
+    user = {
+        "id": UUID,
+        "aud": "authenticated",
+        "role": "authenticated",
+        "email": person.email,
+        "phone": "",
+        "is_anonymous": False,
+        "app_metadata": {},
+        "user_metadata": {"name": "User Name"},
+        "created_at": INSTANT,
+        "updated_at": INSTANT,
+    }
+    assert answer.json == {
+        "access_token": JWT,
+        "token_type": "bearer",
+        "expires_in": 3600,
+        "expires_at": Whole(now + 3540, now + 3720),
+        "refresh_token": JWT,
+        "user": user,
+    }
+    assert answer.json["refresh_token"] != person.refresh_token
+    assert answer.json["user"]["id"] == person.user_id
+    assert claims_of(answer.json["access_token"])["session_id"] == person.session_id
+    assert world.is_signed_in(answer.json["access_token"])
+
+
+def test_what_the_official_clients_send_besides_is_no_matter(world: World) -> None:
+    person = world.register()
+    keys = world.api_keys()
+
+    answer = world.client.request(
+        "POST",
+        PATH,
+        body=b'{"refresh_token": "%s", "gotrue_meta_security": {"captcha_token": null}}'
+        % person.refresh_token.encode(),
+        headers={
+            "apikey": keys["publishable_key"],
+            "authorization": f"Bearer {keys['publishable_key']}",
+            "content-type": "application/json;charset=UTF-8",
+            "x-client-info": "supabase-js-web/2.50.0",
+            "x-supabase-api-version": "2024-01-01",
+        },
+    )
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("apikey", [None, "", "guess", "sb_publishable_", "ключ"])
+def test_without_a_key_of_the_deployment_it_is_401(world: World, resident: Person, apikey: str | None) -> None:
+    headers = {} if apikey is None else {"apikey": apikey.encode().decode("latin-1")}
+
+    answer = world.client.post(PATH, {"refresh_token": resident.refresh_token}, **headers)
+
+    assert answer.status == 401
+    assert answer.json == gotrue_refusal(401, "no_authorization", "A valid API key is required")
+    assert answer.headers["x-sb-error-code"] == "no_authorization"
+
+
+def test_the_key_is_read_from_its_header_only(world: World, resident: Person) -> None:
+    key = world.api_keys()["publishable_key"]
+
+    answer = world.client.post(f"{PATH}&apikey={key}", {"refresh_token": resident.refresh_token, "apikey": key})
+
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?grant_type=",
+        "?grant_type=password",
+        "?grant_type=pkce",
+        "?grant_type=id_token",
+        "?grant_type=web3",
+        "?grant_type=REFRESH_TOKEN",
+        "?grant_type=refresh_token&grant_type=password",
+        "?GRANT_TYPE=refresh_token",
+    ],
+)
+def test_other_grants_are_400(world: World, resident: Person, query: str) -> None:
+    body = {"refresh_token": resident.refresh_token, "email": resident.email, "password": resident.password}
+
+    answer = world.client.post(f"/auth/v1/token{query}", body, apikey=world.api_keys()["publishable_key"])
+
+    assert answer.status == 400
+    assert answer.json == gotrue_refusal(400, "validation_failed", "This grant_type is not supported")
+
+
+@pytest.mark.parametrize("refresh_token", [None, "", 7, ["x"], {}])
+def test_without_a_token_it_is_400(world: World, refresh_token: object) -> None:
+    answer = trade(world, refresh_token)
+
+    assert answer.status == 400
+    assert answer.json == gotrue_refusal(400, "validation_failed")
+
+
+@pytest.mark.parametrize("which", ["garbage", "an access token", "another signature", "signed out"])
+def test_a_token_that_is_worth_nothing_is_400_and_not_found(world: World, resident: Person, which: str) -> None:
+    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+    world.client.get("/auth/logout", bearer=guest["access_token"])
+    shown = {
+        "garbage": "not-a-token",
+        "an access token": resident.access_token,
+        "another signature": resident.refresh_token[:-8] + "AAAAAAAA",
+        "signed out": guest["refresh_token"],
+    }[which]
+
+    answer = trade(world, shown)
+
+    assert answer.status == 400
+    assert answer.json == gotrue_refusal(400, "refresh_token_not_found")
+    assert answer.headers["x-sb-error-code"] == "refresh_token_not_found"
+
+
+def test_a_stolen_token_is_400_and_already_used(world: World) -> None:
+    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+    newest = guest["refresh_token"]
+    for _ in range(3):
+        newest = trade(world, newest).json["refresh_token"]
+
+    answer = trade(world, guest["refresh_token"])
+
+    assert answer.status == 400
+    assert answer.json == gotrue_refusal(400, "refresh_token_already_used")
+    assert trade(world, newest).json == gotrue_refusal(400, "refresh_token_not_found")
+
+
+def test_a_guests_session_goes_on_here_too(world: World) -> None:
+    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+
+    answer = trade(world, guest["refresh_token"])
+
+    assert answer.status == 200
+    assert (answer.json["user"]["email"], answer.json["user"]["is_anonymous"]) == ("", True)
+    assert claims_of(answer.json["access_token"])["role"] == "anonymous"
+
+
+@pytest.mark.parametrize("path", ["/auth/v1/signup", "/auth/v1/user", "/auth/v1/", "/auth/v1", "/auth/v1/token/"])
+def test_what_is_not_served_yet_is_404_in_this_contract(world: World, path: str) -> None:
+    answer = world.client.post(path, {}, apikey=world.api_keys()["publishable_key"])
+
+    assert answer.status == 404
+    assert answer.json == gotrue_refusal(404, "validation_failed", "There is nothing at this path")

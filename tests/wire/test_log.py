@@ -1,0 +1,151 @@
+"""What the functions print: an event for every outcome, on one line each, and never a secret or an address."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.wire.server import Server
+from tests.wire.world import World
+
+PASSWORD = "Logged-never-77"
+OTHER_PASSWORD = "Logged-never-78"
+
+
+class Listener:
+    """Reads what the server prints from now on."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._from = len(server.output())
+
+    def text(self) -> str:
+        return self._server.output()[self._from :]
+
+    def lines(self) -> list[str]:
+        """The lines that are whole; only a line feed ends one."""
+        return self.text().split("\n")[:-1]
+
+    def events(self) -> list[dict[str, Any]]:
+        """The structured lines; metrics have no `event`."""
+        documents = [json.loads(line) for line in self.lines() if line.startswith("{")]
+        return [document for document in documents if "event" in document]
+
+    def event(self, name: str) -> dict[str, Any]:
+        """The newest event of that name, waited for: the line may be a moment behind the answer."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            found = [event for event in self.events() if event["event"] == name]
+            if found:
+                return found[-1]
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is not among {[event['event'] for event in self.events()]}")
+
+
+@pytest.fixture
+def listener(server: Server) -> Listener:
+    return Listener(server)
+
+
+def test_no_password_token_code_or_address_is_ever_printed(world: World, listener: Listener) -> None:
+    person = world.register(password=PASSWORD, name="Augusta King")
+    wrong = {"email": person.email, "password": OTHER_PASSWORD}
+    secrets = [PASSWORD, OTHER_PASSWORD, person.email, person.email.upper(), "Augusta"]
+    secrets += [person.access_token, person.refresh_token]
+
+    world.client.post("/api/auth/login", wrong)
+    world.client.post("/auth/login_with_email_password", wrong)
+    world.client.post("/api/auth/login", {"username": person.email.upper(), "password": PASSWORD})
+    world.client.post("/api/auth/register", {**wrong, "name": "Augusta King"})
+    refreshed = world.refresh(person.refresh_token).data
+    secrets += [refreshed["accessToken"], refreshed["refreshToken"]]
+    world.me(refreshed["accessToken"] + "x")
+    code = world.ask_for_code(person.email).code
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": "999999" if code != "999999" else "999998"})
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": code})
+    token = world.ask_for_reset(person.email)
+    world.client.post("/api/auth/reset-password", {"token": token, "password": "short"})
+    world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
+    google = world.google_token(email=world.email())
+    world.client.post("/api/auth/google", {"id_token": google})
+    world.client.post("/api/auth/google", {"id_token": google[:-3]})
+    keys = world.api_keys()
+    world.client.post("/api/auth/google", {"google_id": "g"}, apikey=keys["secret_key"])
+    secrets += [token, google, keys["secret_key"], world.account(person.user_id)["password_hash"]]
+    listener.event("google_refused")
+
+    printed = listener.text()
+    assert [secret for secret in secrets if secret in printed] == []
+    assert f'"{code}"' not in printed
+
+
+@pytest.mark.parametrize("odd", ['\r\n{"event": "signed_in"}', "\x1b[2J\x1b[31m", "\u2028\u0085", '"}{"'])
+def test_what_a_client_sends_stays_on_its_line(world: World, listener: Listener, odd: str) -> None:
+    agent = odd.encode("unicode_escape").decode()
+
+    world.client.post("/api/auth/login", {"username": f"x{odd}", "password": "whatever-it-is"}, user_agent=agent)
+    world.client.request("GET", "/api/" + "".join(f"%{byte:02x}" for byte in odd.encode()))
+
+    listener.event("sign_in_refused")
+    events = listener.events()
+    assert "signed_in" not in {event["event"] for event in events}
+    assert all("\x1b" not in line for line in listener.lines())
+
+
+def test_every_outcome_is_an_event_with_ids(world: World, listener: Listener) -> None:
+    person = world.register()
+    wrong = {"email": person.email, "password": OTHER_PASSWORD}
+
+    assert listener.event("registered")["user_id"] == person.user_id
+    world.client.post("/api/auth/login", {"email": person.email, "password": person.password})
+    assert listener.event("signed_in")["user_id"] == person.user_id
+    world.client.post("/api/auth/login", wrong)
+    refused = listener.event("sign_in_refused")
+    assert refused["client"] == world.client.address
+    assert refused["route"] == "ANY /api/auth/login"
+    assert refused["level"] == "WARNING"
+    newest = person.refresh_token
+    for _ in range(3):
+        newest = world.refresh(newest).data["refreshToken"]
+    assert listener.event("session_refreshed")["session_id"] == person.session_id
+    world.refresh(person.refresh_token)
+    assert listener.event("refresh_token_reused")["session_id"] == person.session_id
+    world.refresh(newest)
+    assert listener.event("session_refused")["session_id"] == person.session_id
+    world.me(person.access_token + "x")
+    listener.event("token_refused")
+    world.client.get("/api/auth/me")
+    listener.event("request_unauthorized")
+    for _ in range(10):
+        world.client.post("/api/auth/login", wrong)
+    assert listener.event("rate_limited")["limit"] == "LIMIT_SIGN_IN_ACCOUNT_AND_ADDRESS"
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": "000000"})
+    listener.event("code_refused")
+    world.ask_for_reset(person.email)
+    listener.event("mail_asked_for")
+    listener.event("mail_sent")
+    world.client.post("/api/auth/reset-password", {"token": "A" * 64, "password": OTHER_PASSWORD})
+    listener.event("reset_refused")
+
+
+def test_a_line_carries_the_request_that_the_client_was_told(world: World, listener: Listener) -> None:
+    answer = world.client.post("/api/auth/login", {"email": world.email(), "password": OTHER_PASSWORD})
+
+    assert listener.event("sign_in_refused")["request_id"] == answer.headers["apigw-requestid"]
+
+
+def test_every_event_is_counted(world: World, listener: Listener) -> None:
+    world.client.post("/api/auth/login", {"email": world.email(), "password": OTHER_PASSWORD})
+    listener.event("sign_in_refused")
+    time.sleep(0.1)
+
+    metrics = [json.loads(line) for line in listener.lines() if line.startswith('{"_aws"')]
+
+    assert any(metric.get("SignInRefused") == [1.0] for metric in metrics)
+
+
+def test_nothing_here_was_a_bug(world: World, server: Server) -> None:
+    world.client.get("/api/auth/me")
+
+    assert "unexpected_failure" not in server.output()

@@ -1,0 +1,200 @@
+"""Fields that no contract lists change nothing, in whichever body they come (security.md 131, 126)."""
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from tests.wire.routes import BODIES
+from tests.wire.shapes import claims_of
+from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
+
+NEVER_TAKEN: Final[dict[str, object]] = {
+    "id": 1,
+    "sub": "00000000-0000-4000-8000-000000000000",
+    "pk": "USER#00000000-0000-4000-8000-000000000000",
+    "user_id": "00000000-0000-4000-8000-000000000000",
+    "userId": "usr_1",
+    "number": 1,
+    "role": "CLIENT_OWNER",
+    "role_id": 1,
+    "roleId": 1,
+    "is_admin": True,
+    "isAdmin": True,
+    "admin": True,
+    "credit_balance": 1_000_000,
+    "creditBalance": 1_000_000,
+    "email_verified": True,
+    "email_verified_at": 1,
+    "emailVerified": True,
+    "password_hash": "md5:5f4dcc3b5aa765d61d8327deb882cf99",
+    "passwordHash": "md5:5f4dcc3b5aa765d61d8327deb882cf99",
+    "organization_id": "org_1",
+    "organizationId": "org_1",
+    "organization_role": "CLIENT_OWNER",
+    "organization": {"id": "org_1", "name": "Evil"},
+    "google_subject": "someone-elses",
+    "is_anonymous": True,
+    "disabled_at": None,
+    "epoch": 99,
+    "migrated_at": 1,
+    "expires_at": 1,
+    "created_at": 1,
+    "generation": 7,
+    "user": {"role_id": 1},
+    "data": {"role": "admin"},
+    "user_metadata": {"name": "Eve"},
+    "app_metadata": {"role": "admin"},
+    "$set": {"role_id": 1},
+}
+
+
+def assert_ordinary(account: dict[str, Any]) -> None:
+    """Assert that an account is what everybody starts with."""
+    assert (account["role_id"], account["credit_balance"], account["epoch"]) == (3, 0, 0)
+    assert account["is_anonymous"] is False
+    assert account["number"] != 1
+    assert account["created_at"] > 1
+    assert account["password_hash"].startswith("$bcrypt-sha256$")
+    never = {"email_verified_at", "google_subject", "disabled_at", "migrated_at", "expires_at"}
+    assert never.isdisjoint(account)
+    ours = {"pk", "user_id", "number", "name", "email", "email_as_typed", "username", "password_hash", "role_id"}
+    ours |= {"credit_balance", "epoch", "is_anonymous", "created_at", "updated_at", "last_sign_in_at", "locale"}
+    ours |= {"organization_id", "organization_role"}
+    assert account.keys() <= ours, "nothing unknown is stored"
+
+
+class TestRegistration:
+    def test_at_botlaunch(self, world: World) -> None:
+        asked = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+
+        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **asked})
+
+        assert answer.status == 201
+        account = world.account_of(asked["email"])
+        assert_ordinary(account)
+        assert account["organization_id"] == answer.data["organization"]["id"] != "org_1"
+        assert answer.data["organization"]["name"] == "Ada Lovelace"
+        assert claims_of(answer.data["accessToken"])["role"] == "authenticated"
+
+    def test_at_snapotp(self, world: World) -> None:
+        asked = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+
+        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **asked, "organizationName": "Engines"})
+
+        assert answer.status == 201
+        account = world.account_of(asked["email"])
+        assert_ordinary(account)
+        assert "organization_id" not in account
+        assert (answer.data["user"]["role_id"], answer.data["user"]["credit_balance"]) == (3, 0)
+
+    def test_at_atourin(self, world: World) -> None:
+        asked = {"email": world.email(), "password": PASSWORD, "name": "Alan Turing"}
+
+        answer = world.client.post("/auth/register", {**NEVER_TAKEN, **asked})
+
+        assert answer.status == 200
+        assert_ordinary(world.account_of(asked["email"]))
+        assert not world.can_sign_in(asked["email"], "password"), "the planted hash"
+
+    def test_with_google(self, world: World) -> None:
+        email = world.email()
+        claims = {**NEVER_TAKEN, "hd": "example.com"}
+        for reserved in ("sub", "google_subject", "email_verified"):
+            del claims[reserved]
+
+        answer = world.client.post(
+            "/api/auth/google", {**NEVER_TAKEN, "id_token": world.google_token(email=email, claims=claims)}
+        )
+
+        assert answer.status == 200
+        account = world.account_of(email)
+        assert (account["role_id"], account["credit_balance"]) == (3, 0)
+        assert "password_hash" not in account
+        assert account["google_subject"] != "someone-elses"
+
+    def test_as_a_guest(self, world: World) -> None:
+        answer = world.client.post("/auth/login_with_anonymous", {**NEVER_TAKEN, "is_anonymous": False})
+
+        account = world.account(answer.data["user"]["id"])
+        assert account["is_anonymous"] is True
+        assert "password_hash" not in account
+        assert claims_of(answer.data["access_token"])["role"] == "anonymous"
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_no_other_body_changes_the_caller(world: World, resident: Person, path: str) -> None:
+    person = world.register_by_username()
+    before = world.account(person.user_id)
+    known = {
+        "email": person.email,
+        "username": person.username,
+        "password": person.password,
+        "current_password": person.password,
+        "refreshToken": person.refresh_token,
+        "refresh_token": person.refresh_token,
+    }
+    fields = {**BODIES[path], **{name: value for name, value in known.items() if name in BODIES[path]}}
+    planted = {name: value for name, value in NEVER_TAKEN.items() if name not in fields}
+
+    answer = world.client.post(
+        f"{path}?grant_type=refresh_token",
+        {**planted, **fields},
+        bearer=person.access_token,
+        apikey=world.api_keys()["publishable_key"],
+        x_user_id=resident.user_id,
+        x_role="admin",
+    )
+
+    assert answer.status < 500, answer.raw
+    moves = {"last_sign_in_at", "updated_at"}
+    if path == "/api/auth/change-password":
+        assert answer.status == 200, answer.raw
+        moves |= {"password_hash", "epoch"}
+    after = world.account(person.user_id)
+    assert {name: value for name, value in after.items() if name not in moves} == {
+        name: value for name, value in before.items() if name not in moves
+    }
+    assert after["epoch"] in {0, 1}
+    assert after["password_hash"].startswith("$bcrypt-sha256$")
+
+
+def test_a_refresh_does_not_take_claims_from_the_body(world: World, resident: Person) -> None:
+    person = world.register()
+    body = {**NEVER_TAKEN, "refreshToken": person.refresh_token, "email": resident.email}
+
+    claims = claims_of(world.client.post("/api/auth/refresh", body).data["accessToken"])
+
+    assert claims["sub"] == person.user_id
+    assert claims["role"] == "authenticated"
+    assert claims["gen"] == 2
+
+
+def test_what_an_operator_took_away_does_not_come_back_with_a_refresh(world: World) -> None:
+    person = world.register_by_username()
+    world.set("Users", {"pk": f"USER#{person.user_id}"}, role_id=1)
+    first = world.client.post("/api/auth/refresh", {"refresh_token": person.refresh_token}).data
+    world.set("Users", {"pk": f"USER#{person.user_id}"}, role_id=3)
+
+    second = world.client.post("/api/auth/refresh", {"refresh_token": first["refresh_token"]}).data
+
+    assert (first["user"]["role_id"], second["user"]["role_id"]) == (1, 3)
+
+
+def test_no_answer_shows_what_is_kept(world: World) -> None:
+    person = world.register_by_username()
+    kept = world.account(person.user_id)
+
+    answers = [
+        world.me(person.access_token),
+        world.client.post("/api/auth/login", {"email": person.email, "password": person.password}),
+        world.client.post("/api/auth/login", {"username": person.email, "password": person.password}),
+        world.client.post("/auth/login_with_email_password", {"email": person.email, "password": person.password}),
+        world.client.post("/auth/login_with_email_password", {"email": person.email, "password": OTHER_PASSWORD}),
+    ]
+
+    for answer in answers:
+        said = json.dumps(answer.json)
+        assert kept["password_hash"] not in said
+        for name in ("password", "hash", "epoch", "email_as_typed", "disabled", "last_sign_in", "pk"):
+            assert f'"{name}' not in said

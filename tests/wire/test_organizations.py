@@ -1,0 +1,175 @@
+"""`GET /api/organization` and the authorizer before it: who may act in which organisation."""
+
+import time
+
+import pytest
+
+from tests.wire.client import Answer
+from tests.wire.shapes import INSTANT, botlaunch_refusal
+from tests.wire.world import Person, World
+
+PATH = "/api/organization"
+GATEWAYS_401 = {"message": "Unauthorized"}
+GATEWAYS_403 = {"message": "Forbidden"}
+"""What API Gateway itself says for its authorizer; an HTTP API cannot be told other words."""
+
+
+def ask(world: World, token: str, organization_id: str) -> Answer:
+    return world.client.get(PATH, bearer=token, x_organization_id=organization_id, content_type="application/json")
+
+
+def test_a_member_sees_the_organisation(world: World, resident: Person) -> None:
+    answer = ask(world, resident.access_token, resident.organization_id)
+
+    assert answer.status == 200
+    data = {"id": resident.organization_id, "name": resident.name, "role": "CLIENT_OWNER", "createdAt": INSTANT}
+    assert answer.json == {"data": data, "message": "Organization found"}
+
+
+def test_a_session_of_every_door_is_let_through(world: World) -> None:
+    person = world.register()
+    body = {"email": person.email, "password": person.password}
+    of_botlaunch = world.client.post("/api/auth/login", body).data["accessToken"]
+    of_snapotp = world.client.post("/api/auth/login", {"username": person.email, "password": person.password}).data
+    of_atourin = world.client.post("/auth/login_with_email_password", body).data["access_token"]
+
+    for token in (of_botlaunch, of_snapotp["token"], of_atourin):
+        assert ask(world, token, person.organization_id).status == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer", "Bearer x", "Basic YWRhOmFkYQ==", "Bearer {refresh_token}", "Bearer {access_token}x", "{access_token}"],
+)
+def test_without_a_good_token_it_is_401(world: World, resident: Person, authorization: str) -> None:
+    shown = authorization.format(access_token=resident.access_token, refresh_token=resident.refresh_token)
+
+    answer = world.client.get(PATH, authorization=shown, x_organization_id=resident.organization_id)
+
+    assert answer.status == 401
+    assert answer.json == GATEWAYS_401
+
+
+def test_without_either_header_it_is_401(world: World, resident: Person) -> None:
+    no_token = world.client.get(PATH, x_organization_id=resident.organization_id)
+    no_organization = world.client.get(PATH, bearer=resident.access_token)
+    neither = world.client.get(PATH)
+
+    for answer in (no_token, no_organization, neither):
+        assert answer.status == 401
+        assert answer.json == GATEWAYS_401
+
+
+def test_an_expired_token_is_401(world: World, resident: Person) -> None:
+    expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
+
+    assert ask(world, expired, resident.organization_id).status == 401
+
+
+def test_a_session_that_was_ended_is_401_on_the_next_call(world: World) -> None:
+    person = world.register()
+    assert ask(world, person.access_token, person.organization_id).status == 200
+
+    world.client.post_nothing("/api/auth/logout", bearer=person.access_token)
+
+    assert ask(world, person.access_token, person.organization_id).status == 401
+
+
+def test_a_disabled_account_is_401_on_the_next_call(world: World) -> None:
+    person = world.register()
+    world.set("Users", {"pk": f"USER#{person.user_id}"}, disabled_at=int(time.time()))
+
+    assert ask(world, person.access_token, person.organization_id).status == 401
+
+
+def test_anothers_an_unknown_and_a_malformed_organisation_have_one_answer(world: World, resident: Person) -> None:
+    other = world.register()
+    wished = [
+        other.organization_id,
+        "org_0000000000000000000000",
+        resident.organization_id.upper(),
+        resident.organization_id + "0",
+        f" {resident.organization_id},{resident.organization_id}",
+        resident.organization_id.removeprefix("org_"),
+        "org_",
+        "org_" + "A" * 4000,
+        "org_%00",
+        "*",
+        "MEMBER#" + resident.user_id,
+        "null",
+    ]
+
+    answers = [ask(world, resident.access_token, organization_id) for organization_id in wished]
+
+    assert [answer.status for answer in answers] == [403] * len(wished)
+    assert {answer.raw for answer in answers} == {answers[0].raw}
+    assert answers[0].json == GATEWAYS_403
+    assert all(answer.lasting_headers == answers[0].lasting_headers for answer in answers)
+
+
+def test_the_header_twice_is_one_wish_and_a_malformed_one(world: World, resident: Person) -> None:
+    other = world.register()
+
+    for first, second in (
+        (resident.organization_id, other.organization_id),
+        (other.organization_id, resident.organization_id),
+        (resident.organization_id, resident.organization_id),
+    ):
+        answer = world.client.send(
+            f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {resident.access_token}\r\n"
+            f"x-organization-id: {first}\r\nX-Organization-Id: {second}\r\nConnection: close\r\n\r\n".encode()
+        )
+        assert answer.status == 403
+
+
+def test_the_query_names_no_organisation(world: World, resident: Person) -> None:
+    other = world.register()
+
+    in_place_of_the_header = world.client.get(
+        f"{PATH}?x-organization-id={resident.organization_id}", bearer=resident.access_token
+    )
+    beside_it = world.client.get(
+        f"{PATH}?x-organization-id={other.organization_id}&organizationId={other.organization_id}",
+        bearer=resident.access_token,
+        x_organization_id=resident.organization_id,
+    )
+
+    assert in_place_of_the_header.status == 401
+    assert beside_it.data["id"] == resident.organization_id
+
+
+def test_who_is_removed_is_out_on_the_next_call(world: World) -> None:
+    person = world.register()
+    assert ask(world, person.access_token, person.organization_id).status == 200
+
+    world.remove("Organizations", pk=person.organization_id, sk=f"MEMBER#{person.user_id}")
+
+    assert ask(world, person.access_token, person.organization_id).status == 403
+
+
+def test_another_role_counts_on_the_next_call(world: World) -> None:
+    person = world.register()
+    membership = {"pk": person.organization_id, "sk": f"MEMBER#{person.user_id}"}
+
+    world.set("Organizations", membership, role="CLIENT_MEMBER")
+
+    assert ask(world, person.access_token, person.organization_id).data["role"] == "CLIENT_MEMBER"
+
+
+def test_an_organisation_that_is_gone_is_403_in_the_contract(world: World) -> None:
+    person = world.register()
+    world.remove("Organizations", pk=person.organization_id, sk="ORGANIZATION")
+
+    answer = ask(world, person.access_token, person.organization_id)
+
+    assert answer.status == 403
+    assert answer.json == botlaunch_refusal(403, "Forbidden", "You do not belong to this organisation")
+
+
+def test_somebody_without_an_organisation_is_in_none(world: World, resident: Person) -> None:
+    person = world.register_by_username()
+
+    assert ask(world, person.access_token, resident.organization_id).status == 403
+    login = world.client.post("/api/auth/login", {"email": person.email, "password": person.password}).data
+    assert login["user"]["role"] == "CLIENT_USER"
+    assert "organizationId" not in login["user"]

@@ -1,0 +1,209 @@
+"""Requests at once, over HTTP: one winner, no 5xx, and whatever must be dead is dead."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+
+import pytest
+
+from tests.wire.client import Answer
+from tests.wire.shapes import claims_of
+from tests.wire.world import OTHER_PASSWORD, PASSWORD, World
+
+
+def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """Make calls in as many threads, let go together; return their answers in order. None may be a 5xx."""
+    together = Barrier(len(calls))
+
+    def make(call: Callable[[], Answer]) -> Answer:
+        together.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        answers = list(threads.map(make, calls))
+    assert all(answer.status < 500 for answer in answers), Counter(answer.status for answer in answers)
+    return answers
+
+
+def statuses(answers: Sequence[Answer]) -> Counter[int]:
+    return Counter(answer.status for answer in answers)
+
+
+def test_fifty_refreshes_with_one_token_are_one_lineage_and_the_client_stays_signed_in(world: World) -> None:
+    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+
+    answers = at_once([lambda: world.refresh(guest["refresh_token"])] * 50)
+
+    assert statuses(answers) == {200: 50}
+    assert len({answer.data["refreshToken"] for answer in answers}) == 1
+    assert {claims_of(answer.data["accessToken"])["gen"] for answer in answers} == {2}
+    assert world.refresh(answers[-1].data["refreshToken"]).status == 200
+
+
+def test_tabs_that_refresh_again_and_again_beside_one_another_stay_signed_in(world: World) -> None:
+    token = world.client.post_nothing("/auth/login_with_anonymous").data["refresh_token"]
+
+    for _ in range(5):
+        answers = at_once([partial(world.refresh, token)] * 8)
+        assert statuses(answers) == {200: 8}
+        token = answers[0].data["refreshToken"]
+
+
+def test_twenty_registrations_of_one_address_in_different_spellings_make_one_account(world: World) -> None:
+    email = world.email()
+    local, _, domain = email.partition("@")
+    spellings = [email, email.upper(), f" {email}", f"{local.title()}@{domain}", f"{local}@{domain.upper()}\t"]
+
+    def register(number: int) -> Callable[[], Answer]:
+        asked = {"email": spellings[number % 5], "password": PASSWORD, "name": f"The engines of {local}"}
+        if number % 3 == 0:
+            asked["username"] = world.username()
+        return partial(world.new_client().post, "/api/auth/register", asked)
+
+    answers = at_once([register(number) for number in range(20)])
+
+    assert statuses(answers) == {201: 1, 409: 19}
+    assert world.can_sign_in(email, PASSWORD)
+    [owner] = [item for item in world.items("Users") if item.get("email") == email]
+    founded = [item["pk"] for item in world.items("Organizations") if item.get("name") == owner["name"]]
+    assert founded == ([owner["organization_id"]] if "organization_id" in owner else []), "whoever lost founded nothing"
+
+
+def test_twenty_registrations_of_one_user_name_make_one_account(world: World) -> None:
+    username = world.username()
+    asked = [
+        {"username": spelling, "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+        for spelling in [username, username.upper()] * 10
+    ]
+
+    answers = at_once([partial(world.new_client().post, "/api/auth/register", body) for body in asked])
+
+    assert statuses(answers) == {201: 1, 409: 19}
+    lost = next(body for body, answer in zip(asked, answers, strict=True) if answer.status == 409)
+    assert world.item("Users", pk=f"EMAIL#{lost['email']}") is None, "whoever lost has taken nothing"
+
+
+def test_a_code_is_redeemed_once(world: World) -> None:
+    email, mail = world.enrol()
+    body = {"email": email, "otp": mail.code}
+
+    answers = at_once([lambda: world.new_client().post("/auth/verify_otp", body)] * 20)
+
+    assert statuses(answers) == {200: 1, 400: 19}
+    [winner] = [answer for answer in answers if answer.status == 200]
+    assert world.is_signed_in(winner.data["access_token"])
+
+
+def test_forty_wrong_codes_are_no_more_than_five_and_the_right_one_is_dead(world: World) -> None:
+    email, mail = world.enrol()
+    wrong = [f"{(int(mail.code) + number) % 1_000_000:06d}" for number in range(1, 41)]
+
+    answers = at_once(
+        [partial(world.new_client().post, "/auth/verify_otp", {"email": email, "otp": code}) for code in wrong]
+    )
+
+    assert statuses(answers) == {400: 40}
+    assert world.new_client().post("/auth/verify_otp", {"email": email, "otp": mail.code}).status == 400
+
+
+def test_forty_guesses_at_once_are_ten(world: World) -> None:
+    person = world.register()
+    guess = {"email": person.email, "password": OTHER_PASSWORD}
+
+    answers = at_once([lambda: world.client.post("/api/auth/login", guess)] * 40)
+
+    assert statuses(answers) == {400: 10, 429: 30}
+
+
+def test_one_of_several_resets_wins_and_its_password_is_the_password(world: World) -> None:
+    person = world.register()
+    token = world.ask_for_reset(person.email)
+    passwords = [f"Parallel-horse-{number}0" for number in range(1, 9)]
+
+    answers = at_once(
+        [
+            partial(world.new_client().post, "/api/auth/reset-password", {"token": token, "password": password})
+            for password in passwords
+        ]
+    )
+
+    assert statuses(answers) == {200: 1, 400: 7}
+    won = [world.can_sign_in(person.email, password) for password in passwords]
+    assert won == [answer.status == 200 for answer in answers]
+    assert not world.can_sign_in(person.email, person.password)
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_a_sign_out_wins_against_refreshes(world: World, round_: int) -> None:
+    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+    access, refresh = guest["access_token"], guest["refresh_token"]
+    calls: list[Callable[[], Answer]] = [lambda: world.refresh(refresh)] * 6
+    calls.insert(round_, lambda: world.client.get("/auth/logout", bearer=access))
+
+    answers = at_once(calls)
+
+    assert answers[round_].status == 200
+    refreshed = [answer for number, answer in enumerate(answers) if number != round_ and answer.status == 200]
+    for answer in refreshed:
+        assert world.client.get("/auth/logout", bearer=answer.data["accessToken"]).status == 401
+        assert world.refresh(answer.data["refreshToken"]).status == 401
+    assert world.refresh(refresh).status == 401
+
+
+def test_a_reset_wins_against_refreshes_and_sign_ins(world: World) -> None:
+    person = world.register()
+    token = world.ask_for_reset(person.email)
+    reset = {"token": token, "password": OTHER_PASSWORD}
+    old = {"email": person.email, "password": person.password}
+    calls: list[Callable[[], Answer]] = [
+        *[lambda: world.refresh(person.refresh_token)] * 3,
+        lambda: world.new_client().post("/api/auth/reset-password", reset),
+        *[lambda: world.new_client().post("/api/auth/login", old)] * 3,
+    ]
+
+    answers = at_once(calls)
+
+    assert answers[3].status == 200
+    for answer in [*answers[:3], *answers[4:]]:
+        if answer.status == 200:
+            assert not world.is_signed_in(answer.data["accessToken"])
+            assert world.refresh(answer.data["refreshToken"]).status == 401
+    assert not world.is_signed_in(person.access_token)
+    assert world.can_sign_in(person.email, OTHER_PASSWORD)
+
+
+def test_a_first_sign_in_with_google_makes_one_account_however_often_it_is_pressed(world: World) -> None:
+    email = world.email()
+    token = world.google_token(email=email)
+
+    answers = at_once([lambda: world.new_client().post("/api/auth/google", {"id_token": token})] * 10)
+
+    assert statuses(answers) == {200: 10}
+    assert len({answer.data["user"]["id"] for answer in answers}) == 1
+    assert len([item for item in world.items("Users") if item.get("email") == email]) == 1
+
+
+def test_a_sign_out_is_felt_by_every_reader_at_once(world: World) -> None:
+    person = world.register()
+    world.client.post_nothing("/api/auth/logout", bearer=person.access_token)
+
+    answers = at_once([lambda: world.me(person.access_token)] * 10)
+
+    assert statuses(answers) == {401: 10}
+
+
+def test_whatever_is_sent_twice_has_no_double_effect(world: World) -> None:
+    email = world.email()
+    asked = {"email": email, "password": PASSWORD, "name": "Alan Turing"}
+
+    registrations = at_once([lambda: world.new_client().post("/auth/register", asked)] * 2)
+    world.mail(email)
+    codes = at_once([lambda: world.new_client().post("/auth/otp", {"email": email})] * 2)
+    world.mail(email, nth=2)
+
+    assert statuses(registrations) == {200: 1, 409: 1}
+    assert statuses(codes) == {200: 1, 429: 1}
+    world.ask_for_reset(email)  # whatever else was queued would have come before
+    assert len(world.mails(email)) == 3

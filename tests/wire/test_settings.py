@@ -1,0 +1,204 @@
+"""What an operator chooses, as clients meet it: a second deployment with other settings than the template's."""
+
+import itertools
+import shlex
+from collections.abc import Callable, Iterator
+
+import jwt
+import pytest
+
+from tests.wire.client import Client
+from tests.wire.server import running_with_back_door
+from tests.wire.shapes import atourin_refusal, claims_of, snapotp_invalid
+from tests.wire.world import OTHER_PASSWORD, World
+
+CHOSEN = {
+    "PasswordHashCost": "10",
+    "ProductName": "Tram",
+    "CorsAllowOrigins": "https://app.example.com,https://admin.example.com",
+    "PublicUrl": "https://auth.example.com",
+    "TokenAudience": "tram-clients",
+    "TokenAlgorithm": "ES256",
+    "AccessTokenSeconds": "600",
+    "RefreshTokenSeconds": "7200",
+    "PasswordMinLength": "12",
+    "RequireVerifiedEmail": "true",
+    "InitialCreditBalance": "5000",
+    "PublishableKey": "sb_publishable_chosen",
+    "GoogleClientIds": "one.apps.example,two.apps.example",
+    "PasswordResetUrl": "https://app.example.com/reset?lang=id#/{token}",
+    "MailSenderName": "The tram",
+    "DefaultLocale": "id",
+    "LimitSignInAccountAndAddress": "3/60",
+    "LimitRegistration": "4/3600",
+    "LimitMailMinute": "2/60",
+}
+PASSWORD = "Correct-horse-42"
+
+
+@pytest.fixture(scope="module")
+def other_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], World]]:
+    """Makes worlds of a deployment with the chosen settings, each with a client address of its own."""
+    parameters = shlex.join(f"{name}={value}" for name, value in CHOSEN.items())
+    numbers = itertools.count(1)
+    with running_with_back_door(tmp_path_factory.mktemp("settings"), PARAMETERS=parameters) as (server, door):
+
+        def new_client() -> Client:
+            return Client(address=f"127.99.0.{next(numbers)}", port=server.port)
+
+        yield lambda: World(server=server, door=door, client=new_client(), new_client=new_client)
+
+
+@pytest.fixture
+def world(other_deployment: Callable[[], World]) -> World:
+    return other_deployment()
+
+
+def test_tokens_are_signed_so_that_others_can_verify_them(world: World) -> None:
+    person = world.register()
+
+    key_set = world.client.get("/.well-known/jwks.json")
+    same = world.client.get("/auth/v1/.well-known/jwks.json")
+
+    assert key_set.status == 200
+    assert key_set.headers["cache-control"] == "public, max-age=600"
+    assert key_set.raw == same.raw
+    [key] = key_set.json["keys"]
+    assert key.keys() == {"kty", "crv", "x", "y", "kid", "alg", "use"}
+    assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("EC", "P-256", "ES256", "sig")
+    header = jwt.get_unverified_header(person.access_token)
+    assert (header["alg"], header["kid"]) == ("ES256", key["kid"])
+    claims = jwt.decode(
+        person.access_token,
+        jwt.PyJWK(key).key,
+        algorithms=["ES256"],
+        audience="tram-clients",
+        issuer="https://auth.example.com",
+    )
+    assert claims["sub"] == person.user_id
+    assert world.is_signed_in(person.access_token)
+
+
+def test_a_token_of_the_other_algorithm_is_refused_though_we_could_have_signed_it(world: World) -> None:
+    person = world.register()
+
+    assert not world.is_signed_in(world.forge(person.access_token))
+
+
+def test_tokens_live_as_long_as_was_chosen(world: World) -> None:
+    person = world.register()
+    access, refresh = claims_of(person.access_token), claims_of(person.refresh_token)
+
+    answer = world.refresh(person.refresh_token)
+
+    assert access["exp"] - access["iat"] == 600
+    assert refresh["exp"] - refresh["iat"] == 7200
+    assert answer.data["expiresIn"] == 600
+
+
+def test_a_password_needs_as_many_characters_as_was_chosen(world: World) -> None:
+    asked = {"username": world.username(), "email": world.email(), "name": "Ada Lovelace"}
+
+    eleven = world.client.post("/api/auth/register", {**asked, "password": "eleven chr."})
+    twelve = world.client.post("/api/auth/register", {**asked, "password": "twelve chars"})
+
+    assert (eleven.status, twelve.status) == (400, 201)
+    assert eleven.json == snapotp_invalid("password")
+
+
+def test_a_password_opens_nothing_before_the_address_is_proved(world: World) -> None:
+    email, mail = world.enrol()
+    body = {"email": email, "password": PASSWORD}
+
+    before = world.client.post("/auth/login_with_email_password", body)
+    wrong = world.client.post("/auth/login_with_email_password", {"email": email, "password": OTHER_PASSWORD})
+    proof = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+    after = world.client.post("/auth/login_with_email_password", body)
+
+    assert before.status == 403
+    assert before.json == atourin_refusal(403, "Forbidden", "The e-mail address must be verified first")
+    assert wrong.status == 400
+    assert (proof.status, after.status) == (200, 200)
+
+
+def test_whoever_registers_is_asked_to_prove_the_address_in_every_contract(world: World) -> None:
+    person, other = world.register(), world.register_by_username()
+
+    for email in (person.email, other.email):
+        mail = world.mail(email)
+        assert mail.subject == "Konfirmasi alamat email Anda untuk Tram"
+        assert world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code}).status == 200
+        assert world.can_sign_in(email, PASSWORD)
+    assert world.is_signed_in(person.access_token)
+
+
+def test_an_account_starts_with_the_credit_that_was_chosen(world: World) -> None:
+    by_google = {"google_id": "g", "email": world.email(), "name": "Ada Lovelace"}
+
+    person = world.register_by_username()
+    google = world.client.post("/api/auth/google", by_google, apikey=world.api_keys()["secret_key"])
+
+    assert world.me(person.access_token).data["credit_balance"] == 5000
+    assert google.data["user"]["credit_balance"] == 5000
+
+
+@pytest.mark.parametrize(("audience", "status"), [("one.apps.example", 200), ("two.apps.example", 200), ("x", 401)])
+def test_google_is_believed_for_the_apps_that_were_chosen(world: World, audience: str, status: int) -> None:
+    token = world.google_token(email=world.email(), claims={"aud": audience, "azp": audience})
+
+    assert world.client.post("/api/auth/google", {"id_token": token}).status == status
+
+
+def test_the_key_that_was_chosen_is_the_one_that_counts(world: World) -> None:
+    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+    body, path = {"refresh_token": guest["refresh_token"]}, "/auth/v1/token?grant_type=refresh_token"
+
+    assert world.client.post(path, body, apikey="sb_publishable_local").status == 401
+    assert world.client.post(path, body, apikey="sb_publishable_chosen").status == 200
+
+
+def test_a_reset_mail_links_to_the_page_that_was_chosen_in_the_language_that_was_chosen(world: World) -> None:
+    email = world.email()
+    by_google = {"google_id": email, "email": email, "name": "Ada Lovelace"}
+    world.client.post("/api/auth/google", by_google, apikey=world.api_keys()["secret_key"])
+
+    world.client.post("/api/auth/forgot-password", {"email": email}, host="evil.example.com")
+
+    mail = world.mail(email)
+    assert mail.subject == "Atur ulang kata sandi Tram Anda"
+    [link] = [line for line in mail.text.splitlines() if line.startswith("https://")]
+    assert link.startswith("https://app.example.com/reset?lang=id#/")
+    token = link.rpartition("/")[2]
+    reset = {"token": token, "password": "Battery-staple-43"}
+    assert world.client.post("/api/auth/reset-password", reset).status == 200
+
+
+def test_limits_are_those_that_were_chosen(world: World) -> None:
+    wrong = {"email": world.email(), "password": OTHER_PASSWORD}
+    email = world.email()
+
+    guesses = [world.client.post("/api/auth/login", wrong).status for _ in range(4)]
+    guests = [world.client.post_nothing("/auth/login_with_anonymous").status for _ in range(5)]
+    codes = [world.client.post("/auth/otp", {"email": email}).status for _ in range(3)]
+
+    assert guesses == [400] * 3 + [429]
+    assert guests == [200] * 4 + [429]
+    assert codes == [200] * 2 + [429]
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("https://app.example.com", True),
+        ("https://admin.example.com", True),
+        ("https://evil.example.com", False),
+        ("https://app.example.com.evil.example", False),
+        ("http://app.example.com", False),
+        ("null", False),
+    ],
+)
+def test_only_the_origins_that_were_chosen_may_read_answers(world: World, origin: str, allowed: bool) -> None:  # noqa: FBT001
+    answer = world.client.get("/api/auth/me", origin=origin)
+
+    assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+    assert "access-control-allow-credentials" not in answer.headers

@@ -1,0 +1,341 @@
+"""One person through every door: the same account, sessions and limits, whichever contract speaks."""
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any, Final
+
+import bcrypt
+import pytest
+
+from tests.wire.client import Answer, Client
+from tests.wire.shapes import atourin_refusal, botlaunch_refusal, claims_of, gotrue_refusal, snapotp_refusal
+from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
+
+type Trade = Callable[[World, str], Answer]
+
+
+def by_botlaunch(client: Client, person: Person, password: str) -> Answer:
+    return client.post("/api/auth/login", {"email": person.email, "password": password})
+
+
+def by_username(client: Client, person: Person, password: str) -> Answer:
+    return client.post("/api/auth/login", {"username": person.username or person.email, "password": password})
+
+
+def by_email_as_username(client: Client, person: Person, password: str) -> Answer:
+    return client.post("/api/auth/login", {"username": person.email, "password": password})
+
+
+def by_atourin(client: Client, person: Person, password: str) -> Answer:
+    return client.post("/auth/login_with_email_password", {"email": person.email, "password": password})
+
+
+def by_legacy_door(client: Client, person: Person, password: str) -> Answer:
+    return client.post("/auth/verify_legacy_password", {"email": person.email, "password": password})
+
+
+DOORS: Final = (by_botlaunch, by_username, by_email_as_username, by_atourin, by_legacy_door)
+
+
+def access_token_of(answer: Answer) -> str:
+    """The access token of a session in whichever contract."""
+    session: Mapping[str, Any] = answer.json.get("data") or answer.json
+    return str(next(session[name] for name in ("accessToken", "token", "access_token") if name in session))
+
+
+def refresh_token_of(answer: Answer) -> str:
+    session: Mapping[str, Any] = answer.json.get("data") or answer.json
+    return str(next(session[name] for name in ("refreshToken", "refresh_token") if name in session))
+
+
+def at_botlaunch(world: World, token: str) -> Answer:
+    return world.client.post("/api/auth/refresh", {"refreshToken": token})
+
+
+def at_snapotp(world: World, token: str) -> Answer:
+    return world.client.post("/api/auth/refresh", {"refresh_token": token})
+
+
+def at_gotrue(world: World, token: str) -> Answer:
+    key = world.api_keys()["publishable_key"]
+    return world.client.post("/auth/v1/token?grant_type=refresh_token", {"refresh_token": token}, apikey=key)
+
+
+TRADES: Final = (at_botlaunch, at_snapotp, at_gotrue)
+
+
+class TestOneAccount:
+    @pytest.mark.parametrize("registered_at", ["BotLaunch", "SnapOTP", "Atourin"])
+    def test_who_registered_at_one_signs_in_at_every_other(self, world: World, registered_at: str) -> None:
+        match registered_at:
+            case "BotLaunch":
+                person = world.register()
+            case "SnapOTP":
+                person = world.register_by_username()
+            case _:
+                email, _ = world.enrol()
+                person = Person(email=email, password=PASSWORD, name="Alan Turing", access_token="", refresh_token="")
+
+        answers = [door(world.client, person, person.password) for door in DOORS]
+
+        assert [answer.status for answer in answers] == [200] * len(DOORS)
+        assert len({claims_of(access_token_of(answer))["sub"] for answer in answers}) == 1
+        assert all(world.is_signed_in(access_token_of(answer)) for answer in answers)
+
+    def test_the_faces_of_an_account_stay_the_same(self, world: World) -> None:
+        person = world.register_by_username()
+        body = {"email": person.email, "password": person.password}
+
+        of_botlaunch = [world.client.post("/api/auth/login", body).data["user"] for _ in range(2)]
+        of_snapotp = [by_username(world.client, person, person.password).data["user"] for _ in range(2)]
+        of_atourin = [by_atourin(world.client, person, person.password).data["user"] for _ in range(2)]
+
+        assert of_botlaunch[0] == of_botlaunch[1]
+        assert of_snapotp[0] == of_snapotp[1]
+        assert of_atourin[0] == of_atourin[1]
+        assert of_atourin[0]["id"] == person.user_id
+
+    def test_a_password_set_at_one_is_the_password_at_all(self, world: World) -> None:
+        person = world.register_by_username()
+
+        token = world.ask_for_reset(person.email)
+        world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
+
+        for door in DOORS:
+            assert door(world.client, person, person.password).status == 400
+            assert door(world.client, person, OTHER_PASSWORD).status == 200
+
+
+class TestOneSession:
+    @pytest.mark.parametrize("first", TRADES)
+    @pytest.mark.parametrize("second", TRADES)
+    def test_one_family_whichever_door_refreshes_it(self, world: World, first: Trade, second: Trade) -> None:
+        guest = world.client.post_nothing("/auth/login_with_anonymous")
+        session_id = claims_of(access_token_of(guest))["session_id"]
+
+        one = first(world, refresh_token_of(guest))
+        again = second(world, refresh_token_of(guest))
+        two = second(world, refresh_token_of(one))
+
+        assert (one.status, again.status, two.status) == (200, 200, 200)
+        assert refresh_token_of(again) == refresh_token_of(one), "a double click at two doors has one outcome"
+        assert {claims_of(access_token_of(answer))["session_id"] for answer in (one, again, two)} == {session_id}
+        assert claims_of(access_token_of(two))["gen"] == 3
+
+    @pytest.mark.parametrize("thief", TRADES)
+    def test_a_stolen_token_ends_the_session_at_every_door(self, world: World, thief: Trade) -> None:
+        first = newest = refresh_token_of(world.client.post_nothing("/auth/login_with_anonymous"))
+        for trade in TRADES:
+            newest = refresh_token_of(trade(world, newest))
+
+        assert thief(world, first).status in {400, 401}
+        assert [trade(world, newest).status for trade in TRADES] == [401, 401, 400]
+
+    @pytest.mark.parametrize("contract", ["BotLaunch", "Atourin"])
+    @pytest.mark.parametrize("door", [by_botlaunch, by_username, by_atourin])
+    def test_signing_out_at_one_is_signing_out_at_all(
+        self, world: World, contract: str, door: Callable[[Client, Person, str], Answer]
+    ) -> None:
+        person = world.register()
+        session = door(world.client, person, person.password)
+        token = access_token_of(session)
+
+        if contract == "BotLaunch":
+            assert world.client.post_nothing("/api/auth/logout", bearer=token).status == 200
+        else:
+            assert world.client.get("/auth/logout", bearer=token).status == 200
+
+        assert not world.is_signed_in(token)
+        assert world.client.get("/auth/logout", bearer=token).status == 401
+        assert world.client.post_nothing("/api/auth/logout", bearer=token).status == 401
+        assert [trade(world, refresh_token_of(session)).status for trade in TRADES] == [401, 401, 400]
+        assert world.is_signed_in(person.access_token), "another session of the same person goes on"
+
+
+class TestOneBudget:
+    def test_ten_wrong_passwords_are_ten_wherever_they_were_tried(self, world: World) -> None:
+        person = world.register_by_username()
+
+        answers = [DOORS[number % len(DOORS)](world.client, person, OTHER_PASSWORD) for number in range(10)]
+        over = [door(world.client, person, person.password) for door in DOORS]
+
+        assert [answer.status for answer in answers] == [400] * 10
+        assert [answer.status for answer in over] == [429] * len(DOORS)
+        assert all(1 <= int(answer.headers["retry-after"]) <= 900 for answer in over)
+        assert over[0].json == botlaunch_refusal(429, "Too Many Requests")
+        assert over[1].json == over[2].json == snapotp_refusal()
+        assert over[3].json == over[4].json == atourin_refusal(429, "Too Many Requests")
+
+    def test_a_change_of_password_shares_the_budget(self, world: World) -> None:
+        person = world.register()
+        guess = {"current_password": "not-this-one", "new_password": OTHER_PASSWORD}
+
+        guesses = [
+            world.client.post("/api/auth/change-password", guess, bearer=person.access_token).status for _ in range(11)
+        ]
+
+        assert guesses == [400] * 10 + [429]
+        assert by_botlaunch(world.client, person, person.password).status == 429
+
+    def test_an_unknown_name_runs_out_like_a_known_one(self, world: World) -> None:
+        nobody = Person(email=world.email(), password="", name="", access_token="", refresh_token="")
+
+        statuses = [by_botlaunch(world.client, nobody, OTHER_PASSWORD).status for _ in range(12)]
+
+        assert statuses == [400] * 10 + [429] * 2
+
+    def test_what_headers_say_of_addresses_changes_nothing(self, world: World) -> None:
+        person = world.register()
+        names = ("x_forwarded_for", "forwarded", "x_real_ip", "client_ip", "true_client_ip", "cf_connecting_ip")
+        more = ("x_client_ip", "x_originating_ip", "x_remote_ip", "x_cluster_client_ip", "via", "x_forwarded_host")
+
+        def guess(number: int) -> int:
+            headers = dict.fromkeys((*names, *more), f"198.51.100.{number}")
+            body = {"email": person.email, "password": OTHER_PASSWORD}
+            return world.client.post("/api/auth/login", body, **headers).status
+
+        assert [guess(number) for number in range(12)] == [400] * 10 + [429] * 2
+
+    def test_a_stranger_does_not_lock_the_owner_out(self, world: World) -> None:
+        person, other = world.register(), world.register()
+        home = world.new_client()
+        assert by_botlaunch(home, person, person.password).status == 200
+
+        strangers = [world.new_client() for _ in range(6)]
+        guesses = [by_atourin(stranger, person, OTHER_PASSWORD).status for stranger in strangers[:5] for _ in range(10)]
+
+        assert guesses == [400] * 50
+        assert by_atourin(strangers[5], person, person.password).status == 429
+        assert by_botlaunch(home, person, person.password).status == 200, "from where they signed in before"
+        assert world.is_signed_in(person.access_token)
+        assert by_botlaunch(strangers[0], other, other.password).status == 200
+        token = world.ask_for_reset(person.email)
+        reset = world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
+        assert reset.status == 200
+        assert by_botlaunch(world.new_client(), person, OTHER_PASSWORD).status == 200
+
+    def test_spraying_meets_a_limit(self, world: World) -> None:
+        statuses = [
+            world.client.post("/auth/verify_otp", {"email": world.email(), "otp": "123456"}).status for _ in range(101)
+        ]
+
+        assert statuses == [400] * 100 + [429]
+        resident = world.register()
+        assert by_botlaunch(world.client, resident, resident.password).status == 429
+
+    def test_registrations_and_guests_share_a_limit(self, world: World) -> None:
+        asked = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+        botlaunch = {name: value for name, value in asked.items() if name != "username"}
+        google = {"google_id": "limit", "email": world.email(), "name": "Ada Lovelace"}
+
+        assert world.client.post("/api/auth/register", asked).status == 201
+        guests = [world.client.post_nothing("/auth/login_with_anonymous").status for _ in range(29)]
+        over = [
+            world.client.post("/api/auth/register", {**asked, "email": world.email()}),
+            world.client.post("/api/auth/register", {**botlaunch, "email": world.email()}),
+            world.client.post("/auth/register", {**botlaunch, "email": world.email()}),
+            world.client.post_nothing("/auth/login_with_anonymous"),
+            world.client.post("/api/auth/google", google, apikey=world.api_keys()["secret_key"]),
+        ]
+
+        assert guests == [200] * 29
+        assert [answer.status for answer in over] == [429] * 5
+        assert all(1 <= int(answer.headers["retry-after"]) <= 3600 for answer in over)
+
+    def test_mails_from_one_client_meet_a_limit_whatever_the_kind(self, world: World) -> None:
+        kinds = ("/auth/otp", "/api/auth/forgot-password")
+
+        statuses = [world.client.post(kinds[number % 2], {"email": world.email()}).status for number in range(31)]
+
+        assert statuses == [200] * 30 + [429]
+
+    def test_a_session_is_refreshed_as_often_as_it_likes(self, world: World) -> None:
+        token = refresh_token_of(world.client.post_nothing("/auth/login_with_anonymous"))
+
+        for number in range(40):
+            answer = TRADES[number % 3](world, token)
+            assert answer.status == 200
+            token = refresh_token_of(answer)
+
+
+def test_a_refusal_of_one_token_is_worded_by_each_contract(world: World, resident: Person) -> None:
+    expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
+
+    botlaunch = world.client.post_nothing("/api/auth/logout", bearer=expired)
+    snapotp = world.me(expired)
+    atourin = world.client.get("/auth/logout", bearer=expired)
+    gotrue = at_gotrue(world, expired)
+
+    said = "The access token has expired"
+    assert botlaunch.json == botlaunch_refusal(401, "Token Expired", said)
+    assert snapotp.json == snapotp_refusal(said)
+    assert atourin.json == atourin_refusal(401, "Unauthorized", said)
+    assert gotrue.json == gotrue_refusal(400, "refresh_token_not_found")
+
+
+class TestTime:
+    """Who exists, and how, cannot be told from how long the answer takes (security.md 28, 30, 31)."""
+
+    ROUNDS: Final = 12
+    TRIES: Final = 3
+
+    def ratios(
+        self, world: World, kinds: Mapping[str, Callable[[], str]], ask: Callable[[Client, str], Answer]
+    ) -> dict[str, float]:
+        """The median time of each kind of address over that of the first, taken in turns."""
+        seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+        statuses: set[int] = set()
+        for _ in range(self.ROUNDS):
+            for kind, email_of in kinds.items():
+                answer = ask(world.new_client(), email_of())
+                seconds[kind].append(answer.seconds)
+                statuses.add(answer.status)
+        assert len(statuses) == 1
+        first = median(next(iter(seconds.values())))
+        return {kind: median(taken) / first for kind, taken in seconds.items()}
+
+    def assert_alike(
+        self, world: World, kinds: Mapping[str, Callable[[], str]], ask: Callable[[Client, str], Answer]
+    ) -> None:
+        seen = []
+        for _ in range(self.TRIES):  # the machine does other things, too
+            seen.append(self.ratios(world, kinds, ask))
+            if all(0.7 <= ratio <= 1.4 for ratio in seen[-1].values()):
+                return
+        pytest.fail(f"how long an answer takes tells them apart: {seen}")
+
+    def registered_with_google(self, world: World) -> str:
+        email = world.email()
+        token = world.google_token(email=email)
+        assert world.new_client().post("/api/auth/google", {"id_token": token}).status == 200
+        return email
+
+    def test_a_wrong_password_takes_as_long_whoever_it_is_for(self, world: World) -> None:
+        slower = bcrypt.hashpw(b"whatever", bcrypt.gensalt(8, prefix=b"2a")).decode()
+        accounts = {
+            "known": world.register().email,
+            "legacy, fast": world.inherit("md5:5f4dcc3b5aa765d61d8327deb882cf99"),
+            "legacy, slower": world.inherit(slower),
+            "without a password": self.registered_with_google(world),
+            "with a junk hash": world.inherit("junk"),
+        }
+        kinds: dict[str, Callable[[], str]] = {
+            kind: itertools.repeat(email).__next__ for kind, email in accounts.items()
+        }
+
+        def guess(client: Client, email: str) -> Answer:
+            return client.post("/auth/login_with_email_password", {"email": email, "password": OTHER_PASSWORD})
+
+        self.assert_alike(world, {**kinds, "unknown": world.email}, guess)
+
+    @pytest.mark.parametrize("path", ["/api/auth/forgot-password", "/auth/otp"])
+    def test_asking_for_mail_takes_as_long_whoever_it_is_for(self, world: World, path: str) -> None:
+        known = iter([self.registered_with_google(world) for _ in range(self.ROUNDS * self.TRIES)])
+
+        self.assert_alike(
+            world,
+            {"known": known.__next__, "unknown": world.email},
+            lambda client, email: client.post(path, {"email": email}),
+        )
