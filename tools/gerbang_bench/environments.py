@@ -1,0 +1,191 @@
+"""One execution environment, as Lambda keeps them: a process, its init, its invocations.
+
+INIT is from the start of the process to its first request for an event, as Lambda's own Init Duration. The process has
+a core to itself; whatever plays Lambda and AWS is on the others.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from gerbang_bench.runtime_api import Message, RuntimeApi, Silent
+
+_NANOSECONDS_PER_MS: Final = 1e6
+
+_PYTHON: Final[str] = getattr(sys, "_base_executable", sys.executable)
+"""Not the virtual environment's, which has this project on its path."""
+
+# What /var/runtime/bootstrap does: the search path of Lambda's Python, then its runtime client.
+_BOOTSTRAP: Final = """
+import os, site, sys
+task, opt, runtime = (os.environ.pop(name) for name in ("BENCH_TASK", "BENCH_OPT", "BENCH_RUNTIME"))
+sys.path[:0] = [task, opt + "/python/lib/python3.13/site-packages", opt + "/python", runtime]
+for folder in sys.path[:3]:
+    site.addsitedir(folder)
+from awslambdaric.__main__ import main
+main(["awslambdaric", os.environ["_HANDLER"]])
+"""
+
+
+class Failed(Exception):
+    """A function's process ended, or its handler raised; the message holds what it said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What is run: code, layers, handler, settings."""
+
+    name: str
+    task: Path
+    opt: Path
+    handler: str = "app.handler"
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A start: what Lambda calls INIT."""
+
+    ms: float
+    cpu_ms: float
+    """Of all threads, by the first request for an event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One event and its answer."""
+
+    ms: float
+    """From handing the event over to the arrival of its answer."""
+    cpu_ms: float
+    """Of all threads, until the next request for an event."""
+    answer: Any
+
+
+class Environment:
+    """A running execution environment; a context manager, at whose end the process is gone."""
+
+    def __init__(self, deployed: Deployed, *, runtime: Path, variables: Mapping[str, str], core: int) -> None:
+        """Start the process on one *core*; *runtime* holds Lambda's runtime client, *variables* point at AWS.
+
+        Raises:
+            Failed: it ended, or its handler could not be imported.
+        """
+        self._deployed, self._served = deployed, 0
+        self._api = RuntimeApi()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the environment
+        environment = _lambdas_own(deployed, self._api.address) | dict(deployed.variables) | dict(variables)
+        environment |= {"BENCH_TASK": str(deployed.task), "BENCH_OPT": str(deployed.opt), "BENCH_RUNTIME": str(runtime)}
+        started_at_ns, self._process = self._spawn(environment, core)
+        self.start: Final = Start(ms=(self._next() - started_at_ns) / _NANOSECONDS_PER_MS, cpu_ms=self._cpu_ms())
+
+    def invoke(self, event: Any) -> Invocation:
+        """Hand over an event and return what came of it.
+
+        Raises:
+            Failed: the handler raised, or the process ended.
+        """
+        cpu_before_ms = self._cpu_ms()
+        left_at_ns = self._api.hand_over(event, self._served)
+        self._served += 1
+        message = self._receive()
+        self._api.reply(202)
+        if not message.is_an_answer:
+            raise Failed(f"{self._deployed.name}: {message.body.decode(errors='replace')[:2000]}{self.said()}")
+        self._next()
+        return Invocation(
+            ms=(message.arrived_at_ns - left_at_ns) / _NANOSECONDS_PER_MS,
+            cpu_ms=self._cpu_ms() - cpu_before_ms,
+            answer=json.loads(message.body),
+        )
+
+    def peak_mb(self) -> float:
+        """Return the most memory that the process has had resident, in MB (2^20 bytes), as Lambda reports it."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._api.close()
+        self._log.close()
+
+    def _spawn(self, environment: Mapping[str, str], core: int) -> tuple[int, subprocess.Popen[bytes]]:
+        own = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {core})  # of this thread, and what it starts
+        try:
+            started_at_ns = time.perf_counter_ns()
+            process = subprocess.Popen(
+                [_PYTHON, "-I", "-S", "-c", _BOOTSTRAP],
+                env=environment,
+                cwd=self._deployed.task,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        finally:
+            os.sched_setaffinity(0, own)
+        return started_at_ns, process
+
+    def _next(self) -> int:
+        message = self._receive()
+        if not message.asks_for_an_event:
+            raise Failed(f"{self._deployed.name}: {message.body.decode(errors='replace')[:2000]}{self.said()}")
+        return message.arrived_at_ns
+
+    def _receive(self) -> Message:
+        try:
+            return self._api.receive()
+        except Silent as silence:
+            raise Failed(f"{self._deployed.name}: {silence}{self.said()}") from silence
+
+    def said(self) -> str:
+        """Return the end of what the process has written to its log."""
+        self._log.seek(0)
+        return "\n" + self._log.read()[-4000:].decode(errors="replace")
+
+    def _cpu_ms(self) -> float:
+        """Return what the process has computed, threads that are gone included (clock_getcpuclockid(3))."""
+        clock_of_process = (~self._process.pid << 3) | 2
+        return time.clock_gettime_ns(clock_of_process) / _NANOSECONDS_PER_MS
+
+
+def _lambdas_own(deployed: Deployed, api: str) -> dict[str, str]:
+    """Return the variables that Lambda sets by itself."""
+    return {
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
+        "AWS_LAMBDA_FUNCTION_NAME": deployed.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{deployed.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
+        "AWS_LAMBDA_RUNTIME_API": api,
+        "AWS_REGION": "eu-west-1",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_SESSION_TOKEN": "bench",
+        "HOME": "/tmp",  # noqa: S108 - as on Lambda
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": str(deployed.task),
+        "LANG": "en_US.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "TZ": ":UTC",
+        "_HANDLER": deployed.handler,
+    }

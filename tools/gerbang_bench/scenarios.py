@@ -1,0 +1,252 @@
+"""For each function, events that succeed, one after the other: a generator that is sent each answer.
+
+What is measured is the ordinary case: the right password, a live token. A function without a scenario of its own is
+given an event out of `events/`, which it may refuse but not fail at.
+"""
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Final
+
+from gerbang_bench.builds import ROOT
+from gerbang_bench.worlds import OTHER_PASSWORD, PASSWORD, Person, World
+
+type Event = dict[str, Any]
+type Scenario = Generator[Event, Any]
+
+NOT_FOUND: Final = 404
+REFUSED: Final = 400
+
+
+class Unsuccessful(Exception):
+    """An answer is not what its event should have had; the message holds it."""
+
+
+def request(path: str, body: Mapping[str, Any] | None = None, *, source: str, **headers: str) -> Event:
+    """Return an event of API Gateway (HTTP API, payload format 2.0): POST with a body, GET without."""
+    method = "GET" if body is None else "POST"
+    path, _, query = path.partition("?")
+    event: Event = {
+        "version": "2.0",
+        "routeKey": f"ANY {path}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {
+            "accept": "application/json",
+            "content-type": "application/json",
+            "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        },
+        "requestContext": {
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": source},
+            "requestId": "qN/PUjW/o4VCjL0=",
+            "stage": "$default",
+        },
+        "isBase64Encoded": False,
+    }
+    if query:
+        event["queryStringParameters"] = dict([query.split("=", 1)])
+    if body is not None:
+        event["body"] = json.dumps(body)
+    return event
+
+
+def _data(answer: Any) -> Any:
+    body = json.loads(answer["body"])
+    return body.get("data", body)
+
+
+def _signing_in(path: str) -> Callable[[World], Scenario]:
+    def scenario(world: World) -> Scenario:
+        person = world.person()
+        while True:
+            yield request(path, {"email": person.email, "password": PASSWORD}, source=world.client_address())
+
+    return scenario
+
+
+def _register(world: World) -> Scenario:
+    while True:
+        body = {"email": world.email(), "password": PASSWORD, "name": "Violet Tram"}
+        yield request("/api/auth/register", body, source=world.client_address())
+
+
+def _enrol(world: World) -> Scenario:
+    while True:
+        body = {"email": world.email(), "password": PASSWORD, "name": "Violet Tram"}
+        yield request("/auth/register", body, source=world.client_address())
+
+
+def _refresh(world: World) -> Scenario:
+    token = world.person().refresh_token
+    while True:
+        answer = yield request("/api/auth/refresh", {"refreshToken": token}, source=world.client_address())
+        token = _data(answer)["refreshToken"]
+
+
+def _token(world: World) -> Scenario:
+    token = world.person().refresh_token
+    path, key = "/auth/v1/token?grant_type=refresh_token", world.publishable_key
+    while True:
+        answer = yield request(path, {"refresh_token": token}, source=world.client_address(), apikey=key)
+        token = _data(answer)["refresh_token"]
+
+
+def _me(world: World) -> Scenario:
+    bearer = f"Bearer {world.person().access_token}"
+    while True:
+        yield request("/api/auth/me", source=world.client_address(), authorization=bearer)
+
+
+def _logging_out(path: str, body: Mapping[str, Any] | None) -> Callable[[World], Scenario]:
+    def scenario(world: World) -> Scenario:
+        person = world.person()
+        while True:
+            bearer = f"Bearer {world.access_token(person)}"
+            yield request(path, body, source=world.client_address(), authorization=bearer)
+
+    return scenario
+
+
+def _change_password(world: World) -> Scenario:
+    person, old, new = world.person(), PASSWORD, OTHER_PASSWORD
+    while True:
+        body = {"current_password": old, "new_password": new}
+        bearer = f"Bearer {person.access_token}"
+        yield request("/api/auth/change-password", body, source=world.client_address(), authorization=bearer)
+        old, new = new, old
+
+
+def _reset_password(world: World) -> Scenario:
+    person = world.person()
+    while True:
+        body = {"token": world.reset_token(person), "password": PASSWORD}
+        yield request("/api/auth/reset-password", body, source=world.client_address())
+
+
+def _verify_otp(world: World) -> Scenario:
+    person = world.person()
+    while True:
+        body = {"email": person.email, "otp": world.code(person)}
+        yield request("/auth/verify_otp", body, source=world.client_address())
+
+
+def _asking_for_mail(path: str) -> Callable[[World], Scenario]:
+    def scenario(world: World) -> Scenario:
+        while True:
+            yield request(path, {"email": world.email()}, source=world.client_address())
+
+    return scenario
+
+
+def _guest(world: World) -> Scenario:
+    while True:
+        yield request("/auth/login_with_anonymous", {}, source=world.client_address())
+
+
+def _google(world: World) -> Scenario:
+    while True:
+        body = {"id_token": world.google_token()}
+        yield request("/api/auth/google", body, source=world.client_address())
+
+
+def _organization(world: World) -> Scenario:
+    person = world.person()
+    event = request("/api/organization", source=world.client_address())
+    caller = {"organizationId": person.organization_id, "role": "CLIENT_OWNER"}
+    event["requestContext"]["authorizer"] = {"lambda": caller}
+    while True:
+        yield event
+
+
+def _authorizer(world: World) -> Scenario:
+    person = world.person()
+    event = request(
+        "/api/organization",
+        source=world.client_address(),
+        authorization=f"Bearer {person.access_token}",
+        x_organization_id=person.organization_id,
+    )
+    event["type"] = "REQUEST"
+    while True:
+        yield event
+
+
+def _mailer(world: World) -> Scenario:
+    person = world.person()
+    while True:
+        yield {"Records": [_record(world, person)]}
+
+
+def _record(world: World, person: Person) -> dict[str, Any]:
+    return {
+        "messageId": "059f36b4-87a3-44ab-83d2-661975780001",
+        "body": world.wish(person),
+        "attributes": {"SentTimestamp": str(world.now_ms())},
+        "eventSource": "aws:sqs",
+    }
+
+
+def _default(world: World) -> Scenario:
+    while True:
+        yield request("/nothing/here", source=world.client_address())
+
+
+_OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
+    "api/auth/change-password": _change_password,
+    "api/auth/forgot-password": _asking_for_mail("/api/auth/forgot-password"),
+    "api/auth/google": _google,
+    "api/auth/login": _signing_in("/api/auth/login"),
+    "api/auth/logout": _logging_out("/api/auth/logout", {}),
+    "api/auth/me": _me,
+    "api/auth/refresh": _refresh,
+    "api/auth/register": _register,
+    "api/auth/reset-password": _reset_password,
+    "api/organization": _organization,
+    "auth/login_with_anonymous": _guest,
+    "auth/login_with_email_password": _signing_in("/auth/login_with_email_password"),
+    "auth/logout": _logging_out("/auth/logout", None),
+    "auth/otp": _asking_for_mail("/auth/otp"),
+    "auth/register": _enrol,
+    "auth/v1/token": _token,
+    "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),
+    "auth/verify_otp": _verify_otp,
+    "authorizer": _authorizer,
+    "default": _default,
+    "mailer": _mailer,
+}
+
+_EXPECTED: Final = {"default": NOT_FOUND}
+"""Statuses of answers that are no success and right all the same."""
+
+
+_NOT_INVOKED: Final = frozenset({"rotation"})
+"""Functions that are only started: Secrets Manager calls this one four times a year."""
+
+
+def scenario_of(folder: str, world: World) -> Scenario | None:
+    """Return the events of a function, None if there are none for it anywhere."""
+    if folder in _OWN:
+        return _OWN[folder](world)
+    if folder in _NOT_INVOKED:
+        return None
+    files = sorted((ROOT / "events" / folder).glob("*.json"))
+    return _the_same(json.loads(files[0].read_text("utf-8"))) if files else None
+
+
+def check(folder: str, answer: Any) -> None:
+    """Look whether an answer is what it should be.
+
+    Raises:
+        Unsuccessful: it is not.
+    """
+    status = answer.get("statusCode", 200) if isinstance(answer, dict) else 200
+    expected = _EXPECTED.get(folder)
+    right = status == expected if expected else status < REFUSED or (folder not in _OWN and status < 500)  # noqa: PLR2004
+    if not right or answer.get("isAuthorized") is False or answer.get("batchItemFailures"):
+        raise Unsuccessful(f"{folder}: {json.dumps(answer)[:1000]}")
+
+
+def _the_same(event: Event) -> Scenario:
+    while True:
+        yield event

@@ -1,0 +1,143 @@
+"""What events are about: people with sessions, organisations and codes, made by the services of this very source."""
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import botocore.session
+from gerbang import runtime
+from gerbang.clock import system_clock
+from gerbang.mail_queue import MailKind, MailWish
+from gerbang.registration import NewAccount
+from gerbang.sessions import Client
+from gerbang_local.google import StandInIssuer
+from gerbang_local.template import Resource
+
+PASSWORD: Final = "Violet-tram-42"  # noqa: S105 - of people who do not exist
+OTHER_PASSWORD: Final = "Silver-ferry-43"  # noqa: S105
+
+_CODE: Final = re.compile(r"^([0-9]{6})$", re.MULTILINE)
+_RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9_-]{64})$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody registered, with a session that is open."""
+
+    email: str
+    organization_id: str
+    access_token: str
+    refresh_token: str
+
+
+def make_tables(tables: list[Resource], endpoint: str) -> None:
+    """Make the template's tables at a DynamoDB Local, each named by its logical id; those that are there stay."""
+    session = botocore.session.get_session()
+    client: Any = session.create_client(
+        "dynamodb",
+        region_name="eu-west-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="bench",
+        aws_secret_access_key="bench",  # noqa: S106
+    )
+    present = set(client.list_tables()["TableNames"])
+    for table in tables:
+        if table.logical_id not in present:
+            client.create_table(
+                TableName=table.logical_id,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=table.properties["AttributeDefinitions"],
+                KeySchema=table.properties["KeySchema"],
+            )
+
+
+class World:
+    """Makes people and what they hold. There is one to a process: the services read its environment."""
+
+    def __init__(self, variables: Mapping[str, str], last_mail: Callable[[], str]) -> None:
+        """Take a function's environment, which becomes this process's, and what returns the text mailed last."""
+        own = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "eu-west-1"}
+        os.environ.update(
+            {**variables, **own} | {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}
+        )
+        self.publishable_key: Final = variables["PUBLISHABLE_KEY"]
+        self._google: Final = StandInIssuer(variables["GOOGLE_CLIENT_IDS"])
+        self._last_mail = last_mail
+        self._numbers = itertools.count(1)
+        self._run = uuid4().hex[:8]
+
+    def email(self) -> str:
+        """Return an address that nobody has."""
+        return f"person-{self._run}-{next(self._numbers)}@example.com"
+
+    def client_address(self) -> str:
+        """Return an address to call from: limits are counted by it, and no event is to meet one."""
+        number = next(self._numbers)
+        return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"  # the /64 is what is counted
+
+    def person(self) -> Person:
+        """Register somebody with an organisation. One password hash."""
+        email = self.email()
+        made = runtime.registration().register(
+            NewAccount(email=email, password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
+            Client(address=self.client_address()),
+            runtime.password_policy(),
+        )
+        tokens = made.signed_in.tokens
+        return Person(
+            email=email,
+            organization_id="" if made.organization is None else made.organization.organization_id,
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+        )
+
+    def access_token(self, person: Person) -> str:
+        """Open another session of a person and return its access token. No hash."""
+        sessions = runtime.sessions()
+        user = sessions.authenticate(person.access_token).user
+        return sessions.open(user, Client(address=self.client_address()), "password").tokens.access_token
+
+    def code(self, person: Person) -> str:
+        """Have a one-time code mailed to a person and return it."""
+        return self._mailed(person, MailKind.SIGN_IN_CODE, _CODE)
+
+    def reset_token(self, person: Person) -> str:
+        """Have a reset token mailed to a person and return it."""
+        return self._mailed(person, MailKind.PASSWORD_RESET, _RESET_TOKEN)
+
+    def google_token(self) -> str:
+        """Return an ID token of somebody who has not signed in before."""
+        number = next(self._numbers)
+        asked = {"google_id": str(number), "email": self.email(), "name": "Violet Tram"}
+        return self._google.id_token(asked)
+
+    def google_keys(self) -> dict[str, Any]:
+        """Return the keys that these tokens verify with."""
+        return self._google.key_set()
+
+    def wish(self, person: Person) -> str:
+        """Return the text of a queued wish to mail a person a code."""
+        wish = MailWish(wish_id=str(uuid4()), kind=MailKind.SIGN_IN_CODE, email=person.email, locale=None)
+        return wish.to_json()
+
+    @staticmethod
+    def now_ms() -> int:
+        """Return the time, in milliseconds since 1970."""
+        return int(system_clock().timestamp() * 1000)
+
+    def _mailed(self, person: Person, kind: MailKind, pattern: re.Pattern[str]) -> str:
+        wish = MailWish(wish_id=str(uuid4()), kind=kind, email=person.email, locale=None)
+        runtime.mailer().deliver(wish, wished_at=system_clock())
+        found = pattern.search(self._last_mail())
+        if found is None:
+            raise LookupError("the mail holds no code")
+        return found[1]
+
+
+def text_of_mail(asked: Mapping[str, Any]) -> str:
+    """Return the plain text of a SendEmail request."""
+    return str(asked["Content"]["Simple"]["Body"]["Text"]["Data"])
