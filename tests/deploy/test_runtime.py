@@ -1,6 +1,7 @@
 """Every function as built, initialised and invoked under Lambda's own runtime interface client.
 
 So an import that no layer has cannot ship. AWS is moto, as a server, with the stack in it that CloudFormation makes.
+Each function gets each of its events of `events/`, too, and answers what the event is named after.
 """
 
 import json
@@ -19,7 +20,7 @@ from moto.sesv2.responses import SESV2Response
 from tests.build.artefacts import build_for, this_machine
 from tests.deploy.doors import Doors
 from tests.deploy.lambda_runtime import FunctionFailed, Mounts, RunningFunction
-from tests.deploy.stacks import Stack, created_stack, written
+from tests.deploy.stacks import ROOT, Stack, created_stack, written
 from tests.deploy.walk import PARAMETERS, World, everything, published
 
 pytestmark = [
@@ -28,6 +29,59 @@ pytestmark = [
 ]
 
 FUNCTIONS: Final = sorted(written("AWS::Serverless::Function"))
+FOLDERS: Final = {
+    str(resource.properties["CodeUri"]).removeprefix("functions/"): name
+    for name, resource in written("AWS::Serverless::Function").items()
+}
+"""Logical ids by the folder of `functions/`, which is that of `events/`, too."""
+
+INVALID_TOKEN: Final = "The token is not valid"
+
+ANSWERED: Final[dict[str, tuple[int, str]]] = {
+    "api/auth/change-password/no_session": (401, INVALID_TOKEN),
+    "api/auth/forgot-password/unknown_address": (200, "If the address has an account"),
+    "api/auth/google/trusted_back_end_without_its_key": (401, "the secret API key, is required"),
+    "api/auth/google/without_proof": (401, "An id_token, or"),
+    "api/auth/login/form": (415, "The body must be sent as application/json"),
+    "api/auth/login/preflight": (204, ""),
+    "api/auth/login/unknown_account": (400, "Invalid email or password"),
+    "api/auth/login/unknown_user_name": (400, "Invalid username or password"),
+    "api/auth/logout/no_session": (401, INVALID_TOKEN),
+    "api/auth/me/no_session": (401, INVALID_TOKEN),
+    "api/auth/me/no_token": (401, "A bearer token is required"),
+    "api/auth/refresh/unknown_token": (401, INVALID_TOKEN),
+    "api/auth/register/new_account": (201, "Registration successful"),
+    "api/auth/register/new_user_name": (201, '"username":"'),
+    "api/auth/register/weak_password": (400, '"field":"password"'),
+    "api/auth/reset-password/unknown_token": (400, "The reset token is wrong"),
+    "api/organization/organization_that_is_gone": (403, "You do not belong to this organisation"),
+    "auth/login_with_anonymous/guest": (200, "Success login anonymous"),
+    "auth/login_with_email_password/unknown_account": (400, "Invalid email or password"),
+    "auth/logout/no_session": (401, INVALID_TOKEN),
+    "auth/otp/unknown_address": (200, "Success send OTP"),
+    "auth/register/new_account": (200, "Pendaftaran berhasil"),
+    "auth/v1/token/no_key": (401, "A valid API key is required"),
+    "auth/verify_legacy_password/unknown_account": (400, "Invalid email or password"),
+    "auth/verify_otp/unknown_code": (400, "The code is wrong"),
+    "default/unknown_path": (404, '"error":"Not Found"'),
+    "default/unknown_path_of_gotrue": (404, '"error_code":'),
+    "jwks/key_set": (200, '"keys":[{'),
+    "jwks/key_set_of_gotrue": (200, '"keys":[{'),
+}
+"""Of each event that is a request: the status, and what is in the body."""
+
+RAISED: Final = {
+    "authorizer/no_token": "Unauthorized",
+    "authorizer/unknown_token": "Unauthorized",
+    "rotation/another_secret": "another secret",
+}
+"""Of each event that is refused by raising, as AWS wants it: the words."""
+
+NOT_MAILED: Final = {
+    "mailer/one_that_is_no_wish": ["059f36b4-87a3-44ab-83d2-661975780004"],
+    "mailer/unknown_addresses": [],
+}
+"""Of each event that is a batch of mails: the messages that are to come again."""
 
 
 class BuiltFunctions:
@@ -117,6 +171,43 @@ def test_functions_do_together_all_that_they_do(stack: Stack, functions: BuiltFu
     everything(World(stack, Doors(stack, functions), issuer, functions))
 
     assert sorted(functions.running) == FUNCTIONS
+
+
+def test_every_event_has_an_answer_here() -> None:
+    files = {str(file.relative_to(ROOT / "events").with_suffix("")) for file in (ROOT / "events").rglob("*.json")}
+
+    assert files == {*ANSWERED, *RAISED, *NOT_MAILED}
+
+
+@pytest.mark.parametrize("event", ANSWERED)
+def test_a_request_is_answered_what_its_event_is_named_after(functions: BuiltFunctions, event: str) -> None:
+    status, said = ANSWERED[event]
+
+    answer = sent(functions, event)
+
+    assert (answer["statusCode"], said in answer.get("body", "")) == (status, True), answer
+
+
+@pytest.mark.parametrize("event", RAISED)
+def test_a_refusal_is_raised_for_the_reason_its_event_is_named_after(functions: BuiltFunctions, event: str) -> None:
+    with pytest.raises(FunctionFailed, match=f"^{RAISED[event]}$"):
+        sent(functions, event)
+
+
+@pytest.mark.parametrize("event", NOT_MAILED)
+def test_mails_are_taken_but_for_what_is_none(functions: BuiltFunctions, stack: Stack, event: str) -> None:
+    sent_before = len(stack.mailbox.mails())
+
+    answer = sent(functions, event)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": one} for one in NOT_MAILED[event]]}
+    assert len(stack.mailbox.mails()) == sent_before  # the addresses are nobody's
+
+
+def sent(functions: BuiltFunctions, event: str) -> Any:
+    """Return what the function of an event answers to it."""
+    read = json.loads((ROOT / "events" / f"{event}.json").read_text("utf-8"))
+    return functions.invoke(FOLDERS[event.rpartition("/")[0]], read)
 
 
 def test_an_import_that_no_layer_has_is_found(stack: Stack, mounts: Mounts, tmp_path: Path) -> None:
