@@ -180,6 +180,21 @@ def test_an_inherited_hash_costs_what_any_other_does(deployment: Deployment, ali
     assert len(watched.calls) == 5
 
 
+@pytest.mark.parametrize("stored", [BARE_BCRYPT, hash_text(PASSWORD, 4)], ids=["inherited", "of a lower cost"])
+def test_the_right_password_of_a_disabled_account_costs_what_any_wrong_one_does(
+    deployment_in_memory: Deployment, hashes: list[int], stored: str
+) -> None:
+    """Security.md 27, 28, 30: what is quicker to be right about would tell that the password is."""
+    user = deployment_in_memory.register(ALICE)
+    change(deployment_in_memory, user, password_hash=stored, disabled_at=1)
+    hashes.clear()
+
+    with pytest.raises(InvalidCredentials):
+        sign_in(replace(deployment_in_memory, choices=Choices(cost=7)))
+
+    assert hashes == [7]
+
+
 def test_an_unusable_hash_lets_nobody_in_and_somebody_is_told(
     deployment: Deployment, alice: User, journal: RecordingJournal
 ) -> None:

@@ -71,8 +71,10 @@ class PasswordSignIn:
             lambda: self.users.find(user_id or _NOBODY),
             lambda: self.guard.reserve(user_id or f"{shown.name}#{shown.value}", client.address),
         )
+        if user is not None and user.disabled_at is not None:
+            user = None  # as if there were none: a cheaper hash would tell by its speed that the password is right
         is_right = self._is_right(user, shown.password)
-        if user is None or not is_right or user.disabled_at is not None:
+        if user is None or not is_right:
             raise InvalidCredentials(user_id)
         if self.unproved is UnprovedAddress.REFUSED and user.email_verified_at is None:
             self._uncount(attempt)
