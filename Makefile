@@ -3,7 +3,6 @@
 
 ENVIRONMENT := tools/bootstrap/environment
 PYTHON := .venv/bin/python
-SAM := tools/bootstrap/sam
 
 # One section of samconfig.toml: default, staging, production.
 STAGE ?= default
@@ -36,12 +35,13 @@ format: ## Bring every file into the form that `make check` asks for
 
 .PHONY: build
 build: ## Build functions and layers as they are deployed: STAGE=default
-	@$(SAM) build --config-env $(STAGE) $(ARGS)
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m sam_deploy --stage $(STAGE) build -- $(ARGS)
 
 .PHONY: deploy
 deploy: ## Build, and create or update the stack: STAGE=default; ARGS=--guided the first time
-	@$(SAM) build --config-env $(STAGE)
-	@exec $(SAM) deploy --config-env $(STAGE) $(ARGS)
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m sam_deploy --stage $(STAGE) deploy -- $(ARGS)
 
 .PHONY: sam-local
 sam-local: ## Serve the built functions in Lambda's containers (Docker): HOST= PORT= PARAMETERS= as run; ARGS= for sam
@@ -74,7 +74,7 @@ admin: ## Find, show and change accounts of a stack: STACK=gerbang ARGS="show mi
 .PHONY: bench
 bench: ## Measure the built functions and write docs/performance.md: CASE=api/auth/login for one; ARGS="--rounds 5 --json f"
 	@$(ENVIRONMENT) local test
-	@$(SAM) build --parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
+	@$(PYTHON) -m sam_deploy build --architecture $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
 
 .PHONY: price

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from gerbang_local.template import chosen_parameters
+from sam_deploy.__main__ import Deployment
 
 from tests.deploy.stacks import ROOT, template
 
@@ -38,6 +39,13 @@ def test_a_stage_can_be_deployed_without_being_asked_anything(stage: dict[str, A
     assert settings["capabilities"] == "CAPABILITY_IAM"
     assert settings["resolve_s3"] is True
     assert words(settings["tags"])["stage"] == stage["name"]
+
+
+def test_a_stage_is_built_for_the_processors_that_its_stack_is_told(stage: dict[str, Any]) -> None:
+    """Said outright: of a parameter that nobody says, `sam deploy` keeps what the stack has, whatever was built."""
+    overrides = words(stage["global"]["parameters"]["parameter_overrides"])
+
+    assert Deployment(root=ROOT, stage=stage["name"]).architecture([]) == overrides["Architecture"]
 
 
 def test_stages_are_stacks_of_their_own() -> None:
