@@ -58,7 +58,10 @@ def test_this_machine_has_another_name_in_a_container(endpoint: str, seen: str) 
 @pytest.mark.parametrize(
     ("answer", "failed"),
     [
-        ('{"statusCode": 500}', False),
+        ('{"statusCode": 404}', False),
+        ('{"statusCode": 500}', True),
+        ('{"statusCode": 503}', True),
+        ('{"batchItemFailures": []}', False),
         ('{"errorType": "Unauthorized", "errorMessage": "Unauthorized"}', False),
         ('{"errorType": "Runtime.ImportModuleError", "errorMessage": "no module"}', True),
         ("", True),

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,12 +72,15 @@ def events_of(function: Function, root: Path) -> Iterator[Path]:
 
 
 def is_failure(answer: str) -> bool:
-    """Say whether the function failed: not where raising is how it refuses."""
+    """Say whether the function failed: it raised, where that is not how it refuses, or answered 5xx."""
     try:
         parsed: Any = json.loads(answer)
     except ValueError:
         return True
-    return isinstance(parsed, dict) and "errorMessage" in parsed and parsed.get("errorType") not in _REFUSALS
+    if not isinstance(parsed, dict):
+        return False
+    raised = "errorMessage" in parsed and parsed.get("errorType") not in _REFUSALS
+    return raised or parsed.get("statusCode", 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
