@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()
+INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
+"""Of `password`."""
 
 
 @pytest.fixture
@@ -134,6 +136,18 @@ def test_a_change_proves_nothing_about_the_address(post_in_memory: MailDeploymen
     assert after == replace(
         session.user, password_hash=after.password_hash, epoch=1, updated_at=post_in_memory.base.clock()
     )
+
+
+@in_memory_only
+def test_a_change_moves_an_account_over_whose_hash_was_inherited(post: MailDeployment) -> None:
+    """As it is when the hash could not be renewed at the sign-in (F19)."""
+    session = post.register()
+    post.base.store.write(Update(post.base.users.key(session.user.user_id), {"password_hash": INHERITED}))
+
+    change(post, session, current="password")
+
+    assert post.user(session.user.user_id).migrated_at == post.base.clock()
+    assert opens(post, NEW)
 
 
 @in_memory_only

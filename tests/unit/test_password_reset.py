@@ -40,6 +40,7 @@ from tests.unit.mail_fakes import (
 SECOND = timedelta(seconds=1)
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()
+INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 
 
 @pytest.fixture(autouse=True)
@@ -263,7 +264,7 @@ def test_a_proved_address_keeps_the_time_of_its_proof(post: MailDeployment) -> N
     assert post.user(registered.user_id).email_verified_at == proved_at < post.base.clock()
 
 
-@pytest.mark.parametrize("stored", [None, "md5:5f4dcc3b5aa765d61d8327deb882cf99", "junk"], ids=["none", "md5", "junk"])
+@pytest.mark.parametrize("stored", [None, INHERITED, "junk"], ids=["none", "md5", "junk"])
 def test_whatever_was_in_the_place_of_the_password_is_replaced(
     post_in_memory: MailDeployment, stored: str | None
 ) -> None:
@@ -279,6 +280,18 @@ def test_whatever_was_in_the_place_of_the_password_is_replaced(
     assert kept is not None
     assert is_current_format(kept)
     assert opens(post_in_memory, NEW)
+
+
+def test_an_inherited_account_has_moved_over_once_its_password_was_reset(post: MailDeployment) -> None:
+    registered = post.register().user
+    post.base.store.write(Update(post.base.users.key(registered.user_id), {"password_hash": INHERITED}))
+
+    reset(post, post.mailed_token())
+    moved_over_at = post.base.clock()
+    post.base.clock.advance(timedelta(hours=1))
+    reset(post, post.mailed_token())
+
+    assert post.user(registered.user_id).migrated_at == moved_over_at
 
 
 @in_memory_only

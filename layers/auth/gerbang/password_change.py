@@ -19,13 +19,13 @@ from gerbang.journal import Journal, Severity
 from gerbang.keys import KeyedHash, Keys, Purpose
 from gerbang.mailing import MailDesk
 from gerbang.password_policy import PasswordPolicy
-from gerbang.passwords import Passwords
+from gerbang.passwords import Passwords, replacing
 from gerbang.rate_limits import Limit, RateLimits, Reservation, SignInGuard
 from gerbang.sessions import Client, Sessions
 from gerbang.sign_in import InvalidCredentials
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.resets import Reset, ResetTable
-from gerbang.storage.store import Absent, Change, Equal, Plus, Store
+from gerbang.storage.store import Absent, Equal, Plus, Store
 from gerbang.storage.users import User, UserTable, from_item
 
 RESET_LIFETIME: Final = timedelta(minutes=30)
@@ -121,11 +121,7 @@ class PasswordReset:
         self._give_back(reservation)  # the token is right, whatever becomes of the password
         policy.check(password, about=(user.email, user.username, user.name))
         now = self.now()
-        changes: dict[str, Change] = {
-            "password_hash": self.passwords.hash(password),
-            "epoch": Plus(1),
-            "updated_at": to_epoch(now),
-        }
+        changes = replacing(user.password_hash, self.passwords.hash(password), at=now) | {"epoch": Plus(1)}
         if user.email_verified_at is None:
             changes["email_verified_at"] = to_epoch(now)
         spending = self.resets.spending(user.user_id, reset, at=self.now())
@@ -190,11 +186,7 @@ class PasswordChange:
         attempt = self.guard.reserve(user.user_id, client.address)
         if self.passwords.verify(current, user.password_hash) is not Verdict.RIGHT or user.password_hash is None:
             raise WrongPassword(user.user_id)
-        changes: dict[str, Change] = {
-            "password_hash": self.passwords.hash(new),
-            "epoch": Plus(1),
-            "updated_at": to_epoch(self.now()),
-        }
+        changes = replacing(user.password_hash, self.passwords.hash(new), at=self.now()) | {"epoch": Plus(1)}
         same_password = Equal("password_hash", user.password_hash)
         changing = self.users.changing(user, changes, same_password, Absent("disabled_at"))
         keeping = self.families.keeping(family, epoch=user.epoch + 1)

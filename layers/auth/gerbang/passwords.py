@@ -4,6 +4,7 @@ Whatever a guess meets, an unknown account, one without a password, an inherited
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from unicodedata import normalize
 
 from gerbang.bcrypt_sha256 import (
@@ -16,7 +17,9 @@ from gerbang.bcrypt_sha256 import (
     nobodys_hash,
     verify_text,
 )
+from gerbang.clock import to_epoch
 from gerbang.password_policy import LONGEST_UNNORMALISED
+from gerbang.storage.store import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,18 @@ class Passwords:
 
     def _spend_a_hash(self, password: str, cost: int) -> None:
         verify_text(nobodys_hash(cost), _normal(password))
+
+
+def replacing(old: str | None, new: str, *, at: datetime) -> dict[str, Change]:
+    """Return the changes of an account that put the hash *new* in the place of *old*, None where it had none.
+
+    Where *old* was inherited, the account is marked as moved over: whoever sets another password leaves the old
+    system's behind as surely as who signs in with it.
+    """
+    changes: dict[str, Change] = {"password_hash": new, "updated_at": to_epoch(at)}
+    if old is not None and not is_current_format(old):
+        changes["migrated_at"] = to_epoch(at)
+    return changes
 
 
 def _normal(password: str) -> str:

@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from gerbang.bcrypt_sha256 import Verdict, is_current_format
+from gerbang.bcrypt_sha256 import Verdict
 from gerbang.beside import beside
-from gerbang.clock import Clock, to_epoch
+from gerbang.clock import Clock
 from gerbang.errors import AuthError, DependencyUnavailable
 from gerbang.journal import Journal, Severity
-from gerbang.passwords import Passwords
+from gerbang.passwords import Passwords, replacing
 from gerbang.proof import UnprovedAddress
 from gerbang.rate_limits import SignInAttempt, SignInGuard
 from gerbang.sessions import Client, Sessions, SignedIn, SignInOvertaken
-from gerbang.storage.store import Change, Equal, Refused
+from gerbang.storage.store import Equal, Refused
 from gerbang.storage.users import Name, User, UserTable
 
 _NOBODY: Final = "nobody"
@@ -103,10 +103,7 @@ class PasswordSignIn:
         old = user.password_hash
         if old is None or not self.passwords.needs_rehash(old):
             return
-        now = to_epoch(self.now())
-        changes: dict[str, Change] = {"password_hash": self.passwords.hash(password), "updated_at": now}
-        if not is_current_format(old):
-            changes["migrated_at"] = now
+        changes = replacing(old, self.passwords.hash(password), at=self.now())
         try:
             outcome = self.users.change(user, changes, Equal("password_hash", old))
         except DependencyUnavailable:
