@@ -79,8 +79,8 @@ bench: ## Measure the built functions and write docs/performance.md: CASE=api/au
 
 .PHONY: price
 price: ## A month's bill by AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1"
-	@$(ENVIRONMENT) local test
-	@exec $(PYTHON) -m gerbang_bench price $(if $(MAU),--mau "$(MAU)") $(ARGS)
+	@$(ENVIRONMENT)
+	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
 REQUIREMENTS := tools/bootstrap/uv export --frozen --quiet --no-annotate --no-header --no-emit-project
 

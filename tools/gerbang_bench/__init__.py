@@ -13,6 +13,7 @@ hardly. The results go to `docs/performance.md` and `tools/gerbang_bench/measure
     measuring    rounds, samples, medians and paired ratios
     memory       which memory setting a function should have
     traffic      requests a second through `make run`
-    prices       the monthly bill, here and with Cognito
-    reports      tables, in Markdown
+    benches      a whole run, and its results as JSON
+    prices       the monthly bill, here and with Cognito; `bill` is its command
+    reports      the page
 """

@@ -3,10 +3,11 @@
 import os
 import platform
 import secrets
+import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,8 @@ from gerbang_local.google import LOCAL_CLIENT_ID
 from gerbang_bench import builds, scenarios, traffic
 from gerbang_bench.builds import Build, BuiltFunction
 from gerbang_bench.environments import Deployed
-from gerbang_bench.measuring import Case, Counted, Machine, Sample, a_core, count, median, ratio, rounds
-from gerbang_bench.memory import Load, recommended_mb
+from gerbang_bench.measuring import Case, Counts, Machine, Sample, Taken, a_core, count, median, modules, ratio, rounds
+from gerbang_bench.memory import load_of, recommended_mb
 from gerbang_bench.stand_ins import StandIns
 from gerbang_bench.worlds import World, make_tables, text_of_mail
 
@@ -42,7 +43,7 @@ HASHING: Final = frozenset(
         "auth/verify_legacy_password",
     }
 )
-"""Functions that hash a password: fewer events, since each takes a fifth of a second."""
+"""Functions that hash a password: fewer events, since each takes a fifth of a second or two."""
 
 _BASE_SOURCE: Final = """
 import boto3
@@ -70,77 +71,109 @@ type Progress = Callable[[str], None]
 class Bench:
     """Everything that is needed, started."""
 
-    functions: dict[str, BuiltFunction]
-    cases: dict[str, Case]
+    functions: Mapping[str, BuiltFunction]
+    cases: Mapping[str, Case]
+    """Of the functions, by their folders."""
+    compared: Callable[[], list[Case]]
+    """Makes the cases that they are compared with."""
     machine: Machine
 
 
 @contextmanager
-def started(folder: Path, progress: Progress) -> Iterator[Bench]:
-    """Start AWS's stand-ins and yield what can be measured of the build in *folder*.
+def started(
+    folder: Path, progress: Progress, *, only: Collection[str] = (), dynamodb_endpoint: str | None = None
+) -> Iterator[Bench]:
+    """Start AWS's stand-ins and yield what can be measured of the build in *folder*, of *only* these functions if any.
+
+    DynamoDB is *dynamodb_endpoint*, or else a DynamoDB Local that is started and ends with this process.
 
     Raises:
-        NotBuilt: there is none.
+        NotBuilt: there is no build.
+        UnknownFunction: it has none of a name in *only*.
         dynamodb_local.Unavailable: there is no DynamoDB Local.
     """
-    with TemporaryDirectory(dir=folder.parent, prefix="bench-") as temporary:
-        scratch = Path(temporary).resolve()
+    if not (folder / "template.yaml").exists():
+        raise builds.NotBuilt(f"There is no build in {folder}: run `make bench`, which makes one.")
+    with ExitStack() as stack:
+        # Beside the build, so that its files can be linked instead of copied.
+        scratch = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent, prefix="bench-"))).resolve()
+        core = stack.enter_context(a_core())
         progress("laying out the build")
         overrides = {"Architecture": builds.this_machine(), "GoogleClientIds": LOCAL_CLIENT_ID}
         build = Build(folder, scratch, overrides)
         functions = build.functions()
-        progress("starting DynamoDB Local")
-        endpoint = os.environ.get("DYNAMODB_ENDPOINT")
-        with (scratch / "dynamodb.log").open("wb") as log:
-            endpoint = endpoint or dynamodb_local.start(owner=os.getpid(), log=log).endpoint
-        make_tables(build.tables(), endpoint)
+        if unknown := sorted(set(only) - set(functions)):
+            raise builds.UnknownFunction(f"No function is {', '.join(unknown)}; there are {', '.join(functions)}.")
+        progress("starting DynamoDB")
+        if dynamodb_endpoint is None:
+            log = stack.enter_context((scratch / "dynamodb.log").open("wb"))
+            server = dynamodb_local.start(owner=os.getpid(), log=log)
+            stack.callback(os.kill, server.process_id, signal.SIGTERM)
+            dynamodb_endpoint = server.endpoint
+        make_tables(build.tables(), dynamodb_endpoint)
         texts = {name: secrets.token_hex(32) for name in ("MasterSecret", "SecretApiKey")}
-        with StandIns(dynamodb_endpoint=endpoint, secrets=texts, scratch=scratch / "tls") as stand_ins:
-            any_function = next(iter(functions.values()))
-            variables = {**any_function.environment, **stand_ins.variables, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
-            world = World(variables, lambda: text_of_mail(stand_ins.mails[-1]))
-            stand_ins.google_keys = world.google_keys()
-            yield Bench(
-                functions=functions,
-                cases=_cases(functions, world, scratch),
-                machine=Machine(
-                    runtime=builds.installed(builds.RUNTIME, scratch / "runtime"),
-                    variables=stand_ins.variables,
-                    ledger=stand_ins.ledger,
-                    core=a_core(),
-                ),
-            )
+        stand_ins = StandIns(dynamodb_endpoint=dynamodb_endpoint, secrets=texts, scratch=scratch / "tls")
+        stack.enter_context(stand_ins)
+        any_function = next(iter(functions.values()))
+        variables = {**any_function.environment, **stand_ins.variables, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint}
+        world = stack.enter_context(World(variables, lambda: text_of_mail(stand_ins.mails[-1])))
+        stand_ins.google_keys = world.google_keys()
+        yield Bench(
+            functions=functions,
+            cases=_cases(functions, world),
+            compared=_compared(functions, scratch),
+            machine=Machine(
+                runtime=builds.installed(builds.RUNTIME, scratch / "runtime"),
+                variables=stand_ins.variables,
+                ledger=stand_ins.ledger,
+                core=core,
+            ),
+        )
 
 
-def _cases(functions: dict[str, BuiltFunction], world: World, scratch: Path) -> dict[str, Case]:
-    boto3 = scratch / "boto3"
-    builds.installed(builds.BOTO3, boto3 / "python")
-    hashing = functions["api/auth/login"]
-    own = (
-        Deployed(name=BASE, task=builds.written(_BASE_SOURCE, scratch / "base"), opt=boto3),
-        Deployed(name=BARE, task=builds.written(_BARE_SOURCE, scratch / "bare"), opt=scratch / "nothing"),
-        Deployed(
+def _cases(functions: Mapping[str, BuiltFunction], world: World) -> dict[str, Case]:
+    return {
+        folder: Case(
+            deployed=Deployed(
+                name=folder,
+                task=function.task,
+                opt=function.opt,
+                handler=function.handler,
+                variables=function.environment,
+            ),
+            events=partial(scenarios.scenario_of, folder, world),
+            first_use=partial(scenarios.first_use_of, folder, world),
+            warm=3 if folder in HASHING else 10,
+        )
+        for folder, function in functions.items()
+    }
+
+
+def _compared(functions: Mapping[str, BuiltFunction], scratch: Path) -> Callable[[], list[Case]]:
+    """Return what makes the cases to compare with: only a whole measurement needs them."""
+
+    def make() -> list[Case]:
+        hashing = functions["api/auth/login"]
+        opt = scratch / "boto3"
+        builds.installed(builds.BOTO3, opt / "python")
+        base = Deployed(name=BASE, task=builds.written(_BASE_SOURCE, scratch / "base"), opt=opt)
+        bare = Deployed(name=BARE, task=builds.written(_BARE_SOURCE, scratch / "bare"), opt=scratch / "nothing")
+        hashed = Deployed(
             name=HASH,
             task=builds.written(_HASH_SOURCE, scratch / "hash"),
             opt=hashing.opt,
             variables=hashing.environment,
-        ),
-    )
-    cases = {one.name: Case(deployed=one, events=_nothing, warm=3) for one in own}
-    for folder, function in functions.items():
-        deployed = Deployed(
-            name=folder,
-            task=function.task,
-            opt=function.opt,
-            handler=function.handler,
-            variables=function.environment,
         )
-        cases[folder] = Case(
-            deployed=deployed,
-            events=partial(scenarios.scenario_of, folder, world),
-            warm=3 if folder in HASHING else 10,
-        )
-    return cases
+        return [
+            Case(deployed=one, events=_nothing, first_use=_no_first_use, warm=3 if one is hashed else 10)
+            for one in (base, bare, hashed)
+        ]
+
+    return make
+
+
+def _no_first_use() -> None:
+    return None
 
 
 def _nothing() -> scenarios.Scenario:
@@ -150,14 +183,19 @@ def _nothing() -> scenarios.Scenario:
 
 def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) -> dict[str, Any]:
     """Measure *chosen* functions in *number* rounds, count their calls, and return all of it as JSON."""
-    names = [BASE, BARE, HASH, *chosen]
-    samples = rounds([bench.cases[name] for name in names], number, bench.machine, progress)
+    cases = [*bench.compared(), *(bench.cases[name] for name in chosen)]
+    samples = rounds(cases, number, bench.machine, progress)
+    base, bare, hashed = samples[BASE], samples[BARE], samples[HASH]
     results: dict[str, Any] = {}
     for name in chosen:
         progress(f"counting the calls of {name}")
-        counted = count(bench.cases[name], bench.machine)
-        results[name] = _result(samples[name], samples, counted, bench.functions[name])
-    base, bare, hashed = samples[BASE], samples[BARE], samples[HASH]
+        results[name] = {
+            **timed(samples[name], base=base, bare=bare, hashed=hashed),
+            **counted(count(bench.cases[name], bench.machine)),
+            "modules": len(modules(bench.cases[name], bench.machine)),
+            "memory_mb": bench.functions[name].memory_mb,
+        }
+        results[name]["recommended_mb"] = recommended_mb(name, load_of(results[name]))
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "rounds": number,
@@ -166,11 +204,89 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
         "base": {
             "start_ms": median(one.start.ms for one in base),
             "start_cpu_ms": median(one.start.cpu_ms for one in base),
-            "bare_ratio": ratio(bare, base, lambda one: one.start.ms),
-            "hash_cpu_ms": median(_warm_cpu_ms(one) for one in hashed),
+            "bare_start_ratio": ratio(bare, base, lambda one: one.start.ms),
+            "bare_call_cpu_ms": median(_call_cpu_ms(one) for one in bare),
+            "hash_cpu_ms": median(_hash_cpu_ms(one) for one in hashed),
         },
         "functions": results,
     }
+
+
+def timed(
+    own: Sequence[Sample], *, base: Sequence[Sample], bare: Sequence[Sample], hashed: Sequence[Sample]
+) -> dict[str, Any]:
+    """Return what a function's samples say of its time and memory, beside those of the cases to compare with.
+
+    Without events, what is said of them is None; without hashes, what is said of those is.
+    """
+    said: dict[str, Any] = {
+        "start_ratio": ratio(own, base, lambda one: one.start.ms),
+        "start_cpu_ratio": ratio(own, base, lambda one: one.start.cpu_ms),
+        "start_cpu_ms": median(one.start.cpu_ms for one in own),
+        "peak_mb": max(one.peak_mb for one in own),
+        **dict.fromkeys(_OF_EVENTS),
+    }
+    firsts = [one.first for one in own if one.first is not None]
+    if not firsts:
+        return said
+    said |= {
+        "first_ms": median(first.invocation.ms for first in firsts),
+        "warm_ms": median(median(taken.invocation.ms for taken in one.warm) for one in own),
+        "first_over_warm_ms": _first_over_warm(own, lambda taken: taken.ms),
+        "first_over_warm_waited_ms": _first_over_warm(own, lambda taken: taken.waited_ms),
+        "first_over_warm_cpu_ms": _first_over_warm(own, lambda taken: taken.cpu_ms),
+        "waited_ms": median(median(taken.waited_ms for taken in one.warm) for one in own),
+        "call_cpu_ms": median(_call_cpu_ms(one) for one in own),
+        "own_cpu_ms": median(
+            median(taken.cpu_ms for taken in one.warm) - _call_cpu_ms(none) for one, none in zip(own, bare, strict=True)
+        ),
+        "logged_bytes": median(taken.invocation.logged_bytes for one in own for taken in one.warm),
+        "answered_bytes": median(taken.invocation.answered_bytes for one in own for taken in one.warm),
+    }
+    if all(_hash_cpu_ms(one) for one in own):
+        said["hash_ratio"] = median(taken.hash_ratio for one in own for taken in one.warm)
+        said["bare_hash_ratio"] = median(
+            _call_cpu_ms(one) / _hash_cpu_ms(bare_hash) for one, bare_hash in zip(own, hashed, strict=True)
+        )
+    return said
+
+
+_OF_EVENTS: Final = (
+    "first_ms",
+    "warm_ms",
+    "first_over_warm_ms",
+    "first_over_warm_waited_ms",
+    "first_over_warm_cpu_ms",
+    "waited_ms",
+    "call_cpu_ms",
+    "own_cpu_ms",
+    "logged_bytes",
+    "answered_bytes",
+    "hash_ratio",
+    "bare_hash_ratio",
+)
+
+
+def counted(counts: Counts) -> dict[str, Any]:
+    """Return the counts as JSON: those of a first use, if it has its own, and of every further one."""
+    return {
+        "first_use": None if counts.first_use is None else asdict(counts.first_use),
+        "again": None if counts.again is None else asdict(counts.again),
+        "secrets_read": counts.secrets_read,
+        "connections_first": counts.connections_first,
+    }
+
+
+def _call_cpu_ms(one: Sample) -> float:
+    return median(taken.invocation.cpu_ms for taken in one.warm)
+
+
+def _hash_cpu_ms(one: Sample) -> float:
+    return median(taken.invocation.hash_cpu_ms for taken in one.warm)
+
+
+def _first_over_warm(own: Sequence[Sample], of: Callable[[Taken], float]) -> float:
+    return median(of(one.first) - median(of(taken) for taken in one.warm) for one in own if one.first is not None)
 
 
 def with_traffic(results: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -194,46 +310,3 @@ def machine() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "load": os.getloadavg()[0],
     }
-
-
-def _result(
-    own: Sequence[Sample], samples: dict[str, list[Sample]], counted: Sequence[Counted], function: BuiltFunction
-) -> dict[str, Any]:
-    base, hashed = samples[BASE], samples[HASH]
-    invoked = own[0].first is not None
-    load = Load(
-        start_cpu_ms=median(one.start.cpu_ms for one in own),
-        call_cpu_ms=median(_warm_cpu_ms(one) for one in own) if invoked else 0.0,
-        round_trips=max((one.round_trips for one in counted), default=0),
-        peak_mb=max(one.peak_mb for one in own),
-    )
-    return {
-        "start_ratio": ratio(own, base, lambda one: one.start.ms),
-        "start_cpu_ratio": ratio(own, base, lambda one: one.start.cpu_ms),
-        "start_cpu_ms": load.start_cpu_ms,
-        "first_ms": median(one.first.ms for one in own if one.first) if invoked else None,
-        "warm_ms": median(_warm_ms(one) for one in own) if invoked else None,
-        "first_over_warm_cpu_ms": median(_first_over_warm(one) for one in own) if invoked else None,
-        "call_cpu_ms": load.call_cpu_ms if invoked else None,
-        "hash_ratio": ratio(own, hashed, _warm_cpu_ms) if invoked and function.folder in HASHING else None,
-        "round_trips": load.round_trips,
-        "calls": max((one.calls for one in counted), default=0),
-        "queued": max((one.queued for one in counted), default=0),
-        "read_units": max((one.read_units for one in counted), default=0.0),
-        "write_units": max((one.write_units for one in counted), default=0.0),
-        "peak_mb": load.peak_mb,
-        "memory_mb": function.memory_mb,
-        "recommended_mb": recommended_mb(load),
-    }
-
-
-def _warm_ms(one: Sample) -> float:
-    return median(invocation.ms for invocation in one.warm)
-
-
-def _warm_cpu_ms(one: Sample) -> float:
-    return median(invocation.cpu_ms for invocation in one.warm)
-
-
-def _first_over_warm(one: Sample) -> float:
-    return (one.first.cpu_ms if one.first else 0.0) - _warm_cpu_ms(one)

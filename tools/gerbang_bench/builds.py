@@ -26,6 +26,10 @@ _FUNCTION: Final = "AWS::Serverless::Function"
 _LAYER: Final = "AWS::Serverless::LayerVersion"
 
 
+class UnknownFunction(Exception):
+    """There is no function of that name; the message lists those that there are."""
+
+
 class NotBuilt(Exception):
     """There is nothing in the build folder, or what is there lacks something; the message says what to run."""
 
@@ -62,7 +66,7 @@ class Build:
         """
         template = folder / "template.yaml"
         if not template.exists():
-            raise NotBuilt(f"There is no build in {folder}: `make bench` makes one.")
+            raise NotBuilt(f"There is no build in {folder}: run `make bench`, which makes one.")
         self._folder, self._scratch = folder, scratch
         self.template: Final = Template.parse(template.read_text("utf-8"))
         self._resolver = Resolver(

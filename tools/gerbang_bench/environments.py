@@ -23,16 +23,42 @@ _NANOSECONDS_PER_MS: Final = 1e6
 _PYTHON: Final[str] = getattr(sys, "_base_executable", sys.executable)
 """Not the virtual environment's, which has this project on its path."""
 
-# What /var/runtime/bootstrap does: the search path of Lambda's Python, then its runtime client.
+# What /var/runtime/bootstrap does: the search path of Lambda's Python, then its runtime client. When that asks for its
+# first event, init is over, and bcrypt is made to note how long each hash takes: on the wall and on its thread's CPU.
 _BOOTSTRAP: Final = """
-import os, site, sys
+import os, site, sys, time
 task, opt, runtime = (os.environ.pop(name) for name in ("BENCH_TASK", "BENCH_OPT", "BENCH_RUNTIME"))
+notes, lists_modules = int(os.environ.pop("BENCH_NOTES")), os.environ.pop("BENCH_LISTS_MODULES", "")
 sys.path[:0] = [task, opt + "/python/lib/python3.13/site-packages", opt + "/python", runtime]
 for folder in sys.path[:3]:
     site.addsitedir(folder)
-from awslambdaric.__main__ import main
+from awslambdaric.__main__ import main, LambdaRuntimeClient
+asks = LambdaRuntimeClient.wait_next_invocation
+def asks_first(client):
+    LambdaRuntimeClient.wait_next_invocation = asks
+    if lists_modules:
+        os.write(notes, " ".join(name for name, module in list(sys.modules.items()) if module).encode() + b"\\n")
+    if bcrypt := sys.modules.get("bcrypt"):
+        bcrypt.hashpw = noting(bcrypt.hashpw)
+    return asks(client)
+def noting(hashpw):
+    def hashes(password, salt):
+        began, began_cpu = time.perf_counter_ns(), time.thread_time_ns()
+        try:
+            return hashpw(password, salt)
+        finally:
+            spent, spent_cpu = time.perf_counter_ns() - began, time.thread_time_ns() - began_cpu
+            os.write(notes, b"%d %d\\n" % (spent, spent_cpu))
+    return hashes
+LambdaRuntimeClient.wait_next_invocation = asks_first
 main(["awslambdaric", os.environ["_HANDLER"]])
 """
+
+LISTING_MODULES: Final[Mapping[str, str]] = {"BENCH_LISTS_MODULES": "yes"}
+"""Variables of an environment that is started for `Environment.modules`."""
+
+
+_END_OF_LOG_BYTES: Final = 4000
 
 
 class Failed(Exception):
@@ -66,8 +92,19 @@ class Invocation:
     ms: float
     """From handing the event over to the arrival of its answer."""
     cpu_ms: float
-    """Of all threads, until the next request for an event."""
+    """Of all threads, until the next request for an event: the runtime client's own share is in it."""
+    hash_ms: float
+    """How long bcrypt took of `ms`, 0 if nothing was hashed."""
+    hash_cpu_ms: float
+    """How much of `cpu_ms` is bcrypt's."""
+    logged_bytes: int
+    """What the function wrote to its log meanwhile."""
     answer: Any
+
+    @property
+    def answered_bytes(self) -> int:
+        """How long the answer is as JSON: body, headers and status."""
+        return len(json.dumps(self.answer).encode())
 
 
 class Environment:
@@ -82,10 +119,16 @@ class Environment:
         self._deployed, self._served = deployed, 0
         self._api = RuntimeApi()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the environment
+        self._notes = tempfile.TemporaryFile()  # noqa: SIM115
         environment = _lambdas_own(deployed, self._api.address) | dict(deployed.variables) | dict(variables)
         environment |= {"BENCH_TASK": str(deployed.task), "BENCH_OPT": str(deployed.opt), "BENCH_RUNTIME": str(runtime)}
+        environment["BENCH_NOTES"] = str(self._notes.fileno())
         started_at_ns, self._process = self._spawn(environment, core)
-        self.start: Final = Start(ms=(self._next() - started_at_ns) / _NANOSECONDS_PER_MS, cpu_ms=self._cpu_ms())
+        try:
+            self.start: Final = Start(ms=(self._next() - started_at_ns) / _NANOSECONDS_PER_MS, cpu_ms=self._cpu_ms())
+        except Failed:
+            self.__exit__()
+            raise
 
     def invoke(self, event: Any) -> Invocation:
         """Hand over an event and return what came of it.
@@ -93,6 +136,7 @@ class Environment:
         Raises:
             Failed: the handler raised, or the process ended.
         """
+        hashes_before, logged_before = len(self._noted()), self._logged_bytes()
         cpu_before_ms = self._cpu_ms()
         left_at_ns = self._api.hand_over(event, self._served)
         self._served += 1
@@ -101,11 +145,20 @@ class Environment:
         if not message.is_an_answer:
             raise Failed(f"{self._deployed.name}: {message.body.decode(errors='replace')[:2000]}{self.said()}")
         self._next()
+        cpu_ms = self._cpu_ms() - cpu_before_ms
+        hashes = [line.split() for line in self._noted()[hashes_before:]]
         return Invocation(
             ms=(message.arrived_at_ns - left_at_ns) / _NANOSECONDS_PER_MS,
-            cpu_ms=self._cpu_ms() - cpu_before_ms,
+            cpu_ms=cpu_ms,
+            hash_ms=sum(int(on_the_wall) for on_the_wall, _ in hashes) / _NANOSECONDS_PER_MS,
+            hash_cpu_ms=sum(int(on_its_thread) for _, on_its_thread in hashes) / _NANOSECONDS_PER_MS,
+            logged_bytes=self._logged_bytes() - logged_before,
             answer=json.loads(message.body),
         )
+
+    def modules(self) -> frozenset[str]:
+        """Return the modules that init imported, if the environment was started with `LISTING_MODULES`."""
+        return frozenset(self._noted()[0].split())
 
     def peak_mb(self) -> float:
         """Return the most memory that the process has had resident, in MB (2^20 bytes), as Lambda reports it."""
@@ -123,6 +176,7 @@ class Environment:
         self._process.wait()
         self._api.close()
         self._log.close()
+        self._notes.close()
 
     def _spawn(self, environment: Mapping[str, str], core: int) -> tuple[int, subprocess.Popen[bytes]]:
         own = os.sched_getaffinity(0)
@@ -136,6 +190,7 @@ class Environment:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
+                pass_fds=[self._notes.fileno()],
                 start_new_session=True,
             )
         finally:
@@ -156,8 +211,15 @@ class Environment:
 
     def said(self) -> str:
         """Return the end of what the process has written to its log."""
-        self._log.seek(0)
-        return "\n" + self._log.read()[-4000:].decode(errors="replace")
+        start = max(0, self._logged_bytes() - _END_OF_LOG_BYTES)
+        return "\n" + os.pread(self._log.fileno(), _END_OF_LOG_BYTES, start).decode(errors="replace")
+
+    def _logged_bytes(self) -> int:
+        return os.fstat(self._log.fileno()).st_size
+
+    def _noted(self) -> list[str]:
+        notes = self._notes.fileno()
+        return os.pread(notes, os.fstat(notes).st_size, 0).decode().splitlines()
 
     def _cpu_ms(self) -> float:
         """Return what the process has computed, threads that are gone included (clock_getcpuclockid(3))."""
@@ -175,6 +237,7 @@ def _lambdas_own(deployed: Deployed, api: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": deployed.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",  # as template.yaml has it
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{deployed.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
         "AWS_LAMBDA_RUNTIME_API": api,

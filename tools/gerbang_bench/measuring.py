@@ -7,21 +7,22 @@ taken within a round. The first round is thrown away: it fills the page cache.
 import os
 import random
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
-from gerbang_bench.environments import Deployed, Environment, Invocation, Start
-from gerbang_bench.scenarios import Scenario, Unsuccessful, check
-from gerbang_bench.stand_ins import Call, Ledger, round_trips
+from gerbang_bench.environments import LISTING_MODULES, Deployed, Environment, Invocation, Start
+from gerbang_bench.scenarios import Event, Scenario, Unsuccessful, check
+from gerbang_bench.stand_ins import Call, Ledger, round_trips, waited_seconds
 
 HELD_SECONDS: Final = 0.05
 """For how long calls are held while they are counted; those that a function makes beside one another come within it."""
 
-
 COUNTED_EVENTS: Final = 3
-"""How many events are counted: the first use of a token costs more than the next."""
+"""How many events are counted of those that are alike; the dearest of them counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,35 @@ class Case:
 
     deployed: Deployed
     events: Callable[[], Scenario | None]
+    """All alike, so that the first differs from the next by being the environment's first, and by nothing else."""
+    first_use: Callable[[], Event | None]
+    """The event of a first use (of a token, an identity) where that costs other calls than the next."""
     warm: int
     """How many events after the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """One event of a sample: what came of it, and what it waited for."""
+
+    invocation: Invocation
+    waited_ms: float
+    """For how long at least one call to AWS's stand-ins was under way."""
+
+    @property
+    def ms(self) -> float:
+        """How long it took, hash left out."""
+        return self.invocation.ms - self.invocation.hash_ms
+
+    @property
+    def cpu_ms(self) -> float:
+        """What it computed, hash left out, the runtime client's share included."""
+        return self.invocation.cpu_ms - self.invocation.hash_cpu_ms
+
+    @property
+    def hash_ratio(self) -> float:
+        """What it computed, hash included, to that of the hash."""
+        return self.invocation.cpu_ms / self.invocation.hash_cpu_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +67,9 @@ class Sample:
     """One start of a case, and its invocations."""
 
     start: Start
-    first: Invocation | None
-    warm: tuple[Invocation, ...]
+    first: Taken | None
+    warm: tuple[Taken, ...]
     peak_mb: float
-    connections_first: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +77,30 @@ class Counted:
     """What one event costs in calls."""
 
     round_trips: int
+    """Calls to DynamoDB that were made one after the other."""
+    waits: int
+    """Calls to whatever service that were made one after the other."""
     calls: int
+    """Calls to DynamoDB."""
     queued: int
     read_units: float
     write_units: float
+    connections: int
+    """How many it opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a function costs in calls."""
+
+    first_use: Counted | None
+    """None where a first use costs what every other does."""
+    again: Counted | None
+    """None where nothing invokes the function here."""
+    secrets_read: int
+    """How many secrets init reads."""
+    connections_first: int
+    """How many connections to AWS the first event of all opened: those that init left to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,70 +112,109 @@ class Machine:
     ledger: Ledger
     core: int
 
-    def start(self, deployed: Deployed) -> Environment:
-        """Start an environment."""
-        return Environment(deployed, runtime=self.runtime, variables=self.variables, core=self.core)
+    def start(self, deployed: Deployed, variables: Mapping[str, str] = MappingProxyType({})) -> Environment:
+        """Start an environment, with *variables* beside its own."""
+        return Environment(deployed, runtime=self.runtime, variables={**self.variables, **variables}, core=self.core)
 
 
-def a_core() -> int:
-    """Return the core that functions get; this process keeps to the others, if there are any."""
+@contextmanager
+def a_core() -> Iterator[int]:
+    """Yield the core that functions get; meanwhile this process and those it starts keep to the others, if any."""
     cores = os.sched_getaffinity(0)
     chosen = max(cores)
-    if len(cores) > 1:
-        os.sched_setaffinity(0, cores - {chosen})
-    return chosen
+    os.sched_setaffinity(0, cores - {chosen} or cores)
+    try:
+        yield chosen
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def sample(case: Case, machine: Machine) -> Sample:
     """Start a case once and hand it its events."""
     with machine.start(case.deployed) as environment:
-        events, connections = case.events(), machine.ledger.connections
-        first, connections_first = None, 0
-        warm: list[Invocation] = []
+        events, first = case.events(), None
+        warm: list[Taken] = []
         if events is not None:
-            event = next(events)
-            first = _invoked(case, environment, event)
-            connections_first = machine.ledger.connections - connections
+            first = _taken(case, machine, environment, next(events))
             for _ in range(case.warm):
-                event = events.send((warm or [first])[-1].answer)
-                warm.append(_invoked(case, environment, event))
+                event = events.send((warm or [first])[-1].invocation.answer)
+                warm.append(_taken(case, machine, environment, event))
         return Sample(
             start=environment.start,
             first=first,
             warm=tuple(warm),
             peak_mb=environment.peak_mb(),
-            connections_first=connections_first,
         )
 
 
-def count(case: Case, machine: Machine) -> list[Counted]:
-    """Hand a case a few events and return what each cost in calls."""
-    counted: list[Counted] = []
-    with machine.start(case.deployed) as environment:
-        events = case.events()
-        if events is None:
-            return counted
-        event = next(events)
-        for _ in range(COUNTED_EVENTS):
-            with machine.ledger.counting(hold_seconds=HELD_SECONDS) as calls:
-                answer = _invoked(case, environment, event).answer
-            counted.append(_counted(calls))
+def _taken(case: Case, machine: Machine, environment: Environment, event: Event) -> Taken:
+    with machine.ledger.counting() as calls:
+        invocation = _invoked(case, environment, event)
+    return Taken(invocation=invocation, waited_ms=waited_seconds(calls) * 1000)
+
+
+def count(case: Case, machine: Machine) -> Counts:
+    """Start a case, hand it a first use and a few events that are alike, and return what each costs in calls."""
+    with machine.ledger.counting() as calls, machine.start(case.deployed) as environment:
+        secrets_read = sum(call.operation == "GetSecretValue" for call in calls)
+        events, first_use = case.events(), case.first_use()
+        first_used = None if first_use is None else _count(case, machine, environment, first_use)[0]
+        again: list[Counted] = []
+        event = None if events is None else next(events)
+        while events is not None and event is not None and len(again) < COUNTED_EVENTS:
+            cost, answer = _count(case, machine, environment, event)
+            again.append(cost)
             event = events.send(answer)
-    return counted
+    first = first_used or (again[0] if again else None)
+    return Counts(
+        first_use=first_used,
+        again=_dearest(again) if again else None,
+        secrets_read=secrets_read,
+        connections_first=first.connections if first else 0,
+    )
 
 
-def _counted(calls: Sequence[Call]) -> Counted:
+def modules(case: Case, machine: Machine) -> frozenset[str]:
+    """Start a case and return the modules that its init imported, the runtime client's among them."""
+    with machine.start(case.deployed, LISTING_MODULES) as environment:
+        return environment.modules()
+
+
+def _count(case: Case, machine: Machine, environment: Environment, event: Event) -> tuple[Counted, Any]:
+    connections = machine.ledger.connections
+    with machine.ledger.counting(hold_seconds=HELD_SECONDS) as calls:
+        answer = _invoked(case, environment, event).answer
+    return counted(calls, connections=machine.ledger.connections - connections), answer
+
+
+def _dearest(events: Sequence[Counted]) -> Counted:
+    """Return the most of each."""
+    return Counted(
+        round_trips=max(one.round_trips for one in events),
+        waits=max(one.waits for one in events),
+        calls=max(one.calls for one in events),
+        queued=max(one.queued for one in events),
+        read_units=max(one.read_units for one in events),
+        write_units=max(one.write_units for one in events),
+        connections=max(one.connections for one in events),
+    )
+
+
+def counted(calls: Sequence[Call], *, connections: int) -> Counted:
+    """Return what the calls of one event come to."""
     database = [call for call in calls if call.service.startswith("DynamoDB")]
     return Counted(
         round_trips=round_trips(database),
+        waits=round_trips(calls),
         calls=len(database),
         queued=sum(call.operation == "SendMessage" for call in calls),
         read_units=sum(call.read_units for call in database),
         write_units=sum(call.write_units for call in database),
+        connections=connections,
     )
 
 
-def _invoked(case: Case, environment: Environment, event: Any) -> Invocation:
+def _invoked(case: Case, environment: Environment, event: Event) -> Invocation:
     invocation = environment.invoke(event)
     try:
         check(case.deployed.name, invocation.answer)

@@ -5,8 +5,9 @@ Lambda gives a whole vCPU at 1,769 MB and less in proportion
 waits for DynamoDB besides; only the computing grows where the share is smaller.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 WHOLE_CORE_MB: Final = 1769
 """Where Lambda gives one vCPU."""
@@ -16,10 +17,14 @@ SETTINGS_MB: Final = (128, 256, 512, 1024, 1769)
 
 ROUND_TRIP_MS: Final = 5.0
 """What one round trip to DynamoDB is taken to wait, within a region: "single-digit milliseconds"
-(https://aws.amazon.com/dynamodb/). An assumption: there is no AWS here to measure."""
+(https://aws.amazon.com/dynamodb/). An assumption: there is no AWS here to measure. Calls to other services are taken to
+wait as long."""
 
 LONGEST_CALL_MS: Final = 50.0
-"""What a call that hashes no password should take at most."""
+"""What a call that somebody waits for should take at most; one that hashes a password cannot."""
+
+NOBODY_WAITS: Final = frozenset({"mailer", "rotation"})
+"""Functions whose calls and starts may take as long as they like: a queue and Secrets Manager are patient."""
 
 LONGEST_START_MS: Final = 1000.0
 """What a start should take at most, at the function's own share."""
@@ -35,12 +40,13 @@ class Load:
     start_cpu_ms: float
     call_cpu_ms: float
     """Both on a whole core."""
-    round_trips: float
+    waits: float
+    """Calls to whatever service, one after the other."""
     peak_mb: float
 
     def call_ms(self, memory_mb: int) -> float:
         """Return how long a call takes at a setting."""
-        return self.round_trips * ROUND_TRIP_MS + self.call_cpu_ms * slowdown(memory_mb)
+        return self.waits * ROUND_TRIP_MS + self.call_cpu_ms * slowdown(memory_mb)
 
     def start_ms(self, memory_mb: int) -> float:
         """Return how long a start takes at a setting, should Lambda lend it no more than its share."""
@@ -51,18 +57,28 @@ class Load:
         return memory_mb / 1024 * self.call_ms(memory_mb) / 1000
 
 
+def load_of(function: Mapping[str, Any]) -> Load:
+    """Return the load of a function, out of the bench's results; a call of one that nobody invokes costs nothing."""
+    return Load(
+        start_cpu_ms=function["start_cpu_ms"],
+        call_cpu_ms=function["call_cpu_ms"] or 0.0,
+        waits=function["again"]["waits"] if function["again"] else 0.0,
+        peak_mb=function["peak_mb"],
+    )
+
+
 def slowdown(memory_mb: int) -> float:
     """Return how many times as long computing takes as on a whole core."""
     return max(1.0, WHOLE_CORE_MB / memory_mb)
 
 
-def recommended_mb(load: Load) -> int:
-    """Return the setting that costs least of those that are quick enough; the quickest if none is."""
+def recommended_mb(folder: str, load: Load) -> int:
+    """Return the setting that costs a function least of those at which it is quick enough; the quickest if none is."""
+    roomy = [setting for setting in SETTINGS_MB if setting >= HEADROOM * load.peak_mb]
     quick = [
         setting
-        for setting in SETTINGS_MB
-        if setting >= HEADROOM * load.peak_mb
-        and load.call_ms(setting) <= LONGEST_CALL_MS
-        and load.start_ms(setting) <= LONGEST_START_MS
+        for setting in roomy
+        if folder in NOBODY_WAITS
+        or (load.call_ms(setting) <= LONGEST_CALL_MS and load.start_ms(setting) <= LONGEST_START_MS)
     ]
     return min(quick, key=load.gigabyte_seconds) if quick else SETTINGS_MB[-1]

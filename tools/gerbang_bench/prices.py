@@ -1,34 +1,39 @@
-"""The monthly bill for so many users, by AWS's list prices, next to Cognito's."""
+"""The monthly bill for so many users, by AWS's list prices, next to Cognito's.
+
+In it is what this deployment is billed for. Not in it: API Gateway's requests and the functions of the APIs behind the
+authorizer, which are those APIs' own; AWS's free tiers; KMS, X-Ray, the storage of logs, mails of alarms: cents, or off
+by default. AuthorizerCacheSeconds is taken to be 0, its default: every call behind the authorizer invokes it.
+"""
 
 import json
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gerbang_bench.memory import Load
+from gerbang_bench.memory import load_of
+from gerbang_bench.tables import table
 
 PRICES: Final = Path(__file__).with_name("prices.toml")
 MEASURED: Final = Path(__file__).with_name("measured.json")
 
+STANDING: Final = "nobody"
+"""The habit of nobody: what is billed without a single user, and grows with none."""
+
 _MILLION: Final = 1e6
 _GIGABYTE: Final = 1e9
-_CALLS_PER_MAIL: Final = 3
-"""SQS requests a message: sent, received, deleted."""
+_CALLS_PER_MESSAGE: Final = 3
+"""SQS requests: a message is sent, received, deleted."""
 
-_FUNCTION_OF: Final = {
-    "sign_ins": "api/auth/login",
-    "refreshes": "api/auth/refresh",
-    "authorized_calls": "authorizer",
-    "mails": "auth/otp",
-    "registrations": "api/auth/register",
-}
-"""Which function serves each habit."""
+_REFRESHES_OF_SECRETS: Final = 30 * 24 * 12
+"""How many times in a month of 30 days an environment reads a secret anew: every five minutes."""
+
+_WITHOUT_ROUTE: Final = frozenset({"authorizer", "mailer"})
+"""Functions whose invocations are no request to this deployment's API: its caller is another API, or a queue."""
 
 _MAILER: Final = "mailer"
-_BEHIND_NO_ROUTE: Final = frozenset({"authorized_calls"})
-"""What API Gateway does not bill to this deployment: the request is the other API's."""
 
 
 class NotMeasured(Exception):
@@ -42,18 +47,26 @@ class Bill:
     users: int
     region: str
     as_of: str
-    parts: Mapping[str, float]
-    cognito: float
+    parts: Mapping[str, Mapping[str, float]]
+    """By habit, then by what is billed."""
+    cognito: Mapping[str, float]
+    """By tier, with the same mails by SES."""
+
+    @property
+    def services(self) -> dict[str, float]:
+        """What is billed for, over all habits."""
+        names = dict.fromkeys(name for part in self.parts.values() for name in part)
+        return {name: sum(part.get(name, 0.0) for part in self.parts.values()) for name in names}
+
+    @property
+    def habits(self) -> dict[str, float]:
+        """What each habit comes to."""
+        return {habit: sum(part.values()) for habit, part in self.parts.items()}
 
     @property
     def total(self) -> float:
         """Everything together."""
-        return sum(self.parts.values())
-
-    @property
-    def dominant(self) -> str:
-        """The part that costs most."""
-        return max(self.parts, key=lambda part: self.parts[part])
+        return sum(self.habits.values())
 
 
 def measured(path: Path = MEASURED) -> dict[str, Any]:
@@ -68,6 +81,11 @@ def measured(path: Path = MEASURED) -> dict[str, Any]:
     return found
 
 
+def regions(prices: Path = PRICES) -> list[str]:
+    """Return the regions whose prices are known."""
+    return list(_listed(prices)["regions"])
+
+
 def bill(users: int, region: str, results: Mapping[str, Any], prices: Path = PRICES) -> Bill:
     """Return the bill of *users* who are active in a month.
 
@@ -75,70 +93,177 @@ def bill(users: int, region: str, results: Mapping[str, Any], prices: Path = PRI
         NotMeasured: the measurements lack a function that is needed.
         KeyError: there are no prices of the region.
     """
-    listed = tomllib.loads(prices.read_text("utf-8"))
-    price, habits, assumed = listed["regions"][region], listed["habits"], listed["assumed"]
-    names = ("API Gateway", "Lambda", "DynamoDB", "SQS", "SES", "Secrets Manager", "Logs")
-    parts: dict[str, float] = dict.fromkeys(names, 0.0)
-
-    for habit, each in habits.items():
-        events = users * each
-        parts["API Gateway"] += 0 if habit in _BEHIND_NO_ROUTE else events / _MILLION * price["api_million_requests"]
-        for folder in (_FUNCTION_OF[habit], *([_MAILER] if habit == "mails" else [])):
-            function = _of(results, folder)
-            parts["Lambda"] += events * _invocation(function, price, assumed["cold_share"])
-            parts["DynamoDB"] += events / _MILLION * _units(function, price)
-            parts["Logs"] += events * assumed["log_bytes"] / _GIGABYTE * price["log_gigabyte"]
-    mails = users * habits["mails"]
-    parts["SES"] = mails / 1000 * price["mail_thousand"]
-    parts["SQS"] = mails * _CALLS_PER_MAIL / _MILLION * price["sqs_million_requests"]
-    parts["Secrets Manager"] = assumed["secrets"] * price["secret_month"]
-
-    cognito = listed["cognito"]
-    paying = max(0, users - cognito["free_users"])
+    listed = _listed(prices)
+    price, assumed, habits = listed["regions"][region], listed["assumed"], listed["habits"]
+    requests = sum(
+        users * habit["times"] * sum(folder not in _WITHOUT_ROUTE for folder in habit["functions"])
+        for habit in habits.values()
+    )
+    request_price = stepped(requests / _MILLION, price["api_million_requests"]) / requests if requests else 0.0
+    parts = {STANDING: _standing(price, assumed)}
+    for name, habit in habits.items():
+        functions = [(folder, _function(results, folder)) for folder in habit["functions"]]
+        each = _sum(
+            _use(
+                folder, function, first_share=habit.get("first_uses", 0) / habit["times"], price=price, assumed=assumed
+            )
+            for folder, function in functions
+        )
+        routed = sum(folder not in _WITHOUT_ROUTE for folder, _ in functions)
+        parts[name] = {
+            "API Gateway": users * habit["times"] * routed * request_price,
+            **{part: users * habit["times"] * dollars for part, dollars in each.items()},
+        }
+    parts["registrations"] = _sum([parts["registrations"], {"DynamoDB storage": _storage(users, price, assumed)}])
+    mails = sum(part.get("SES", 0.0) for part in parts.values())
     return Bill(
         users=users,
         region=region,
         as_of=listed["as_of"],
         parts=parts,
-        cognito=paying * cognito["user_month"] + parts["SES"],
+        cognito={tier: stepped(users, steps) + mails for tier, steps in listed["cognito"].items()},
     )
 
 
-def _of(results: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
-    function: Mapping[str, Any] | None = results["functions"].get(folder)
-    if function is None:
-        raise NotMeasured(f"{folder} is not measured: run `make bench`.")
-    return function
+def stepped(amount: float, steps: Iterable[Sequence[float]]) -> float:
+    """Return the price of an amount whose units cost less from one step to the next.
 
-
-def _invocation(function: Mapping[str, Any], price: Mapping[str, float], cold_share: float) -> float:
-    """Return what one invocation costs, starts shared out: Lambda bills init as it bills calls."""
-    load = load_of(function)
-    memory_mb = int(function["memory_mb"])
-    seconds = (load.call_ms(memory_mb) + cold_share * load.start_ms(memory_mb)) / 1000
-    return (
-        price["lambda_million_requests"] / _MILLION + memory_mb / 1024 * seconds * price["lambda_gigabyte_second_arm64"]
-    )
-
-
-def _units(function: Mapping[str, Any], price: Mapping[str, float]) -> float:
-    reads, writes = float(function["read_units"]), float(function["write_units"])
-    return reads * price["dynamodb_million_reads"] + writes * price["dynamodb_million_writes"]
-
-
-def load_of(function: Mapping[str, Any]) -> Load:
-    """Return a measured function's load."""
-    return Load(
-        start_cpu_ms=function["start_cpu_ms"],
-        call_cpu_ms=function["call_cpu_ms"] or 0.0,
-        round_trips=function["round_trips"],
-        peak_mb=function["peak_mb"],
-    )
+    Each step is up to how much it reaches, and what a unit of it costs.
+    """
+    dollars, below = 0.0, 0.0
+    for up_to, each in steps:
+        dollars += max(0.0, min(amount, up_to) - below) * each
+        below = up_to
+    return dollars
 
 
 def line(made: Bill) -> str:
     """Return the one line that the README carries."""
+    essentials, lite = made.cognito["Essentials"], made.cognito["Lite"]
     return (
-        f"{made.users:,} active users a month cost about ${made.total:,.0f} in {made.region} "
-        f"(AWS list prices of {made.as_of}, `make price`); Cognito would be ${made.cognito:,.0f}."
+        f"{made.users:,} people who use it for a month cost about ${made.total:,.0f} in {made.region} by AWS's list "
+        f"prices of {made.as_of}; Cognito would cost ${essentials:,.0f}, its Lite tier ${lite:,.0f}."
     )
+
+
+def as_text(made: Bill) -> str:
+    """Return a bill in Markdown: what dominates it, by what is billed, and by what people do."""
+    largest = max(made.services, key=lambda name: made.services[name])
+    dearest = max(made.habits, key=lambda habit: made.habits[habit])
+    head = (
+        f"{made.users:,} active users in a month, {made.region}, list prices of {made.as_of}. {largest} is the largest "
+        f"part, {made.services[largest] / made.total:.0%}; by what people do it is `{dearest}`, "
+        f"{made.habits[dearest] / made.total:.0%}."
+    )
+    services = _descending(made.services)
+    cognito = [(f"Cognito {tier}, for comparison", f"{dollars:,.2f}") for tier, dollars in made.cognito.items()]
+    return "\n\n".join(
+        [
+            head,
+            table(("part", "US dollars"), [*services, ("together", f"{made.total:,.2f}"), *cognito]),
+            table(("habit", "US dollars"), _descending(made.habits)),
+        ]
+    )
+
+
+def explained(prices: Path = PRICES) -> str:
+    """Return in Markdown what the bill rests on: habits, assumptions, what is left out."""
+    listed = _listed(prices)
+    habits = [
+        (name, f"{habit['times']:g}", f"{habit.get('first_uses', 0):g}", ", ".join(habit["functions"]))
+        for name, habit in listed["habits"].items()
+    ]
+    assumed = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in listed["assumed"].items())
+    return "\n\n".join(
+        [
+            (
+                "By `make price MAU=100000`: durations, units and bytes as measured above, on arm64 at the memory that "
+                "is set, a round trip to a service taken to wait 5 ms, init billed as calls are; prices, their sources "
+                "and the habits are in `tools/gerbang_bench/prices.toml`. In it is what this deployment is billed for. "
+                "The authorizer is, 300 times a user (`AuthorizerCacheSeconds` is 0 by default); API Gateway's requests "
+                "and the functions behind it are the other API's. Left out are AWS's free tiers, KMS, X-Ray, stored "
+                "logs and taxes. Cognito's tokens are verified by API Gateway itself for nothing and stay good after "
+                "a sign-out until they expire; its mails are SES's here as there."
+            ),
+            table(("habit of one user in a month", "times", "of them first uses", "functions"), habits),
+            f"Assumed: {assumed}.",
+        ]
+    )
+
+
+def _listed(prices: Path) -> dict[str, Any]:
+    return tomllib.loads(prices.read_text("utf-8"))
+
+
+def _function(results: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
+    function: Mapping[str, Any] | None = results["functions"].get(folder)
+    if function is None or function["again"] is None:
+        raise NotMeasured(f"{folder} is not measured: run `make bench`.")
+    return function
+
+
+def _use(
+    folder: str,
+    function: Mapping[str, Any],
+    *,
+    first_share: float,
+    price: Mapping[str, Any],
+    assumed: Mapping[str, float],
+) -> dict[str, float]:
+    """Return what one use of a function costs, by what is billed, API Gateway left out."""
+    again, cold_share = function["again"], assumed["cold_share"]
+    first = function["first_use"] or again
+    reads, writes, messages = (
+        first_share * first[name] + (1 - first_share) * again[name] for name in ("read_units", "write_units", "queued")
+    )
+    logged = function["logged_bytes"] + assumed["platform_log_bytes"]
+    answered = 0 if folder in _WITHOUT_ROUTE else function["answered_bytes"]
+    seconds = (_billed_ms(function) + cold_share * _start_ms(function)) / 1000
+    gigabyte_seconds = function["memory_mb"] / 1024 * seconds
+    return {
+        "Lambda": price["lambda_million_requests"] / _MILLION + gigabyte_seconds * price["lambda_gigabyte_second"],
+        "DynamoDB": (reads * price["dynamodb_million_reads"] + writes * price["dynamodb_million_writes"]) / _MILLION,
+        "CloudWatch logs": logged / _GIGABYTE * price["log_gigabyte"],
+        "Secrets Manager": cold_share * function["secrets_read"] / _MILLION * price["secret_million_reads"],
+        "SQS": messages * _CALLS_PER_MESSAGE / _MILLION * price["sqs_million_requests"],
+        "SES": price["mail_thousand"] / 1000 if folder == _MAILER else 0.0,
+        "data transfer": answered / _GIGABYTE * price["transfer_gigabyte"],
+    }
+
+
+def _billed_ms(function: Mapping[str, Any]) -> int:
+    """Return what Lambda bills a call for: whole milliseconds."""
+    return math.ceil(load_of(function).call_ms(function["memory_mb"]))
+
+
+def _start_ms(function: Mapping[str, Any]) -> float:
+    return load_of(function).start_ms(function["memory_mb"])
+
+
+def _standing(price: Mapping[str, Any], assumed: Mapping[str, float]) -> dict[str, float]:
+    reads = assumed["environments"] * _REFRESHES_OF_SECRETS
+    return {
+        "CloudWatch metrics": assumed["metrics"] * price["metric_month"],
+        "CloudWatch alarms, dashboard": assumed["alarms"] * price["alarm_month"]
+        + assumed["dashboards"] * price["dashboard_month"],
+        "Secrets Manager": assumed["secrets"] * price["secret_month"]
+        + reads / _MILLION * price["secret_million_reads"],
+        "SQS": assumed["idle_receives"] / _MILLION * price["sqs_million_requests"],
+    }
+
+
+def _storage(users: int, price: Mapping[str, Any], assumed: Mapping[str, float]) -> float:
+    gigabytes = users * assumed["stored_bytes_per_user"] / _GIGABYTE
+    return gigabytes * float(price["dynamodb_gigabyte_month"] + price["dynamodb_backup_gigabyte_month"])
+
+
+def _sum(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    together: dict[str, float] = {}
+    for part in parts:
+        for name, dollars in part.items():
+            together[name] = together.get(name, 0.0) + dollars
+    return together
+
+
+def _descending(dollars: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [(name, f"{dollars[name]:,.2f}") for name in sorted(dollars, key=lambda name: -dollars[name])]

@@ -1,12 +1,15 @@
 """For each function, events that succeed, one after the other: a generator that is sent each answer.
 
-What is measured is the ordinary case: the right password, a live token. A function without a scenario of its own is
-given an event out of `events/`, which it may refuse but not fail at.
+What is measured is the ordinary case: the right password, a live token. The events of a function are all alike; where
+the first use of something costs other calls than every further one, `first_use_of` has its event apart. A function
+without a scenario of its own is given an event out of `events/`, which it may refuse but not fail at.
 """
 
 import json
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
+
+from gerbang.google_sign_in import ProvedIdentity
 
 from gerbang_bench.builds import ROOT
 from gerbang_bench.worlds import OTHER_PASSWORD, PASSWORD, Person, World
@@ -93,9 +96,14 @@ def _token(world: World) -> Scenario:
 
 
 def _me(world: World) -> Scenario:
-    bearer = f"Bearer {world.person().access_token}"
+    person = world.person()
+    world.use(person)
     while True:
-        yield request("/api/auth/me", source=world.client_address(), authorization=bearer)
+        yield _asking_who(world, person)
+
+
+def _asking_who(world: World, person: Person) -> Event:
+    return request("/api/auth/me", source=world.client_address(), authorization=f"Bearer {person.access_token}")
 
 
 def _logging_out(path: str, body: Mapping[str, Any] | None) -> Callable[[World], Scenario]:
@@ -110,11 +118,16 @@ def _logging_out(path: str, body: Mapping[str, Any] | None) -> Callable[[World],
 
 def _change_password(world: World) -> Scenario:
     person, old, new = world.person(), PASSWORD, OTHER_PASSWORD
+    world.use(person)
     while True:
-        body = {"current_password": old, "new_password": new}
-        bearer = f"Bearer {person.access_token}"
-        yield request("/api/auth/change-password", body, source=world.client_address(), authorization=bearer)
+        yield _changing(world, person, old, new)
         old, new = new, old
+
+
+def _changing(world: World, person: Person, old: str, new: str) -> Event:
+    body = {"current_password": old, "new_password": new}
+    bearer = f"Bearer {person.access_token}"
+    return request("/api/auth/change-password", body, source=world.client_address(), authorization=bearer)
 
 
 def _reset_password(world: World) -> Scenario:
@@ -126,9 +139,14 @@ def _reset_password(world: World) -> Scenario:
 
 def _verify_otp(world: World) -> Scenario:
     person = world.person()
+    world.prove(person)
     while True:
-        body = {"email": person.email, "otp": world.code(person)}
-        yield request("/auth/verify_otp", body, source=world.client_address())
+        yield _redeeming(world, person)
+
+
+def _redeeming(world: World, person: Person) -> Event:
+    body = {"email": person.email, "otp": world.code(person)}
+    return request("/auth/verify_otp", body, source=world.client_address())
 
 
 def _asking_for_mail(path: str) -> Callable[[World], Scenario]:
@@ -145,9 +163,15 @@ def _guest(world: World) -> Scenario:
 
 
 def _google(world: World) -> Scenario:
+    identity = world.google_identity()
+    world.sign_in_with_google(identity)
     while True:
-        body = {"id_token": world.google_token()}
-        yield request("/api/auth/google", body, source=world.client_address())
+        yield _proving(world, identity)
+
+
+def _proving(world: World, identity: ProvedIdentity) -> Event:
+    body = {"id_token": world.google_token(identity)}
+    return request("/api/auth/google", body, source=world.client_address())
 
 
 def _organization(world: World) -> Scenario:
@@ -161,6 +185,12 @@ def _organization(world: World) -> Scenario:
 
 def _authorizer(world: World) -> Scenario:
     person = world.person()
+    world.use(person)
+    while True:
+        yield _authorizing(world, person)
+
+
+def _authorizing(world: World, person: Person) -> Event:
     event = request(
         "/api/organization",
         source=world.client_address(),
@@ -168,8 +198,7 @@ def _authorizer(world: World) -> Scenario:
         x_organization_id=person.organization_id,
     )
     event["type"] = "REQUEST"
-    while True:
-        yield event
+    return event
 
 
 def _mailer(world: World) -> Scenario:
@@ -216,6 +245,15 @@ _OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "mailer": _mailer,
 }
 
+_FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
+    "api/auth/change-password": lambda world: _changing(world, world.person(), PASSWORD, OTHER_PASSWORD),
+    "api/auth/google": lambda world: _proving(world, world.google_identity()),
+    "api/auth/me": lambda world: _asking_who(world, world.person()),
+    "auth/verify_otp": lambda world: _redeeming(world, world.person()),
+    "authorizer": lambda world: _authorizing(world, world.person()),
+}
+"""An access token's first use confirms its session; a first code proves an address; a new identity gets an account."""
+
 _EXPECTED: Final = {"default": NOT_FOUND}
 """Statuses of answers that are no success and right all the same."""
 
@@ -224,14 +262,25 @@ _NOT_INVOKED: Final = frozenset({"rotation"})
 """Functions that are only started: Secrets Manager calls this one four times a year."""
 
 
+def first_use_of(folder: str, world: World) -> Event | None:
+    """Return the event of a first use, None where that costs what every other does."""
+    return _FIRST_USES[folder](world) if folder in _FIRST_USES else None
+
+
 def scenario_of(folder: str, world: World) -> Scenario | None:
-    """Return the events of a function, None if there are none for it anywhere."""
+    """Return the events of a function, None if nobody invokes it while it is measured.
+
+    Raises:
+        LookupError: there is neither a scenario for it nor an event in `events/`.
+    """
     if folder in _OWN:
         return _OWN[folder](world)
     if folder in _NOT_INVOKED:
         return None
     files = sorted((ROOT / "events" / folder).glob("*.json"))
-    return _the_same(json.loads(files[0].read_text("utf-8"))) if files else None
+    if not files:
+        raise LookupError(f"{folder} has neither a scenario nor an event in events/{folder}")
+    return _the_same(json.loads(files[0].read_text("utf-8")))
 
 
 def check(folder: str, answer: Any) -> None:

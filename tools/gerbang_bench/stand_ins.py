@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from ipaddress import IPv4Address
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -61,6 +61,15 @@ def round_trips(calls: Sequence[Call]) -> int:
     return trips
 
 
+def waited_seconds(calls: Sequence[Call]) -> float:
+    """Return for how long at least one call was under way."""
+    waited, until = 0.0, float("-inf")
+    for call in sorted(calls, key=lambda call: call.began):
+        waited += max(0.0, call.ended - max(call.began, until))
+        until = max(until, call.ended)
+    return waited
+
+
 @dataclass(slots=True)
 class Ledger:
     """The calls made, and how long each is held."""
@@ -90,12 +99,14 @@ class StandIns:
         self._database: Final = _Database(address.hostname or "", address.port or 80)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stand-ins", daemon=True)
-        self._port = 0
+        self._server: asyncio.Server | None = None
 
     @property
     def variables(self) -> dict[str, str]:
         """What a function's environment says: endpoints, and whom to trust."""
-        url = f"https://127.0.0.1:{self._port}"
+        if self._server is None:
+            raise RuntimeError("nothing listens yet")
+        url = f"https://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         services = ("DYNAMODB", "SECRETS_MANAGER", "SESV2", "SQS")
         return {
             **{f"AWS_ENDPOINT_URL_{service}": url for service in services},
@@ -112,16 +123,19 @@ class StandIns:
         context.load_cert_chain(self._scratch / "localhost.pem")
         self._thread.start()
         listening = asyncio.start_server(self._converse, "127.0.0.1", 0, ssl=context)
-        server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
-        self._port = server.sockets[0].getsockname()[1]
+        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Hang up and stop listening."""
+        if self._server is not None:
+            self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(_end_the_others(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+        self._database.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.ledger.connections += 1
@@ -147,7 +161,7 @@ class StandIns:
         if service == _DYNAMODB:
             asked = json.loads(body) | {"ReturnConsumedCapacity": "TOTAL"}
             status, answer = await self._loop.run_in_executor(None, self._database.ask, operation, asked)
-            consumed = _consumed(operation, status, answer)
+            consumed = _consumed(operation, asked, status, answer)
         elif path == _GOOGLE_KEYS:
             status, answer = 200, json.dumps(self.google_keys).encode()
         else:
@@ -198,7 +212,10 @@ class _Database:
         self._idle: SimpleQueue[HTTPConnection] = SimpleQueue()
 
     def ask(self, operation: str, asked: Mapping[str, Any]) -> tuple[int, bytes]:
-        connection = HTTPConnection(self._host, self._port) if self._idle.empty() else self._idle.get()
+        try:
+            connection = self._idle.get_nowait()
+        except Empty:
+            connection = HTTPConnection(self._host, self._port)
         # DynamoDB Local with -sharedDb looks at no signature; it wants one that has the form.
         headers = {
             "Authorization": "AWS4-HMAC-SHA256 Credential=bench/20260101/eu-west-1/dynamodb/aws4_request, "
@@ -212,18 +229,29 @@ class _Database:
         self._idle.put(connection)
         return response.status, answer
 
+    def close(self) -> None:
+        while not self._idle.empty():
+            self._idle.get().close()
 
-def _consumed(operation: str, status: int, answer: bytes) -> tuple[float, float]:
+
+def _consumed(operation: str, asked: Mapping[str, Any], status: int, answer: bytes) -> tuple[float, float]:
     """Return the read and write units of a call. A write whose condition was refused is billed as if it were done.
 
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html: one unit for an item of
+    up to 1 KB, two in a transaction. Other errors consume nothing.
     """
     said = json.loads(answer)
-    if status != http.HTTPStatus.OK:
-        return (0.0, 0.0) if operation in _READS else (0.0, 1.0)
-    listed = said.get("ConsumedCapacity", [])
-    units = sum(float(one["CapacityUnits"]) for one in (listed if isinstance(listed, list) else [listed]))
-    return (units, 0.0) if operation in _READS else (0.0, units)
+    if status == http.HTTPStatus.OK:
+        listed = said.get("ConsumedCapacity", [])
+        units = sum(float(one["CapacityUnits"]) for one in (listed if isinstance(listed, list) else [listed]))
+        return (units, 0.0) if operation in _READS else (0.0, units)
+    match str(said.get("__type", "")).rpartition("#")[2]:
+        case "ConditionalCheckFailedException":
+            return 0.0, 1.0
+        case "TransactionCanceledException" if operation not in _READS:
+            return 0.0, 2.0 * len(asked["TransactItems"])
+        case _:
+            return 0.0, 0.0
 
 
 def _make_certificate(scratch: Path) -> None:

@@ -5,15 +5,19 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import botocore.session
+import dynamodb_local
+from botocore.exceptions import BotoCoreError
 from gerbang import runtime
 from gerbang.clock import system_clock
+from gerbang.google_sign_in import ProvedIdentity
 from gerbang.mail_queue import MailKind, MailWish
 from gerbang.registration import NewAccount
 from gerbang.sessions import Client
+from gerbang.storage import clients
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
 
@@ -35,7 +39,11 @@ class Person:
 
 
 def make_tables(tables: list[Resource], endpoint: str) -> None:
-    """Make the template's tables at a DynamoDB Local, each named by its logical id; those that are there stay."""
+    """Make the template's tables at a DynamoDB Local, each named by its logical id; those that are there stay.
+
+    Raises:
+        dynamodb_local.Unavailable: nothing answers there.
+    """
     session = botocore.session.get_session()
     client: Any = session.create_client(
         "dynamodb",
@@ -44,31 +52,59 @@ def make_tables(tables: list[Resource], endpoint: str) -> None:
         aws_access_key_id="bench",
         aws_secret_access_key="bench",  # noqa: S106
     )
-    present = set(client.list_tables()["TableNames"])
-    for table in tables:
-        if table.logical_id not in present:
-            client.create_table(
-                TableName=table.logical_id,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=table.properties["AttributeDefinitions"],
-                KeySchema=table.properties["KeySchema"],
-            )
+    try:
+        for table in tables:
+            _make_table(client, table)
+    except BotoCoreError as error:
+        raise dynamodb_local.Unavailable(f"DynamoDB Local does not answer at {endpoint}: {error}") from error
+    finally:
+        client.close()
+
+
+def _make_table(client: Any, table: Resource) -> None:
+    try:
+        client.create_table(
+            TableName=table.logical_id,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=table.properties["AttributeDefinitions"],
+            KeySchema=table.properties["KeySchema"],
+        )
+    except client.exceptions.ResourceInUseException:  # it is there
+        return
 
 
 class World:
-    """Makes people and what they hold. There is one to a process: the services read its environment."""
+    """Makes people and what they hold, in a context: meanwhile this process's services are those of a function."""
 
     def __init__(self, variables: Mapping[str, str], last_mail: Callable[[], str]) -> None:
-        """Take a function's environment, which becomes this process's, and what returns the text mailed last."""
-        own = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "eu-west-1"}
-        os.environ.update(
-            {**variables, **own} | {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}
-        )
+        """Take a function's environment, and what returns the text mailed last."""
         self.publishable_key: Final = variables["PUBLISHABLE_KEY"]
+        self._variables: Final = variables
         self._google: Final = StandInIssuer(variables["GOOGLE_CLIENT_IDS"])
         self._last_mail = last_mail
         self._numbers = itertools.count(1)
         self._run = uuid4().hex[:8]
+        self._before: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Make the function's environment this process's, which the services read."""
+        self._before = dict(os.environ)
+        os.environ.update(self._variables)
+        os.environ.update(
+            AWS_ACCESS_KEY_ID="bench",
+            AWS_SECRET_ACCESS_KEY="bench",  # noqa: S106
+            AWS_DEFAULT_REGION="eu-west-1",
+            POWERTOOLS_LOG_LEVEL="CRITICAL",
+            POWERTOOLS_METRICS_DISABLED="true",
+        )
+        _forget_services()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Put this process's environment back."""
+        _forget_services()
+        os.environ.clear()
+        os.environ.update(self._before)
 
     def email(self) -> str:
         """Return an address that nobody has."""
@@ -109,11 +145,26 @@ class World:
         """Have a reset token mailed to a person and return it."""
         return self._mailed(person, MailKind.PASSWORD_RESET, _RESET_TOKEN)
 
-    def google_token(self) -> str:
-        """Return an ID token of somebody who has not signed in before."""
-        number = next(self._numbers)
-        asked = {"google_id": str(number), "email": self.email(), "name": "Violet Tram"}
-        return self._google.id_token(asked)
+    def use(self, person: Person) -> None:
+        """Use a person's access token, so that its next use is not its first."""
+        runtime.sessions().authenticate(person.access_token)
+
+    def prove(self, person: Person) -> None:
+        """Have a person redeem a code, so that the address is proved. No hash."""
+        runtime.code_sign_in().sign_in(person.email, self.code(person), Client(address=self.client_address()))
+
+    def google_identity(self) -> ProvedIdentity:
+        """Return somebody whom Google knows, and nobody here."""
+        subject = f"{self._run}{next(self._numbers)}"
+        return ProvedIdentity(subject=subject, email=self.email(), name="Violet Tram")
+
+    def sign_in_with_google(self, identity: ProvedIdentity) -> None:
+        """Make the account that goes with an identity."""
+        runtime.google_sign_in().sign_in(identity, Client(address=self.client_address()))
+
+    def google_token(self, identity: ProvedIdentity) -> str:
+        """Return an ID token of somebody."""
+        return self._google.id_token({"google_id": identity.subject, "email": identity.email, "name": identity.name})
 
     def google_keys(self) -> dict[str, Any]:
         """Return the keys that these tokens verify with."""
@@ -136,6 +187,14 @@ class World:
         if found is None:
             raise LookupError("the mail holds no code")
         return found[1]
+
+
+def _forget_services() -> None:
+    """Have stores, keys and clients made anew, out of the environment as it is then."""
+    for module in (runtime, clients):
+        for made in vars(module).values():
+            if forget := getattr(made, "cache_clear", None):
+                forget()
 
 
 def text_of_mail(asked: Mapping[str, Any]) -> str:
