@@ -135,7 +135,9 @@ def test_it_is_handed_on_whether_the_address_is_proved(post: MailDeployment, ali
 
 
 def change_password(post: MailDeployment, session: SignedIn) -> None:
-    post.password_change.change(session.tokens.access_token, PASSWORD, "Another horse 2", HOME, PasswordPolicy())
+    post.password_change.change(
+        session.tokens.access_token, PASSWORD, "Another horse 2", HOME, PasswordPolicy(), locale=None
+    )
 
 
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])

@@ -185,7 +185,7 @@ def test_a_guest_opens_nothing_that_needs_a_person(post_in_memory: MailDeploymen
     with pytest.raises(NotAPerson):
         post_in_memory.base.sessions.authenticate_person(token)
     with pytest.raises(NotAPerson):
-        post_in_memory.password_change.change(token, "", "A new password 1", HOME, PasswordPolicy())
+        post_in_memory.password_change.change(token, "", "A new password 1", HOME, PasswordPolicy(), locale=None)
     with pytest.raises(NotAMember):
         post_in_memory.base.authorizer.authorize(token, acme)
 

@@ -261,23 +261,23 @@ def proved(post: MailDeployment) -> User:
     return replace(post.register().user, email_verified_at=post.base.clock())
 
 
-def test_the_notice_of_a_new_password_is_queued_in_the_accounts_language(post_in_memory: MailDeployment) -> None:
-    post_in_memory.desk.tell_of_new_password(proved(post_in_memory))
+def test_the_notice_of_a_new_password_is_queued_in_the_language_of_the_request(post_in_memory: MailDeployment) -> None:
+    post_in_memory.desk.tell_of_new_password(proved(post_in_memory), Locale("it"))
 
     assert post_in_memory.queue.wishes == [
-        MailWish(wish_id="wish-0001", kind=MailKind.PASSWORD_CHANGED, email=BOB.email, locale=None)
+        MailWish(wish_id="wish-0001", kind=MailKind.PASSWORD_CHANGED, email=BOB.email, locale=Locale("it"))
     ]
 
 
 def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: HeldClock) -> None:
     bob = proved(post_in_memory)
     for _ in range(7):
-        post_in_memory.desk.tell_of_new_password(bob)
+        post_in_memory.desk.tell_of_new_password(bob, None)
     assert len(post_in_memory.queue.wishes) == 5
     assert post_in_memory.base.journal.events.count("mail_not_queued") == 2
 
     clock.advance(timedelta(hours=1))
-    post_in_memory.desk.tell_of_new_password(bob)
+    post_in_memory.desk.tell_of_new_password(bob, None)
 
     assert len(post_in_memory.queue.wishes) == 6
 
@@ -285,7 +285,7 @@ def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: H
 def test_notices_do_not_hold_up_what_is_asked_for(post_in_memory: MailDeployment) -> None:
     bob = proved(post_in_memory)
     for _ in range(7):
-        post_in_memory.desk.tell_of_new_password(bob)
+        post_in_memory.desk.tell_of_new_password(bob, None)
 
     for kind in ASKED_FOR:
         ask(post_in_memory, kind=kind)
@@ -294,7 +294,7 @@ def test_notices_do_not_hold_up_what_is_asked_for(post_in_memory: MailDeployment
 
 
 def test_an_address_that_nobody_proved_may_be_a_strangers_and_is_sent_no_notice(post_in_memory: MailDeployment) -> None:
-    post_in_memory.desk.tell_of_new_password(post_in_memory.register().user)
+    post_in_memory.desk.tell_of_new_password(post_in_memory.register().user, None)
 
     assert post_in_memory.queue.wishes == []
 
@@ -303,7 +303,7 @@ def test_a_password_stands_though_its_notice_could_not_be_counted(post_in_memory
     bob = proved(post_in_memory)
     uncounting = FaultyStore(post_in_memory.base.store, at=lambda _: True)
 
-    post_in_memory.on(uncounting).desk.tell_of_new_password(bob)
+    post_in_memory.on(uncounting).desk.tell_of_new_password(bob, None)
 
     assert post_in_memory.base.journal.events[-1] == "mail_not_queued"
 
@@ -312,7 +312,7 @@ def test_a_password_stands_though_its_notice_could_not_be_queued(post_in_memory:
     bob = proved(post_in_memory)
     post_in_memory.queue.is_down = True
 
-    post_in_memory.desk.tell_of_new_password(bob)
+    post_in_memory.desk.tell_of_new_password(bob, None)
 
     (failure,) = [note for note in post_in_memory.base.journal.notes if note.event == "mail_not_queued"]
     assert failure.fields == {"kind": "password_changed", "user_id": bob.user_id}
@@ -321,7 +321,7 @@ def test_a_password_stands_though_its_notice_could_not_be_queued(post_in_memory:
 def test_whoever_has_no_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
     guest = post_in_memory.guests.admit(HOME).user
 
-    post_in_memory.desk.tell_of_new_password(guest)
+    post_in_memory.desk.tell_of_new_password(guest, None)
     post_in_memory.desk.welcome(guest, None)
 
     assert post_in_memory.queue.wishes == []

@@ -49,7 +49,7 @@ def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
 def change(
     post: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
 ) -> None:
-    post.password_change.change(session.tokens.access_token, current, new, client, POLICY)
+    post.password_change.change(session.tokens.access_token, current, new, client, POLICY, locale=None)
 
 
 def opens(post: MailDeployment, password: str, client: Client = ABROAD) -> bool:
@@ -221,7 +221,7 @@ def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: H
     with pytest.raises(SessionEnded):
         change(post, ended)
     with pytest.raises(InvalidToken):
-        post.password_change.change(session.tokens.refresh_token, PASSWORD, NEW, HOME, POLICY)
+        post.password_change.change(session.tokens.refresh_token, PASSWORD, NEW, HOME, POLICY, locale=None)
     clock.advance(timedelta(hours=1))
     with pytest.raises(TokenExpired):
         change(post, session)
@@ -349,7 +349,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
     changed, was_reset = at_once(
         [
             partial(change, post, session),
-            partial(post.password_reset.reset, token, "A third horse 3", HOME, POLICY),
+            partial(post.password_reset.reset, token, "A third horse 3", HOME, POLICY, locale=None),
         ]
     )
 
@@ -367,7 +367,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
 def test_a_reset_that_comes_first_is_not_undone_by_a_change(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
-    reset = partial(post.password_reset.reset, token, "A third horse 3", HOME, POLICY)
+    reset = partial(post.password_reset.reset, token, "A third horse 3", HOME, POLICY, locale=None)
 
     with pytest.raises(InvalidCredentials):
         change(meanwhile(post, reset), session)

@@ -62,7 +62,7 @@ def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
 
 
 def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
-    post.password_reset.reset(token, password, client, POLICY)
+    post.password_reset.reset(token, password, client, POLICY, locale=None)
 
 
 def opens(post: MailDeployment, password: str, client: Client = HOME) -> bool:
@@ -398,7 +398,7 @@ def test_a_newer_token_kills_the_older_one(post: MailDeployment) -> None:
 def test_a_password_that_was_changed_since_makes_a_token_worthless(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
-    post.password_change.change(session.tokens.access_token, PASSWORD, NEW, HOME, POLICY)
+    post.password_change.change(session.tokens.access_token, PASSWORD, NEW, HOME, POLICY, locale=None)
 
     with pytest.raises(InvalidResetToken):
         reset(post, token, "A third horse 3")
@@ -412,7 +412,9 @@ def test_a_password_that_is_changed_meanwhile_makes_a_token_worthless(post: Mail
     meanwhile = MeanwhileStore(
         post.base.store,
         before=lambda call: call.method == "commit",
-        happens=lambda: post.password_change.change(session.tokens.access_token, PASSWORD, NEW, HOME, POLICY),
+        happens=lambda: post.password_change.change(
+            session.tokens.access_token, PASSWORD, NEW, HOME, POLICY, locale=None
+        ),
     )
 
     with pytest.raises(InvalidResetToken):

@@ -62,6 +62,20 @@ class TestLanguage:
         assert f'lang="{language}"' in code.html
 
     @pytest.mark.parametrize("language", LANGUAGES)
+    def test_it_chooses_that_of_the_notice_too(self, world: World, language: str) -> None:
+        email, asked = registered_with_google(world), {"accept_language": language}
+
+        token = world.ask_for_reset(email)
+        world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, **asked)
+        after_the_reset = world.mail(email, nth=2)
+        session = world.client.post("/api/auth/login", {"username": email, "password": PASSWORD}).data
+        change = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
+        world.client.post("/api/auth/change-password", change, bearer=session["token"], **asked)
+        after_the_change = world.mail(email, nth=3)
+
+        assert [after_the_reset.subject, after_the_change.subject] == [CHANGED[language]] * 2
+
+    @pytest.mark.parametrize("language", LANGUAGES)
     def test_the_language_of_the_registration_is_the_accounts(self, world: World, language: str) -> None:
         email = world.email()
         asked = {"name": "Alan Turing", "email": email, "password": PASSWORD}

@@ -66,7 +66,7 @@ class MailDesk:
         """
         self._owe(MailKind.VERIFICATION_CODE, user, locale)
 
-    def tell_of_new_password(self, user: User) -> None:
+    def tell_of_new_password(self, user: User, locale: Locale | None) -> None:
         """Queue the notice that an account has a new password, if its address is proved.
 
         An address nobody proved may be a stranger's, who is not to be flooded; nor is anybody, so notices are counted
@@ -79,7 +79,7 @@ class MailDesk:
         except (TooManyAttempts, DependencyUnavailable):
             self.journal.note("mail_not_queued", Severity.REFUSAL, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
             return
-        self._owe(MailKind.PASSWORD_CHANGED, user, None)
+        self._owe(MailKind.PASSWORD_CHANGED, user, locale)
 
     def _owe(self, kind: MailKind, user: User, locale: Locale | None) -> None:
         if user.email is None:

@@ -17,6 +17,7 @@ from gerbang.clock import Clock, to_epoch
 from gerbang.errors import AuthError, DependencyUnavailable
 from gerbang.journal import Journal, Severity
 from gerbang.keys import KeyedHash, Keys, Purpose
+from gerbang.mail_queue import Locale
 from gerbang.mailing import MailDesk
 from gerbang.password_policy import PasswordPolicy
 from gerbang.passwords import Passwords, replacing
@@ -106,7 +107,9 @@ class PasswordReset:
     journal: Journal
     now: Clock
 
-    def reset(self, token: str, password: str, client: Client, policy: PasswordPolicy) -> None:
+    def reset(
+        self, token: str, password: str, client: Client, policy: PasswordPolicy, *, locale: Locale | None
+    ) -> None:
         """Set the password, end every session of the account, and mail a notice. Nobody is signed in by it.
 
         The mail has reached the address's owner, so it proves the address, too.
@@ -129,7 +132,7 @@ class PasswordReset:
             raise InvalidResetToken("spent meanwhile")
         self.journal.note("password_reset", user_id=user.user_id)
         self._reopen(user, client)
-        self.desk.tell_of_new_password(replace(user, email_verified_at=user.email_verified_at or now))
+        self.desk.tell_of_new_password(replace(user, email_verified_at=user.email_verified_at or now), locale)
 
     def _shown(self, token: str) -> tuple[User, Reset]:
         user_id = self.tokens.user_id(token)
@@ -171,7 +174,16 @@ class PasswordChange:
     journal: Journal
     now: Clock
 
-    def change(self, access_token: str, current: str, new: str, client: Client, policy: PasswordPolicy) -> None:
+    def change(
+        self,
+        access_token: str,
+        current: str,
+        new: str,
+        client: Client,
+        policy: PasswordPolicy,
+        *,
+        locale: Locale | None,
+    ) -> None:
         """Set the password and end every other session of the account; this one goes on, with the tokens it has.
 
         Raises:
@@ -197,4 +209,4 @@ class PasswordChange:
             self.guard.succeeded(attempt)
         except DependencyUnavailable:
             self.journal.note("attempt_not_uncounted", Severity.REFUSAL, user_id=user.user_id)
-        self.desk.tell_of_new_password(user)
+        self.desk.tell_of_new_password(user, locale)

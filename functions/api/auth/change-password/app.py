@@ -2,7 +2,7 @@
 
 from gerbang import edge, runtime
 from gerbang.contracts import snapotp
-from gerbang.contracts.callers import client_of
+from gerbang.contracts.callers import client_of, locale_of
 
 change = runtime.password_change()  # once per container
 policy = runtime.password_policy().naming("new_password")
@@ -12,5 +12,7 @@ policy = runtime.password_policy().naming("new_password")
 def handler(request: edge.Request) -> edge.Response:
     """Change the caller's password."""
     token, body = request.bearer(), request.parse(snapotp.ChangePasswordRequest)
-    change.change(token, body.current_password, body.new_password, client_of(request), policy)
+    change.change(
+        token, body.current_password, body.new_password, client_of(request), policy, locale=locale_of(request)
+    )
     return snapotp.done("The password was changed; other sessions have ended")

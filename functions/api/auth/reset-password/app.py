@@ -2,7 +2,7 @@
 
 from gerbang import edge, runtime
 from gerbang.contracts import snapotp
-from gerbang.contracts.callers import client_of
+from gerbang.contracts.callers import client_of, locale_of
 
 reset = runtime.password_reset()  # once per container
 policy = runtime.password_policy()
@@ -12,5 +12,5 @@ policy = runtime.password_policy()
 def handler(request: edge.Request) -> edge.Response:
     """Set a new password with the token that was mailed."""
     body = request.parse(snapotp.ResetPasswordRequest)
-    reset.reset(body.token, body.password, client_of(request), policy)
+    reset.reset(body.token, body.password, client_of(request), policy, locale=locale_of(request))
     return snapotp.done("The password was changed; please sign in")
