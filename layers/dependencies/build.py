@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
+from authorities import apart
 from trim import trim
 
 MOUNTED_AT = "/opt"
@@ -42,6 +43,8 @@ def build(*, requirements: Path, platforms: Path, into: Path) -> None:
     # fmt: on
     subprocess.run(command, check=True)
     trim(packages)
+    if (authorities := packages / "botocore" / "cacert.pem").exists():
+        apart(authorities)
     compileall.compile_dir(
         packages,
         quiet=1,

@@ -49,6 +49,13 @@ def test_the_layers_stay_small(build: Build) -> None:
     assert zipped["DependenciesLayer"] <= 7 * MEGABYTE, zipped
 
 
+def test_every_certificate_authority_has_a_file_of_its_own(build: Build) -> None:
+    botocore = build.layers["DependenciesLayer"] / "python" / "botocore"
+    bundled = (botocore / "cacert.pem").read_text().count("BEGIN CERTIFICATE")
+
+    assert len(list((botocore / "cacert.d").iterdir())) == bundled > 100
+
+
 def test_a_function_is_a_few_kilobytes(build: Build) -> None:
     sizes = {function: zipped_bytes(folder) for function, folder in build.functions.items()}
 

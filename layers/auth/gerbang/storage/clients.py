@@ -1,18 +1,20 @@
-"""Clients of AWS services: botocore's, with time-outs of ours, and certificate authorities read once for all of them.
+"""Clients of AWS services: botocore's, with time-outs of ours, and certificate authorities read when they are needed.
 
 By itself botocore reads its 126 authorities anew for every connection, which takes 12 ms of a whole vCPU and 40 ms of
-what Lambda gives a function of 512 MB; and a sign-in opens five connections before its first answer.
+what Lambda gives a function of 512 MB; and a sign-in opens five connections before its first answer. The layer has them
+in a file each, of which OpenSSL reads the one it wants (`layers/dependencies/authorities.py`).
 """
 
 import ssl
 from functools import cache
 from os import environ
+from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from threading import Lock
 from typing import Any, Final
 
 from botocore.config import Config
-from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
+from botocore.httpsession import URLLib3Session, create_urllib3_context, where
 from botocore.session import Session, get_session
 from botocore.utils import get_environ_proxies
 
@@ -65,9 +67,13 @@ class _Connections(URLLib3Session):
 @cache
 def _trust() -> ssl.SSLContext:
     """Return TLS with the authorities that botocore would choose: its own, or those of AWS_CA_BUNDLE."""
-    chosen: Any = _session().get_config_variable("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or True
+    chosen: Any = _session().get_config_variable("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or where()
     context: ssl.SSLContext = create_urllib3_context()
-    context.load_verify_locations(get_cert_path(chosen))
+    apart = Path(chosen).with_suffix(".d")
+    if apart.is_dir():
+        context.load_verify_locations(capath=apart)
+    else:
+        context.load_verify_locations(cafile=chosen)
     return context
 
 

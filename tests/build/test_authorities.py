@@ -1,0 +1,155 @@
+"""Authorities in a file each: OpenSSL finds them by the names that we give the files."""
+
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import authorities
+import botocore.httpsession
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.name import _ASN1Type  # pyright: ignore[reportPrivateUsage]
+from cryptography.x509.oid import NameOID
+
+NOW = datetime.now(UTC)
+
+BOTOCORES = Path(botocore.httpsession.DEFAULT_CA_BUNDLE)
+
+
+def named(text: str, kind: _ASN1Type | None = None) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text, kind)])
+
+
+NAMES = {
+    "as written": named("Amazon Root CA 1"),
+    "white space and capitals": named("  Go   Daddy\tROOT "),
+    "letters beyond ASCII": named("Főtanúsítvány  ÄÖÜ"),
+    "PrintableString": named("Starfield ROOT", _ASN1Type.PrintableString),
+    "BMPString": named("Őrült  Nagy", _ASN1Type.BMPString),
+    "longer than 127 octets": x509.Name(
+        [x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.ORGANIZATION_NAME, c * 64)]) for c in "abc"]
+    ),
+    "two attributes in one set": x509.Name(
+        [
+            x509.RelativeDistinguishedName(
+                [
+                    x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Tram & Ferry"),
+                    x509.NameAttribute(NameOID.COMMON_NAME, "A Root"),
+                ]
+            )
+        ]
+    ),
+    "not text": x509.Name([x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00A b", _ASN1Type.BitString)]),
+}
+
+
+def self_signed(name: x509.Name) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(hours=1))
+        .not_valid_after(NOW + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    )
+    return key, builder.sign(key, hashes.SHA256())
+
+
+def pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def server(folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
+    """Return a server that shows a certificate."""
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    chain = folder / "server.pem"
+    chain.write_bytes(private + pem(certificate).encode())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    return context
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
+    """Make a TLS connection in memory."""
+    from_server, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    serving = server.wrap_bio(from_client, from_server, server_side=True)
+    calling = client.wrap_bio(from_server, from_client, server_hostname="localhost")
+    for side in (calling, serving, calling, serving):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle of two authorities that no test uses, with words between them as Mozilla's has."""
+    others = [pem(self_signed(named(name))[1]) for name in ("Amazon Root CA 2", "Amazon Root CA 3")]
+    bundle = tmp_path / "authorities.pem"
+    bundle.write_text("\n# Issuer: one\n".join(["", *others]))
+    return bundle
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
+def test_openssl_finds_an_authority_by_the_name_of_its_file(bundle: Path, name: x509.Name) -> None:
+    key, certificate = self_signed(name)
+    with bundle.open("a") as file:
+        file.write(pem(certificate))
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    client.load_verify_locations(capath=authorities.apart(bundle))
+
+    shake_hands(server(bundle.parent, key, certificate), client)
+
+
+def test_an_authority_that_is_not_there_is_not_trusted(bundle: Path) -> None:
+    key, certificate = self_signed(named("Amazon Root CA 2"))  # by its name one of them, by its key not
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(capath=authorities.apart(bundle))
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(server(bundle.parent, key, certificate), client)
+
+
+def test_authorities_of_one_name_are_numbered(bundle: Path) -> None:
+    with bundle.open("a") as file:
+        file.write(pem(self_signed(named("Amazon Root CA 2"))[1]))
+
+    numbers = sorted(path.suffix for path in authorities.apart(bundle).iterdir())
+
+    assert numbers == [".0", ".0", ".1"]
+
+
+def test_every_authority_of_botocore_has_a_file(tmp_path: Path) -> None:
+    bundle = tmp_path / "cacert.pem"
+    shutil.copyfile(BOTOCORES, bundle)
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusted.load_verify_locations(bundle)
+
+    found = [ssl.PEM_cert_to_DER_cert(path.read_text()) for path in authorities.apart(bundle).iterdir()]
+
+    assert sorted(found) == sorted(trusted.get_ca_certs(binary_form=True))
+
+
+def _certificates() -> Iterator[str]:
+    return authorities.certificates(BOTOCORES.read_text())
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl, to compare with it")
+def test_the_hashes_of_botocores_authorities_are_openssls() -> None:
+    for certificate in _certificates():
+        command = ["openssl", "x509", "-noout", "-subject_hash"]
+        said = subprocess.run(command, input=certificate, capture_output=True, text=True, check=True)
+
+        assert authorities.subject_hash(ssl.PEM_cert_to_DER_cert(certificate)) == said.stdout.strip()
