@@ -14,7 +14,7 @@ def handler(request: edge.Request) -> edge.Response:
     """Make an account, in BotLaunch with its organisation."""
     contract = by_body.contract_of(request)
     made = registration.register(
-        contract.new_account(request), client_of(request), policy.asking_for(*contract.PASSWORD_REQUIREMENTS)
+        contract.new_account(request), client_of(request), policy.asking_for(*contract.password_requirements())
     )
     if welcome is not None:
         welcome.welcome(made.signed_in.user, locale_of(request))

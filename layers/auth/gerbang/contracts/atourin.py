@@ -1,18 +1,20 @@
 """Atourin: snake_case, `{data, info, msg, status, code}`; errors the same, `status: false`."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gerbang import edge
 from gerbang.contracts.callers import locale_of
 from gerbang.contracts.fields import Body, Name, Typed, instant
 from gerbang.contracts.refusals import problem_of
 from gerbang.emails import canonical
-from gerbang.registration import NewAccount
-from gerbang.sessions import SignedIn
-from gerbang.sign_in import Credentials
 from gerbang.storage.users import Name as UniqueName
-from gerbang.storage.users import User
+
+if TYPE_CHECKING:
+    from gerbang.registration import NewAccount
+    from gerbang.sessions import SignedIn
+    from gerbang.sign_in import Credentials
+    from gerbang.storage.users import User
 
 REGISTERED: Final = "Pendaftaran berhasil, silakan cek email untuk verifikasi"
 """What a registration is answered with, word for word (contract)."""
@@ -77,14 +79,18 @@ def code_of(request: edge.Request) -> tuple[str, str]:
     return canonical(body.email), body.otp
 
 
-def credentials(request: edge.Request) -> Credentials:
+def credentials(request: edge.Request) -> "Credentials":
     """Return what a sign-in shows."""
+    from gerbang.sign_in import Credentials
+
     body = request.parse(LoginRequest)
     return Credentials(name=UniqueName.EMAIL, value=canonical(body.email), password=body.password)
 
 
-def new_account(request: edge.Request) -> NewAccount:
+def new_account(request: edge.Request) -> "NewAccount":
     """Return the account that a registration asks for; it founds no organisation."""
+    from gerbang.registration import NewAccount
+
     body = request.parse(RegisterRequest)
     return NewAccount(email=body.email, password=body.password, name=body.name, locale=locale_of(request))
 
@@ -94,7 +100,7 @@ def code_sent() -> edge.Response:
     return edge.ok({"info": "Success send OTP", "msg": "Ok"})
 
 
-def signed_in(session: SignedIn, info: str) -> edge.Response:
+def signed_in(session: "SignedIn", info: str) -> edge.Response:
     """Return 200 with a session; *info* says what was done."""
     tokens = session.tokens
     data = {
@@ -108,7 +114,7 @@ def signed_in(session: SignedIn, info: str) -> edge.Response:
     return edge.ok({"status": True, "code": 200, "info": info, "msg": "Ok", "data": data})
 
 
-def registered(user: User) -> edge.Response:
+def registered(user: "User") -> edge.Response:
     """Return 200 with the new account; it is signed in only by a code or its password."""
     data = {
         "id": user.user_id,
@@ -124,5 +130,5 @@ def signed_out() -> edge.Response:
     return edge.ok({"code": 200, "info": "Success logout user", "msg": "Ok", "status": True})
 
 
-def _user(user: User) -> dict[str, Any]:
+def _user(user: "User") -> dict[str, Any]:
     return {"id": user.user_id, "email": user.email or "", "user_metadata": {"name": user.name}}

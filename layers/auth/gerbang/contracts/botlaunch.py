@@ -1,6 +1,6 @@
 """BotLaunch: camelCase, `{data, message}`; errors `{statusCode, error, message, details?}`."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
@@ -10,16 +10,17 @@ from gerbang.contracts.fields import Body, Name, Typed, instant
 from gerbang.contracts.refusals import problem_of
 from gerbang.emails import canonical
 from gerbang.identifiers import botlaunch_id
-from gerbang.password_policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER
-from gerbang.registration import NewAccount, Registered
-from gerbang.sessions import SignedIn
-from gerbang.sign_in import Credentials
-from gerbang.storage.organizations import Organization
 from gerbang.storage.users import Name as UniqueName
-from gerbang.storage.users import User
 
-PASSWORD_REQUIREMENTS: Final = (ONE_UPPER_CASE_LETTER, ONE_DIGIT)
-"""What the contract asks of a password beyond its length."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gerbang.password_policy import Requirement
+    from gerbang.registration import NewAccount, Registered
+    from gerbang.sessions import SignedIn
+    from gerbang.sign_in import Credentials
+    from gerbang.storage.organizations import Organization
+    from gerbang.storage.users import User
 
 NO_ROLE: Final = "CLIENT_USER"
 """The role of somebody who belongs to no organisation: registered through another contract."""
@@ -67,14 +68,25 @@ post = edge.endpoint("POST", render)
 """Makes a handler of POST in this contract."""
 
 
-def credentials(request: edge.Request) -> Credentials:
+def credentials(request: edge.Request) -> "Credentials":
     """Return what a sign-in shows."""
+    from gerbang.sign_in import Credentials
+
     body = request.parse(LoginRequest)
     return Credentials(name=UniqueName.EMAIL, value=canonical(body.email), password=body.password)
 
 
-def new_account(request: edge.Request) -> NewAccount:
+def password_requirements() -> "Sequence[Requirement]":
+    """Return what the contract asks of a password beyond its length."""
+    from gerbang.password_policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER
+
+    return ONE_UPPER_CASE_LETTER, ONE_DIGIT
+
+
+def new_account(request: edge.Request) -> "NewAccount":
     """Return the account that a registration asks for: it founds an organisation, named after the person if unnamed."""
+    from gerbang.registration import NewAccount
+
     body = request.parse(RegisterRequest)
     return NewAccount(
         email=body.email,
@@ -85,12 +97,12 @@ def new_account(request: edge.Request) -> NewAccount:
     )
 
 
-def signed_in(session: SignedIn) -> edge.Response:
+def signed_in(session: "SignedIn") -> edge.Response:
     """Return 200 with a session."""
     return edge.ok({"data": _session(session), "message": "Login successful"})
 
 
-def registered(made: Registered) -> edge.Response:
+def registered(made: "Registered") -> edge.Response:
     """Return 201 with the new account's first session and its organisation."""
     data = _session(made.signed_in)
     if made.organization is not None:
@@ -103,7 +115,7 @@ def refresh_token_of(request: edge.Request) -> str:
     return request.parse(RefreshRequest).refresh_token
 
 
-def refreshed(session: SignedIn) -> edge.Response:
+def refreshed(session: "SignedIn") -> edge.Response:
     """Return 200 with the next session."""
     return edge.ok({"data": _session(session), "message": "Token refreshed"})
 
@@ -113,7 +125,7 @@ def signed_out() -> edge.Response:
     return edge.ok({"message": "Logout successful"})
 
 
-def organization(found: Organization, role: str) -> edge.Response:
+def organization(found: "Organization", role: str) -> edge.Response:
     """Return 200 with an organisation and what the caller is in it."""
     data = {
         "id": found.organization_id,
@@ -124,7 +136,7 @@ def organization(found: Organization, role: str) -> edge.Response:
     return edge.ok({"data": data, "message": "Organization found"})
 
 
-def _session(session: SignedIn) -> dict[str, Any]:
+def _session(session: "SignedIn") -> dict[str, Any]:
     return {
         "accessToken": session.tokens.access_token,
         "refreshToken": session.tokens.refresh_token,
@@ -133,7 +145,7 @@ def _session(session: SignedIn) -> dict[str, Any]:
     }
 
 
-def _user(user: User) -> dict[str, Any]:
+def _user(user: "User") -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": botlaunch_id(user.user_id),
         "email": user.email or "",

@@ -4,15 +4,18 @@ At login and register a body with `username` is SnapOTP's; at refresh one with `
 The answer is in that contract, errors included. A body that cannot be read is BotLaunch's.
 """
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gerbang import edge
 from gerbang.contracts import botlaunch, snapotp
-from gerbang.password_policy import Requirement
-from gerbang.registration import NewAccount, Registered
-from gerbang.sessions import SignedIn
-from gerbang.sign_in import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gerbang.password_policy import Requirement
+    from gerbang.registration import NewAccount, Registered
+    from gerbang.sessions import SignedIn
+    from gerbang.sign_in import Credentials
 
 REFRESH: Final = "/api/auth/refresh"
 """The path at which another member of the body chooses."""
@@ -21,16 +24,15 @@ REFRESH: Final = "/api/auth/refresh"
 class Contract(Protocol):
     """What both contracts say of these two endpoints."""
 
-    @property
-    def PASSWORD_REQUIREMENTS(self) -> Sequence[Requirement]:  # noqa: N802 - a module's constant
-        """What it asks of a password beyond its length."""
-        ...
-
-    def credentials(self, request: edge.Request) -> Credentials:
+    def credentials(self, request: edge.Request) -> "Credentials":
         """Return what a sign-in shows."""
         ...
 
-    def new_account(self, request: edge.Request) -> NewAccount:
+    def password_requirements(self) -> "Sequence[Requirement]":
+        """Return what it asks of a password beyond its length."""
+        ...
+
+    def new_account(self, request: edge.Request) -> "NewAccount":
         """Return the account that a registration asks for."""
         ...
 
@@ -38,15 +40,15 @@ class Contract(Protocol):
         """Return the refresh token that a request wants to trade."""
         ...
 
-    def refreshed(self, session: SignedIn) -> edge.Response:
+    def refreshed(self, session: "SignedIn") -> edge.Response:
         """Return the answer with the next session."""
         ...
 
-    def signed_in(self, session: SignedIn) -> edge.Response:
+    def signed_in(self, session: "SignedIn") -> edge.Response:
         """Return the answer with a session."""
         ...
 
-    def registered(self, made: Registered) -> edge.Response:
+    def registered(self, made: "Registered") -> edge.Response:
         """Return the answer with a new account's first session."""
         ...
 

@@ -7,14 +7,14 @@ def render(error: Exception, request: edge.Request) -> edge.Response:
     """Word a refusal in the contract of the request's path; outside all of them, in BotLaunch's."""
     path = f"{request.path}/"
     if path.startswith("/auth/v1/"):
-        from gerbang.contracts import gotrue  # noqa: PLC0415 - one of three is needed
+        from gerbang.contracts import gotrue
 
         return gotrue.render(error, request)
     if path.startswith("/auth/"):
-        from gerbang.contracts import atourin  # noqa: PLC0415
+        from gerbang.contracts import atourin
 
         return atourin.render(error, request)
-    from gerbang.contracts import botlaunch  # noqa: PLC0415
+    from gerbang.contracts import botlaunch
 
     return botlaunch.render(error, request)
 

@@ -1,10 +1,13 @@
 """Who is calling, read from a request."""
 
 from socket import AF_INET6, inet_ntop, inet_pton
+from typing import TYPE_CHECKING
 
 from gerbang.edge import Request
-from gerbang.mail_queue import Locale, requested_locale
 from gerbang.sessions import Client
+
+if TYPE_CHECKING:
+    from gerbang.mail_queue import Locale
 
 
 def client_of(request: Request) -> Client:
@@ -23,6 +26,8 @@ def network_of(address: str) -> str:
         return address
 
 
-def locale_of(request: Request) -> Locale | None:
+def locale_of(request: Request) -> "Locale | None":
     """Return the language that a request asks for, of those that mails are written in; None if none of them."""
+    from gerbang.mail_queue import requested_locale
+
     return requested_locale(request.headers.get("accept-language"))

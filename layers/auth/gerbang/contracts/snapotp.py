@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import StringConstraints
 
 from gerbang import edge
-from gerbang.api_keys import ApiKeys, InvalidApiKey, KeyKind
 from gerbang.contracts.callers import locale_of
 from gerbang.contracts.fields import Body, Name, Typed, cleaned_name
 from gerbang.contracts.refusals import problem_of
 from gerbang.emails import InvalidEmail, canonical
 from gerbang.errors import AuthError
-from gerbang.google_sign_in import ProvedIdentity
-from gerbang.registration import NewAccount, Registered
-from gerbang.sessions import SignedIn
-from gerbang.sign_in import Credentials, InvalidCredentials
 from gerbang.storage.users import Name as UniqueName
-from gerbang.storage.users import User
 
 if TYPE_CHECKING:
-    from gerbang.google import GoogleVerifier
+    from collections.abc import Sequence
 
-PASSWORD_REQUIREMENTS: Final = ()
-"""The contract asks of a password its length and nothing else."""
+    from gerbang.api_keys import ApiKeys
+    from gerbang.google import GoogleVerifier
+    from gerbang.google_sign_in import ProvedIdentity
+    from gerbang.password_policy import Requirement
+    from gerbang.registration import NewAccount, Registered
+    from gerbang.sessions import SignedIn
+    from gerbang.sign_in import Credentials
+    from gerbang.storage.users import User
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,30}")
 
@@ -96,7 +96,7 @@ class IdentityMismatch(AuthError):
 def render(error: Exception, request: edge.Request) -> edge.Response:
     """Word a refusal for SnapOTP's clients."""
     problem = problem_of(error, request)
-    message = WRONG_CREDENTIALS if type(error) is InvalidCredentials else problem.message
+    message = WRONG_CREDENTIALS if type(error).__name__ == "InvalidCredentials" else problem.message
     body: dict[str, Any] = {"success": False, "message": message}
     if problem.details:
         body["errors"] = [{"field": detail.field, "message": detail.message} for detail in problem.details]
@@ -110,12 +110,14 @@ post = edge.endpoint("POST", render)
 """Makes a handler of POST in this contract."""
 
 
-def credentials(request: edge.Request) -> Credentials:
+def credentials(request: edge.Request) -> "Credentials":
     """Return what a sign-in shows: a user name or, where there is an `@`, an e-mail address.
 
     Raises:
         InvalidCredentials: it is of neither form, so it is nobody's.
     """
+    from gerbang.sign_in import Credentials, InvalidCredentials
+
     body = request.parse(LoginRequest)
     if "@" in body.username:
         try:
@@ -127,8 +129,15 @@ def credentials(request: edge.Request) -> Credentials:
     return Credentials(name=UniqueName.USERNAME, value=body.username.lower(), password=body.password)
 
 
-def new_account(request: edge.Request) -> NewAccount:
+def password_requirements() -> "Sequence[Requirement]":
+    """Return what the contract asks of a password beyond its length: nothing."""
+    return ()
+
+
+def new_account(request: edge.Request) -> "NewAccount":
     """Return the account that a registration asks for; it founds no organisation."""
+    from gerbang.registration import NewAccount
+
     body = request.parse(RegisterRequest)
     return NewAccount(
         email=body.email,
@@ -139,7 +148,7 @@ def new_account(request: edge.Request) -> NewAccount:
     )
 
 
-def registered(made: Registered) -> edge.Response:
+def registered(made: "Registered") -> edge.Response:
     """Return 201 with the new account's first session."""
     return edge.Response(201, _session(made.signed_in))
 
@@ -154,12 +163,12 @@ def refresh_token_of(request: edge.Request) -> str:
     return request.parse(RefreshRequest).refresh_token
 
 
-def refreshed(session: SignedIn) -> edge.Response:
+def refreshed(session: "SignedIn") -> edge.Response:
     """Return 200 with the next session."""
     return signed_in(session)
 
 
-def google_identity(request: edge.Request, verifier: "GoogleVerifier", api_keys: ApiKeys) -> ProvedIdentity:
+def google_identity(request: edge.Request, verifier: "GoogleVerifier", api_keys: "ApiKeys") -> "ProvedIdentity":
     """Return the Google identity that a request proves: by Google's signature, or by the deployment's secret key.
 
     Raises:
@@ -169,6 +178,9 @@ def google_identity(request: edge.Request, verifier: "GoogleVerifier", api_keys:
         InvalidFields: a trusted back end left a field out.
         DependencyUnavailable: Google's keys, or ours, could not be had.
     """
+    from gerbang.api_keys import InvalidApiKey, KeyKind
+    from gerbang.google_sign_in import ProvedIdentity
+
     body = request.parse(GoogleRequest)
     if body.id_token is not None:
         verified = verifier.verify(body.id_token)
@@ -204,17 +216,17 @@ def done(message: str) -> edge.Response:
     return edge.ok({"success": True, "data": {"message": message}})
 
 
-def signed_in(session: SignedIn) -> edge.Response:
+def signed_in(session: "SignedIn") -> edge.Response:
     """Return 200 with a session."""
     return edge.ok(_session(session))
 
 
-def me(user: User) -> edge.Response:
+def me(user: "User") -> edge.Response:
     """Return 200 with the account."""
     return edge.ok({"success": True, "data": _user(user)})
 
 
-def _session(session: SignedIn) -> dict[str, Any]:
+def _session(session: "SignedIn") -> dict[str, Any]:
     data = {
         "token": session.tokens.access_token,
         "refresh_token": session.tokens.refresh_token,
@@ -224,7 +236,7 @@ def _session(session: SignedIn) -> dict[str, Any]:
     return {"success": True, "data": data}
 
 
-def _user(user: User) -> dict[str, Any]:
+def _user(user: "User") -> dict[str, Any]:
     return {
         "id": user.number,
         "username": user.username,
