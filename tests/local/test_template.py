@@ -152,7 +152,7 @@ def test_what_is_not_known_is_named(written: str, named: str) -> None:
         ({"Stage": "test"}, "parameter Stage must be one of staging, production"),
         ({"Lifetime": "59"}, "parameter Lifetime must be from 60 to 86400"),
         ({"Lifetime": "an hour"}, "parameter Lifetime must be a number"),
-        ({"Url": "http://x"}, "parameter Url an https URL"),
+        ({"Url": "http://x"}, "parameter Url must be an https URL"),
     ],
 )
 def test_an_override_that_breaks_a_rule_is_refused(overrides: dict[str, str], sentence: str) -> None:

@@ -7,11 +7,12 @@ from typing import override
 
 import pytest
 from gerbang.keys import Algorithm
+from gerbang.mail import MailSettings
 from gerbang.proof import UnprovedAddress
 from gerbang.rate_limits import Limit
 from gerbang.settings import InvalidSettings, MailerSettings, Settings
 from gerbang_local.stack import PSEUDO_PARAMETERS
-from gerbang_local.template import References, Resolver, Template, chosen_parameters
+from gerbang_local.template import References, Resolver, Template, TemplateError, chosen_parameters
 
 from tests.dynamodb_local import ROOT
 
@@ -108,6 +109,68 @@ def test_the_mailers_defaults_are_settings_too() -> None:
     settings = MailerSettings.from_environment({**environment_of("functions/mailer"), "MAIL_SENDER": "a@example.com"})
 
     assert settings.default_locale == "en"
+
+
+@pytest.mark.parametrize(
+    "origins", ["app.example.com", "https://app.example.com/", "https://a.example,b.example", "https://a.example;x", ""]
+)
+def test_what_no_browser_calls_an_origin_is_refused_when_it_is_chosen(origins: str) -> None:
+    """Deployed, it would let no page in, and nobody would be told (security.md 146)."""
+    template = Template.parse((ROOT / "template.yaml").read_text())
+
+    with pytest.raises(TemplateError, match="CorsAllowOrigins must be"):
+        chosen_parameters(template, {"CorsAllowOrigins": origins})
+
+
+@pytest.mark.parametrize(
+    "origins",
+    ["*", "https://a.example", "http://localhost:5173, https://*", "capacitor://localhost,https://a.example:8443"],
+)
+def test_origins_can_be_chosen(origins: str) -> None:
+    template = Template.parse((ROOT / "template.yaml").read_text())
+
+    assert chosen_parameters(template, {"CorsAllowOrigins": origins})["CorsAllowOrigins"] == [
+        origin.strip() for origin in origins.split(",")
+    ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "app.example.com/reset",
+        "http://app.example.com/reset",
+        "http://localhost.evil.example/reset",
+        "javascript:alert(1)",
+        "https://",
+        "https://app.example.com/#/reset",
+        "https://app.example.com/re set",
+        "https://app.example.com/reset\n",
+    ],
+)
+def test_a_page_for_reset_tokens_that_the_mailer_would_refuse_is_refused_when_it_is_chosen(page: str) -> None:
+    """Deployed, it would stop every mail (security.md 56)."""
+    template = Template.parse((ROOT / "template.yaml").read_text())
+
+    with pytest.raises(TemplateError, match="PasswordResetUrl must be"):
+        chosen_parameters(template, {"PasswordResetUrl": page})
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "https://app.example.com/reset?lang=id",
+        "https://app.example.com/reset?token={token}",
+        "https://app.example.com/#/reset/{token}/go",
+        "http://localhost:5173/reset",
+        "http://127.0.0.1/reset#{token}",
+    ],
+)
+def test_a_page_for_reset_tokens_that_the_mailer_takes_can_be_chosen(page: str) -> None:
+    template = Template.parse((ROOT / "template.yaml").read_text())
+
+    assert chosen_parameters(template, {"PasswordResetUrl": page})["PasswordResetUrl"] == page
+    MailSettings(product_name="Tram", sender_address="no-reply@example.com", password_reset_url=page or None)
 
 
 def test_every_setting_that_is_missing_is_named(environment: dict[str, str]) -> None:

@@ -193,7 +193,7 @@ def _broken_rule(declared: Mapping[str, Any], value: str) -> str | None:
     if "AllowedValues" in declared and value not in (allowed := [text_of(one) for one in declared["AllowedValues"]]):
         return f"must be one of {', '.join(allowed)}"
     if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
-        return declared.get("ConstraintDescription") or f"must match {declared['AllowedPattern']}"
+        return f"must be {declared.get('ConstraintDescription') or f'of the form {declared["AllowedPattern"]}'}"
     if not int(declared.get("MinLength", 0)) <= len(value) <= int(declared.get("MaxLength", len(value))):
         return f"must have {declared.get('MinLength', 0)} to {declared.get('MaxLength', 'any number of')} characters"
     if declared["Type"] in {"Number", "List<Number>"}:
