@@ -122,6 +122,19 @@ def test_every_target_of_make_that_is_named_is_one() -> None:
 
 
 def test_every_file_that_is_linked_is_there() -> None:
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)[)#]", README)
 
     assert [path for path in linked if not (ROOT / path).exists()] == []
+
+
+def test_every_section_that_is_linked_is_there() -> None:
+    linked = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", README)
+
+    assert linked
+    assert [(path, section) for path, section in linked if section not in sections(ROOT / (path or "README.md"))] == []
+
+
+def sections(page: Path) -> set[str]:
+    """The names by which the sections of a page can be linked, made of their headings as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
