@@ -11,21 +11,22 @@ from tests.wire.server import BackDoor, Server, running_with_back_door
 from tests.wire.world import Person, World
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, BackDoor]]:
-    """One server a pytest process, with the settings of the template but for a cheaper hash."""
-    _skip_without_many_loopback_addresses()
-    folder = tmp_path_factory.mktemp("server")
-    with running_with_back_door(folder, PARAMETERS="PasswordHashCost=10") as (server, door):
-        yield server, door
-
-
-def _skip_without_many_loopback_addresses() -> None:
+@pytest.fixture(scope="session", autouse=True)
+def many_addresses() -> None:
+    """Skip every test here where clients cannot have addresses of their own, as on macOS."""
     try:
         with socket.socket() as probe:
             probe.bind(("127.1.2.3", 0))
     except OSError:
         pytest.skip("only 127.0.0.1 is this machine, and limits count addresses: Linux has all of 127.0.0.0/8")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, BackDoor]]:
+    """One server a pytest process, with the settings of the template but for a cheaper hash."""
+    folder = tmp_path_factory.mktemp("server")
+    with running_with_back_door(folder, PARAMETERS="PasswordHashCost=10") as (server, door):
+        yield server, door
 
 
 @pytest.fixture(scope="session")
