@@ -6,7 +6,7 @@ table module reads the same, and `tests/fakes.py` can keep the same promises in 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 type Value = str | int | bool
@@ -126,7 +126,7 @@ class Update:
     """Changes attributes of an item, making it if absent, when every condition holds of what was there."""
 
     key: Key
-    changes: Mapping[str, Change] = field(default_factory=dict)
+    changes: Mapping[str, Change]
     when: tuple[Condition, ...] = ()
 
 
