@@ -1,6 +1,7 @@
 """What a build is made from: requirements as locked, cuts that match, functions that import what they may."""
 
 import ast
+import gzip
 import json
 import re
 import subprocess
@@ -64,6 +65,22 @@ def test_only_the_services_that_are_called_are_left_of_botocore(tmp_path: Path) 
     assert json.loads((data / "endpoints.json").read_text())["partitions"] == [
         partition | {"services": {"dynamodb": {"endpoints": {}}}}
     ]
+
+
+def test_models_keep_everything_but_their_prose(tmp_path: Path) -> None:
+    data = tmp_path / "botocore" / "data"
+    for service in trim.AWS_SERVICES:
+        (data / service / "1").mkdir(parents=True)
+    (data / "endpoints.json").write_text('{"partitions": []}')
+    member = {"shape": "Text", "documentation": "<p>Says what it is.</p>"}
+    model = {"documentation": "<p>All of it.</p>", "shapes": {"Put": {"members": {"documentation": member}}}}
+    file = data / "sqs" / "1" / "service-2.json.gz"
+    file.write_bytes(gzip.compress(json.dumps(model).encode()))
+
+    trim.keep_only_our_services(data)
+
+    kept = {"shapes": {"Put": {"members": {"documentation": {"shape": "Text"}}}}}
+    assert json.loads(gzip.decompress(file.read_bytes())) == kept
 
 
 def imported_by(source: Path) -> Iterator[str]:
