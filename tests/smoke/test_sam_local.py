@@ -1,13 +1,17 @@
-"""The walk through the built functions in Lambda's containers. Skipped where there is no Docker with the image."""
+"""The built functions in Lambda's containers: served, invoked, ended. Skipped without a Docker that has the image."""
 
+import fcntl
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
@@ -16,28 +20,53 @@ from gerbang_smoke.__main__ import PASSED, main
 from sam_local.sam import IMAGE, image_is_here
 
 ROOT: Final = Path(__file__).parents[2]
+BUILDS: Final = ROOT / ".aws-sam"
 START_SECONDS: Final = 240.0
 """Building takes most of it."""
 END_SECONDS: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class SamLocal:
+    """`make sam-local`, while it runs."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
 @pytest.fixture
-def sam_local(dynamodb_endpoint: str, tmp_path: Path) -> Iterator[str]:
-    """`make sam-local`; yields its URL."""
+def environment(dynamodb_endpoint: str) -> Iterator[Mapping[str, str]]:
+    """What `make sam-local` and `make sam-invoke` are told. One test at a time: all build into the same folder."""
     if not image_is_here():
         pytest.skip(f"no Docker, or it has no {IMAGE}")
-    port, log = free_port(), tmp_path / "log"
-    environment = {**os.environ, "PORT": str(port), "DYNAMODB_ENDPOINT": dynamodb_endpoint}
+    BUILDS.mkdir(exist_ok=True)
+    with (BUILDS / "local.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield {**os.environ, "PORT": str(free_port()), "DYNAMODB_ENDPOINT": dynamodb_endpoint}
+
+
+@pytest.fixture
+def sam_local(environment: Mapping[str, str], tmp_path: Path) -> Iterator[SamLocal]:
+    port, log = int(environment["PORT"]), tmp_path / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "sam_local"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         wait_for(port, process, log)
-        yield f"http://127.0.0.1:{port}"
+        yield SamLocal(f"http://127.0.0.1:{port}", process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(END_SECONDS)
+
+
+def containers_of(function: str) -> list[str]:
+    """The containers that have a function's built folder mounted."""
+    folder = BUILDS / "local" / function
+    listed = subprocess.run(
+        ["docker", "ps", "--quiet", "--filter", f"volume={folder}"], capture_output=True, text=True, check=True
+    )
+    return listed.stdout.split()
 
 
 def free_port() -> int:
@@ -57,8 +86,40 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.mark.timeout(480)
-def test_a_person_s_day_goes_through_the_built_functions(sam_local: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_s_day_goes_through_the_built_functions(
+    sam_local: SamLocal, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Register, sign in, refresh, me, behind the authorizer, sign out, and every refusal on the way."""
-    status = main(["--url", sam_local])
+    status = main(["--url", sam_local.url])
 
     assert status == PASSED, capsys.readouterr()
+
+
+@pytest.mark.timeout(480)
+def test_ctrl_c_ends_it_and_its_containers(sam_local: SamLocal) -> None:
+    api = HTTPConnection(sam_local.url.removeprefix("http://"), timeout=60)
+    api.request("GET", "/nowhere")
+    assert api.getresponse().status == 404
+    assert containers_of("DefaultFunction")
+
+    sam_local.process.send_signal(signal.SIGINT)
+
+    assert sam_local.process.wait(END_SECONDS) == 0
+    assert containers_of("DefaultFunction") == []
+
+
+@pytest.mark.timeout(480)
+def test_a_function_is_invoked_with_each_of_its_events(environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "sam_local", "invoke", "JwksFunction", "DefaultFunction"]
+
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    answers = done.stdout[done.stdout.index("JwksFunction events/") :].splitlines()
+    assert done.returncode == 0, done.stderr
+    assert answers[::2] == [
+        "JwksFunction events/jwks/key_set.json",
+        "JwksFunction events/jwks/key_set_of_gotrue.json",
+        "DefaultFunction events/default/unknown_path.json",
+        "DefaultFunction events/default/unknown_path_of_gotrue.json",
+    ]
+    assert [json.loads(answer)["statusCode"] for answer in answers[1::2]] == [200, 200, 404, 404]
