@@ -430,23 +430,30 @@ def test_checking_says_how_much_work_it_was() -> None:
 @pytest.mark.parametrize(
     ("rounds", "left"),
     [
-        (0, 12),
-        (1, 12),
-        (1024, 12),
-        (1025, 11),
-        (2048, 11),
-        (3072, 10),
-        (3584, 9),
-        (3585, None),
-        (4096, None),
-        (9000, None),
+        (0, (12,)),
+        (1, (12,)),
+        (128, (12,)),
+        (129, (11, 10, 9, 8)),
+        (1024, (11, 10)),
+        (1041, (11, 10)),
+        (2048, (11,)),
+        (3968, (8,)),
+        (3969, ()),
+        (4096, ()),
+        (9000, ()),
     ],
 )
-def test_the_work_still_missing_is_brought_up_to_within_a_quarter(rounds: int, left: int | None) -> None:
+def test_the_work_still_missing_is_brought_up_to_the_nearest_sixteenth(rounds: int, left: tuple[int, ...]) -> None:
     checked = Checked(Verdict.WRONG, rounds)
 
-    assert checked.cost_left(12) == left
-    assert 0.75 <= (rounds + (0 if left is None else 2**left)) / 4096 <= 1.25 or rounds > 4096
+    assert checked.costs_left(12) == left
+    assert 31 / 32 <= (rounds + sum(1 << cost for cost in left)) / 4096 <= 33 / 32 or rounds > 4096
+
+
+def test_no_hash_is_cheaper_than_bcrypt_makes_them() -> None:
+    assert Checked(Verdict.WRONG, 1).costs_left(4) == (4,)
+    assert Checked(Verdict.WRONG, 9).costs_left(4) == ()
+    assert Checked(Verdict.WRONG, 16).costs_left(6) == (5, 4)
 
 
 # --- junk

@@ -71,7 +71,7 @@ def test_a_hash_that_cannot_be_used_is_refused_by_the_work_of_one(work: Work, st
 def test_an_inherited_hash_is_refused_by_the_work_of_about_one(work: Work, stored: str) -> None:
     own = own_work(stored)
 
-    assert own > ROUNDS or 0.75 <= (own + work(stored)) / ROUNDS <= 1.25
+    assert own > ROUNDS or 31 / 32 <= (own + work(stored)) / ROUNDS <= 33 / 32
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_wrapped_hash_is_refused_by_the_work_of_about_one(work: Work, stored: 
     wrapped = f"$wrapped${stored}${nobodys_hash(cost)}"
     assert isinstance(parse(wrapped), WrappedHash)
 
-    assert 0.75 <= (own_work(wrapped) + work(wrapped)) / ROUNDS <= 1.25
+    assert 31 / 32 <= (own_work(wrapped) + work(wrapped)) / ROUNDS <= 33 / 32
 
 
 def own_work(stored: str) -> int:

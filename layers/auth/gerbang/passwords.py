@@ -8,7 +8,6 @@ from datetime import datetime
 from unicodedata import normalize
 
 from gerbang.bcrypt_sha256 import (
-    CHEAPEST_COST,
     RECOMMENDED_COST,
     Verdict,
     cost_of,
@@ -46,9 +45,9 @@ class Passwords:
         from gerbang import legacy_passwords  # noqa: PLC0415 - most sign-ins never meet an inherited hash
 
         checked = legacy_passwords.check(stored, password)
-        cost_left = checked.cost_left(self.cost)
-        if checked.verdict is not Verdict.RIGHT and cost_left is not None:  # when right, it is hashed anew
-            self._spend_a_hash(password, max(cost_left, CHEAPEST_COST))
+        if checked.verdict is not Verdict.RIGHT:  # when right, it is hashed anew
+            for cost in checked.costs_left(self.cost):
+                self._spend_a_hash(password, cost)
         return checked.verdict
 
     def needs_rehash(self, stored: str) -> bool:

@@ -109,17 +109,14 @@ class Checked:
     rounds: int
     """The work done, in rounds of bcrypt: a caller who answers every account in the same time adds what is missing."""
 
-    def cost_left(self, cost: int) -> int | None:
-        """Return the bcrypt cost whose work brings this up to 2^*cost* rounds, to the nearest; None: nothing missing.
+    def costs_left(self, cost: int) -> tuple[int, ...]:
+        """Return the bcrypt costs whose work brings this up to 2^*cost* rounds, to the nearest sixteenth of it.
 
-        What is less than an eighth of the whole is not worth a hash.
+        They are the ones of what is missing, written in binary; none where nothing is.
         """
-        whole = 1 << cost
-        missing = whole - self.rounds
-        if missing < whole // 8:
-            return None
-        lower = missing.bit_length() - 1
-        return lower if 2 * missing < 3 << lower else lower + 1
+        finest = max(cost - 4, bcrypt_sha256.CHEAPEST_COST)
+        missing = (1 << cost) - self.rounds + (1 << finest - 1)
+        return tuple(each for each in range(cost, finest - 1, -1) if missing > 0 and missing >> each & 1)
 
 
 def parse(text: str) -> Inherited:
