@@ -78,7 +78,7 @@ bench: ## Measure the built functions and write docs/performance.md: CASE=api/au
 	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
 
 .PHONY: price
-price: ## A month's bill by AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1"
+price: ## A month's bill by AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1", or --write
 	@$(ENVIRONMENT)
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 

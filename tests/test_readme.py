@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from gerbang_bench import prices
 
 from tests.wire.routes import ROUTES, template
 from tests.wire.server import Server, running
@@ -110,6 +111,14 @@ def _settings() -> Iterator[str]:
     for name, parameter in template().parameters.items():
         default = f"`{parameter['Default']}`" if str(parameter["Default"]) else ""
         yield f"| `{name}` | {default} | {parameter['Description']} |"
+
+
+def test_the_bill_is_the_one_that_the_measurements_make() -> None:
+    made = prices.bill(prices.USERS, prices.REGION, prices.measured())
+
+    [said] = re.findall(r"^<!-- bill -->\n(.*?)\n<!-- /bill -->$", README, re.MULTILINE | re.DOTALL)
+
+    assert said == prices.line(made), "`make price ARGS=--write` writes it"
 
 
 def test_every_target_of_make_that_is_named_is_one() -> None:

@@ -15,7 +15,6 @@ import dynamodb_local
 
 from gerbang_bench import benches, prices, reports
 from gerbang_bench.arguments import positive
-from gerbang_bench.bill import USERS
 from gerbang_bench.builds import ROOT, NotBuilt, UnknownFunction
 from gerbang_bench.environments import Failed
 from gerbang_bench.scenarios import Unsuccessful
@@ -44,14 +43,15 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("Stopped; nothing is written.", file=sys.stderr)
         return 1
-    bills = [] if asked.case else [prices.bill(USERS, region, results) for region in prices.regions()]
     said = json.dumps(results, indent=1) + "\n"
     if asked.json is not None:
         asked.json.write_text(said, "utf-8")
-    if not asked.case:
+    if asked.case:
+        print(reports.page(results))
+    else:
         prices.MEASURED.write_text(said, "utf-8")
-        reports.write(results, bills)
-    print(reports.page(results, bills))
+        reports.write(results)
+        print(reports.PAGE.read_text("utf-8"))
     return 0
 
 

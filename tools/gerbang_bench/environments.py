@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -172,7 +173,8 @@ class Environment:
 
     def __exit__(self, *_: object) -> None:
         """End the process."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._api.close()
         self._log.close()
@@ -205,7 +207,7 @@ class Environment:
 
     def _receive(self) -> Message:
         try:
-            return self._api.receive()
+            return self._api.receive(lambda: self._process.poll() is None)
         except Silent as silence:
             raise Failed(f"{self._deployed.name}: {silence}{self.said()}") from silence
 

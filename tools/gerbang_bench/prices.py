@@ -19,8 +19,14 @@ from gerbang_bench.tables import table
 PRICES: Final = Path(__file__).with_name("prices.toml")
 MEASURED: Final = Path(__file__).with_name("measured.json")
 
-STANDING: Final = "nobody"
-"""The habit of nobody: what is billed without a single user, and grows with none."""
+USERS: Final = 100_000
+"""Those of the README's line, and of the page."""
+
+REGION: Final = "eu-west-1"
+"""Whose prices are the README's."""
+
+STANDING: Final = "standing"
+"""Nobody's habit: what does not grow with use."""
 
 _MILLION: Final = 1e6
 _GIGABYTE: Final = 1e9
@@ -179,11 +185,13 @@ def explained(prices: Path = PRICES) -> str:
             (
                 "By `make price MAU=100000`: durations, units and bytes as measured above, on arm64 at the memory that "
                 "is set, a round trip to a service taken to wait 5 ms, init billed as calls are; prices, their sources "
-                "and the habits are in `tools/gerbang_bench/prices.toml`. In it is what this deployment is billed for. "
-                "The authorizer is, 300 times a user (`AuthorizerCacheSeconds` is 0 by default); API Gateway's requests "
-                "and the functions behind it are the other API's. Left out are AWS's free tiers, KMS, X-Ray, stored "
-                "logs and taxes. Cognito's tokens are verified by API Gateway itself for nothing and stay good after "
-                "a sign-out until they expire; its mails are SES's here as there."
+                "and the habits are in `tools/gerbang_bench/prices.toml`. In it is what this deployment is billed for, "
+                "every call of the authorizer included (`AuthorizerCacheSeconds` is 0 by default); API Gateway's "
+                "requests and the functions behind it are the other API's. Left out are AWS's free tiers, KMS, X-Ray, "
+                "stored logs and taxes. *Standing* is what does not grow with use; while nobody uses it at all, what "
+                "is left of that are two secrets, for AWS gives away ten alarms, three dashboards and a million "
+                "requests to SQS, and metrics are of what happens. Cognito's tokens are verified by API Gateway itself "
+                "for nothing and stay good after a sign-out until they expire; its mails are SES's, as here."
             ),
             table(("habit of one user in a month", "times", "of them first uses", "functions"), habits),
             f"Assumed: {assumed}.",

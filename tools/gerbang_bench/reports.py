@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from gerbang_bench import prices
-from gerbang_bench.bill import REGION
 from gerbang_bench.memory import LONGEST_CALL_MS, LONGEST_START_MS, ROUND_TRIP_MS, SETTINGS_MB, load_of
 from gerbang_bench.prices import Bill
 from gerbang_bench.tables import table
@@ -79,8 +78,17 @@ def targets(results: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     return found
 
 
-def page(results: Mapping[str, Any], bills: Sequence[Bill]) -> str:
-    """Return the page."""
+def bills(results: Mapping[str, Any]) -> list[Bill]:
+    """Return the bills of the page, one a region.
+
+    Raises:
+        NotMeasured: the measurements lack a function that is needed.
+    """
+    return [prices.bill(prices.USERS, region, results) for region in prices.regions()]
+
+
+def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
+    """Return the page, with bills if there are any: they need a whole run."""
     parts = [
         "# Performance",
         (
@@ -104,11 +112,16 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write(results: Mapping[str, Any], bills: Sequence[Bill], to: Path = PAGE, readme: Path = README) -> None:
-    """Write the page, and the bill's line into the README, between its comments."""
-    to.write_text(page(results, bills), "utf-8")
-    [made] = [one for one in bills if one.region == REGION]
-    readme.write_text(_BILL.sub(prices.line(made), readme.read_text("utf-8")), "utf-8")
+def write(results: Mapping[str, Any], to: Path = PAGE, readme: Path = README) -> None:
+    """Write the page of a whole run, and the bill's line into the README, between its comments.
+
+    Raises:
+        NotMeasured: the measurements lack a function that is needed.
+    """
+    made = bills(results)
+    to.write_text(page(results, made), "utf-8")
+    [own] = [one for one in made if one.region == prices.REGION]
+    readme.write_text(_BILL.sub(prices.line(own), readme.read_text("utf-8")), "utf-8")
 
 
 def _how(results: Mapping[str, Any]) -> list[str]:

@@ -7,12 +7,16 @@ request arrives is known and nothing between is buffered or delayed.
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 PATIENCE_SECONDS: Final = 120.0
 """For how long a function may be silent; sixty times as long as the slowest start on a busy machine."""
+
+_LOOK_SECONDS: Final = 0.2
+"""How often it is looked whether a function that is expected to connect is still there."""
 
 _BLOCK: Final = 65536
 
@@ -47,7 +51,7 @@ class RuntimeApi:
     def __init__(self) -> None:
         """Listen at a free port."""
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(PATIENCE_SECONDS)
+        self._listener.settimeout(_LOOK_SECONDS)
         self._connection: socket.socket | None = None
         self._received = b""
 
@@ -56,19 +60,19 @@ class RuntimeApi:
         """What AWS_LAMBDA_RUNTIME_API says."""
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def receive(self) -> Message:
-        """Return the runtime client's next request.
+    def receive(self, is_there: Callable[[], bool]) -> Message:
+        """Return the next request of the runtime client, whose process *is_there* or has ended.
 
         Raises:
-            Silent: there is none in time.
+            Silent: there is none in time, or its process has ended.
         """
         while True:
             if self._connection is None:
-                self._accept()
+                self._accept(is_there)
             try:
                 return self._message()
             except ConnectionError:
-                self._connection = None
+                self._hang_up()
 
     def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> int:
         """Answer the request received last; return when the answer left, of `time.perf_counter_ns`."""
@@ -91,19 +95,27 @@ class RuntimeApi:
         return self.reply(200, json.dumps(event).encode(), headers)
 
     def close(self) -> None:
-        """Hang up."""
-        if self._connection is not None:
-            self._connection.close()
+        """Hang up and stop listening."""
+        self._hang_up()
         self._listener.close()
 
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except TimeoutError:
-            raise Silent("it never asked for an event") from None
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _accept(self, is_there: Callable[[], bool]) -> None:
+        connection = self._awaited(is_there)
         connection.settimeout(PATIENCE_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection, self._received = connection, b""
+
+    def _awaited(self, is_there: Callable[[], bool]) -> socket.socket:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while is_there() and time.monotonic() < until:
+            with suppress(TimeoutError):
+                return self._listener.accept()[0]
+        raise Silent("its process does not ask for an event, or has ended")
 
     def _message(self) -> Message:
         head = self._until(b"\r\n\r\n")

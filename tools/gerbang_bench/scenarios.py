@@ -221,7 +221,7 @@ def _default(world: World) -> Scenario:
         yield request("/nothing/here", source=world.client_address())
 
 
-_OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
+OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "api/auth/change-password": _change_password,
     "api/auth/forgot-password": _asking_for_mail("/api/auth/forgot-password"),
     "api/auth/google": _google,
@@ -245,7 +245,7 @@ _OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "mailer": _mailer,
 }
 
-_FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
+FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
     "api/auth/change-password": lambda world: _changing(world, world.person(), PASSWORD, OTHER_PASSWORD),
     "api/auth/google": lambda world: _proving(world, world.google_identity()),
     "api/auth/me": lambda world: _asking_who(world, world.person()),
@@ -258,13 +258,13 @@ _EXPECTED: Final = {"default": NOT_FOUND}
 """Statuses of answers that are no success and right all the same."""
 
 
-_NOT_INVOKED: Final = frozenset({"rotation"})
+NOT_INVOKED: Final = frozenset({"rotation"})
 """Functions that are only started: Secrets Manager calls this one four times a year."""
 
 
 def first_use_of(folder: str, world: World) -> Event | None:
     """Return the event of a first use, None where that costs what every other does."""
-    return _FIRST_USES[folder](world) if folder in _FIRST_USES else None
+    return FIRST_USES[folder](world) if folder in FIRST_USES else None
 
 
 def scenario_of(folder: str, world: World) -> Scenario | None:
@@ -273,9 +273,9 @@ def scenario_of(folder: str, world: World) -> Scenario | None:
     Raises:
         LookupError: there is neither a scenario for it nor an event in `events/`.
     """
-    if folder in _OWN:
-        return _OWN[folder](world)
-    if folder in _NOT_INVOKED:
+    if folder in OWN:
+        return OWN[folder](world)
+    if folder in NOT_INVOKED:
         return None
     files = sorted((ROOT / "events" / folder).glob("*.json"))
     if not files:
@@ -291,7 +291,7 @@ def check(folder: str, answer: Any) -> None:
     """
     status = answer.get("statusCode", 200) if isinstance(answer, dict) else 200
     expected = _EXPECTED.get(folder)
-    right = status == expected if expected else status < REFUSED or (folder not in _OWN and status < 500)  # noqa: PLR2004
+    right = status == expected if expected else status < REFUSED or (folder not in OWN and status < 500)  # noqa: PLR2004
     if not right or answer.get("isAuthorized") is False or answer.get("batchItemFailures"):
         raise Unsuccessful(f"{folder}: {json.dumps(answer)[:1000]}")
 

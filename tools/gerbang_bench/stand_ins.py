@@ -36,6 +36,9 @@ _SECRETS: Final = "secretsmanager"
 _QUEUE: Final = "AmazonSQS"
 _MAIL: Final = "/v2/email/outbound-emails"  # sesv2's SendEmail
 _GOOGLE_KEYS: Final = "/oauth2/v3/certs"
+_PATIENCE_SECONDS: Final = 30.0
+"""For how long DynamoDB Local may think; a thousand times as long as it does on a busy machine."""
+
 _JSON: Final = "application/x-amz-json-1.0"
 
 
@@ -157,11 +160,11 @@ class StandIns:
 
     async def _answer(self, path: str, headers: Mapping[str, str], body: bytes, began: float) -> tuple[int, bytes]:
         service, _, operation = headers.get("x-amz-target", path).partition(".")
-        consumed = (0.0, 0.0)
+        units = (0.0, 0.0)
         if service == _DYNAMODB:
             asked = json.loads(body) | {"ReturnConsumedCapacity": "TOTAL"}
             status, answer = await self._loop.run_in_executor(None, self._database.ask, operation, asked)
-            consumed = _consumed(operation, asked, status, answer)
+            units = consumed(operation, asked, status, answer)
         elif path == _GOOGLE_KEYS:
             status, answer = 200, json.dumps(self.google_keys).encode()
         else:
@@ -175,8 +178,8 @@ class StandIns:
                 operation=operation,
                 began=began,
                 ended=time.perf_counter(),
-                read_units=consumed[0],
-                write_units=consumed[1],
+                read_units=units[0],
+                write_units=units[1],
             )
         )
         return status, answer
@@ -215,7 +218,7 @@ class _Database:
         try:
             connection = self._idle.get_nowait()
         except Empty:
-            connection = HTTPConnection(self._host, self._port)
+            connection = HTTPConnection(self._host, self._port, timeout=_PATIENCE_SECONDS)
         # DynamoDB Local with -sharedDb looks at no signature; it wants one that has the form.
         headers = {
             "Authorization": "AWS4-HMAC-SHA256 Credential=bench/20260101/eu-west-1/dynamodb/aws4_request, "
@@ -234,7 +237,7 @@ class _Database:
             self._idle.get().close()
 
 
-def _consumed(operation: str, asked: Mapping[str, Any], status: int, answer: bytes) -> tuple[float, float]:
+def consumed(operation: str, asked: Mapping[str, Any], status: int, answer: bytes) -> tuple[float, float]:
     """Return the read and write units of a call. A write whose condition was refused is billed as if it were done.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html: one unit for an item of

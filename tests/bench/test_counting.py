@@ -1,0 +1,73 @@
+"""What is counted of calls: those one after the other, what they waited for, what DynamoDB bills for them."""
+
+import json
+from typing import Any
+
+import pytest
+from gerbang_bench.measuring import counted
+from gerbang_bench.stand_ins import Call, consumed, round_trips, waited_seconds
+
+
+def call(began: float, ended: float, service: str = "DynamoDB_20120810", operation: str = "GetItem") -> Call:
+    return Call(service=service, operation=operation, began=began, ended=ended)
+
+
+@pytest.mark.parametrize(
+    ("calls", "trips"),
+    [
+        ([], 0),
+        ([call(0, 1)], 1),
+        ([call(0, 1), call(1, 2), call(2, 3)], 3),
+        ([call(0, 2), call(1, 3)], 1),
+        ([call(0, 3), call(0, 1), call(1, 2)], 2),
+        ([call(0, 1), call(0.5, 1.5), call(1, 2)], 2),
+        ([call(5, 6), call(0, 1)], 2),
+    ],
+    ids=["none", "one", "in a row", "beside", "two beside a long one", "overlapping neighbours", "in no order"],
+)
+def test_round_trips_are_the_longest_chain_of_calls_after_one_another(calls: list[Call], trips: int) -> None:
+    assert round_trips(calls) == trips
+
+
+@pytest.mark.parametrize(
+    ("calls", "seconds"),
+    [
+        ([], 0.0),
+        ([call(0, 1), call(2, 4)], 3.0),
+        ([call(0, 2), call(1, 3)], 3.0),
+        ([call(0, 4), call(1, 2)], 4.0),
+    ],
+    ids=["none", "apart", "overlapping", "one within another"],
+)
+def test_a_function_waits_while_any_call_is_under_way(calls: list[Call], seconds: float) -> None:
+    assert waited_seconds(calls) == pytest.approx(seconds)
+
+
+def test_round_trips_are_dynamodbs_and_waits_are_everybodys() -> None:
+    queue = call(1, 2, "AmazonSQS", "SendMessage")
+
+    cost = counted([call(0, 1), queue], connections=1)
+
+    assert (cost.round_trips, cost.waits, cost.calls, cost.queued, cost.connections) == (1, 2, 1, 1, 1)
+
+
+TRANSACTION: dict[str, Any] = {"TransactItems": [{}, {}, {}]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "asked", "status", "answer", "units"),
+    [
+        ("GetItem", {}, 200, {"ConsumedCapacity": {"CapacityUnits": 1.0}}, (1.0, 0.0)),
+        ("BatchGetItem", {}, 200, {"ConsumedCapacity": [{"CapacityUnits": 1.0}, {"CapacityUnits": 2.0}]}, (3.0, 0.0)),
+        ("UpdateItem", {}, 200, {"ConsumedCapacity": {"CapacityUnits": 1.0}}, (0.0, 1.0)),
+        ("TransactWriteItems", TRANSACTION, 200, {"ConsumedCapacity": [{"CapacityUnits": 6.0}]}, (0.0, 6.0)),
+        ("PutItem", {}, 400, {"__type": "com.amazonaws#ConditionalCheckFailedException"}, (0.0, 1.0)),
+        ("TransactWriteItems", TRANSACTION, 400, {"__type": "x#TransactionCanceledException"}, (0.0, 6.0)),
+        ("PutItem", {}, 400, {"__type": "x#ValidationException"}, (0.0, 0.0)),
+    ],
+    ids=["read", "batch", "write", "transaction", "refused write", "refused transaction", "mistake"],
+)
+def test_units_are_what_dynamodb_bills(
+    operation: str, asked: dict[str, Any], status: int, answer: dict[str, Any], units: tuple[float, float]
+) -> None:
+    assert consumed(operation, asked, status, json.dumps(answer).encode()) == units

@@ -1,0 +1,203 @@
+"""The bill: habits times what was measured times list prices, and nothing that others are billed for."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from gerbang_bench import prices
+from gerbang_bench.prices import NotMeasured, bill, line, stepped
+
+from tests.bench.samples import cost, function, results
+
+ROOT = Path(__file__).parents[2]
+PRICES = """
+as_of = "some day"
+[regions.here]
+api_million_requests = [[1, 2.0], [inf, 1.0]]
+lambda_million_requests = 10.0
+lambda_gigabyte_second = 0.001
+dynamodb_million_writes = 100.0
+dynamodb_million_reads = 10.0
+dynamodb_gigabyte_month = 1.0
+dynamodb_backup_gigabyte_month = 1.0
+sqs_million_requests = 1.0
+mail_thousand = 1.0
+secret_month = 3.0
+secret_million_reads = 0.0
+log_gigabyte = 0.0
+metric_month = 1.0
+alarm_month = 1.0
+dashboard_month = 1.0
+transfer_gigabyte = 0.0
+[cognito]
+Essentials = [[10, 0], [inf, 1.0]]
+Lite = [[10, 0], [inf, 0.5]]
+[habits.registrations]
+times = 1
+functions = ["api/auth/register"]
+[habits.authorized_calls]
+times = 10
+first_uses = 1
+functions = ["authorizer"]
+[habits.mailed_codes]
+times = 1
+functions = ["auth/otp", "mailer"]
+[assumed]
+cold_share = 0.0
+environments = 0
+platform_log_bytes = 0
+stored_bytes_per_user = 1000
+idle_receives = 1_000_000
+secrets = 2
+alarms = 4
+dashboards = 1
+metrics = 3
+"""
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    file = tmp_path / "prices.toml"
+    file.write_text(PRICES)
+    return file
+
+
+def bill_of(listed: Path, users: int = 1_000_000, functions: Mapping[str, Any] = MappingProxyType({})) -> prices.Bill:
+    return bill(users, "here", results(**functions), listed)
+
+
+@pytest.mark.parametrize(("amount", "dollars"), [(0, 0.0), (5, 0.0), (10, 0.0), (12, 2.0), (20, 10.0), (30, 15.0)])
+def test_a_stepped_price_is_paid_step_by_step(amount: float, dollars: float) -> None:
+    assert stepped(amount, [[10, 0.0], [20, 1.0], [float("inf"), 0.5]]) == dollars
+
+
+def test_first_uses_are_billed_as_often_as_there_are_any(listed: Path) -> None:
+    """A million users, ten calls each, one of them a token's first."""
+    first, again = cost(read_units=3.0, write_units=1.0), cost(read_units=2.0, write_units=0.0)
+
+    made = bill_of(listed, functions={"authorizer": function(first_use=first, again=again)})
+
+    assert made.parts["authorized_calls"]["DynamoDB"] == pytest.approx((3 + 9 * 2) * 10.0 + 1 * 100.0)
+
+
+def test_requests_behind_the_authorizer_are_billed_to_the_api_that_has_them(listed: Path) -> None:
+    made = bill_of(listed)
+
+    assert made.parts["authorized_calls"]["API Gateway"] == 0.0
+    assert made.parts["authorized_calls"]["Lambda"] > 0.0
+
+
+def test_requests_of_all_habits_climb_the_steps_together(listed: Path) -> None:
+    """A million registrations and a million codes: the second million is the cheaper one."""
+    assert bill_of(listed).services["API Gateway"] == pytest.approx(2.0 + 1.0)
+
+
+def test_a_mail_is_queued_received_deleted_and_sent(listed: Path) -> None:
+    queueing = function(again=cost(queued=1))
+
+    made = bill_of(listed, functions={"auth/otp": queueing})
+
+    assert made.parts["mailed_codes"]["SQS"] == pytest.approx(3.0)
+    assert made.parts["mailed_codes"]["SES"] == pytest.approx(1000.0)
+
+
+def test_lambda_bills_whole_milliseconds_of_the_memory_that_is_set(listed: Path) -> None:
+    """10.2 ms of two waits and the computing are 11 ms, of half a gigabyte."""
+    measured = function(call_cpu_ms=0.2 / (1769 / 512), again=cost(waits=2), memory_mb=512)
+
+    made = bill_of(listed, functions={"authorizer": measured})
+
+    assert made.parts["authorized_calls"]["Lambda"] == pytest.approx(10e6 * (10e-6 + 0.5 * 0.011 * 0.001))
+
+
+def test_what_stands_is_billed_without_a_single_user(listed: Path) -> None:
+    made = bill_of(listed, users=0)
+
+    assert made.total == pytest.approx(2 * 3.0 + 3 * 1.0 + 4 * 1.0 + 1.0 + 1.0)
+    assert made.habits[prices.STANDING] == made.total
+
+
+def test_what_users_leave_in_the_tables_is_stored_and_backed_up(listed: Path) -> None:
+    assert bill_of(listed).services["DynamoDB storage"] == pytest.approx(1.0 + 1.0)
+
+
+def test_cognito_gives_its_first_users_away_and_mails_as_we_do(listed: Path) -> None:
+    made = bill_of(listed, users=1000)
+
+    assert made.cognito == {"Essentials": pytest.approx(990 + 1.0), "Lite": pytest.approx(495 + 1.0)}
+
+
+def test_by_what_is_billed_and_by_habit_it_is_the_same_bill(listed: Path) -> None:
+    made = bill_of(listed)
+
+    assert sum(made.services.values()) == pytest.approx(made.total)
+
+
+def test_the_bill_says_which_part_dominates(listed: Path) -> None:
+    made = bill_of(listed, functions={"authorizer": function(again=cost(write_units=1000.0))})
+
+    assert "DynamoDB is the largest part" in prices.as_text(made)
+    assert "`authorized_calls`" in prices.as_text(made).splitlines()[0]
+
+
+def test_the_line_names_users_region_date_and_both_tiers(listed: Path) -> None:
+    made = bill_of(listed, users=1000)
+
+    assert line(made).startswith("1,000 people")
+    for said in ("here", "some day", "$991", "$496", f"${made.total:,.0f} "):
+        assert said in line(made)
+
+
+def test_a_function_that_was_not_measured_is_named(listed: Path) -> None:
+    partly = results()
+    del partly["functions"]["authorizer"]
+
+    with pytest.raises(NotMeasured, match="authorizer is not measured: run `make bench`"):
+        bill(1000, "here", partly, listed)
+
+
+def test_where_nothing_was_measured_it_is_said_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(NotMeasured, match="make bench"):
+        prices.measured(tmp_path / "measured.json")
+
+
+def test_the_lists_have_a_date_a_source_for_each_service_and_every_price_in_each_region() -> None:
+    listed = tomllib.loads(prices.PRICES.read_text("utf-8"))
+
+    assert re.fullmatch(r"[A-Z][a-z]+ 20[2-9][0-9]", listed["as_of"])
+    assert all(source.startswith("https://aws.amazon.com/") for source in listed["sources"].values())
+    first, *others = (set(region) for region in listed["regions"].values())
+    assert others
+    assert all(other == first for other in others)
+
+
+def test_what_was_measured_last_makes_a_bill_in_every_region() -> None:
+    for region in prices.regions():
+        made = bill(100_000, region, prices.measured())
+
+        assert 0 < made.total < made.cognito["Essentials"]
+
+
+def test_the_price_needs_nothing_but_python(tmp_path: Path) -> None:
+    """No build, no Java, no network, no third party: what `make price` runs on a fresh clone."""
+    script = f"import sys; sys.path.insert(0, {str(ROOT / 'tools')!r}); from gerbang_bench.bill import main; "
+    script += "sys.exit(main(['--mau', '5000', '--region', 'us-east-1']))"
+
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.stderr == ""
+    assert ran.returncode == 0
+    assert "5,000 active users in a month, us-east-1" in ran.stdout

@@ -1,0 +1,115 @@
+"""The page: every target with its figure, met or missed, and the README's line."""
+
+from pathlib import Path
+
+import pytest
+from gerbang_bench import prices, reports
+from gerbang_bench.reports import bills, page, targets, write
+
+from tests.bench.samples import cost, function, results
+
+
+def row_of(text: str, target: str) -> list[str]:
+    [found] = [line for line in text.splitlines() if line.startswith(f"| {target} |")]
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.15, "met"), (1.16, "**missed**")], ids=["at the bound", "beyond it"])
+def test_a_target_is_met_up_to_its_bound(ratio: float, verdict: str) -> None:
+    text = page(results(**{"api/auth/login": function(start_ratio=ratio, hash_ratio=1.0)}))
+
+    assert row_of(text, "start of `api/auth/login`, ratio") == [
+        "start of `api/auth/login`, ratio",
+        "1.15",
+        f"{ratio:.2f}",
+        verdict,
+    ]
+
+
+def test_every_kind_of_target_is_on_the_page() -> None:
+    text = page(results())
+
+    for target in (
+        "start of `api/auth/refresh`, ratio",
+        "CPU of a sign-in, ratio to its hash",
+        "CPU of `authorizer`, ms",
+        "first event of `mailer` over the warm one, ms",
+        "round trips of `authorizer`",
+    ):
+        assert row_of(text, target)[3] == "met", target
+
+
+def test_the_slowest_start_is_named_whichever_it_is() -> None:
+    text = page(results(**{"auth/otp": function(start_ratio=1.5)}))
+
+    assert row_of(text, "slowest start (`auth/otp`), ratio")[3] == "**missed**"
+
+
+def test_a_budget_holds_for_the_first_use_too() -> None:
+    dear = function(first_use=cost(round_trips=3), again=cost(round_trips=1))
+
+    assert ("round trips of `authorizer`", 2, 3.0) in targets(results(authorizer=dear))
+
+
+def test_cpu_is_bounded_without_the_runtime_clients_share() -> None:
+    assert ("CPU of `api/auth/me`, ms", 2.0, 1.9) in targets(
+        results(**{"api/auth/me": function(own_cpu_ms=1.9, call_cpu_ms=2.3)})
+    )
+
+
+def test_targets_of_functions_that_were_not_measured_are_left_out() -> None:
+    partly = results()
+    partly["functions"] = {"jwks": function(first_over_warm_ms=None)}
+
+    assert [name for name, _, _ in targets(partly)] == ["slowest start (`jwks`), ratio"]
+
+
+def test_a_first_use_and_every_further_one_stand_beside_each_other_where_they_differ() -> None:
+    [found] = [line for line in page(results()).splitlines() if line.startswith("| `authorizer` | 2, then 1 |")]
+
+    assert "| 1, then 0 |" in found
+
+
+def test_what_is_never_invoked_has_a_start_and_no_call() -> None:
+    never = dict.fromkeys(
+        ("first_ms", "warm_ms", "first_over_warm_ms", "first_over_warm_waited_ms", "first_over_warm_cpu_ms")
+    )
+    idle = function(**never, call_cpu_ms=None, own_cpu_ms=None, again=None)
+
+    text = page(results(rotation=idle))
+
+    assert [line.split(" | ")[0] for line in text.splitlines() if "`rotation`" in line] == ["| `rotation`"]
+
+
+def test_the_page_says_where_and_when_it_was_measured() -> None:
+    text = page(results())
+
+    for said in ("2026-01-02T03:04:05+00:00", "3 rounds", "Z80", "CP/M 2.2", "Python 3.13.0", "botocore 1.0"):
+        assert said in text
+
+
+def test_what_did_not_help_is_a_link_away() -> None:
+    assert "](performance-tried.md)" in page(results())
+    assert (reports.PAGE.parent / "performance-tried.md").exists()
+
+
+def test_writing_the_page_keeps_the_readmes_line_true(tmp_path: Path) -> None:
+    readme, written = tmp_path / "README.md", tmp_path / "performance.md"
+    readme.write_text("Before.\n<!-- bill -->\nold\n<!-- /bill -->\nAfter.\n")
+
+    write(results(), written, readme)
+
+    made = prices.bill(prices.USERS, prices.REGION, results())
+    assert readme.read_text() == f"Before.\n<!-- bill -->\n{prices.line(made)}\n<!-- /bill -->\nAfter.\n"
+    assert written.read_text() == page(results(), bills(results()))
+
+
+def test_the_page_in_the_repository_is_what_was_measured() -> None:
+    """Typed by nobody: `measured.json`, `prices.toml` and the page belong to each other."""
+    measured = prices.measured()
+
+    written = reports.PAGE.read_text("utf-8")
+
+    assert written == page(measured, bills(measured)), (
+        "run `make bench`, or, for prices alone, `make price ARGS=--write`"
+    )

@@ -1,0 +1,72 @@
+"""Every function has events, and an answer that is not what its event should have had stops the bench."""
+
+from typing import Any
+
+import pytest
+from gerbang_bench import scenarios
+from gerbang_bench.benches import HASHING
+from gerbang_bench.reports import BUDGETS
+from gerbang_bench.scenarios import Unsuccessful, check
+from gerbang_local.template import Template
+
+from tests.build.artefacts import ROOT
+
+FUNCTIONS = sorted(
+    str(resource.properties["CodeUri"]).removeprefix("functions/")
+    for resource in Template.parse((ROOT / "template.yaml").read_text("utf-8")).resources.values()
+    if resource.type == "AWS::Serverless::Function"
+)
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_every_function_has_a_scenario_an_event_or_a_reason_to_be_only_started(folder: str) -> None:
+    has_events = any((ROOT / "events" / folder).glob("*.json"))
+
+    assert folder in scenarios.OWN or has_events or folder in scenarios.NOT_INVOKED
+
+
+def test_no_scenario_budget_or_hash_is_of_a_function_that_is_gone() -> None:
+    named = {*scenarios.OWN, *scenarios.FIRST_USES, *scenarios.NOT_INVOKED, *HASHING, *BUDGETS}
+
+    assert named - set(FUNCTIONS) == set()
+
+
+def test_a_request_is_an_event_of_api_gateway() -> None:
+    event = scenarios.request("/auth/v1/token?grant_type=refresh_token", {"a": 1}, source="192.0.2.1", apikey="key")
+
+    assert event["rawPath"] == "/auth/v1/token"
+    assert event["rawQueryString"] == "grant_type=refresh_token"
+    assert event["queryStringParameters"] == {"grant_type": "refresh_token"}
+    assert event["requestContext"]["http"]["method"] == "POST"
+    assert event["headers"]["apikey"] == "key"
+    assert event["body"] == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("folder", "answer"),
+    [
+        ("api/auth/me", {"statusCode": 200}),
+        ("default", {"statusCode": 404}),
+        ("authorizer", {"isAuthorized": True}),
+        ("mailer", {"batchItemFailures": []}),
+    ],
+    ids=["success", "nothing there", "authorized", "all mailed"],
+)
+def test_an_answer_as_it_should_be_passes(folder: str, answer: Any) -> None:
+    check(folder, answer)
+
+
+@pytest.mark.parametrize(
+    ("folder", "answer"),
+    [
+        ("api/auth/me", {"statusCode": 401}),
+        ("default", {"statusCode": 200}),
+        ("authorizer", {"isAuthorized": False}),
+        ("mailer", {"batchItemFailures": [{"itemIdentifier": "1"}]}),
+        ("jwks", {"statusCode": 500}),
+    ],
+    ids=["refused", "something there", "not authorized", "not mailed", "failed"],
+)
+def test_any_other_answer_stops_the_bench_and_is_shown(folder: str, answer: Any) -> None:
+    with pytest.raises(Unsuccessful, match=folder):
+        check(folder, answer)
