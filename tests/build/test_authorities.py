@@ -4,19 +4,18 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import authorities
 import botocore.httpsession
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.name import _ASN1Type  # pyright: ignore[reportPrivateUsage]
 from cryptography.x509.oid import NameOID
 
-NOW = datetime.now(UTC)
+from tests.certificates import self_signed
+
+LOCALHOST = x509.DNSName("localhost")
 
 BOTOCORES = Path(botocore.httpsession.DEFAULT_CA_BUNDLE)
 
@@ -48,33 +47,8 @@ NAMES = {
 }
 
 
-def self_signed(name: x509.Name) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(hours=1))
-        .not_valid_after(NOW + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    )
-    return key, builder.sign(key, hashes.SHA256())
-
-
-def pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def server(folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
+def server(chain: Path) -> ssl.SSLContext:
     """Return a server that shows a certificate."""
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    chain = folder / "server.pem"
-    chain.write_bytes(private + pem(certificate).encode())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     return context
@@ -95,7 +69,7 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A bundle of two authorities that no test uses, with words between them as Mozilla's has."""
-    others = [pem(self_signed(named(name))[1]) for name in ("Amazon Root CA 2", "Amazon Root CA 3")]
+    others = [self_signed(tmp_path, issued_to=named(name))[0] for name in ("Amazon Root CA 2", "Amazon Root CA 3")]
     bundle = tmp_path / "authorities.pem"
     bundle.write_text("\n# Issuer: one\n".join(["", *others]))
     return bundle
@@ -103,28 +77,30 @@ def bundle(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
 def test_openssl_finds_an_authority_by_the_name_of_its_file(bundle: Path, name: x509.Name) -> None:
-    key, certificate = self_signed(name)
+    certificate, chain = self_signed(bundle.parent, issued_to=name, valid_for=LOCALHOST)
     with bundle.open("a") as file:
-        file.write(pem(certificate))
+        file.write(certificate)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     client.load_verify_locations(capath=authorities.apart(bundle))
 
-    shake_hands(server(bundle.parent, key, certificate), client)
+    shake_hands(server(chain), client)
 
 
 def test_an_authority_that_is_not_there_is_not_trusted(bundle: Path) -> None:
-    key, certificate = self_signed(named("Amazon Root CA 2"))  # by its name one of them, by its key not
+    _, chain = self_signed(
+        bundle.parent, issued_to=named("Amazon Root CA 2"), valid_for=LOCALHOST
+    )  # by its name one of them, by its key not
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.load_verify_locations(capath=authorities.apart(bundle))
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(server(bundle.parent, key, certificate), client)
+        shake_hands(server(chain), client)
 
 
 def test_authorities_of_one_name_are_numbered(bundle: Path) -> None:
     with bundle.open("a") as file:
-        file.write(pem(self_signed(named("Amazon Root CA 2"))[1]))
+        file.write(self_signed(bundle.parent, issued_to=named("Amazon Root CA 2"))[0])
 
     numbers = sorted(path.suffix for path in authorities.apart(bundle).iterdir())
 

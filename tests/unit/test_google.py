@@ -16,16 +16,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, override
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 from gerbang.errors import AuthError, DependencyUnavailable
 from gerbang.google import (
     ASKED_AT_MOST_EVERY,
@@ -47,6 +44,9 @@ from gerbang.google import (
     freshness,
     read_key_set,
 )
+from gerbang.storage.clients import trust
+
+from tests.certificates import self_signed
 
 NOON = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)
 WEB = "1234-web.apps.googleusercontent.com"
@@ -619,6 +619,31 @@ class TestKeysHeld:
 
         assert verifier.verify(token_with(iat=0)).subject
 
+    def test_keys_fetched_ahead_are_not_asked_for_again(self, verifier: GoogleVerifier, google: Google) -> None:
+        verifier.warm()
+
+        verifier.verify(signed())
+
+        assert google.times_asked == 1
+
+    def test_when_fetching_ahead_fails_the_first_sign_in_asks_by_itself(
+        self, verifier: GoogleVerifier, google: Google
+    ) -> None:
+        """F23."""
+        google.is_down = True
+        with pytest.raises(GoogleKeysUnavailable):
+            verifier.warm()
+        google.is_down = False
+
+        verifier.verify(signed())
+
+        assert google.times_asked == 2
+
+    def test_without_client_ids_nothing_is_fetched_ahead(self, google: Google, clock: HeldClock) -> None:
+        GoogleVerifier(client_ids=frozenset(), now=clock, fetch=google).warm()
+
+        assert google.times_asked == 0
+
     def test_of_twenty_simultaneous_first_sign_ins_one_asks(self, verifier: GoogleVerifier, google: Google) -> None:
         google.before_answering = lambda: time.sleep(0.05)
 
@@ -944,12 +969,26 @@ class TestKeyEndpoint:
 
     def test_a_certificate_that_nobody_vouches_for_is_unavailable(self, tmp_path: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self_signed(tmp_path))
+        context.load_cert_chain(self_signed(tmp_path)[1])
         with serving((200, {}, key_set(jwk())), tls=context) as (host, paths):
             with pytest.raises(GoogleKeysUnavailable, match="SSLCertVerificationError"):
                 KeyEndpoint(url=f"https://{host}/")()
 
             assert paths == []
+
+    def test_a_certificate_of_another_name_is_unavailable(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, chain = self_signed(tmp_path)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(chain))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        with serving((200, {}, key_set(jwk())), tls=context) as (host, paths):
+            assert KeyEndpoint(url=f"https://{host}/", trust=trust)().document == key_set(jwk())
+            with pytest.raises(GoogleKeysUnavailable, match="SSLCertVerificationError"):
+                KeyEndpoint(url=f"https://{host}/".replace("127.0.0.1", "localhost"), trust=trust)()
+
+            assert len(paths) == 1
 
     @pytest.mark.parametrize(
         "url",
@@ -976,30 +1015,6 @@ class TestKeyEndpoint:
     )
     def test_this_machine_may_speak_plain_http(self, url: str) -> None:
         assert KeyEndpoint(url=url).url == url
-
-
-def self_signed(folder: Path) -> Path:
-    """Return a file with a certificate for 127.0.0.1 that only its own key vouches for, and that key."""
-    key = private_key("a man in the middle")
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "certificate.pem"
-    file.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return file
 
 
 def test_importing_the_module_imports_neither_pyjwt_nor_cryptography() -> None:

@@ -155,10 +155,12 @@ class FetchedKeys:
 class KeyEndpoint:
     """Fetches a JWK set from one fixed address, in bounded time and space. Follows no redirects (ASVS 15.3.2).
 
-    HTTPS with the system's certificates; plain HTTP only to this machine, where `make run` has its stand-in issuer.
+    Plain HTTP goes only to this machine, where `make run` has its stand-in issuer.
     """
 
     url: str = GOOGLE_CERTS_URL
+    trust: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    """Makes what verifies the address's certificate and name; by default with the system's authorities."""
     patience: timedelta = timedelta(seconds=2)
     """For each connection attempt and each read."""
     deadline: timedelta = timedelta(seconds=4)
@@ -215,7 +217,7 @@ class KeyEndpoint:
         address = urlsplit(self.url)
         host, seconds = address.hostname or "", self.patience.total_seconds()
         if address.scheme == "https":
-            return HTTPSConnection(host, address.port, timeout=seconds, context=ssl.create_default_context())
+            return HTTPSConnection(host, address.port, timeout=seconds, context=self.trust())
         return HTTPConnection(host, address.port, timeout=seconds)
 
     def _path(self) -> str:
@@ -348,6 +350,15 @@ class GoogleKeys:
         finally:
             self._asking.release()
 
+    def warm(self) -> None:
+        """Ask for the keys before a token needs them. If that fails, the first token asks by itself, at once (F23).
+
+        Raises:
+            GoogleKeysUnavailable: they could not be had.
+        """
+        with self._asking:
+            self._held = self._fetched()
+
     def _find_asking(self, kid: str) -> "RSAPublicKey | None":
         now = self._now()
         if self._may_ask(now):  # not if somebody else has just asked while this thread waited
@@ -364,15 +375,17 @@ class GoogleKeys:
 
     def _ask(self) -> None:
         try:
-            fetched = self._fetch()
-            keys = read_key_set(fetched.document)
+            self._held = self._fetched()
         except GoogleKeysUnavailable as failure:
             self._failure = str(failure)
         else:
             self._failure = None
-            self._held = _KeySet(keys=keys, fresh_until=self._now() + fetched.fresh_for)
         finally:
             self._asked_at = self._now()
+
+    def _fetched(self) -> _KeySet:
+        fetched = self._fetch()
+        return _KeySet(keys=read_key_set(fetched.document), fresh_until=self._now() + fetched.fresh_for)
 
 
 class GoogleVerifier:
@@ -386,6 +399,15 @@ class GoogleVerifier:
         self._client_ids = client_ids
         self._now = now
         self._keys = GoogleKeys(fetch=fetch, now=now)
+
+    def warm(self) -> None:
+        """Fetch Google's keys before a token needs them; without client ids there is nothing that would.
+
+        Raises:
+            GoogleKeysUnavailable: they could not be had.
+        """
+        if self._client_ids:
+            self._keys.warm()
 
     def verify(self, id_token: str, *, nonce: str | None = None) -> GoogleIdentity:
         """Return whom an ID token is about.

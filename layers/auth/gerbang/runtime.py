@@ -181,11 +181,13 @@ def google_verifier() -> "GoogleVerifier":
     import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport] - first, with cryptography: Google has RSA
 
     from gerbang.google import GoogleVerifier, KeyEndpoint
+    from gerbang.storage.clients import trust
 
     chosen = settings()
-    return GoogleVerifier(
-        client_ids=chosen.google_client_ids, now=system_clock, fetch=KeyEndpoint(url=chosen.google_certs_url)
-    )
+    endpoint = KeyEndpoint(url=chosen.google_certs_url, trust=trust)
+    made = GoogleVerifier(client_ids=chosen.google_client_ids, now=system_clock, fetch=endpoint)
+    init.ahead(made.warm)
+    return made
 
 
 def google_sign_in() -> "GoogleSignIn":

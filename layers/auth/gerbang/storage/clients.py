@@ -58,23 +58,28 @@ class _Connections(URLLib3Session):
     """Connections that share what they trust."""
 
     def _get_ssl_context(self) -> ssl.SSLContext:
-        return _trust()
+        return _shared_trust()
 
     def _setup_ssl_cert(self, conn: Any, _url: str, _verify: object) -> None:
         conn.cert_reqs = "CERT_REQUIRED"  # and no `ca_certs`, which would be read again for each connection
 
 
-@cache
-def _trust() -> ssl.SSLContext:
-    """Return TLS with the authorities that botocore would choose: its own, or those of AWS_CA_BUNDLE."""
+def trust() -> ssl.SSLContext:
+    """Return TLS that verifies names and certificates by botocore's authorities, or by those of AWS_CA_BUNDLE."""
     chosen: Any = _session().get_config_variable("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or where()
     context: ssl.SSLContext = create_urllib3_context()
+    context.verify_mode, context.check_hostname = ssl.CERT_REQUIRED, True  # urllib3 leaves names to its connections
     apart = Path(chosen).with_suffix(".d")
     if apart.is_dir():
         context.load_verify_locations(capath=apart)
     else:
         context.load_verify_locations(cafile=chosen)
     return context
+
+
+@cache
+def _shared_trust() -> ssl.SSLContext:
+    return trust()
 
 
 @cache

@@ -1,0 +1,87 @@
+"""Clients of AWS services trust whom they should, and nobody else."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import override
+
+import pytest
+from botocore.exceptions import SSLError
+from gerbang.storage import clients
+
+from tests.certificates import self_signed
+
+
+class Tables(BaseHTTPRequestHandler):
+    """Answers every request as a DynamoDB without tables would answer ListTables."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"TableNames": []}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+        """Say nothing."""
+
+
+@contextmanager
+def serving(chain: Path) -> Iterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Tables) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have clients made anew, in this test and after it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    made = (clients._made, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
+    for cached in made:
+        cached.cache_clear()
+    yield
+    for cached in made:
+        cached.cache_clear()
+
+
+def list_tables(host: str, port: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"https://{host}:{port}")
+    listed: list[str] = clients.client("dynamodb").list_tables()["TableNames"]
+    return listed
+
+
+def test_an_authority_that_is_named_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, chain = self_signed(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(chain))
+
+    with serving(chain) as port:
+        assert list_tables("127.0.0.1", port, monkeypatch) == []
+
+
+def test_a_certificate_of_another_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, chain = self_signed(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(chain))
+
+    with serving(chain) as port, pytest.raises(SSLError, match="Hostname mismatch"):
+        list_tables("localhost", port, monkeypatch)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, chain = self_signed(tmp_path)
+
+    with serving(chain) as port, pytest.raises(SSLError, match="self-signed certificate"):
+        list_tables("127.0.0.1", port, monkeypatch)
