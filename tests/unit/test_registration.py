@@ -124,6 +124,7 @@ def test_enrolling_makes_the_account_and_signs_nobody_in(
     user = deployment.registration.enrol(ALICE, HOME, POLICY)
 
     assert deployment.users.find(user.user_id) == user
+    assert user.last_sign_in_at is None
     assert database.items("RefreshTokenFamilies") == []
     assert journal.events == ["registered"]
 

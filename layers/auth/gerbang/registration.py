@@ -81,7 +81,8 @@ class Registration:
             EmailTaken, UsernameTaken: somebody has it.
         """
         draft = self._draft(new, client, policy)
-        user, signed_in = self._make(draft, lambda user: self.sessions.begin(user, client, "password"))
+        signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
+        user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.journal.note("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=signed_in, organization=draft.organization)
 
@@ -128,7 +129,6 @@ class Registration:
             locale=new.locale,
             created_at=now,
             updated_at=now,
-            last_sign_in_at=now,
         )
         if new.founds is None:
             return _Draft(user, None, ())
