@@ -29,7 +29,7 @@ from gerbang.tokens import InvalidToken, TokenExpired, TokenPair
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.deployment import ALICE, Deployment, by_email
+from tests.deployment import ALICE, PASSWORD, Deployment, by_email
 from tests.fakes import RecordingJournal
 from tests.unit.mail_fakes import mailing
 
@@ -622,6 +622,25 @@ def test_gotrue_trades_refresh_tokens_and_nothing_else(grant: str | None) -> Non
 
     with pytest.raises(gotrue.UnsupportedGrant):
         gotrue.refresh_token_of(request({"refresh_token": "x"}, query=query))
+
+
+@pytest.mark.parametrize(
+    ("contract", "field", "text", "message"),
+    [
+        (snapotp, "username", "j d", "Must be 3 to 30 of the letters a to z, digits, _, . and -"),
+        (snapotp, "username", "jd\n", "Must be 3 to 30 of the letters a to z, digits, _, . and -"),
+        (snapotp, "name", "J\nD", "Must not contain control characters"),
+        (botlaunch, "organizationName", "A\0B", "Must not contain control characters"),
+        (atourin, "name", "J\u2028D", "Must not contain control characters"),
+    ],
+)
+def test_what_a_field_must_be_is_said_to_people(contract: Any, field: str, text: str, message: str) -> None:
+    asked = {"username": "johndoe", "email": "john@example.com", "password": PASSWORD, "name": "John Doe", field: text}
+
+    with pytest.raises(InvalidFields) as caught:
+        contract.new_account(request(asked))
+
+    assert caught.value.errors == (FieldError(field, message),)
 
 
 def test_refresh_tokens_are_read_by_each_contracts_name_for_them() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from gerbang import legacy_passwords
 from gerbang.clock import Clock
-from gerbang.contracts.fields import LONGEST_NAME, Name
+from gerbang.contracts.fields import LONGEST_NAME, Name, Username
 from gerbang.emails import InvalidEmail, canonical
 from gerbang.legacy_passwords import LegacyHash, LegacyHashRefused
 from gerbang.storage.users import User
@@ -28,8 +28,7 @@ class Row(BaseModel):
     email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     password_hash: Annotated[str, StringConstraints(min_length=1)]
     name: Name | None = None
-    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,30}$")] | None = None
-    """As SnapOTP's contract has it."""
+    username: Username | None = None
     id: UUID | None = None
     created_at: datetime | None = None
     email_verified: bool = False

@@ -1,13 +1,12 @@
 """SnapOTP: snake_case, `{success, data}`; errors `{success: false, message, errors?}`."""
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import StringConstraints
 
 from gerbang import edge
 from gerbang.contracts.callers import locale_of
-from gerbang.contracts.fields import Body, Name, Typed, cleaned_name
+from gerbang.contracts.fields import Body, Name, Typed, Username, cleaned_name, is_username
 from gerbang.contracts.refusals import problem_of
 from gerbang.emails import InvalidEmail, canonical
 from gerbang.errors import AuthError
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     from gerbang.sessions import SignedIn
     from gerbang.sign_in import Credentials
     from gerbang.storage.users import User
-
-_USERNAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,30}")
-
-type Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,30}$")]
-"""3 to 30 of letters, digits, `_`, `.`, `-`; unique without regard to case, kept as typed."""
 
 WRONG_CREDENTIALS: Final = "Invalid username or password"
 """Said of a failed sign-in, whatever failed."""
@@ -124,7 +118,7 @@ def credentials(request: edge.Request) -> "Credentials":
             return Credentials(name=UniqueName.EMAIL, value=canonical(body.username), password=body.password)
         except InvalidEmail:
             raise InvalidCredentials(None) from None
-    if not _USERNAME.fullmatch(body.username):
+    if not is_username(body.username):
         raise InvalidCredentials(None)
     return Credentials(name=UniqueName.USERNAME, value=body.username.lower(), password=body.password)
 
