@@ -17,7 +17,7 @@ from tests.fakes import HeldClock, HeldSecret, MemoryStore, Numbers, RecordingJo
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytest_plugins = ["tests.dynamodb_local", "tests.wire_faults"]
+pytest_plugins = ["tests.bench.timed", "tests.dynamodb_local", "tests.wire_faults"]
 
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")

@@ -1,0 +1,221 @@
+"""What does not hang on the machine's mood, of the built functions under Lambda's own runtime client.
+
+What init imports and connects, what events cost in calls and units. `make bench` measures the rest; what is timed here
+is only shown.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import pytest
+from gerbang_bench import benches
+from gerbang_bench.benches import HASHING, Bench
+from gerbang_bench.measuring import Counted, Counts, count, modules
+from gerbang_bench.reports import BUDGETS, page, targets
+
+from tests.bench.test_scenarios import FUNCTIONS
+from tests.bench.timed import TIMED
+from tests.build.artefacts import build_for, this_machine
+
+SIGNING_IN: Final = frozenset({"api/auth/login", "auth/login_with_email_password", "auth/verify_legacy_password"})
+MAILING: Final = frozenset(
+    {
+        "api/auth/change-password",
+        "api/auth/forgot-password",
+        "api/auth/reset-password",
+        "auth/otp",
+        "auth/register",
+        "mailer",
+    }
+)
+SNAPOTP: Final = frozenset(function for function in FUNCTIONS if function.startswith("api/auth/"))
+ATOURIN: Final = frozenset(
+    function for function in FUNCTIONS if function.startswith("auth/") and function != "auth/v1/token"
+)
+BY_BODY: Final = frozenset({"api/auth/login", "api/auth/refresh", "api/auth/register"})
+
+MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        # Third parties, by what they cost a start.
+        "boto3": frozenset(),
+        "s3transfer": frozenset(),
+        "asyncio": frozenset(),
+        "aws_lambda_powertools.event_handler": frozenset(),
+        "aws_xray_sdk": frozenset(),
+        "idna": frozenset(),  # only for domains that are not ASCII
+        "cryptography": frozenset({"api/auth/google"}),
+        "bcrypt": HASHING | {"api/auth/google", "mailer"},  # cryptography imports it where it finds it
+        "jwt": frozenset(FUNCTIONS)
+        - (MAILING - {"api/auth/change-password", "auth/register"})
+        - {"api/organization", "default", "rotation"},
+        "pydantic": frozenset(FUNCTIONS) - {"authorizer", "jwks", "mailer", "rotation"},
+        "botocore.client": frozenset(FUNCTIONS) - {"default", "rotation"},
+        # Ours, by whose they are.
+        "gerbang.api_keys": frozenset({"api/auth/google", "auth/v1/token"}),
+        "gerbang.authorization": frozenset({"authorizer"}),
+        "gerbang.contracts.atourin": ATOURIN | {"default"},
+        "gerbang.contracts.botlaunch": BY_BODY | {"api/auth/logout", "api/organization", "default"},
+        "gerbang.contracts.gotrue": frozenset({"auth/v1/token", "default"}),
+        "gerbang.contracts.snapotp": SNAPOTP - {"api/auth/logout"} | {"default"},
+        "gerbang.google": frozenset({"api/auth/google"}),
+        "gerbang.guests": frozenset({"auth/login_with_anonymous"}),
+        "gerbang.legacy_passwords": frozenset(),  # when an inherited hash is met
+        "gerbang.mail": frozenset({"mailer"}),
+        "gerbang.mailer": frozenset({"mailer"}),
+        "gerbang.mailing": MAILING,
+        "gerbang.one_time_codes": frozenset({"auth/verify_otp", "mailer"}),
+        "gerbang.passwords": HASHING | {"mailer"},
+        "gerbang.registration": frozenset({"api/auth/register", "auth/register"}),
+        "gerbang.rotation": frozenset({"rotation"}),
+        "gerbang.sign_in": SIGNING_IN | {"api/auth/change-password", "api/auth/reset-password", "mailer"},
+    }
+)
+"""Modules that cost a start something or say whose work is done, and the functions that may import them in init."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What an event may cost at most."""
+
+    round_trips: int
+    reads: float = 0
+    writes: float = 0
+    queued: int = 0
+
+
+SIGN_IN: Final = Cost(round_trips=3, reads=2, writes=11)
+ASK_FOR_MAIL: Final = Cost(round_trips=1, writes=3, queued=1)
+LOGOUT: Final = Cost(round_trips=2, reads=2, writes=1)
+REFRESH: Final = Cost(round_trips=2, reads=1, writes=1)
+NOTHING: Final = Cost(round_trips=0)
+
+AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
+    {
+        "api/auth/change-password": Cost(round_trips=4, reads=2, writes=11),
+        "api/auth/forgot-password": ASK_FOR_MAIL,
+        "api/auth/google": Cost(round_trips=3, reads=2, writes=4),
+        "api/auth/login": SIGN_IN,
+        "api/auth/logout": LOGOUT,
+        "api/auth/me": Cost(round_trips=1, reads=2),
+        "api/auth/refresh": REFRESH,
+        "api/auth/register": Cost(round_trips=2, writes=7),
+        "api/auth/reset-password": Cost(round_trips=6, reads=2, writes=9, queued=1),
+        "api/organization": Cost(round_trips=1, reads=1),
+        "auth/login_with_anonymous": Cost(round_trips=2, writes=5),
+        "auth/login_with_email_password": SIGN_IN,
+        "auth/logout": LOGOUT,
+        "auth/otp": ASK_FOR_MAIL,
+        "auth/register": Cost(round_trips=2, writes=3, queued=1),
+        "auth/v1/token": REFRESH,
+        "auth/verify_legacy_password": SIGN_IN,
+        "auth/verify_otp": Cost(round_trips=4, reads=3, writes=10),
+        "authorizer": Cost(round_trips=1, reads=3),
+        "default": NOTHING,
+        "jwks": NOTHING,
+        "mailer": Cost(round_trips=5, reads=2, writes=3),
+    }
+)
+
+FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
+    {
+        "api/auth/change-password": Cost(round_trips=5, reads=2, writes=12),
+        "api/auth/google": Cost(round_trips=4, reads=2, writes=5),
+        "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
+        "auth/verify_otp": Cost(round_trips=4, reads=3, writes=10),
+        "authorizer": Cost(round_trips=2, reads=3, writes=1),
+    }
+)
+
+CONNECTIONS_LEFT: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        # Their calls go beside one another, and init's may have been quick enough to share a connection.
+        **dict.fromkeys(SIGNING_IN | MAILING | {"auth/verify_otp"}, 1),
+        "api/auth/reset-password": 2,
+        "mailer": 2,  # nobody waits for it
+    }
+)
+"""How many connections a first event may open, where init does not open all."""
+
+
+@pytest.fixture(scope="module")
+def bench(dynamodb_endpoint: str) -> Iterator[Bench]:
+    build = build_for(this_machine())
+    with benches.started(build.folder, lambda _: None, dynamodb_endpoint=dynamodb_endpoint) as bench:
+        yield bench
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_init_imports_nothing_that_is_not_the_functions_business(bench: Bench, function: str) -> None:
+    imported = modules(bench.cases[function], bench.machine)
+
+    wrong = sorted(module for module, allowed in MAY_IMPORT.items() if module in imported and function not in allowed)
+
+    assert not wrong, f"init of {function} imports {', '.join(wrong)}: let it not, or allow it in MAY_IMPORT"
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"rotation"}))
+def test_events_cost_the_calls_and_units_that_they_did(bench: Bench, function: str) -> None:
+    counts = count(bench.cases[function], bench.machine)
+
+    assert list(beyond(counts, function)) == []
+
+
+def beyond(counts: Counts, function: str) -> Iterator[str]:
+    yield from more(counts.again, AGAIN[function], f"an event of {function}")
+    yield from more(counts.first_use, FIRST_USE.get(function, NOTHING), f"a first use of {function}")
+    if counts.connections_first > CONNECTIONS_LEFT.get(function, 0):
+        yield f"the first event of {function} opens {counts.connections_first} connections"
+
+
+def more(counted: Counted | None, most: Cost, what: str) -> Iterator[str]:
+    if counted is None:
+        return
+    for name, found, allowed in (
+        ("round trips", counted.round_trips, most.round_trips),
+        ("read units", counted.read_units, most.reads),
+        ("write units", counted.write_units, most.writes),
+        ("messages", counted.queued, most.queued),
+    ):
+        if found > allowed:
+            yield f"{what} costs {found:g} {name}, and may cost {allowed:g}"
+
+
+def test_no_pin_is_beyond_its_budget() -> None:
+    for function, most in BUDGETS.items():
+        for uses in (AGAIN, FIRST_USE):
+            assert uses.get(function, NOTHING).round_trips <= most, function
+
+
+def test_every_pin_is_of_a_function_that_there_is() -> None:
+    pinned = {*AGAIN, *FIRST_USE, *CONNECTIONS_LEFT, *(name for names in MAY_IMPORT.values() for name in names)}
+
+    assert set(AGAIN) == set(FUNCTIONS) - {"rotation"}
+    assert pinned - set(FUNCTIONS) == set()
+
+
+def test_a_cost_beyond_its_pin_is_named() -> None:
+    dear = Counted(round_trips=2, waits=2, calls=2, queued=0, read_units=1.0, write_units=3.0, connections=0)
+
+    assert list(more(dear, Cost(round_trips=2, reads=1, writes=1), "it")) == ["it costs 3 write units, and may cost 1"]
+
+
+@pytest.mark.build
+def test_the_bench_measures_what_the_page_has(bench: Bench, record_property: Callable[[str, object], None]) -> None:
+    """The bench itself, on a few functions, in one round. What is timed is shown, and fails nothing."""
+    chosen = ["authorizer", "api/auth/login", "api/auth/me", "api/auth/refresh"]
+
+    results = benches.run(bench, chosen, 1, lambda _: None)
+
+    for name, most, value in targets(results):
+        record_property(TIMED, f"{name}: {value:.2f}, wanted at most {most:g}")
+    for function, measured in results["functions"].items():
+        assert measured["start_cpu_ms"] > 0.1 * results["base"]["start_cpu_ms"]
+        assert 20 < measured["peak_mb"] < 120
+        assert measured["call_cpu_ms"] > measured["own_cpu_ms"] > 0
+        assert measured["again"]["read_units"] == AGAIN[function].reads
+        assert (measured["hash_ratio"] is None) == (function not in HASHING)
+    assert "| `api/auth/login` |" in page(results)
