@@ -126,7 +126,7 @@ class Deployment:
 
     @cached_property
     def rate_limits(self) -> RateLimits:
-        return RateLimits(self.counters, self.clock)
+        return RateLimits(self.counters, self.clock, self.new_id)
 
     @cached_property
     def guard(self) -> SignInGuard:

@@ -25,6 +25,7 @@ from gerbang.storage.store import (
     Condition,
     CopyOf,
     Delete,
+    Differs,
     Equal,
     Gone,
     Greater,
@@ -136,9 +137,10 @@ def _holds(condition: Condition, item: Item) -> bool:
             return attribute not in item
         case Present(attribute):
             return attribute in item
-        case Equal(attribute, value):
+        case Equal(attribute, value) | Differs(attribute, value):
             held = item.get(attribute)
-            return type(held) is type(_plain(value)) and held == value
+            is_equal = type(held) is type(_plain(value)) and held == value
+            return is_equal is isinstance(condition, Equal)
         case Less(attribute, value):
             held = item.get(attribute)
             return _is_number(held) and int(held or 0) < value

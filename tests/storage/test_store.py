@@ -17,6 +17,7 @@ from gerbang.storage.store import (
     Condition,
     CopyOf,
     Delete,
+    Differs,
     Equal,
     Gone,
     Greater,
@@ -142,6 +143,9 @@ HOLD: list[Condition] = [
     Equal("number", 7),
     Equal("text", "seven"),
     Equal("flag", True),  # noqa: FBT003 - a value to compare with
+    Differs("number", 8),
+    Differs("number", "7"),
+    Differs("nothing", 7),
     Less("number", 8),
     Greater("number", 6),
     AnyOf((Equal("number", 8), Equal("text", "seven"))),
@@ -154,6 +158,8 @@ DO_NOT_HOLD: list[Condition] = [
     Equal("number", 8),
     Equal("text", "SEVEN"),
     Equal("flag", False),  # noqa: FBT003
+    Differs("number", 7),
+    Differs("text", "seven"),
     Less("number", 7),
     Greater("number", 7),
     AnyOf((Equal("number", 8), Equal("text", "eight"))),

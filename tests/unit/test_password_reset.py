@@ -127,7 +127,7 @@ def test_the_same_wish_makes_the_same_token_and_another_another(tokens: ResetTok
             tokens.token("wish-1", bob),
             tokens.token("wish-1", bob),
             tokens.token("wish-2", bob),
-            tokens.token("wish-1", replace(bob, user_id="00000002-0000-4000-8000-000000000001")),
+            tokens.token("wish-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")),
             tokens.token("wish-1", replace(bob, epoch=1)),
             stranger.token("wish-1", bob),
         )

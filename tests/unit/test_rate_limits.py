@@ -12,7 +12,7 @@ from gerbang.storage.store import Outcome, Refused, Store, Write
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, HOME, Choices, Deployment
-from tests.fakes import FaultyStore, HeldClock, MeanwhileStore, MemoryStore, at_once
+from tests.fakes import Fault, FaultyStore, HeldClock, MeanwhileStore, MemoryStore, at_once
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -164,7 +164,7 @@ def test_a_counter_that_others_start_afresh_again_and_again_is_given_up_as_unava
     store: Store = Restless()
 
     with pytest.raises(DependencyUnavailable):
-        CounterTable(store, "RateLimits").take("subject", most=3, at=clock(), window=MINUTE)
+        CounterTable(store, "RateLimits").take("subject", most=3, at=clock(), window=MINUTE, turn="turn")
 
 
 @pytest.mark.parametrize("subject", ["", "a b", "x" * 100_000, "\0", "\ud800", "é#USER"], ids=ascii)
@@ -240,7 +240,7 @@ def test_an_attempt_given_back_twice_makes_no_more_than_none(deployment: Deploym
     limits.give_back(reservation)
 
     outcome = deployment.counters.take(
-        RateLimits.key(THREE, "subject"), most=3, at=deployment.clock(), window=THREE.window
+        RateLimits.key(THREE, "subject"), most=3, at=deployment.clock(), window=THREE.window, turn="another"
     )
 
     assert isinstance(outcome, Taken)
@@ -257,13 +257,39 @@ def test_giving_back_where_there_is_nothing_makes_nothing(limits: RateLimits, da
 
 
 def test_a_full_window_says_how_it_stands(deployment: Deployment, clock: HeldClock) -> None:
-    for _ in range(2):
-        deployment.counters.take("subject", most=2, at=clock(), window=MINUTE)
+    for turn in ("one", "two"):
+        deployment.counters.take("subject", most=2, at=clock(), window=MINUTE, turn=turn)
 
-    outcome = deployment.counters.take("subject", most=2, at=clock(), window=MINUTE)
+    outcome = deployment.counters.take("subject", most=2, at=clock(), window=MINUTE, turn="three")
 
     assert isinstance(outcome, Full)
     assert (outcome.window.attempts, outcome.window.until) == (2, clock() + MINUTE)
+
+
+# Where an answer is lost and the SDK asks again: faults.md, D6
+
+
+@pytest.fixture
+def asked_again(deployment: Deployment) -> RateLimits:
+    """The same limits, where every write is done, its answer lost, and sent again."""
+    twice = FaultyStore(deployment.store, at=lambda call: call.method == "write", fault=Fault.ASKED_AGAIN)
+    return replace(deployment, store=twice).rate_limits
+
+
+def test_an_attempt_is_not_refused_because_of_itself(asked_again: RateLimits, clock: HeldClock) -> None:
+    """As the one mail a minute would be."""
+    once = Limit(name="once", attempts=1, window=MINUTE)
+
+    for _ in range(3):
+        asked_again.take(once, "subject")  # the first there is, then those that find a window ended
+        clock.advance(MINUTE)
+
+
+def test_an_attempt_is_counted_once_and_given_back_once(asked_again: RateLimits, limits: RateLimits) -> None:
+    asked_again.take(THREE, "subject")
+    asked_again.give_back(asked_again.reserve((THREE, "subject")))
+
+    assert attempts_left(limits, THREE, "subject") == 2
 
 
 # Marks

@@ -63,6 +63,7 @@ class RateLimits:
 
     counters: CounterTable
     now: Clock
+    new_id: Callable[[], str]
 
     def take(self, limit: Limit, subject: str) -> None:
         """Count an attempt.
@@ -80,7 +81,8 @@ class RateLimits:
             TooManyAttempts: one of them is reached; it says the one that takes longest.
             DependencyUnavailable: one could not be counted.
         """
-        outcomes = all_beside([self._taking(limit, subject) for limit, subject in pairs])
+        turn = self.new_id()
+        outcomes = all_beside([self._taking(limit, subject, turn) for limit, subject in pairs])
         keyed = [(self.key(limit, subject), outcome) for (limit, subject), outcome in zip(pairs, outcomes, strict=True)]
         reservation = Reservation(tuple((key, outcome) for key, outcome in keyed if isinstance(outcome, Taken)))
         full = [
@@ -96,12 +98,12 @@ class RateLimits:
         """Uncount what was reserved."""
         all_beside([self._giving_back(key, taken) for key, taken in reservation.taken])
 
-    def _taking(self, limit: Limit, subject: str) -> Callable[[], Taken | Full]:
+    def _taking(self, limit: Limit, subject: str, turn: str) -> Callable[[], Taken | Full]:
         key = self.key(limit, subject)
-        return lambda: self.counters.take(key, most=limit.attempts, at=self.now(), window=limit.window)
+        return lambda: self.counters.take(key, most=limit.attempts, at=self.now(), window=limit.window, turn=turn)
 
     def _giving_back(self, key: str, taken: Taken) -> Callable[[], None]:
-        return lambda: self.counters.give_back(key, taken.window)
+        return lambda: self.counters.give_back(key, taken)
 
     @staticmethod
     def key(limit: Limit, subject: str) -> str:

@@ -216,6 +216,7 @@ def password_reset() -> "PasswordReset":
 
     chosen = settings()
     _warm_limits(chosen)
+    init.ahead(_keys(chosen.master_secret).current)
     return PasswordReset(
         store=_store(),
         users=_users(chosen),
@@ -281,6 +282,7 @@ def mailer() -> "Mailer":
     """Return what sends mail."""
     chosen = settings()
     _warm_accounts(chosen)
+    init.ahead(_keys(chosen.master_secret).current)
     return _mailer(chosen)
 
 
@@ -319,8 +321,9 @@ def api_keys() -> "ApiKeys":
 
 def password_policy() -> "PasswordPolicy":
     """Return the deployment's rules for new passwords."""
-    from gerbang.password_policy import PasswordPolicy
+    from gerbang.password_policy import PasswordPolicy, common_passwords
 
+    init.ahead(common_passwords)
     chosen = settings()
     return PasswordPolicy(shortest=chosen.shortest_password, service_name=chosen.product_name)
 
@@ -470,7 +473,7 @@ def _rate_limits(chosen: Settings) -> "RateLimits":
     from gerbang.rate_limits import RateLimits
     from gerbang.storage.counters import CounterTable
 
-    return RateLimits(CounterTable(_store(), chosen.limits_table), system_clock)
+    return RateLimits(CounterTable(_store(), chosen.limits_table), system_clock, new_id)
 
 
 def _warm_accounts(chosen: Settings, *, connections: int = 1) -> None:
@@ -495,9 +498,9 @@ def _warm_organizations(chosen: Settings) -> None:
 
 def _warm_limits(chosen: Settings, *, connections: int = 1) -> None:
     """The same, by a write of functions that count attempts, whose condition holds of no counter."""
-    from gerbang.storage.counters import Window
+    from gerbang.storage.counters import Taken, Window
 
-    counters, never = _rate_limits(chosen).counters, Window(attempts=0, until=from_epoch(0))
+    counters, never = _rate_limits(chosen).counters, Taken(Window(attempts=0, until=from_epoch(0)), turn=NOBODY)
     for _ in range(connections):
         init.ahead(lambda: counters.give_back(NOBODY, never))
 

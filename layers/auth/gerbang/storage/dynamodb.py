@@ -24,6 +24,7 @@ from gerbang.storage.store import (
     Condition,
     CopyOf,
     Delete,
+    Differs,
     Equal,
     Gone,
     Greater,
@@ -59,6 +60,10 @@ _PASSING_REASONS: Final = frozenset(
     {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"},
 )
 """Cancellation reasons that say nothing about the request: all of them passing, it is tried again."""
+
+
+_COMPARATORS: Final[Mapping[type[Condition], str]] = {Equal: "=", Differs: "<>", Less: "<", Greater: ">"}
+"""DynamoDB's; `<>` alone holds of an attribute that is absent."""
 
 
 def to_wire(item: Item) -> dict[str, Any]:
@@ -111,12 +116,10 @@ class _Expression:
                 return f"attribute_not_exists({self.name(attribute)})"
             case Present(attribute):
                 return f"attribute_exists({self.name(attribute)})"
-            case Equal(attribute, value):
-                return f"{self.name(attribute)} = {self.value(value)}"
-            case Less(attribute, value):
-                return f"{self.name(attribute)} < {self.value(value)}"
-            case Greater(attribute, value):
-                return f"{self.name(attribute)} > {self.value(value)}"
+            case (
+                Equal(attribute, value) | Differs(attribute, value) | Less(attribute, value) | Greater(attribute, value)
+            ):
+                return f"{self.name(attribute)} {_COMPARATORS[type(condition)]} {self.value(value)}"
             case AnyOf(conditions):
                 return f"({self.conditions(conditions, ' OR ')})"
 

@@ -29,7 +29,7 @@ class Key:
         return {"pk": self.pk} if self.sk is None else {"pk": self.pk, "sk": self.sk}
 
 
-# Conditions. An attribute that is absent fulfils none of the comparisons (as in DynamoDB).
+# Conditions. An attribute that is absent fulfils none of the comparisons but `Differs` (as in DynamoDB).
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,14 @@ class Present:
 @dataclass(frozen=True, slots=True)
 class Equal:
     """Holds when the attribute is there and equal to the value."""
+
+    attribute: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """Holds when the attribute is absent, or is there and not equal to the value: the opposite of `Equal`."""
 
     attribute: str
     value: Value
@@ -77,7 +85,7 @@ class AnyOf:
     conditions: tuple["Condition", ...]
 
 
-type Condition = Absent | Present | Equal | Less | Greater | AnyOf
+type Condition = Absent | Present | Equal | Differs | Less | Greater | AnyOf
 
 
 # Changes, for `Update.changes`; a bare value sets the attribute to it.
