@@ -1,11 +1,18 @@
 """What functions do while they are imported: nothing unique, which snapshots of them would share (security.md 157)."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+
+import pytest
+from gerbang import edge, init, journal
+from gerbang.contracts.fields import Body
 
 from tests.dynamodb_local import ROOT
+from tests.fakes import RecordingJournal
 from tests.unit.test_settings import environment_of
 
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").rglob("app.py"))
@@ -72,3 +79,62 @@ def test_nothing_unique_is_made_at_import() -> None:
     assert drawn["at import"] == []
     assert {"uuid4", "randbelow"} <= set(drawn["when asked"])  # so the watch works
     assert drawn["ids"] == 4
+
+
+@pytest.fixture
+def on_lambda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have init do what it does on Lambda; collecting garbage is as it was in the end."""
+    monkeypatch.setattr(init, "ON_LAMBDA", True)
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> RecordingJournal:
+    noted = RecordingJournal()
+    monkeypatch.setattr(journal, "journal", lambda: noted)
+    return noted
+
+
+@pytest.mark.usefixtures("on_lambda")
+def test_what_is_warmed_is_done_when_init_is_over() -> None:
+    done: list[str] = []
+
+    init.ahead(lambda: done.append("connected"))
+    init.over(print)
+
+    assert done == ["connected"]
+
+
+@pytest.mark.usefixtures("on_lambda")
+def test_a_failure_while_warming_up_is_noted_and_fails_no_start(notes: RecordingJournal) -> None:
+    """F23."""
+
+    def fail() -> None:
+        raise OSError("no route")
+
+    init.ahead(fail)
+
+    assert init.over(print) is print
+    assert [(note.event, note.fields) for note in notes.notes] == [("not_warmed", {"reason": "OSError"})]
+
+
+@pytest.mark.usefixtures("on_lambda")
+def test_a_rehearsal_builds_what_reading_a_request_needs_and_nobody_hears_of_its_refusal(
+    notes: RecordingJournal,
+) -> None:
+    class Greeting(Body):
+        name: str
+
+    edge.rehearse(lambda request: request.parse(Greeting))
+    init.over(print)
+
+    assert Greeting.__pydantic_complete__
+    assert notes.notes == []
+
+
+def test_elsewhere_nothing_is_warmed() -> None:
+    init.ahead(lambda: pytest.fail("warmed"))
+
+    assert init.over(print) is print

@@ -5,6 +5,7 @@ from gerbang.contracts import atourin
 from gerbang.contracts.callers import client_of
 
 sign_in = runtime.password_sign_in()  # once per container
+edge.rehearse(atourin.credentials)
 
 
 @atourin.post

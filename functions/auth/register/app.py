@@ -2,11 +2,13 @@
 
 from gerbang import edge, runtime
 from gerbang.contracts import atourin
-from gerbang.contracts.callers import client_of, locale_of
+from gerbang.contracts.callers import client_of
+from gerbang.contracts.languages import locale_of
 
 registration = runtime.enrolment()  # once per container
 desk = runtime.mail_desk()
 policy = runtime.password_policy()
+edge.rehearse(atourin.new_account)
 
 
 @atourin.post

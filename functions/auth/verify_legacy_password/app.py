@@ -5,6 +5,7 @@ from gerbang.contracts import atourin
 from gerbang.contracts.callers import client_of
 
 sign_in = runtime.password_sign_in()  # once per container; re-hashes what it finds inherited
+edge.rehearse(atourin.credentials)
 
 
 @atourin.post

@@ -5,6 +5,7 @@ from gerbang.contracts import atourin
 from gerbang.contracts.callers import client_of
 
 sign_in = runtime.code_sign_in()  # once per container
+edge.rehearse(atourin.code_of)
 
 
 @atourin.post

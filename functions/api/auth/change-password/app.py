@@ -2,10 +2,12 @@
 
 from gerbang import edge, runtime
 from gerbang.contracts import snapotp
-from gerbang.contracts.callers import client_of, locale_of
+from gerbang.contracts.callers import client_of
+from gerbang.contracts.languages import locale_of
 
 change = runtime.password_change()  # once per container
 policy = runtime.password_policy().naming("new_password")
+edge.rehearse(lambda request: request.parse(snapotp.ChangePasswordRequest))
 
 
 @snapotp.post

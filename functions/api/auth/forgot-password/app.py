@@ -2,9 +2,11 @@
 
 from gerbang import edge, runtime
 from gerbang.contracts import snapotp
-from gerbang.contracts.callers import client_of, locale_of
+from gerbang.contracts.callers import client_of
+from gerbang.contracts.languages import locale_of
 
 desk = runtime.mail_desk()  # once per container
+edge.rehearse(snapotp.email_of)
 
 
 @snapotp.post

@@ -5,6 +5,7 @@ from gerbang.contracts import by_body
 from gerbang.contracts.callers import client_of
 
 sign_in = runtime.password_sign_in()  # once per container
+by_body.rehearse(lambda contract, request: contract.credentials(request))
 
 
 @by_body.post

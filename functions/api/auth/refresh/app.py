@@ -4,6 +4,7 @@ from gerbang import edge, runtime
 from gerbang.contracts import by_body
 
 sessions = runtime.refreshing()  # once per container
+by_body.rehearse(lambda contract, request: contract.refresh_token_of(request))
 
 
 @by_body.post

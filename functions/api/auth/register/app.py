@@ -2,11 +2,13 @@
 
 from gerbang import edge, runtime
 from gerbang.contracts import by_body
-from gerbang.contracts.callers import client_of, locale_of
+from gerbang.contracts.callers import client_of
+from gerbang.contracts.languages import locale_of
 
 registration = runtime.registration()  # once per container
 policy = runtime.password_policy()
 welcome = runtime.welcome_desk()
+by_body.rehearse(lambda contract, request: contract.new_account(request))
 
 
 @by_body.post

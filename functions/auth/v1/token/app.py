@@ -5,6 +5,7 @@ from gerbang.contracts import gotrue
 
 sessions = runtime.refreshing()  # once per container
 api_keys = runtime.api_keys()
+edge.rehearse(lambda request: request.parse(gotrue.RefreshRequest))
 
 
 @gotrue.post

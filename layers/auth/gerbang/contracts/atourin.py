@@ -4,7 +4,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from gerbang import edge
-from gerbang.contracts.callers import locale_of
 from gerbang.contracts.fields import Body, Name, Typed, instant
 from gerbang.contracts.refusals import problem_of
 from gerbang.emails import canonical
@@ -89,6 +88,7 @@ def credentials(request: edge.Request) -> "Credentials":
 
 def new_account(request: edge.Request) -> "NewAccount":
     """Return the account that a registration asks for; it founds no organisation."""
+    from gerbang.contracts.languages import locale_of
     from gerbang.registration import NewAccount
 
     body = request.parse(RegisterRequest)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import Field
 
 from gerbang import edge
-from gerbang.contracts.callers import locale_of
 from gerbang.contracts.fields import Body, Name, Typed, instant
 from gerbang.contracts.refusals import problem_of
 from gerbang.emails import canonical
@@ -85,6 +84,7 @@ def password_requirements() -> "Sequence[Requirement]":
 
 def new_account(request: edge.Request) -> "NewAccount":
     """Return the account that a registration asks for: it founds an organisation, named after the person if unnamed."""
+    from gerbang.contracts.languages import locale_of
     from gerbang.registration import NewAccount
 
     body = request.parse(RegisterRequest)

@@ -4,13 +4,14 @@ At login and register a body with `username` is SnapOTP's; at refresh one with `
 The answer is in that contract, errors included. A body that cannot be read is BotLaunch's.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gerbang import edge
 from gerbang.contracts import botlaunch, snapotp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gerbang.password_policy import Requirement
     from gerbang.registration import NewAccount, Registered
@@ -69,6 +70,13 @@ def contract_of(request: edge.Request) -> Contract:
 def render(error: Exception, request: edge.Request) -> edge.Response:
     """Word a refusal in the contract that the request speaks."""
     return contract_of(request).render(error, request)
+
+
+def rehearse(read: "Callable[[Contract, edge.Request], object]") -> None:
+    """Have each contract read an empty request while init lasts (`edge.rehearse`)."""
+    both: tuple[Contract, Contract] = (botlaunch, snapotp)
+    for contract in both:
+        edge.rehearse(partial(read, contract))
 
 
 post = edge.endpoint("POST", render)

@@ -1,13 +1,10 @@
 """Who is calling, read from a request."""
 
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gerbang.edge import Request
 from gerbang.sessions import Client
-
-if TYPE_CHECKING:
-    from gerbang.mail_queue import Locale
 
 _MAPPED_IPV4: Final = bytes(10) + b"\xff\xff"
 """How an IPv6 address begins that is an IPv4 address, `::ffff:192.0.2.1` (RFC 4291, section 2.5.5.2)."""
@@ -33,10 +30,3 @@ def network_of(address: str) -> str:
     if octets.startswith(_MAPPED_IPV4):
         return inet_ntop(AF_INET, octets.removeprefix(_MAPPED_IPV4))
     return f"{inet_ntop(AF_INET6, octets[:8] + bytes(8))}/64"
-
-
-def locale_of(request: Request) -> "Locale | None":
-    """Return the language that a request asks for, of those that mails are written in; None if none of them."""
-    from gerbang.mail_queue import requested_locale
-
-    return requested_locale(request.headers.get("accept-language"))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import StringConstraints
 
 from gerbang import edge
-from gerbang.contracts.callers import locale_of
 from gerbang.contracts.fields import Body, Name, Typed, Username, cleaned_name, is_username
 from gerbang.contracts.refusals import problem_of
 from gerbang.emails import InvalidEmail, canonical
@@ -130,6 +129,7 @@ def password_requirements() -> "Sequence[Requirement]":
 
 def new_account(request: edge.Request) -> "NewAccount":
     """Return the account that a registration asks for; it founds no organisation."""
+    from gerbang.contracts.languages import locale_of
     from gerbang.registration import NewAccount
 
     body = request.parse(RegisterRequest)
