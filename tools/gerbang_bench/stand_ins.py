@@ -10,6 +10,8 @@ import contextlib
 import http
 import json
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +31,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from gerbang_bench.builds import ROOT
 
 _READS: Final = frozenset({"BatchGetItem", "GetItem", "Query", "TransactGetItems"})
 _DYNAMODB: Final = "DynamoDB_20120810"
@@ -116,7 +120,6 @@ class StandIns:
             "AWS_CA_BUNDLE": str(self._scratch / "authorities.pem"),
             "GOOGLE_CERTS_URL": f"{url}{_GOOGLE_KEYS}",
             "MAIL_QUEUE_URL": f"{url}/123456789012/mail",
-            "SSL_CERT_FILE": str(self._scratch / "authorities.pem"),  # for the standard library: Google's keys
         }
 
     def __enter__(self) -> Self:
@@ -258,7 +261,7 @@ def consumed(operation: str, asked: Mapping[str, Any], status: int, answer: byte
 
 
 def _make_certificate(scratch: Path) -> None:
-    """Write a certificate for this machine with its key, and botocore's authorities with it among them."""
+    """Write a certificate for this machine with its key, and botocore's authorities with it, as the layer has them."""
     scratch.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -281,4 +284,6 @@ def _make_certificate(scratch: Path) -> None:
     )
     (scratch / "localhost.pem").write_bytes(private + pem)
     authorities = Path(botocore.httpsession.DEFAULT_CA_BUNDLE).read_bytes()
-    (scratch / "authorities.pem").write_bytes(authorities + b"\n" + pem)
+    bundle = scratch / "authorities.pem"
+    bundle.write_bytes(authorities + b"\n" + pem)
+    subprocess.run([sys.executable, ROOT / "layers" / "dependencies" / "authorities.py", bundle], check=True)
