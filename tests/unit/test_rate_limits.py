@@ -285,11 +285,19 @@ def test_an_attempt_is_not_refused_because_of_itself(asked_again: RateLimits, cl
         clock.advance(MINUTE)
 
 
-def test_an_attempt_is_counted_once_and_given_back_once(asked_again: RateLimits, limits: RateLimits) -> None:
-    asked_again.take(THREE, "subject")
-    asked_again.give_back(asked_again.reserve((THREE, "subject")))
+def test_an_attempt_is_counted_once(asked_again: RateLimits, limits: RateLimits) -> None:
+    asked_again.take(FIVE, "subject")
 
-    assert attempts_left(limits, THREE, "subject") == 2
+    assert attempts_left(limits, FIVE, "subject") == 4
+
+
+def test_an_attempt_is_given_back_once(asked_again: RateLimits, limits: RateLimits) -> None:
+    limits.take(FIVE, "subject")
+    limits.take(FIVE, "subject")
+
+    asked_again.give_back(limits.reserve((FIVE, "subject")))
+
+    assert attempts_left(limits, FIVE, "subject") == 3
 
 
 # Marks
