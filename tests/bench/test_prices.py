@@ -35,6 +35,9 @@ metric_month = 1.0
 alarm_month = 1.0
 dashboard_month = 1.0
 transfer_gigabyte = 0.0
+[given]
+"SQS" = { sqs_million_requests = 2 }
+"CloudWatch metrics" = { metric_month = 100 }
 [cognito]
 Essentials = [[10, 0], [inf, 1.0]]
 Lite = [[10, 0], [inf, 0.5]]
@@ -90,7 +93,7 @@ def test_requests_behind_the_authorizer_are_billed_to_the_api_that_has_them(list
     made = bill_of(listed)
 
     assert made.parts["authorized_calls"]["API Gateway"] == 0.0
-    assert made.parts["authorized_calls"]["Lambda"] > 0.0
+    assert made.parts["authorized_calls"]["Lambda requests"] > 0.0
 
 
 def test_requests_of_all_habits_climb_the_steps_together(listed: Path) -> None:
@@ -113,7 +116,8 @@ def test_lambda_bills_whole_milliseconds_of_the_memory_that_is_set(listed: Path)
 
     made = bill_of(listed, functions={"authorizer": measured})
 
-    assert made.parts["authorized_calls"]["Lambda"] == pytest.approx(10e6 * (10e-6 + 0.5 * 0.011 * 0.001))
+    assert made.parts["authorized_calls"]["Lambda requests"] == pytest.approx(10 * 10.0)
+    assert made.parts["authorized_calls"]["Lambda duration"] == pytest.approx(10e6 * 0.5 * 0.011 * 0.001)
 
 
 def test_what_stands_is_billed_without_a_single_user(listed: Path) -> None:
@@ -124,7 +128,17 @@ def test_what_stands_is_billed_without_a_single_user(listed: Path) -> None:
 
 
 def test_what_users_leave_in_the_tables_is_stored_and_backed_up(listed: Path) -> None:
-    assert bill_of(listed).services["DynamoDB storage"] == pytest.approx(1.0 + 1.0)
+    made = bill_of(listed)
+
+    assert made.services["DynamoDB storage"] == pytest.approx(1.0)
+    assert made.services["DynamoDB backups"] == pytest.approx(1.0)
+
+
+def test_what_aws_gives_is_no_more_than_what_is_used(listed: Path) -> None:
+    """Two millions of the four million requests to SQS, and the three metrics that there are of a hundred."""
+    made = bill_of(listed, functions={"auth/otp": function(again=cost(queued=1))})
+
+    assert made.free == pytest.approx(2.0 + 3.0)
 
 
 def test_cognito_gives_its_first_users_away_and_mails_as_we_do(listed: Path) -> None:

@@ -1,8 +1,8 @@
 """The monthly bill for so many users, by AWS's list prices, next to Cognito's.
 
 In it is what this deployment is billed for. Not in it: API Gateway's requests and the functions of the APIs behind the
-authorizer, which are those APIs' own; AWS's free tiers; KMS, X-Ray, the storage of logs, mails of alarms: cents, or off
-by default. AuthorizerCacheSeconds is taken to be 0, its default: every call behind the authorizer invokes it.
+authorizer, which are those APIs' own; KMS, X-Ray, the storage of logs, mails of alarms: cents, or off by default.
+AuthorizerCacheSeconds is taken to be 0, its default: every call behind the authorizer invokes it.
 """
 
 import json
@@ -55,6 +55,8 @@ class Bill:
     as_of: str
     parts: Mapping[str, Mapping[str, float]]
     """By habit, then by what is billed."""
+    given: Mapping[str, float]
+    """What AWS gives every account of what is billed, at its price."""
     cognito: Mapping[str, float]
     """By tier, with the same mails by SES."""
 
@@ -73,6 +75,11 @@ class Bill:
     def total(self) -> float:
         """Everything together."""
         return sum(self.habits.values())
+
+    @property
+    def free(self) -> float:
+        """What of it AWS gives away, if nothing else of the account uses it."""
+        return sum(min(dollars, self.given.get(name, 0.0)) for name, dollars in self.services.items())
 
 
 def measured(path: Path = MEASURED) -> dict[str, Any]:
@@ -120,13 +127,16 @@ def bill(users: int, region: str, results: Mapping[str, Any], prices: Path = PRI
             "API Gateway": users * habit["times"] * routed * request_price,
             **{part: users * habit["times"] * dollars for part, dollars in each.items()},
         }
-    parts["registrations"] = _sum([parts["registrations"], {"DynamoDB storage": _storage(users, price, assumed)}])
+    parts["registrations"] = _sum([parts["registrations"], _storage(users, price, assumed)])
     mails = sum(part.get("SES", 0.0) for part in parts.values())
     return Bill(
         users=users,
         region=region,
         as_of=listed["as_of"],
         parts=parts,
+        given={
+            name: sum(amount * price[of] for of, amount in units.items()) for name, units in listed["given"].items()
+        },
         cognito={tier: stepped(users, steps) + mails for tier, steps in listed["cognito"].items()},
     )
 
@@ -166,7 +176,15 @@ def as_text(made: Bill) -> str:
     return "\n\n".join(
         [
             head,
-            table(("part", "US dollars"), [*services, ("together", f"{made.total:,.2f}"), *cognito]),
+            table(
+                ("part", "US dollars"),
+                [
+                    *services,
+                    ("together", f"{made.total:,.2f}"),
+                    ("of it what AWS gives every account", f"{made.free:,.2f}"),
+                    *cognito,
+                ],
+            ),
             table(("habit", "US dollars"), _descending(made.habits)),
         ]
     )
@@ -187,11 +205,12 @@ def explained(prices: Path = PRICES) -> str:
                 "is set, a round trip to a service taken to wait 5 ms, init billed as calls are; prices, their sources "
                 "and the habits are in `tools/gerbang_bench/prices.toml`. In it is what this deployment is billed for, "
                 "every call of the authorizer included (`AuthorizerCacheSeconds` is 0 by default); API Gateway's "
-                "requests and the functions behind it are the other API's. Left out are AWS's free tiers, KMS, X-Ray, "
-                "stored logs and taxes. *Standing* is what does not grow with use; while nobody uses it at all, what "
-                "is left of that are two secrets, for AWS gives away ten alarms, three dashboards and a million "
-                "requests to SQS, and metrics are of what happens. Cognito's tokens are verified by API Gateway itself "
-                "for nothing and stay good after a sign-out until they expire; its mails are SES's, as here."
+                "requests and the functions behind it are the other API's. Left out are KMS, X-Ray, stored logs and "
+                "taxes. What AWS gives every account each month is not taken off, since the account may use it "
+                "otherwise. *Standing* is what does not grow with use; of it, two secrets are left while nobody uses "
+                "it at all: the rest is given, or is of what happens. Cognito's free users are taken off; its tokens "
+                "are verified by API Gateway itself for nothing and stay good after a sign-out until they expire; its "
+                "mails are SES's, as here."
             ),
             table(("habit of one user in a month", "times", "of them first uses", "functions"), habits),
             f"Assumed: {assumed}.",
@@ -229,7 +248,8 @@ def _use(
     seconds = (_billed_ms(function) + cold_share * _start_ms(function)) / 1000
     gigabyte_seconds = function["memory_mb"] / 1024 * seconds
     return {
-        "Lambda": price["lambda_million_requests"] / _MILLION + gigabyte_seconds * price["lambda_gigabyte_second"],
+        "Lambda duration": gigabyte_seconds * price["lambda_gigabyte_second"],
+        "Lambda requests": price["lambda_million_requests"] / _MILLION,
         "DynamoDB": (reads * price["dynamodb_million_reads"] + writes * price["dynamodb_million_writes"]) / _MILLION,
         "CloudWatch logs": logged / _GIGABYTE * price["log_gigabyte"],
         "Secrets Manager": cold_share * function["secrets_read"] / _MILLION * price["secret_million_reads"],
@@ -260,9 +280,12 @@ def _standing(price: Mapping[str, Any], assumed: Mapping[str, float]) -> dict[st
     }
 
 
-def _storage(users: int, price: Mapping[str, Any], assumed: Mapping[str, float]) -> float:
+def _storage(users: int, price: Mapping[str, Any], assumed: Mapping[str, float]) -> dict[str, float]:
     gigabytes = users * assumed["stored_bytes_per_user"] / _GIGABYTE
-    return gigabytes * float(price["dynamodb_gigabyte_month"] + price["dynamodb_backup_gigabyte_month"])
+    return {
+        "DynamoDB storage": gigabytes * price["dynamodb_gigabyte_month"],
+        "DynamoDB backups": gigabytes * price["dynamodb_backup_gigabyte_month"],
+    }
 
 
 def _sum(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
