@@ -394,7 +394,8 @@ def refused(template: Path, **environment: str) -> str:
     process = start(template, **environment)
     output, _ = process.communicate(timeout=START_SECONDS)
     assert process.returncode == 1, output
-    return output.strip().splitlines()[-1]
+    [sentence] = output.strip().splitlines()
+    return sentence
 
 
 def test_a_port_that_is_taken_is_said_in_one_sentence(tmp_path: Path) -> None:

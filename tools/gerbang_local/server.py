@@ -87,8 +87,8 @@ def _assemble(options: Options, *, url: str, mailbox: Mailbox) -> _Service:
     resources = Resources(aws, template, parameters)
     try:
         resources.make_all()
-    except EndpointConnectionError as error:
-        raise CannotStart(f"DynamoDB Local does not answer at {options.dynamodb_endpoint}.") from error
+    except EndpointConnectionError:
+        raise CannotStart(f"DynamoDB Local does not answer at {options.dynamodb_endpoint}.") from None
     stack = read_stack(resources.resolver, root=options.template.parent)
     try:
         functions = load_functions(stack)
