@@ -1,7 +1,7 @@
 """Every service, wired as `gerbang.runtime` wires them, on whatever a test holds in the place of the world."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Final
@@ -173,10 +173,11 @@ class Deployment:
     def authorizer(self) -> Authorizer:
         return Authorizer(self.sessions, self.organizations)
 
-    def register(self, new: NewAccount = ALICE) -> User:
-        """Make an account the way a client does, from an address that no test counts."""
+    def register(self, new: NewAccount = ALICE, *, user_id: str | None = None) -> User:
+        """Make an account the way a client does, from an address that no test counts; under a chosen id, if any."""
         elsewhere = Client(address="203.0.113.200")
-        return self.registration.register(new, elsewhere, PasswordPolicy()).signed_in.user
+        registration = self.registration if user_id is None else replace(self.registration, new_id=lambda: user_id)
+        return registration.register(new, elsewhere, PasswordPolicy()).signed_in.user
 
 
 def by_email(email: str = ALICE.email, password: str = PASSWORD) -> Credentials:

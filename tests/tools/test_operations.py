@@ -178,8 +178,7 @@ def functions(stack: Stack) -> Environment:
     """The stack's functions, with Mira registered under the id that the guide has."""
     functions = environment_of(stack)
     if functions.users.find(MIRAS_ID) is None:
-        ids = iter([MIRAS_ID])
-        replace(functions, new_id=lambda: next(ids, runtime.new_id())).register(MIRA)
+        functions.register(MIRA, user_id=MIRAS_ID)
     return functions
 
 
