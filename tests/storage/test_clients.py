@@ -4,12 +4,17 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from threading import Thread
 from typing import override
 
 import pytest
+import trim
 from botocore.exceptions import SSLError
+from botocore.handlers import BUILTIN_HANDLERS
+from botocore.hooks import EventAliaser, HierarchicalEmitter
+from botocore.session import get_session
 from gerbang.storage import clients
 
 from tests.certificates import self_signed
@@ -85,3 +90,30 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkey
 
     with serving(chain) as port, pytest.raises(SSLError, match="self-signed certificate"):
         list_tables("127.0.0.1", port, monkeypatch)
+
+
+def test_no_event_of_our_services_and_none_that_botocore_handles_for_them_had_another_name() -> None:
+    aliases = unchanged_aliases()
+    ours = {get_session().get_service_model(name).service_id.hyphenize() for name in trim.AWS_SERVICES}
+    assert not ours & aliases.keys()
+
+    aliased: list[str] = []
+    recorder = HierarchicalEmitter()
+    recorder.register = lambda event_name, *_, **__: aliased.append(event_name)  # type: ignore[method-assign]
+    aliaser = EventAliaser(recorder, aliases)
+    for event_name, *_ in BUILTIN_HANDLERS:
+        aliaser.register(event_name, print)
+    changed = {new for (old, *_), new in zip(BUILTIN_HANDLERS, aliased, strict=True) if old != new}
+    assert not [name for name in changed if ours & set(name.split("."))]
+
+
+def unchanged_aliases() -> dict[str, str]:
+    """Return botocore's own, of which the clients leave none."""
+    spec = find_spec("botocore.utils")
+    assert spec is not None
+    assert spec.loader is not None
+    again = module_from_spec(spec)
+    spec.loader.exec_module(again)
+    aliases: dict[str, str] = again.EVENT_ALIASES
+    assert aliases["email"] == "ses"
+    return aliases

@@ -17,7 +17,7 @@ import botocore
 from botocore.config import Config
 from botocore.httpsession import URLLib3Session, create_urllib3_context, where
 from botocore.session import Session, get_session
-from botocore.utils import get_environ_proxies
+from botocore.utils import EVENT_ALIASES, get_environ_proxies
 
 CONNECT_SECONDS: Final = 1.0
 READ_SECONDS: Final = 1.5
@@ -89,4 +89,6 @@ def _shared_trust() -> ssl.SSLContext:
 
 @cache
 def _session() -> Session:
+    # Names that other services' events had once, each of which botocore would look for in the name of every event.
+    EVENT_ALIASES.clear()
     return get_session()
