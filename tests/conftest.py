@@ -9,7 +9,7 @@ import bcrypt
 import hypothesis
 import pytest
 from gerbang.storage.dynamodb import DynamoStore, from_wire, to_wire
-from gerbang.storage.store import Action, CommitOutcome, Item, Key, Outcome, Store, Write
+from gerbang.storage.store import Action, CommitOutcome, Item, Key, Outcome, Store
 
 from tests.deployment import TABLES, Deployment
 from tests.fakes import HeldClock, HeldSecret, MemoryStore, Numbers, RecordingJournal, SequenceIds
@@ -55,9 +55,9 @@ class TidyStore:
     def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
         return self._store.get_all(*keys)
 
-    def write(self, write: Write) -> Outcome:
-        outcome = self._store.write(write)
-        self._written.add(write.key)
+    def write(self, action: Action) -> Outcome:
+        outcome = self._store.write(action)
+        self._written.add(action.key)
         return outcome
 
     def commit(self, *actions: Action) -> CommitOutcome:

@@ -20,7 +20,6 @@ from gerbang.storage.store import (
     Action,
     AnyOf,
     Change,
-    Check,
     CommitOutcome,
     Condition,
     CopyOf,
@@ -41,7 +40,6 @@ from gerbang.storage.store import (
     Store,
     Update,
     Value,
-    Write,
     Written,
 )
 
@@ -70,14 +68,14 @@ class MemoryStore:
         with self._lock:
             return tuple(self._copy(key) for key in keys)
 
-    def write(self, write: Write) -> Outcome:
-        _demand_key(write.key)
+    def write(self, action: Action) -> Outcome:
+        _demand_key(action.key)
         with self._lock:
-            refusal = self._refusal(write)
+            refusal = self._refusal(action)
             if refusal is not None:
                 return refusal
-            self._keep(write.key, self._after(write))
-            return Written((self._copy(write.key) or {}) if isinstance(write, Update) else {})
+            self._keep(action.key, self._after(action))
+            return Written((self._copy(action.key) or {}) if isinstance(action, Update) else {})
 
     def commit(self, *actions: Action) -> CommitOutcome:
         keys = [action.key for action in actions]
@@ -89,8 +87,7 @@ class MemoryStore:
             refusals = tuple(self._refusal(action) for action in actions)
             if any(refusal is not None for refusal in refusals):
                 return refusals
-            writes = [action for action in actions if not isinstance(action, Check)]
-            for key, item in [(write.key, self._after(write)) for write in writes]:
+            for key, item in [(action.key, self._after(action)) for action in actions]:
                 self._keep(key, item)
             return ()
 
@@ -109,8 +106,8 @@ class MemoryStore:
             return None
         return Refused(self._copy(action.key))
 
-    def _after(self, write: Write) -> dict[str, Value] | None:
-        match write:
+    def _after(self, action: Action) -> dict[str, Value] | None:
+        match action:
             case Put(key, item):
                 return {name: _plain(value) for name, value in {**item, **key.attributes}.items()}
             case Delete():
@@ -218,8 +215,8 @@ class PassingStore:
     def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
         return self._call("get_all", keys, lambda: self._store.get_all(*keys))
 
-    def write(self, write: Write) -> Outcome:
-        return self._call("write", (write.key,), lambda: self._store.write(write))
+    def write(self, action: Action) -> Outcome:
+        return self._call("write", (action.key,), lambda: self._store.write(action))
 
     def commit(self, *actions: Action) -> CommitOutcome:
         keys = tuple(action.key for action in actions)

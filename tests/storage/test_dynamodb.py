@@ -25,7 +25,6 @@ from gerbang.storage.store import (
     Absent,
     AnyOf,
     Change,
-    Check,
     CopyOf,
     Delete,
     Equal,
@@ -75,7 +74,7 @@ CALLS: dict[str, Callable[[DynamoStore], object]] = {
     "put": lambda store: store.write(Put(KEY, {"name": "n"}, (Absent("pk"),))),
     "update": lambda store: store.write(Update(KEY, {"generation": Plus(1)}, (Equal("generation", 1),))),
     "delete": lambda store: store.write(Delete(KEY)),
-    "commit": lambda store: store.commit(Put(KEY, {"name": "n"}), Check(OTHER, (Present("pk"),))),
+    "commit": lambda store: store.commit(Put(KEY, {"name": "n"}), Update(OTHER, {"n": 1}, (Present("pk"),))),
 }
 each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 WRITES = ("put", "update", "delete")
@@ -276,7 +275,7 @@ def test_a_bug_or_a_missing_permission_comes_out_as_it_is(
 
 def test_a_request_that_botocore_itself_finds_wrong_comes_out_as_it_is(patient: Patient) -> None:
     with pytest.raises(ParamValidationError):
-        patient.store.commit(Check(KEY, ()))
+        patient.store.commit()
 
     assert patient.wire.sent == []
 
@@ -351,13 +350,11 @@ def test_a_refusal_reads_the_item_from_the_answer_and_asks_nothing_more(patient:
 def test_every_member_of_a_transaction_asks_for_the_item_that_refuses(patient: Patient) -> None:
     patient.wire.script = [DONE]
 
-    patient.store.commit(
-        Put(KEY, {}), Update(OTHER, {"n": 1}), Delete(Key("Users", "2")), Check(Key("Users", "3"), (Absent("pk"),))
-    )
+    patient.store.commit(Put(KEY, {}), Update(OTHER, {"n": 1}), Delete(Key("Users", "2")))
 
     (sent,) = patient.wire.sent
     members = [member for item in sent.body["TransactItems"] for member in item.values()]
-    assert [member["ReturnValuesOnConditionCheckFailure"] for member in members] == ["ALL_OLD"] * 4
+    assert [member["ReturnValuesOnConditionCheckFailure"] for member in members] == ["ALL_OLD"] * 3
 
 
 def test_attributes_of_kinds_that_are_never_written_are_left_out(patient: Patient) -> None:

@@ -13,7 +13,6 @@ from gerbang.storage.store import (
     Action,
     AnyOf,
     Change,
-    Check,
     Condition,
     CopyOf,
     Delete,
@@ -398,24 +397,20 @@ def test_a_commit_does_every_kind_of_action_in_several_tables(store: Store, key:
     doomed = Key(key.table, "USER#doomed")
     store.write(Put(other, {"epoch": 3}))
     store.write(Put(doomed, NUMBERED))
-    bystander = Key(key.table, "USER#bystander")
-    store.write(Put(bystander, {"epoch": 0}))
 
     refusals = store.commit(
         Put(key, NUMBERED, (Absent("pk"),)),
         Update(other, {"epoch": Plus(1)}, (Equal("epoch", 3),)),
         Put(far, {"role": "CLIENT_OWNER"}),
         Delete(doomed, (Present("pk"),)),
-        Check(bystander, (Equal("epoch", 0), Absent("disabled_at"))),
     )
 
     assert refusals == ()
-    assert store.get_all(key, other, far, doomed, bystander) == (
+    assert store.get_all(key, other, far, doomed) == (
         {**NUMBERED, "pk": "USER#1"},
         {"pk": "USER#2", "epoch": 4},
         {"pk": "org_1", "sk": "MEMBER#1", "role": "CLIENT_OWNER"},
         None,
-        {"pk": "USER#bystander", "epoch": 0},
     )
 
 
@@ -429,7 +424,7 @@ def test_a_commit_refused_anywhere_does_nothing_and_says_where_in_order(
         Put(key, NUMBERED, (Absent("pk"),)),
         Put(other, {"user_id": "second"}, (Absent("pk"),)),
         Update(untouched, {"number": Plus(1)}),
-        Check(far, (Present("pk"),)),
+        Delete(far, (Present("pk"),)),
     )
 
     assert refusals == (None, Refused({"pk": "USER#2", "user_id": "first"}), None, Refused(None))
@@ -437,7 +432,7 @@ def test_a_commit_refused_anywhere_does_nothing_and_says_where_in_order(
 
 
 @pytest.mark.parametrize("position", [0, 1, 2], ids=["first", "middle", "last"])
-@pytest.mark.parametrize("kind", ["put", "update", "delete", "check"])
+@pytest.mark.parametrize("kind", ["put", "update", "delete"])
 def test_an_action_of_any_kind_at_any_place_refuses_the_commit(
     store: Store, key: Key, kind: str, position: int
 ) -> None:
@@ -446,7 +441,6 @@ def test_an_action_of_any_kind_at_any_place_refuses_the_commit(
         "put": Put(key, {"text": "eight"}, (Absent("pk"),)),
         "update": Update(key, {"text": "eight"}, (Equal("number", 8),)),
         "delete": Delete(key, (Equal("number", 8),)),
-        "check": Check(key, (Equal("number", 8),)),
     }
     siblings = [Key(key.table, "USER#before"), Key(key.table, "USER#after")]
     actions: list[Action] = [Put(sibling, NUMBERED) for sibling in siblings]

@@ -21,7 +21,7 @@ from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.members import Member, MemberList
 from gerbang.storage.organizations import Membership, Organization, OrganizationTable
 from gerbang.storage.resets import Reset, ResetTable
-from gerbang.storage.store import Put
+from gerbang.storage.store import Delete, Put
 from gerbang.storage.users import Name, User
 from hypothesis import given
 from hypothesis import strategies as st
@@ -342,7 +342,7 @@ def test_a_guest_is_deleted_too(deployment: Deployment, accounts: Accounts, data
 
 def test_an_account_that_lost_a_marker_can_be_deleted(accounts: Accounts, database: Database, alice: User) -> None:
     """As a restore of single items may leave it."""
-    accounts.store.write(accounts.users.release(Name.EMAIL, ALICE.email, alice.user_id))
+    accounts.store.write(Delete(accounts.users.marker(Name.EMAIL, ALICE.email)))
 
     accounts.delete(accounts.find(alice.user_id))
 

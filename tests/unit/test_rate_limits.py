@@ -8,7 +8,7 @@ from gerbang.clock import to_epoch
 from gerbang.errors import DependencyUnavailable
 from gerbang.rate_limits import KNOWN_FOR, Limit, RateLimits, SignInGuard, TooManyAttempts, digest
 from gerbang.storage.counters import CounterTable, Full, Taken
-from gerbang.storage.store import Outcome, Refused, Store, Write
+from gerbang.storage.store import Action, Outcome, Refused, Store
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, HOME, Choices, Deployment
@@ -157,8 +157,8 @@ def test_what_cannot_be_counted_is_not_let_through(deployment: Deployment) -> No
 
 def test_a_counter_that_others_start_afresh_again_and_again_is_given_up_as_unavailable(clock: HeldClock) -> None:
     class Restless(MemoryStore):
-        def write(self, write: Write) -> Outcome:  # type: ignore[explicit-override]
-            del write
+        def write(self, action: Action) -> Outcome:  # type: ignore[explicit-override]
+            del action
             return Refused(None)
 
     store: Store = Restless()

@@ -19,7 +19,6 @@ from gerbang.storage.store import (
     Action,
     AnyOf,
     Change,
-    Check,
     CommitOutcome,
     Condition,
     CopyOf,
@@ -39,7 +38,6 @@ from gerbang.storage.store import (
     Refused,
     Update,
     Value,
-    Write,
     Written,
 )
 
@@ -203,15 +201,15 @@ class DynamoStore:
                 return tuple(found.get(key) for key in keys)
         raise DependencyUnavailable("BatchGetItem left keys unprocessed")
 
-    def write(self, write: Write) -> Outcome:
-        """Do one write, atomically with its conditions; a conflict with a running transaction is waited out."""
-        call, wants_item = self._call(write)
+    def write(self, action: Action) -> Outcome:
+        """Do one action, atomically with its conditions; a conflict with a running transaction is waited out."""
+        call, wants_item = self._call(action)
         for attempt in range(CONFLICT_TRIES):
             if attempt:
                 self._wait(attempt)
             try:
                 with _Translated():
-                    answer = call(**_render(write), **wants_item)
+                    answer = call(**_render(action), **wants_item)
             except ClientError as error:
                 if _code(error) == "ConditionalCheckFailedException":
                     refusing: Any = error.response.get("Item")
@@ -224,8 +222,7 @@ class DynamoStore:
 
     def commit(self, *actions: Action) -> CommitOutcome:
         """Do all of the actions or none; cancellations for conflict or throttling alone are tried again."""
-        items = [{type(action).__name__ if not isinstance(action, Check) else "ConditionCheck": _render(action)}
-                 for action in actions]  # fmt: skip
+        items = [{type(action).__name__: _render(action)} for action in actions]
         for attempt in range(CONFLICT_TRIES):
             if attempt:
                 self._wait(attempt)
@@ -245,8 +242,8 @@ class DynamoStore:
                 return ()
         raise DependencyUnavailable("a transaction stayed in conflict or throttled")
 
-    def _call(self, write: Write) -> tuple[Callable[..., Any], dict[str, str]]:
-        match write:
+    def _call(self, action: Action) -> tuple[Callable[..., Any], dict[str, str]]:
+        match action:
             case Put():
                 return self.client.put_item, {}
             case Delete():

@@ -146,16 +146,7 @@ class Delete:
     when: tuple[Condition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Writes nothing; its conditions must hold for the commit it is part of."""
-
-    key: Key
-    when: tuple[Condition, ...]
-
-
-type Write = Put | Update | Delete
-type Action = Write | Check
+type Action = Put | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +184,8 @@ class Store(Protocol):
         """Return the items in the order asked, None for those that are not there. Keys may be in several tables."""
         ...
 
-    def write(self, write: Write) -> Outcome:
-        """Do one write, atomically with its conditions."""
+    def write(self, action: Action) -> Outcome:
+        """Do one action, atomically with its conditions."""
         ...
 
     def commit(self, *actions: Action) -> CommitOutcome:

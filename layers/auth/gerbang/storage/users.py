@@ -178,10 +178,6 @@ class UserTable:
         """Return the action that takes a name for an account, refused when it is taken."""
         return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))
 
-    def release(self, name: Name, value: str | int, user_id: str) -> Delete:
-        """Return the action that gives a name back, refused when it is another account's."""
-        return Delete(self.marker(name, value), (Equal("user_id", user_id),))
-
     def changing(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Update:
         """Return the action that changes an account as it was read: refused when its epoch has moved since."""
         when = (Present("pk"), Equal("epoch", user.epoch), *conditions)
