@@ -286,8 +286,8 @@ def test_atourins_errors() -> None:
     ("error", "status", "code"),
     [
         (InvalidToken("x"), 400, "refresh_token_not_found"),
-        (SessionEnded("family"), 400, "refresh_token_not_found"),
-        (RefreshTokenReused("family"), 400, "refresh_token_already_used"),
+        (SessionEnded("family", "user"), 400, "refresh_token_not_found"),
+        (RefreshTokenReused("family", "user"), 400, "refresh_token_already_used"),
         (gotrue.UnsupportedGrant(), 400, "validation_failed"),
         (edge.MalformedBody(), 400, "bad_json"),
         (TooManyAttempts("x", timedelta(seconds=3)), 429, "over_request_rate_limit"),

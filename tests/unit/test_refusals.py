@@ -127,13 +127,13 @@ def test_a_narrower_refusal_is_worded_as_the_wider_one() -> None:
     class NewKind(SessionEnded):
         """Not in the table."""
 
-    assert wording_of(NewKind("family")) == WORDINGS["gerbang.sessions.SessionEnded"]
-    assert wording_of(RefreshTokenReused("family")) == WORDINGS["gerbang.sessions.RefreshTokenReused"]
+    assert wording_of(NewKind("family", "user")) == WORDINGS["gerbang.sessions.SessionEnded"]
+    assert wording_of(RefreshTokenReused("family", "user")) == WORDINGS["gerbang.sessions.RefreshTokenReused"]
 
 
 def test_reuse_of_a_refresh_token_reads_like_any_ended_session_and_is_logged_as_what_it_is() -> None:
     """A thief is not told that he was found out."""
-    ended, reused = wording_of(SessionEnded("f")), wording_of(RefreshTokenReused("f"))
+    ended, reused = wording_of(SessionEnded("f", "u")), wording_of(RefreshTokenReused("f", "u"))
 
     assert (ended.status, ended.title, ended.message) == (reused.status, reused.title, reused.message)
     assert reused.event == "refresh_token_reused"
@@ -210,7 +210,7 @@ def test_a_password_is_refused_with_the_reason() -> None:
 
 
 def test_a_refusal_is_noted_with_its_evidence(journal: RecordingJournal) -> None:
-    problem_of(RefreshTokenReused("family-1"), REQUEST)
+    problem_of(RefreshTokenReused("family-1", "user-1"), REQUEST)
     problem_of(TooManyAttempts("address", timedelta(seconds=9)), REQUEST)
 
     reused, limited = journal.notes
@@ -221,6 +221,7 @@ def test_a_refusal_is_noted_with_its_evidence(journal: RecordingJournal) -> None
         "route": "POST /api/auth/login",
         "client": "192.0.2.1",
         "session_id": "family-1",
+        "user_id": "user-1",
         "why": "family-1",
     }
     assert limited.event == "rate_limited"
@@ -242,8 +243,8 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (UnacceptablePassword("length", "Too short", "password"), {"rule": "length", "why": "length"}),
     (InvalidToken("unknown key"), {"why": "unknown key"}),
     (TokenExpired(), {}),
-    (SessionEnded(FAMILY_ID), {"session_id": FAMILY_ID, "why": FAMILY_ID}),
-    (RefreshTokenReused(FAMILY_ID), {"session_id": FAMILY_ID, "why": FAMILY_ID}),
+    (SessionEnded(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
+    (RefreshTokenReused(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (SignInOvertaken(USER_ID), {"why": USER_ID}),
     (NotAPerson(USER_ID), {"why": USER_ID}),
     (InvalidCredentials(USER_ID), {"user_id": USER_ID, "why": USER_ID}),

@@ -272,7 +272,7 @@ def test_a_token_replayed_after_its_successor_was_used_ends_the_family(
     with pytest.raises(RefreshTokenReused) as caught:
         trade(sessions, first)
 
-    assert caught.value.session_id == first.family_id
+    assert (caught.value.session_id, caught.value.user_id) == (first.family_id, first.user.user_id)
     assert family_of(deployment, first) is None
     assert_dead(sessions, first, second)
     assert "refresh_forgiven" not in journal.events

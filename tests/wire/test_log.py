@@ -110,7 +110,8 @@ def test_every_outcome_is_an_event_with_ids(world: World, listener: Listener) ->
         newest = world.refresh(newest).data["refreshToken"]
     assert listener.event("session_refreshed")["session_id"] == person.session_id
     world.refresh(person.refresh_token)
-    assert listener.event("refresh_token_reused")["session_id"] == person.session_id
+    reused = listener.event("refresh_token_reused")
+    assert (reused["session_id"], reused["user_id"]) == (person.session_id, person.user_id)
     world.refresh(newest)
     assert listener.event("session_refused")["session_id"] == person.session_id
     world.me(person.access_token + "x")

@@ -15,7 +15,7 @@ from gerbang.journal import Journal
 from gerbang.storage.families import Family, FamilyTable
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import User, UserTable, from_item
-from gerbang.tokens import AccessClaims, TokenPair, Tokens
+from gerbang.tokens import AccessClaims, RefreshClaims, TokenPair, Tokens
 
 LONGEST_DEVICE: Final = 200
 """Characters of a User-Agent that are kept."""
@@ -24,10 +24,11 @@ LONGEST_DEVICE: Final = 200
 class SessionEnded(AuthError):
     """The family is unknown, signed out or past its lifetime, or its user is gone or disabled."""
 
-    def __init__(self, family_id: str) -> None:
-        """Keep the family's id for the log."""
+    def __init__(self, family_id: str, user_id: str) -> None:
+        """Keep which family it was, and whose, for the log."""
         super().__init__(family_id)
         self.session_id = family_id
+        self.user_id = user_id
 
 
 class RefreshTokenReused(SessionEnded):
@@ -139,33 +140,18 @@ class Sessions:
         held = self.tokens.read_refresh(presented, at=now)
         user = self.users.find(held.user_id)
         if user is None or not user.may_sign_in(now):
-            raise SessionEnded(held.family_id)
+            raise SessionEnded(held.family_id, held.user_id)
 
         # Signed before the write: failing to sign must not burn the token presented.
         until = self.deadline(signed_in_at=held.signed_in_at, at=now)
-        next_in_line = Family(
-            family_id=held.family_id,
-            user_id=held.user_id,
-            generation=held.generation + 1,
-            confirmed=held.generation,
-            turn=turn,
-            epoch=user.epoch,
-            rotated_at=now,
-            previous_rotated_at=now,
-            created_at=held.signed_in_at,
-            expires_at=until,
-            method="",
-            device="",
-            address="",
-        )
-        successor = self._signed_in(user, next_in_line, now)
+        successor = self._signed_in(user, _traded(held, user, turn=turn, at=now, until=until), now)
         family = self.families.advance(held.family_id, held.generation, turn=turn, at=now, until=until)
         if family is None or not family.is_open(now) or family.user_id != user.user_id:
-            raise SessionEnded(held.family_id)
+            raise SessionEnded(held.family_id, held.user_id)
         if family.epoch != user.epoch:  # outdated; or a change of password carried the family over since we looked
             user = self.users.find(held.user_id)
             if user is None or family.epoch != user.epoch or not user.may_sign_in(now):
-                raise SessionEnded(held.family_id)
+                raise SessionEnded(held.family_id, held.user_id)
         if family.turn == turn:  # moved by us, perhaps in a try whose answer the SDK lost
             self._prolong(user, until)
             self.journal.note("session_refreshed", user_id=user.user_id, session_id=held.family_id)
@@ -174,7 +160,7 @@ class Sessions:
             self.journal.note("refresh_forgiven", user_id=user.user_id, session_id=held.family_id)
             return self._signed_in(user, family, now)
         self.families.remove(held.family_id)
-        raise RefreshTokenReused(held.family_id)
+        raise RefreshTokenReused(held.family_id, held.user_id)
 
     def read(self, access_token: str) -> AccessClaims:
         """Return what an access token says, which `recognise` must still compare with what stands.
@@ -238,9 +224,9 @@ class Sessions:
             # A change of password moves both in one transaction; a batch may read one before it and one after.
             family, user = self._read_both(claims)
         if family is None or user is None or family.user_id != user.user_id or family.epoch != user.epoch:
-            raise SessionEnded(claims.family_id)
+            raise SessionEnded(claims.family_id, claims.user_id)
         if not family.is_open(now) or claims.generation > family.generation or not user.may_sign_in(now):
-            raise SessionEnded(claims.family_id)
+            raise SessionEnded(claims.family_id, claims.user_id)
         return Authenticated(user=user, family=family)
 
     def _read_both(self, claims: AccessClaims) -> tuple[Family | None, User | None]:
@@ -254,3 +240,22 @@ class Sessions:
 
     def _signed_in(self, user: User, family: Family, at: datetime) -> SignedIn:
         return SignedIn(user=user, tokens=self.tokens.pair(user, family, at=at), family_id=family.family_id)
+
+
+def _traded(held: RefreshClaims, user: User, *, turn: str, at: datetime, until: datetime) -> Family:
+    """Return the family as it will stand when the token held is traded, without what its tokens do not say."""
+    return Family(
+        family_id=held.family_id,
+        user_id=held.user_id,
+        generation=held.generation + 1,
+        confirmed=held.generation,
+        turn=turn,
+        epoch=user.epoch,
+        rotated_at=at,
+        previous_rotated_at=at,
+        created_at=held.signed_in_at,
+        expires_at=until,
+        method="",
+        device="",
+        address="",
+    )
