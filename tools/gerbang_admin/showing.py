@@ -69,7 +69,7 @@ def lines_of(user: User) -> list[str]:
 
 def farewell_of(user: User, departure: Departure | None) -> list[str]:
     """Return what deleting the account will do, in sentences."""
-    sentences = ["The account, its names and memberships go for good; sessions end at once."]
+    sentences = ["The account, its names and its membership go for good; sessions end at once."]
     if departure is not None:
         sentences.append(_farewell_to(departure))
     if user.credit_balance:
