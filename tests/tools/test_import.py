@@ -439,6 +439,11 @@ def test_no_more_is_read_than_will_soon_be_written(import_in_memory: Import) -> 
         ),
         (("jane@example.com", STRONG, "", "", "17"), "id: Input should be a valid UUID"),
         (("jane@example.com", STRONG, "", "", "", "yesterday"), "created_at: Input should be a valid datetime"),
+        (("jane@example.com", STRONG, "", "", "", "0001-01-01T00:00:00+14:00"), "created_at: Must be in the years"),
+        (
+            ("jane@example.com", STRONG, "", "", "", "9999-12-31T23:59:59-12:00"),
+            "created_at: Must be in the years 1 to 9999",
+        ),
         (("jane@example.com", STRONG, "", "", "", "", "perhaps"), "email_verified: Input should be a valid boolean"),
         (("jane@example.com", STRONG, "", "", "", "", "", "Bahasa"), "locale: String should match pattern"),
         (("jane@example.com", STRONG, "", "", "", "", "", "", "x"), "has more fields than the first line"),
@@ -510,8 +515,21 @@ def test_a_file_of_refusals_is_there_only_when_there_are_some(import_in_memory: 
         ("email,password_hash,email\n", "a column twice"),
         ("email,password_hash\n".encode("utf-16"), "UTF-16"),
         (b"x" * (MOST_LINE_BYTES + 1), "Line 1 is longer"),
+        ("email,password_hash," + "x" * 200_000 + "\n", "first line is not CSV"),
+        ("email,password_hash\rjane@example.com,5ecre7\r", "first line is not CSV"),
     ],
-    ids=["nothing", "nothing to see", "array", "no columns", "no hash", "twice", "utf-16", "one long line"],
+    ids=[
+        "nothing",
+        "nothing to see",
+        "array",
+        "no columns",
+        "no hash",
+        "twice",
+        "utf-16",
+        "one long line",
+        "one long column",
+        "lines that end in a carriage return",
+    ],
 )
 def test_a_file_that_is_no_list_of_users_is_refused_as_a_whole(text: str | bytes, sentence: str) -> None:
     with pytest.raises(Unreadable, match=sentence):

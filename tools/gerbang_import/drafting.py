@@ -12,12 +12,20 @@ from gerbang.contracts.fields import LONGEST_NAME, Name, Username
 from gerbang.emails import InvalidEmail, canonical
 from gerbang.legacy_passwords import LegacyHash, LegacyHashRefused
 from gerbang.storage.users import User
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from gerbang_import.reading import Record, Refusal
 
 LONGEST_LOCALE: Final = 35
 """Characters that RFC 5646, section 4.4.1, expects of a language tag at most."""
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError:  # the first or last hours there are, by the clock of another time zone
+        raise PydanticCustomError("out_of_range", "Must be in the years 1 to 9999, in UTC, too") from None
 
 
 class Row(BaseModel):
@@ -30,7 +38,7 @@ class Row(BaseModel):
     name: Name | None = None
     username: Username | None = None
     id: UUID | None = None
-    created_at: datetime | None = None
+    created_at: Annotated[datetime, AfterValidator(_in_utc)] | None = None
     email_verified: bool = False
     locale: (
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=LONGEST_LOCALE)]
@@ -79,7 +87,7 @@ class Drafter:
 
     def _user(self, row: Row, email: str) -> User:
         now = self.now()
-        created_at = now if row.created_at is None else min(_in_utc(row.created_at), now)
+        created_at = now if row.created_at is None else min(row.created_at, now)
         return User(
             user_id=str(row.id) if row.id else self.new_id(),
             name=row.name or email.partition("@")[0][:LONGEST_NAME],
@@ -93,10 +101,6 @@ class Drafter:
             created_at=created_at,
             updated_at=now,
         )
-
-
-def _in_utc(instant: datetime) -> datetime:
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _reasons(invalid: ValidationError) -> list[str]:

@@ -111,13 +111,19 @@ def _json_record(text: str, line: int) -> Iterator[Record | Refusal]:
 
 def _csv_records(header: str, lines: Lines) -> Iterator[Record | Refusal]:
     delimiter = max(",;\t", key=header.count)
-    columns = [column.strip() for column in next(csv.reader([header], delimiter=delimiter))]
+    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    try:
+        columns = [column.strip() for column in next(csv.reader([header], delimiter=delimiter))]
+    except csv.Error:
+        raise Unreadable(
+            f"The first line is not CSV: it has a column of more than {MOST_FIELD_CHARACTERS:,} characters, "
+            "or the file's lines end in a carriage return alone."
+        ) from None
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise Unreadable(f"The first line names no column {' and none '.join(missing)}.")
     if len(set(columns)) != len(columns):
         raise Unreadable("The first line names a column twice.")
-    csv.field_size_limit(MOST_FIELD_CHARACTERS)
     return _csv_rows(columns, csv.reader(lines, delimiter=delimiter, strict=True), lines)
 
 
