@@ -354,6 +354,23 @@ def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment)
     assert is_alive(post, sign_in(post.on(meanwhile)))
 
 
+def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
+    post: MailDeployment, database: Database
+) -> None:
+    """security.md 107: an account whose address is proved has no epoch raised by linking, which would tell the two."""
+    post.register(BOB)
+    prove_address(post)
+    meanwhile = MeanwhileStore(
+        post.base.store, before=lambda call: call.method == "commit", happens=lambda: sign_in(post, SOMEBODY_ELSES)
+    )
+
+    with pytest.raises(LinkedToAnother):
+        sign_in(post.on(meanwhile))
+
+    assert [item["pk"] for item in database.items("Users", "GOOGLE#")] == [f"GOOGLE#{SOMEBODY_ELSES.subject}"]
+    assert is_alive(post, sign_in(post, SOMEBODY_ELSES))
+
+
 # Limits: security.md 34
 
 

@@ -139,6 +139,16 @@ def test_every_sign_in_is_a_session_of_its_own(sessions: Sessions, alice: User, 
     assert use(sessions, first).user.user_id == alice.user_id
 
 
+def test_a_session_takes_the_place_of_no_other(deployment: Deployment, alice: User, first: SignedIn) -> None:
+    """security.md 98: were an id drawn twice, the session that has it would not be somebody else's from then on."""
+    drawing_again = replace(deployment.sessions, new_id=lambda: first.family_id)
+
+    with pytest.raises(SignInOvertaken):
+        drawing_again.open(kept(deployment, "mallory"), ABROAD, "password")
+
+    assert use(deployment.sessions, first).user.user_id == alice.user_id
+
+
 def test_what_a_device_calls_itself_is_cut(deployment: Deployment, alice: User) -> None:
     opened = deployment.sessions.open(alice, Client(address="192.0.2.1", device="x" * 10_000), "password")
 
