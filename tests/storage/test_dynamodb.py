@@ -1,4 +1,4 @@
-"""gerbang.storage.dynamodb on DynamoDB's bad days: what no emulator does, played on the wire (faults.md, 1 and 2)."""
+"""gerbang.storage.dynamodb on DynamoDB's bad days: what no emulator does, played on the wire (docs/faults.md)."""
 
 import re
 import socket

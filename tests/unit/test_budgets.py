@@ -1,4 +1,4 @@
-"""design.md, Budgets: round trips to the database, one after the other, and password hashes, an endpoint each."""
+"""Budgets: round trips to the database, one after the other, and password hashes, an endpoint each."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""faults.md, section 5.1: every call of every step goes wrong in every way, then the client tries again.
+"""Every call of every step goes wrong in every way, then the client tries again (docs/faults.md).
 
 Whatever went wrong: one account an address, at most one live generation a family, no success without its write, and
 after an acknowledged logout nothing works.

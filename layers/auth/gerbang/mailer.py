@@ -1,7 +1,7 @@
 """The mailer: takes a wish from the queue, looks the account up, makes the code, sends. At least once, once if it can.
 
 A message delivered twice sends one mail: its wish is claimed before and marked after sending. Where a send's answer
-was lost, the mail may go out twice, with the same code (S10, F25): there are never two different live ones.
+was lost, the mail may go out twice, with the same code (F25): there are never two different live ones.
 """
 
 from dataclasses import dataclass

@@ -18,9 +18,9 @@ one, so that no fast hash lies in the table; `verify` compares either with a pas
 | `md5:`, `sha1(salt.password):`, `hmac-sha256(salt,password):`, ..., bare hexadecimal | see `plain_digests` |
 
 Passwords become bytes in UTF-8. One with a NUL is never right: bcrypt, PBKDF2 and scrypt take it for another, shorter
-one (security.md 122). A hash that the old system made of a password in another encoding cannot be verified. Argon2 and
-Firebase need the `cryptography` package, which the functions have in a layer of its own: without it such a hash is
-UNUSABLE.
+one (docs/security.md 122). A hash that the old system made of a password in another encoding cannot be verified.
+Argon2 and Firebase need the `cryptography` package, which the functions have in a layer of its own: without it such a
+hash is UNUSABLE.
 """
 
 import re

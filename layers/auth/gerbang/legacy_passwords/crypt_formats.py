@@ -1,7 +1,7 @@
 """Inherited hashes in the manner of crypt(3): bcrypt and its disguises, phpass, SHA-crypt.
 
 bcrypt is computed by the `bcrypt` package, which since version 5 refuses passwords above 72 bytes; old systems hashed
-the first 72 of them, and so do we (security.md 120, C11).
+the first 72 of them, and so do we (docs/security.md 120).
 """
 
 import hashlib

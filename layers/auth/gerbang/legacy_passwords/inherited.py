@@ -16,7 +16,7 @@ from gerbang.errors import AuthError
 MOST_ROUNDS: Final = 2**14
 """The most work that one inherited hash may ask for, in rounds of bcrypt: bcrypt of cost 14, some 0.8 s on a full vCPU.
 
-A password that is not in Unicode NFC is tried twice, and a sign-in must be answered within 5 s (security.md 124).
+A password that is not in Unicode NFC is tried twice, and a sign-in is to be answered within 5 s (docs/security.md 124).
 """
 
 MOST_MEMORY_BYTES: Final = 256 * 2**20
@@ -74,7 +74,7 @@ class Inherited:
     def spellings(self, password: str) -> tuple[str, ...]:
         """Return the texts that may have been hashed, each once: the password as received, then its NFC form.
 
-        Old systems hashed what they were sent; phones send other compositions of one text (security.md C13).
+        Old systems hashed what they were sent; phones send other compositions of one text (docs/security.md C13).
         """
         texts = (password, normalize("NFC", password))
         return tuple(dict.fromkeys(spelling for text in texts for spelling in self.spell(text)))
