@@ -13,7 +13,7 @@ import pytest
 from gerbang.identifiers import botlaunch_id
 from gerbang.sessions import SessionEnded
 from gerbang.storage.dynamodb import DynamoStore, from_wire
-from gerbang.storage.store import Item
+from gerbang.storage.store import Item, Put
 from gerbang.storage.users import User
 from gerbang_admin.__main__ import DONE, FAILED, NOT_DONE, main
 from gerbang_admin.everybody import ROTATION_SECONDS, NotRotated, end_all_sessions
@@ -292,6 +292,22 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
 
     assert f"The organisation {alice.organization_id} stays, with 1 person in it and NO OWNER." in answer.error
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
+
+
+def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
+    admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F45."""
+    table = deployment.organizations.table
+    membership = table.leaving(str(alice.organization_id), deployment.register(BOB).user_id).key
+    deployment.store.write(Put(membership, {"since": 0}))
+    answered(monkeypatch, "yes\n")
+
+    answer = admin("delete", "alice")
+
+    assert f"The organisation {alice.organization_id} stays, with 1 person in it and NO OWNER." in answer.error
+    assert deployment.store.get(membership) is not None
+    assert table.find(str(alice.organization_id)) is not None
 
 
 # --- everybody --------------------------------------------------------------------------------------------------------

@@ -398,6 +398,16 @@ def test_a_right_password_clears_the_failures_of_its_account_from_its_address(gu
     assert guesses_left(guard, "alice", HOME.address) == (2, "address")  # 4 wrong ones stay counted there
 
 
+def test_a_right_password_buys_strangers_no_more_guesses_at_its_account(guard: SignInGuard) -> None:
+    """security.md 20: whoever guesses need not wait until the owner signs in."""
+    for number in range(3):
+        guard.reserve("alice", f"198.51.100.{number}")
+
+    guard.succeeded(guard.reserve("alice", HOME.address))
+
+    assert guesses_left(guard, "alice", ABROAD.address) == (1, "account")
+
+
 def test_right_passwords_are_not_counted_anywhere(guard: SignInGuard) -> None:
     for _ in range(8):
         guard.succeeded(guard.reserve("alice", HOME.address))
