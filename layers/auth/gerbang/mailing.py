@@ -15,11 +15,14 @@ from gerbang.storage.users import User
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
-    """How much mail may be asked for (design: one a minute and five an hour an address, 30 an hour a client)."""
+    """How much mail may be asked for; `template.yaml` has the defaults (LimitMail…)."""
 
     minute: Limit
+    """Of one kind, to one address, in short."""
     hour: Limit
+    """The same in the longer run."""
     client: Limit
+    """Of every kind, from one client address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,11 @@ from typing import Final
 
 from gerbang.beside import beside
 from gerbang.clock import Clock
-from gerbang.errors import AuthError, DependencyUnavailable
-from gerbang.journal import Journal, Severity
+from gerbang.errors import AuthError
+from gerbang.journal import Journal
 from gerbang.keys import KeyedHash, Keys, Purpose
 from gerbang.proof import Earlier, proving
-from gerbang.rate_limits import Limit, RateLimits, Reservation, TooManyAttempts, digest
+from gerbang.rate_limits import Limit, RateLimits, Reservation, TooManyAttempts, digest, uncount
 from gerbang.sessions import Client, Sessions, SignedIn
 from gerbang.storage.codes import CodePurpose, CodeTable
 from gerbang.storage.store import Absent, Store
@@ -128,9 +128,6 @@ class CodeSignIn:
             raise
 
     def _clear_tries(self, email: str, reservation: Reservation) -> None:
-        try:
-            tries = self.rate_limits.key(self.tries, email)
-            others = Reservation(tuple((key, taken) for key, taken in reservation.taken if key != tries))
-            beside(lambda: self.rate_limits.give_back(others), lambda: self.rate_limits.counters.clear(tries))
-        except DependencyUnavailable:  # they stay counted; the code was right all the same
-            self.journal.note("attempt_not_uncounted", Severity.REFUSAL)
+        limits, tries = self.rate_limits, self.rate_limits.key(self.tries, email)
+        others = Reservation(tuple((key, taken) for key, taken in reservation.taken if key != tries))
+        uncount(lambda: beside(lambda: limits.give_back(others), lambda: limits.counters.clear(tries)), self.journal)

@@ -14,14 +14,14 @@ from uuid import UUID
 
 from gerbang.bcrypt_sha256 import Verdict
 from gerbang.clock import Clock, to_epoch
-from gerbang.errors import AuthError, DependencyUnavailable
-from gerbang.journal import Journal, Severity
+from gerbang.errors import AuthError
+from gerbang.journal import Journal
 from gerbang.keys import KeyedHash, Keys, Purpose
 from gerbang.mail_queue import Locale
 from gerbang.mailing import MailDesk
 from gerbang.password_policy import PasswordPolicy
 from gerbang.passwords import Passwords, replacing
-from gerbang.rate_limits import Limit, RateLimits, Reservation, SignInGuard
+from gerbang.rate_limits import Limit, RateLimits, SignInGuard, uncount
 from gerbang.sessions import Client, Sessions
 from gerbang.sign_in import InvalidCredentials
 from gerbang.storage.families import FamilyTable
@@ -121,7 +121,9 @@ class PasswordReset:
         """
         reservation = self.rate_limits.reserve((self.limit, client.address))
         user, reset = self._shown(token)
-        self._give_back(reservation)  # the token is right, whatever becomes of the password
+        uncount(
+            lambda: self.rate_limits.give_back(reservation), self.journal
+        )  # right, whatever becomes of the password
         policy.check(password, about=(user.email, user.username, user.name))
         now = self.now()
         changes = replacing(user.password_hash, self.passwords.hash(password), at=now) | {"epoch": Plus(1)}
@@ -131,7 +133,8 @@ class PasswordReset:
         if self.store.commit(spending, self.users.changing(user, changes, Absent("disabled_at"))):
             raise InvalidResetToken("spent meanwhile")
         self.journal.note("password_reset", user_id=user.user_id)
-        self._reopen(user, client)
+        # Strangers' guesses are forgotten: whoever can read the mail is let in with the new password.
+        uncount(lambda: self.guard.reopen(user.user_id, client.address), self.journal, user_id=user.user_id)
         self.desk.tell_of_new_password(replace(user, email_verified_at=user.email_verified_at or now), locale)
 
     def _shown(self, token: str) -> tuple[User, Reset]:
@@ -145,19 +148,6 @@ class PasswordReset:
         if reset.expires_at <= self.now() or reset.epoch != user.epoch:
             raise InvalidResetToken("outlived")
         return user, reset
-
-    def _give_back(self, reservation: Reservation) -> None:
-        try:
-            self.rate_limits.give_back(reservation)
-        except DependencyUnavailable:  # it stays counted; the token was right all the same
-            self.journal.note("attempt_not_uncounted", Severity.REFUSAL)
-
-    def _reopen(self, user: User, client: Client) -> None:
-        """Forget the guesses that strangers made: whoever can read the mail is let in with the new password."""
-        try:
-            self.guard.reopen(user.user_id, client.address)
-        except DependencyUnavailable:
-            self.journal.note("attempt_not_uncounted", Severity.REFUSAL, user_id=user.user_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +195,5 @@ class PasswordChange:
         if self.store.commit(changing, keeping):
             raise WrongPassword(user.user_id)  # changed, reset, disabled or signed out meanwhile
         self.journal.note("password_changed", user_id=user.user_id, session_id=family.family_id)
-        try:
-            self.guard.succeeded(attempt)
-        except DependencyUnavailable:
-            self.journal.note("attempt_not_uncounted", Severity.REFUSAL, user_id=user.user_id)
+        uncount(lambda: self.guard.succeeded(attempt), self.journal, user_id=user.user_id)
         self.desk.tell_of_new_password(user, locale)

@@ -12,7 +12,8 @@ from typing import Final
 
 from gerbang.beside import all_beside
 from gerbang.clock import Clock
-from gerbang.errors import AuthError
+from gerbang.errors import AuthError, DependencyUnavailable
+from gerbang.journal import Journal, Severity
 from gerbang.storage.counters import CounterTable, Full, Taken
 
 KNOWN_FOR: Final = timedelta(days=90)
@@ -30,7 +31,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInLimits:
-    """The limits that guard every door with a password, together (design: 10 in 15 min, 100 in 15 min, 50 in 1 h)."""
+    """The limits that guard every door with a password, together; `template.yaml` has the defaults (LimitSignIn…)."""
 
     account_and_address: Limit
     """Failed sign-ins to one account from one client address."""
@@ -114,6 +115,17 @@ class RateLimits:
 def digest(subject: str) -> str:
     """Return a text of fixed length for a subject: keys must be short, and the table need not list addresses."""
     return sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def uncount(undo: Callable[[], object], journal: Journal, **whose: str) -> None:
+    """Take back what was counted, the answer having been right; if it cannot be, that is noted and no more.
+
+    What stays counted makes a limit a little tighter until its window ends; whoever was right is in all the same.
+    """
+    try:
+        undo()
+    except DependencyUnavailable:
+        journal.note("attempt_not_uncounted", Severity.REFUSAL, **whose)
 
 
 @dataclass(frozen=True, slots=True)

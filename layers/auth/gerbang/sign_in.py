@@ -10,7 +10,7 @@ from gerbang.errors import AuthError, DependencyUnavailable
 from gerbang.journal import Journal, Severity
 from gerbang.passwords import Passwords, replacing
 from gerbang.proof import UnprovedAddress
-from gerbang.rate_limits import SignInAttempt, SignInGuard
+from gerbang.rate_limits import SignInAttempt, SignInGuard, uncount
 from gerbang.sessions import Client, Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import Equal, Refused
 from gerbang.storage.users import Name, User, UserTable
@@ -93,10 +93,7 @@ class PasswordSignIn:
         return verdict is Verdict.RIGHT
 
     def _uncount(self, attempt: SignInAttempt) -> None:
-        try:
-            self.guard.succeeded(attempt)
-        except DependencyUnavailable:  # the attempt stays counted; its owner is in all the same
-            self.journal.note("attempt_not_uncounted", Severity.REFUSAL, user_id=attempt.account)
+        uncount(lambda: self.guard.succeeded(attempt), self.journal, user_id=attempt.account)
 
     def _renew_hash(self, user: User, password: str) -> None:
         """Put today's hash in the place of an inherited or cheaper one, if that is still the one there (F18, F19)."""
