@@ -440,10 +440,7 @@ class Vouching(GoogleVerifier):
         return GoogleIdentity(
             subject="1234",
             email="ada@example.com",
-            email_verified=True,
             name=self._name,
-            picture=None,
-            locale=None,
             nonce=nonce,
         )
 

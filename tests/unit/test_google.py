@@ -177,25 +177,16 @@ class TestIdentity:
         assert verifier.verify(signed()) == GoogleIdentity(
             subject="110169484474386276334",
             email="Ana@Example.com",
-            email_verified=True,
             name="Ana Pérez",
-            picture="https://lh3.googleusercontent.com/a/photo=s96-c",
-            locale="es",
             nonce=None,
         )
 
     def test_what_the_app_did_not_ask_google_for_is_empty(self, verifier: GoogleVerifier) -> None:
-        identity = verifier.verify(token_without("name", "picture", "locale", "azp"))
-
-        assert (identity.name, identity.picture, identity.locale) == ("", None, None)
+        assert verifier.verify(token_without("name", "azp")).name == ""
 
     @pytest.mark.parametrize("junk", [7, None, ["Ana"], {"first": "Ana"}, "half a pair \ud800"])
-    def test_profile_fields_that_are_not_text_are_as_good_as_missing(
-        self, verifier: GoogleVerifier, junk: object
-    ) -> None:
-        identity = verifier.verify(token_with(name=junk, picture=junk, locale=junk))
-
-        assert (identity.name, identity.picture, identity.locale) == ("", None, None)
+    def test_a_name_that_is_not_text_is_as_good_as_missing(self, verifier: GoogleVerifier, junk: object) -> None:
+        assert verifier.verify(token_with(name=junk)).name == ""
 
     def test_an_identity_shows_no_address_when_it_is_printed(self, verifier: GoogleVerifier) -> None:
         assert "Example.com" not in repr(verifier.verify(signed()))
@@ -441,7 +432,7 @@ class TestSubjectAndAddress:
     def test_google_vouches_for_an_address_with_true_or_the_text_true(
         self, verifier: GoogleVerifier, verified: object
     ) -> None:
-        assert verifier.verify(token_with(email_verified=verified)).email_verified is True
+        assert verifier.verify(token_with(email_verified=verified)).email == "Ana@Example.com"
 
     @pytest.mark.parametrize(
         "verified", [False, "false", None, 1, 1.0, "1", "True", "TRUE", "yes", [True], {}], ids=repr

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
 from gerbang.clock import Clock
+from gerbang.emails import LONGEST_ADDRESS
 from gerbang.errors import AuthError, DependencyUnavailable
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ LONGEST_ID_TOKEN: Final = 8 * 1024
 
 LONGEST_SUBJECT: Final = 255
 """ASCII characters (OpenID Connect Core 1.0, section 2, `sub`)."""
-
-LONGEST_ADDRESS: Final = 254
-"""Characters of an e-mail address (RFC 5321, section 4.5.3.1.3, less the path's angle brackets)."""
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """By how much `iat` and `nbf` may lie ahead of our clock (ASVS 9.2.1). `exp` has no leeway: nothing lives longer."""
@@ -130,15 +128,9 @@ class GoogleIdentity:
     subject: str
     """Google's `sub`: the identity. Unique, never reused, the same when the address changes."""
     email: str = field(repr=False)
-    """As Google spells it; not normalised."""
-    email_verified: bool
-    """Always true: a token about an address that Google does not vouch for is refused."""
+    """As Google spells it, not normalised. Google has verified it: else the token is refused."""
     name: str = field(repr=False)
     """Empty when the app did not ask Google for the profile."""
-    picture: str | None = field(repr=False)
-    """The address of a picture."""
-    locale: str | None
-    """A BCP 47 language tag."""
     nonce: str | None = field(repr=False)
     """The token's `nonce` claim. GoTrue's id_token grant refuses a token that has one when the request has none."""
 
@@ -510,10 +502,7 @@ def _identity(claims: dict[str, Any]) -> GoogleIdentity:
     return GoogleIdentity(
         subject=subject,
         email=email,
-        email_verified=True,
         name=_text(claims, "name") or "",
-        picture=_text(claims, "picture"),
-        locale=_text(claims, "locale"),
         nonce=_text(claims, "nonce"),
     )
 

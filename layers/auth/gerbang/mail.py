@@ -20,6 +20,7 @@ from string import Template
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlsplit
 
+from gerbang.emails import LONGEST_ADDRESS
 from gerbang.errors import DependencyUnavailable
 from gerbang.mail_queue import TEMPLATES, Locale, MailKind
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 # One bare address: dot-atom characters of RFC 5322, section 3.2.3, and an ASCII domain, since SES knows no SMTPUTF8
 # (its Destination type). No quoted local parts: every character that could end an address or a header is left out.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_ADDRESS_CHARACTERS: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
 
 class MailRefused(Exception):
@@ -134,7 +134,7 @@ def _is_a_name(words: str) -> bool:
 
 def _is_one_address(address: str) -> bool:
     """Say whether *address* is one bare address, with nothing that could make it two or end a header."""
-    return len(address) <= _ADDRESS_CHARACTERS and _ADDRESS.fullmatch(address) is not None
+    return len(address) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(address) is not None
 
 
 def _is_a_reset_url(url: str) -> bool:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NewType, Protocol
 
+from gerbang.emails import LONGEST_ADDRESS
 from gerbang.errors import DependencyUnavailable
 
 if TYPE_CHECKING:
@@ -99,7 +100,6 @@ class MailWishInvalid(Exception):
 
 _WISH_VERSION: Final = 1
 _WISH_ID_CHARACTERS: Final = 128
-_EMAIL_CHARACTERS: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ class MailWish:
                 pass
             case _:
                 raise MailWishInvalid("fields missing, unknown or of the wrong type")
-        if not 1 <= len(wish_id) <= _WISH_ID_CHARACTERS or not 1 <= len(email) <= _EMAIL_CHARACTERS:
+        if not 1 <= len(wish_id) <= _WISH_ID_CHARACTERS or not 1 <= len(email) <= LONGEST_ADDRESS:
             raise MailWishInvalid("wish_id or email empty or too long")
         if kind not in MailKind:
             raise MailWishInvalid("unknown kind")

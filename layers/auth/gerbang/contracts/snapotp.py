@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gerbang.api_keys import ApiKeys
-    from gerbang.google import GoogleVerifier
+    from gerbang.google import GoogleIdentity, GoogleVerifier
     from gerbang.google_sign_in import ProvedIdentity
     from gerbang.password_policy import Requirement
     from gerbang.registration import NewAccount, Registered
@@ -169,31 +169,47 @@ def google_identity(request: edge.Request, verifier: "GoogleVerifier", api_keys:
         NoProof: by neither.
         InvalidIdToken: the ID token is not good.
         IdentityMismatch: fields beside it say otherwise.
+        InvalidEmail: the address beside it, or Google's own, is none that we could keep.
         InvalidFields: a trusted back end left a field out.
         DependencyUnavailable: Google's keys, or ours, could not be had.
     """
-    from gerbang.api_keys import InvalidApiKey, KeyKind
-    from gerbang.google_sign_in import ProvedIdentity
-
     body = request.parse(GoogleRequest)
     if body.id_token is not None:
-        verified = verifier.verify(body.id_token)
-        name = cleaned_name(verified.name)
-        agree = (
-            body.google_id in {None, verified.subject},
-            body.email is None or canonical(body.email) == canonical(verified.email),
-            body.name is None or not name or cleaned_name(body.name) == name,  # a credential without a name denies none
-        )
-        if not all(agree):
-            raise IdentityMismatch
-        return ProvedIdentity(subject=verified.subject, email=verified.email, name=name or body.name or "")
-    apikey = request.headers.get("apikey")
+        return _as_signed(verifier.verify(body.id_token), body)
+    _demand_secret_key(request, api_keys)
+    return _as_vouched_for(body)
+
+
+def _as_signed(verified: "GoogleIdentity", body: GoogleRequest) -> "ProvedIdentity":
+    """Return the identity that Google signed, if the fields beside it say nothing else."""
+    from gerbang.google_sign_in import ProvedIdentity
+
+    name = cleaned_name(verified.name)
+    agree = (
+        body.google_id in {None, verified.subject},
+        body.email is None or canonical(body.email) == canonical(verified.email),
+        body.name is None or not name or cleaned_name(body.name) == name,  # a credential without a name denies none
+    )
+    if not all(agree):
+        raise IdentityMismatch
+    return ProvedIdentity(subject=verified.subject, email=verified.email, name=name or body.name or "")
+
+
+def _demand_secret_key(request: edge.Request, api_keys: "ApiKeys") -> None:
+    from gerbang.api_keys import InvalidApiKey, KeyKind
+
     try:
-        trusted = apikey is not None and api_keys.kind_of(apikey) is KeyKind.SECRET
+        kind = api_keys.kind_of(request.headers.get("apikey"))
     except InvalidApiKey as unknown:
         raise NoProof from unknown
-    if not trusted:
+    if kind is not KeyKind.SECRET:
         raise NoProof
+
+
+def _as_vouched_for(body: GoogleRequest) -> "ProvedIdentity":
+    """Return the identity that a trusted back end names, in full."""
+    from gerbang.google_sign_in import ProvedIdentity
+
     if body.google_id is None or body.email is None or body.name is None:
         raise edge.InvalidFields(
             tuple(
