@@ -9,13 +9,11 @@ Exit status: 0 when every user is in, 1 when some were refused, 2 when it could 
 import argparse
 import contextlib
 import os
-import secrets
 import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +21,7 @@ from botocore.session import Session
 from gerbang import bcrypt_sha256
 from gerbang.clock import system_clock
 from gerbang.errors import DependencyUnavailable
-from gerbang.identifiers import LARGEST_NUMBER
+from gerbang.runtime import new_id, new_number
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.users import UserTable
 
@@ -59,8 +57,8 @@ def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
         print(f"The table {options.table} cannot be read: {error}", file=sys.stderr)
         return NOT_DONE
     importer = Importer(
-        drafter=Drafter(now=system_clock, new_id=lambda: str(uuid4()), new_number=_new_number),
-        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=_new_number),
+        drafter=Drafter(now=system_clock, new_id=new_id, new_number=new_number),
+        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=new_number),
         workers=options.workers,
     )
     count, lines = Count(), Lines(stream)
@@ -148,10 +146,6 @@ def _client(workers: int) -> Any:
         max_pool_connections=workers,
     )
     return session.create_client("dynamodb", endpoint_url=endpoint, config=config, **given)
-
-
-def _new_number() -> int:
-    return secrets.randbelow(LARGEST_NUMBER) + 1
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def post_office(address: str) -> Iterator[int]:
     """Serve SES v2 `SendEmail`, and the mails as JSON to who asks for any page; yield the port, on *address*."""
     mailbox = Mailbox(now=lambda: datetime.now(UTC))
 
-    class Counter(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             try:
@@ -43,7 +43,7 @@ def post_office(address: str) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(content)
 
-    with ThreadingHTTPServer((address, 0), Counter) as server:
+    with ThreadingHTTPServer((address, 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server.server_address[1]

@@ -1,4 +1,4 @@
-"""E-mail addresses: one canonical form, by which they are stored, looked up, counted and compared (ASVS 6.x, CS-EM)."""
+"""E-mail addresses: one canonical form, by which they are stored, looked up, counted and compared."""
 
 import re
 from typing import Final

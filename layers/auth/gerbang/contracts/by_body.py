@@ -23,7 +23,7 @@ REFRESH: Final = "/api/auth/refresh"
 
 
 class Contract(Protocol):
-    """What both contracts say of these two endpoints."""
+    """What both contracts say of registering, signing in and refreshing."""
 
     def credentials(self, request: edge.Request) -> "Credentials":
         """Return what a sign-in shows."""

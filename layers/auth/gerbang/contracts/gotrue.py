@@ -32,7 +32,11 @@ _REFUSED_REFRESH: Final[dict[type[Exception], str]] = {
 
 
 def render(error: Exception, request: edge.Request) -> edge.Response:
-    """Word a refusal for Supabase's clients; read right by both of them, whatever version they ask for."""
+    """Word a refusal for Supabase's clients.
+
+    A number as `code` beside `error_code` and `msg` is what all of them read right, whatever version of the API they
+    ask for (`x-supabase-api-version`).
+    """
     problem = problem_of(error, request)
     status, code = problem.status, problem.wording.code
     if type(error) in _REFUSED_REFRESH:
