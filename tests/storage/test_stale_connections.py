@@ -1,0 +1,97 @@
+"""Connections that died while Lambda had the function frozen cost nobody their request (faults.md F34, S6)."""
+
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Barrier, Thread
+from typing import Final, override
+
+import pytest
+from gerbang.beside import all_beside
+from gerbang.storage import clients
+from gerbang.storage.dynamodb import DynamoStore
+from gerbang.storage.store import Key
+
+NOBODY: Final = Key("Users", "USER#nobody")
+AT_ONCE: Final = 5
+"""As many connections as a sign-in opens while its function starts (`runtime.password_sign_in`)."""
+
+RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER for no time: whoever sent is told that nobody knows the connection (RFC 9293, section 3.5.2)."""
+
+
+@dataclass(slots=True)
+class Database:
+    """A DynamoDB that has no item, and forgets the connections of before a thaw."""
+
+    frozen: set[int] = field(default_factory=set[int])
+    """The ports of those who were connected when the function was frozen."""
+    open: set[int] = field(default_factory=set[int])
+    reset: int = 0
+    together: Barrier = field(default_factory=lambda: Barrier(AT_ONCE))
+
+    def thaw(self) -> None:
+        """Remember nobody who is connected now."""
+        self.frozen = set(self.open)
+
+
+@contextmanager
+def serving(database: Database) -> Iterator[int]:
+    class Connection(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            port = self.client_address[1]
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if port in database.frozen:
+                database.reset += 1
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+                self.close_connection = True
+                return
+            database.open.add(port)
+            if not database.frozen:
+                database.together.wait()  # so that none of the first calls finds another's connection free
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Connection) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have clients made anew, in this test and after it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    yield
+    clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_every_call_is_answered_though_all_connections_have_died_in_a_freeze(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database()
+    with serving(database) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
+        store = DynamoStore(clients.client("dynamodb"))
+        calls = [lambda: store.get(NOBODY)] * AT_ONCE
+        all_beside(calls)
+        assert len(database.open) == AT_ONCE
+
+        database.thaw()
+        answers = [store.get(NOBODY), *all_beside(calls)]
+
+    assert answers == [None] * (1 + AT_ONCE)
+    assert database.reset > 0
