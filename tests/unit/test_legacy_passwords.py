@@ -178,6 +178,8 @@ def test_a_password_that_no_system_can_have_hashed_is_wrong(password: str) -> No
         "$argon2id$v=19$m=65536,t=1000000000,p=1$c2FsdHNhbHQ$" + "A" * 43,
         "$argon2id$v=19$m=262144,t=1,p=32768$c2FsdHNhbHQ$" + "A" * 43,
         "argon2$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$" + "A" * 43,
+        "$argon2id$v=19$m=524288,t=1,p=1$c2FsdHNhbHQ$" + "A" * 43,  # these two are quick, and need the memory
+        "$scrypt$ln=17,r=17,p=1$c2FsdA$" + "A" * 43,
     ],
 )
 def test_a_hash_that_is_a_bomb_is_refused_and_never_computed(text: str) -> None:
