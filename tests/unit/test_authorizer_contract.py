@@ -27,12 +27,6 @@ from tests.unit.mail_fakes import MailDeployment, mailing
 from tests.unit.torn_store import TornStore
 
 
-@pytest.fixture(autouse=True)
-def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `template.yaml` sets; refusals are counted when they are worded."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "tests")
-
-
 @pytest.fixture
 def post(deployment_in_memory: Deployment) -> MailDeployment:
     return mailing(deployment_in_memory)

@@ -19,7 +19,7 @@ from gerbang.storage.store import Plus, Update
 from gerbang.storage.users import Name
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
 from tests.fakes import Call, FaultyStore, MeanwhileStore, MemoryStore, Numbers, at_once
 from tests.unit.mail_fakes import (
     MailDeployment,
@@ -28,25 +28,12 @@ from tests.unit.mail_fakes import (
     calls_of,
     every_mishap,
     in_memory_only,
-    mailing,
     mailing_in_memory,
 )
 
 BOBS_SUBJECT = "110169484474386276334"
 BOBS = ProvedIdentity(subject=BOBS_SUBJECT, email="Bob@Example.com", name="Bob Martin")
 SOMEBODY_ELSES = replace(BOBS, subject="220169484474386276334")
-
-
-@pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    """On both databases in turn."""
-    return mailing(deployment)
-
-
-@pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
-    """For what no database could do differently."""
-    return mailing(deployment_in_memory)
 
 
 def sign_in(post: MailDeployment, identity: ProvedIdentity = BOBS) -> SignedIn:

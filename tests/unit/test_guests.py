@@ -20,7 +20,7 @@ from gerbang.storage.store import Delete
 from gerbang.tokens import InvalidToken
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, ALICE, HOME, PASSWORD, Choices, Deployment, by_email
+from tests.deployment import ABROAD, ALICE, HOME, PASSWORD, Choices, by_email
 from tests.fakes import HeldClock, MemoryStore, at_once
 from tests.unit.mail_fakes import (
     MailDeployment,
@@ -28,24 +28,11 @@ from tests.unit.mail_fakes import (
     calls_of,
     every_mishap,
     in_memory_only,
-    mailing,
     mailing_in_memory,
 )
 
 SECOND = timedelta(seconds=1)
 LIFETIME = Choices().lifetime
-
-
-@pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    """On both databases in turn."""
-    return mailing(deployment)
-
-
-@pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
-    """For what no database could do differently."""
-    return mailing(deployment_in_memory)
 
 
 def admit(post: MailDeployment) -> SignedIn:

@@ -14,12 +14,6 @@ from tests.unit.mail_fakes import Fate, MailDeployment, code_in, mailing
 UNANSWERED = "nobody@example.com"
 
 
-@pytest.fixture(autouse=True)
-def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `template.yaml` sets."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "tests")
-
-
 @pytest.fixture
 def post(deployment_in_memory: Deployment) -> MailDeployment:
     post = mailing(deployment_in_memory)

@@ -21,7 +21,7 @@ from gerbang.storage.store import Item, Put, Update
 from gerbang.storage.users import Name
 
 from tests.conftest import Database
-from tests.deployment import BOB, HOME, PASSWORD, Deployment
+from tests.deployment import BOB, HOME, PASSWORD
 from tests.fakes import HeldClock, HeldSecret, at_once
 from tests.unit.mail_fakes import (
     Fate,
@@ -33,25 +33,12 @@ from tests.unit.mail_fakes import (
     every_mishap,
     in_memory_only,
     is_nowhere,
-    mailing,
     mailing_in_memory,
     token_in,
 )
 
 SECOND = timedelta(seconds=1)
 NEVER_REGISTERED = "nobody@example.com"
-
-
-@pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    """On both databases in turn."""
-    return mailing(deployment)
-
-
-@pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
-    """For what no database could do differently."""
-    return mailing(deployment_in_memory)
 
 
 def redeem(post: MailDeployment, code: str) -> SignedIn:

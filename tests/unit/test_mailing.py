@@ -14,26 +14,14 @@ from gerbang.rate_limits import TooManyAttempts
 from gerbang.storage.users import User
 
 from tests.conftest import Database
-from tests.deployment import ALICE, BOB, HOME, PASSWORD, Deployment, by_email
+from tests.deployment import ALICE, BOB, HOME, PASSWORD, by_email
 from tests.fakes import FaultyStore, HeldClock, at_once
-from tests.unit.mail_fakes import ELSEWHERE, MAIL_LIMITS, MailDeployment, calls_of, in_memory_only, mailing
+from tests.unit.mail_fakes import ELSEWHERE, MAIL_LIMITS, MailDeployment, calls_of, in_memory_only
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 NEVER_REGISTERED = "nobody@example.com"
 ASKED_FOR = [MailKind.SIGN_IN_CODE, MailKind.PASSWORD_RESET]
-
-
-@pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    """On both databases in turn."""
-    return mailing(deployment)
-
-
-@pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
-    """For what no database could do differently."""
-    return mailing(deployment_in_memory)
 
 
 def ask(

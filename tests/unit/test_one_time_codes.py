@@ -27,7 +27,7 @@ from gerbang.sign_in import InvalidCredentials
 from gerbang.storage.store import Update
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
 from tests.fakes import FaultyStore, HeldClock, HeldSecret, MeanwhileStore, MemoryStore, PassingStore, at_once
 from tests.unit.mail_fakes import (
     MailDeployment,
@@ -36,31 +36,12 @@ from tests.unit.mail_fakes import (
     every_mishap,
     in_memory_only,
     is_nowhere,
-    mailing,
     mailing_in_memory,
 )
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 NEVER_MAILED = "nobody@example.com"
-
-
-@pytest.fixture(autouse=True)
-def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `template.yaml` sets; refusals are counted when they are worded."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "tests")
-
-
-@pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    """On both databases in turn."""
-    return mailing(deployment)
-
-
-@pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
-    """For what no database could do differently."""
-    return mailing(deployment_in_memory)
 
 
 def redeem(post: MailDeployment, code: str, email: str = BOB.email) -> SignedIn:

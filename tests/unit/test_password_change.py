@@ -20,9 +20,9 @@ from gerbang.storage.store import Update
 from gerbang.tokens import InvalidToken, TokenExpired
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, Deployment, by_email
+from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FaultyStore, HeldClock, MeanwhileStore, at_once
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing, mailing_in_memory
+from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
 if TYPE_CHECKING:
@@ -32,18 +32,6 @@ NEW = "Another horse 2"
 POLICY = PasswordPolicy()
 INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 """Of `password`."""
-
-
-@pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    """On both databases in turn."""
-    return mailing(deployment)
-
-
-@pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
-    """For what no database could do differently."""
-    return mailing(deployment_in_memory)
 
 
 def change(

@@ -25,7 +25,7 @@ from gerbang.storage.store import Gone, Plus, Update
 from gerbang.storage.users import User
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, Deployment, by_email
+from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FaultyStore, HeldClock, HeldSecret, MeanwhileStore, PassingStore, at_once
 from tests.unit.mail_fakes import (
     MailDeployment,
@@ -33,7 +33,6 @@ from tests.unit.mail_fakes import (
     calls_of,
     every_mishap,
     in_memory_only,
-    mailing,
     mailing_in_memory,
 )
 
@@ -41,24 +40,6 @@ SECOND = timedelta(seconds=1)
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()
 INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
-
-
-@pytest.fixture(autouse=True)
-def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `template.yaml` sets; refusals are counted when they are worded."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "tests")
-
-
-@pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    """On both databases in turn."""
-    return mailing(deployment)
-
-
-@pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
-    """For what no database could do differently."""
-    return mailing(deployment_in_memory)
 
 
 def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
