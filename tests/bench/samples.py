@@ -55,6 +55,10 @@ def function(**changes: Any) -> dict[str, Any]:
         "secrets_read": 2,
         "connections_first": 0,
         "modules": 400,
+        "start_instructions_ratio": 1.25,
+        "start_instructions": {"all": 5_000_000, "ours": 10_000},
+        "first_instructions": {"all": 110_000, "ours": 4_000},
+        "instructions": {"all": 90_000, "ours": 3_500},
         "memory_mb": 512,
         "recommended_mb": 512,
     }
@@ -84,6 +88,8 @@ def results(**functions: Any) -> dict[str, Any]:
             "bare_start_ratio": 0.2,
             "bare_call_cpu_ms": 0.4,
             "hash_cpu_ms": 200.0,
+            "read_cpu_ms": 0.7,
+            "start_instructions": 4_000_000,
         },
         "functions": {**usual, **functions},
     }

@@ -1,10 +1,10 @@
 """What does not hang on the machine's mood, of the built functions under Lambda's own runtime client.
 
-What init imports and connects, what events cost in calls and units. `make bench` measures the rest; what is timed here
-is only shown.
+What init imports, connects and executes, what events execute and cost in calls and units. `make bench` measures the
+rest; what is timed here is only shown.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -12,7 +12,8 @@ from typing import Final
 import pytest
 from gerbang_bench import benches
 from gerbang_bench.benches import HASHING, Bench
-from gerbang_bench.measuring import Counted, Counts, count, modules
+from gerbang_bench.environments import Executed
+from gerbang_bench.measuring import Counted, Counts, Trace, count, trace
 from gerbang_bench.reports import BUDGETS, page, targets
 
 from tests.bench.test_scenarios import FUNCTIONS
@@ -139,6 +140,51 @@ CONNECTIONS_LEFT: Final[Mapping[str, int]] = MappingProxyType(
 """How many connections a first event may open, where init does not open all."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How many of Python's instructions a function executes."""
+
+    start: float
+    """Of init, to that of `import boto3` and one client."""
+    event: int
+    """Of an event like the one before."""
+
+
+EXECUTES: Final[Mapping[str, Work]] = MappingProxyType(
+    {
+        "api/auth/change-password": Work(start=1.37, event=315_700),
+        "api/auth/forgot-password": Work(start=1.34, event=136_300),
+        "api/auth/google": Work(start=1.67, event=123_000),
+        "api/auth/login": Work(start=1.33, event=334_800),
+        "api/auth/logout": Work(start=1.26, event=79_400),
+        "api/auth/me": Work(start=1.27, event=48_700),
+        "api/auth/refresh": Work(start=1.27, event=85_000),
+        "api/auth/register": Work(start=1.36, event=112_600),
+        "api/auth/reset-password": Work(start=1.36, event=263_800),
+        "api/organization": Work(start=1.17, event=30_600),
+        "auth/login_with_anonymous": Work(start=1.31, event=88_200),
+        "auth/login_with_email_password": Work(start=1.31, event=334_300),
+        "auth/logout": Work(start=1.26, event=78_800),
+        "auth/otp": Work(start=1.32, event=136_200),
+        "auth/register": Work(start=1.37, event=111_900),
+        "auth/v1/token": Work(start=1.26, event=84_600),
+        "auth/verify_legacy_password": Work(start=1.31, event=334_300),
+        "auth/verify_otp": Work(start=1.30, event=251_100),
+        "authorizer": Work(start=1.05, event=77_700),
+        "default": Work(start=0.54, event=7_000),
+        "jwks": Work(start=0.96, event=2_700),
+        "mailer": Work(start=1.09, event=190_600),
+        "rotation": Work(start=0.27, event=0),
+    }
+)
+
+SLACK: Final = 1.02
+"""By how much they may be exceeded: other releases of Python 3.13 have other instructions in the standard library."""
+
+TRIES: Final = 3
+"""How often a function is traced that executes too much: what had to be tried again, on a busy machine, is counted."""
+
+
 @pytest.fixture(scope="module")
 def bench(dynamodb_endpoint: str) -> Iterator[Bench]:
     build = build_for(this_machine())
@@ -146,14 +192,40 @@ def bench(dynamodb_endpoint: str) -> Iterator[Bench]:
         yield bench
 
 
+@pytest.fixture(scope="module")
+def base(bench: Bench) -> Trace:
+    """What `import boto3` and one client execute."""
+    [case] = [case for case in bench.compared() if case.deployed.name == benches.BASE]
+    return trace(case, bench.machine)
+
+
 @pytest.mark.build
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_init_imports_nothing_that_is_not_the_functions_business(bench: Bench, function: str) -> None:
-    imported = modules(bench.cases[function], bench.machine)
+def test_functions_import_their_own_business_and_execute_no_more_than_they_did(
+    bench: Bench, base: Trace, function: str
+) -> None:
+    wrong: list[str] = []
+    for _ in range(TRIES):
+        traced = trace(bench.cases[function], bench.machine)
+        wrong = [*foreign(traced.modules, function), *above(traced, EXECUTES[function], base)]
+        if not wrong:
+            break
 
-    wrong = sorted(module for module, allowed in MAY_IMPORT.items() if module in imported and function not in allowed)
+    assert wrong == []
 
-    assert not wrong, f"init of {function} imports {', '.join(wrong)}: let it not, or allow it in MAY_IMPORT"
+
+def foreign(imported: Collection[str], function: str) -> Iterator[str]:
+    for module, allowed in MAY_IMPORT.items():
+        if module in imported and function not in allowed:
+            yield f"init of {function} imports {module}: let it not, or allow it in MAY_IMPORT"
+
+
+def above(traced: Trace, most: Work, base: Trace) -> Iterator[str]:
+    start = traced.start.all / base.start.all
+    if start > most.start * SLACK:
+        yield f"its start executes {start:.3f} of boto3's, and may execute {most.start}"
+    if traced.again is not None and traced.again.all > most.event * SLACK:
+        yield f"an event executes {traced.again.all:_} instructions, and may execute {most.event:_}"
 
 
 @pytest.mark.build
@@ -194,6 +266,7 @@ def test_every_pin_is_of_a_function_that_there_is() -> None:
     pinned = {*AGAIN, *FIRST_USE, *CONNECTIONS_LEFT, *(name for names in MAY_IMPORT.values() for name in names)}
 
     assert set(AGAIN) == set(FUNCTIONS) - {"rotation"}
+    assert set(EXECUTES) == set(FUNCTIONS)
     assert pinned - set(FUNCTIONS) == set()
 
 
@@ -201,6 +274,18 @@ def test_a_cost_beyond_its_pin_is_named() -> None:
     dear = Counted(round_trips=2, waits=2, calls=2, queued=0, read_units=1.0, write_units=3.0, connections=0)
 
     assert list(more(dear, Cost(round_trips=2, reads=1, writes=1), "it")) == ["it costs 3 write units, and may cost 1"]
+
+
+def test_work_beyond_its_pin_is_named() -> None:
+    much, little = Executed(all=1031, ours=1), Executed(all=1000, ours=1)
+    base = Trace(modules=frozenset(), start=little, first=None, again=None)
+    pin = Work(start=1.01, event=1010)
+
+    assert list(above(Trace(modules=frozenset(), start=little, first=little, again=little), pin, base)) == []
+    assert list(above(Trace(modules=frozenset(), start=much, first=little, again=much), pin, base)) == [
+        "its start executes 1.031 of boto3's, and may execute 1.01",
+        "an event executes 1_031 instructions, and may execute 1_010",
+    ]
 
 
 @pytest.mark.build
@@ -215,6 +300,12 @@ def test_the_bench_measures_what_the_page_has(bench: Bench, record_property: Cal
     for function, measured in results["functions"].items():
         assert measured["start_cpu_ms"] > 0.1 * results["base"]["start_cpu_ms"]
         assert 20 < measured["peak_mb"] < 120
+        assert (
+            0
+            < measured["instructions"]["ours"]
+            < measured["instructions"]["all"]
+            < measured["start_instructions"]["all"]
+        )
         assert measured["call_cpu_ms"] > measured["own_cpu_ms"] > 0
         assert measured["again"]["read_units"] == AGAIN[function].reads
         assert (measured["hash_ratio"] is None) == (function not in HASHING)

@@ -70,15 +70,31 @@ def test_a_first_use_and_every_further_one_stand_beside_each_other_where_they_di
     assert "| 1, then 0 |" in found
 
 
+def test_what_a_function_computes_stands_beside_as_many_bare_reads_as_it_makes_calls() -> None:
+    refresh = function(again=cost(calls=2), own_cpu_ms=2.1)
+
+    text = page(results(**{"api/auth/refresh": refresh}))
+
+    assert "| `api/auth/refresh` | 2 | 2.10 | 1.40 | 1.50 |" in text
+
+
+def test_instructions_are_said_in_thousands_and_ours_apart() -> None:
+    text = page(results())
+
+    assert "| `mailer` | 1.250 | 5,000 | 10 | 110 | 90 | 4 |" in text
+
+
 def test_what_is_never_invoked_has_a_start_and_no_call() -> None:
     never = dict.fromkeys(
         ("first_ms", "warm_ms", "first_over_warm_ms", "first_over_warm_waited_ms", "first_over_warm_cpu_ms")
     )
-    idle = function(**never, call_cpu_ms=None, own_cpu_ms=None, again=None)
+    idle = function(**never, call_cpu_ms=None, own_cpu_ms=None, again=None, first_instructions=None, instructions=None)
 
     text = page(results(rotation=idle))
 
-    assert [line.split(" | ")[0] for line in text.splitlines() if "`rotation`" in line] == ["| `rotation`"]
+    lines = [line for line in text.splitlines() if "`rotation`" in line]
+    assert len(lines) == 2  # times and instructions
+    assert lines[1].endswith("| 5,000 | 10 |  |  |  |")
 
 
 def test_the_page_says_where_and_when_it_was_measured() -> None:

@@ -20,7 +20,20 @@ from gerbang_local.google import LOCAL_CLIENT_ID
 from gerbang_bench import builds, scenarios, traffic
 from gerbang_bench.builds import Build, BuiltFunction
 from gerbang_bench.environments import Deployed
-from gerbang_bench.measuring import Case, Counts, Machine, Sample, Taken, a_core, count, median, modules, ratio, rounds
+from gerbang_bench.measuring import (
+    Case,
+    Counts,
+    Machine,
+    Sample,
+    Taken,
+    Trace,
+    a_core,
+    count,
+    median,
+    ratio,
+    rounds,
+    trace,
+)
 from gerbang_bench.memory import load_of, recommended_mb
 from gerbang_bench.stand_ins import StandIns
 from gerbang_bench.worlds import World, make_tables, text_of_mail
@@ -31,6 +44,9 @@ BASE: Final = "boto3 and one client"
 BARE: Final = "bare handler"
 HASH: Final = "bare hash"
 """One bcrypt hash of the deployment's cost, and nothing else."""
+
+READ: Final = "bare read"
+"""One GetItem of boto3's, of an item that is not there, and nothing else: the least that a call to AWS computes."""
 
 HASHING: Final = frozenset(
     {
@@ -61,6 +77,15 @@ import bcrypt
 salt = f"$2b${int(os.environ['PASSWORD_HASH_COST']):02d}$".encode() + b"GerbangNobodysSaltOOOO"
 def handler(event, context):
     bcrypt.hashpw(b"x" * 44, salt)
+    return {}
+"""
+
+_READ_SOURCE: Final = """
+import os
+import boto3
+client = boto3.client("dynamodb")
+def handler(event, context):
+    client.get_item(TableName=os.environ["USERS_TABLE"], Key={"pk": {"S": "nobody"}})
     return {}
 """
 
@@ -164,9 +189,12 @@ def _compared(functions: Mapping[str, BuiltFunction], scratch: Path) -> Callable
             opt=hashing.opt,
             variables=hashing.environment,
         )
+        read = Deployed(
+            name=READ, task=builds.written(_READ_SOURCE, scratch / "read"), opt=opt, variables=hashing.environment
+        )
         return [
             Case(deployed=one, events=_nothing, first_use=_no_first_use, warm=3 if one is hashed else 10)
-            for one in (base, bare, hashed)
+            for one in (base, bare, hashed, read)
         ]
 
     return make
@@ -183,16 +211,19 @@ def _nothing() -> scenarios.Scenario:
 
 def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) -> dict[str, Any]:
     """Measure *chosen* functions in *number* rounds, count their calls, and return all of it as JSON."""
-    cases = [*bench.compared(), *(bench.cases[name] for name in chosen)]
+    compared = bench.compared()
+    cases = [*compared, *(bench.cases[name] for name in chosen)]
     samples = rounds(cases, number, bench.machine, progress)
     base, bare, hashed = samples[BASE], samples[BARE], samples[HASH]
+    [base_case] = [case for case in compared if case.deployed.name == BASE]
+    base_trace = trace(base_case, bench.machine)
     results: dict[str, Any] = {}
     for name in chosen:
-        progress(f"counting the calls of {name}")
+        progress(f"counting what {name} calls and executes")
         results[name] = {
             **timed(samples[name], base=base, bare=bare, hashed=hashed),
             **counted(count(bench.cases[name], bench.machine)),
-            "modules": len(modules(bench.cases[name], bench.machine)),
+            **traced(trace(bench.cases[name], bench.machine), base=base_trace),
             "memory_mb": bench.functions[name].memory_mb,
         }
         results[name]["recommended_mb"] = recommended_mb(name, load_of(results[name]))
@@ -207,6 +238,8 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
             "bare_start_ratio": ratio(bare, base, lambda one: one.start.ms),
             "bare_call_cpu_ms": median(_call_cpu_ms(one) for one in bare),
             "hash_cpu_ms": median(_hash_cpu_ms(one) for one in hashed),
+            "read_cpu_ms": _own_cpu_ms(samples[READ], bare),
+            "start_instructions": base_trace.start.all,
         },
         "functions": results,
     }
@@ -237,9 +270,7 @@ def timed(
         "first_over_warm_cpu_ms": _first_over_warm(own, lambda taken: taken.cpu_ms),
         "waited_ms": median(median(taken.waited_ms for taken in one.warm) for one in own),
         "call_cpu_ms": median(_call_cpu_ms(one) for one in own),
-        "own_cpu_ms": median(
-            median(taken.cpu_ms for taken in one.warm) - _call_cpu_ms(none) for one, none in zip(own, bare, strict=True)
-        ),
+        "own_cpu_ms": _own_cpu_ms(own, bare),
         "logged_bytes": median(taken.invocation.logged_bytes for one in own for taken in one.warm),
         "answered_bytes": median(taken.invocation.answered_bytes for one in own for taken in one.warm),
     }
@@ -275,6 +306,23 @@ def counted(counts: Counts) -> dict[str, Any]:
         "secrets_read": counts.secrets_read,
         "connections_first": counts.connections_first,
     }
+
+
+def traced(trace: Trace, *, base: Trace) -> dict[str, Any]:
+    """Return what was imported and executed as JSON: numbers of modules and of instructions."""
+    return {
+        "modules": len(trace.modules),
+        "start_instructions_ratio": trace.start.all / base.start.all,
+        "start_instructions": asdict(trace.start),
+        "first_instructions": None if trace.first is None else asdict(trace.first),
+        "instructions": None if trace.again is None else asdict(trace.again),
+    }
+
+
+def _own_cpu_ms(own: Sequence[Sample], bare: Sequence[Sample]) -> float:
+    return median(
+        median(taken.cpu_ms for taken in one.warm) - _call_cpu_ms(none) for one, none in zip(own, bare, strict=True)
+    )
 
 
 def _call_cpu_ms(one: Sample) -> float:

@@ -4,6 +4,7 @@ INIT is from the start of the process to its first request for an event, as Lamb
 a core to itself; whatever plays Lambda and AWS is on the others.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -26,21 +27,39 @@ _PYTHON: Final[str] = getattr(sys, "_base_executable", sys.executable)
 
 # What /var/runtime/bootstrap does: the search path of Lambda's Python, then its runtime client. When that asks for its
 # first event, init is over, and bcrypt is made to note how long each hash takes: on the wall and on its thread's CPU.
+# Traced, it notes the modules that init imported instead, and whenever it asks for an event, what was executed so far.
 _BOOTSTRAP: Final = """
 import os, site, sys, time
 task, opt, runtime = (os.environ.pop(name) for name in ("BENCH_TASK", "BENCH_OPT", "BENCH_RUNTIME"))
-notes, lists_modules = int(os.environ.pop("BENCH_NOTES")), os.environ.pop("BENCH_LISTS_MODULES", "")
+notes, traces = int(os.environ.pop("BENCH_NOTES")), os.environ.pop("BENCH_TRACES", "")
 sys.path[:0] = [task, opt + "/python/lib/python3.13/site-packages", opt + "/python", runtime]
 for folder in sys.path[:3]:
     site.addsitedir(folder)
+def note(*words):
+    os.write(notes, " ".join(map(str, words)).encode() + b"\\n")
+if traces:
+    executed, monitoring = {}, sys.monitoring
+    def execute(code, offset):
+        executed[code.co_filename] = executed.get(code.co_filename, 0) + 1
+    monitoring.use_tool_id(monitoring.PROFILER_ID, "bench")
+    monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.INSTRUCTION, execute)
+    def counting(events):
+        monitoring.set_events(monitoring.PROFILER_ID, events)
+    counting(monitoring.events.INSTRUCTION)
 from awslambdaric.__main__ import main, LambdaRuntimeClient
 asks = LambdaRuntimeClient.wait_next_invocation
 def asks_first(client):
-    LambdaRuntimeClient.wait_next_invocation = asks
-    if lists_modules:
-        os.write(notes, " ".join(name for name, module in list(sys.modules.items()) if module).encode() + b"\\n")
-    if bcrypt := sys.modules.get("bcrypt"):
+    LambdaRuntimeClient.wait_next_invocation = asks_traced if traces else asks
+    if traces:
+        note("modules", *[name for name, module in list(sys.modules.items()) if module])
+    elif bcrypt := sys.modules.get("bcrypt"):
         bcrypt.hashpw = noting(bcrypt.hashpw)
+    return client.wait_next_invocation()
+def asks_traced(client):
+    counting(monitoring.events.NO_EVENTS)
+    ours = sum(number for name, number in executed.items() if name.startswith(task) or "/python/gerbang/" in name)
+    note("executed", sum(executed.values()), ours)
+    counting(monitoring.events.INSTRUCTION)
     return asks(client)
 def noting(hashpw):
     def hashes(password, salt):
@@ -49,14 +68,15 @@ def noting(hashpw):
             return hashpw(password, salt)
         finally:
             spent, spent_cpu = time.perf_counter_ns() - began, time.thread_time_ns() - began_cpu
-            os.write(notes, b"%d %d\\n" % (spent, spent_cpu))
+            note("hash", spent, spent_cpu)
     return hashes
 LambdaRuntimeClient.wait_next_invocation = asks_first
 main(["awslambdaric", os.environ["_HANDLER"]])
 """
 
-LISTING_MODULES: Final[Mapping[str, str]] = {"BENCH_LISTS_MODULES": "yes"}
-"""Variables of an environment that is started for `Environment.modules`."""
+TRACING: Final[Mapping[str, str]] = {"BENCH_TRACES": "yes"}
+"""Variables of an environment that is started for `Environment.modules` and `Environment.executed`, and not to be
+timed."""
 
 
 _END_OF_LOG_BYTES: Final = 4000
@@ -84,6 +104,16 @@ class Start:
     ms: float
     cpu_ms: float
     """Of all threads, by the first request for an event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """Instructions of Python's (PEP 669), which do not hang on the machine: the same code executes the same number."""
+
+    all: int
+    """Of whatever code: ours, third parties', the standard library's, the runtime client's."""
+    ours: int
+    """Of the function and `gerbang`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +167,7 @@ class Environment:
         Raises:
             Failed: the handler raised, or the process ended.
         """
-        hashes_before, logged_before = len(self._noted()), self._logged_bytes()
+        hashes_before, logged_before = len(self._noted("hash")), self._logged_bytes()
         cpu_before_ms = self._cpu_ms()
         left_at_ns = self._api.hand_over(event, self._served)
         self._served += 1
@@ -147,7 +177,7 @@ class Environment:
             raise Failed(f"{self._deployed.name}: {message.body.decode(errors='replace')[:2000]}{self.said()}")
         self._next()
         cpu_ms = self._cpu_ms() - cpu_before_ms
-        hashes = [line.split() for line in self._noted()[hashes_before:]]
+        hashes = self._noted("hash")[hashes_before:]
         return Invocation(
             ms=(message.arrived_at_ns - left_at_ns) / _NANOSECONDS_PER_MS,
             cpu_ms=cpu_ms,
@@ -158,8 +188,17 @@ class Environment:
         )
 
     def modules(self) -> frozenset[str]:
-        """Return the modules that init imported, if the environment was started with `LISTING_MODULES`."""
-        return frozenset(self._noted()[0].split())
+        """Return the modules that init imported, if the environment was started with `TRACING`."""
+        [imported] = self._noted("modules")
+        return frozenset(imported)
+
+    def executed(self) -> list[Executed]:
+        """Return what init executed, and then each event, if the environment was started with `TRACING`."""
+        totals = [(0, 0), *((int(all_), int(ours)) for all_, ours in self._noted("executed"))]
+        return [
+            Executed(all=until[0] - before[0], ours=until[1] - before[1])
+            for before, until in itertools.pairwise(totals)
+        ]
 
     def peak_mb(self) -> float:
         """Return the most memory that the process has had resident, in MB (2^20 bytes), as Lambda reports it."""
@@ -219,9 +258,10 @@ class Environment:
     def _logged_bytes(self) -> int:
         return os.fstat(self._log.fileno()).st_size
 
-    def _noted(self) -> list[str]:
+    def _noted(self, what: str) -> list[list[str]]:
         notes = self._notes.fileno()
-        return os.pread(notes, os.fstat(notes).st_size, 0).decode().splitlines()
+        lines = os.pread(notes, os.fstat(notes).st_size, 0).decode().splitlines()
+        return [words for subject, *words in map(str.split, lines) if subject == what]
 
     def _cpu_ms(self) -> float:
         """Return what the process has computed, threads that are gone included (clock_getcpuclockid(3))."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from gerbang_bench.environments import LISTING_MODULES, Deployed, Environment, Invocation, Start
+from gerbang_bench.environments import TRACING, Deployed, Environment, Executed, Invocation, Start
 from gerbang_bench.scenarios import Event, Scenario, Unsuccessful, check
 from gerbang_bench.stand_ins import Call, Ledger, round_trips, waited_seconds
 
@@ -23,6 +23,9 @@ HELD_SECONDS: Final = 0.05
 
 COUNTED_EVENTS: Final = 3
 """How many events are counted of those that are alike; the dearest of them counts."""
+
+TRACED_EVENTS: Final = 4
+"""How many events are traced; the last of them counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,19 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What a case imports and executes."""
+
+    modules: frozenset[str]
+    """Those that init imported, the runtime client's among them."""
+    start: Executed
+    first: Executed | None
+    """Of the first event; None where nothing invokes the function here."""
+    again: Executed | None
+    """Of a further one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """Where functions run: the runtime client, how AWS is reached, the core they have."""
 
@@ -132,19 +148,29 @@ def a_core() -> Iterator[int]:
 def sample(case: Case, machine: Machine) -> Sample:
     """Start a case once and hand it its events."""
     with machine.start(case.deployed) as environment:
-        events, first = case.events(), None
-        warm: list[Taken] = []
-        if events is not None:
-            first = _taken(case, machine, environment, next(events))
-            for _ in range(case.warm):
-                event = events.send((warm or [first])[-1].invocation.answer)
-                warm.append(_taken(case, machine, environment, event))
+
+        def take(event: Event) -> tuple[Taken, Any]:
+            taken = _taken(case, machine, environment, event)
+            return taken, taken.invocation.answer
+
+        taken = _handed(case, 1 + case.warm, take)
         return Sample(
             start=environment.start,
-            first=first,
-            warm=tuple(warm),
+            first=taken[0] if taken else None,
+            warm=tuple(taken[1:]),
             peak_mb=environment.peak_mb(),
         )
+
+
+def _handed[R](case: Case, number: int, hand: Callable[[Event], tuple[R, Any]]) -> list[R]:
+    """Hand over so many events, each made of the answer to the last, and return what came of them; [] without any."""
+    events, results = case.events(), list[R]()
+    event = None if events is None else next(events)
+    while events is not None and event is not None:
+        result, answer = hand(event)
+        results.append(result)
+        event = events.send(answer) if len(results) < number else None
+    return results
 
 
 def _taken(case: Case, machine: Machine, environment: Environment, event: Event) -> Taken:
@@ -157,14 +183,9 @@ def count(case: Case, machine: Machine) -> Counts:
     """Start a case, hand it a first use and a few events that are alike, and return what each costs in calls."""
     with machine.ledger.counting() as calls, machine.start(case.deployed) as environment:
         secrets_read = sum(call.operation == "GetSecretValue" for call in calls)
-        events, first_use = case.events(), case.first_use()
+        first_use = case.first_use()
         first_used = None if first_use is None else _count(case, machine, environment, first_use)[0]
-        again: list[Counted] = []
-        event = None if events is None else next(events)
-        while events is not None and event is not None and len(again) < COUNTED_EVENTS:
-            cost, answer = _count(case, machine, environment, event)
-            again.append(cost)
-            event = events.send(answer)
+        again = _handed(case, COUNTED_EVENTS, lambda event: _count(case, machine, environment, event))
     first = first_used or (again[0] if again else None)
     return Counts(
         first_use=first_used,
@@ -174,10 +195,17 @@ def count(case: Case, machine: Machine) -> Counts:
     )
 
 
-def modules(case: Case, machine: Machine) -> frozenset[str]:
-    """Start a case and return the modules that its init imported, the runtime client's among them."""
-    with machine.start(case.deployed, LISTING_MODULES) as environment:
-        return environment.modules()
+def trace(case: Case, machine: Machine) -> Trace:
+    """Start a case, hand it a few events that are alike, and return what that imported and executed."""
+    with machine.start(case.deployed, TRACING) as environment:
+        _handed(case, TRACED_EVENTS, lambda event: (None, _invoked(case, environment, event).answer))
+        start, *executed = environment.executed()
+        return Trace(
+            modules=environment.modules(),
+            start=start,
+            first=executed[0] if executed else None,
+            again=executed[-1] if executed else None,
+        )
 
 
 def _count(case: Case, machine: Machine, environment: Environment, event: Event) -> tuple[Counted, Any]:

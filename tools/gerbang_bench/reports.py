@@ -98,8 +98,11 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
         *_how(results),
         "## Targets",
         *_targets(results),
+        *_beside_bare_reads(results),
         "## Starts and calls",
         *_times(results["functions"]),
+        "## Instructions",
+        *_instructions(results),
         "## Calls to AWS",
         *_calls(results["functions"]),
         "## Memory",
@@ -149,6 +152,57 @@ def _targets(results: Mapping[str, Any]) -> list[str]:
         for name, most, value in targets(results)
     ]
     return [table(("target", "at most", "measured", ""), rows)]
+
+
+def _beside_bare_reads(results: Mapping[str, Any]) -> list[str]:
+    functions, read_ms = results["functions"], float(results["base"]["read_cpu_ms"])
+    rows = [
+        (
+            f"`{folder}`",
+            str(calls := functions[folder]["again"]["calls"]),
+            f"{functions[folder]['own_cpu_ms']:.2f}",
+            f"{calls * read_ms:.2f}",
+            f"{functions[folder]['own_cpu_ms'] / (calls * read_ms):.2f}",
+        )
+        for folder in (_SIGN_IN, *_QUICK)
+        if folder in functions
+    ]
+    return [
+        (
+            "What a function computes is mostly calls to AWS. A bare read is one GetItem of plain boto3's, of an item "
+            f"that is not there, and nothing else: {read_ms:.2f} ms of CPU in the same rounds. Beside as many of them "
+            "as a warm event makes calls, hashes left out:"
+        ),
+        table(("function", "calls", "own CPU ms", "as many bare reads, ms", "ratio"), rows),
+    ]
+
+
+def _instructions(results: Mapping[str, Any]) -> list[str]:
+    def thousands(function: Mapping[str, Any], phase: str, whose: str) -> str:
+        return "" if function[phase] is None else f"{function[phase][whose] / 1000:,.0f}"
+
+    rows = [
+        (
+            f"`{folder}`",
+            f"{one['start_instructions_ratio']:.3f}",
+            thousands(one, "start_instructions", "all"),
+            thousands(one, "start_instructions", "ours"),
+            thousands(one, "first_instructions", "all"),
+            thousands(one, "instructions", "all"),
+            thousands(one, "instructions", "ours"),
+        )
+        for folder, one in results["functions"].items()
+    ]
+    heads = ("function", "start ratio", "start", "of it ours", "first event", "a further one", "of it ours")
+    return [
+        (
+            "Python's own (PEP 669), in thousands: they hang on the code and on Python's version, and on nothing else, "
+            "so CI holds the functions to them. The ratio is to the start of `import boto3` and one client "
+            f"({results['base']['start_instructions'] / 1000:,.0f}). *Ours* are those of the function and of "
+            "`gerbang`; the rest are third parties', the standard library's and the runtime client's."
+        ),
+        table(heads, rows),
+    ]
 
 
 def _times(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
