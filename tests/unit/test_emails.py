@@ -9,6 +9,8 @@ from gerbang.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
+
 ALICE = "alice@example.com"
 
 
@@ -224,3 +226,13 @@ def test_no_text_takes_long(typed: str) -> None:
         canonical(typed)
 
     assert time.perf_counter() - started < 0.5
+
+
+def test_a_body_full_of_combining_marks_is_no_address_and_refused_at_once() -> None:
+    """security.md 150: it is not normalised first."""
+
+    def attempt() -> None:
+        with pytest.raises(InvalidEmail):
+            canonical(f"{MARKS}@example.com")
+
+    assert is_quicker_than_normalising(attempt)

@@ -80,6 +80,42 @@ def test_no_password_token_code_or_address_is_ever_printed(world: World, listene
     assert f'"{code}"' not in printed
 
 
+def test_what_is_shown_and_refused_is_not_printed_either(world: World, listener: Listener) -> None:
+    """security.md 167: a wrong password is a right one with a slip, and a dead token may be alive elsewhere."""
+    person, stranger = world.register(), "nobody.of.that.name@example.com"
+    code, token = world.ask_for_code(person.email).code, world.ask_for_reset(person.email)
+    wrong = {
+        "token": f"{token[:-4]}AAAA",
+        "no token": "not-of-the-form-of-a-token",
+        "otp": f"{(int(code) + 1) % 1_000_000:06d}",
+        "access": f"{person.access_token[:-4]}AAAA",
+        "refresh": f"{person.refresh_token[:-4]}AAAA",
+        "key": "sb_secret_that_nobody_has",
+        "username": "nobody-of-that-name",
+    }
+
+    for name in ("token", "no token"):
+        world.client.post("/api/auth/reset-password", {"token": wrong[name], "password": PASSWORD})
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": wrong["otp"]})
+    world.client.post("/auth/verify_otp", {"email": stranger, "otp": wrong["otp"]})
+    world.client.post("/auth/otp", {"email": stranger})
+    world.client.post("/auth/login_with_email_password", {"email": stranger, "password": PASSWORD})
+    world.client.post("/api/auth/login", {"username": wrong["username"], "password": PASSWORD})
+    change = {"current_password": OTHER_PASSWORD, "new_password": PASSWORD}
+    world.client.post("/api/auth/change-password", change, bearer=person.access_token)
+    world.me(wrong["access"])
+    world.refresh(wrong["refresh"])
+    three = {"google_id": "g", "email": stranger, "name": "Nobody"}
+    world.client.post("/api/auth/google", three, apikey=wrong["key"])
+    world.client.post("/auth/v1/token?grant_type=refresh_token", {"refresh_token": "x"}, apikey=wrong["key"])
+    events = [listener.event(f"{name}_refused") for name in ("reset", "code", "sign_in", "token", "google", "api_key")]
+
+    secrets = [*wrong.values(), PASSWORD, OTHER_PASSWORD, stranger, person.email]
+    secrets[secrets.index(wrong["otp"])] = f'"{wrong["otp"]}"'  # six digits are in many a time or id by chance
+    assert len(events) == 6
+    assert [secret for secret in secrets if secret in listener.text()] == []
+
+
 @pytest.mark.parametrize("odd", ['\r\n{"event": "signed_in"}', "\x1b[2J\x1b[31m", "\u2028\u0085", '"}{"'])
 def test_what_a_client_sends_stays_on_its_line(world: World, listener: Listener, odd: str) -> None:
     agent = odd.encode("unicode_escape").decode()
