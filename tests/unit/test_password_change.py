@@ -10,8 +10,9 @@ import pytest
 from gerbang.clock import to_epoch
 from gerbang.errors import DependencyUnavailable
 from gerbang.google_sign_in import ProvedIdentity
+from gerbang.journal import Severity
 from gerbang.mail_queue import MailKind
-from gerbang.password_change import InvalidResetToken
+from gerbang.password_change import InvalidResetToken, WrongPassword
 from gerbang.password_policy import PasswordPolicy, UnacceptablePassword
 from gerbang.rate_limits import Limit, TooManyAttempts
 from gerbang.sessions import Client, NotAPerson, SessionEnded, SignedIn
@@ -64,6 +65,19 @@ def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
 def meanwhile(post: MailDeployment, happens: "Callable[[], object]") -> MailDeployment:
     """The same world, where something else is done just before the commit."""
     return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
+
+
+def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: MailDeployment) -> None:
+    """F40, security.md 121."""
+    session = post_in_memory.register()
+    junk = {"password_hash": "$bcrypt-sha256$v=2,t=2b,r=31$junk$junk"}
+    post_in_memory.base.store.write(Update(post_in_memory.base.users.key(session.user.user_id), junk))
+
+    with pytest.raises(WrongPassword):
+        change(post_in_memory, session)
+
+    (note,) = [note for note in post_in_memory.base.journal.notes if note.event == "password_hash_unusable"]
+    assert (note.severity, note.fields) == (Severity.FAILURE, {"user_id": session.user.user_id})
 
 
 # What a change does

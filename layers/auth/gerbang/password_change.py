@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from gerbang.bcrypt_sha256 import Verdict
 from gerbang.clock import Clock, to_epoch
 from gerbang.errors import AuthError
 from gerbang.journal import Journal
@@ -23,7 +22,7 @@ from gerbang.password_policy import PasswordPolicy
 from gerbang.passwords import Passwords, replacing
 from gerbang.rate_limits import Limit, RateLimits, SignInGuard, uncount
 from gerbang.sessions import Client, Sessions
-from gerbang.sign_in import InvalidCredentials
+from gerbang.sign_in import InvalidCredentials, is_right
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.resets import Reset, ResetTable
 from gerbang.storage.store import Absent, Equal, Plus, Store
@@ -186,7 +185,7 @@ class PasswordChange:
         user, family = standing.user, standing.family
         policy.check(new, about=(user.email, user.username, user.name))
         attempt = self.guard.reserve(user.user_id, client.address)
-        if self.passwords.verify(current, user.password_hash) is not Verdict.RIGHT or user.password_hash is None:
+        if not is_right(current, user, self.passwords, self.journal) or user.password_hash is None:
             raise WrongPassword(user.user_id)
         changes = replacing(user.password_hash, self.passwords.hash(new), at=self.now()) | {"epoch": Plus(1)}
         same_password = Equal("password_hash", user.password_hash)

@@ -46,6 +46,17 @@ class Credentials:
     password: str = field(repr=False)
 
 
+def is_right(password: str, user: User | None, passwords: Passwords, journal: Journal) -> bool:
+    """Say whether a password is an account's; None, which has none, costs the same work.
+
+    A stored hash that cannot be read is noted, for somebody to look at.
+    """
+    verdict = passwords.verify(password, None if user is None else user.password_hash)
+    if verdict is Verdict.UNUSABLE and user is not None:
+        journal.note("password_hash_unusable", Severity.FAILURE, user_id=user.user_id)
+    return verdict is Verdict.RIGHT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordSignIn:
     """Signs people in by a name of theirs and their password."""
@@ -73,8 +84,8 @@ class PasswordSignIn:
         )
         if user is not None and user.disabled_at is not None:
             user = None  # as if there were none: a cheaper hash would tell by its speed that the password is right
-        is_right = self._is_right(user, shown.password)
-        if user is None or not is_right:
+        right = is_right(shown.password, user, self.passwords, self.journal)
+        if user is None or not right:
             raise InvalidCredentials(user_id)
         if self.unproved is UnprovedAddress.REFUSED and user.email_verified_at is None:
             self._uncount(attempt)
@@ -85,12 +96,6 @@ class PasswordSignIn:
             raise InvalidCredentials(user.user_id) from overtaken
         self._renew_hash(user, shown.password)
         return signed_in
-
-    def _is_right(self, user: User | None, password: str) -> bool:
-        verdict = self.passwords.verify(password, None if user is None else user.password_hash)
-        if verdict is Verdict.UNUSABLE and user is not None:
-            self.journal.note("password_hash_unusable", Severity.FAILURE, user_id=user.user_id)
-        return verdict is Verdict.RIGHT
 
     def _uncount(self, attempt: SignInAttempt) -> None:
         uncount(lambda: self.guard.succeeded(attempt), self.journal, user_id=attempt.account)
