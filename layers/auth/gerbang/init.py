@@ -36,7 +36,7 @@ def ahead(work: Callable[[], object]) -> None:
 
 
 def over[H](handler: H) -> H:
-    """Return the handler as it is: it is the last thing that init makes."""
+    """Return the handler as it is, once all that is warmed has been, or has had its time: init ends with it."""
     until = monotonic() + LONGEST_WAIT_SECONDS
     while _warming:
         _warming.pop().join(max(0.0, until - monotonic()))

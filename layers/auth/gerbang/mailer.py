@@ -21,7 +21,8 @@ from gerbang.storage.resets import Reset, ResetTable
 from gerbang.storage.users import Name, User, UserTable
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a claim holds: longer than the mailer function may run (30 s), shorter than two redeliveries."""
+"""How long a claim holds: longer than the mailer function may run (30 s), and over when a message that it did not
+deal with comes again (180 s, the queue's visibility time-out)."""
 
 _PURPOSES: Final = {
     MailKind.SIGN_IN_CODE: CodePurpose.SIGN_IN,

@@ -18,9 +18,9 @@ class MailLimits:
     """How much mail may be asked for; `template.yaml` has the defaults (LimitMail…)."""
 
     minute: Limit
-    """Of one kind, to one address, in short."""
+    """Of one kind, to one address, in a short time."""
     hour: Limit
-    """The same in the longer run."""
+    """The same, in a longer time."""
     client: Limit
     """Of every kind, from one client address."""
 

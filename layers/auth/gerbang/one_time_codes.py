@@ -1,4 +1,4 @@
-"""One-time codes by mail: six digits, ten minutes, one use, five tries in all for an address.
+"""One-time codes by mail: six digits, ten minutes, one use, and unless set five wrong tries an hour for an address.
 
 The digits are derived from the wish that asked for them (HMAC-SHA-256, a key of their own), not drawn: a message
 delivered twice makes the same code, and nothing that would let anybody recover a code is stored. What is stored is
@@ -37,7 +37,7 @@ _NOBODY: Final = "nobody"
 
 
 class InvalidCode(AuthError):
-    """The code is wrong, spent, replaced, too old or dead after five wrong tries, or nobody has the address."""
+    """The code is wrong, spent, replaced, too old or dead after too many wrong tries, or nobody has the address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Settings:
         self.product_name: Final = read.text("PRODUCT_NAME")
         self.initial_credit_balance: Final = read.number("INITIAL_CREDIT_BALANCE")
         self._limits: Final = {name: read.limit(name) for name in _LIMITS}
-        self._demands_proof: Final = read.choice("REQUIRE_VERIFIED_EMAIL")
+        self._demands_proof: Final = read.flag("REQUIRE_VERIFIED_EMAIL")
         self.mail_queue_url: Final = read.optional("MAIL_QUEUE_URL")
         """None where mail is delivered in line."""
         self.publishable_key: Final = read.text("PUBLISHABLE_KEY")
@@ -201,7 +201,7 @@ class _Reader:
             self._wrong.append(f"{name} is wrong")
         return value
 
-    def choice(self, name: str) -> bool:
+    def flag(self, name: str) -> bool:
         text = self.text(name)
         if text not in {"true", "false"}:
             self._wrong.append(f"{name} is neither true nor false")
