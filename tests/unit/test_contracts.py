@@ -441,7 +441,6 @@ class Vouching(GoogleVerifier):
             subject="1234",
             email="ada@example.com",
             name=self._name,
-            nonce=nonce,
         )
 
 

@@ -159,6 +159,12 @@ def test_the_list_holds_three_thousand_that_would_pass_otherwise() -> None:
     assert all(len(password) >= 8 and password == password.casefold() for password in listed)
 
 
+def test_half_of_the_list_is_what_a_rule_of_composition_leaves() -> None:
+    with_both = [word for word in common_passwords() if any(map(str.isdigit, word)) and any(map(str.isalpha, word))]
+
+    assert len(with_both) == len(common_passwords()) / 2
+
+
 # One's own name: security.md 9
 
 

@@ -44,8 +44,8 @@ class Sam:
     """SAM CLI in the template's folder, with the functions built and pointed at the stand-ins."""
 
     options: Options
-    stand_ins: StandIns
     variables: Path
+    """A file with the environment of each function, as `sam local --env-vars` takes it."""
     extra: Sequence[str]
     """What SAM CLI is told beyond what is worked out here."""
 
@@ -62,7 +62,7 @@ class Sam:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(stand_ins.environments, file)
             file.flush()
-            yield cls(options=options, stand_ins=stand_ins, variables=Path(file.name), extra=extra)
+            yield cls(options=options, variables=Path(file.name), extra=extra)
 
     def start_api(self) -> None:
         """Serve the API until this process is interrupted, or SAM CLI ends.

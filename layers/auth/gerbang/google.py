@@ -131,8 +131,6 @@ class GoogleIdentity:
     """As Google spells it, not normalised. Google has verified it: else the token is refused."""
     name: str = field(repr=False)
     """Empty when the app did not ask Google for the profile."""
-    nonce: str | None = field(repr=False)
-    """The token's `nonce` claim. GoTrue's id_token grant refuses a token that has one when the request has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -503,7 +501,6 @@ def _identity(claims: dict[str, Any]) -> GoogleIdentity:
         subject=subject,
         email=email,
         name=_text(claims, "name") or "",
-        nonce=_text(claims, "nonce"),
     )
 
 

@@ -106,9 +106,10 @@ class PasswordPolicy:
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """Return the 3,000 commonest passwords that are long enough, case-folded, every other one with a digit in it.
+    """Return 3,000 of the commonest passwords of 8 characters or more, case-folded.
 
-    From the ranking that ships with zxcvbn (MIT licence), itself counted in leaks.
+    Half of them are the commonest with a letter and a digit, which is what a rule of composition leaves; the others the
+    commonest without. From the ranking that ships with zxcvbn (MIT licence), itself counted in leaks.
     """
     return frozenset(files("gerbang").joinpath("common_passwords.txt").read_text("utf-8").split())
 
