@@ -61,13 +61,14 @@ smoke: ## Walk through a deployed stack as its clients do: STACK=gerbang REGION=
 
 .PHONY: import-legacy
 import-legacy: ## Bring users over from an old system: FILE=users.csv TABLE=name-of-the-users-table ARGS=--help
-	@$(if $(FILE),,$(error FILE= is missing: a CSV or JSON Lines file, or - for standard input))
-	@$(if $(TABLE),,$(error TABLE= is missing: the Users table of the stack, see its outputs))
+	@$(if $(FILE)$(findstring --help,$(ARGS)),,$(error FILE= is missing: a CSV or JSON Lines file, or - for standard input))
+	@$(if $(TABLE)$(findstring --help,$(ARGS)),,$(error TABLE= is missing: the Users table of the stack, see its outputs))
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m gerbang_import --file "$(FILE)" --table "$(TABLE)" $(ARGS)
 
 .PHONY: admin
 admin: ## Find, show and change accounts of a stack: STACK=gerbang ARGS="show mira@example.com"; ARGS=--help
+	@$(if $(STACK)$(findstring --help,$(ARGS)),,$(error STACK= is missing: the name of a stack))
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m gerbang_admin $(ARGS) $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)")
 
