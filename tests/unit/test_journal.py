@@ -2,18 +2,26 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+import gerbang
 import pytest
 from aws_lambda_powertools import Logger
+from gerbang.contracts.refusals import UNAVAILABLE, UNEXPECTED, WORDINGS
 from gerbang.journal import Journal, PowertoolsJournal, Severity, metric_name, request_id
 
 from tests.fakes import RecordingJournal
 
 numbers = count()
+
+
+LAYER: Final = Path(gerbang.__file__).parent
+OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +163,30 @@ def test_the_fake_keeps_what_was_noted() -> None:
 
     assert fake.events == ["signed_in", "sign_in_refused"]
     assert fake.notes[0].fields == {"user_id": "u-1"}
+
+
+# What operators are told of events
+
+
+def explained_events() -> set[str]:
+    """The events in the table of docs/operations.md."""
+    rows = re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \|", OPERATIONS.read_text("utf-8"), re.MULTILINE)
+    return {event for row in rows for event in re.findall(r"[a-z_]+", row)}
+
+
+def source_of_the_layer() -> str:
+    return "\n".join(module.read_text("utf-8") for module in sorted(LAYER.rglob("*.py")))
+
+
+def test_every_event_is_explained_to_operators() -> None:
+    noted = set(re.findall(r"\.note\(\s*\"([a-z_]+)\"", source_of_the_layer()))
+    refused = {wording.event for wording in (*WORDINGS.values(), UNAVAILABLE, UNEXPECTED)}
+
+    assert noted
+    assert (noted | refused) - explained_events() == set()
+
+
+def test_every_event_that_is_explained_can_happen() -> None:
+    source = source_of_the_layer()
+
+    assert {event for event in explained_events() if f'"{event}"' not in source} == set()
