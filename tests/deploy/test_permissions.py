@@ -133,6 +133,17 @@ def test_every_wildcard_has_its_reason(driven: Driven) -> None:
     assert wild == WILDCARDS.keys()
 
 
+def test_the_mailer_sends_from_the_stacks_own_address_alone(driven: Driven) -> None:
+    """security.md 172: its identities being wildcards, a condition is all that keeps it from the account's others."""
+    mailer = driven.stack.function("MailerFunction")
+    sender = mailer["Environment"]["Variables"]["MAIL_SENDER"]
+
+    sending = [grant for grant in driven.grants["MailerFunction"] if grant.action == "ses:SendEmail"]
+
+    assert len(sending) == 2
+    assert [grant.condition for grant in sending] == [{"ses:FromAddress": (sender,)}] * 2
+
+
 def test_a_role_has_no_policy_attached_but_those_that_lambda_itself_uses(driven: Driven) -> None:
     assert set().union(*driven.attached.values()) == MANAGED.keys()
     assert [name for name, policies in driven.attached.items() if "AWSLambdaSQSQueueExecutionRole" in policies] == [
