@@ -5,6 +5,6 @@ from gerbang.contracts import atourin, botlaunch, by_path, gotrue  # noqa: F401 
 
 
 @by_path.anything
-def handler(request: edge.Request) -> edge.Response:
+def handler(_request: edge.Request) -> edge.Response:
     """Say that there is nothing here."""
-    raise edge.NoSuchPath(request.path)
+    raise edge.NoSuchPath

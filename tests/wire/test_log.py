@@ -116,6 +116,14 @@ def test_what_is_shown_and_refused_is_not_printed_either(world: World, listener:
     assert [secret for secret in secrets if secret in listener.text()] == []
 
 
+def test_a_path_without_a_route_is_not_printed(world: World, listener: Listener) -> None:
+    """Security.md 167: links hold tokens and addresses, and people follow them to the wrong host."""
+    world.client.get("/reset/token-that-is-nobodys-business/mira@example.com")
+
+    assert listener.event("request_refused")["route"] == "$default"
+    assert "nobodys-business" not in json.dumps(listener.events())
+
+
 @pytest.mark.parametrize("odd", ['\r\n{"event": "signed_in"}', "\x1b[2J\x1b[31m", "\u2028\u0085", '"}{"'])
 def test_what_a_client_sends_stays_on_its_line(world: World, listener: Listener, odd: str) -> None:
     agent = odd.encode("unicode_escape").decode()
