@@ -130,7 +130,12 @@ def test_it_is_handed_on_whether_the_address_is_proved(post: MailDeployment, ali
 
 def change_password(post: MailDeployment, session: SignedIn) -> None:
     post.password_change.change(
-        session.tokens.access_token, PASSWORD, "Another horse 2", HOME, PasswordPolicy(), locale=None
+        session.tokens.access_token,
+        current=PASSWORD,
+        new="Another horse 2",
+        client=HOME,
+        policy=PasswordPolicy(),
+        locale=None,
     )
 
 

@@ -375,7 +375,7 @@ def test_a_reset_mail_that_comes_again_after_the_password_was_set_brings_another
 
 
 def set_password(post: MailDeployment, token: str) -> None:
-    post.password_reset.reset(token, "Another horse 2", HOME, PasswordPolicy(), locale=None)
+    post.password_reset.reset(token, "Another horse 2", client=HOME, policy=PasswordPolicy(), locale=None)
 
 
 @pytest.mark.parametrize("was_sent", [False, True], ids=["before it was sent", "after it was sent"])

@@ -316,7 +316,7 @@ def test_a_code_resets_no_password_and_a_reset_token_is_no_code(post_in_memory: 
     code, token = post_in_memory.mailed_code(), post_in_memory.mailed_token()
 
     with pytest.raises(InvalidResetToken):
-        post_in_memory.password_reset.reset(code, "A new password 1", HOME, PasswordPolicy(), locale=None)
+        post_in_memory.password_reset.reset(code, "A new password 1", client=HOME, policy=PasswordPolicy(), locale=None)
     with pytest.raises(InvalidCode):
         redeem(post_in_memory, token)
 

@@ -107,7 +107,7 @@ class PasswordReset:
     now: Clock
 
     def reset(
-        self, token: str, password: str, client: Client, policy: PasswordPolicy, *, locale: Locale | None
+        self, token: str, password: str, *, client: Client, policy: PasswordPolicy, locale: Locale | None
     ) -> None:
         """Set the password, end every session of the account, and mail a notice. Nobody is signed in by it.
 
@@ -166,11 +166,11 @@ class PasswordChange:
     def change(
         self,
         access_token: str,
+        *,
         current: str,
         new: str,
         client: Client,
         policy: PasswordPolicy,
-        *,
         locale: Locale | None,
     ) -> None:
         """Set the password and end every other session of the account; this one goes on, with the tokens it has.
@@ -185,7 +185,7 @@ class PasswordChange:
         user, family = standing.user, standing.family
         policy.check(new, about=(user.email, user.username, user.name))
         attempt = self.guard.reserve(user.user_id, client.address)
-        if not is_right(current, user, self.passwords, self.journal) or user.password_hash is None:
+        if not is_right(current, user, passwords=self.passwords, journal=self.journal) or user.password_hash is None:
             raise WrongPassword(user.user_id)
         changes = replacing(user.password_hash, self.passwords.hash(new), at=self.now()) | {"epoch": Plus(1)}
         same_password = Equal("password_hash", user.password_hash)

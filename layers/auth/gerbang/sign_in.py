@@ -46,7 +46,7 @@ class Credentials:
     password: str = field(repr=False)
 
 
-def is_right(password: str, user: User | None, passwords: Passwords, journal: Journal) -> bool:
+def is_right(password: str, user: User | None, *, passwords: Passwords, journal: Journal) -> bool:
     """Say whether a password is an account's; None, which has none, costs the same work.
 
     A stored hash that cannot be read is noted, for somebody to look at.
@@ -84,7 +84,7 @@ class PasswordSignIn:
         )
         if user is not None and user.disabled_at is not None:
             user = None  # as if there were none: a cheaper hash would tell by its speed that the password is right
-        right = is_right(shown.password, user, self.passwords, self.journal)
+        right = is_right(shown.password, user, passwords=self.passwords, journal=self.journal)
         if user is None or not right:
             raise InvalidCredentials(user_id)
         if self.unproved is UnprovedAddress.REFUSED and user.email_verified_at is None:

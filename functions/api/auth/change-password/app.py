@@ -15,6 +15,11 @@ def handler(request: edge.Request) -> edge.Response:
     """Change the caller's password."""
     token, body = request.bearer(), request.parse(snapotp.ChangePasswordRequest)
     change.change(
-        token, body.current_password, body.new_password, client_of(request), policy, locale=locale_of(request)
+        token,
+        current=body.current_password,
+        new=body.new_password,
+        client=client_of(request),
+        policy=policy,
+        locale=locale_of(request),
     )
     return snapotp.done("The password was changed; other sessions have ended")

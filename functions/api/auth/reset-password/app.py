@@ -14,5 +14,5 @@ edge.rehearse(lambda request: request.parse(snapotp.ResetPasswordRequest))
 def handler(request: edge.Request) -> edge.Response:
     """Set a new password with the token that was mailed."""
     body = request.parse(snapotp.ResetPasswordRequest)
-    reset.reset(body.token, body.password, client_of(request), policy, locale=locale_of(request))
+    reset.reset(body.token, body.password, client=client_of(request), policy=policy, locale=locale_of(request))
     return snapotp.done("The password was changed; please sign in")
