@@ -6,10 +6,12 @@ What moto cannot do has a test of its own that says so in its name and looks at 
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 from gerbang.journal import metric_name
+from gerbang.one_time_codes import REMEMBERED
 
 from tests.deploy.resource_handlers import client
 from tests.deploy.stacks import ROOT, STACK_NAME, Stack, created_stack, template, transformed, written
@@ -191,6 +193,14 @@ def test_mail_that_fails_eight_times_is_put_aside(stack: Stack) -> None:
     assert redrive == {"deadLetterTargetArn": aside["QueueArn"], "maxReceiveCount": 8}
     assert int(aside["MessageRetentionPeriod"]) > int(mails["MessageRetentionPeriod"])
     assert {mails["SqsManagedSseEnabled"], aside["SqsManagedSseEnabled"]} == {"true"}
+
+
+def test_a_sent_mail_and_a_spent_code_are_remembered_for_longer_than_any_queue_keeps_their_message(
+    stack: Stack,
+) -> None:
+    queues = [attributes_of(stack, name) for name in ("MailQueue", "MailDeadLetterQueue")]
+
+    assert all(timedelta(seconds=int(queue["MessageRetentionPeriod"])) < REMEMBERED for queue in queues)
 
 
 def test_mail_is_not_delivered_twice_while_it_is_being_sent(stack: Stack) -> None:

@@ -1,0 +1,43 @@
+"""A service that does not answer is given up on before the function is (faults.md F29, S1, S5; security.md 162)."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from gerbang.errors import DependencyUnavailable
+from gerbang.storage import clients
+from gerbang.storage.dynamodb import DynamoStore
+from gerbang.storage.store import Key
+
+from tests.deploy.stacks import template
+
+ROUND_TRIPS: Final = 3
+"""One after the other: as many as a sign-in makes (design.md, "Budgets")."""
+
+HASH_SECONDS: Final = 2.0
+"""For a hash of the highest cost there is, and all else that is computed."""
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoStore]:
+    """A database that takes connections and requests and says nothing."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        yield DynamoStore(clients.client("dynamodb"))
+        clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_as_many_silences_as_a_request_may_meet_end_before_the_function_does(silent: DynamoStore) -> None:
+    started = time.monotonic()
+
+    with pytest.raises(DependencyUnavailable):
+        silent.get(Key("Users", "USER#nobody"))
+
+    took = time.monotonic() - started
+    assert ROUND_TRIPS * took + HASH_SECONDS < template().globals["Function"]["Timeout"]
