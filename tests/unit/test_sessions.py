@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import count
 
 import pytest
 from gerbang.clock import to_epoch
 from gerbang.errors import DependencyUnavailable
 from gerbang.sessions import (
+    LATE_IN_A_ROW,
     LONGEST_DEVICE,
     Authenticated,
     Client,
@@ -458,6 +460,65 @@ def test_a_thief_one_step_behind_does_not_live_on_unseen_whoever_trades_first(
     assert_dead(sessions, first, both, one)
 
 
+def test_a_thief_who_trades_first_and_never_uses_what_the_victim_has_not_is_found_out(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    """Decision 0018: `confirmed` alone never catches them, since the victim is the first to use each generation."""
+    thiefs = victims = first
+    for _ in range(LATE_IN_A_ROW):
+        thiefs, victims = turn_of_a_patient_thief(sessions, thiefs, victims, clock)
+
+    with pytest.raises(RefreshTokenReused):
+        turn_of_a_patient_thief(sessions, thiefs, victims, clock)
+    assert_dead(sessions, thiefs, victims)
+
+
+def turn_of_a_patient_thief(
+    sessions: Sessions, thiefs: SignedIn, victims: SignedIn, clock: HeldClock
+) -> tuple[SignedIn, SignedIn]:
+    """The thief trades while the victim's access token is young, and once more shortly before the victim does."""
+    use(sessions, victims)
+    clock.advance(timedelta(minutes=20))
+    trade(sessions, thiefs)
+    use(sessions, thiefs)  # the access token of the generation before, which confirms nothing
+    clock.advance(timedelta(minutes=15))
+    again = trade(sessions, thiefs)
+    clock.advance(timedelta(minutes=1))
+    return again, trade(sessions, victims)
+
+
+def test_a_network_that_loses_answers_now_and_then_signs_nobody_out(
+    sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    held = first
+    for _ in range(5):
+        for _ in range(LATE_IN_A_ROW):
+            held = late(sessions, held, clock)
+        held = trade(sessions, held)
+        use(sessions, held)
+
+
+def test_one_answer_may_be_lost_as_often_as_it_likes(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+    for _ in range(3 * LATE_IN_A_ROW):
+        late(sessions, first, clock)
+
+
+def test_tabs_that_race_at_every_trade_are_not_late(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+    held = first
+    for _ in range(3 * LATE_IN_A_ROW):
+        trade(sessions, held)
+        clock.advance(GRACE - SECOND)
+        held = trade(sessions, held)
+        use(sessions, held)
+
+
+def late(sessions: Sessions, held: SignedIn, clock: HeldClock) -> SignedIn:
+    """Trade a token whose answer is lost, and once more after the grace."""
+    trade(sessions, held)
+    clock.advance(GRACE)
+    return trade(sessions, held)
+
+
 def test_a_theft_in_one_session_leaves_the_others_alone(
     sessions: Sessions, alice: User, first: SignedIn, clock: HeldClock
 ) -> None:
@@ -505,6 +566,22 @@ def test_a_refresh_that_was_not_confirmed_hands_out_nothing_and_can_be_repeated(
 
     assert generation_of(deployment, first) == 2
     assert use(sessions, second).family.generation == 2
+
+
+@pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
+def test_a_late_return_that_could_not_be_recorded_can_be_repeated(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock, fault: Fault
+) -> None:
+    second = trade(sessions, first)
+    clock.advance(GRACE)
+    writes = count()
+    second_write = FaultyStore(
+        deployment.store, at=lambda call: of_the_family(first)(call) and next(writes) == 1, fault=fault
+    )
+    with pytest.raises(DependencyUnavailable):
+        trade(replace(deployment, store=second_write).sessions, first)
+
+    assert trade(sessions, first).tokens.refresh_token == second.tokens.refresh_token
 
 
 # How long a session lasts: security.md 84, 85

@@ -20,6 +20,10 @@ from gerbang.tokens import AccessClaims, RefreshClaims, TokenPair, Tokens
 LONGEST_DEVICE: Final = 200
 """Characters of a User-Agent that are kept."""
 
+LATE_IN_A_ROW: Final = 3
+"""For how many generations in a row the parent may come back after the grace: a network loses an answer now and then,
+and who seems to lose each of them is two. (docs/decisions/0018-late-returns-in-a-row.md)"""
+
 
 class SessionEnded(AuthError):
     """The family is unknown, signed out or past its lifetime, or its user is gone or disabled."""
@@ -32,7 +36,7 @@ class SessionEnded(AuthError):
 
 
 class RefreshTokenReused(SessionEnded):
-    """A token already traded came back although its successor is in use: a thief. Its family is gone."""
+    """A token already traded came back although its successor is in use, or too often: a thief. Its family is gone."""
 
 
 class SignInOvertaken(AuthError):
@@ -134,7 +138,7 @@ class Sessions:
         Raises:
             InvalidToken: not ours, not a refresh token, or expired.
             SessionEnded: the family is closed, or its user may no longer sign in.
-            RefreshTokenReused: the token was traded before and its successor used; the family is now gone.
+            RefreshTokenReused: the token was traded before and is not forgiven; the family is now gone.
         """
         now, turn = self.now(), self.new_id()
         held = self.tokens.read_refresh(presented, at=now)
@@ -156,11 +160,21 @@ class Sessions:
             self._prolong(user, until)
             self.journal.note("session_refreshed", user_id=user.user_id, session_id=held.family_id)
             return successor
-        if family.forgives(held.generation, at=now, grace=self.grace, unconfirmed_grace=self.unconfirmed_grace):
+        if self._forgives(held, family, now):
             self.journal.note("refresh_forgiven", user_id=user.user_id, session_id=held.family_id)
             return self._signed_in(user, family, now)
         self.families.remove(held.family_id)
         raise RefreshTokenReused(held.family_id, held.user_id)
+
+    def _forgives(self, held: RefreshClaims, family: Family, now: datetime) -> bool:
+        if not family.forgives(held.generation, at=now, grace=self.grace, unconfirmed_grace=self.unconfirmed_grace):
+            return False
+        run = family.late_in_a_row(held.generation, at=now, grace=self.grace)
+        if run > LATE_IN_A_ROW:
+            return False
+        if run and family.late_generation != family.generation:
+            self.families.note_late(family, run)
+        return True
 
     def read(self, access_token: str) -> AccessClaims:
         """Return what an access token says, which `recognise` must still compare with what stands.

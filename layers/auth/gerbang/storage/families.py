@@ -30,6 +30,10 @@ class Family:
     """The User-Agent that signed in, cut to 200 characters."""
     address: str
     """The client address that signed in, as API Gateway saw it."""
+    late_generation: int = 0
+    """The newest generation that was handed out again although its parent came back late."""
+    late_run: int = 0
+    """How many generations in a row, up to that one, were."""
 
     def is_open(self, at: datetime) -> bool:
         """Say whether the family may still be used: DynamoDB may delete expired items days late."""
@@ -46,6 +50,18 @@ class Family:
             unused = self.confirmed < self.generation and at < self.rotated_at + unconfirmed_grace
             return unused or at < self.rotated_at + grace
         return generation == self.generation - 2 and at < self.previous_rotated_at + grace
+
+    def late_in_a_row(self, generation: int, *, at: datetime, grace: timedelta) -> int:
+        """Return for how many generations in a row, with the current one, the parent has come back after the *grace*.
+
+        0 for a token that comes back within it: tabs may race at every trade.
+        (docs/decisions/0018-late-returns-in-a-row.md)
+        """
+        if generation != self.generation - 1 or at < self.rotated_at + grace:
+            return 0
+        if self.late_generation == self.generation:
+            return self.late_run
+        return self.late_run + 1 if self.late_generation == self.generation - 1 else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,8 @@ class FamilyTable:
             method=str(item.get("method", "password")),
             device=str(item.get("device", "")),
             address=str(item.get("address", "")),
+            late_generation=int(item.get("late_generation", 0)),
+            late_run=int(item.get("late_run", 0)),
         )
 
     def creation(self, family: Family) -> Put:
@@ -132,6 +150,16 @@ class FamilyTable:
             )
         )
         return isinstance(outcome, Written)
+
+    def note_late(self, family: Family, run: int) -> None:
+        """Record that the parent of the current generation came back late, as so many before it in a row."""
+        self.store.write(
+            Update(
+                self.key(family.family_id),
+                {"late_generation": family.generation, "late_run": run},
+                (Equal("generation", family.generation),),
+            )
+        )
 
     def keeping(self, family: Family, *, epoch: int) -> Update:
         """Return the action that carries a family over to another epoch of its account, refused when it has ended."""
