@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 from gerbang.journal import metric_name
 from gerbang.one_time_codes import REMEMBERED
+from gerbang.storage.clients import CONNECT_SECONDS, READ_SECONDS, TRIES
 
 from tests.deploy.resource_handlers import client
 from tests.deploy.stacks import ROOT, STACK_NAME, Stack, created_stack, template, transformed, written
@@ -219,6 +220,15 @@ def test_the_mailer_reads_the_queue_and_reports_failures_one_by_one(stack: Stack
 
     assert mapping["FunctionArn"] == stack.function_arn("MailerFunction")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_batch_whose_every_mail_hangs_at_ses_ends_before_the_mailer_does(stack: Stack) -> None:
+    """Else those of the batch that were sent are not reported, and all of it is tried again."""
+    queue = attributes_of(stack, "MailQueue")["QueueArn"]
+    [mapping] = client("lambda").list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
+    longest_seconds = TRIES * (CONNECT_SECONDS + READ_SECONDS) + 1  # a pause of at most 1 s between two tries
+
+    assert mapping["BatchSize"] * longest_seconds < stack.function("MailerFunction")["Timeout"]
 
 
 def attributes_of(stack: Stack, queue: str) -> dict[str, str]:

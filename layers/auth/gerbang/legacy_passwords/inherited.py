@@ -7,6 +7,7 @@ Invariant: a hash that could be read may be computed. Whatever would cost a sign
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hmac import compare_digest
+from math import ceil
 from typing import Final, override
 from unicodedata import normalize
 
@@ -141,5 +142,5 @@ def require_memory(format: str, needed_bytes: int) -> None:  # noqa: A002 - as a
         HostileLegacyHash: *needed_bytes* is above `MOST_MEMORY_BYTES`.
     """
     if needed_bytes > MOST_MEMORY_BYTES:
-        wanted, most = needed_bytes // 2**20, MOST_MEMORY_BYTES // 2**20
+        wanted, most = ceil(needed_bytes / 2**20), MOST_MEMORY_BYTES // 2**20
         raise HostileLegacyHash(format, f"needs {wanted:,} MiB of memory to compute, {most} MiB are allowed")
