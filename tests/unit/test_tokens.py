@@ -239,15 +239,12 @@ def test_what_was_signed_is_read_again(
         user_id=alice.user_id,
         family_id=family.family_id,
         generation=3,
-        is_anonymous=False,
-        expires_at=clock() + timedelta(hours=1),
     )
     assert tokens.read_refresh(pair.refresh_token, at=clock()) == RefreshClaims(
         family_id=family.family_id,
         user_id=alice.user_id,
         generation=3,
         signed_in_at=family.created_at,
-        expires_at=family.expires_at,
     )
     assert (pair.expires_in, pair.expires_at) == (timedelta(hours=1), clock() + timedelta(hours=1))
 
@@ -519,11 +516,6 @@ def test_a_claim_of_another_value_or_kind_is_refused(
 def test_the_time_of_sign_in_is_a_whole_number(tokens: Tokens, forge: Forge, clock: HeldClock, value: Any) -> None:
     with pytest.raises(InvalidToken):
         tokens.read_refresh(forge.refresh({"auth_time": value}), at=clock())
-
-
-def test_only_true_makes_a_guest(tokens: Tokens, forge: Forge, clock: HeldClock) -> None:
-    for value in (1, "true", None, "anonymous", [True]):
-        assert not tokens.read_access(forge.access({"is_anonymous": value}), at=clock()).is_anonymous
 
 
 def test_a_token_from_another_deployment_is_refused(

@@ -59,13 +59,11 @@ class TokenExpired(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessClaims:
-    """What an access token says."""
+    """What is believed of an access token: whose session it is of, and how far that was. The rest is the account's."""
 
     user_id: str
     family_id: str
     generation: int
-    is_anonymous: bool
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +74,6 @@ class RefreshClaims:
     user_id: str
     generation: int
     signed_in_at: datetime
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +127,6 @@ class Tokens:
             user_id=_uuid(claims, "sub"),
             family_id=_uuid(claims, "session_id"),
             generation=_number(claims, "gen"),
-            is_anonymous=claims.get("is_anonymous") is True,
-            expires_at=from_epoch(_number(claims, "exp")),
         )
 
     def read_refresh(self, token: str, *, at: datetime) -> RefreshClaims:
@@ -152,7 +147,6 @@ class Tokens:
             user_id=_uuid(claims, "sub"),
             generation=_number(claims, "gen"),
             signed_in_at=from_epoch(_number(claims, "auth_time")),
-            expires_at=from_epoch(_number(claims, "exp")),
         )
 
     def warm(self) -> None:
