@@ -238,7 +238,7 @@ def test_two_calls_to_create_at_once_agree_on_one_secret(aws: SecretsManager, ro
     def overtaken() -> str:
         aws.call(Step.CREATE, version_id)
         events: Any = aws.client.meta.events
-        events.register("before-call.secretsmanager.PutSecretValue", refuse_another_text)
+        events.register("before-call.secrets-manager.PutSecretValue", refuse_another_text)
         return "late" * 16
 
     replace(rotation, new_secret=overtaken).take(Step.CREATE, secret_id=aws.secret_id, version_id=version_id)
