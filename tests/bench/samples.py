@@ -18,9 +18,10 @@ def taken(ms: float, *, cpu_ms: float | None = None, hash_ms: float = 0.0, waite
     return Taken(invocation=invocation, waited_ms=waited_ms)
 
 
-def sample(start_ms: float, *events: Taken, peak_mb: float = 50.0) -> Sample:
+def sample(start_ms: float, *events: Taken, base_ms: float = 100.0, peak_mb: float = 50.0) -> Sample:
     return Sample(
         start=Start(ms=start_ms, cpu_ms=start_ms / 2),
+        base=Start(ms=base_ms, cpu_ms=base_ms / 2),
         first=events[0] if events else None,
         warm=events[1:],
         peak_mb=peak_mb,

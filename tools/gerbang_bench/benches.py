@@ -211,17 +211,18 @@ def _nothing() -> scenarios.Scenario:
 
 def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) -> dict[str, Any]:
     """Measure *chosen* functions in *number* rounds, count their calls, and return all of it as JSON."""
-    compared = bench.compared()
-    cases = [*compared, *(bench.cases[name] for name in chosen)]
-    samples = rounds(cases, number, bench.machine, progress)
-    base, bare, hashed = samples[BASE], samples[BARE], samples[HASH]
-    [base_case] = [case for case in compared if case.deployed.name == BASE]
-    base_trace = trace(base_case, bench.machine)
+    compared = {case.deployed.name: case for case in bench.compared()}
+    base = compared.pop(BASE)
+    cases = [*compared.values(), *(bench.cases[name] for name in chosen)]
+    samples = rounds(cases, number, bench.machine, progress, base=base.deployed)
+    bare, hashed = samples[BARE], samples[HASH]
+    base_starts = [one.base for of_one_case in samples.values() for one in of_one_case]
+    base_trace = trace(base, bench.machine)
     results: dict[str, Any] = {}
     for name in chosen:
         progress(f"counting what {name} calls and executes")
         results[name] = {
-            **timed(samples[name], base=base, bare=bare, hashed=hashed),
+            **timed(samples[name], bare=bare, hashed=hashed),
             **counted(count(bench.cases[name], bench.machine)),
             **traced(trace(bench.cases[name], bench.machine), base=base_trace),
             "memory_mb": bench.functions[name].memory_mb,
@@ -233,9 +234,9 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
         "machine": machine(),
         "versions": builds.versions(),
         "base": {
-            "start_ms": median(one.start.ms for one in base),
-            "start_cpu_ms": median(one.start.cpu_ms for one in base),
-            "bare_start_ratio": ratio(bare, base, lambda one: one.start.ms),
+            "start_ms": median(start.ms for start in base_starts),
+            "start_cpu_ms": median(start.cpu_ms for start in base_starts),
+            "bare_start_ratio": ratio(bare, lambda start: start.ms),
             "bare_call_cpu_ms": median(_call_cpu_ms(one) for one in bare),
             "hash_cpu_ms": median(_hash_cpu_ms(one) for one in hashed),
             "read_cpu_ms": _own_cpu_ms(samples[READ], bare),
@@ -245,16 +246,14 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
     }
 
 
-def timed(
-    own: Sequence[Sample], *, base: Sequence[Sample], bare: Sequence[Sample], hashed: Sequence[Sample]
-) -> dict[str, Any]:
+def timed(own: Sequence[Sample], *, bare: Sequence[Sample], hashed: Sequence[Sample]) -> dict[str, Any]:
     """Return what a function's samples say of its time and memory, beside those of the cases to compare with.
 
     Without events, what is said of them is None; without hashes, what is said of those is.
     """
     said: dict[str, Any] = {
-        "start_ratio": ratio(own, base, lambda one: one.start.ms),
-        "start_cpu_ratio": ratio(own, base, lambda one: one.start.cpu_ms),
+        "start_ratio": ratio(own, lambda start: start.ms),
+        "start_cpu_ratio": ratio(own, lambda start: start.cpu_ms),
         "start_cpu_ms": median(one.start.cpu_ms for one in own),
         "peak_mb": max(one.peak_mb for one in own),
         **dict.fromkeys(_OF_EVENTS),

@@ -1,7 +1,7 @@
 """Rounds of starts and invocations, and what they come to.
 
-In each round every case runs once, in random order, so that whatever else the machine does meets all alike; ratios are
-taken within a round. The first round is thrown away: it fills the page cache.
+In each round every case runs once, in random order, between two starts of the base, which its own is compared with:
+what else the machine does meets all three alike. The first round is thrown away: it fills the page cache.
 """
 
 import os
@@ -70,6 +70,8 @@ class Sample:
     """One start of a case, and its invocations."""
 
     start: Start
+    base: Start
+    """What the base took just before and just after, on average."""
     first: Taken | None
     warm: tuple[Taken, ...]
     peak_mb: float
@@ -145,21 +147,29 @@ def a_core() -> Iterator[int]:
         os.sched_setaffinity(0, cores)
 
 
-def sample(case: Case, machine: Machine) -> Sample:
-    """Start a case once and hand it its events."""
+def sample(case: Case, machine: Machine, base: Deployed) -> Sample:
+    """Start a case once, between two starts of the base, and hand it its events."""
+    before = _started(base, machine)
     with machine.start(case.deployed) as environment:
 
         def take(event: Event) -> tuple[Taken, Any]:
             taken = _taken(case, machine, environment, event)
             return taken, taken.invocation.answer
 
-        taken = _handed(case, 1 + case.warm, take)
-        return Sample(
-            start=environment.start,
-            first=taken[0] if taken else None,
-            warm=tuple(taken[1:]),
-            peak_mb=environment.peak_mb(),
-        )
+        taken, peak_mb = _handed(case, 1 + case.warm, take), environment.peak_mb()
+    after = _started(base, machine)
+    return Sample(
+        start=environment.start,
+        base=Start(ms=(before.ms + after.ms) / 2, cpu_ms=(before.cpu_ms + after.cpu_ms) / 2),
+        first=taken[0] if taken else None,
+        warm=tuple(taken[1:]),
+        peak_mb=peak_mb,
+    )
+
+
+def _started(deployed: Deployed, machine: Machine) -> Start:
+    with machine.start(deployed) as environment:
+        return environment.start
 
 
 def _handed[R](case: Case, number: int, hand: Callable[[Event], tuple[R, Any]]) -> list[R]:
@@ -252,14 +262,14 @@ def _invoked(case: Case, environment: Environment, event: Event) -> Invocation:
 
 
 def rounds(
-    cases: Sequence[Case], number: int, machine: Machine, progress: Callable[[str], None]
+    cases: Sequence[Case], number: int, machine: Machine, progress: Callable[[str], None], *, base: Deployed
 ) -> dict[str, list[Sample]]:
     """Return *number* samples of each case by its name, in the order of their rounds."""
     samples: dict[str, list[Sample]] = {case.deployed.name: [] for case in cases}
     for turn in range(number + 1):
         for case in random.sample(cases, len(cases)):
             progress(f"round {turn} of {number}: {case.deployed.name}")
-            taken = sample(case, machine)
+            taken = sample(case, machine, base)
             if turn:
                 samples[case.deployed.name].append(taken)
     return samples
@@ -270,6 +280,6 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def ratio(samples: Sequence[Sample], to: Sequence[Sample], of: Callable[[Sample], float]) -> float:
-    """Return the median of ratios, each within a round."""
-    return statistics.median(of(one) / of(other) for one, other in zip(samples, to, strict=True))
+def ratio(samples: Sequence[Sample], of: Callable[[Start], float]) -> float:
+    """Return the median of the ratios of starts to those of the base beside them."""
+    return statistics.median(of(one.start) / of(one.base) for one in samples)

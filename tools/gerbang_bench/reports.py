@@ -139,9 +139,10 @@ def _how(results: Mapping[str, Any]) -> list[str]:
         (
             "Functions run out of `.aws-sam/build` under Lambda's runtime client, each start in a fresh process on a "
             "core of its own, as a vCPU of Lambda's at 1,769 MB; DynamoDB Local and AWS's stand-ins, over TLS, are on "
-            "the others. Ratios are medians of ratios within a round to the start of `import boto3` and one client "
-            f"({base['start_ms']:.0f} ms here; a bare handler's is {base['bare_start_ratio']:.2f} of that). Other work "
-            "on the machine moves milliseconds by as much as it likes, ratios by little, counts not at all."
+            "the others. Each start is compared with those of `import boto3` and one client just before and after it "
+            f"({base['start_ms']:.0f} ms here; a bare handler's is {base['bare_start_ratio']:.2f} of that); ratios are "
+            "medians. Other work on the machine moves milliseconds by as much as it likes, ratios by little, counts "
+            "not at all."
         ),
     ]
 
