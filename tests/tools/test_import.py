@@ -205,7 +205,7 @@ def test_a_weak_hash_is_wrapped_and_a_strong_one_kept(import_in_memory: Import) 
     assert strong == STRONG
     assert weak is not None
     assert MD5 not in weak
-    assert legacy_passwords.verify(weak, "password") is Verdict.RIGHT
+    assert legacy_passwords.check(weak, "password").verdict is Verdict.RIGHT
     assert outcome.count.formats == {"digest md5": 1, "bcrypt": 1}
 
 

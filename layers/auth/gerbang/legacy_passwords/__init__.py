@@ -1,7 +1,7 @@
 """Verifies password hashes that accounts brought along from another system, and never makes one.
 
 `parse` reads a hash at import and refuses what no sign-in could or should compute; `wrap` puts today's hash over a weak
-one, so that no fast hash lies in the table; `verify` compares either with a password at sign-in.
+one, so that no fast hash lies in the table; `check` compares either with a password at sign-in.
 
 | what is read | who wrote it |
 |---|---|
@@ -53,7 +53,6 @@ __all__ = [
     "WrappedHash",
     "check",
     "parse",
-    "verify",
     "wrap",
 ]
 
@@ -139,21 +138,16 @@ def parse(text: str) -> Inherited:
 def wrap(legacy: LegacyHash, *, cost: int) -> str:
     """Return *legacy* with today's bcrypt hash of its digest, at 2^*cost* rounds, in the place of the digest.
 
-    It reads `$wrapped$`, the old hash with a blank digest, `$`, the new hash; `verify` takes it.
+    It reads `$wrapped$`, the old hash with a blank digest, `$`, the new hash; `check` takes it.
     """
     return f"{_WRAPPED}{legacy.blank}${bcrypt_sha256.hash_text(legacy.digest.hex(), cost)}"
 
 
-def verify(stored: str, password: str) -> Verdict:
-    """Say whether *password* is the one that *stored* was made from. Never raises for anything stored.
-
-    UNUSABLE: `parse` would refuse *stored*, and says why; nothing was computed.
-    """
-    return check(stored, password).verdict
-
-
 def check(stored: str, password: str) -> Checked:
-    """Do what `verify` does, and say how much work it was."""
+    """Say whether *password* is the one that *stored* was made from, and how much work it was to say so.
+
+    It never raises for anything stored. UNUSABLE: `parse` would refuse *stored*, and says why; nothing was computed.
+    """
     try:
         inherited = parse(stored)
     except LegacyHashRefused:
