@@ -10,7 +10,6 @@ import pytest
 from gerbang.clock import to_epoch
 from gerbang.errors import DependencyUnavailable
 from gerbang.sessions import (
-    LATE_IN_A_ROW,
     LONGEST_DEVICE,
     Authenticated,
     Client,
@@ -33,6 +32,8 @@ from tests.unit.torn_store import TornStore
 
 SECOND = timedelta(seconds=1)
 GRACE = Choices().grace
+LATE_IN_A_ROW = 3
+"""Generations whose parent may come back after the grace, one after the other (decision 0018; faults.md F8)."""
 
 
 @pytest.fixture
@@ -538,6 +539,12 @@ def of_the_family(held: SignedIn) -> Callable[[Call], bool]:
     return lambda call: call.method == "write" and call.keys[0].pk == held.family_id
 
 
+def second_write_of_the_family(held: SignedIn) -> Callable[[Call], bool]:
+    """Of a refresh, that which records a late return."""
+    writes = count(1)
+    return lambda call: of_the_family(held)(call) and next(writes) == 2
+
+
 def test_a_write_whose_answer_was_lost_is_not_taken_for_theft(
     deployment: Deployment, first: SignedIn, journal: RecordingJournal
 ) -> None:
@@ -574,14 +581,28 @@ def test_a_late_return_that_could_not_be_recorded_can_be_repeated(
 ) -> None:
     second = trade(sessions, first)
     clock.advance(GRACE)
-    writes = count()
-    second_write = FaultyStore(
-        deployment.store, at=lambda call: of_the_family(first)(call) and next(writes) == 1, fault=fault
-    )
+    faulty = FaultyStore(deployment.store, at=second_write_of_the_family(first), fault=fault)
     with pytest.raises(DependencyUnavailable):
-        trade(replace(deployment, store=second_write).sessions, first)
+        trade(replace(deployment, store=faulty).sessions, first)
 
     assert trade(sessions, first).tokens.refresh_token == second.tokens.refresh_token
+
+
+def test_a_session_that_ends_while_a_late_return_is_recorded_leaves_nothing_behind(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+) -> None:
+    """An item made by that record would have no end, and stay for ever."""
+    trade(sessions, first)
+    clock.advance(GRACE)
+    meanwhile = MeanwhileStore(
+        deployment.store,
+        before=second_write_of_the_family(first),
+        happens=lambda: sessions.close(first.tokens.access_token),
+    )
+
+    trade(replace(deployment, store=meanwhile).sessions, first)
+
+    assert deployment.store.get(deployment.families.key(first.family_id)) is None
 
 
 # How long a session lasts: security.md 84, 85
