@@ -120,9 +120,8 @@ class PasswordReset:
         """
         reservation = self.rate_limits.reserve((self.limit, client.address))
         user, reset = self._shown(token)
-        uncount(
-            lambda: self.rate_limits.give_back(reservation), self.journal
-        )  # right, whatever becomes of the password
+        # The token is right, whatever becomes of the password.
+        uncount(lambda: self.rate_limits.give_back(reservation), self.journal)
         policy.check(password, about=(user.email, user.username, user.name))
         now = self.now()
         changes = replacing(user.password_hash, self.passwords.hash(password), at=now) | {"epoch": Plus(1)}
