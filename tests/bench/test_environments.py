@@ -117,6 +117,30 @@ def test_what_is_executed_is_counted_and_is_the_same_every_time(start: Start) ->
     assert 0 < third.ours < third.all
 
 
+def test_what_threads_execute_at_once_is_counted_whole(start: Start) -> None:
+    source = """
+from threading import Thread
+def work():
+    for _ in range(50_000):
+        pass
+def handler(event, context):
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+        if event == "in turn":
+            thread.join()
+    for thread in threads:
+        thread.join()
+"""
+
+    with start(source, dict(TRACING)) as environment:
+        for event in ("in turn", "at once"):
+            environment.invoke(event)
+        _, in_turn, at_once = environment.executed()
+
+    assert at_once.ours == pytest.approx(in_turn.ours, rel=0.001)
+
+
 def test_a_function_that_cannot_be_imported_says_why(start: Start) -> None:
     with pytest.raises(Failed, match=r"one of ours: .*no_such_module"):
         start("import no_such_module\n")

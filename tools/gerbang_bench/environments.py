@@ -27,7 +27,8 @@ _PYTHON: Final[str] = getattr(sys, "_base_executable", sys.executable)
 
 # What /var/runtime/bootstrap does: the search path of Lambda's Python, then its runtime client. When that asks for its
 # first event, init is over, and bcrypt is made to note how long each hash takes: on the wall and on its thread's CPU.
-# Traced, it notes the modules that init imported instead, and whenever it asks for an event, what was executed so far.
+# Traced, it notes the modules that init imported instead, and whenever it asks for an event, what was executed so far:
+# counted for each thread apart, since two that add to one number at once lose what the other has added.
 _BOOTSTRAP: Final = """
 import os, site, sys, time
 task, opt, runtime = (os.environ.pop(name) for name in ("BENCH_TASK", "BENCH_OPT", "BENCH_RUNTIME"))
@@ -38,9 +39,11 @@ for folder in sys.path[:3]:
 def note(*words):
     os.write(notes, " ".join(map(str, words)).encode() + b"\\n")
 if traces:
+    from _thread import get_ident
     executed, monitoring = {}, sys.monitoring
     def execute(code, offset):
-        executed[code.co_filename] = executed.get(code.co_filename, 0) + 1
+        where = get_ident(), code.co_filename
+        executed[where] = executed.get(where, 0) + 1
     monitoring.use_tool_id(monitoring.PROFILER_ID, "bench")
     monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.INSTRUCTION, execute)
     def counting(events):
@@ -57,8 +60,9 @@ def asks_first(client):
     return client.wait_next_invocation()
 def asks_traced(client):
     counting(monitoring.events.NO_EVENTS)
-    ours = sum(number for name, number in executed.items() if name.startswith(task) or "/python/gerbang/" in name)
-    note("executed", sum(executed.values()), ours)
+    counted = list(executed.items())
+    ours = sum(number for (_, name), number in counted if name.startswith(task) or "/python/gerbang/" in name)
+    note("executed", sum(number for _, number in counted), ours)
     counting(monitoring.events.INSTRUCTION)
     return asks(client)
 def noting(hashpw):
@@ -108,7 +112,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed:
-    """Instructions of Python's (PEP 669), which do not hang on the machine: the same code executes the same number."""
+    """Instructions of Python's (PEP 669), which do not hang on the machine: the same code executes the same number.
+
+    Of threads beside each other nearly: what botocore caches, both compute when neither finds it yet.
+    """
 
     all: int
     """Of whatever code: ours, third parties', the standard library's, the runtime client's."""
