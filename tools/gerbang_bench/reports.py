@@ -197,9 +197,9 @@ def _instructions(results: Mapping[str, Any]) -> list[str]:
     heads = ("function", "start ratio", "start", "of it ours", "first event", "a further one", "of it ours")
     return [
         (
-            "Python's own (PEP 669), in thousands: they hang on the code and on Python's version, and those of a start, "
-            "by a few hundredths, on its threads: what two look for at once, botocore makes twice. So CI holds the "
-            "functions to them. The ratio is to the start of `import boto3` and one client "
+            "Python's own (PEP 669), in thousands: they hang on the code and on Python's version, and those of a "
+            "start, by a few hundredths, on its threads: what two look for at once, botocore makes twice. So CI holds "
+            "the functions to them. The ratio is to the start of `import boto3` and one client "
             f"({results['base']['start_instructions'] / 1000:,.0f}). *Ours* are those of the function and of "
             "`gerbang`; the rest are third parties', the standard library's and the runtime client's."
         ),
