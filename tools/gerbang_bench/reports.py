@@ -141,8 +141,8 @@ def _how(results: Mapping[str, Any]) -> list[str]:
             "core of its own, as a vCPU of Lambda's at 1,769 MB; DynamoDB Local and AWS's stand-ins, over TLS, are on "
             "the others. Each start is compared with those of `import boto3` and one client just before and after it "
             f"({base['start_ms']:.0f} ms here; a bare handler's is {base['bare_start_ratio']:.2f} of that); ratios are "
-            "medians. Other work on the machine moves milliseconds by as much as it likes, ratios by up to a tenth (two "
-            "functions that start alike show it), counts hardly."
+            "medians. Other work on the machine moves milliseconds by as much as it likes, ratios by up to a tenth "
+            "(two functions that start alike show it), counts hardly."
         ),
     ]
 
