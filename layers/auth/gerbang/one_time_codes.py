@@ -129,5 +129,5 @@ class CodeSignIn:
 
     def _clear_tries(self, email: str, reservation: Reservation) -> None:
         limits, tries = self.rate_limits, self.rate_limits.key(self.tries, email)
-        others = Reservation(tuple((key, taken) for key, taken in reservation.taken if key != tries))
+        others = reservation.without(tries)
         uncount(lambda: beside(lambda: limits.give_back(others), lambda: limits.counters.clear(tries)), self.journal)

@@ -57,6 +57,10 @@ class Reservation:
 
     taken: tuple[tuple[str, Taken], ...]
 
+    def without(self, key: str) -> "Reservation":
+        """Return what is left of it when the counter of *key* is cleared instead."""
+        return Reservation(tuple((each, taken) for each, taken in self.taken if each != key))
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
@@ -173,12 +177,11 @@ class SignInGuard:
         pair = self.rate_limits.key(self.limits.account_and_address, f"{attempt.account} {attempt.address}")
         known, until = self._known(attempt.account, attempt.address), self.rate_limits.now() + KNOWN_FOR
         counters = self.rate_limits.counters
-        others = Reservation(tuple((key, taken) for key, taken in attempt.reservation.taken if key != pair))
         all_beside(
             [
                 lambda: counters.clear(pair),
                 lambda: counters.remember(known, until=until),
-                lambda: self.rate_limits.give_back(others),
+                lambda: self.rate_limits.give_back(attempt.reservation.without(pair)),
             ]
         )
 

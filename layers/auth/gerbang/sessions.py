@@ -169,7 +169,7 @@ class Sessions:
     def _forgives(self, held: RefreshClaims, family: Family, now: datetime) -> bool:
         if not family.forgives(held.generation, at=now, grace=self.grace, unconfirmed_grace=self.unconfirmed_grace):
             return False
-        run = family.late_in_a_row(held.generation, at=now, grace=self.grace)
+        run = family.late_in_a_row(at=now, grace=self.grace)
         if run > LATE_IN_A_ROW:
             return False
         if run and family.late_generation != family.generation:

@@ -51,13 +51,14 @@ class Family:
             return unused or at < self.rotated_at + grace
         return generation == self.generation - 2 and at < self.previous_rotated_at + grace
 
-    def late_in_a_row(self, generation: int, *, at: datetime, grace: timedelta) -> int:
+    def late_in_a_row(self, *, at: datetime, grace: timedelta) -> int:
         """Return for how many generations in a row, with the current one, the parent has come back after the *grace*.
 
-        0 for a token that comes back within it: tabs may race at every trade.
+        To be asked of a token that is forgiven: after the grace that is the parent. 0 within it, since tabs may race at
+        every trade.
         (docs/decisions/0018-late-returns-in-a-row.md)
         """
-        if generation != self.generation - 1 or at < self.rotated_at + grace:
+        if at < self.rotated_at + grace:
             return 0
         if self.late_generation == self.generation:
             return self.late_run
