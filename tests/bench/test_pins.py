@@ -15,10 +15,11 @@ from gerbang_bench.benches import HASHING, Bench
 from gerbang_bench.environments import Executed
 from gerbang_bench.measuring import Counted, Counts, Trace, count, trace
 from gerbang_bench.reports import BUDGETS, page, targets
+from sam_deploy import this_machine
 
 from tests.bench.test_scenarios import FUNCTIONS
 from tests.bench.timed import TIMED
-from tests.build.artefacts import build_for, this_machine
+from tests.build.artefacts import build_for
 
 SIGNING_IN: Final = frozenset({"api/auth/login", "auth/login_with_email_password", "auth/verify_legacy_password"})
 MAILING: Final = frozenset(

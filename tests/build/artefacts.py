@@ -2,7 +2,6 @@
 
 import io
 import os
-import platform
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 
 import pytest
 from gerbang_local.template import Template
+from sam_deploy import this_machine
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -47,11 +47,6 @@ class Build:
     def path(self) -> list[str]:
         """What the layers add to sys.path."""
         return [str(layer / "python") for layer in self.layers.values()]
-
-
-def this_machine() -> str:
-    """Return this machine's architecture, as Lambda names it."""
-    return "x86_64" if platform.machine() == "x86_64" else "arm64"
 
 
 def build_for(architecture: str) -> Build:

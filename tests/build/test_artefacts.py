@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sam_deploy import this_machine
 
 from tests.build.artefacts import (
     ARCHITECTURES,
@@ -16,7 +17,6 @@ from tests.build.artefacts import (
     Build,
     build_for,
     files,
-    this_machine,
     unpacked_bytes,
     zipped_bytes,
 )

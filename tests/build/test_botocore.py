@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import trim
+from sam_deploy import this_machine
 
-from tests.build.artefacts import build_for, this_machine
+from tests.build.artefacts import build_for
 
 pytestmark = pytest.mark.build
 

@@ -16,8 +16,9 @@ from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 from gerbang_local.mailbox import Mailbox
 from moto.server import ThreadedMotoServer
 from moto.sesv2.responses import SESV2Response
+from sam_deploy import this_machine
 
-from tests.build.artefacts import build_for, this_machine
+from tests.build.artefacts import build_for
 from tests.deploy.doors import Doors
 from tests.deploy.lambda_runtime import FunctionFailed, Mounts, RunningFunction
 from tests.deploy.stacks import ROOT, Stack, created_stack, written

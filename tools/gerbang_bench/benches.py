@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import dynamodb_local
 from gerbang_local.google import LOCAL_CLIENT_ID
+from sam_deploy import this_machine
 
 from gerbang_bench import builds, scenarios, traffic
 from gerbang_bench.builds import Build, BuiltFunction
@@ -124,7 +125,7 @@ def started(
         scratch = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent, prefix="bench-"))).resolve()
         core = stack.enter_context(a_core())
         progress("laying out the build")
-        overrides = {"Architecture": builds.this_machine(), "GoogleClientIds": LOCAL_CLIENT_ID}
+        overrides = {"Architecture": this_machine(), "GoogleClientIds": LOCAL_CLIENT_ID}
         build = Build(folder, scratch, overrides)
         functions = build.functions()
         if unknown := sorted(set(only) - set(functions)):

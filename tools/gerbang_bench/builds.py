@@ -3,7 +3,6 @@
 import compileall
 import importlib.metadata
 import os
-import platform
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,11 +47,6 @@ class BuiltFunction:
     handler: str
     environment: Mapping[str, str]
     memory_mb: int
-
-
-def this_machine() -> str:
-    """Return this machine's architecture, as Lambda names it."""
-    return "x86_64" if platform.machine() == "x86_64" else "arm64"
 
 
 class Build:

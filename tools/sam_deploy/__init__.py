@@ -1,1 +1,8 @@
 """`make build` and `make deploy`: SAM CLI, so that what is deployed was built for the processors it is deployed on."""
+
+import platform
+
+
+def this_machine() -> str:
+    """Return this machine's architecture, as Lambda names it."""
+    return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"

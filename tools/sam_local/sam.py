@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Final, Self
 
 import yaml
 from gerbang_local.options import Options
+from sam_deploy import this_machine
 
 from sam_local.stand_ins import HOST, StandIns
 
@@ -21,8 +21,7 @@ _BUILT: Final = ".aws-sam/local"
 _END_SECONDS: Final = 30.0
 """SAM CLI removes its containers when it is told to end."""
 
-ARCHITECTURE: Final = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
-IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
+IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{this_machine()}"
 """The runtime's image, as SAM CLI calls it."""
 
 
@@ -128,7 +127,7 @@ def _is_guarded(event: dict[str, Any]) -> bool:
 
 
 def _overrides(options: Options) -> list[str]:
-    chosen = {"Architecture": ARCHITECTURE, **options.parameters}
+    chosen = {"Architecture": this_machine(), **options.parameters}
     return ["--parameter-overrides", *(f"ParameterKey={name},ParameterValue={value}" for name, value in chosen.items())]
 
 
