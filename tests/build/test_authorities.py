@@ -12,8 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type  # pyright: ignore[reportPrivateUsage]
 from cryptography.x509.oid import NameOID
-
-from tests.certificates import self_signed
+from gerbang_bench.certificates import self_signed
 
 LOCALHOST = x509.DNSName("localhost")
 

@@ -16,8 +16,9 @@ from botocore.handlers import BUILTIN_HANDLERS
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.session import get_session
 from gerbang.storage import clients
+from gerbang_bench.certificates import self_signed
 
-from tests.certificates import self_signed
+pytestmark = pytest.mark.usefixtures("fresh_clients")
 
 
 class Tables(BaseHTTPRequestHandler):
@@ -47,20 +48,6 @@ def serving(chain: Path) -> Iterator[int]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have clients made anew, in this test and after it."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    made = (clients._made, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
-    for cached in made:
-        cached.cache_clear()
-    yield
-    for cached in made:
-        cached.cache_clear()
 
 
 def list_tables(host: str, port: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -19,18 +19,15 @@ ROUND_TRIPS: Final = 3
 HASH_SECONDS: Final = 2.0
 """For a hash of the highest cost there is, and all else that is computed."""
 
+pytestmark = pytest.mark.usefixtures("fresh_clients")
+
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoStore]:
     """A database that takes connections and requests and says nothing."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
         yield DynamoStore(clients.client("dynamodb"))
-        clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 def test_as_many_silences_as_a_request_may_meet_end_before_the_function_does(silent: DynamoStore) -> None:

@@ -15,6 +15,8 @@ from gerbang.storage import clients
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Key
 
+pytestmark = pytest.mark.usefixtures("fresh_clients")
+
 NOBODY: Final = Key("Users", "USER#nobody")
 AT_ONCE: Final = 5
 """As many connections as a sign-in opens while its function starts (`runtime.password_sign_in`)."""
@@ -68,17 +70,6 @@ def serving(database: Database) -> Iterator[int]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have clients made anew, in this test and after it."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
-    yield
-    clients._made.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 def test_every_call_is_answered_though_all_connections_have_died_in_a_freeze(monkeypatch: pytest.MonkeyPatch) -> None:

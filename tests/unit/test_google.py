@@ -44,8 +44,7 @@ from gerbang.google import (
     read_key_set,
 )
 from gerbang.storage.clients import trust
-
-from tests.certificates import self_signed
+from gerbang_bench.certificates import self_signed
 
 NOON = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)
 WEB = "1234-web.apps.googleusercontent.com"

@@ -17,9 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from ipaddress import IPv4Address
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Self
@@ -27,12 +25,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import botocore.httpsession
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gerbang_bench.builds import ROOT
+from gerbang_bench.certificates import self_signed
 
 _READS: Final = frozenset({"BatchGetItem", "GetItem", "Query", "TransactGetItems"})
 _DYNAMODB: Final = "DynamoDB_20120810"
@@ -124,9 +119,9 @@ class StandIns:
 
     def __enter__(self) -> Self:
         """Make a certificate and listen."""
-        _make_certificate(self._scratch)
+        chain = _make_certificate(self._scratch)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._scratch / "localhost.pem")
+        context.load_cert_chain(chain)
         self._thread.start()
         listening = asyncio.start_server(self._converse, "127.0.0.1", 0, ssl=context)
         self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
@@ -260,30 +255,12 @@ def consumed(operation: str, asked: Mapping[str, Any], status: int, answer: byte
             return 0.0, 0.0
 
 
-def _make_certificate(scratch: Path) -> None:
-    """Write a certificate for this machine with its key, and botocore's authorities with it, as the layer has them."""
+def _make_certificate(scratch: Path) -> Path:
+    """Write botocore's authorities and one of this machine's own, as the layer has them; return the latter's file."""
     scratch.mkdir(parents=True, exist_ok=True)
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (scratch / "localhost.pem").write_bytes(private + pem)
+    certificate, chain = self_signed(scratch)
     authorities = Path(botocore.httpsession.DEFAULT_CA_BUNDLE).read_bytes()
     bundle = scratch / "authorities.pem"
-    bundle.write_bytes(authorities + b"\n" + pem)
+    bundle.write_bytes(authorities + b"\n" + certificate.encode())
     subprocess.run([sys.executable, ROOT / "layers" / "dependencies" / "authorities.py", bundle], check=True)
+    return chain

@@ -1,17 +1,18 @@
-"""Certificates that only their own key vouches for, made as a test needs them."""
+"""Certificates that only their own key vouches for, made as AWS's stand-ins and tests need them."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-LOOPBACK = x509.IPAddress(ip_address("127.0.0.1"))
+LOOPBACK: Final = x509.IPAddress(ip_address("127.0.0.1"))
 
-THIS_MACHINE = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+THIS_MACHINE: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
 
 
 def self_signed(
@@ -27,7 +28,7 @@ def self_signed(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([valid_for]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     )
