@@ -11,10 +11,11 @@ from os import environ
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, override
 
 import botocore
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session, create_urllib3_context, where
 from botocore.session import Session, get_session
 from botocore.utils import EVENT_ALIASES, get_environ_proxies
@@ -67,6 +68,14 @@ class _Connections(URLLib3Session):
 
     def _setup_ssl_cert(self, conn: Any, _url: str, _verify: object) -> None:
         conn.cert_reqs = "CERT_REQUIRED"  # and no `ca_certs`, which would be read again for each connection
+
+    @override
+    def send(self, request: Any) -> Any:
+        try:
+            return super().send(request)
+        except ConnectionClosedError:  # as those that lie idle may have been: the next try is not to meet one (F34)
+            self.close()
+            raise
 
 
 def trust() -> ssl.SSLContext:
