@@ -49,7 +49,7 @@ sam-local: ## Serve the built functions in Lambda's containers (Docker): HOST= P
 	@exec $(PYTHON) -m sam_local start -- $(ARGS)
 
 .PHONY: sam-invoke
-sam-invoke: ## Invoke built functions with their events, in Lambda's containers: FUNCTION=LoginFunction, or every one
+sam-invoke: ## Invoke built functions with their events, in Lambda's containers: FUNCTION=ApiLoginFunction, or every one
 	@$(ENVIRONMENT) local test
 	@exec $(PYTHON) -m sam_local invoke $(FUNCTION) -- $(ARGS)
 

@@ -12,7 +12,7 @@ from gerbang.storage.dynamodb import DynamoStore, from_wire, to_wire
 from gerbang.storage.store import Action, CommitOutcome, Item, Key, Outcome, Store
 
 from tests.deployment import TABLES, Deployment
-from tests.fakes import HeldClock, HeldSecret, MemoryStore, Numbers, RecordingJournal, SequenceIds
+from tests.fakes import FakeClock, FakeSecret, MemoryStore, Numbers, RecordingLog, SequenceIds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -96,18 +96,18 @@ def store(database: Database) -> Store:
 
 
 @pytest.fixture
-def clock() -> HeldClock:
-    return HeldClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def journal() -> RecordingJournal:
-    return RecordingJournal()
+def log() -> RecordingLog:
+    return RecordingLog()
 
 
 @pytest.fixture
-def secret() -> HeldSecret:
-    return HeldSecret()
+def secret() -> FakeSecret:
+    return FakeSecret()
 
 
 @pytest.fixture
@@ -125,24 +125,24 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-def deployment(database: Database, clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
+def deployment(database: Database, clock: FakeClock, log: RecordingLog, secret: FakeSecret) -> Deployment:
     """Every service, on both databases in turn."""
-    return deployed_on(database, clock=clock, journal=journal, secret=secret)
+    return deployed_on(database, clock=clock, log_event=log, secret=secret)
 
 
 @pytest.fixture
-def deployment_in_memory(clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
+def deployment_in_memory(clock: FakeClock, log: RecordingLog, secret: FakeSecret) -> Deployment:
     """Every service, in memory only: for what no database could do differently."""
-    return deployed_on(in_memory(), clock=clock, journal=journal, secret=secret)
+    return deployed_on(in_memory(), clock=clock, log_event=log, secret=secret)
 
 
-def deployed_on(database: Database, *, clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
+def deployed_on(database: Database, *, clock: FakeClock, log_event: RecordingLog, secret: FakeSecret) -> Deployment:
     return Deployment(
         store=database.store,
         tables=database.tables,
         clock=clock,
         new_id=SequenceIds(),
         new_number=Numbers(),
-        journal=journal,
+        log_event=log_event,
         secret=secret,
     )

@@ -1,4 +1,4 @@
-"""Every service, wired as `gerbang.runtime` wires them, on whatever a test holds in the place of the world."""
+"""Every service, wired as `gerbang.container` wires them, on whatever a test holds in the place of the world."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -6,25 +6,25 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
-from gerbang.authorization import Authorizer
-from gerbang.bcrypt_sha256 import CHEAPEST_COST
-from gerbang.keys import Algorithm, Keys
-from gerbang.organizations import Organizations
-from gerbang.password_policy import PasswordPolicy
-from gerbang.passwords import Passwords
-from gerbang.proof import UnprovedAddress
-from gerbang.rate_limits import Limit, RateLimits, SignInGuard, SignInLimits
-from gerbang.registration import NewAccount, Registration
-from gerbang.sessions import Client, Sessions
-from gerbang.sign_in import Credentials, PasswordSignIn
+from gerbang.accounts.authorization import Authorizer
+from gerbang.accounts.organizations import Organizations
+from gerbang.accounts.registration import NewAccount, Registration
+from gerbang.accounts.sign_in import Credentials, PasswordSignIn
+from gerbang.accounts.verification import UnverifiedAddress
+from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard, SignInLimits
+from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
+from gerbang.passwords.hashing import Passwords
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.keys import Algorithm, Keys
+from gerbang.sessions.sessions import Client, Sessions
+from gerbang.sessions.tokens import Tokens
 from gerbang.storage.counters import CounterTable
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.store import Store
 from gerbang.storage.users import Name, User, UserTable
-from gerbang.tokens import Tokens
 
-from tests.fakes import HeldClock, HeldSecret, RecordingJournal
+from tests.fakes import FakeClock, FakeSecret, RecordingLog
 
 ISSUER: Final = "https://auth.example.com"
 AUDIENCE: Final = "authenticated"
@@ -61,7 +61,7 @@ class Choices:
     address: Limit = PER_ADDRESS
     account: Limit = PER_ACCOUNT
     registration: Limit = REGISTRATIONS
-    unproved: UnprovedAddress = UnprovedAddress.ACCEPTED
+    unverified: UnverifiedAddress = UnverifiedAddress.ACCEPTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +70,11 @@ class Deployment:
 
     store: Store
     tables: Mapping[str, str]
-    clock: HeldClock
+    clock: FakeClock
     new_id: Callable[[], str]
     new_number: Callable[[], int]
-    journal: RecordingJournal
-    secret: HeldSecret
+    log_event: RecordingLog
+    secret: FakeSecret
     choices: Choices = Choices()
 
     @cached_property
@@ -111,7 +111,7 @@ class Deployment:
             families=self.families,
             users=self.users,
             tokens=self.tokens,
-            journal=self.journal,
+            log_event=self.log_event,
             now=self.clock,
             new_id=self.new_id,
             lifetime=self.choices.lifetime,
@@ -151,7 +151,7 @@ class Deployment:
             rate_limits=self.rate_limits,
             limit=self.choices.registration,
             initial_credit=5000,
-            journal=self.journal,
+            log_event=self.log_event,
             now=self.clock,
             new_id=self.new_id,
             new_number=self.new_number,
@@ -164,8 +164,8 @@ class Deployment:
             sessions=self.sessions,
             passwords=self.passwords,
             guard=self.guard,
-            unproved=self.choices.unproved,
-            journal=self.journal,
+            unverified=self.choices.unverified,
+            log_event=self.log_event,
             now=self.clock,
         )
 

@@ -1,4 +1,4 @@
-"""What stands in for the world in tests: a store in memory, a clock that is held, ids in a row, a journal read back.
+"""What stands in for the world in tests: a store in memory, a clock that is held, ids in a row, a log read back.
 
 `MemoryStore` passes the same suite as `gerbang.storage.dynamodb.DynamoStore` (tests/storage/test_store.py).
 """
@@ -12,8 +12,8 @@ from itertools import count
 from threading import Barrier, Lock
 from typing import Final, override
 
-from gerbang.errors import DependencyUnavailable
-from gerbang.journal import Severity
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import Severity
 from gerbang.storage.secrets import SecretVersions
 from gerbang.storage.store import (
     Absent,
@@ -22,6 +22,7 @@ from gerbang.storage.store import (
     Change,
     CommitOutcome,
     Condition,
+    ConditionFailed,
     CopyOf,
     Delete,
     Differs,
@@ -36,7 +37,6 @@ from gerbang.storage.store import (
     Plus,
     Present,
     Put,
-    Refused,
     Store,
     Update,
     Value,
@@ -100,11 +100,11 @@ class MemoryStore:
         item = self._items.get(key)
         return None if item is None else dict(item)
 
-    def _refusal(self, action: Action) -> Refused | None:
+    def _refusal(self, action: Action) -> ConditionFailed | None:
         standing = self._items.get(action.key, {})
         if all(_holds(condition, standing) for condition in action.when):
             return None
-        return Refused(self._copy(action.key))
+        return ConditionFailed(self._copy(action.key))
 
     def _after(self, action: Action) -> dict[str, Value] | None:
         match action:
@@ -272,7 +272,7 @@ class MeanwhileStore(PassingStore):
         return do()
 
 
-class HeldClock:
+class FakeClock:
     """Shows the time that a test sets."""
 
     def __init__(self, at: datetime = datetime(2026, 1, 15, 12, tzinfo=UTC)) -> None:
@@ -318,12 +318,12 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingJournal:
+class RecordingLog:
     """Keeps what was noted."""
 
     notes: list[Note] = field(default_factory=list[Note])
 
-    def note(self, event: str, severity: Severity = Severity.ORDINARY, /, **fields: str | float) -> None:
+    def __call__(self, event: str, severity: Severity = Severity.INFO, /, **fields: str | float) -> None:
         self.notes.append(Note(event, severity, fields))
 
     @property
@@ -332,7 +332,7 @@ class RecordingJournal:
         return [note.event for note in self.notes]
 
 
-class HeldSecret:
+class FakeSecret:
     """A master secret that a test rotates, and makes unreadable."""
 
     def __init__(self, current: str = "first secret, 32 random bytes or so") -> None:

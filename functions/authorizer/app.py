@@ -1,7 +1,7 @@
 """The authorizer: who may call the deployment's other APIs, and in which organisation."""
 
-from gerbang import runtime
-from gerbang.contracts import authorizer
+from gerbang import container as runtime
+from gerbang.apis import authorizer
 
 authorize = runtime.authorizer()  # once per container
 

@@ -1,7 +1,8 @@
 """GET /.well-known/jwks.json and /auth/v1/.well-known/jwks.json: the keys that others verify access tokens with."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import jwks
+from gerbang import container as runtime
+from gerbang.apis import jwks
+from gerbang.http import edge
 
 tokens = runtime.tokens()  # once per container
 

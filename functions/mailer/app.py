@@ -1,7 +1,7 @@
 """The mailer: sends the mails that endpoints queued (SQS, partial batch failures)."""
 
-from gerbang import runtime
-from gerbang.contracts import mail_batch
+from gerbang import container as runtime
+from gerbang.mail import sqs_events as mail_batch
 
 mailer = runtime.mailer()  # once per container
 

@@ -1,7 +1,7 @@
 """Rotation of the master secret: Secrets Manager calls it for each of four steps."""
 
-from gerbang import runtime
-from gerbang.contracts import secret_rotation
+from gerbang import container as runtime
+from gerbang.sessions import rotation_events as secret_rotation
 
 rotation = runtime.rotation()  # once per container
 

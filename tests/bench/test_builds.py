@@ -14,9 +14,9 @@ Globals:
 Resources:
   UnderLayer: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: UnderLayer}}
   UpperLayer: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: UpperLayer}}
-  MeFunction:
+  ApiMeFunction:
     Type: AWS::Serverless::Function
-    Properties: {CodeUri: MeFunction, MemorySize: 1769, Layers: [!Ref UnderLayer, !Ref UpperLayer]}
+    Properties: {CodeUri: ApiMeFunction, MemorySize: 1769, Layers: [!Ref UnderLayer, !Ref UpperLayer]}
   Things: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: []}}
 """
 
@@ -29,7 +29,7 @@ def built(tmp_path: Path) -> Path:
         "UnderLayer/python/both.py": "under",
         "UnderLayer/python/under.py": "under",
         "UpperLayer/python/both.py": "upper",
-        "MeFunction/app.py": "",
+        "ApiMeFunction/app.py": "",
     }.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content)
@@ -41,7 +41,7 @@ def test_a_function_has_its_layers_over_each_other_and_its_own_settings(built: P
 
     mounted = {path.name: path.read_text() for path in (function.opt / "python").iterdir()}
     assert mounted == {"both.py": "upper", "under.py": "under"}
-    assert function.task == (built / "MeFunction").resolve()
+    assert function.task == (built / "ApiMeFunction").resolve()
     assert function.folder == "api/auth/me"
     assert function.memory_mb == 1769
     assert function.environment["COST"] == "10"
@@ -58,7 +58,7 @@ def test_tables_are_the_templates(built: Path, tmp_path: Path) -> None:
 
 
 def test_a_function_that_is_no_longer_in_the_source_asks_for_a_new_build(built: Path, tmp_path: Path) -> None:
-    (built / "template.yaml").write_text(TEMPLATE.replace("MeFunction:", "GoneFunction:"))
+    (built / "template.yaml").write_text(TEMPLATE.replace("ApiMeFunction:", "GoneFunction:"))
 
     with pytest.raises(NotBuilt, match=r"GoneFunction is no longer in template.yaml: build again"):
         Build(built, tmp_path / "scratch", {}).functions()

@@ -15,7 +15,7 @@ Parameters: {Architecture: {Type: String, Default: arm64}, GoogleClientIds: {Typ
 Globals: {Function: {Runtime: python3.13, Handler: app.handler, MemorySize: 512, Environment: {Variables: {A: b}}}}
 Resources:
   UnderLayer: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: UnderLayer}}
-  MeFunction: {Type: AWS::Serverless::Function, Properties: {CodeUri: MeFunction, Layers: [!Ref UnderLayer]}}
+  ApiMeFunction: {Type: AWS::Serverless::Function, Properties: {CodeUri: ApiMeFunction, Layers: [!Ref UnderLayer]}}
 """
 
 

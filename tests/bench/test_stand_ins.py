@@ -98,7 +98,7 @@ def test_a_secret_has_one_version(stand_ins: StandIns) -> None:
 def test_a_message_is_queued_and_a_mail_kept(stand_ins: StandIns) -> None:
     client = Client(stand_ins)
 
-    queued = client.call("AmazonSQS.SendMessage", {"MessageBody": "wish"})
+    queued = client.call("AmazonSQS.SendMessage", {"MessageBody": "job"})
     mailed = client.call("", {"Content": "text"}, "/v2/email/outbound-emails")
 
     assert queued[0] == mailed[0] == 200

@@ -96,7 +96,7 @@ def driven() -> Iterator[Driven]:
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Driven]:
-    """A stack where addresses must be proved; only what is different there was called."""
+    """A stack where addresses must be verified; only what is different there was called."""
     with created_stack("gerbang-strict", RequireVerifiedEmail="true", PasswordHashCost="10") as stack:
         functions = WatchedFunctions(stack)
         proving_addresses(World(stack, Doors(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions))
@@ -118,7 +118,7 @@ def test_a_function_may_do_all_that_a_setting_has_it_do(strict: Driven) -> None:
 def test_a_function_does_all_that_a_setting_allows_it(driven: Driven, strict: Driven) -> None:
     added = Counter(strict.granted()) - Counter(driven.granted())
 
-    assert list(added.elements()) == ["RegisterFunction: sqs:SendMessage"]
+    assert list(added.elements()) == ["ApiRegisterFunction: sqs:SendMessage"]
     assert [line for line in strict.unused() if line.partition(" on ")[0] in added] == []
 
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from gerbang.journal import metric_name
-from gerbang.one_time_codes import REMEMBERED
+from gerbang.core.log import metric_name
+from gerbang.mail.codes import REMEMBERED
 from gerbang.storage.clients import CONNECT_SECONDS, READ_SECONDS, TRIES
 
 from tests.deploy.resource_handlers import client
@@ -94,8 +94,11 @@ def test_outputs_say_where_things_are(stack: Stack) -> None:
     assert outputs["MailDeadLetterQueueUrl"] == stack.ids["MailDeadLetterQueue"]
     assert outputs["AlarmTopicArn"] == stack.ids["AlarmTopic"]
     assert outputs["DashboardUrl"].endswith(f"/{stack.ids['Dashboard']}")
-    assert outputs["TokenIssuer"] == stack.function("LoginFunction")["Environment"]["Variables"]["TOKEN_ISSUER"]
-    assert outputs["PublishableKey"] == stack.function("TokenFunction")["Environment"]["Variables"]["PUBLISHABLE_KEY"]
+    assert outputs["TokenIssuer"] == stack.function("ApiLoginFunction")["Environment"]["Variables"]["TOKEN_ISSUER"]
+    assert (
+        outputs["PublishableKey"]
+        == stack.function("SupabaseTokenFunction")["Environment"]["Variables"]["PUBLISHABLE_KEY"]
+    )
 
 
 def test_what_can_be_tagged_has_its_stage(stack: Stack) -> None:
@@ -266,7 +269,7 @@ def test_a_function_ends_before_whoever_waits_for_it_gives_up(stack: Stack, name
 
 
 def test_functions_have_all_settings_resolved(stack: Stack) -> None:
-    variables = stack.function("LoginFunction")["Environment"]["Variables"]
+    variables = stack.function("ApiLoginFunction")["Environment"]["Variables"]
 
     assert variables["USERS_TABLE"] == stack.ids["Users"]
     assert variables["MASTER_SECRET"] == stack.ids["MasterSecret"]
@@ -284,7 +287,7 @@ def test_the_longest_settings_still_fit_into_a_functions_environment() -> None:
     }
 
     with created_stack("gerbang-longest", **longest) as made:
-        variables = made.function("LoginFunction")["Environment"]["Variables"]
+        variables = made.function("ApiLoginFunction")["Environment"]["Variables"]
 
     names_of_a_longer_stack = 12 * len("gerbang-production-eu")
     size = sum(len(name) + len(value.encode()) for name, value in variables.items())
@@ -300,8 +303,8 @@ def longest_of(parameter: dict[str, Any] | Any) -> int | None:
 
 
 def test_no_concurrency_is_reserved_unless_asked_for(stack: Stack) -> None:
-    properties = transformed()["Resources"]["LoginFunction"]["Properties"]
-    reserved = client("lambda").get_function_concurrency(FunctionName=stack.ids["LoginFunction"])
+    properties = transformed()["Resources"]["ApiLoginFunction"]["Properties"]
+    reserved = client("lambda").get_function_concurrency(FunctionName=stack.ids["ApiLoginFunction"])
 
     assert properties["ReservedConcurrentExecutions"]["Fn::If"][2] == {"Ref": "AWS::NoValue"}
     assert reserved.get("ReservedConcurrentExecutions") is None
@@ -450,7 +453,7 @@ def test_mail_that_waits_is_noticed(stack: Stack, alarm: str, queue: str) -> Non
 
 @pytest.mark.parametrize("event", ["refresh_token_reused", "password_hash_unusable", "mail_refused"])
 def test_an_event_that_somebody_has_to_look_at_is_noticed(stack: Stack, event: str) -> None:
-    variables = stack.function("LoginFunction")["Environment"]["Variables"]
+    variables = stack.function("ApiLoginFunction")["Environment"]["Variables"]
 
     [alarm] = [one for one in alarms_of(stack).values() if one["MetricName"] == metric_name(event)]
 
@@ -512,7 +515,7 @@ def updated() -> Iterator[tuple[dict[str, str], Stack]]:
 def test_an_update_changes_settings_in_place(updated: tuple[dict[str, str], Stack]) -> None:
     before, stack = updated
 
-    variables = stack.function("LoginFunction")["Environment"]["Variables"]
+    variables = stack.function("ApiLoginFunction")["Environment"]["Variables"]
 
     assert stack.ids == before
     assert variables["ACCESS_TOKEN_SECONDS"] == "600"
@@ -524,7 +527,7 @@ def test_an_update_reaches_tables_logs_and_the_api(updated: tuple[dict[str, str]
     _, stack = updated
 
     table = client("dynamodb").describe_table(TableName=stack.ids["Users"])["Table"]
-    [group] = client("logs").describe_log_groups(logGroupNamePrefix=stack.ids["LoginLogs"])["logGroups"]
+    [group] = client("logs").describe_log_groups(logGroupNamePrefix=stack.ids["ApiLoginLogs"])["logGroups"]
     api = client("apigatewayv2").get_api(ApiId=stack.ids["Api"])
 
     assert table["DeletionProtectionEnabled"] is True
@@ -537,7 +540,7 @@ def test_an_update_keeps_the_secrets(updated: tuple[dict[str, str], Stack]) -> N
 
     versions = client("secretsmanager").list_secret_version_ids(SecretId=before["MasterSecret"])["Versions"]
 
-    assert stack.function("LoginFunction")["Environment"]["Variables"]["MASTER_SECRET"] == before["MasterSecret"]
+    assert stack.function("ApiLoginFunction")["Environment"]["Variables"]["MASTER_SECRET"] == before["MasterSecret"]
     assert len(versions) == 1
 
 

@@ -94,7 +94,7 @@ def everything(world: World) -> None:
 
 
 def proving_addresses(world: World) -> None:
-    """Register where nobody signs in before their address is proved, and prove it."""
+    """Register where nobody signs in before their address is verified, and prove it."""
     mira = world.person()
     refused = world.doors.post("/api/auth/login", {"email": mira["email"], "password": PASSWORD})
     assert refused.status == 403

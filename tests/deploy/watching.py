@@ -138,7 +138,7 @@ def _stack_of(function: Function) -> LocalStack:
 
 @contextmanager
 def _init_as_on_lambda() -> Iterator[None]:
-    """Have `gerbang.init` warm what it warms on Lambda, which takes calls to AWS; undo what it does to this process."""
+    """Have `gerbang.core.init` warm up as on Lambda, which takes calls to AWS; undo what it does to this process."""
     os.environ["AWS_LAMBDA_RUNTIME_API"] = "none"
     try:
         yield

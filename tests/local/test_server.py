@@ -66,8 +66,8 @@ STACK = """
       Wish:
         Type: AWS::Serverless::Function
         Properties:
-          CodeUri: functions/wish
-          Events: { Post: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: POST, Path: /wish } } }
+          CodeUri: functions/job
+          Events: { Post: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: POST, Path: /job } } }
       Mailer:
         Type: AWS::Serverless::Function
         Properties:
@@ -111,7 +111,7 @@ FILES = {
         def handler(event, context):
             raise RuntimeError("this is the traceback")
         """,
-    "functions/wish/app.py": """
+    "functions/job/app.py": """
         import os
         import botocore.session
         queue = os.environ["QUEUE"]
@@ -219,7 +219,7 @@ def eventually(condition: Callable[[], bool], *, seconds: float = 2.0) -> bool:
 
 
 def test_a_mail_sent_through_queue_and_mailer_is_in_the_mailbox_within_a_second(service: Served) -> None:
-    assert ask(service, "/wish", "ada@example.com") == (202, "")
+    assert ask(service, "/job", "ada@example.com") == (202, "")
 
     assert eventually(lambda: len(ask(service, "/_local/mailbox.json")[1]) == 1, seconds=1.0)
     [mail] = ask(service, "/_local/mailbox.json")[1]

@@ -19,12 +19,13 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.dynamodb import BATCH_TRIES, CONFLICT_PAUSE_SECONDS, CONFLICT_TRIES, DynamoStore
 from gerbang.storage.store import (
     Absent,
     AnyOf,
     Change,
+    ConditionFailed,
     CopyOf,
     Delete,
     Equal,
@@ -36,7 +37,6 @@ from gerbang.storage.store import (
     Plus,
     Present,
     Put,
-    Refused,
     Update,
     Written,
 )
@@ -158,7 +158,7 @@ def test_a_conflict_beside_a_failed_condition_is_a_failed_condition(patient: Pat
 
     refusals = patient.store.commit(*(Put(Key("Users", f"USER#{n}"), {}) for n in range(4)))
 
-    assert refusals == (None, Refused({"pk": "USER#1", "generation": 2}), None, None)
+    assert refusals == (None, ConditionFailed({"pk": "USER#1", "generation": 2}), None, None)
     assert len(patient.wire.sent) == 1
 
 
@@ -341,7 +341,7 @@ def test_a_refusal_reads_the_item_from_the_answer_and_asks_nothing_more(patient:
     """D4."""
     patient.wire.script = [error("ConditionalCheckFailedException", Item=ON_THE_WIRE)]
 
-    assert CALLS["update"](patient.store) == Refused({"pk": "USER#1", "generation": 2})
+    assert CALLS["update"](patient.store) == ConditionFailed({"pk": "USER#1", "generation": 2})
 
     (sent,) = patient.wire.sent
     assert sent.body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"

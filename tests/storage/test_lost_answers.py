@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from gerbang.password_policy import PasswordPolicy
-from gerbang.registration import EmailTaken
-from gerbang.sessions import SessionEnded, SignedIn
+from gerbang.accounts.registration import EmailTaken
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import SessionEnded, SignedIn
 
 from tests.conftest import Database, TidyStore, deployed_on
 from tests.deployment import ALICE, HOME, Choices, Deployment, by_email
-from tests.fakes import HeldClock, HeldSecret, RecordingJournal
+from tests.fakes import FakeClock, FakeSecret, RecordingLog
 from tests.wire_faults import Step, Wire, cancelled, error, let_through, on_the_wire_of
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def wire(dynamodb_client: "DynamoDBClient", sleepless: list[float]) -> Iterator[
 
 @pytest.fixture
 def deployment(
-    wire: Wire, dynamodb_tables: "Mapping[str, str]", clock: HeldClock, journal: RecordingJournal, secret: HeldSecret
+    wire: Wire, dynamodb_tables: "Mapping[str, str]", clock: FakeClock, log: RecordingLog, secret: FakeSecret
 ) -> Iterator[Deployment]:
-    """Every service, forgiving nothing: what is told apart here is told apart by the turn alone."""
+    """Every service, forgiving nothing: what is told apart here is told apart by the nonce alone."""
     store = TidyStore(wire.client)
-    built = deployed_on(Database(store, dynamodb_tables, store.items), clock=clock, journal=journal, secret=secret)
+    built = deployed_on(Database(store, dynamodb_tables, store.items), clock=clock, log_event=log, secret=secret)
     nothing = Choices().grace * 0
     yield replace(built, choices=Choices(grace=nothing, unconfirmed_grace=nothing))
     wire.script = [let_through]
@@ -96,7 +96,7 @@ def test_signing_in(deployment: Deployment, wire: Wire, name: str) -> None:
 
 
 @each_fault
-def test_refreshing(deployment: Deployment, wire: Wire, journal: RecordingJournal, name: str) -> None:
+def test_refreshing(deployment: Deployment, wire: Wire, log: RecordingLog, name: str) -> None:
     """F9."""
     held = [deployment.sessions.open(deployment.register(ALICE), HOME, "password")]
 
@@ -109,7 +109,7 @@ def test_refreshing(deployment: Deployment, wire: Wire, journal: RecordingJourna
     assert len(traded) == 2
     standing = deployment.sessions.authenticate(held[-1].tokens.access_token)
     assert standing.family.generation == len(held)
-    assert "refresh_forgiven" not in journal.events
+    assert "refresh_forgiven" not in log.events
 
 
 @each_fault

@@ -5,12 +5,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang.clock import to_epoch
+from gerbang.core.clock import to_epoch
 from gerbang.storage.codes import Code, CodePurpose, CodeTable
 from gerbang.storage.resets import Reset, ResetTable
 
 from tests.conftest import Database
-from tests.fakes import HeldClock, at_once
+from tests.fakes import FakeClock, at_once
 
 SECOND = timedelta(seconds=1)
 ACCOUNT = "00000001-0000-4000-8000-000000000001"
@@ -22,11 +22,11 @@ def resets(database: Database) -> ResetTable:
 
 
 @pytest.fixture
-def reset(clock: HeldClock) -> Reset:
+def reset(clock: FakeClock) -> Reset:
     return Reset(
         token_hash="hash of a token",
         epoch=3,
-        wish_id="wish-1",
+        job_id="job-1",
         issued_at_ms=1_000_000,
         expires_at=clock() + timedelta(minutes=30),
     )
@@ -34,14 +34,14 @@ def reset(clock: HeldClock) -> Reset:
 
 @pytest.fixture
 def later(reset: Reset) -> Reset:
-    return replace(reset, token_hash="hash of another", wish_id="wish-2", issued_at_ms=reset.issued_at_ms + 1)
+    return replace(reset, token_hash="hash of another", job_id="job-2", issued_at_ms=reset.issued_at_ms + 1)
 
 
 def standing(resets: ResetTable, user_id: str = ACCOUNT) -> Reset | None:
     return resets.read(resets.store.get(resets.key(user_id)))
 
 
-def spend(resets: ResetTable, reset: Reset, clock: HeldClock) -> bool:
+def spend(resets: ResetTable, reset: Reset, clock: FakeClock) -> bool:
     return resets.store.commit(resets.spending(ACCOUNT, reset, at=clock())) == ()
 
 
@@ -73,7 +73,7 @@ def test_a_later_wish_replaces_an_earlier_one_and_not_the_other_way_round(
 def test_of_wishes_of_the_same_millisecond_the_first_served_stays(resets: ResetTable, reset: Reset) -> None:
     resets.replace(ACCOUNT, reset)
 
-    assert not resets.replace(ACCOUNT, replace(reset, wish_id="wish-2"))
+    assert not resets.replace(ACCOUNT, replace(reset, job_id="job-2"))
 
     assert standing(resets) == reset
 
@@ -88,14 +88,14 @@ def test_the_same_wish_again_is_as_good_as_once(resets: ResetTable, reset: Reset
 
 
 def test_of_wishes_at_once_the_latest_is_left(resets: ResetTable, reset: Reset) -> None:
-    wishes = [replace(reset, wish_id=f"wish-{n}", issued_at_ms=reset.issued_at_ms + n) for n in range(20)]
+    jobs = [replace(reset, job_id=f"job-{n}", issued_at_ms=reset.issued_at_ms + n) for n in range(20)]
 
-    at_once([partial(resets.replace, ACCOUNT, wish) for wish in wishes])
+    at_once([partial(resets.replace, ACCOUNT, job) for job in jobs])
 
-    assert standing(resets) == wishes[-1]
+    assert standing(resets) == jobs[-1]
 
 
-def test_a_reset_is_spent_once(resets: ResetTable, reset: Reset, clock: HeldClock) -> None:
+def test_a_reset_is_spent_once(resets: ResetTable, reset: Reset, clock: FakeClock) -> None:
     resets.replace(ACCOUNT, reset)
 
     assert spend(resets, reset, clock)
@@ -104,14 +104,14 @@ def test_a_reset_is_spent_once(resets: ResetTable, reset: Reset, clock: HeldCloc
     assert standing(resets) is None
 
 
-def test_of_twenty_who_spend_a_reset_at_once_one_does(resets: ResetTable, reset: Reset, clock: HeldClock) -> None:
+def test_of_twenty_who_spend_a_reset_at_once_one_does(resets: ResetTable, reset: Reset, clock: FakeClock) -> None:
     resets.replace(ACCOUNT, reset)
 
     assert at_once([lambda: spend(resets, reset, clock)] * 20).count(True) == 1
 
 
 def test_a_reset_cannot_be_spent_once_another_has_taken_its_place(
-    resets: ResetTable, reset: Reset, later: Reset, clock: HeldClock
+    resets: ResetTable, reset: Reset, later: Reset, clock: FakeClock
 ) -> None:
     resets.replace(ACCOUNT, reset)
     resets.replace(ACCOUNT, later)
@@ -122,7 +122,7 @@ def test_a_reset_cannot_be_spent_once_another_has_taken_its_place(
 
 
 def test_a_reset_that_ttl_has_not_swept_yet_cannot_be_spent(  # F35
-    resets: ResetTable, reset: Reset, clock: HeldClock
+    resets: ResetTable, reset: Reset, clock: FakeClock
 ) -> None:
     resets.replace(ACCOUNT, reset)
     clock.at = reset.expires_at
@@ -133,12 +133,12 @@ def test_a_reset_that_ttl_has_not_swept_yet_cannot_be_spent(  # F35
     assert spend(resets, reset, clock)
 
 
-def test_resets_and_codes_share_a_table_and_do_not_meet(resets: ResetTable, reset: Reset, clock: HeldClock) -> None:
+def test_resets_and_codes_share_a_table_and_do_not_meet(resets: ResetTable, reset: Reset, clock: FakeClock) -> None:
     codes = CodeTable(resets.store, resets.table)
     code = Code(
         code_hash="hash of a code",
         purpose=CodePurpose.SIGN_IN,
-        wish_id="wish-1",
+        job_id="job-1",
         issued_at_ms=reset.issued_at_ms,
         expires_at=clock() + timedelta(minutes=10),
     )

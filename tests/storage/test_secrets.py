@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.secrets import Secret, SecretVersions
 
 SINCE = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage import clients
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Key

@@ -10,14 +10,14 @@ from threading import Barrier, Thread
 from typing import Final, override
 
 import pytest
-from gerbang.beside import all_beside
+from gerbang.core.concurrency import run_concurrently
 from gerbang.storage import clients
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Key
 
 pytestmark = pytest.mark.usefixtures("fresh_clients")
 
-NOBODY: Final = Key("Users", "USER#nobody")
+NO_ACCOUNT: Final = Key("Users", "USER#nobody")
 AT_ONCE: Final = 5
 """As many connections as a sign-in opens while its function starts (`runtime.password_sign_in`)."""
 
@@ -77,12 +77,12 @@ def test_every_call_is_answered_though_all_connections_have_died_in_a_freeze(mon
     with serving(database) as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
         store = DynamoStore(clients.client("dynamodb"))
-        calls = [lambda: store.get(NOBODY)] * AT_ONCE
-        all_beside(calls)
+        calls = [lambda: store.get(NO_ACCOUNT)] * AT_ONCE
+        run_concurrently(*calls)
         assert len(database.open) == AT_ONCE
 
         database.thaw()
-        answers = [store.get(NOBODY), *all_beside(calls)]
+        answers = [store.get(NO_ACCOUNT), *run_concurrently(*calls)]
 
     assert answers == [None] * (1 + AT_ONCE)
     assert database.reset > 0

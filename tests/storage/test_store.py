@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import ClientError
-from gerbang.organizations import Role
+from gerbang.accounts.organizations import Role
 from gerbang.storage.store import (
     Absent,
     Action,
     AnyOf,
     Change,
     Condition,
+    ConditionFailed,
     CopyOf,
     Delete,
     Differs,
@@ -26,7 +27,6 @@ from gerbang.storage.store import (
     Plus,
     Present,
     Put,
-    Refused,
     Store,
     Update,
     Value,
@@ -198,7 +198,7 @@ def test_a_condition_that_does_not_hold_refuses_with_the_item(store: Store, key:
 
     outcome = store.write(Update(key, {"seen": 1}, (condition,)))
 
-    assert outcome == Refused({**NUMBERED, "pk": "USER#1"})
+    assert outcome == ConditionFailed({**NUMBERED, "pk": "USER#1"})
     assert store.get(key) == before
 
 
@@ -207,7 +207,7 @@ def test_a_condition_that_does_not_hold_refuses_with_the_item(store: Store, key:
 )
 def test_where_there_is_no_item_the_refusal_says_so(store: Store, key: Key, condition: Condition) -> None:
     for write in (Put(key, NUMBERED, (condition,)), Update(key, {"seen": 1}, (condition,)), Delete(key, (condition,))):
-        assert store.write(write) == Refused(None)
+        assert store.write(write) == ConditionFailed(None)
 
     assert store.get(key) is None
 
@@ -219,7 +219,7 @@ def test_all_of_several_conditions_must_hold(store: Store, key: Key) -> None:
     one = store.write(Update(key, {"seen": 2}, (Equal("number", 7), Less("number", 7))))
 
     assert isinstance(both, Written)
-    assert isinstance(one, Refused)
+    assert isinstance(one, ConditionFailed)
 
 
 def test_names_of_attributes_may_be_words_of_the_database(store: Store, key: Key) -> None:
@@ -246,7 +246,7 @@ def test_a_put_where_something_is_can_be_refused_and_changes_nothing(store: Stor
 
     second = store.write(Put(key, {"user_id": "second"}, (Absent("pk"),)))
 
-    assert second == Refused({"user_id": "first", "pk": "USER#1"})
+    assert second == ConditionFailed({"user_id": "first", "pk": "USER#1"})
     assert store.get(key) == {"user_id": "first", "pk": "USER#1"}
 
 
@@ -351,7 +351,7 @@ def test_a_refused_delete_carries_the_item_and_leaves_it(store: Store, key: Key)
 
     outcome = store.write(Delete(key, (Equal("user_id", "somebody else"),)))
 
-    assert outcome == Refused({"user_id": "owner", "pk": "USER#1"})
+    assert outcome == ConditionFailed({"user_id": "owner", "pk": "USER#1"})
     assert store.get(key) == {"user_id": "owner", "pk": "USER#1"}
 
 
@@ -427,7 +427,7 @@ def test_a_commit_refused_anywhere_does_nothing_and_says_where_in_order(
         Delete(far, (Present("pk"),)),
     )
 
-    assert refusals == (None, Refused({"pk": "USER#2", "user_id": "first"}), None, Refused(None))
+    assert refusals == (None, ConditionFailed({"pk": "USER#2", "user_id": "first"}), None, ConditionFailed(None))
     assert store.get_all(key, other, untouched, far) == (None, {"pk": "USER#2", "user_id": "first"}, None, None)
 
 
@@ -448,8 +448,8 @@ def test_an_action_of_any_kind_at_any_place_refuses_the_commit(
 
     refusals = store.commit(*actions)
 
-    expected: list[Refused | None] = [None, None]
-    expected.insert(position, Refused({**NUMBERED, "pk": "USER#1"}))
+    expected: list[ConditionFailed | None] = [None, None]
+    expected.insert(position, ConditionFailed({**NUMBERED, "pk": "USER#1"}))
     assert refusals == tuple(expected)
     assert store.get_all(key, *siblings) == ({**NUMBERED, "pk": "USER#1"}, None, None)
 
@@ -485,7 +485,7 @@ def test_of_fifty_puts_of_one_new_item_exactly_one_is_done(store: Store, key: Ke
 
     standing = store.get(key)
     assert outcomes.count(Written({})) == 1
-    assert outcomes.count(Refused(standing)) == RACERS - 1
+    assert outcomes.count(ConditionFailed(standing)) == RACERS - 1
     assert outcomes[int(str((standing or {})["user_id"]).removeprefix("racer "))] == Written({})
 
 
@@ -493,7 +493,7 @@ def test_of_fifty_moves_from_one_state_exactly_one_is_done(store: Store, key: Ke
     store.write(Put(key, {"generation": 1}))
 
     def move(racer: int) -> Callable[[], object]:
-        changes: dict[str, Change] = {"generation": Plus(1), "turn": f"racer {racer}"}
+        changes: dict[str, Change] = {"generation": Plus(1), "nonce": f"racer {racer}"}
         return lambda: store.write(Update(key, changes, (Equal("generation", 1),)))
 
     outcomes = at_once([move(racer) for racer in range(RACERS)])
@@ -501,7 +501,7 @@ def test_of_fifty_moves_from_one_state_exactly_one_is_done(store: Store, key: Ke
     standing = store.get(key) or {}
     assert standing["generation"] == 2
     assert [outcome for outcome in outcomes if isinstance(outcome, Written)] == [Written(standing)]
-    assert outcomes.count(Refused(standing)) == RACERS - 1
+    assert outcomes.count(ConditionFailed(standing)) == RACERS - 1
 
 
 def test_fifty_sums_at_once_are_all_counted(store: Store, key: Key) -> None:
@@ -540,5 +540,5 @@ def test_of_commits_that_share_one_item_exactly_one_is_done_and_the_others_leave
     standing = store.get(key)
     written = [item for item in store.get_all(*(own(racer) for racer in range(racers))) if item is not None]
     assert outcomes.count(()) == 1
-    assert outcomes.count((None, Refused(standing))) == racers - 1
+    assert outcomes.count((None, ConditionFailed(standing))) == racers - 1
     assert [item["pk"] for item in written] == [(standing or {})["user_id"]]

@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 
 import botocore.session
 import pytest
-from gerbang.identifiers import botlaunch_id
-from gerbang.sessions import SessionEnded
+from gerbang.core.identifiers import botlaunch_id
+from gerbang.sessions.sessions import SessionEnded
 from gerbang.storage.dynamodb import DynamoStore, from_wire
 from gerbang.storage.store import Item, Put
 from gerbang.storage.users import User
@@ -21,7 +21,7 @@ from moto import mock_aws
 
 from tests.conftest import Database, deployed_on
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
-from tests.fakes import HeldClock, HeldSecret, RecordingJournal
+from tests.fakes import FakeClock, FakeSecret, RecordingLog
 from tests.unit.test_accounts import join
 
 STACK: Final = "gerbang-production"
@@ -111,8 +111,8 @@ def database(stack: Mapping[str, str]) -> Database:
 
 
 @pytest.fixture
-def deployment(database: Database, clock: HeldClock, journal: RecordingJournal, secret: HeldSecret) -> Deployment:
-    return deployed_on(database, clock=clock, journal=journal, secret=secret)
+def deployment(database: Database, clock: FakeClock, log: RecordingLog, secret: FakeSecret) -> Deployment:
+    return deployed_on(database, clock=clock, log_event=log, secret=secret)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
     assert answer.status == DONE
     for fact in (
         f"account       {alice.user_id}  {botlaunch_id(alice.user_id)}  {alice.number}",
-        "e-mail        alice@example.com, nobody has proved it",
+        "e-mail        alice@example.com, nobody has verified it",
         "user name     alice",
         "state         active",
         "password      set",
@@ -299,7 +299,7 @@ def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
 ) -> None:
     """F45."""
     table = deployment.organizations.table
-    membership = table.leaving(str(alice.organization_id), deployment.register(BOB).user_id).key
+    membership = table.membership_deletion(str(alice.organization_id), deployment.register(BOB).user_id).key
     deployment.store.write(Put(membership, {"since": 0}))
     answered(monkeypatch, "yes\n")
 

@@ -13,10 +13,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, override
 
 import pytest
-from gerbang import legacy_passwords
-from gerbang.bcrypt_sha256 import CHEAPEST_COST, Verdict, is_current_format
-from gerbang.clock import Clock
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.clock import Clock
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.passwords import legacy as legacy_passwords
+from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST, Verdict, is_current_format
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Action, CommitOutcome, Store
 from gerbang.storage.users import Name, User, UserTable
@@ -28,7 +28,7 @@ from gerbang_import.reading import MOST_LINE_BYTES, Lines, Record, Refusal, Unre
 from gerbang_import.writing import BATCH, TRIES, Writer
 
 from tests.deployment import ALICE, HOME, TABLES, Deployment, by_email
-from tests.fakes import Call, Fault, FaultyStore, HeldClock, MemoryStore, Numbers, PassingStore, SequenceIds, at_once
+from tests.fakes import Call, FakeClock, Fault, FaultyStore, MemoryStore, Numbers, PassingStore, SequenceIds, at_once
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -90,7 +90,7 @@ def run_import(deployment: Deployment, tmp_path: Path) -> Import:
 
 
 @pytest.fixture
-def import_in_memory(clock: HeldClock, tmp_path: Path) -> Import:
+def import_in_memory(clock: FakeClock, tmp_path: Path) -> Import:
     return import_into(MemoryStore(), tmp_path, now=clock)
 
 
@@ -100,7 +100,7 @@ def import_into(
     *,
     table: str = TABLES["Users"],
     series: int = 1001,
-    now: Clock = HeldClock(),  # noqa: B008 - nobody sets it
+    now: Clock = FakeClock(),  # noqa: B008 - nobody sets it
     pause: Callable[[float], None] = lambda _: None,
 ) -> Import:
     new_number, users = Numbers(), UserTable(store, table)
@@ -159,7 +159,7 @@ def test_users_of_every_known_format_come_over_and_sign_in_once_with_the_old_has
         assert is_current_format(migrated.password_hash or "")
 
 
-def test_every_column_is_taken_over(import_in_memory: Import, clock: HeldClock) -> None:
+def test_every_column_is_taken_over(import_in_memory: Import, clock: FakeClock) -> None:
     header = ("id", "created_at", "locale", "email", "username", "name", "email_verified", "password_hash", "shoe_size")
     identity = ("3C662A10-D9B1-438C-BFA7-EAC70051F5AC", "2020-01-02T03:04:05+01:00", "id")
     row = (*identity, " Jane@Example.com ", "Jane.D", " Jané ", "true", STRONG, "38")
@@ -182,7 +182,7 @@ def test_every_column_is_taken_over(import_in_memory: Import, clock: HeldClock) 
     )
 
 
-def test_what_is_not_given_has_its_default(import_in_memory: Import, clock: HeldClock) -> None:
+def test_what_is_not_given_has_its_default(import_in_memory: Import, clock: FakeClock) -> None:
     import_in_memory(table_of(("jane@example.com", STRONG, "", ""), header=("email", "password_hash", "name", "id")))
 
     user = import_in_memory.find("jane@example.com")
@@ -191,7 +191,7 @@ def test_what_is_not_given_has_its_default(import_in_memory: Import, clock: Held
     assert user.number is not None
 
 
-def test_a_date_of_birth_in_the_future_becomes_today(import_in_memory: Import, clock: HeldClock) -> None:
+def test_a_date_of_birth_in_the_future_becomes_today(import_in_memory: Import, clock: FakeClock) -> None:
     import_in_memory(table_of(("a@example.com", STRONG, "2999-01-01"), header=("email", "password_hash", "created_at")))
 
     assert import_in_memory.find("a@example.com").created_at == clock()
@@ -481,7 +481,7 @@ def test_a_refusal_quotes_nothing_of_the_row(import_in_memory: Import) -> None:
 
 
 def test_many_reasons_are_given_at_once() -> None:
-    drafter = Drafter(now=HeldClock(), new_id=SequenceIds(), new_number=Numbers())
+    drafter = Drafter(now=FakeClock(), new_id=SequenceIds(), new_number=Numbers())
 
     refusal = drafter.draft(Record(7, {"email": 5, "username": "x"}))
 

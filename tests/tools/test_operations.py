@@ -18,10 +18,10 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
-from gerbang import runtime
-from gerbang.contracts import secret_rotation
-from gerbang.rotation import Rotation
-from gerbang.sessions import SessionEnded
+from gerbang import container as runtime
+from gerbang.sessions import rotation_events as secret_rotation
+from gerbang.sessions.rotation import Rotation
+from gerbang.sessions.sessions import SessionEnded
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
@@ -36,7 +36,7 @@ from moto.server import ThreadedMotoServer
 from tests.deploy.resource_handlers import client
 from tests.deploy.stacks import Stack, created_stack
 from tests.deployment import ALICE, BOB, HOME, by_email
-from tests.fakes import HeldClock, HeldSecret, RecordingJournal
+from tests.fakes import FakeClock, FakeSecret, RecordingLog
 from tests.tools import aws_cli
 from tests.unit.test_rotation import Environment
 
@@ -99,8 +99,8 @@ def rotating_as_aws_does(stack: Stack) -> Iterator[None]:
             history=SecretVersionHistory(lambda: client("secretsmanager"), secret_arn),
             new_secret=runtime.new_secret,
             tokens_with=lambda keys: replace(environment_of(stack).tokens, keys=keys),
-            journal=RecordingJournal(),
-            now=HeldClock(),
+            log_event=RecordingLog(),
+            now=FakeClock(),
         )
     )
 
@@ -164,11 +164,11 @@ def environment_of(stack: Stack) -> Environment:
     return Environment(
         store=DynamoStore(client("dynamodb")),
         tables={name: outputs[f"{name}Table"] for name in names},
-        clock=HeldClock(datetime.now(UTC)),
+        clock=FakeClock(datetime.now(UTC)),
         new_id=runtime.new_id,
         new_number=runtime.new_number,
-        journal=RecordingJournal(),
-        secret=HeldSecret(),
+        log_event=RecordingLog(),
+        secret=FakeSecret(),
         source=Secret(lambda: client("secretsmanager"), outputs["MasterSecretArn"]),
     )
 
@@ -199,7 +199,7 @@ def test_the_helpers_find_outputs_and_resources(shell: Shell) -> None:
 
 
 def test_failures_are_found_in_the_log(shell: Shell, stack: Stack) -> None:
-    logs, group = client("logs"), f"/aws/lambda/{stack.ids['LoginFunction']}"
+    logs, group = client("logs"), f"/aws/lambda/{stack.ids['ApiLoginFunction']}"
     logs.create_log_stream(logGroupName=group, logStreamName="1")
     line = {"timestamp": int(datetime.now(UTC).timestamp() * 1000), "message": '{"event": "unexpected_failure"}'}
     logs.put_log_events(logGroupName=group, logStreamName="1", logEvents=[line])
@@ -215,7 +215,7 @@ def test_accounts_are_looked_after(shell: Shell, functions: Environment) -> None
     user = mira(functions)
     assert user is not None
     assert (user.role_id, user.credit_balance, user.disabled_at, user.epoch) == (2, 5000, None, 2)
-    assert "mira@example.com, nobody has proved it" in said
+    assert "mira@example.com, nobody has verified it" in said
     with pytest.raises(SessionEnded):
         functions.sessions.authenticate(session.access_token)
 

@@ -10,20 +10,21 @@ from itertools import count, product
 from typing import Final
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.errors import DependencyUnavailable
-from gerbang.google_sign_in import GoogleSignIn
-from gerbang.guests import Guests
-from gerbang.mail import MailRefused, Mails, MailSettings, Message
-from gerbang.mail_queue import Locale, MailKind, MailWish
-from gerbang.mailer import Mailer
-from gerbang.mailing import MailDesk, MailLimits
-from gerbang.one_time_codes import CodeMaker, CodeSignIn
-from gerbang.password_change import PasswordChange, PasswordReset, ResetTokens
-from gerbang.password_policy import PasswordPolicy
-from gerbang.rate_limits import Limit
-from gerbang.registration import NewAccount
-from gerbang.sessions import Client, SignedIn
+from gerbang.accounts.code_sign_in import CodeSignIn
+from gerbang.accounts.google_sign_in import GoogleSignIn
+from gerbang.accounts.guests import Guests
+from gerbang.accounts.password_change import PasswordChange, PasswordReset
+from gerbang.accounts.registration import NewAccount
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.limits.rate_limits import Limit
+from gerbang.mail.codes import CodeMaker, ResetTokens
+from gerbang.mail.jobs import Locale, MailJob, MailKind
+from gerbang.mail.mailer import Mailer
+from gerbang.mail.messages import MailRejected, Mails, MailSettings, Message
+from gerbang.mail.service import MailLimits, MailService
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import Client, SignedIn
 from gerbang.storage.codes import CodeTable
 from gerbang.storage.resets import ResetTable
 from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
@@ -31,7 +32,7 @@ from gerbang.storage.users import User
 
 from tests.conftest import Database, deployed_on, in_memory
 from tests.deployment import BOB, Deployment
-from tests.fakes import Call, Fault, FaultyStore, HeldClock, HeldSecret, PassingStore, RecordingJournal
+from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, PassingStore, RecordingLog
 
 CODE_TRIES: Final = Limit(name="code-tries", attempts=5, window=timedelta(hours=1))
 RESETS: Final = Limit(name="reset", attempts=30, window=timedelta(hours=1))
@@ -52,16 +53,16 @@ in_memory_only: Final = pytest.mark.parametrize("database", ["memory"], indirect
 
 
 class RecordingQueue:
-    """Keeps wishes, until a test has them delivered; or is down."""
+    """Keeps jobs, until a test has them delivered; or is down."""
 
     def __init__(self) -> None:
-        self.wishes: list[MailWish] = []
+        self.jobs: list[MailJob] = []
         self.is_down = False
 
-    def enqueue(self, wish: MailWish) -> None:
+    def enqueue(self, job: MailJob) -> None:
         if self.is_down:
             raise DependencyUnavailable("queue")
-        self.wishes.append(wish)
+        self.jobs.append(job)
 
 
 class Fate(Enum):
@@ -91,7 +92,7 @@ class HeldOutbox:
         self.while_sending()
         fate = self.fates.pop(0) if self.fates else Fate.ACCEPTED
         if fate is Fate.REFUSED:
-            raise MailRefused("MessageRejected")
+            raise MailRejected("MessageRejected")
         if fate is Fate.NOT_SENT:
             raise DependencyUnavailable("SES")
         if fate is Fate.DIED_BEFORE:
@@ -136,12 +137,12 @@ class MailDeployment:
     base: Deployment
     queue: RecordingQueue
     outbox: HeldOutbox
-    wish_ids: Callable[[], str]
+    job_ids: Callable[[], str]
     code_tries: Limit = CODE_TRIES
     reset_limit: Limit = RESETS
     default_locale: str = "en"
-    wished_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    """When each wish was made that `wish` made."""
+    queued_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """When each job was made that `job` made."""
 
     def on(self, store: Store) -> "MailDeployment":
         """The same world, looked at through another store."""
@@ -174,18 +175,18 @@ class MailDeployment:
             mails=Mails(settings=MAIL_SETTINGS),
             outbox=self.outbox,
             default_locale=self.default_locale,
-            journal=self.base.journal,
+            log_event=self.base.log_event,
             now=self.base.clock,
         )
 
     @cached_property
-    def desk(self) -> MailDesk:
-        return MailDesk(
+    def mail_service(self) -> MailService:
+        return MailService(
             queue=self.queue,
             rate_limits=self.base.rate_limits,
             limits=MAIL_LIMITS,
-            journal=self.base.journal,
-            new_id=self.wish_ids,
+            log_event=self.base.log_event,
+            new_id=self.job_ids,
         )
 
     @cached_property
@@ -199,7 +200,7 @@ class MailDeployment:
             rate_limits=self.base.rate_limits,
             tries=self.code_tries,
             address_limit=self.base.choices.address,
-            journal=self.base.journal,
+            log_event=self.base.log_event,
             now=self.base.clock,
         )
 
@@ -211,7 +212,7 @@ class MailDeployment:
             sessions=self.base.sessions,
             rate_limits=self.base.rate_limits,
             limit=self.base.choices.registration,
-            journal=self.base.journal,
+            log_event=self.base.log_event,
             now=self.base.clock,
             new_id=self.base.new_id,
         )
@@ -225,7 +226,7 @@ class MailDeployment:
             rate_limits=self.base.rate_limits,
             limit=self.base.choices.registration,
             initial_credit=5000,
-            journal=self.base.journal,
+            log_event=self.base.log_event,
             now=self.base.clock,
             new_id=self.base.new_id,
             new_number=self.base.new_number,
@@ -242,8 +243,8 @@ class MailDeployment:
             rate_limits=self.base.rate_limits,
             limit=self.reset_limit,
             guard=self.base.guard,
-            desk=self.desk,
-            journal=self.base.journal,
+            mail_service=self.mail_service,
+            log_event=self.base.log_event,
             now=self.base.clock,
         )
 
@@ -256,8 +257,8 @@ class MailDeployment:
             sessions=self.base.sessions,
             passwords=self.base.passwords,
             guard=self.base.guard,
-            desk=self.desk,
-            journal=self.base.journal,
+            mail_service=self.mail_service,
+            log_event=self.base.log_event,
             now=self.base.clock,
         )
 
@@ -265,26 +266,26 @@ class MailDeployment:
         """Make an account the way a client does, and keep its first session."""
         return self.base.registration.register(new, ELSEWHERE, PasswordPolicy()).signed_in
 
-    def wish(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailWish:
-        """A wish, later than every one before it."""
+    def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
+        """A job, later than every one before it."""
         self.base.clock.advance(timedelta(seconds=1))
         asked = None if locale is None else Locale(locale)
-        wish = MailWish(wish_id=self.wish_ids(), kind=kind, email=email, locale=asked)
-        self.wished_at[wish.wish_id] = self.base.clock()
-        return wish
+        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=asked)
+        self.queued_at[job.job_id] = self.base.clock()
+        return job
 
-    def deliver(self, wish: MailWish) -> None:
-        """Deliver a wish, as the queue does: now, with the time at which it was made."""
-        self.mailer.deliver(wish, wished_at=self.wished_at.get(wish.wish_id, self.base.clock()))
+    def deliver(self, job: MailJob) -> None:
+        """Deliver a job, as the queue does: now, with the time at which it was made."""
+        self.mailer.deliver(job, queued_at=self.queued_at.get(job.job_id, self.base.clock()))
 
     def mailed_code(self, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_CODE) -> str:
         """Have a code mailed; return it."""
-        self.deliver(self.wish(kind, email))
+        self.deliver(self.job(kind, email))
         return code_in(self.outbox.last)
 
     def mailed_token(self, email: str = BOB.email) -> str:
         """Have a reset token mailed; return it."""
-        self.deliver(self.wish(MailKind.PASSWORD_RESET, email))
+        self.deliver(self.job(MailKind.PASSWORD_RESET, email))
         return token_in(self.outbox.last)
 
     def user(self, user_id: str) -> User:
@@ -303,13 +304,13 @@ def mailing(base: Deployment) -> MailDeployment:
     """A deployment with an empty queue and an empty outbox."""
     numbers = count(1)
     return MailDeployment(
-        base=base, queue=RecordingQueue(), outbox=HeldOutbox(), wish_ids=lambda: f"wish-{next(numbers):04d}"
+        base=base, queue=RecordingQueue(), outbox=HeldOutbox(), job_ids=lambda: f"job-{next(numbers):04d}"
     )
 
 
 def mailing_in_memory() -> MailDeployment:
     """A world of its own, in memory."""
-    return mailing(deployed_on(in_memory(), clock=HeldClock(), journal=RecordingJournal(), secret=HeldSecret()))
+    return mailing(deployed_on(in_memory(), clock=FakeClock(), log_event=RecordingLog(), secret=FakeSecret()))
 
 
 type Shape = tuple[str, tuple[tuple[str, str], ...]]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import pytest
-from gerbang.accounts import Accounts, AmbiguousName, ChangedMeanwhile, Departure, NoSuchAccount
-from gerbang.errors import DependencyUnavailable
-from gerbang.google_sign_in import GoogleSignIn, ProvedIdentity
-from gerbang.identifiers import USER, botlaunch_id, read_public_id
-from gerbang.organizations import NotAMember
-from gerbang.rate_limits import digest
-from gerbang.registration import EmailTaken
-from gerbang.sessions import SessionEnded, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.administration import Accounts, AmbiguousName, ChangedMeanwhile, Departure, NoSuchAccount
+from gerbang.accounts.google_sign_in import GoogleSignIn, VerifiedIdentity
+from gerbang.accounts.organizations import NotAMember
+from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.identifiers import USER, botlaunch_id, read_public_id
+from gerbang.limits.rate_limits import digest
+from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.codes import Code, CodePurpose, CodeTable
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.members import Member, MemberList
@@ -28,13 +28,13 @@ from hypothesis import strategies as st
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, REGISTRATIONS, Deployment, by_email
-from tests.fakes import Fault, FaultyStore, HeldClock
+from tests.fakes import FakeClock, Fault, FaultyStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-HELD: Final = HeldClock()
-NOBODY: Final = "00000000-0000-4000-8000-00000000ffff"
+HELD: Final = FakeClock()
+NO_ACCOUNT: Final = "00000000-0000-4000-8000-00000000ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ def test_an_account_is_found_by_whatever_it_is_called(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bob", "bob@example.com", "@", "a@b", NOBODY, botlaunch_id(NOBODY), "usr_", "usr_!", "17", "9" * 6000]
+    "text",
+    ["", "bob", "bob@example.com", "@", "a@b", NO_ACCOUNT, botlaunch_id(NO_ACCOUNT), "usr_", "usr_!", "17", "9" * 6000],
 )
 @pytest.mark.usefixtures("alice")
 def test_who_is_nobody_is_not_found(accounts: Accounts, text: str) -> None:
@@ -180,7 +181,7 @@ def test_ending_sessions_ends_all_and_lets_the_person_sign_in(
 
 
 def test_role_and_credit_change_and_the_session_goes_on(
-    deployment: Deployment, accounts: Accounts, alice: User, clock: HeldClock
+    deployment: Deployment, accounts: Accounts, alice: User, clock: FakeClock
 ) -> None:
     session = deployment.sign_in.sign_in(by_email(), HOME)
     user = accounts.find(alice.user_id)
@@ -237,7 +238,7 @@ def test_an_account_is_disabled_and_enabled_once(accounts: Accounts, alice: User
 
 
 def test_deleting_leaves_nothing_of_a_person_but_expiring_session_records(
-    deployment: Deployment, accounts: Accounts, database: Database, alice: User, clock: HeldClock
+    deployment: Deployment, accounts: Accounts, database: Database, alice: User, clock: FakeClock
 ) -> None:
     """ASVS 14.2.7; GDPR, article 17."""
     link_google(deployment)
@@ -265,12 +266,12 @@ def link_google(deployment: Deployment) -> None:
         rate_limits=deployment.rate_limits,
         limit=REGISTRATIONS,
         initial_credit=0,
-        journal=deployment.journal,
+        log_event=deployment.log_event,
         now=deployment.clock,
         new_id=deployment.new_id,
         new_number=deployment.new_number,
     )
-    google.sign_in(ProvedIdentity(subject="1081", email=ALICE.email, name="Alice"), HOME)
+    google.sign_in(VerifiedIdentity(subject="1081", email=ALICE.email, name="Alice"), HOME)
 
 
 def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:
@@ -279,13 +280,13 @@ def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:
         Code(
             code_hash="of a code",
             purpose=CodePurpose.SIGN_IN,
-            wish_id="wish",
+            job_id="job",
             issued_at_ms=1,
             expires_at=accounts.now(),
         ),
     )
     accounts.resets.replace(
-        user.user_id, Reset(token_hash="of a token", epoch=0, wish_id="wish", issued_at_ms=1, expires_at=accounts.now())
+        user.user_id, Reset(token_hash="of a token", epoch=0, job_id="job", issued_at_ms=1, expires_at=accounts.now())
     )
 
 
@@ -327,15 +328,15 @@ def test_an_organisation_that_others_belong_to_stays(deployment: Deployment, acc
 
 def join(organizations: OrganizationTable, organization_id: str, user_id: str) -> None:
     """Make somebody a member, as a product's own function does."""
-    key = organizations.leaving(organization_id, user_id).key
+    key = organizations.membership_deletion(organization_id, user_id).key
     organizations.store.write(Put(key, {"role": "CLIENT_MEMBER", "since": 0}))
 
 
 def test_a_guest_is_deleted_too(deployment: Deployment, accounts: Accounts, database: Database) -> None:
-    guest = User(user_id=NOBODY, name="", created_at=HELD(), updated_at=HELD(), is_anonymous=True)
+    guest = User(user_id=NO_ACCOUNT, name="", created_at=HELD(), updated_at=HELD(), is_anonymous=True)
     assert not deployment.store.commit(*deployment.users.creation(guest).values())
 
-    accounts.delete(accounts.find(NOBODY))
+    accounts.delete(accounts.find(NO_ACCOUNT))
 
     assert database.items("Users") == []
 
@@ -374,13 +375,13 @@ def test_an_organisation_s_members_are_listed_and_nobody_else(
     organizations = OrganizationTable(DynamoStore(dynamodb_client), table)
     for organization_id in ("org_1", "org_11"):
         organization = Organization(organization_id=organization_id, name="Acme", created_at=HELD())
-        owner = Membership(organization_id=organization_id, user_id=NOBODY, role="CLIENT_OWNER", since=HELD())
+        owner = Membership(organization_id=organization_id, user_id=NO_ACCOUNT, role="CLIENT_OWNER", since=HELD())
         for put in organizations.creation(organization, owner):
             organizations.store.write(put)
     join(organizations, "org_1", "another")
 
     assert set(MemberList(dynamodb_client, table).of("org_1")) == {
-        Member(user_id=NOBODY, role="CLIENT_OWNER"),
+        Member(user_id=NO_ACCOUNT, role="CLIENT_OWNER"),
         Member(user_id="another", role="CLIENT_MEMBER"),
     }
     assert MemberList(dynamodb_client, table).of("org_2") == ()

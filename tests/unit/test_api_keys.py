@@ -1,13 +1,13 @@
-"""gerbang.api_keys: whose an `apikey` is, the secret one read late and kept for five minutes."""
+"""gerbang.sessions.api_keys: whose an `apikey` is, the secret one read late and kept for five minutes."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from gerbang.api_keys import FRESH_FOR, ApiKeys, InvalidApiKey, KeyKind
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions.api_keys import FRESH_FOR, ApiKeys, InvalidApiKey, KeyKind
 
-from tests.fakes import HeldClock, at_once
+from tests.fakes import FakeClock, at_once
 
 PUBLISHABLE = "sb_publishable_0123456789"
 SECOND = timedelta(seconds=1)
@@ -34,7 +34,7 @@ def held() -> HeldKey:
 
 
 @pytest.fixture
-def keys(held: HeldKey, clock: HeldClock) -> ApiKeys:
+def keys(held: HeldKey, clock: FakeClock) -> ApiKeys:
     return ApiKeys(PUBLISHABLE, held, clock)
 
 
@@ -89,7 +89,7 @@ def test_whoever_shows_the_publishable_key_does_not_wait_for_the_secret_one(keys
 
 
 def test_the_secret_is_read_at_the_first_use_and_kept_for_five_minutes(
-    keys: ApiKeys, held: HeldKey, clock: HeldClock
+    keys: ApiKeys, held: HeldKey, clock: FakeClock
 ) -> None:
     for _ in range(5):
         keys.kind_of(held.text)
@@ -110,7 +110,7 @@ def test_strangers_cannot_make_us_read_the_secret_again_and_again(keys: ApiKeys,
 
 
 def test_a_new_secret_key_is_known_and_the_old_one_dead_after_five_minutes(
-    keys: ApiKeys, held: HeldKey, clock: HeldClock
+    keys: ApiKeys, held: HeldKey, clock: FakeClock
 ) -> None:
     old = held.text
     keys.kind_of(old)
@@ -134,7 +134,7 @@ def test_a_secret_that_could_never_be_read_is_a_failure_of_ours_and_no_default(k
 
 
 def test_while_the_secret_cannot_be_read_again_the_one_read_last_serves(
-    keys: ApiKeys, held: HeldKey, clock: HeldClock
+    keys: ApiKeys, held: HeldKey, clock: FakeClock
 ) -> None:
     keys.kind_of(held.text)
     held.is_unreadable = True

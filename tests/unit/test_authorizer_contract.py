@@ -1,4 +1,4 @@
-"""gerbang.contracts.authorizer: API Gateway's Lambda authorizer, payload format 2.0, simple responses.
+"""gerbang.apis.authorizer: API Gateway's Lambda authorizer, payload format 2.0, simple responses.
 
 Yes is an answer with a context, no (403) an answer without, and 401 an exception whose text is the protocol
 (docs/decisions/0007-authorizer-401.md).
@@ -11,18 +11,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.contracts import authorizer
-from gerbang.errors import DependencyUnavailable
-from gerbang.identifiers import botlaunch_id
-from gerbang.mail_queue import MailKind
-from gerbang.password_policy import PasswordPolicy
-from gerbang.registration import NewAccount
-from gerbang.sessions import SignedIn
+from gerbang.accounts.registration import NewAccount
+from gerbang.apis import authorizer
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.identifiers import botlaunch_id
+from gerbang.mail.jobs import MailKind
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Delete, Key, Plus, Update
 
 from tests.deployment import ALICE, HOME, PASSWORD, Deployment, by_email
-from tests.fakes import FaultyStore, HeldClock, MeanwhileStore
+from tests.fakes import FakeClock, FaultyStore, MeanwhileStore
 from tests.unit.mail_fakes import MailDeployment, mailing
 from tests.unit.torn_store import TornStore
 
@@ -208,7 +208,7 @@ def test_a_refresh_token_is_no_access_token(post: MailDeployment, alice: SignedI
     unauthorized(post, event(alice.tokens.refresh_token, organization_of(alice)))
 
 
-def test_a_token_past_its_hour_is_unauthorized(post: MailDeployment, alice: SignedIn, clock: HeldClock) -> None:
+def test_a_token_past_its_hour_is_unauthorized(post: MailDeployment, alice: SignedIn, clock: FakeClock) -> None:
     clock.advance(timedelta(hours=1))
 
     unauthorized(post, own(alice))

@@ -5,12 +5,12 @@ from dataclasses import replace
 from threading import Thread, local
 
 import pytest
-from gerbang.beside import all_beside, beside
-from gerbang.contracts import snapotp
-from gerbang.password_policy import PasswordPolicy
-from gerbang.registration import EmailTaken
-from gerbang.sessions import RefreshTokenReused, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.apis import snapotp
+from gerbang.core.concurrency import run_concurrently
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.fakes import Call, PassingStore
@@ -118,11 +118,13 @@ def test_calls_beside_one_another_count_once_and_those_after_one_another_add_up(
             trip()
 
     assert budget.of(lambda _: three()) == (3, 0)
-    assert budget.of(lambda _: beside(trip, trip)) == (1, 0)
-    assert budget.of(lambda _: beside(trip, three)) == (3, 0)
-    assert budget.of(lambda _: beside(three, trip)) == (3, 0)
-    assert budget.of(lambda _: all_beside([trip, trip, trip, trip])) == (1, 0)
-    assert budget.of(lambda _: [all_beside([trip]), all_beside([trip, three, trip]), all_beside([trip])]) == (5, 0)
+    assert budget.of(lambda _: run_concurrently(trip, trip)) == (1, 0)
+    assert budget.of(lambda _: run_concurrently(trip, three)) == (3, 0)
+    assert budget.of(lambda _: run_concurrently(three, trip)) == (3, 0)
+    assert budget.of(lambda _: run_concurrently(*[trip, trip, trip, trip])) == (1, 0)
+    assert budget.of(
+        lambda _: [run_concurrently(*[trip]), run_concurrently(*[trip, three, trip]), run_concurrently(*[trip])]
+    ) == (5, 0)
     assert path.length == 5
 
 
@@ -149,7 +151,7 @@ def test_register_takes_two_round_trips_and_one_hash(budget: Budget) -> None:
     policy = PasswordPolicy()
 
     assert budget.of(lambda its: its.registration.register(ALICE, HOME, policy)) == (2, 1)
-    assert budget.of(lambda its: its.registration.enrol(BOB, HOME, policy)) == (2, 1)
+    assert budget.of(lambda its: its.registration.register_without_session(BOB, HOME, policy)) == (2, 1)
 
 
 @pytest.mark.usefixtures("alice")

@@ -1,4 +1,4 @@
-"""gerbang.contracts: each client's envelope, on the same accounts and refusals."""
+"""gerbang.apis: each client's envelope, on the same accounts and refusals."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,31 +6,31 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, override
 
 import pytest
-from gerbang import edge
-from gerbang.api_keys import ApiKeys
-from gerbang.authorization import Authorizer
-from gerbang.contracts import atourin, authorizer, botlaunch, by_body, by_path, gotrue, refusals, snapotp
-from gerbang.contracts.callers import client_of
-from gerbang.contracts.fields import cleaned_name, instant
-from gerbang.edge import FieldError, InvalidFields, Request
-from gerbang.emails import InvalidEmail
-from gerbang.errors import DependencyUnavailable
-from gerbang.google import GoogleIdentity, GoogleVerifier
-from gerbang.google_sign_in import ProvedIdentity
-from gerbang.identifiers import botlaunch_id
-from gerbang.organizations import NotAMember, Role
-from gerbang.rate_limits import TooManyAttempts
-from gerbang.registration import EmailTaken, Registered
-from gerbang.sessions import Client, RefreshTokenReused, SessionEnded, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.authorization import Authorizer
+from gerbang.accounts.google import GoogleIdentity, GoogleVerifier
+from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.organizations import NotAMember, Role
+from gerbang.accounts.registration import EmailTaken, Registered
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.apis import atourin, authorizer, botlaunch, by_body, by_path, gotrue, refusals, snapotp
+from gerbang.apis.client import client_of
+from gerbang.apis.fields import cleaned_name, instant
+from gerbang.core.emails import InvalidEmail
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.identifiers import botlaunch_id
+from gerbang.http import edge
+from gerbang.http.edge import FieldError, InvalidFields, Request
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.api_keys import ApiKeys
+from gerbang.sessions.sessions import Client, RefreshTokenReused, SessionEnded, SignedIn
+from gerbang.sessions.tokens import InvalidToken, TokenExpired, TokenPair
 from gerbang.storage.organizations import Organization
 from gerbang.storage.users import Name, User
-from gerbang.tokens import InvalidToken, TokenExpired, TokenPair
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.deployment import ALICE, PASSWORD, Deployment, by_email
-from tests.fakes import RecordingJournal
+from tests.fakes import RecordingLog
 from tests.unit.mail_fakes import mailing
 
 AT = datetime(2026, 3, 23, 6, 39, 34, 999_999, tzinfo=UTC)
@@ -62,9 +62,9 @@ SESSION = SignedIn(
 
 
 @pytest.fixture(autouse=True)
-def journal(monkeypatch: pytest.MonkeyPatch) -> RecordingJournal:
-    noted = RecordingJournal()
-    monkeypatch.setattr(refusals, "journal", lambda: noted)
+def log(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
+    noted = RecordingLog()
+    monkeypatch.setattr(refusals, "log", lambda: noted)
     return noted
 
 
@@ -451,7 +451,7 @@ class NoSecret:
         raise AssertionError
 
 
-def google_identity(vouched: str, /, **beside: str) -> ProvedIdentity:
+def google_identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
     """What a token with a name proves, and fields beside it."""
     keys = ApiKeys("publishable", NoSecret(), lambda: AT)
     return snapotp.google_identity(request({"id_token": "x.y.z", **beside}), Vouching(vouched), keys)
@@ -477,7 +477,7 @@ def google_identity(vouched: str, /, **beside: str) -> ProvedIdentity:
     ids=lambda text: ascii(text[:20]) + str(len(text)),
 )
 def test_googles_name_is_made_one_that_would_have_been_taken(vouched: str, name: str) -> None:
-    assert google_identity(vouched) == ProvedIdentity(subject="1234", email="ada@example.com", name=name)
+    assert google_identity(vouched) == VerifiedIdentity(subject="1234", email="ada@example.com", name=name)
 
 
 @pytest.mark.parametrize("vouched", ["", " ", "\0", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))
@@ -707,13 +707,13 @@ def test_neighbours_in_an_ipv4_network_are_counted_apart(deployment_in_memory: D
     assert guesses_until_refused(deployment_in_memory, ["198.51.100.1"] * 10) == 9
 
 
-@pytest.mark.parametrize("ask", ["ask_for_code", "ask_for_reset"])
+@pytest.mark.parametrize("ask", ["request_code", "request_reset"])
 def test_mail_is_counted_by_network_too(deployment_in_memory: Deployment, ask: str) -> None:
-    desk = mailing(deployment_in_memory).desk
+    mail_service = mailing(deployment_in_memory).mail_service
 
     def asked_from(number: int) -> None:
         client = client_of(replace(request(), source_ip=f"2001:db8::{number:x}"))
-        getattr(desk, ask)(f"somebody-{number}@example.com", None, client.address)
+        getattr(mail_service, ask)(f"somebody-{number}@example.com", None, client.address)
 
     for number in range(30):
         asked_from(number)
@@ -769,7 +769,7 @@ def test_the_authorizers_401_is_an_exception_and_its_403_an_answer(deployment_in
 
 @pytest.mark.parametrize("failure", [DependencyUnavailable("x"), RuntimeError("a bug")], ids=repr)
 def test_an_authorizer_that_fails_lets_nobody_in(
-    failure: Exception, journal: RecordingJournal, deployment_in_memory: Deployment
+    failure: Exception, log: RecordingLog, deployment_in_memory: Deployment
 ) -> None:
     class Failing(Authorizer):
         def authorize(self, access_token: str, organization_id: str) -> Any:  # type: ignore[explicit-override]
@@ -780,7 +780,7 @@ def test_an_authorizer_that_fails_lets_nobody_in(
 
     with pytest.raises(type(failure)):
         authorizer.handler(broken)(authorizer_event("token", "org_1"), None)
-    assert len(journal.notes) == 1
+    assert len(log.notes) == 1
 
 
 def test_an_unknown_organisation_and_anothers_are_one_refusal() -> None:

@@ -1,4 +1,4 @@
-"""gerbang.edge: API Gateway's event in, its response out; whatever comes in, something orderly goes out."""
+"""gerbang.http.edge: API Gateway's event in, its response out; whatever comes in, something orderly goes out."""
 
 import json
 from base64 import b64encode
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from gerbang.contracts.fields import Body, Typed
-from gerbang.edge import (
+from gerbang.apis.fields import Body, Typed
+from gerbang.core.log import request_id
+from gerbang.http.edge import (
     ANY,
     LARGEST_BODY,
     BodyTooLarge,
@@ -23,7 +24,6 @@ from gerbang.edge import (
     ok,
     request_of,
 )
-from gerbang.journal import request_id
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field

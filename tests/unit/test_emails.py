@@ -1,11 +1,11 @@
-"""gerbang.emails: one canonical form an address, and nothing that could reach further than a mailbox."""
+"""gerbang.core.emails: one canonical form an address, and nothing that could reach further than a mailbox."""
 
 import time
 from contextlib import suppress
 from unicodedata import category
 
 import pytest
-from gerbang.emails import LONGEST_ADDRESS, InvalidEmail, canonical
+from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from gerbang.errors import DependencyUnavailable
-from gerbang.password_policy import PasswordPolicy
-from gerbang.registration import EmailTaken
-from gerbang.sessions import SessionEnded, SignedIn
+from gerbang.accounts.registration import EmailTaken
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Item
 from gerbang.storage.users import Name
 
 from tests.conftest import deployed_on, in_memory
 from tests.deployment import ABROAD, ALICE, HOME, Deployment, by_email
-from tests.fakes import Call, Fault, FaultyStore, HeldClock, HeldSecret, PassingStore, RecordingJournal
+from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, PassingStore, RecordingLog
 
 each_fault = pytest.mark.parametrize("fault", Fault)
 
@@ -42,7 +42,7 @@ class World:
 def world() -> World:
     """The same world every time, ids and all, so that a call of one run can be named in another."""
     database = in_memory()
-    deployment = deployed_on(database, clock=HeldClock(), journal=RecordingJournal(), secret=HeldSecret())
+    deployment = deployed_on(database, clock=FakeClock(), log_event=RecordingLog(), secret=FakeSecret())
     return World(deployment, database.contents)
 
 
@@ -179,7 +179,7 @@ def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_ag
         assert answered is None or answered.tokens.refresh_token == again.tokens.refresh_token
         assert works(made.deployment, again)
         assert works(made.deployment, made.deployment.sessions.refresh(again.tokens.refresh_token))
-        assert "refresh_token_reused" not in made.deployment.journal.events
+        assert "refresh_token_reused" not in made.deployment.log_event.events
 
 
 # Logout: F10, F12

@@ -1,4 +1,4 @@
-"""gerbang.google: Google's ID token, its keys, and what happens when neither can be trusted or had (F43)."""
+"""gerbang.accounts.google: Google's ID token, its keys, and what happens when neither can be trusted or had (F43)."""
 
 import hashlib
 import hmac
@@ -23,8 +23,7 @@ from typing import Any, override
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from gerbang.errors import AuthError, DependencyUnavailable
-from gerbang.google import (
+from gerbang.accounts.google import (
     ASKED_AT_MOST_EVERY,
     ASKED_AT_MOST_EVERY_WITHOUT_KEYS,
     CLOCK_SKEW,
@@ -43,6 +42,7 @@ from gerbang.google import (
     freshness,
     read_key_set,
 )
+from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.storage.clients import trust
 from gerbang_bench.certificates import self_signed
 
@@ -118,7 +118,7 @@ def token_without(*names: str) -> str:
 
 
 @dataclass
-class HeldClock:
+class FakeClock:
     """A clock that stands still."""
 
     at: datetime = NOON
@@ -149,8 +149,8 @@ class Google:
 
 
 @pytest.fixture
-def clock() -> HeldClock:
-    return HeldClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def google() -> Google:
 
 
 @pytest.fixture
-def verifier(google: Google, clock: HeldClock) -> GoogleVerifier:
+def verifier(google: Google, clock: FakeClock) -> GoogleVerifier:
     return GoogleVerifier(client_ids=frozenset({WEB, ANDROID}), now=clock, fetch=google)
 
 
@@ -346,7 +346,7 @@ class TestPurpose:
         assert flaw_of(verifier, token_with(azp=party)) is IdTokenFlaw.AUTHORIZED_PARTY
 
     def test_without_client_ids_every_token_is_refused_and_google_never_asked(
-        self, google: Google, clock: HeldClock
+        self, google: Google, clock: FakeClock
     ) -> None:
         verifier = GoogleVerifier(client_ids=frozenset(), now=clock, fetch=google)
 
@@ -367,7 +367,7 @@ class TestPurpose:
 
 
 class TestTime:
-    def test_a_token_lives_until_its_exp_and_no_second_longer(self, verifier: GoogleVerifier, clock: HeldClock) -> None:
+    def test_a_token_lives_until_its_exp_and_no_second_longer(self, verifier: GoogleVerifier, clock: FakeClock) -> None:
         token = signed()
         clock.advance(timedelta(seconds=3594))
         assert verifier.verify(token).subject
@@ -471,7 +471,7 @@ class TestKeysHeld:
     """F43; ASVS 16.5.2 (security.md 111)."""
 
     def test_google_is_asked_once_for_as_long_as_its_answer_is_fresh(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         google.fresh_for = timedelta(minutes=30)
         verifier.verify(signed())
@@ -485,7 +485,7 @@ class TestKeysHeld:
         assert google.times_asked == 2
 
     def test_new_keys_are_fetched_when_a_token_names_one(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         verifier.verify(signed())
         clock.advance(ASKED_AT_MOST_EVERY)
@@ -496,7 +496,7 @@ class TestKeysHeld:
         assert google.times_asked == 2
 
     def test_a_key_that_google_withdrew_is_gone_with_the_next_answer(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         google.fresh_for = timedelta(minutes=30)
         verifier.verify(signed())
@@ -506,7 +506,7 @@ class TestKeysHeld:
         assert flaw_of(verifier, signed()) is IdTokenFlaw.KEY
 
     def test_a_thousand_made_up_keys_cost_one_fetch_a_minute(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         verifier.verify(signed())
         tokens = [signed(kid=f"made up {n}", by="mallory") for n in range(20)]
@@ -519,7 +519,7 @@ class TestKeysHeld:
         assert google.times_asked == 1 + 5  # in 300 s
 
     def test_stale_keys_serve_while_google_is_down_for_a_day(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         verifier.verify(signed())
         google.is_down = True
@@ -534,7 +534,7 @@ class TestKeysHeld:
             verifier.verify(token)
 
     def test_while_google_is_down_stale_keys_serve_without_asking_at_every_sign_in(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         google.fresh_for = timedelta(minutes=1)
         verifier.verify(signed())
@@ -547,7 +547,7 @@ class TestKeysHeld:
         assert google.times_asked == 1 + 5  # in 300 s
 
     def test_a_key_that_is_not_held_is_not_refused_but_unavailable_while_google_is_down(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         """It may be Google's newest: nothing was decided, the client may come again."""
         verifier.verify(signed())
@@ -561,7 +561,7 @@ class TestKeysHeld:
         assert google.times_asked == 2
 
     def test_once_google_answers_again_a_made_up_key_is_refused_for_good(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         google.is_down = True
         with pytest.raises(GoogleKeysUnavailable):
@@ -572,7 +572,7 @@ class TestKeysHeld:
         assert flaw_of(verifier, signed(kid="made up")) is IdTokenFlaw.KEY
 
     def test_without_any_key_google_is_asked_again_after_seconds_and_not_before(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         google.is_down = True
         for _ in range(50):
@@ -586,7 +586,7 @@ class TestKeysHeld:
         assert verifier.verify(signed()).subject
 
     def test_junk_does_not_displace_the_keys_that_are_held(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         google.fresh_for = timedelta(minutes=1)
         verifier.verify(signed())
@@ -597,7 +597,7 @@ class TestKeysHeld:
         assert google.times_asked == 2
 
     def test_a_clock_set_back_does_not_stop_the_asking(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         google.is_down = True
         with pytest.raises(GoogleKeysUnavailable):
@@ -627,7 +627,7 @@ class TestKeysHeld:
 
         assert google.times_asked == 2
 
-    def test_without_client_ids_nothing_is_fetched_ahead(self, google: Google, clock: HeldClock) -> None:
+    def test_without_client_ids_nothing_is_fetched_ahead(self, google: Google, clock: FakeClock) -> None:
         GoogleVerifier(client_ids=frozenset(), now=clock, fetch=google).warm()
 
         assert google.times_asked == 0
@@ -657,7 +657,7 @@ class TestKeysHeld:
         assert google.times_asked == 1
 
     def test_who_can_be_served_does_not_wait_for_the_one_who_asks(
-        self, verifier: GoogleVerifier, google: Google, clock: HeldClock
+        self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
         verifier.verify(signed())
         asking, answer = Event(), Event()
@@ -884,7 +884,7 @@ class TestKeyEndpoint:
         assert fetched == FetchedKeys(document=key_set(jwk()), fresh_for=timedelta(seconds=7000))
         assert paths == ["/oauth2/v3/certs?alt=json"]
 
-    def test_a_token_is_verified_with_keys_fetched_over_the_wire(self, clock: HeldClock) -> None:
+    def test_a_token_is_verified_with_keys_fetched_over_the_wire(self, clock: FakeClock) -> None:
         with serving((200, {}, key_set(jwk()))) as (host, paths):
             verifier = GoogleVerifier(client_ids=frozenset({WEB}), now=clock, fetch=KeyEndpoint(url=f"http://{host}"))
 
@@ -1007,7 +1007,9 @@ class TestKeyEndpoint:
 
 def test_importing_the_module_imports_neither_pyjwt_nor_cryptography() -> None:
     """Its refusals are looked up by functions that never see Google's credential; those must not pay for it."""
-    script = "import sys, gerbang.google; print(*sorted({'jwt', 'cryptography', 'urllib3'} & sys.modules.keys()))"
+    script = (
+        "import sys, gerbang.accounts.google; print(*sorted({'jwt', 'cryptography', 'urllib3'} & sys.modules.keys()))"
+    )
 
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
 

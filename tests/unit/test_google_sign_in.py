@@ -1,20 +1,20 @@
-"""gerbang.google_sign_in: Google's subject is the identity; its address links to what its owner has here."""
+"""gerbang.accounts.google_sign_in: Google's subject is the identity; its address links to what its owner has here."""
 
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.emails import InvalidEmail
-from gerbang.errors import DependencyUnavailable
-from gerbang.google_sign_in import RACES, AccountDisabled, LinkedToAnother, ProvedIdentity
-from gerbang.mail_queue import MailKind
-from gerbang.password_policy import PasswordPolicy
-from gerbang.rate_limits import Limit, TooManyAttempts
-from gerbang.registration import EmailTaken
-from gerbang.sessions import SessionEnded, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.google_sign_in import RACES, AccountDisabled, LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.core.clock import to_epoch
+from gerbang.core.emails import InvalidEmail
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.limits.rate_limits import Limit, TooManyAttempts
+from gerbang.mail.jobs import MailKind
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Plus, Update
 from gerbang.storage.users import Name
 
@@ -32,11 +32,11 @@ from tests.unit.mail_fakes import (
 )
 
 BOBS_SUBJECT = "110169484474386276334"
-BOBS = ProvedIdentity(subject=BOBS_SUBJECT, email="Bob@Example.com", name="Bob Martin")
+BOBS = VerifiedIdentity(subject=BOBS_SUBJECT, email="Bob@Example.com", name="Bob Martin")
 SOMEBODY_ELSES = replace(BOBS, subject="220169484474386276334")
 
 
-def sign_in(post: MailDeployment, identity: ProvedIdentity = BOBS) -> SignedIn:
+def sign_in(post: MailDeployment, identity: VerifiedIdentity = BOBS) -> SignedIn:
     return post.google.sign_in(identity, HOME)
 
 
@@ -139,7 +139,7 @@ def test_of_a_registration_and_a_first_sign_in_at_once_one_account_comes(
     assert all(isinstance(outcome, SignedIn | EmailTaken) for outcome in outcomes[1::2])
     standing = post.base.users.find_id(Name.EMAIL, BOB.email)
     assert standing == post.base.users.find_id(Name.GOOGLE, BOBS_SUBJECT)
-    assert not knows_password(post)  # whoever registered had proved nothing
+    assert not knows_password(post)  # whoever registered had verified nothing
 
 
 def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
@@ -232,7 +232,7 @@ def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
         post.base.sessions.refresh(strangers.tokens.refresh_token)
     assert not knows_password(post)
     assert accounts(database) == 1
-    assert post.base.journal.events[-1] == "google_linked"
+    assert post.base.log_event.events[-1] == "google_linked"
 
 
 def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: MailDeployment) -> None:
@@ -344,7 +344,7 @@ def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment)
 def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
     post: MailDeployment, database: Database
 ) -> None:
-    """security.md 107: an account whose address is proved has no epoch raised by linking, which would tell the two."""
+    """security.md 107: linking does not raise the epoch of an account with a verified address."""
     post.register(BOB)
     prove_address(post)
     meanwhile = MeanwhileStore(
@@ -369,7 +369,7 @@ def test_first_sign_ins_and_registrations_of_one_client_are_counted_together(pos
     sign_in(post)
 
     with pytest.raises(TooManyAttempts) as refusal:
-        sign_in(post, ProvedIdentity(subject="3", email="carol@example.com", name="Carol"))
+        sign_in(post, VerifiedIdentity(subject="3", email="carol@example.com", name="Carol"))
 
     assert refusal.value.limit == "registration"
     assert is_alive(post, sign_in(post))  # whoever has an account is not counted
@@ -458,7 +458,7 @@ def test_the_log_holds_no_address_and_no_subject(post_in_memory: MailDeployment)
     with pytest.raises(LinkedToAnother):
         sign_in(post_in_memory, SOMEBODY_ELSES)
 
-    logged = str(post_in_memory.base.journal.notes) + repr(BOBS)
+    logged = str(post_in_memory.base.log_event.notes) + repr(BOBS)
 
     assert "bob@example.com" not in logged.lower()
     assert "Martin" not in logged

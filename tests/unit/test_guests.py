@@ -1,4 +1,4 @@
-"""gerbang.guests: accounts without a name, which last as long as their session."""
+"""gerbang.accounts.guests: accounts without a name, which last as long as their session."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -8,20 +8,20 @@ from functools import partial
 from typing import Any
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.errors import DependencyUnavailable
-from gerbang.organizations import NotAMember
-from gerbang.password_policy import PasswordPolicy
-from gerbang.rate_limits import Limit, TooManyAttempts
-from gerbang.registration import NewAccount
-from gerbang.sessions import NotAPerson, SessionEnded, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.organizations import NotAMember
+from gerbang.accounts.registration import NewAccount
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.limits.rate_limits import Limit, TooManyAttempts
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import NotAPerson, SessionEnded, SignedIn
+from gerbang.sessions.tokens import InvalidToken
 from gerbang.storage.store import Delete
-from gerbang.tokens import InvalidToken
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, HOME, PASSWORD, Choices, by_email
-from tests.fakes import HeldClock, MemoryStore, at_once
+from tests.fakes import FakeClock, MemoryStore, at_once
 from tests.unit.mail_fakes import (
     MailDeployment,
     Scene,
@@ -85,7 +85,7 @@ def test_a_guest_is_let_in_by_one_transaction(post_in_memory: MailDeployment) ->
 
 
 def test_ttl_sweeps_a_guest_when_its_session_can_no_longer_be_refreshed(
-    post: MailDeployment, database: Database, clock: HeldClock
+    post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     guest = admit(post)
 
@@ -95,7 +95,7 @@ def test_ttl_sweeps_a_guest_when_its_session_can_no_longer_be_refreshed(
 
 
 def test_a_refresh_moves_the_guests_end_with_the_sessions(
-    post: MailDeployment, database: Database, clock: HeldClock
+    post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     guest = admit(post)
     for _ in range(3):
@@ -108,7 +108,7 @@ def test_a_refresh_moves_the_guests_end_with_the_sessions(
 
 @in_memory_only
 def test_no_refresh_moves_a_guests_end_past_the_longest_session(
-    post: MailDeployment, database: Database, clock: HeldClock
+    post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     base = replace(post.base, choices=Choices(longest=LIFETIME + timedelta(days=1)))
     post = replace(post, base=base)
@@ -122,7 +122,7 @@ def test_no_refresh_moves_a_guests_end_past_the_longest_session(
 
 
 def test_a_guest_past_its_end_cannot_refresh_though_its_items_are_still_there(  # F35
-    post: MailDeployment, database: Database, clock: HeldClock
+    post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     guest = admit(post)
     clock.advance(LIFETIME - SECOND)

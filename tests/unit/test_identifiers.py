@@ -1,9 +1,9 @@
-"""gerbang.identifiers: one identity in several alphabets."""
+"""gerbang.core.identifiers: one identity in several alphabets."""
 
 import re
 from uuid import UUID
 
-from gerbang.identifiers import LARGEST_NUMBER, ORGANIZATION, USER, botlaunch_id, public_id
+from gerbang.core.identifiers import LARGEST_NUMBER, ORGANIZATION, USER, botlaunch_id, public_id
 from hypothesis import given
 from hypothesis import strategies as st
 

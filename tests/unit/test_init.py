@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from gerbang import edge, init, journal
-from gerbang.contracts.fields import Body
+from gerbang.apis.fields import Body
+from gerbang.core import init, log
+from gerbang.http import edge
 
 from tests.dynamodb_local import ROOT
-from tests.fakes import RecordingJournal
+from tests.fakes import RecordingLog
 from tests.unit.test_settings import environment_of
 
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").rglob("app.py"))
@@ -51,7 +52,7 @@ for number, folder in enumerate(sys.argv[1:]):
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 at_import, drawn[:] = list(drawn), []
 
-from gerbang import runtime
+from gerbang import container as runtime
 ids = [runtime.new_id(), runtime.new_id(), runtime.new_number(), runtime.new_number()]
 print(json.dumps({"at import": at_import, "when asked": drawn, "ids": len(set(ids))}))
 """
@@ -91,9 +92,9 @@ def on_lambda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch) -> RecordingJournal:
-    noted = RecordingJournal()
-    monkeypatch.setattr(journal, "journal", lambda: noted)
+def notes(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
+    noted = RecordingLog()
+    monkeypatch.setattr(log, "log", lambda: noted)
     return noted
 
 
@@ -101,40 +102,40 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> RecordingJournal:
 def test_what_is_warmed_is_done_when_init_is_over() -> None:
     done: list[str] = []
 
-    init.ahead(lambda: done.append("connected"))
-    init.over(print)
+    init.preload(lambda: done.append("connected"))
+    init.finish_init(print)
 
     assert done == ["connected"]
 
 
 @pytest.mark.usefixtures("on_lambda")
-def test_a_failure_while_warming_up_is_noted_and_fails_no_start(notes: RecordingJournal) -> None:
+def test_a_failure_while_warming_up_is_noted_and_fails_no_start(notes: RecordingLog) -> None:
     """F23."""
 
     def fail() -> None:
         raise OSError("no route")
 
-    init.ahead(fail)
+    init.preload(fail)
 
-    assert init.over(print) is print
+    assert init.finish_init(print) is print
     assert [(note.event, note.fields) for note in notes.notes] == [("not_warmed", {"reason": "OSError"})]
 
 
 @pytest.mark.usefixtures("on_lambda")
 def test_a_rehearsal_builds_what_reading_a_request_needs_and_nobody_hears_of_its_refusal(
-    notes: RecordingJournal,
+    notes: RecordingLog,
 ) -> None:
     class Greeting(Body):
         name: str
 
     edge.rehearse(lambda request: request.parse(Greeting))
-    init.over(print)
+    init.finish_init(print)
 
     assert Greeting.__pydantic_complete__
     assert notes.notes == []
 
 
 def test_elsewhere_nothing_is_warmed() -> None:
-    init.ahead(lambda: pytest.fail("warmed"))
+    init.preload(lambda: pytest.fail("warmed"))
 
-    assert init.over(print) is print
+    assert init.finish_init(print) is print

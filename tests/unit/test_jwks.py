@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import jwt
 import pytest
-from gerbang import edge
-from gerbang.contracts import jwks
-from gerbang.keys import FRESH_FOR, KNOWN_AFTER, PUBLISHED_FOR, Algorithm
+from gerbang.apis import jwks
+from gerbang.http import edge
+from gerbang.sessions.keys import FRESH_FOR, KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment
-from tests.fakes import HeldClock, HeldSecret
+from tests.fakes import FakeClock, FakeSecret
 
 PATHS: Final = ("/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json")
 
@@ -78,7 +78,7 @@ def verified(token: str, key_set: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_who_keeps_the_keys_for_ten_minutes_never_meets_an_unknown_one(
-    es256: Deployment, secret: HeldSecret, clock: HeldClock
+    es256: Deployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
     """F22, at its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
     user = es256.register()

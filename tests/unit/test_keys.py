@@ -1,4 +1,4 @@
-"""gerbang.keys: everything from one secret, rotated by waiting, never a default."""
+"""gerbang.sessions.keys: everything from one secret, rotated by waiting, never a default."""
 
 from datetime import timedelta
 from itertools import combinations
@@ -7,20 +7,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from gerbang.errors import DependencyUnavailable
-from gerbang.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Keys, MasterKey, Purpose, hkdf_sha256
-from gerbang.p256 import private_key
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Keys, MasterKey, Purpose, hkdf_sha256
+from gerbang.sessions.p256 import private_key
 from gerbang.storage.secrets import SecretVersions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import HeldClock, HeldSecret, at_once
+from tests.fakes import FakeClock, FakeSecret, at_once
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def keys(secret: HeldSecret, clock: HeldClock) -> Keys:
+def keys(secret: FakeSecret, clock: FakeClock) -> Keys:
     return Keys(secret, clock)
 
 
@@ -110,7 +110,7 @@ def test_secrets_do_not_show() -> None:
 # Rotation: F22, security.md 78
 
 
-def test_the_current_version_signs_and_both_verify(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+def test_the_current_version_signs_and_both_verify(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     old = keys.current()
     secret.rotate("second")
     clock.advance(FRESH_FOR)
@@ -123,7 +123,7 @@ def test_the_current_version_signs_and_both_verify(keys: Keys, secret: HeldSecre
     assert keys.find(new.kid) == new
 
 
-def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     oldest = keys.current()
     secret.rotate("second")
     secret.rotate("third")
@@ -132,13 +132,13 @@ def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret
     assert keys.find(oldest.kid) is None
 
 
-def test_a_secret_rotated_to_itself_is_one_key(keys: Keys, secret: HeldSecret) -> None:
+def test_a_secret_rotated_to_itself_is_one_key(keys: Keys, secret: FakeSecret) -> None:
     secret.rotate(secret.versions.current)
 
     assert len(keys.verifying()) == 1
 
 
-def test_the_secret_is_read_once_in_five_minutes(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+def test_the_secret_is_read_once_in_five_minutes(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     for _ in range(10):
         keys.current()
         keys.verifying()
@@ -155,7 +155,7 @@ def test_the_secret_is_read_once_in_five_minutes(keys: Keys, secret: HeldSecret,
 
 
 def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_once(
-    keys: Keys, secret: HeldSecret, clock: HeldClock
+    keys: Keys, secret: FakeSecret, clock: FakeClock
 ) -> None:
     keys.current()
     secret.rotate("second")
@@ -167,7 +167,7 @@ def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_
 
 
 def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
-    keys: Keys, secret: HeldSecret, clock: HeldClock
+    keys: Keys, secret: FakeSecret, clock: FakeClock
 ) -> None:
     keys.current()
     for number in range(1000):
@@ -182,7 +182,7 @@ def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
     assert secret.reads == 7
 
 
-def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     """F21: else a key would be believed for as long as the clock jumped."""
     keys.current()
     clock.advance(-timedelta(hours=1))
@@ -192,7 +192,7 @@ def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: Hel
     assert secret.reads == 2
 
 
-def test_environments_that_start_together_read_it_once_each(keys: Keys, secret: HeldSecret) -> None:
+def test_environments_that_start_together_read_it_once_each(keys: Keys, secret: FakeSecret) -> None:
     assert len(set(map(repr, at_once([keys.current] * 20)))) == 1
     assert secret.reads == 1
 
@@ -200,7 +200,7 @@ def test_environments_that_start_together_read_it_once_each(keys: Keys, secret: 
 # The store of the secret is down: F23
 
 
-def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys, secret: HeldSecret) -> None:
+def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys, secret: FakeSecret) -> None:
     secret.become_unreadable()
     for ask in (keys.current, keys.verifying, lambda: keys.find("any")):
         with pytest.raises(DependencyUnavailable):
@@ -211,7 +211,7 @@ def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys,
     assert keys.current() == MasterKey.from_secret(secret.versions.current)
 
 
-def test_keys_once_read_go_on_serving(keys: Keys, secret: HeldSecret, clock: HeldClock) -> None:
+def test_keys_once_read_go_on_serving(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     known = keys.current()
     secret.become_unreadable()
 

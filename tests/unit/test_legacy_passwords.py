@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from gerbang import bcrypt_sha256, legacy_passwords
-from gerbang.legacy_passwords import (
+from gerbang.passwords import bcrypt_sha256
+from gerbang.passwords import legacy as legacy_passwords
+from gerbang.passwords.legacy import (
     Checked,
     HostileLegacyHash,
     LegacyHash,
-    LegacyHashRefused,
+    LegacyHashError,
     MalformedLegacyHash,
     UnknownLegacyHash,
     Verdict,
@@ -23,7 +24,7 @@ from gerbang.legacy_passwords import (
     parse,
     wrap,
 )
-from gerbang.legacy_passwords.crypt_formats import as_wordpress_was_sent
+from gerbang.passwords.legacy.crypt_formats import as_wordpress_was_sent
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -321,7 +322,7 @@ UNKNOWN: Final = [
 
 @pytest.mark.parametrize("text", UNKNOWN)
 def test_a_hash_of_no_known_format_is_refused_and_nobody_gets_in(text: str) -> None:
-    with pytest.raises(LegacyHashRefused) as refused:
+    with pytest.raises(LegacyHashError) as refused:
         parse(text)
 
     assert isinstance(refused.value, UnknownLegacyHash) or text == "$wrapped$"
@@ -336,7 +337,7 @@ def test_a_salted_digest_without_its_order_is_refused_with_the_way_to_write_it()
 
 @pytest.mark.parametrize("text", ["md5(password.5f4dcc3b5aa765d6):" + "0" * 32, "{5f4dcc3b}", "sha1(5f4dcc3b5aa765d6"])
 def test_a_refusal_repeats_nothing_of_the_hash(text: str) -> None:
-    with pytest.raises(LegacyHashRefused) as refused:
+    with pytest.raises(LegacyHashError) as refused:
         parse(text)
 
     assert "5f4dcc3b" not in str(refused.value)
@@ -470,7 +471,7 @@ def test_no_hash_is_cheaper_than_bcrypt_makes_them() -> None:
 def test_any_text_is_refused_by_type_and_lets_nobody_in(text: str, password: str) -> None:
     try:
         parse(text)
-    except LegacyHashRefused:
+    except LegacyHashError:
         assert verify(text, password) is Verdict.UNUSABLE
     else:
         assert verify(text, password) is Verdict.WRONG
@@ -487,7 +488,7 @@ def test_a_known_hash_with_a_stretch_replaced_is_refused_or_compared_but_never_a
 
     try:
         parsed = parse(text)
-    except LegacyHashRefused:
+    except LegacyHashError:
         assert verify(text, "password") is Verdict.UNUSABLE
     else:
         assert parsed.rounds <= 2**14

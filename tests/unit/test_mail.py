@@ -1,4 +1,4 @@
-"""gerbang.mail: what is written, to whom, and what SES makes of it. The templates that ship are under test, too."""
+"""What is written, to whom, and what SES makes of it. The templates that ship are under test, too."""
 
 import re
 import shutil
@@ -15,9 +15,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.session import Session
 from botocore.stub import Stubber
-from gerbang.errors import DependencyUnavailable
-from gerbang.mail import (
-    MailRefused,
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.mail.jobs import LOCALES, TEMPLATES, Locale, MailKind
+from gerbang.mail.messages import (
+    MailRejected,
     Mails,
     MailSettings,
     MailTemplateInvalid,
@@ -25,7 +26,6 @@ from gerbang.mail import (
     Outbox,
     SesOutbox,
 )
-from gerbang.mail_queue import LOCALES, TEMPLATES, Locale, MailKind
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -428,7 +428,7 @@ NOT_ONE_ADDRESS = [
 def test_nothing_but_one_bare_address_reaches_the_to_header(message: str, address: str) -> None:
     mail = compose(message)
 
-    with pytest.raises(MailRefused) as refused:
+    with pytest.raises(MailRejected) as refused:
         Message(kind=mail.kind, locale=mail.locale, to=address, subject=mail.subject, text=mail.text, html=mail.html)
 
     assert refused.value.reason == "bad_address"  # ASVS 1.3.11
@@ -653,7 +653,7 @@ def test_a_message_goes_out_as_text_and_html_with_all_that_was_set(ses: "SESV2Cl
 def refusal(ses: "SESV2Client", code: str) -> Exception:
     with Stubber(ses) as stub:
         stub.add_client_error("send_email", service_error_code=code, service_message=f"{ANA} is not verified")
-        with pytest.raises((MailRefused, DependencyUnavailable)) as refused:
+        with pytest.raises((MailRejected, DependencyUnavailable)) as refused:
             SesOutbox(client=ses, settings=BARE).send(compose("sign_in_code"))
     return refused.value
 
@@ -662,7 +662,7 @@ def refusal(ses: "SESV2Client", code: str) -> Exception:
 def test_what_ses_will_never_take_is_refused_for_good(ses: "SESV2Client", code: str) -> None:
     refused = refusal(ses, code)
 
-    assert isinstance(refused, MailRefused)
+    assert isinstance(refused, MailRejected)
     assert refused.reason == code
     assert ANA not in str(refused)
     assert refused.__suppress_context__

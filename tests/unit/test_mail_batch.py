@@ -1,12 +1,12 @@
-"""gerbang.contracts.mail_batch: each message of a batch alone succeeds or comes again."""
+"""gerbang.mail.sqs_events: each message of a batch alone succeeds or comes again."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from gerbang.contracts import mail_batch
-from gerbang.journal import request_id
-from gerbang.mail_queue import MailKind, MailWish
+from gerbang.core.log import request_id
+from gerbang.mail import sqs_events as mail_batch
+from gerbang.mail.jobs import MailJob, MailKind
 
 from tests.deployment import ALICE, BOB, Deployment
 from tests.unit.mail_fakes import Fate, MailDeployment, code_in, mailing
@@ -42,8 +42,8 @@ def record(body: str, number: int = 1, *, sent_timestamp: str = "1768478400123")
     }
 
 
-def wish(wish_id: str, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_CODE) -> str:
-    return MailWish(wish_id=wish_id, kind=kind, email=email, locale=None).to_json()
+def job(job_id: str, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_CODE) -> str:
+    return MailJob(job_id=job_id, kind=kind, email=email, locale=None).to_json()
 
 
 def handle(post: MailDeployment, *records: dict[str, Any]) -> list[str]:
@@ -56,7 +56,7 @@ def handle(post: MailDeployment, *records: dict[str, Any]) -> list[str]:
 
 
 def test_a_batch_that_was_delivered_names_no_failures(post: MailDeployment) -> None:
-    assert handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2)) == []
+    assert handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == []
 
     assert [message.to for message in post.outbox.sent] == [BOB.email, ALICE.email]
 
@@ -67,11 +67,11 @@ def test_an_empty_batch_is_delivered(post: MailDeployment) -> None:
 
 def test_exactly_the_messages_that_failed_come_again_and_the_others_are_sent(post: MailDeployment) -> None:
     records = [
-        record(wish("w-1"), 1),
+        record(job("w-1"), 1),
         record("no JSON", 2),
-        record(wish("w-3", ALICE.email), 3),
-        record(wish("w-4", UNANSWERED), 4),
-        record(wish("w-5", ALICE.email, MailKind.PASSWORD_RESET), 5),
+        record(job("w-3", ALICE.email), 3),
+        record(job("w-4", UNANSWERED), 4),
+        record(job("w-5", ALICE.email, MailKind.PASSWORD_RESET), 5),
     ]
     post.outbox.fates = [Fate.NOT_SENT, Fate.ACCEPTED, Fate.ANSWER_LOST]
 
@@ -81,7 +81,7 @@ def test_exactly_the_messages_that_failed_come_again_and_the_others_are_sent(pos
 
 
 def test_messages_that_come_again_are_sent_then(post: MailDeployment) -> None:
-    again = record(wish("w-1"), 1)
+    again = record(job("w-1"), 1)
     post.outbox.fates = [Fate.NOT_SENT]
     assert handle(post, again) == [again["messageId"]]
 
@@ -91,7 +91,7 @@ def test_messages_that_come_again_are_sent_then(post: MailDeployment) -> None:
 
 
 def test_a_message_twice_in_a_batch_sends_one_mail(post: MailDeployment) -> None:
-    assert handle(post, record(wish("w-1"), 1), record(wish("w-1"), 2)) == []
+    assert handle(post, record(job("w-1"), 1), record(job("w-1"), 2)) == []
 
     assert len(post.outbox.sent) == 1
 
@@ -99,7 +99,7 @@ def test_a_message_twice_in_a_batch_sends_one_mail(post: MailDeployment) -> None
 def test_a_mail_that_is_refused_for_good_does_not_come_again(post: MailDeployment) -> None:
     post.outbox.fates = [Fate.REFUSED]
 
-    assert handle(post, record(wish("w-1"))) == []
+    assert handle(post, record(job("w-1"))) == []
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_a_mail_that_is_refused_for_good_does_not_come_again(post: MailDeploymen
         "{}",
         "null",
         "[" * 7000,
-        wish("w-1").replace('"version": 1', '"version": 2'),
-        wish("w-1").replace("sign_in_code", "newsletter"),
-        wish("w-1")[:-1] + ', "code": "123456"}',
+        job("w-1").replace('"version": 1', '"version": 2'),
+        job("w-1").replace("sign_in_code", "newsletter"),
+        job("w-1")[:-1] + ', "code": "123456"}',
     ],
     ids=["empty", "no fields", "null", "deep", "of a later version", "of an unknown kind", "with another field"],
 )
 def test_a_message_that_is_no_wish_stays_in_the_queue(post: MailDeployment, body: str) -> None:
-    good = record(wish("w-2"), 2)
+    good = record(job("w-2"), 2)
 
     assert handle(post, record(body, 1), good) == [record(body, 1)["messageId"]]
 
@@ -124,10 +124,10 @@ def test_a_message_that_is_no_wish_stays_in_the_queue(post: MailDeployment, body
 
 
 def test_a_message_without_the_queues_time_stays_in_the_queue(post: MailDeployment) -> None:
-    timeless = record(wish("w-1"))
+    timeless = record(job("w-1"))
     timeless["attributes"] = {}
 
-    assert handle(post, timeless, record(wish("w-2"), 2, sent_timestamp="soon")) == [
+    assert handle(post, timeless, record(job("w-2"), 2, sent_timestamp="soon")) == [
         timeless["messageId"],
         record("", 2)["messageId"],
     ]
@@ -140,14 +140,14 @@ def test_a_bug_of_ours_delays_its_message_and_no_other(post: MailDeployment) -> 
 
     post.outbox.while_sending = bug
 
-    assert handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2)) == [record("", 1)["messageId"]]
+    assert handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == [record("", 1)["messageId"]]
 
     assert [message.to for message in post.outbox.sent] == [ALICE.email]
 
 
 def test_the_newest_wish_of_a_batch_is_told_by_the_queues_time(post: MailDeployment) -> None:
-    older = record(wish("w-1"), 1, sent_timestamp="1768478400123")
-    newer = record(wish("w-2"), 2, sent_timestamp="1768478400124")
+    older = record(job("w-1"), 1, sent_timestamp="1768478400123")
+    newer = record(job("w-2"), 2, sent_timestamp="1768478400124")
 
     assert handle(post, newer, older) == []
 
@@ -158,7 +158,7 @@ def test_log_lines_of_a_message_carry_its_id(post: MailDeployment) -> None:
     seen: list[str] = []
     post.outbox.while_sending = lambda: seen.append(request_id.get())
 
-    handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2))
+    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2))
 
     assert seen == [record("", 1)["messageId"], record("", 2)["messageId"]]
 
@@ -167,13 +167,13 @@ def test_the_log_of_a_failure_holds_no_address_and_no_code(
     post: MailDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.outbox.fates = [Fate.NOT_SENT, Fate.ANSWER_LOST]
-    spoilt = wish("w-3")[:-1] + ', "code": "123456"}'
+    spoilt = job("w-3")[:-1] + ', "code": "123456"}'
 
-    handle(post, record(wish("w-1"), 1), record(wish("w-2", ALICE.email), 2), record(spoilt, 3))
+    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record(spoilt, 3))
 
     lines = [line for line in caplog.records if line.message == "mail_delayed"]
     reasons = [getattr(line, "reason", "") for line in lines]
-    assert reasons == ["DependencyUnavailable", "DependencyUnavailable", "MailWishInvalid"]
+    assert reasons == ["DependencyUnavailable", "DependencyUnavailable", "InvalidMailJob"]
     for secret in (BOB.email, ALICE.email, "123456", *post.outbox.codes):
         assert secret not in caplog.text
         assert not any(secret in str(vars(line)) for line in caplog.records)
@@ -182,6 +182,6 @@ def test_the_log_of_a_failure_holds_no_address_and_no_code(
 def test_a_claim_of_a_message_under_way_is_left_alone(post: MailDeployment) -> None:
     post.codes.claim_delivery("w-1", at=post.base.clock(), lease=timedelta(minutes=1), kept=timedelta(days=1))
 
-    assert handle(post, record(wish("w-1"))) == [record("")["messageId"]]
+    assert handle(post, record(job("w-1"))) == [record("")["messageId"]]
 
     assert post.outbox.sent == []

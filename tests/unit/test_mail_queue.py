@@ -1,4 +1,4 @@
-"""gerbang.mail_queue: the language asked for, the wish as it is queued, and the queue on SQS."""
+"""gerbang.mail.jobs: the language asked for, the job as it is queued, and the queue on SQS."""
 
 import json
 import time
@@ -9,14 +9,14 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 from botocore.session import Session
 from botocore.stub import Stubber
-from gerbang.errors import DependencyUnavailable
-from gerbang.mail_queue import (
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.mail.jobs import (
     LOCALES,
+    InvalidMailJob,
     Locale,
+    MailJob,
     MailKind,
     MailQueue,
-    MailWish,
-    MailWishInvalid,
     SqsMailQueue,
     choose_locale,
     requested_locale,
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 ANA = "ana@example.com"
 
 
-def wish(locale: str | None = "id") -> MailWish:
+def job(locale: str | None = "id") -> MailJob:
     asked = None if locale is None else Locale(locale)
-    return MailWish(wish_id="wish-1", kind=MailKind.SIGN_IN_CODE, email=ANA, locale=asked)
+    return MailJob(job_id="job-1", kind=MailKind.SIGN_IN_CODE, email=ANA, locale=asked)
 
 
 # --- choosing a language
@@ -138,22 +138,22 @@ def test_any_text_leads_to_a_language_of_ours(header: str, account: str | None, 
     assert choose_locale(header, account, default) in LOCALES
 
 
-# --- the wish
+# --- the job
 
 
 @pytest.mark.parametrize("kind", MailKind)
 @pytest.mark.parametrize("locale", ["en", None])
 def test_a_wish_survives_the_queue(kind: MailKind, locale: str | None) -> None:
     asked = None if locale is None else Locale(locale)
-    sent = MailWish(wish_id="wish-1", kind=kind, email="jürgen@xn--bcher-kva.example", locale=asked)
+    sent = MailJob(job_id="job-1", kind=kind, email="jürgen@xn--bcher-kva.example", locale=asked)
 
-    assert MailWish.from_json(sent.to_json()) == sent
+    assert MailJob.from_json(sent.to_json()) == sent
 
 
 def test_a_queued_wish_says_its_version() -> None:
-    assert json.loads(wish().to_json()) == {
+    assert json.loads(job().to_json()) == {
         "version": 1,
-        "wish_id": "wish-1",
+        "job_id": "job-1",
         "kind": "sign_in_code",
         "email": ANA,
         "locale": "id",
@@ -161,17 +161,17 @@ def test_a_queued_wish_says_its_version() -> None:
 
 
 def test_a_wish_shows_no_address_when_printed() -> None:
-    assert ANA not in repr(wish())  # ASVS 16.2.5
+    assert ANA not in repr(job())  # ASVS 16.2.5
 
 
 def test_a_language_removed_while_the_wish_was_queued_is_no_wish_for_a_language() -> None:
-    queued = wish().to_json().replace('"id"', '"tlh"')
+    queued = job().to_json().replace('"id"', '"tlh"')
 
-    assert MailWish.from_json(queued).locale is None
+    assert MailJob.from_json(queued).locale is None
 
 
 def changed(**fields: object) -> str:
-    return json.dumps({**json.loads(wish().to_json()), **fields})
+    return json.dumps({**json.loads(job().to_json()), **fields})
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def changed(**fields: object) -> str:
         "[]",
         "{}",
         "{",
-        '"wish"',
+        '"job"',
         "[" * 100_000,
         changed(version=2),
         changed(version="1"),
@@ -194,18 +194,18 @@ def changed(**fields: object) -> str:
         changed(email=""),
         changed(email=["ana@example.com"]),
         changed(email="a" * 255),
-        changed(wish_id=""),
-        changed(wish_id="w" * 129),
-        changed(wish_id=7),
+        changed(job_id=""),
+        changed(job_id="w" * 129),
+        changed(job_id=7),
         changed(locale=1),
         changed(code="123456"),
-        wish().to_json().replace("}", ', "email": "eve@example.com"}'),
-        json.dumps({key: value for key, value in json.loads(wish().to_json()).items() if key != "locale"}),
+        job().to_json().replace("}", ', "email": "eve@example.com"}'),
+        json.dumps({key: value for key, value in json.loads(job().to_json()).items() if key != "locale"}),
     ],
 )
 def test_anything_else_in_the_queue_is_refused_without_repeating_it(text: str) -> None:
-    with pytest.raises(MailWishInvalid) as refused:
-        MailWish.from_json(text)
+    with pytest.raises(InvalidMailJob) as refused:
+        MailJob.from_json(text)
 
     assert "@" not in str(refused.value)
     assert refused.value.__cause__ is None
@@ -229,10 +229,10 @@ def test_a_wish_enqueued_is_what_the_mailer_receives(sqs: "SQSClient") -> None:
     url = sqs.create_queue(QueueName="mail")["QueueUrl"]
     queue: MailQueue = SqsMailQueue(client=sqs, queue_url=url)
 
-    queue.enqueue(wish())
+    queue.enqueue(job())
 
     received = sqs.receive_message(QueueUrl=url).get("Messages", [])
-    assert [MailWish.from_json(message.get("Body", "")) for message in received] == [wish()]
+    assert [MailJob.from_json(message.get("Body", "")) for message in received] == [job()]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_wish_that_sqs_refuses_may_be_tried_again(sqs: "SQSClient", code: str)
     with Stubber(sqs) as stub:
         stub.add_client_error("send_message", service_error_code=code, service_message=f"about {ANA}")
         with pytest.raises(DependencyUnavailable) as unavailable:
-            queue.enqueue(wish())
+            queue.enqueue(job())
 
     assert code in str(unavailable.value)
     assert ANA not in str(unavailable.value)
@@ -263,6 +263,6 @@ def test_a_wish_that_sqs_never_answered_may_be_tried_again() -> None:
     queue = SqsMailQueue(client=cast("SQSClient", SilentQueue()), queue_url="https://sqs.example/mail")
 
     with pytest.raises(DependencyUnavailable) as unavailable:
-        queue.enqueue(wish())
+        queue.enqueue(job())
 
     assert str(unavailable.value) == "SQS SendMessage: ConnectTimeoutError"

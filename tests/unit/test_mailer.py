@@ -1,4 +1,4 @@
-"""gerbang.mailer: a wish is sent once if it can be, with one code whatever happens, to whom it is owed."""
+"""gerbang.mail.mailer: a job is sent once if it can be, with one code whatever happens, to whom it is owed."""
 
 import re
 from contextlib import suppress
@@ -7,22 +7,22 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from gerbang.errors import DependencyUnavailable
-from gerbang.journal import Severity
-from gerbang.keys import Keys
-from gerbang.mail_queue import LOCALES, MailKind
-from gerbang.mailer import LEASE, InlineQueue, MailUnderWay, sent_at
-from gerbang.one_time_codes import LIFETIME, REMEMBERED, InvalidCode
-from gerbang.password_change import InvalidResetToken, ResetTokens
-from gerbang.password_policy import PasswordPolicy
-from gerbang.registration import NewAccount
-from gerbang.sessions import SignedIn
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.registration import NewAccount
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import Severity
+from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, InvalidResetToken, ResetTokens
+from gerbang.mail.jobs import LOCALES, MailKind
+from gerbang.mail.mailer import LEASE, InlineQueue, MailUnderWay, sent_at
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.keys import Keys
+from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Item, Put, Update
 from gerbang.storage.users import Name
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD
-from tests.fakes import HeldClock, HeldSecret, at_once
+from tests.fakes import FakeClock, FakeSecret, at_once
 from tests.unit.mail_fakes import (
     Fate,
     Killed,
@@ -53,18 +53,18 @@ def redeem(post: MailDeployment, code: str) -> SignedIn:
 def test_an_address_that_nobody_has_is_sent_nothing(post: MailDeployment, database: Database, kind: MailKind) -> None:
     post.register()
 
-    post.deliver(post.wish(kind, NEVER_REGISTERED))
+    post.deliver(post.job(kind, NEVER_REGISTERED))
 
     assert post.outbox.sent == []
     assert database.items("OneTimeCodes") == []
-    assert post.base.journal.events[-1] == "mail_not_owed"
+    assert post.base.log_event.events[-1] == "mail_not_owed"
 
 
 @pytest.mark.parametrize("kind", MailKind)
 def test_a_disabled_account_is_sent_nothing(post_in_memory: MailDeployment, kind: MailKind) -> None:
     post_in_memory.disable(post_in_memory.register().user)
 
-    post_in_memory.deliver(post_in_memory.wish(kind))
+    post_in_memory.deliver(post_in_memory.job(kind))
 
     assert post_in_memory.outbox.sent == []
 
@@ -84,7 +84,7 @@ def test_an_account_that_has_lost_its_address_is_sent_nothing(post_in_memory: Ma
     users = post_in_memory.base.users
     post_in_memory.base.store.write(Put(users.marker(Name.EMAIL, BOB.email), {"user_id": guest.user_id}))
 
-    post_in_memory.deliver(post_in_memory.wish(MailKind.SIGN_IN_CODE))
+    post_in_memory.deliver(post_in_memory.job(MailKind.SIGN_IN_CODE))
 
     assert post_in_memory.outbox.sent == []
 
@@ -122,7 +122,7 @@ def test_the_language_is_the_requests_then_the_accounts_then_the_deployments(
     post = replace(mailing_in_memory(), default_locale=deployments)
     post.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=accounts))
 
-    post.deliver(post.wish(kind, locale=asked))
+    post.deliver(post.job(kind, locale=asked))
 
     assert post.outbox.last.locale == chosen
 
@@ -133,30 +133,30 @@ def test_the_code_of_a_wish_is_in_the_mail_of_every_language(
     post_in_memory: MailDeployment, kind: MailKind, locale: str
 ) -> None:
     post_in_memory.register()
-    wish = post_in_memory.wish(kind, locale=locale)
+    job = post_in_memory.job(kind, locale=locale)
 
-    post_in_memory.deliver(wish)
+    post_in_memory.deliver(job)
 
     message = post_in_memory.outbox.last
-    assert code_in(message) == post_in_memory.maker.code(wish.wish_id, BOB.email)
+    assert code_in(message) == post_in_memory.maker.code(job.job_id, BOB.email)
     assert code_in(message) in message.html
     assert code_in(message) not in message.subject
 
 
 def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_code(  # security.md 57
-    post_in_memory: MailDeployment, clock: HeldClock
+    post_in_memory: MailDeployment, clock: FakeClock
 ) -> None:
     bob = post_in_memory.register().user
-    wish = post_in_memory.wish(MailKind.PASSWORD_CHANGED)
+    job = post_in_memory.job(MailKind.PASSWORD_CHANGED)
     clock.advance(timedelta(hours=2))
 
-    post_in_memory.deliver(wish)
+    post_in_memory.deliver(job)
 
     message = post_in_memory.outbox.last
     assert "2026-01-15 12:00 UTC" in message.text
     for body in (message.text, message.html):
-        assert post_in_memory.maker.code(wish.wish_id, BOB.email) not in body
-        assert post_in_memory.reset_tokens.token(wish.wish_id, bob) not in body
+        assert post_in_memory.maker.code(job.job_id, BOB.email) not in body
+        assert post_in_memory.reset_tokens.token(job.job_id, bob) not in body
         assert re.search(r"[0-9]{6}|[A-Za-z0-9_-]{40}|://", re.sub(r"<[^>]*>", "", body)) is None
 
 
@@ -164,7 +164,7 @@ def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_c
 
 
 def test_a_reset_token_is_in_the_mail_and_nowhere_else(
-    post: MailDeployment, database: Database, secret: HeldSecret
+    post: MailDeployment, database: Database, secret: FakeSecret
 ) -> None:
     bob = post.register().user
 
@@ -174,20 +174,20 @@ def test_a_reset_token_is_in_the_mail_and_nowhere_else(
     assert is_nowhere(database, token)
     (stored,) = database.items("OneTimeCodes", f"RESET#{bob.user_id}")
     assert post.reset_tokens.matches(str(stored["token_hash"]), token)
-    table_alone = ResetTokens(Keys(HeldSecret("a thief's guess"), HeldClock()))
+    table_alone = ResetTokens(Keys(FakeSecret("a thief's guess"), FakeClock()))
     assert not table_alone.matches(str(stored["token_hash"]), token)
     assert secret.versions.current not in str(stored)
 
 
 def test_a_newer_reset_token_is_not_replaced_by_an_older_wish_delivered_late(post: MailDeployment) -> None:
     bob = post.register().user
-    delayed = post.wish(MailKind.PASSWORD_RESET)
+    delayed = post.job(MailKind.PASSWORD_RESET)
     newer = post.mailed_token()
 
     post.deliver(delayed)
 
     assert len(post.outbox.sent) == 1
-    assert post.base.journal.events[-1] == "mail_superseded"
+    assert post.base.log_event.events[-1] == "mail_superseded"
     stored = post.resets.read(post.base.store.get(post.resets.key(bob.user_id)))
     assert stored is not None
     assert post.reset_tokens.matches(stored.token_hash, newer)
@@ -197,26 +197,26 @@ def test_a_newer_reset_token_is_not_replaced_by_an_older_wish_delivered_late(pos
 
 
 @pytest.mark.parametrize("kind", MailKind)
-def test_a_message_delivered_twice_sends_one_mail(post: MailDeployment, clock: HeldClock, kind: MailKind) -> None:
+def test_a_message_delivered_twice_sends_one_mail(post: MailDeployment, clock: FakeClock, kind: MailKind) -> None:
     post.register()
-    wish = post.wish(kind)
-    post.deliver(wish)
+    job = post.job(kind)
+    post.deliver(job)
 
     for later in (timedelta(0), SECOND, LEASE, REMEMBERED - timedelta(days=1)):
         clock.advance(later)
-        post.deliver(wish)
+        post.deliver(job)
 
     assert len(post.outbox.sent) == 1
 
 
-def test_a_message_delivered_again_changes_nothing(post: MailDeployment, database: Database, clock: HeldClock) -> None:
+def test_a_message_delivered_again_changes_nothing(post: MailDeployment, database: Database, clock: FakeClock) -> None:
     post.register()
-    wish = post.wish(MailKind.SIGN_IN_CODE)
-    post.deliver(wish)
+    job = post.job(MailKind.SIGN_IN_CODE)
+    post.deliver(job)
     before = everything(database)
     clock.advance(LEASE)
 
-    post.deliver(wish)
+    post.deliver(job)
 
     assert everything(database) == before
 
@@ -227,13 +227,13 @@ def everything(database: Database) -> list[Item]:
 
 def test_a_message_delivered_twenty_times_at_once_sends_one_mail(post: MailDeployment) -> None:
     post.register()
-    wish = post.wish(MailKind.SIGN_IN_CODE)
+    job = post.job(MailKind.SIGN_IN_CODE)
 
-    outcomes = at_once([partial(post.deliver, wish)] * 20)
+    outcomes = at_once([partial(post.deliver, job)] * 20)
 
     assert len(post.outbox.sent) == 1
     assert all(outcome is None or isinstance(outcome, MailUnderWay) for outcome in outcomes)
-    post.deliver(wish)
+    post.deliver(job)
     assert len(post.outbox.sent) == 1
     assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
 
@@ -241,17 +241,17 @@ def test_a_message_delivered_twenty_times_at_once_sends_one_mail(post: MailDeplo
 @in_memory_only
 def test_a_message_that_comes_while_its_mail_is_being_sent_comes_again(post: MailDeployment) -> None:
     post.register()
-    wish = post.wish(MailKind.SIGN_IN_CODE)
+    job = post.job(MailKind.SIGN_IN_CODE)
     told: list[Exception] = []
 
     def second() -> None:
         with pytest.raises(MailUnderWay) as refusal:
-            post.deliver(wish)
+            post.deliver(job)
         told.append(refusal.value)
 
     post.outbox.while_sending = second
-    post.deliver(wish)
-    post.deliver(wish)
+    post.deliver(job)
+    post.deliver(job)
 
     assert len(told) == len(post.outbox.sent) == 1
 
@@ -263,34 +263,34 @@ def test_a_message_that_comes_while_its_mail_is_being_sent_comes_again(post: Mai
 @pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.PASSWORD_RESET])
 @pytest.mark.parametrize("failures", [1, 3])
 def test_while_ses_fails_the_message_comes_again_and_then_is_sent(
-    post: MailDeployment, clock: HeldClock, kind: MailKind, failures: int
+    post: MailDeployment, clock: FakeClock, kind: MailKind, failures: int
 ) -> None:
     bob = post.register().user
-    wish = post.wish(kind)
+    job = post.job(kind)
     post.outbox.fates = [Fate.NOT_SENT] * failures
     for _ in range(failures):
         with pytest.raises(DependencyUnavailable):
-            post.deliver(wish)
+            post.deliver(job)
         clock.advance(timedelta(minutes=3))  # the queue's visibility time-out
 
-    post.deliver(wish)
+    post.deliver(job)
 
     (message,) = post.outbox.sent
     if kind is MailKind.PASSWORD_RESET:
-        assert token_in(message) == post.reset_tokens.token(wish.wish_id, bob)
+        assert token_in(message) == post.reset_tokens.token(job.job_id, bob)
     else:
-        assert code_in(message) == post.maker.code(wish.wish_id, BOB.email)
+        assert code_in(message) == post.maker.code(job.job_id, BOB.email)
 
 
 @in_memory_only
-def test_a_code_that_was_long_in_coming_lives_ten_minutes_from_its_mail(post: MailDeployment, clock: HeldClock) -> None:
+def test_a_code_that_was_long_in_coming_lives_ten_minutes_from_its_mail(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
-    wish = post.wish(MailKind.SIGN_IN_CODE)
+    job = post.job(MailKind.SIGN_IN_CODE)
     post.outbox.fates = [Fate.NOT_SENT]
     with pytest.raises(DependencyUnavailable):
-        post.deliver(wish)
+        post.deliver(job)
     clock.advance(timedelta(hours=1))
-    post.deliver(wish)
+    post.deliver(job)
     clock.advance(timedelta(minutes=10) - SECOND)
 
     assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
@@ -298,12 +298,12 @@ def test_a_code_that_was_long_in_coming_lives_ten_minutes_from_its_mail(post: Ma
 
 def test_a_mail_whose_answer_was_lost_may_come_twice_with_the_same_code(post: MailDeployment) -> None:
     post.register()
-    wish = post.wish(MailKind.SIGN_IN_CODE)
+    job = post.job(MailKind.SIGN_IN_CODE)
     post.outbox.fates = [Fate.ANSWER_LOST]
     with pytest.raises(DependencyUnavailable):
-        post.deliver(wish)
+        post.deliver(job)
 
-    post.deliver(wish)
+    post.deliver(job)
 
     first, second = post.outbox.codes
     assert first == second
@@ -311,19 +311,19 @@ def test_a_mail_whose_answer_was_lost_may_come_twice_with_the_same_code(post: Ma
 
 
 def test_a_code_that_was_spent_does_not_come_back_to_life_with_its_message(
-    post: MailDeployment, clock: HeldClock
+    post: MailDeployment, clock: FakeClock
 ) -> None:
     post.register()
-    wish = post.wish(MailKind.SIGN_IN_CODE)
+    job = post.job(MailKind.SIGN_IN_CODE)
     post.outbox.fates = [Fate.ANSWER_LOST]
     with pytest.raises(DependencyUnavailable):
-        post.deliver(wish)
+        post.deliver(job)
     (code,) = post.outbox.codes
     redeem(post, code)
 
     for _ in range(3):
-        clock.advance(LIFETIME)
-        post.deliver(wish)
+        clock.advance(CODE_LIFETIME)
+        post.deliver(job)
 
         with pytest.raises(InvalidCode):
             redeem(post, code)
@@ -333,24 +333,24 @@ def test_a_code_that_was_spent_does_not_come_back_to_life_with_its_message(
 
 def test_an_older_wish_does_not_take_the_place_of_a_code_that_was_spent(post: MailDeployment) -> None:
     post.register()
-    delayed = post.wish(MailKind.SIGN_IN_CODE)
+    delayed = post.job(MailKind.SIGN_IN_CODE)
     redeem(post, post.mailed_code())
 
     post.deliver(delayed)
 
     assert len(post.outbox.sent) == 1
-    assert post.base.journal.events[-1] == "mail_superseded"
+    assert post.base.log_event.events[-1] == "mail_superseded"
 
 
 @in_memory_only
 def test_a_reset_mail_whose_answer_was_lost_may_come_twice_with_the_same_token(post: MailDeployment) -> None:
     post.register()
-    wish = post.wish(MailKind.PASSWORD_RESET)
+    job = post.job(MailKind.PASSWORD_RESET)
     post.outbox.fates = [Fate.ANSWER_LOST]
     with pytest.raises(DependencyUnavailable):
-        post.deliver(wish)
+        post.deliver(job)
 
-    post.deliver(wish)
+    post.deliver(job)
 
     first, second = post.outbox.reset_tokens
     assert first == second
@@ -358,14 +358,14 @@ def test_a_reset_mail_whose_answer_was_lost_may_come_twice_with_the_same_token(p
 
 def test_a_reset_mail_that_comes_again_after_the_password_was_set_brings_another_token(post: MailDeployment) -> None:
     post.register()
-    wish = post.wish(MailKind.PASSWORD_RESET)
+    job = post.job(MailKind.PASSWORD_RESET)
     post.outbox.fates = [Fate.ANSWER_LOST]
     with pytest.raises(DependencyUnavailable):
-        post.deliver(wish)
+        post.deliver(job)
     (spent,) = post.outbox.reset_tokens
     set_password(post, spent)
 
-    post.deliver(wish)
+    post.deliver(job)
 
     _, fresh = post.outbox.reset_tokens
     assert fresh != spent
@@ -380,21 +380,21 @@ def set_password(post: MailDeployment, token: str) -> None:
 
 @pytest.mark.parametrize("was_sent", [False, True], ids=["before it was sent", "after it was sent"])
 def test_a_mailer_that_dies_holds_up_the_mail_for_its_lease_and_no_longer(
-    post: MailDeployment, clock: HeldClock, *, was_sent: bool
+    post: MailDeployment, clock: FakeClock, *, was_sent: bool
 ) -> None:
     post.register()
-    wish = post.wish(MailKind.SIGN_IN_CODE)
+    job = post.job(MailKind.SIGN_IN_CODE)
     post.outbox.fates = [Fate.DIED_AFTER if was_sent else Fate.DIED_BEFORE]
     with pytest.raises(Killed):
-        post.deliver(wish)
+        post.deliver(job)
     clock.advance(LEASE - SECOND)
     with pytest.raises(MailUnderWay):
-        post.deliver(wish)
+        post.deliver(job)
     clock.advance(SECOND)
 
-    post.deliver(wish)
+    post.deliver(job)
 
-    assert set(post.outbox.codes) == {post.maker.code(wish.wish_id, BOB.email)}
+    assert set(post.outbox.codes) == {post.maker.code(job.job_id, BOB.email)}
     assert len(post.outbox.sent) == 1 + was_sent
     assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
 
@@ -407,8 +407,8 @@ def test_whatever_call_goes_wrong_the_mail_is_sent_with_one_code() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
         post.register()
-        wish = post.wish(MailKind.SIGN_IN_CODE)
-        return Scene(post, lambda here: here.deliver(wish))
+        job = post.job(MailKind.SIGN_IN_CODE)
+        return Scene(post, lambda here: here.deliver(job))
 
     for mishap in every_mishap(scene):
         here = mishap.deployment
@@ -422,8 +422,8 @@ def test_whatever_call_goes_wrong_the_reset_mail_is_sent_with_one_token() -> Non
     def scene() -> Scene:
         post = mailing_in_memory()
         post.register()
-        wish = post.wish(MailKind.PASSWORD_RESET)
-        return Scene(post, lambda here: here.deliver(wish))
+        job = post.job(MailKind.PASSWORD_RESET)
+        return Scene(post, lambda here: here.deliver(job))
 
     for mishap in every_mishap(scene):
         here = mishap.deployment
@@ -447,15 +447,15 @@ def comes_again(mishap: Mishap) -> None:
 @in_memory_only
 def test_a_mail_that_ses_refuses_is_noted_and_never_tried_again(post: MailDeployment) -> None:
     bob = post.register().user
-    wish = post.wish(MailKind.SIGN_IN_CODE)
+    job = post.job(MailKind.SIGN_IN_CODE)
     post.outbox.fates = [Fate.REFUSED]
 
-    post.deliver(wish)
-    post.deliver(wish)
+    post.deliver(job)
+    post.deliver(job)
 
     assert post.outbox.sent == []
-    (refused,) = [note for note in post.base.journal.notes if note.event == "mail_refused"]
-    assert refused.severity is Severity.FAILURE
+    (refused,) = [note for note in post.base.log_event.notes if note.event == "mail_refused"]
+    assert refused.severity is Severity.ERROR
     assert refused.fields == {"kind": "sign_in_code", "user_id": bob.user_id, "why": "MessageRejected"}
 
 
@@ -464,10 +464,10 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
     spoilt = Update(post_in_memory.base.users.key(bob.user_id), {"email": "bob@example.com\r\nBcc: eve@example.com"})
     post_in_memory.base.store.write(spoilt)
 
-    post_in_memory.deliver(post_in_memory.wish(MailKind.SIGN_IN_CODE))
+    post_in_memory.deliver(post_in_memory.job(MailKind.SIGN_IN_CODE))
 
     assert post_in_memory.outbox.sent == []
-    assert post_in_memory.base.journal.events[-1] == "mail_refused"
+    assert post_in_memory.base.log_event.events[-1] == "mail_refused"
 
 
 # The log: security.md 167
@@ -478,13 +478,13 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
     bob = post_in_memory.register().user
     for kind in MailKind:
         post_in_memory.outbox.fates = [fate]
-        wish = post_in_memory.wish(kind)
+        job = post_in_memory.job(kind)
         with suppress(DependencyUnavailable):
-            post_in_memory.deliver(wish)
-        logged = str(post_in_memory.base.journal.notes)
+            post_in_memory.deliver(job)
+        logged = str(post_in_memory.base.log_event.notes)
         assert BOB.email not in logged
-        assert post_in_memory.maker.code(wish.wish_id, BOB.email) not in logged
-        assert post_in_memory.reset_tokens.token(wish.wish_id, bob) not in logged
+        assert post_in_memory.maker.code(job.job_id, BOB.email) not in logged
+        assert post_in_memory.reset_tokens.token(job.job_id, bob) not in logged
 
 
 # In line, and the queue's clock
@@ -494,8 +494,8 @@ def test_in_line_a_wish_is_delivered_at_once(post_in_memory: MailDeployment) -> 
     post_in_memory.register()
     in_line = InlineQueue(post_in_memory.mailer)
 
-    in_line.enqueue(post_in_memory.wish(MailKind.SIGN_IN_CODE))
-    in_line.enqueue(post_in_memory.wish(MailKind.PASSWORD_CHANGED))
+    in_line.enqueue(post_in_memory.job(MailKind.SIGN_IN_CODE))
+    in_line.enqueue(post_in_memory.job(MailKind.PASSWORD_CHANGED))
 
     assert [message.kind for message in post_in_memory.outbox.sent] == ["sign_in_code", "password_changed"]
     assert "2026-01-15 12:00 UTC" in post_in_memory.outbox.last.text
@@ -507,7 +507,7 @@ def test_in_line_whoever_asks_is_told_that_the_mail_could_not_be_sent(post_in_me
     post_in_memory.outbox.fates = [Fate.NOT_SENT]
 
     with pytest.raises(DependencyUnavailable):
-        InlineQueue(post_in_memory.mailer).enqueue(post_in_memory.wish(MailKind.SIGN_IN_CODE))
+        InlineQueue(post_in_memory.mailer).enqueue(post_in_memory.job(MailKind.SIGN_IN_CODE))
 
 
 def test_the_queues_time_is_read_to_the_millisecond() -> None:
@@ -516,9 +516,9 @@ def test_the_queues_time_is_read_to_the_millisecond() -> None:
 
 def test_of_wishes_of_one_second_the_later_millisecond_is_the_newer(post: MailDeployment) -> None:
     post.register()
-    first, second = post.wish(MailKind.SIGN_IN_CODE), post.wish(MailKind.SIGN_IN_CODE)
+    first, second = post.job(MailKind.SIGN_IN_CODE), post.job(MailKind.SIGN_IN_CODE)
 
-    post.mailer.deliver(second, wished_at=sent_at("1768478400124"))
-    post.mailer.deliver(first, wished_at=sent_at("1768478400123"))
+    post.mailer.deliver(second, queued_at=sent_at("1768478400124"))
+    post.mailer.deliver(first, queued_at=sent_at("1768478400123"))
 
-    assert post.outbox.codes == [post.maker.code(second.wish_id, BOB.email)]
+    assert post.outbox.codes == [post.maker.code(second.job_id, BOB.email)]

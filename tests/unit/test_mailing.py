@@ -1,4 +1,4 @@
-"""gerbang.mailing: asking for mail is counted, queued, and tells nobody who has an account."""
+"""gerbang.mail.service: asking for mail is counted, queued, and tells nobody who has an account."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,16 +6,16 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang.errors import DependencyUnavailable
-from gerbang.journal import Severity
-from gerbang.mail_queue import Locale, MailKind, MailWish
-from gerbang.password_policy import PasswordPolicy
-from gerbang.rate_limits import TooManyAttempts
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import Severity
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.jobs import Locale, MailJob, MailKind
+from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.users import User
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, by_email
-from tests.fakes import FaultyStore, HeldClock, at_once
+from tests.fakes import FakeClock, FaultyStore, at_once
 from tests.unit.mail_fakes import ELSEWHERE, MAIL_LIMITS, MailDeployment, calls_of, in_memory_only
 
 MINUTE = timedelta(minutes=1)
@@ -31,7 +31,7 @@ def ask(
     kind: MailKind = MailKind.SIGN_IN_CODE,
     client: str = HOME.address,
 ) -> None:
-    post.desk.ask(kind, email, None, client)
+    post.mail_service.ask(kind, email, None, client)
 
 
 def refused(asking: Callable[[], None]) -> tuple[str, timedelta]:
@@ -46,24 +46,24 @@ def refused(asking: Callable[[], None]) -> tuple[str, timedelta]:
 
 @pytest.mark.parametrize("kind", ASKED_FOR)
 def test_a_wish_is_queued_with_an_id_of_its_own(post_in_memory: MailDeployment, kind: MailKind) -> None:
-    post_in_memory.desk.ask(kind, BOB.email, Locale("it"), HOME.address)
-    post_in_memory.desk.ask(kind, ALICE.email, None, HOME.address)
+    post_in_memory.mail_service.ask(kind, BOB.email, Locale("it"), HOME.address)
+    post_in_memory.mail_service.ask(kind, ALICE.email, None, HOME.address)
 
-    assert post_in_memory.queue.wishes == [
-        MailWish(wish_id="wish-0001", kind=kind, email=BOB.email, locale=Locale("it")),
-        MailWish(wish_id="wish-0002", kind=kind, email=ALICE.email, locale=None),
+    assert post_in_memory.queue.jobs == [
+        MailJob(job_id="job-0001", kind=kind, email=BOB.email, locale=Locale("it")),
+        MailJob(job_id="job-0002", kind=kind, email=ALICE.email, locale=None),
     ]
 
 
 def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeployment) -> None:
-    post_in_memory.desk.ask_for_code(BOB.email, None, HOME.address)
-    post_in_memory.desk.ask_for_reset(BOB.email, Locale("es"), HOME.address)
+    post_in_memory.mail_service.request_code(BOB.email, None, HOME.address)
+    post_in_memory.mail_service.request_reset(BOB.email, Locale("es"), HOME.address)
 
-    assert [(wish.kind, wish.locale) for wish in post_in_memory.queue.wishes] == [
+    assert [(job.kind, job.locale) for job in post_in_memory.queue.jobs] == [
         (MailKind.SIGN_IN_CODE, None),
         (MailKind.PASSWORD_RESET, "es"),
     ]
-    assert post_in_memory.base.journal.events == ["mail_asked_for"] * 2
+    assert post_in_memory.base.log_event.events == ["mail_asked_for"] * 2
 
 
 @in_memory_only
@@ -91,7 +91,7 @@ def test_known_and_unknown_addresses_cost_the_same_calls(  # security.md 31
     unknown = calls_of(post_in_memory, lambda post: ask(post, NEVER_REGISTERED, kind=kind))
 
     assert known == unknown == [("write", ((post_in_memory.base.tables["RateLimits"], kind),)) for kind in LIMITS]
-    assert [wish.email for wish in post_in_memory.queue.wishes] == [BOB.email, NEVER_REGISTERED]
+    assert [job.email for job in post_in_memory.queue.jobs] == [BOB.email, NEVER_REGISTERED]
 
 
 LIMITS = sorted(limit.name for limit in (MAIL_LIMITS.minute, MAIL_LIMITS.hour, MAIL_LIMITS.client))
@@ -101,7 +101,7 @@ LIMITS = sorted(limit.name for limit in (MAIL_LIMITS.minute, MAIL_LIMITS.hour, M
 
 
 @pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
-def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: HeldClock, email: str) -> None:
+def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
     post.register()
     ask(post, email)
     clock.advance(timedelta(seconds=20))
@@ -110,12 +110,12 @@ def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: HeldClo
 
     clock.advance(timedelta(seconds=40))
     ask(post, email)
-    assert len(post.queue.wishes) == 2
+    assert len(post.queue.jobs) == 2
 
 
 @in_memory_only
 @pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
-def test_five_mails_an_hour_may_be_asked_for(post: MailDeployment, clock: HeldClock, email: str) -> None:
+def test_five_mails_an_hour_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
     post.register()
     for _ in range(5):
         ask(post, email)
@@ -125,11 +125,11 @@ def test_five_mails_an_hour_may_be_asked_for(post: MailDeployment, clock: HeldCl
 
     clock.advance(timedelta(minutes=55))
     ask(post, email)
-    assert len(post.queue.wishes) == 6
+    assert len(post.queue.jobs) == 6
 
 
 @in_memory_only
-def test_a_refused_wish_does_not_make_the_wait_longer(post: MailDeployment, clock: HeldClock) -> None:
+def test_a_refused_wish_does_not_make_the_wait_longer(post: MailDeployment, clock: FakeClock) -> None:
     ask(post)
     for _ in range(59):
         clock.advance(SECOND)
@@ -143,7 +143,7 @@ def test_wishes_of_one_kind_do_not_hold_up_the_other(post_in_memory: MailDeploym
     for kind in ASKED_FOR:
         ask(post_in_memory, kind=kind)
 
-    assert [wish.kind for wish in post_in_memory.queue.wishes] == ASKED_FOR
+    assert [job.kind for job in post_in_memory.queue.jobs] == ASKED_FOR
 
 
 @in_memory_only
@@ -164,21 +164,21 @@ def test_a_client_that_asks_too_much_does_not_use_up_the_address_of_somebody_els
 
     ask(post, BOB.email, client="198.51.100.200")
 
-    assert post.queue.wishes[-1].email == BOB.email
+    assert post.queue.jobs[-1].email == BOB.email
 
 
-@pytest.mark.parametrize("wishes", [2, 5])
-def test_of_a_few_wishes_at_once_one_is_queued(post: MailDeployment, wishes: int) -> None:
-    outcomes = at_once([partial(ask, post)] * wishes)
+@pytest.mark.parametrize("jobs", [2, 5])
+def test_of_a_few_wishes_at_once_one_is_queued(post: MailDeployment, jobs: int) -> None:
+    outcomes = at_once([partial(ask, post)] * jobs)
 
-    assert outcomes.count(None) == len(post.queue.wishes) == 1
-    assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == wishes - 1
+    assert outcomes.count(None) == len(post.queue.jobs) == 1
+    assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == jobs - 1
 
 
-def test_of_forty_wishes_at_once_no_more_than_one_is_queued(post: MailDeployment, clock: HeldClock) -> None:
+def test_of_forty_wishes_at_once_no_more_than_one_is_queued(post: MailDeployment, clock: FakeClock) -> None:
     outcomes = at_once([partial(ask, post)] * 40)
 
-    assert outcomes.count(None) == len(post.queue.wishes) <= 1  # none, where whoever was first is over another limit
+    assert outcomes.count(None) == len(post.queue.jobs) <= 1  # none, where whoever was first is over another limit
     clock.advance(MINUTE)
     ask(post, client="198.51.100.200")
 
@@ -197,7 +197,7 @@ def test_while_the_queue_is_down_whoever_asks_is_told_and_not_counted(post: Mail
     post.queue.is_down = False
     ask(post, kind=kind)
 
-    assert len(post.queue.wishes) == 1
+    assert len(post.queue.jobs) == 1
 
 
 @in_memory_only
@@ -207,7 +207,7 @@ def test_what_cannot_be_counted_is_not_queued(post: MailDeployment) -> None:
     with pytest.raises(DependencyUnavailable):
         ask(post.on(uncounting))
 
-    assert post.queue.wishes == []
+    assert post.queue.jobs == []
 
 
 # The mail that a registration sends: F1
@@ -216,107 +216,107 @@ def test_what_cannot_be_counted_is_not_queued(post: MailDeployment) -> None:
 def test_a_registration_is_welcomed_uncounted(post_in_memory: MailDeployment) -> None:
     bob = post_in_memory.register().user
     for _ in range(7):
-        post_in_memory.desk.welcome(bob, Locale("id"))
+        post_in_memory.mail_service.welcome(bob, Locale("id"))
 
-    assert post_in_memory.queue.wishes[-1] == MailWish(
-        wish_id="wish-0007", kind=MailKind.VERIFICATION_CODE, email=BOB.email, locale=Locale("id")
+    assert post_in_memory.queue.jobs[-1] == MailJob(
+        job_id="job-0007", kind=MailKind.VERIFICATION_CODE, email=BOB.email, locale=Locale("id")
     )
 
 
 def test_a_registration_stands_though_its_mail_could_not_be_queued(post: MailDeployment) -> None:
-    user = post.base.registration.enrol(BOB, ELSEWHERE, PasswordPolicy())
+    user = post.base.registration.register_without_session(BOB, ELSEWHERE, PasswordPolicy())
     post.queue.is_down = True
 
-    post.desk.welcome(user, None)
+    post.mail_service.welcome(user, None)
 
-    (failure,) = [note for note in post.base.journal.notes if note.event == "mail_not_queued"]
+    (failure,) = [note for note in post.base.log_event.notes if note.event == "mail_not_queued"]
     assert (failure.severity, failure.fields) == (
-        Severity.FAILURE,
+        Severity.ERROR,
         {"kind": "verification_code", "user_id": user.user_id},
     )
     assert post.base.sign_in.sign_in(by_email(BOB.email, PASSWORD), HOME).user.user_id == user.user_id
     post.queue.is_down = False
     ask(post)
-    post.deliver(post.queue.wishes[-1])
+    post.deliver(post.queue.jobs[-1])
     assert [message.to for message in post.outbox.sent] == [BOB.email]
 
 
 # The notice of a new password
 
 
-def proved(post: MailDeployment) -> User:
-    """Bob, who has proved his address."""
+def verified(post: MailDeployment) -> User:
+    """Bob, who has verified his address."""
     return replace(post.register().user, email_verified_at=post.base.clock())
 
 
 def test_the_notice_of_a_new_password_is_queued_in_the_language_of_the_request(post_in_memory: MailDeployment) -> None:
-    post_in_memory.desk.tell_of_new_password(proved(post_in_memory), Locale("it"))
+    post_in_memory.mail_service.notify_password_changed(verified(post_in_memory), Locale("it"))
 
-    assert post_in_memory.queue.wishes == [
-        MailWish(wish_id="wish-0001", kind=MailKind.PASSWORD_CHANGED, email=BOB.email, locale=Locale("it"))
+    assert post_in_memory.queue.jobs == [
+        MailJob(job_id="job-0001", kind=MailKind.PASSWORD_CHANGED, email=BOB.email, locale=Locale("it"))
     ]
 
 
-def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: HeldClock) -> None:
-    bob = proved(post_in_memory)
+def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: FakeClock) -> None:
+    bob = verified(post_in_memory)
     for _ in range(7):
-        post_in_memory.desk.tell_of_new_password(bob, None)
-    assert len(post_in_memory.queue.wishes) == 5
-    assert post_in_memory.base.journal.events.count("mail_not_queued") == 2
+        post_in_memory.mail_service.notify_password_changed(bob, None)
+    assert len(post_in_memory.queue.jobs) == 5
+    assert post_in_memory.base.log_event.events.count("mail_not_queued") == 2
 
     clock.advance(timedelta(hours=1))
-    post_in_memory.desk.tell_of_new_password(bob, None)
+    post_in_memory.mail_service.notify_password_changed(bob, None)
 
-    assert len(post_in_memory.queue.wishes) == 6
+    assert len(post_in_memory.queue.jobs) == 6
 
 
 def test_notices_do_not_hold_up_what_is_asked_for(post_in_memory: MailDeployment) -> None:
-    bob = proved(post_in_memory)
+    bob = verified(post_in_memory)
     for _ in range(7):
-        post_in_memory.desk.tell_of_new_password(bob, None)
+        post_in_memory.mail_service.notify_password_changed(bob, None)
 
     for kind in ASKED_FOR:
         ask(post_in_memory, kind=kind)
 
-    assert [wish.kind for wish in post_in_memory.queue.wishes[5:]] == ASKED_FOR
+    assert [job.kind for job in post_in_memory.queue.jobs[5:]] == ASKED_FOR
 
 
 def test_an_address_that_nobody_proved_may_be_a_strangers_and_is_sent_no_notice(post_in_memory: MailDeployment) -> None:
-    post_in_memory.desk.tell_of_new_password(post_in_memory.register().user, None)
+    post_in_memory.mail_service.notify_password_changed(post_in_memory.register().user, None)
 
-    assert post_in_memory.queue.wishes == []
+    assert post_in_memory.queue.jobs == []
 
 
 def test_a_password_stands_though_its_notice_could_not_be_counted(post_in_memory: MailDeployment) -> None:
-    bob = proved(post_in_memory)
+    bob = verified(post_in_memory)
     uncounting = FaultyStore(post_in_memory.base.store, at=lambda _: True)
 
-    post_in_memory.on(uncounting).desk.tell_of_new_password(bob, None)
+    post_in_memory.on(uncounting).mail_service.notify_password_changed(bob, None)
 
-    assert post_in_memory.base.journal.events[-1] == "mail_not_queued"
+    assert post_in_memory.base.log_event.events[-1] == "mail_not_queued"
 
 
 def test_a_password_stands_though_its_notice_could_not_be_queued(post_in_memory: MailDeployment) -> None:
-    bob = proved(post_in_memory)
+    bob = verified(post_in_memory)
     post_in_memory.queue.is_down = True
 
-    post_in_memory.desk.tell_of_new_password(bob, None)
+    post_in_memory.mail_service.notify_password_changed(bob, None)
 
-    (failure,) = [note for note in post_in_memory.base.journal.notes if note.event == "mail_not_queued"]
+    (failure,) = [note for note in post_in_memory.base.log_event.notes if note.event == "mail_not_queued"]
     assert failure.fields == {"kind": "password_changed", "user_id": bob.user_id}
 
 
 def test_whoever_has_no_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
     guest = post_in_memory.guests.admit(HOME).user
 
-    post_in_memory.desk.tell_of_new_password(guest, None)
-    post_in_memory.desk.welcome(guest, None)
+    post_in_memory.mail_service.notify_password_changed(guest, None)
+    post_in_memory.mail_service.welcome(guest, None)
 
-    assert post_in_memory.queue.wishes == []
+    assert post_in_memory.queue.jobs == []
 
 
 def test_the_log_and_the_limits_hold_no_address(post: MailDeployment, database: Database) -> None:  # security.md 167
     ask(post)
 
-    assert BOB.email not in str(post.base.journal.notes)
+    assert BOB.email not in str(post.base.log_event.notes)
     assert BOB.email not in str(database.items("RateLimits"))

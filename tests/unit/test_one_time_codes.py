@@ -1,4 +1,4 @@
-"""gerbang.one_time_codes: six digits, ten minutes, one use, five tries in all, and what redeeming one proves."""
+"""Six digits, ten minutes, one use, five tries in all, and what redeeming one proves."""
 
 import hashlib
 import json
@@ -11,24 +11,24 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang import edge
-from gerbang.clock import to_epoch
-from gerbang.contracts import atourin
-from gerbang.edge import Response
-from gerbang.errors import DependencyUnavailable
-from gerbang.keys import Keys
-from gerbang.mail_queue import MailKind
-from gerbang.one_time_codes import DIGITS, LIFETIME, CodeMaker, InvalidCode
-from gerbang.password_change import InvalidResetToken
-from gerbang.password_policy import PasswordPolicy
-from gerbang.rate_limits import Limit, TooManyAttempts, digest
-from gerbang.sessions import SessionEnded, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.apis import atourin
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.http import edge
+from gerbang.http.edge import Response
+from gerbang.limits.rate_limits import Limit, TooManyAttempts, digest
+from gerbang.mail.codes import CODE_LIFETIME, DIGITS, CodeMaker, InvalidResetToken
+from gerbang.mail.jobs import MailKind
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.keys import Keys
+from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
-from tests.fakes import FaultyStore, HeldClock, HeldSecret, MeanwhileStore, MemoryStore, PassingStore, at_once
+from tests.fakes import FakeClock, FakeSecret, FaultyStore, MeanwhileStore, MemoryStore, PassingStore, at_once
 from tests.unit.mail_fakes import (
     MailDeployment,
     Scene,
@@ -94,8 +94,8 @@ def knows_password(post: MailDeployment, email: str = BOB.email) -> bool:
 
 @pytest.fixture(scope="module")
 def many_codes() -> list[str]:
-    maker = CodeMaker(Keys(HeldSecret(), HeldClock()))
-    return [maker.code(f"wish-{number}", BOB.email) for number in range(30_000)]
+    maker = CodeMaker(Keys(FakeSecret(), FakeClock()))
+    return [maker.code(f"job-{number}", BOB.email) for number in range(30_000)]
 
 
 def test_a_code_is_six_digits_leading_zeros_and_all(many_codes: list[str]) -> None:
@@ -116,24 +116,24 @@ def test_codes_are_evenly_spread(many_codes: list[str]) -> None:
 
 
 @pytest.fixture
-def maker(secret: HeldSecret, clock: HeldClock) -> CodeMaker:
+def maker(secret: FakeSecret, clock: FakeClock) -> CodeMaker:
     return CodeMaker(Keys(secret, clock))
 
 
-def test_the_same_wish_makes_the_same_code_in_every_process(maker: CodeMaker, secret: HeldSecret) -> None:
-    elsewhere = CodeMaker(Keys(secret, HeldClock()))
+def test_the_same_wish_makes_the_same_code_in_every_process(maker: CodeMaker, secret: FakeSecret) -> None:
+    elsewhere = CodeMaker(Keys(secret, FakeClock()))
 
-    assert maker.code("wish-1", BOB.email) == elsewhere.code("wish-1", BOB.email)
+    assert maker.code("job-1", BOB.email) == elsewhere.code("job-1", BOB.email)
 
 
 def test_another_wish_address_or_secret_makes_another_code(maker: CodeMaker) -> None:
-    stranger = CodeMaker(Keys(HeldSecret("another secret"), HeldClock()))
+    stranger = CodeMaker(Keys(FakeSecret("another secret"), FakeClock()))
 
     codes = {
-        maker.code("wish-1", BOB.email),
-        maker.code("wish-2", BOB.email),
-        maker.code("wish-1", ALICE.email),
-        stranger.code("wish-1", BOB.email),
+        maker.code("job-1", BOB.email),
+        maker.code("job-2", BOB.email),
+        maker.code("job-1", ALICE.email),
+        stranger.code("job-1", BOB.email),
     }
 
     assert len(codes) == 4
@@ -155,7 +155,7 @@ def test_a_stored_code_fits_its_address_and_digits_only(maker: CodeMaker) -> Non
 
 def test_the_table_alone_cannot_tell_which_code_it_was(maker: CodeMaker) -> None:
     stored = maker.stored_form(BOB.email, "012345")
-    without_the_key = CodeMaker(Keys(HeldSecret("a thief's guess"), HeldClock()))
+    without_the_key = CodeMaker(Keys(FakeSecret("a thief's guess"), FakeClock()))
 
     assert not without_the_key.matches(stored, BOB.email, "012345")
     for text in ("012345", f"{BOB.email}012345", f"stored\0{BOB.email}\0012345"):
@@ -171,7 +171,7 @@ def test_no_table_holds_the_code(post: MailDeployment, database: Database) -> No
 
 
 def test_a_code_survives_one_rotation_of_the_master_secret(
-    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
     post_in_memory.register()
     code = post_in_memory.mailed_code()
@@ -182,7 +182,7 @@ def test_a_code_survives_one_rotation_of_the_master_secret(
 
 
 def test_a_code_does_not_survive_two_rotations(
-    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
     post_in_memory.register()
     code = post_in_memory.mailed_code()
@@ -207,7 +207,7 @@ def test_the_code_that_was_mailed_signs_in(post: MailDeployment) -> None:
     assert standing.user == post.user(bob.user_id) == session.user
     assert standing.family.method == "otp"
     assert standing.user.last_sign_in_at == post.base.clock()
-    assert post.base.journal.events[-1] == "signed_in"
+    assert post.base.log_event.events[-1] == "signed_in"
 
 
 def test_a_code_works_once(post: MailDeployment) -> None:
@@ -237,7 +237,7 @@ def test_of_redeemers_at_once_one_gets_a_session(post: MailDeployment, database:
 
 
 @in_memory_only
-def test_a_code_lives_for_ten_minutes(post: MailDeployment, clock: HeldClock) -> None:
+def test_a_code_lives_for_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     code = post.mailed_code()
     clock.advance(timedelta(minutes=10) - SECOND)
@@ -246,7 +246,7 @@ def test_a_code_lives_for_ten_minutes(post: MailDeployment, clock: HeldClock) ->
 
 
 def test_a_code_is_dead_after_ten_minutes_though_its_item_is_still_there(  # F35
-    post: MailDeployment, database: Database, clock: HeldClock
+    post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     post.register()
     code = post.mailed_code()
@@ -259,12 +259,12 @@ def test_a_code_is_dead_after_ten_minutes_though_its_item_is_still_there(  # F35
 
 
 def test_a_code_that_ends_while_it_is_being_redeemed_opens_nothing(
-    post: MailDeployment, database: Database, clock: HeldClock
+    post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     post.register()
     code = post.mailed_code()
     before = database.items("RefreshTokenFamilies")
-    clock.advance(LIFETIME - SECOND)
+    clock.advance(CODE_LIFETIME - SECOND)
     slow = MeanwhileStore(
         post.base.store, before=lambda call: call.method == "get_all", happens=lambda: clock.advance(SECOND)
     )
@@ -291,7 +291,7 @@ def test_a_newer_code_takes_the_place_of_an_older_one(post: MailDeployment) -> N
 @in_memory_only
 def test_an_older_wish_delivered_late_does_not_replace_a_newer_code(post: MailDeployment) -> None:
     post.register()
-    delayed = post.wish(MailKind.SIGN_IN_CODE)
+    delayed = post.job(MailKind.SIGN_IN_CODE)
     newer = post.mailed_code()
 
     post.deliver(delayed)
@@ -356,7 +356,7 @@ def test_a_new_code_does_not_refill_the_tries(post: MailDeployment) -> None:
 
 
 @in_memory_only
-def test_tries_come_back_an_hour_after_the_first_of_them(post: MailDeployment, clock: HeldClock) -> None:
+def test_tries_come_back_an_hour_after_the_first_of_them(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     first = clock() + SECOND
     guess(post, post.mailed_code(), times=5)
@@ -564,7 +564,7 @@ def test_a_right_code_whose_tries_cannot_be_cleared_signs_in_all_the_same(post: 
     session = redeem(post.on(forgetful), code)
 
     assert is_alive(post, session)
-    assert "attempt_not_uncounted" in post.base.journal.events
+    assert "attempt_not_uncounted" in post.base.log_event.events
 
 
 # What a code proves: security.md 108, docs/decisions/0009-proving-an-address.md
@@ -596,7 +596,7 @@ def test_the_code_of_the_registration_itself_vouches_for_it(post: MailDeployment
 
 
 @in_memory_only
-def test_once_an_address_is_proved_a_code_drops_nothing(post: MailDeployment, clock: HeldClock) -> None:
+def test_once_an_address_is_proved_a_code_drops_nothing(post: MailDeployment, clock: FakeClock) -> None:
     registered = post.register()
     redeem(post, post.mailed_code(kind=MailKind.VERIFICATION_CODE))
     proved_at = clock()
@@ -644,7 +644,7 @@ def test_the_log_holds_no_code_and_no_address(post_in_memory: MailDeployment) ->
     guess(post_in_memory, code, times=2)
     redeem(post_in_memory, code)
 
-    logged = str(post_in_memory.base.journal.notes)
+    logged = str(post_in_memory.base.log_event.notes)
 
     assert code not in logged
     assert BOB.email not in logged

@@ -1,19 +1,19 @@
-"""gerbang.organizations and gerbang.authorization: who may act in an organisation, asked at each call."""
+"""Who may act in an organisation, asked at each call."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from gerbang.identifiers import botlaunch_id
-from gerbang.organizations import NotAMember, Role
-from gerbang.sessions import RefreshTokenReused, SessionEnded, SignedIn
+from gerbang.accounts.organizations import NotAMember, Role
+from gerbang.core.identifiers import botlaunch_id
+from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
+from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.organizations import Membership
 from gerbang.storage.store import Delete, Key, Put, Update
-from gerbang.tokens import InvalidToken, TokenExpired
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment
-from tests.fakes import HeldClock, PassingStore
+from tests.fakes import FakeClock, PassingStore
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_session_that_has_ended_is_refused_before_membership_is_spoken_of(
             deployment.authorizer.authorize(alice.tokens.access_token, organization_id)
 
 
-def test_an_expired_token_is_refused_as_expired(deployment: Deployment, alice: SignedIn, clock: HeldClock) -> None:
+def test_an_expired_token_is_refused_as_expired(deployment: Deployment, alice: SignedIn, clock: FakeClock) -> None:
     clock.advance(Choices().access_lifetime)
 
     with pytest.raises(TokenExpired):
@@ -119,7 +119,7 @@ def test_an_expired_token_is_refused_as_expired(deployment: Deployment, alice: S
 
 
 def test_a_call_behind_the_authorizer_confirms_the_generation(
-    deployment: Deployment, alice: SignedIn, clock: HeldClock
+    deployment: Deployment, alice: SignedIn, clock: FakeClock
 ) -> None:
     """docs/decisions/0002-forgive-until-used.md: used anywhere is used."""
     second = deployment.sessions.refresh(alice.tokens.refresh_token)
@@ -130,7 +130,7 @@ def test_a_call_behind_the_authorizer_confirms_the_generation(
         deployment.sessions.refresh(alice.tokens.refresh_token)
 
 
-def test_founding_writes_nothing_yet(deployment: Deployment, clock: HeldClock) -> None:
+def test_founding_writes_nothing_yet(deployment: Deployment, clock: FakeClock) -> None:
     watched = PassingStore(deployment.store)
 
     founding = replace(deployment, store=watched).organizations.found("Acme", "founder", at=clock())
@@ -145,7 +145,7 @@ def test_founding_writes_nothing_yet(deployment: Deployment, clock: HeldClock) -
     assert deployment.organizations.find(founding.organization.organization_id) == founding.organization
 
 
-def test_an_organisation_is_never_founded_over_another(deployment: Deployment, clock: HeldClock) -> None:
+def test_an_organisation_is_never_founded_over_another(deployment: Deployment, clock: FakeClock) -> None:
     founding = deployment.organizations.found("Acme", "founder", at=clock())
     deployment.store.commit(*founding.actions)
 

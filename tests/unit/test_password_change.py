@@ -1,4 +1,4 @@
-"""gerbang.password_change: another password for whoever is signed in and knows the present one (ASVS 6.2.2, 6.2.3)."""
+"""Another password for whoever is signed in and knows the present one (ASVS 6.2.2, 6.2.3)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,22 +7,23 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.errors import DependencyUnavailable
-from gerbang.google_sign_in import ProvedIdentity
-from gerbang.journal import Severity
-from gerbang.mail_queue import MailKind
-from gerbang.password_change import InvalidResetToken, WrongPassword
-from gerbang.password_policy import PasswordPolicy, UnacceptablePassword
-from gerbang.rate_limits import Limit, TooManyAttempts
-from gerbang.sessions import Client, NotAPerson, SessionEnded, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import Severity
+from gerbang.limits.rate_limits import Limit, TooManyAttempts
+from gerbang.mail.codes import InvalidResetToken
+from gerbang.mail.jobs import MailKind
+from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
+from gerbang.sessions.sessions import Client, NotAPerson, SessionEnded, SignedIn
+from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.store import Update
-from gerbang.tokens import InvalidToken, TokenExpired
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
-from tests.fakes import Call, FaultyStore, HeldClock, MeanwhileStore, at_once
+from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, at_once
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
@@ -78,8 +79,8 @@ def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: M
     with pytest.raises(WrongPassword):
         change(post_in_memory, session)
 
-    (note,) = [note for note in post_in_memory.base.journal.notes if note.event == "password_hash_unusable"]
-    assert (note.severity, note.fields) == (Severity.FAILURE, {"user_id": session.user.user_id})
+    (note,) = [note for note in post_in_memory.base.log_event.notes if note.event == "password_hash_unusable"]
+    assert (note.severity, note.fields) == (Severity.ERROR, {"user_id": session.user.user_id})
 
 
 # What a change does
@@ -94,7 +95,7 @@ def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -
     assert opens(post, NEW)
     user = post.user(session.user.user_id)
     assert (user.epoch, user.updated_at) == (session.user.epoch + 1, post.base.clock())
-    assert "password_changed" in post.base.journal.events
+    assert "password_changed" in post.base.log_event.events
 
 
 def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
@@ -161,14 +162,14 @@ def test_a_notice_follows_to_an_address_that_was_proved(post: MailDeployment) ->
 
     change(post, session)
 
-    assert [(wish.kind, wish.email) for wish in post.queue.wishes] == [(MailKind.PASSWORD_CHANGED, BOB.email)]
+    assert [(job.kind, job.email) for job in post.queue.jobs] == [(MailKind.PASSWORD_CHANGED, BOB.email)]
 
 
 @in_memory_only
 def test_an_address_that_nobody_proved_is_not_told(post: MailDeployment) -> None:
     change(post, post.register())
 
-    assert post.queue.wishes == []
+    assert post.queue.jobs == []
 
 
 @in_memory_only
@@ -180,7 +181,7 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
     change(post, session)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.journal.events
+    assert "mail_not_queued" in post.base.log_event.events
 
 
 # Who may not
@@ -195,12 +196,12 @@ def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:  # securit
             change(post, session, guess)
 
     assert post.user(session.user.user_id) == session.user
-    assert post.queue.wishes == []
+    assert post.queue.jobs == []
     assert opens(post, PASSWORD)
 
 
 def test_where_there_is_no_password_none_is_the_present_one(post_in_memory: MailDeployment) -> None:
-    session = post_in_memory.google.sign_in(ProvedIdentity(subject="1", email=BOB.email, name="Bob"), HOME)
+    session = post_in_memory.google.sign_in(VerifiedIdentity(subject="1", email=BOB.email, name="Bob"), HOME)
 
     for guess in ("", "None", PASSWORD):
         with pytest.raises(InvalidCredentials):
@@ -217,7 +218,7 @@ def test_a_guest_has_no_password_to_change(post_in_memory: MailDeployment) -> No
 
 
 @in_memory_only
-def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: HeldClock) -> None:
+def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: FakeClock) -> None:
     session = post.register()
     ended = post.base.sign_in.sign_in(by_email(BOB.email), HOME)
     post.base.sessions.close(ended.tokens.access_token)
@@ -315,7 +316,7 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
 
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
-    assert "attempt_not_uncounted" in post.base.journal.events
+    assert "attempt_not_uncounted" in post.base.log_event.events
     assert opens(post, NEW)
 
 
@@ -474,7 +475,7 @@ def test_the_log_holds_no_password_and_no_address(post_in_memory: MailDeployment
         change(post_in_memory, session, "a guess of somebody's")
     change(post_in_memory, session)
 
-    logged = str(post_in_memory.base.journal.notes) + str(refusal.value)
+    logged = str(post_in_memory.base.log_event.notes) + str(refusal.value)
 
     for secret in (PASSWORD, NEW, "a guess of somebody's", BOB.email):
         assert secret not in logged

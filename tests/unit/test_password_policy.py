@@ -1,4 +1,4 @@
-"""gerbang.password_policy: what a new password must be, and that nothing more is asked of it."""
+"""gerbang.passwords.policy: what a new password must be, and that nothing more is asked of it."""
 
 import random
 import string
@@ -6,7 +6,7 @@ import sys
 from unicodedata import normalize
 
 import pytest
-from gerbang.password_policy import (
+from gerbang.passwords.policy import (
     LONGEST,
     LONGEST_UNNORMALISED,
     ONE_DIGIT,

@@ -1,4 +1,4 @@
-"""gerbang.password_change: a mailed token for a new password, once, for half an hour, and never for a session."""
+"""A mailed token for a new password, once, for half an hour, and never for a session."""
 
 import re
 from base64 import urlsafe_b64decode
@@ -8,25 +8,25 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from gerbang import edge
-from gerbang.bcrypt_sha256 import is_current_format
-from gerbang.clock import to_epoch
-from gerbang.contracts import snapotp
-from gerbang.edge import Response
-from gerbang.errors import DependencyUnavailable
-from gerbang.keys import Keys
-from gerbang.mail_queue import MailKind
-from gerbang.password_change import RESET_LIFETIME, InvalidResetToken, ResetTokens
-from gerbang.password_policy import PasswordPolicy, UnacceptablePassword
-from gerbang.rate_limits import Limit, TooManyAttempts
-from gerbang.sessions import Client, SessionEnded, SignedIn
-from gerbang.sign_in import InvalidCredentials
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.apis import snapotp
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.http import edge
+from gerbang.http.edge import Response
+from gerbang.limits.rate_limits import Limit, TooManyAttempts
+from gerbang.mail.codes import RESET_LIFETIME, InvalidResetToken, ResetTokens
+from gerbang.mail.jobs import MailKind
+from gerbang.passwords.bcrypt_sha256 import is_current_format
+from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
+from gerbang.sessions.keys import Keys
+from gerbang.sessions.sessions import Client, SessionEnded, SignedIn
 from gerbang.storage.store import Gone, Plus, Update
 from gerbang.storage.users import User
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
-from tests.fakes import Call, FaultyStore, HeldClock, HeldSecret, MeanwhileStore, PassingStore, at_once
+from tests.fakes import Call, FakeClock, FakeSecret, FaultyStore, MeanwhileStore, PassingStore, at_once
 from tests.unit.mail_fakes import (
     MailDeployment,
     Scene,
@@ -65,7 +65,7 @@ def is_alive(post: MailDeployment, session: SignedIn) -> bool:
 
 def made_up(post: MailDeployment, user: User) -> str:
     """A token of the right form that was never mailed."""
-    return post.reset_tokens.token("never wished", user)
+    return post.reset_tokens.token("never asked", user)
 
 
 def refused(post: MailDeployment, token: str) -> None:
@@ -81,7 +81,7 @@ def raise_epoch(post: MailDeployment, user: User) -> None:
 
 
 @pytest.fixture
-def tokens(secret: HeldSecret, clock: HeldClock) -> ResetTokens:
+def tokens(secret: FakeSecret, clock: FakeClock) -> ResetTokens:
     return ResetTokens(Keys(secret, clock))
 
 
@@ -91,7 +91,7 @@ def bob(post_in_memory: MailDeployment) -> User:
 
 
 def test_a_token_names_its_account_and_holds_256_bits_more(tokens: ResetTokens, bob: User) -> None:
-    token = tokens.token("wish-1", bob)
+    token = tokens.token("job-1", bob)
 
     assert re.fullmatch(r"[A-Za-z0-9_-]{64}", token)
     assert tokens.user_id(token) == bob.user_id
@@ -100,17 +100,17 @@ def test_a_token_names_its_account_and_holds_256_bits_more(tokens: ResetTokens, 
 
 
 def test_the_same_wish_makes_the_same_token_and_another_another(tokens: ResetTokens, bob: User) -> None:
-    stranger = ResetTokens(Keys(HeldSecret("another secret"), HeldClock()))
+    stranger = ResetTokens(Keys(FakeSecret("another secret"), FakeClock()))
 
     secrets = {
         token[22:]
         for token in (
-            tokens.token("wish-1", bob),
-            tokens.token("wish-1", bob),
-            tokens.token("wish-2", bob),
-            tokens.token("wish-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")),
-            tokens.token("wish-1", replace(bob, epoch=1)),
-            stranger.token("wish-1", bob),
+            tokens.token("job-1", bob),
+            tokens.token("job-1", bob),
+            tokens.token("job-2", bob),
+            tokens.token("job-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")),
+            tokens.token("job-1", replace(bob, epoch=1)),
+            stranger.token("job-1", bob),
         )
     }
 
@@ -118,14 +118,14 @@ def test_the_same_wish_makes_the_same_token_and_another_another(tokens: ResetTok
 
 
 def test_a_stored_token_fits_itself_only_and_not_without_the_key(tokens: ResetTokens, bob: User) -> None:
-    token = tokens.token("wish-1", bob)
+    token = tokens.token("job-1", bob)
     stored = tokens.stored_form(token)
 
     assert tokens.matches(stored, token)
-    assert not tokens.matches(stored, tokens.token("wish-2", bob))
+    assert not tokens.matches(stored, tokens.token("job-2", bob))
     assert not tokens.matches("", token)
     assert not tokens.matches("né", token)
-    assert not ResetTokens(Keys(HeldSecret("a thief's guess"), HeldClock())).matches(stored, token)
+    assert not ResetTokens(Keys(FakeSecret("a thief's guess"), FakeClock())).matches(stored, token)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_has_not_the_form_of_a_token_is_refused(post_in_memory: MailDeploym
 
 
 def test_a_token_survives_one_rotation_of_the_master_secret(
-    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
     post_in_memory.register()
     token = post_in_memory.mailed_token()
@@ -162,7 +162,7 @@ def test_a_token_survives_one_rotation_of_the_master_secret(
 
 
 def test_a_token_does_not_survive_two_rotations(
-    post_in_memory: MailDeployment, secret: HeldSecret, clock: HeldClock
+    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
     post_in_memory.register()
     token = post_in_memory.mailed_token()
@@ -186,7 +186,7 @@ def test_the_token_that_was_mailed_sets_the_password(post: MailDeployment) -> No
     assert opens(post, NEW)
     user = post.user(registered.user_id)
     assert (user.epoch, user.updated_at) == (registered.epoch + 1, post.base.clock())
-    assert "password_reset" in post.base.journal.events
+    assert "password_reset" in post.base.log_event.events
 
 
 def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, database: Database) -> None:
@@ -281,7 +281,7 @@ def test_a_notice_follows_to_the_address(post: MailDeployment) -> None:
 
     reset(post, post.mailed_token())
 
-    assert [(wish.kind, wish.email) for wish in post.queue.wishes] == [(MailKind.PASSWORD_CHANGED, BOB.email)]
+    assert [(job.kind, job.email) for job in post.queue.jobs] == [(MailKind.PASSWORD_CHANGED, BOB.email)]
 
 
 @in_memory_only
@@ -293,7 +293,7 @@ def test_a_reset_stands_though_its_notice_could_not_be_queued(post: MailDeployme
     reset(post, token)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.journal.events
+    assert "mail_not_queued" in post.base.log_event.events
 
 
 # Once, newest only, for half an hour: security.md 50, 51, 61
@@ -327,7 +327,7 @@ def other(number: int) -> Client:
 
 
 @in_memory_only
-def test_a_token_lives_for_half_an_hour(post: MailDeployment, clock: HeldClock) -> None:
+def test_a_token_lives_for_half_an_hour(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     token = post.mailed_token()
     clock.advance(timedelta(minutes=30) - SECOND)
@@ -338,7 +338,7 @@ def test_a_token_lives_for_half_an_hour(post: MailDeployment, clock: HeldClock) 
 
 
 def test_a_token_is_dead_after_half_an_hour_though_its_item_is_still_there(  # F35
-    post: MailDeployment, database: Database, clock: HeldClock
+    post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     post.register()
     token = post.mailed_token()
@@ -350,7 +350,7 @@ def test_a_token_is_dead_after_half_an_hour_though_its_item_is_still_there(  # F
     assert opens(post, PASSWORD)
 
 
-def test_a_token_that_ends_while_it_is_being_looked_at_sets_nothing(post: MailDeployment, clock: HeldClock) -> None:
+def test_a_token_that_ends_while_it_is_being_looked_at_sets_nothing(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     token = post.mailed_token()
     clock.advance(RESET_LIFETIME - SECOND)
@@ -438,7 +438,7 @@ def test_a_refused_password_does_not_burn_the_token(post_in_memory: MailDeployme
 
 @pytest.mark.parametrize("worthless", ["made up", "expired", "of a disabled account"])
 def test_whoever_has_no_good_token_learns_nothing_of_the_rules_for_passwords(
-    post_in_memory: MailDeployment, bob: User, clock: HeldClock, worthless: str
+    post_in_memory: MailDeployment, bob: User, clock: FakeClock, worthless: str
 ) -> None:
     token = post_in_memory.mailed_token()
     if worthless == "made up":
@@ -530,7 +530,7 @@ def answer_to(post: MailDeployment, token: str) -> Response:
     return snapotp.render(refusal.value, request)
 
 
-def test_every_worthless_token_is_answered_alike(post_in_memory: MailDeployment, bob: User, clock: HeldClock) -> None:
+def test_every_worthless_token_is_answered_alike(post_in_memory: MailDeployment, bob: User, clock: FakeClock) -> None:
     replaced, spent = post_in_memory.mailed_token(), post_in_memory.mailed_token()
     reset(post_in_memory, spent)
     expired = post_in_memory.mailed_token()
@@ -543,7 +543,7 @@ def test_every_worthless_token_is_answered_alike(post_in_memory: MailDeployment,
     disabled = post_in_memory.mailed_token()
     post_in_memory.base.store.write(Update(post_in_memory.base.users.key(bob.user_id), {"disabled_at": 1}))
     answers += [answer_to(post_in_memory, disabled)]
-    nobodys = post_in_memory.reset_tokens.token("wish-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001"))
+    nobodys = post_in_memory.reset_tokens.token("job-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001"))
     answers += [answer_to(post_in_memory, nobodys)]
 
     assert all(answer == answers[0] for answer in answers)
@@ -619,7 +619,7 @@ def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDepl
     reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
 
     assert opens(post, NEW)
-    assert post.base.journal.events.count("attempt_not_uncounted") == 2
+    assert post.base.log_event.events.count("attempt_not_uncounted") == 2
 
 
 # Spent with what it buys: F16
@@ -655,7 +655,7 @@ def test_the_log_holds_no_token_no_password_and_no_address(post_in_memory: MailD
     refused(post_in_memory, made_up(post_in_memory, bob))
     reset(post_in_memory, token)
 
-    logged = str(post_in_memory.base.journal.notes)
+    logged = str(post_in_memory.base.log_event.notes)
 
     for secret in (token, NEW, BOB.email):
         assert secret not in logged

@@ -1,4 +1,4 @@
-"""gerbang.passwords: how much work a refusal is, told in rounds of bcrypt, whatever was stored (security.md 28, 30).
+"""How much work a refusal is, told in rounds of bcrypt, whatever was stored (security.md 28, 30).
 
 Bcrypt is not computed here but counted, so that the cost can be the recommended one.
 """
@@ -10,9 +10,9 @@ from typing import Any
 
 import bcrypt
 import pytest
-from gerbang.bcrypt_sha256 import HIGHEST_COST, RECOMMENDED_COST, Verdict, nobodys_hash
-from gerbang.legacy_passwords import WrappedHash, parse
-from gerbang.passwords import Passwords
+from gerbang.passwords.bcrypt_sha256 import HIGHEST_COST, RECOMMENDED_COST, Verdict, dummy_hash
+from gerbang.passwords.hashing import Passwords
+from gerbang.passwords.legacy import WrappedHash, parse
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "legacy_passwords" / "known_answers.jsonl"
 KNOWN: list[dict[str, Any]] = [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
@@ -51,16 +51,16 @@ def test_without_an_account_or_a_password_a_refusal_is_one_hash(work: Work) -> N
 
 @pytest.mark.parametrize("cost", [4, 10, 11, 12])
 def test_a_hash_of_ours_of_whatever_lower_cost_is_refused_by_the_work_of_one(work: Work, cost: int) -> None:
-    assert work(nobodys_hash(cost)) == ROUNDS
+    assert work(dummy_hash(cost)) == ROUNDS
 
 
 def test_a_hash_of_a_higher_cost_than_is_set_takes_its_own_work_and_no_more(work: Work) -> None:
-    assert work(nobodys_hash(HIGHEST_COST)) == 1 << HIGHEST_COST
+    assert work(dummy_hash(HIGHEST_COST)) == 1 << HIGHEST_COST
 
 
 @pytest.mark.parametrize(
     "stored",
-    ["", "junk", "$2y$31$" + "." * 53, nobodys_hash(HIGHEST_COST + 1), "$bcrypt-sha256$v=2,t=2b,r=12$x$y"],
+    ["", "junk", "$2y$31$" + "." * 53, dummy_hash(HIGHEST_COST + 1), "$bcrypt-sha256$v=2,t=2b,r=12$x$y"],
     ids=lambda stored: stored[:30] or "empty",
 )
 def test_a_hash_that_cannot_be_used_is_refused_by_the_work_of_one(work: Work, stored: str) -> None:
@@ -81,7 +81,7 @@ def test_an_inherited_hash_is_refused_by_the_work_of_about_one(work: Work, store
 )
 @pytest.mark.parametrize("cost", [10, 11, 12])
 def test_a_wrapped_hash_is_refused_by_the_work_of_about_one(work: Work, stored: str, cost: int) -> None:
-    wrapped = f"$wrapped${stored}${nobodys_hash(cost)}"
+    wrapped = f"$wrapped${stored}${dummy_hash(cost)}"
     assert isinstance(parse(wrapped), WrappedHash)
 
     assert 31 / 32 <= (own_work(wrapped) + work(wrapped)) / ROUNDS <= 33 / 32

@@ -1,4 +1,4 @@
-"""gerbang.passwords: one public format, whole passwords, the same work for every refusal."""
+"""gerbang.passwords.hashing: one public format, whole passwords, the same work for every refusal."""
 
 import time
 from importlib import import_module
@@ -6,8 +6,15 @@ from typing import Any
 from unicodedata import normalize
 
 import pytest
-from gerbang.bcrypt_sha256 import CHEAPEST_COST, HIGHEST_COST, Verdict, hash_text, is_current_format, verify_text
-from gerbang.passwords import Passwords
+from gerbang.passwords.bcrypt_sha256 import (
+    CHEAPEST_COST,
+    HIGHEST_COST,
+    Verdict,
+    hash_text,
+    is_current_format,
+    verify_text,
+)
+from gerbang.passwords.hashing import Passwords
 
 bcrypt_sha256: Any = import_module("passlib.hash").bcrypt_sha256  # the other implementation, libpass: it has no types
 

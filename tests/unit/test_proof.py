@@ -1,11 +1,11 @@
-"""gerbang.proof: what becomes of an account once its address is proved."""
+"""gerbang.accounts.verification: what becomes of an account once its address is verified."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.proof import Earlier, proving
+from gerbang.accounts.verification import EarlierCredentials, verify_email
+from gerbang.core.clock import to_epoch
 from gerbang.storage.store import Gone, Plus
 from gerbang.storage.users import User
 
@@ -29,40 +29,44 @@ PROVED = replace(UNPROVED, email_verified_at=REGISTERED_AT)
 
 
 def test_the_first_proof_drops_password_and_sessions_of_before() -> None:
-    proved, changes = proving(UNPROVED, Earlier.DROPPED, at=NOW)
+    verified, changes = verify_email(UNPROVED, EarlierCredentials.DROPPED, at=NOW)
 
-    assert (proved.email_verified_at, proved.password_hash, proved.epoch) == (NOW, None, 5)
+    assert (verified.email_verified_at, verified.password_hash, verified.epoch) == (NOW, None, 5)
     assert (changes["password_hash"], changes["epoch"]) == (Gone(), Plus(1))
 
 
 def test_a_proof_that_vouches_for_them_keeps_them() -> None:
-    proved, changes = proving(UNPROVED, Earlier.KEPT, at=NOW)
+    verified, changes = verify_email(UNPROVED, EarlierCredentials.KEPT, at=NOW)
 
-    assert (proved.email_verified_at, proved.password_hash, proved.epoch) == (NOW, "a hash", 4)
+    assert (verified.email_verified_at, verified.password_hash, verified.epoch) == (NOW, "a hash", 4)
     assert changes.keys() == {"email_verified_at", "last_sign_in_at", "updated_at"}
 
 
-@pytest.mark.parametrize("earlier", Earlier)
-def test_another_proof_of_a_proved_address_changes_only_the_last_sign_in(earlier: Earlier) -> None:
-    proved, changes = proving(PROVED, earlier, at=NOW)
+@pytest.mark.parametrize("earlier", EarlierCredentials)
+def test_another_proof_of_a_proved_address_changes_only_the_last_sign_in(earlier: EarlierCredentials) -> None:
+    verified, changes = verify_email(PROVED, earlier, at=NOW)
 
-    assert proved == replace(PROVED, last_sign_in_at=NOW)
+    assert verified == replace(PROVED, last_sign_in_at=NOW)
     assert changes == {"last_sign_in_at": to_epoch(NOW)}
 
 
-@pytest.mark.parametrize("earlier", Earlier)
-@pytest.mark.parametrize("user", [UNPROVED, PROVED, replace(UNPROVED, password_hash=None)], ids=["new", "proved", "x"])
-def test_the_account_as_told_is_the_account_as_written(deployment: Deployment, user: User, earlier: Earlier) -> None:
+@pytest.mark.parametrize("earlier", EarlierCredentials)
+@pytest.mark.parametrize(
+    "user", [UNPROVED, PROVED, replace(UNPROVED, password_hash=None)], ids=["new", "verified", "x"]
+)
+def test_the_account_as_told_is_the_account_as_written(
+    deployment: Deployment, user: User, earlier: EarlierCredentials
+) -> None:
     deployment.store.commit(*deployment.users.creation(user).values())
 
-    proved, changes = proving(user, earlier, at=NOW)
+    verified, changes = verify_email(user, earlier, at=NOW)
     deployment.users.change(user, changes)
 
-    assert deployment.users.find(user.user_id) == proved
+    assert deployment.users.find(user.user_id) == verified
 
 
-@pytest.mark.parametrize("earlier", Earlier)
-def test_a_proof_says_nothing_about_role_credit_or_name(earlier: Earlier) -> None:  # security.md 60
-    proved, _ = proving(UNPROVED, earlier, at=NOW)
+@pytest.mark.parametrize("earlier", EarlierCredentials)
+def test_a_proof_says_nothing_about_role_credit_or_name(earlier: EarlierCredentials) -> None:  # security.md 60
+    verified, _ = verify_email(UNPROVED, earlier, at=NOW)
 
-    assert (proved.role_id, proved.credit_balance, proved.name, proved.username) == (2, 7, "Bob", "bob")
+    assert (verified.role_id, verified.credit_balance, verified.name, verified.username) == (2, 7, "Bob", "bob")

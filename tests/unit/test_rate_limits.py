@@ -1,18 +1,18 @@
-"""gerbang.rate_limits and its counters: counted before it is worth anything, exactly, and never for ever."""
+"""gerbang.limits.rate_limits and its counters: counted before it is worth anything, exactly, and never for ever."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.errors import DependencyUnavailable
-from gerbang.rate_limits import Limit, RateLimits, SignInGuard, TooManyAttempts, digest
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard, TooManyAttempts, digest
 from gerbang.storage.counters import CounterTable, Full, Taken
-from gerbang.storage.store import Action, Outcome, Refused, Store
+from gerbang.storage.store import Action, ConditionFailed, Outcome, Store
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, HOME, Choices, Deployment
-from tests.fakes import Fault, FaultyStore, HeldClock, MeanwhileStore, MemoryStore, at_once
+from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore, MemoryStore, at_once
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -49,7 +49,7 @@ def test_as_many_attempts_are_taken_as_the_limit_says(limits: RateLimits) -> Non
     assert attempts_left(limits, THREE, "subject") == 0
 
 
-def test_the_refusal_says_which_limit_and_for_how_long_to_the_second(limits: RateLimits, clock: HeldClock) -> None:
+def test_the_refusal_says_which_limit_and_for_how_long_to_the_second(limits: RateLimits, clock: FakeClock) -> None:
     """Security.md 25."""
     attempts_left(limits, THREE, "subject")
     clock.advance(timedelta(seconds=20))
@@ -59,7 +59,7 @@ def test_the_refusal_says_which_limit_and_for_how_long_to_the_second(limits: Rat
     assert (refused.limit, refused.retry_after) == ("three", timedelta(seconds=40))
 
 
-def test_the_window_begins_with_the_first_attempt_and_ends_for_good(limits: RateLimits, clock: HeldClock) -> None:
+def test_the_window_begins_with_the_first_attempt_and_ends_for_good(limits: RateLimits, clock: FakeClock) -> None:
     limits.take(THREE, "subject")
     clock.advance(MINUTE - SECOND)
     assert attempts_left(limits, THREE, "subject") == 2
@@ -69,7 +69,7 @@ def test_the_window_begins_with_the_first_attempt_and_ends_for_good(limits: Rate
     assert attempts_left(limits, THREE, "subject") == 3
 
 
-def test_refused_attempts_do_not_lengthen_the_window(limits: RateLimits, clock: HeldClock) -> None:
+def test_refused_attempts_do_not_lengthen_the_window(limits: RateLimits, clock: FakeClock) -> None:
     """Security.md 24: nobody is locked out for good."""
     attempts_left(limits, THREE, "subject")
     for _ in range(4):
@@ -82,7 +82,7 @@ def test_refused_attempts_do_not_lengthen_the_window(limits: RateLimits, clock: 
 
 
 def test_a_window_that_ttl_has_not_swept_is_over_all_the_same(
-    limits: RateLimits, clock: HeldClock, database: Database
+    limits: RateLimits, clock: FakeClock, database: Database
 ) -> None:
     """F35."""
     attempts_left(limits, THREE, "subject")
@@ -109,7 +109,7 @@ def test_parallel_attempts_never_exceed_the_limit(limits: RateLimits) -> None:
 
 
 def test_parallel_attempts_never_exceed_the_limit_when_a_window_has_just_ended(
-    limits: RateLimits, clock: HeldClock
+    limits: RateLimits, clock: FakeClock
 ) -> None:
     attempts_left(limits, FIVE, "subject")
     clock.advance(FIVE.window)
@@ -121,7 +121,7 @@ def test_parallel_attempts_never_exceed_the_limit_when_a_window_has_just_ended(
 
 
 def test_a_window_that_others_have_started_afresh_and_filled_meanwhile_is_full(
-    deployment: Deployment, limits: RateLimits, clock: HeldClock
+    deployment: Deployment, limits: RateLimits, clock: FakeClock
 ) -> None:
     attempts_left(limits, THREE, "subject")
     clock.advance(MINUTE)
@@ -135,7 +135,7 @@ def test_a_window_that_others_have_started_afresh_and_filled_meanwhile_is_full(
     assert attempts_left(limits, THREE, "subject") == 0
 
 
-def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLimits, clock: HeldClock) -> None:
+def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLimits, clock: FakeClock) -> None:
     """F21: locked for the window and the jump at most."""
     attempts_left(limits, THREE, "subject")
     clock.advance(-timedelta(hours=1))
@@ -155,16 +155,16 @@ def test_what_cannot_be_counted_is_not_let_through(deployment: Deployment) -> No
         unreachable.rate_limits.take(THREE, "subject")
 
 
-def test_a_counter_that_others_start_afresh_again_and_again_is_given_up_as_unavailable(clock: HeldClock) -> None:
+def test_a_counter_that_others_start_afresh_again_and_again_is_given_up_as_unavailable(clock: FakeClock) -> None:
     class Restless(MemoryStore):
         def write(self, action: Action) -> Outcome:  # type: ignore[explicit-override]
             del action
-            return Refused(None)
+            return ConditionFailed(None)
 
     store: Store = Restless()
 
     with pytest.raises(DependencyUnavailable):
-        CounterTable(store, "RateLimits").take("subject", most=3, at=clock(), window=MINUTE, turn="turn")
+        CounterTable(store, "RateLimits").take("subject", most=3, at=clock(), window=MINUTE, nonce="nonce")
 
 
 @pytest.mark.parametrize("subject", ["", "a b", "x" * 100_000, "\0", "\ud800", "é#USER"], ids=ascii)
@@ -204,7 +204,7 @@ def test_several_limits_are_counted_together_or_not_at_all(limits: RateLimits) -
     assert attempts_left(limits, FIVE, "third") == 5
 
 
-def test_of_several_limits_reached_the_one_that_takes_longest_is_named(limits: RateLimits, clock: HeldClock) -> None:
+def test_of_several_limits_reached_the_one_that_takes_longest_is_named(limits: RateLimits, clock: FakeClock) -> None:
     attempts_left(limits, FIVE, "subject")
     clock.advance(MINUTE)
     attempts_left(limits, THREE, "subject")
@@ -223,7 +223,7 @@ def test_an_attempt_that_is_given_back_can_be_made_again(limits: RateLimits) -> 
 
 
 def test_an_attempt_given_back_after_its_window_takes_nothing_from_the_next(
-    limits: RateLimits, clock: HeldClock
+    limits: RateLimits, clock: FakeClock
 ) -> None:
     reservation = limits.reserve((THREE, "subject"))
     clock.advance(MINUTE)
@@ -240,7 +240,7 @@ def test_an_attempt_given_back_twice_makes_no_more_than_none(deployment: Deploym
     limits.give_back(reservation)
 
     outcome = deployment.counters.take(
-        RateLimits.key(THREE, "subject"), most=3, at=deployment.clock(), window=THREE.window, turn="another"
+        RateLimits.key(THREE, "subject"), most=3, at=deployment.clock(), window=THREE.window, nonce="another"
     )
 
     assert isinstance(outcome, Taken)
@@ -256,11 +256,11 @@ def test_giving_back_where_there_is_nothing_makes_nothing(limits: RateLimits, da
     assert database.items("RateLimits") == []
 
 
-def test_a_full_window_says_how_it_stands(deployment: Deployment, clock: HeldClock) -> None:
-    for turn in ("one", "two"):
-        deployment.counters.take("subject", most=2, at=clock(), window=MINUTE, turn=turn)
+def test_a_full_window_says_how_it_stands(deployment: Deployment, clock: FakeClock) -> None:
+    for nonce in ("one", "two"):
+        deployment.counters.take("subject", most=2, at=clock(), window=MINUTE, nonce=nonce)
 
-    outcome = deployment.counters.take("subject", most=2, at=clock(), window=MINUTE, turn="three")
+    outcome = deployment.counters.take("subject", most=2, at=clock(), window=MINUTE, nonce="three")
 
     assert isinstance(outcome, Full)
     assert (outcome.window.attempts, outcome.window.until) == (2, clock() + MINUTE)
@@ -276,7 +276,7 @@ def asked_again(deployment: Deployment) -> RateLimits:
     return replace(deployment, store=twice).rate_limits
 
 
-def test_an_attempt_is_not_refused_because_of_itself(asked_again: RateLimits, clock: HeldClock) -> None:
+def test_an_attempt_is_not_refused_because_of_itself(asked_again: RateLimits, clock: FakeClock) -> None:
     """As the one mail a minute would be."""
     once = Limit(name="once", attempts=1, window=MINUTE)
 
@@ -303,7 +303,7 @@ def test_an_attempt_is_given_back_once(asked_again: RateLimits, limits: RateLimi
 # Marks
 
 
-def test_a_mark_is_remembered_until_its_time(deployment: Deployment, clock: HeldClock) -> None:
+def test_a_mark_is_remembered_until_its_time(deployment: Deployment, clock: FakeClock) -> None:
     counters = deployment.counters
     assert not counters.remembers("subject", at=clock())
 
@@ -373,7 +373,7 @@ def test_an_address_that_has_signed_in_before_is_let_through_when_strangers_have
 
 
 def test_an_address_is_known_to_the_accounts_it_signed_in_to_and_for_ninety_days(
-    guard: SignInGuard, clock: HeldClock
+    guard: SignInGuard, clock: FakeClock
 ) -> None:
     guard.succeeded(guard.reserve("alice", HOME.address))
     for account in ("alice", "bob"):
@@ -422,7 +422,7 @@ def test_an_account_that_is_reopened_has_all_its_attempts_again(guard: SignInGua
     assert guesses_left(guard, "alice", HOME.address) == (3, "pair")
 
 
-def test_windows_end_one_after_the_other(guard: SignInGuard, clock: HeldClock) -> None:
+def test_windows_end_one_after_the_other(guard: SignInGuard, clock: FakeClock) -> None:
     assert guesses_left(guard, "alice", HOME.address) == (3, "pair")
     clock.advance(MINUTE)
     assert guesses_left(guard, "alice", HOME.address) == (1, "account")

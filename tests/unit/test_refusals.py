@@ -1,4 +1,4 @@
-"""gerbang.contracts.refusals: every refusal is worded on purpose, in one table, and tells nobody too much."""
+"""gerbang.apis.refusals: every refusal is worded on purpose, in one table, and tells nobody too much."""
 
 import importlib
 import json
@@ -12,33 +12,34 @@ from typing import Final
 
 import gerbang
 import pytest
-from gerbang import edge
-from gerbang.api_keys import InvalidApiKey
-from gerbang.contracts import atourin, by_body, by_path, gotrue, refusals, snapotp
-from gerbang.contracts.refusals import UNAVAILABLE, UNEXPECTED, WORDINGS, problem_of, wording_of
-from gerbang.edge import FieldError, InvalidFields, MethodNotAllowed, Request
-from gerbang.emails import InvalidEmail
-from gerbang.errors import AuthError, DependencyUnavailable
-from gerbang.google import IdTokenFlaw, InvalidIdToken
-from gerbang.google_sign_in import AccountDisabled, LinkedToAnother
-from gerbang.journal import Severity
-from gerbang.one_time_codes import InvalidCode
-from gerbang.organizations import NotAMember
-from gerbang.password_change import InvalidResetToken, WrongPassword
-from gerbang.password_policy import PasswordPolicy, UnacceptablePassword
-from gerbang.rate_limits import TooManyAttempts
-from gerbang.registration import EmailTaken, UsernameTaken
-from gerbang.sessions import NotAPerson, RefreshTokenReused, SessionEnded, SignInOvertaken
-from gerbang.sign_in import EmailNotVerified, InvalidCredentials
-from gerbang.tokens import InvalidToken, TokenExpired
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.google import IdTokenFlaw, InvalidIdToken
+from gerbang.accounts.google_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.organizations import NotAMember
+from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.registration import EmailTaken, UsernameTaken
+from gerbang.accounts.sign_in import EmailNotVerified, InvalidCredentials
+from gerbang.apis import atourin, by_body, by_path, gotrue, refusals, snapotp
+from gerbang.apis.refusals import UNAVAILABLE, UNEXPECTED, WORDINGS, problem_of, wording_of
+from gerbang.core.emails import InvalidEmail
+from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.log import Severity
+from gerbang.http import edge
+from gerbang.http.edge import FieldError, InvalidFields, MethodNotAllowed, Request
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.codes import InvalidResetToken
+from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
+from gerbang.sessions.api_keys import InvalidApiKey
+from gerbang.sessions.sessions import NotAPerson, RefreshTokenReused, SessionEnded, SignInOvertaken
+from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import RecordingJournal
+from tests.fakes import RecordingLog
 
 NEVER_ANSWERED = {
     # Subclasses that only tools meet, or that always reach a client as another refusal.
-    "gerbang.legacy_passwords",
+    "gerbang.passwords.legacy",
 }
 
 REQUEST = Request(
@@ -54,17 +55,17 @@ REQUEST = Request(
 
 
 @pytest.fixture(autouse=True)
-def journal(monkeypatch: pytest.MonkeyPatch) -> RecordingJournal:
+def log(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
     """What was noted, instead of standard output."""
-    noted = RecordingJournal()
-    monkeypatch.setattr(refusals, "journal", lambda: noted)
+    noted = RecordingLog()
+    monkeypatch.setattr(refusals, "log", lambda: noted)
     return noted
 
 
 def every_refusal() -> dict[str, type[AuthError]]:
     """Every subclass of AuthError in the package, by its full name."""
     for module in pkgutil.walk_packages(gerbang.__path__, "gerbang."):
-        if module.name != "gerbang.runtime":
+        if module.name != "gerbang.container":
             importlib.import_module(module.name)
     found: dict[str, type[AuthError]] = {}
     waiting = [AuthError]
@@ -102,22 +103,22 @@ def test_a_refusal_is_never_our_fault_and_has_words_for_every_contract() -> None
 def test_statuses_are_the_contracts() -> None:
     """contracts.md, the table of errors."""
     expected = {
-        "gerbang.sign_in.InvalidCredentials": (400, "Invalid Credentials"),
-        "gerbang.edge.InvalidFields": (400, "Validation Error"),
-        "gerbang.edge.MalformedBody": (400, "Validation Error"),
-        "gerbang.edge.BodyTooLarge": (413, "Payload Too Large"),
-        "gerbang.edge.UnsupportedMediaType": (415, "Unsupported Media Type"),
-        "gerbang.edge.MethodNotAllowed": (405, "Method Not Allowed"),
-        "gerbang.edge.NoSuchPath": (404, "Not Found"),
-        "gerbang.edge.MissingBearer": (401, "Unauthorized"),
-        "gerbang.tokens.InvalidToken": (401, "Unauthorized"),
-        "gerbang.tokens.TokenExpired": (401, "Token Expired"),
-        "gerbang.sessions.SessionEnded": (401, "Unauthorized"),
-        "gerbang.sessions.RefreshTokenReused": (401, "Unauthorized"),
-        "gerbang.organizations.NotAMember": (403, "Forbidden"),
-        "gerbang.registration.EmailTaken": (409, "Conflict"),
-        "gerbang.registration.UsernameTaken": (409, "Conflict"),
-        "gerbang.rate_limits.TooManyAttempts": (429, "Too Many Requests"),
+        "gerbang.accounts.sign_in.InvalidCredentials": (400, "Invalid Credentials"),
+        "gerbang.http.edge.InvalidFields": (400, "Validation Error"),
+        "gerbang.http.edge.MalformedBody": (400, "Validation Error"),
+        "gerbang.http.edge.BodyTooLarge": (413, "Payload Too Large"),
+        "gerbang.http.edge.UnsupportedMediaType": (415, "Unsupported Media Type"),
+        "gerbang.http.edge.MethodNotAllowed": (405, "Method Not Allowed"),
+        "gerbang.http.edge.NoSuchPath": (404, "Not Found"),
+        "gerbang.http.edge.MissingBearer": (401, "Unauthorized"),
+        "gerbang.sessions.tokens.InvalidToken": (401, "Unauthorized"),
+        "gerbang.sessions.tokens.TokenExpired": (401, "Token Expired"),
+        "gerbang.sessions.sessions.SessionEnded": (401, "Unauthorized"),
+        "gerbang.sessions.sessions.RefreshTokenReused": (401, "Unauthorized"),
+        "gerbang.accounts.organizations.NotAMember": (403, "Forbidden"),
+        "gerbang.accounts.registration.EmailTaken": (409, "Conflict"),
+        "gerbang.accounts.registration.UsernameTaken": (409, "Conflict"),
+        "gerbang.limits.rate_limits.TooManyAttempts": (429, "Too Many Requests"),
     }
 
     assert {name: (WORDINGS[name].status, WORDINGS[name].title) for name in expected} == expected
@@ -127,8 +128,8 @@ def test_a_narrower_refusal_is_worded_as_the_wider_one() -> None:
     class NewKind(SessionEnded):
         """Not in the table."""
 
-    assert wording_of(NewKind("family", "user")) == WORDINGS["gerbang.sessions.SessionEnded"]
-    assert wording_of(RefreshTokenReused("family", "user")) == WORDINGS["gerbang.sessions.RefreshTokenReused"]
+    assert wording_of(NewKind("family", "user")) == WORDINGS["gerbang.sessions.sessions.SessionEnded"]
+    assert wording_of(RefreshTokenReused("family", "user")) == WORDINGS["gerbang.sessions.sessions.RefreshTokenReused"]
 
 
 def test_reuse_of_a_refresh_token_reads_like_any_ended_session_and_is_logged_as_what_it_is() -> None:
@@ -209,12 +210,12 @@ def test_a_password_is_refused_with_the_reason() -> None:
 # The log: security.md 166, 167
 
 
-def test_a_refusal_is_noted_with_its_evidence(journal: RecordingJournal) -> None:
+def test_a_refusal_is_noted_with_its_evidence(log: RecordingLog) -> None:
     problem_of(RefreshTokenReused("family-1", "user-1"), REQUEST)
     problem_of(TooManyAttempts("address", timedelta(seconds=9)), REQUEST)
 
-    reused, limited = journal.notes
-    assert (reused.event, reused.severity) == ("refresh_token_reused", Severity.REFUSAL)
+    reused, limited = log.notes
+    assert (reused.event, reused.severity) == ("refresh_token_reused", Severity.WARNING)
     assert reused.fields == {
         "reason": "RefreshTokenReused",
         "status": 401,
@@ -274,12 +275,12 @@ def test_every_refusal_is_looked_at_below() -> None:
 
 @pytest.mark.parametrize(("error", "evidence"), AS_RAISED, ids=[repr(error) for error, _ in AS_RAISED])
 def test_each_refusal_is_noted_with_its_evidence_and_nothing_else(
-    journal: RecordingJournal, error: AuthError, evidence: dict[str, str]
+    log: RecordingLog, error: AuthError, evidence: dict[str, str]
 ) -> None:
     problem = problem_of(error, REQUEST)
 
-    (note,) = journal.notes
-    assert (note.event, note.severity) == (problem.wording.event, Severity.REFUSAL)
+    (note,) = log.notes
+    assert (note.event, note.severity) == (problem.wording.event, Severity.WARNING)
     assert note.fields == {
         "reason": type(error).__name__,
         "status": problem.status,
@@ -289,17 +290,17 @@ def test_each_refusal_is_noted_with_its_evidence_and_nothing_else(
     }
 
 
-def test_our_failures_are_noted_as_such(journal: RecordingJournal) -> None:
+def test_our_failures_are_noted_as_such(log: RecordingLog) -> None:
     problem_of(DependencyUnavailable("ThrottlingException"), REQUEST)
     problem_of(RuntimeError("a bug"), REQUEST)
 
-    assert [(note.event, note.severity) for note in journal.notes] == [
-        ("dependency_unavailable", Severity.FAILURE),
-        ("unexpected_failure", Severity.FAILURE),
+    assert [(note.event, note.severity) for note in log.notes] == [
+        ("dependency_unavailable", Severity.ERROR),
+        ("unexpected_failure", Severity.ERROR),
     ]
 
 
-def test_neither_log_nor_answer_holds_what_was_sent(journal: RecordingJournal) -> None:
+def test_neither_log_nor_answer_holds_what_was_sent(log: RecordingLog) -> None:
     for error in (
         InvalidCredentials(None),
         InvalidEmail("domain"),
@@ -311,17 +312,17 @@ def test_neither_log_nor_answer_holds_what_was_sent(journal: RecordingJournal) -
         problem = problem_of(error, REQUEST)
         assert not re.search("secret|alice|arn:", f"{problem.message} {problem.details} {problem.headers}")
 
-    assert not re.search("secret|alice|arn:", repr(journal.notes))
+    assert not re.search("secret|alice|arn:", repr(log.notes))
 
 
-def test_a_path_is_not_logged_but_the_route_it_matched(journal: RecordingJournal) -> None:
+def test_a_path_is_not_logged_but_the_route_it_matched(log: RecordingLog) -> None:
     """Whoever puts a token into a path does not put it into the log."""
     odd = replace(REQUEST, path="/auth/eyJsecret", route="$default")
 
     problem_of(edge.NoSuchPath(), odd)
 
-    assert "eyJ" not in repr(journal.notes)
-    assert journal.notes[0].fields["route"] == "$default"
+    assert "eyJ" not in repr(log.notes)
+    assert log.notes[0].fields["route"] == "$default"
 
 
 type Read = Callable[[Request], object]
@@ -366,11 +367,11 @@ def as_event(path: str, route: str, text: str, sent: dict[str, str]) -> dict[str
 @given(text=TEXTS, sent=st.dictionaries(MEMBERS | TEXTS, TEXTS))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_sent_no_address_of_mail_is_logged(
-    journal: RecordingJournal, path: str, text: str, sent: dict[str, str]
+    log: RecordingLog, path: str, text: str, sent: dict[str, str]
 ) -> None:
     """Security.md 167."""
     render, read = READERS[path]
-    journal.notes.clear()
+    log.notes.clear()
 
     @edge.endpoint("POST", render)
     def handler(request: Request) -> edge.Response:
@@ -380,17 +381,15 @@ def test_whatever_is_sent_no_address_of_mail_is_logged(
 
     handler(as_event(path, f"ANY {path}", text, sent), None)
 
-    assert "@" not in repr(journal.notes)
-    assert not any(note.severity is Severity.FAILURE for note in journal.notes)
+    assert "@" not in repr(log.notes)
+    assert not any(note.severity is Severity.ERROR for note in log.notes)
 
 
 @given(before=st.sampled_from(["/", "/auth/", "/auth/v1/", "/api/auth/"]), text=TEXTS, after=st.text(max_size=9))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_the_path_no_address_of_mail_is_logged(
-    journal: RecordingJournal, before: str, text: str, after: str
-) -> None:
+def test_whatever_the_path_no_address_of_mail_is_logged(log: RecordingLog, before: str, text: str, after: str) -> None:
     """Security.md 167: links are shortened, mistyped and pasted; what was in them is not to be kept."""
-    journal.notes.clear()
+    log.notes.clear()
 
     @edge.endpoint(edge.ANY, by_path.render)
     def handler(_request: Request) -> edge.Response:
@@ -398,13 +397,13 @@ def test_whatever_the_path_no_address_of_mail_is_logged(
 
     answer = handler(as_event(f"{before}{text}{after}", "$default", text, {}), None)
 
-    (note,) = journal.notes
+    (note,) = log.notes
     assert answer["statusCode"] == HTTPStatus.NOT_FOUND
     assert (note.event, note.fields["reason"], note.fields["route"]) == ("request_refused", "NoSuchPath", "$default")
     assert "@" not in repr(note)
 
 
-def test_evidence_of_any_length_stays_short_in_the_log(journal: RecordingJournal) -> None:
+def test_evidence_of_any_length_stays_short_in_the_log(log: RecordingLog) -> None:
     problem_of(InvalidFields(tuple(FieldError(f"field{number}", "x") for number in range(500))), REQUEST)
 
-    assert len(str(journal.notes[0].fields["why"])) == refusals.LONGEST_REASON
+    assert len(str(log.notes[0].fields["why"])) == refusals.LONGEST_REASON

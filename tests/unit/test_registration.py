@@ -1,24 +1,24 @@
-"""gerbang.registration: an account is made once, all or nothing, and its owner is signed in."""
+"""gerbang.accounts.registration: an account is made once, all or nothing, and its owner is signed in."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from gerbang.emails import InvalidEmail
-from gerbang.errors import DependencyUnavailable
-from gerbang.identifiers import LARGEST_NUMBER
-from gerbang.organizations import NotAMember, Role
-from gerbang.password_policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER, PasswordPolicy, UnacceptablePassword
-from gerbang.rate_limits import TooManyAttempts
-from gerbang.registration import NUMBER_DRAWS, EmailTaken, NewAccount, Registered, UsernameTaken
-from gerbang.runtime import new_number
-from gerbang.sessions import Client
+from gerbang.accounts.organizations import NotAMember, Role
+from gerbang.accounts.registration import NUMBER_DRAWS, EmailTaken, NewAccount, Registered, UsernameTaken
+from gerbang.container import new_number
+from gerbang.core.emails import InvalidEmail
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.identifiers import LARGEST_NUMBER
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.passwords.policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER, PasswordPolicy, UnacceptablePassword
+from gerbang.sessions.sessions import Client
 from gerbang.storage.users import Name
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, REGISTRATIONS, Choices, Deployment
-from tests.fakes import Fault, FaultyStore, HeldClock, Numbers, PassingStore, RecordingJournal, at_once
+from tests.fakes import FakeClock, Fault, FaultyStore, Numbers, PassingStore, RecordingLog, at_once
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
 
 POLICY = PasswordPolicy()
@@ -69,7 +69,7 @@ def kinds(database: Database) -> dict[str, int]:
 # What registering makes
 
 
-def test_an_account_is_made_as_asked(deployment: Deployment, register: Register, clock: HeldClock) -> None:
+def test_an_account_is_made_as_asked(deployment: Deployment, register: Register, clock: FakeClock) -> None:
     made = register(replace(ALICE, email="  Alice@Example.com ", locale="id"))
 
     user = deployment.users.find(made.signed_in.user.user_id)
@@ -90,13 +90,13 @@ def test_the_account_is_found_by_each_of_its_names(deployment: Deployment, regis
         assert deployment.users.find_id(name, value) == user.user_id
 
 
-def test_whoever_registers_is_signed_in(deployment: Deployment, register: Register, journal: RecordingJournal) -> None:
+def test_whoever_registers_is_signed_in(deployment: Deployment, register: Register, log: RecordingLog) -> None:
     signed_in = register(ALICE).signed_in
 
     standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
     assert standing.user == signed_in.user
     assert (standing.family.method, standing.family.address) == ("password", HOME.address)
-    assert journal.events == ["registered"]
+    assert log.events == ["registered"]
 
 
 def test_an_organisation_is_founded_with_its_owner(deployment: Deployment, register: Register) -> None:
@@ -119,14 +119,14 @@ def test_who_founds_nothing_belongs_nowhere(register: Register, database: Databa
 
 
 def test_enrolling_makes_the_account_and_signs_nobody_in(
-    deployment: Deployment, database: Database, journal: RecordingJournal
+    deployment: Deployment, database: Database, log: RecordingLog
 ) -> None:
-    user = deployment.registration.enrol(ALICE, HOME, POLICY)
+    user = deployment.registration.register_without_session(ALICE, HOME, POLICY)
 
     assert deployment.users.find(user.user_id) == user
     assert user.last_sign_in_at is None
     assert database.items("RefreshTokenFamilies") == []
-    assert journal.events == ["registered"]
+    assert log.events == ["registered"]
 
 
 def test_the_password_is_kept_as_a_hash_only(register: Register, database: Database) -> None:
@@ -255,7 +255,7 @@ def test_numbers_are_drawn_from_thirty_one_bits() -> None:
     assert max(drawn) > LARGEST_NUMBER // 2
 
 
-# Refused before anything is written
+# ConditionFailed before anything is written
 
 
 def test_an_address_that_is_none_is_refused(register: Register, database: Database) -> None:
@@ -307,7 +307,7 @@ def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
 # The limit: security.md 32, 34
 
 
-def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deployment, clock: HeldClock) -> None:
+def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deployment, clock: FakeClock) -> None:
     registration = deployment_in_memory.registration
     for number in range(REGISTRATIONS.attempts):
         registration.register(replace(BOB, email=f"bob{number}@example.com"), HOME, POLICY)
@@ -401,7 +401,7 @@ def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, registe
 def test_a_malformed_organisation_is_nobodys_and_never_becomes_a_key(
     deployment: Deployment, organization_id: str
 ) -> None:
-    """Security.md 132, D18: the header is a stranger's wish."""
+    """Security.md 132, D18: the header is a stranger's job."""
     watched = PassingStore(deployment.store)
     organizations = replace(deployment, store=watched).organizations
 

@@ -18,22 +18,21 @@ import botocore.session
 import jwt
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from gerbang import runtime
-from gerbang.contracts import secret_rotation
-from gerbang.errors import DependencyUnavailable
-from gerbang.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, KNOWN_AFTER, Algorithm, Keys
-from gerbang.one_time_codes import CodeMaker
-from gerbang.password_change import ResetTokens
-from gerbang.rotation import Rotation, RotationRefused, Step
+from gerbang import container as runtime
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.mail.codes import CodeMaker, ResetTokens
+from gerbang.sessions import rotation_events as secret_rotation
+from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, KNOWN_AFTER, Algorithm, Keys
+from gerbang.sessions.rotation import InvalidRotation, Rotation, Step
+from gerbang.sessions.tokens import InvalidToken, TokenPair
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
 from gerbang.storage.store import Put
 from gerbang.storage.users import Name, User
-from gerbang.tokens import InvalidToken, TokenPair
 from moto import mock_aws
 
 from tests.deployment import ALICE, HOME, Choices, Deployment
-from tests.fakes import HeldClock, RecordingJournal
+from tests.fakes import FakeClock, RecordingLog
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
@@ -131,7 +130,7 @@ class Environment(Deployment):
 
 
 @pytest.fixture
-def client(clock: HeldClock, monkeypatch: pytest.MonkeyPatch) -> "Iterator[SecretsManagerClient]":
+def client(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> "Iterator[SecretsManagerClient]":
     """Secrets Manager in memory, going by the held clock, with the first secret."""
     for name, value in {"ACCESS_KEY_ID": "local", "SECRET_ACCESS_KEY": "local", "DEFAULT_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
@@ -144,19 +143,19 @@ def client(clock: HeldClock, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Secre
 
 
 @pytest.fixture
-def rotation(client: "SecretsManagerClient", deployment_in_memory: Deployment, clock: HeldClock) -> Rotation:
+def rotation(client: "SecretsManagerClient", deployment_in_memory: Deployment, clock: FakeClock) -> Rotation:
     secret_id = client.describe_secret(SecretId="master")["ARN"]
     return Rotation(
         history=SecretVersionHistory(lambda: client, secret_id),
         new_secret=runtime.new_secret,
         tokens_with=lambda keys: replace(deployment_in_memory.tokens, keys=keys),
-        journal=deployment_in_memory.journal,
+        log_event=deployment_in_memory.log_event,
         now=clock,
     )
 
 
 @pytest.fixture
-def aws(client: "SecretsManagerClient", rotation: Rotation, clock: HeldClock) -> SecretsManager:
+def aws(client: "SecretsManagerClient", rotation: Rotation, clock: FakeClock) -> SecretsManager:
     """The rotation function attached to the master secret of a stack that has stood for a while."""
     function_arn = attached_function()
     clock.advance(KNOWN_AFTER)
@@ -270,7 +269,7 @@ def test_a_step_for_a_version_that_nobody_is_rotating_to_is_refused(aws: Secrets
     labels = aws.labels()
 
     for version_id in (str(uuid4()), first):  # unknown; the previous one, which a late step would bring back
-        with pytest.raises(RotationRefused):
+        with pytest.raises(InvalidRotation):
             aws.call(step, version_id)
 
     assert aws.labels() == labels
@@ -280,7 +279,7 @@ def test_a_step_for_a_version_that_nobody_is_rotating_to_is_refused(aws: Secrets
 def test_a_step_for_another_secret_is_refused(aws: SecretsManager, step: Step) -> None:
     version_id = aws.begin()
 
-    with pytest.raises(RotationRefused):
+    with pytest.raises(InvalidRotation):
         aws.call(step, version_id, secret_id=aws.secret_id + "X")
 
 
@@ -288,7 +287,7 @@ def test_a_step_for_another_secret_is_refused(aws: SecretsManager, step: Step) -
 def test_a_version_without_a_text_never_becomes_current(aws: SecretsManager, step: Step) -> None:
     version_id = aws.begin()
 
-    with pytest.raises(RotationRefused):
+    with pytest.raises(InvalidRotation):
         aws.call(step, version_id)
 
     assert aws.text() == FIRST_SECRET
@@ -322,12 +321,12 @@ def test_what_secrets_manager_cannot_answer_is_tried_again(rotation: Rotation, s
         rotation.take(step, secret_id=rotation.history.secret_id, version_id="any")
 
 
-def test_no_secret_is_logged(aws: SecretsManager, journal: RecordingJournal, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RotationRefused):
+def test_no_secret_is_logged(aws: SecretsManager, log: RecordingLog, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InvalidRotation):
         aws.call(Step.FINISH, str(uuid4()))
     aws.rotate()
 
-    written = f"{journal.notes} {capfd.readouterr()}"
+    written = f"{log.notes} {capfd.readouterr()}"
     assert "master_secret_rotated" in written
     assert aws.text() not in written
     assert FIRST_SECRET not in written
@@ -337,7 +336,7 @@ def test_no_secret_is_logged(aws: SecretsManager, journal: RecordingJournal, cap
 
 
 def test_tokens_made_before_a_rotation_are_good_until_they_expire(
-    aws: SecretsManager, warm: Environment, clock: HeldClock
+    aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
     """ASVS 13.3.4."""
     session = warm.sign_in_alice()
@@ -351,7 +350,7 @@ def test_tokens_made_before_a_rotation_are_good_until_they_expire(
 
 
 def test_nobody_signs_with_a_key_before_everybody_knows_it(
-    aws: SecretsManager, warm: Environment, clock: HeldClock
+    aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
     """F22: environments that read the secret at different times, and sign-ins at each, every minute."""
     warm.sign_in_alice()
@@ -374,7 +373,7 @@ def test_nobody_signs_with_a_key_before_everybody_knows_it(
 
 
 def test_a_warm_environment_takes_up_the_new_key_without_being_deployed_anew(
-    aws: SecretsManager, warm: Environment, clock: HeldClock
+    aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
     first = kid_of(warm.sign_in_alice().access_token)
     aws.rotate()
@@ -386,7 +385,7 @@ def test_a_warm_environment_takes_up_the_new_key_without_being_deployed_anew(
     assert kid_of(warm.sign_in_alice().access_token) != first
 
 
-def test_a_key_unheard_of_is_looked_for_at_once(aws: SecretsManager, warm: Environment, clock: HeldClock) -> None:
+def test_a_key_unheard_of_is_looked_for_at_once(aws: SecretsManager, warm: Environment, clock: FakeClock) -> None:
     """A rotation that AWS had to try again for so long that the new version signs as soon as it is current."""
     warm.sign_in_alice()
     version_id = aws.begin()
@@ -400,7 +399,7 @@ def test_a_key_unheard_of_is_looked_for_at_once(aws: SecretsManager, warm: Envir
 
 
 def test_an_honest_client_goes_on_through_any_number_of_rotations(
-    aws: SecretsManager, warm: Environment, clock: HeldClock
+    aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
     session = warm.sign_in_alice()
 
@@ -413,7 +412,7 @@ def test_an_honest_client_goes_on_through_any_number_of_rotations(
 
 
 def test_a_second_rotation_ends_what_the_first_key_signed(
-    aws: SecretsManager, warm: Environment, clock: HeldClock
+    aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
     session = warm.sign_in_alice()
     aws.rotate()
@@ -427,12 +426,12 @@ def test_a_second_rotation_ends_what_the_first_key_signed(
 
 
 def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_after_two(
-    aws: SecretsManager, warm: Environment, clock: HeldClock
+    aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
-    address, wish = ALICE.email, "5c0ff3a2-0000-4000-8000-000000000001"
-    code = CodeMaker(warm.keys).code(wish, address)
+    address, job = ALICE.email, "5c0ff3a2-0000-4000-8000-000000000001"
+    code = CodeMaker(warm.keys).code(job, address)
     code_stored = CodeMaker(warm.keys).stored_form(address, code)
-    token = ResetTokens(warm.keys).token(wish, warm.alice)
+    token = ResetTokens(warm.keys).token(job, warm.alice)
     token_stored = ResetTokens(warm.keys).stored_form(token)
 
     def still_good(environment: Environment) -> set[bool]:
@@ -454,7 +453,7 @@ def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_a
 
 
 def test_what_a_restored_table_brings_back_is_dead_after_two_rotations(
-    aws: SecretsManager, warm: Environment, clock: HeldClock
+    aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
     """docs/operations.md, "Restoring": a session that was signed out since the backup stands in the table again."""
     session = warm.sign_in_alice()

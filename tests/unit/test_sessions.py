@@ -1,4 +1,4 @@
-"""gerbang.sessions: refresh-token families, forgiven until used, and sessions that end at once."""
+"""gerbang.sessions.sessions: refresh-token families, forgiven until used, and sessions that end at once."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,9 +7,9 @@ from functools import partial
 from itertools import count
 
 import pytest
-from gerbang.clock import to_epoch
-from gerbang.errors import DependencyUnavailable
-from gerbang.sessions import (
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions.sessions import (
     LONGEST_DEVICE,
     Authenticated,
     Client,
@@ -20,14 +20,14 @@ from gerbang.sessions import (
     SignedIn,
     SignInOvertaken,
 )
+from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.families import Family
 from gerbang.storage.store import Delete, Gone, Plus, Put, Update, Written
 from gerbang.storage.users import User
-from gerbang.tokens import InvalidToken, TokenExpired
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, HOME, Choices, Deployment
-from tests.fakes import Call, Fault, FaultyStore, HeldClock, MeanwhileStore, PassingStore, RecordingJournal, at_once
+from tests.fakes import Call, FakeClock, Fault, FaultyStore, MeanwhileStore, PassingStore, RecordingLog, at_once
 from tests.unit.torn_store import TornStore
 
 SECOND = timedelta(seconds=1)
@@ -123,7 +123,7 @@ def test_a_session_opens_with_tokens_that_work(sessions: Sessions, alice: User, 
     )
 
 
-def test_signing_in_is_remembered_on_the_account(deployment: Deployment, alice: User, clock: HeldClock) -> None:
+def test_signing_in_is_remembered_on_the_account(deployment: Deployment, alice: User, clock: FakeClock) -> None:
     clock.advance(timedelta(days=3))
 
     deployment.sessions.open(alice, HOME, "password")
@@ -161,7 +161,7 @@ def test_what_a_device_calls_itself_is_cut(deployment: Deployment, alice: User) 
 
 
 def test_a_refresh_trades_the_token_for_the_next_one(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, journal: RecordingJournal
+    deployment: Deployment, sessions: Sessions, first: SignedIn, log: RecordingLog
 ) -> None:
     """Security.md 80: each use rotates and spends the token."""
     second = trade(sessions, first)
@@ -170,11 +170,11 @@ def test_a_refresh_trades_the_token_for_the_next_one(
     assert second.family_id == first.family_id
     assert generation_of(deployment, first) == 2
     assert use(sessions, second).family.generation == 2
-    assert journal.events[-1] == "session_refreshed"
+    assert log.events[-1] == "session_refreshed"
 
 
 def test_a_session_can_be_refreshed_again_and_again(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     held = first
     for _ in range(20):
@@ -235,7 +235,7 @@ def test_racing_callers_with_the_grace_set_to_nothing_still_get_the_same_success
 
 
 def test_the_same_successor_is_handed_out_byte_for_byte(
-    sessions: Sessions, first: SignedIn, clock: HeldClock, journal: RecordingJournal
+    sessions: Sessions, first: SignedIn, clock: FakeClock, log: RecordingLog
 ) -> None:
     clock.advance(timedelta(hours=2, microseconds=987_654))
     second = trade(sessions, first)
@@ -244,14 +244,14 @@ def test_the_same_successor_is_handed_out_byte_for_byte(
     again = trade(sessions, first)
 
     assert again.tokens.refresh_token == second.tokens.refresh_token
-    assert journal.events[-1] == "refresh_forgiven"
+    assert log.events[-1] == "refresh_forgiven"
 
 
 # Forgive until used: docs/decisions/0002-forgive-until-used.md, security.md 83
 
 
 def test_within_the_grace_a_traded_token_is_forgiven_although_its_successor_is_used(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     second = trade(sessions, first)
     use(sessions, second)
@@ -261,7 +261,7 @@ def test_within_the_grace_a_traded_token_is_forgiven_although_its_successor_is_u
 
 
 def test_a_lost_answer_can_be_asked_for_again_six_days_later(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     """F7, F8: nobody used the successor, so the answer was lost."""
     lost = trade(sessions, first)
@@ -275,7 +275,7 @@ def test_a_lost_answer_can_be_asked_for_again_six_days_later(
 
 
 def test_a_token_replayed_after_its_successor_was_used_ends_the_family(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock, journal: RecordingJournal
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock, log: RecordingLog
 ) -> None:
     """F8, security.md 81: the newest tokens die too."""
     second = trade(sessions, first)
@@ -288,11 +288,11 @@ def test_a_token_replayed_after_its_successor_was_used_ends_the_family(
     assert (caught.value.session_id, caught.value.user_id) == (first.family_id, first.user.user_id)
     assert family_of(deployment, first) is None
     assert_dead(sessions, first, second)
-    assert "refresh_forgiven" not in journal.events
+    assert "refresh_forgiven" not in log.events
 
 
 def test_a_token_whose_successor_was_traded_on_without_being_used_is_not_forgiven_after_the_grace(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     second = trade(sessions, first)
     third = trade(sessions, second)
@@ -304,7 +304,7 @@ def test_a_token_whose_successor_was_traded_on_without_being_used_is_not_forgive
 
 
 def test_a_grandparent_is_forgiven_only_within_the_grace_of_its_own_trade(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     second = trade(sessions, first)
     clock.advance(timedelta(seconds=20))
@@ -350,7 +350,7 @@ def test_with_no_grace_three_trades_of_one_second_are_told_apart(
 
 
 def test_the_grace_for_unused_successors_has_an_end_of_its_own(
-    deployment: Deployment, first: SignedIn, clock: HeldClock
+    deployment: Deployment, first: SignedIn, clock: FakeClock
 ) -> None:
     """For deployments whose access tokens are verified elsewhere, where nothing confirms (UnconfirmedGraceSeconds)."""
     bounded = with_choices(deployment, Choices(unconfirmed_grace=timedelta(hours=1)))
@@ -365,7 +365,7 @@ def test_the_grace_for_unused_successors_has_an_end_of_its_own(
 
 
 def test_an_access_token_of_an_older_generation_still_works_and_confirms_nothing(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     second = trade(sessions, first)
     clock.advance(timedelta(minutes=10))
@@ -401,7 +401,7 @@ def test_uses_at_once_confirm_a_generation_once(deployment: Deployment, sessions
 
 
 def test_a_use_that_a_later_generations_use_overtakes_unconfirms_nothing(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     meanwhile = MeanwhileStore(
         deployment.store,
@@ -419,7 +419,7 @@ def test_a_use_that_a_later_generations_use_overtakes_unconfirms_nothing(
 
 
 def test_a_thief_who_trades_first_is_found_out_when_the_victim_trades(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     thiefs = trade(sessions, first)
     use(sessions, thiefs)
@@ -431,7 +431,7 @@ def test_a_thief_who_trades_first_is_found_out_when_the_victim_trades(
 
 
 def test_a_thief_who_trades_second_is_found_out_and_gets_nothing(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     victims = trade(sessions, first)
     use(sessions, victims)
@@ -443,7 +443,7 @@ def test_a_thief_who_trades_second_is_found_out_and_gets_nothing(
 
 
 def test_a_thief_one_step_behind_does_not_live_on_unseen_whoever_trades_first(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     """Both get the same successor, one of them forgiven; once it is used, the second to trade it on is found out."""
     both = trade(sessions, first)
@@ -462,7 +462,7 @@ def test_a_thief_one_step_behind_does_not_live_on_unseen_whoever_trades_first(
 
 
 def test_a_thief_who_trades_first_and_never_uses_what_the_victim_has_not_is_found_out(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     """Decision 0018: `confirmed` alone never catches them, since the victim is the first to use each generation."""
     thiefs = victims = first
@@ -475,7 +475,7 @@ def test_a_thief_who_trades_first_and_never_uses_what_the_victim_has_not_is_foun
 
 
 def turn_of_a_patient_thief(
-    sessions: Sessions, thiefs: SignedIn, victims: SignedIn, clock: HeldClock
+    sessions: Sessions, thiefs: SignedIn, victims: SignedIn, clock: FakeClock
 ) -> tuple[SignedIn, SignedIn]:
     """The thief trades while the victim's access token is young, and once more shortly before the victim does."""
     use(sessions, victims)
@@ -489,7 +489,7 @@ def turn_of_a_patient_thief(
 
 
 def test_a_network_that_loses_answers_now_and_then_signs_nobody_out(
-    sessions: Sessions, first: SignedIn, clock: HeldClock
+    sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     held = first
     for _ in range(5):
@@ -499,12 +499,12 @@ def test_a_network_that_loses_answers_now_and_then_signs_nobody_out(
         use(sessions, held)
 
 
-def test_one_answer_may_be_lost_as_often_as_it_likes(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+def test_one_answer_may_be_lost_as_often_as_it_likes(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
     for _ in range(3 * LATE_IN_A_ROW):
         late(sessions, first, clock)
 
 
-def test_tabs_that_race_at_every_trade_are_not_late(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+def test_tabs_that_race_at_every_trade_are_not_late(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
     held = first
     for _ in range(3 * LATE_IN_A_ROW):
         trade(sessions, held)
@@ -513,7 +513,7 @@ def test_tabs_that_race_at_every_trade_are_not_late(sessions: Sessions, first: S
         use(sessions, held)
 
 
-def late(sessions: Sessions, held: SignedIn, clock: HeldClock) -> SignedIn:
+def late(sessions: Sessions, held: SignedIn, clock: FakeClock) -> SignedIn:
     """Trade a token whose answer is lost, and once more after the grace."""
     trade(sessions, held)
     clock.advance(GRACE)
@@ -521,7 +521,7 @@ def late(sessions: Sessions, held: SignedIn, clock: HeldClock) -> SignedIn:
 
 
 def test_a_theft_in_one_session_leaves_the_others_alone(
-    sessions: Sessions, alice: User, first: SignedIn, clock: HeldClock
+    sessions: Sessions, alice: User, first: SignedIn, clock: FakeClock
 ) -> None:
     elsewhere = sessions.open(alice, ABROAD, "password")
     use(sessions, trade(sessions, first))
@@ -546,23 +546,23 @@ def second_write_of_the_family(held: SignedIn) -> Callable[[Call], bool]:
 
 
 def test_a_write_whose_answer_was_lost_is_not_taken_for_theft(
-    deployment: Deployment, first: SignedIn, journal: RecordingJournal
+    deployment: Deployment, first: SignedIn, log: RecordingLog
 ) -> None:
-    """The SDK asks again and is refused by our own write; nothing but the turn tells that here."""
+    """The SDK asks again and is refused by our own write; nothing but the nonce tells that here."""
     choices = Choices(grace=timedelta(0), unconfirmed_grace=timedelta(0))
     faulty = FaultyStore(deployment.store, at=of_the_family(first), fault=Fault.ASKED_AGAIN)
     sessions = replace(deployment, store=faulty, choices=choices).sessions
 
     second = trade(sessions, first)
 
-    assert journal.events[-1] == "session_refreshed"
+    assert log.events[-1] == "session_refreshed"
     assert use(deployment.sessions, second).family.generation == 2
     assert use(deployment.sessions, trade(deployment.sessions, second)).family.generation == 3
 
 
 @pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
 def test_a_refresh_that_was_not_confirmed_hands_out_nothing_and_can_be_repeated(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock, fault: Fault
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock, fault: Fault
 ) -> None:
     faulty = FaultyStore(deployment.store, at=of_the_family(first), fault=fault)
     with pytest.raises(DependencyUnavailable):
@@ -577,7 +577,7 @@ def test_a_refresh_that_was_not_confirmed_hands_out_nothing_and_can_be_repeated(
 
 @pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
 def test_a_late_return_that_could_not_be_recorded_can_be_repeated(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock, fault: Fault
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock, fault: Fault
 ) -> None:
     second = trade(sessions, first)
     clock.advance(GRACE)
@@ -589,7 +589,7 @@ def test_a_late_return_that_could_not_be_recorded_can_be_repeated(
 
 
 def test_a_session_that_ends_while_a_late_return_is_recorded_leaves_nothing_behind(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     """An item made by that record would have no end, and stay for ever."""
     trade(sessions, first)
@@ -608,14 +608,14 @@ def test_a_session_that_ends_while_a_late_return_is_recorded_leaves_nothing_behi
 # How long a session lasts: security.md 84, 85
 
 
-def test_a_session_that_is_not_used_ends(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+def test_a_session_that_is_not_used_ends(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
     clock.advance(Choices().lifetime)
 
     with pytest.raises(InvalidToken):
         trade(sessions, first)
 
 
-def test_a_session_that_is_used_lasts(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+def test_a_session_that_is_used_lasts(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
     held = first
     for _ in range(10):
         clock.advance(Choices().lifetime - SECOND)
@@ -624,7 +624,7 @@ def test_a_session_that_is_used_lasts(sessions: Sessions, first: SignedIn, clock
     assert use(sessions, held).family.generation == 11
 
 
-def test_no_use_moves_the_absolute_end(deployment: Deployment, alice: User, clock: HeldClock) -> None:
+def test_no_use_moves_the_absolute_end(deployment: Deployment, alice: User, clock: FakeClock) -> None:
     sessions = with_choices(deployment, Choices(longest=timedelta(days=10)))
     held = sessions.open(alice, HOME, "password")
     for _ in range(9):
@@ -642,7 +642,7 @@ def test_no_use_moves_the_absolute_end(deployment: Deployment, alice: User, cloc
         use(sessions, last)
 
 
-def test_an_access_token_ends_by_its_own_time(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+def test_an_access_token_ends_by_its_own_time(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
     clock.advance(Choices().access_lifetime - SECOND)
     use(sessions, first)
     clock.advance(SECOND)
@@ -652,7 +652,7 @@ def test_an_access_token_ends_by_its_own_time(sessions: Sessions, first: SignedI
 
 
 def test_a_family_past_its_time_is_refused_although_ttl_has_not_swept_it(
-    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: HeldClock
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     """F35: DynamoDB may delete expired items days late."""
     key = deployment.families.key(first.family_id)
@@ -688,15 +688,13 @@ def test_a_token_from_ahead_of_a_restored_table_is_refused(
 # Logout: security.md 96, 97, 94
 
 
-def test_logout_kills_access_and_refresh_at_once(
-    sessions: Sessions, first: SignedIn, journal: RecordingJournal
-) -> None:
+def test_logout_kills_access_and_refresh_at_once(sessions: Sessions, first: SignedIn, log: RecordingLog) -> None:
     second = trade(sessions, first)
 
     sessions.close(second.tokens.access_token)
 
     assert_dead(sessions, first, second)
-    assert journal.events[-1] == "signed_out"
+    assert log.events[-1] == "signed_out"
 
 
 def test_logout_with_an_older_token_of_the_session_ends_it_too(sessions: Sessions, first: SignedIn) -> None:
@@ -723,7 +721,7 @@ def test_a_token_with_a_sign_appended_is_the_same_token_and_dies_with_it(session
         sessions.authenticate(first.tokens.access_token + "=")
 
 
-def test_logging_out_needs_a_token_that_is_good(sessions: Sessions, first: SignedIn, clock: HeldClock) -> None:
+def test_logging_out_needs_a_token_that_is_good(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
     clock.advance(Choices().access_lifetime)
 
     with pytest.raises(TokenExpired):
@@ -861,7 +859,7 @@ def change_password(deployment: Deployment, user: User, held: SignedIn) -> None:
     family = family_of(deployment, held)
     assert family is not None
     raising = Update(deployment.users.key(user.user_id), {"epoch": Plus(1)})
-    assert deployment.store.commit(raising, deployment.families.keeping(family, epoch=user.epoch + 1)) == ()
+    assert deployment.store.commit(raising, deployment.families.carry_over(family, epoch=user.epoch + 1)) == ()
 
 
 def test_the_session_that_a_password_is_changed_in_goes_on_and_the_others_end(
@@ -1021,7 +1019,7 @@ def test_a_person_is_one(sessions: Sessions, alice: User, first: SignedIn) -> No
 
 
 def test_a_guest_lives_as_long_as_its_session_can_be_refreshed(
-    deployment: Deployment, sessions: Sessions, clock: HeldClock
+    deployment: Deployment, sessions: Sessions, clock: FakeClock
 ) -> None:
     guest = kept(deployment, "guest", is_guest_until=timedelta(days=7))
     held = sessions.open(guest, HOME, "anonymous")
@@ -1037,7 +1035,7 @@ def test_a_guest_lives_as_long_as_its_session_can_be_refreshed(
 
 
 def test_a_guest_past_its_time_is_refused_although_ttl_has_not_swept_it(
-    deployment: Deployment, sessions: Sessions, clock: HeldClock
+    deployment: Deployment, sessions: Sessions, clock: FakeClock
 ) -> None:
     """F35."""
     guest = kept(deployment, "guest", is_guest_until=timedelta(minutes=30))

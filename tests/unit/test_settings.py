@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import override
 
 import pytest
-from gerbang.keys import Algorithm
-from gerbang.mail import MailSettings
-from gerbang.proof import UnprovedAddress
-from gerbang.rate_limits import Limit
+from gerbang.accounts.verification import UnverifiedAddress
+from gerbang.limits.rate_limits import Limit
+from gerbang.mail.messages import MailSettings
+from gerbang.sessions.keys import Algorithm
 from gerbang.settings import InvalidSettings, MailerSettings, Settings
 from gerbang_local.stack import PSEUDO_PARAMETERS
 from gerbang_local.template import References, Resolver, Template, TemplateError, chosen_parameters
@@ -96,7 +96,7 @@ def test_the_templates_defaults_are_what_the_design_says(environment: dict[str, 
     assert settings.refresh_grace == timedelta(seconds=30)
     assert settings.password_hash_cost == 12
     assert settings.shortest_password == 8
-    assert settings.unproved is UnprovedAddress.ACCEPTED
+    assert settings.unverified is UnverifiedAddress.ACCEPTED
     limits = settings.sign_in_limits
     minutes, hour = timedelta(minutes=15), timedelta(hours=1)
     assert (limits.account_and_address.attempts, limits.account_and_address.window) == (10, minutes)
@@ -232,7 +232,7 @@ def test_only_an_algorithm_that_is_known_is_taken(environment: dict[str, str], a
 def test_a_choice_is_true_or_false(environment: dict[str, str], text: str) -> None:
     assert "REQUIRE_VERIFIED_EMAIL" in problems({**environment, "REQUIRE_VERIFIED_EMAIL": text})
     chosen = Settings.from_environment({**environment, "REQUIRE_VERIFIED_EMAIL": "true"})
-    assert chosen.unproved is UnprovedAddress.REFUSED
+    assert chosen.unverified is UnverifiedAddress.REFUSED
 
 
 def test_everything_that_is_wrong_is_named_at_once(environment: dict[str, str]) -> None:

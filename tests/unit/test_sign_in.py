@@ -1,4 +1,4 @@
-"""gerbang.sign_in: the same guesses, the same work and the same answer for everyone who fails."""
+"""gerbang.accounts.sign_in: the same guesses, the same work and the same answer for everyone who fails."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,22 +6,22 @@ from datetime import timedelta
 
 import bcrypt
 import pytest
-from gerbang.bcrypt_sha256 import Verdict, hash_text
-from gerbang.clock import to_epoch
-from gerbang.errors import DependencyUnavailable
-from gerbang.journal import Severity
-from gerbang.password_policy import PasswordPolicy
-from gerbang.proof import UnprovedAddress
-from gerbang.rate_limits import Limit, TooManyAttempts
-from gerbang.registration import NewAccount
-from gerbang.sessions import Client, SignedIn
-from gerbang.sign_in import Credentials, EmailNotVerified, InvalidCredentials
+from gerbang.accounts.registration import NewAccount
+from gerbang.accounts.sign_in import Credentials, EmailNotVerified, InvalidCredentials
+from gerbang.accounts.verification import UnverifiedAddress
+from gerbang.core.clock import to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import Severity
+from gerbang.limits.rate_limits import Limit, TooManyAttempts
+from gerbang.passwords.bcrypt_sha256 import Verdict, hash_text
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import Client, SignedIn
 from gerbang.storage.store import Gone, Plus, Update, Value, Written
 from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, Deployment, by_email
-from tests.fakes import Call, FaultyStore, HeldClock, MeanwhileStore, PassingStore, RecordingJournal, at_once
+from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, PassingStore, RecordingLog, at_once
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
 
 MINUTE = timedelta(minutes=1)
@@ -58,14 +58,14 @@ def hash_of(deployment: Deployment, user: User) -> str | None:
 # Who gets in
 
 
-def test_a_right_password_opens_a_session(deployment: Deployment, alice: User, journal: RecordingJournal) -> None:
+def test_a_right_password_opens_a_session(deployment: Deployment, alice: User, log: RecordingLog) -> None:
     signed_in = sign_in(deployment)
 
     standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
     assert standing.user.user_id == alice.user_id
     assert (standing.family.method, standing.family.device) == ("password", HOME.device)
-    assert journal.notes[-1].event == "signed_in"
-    assert journal.notes[-1].fields == {
+    assert log.notes[-1].event == "signed_in"
+    assert log.notes[-1].fields == {
         "user_id": alice.user_id,
         "session_id": signed_in.family_id,
         "method": "password",
@@ -196,7 +196,7 @@ def test_the_right_password_of_a_disabled_account_costs_what_any_wrong_one_does(
 
 
 def test_an_unusable_hash_lets_nobody_in_and_somebody_is_told(
-    deployment: Deployment, alice: User, journal: RecordingJournal
+    deployment: Deployment, alice: User, log: RecordingLog
 ) -> None:
     """F40, security.md 121."""
     shown = spoiled(deployment, alice, "unusable hash")
@@ -204,8 +204,8 @@ def test_an_unusable_hash_lets_nobody_in_and_somebody_is_told(
     with pytest.raises(InvalidCredentials):
         sign_in(deployment, shown)
 
-    (note,) = [note for note in journal.notes if note.event == "password_hash_unusable"]
-    assert note.severity is Severity.FAILURE
+    (note,) = [note for note in log.notes if note.event == "password_hash_unusable"]
+    assert note.severity is Severity.ERROR
     assert note.fields == {"user_id": alice.user_id}
 
 
@@ -215,7 +215,7 @@ def test_an_unusable_hash_lets_nobody_in_and_somebody_is_told(
 @pytest.mark.usefixtures("alice")
 @pytest.mark.parametrize("email", [ALICE.email, UNKNOWN], ids=["known", "unknown"])
 def test_after_ten_wrong_passwords_known_and_unknown_alike_have_to_wait(
-    deployment: Deployment, clock: HeldClock, hashes: list[int], email: str
+    deployment: Deployment, clock: FakeClock, hashes: list[int], email: str
 ) -> None:
     """Security.md 20, 29: the limit itself does not tell who exists."""
     for _ in range(10):
@@ -232,7 +232,7 @@ def test_after_ten_wrong_passwords_known_and_unknown_alike_have_to_wait(
     guess(deployment, email)
 
 
-def test_the_owner_gets_in_once_the_window_has_ended(deployment: Deployment, alice: User, clock: HeldClock) -> None:
+def test_the_owner_gets_in_once_the_window_has_ended(deployment: Deployment, alice: User, clock: FakeClock) -> None:
     """Security.md 24."""
     for _ in range(10):
         guess(deployment)
@@ -318,7 +318,7 @@ def test_the_same_attempts_are_counted_whatever_name_is_used(deployment: Deploym
 
 @pytest.mark.usefixtures("alice")
 def test_a_clock_that_jumps_back_locks_for_the_window_and_the_jump_at_most(
-    deployment: Deployment, clock: HeldClock
+    deployment: Deployment, clock: FakeClock
 ) -> None:
     """F21."""
     for _ in range(10):
@@ -355,7 +355,7 @@ def test_a_limit_that_cannot_be_counted_is_not_a_pass(deployment: Deployment, ha
 
 
 def test_what_cannot_be_uncounted_leaves_its_owner_signed_in(
-    deployment: Deployment, alice: User, journal: RecordingJournal
+    deployment: Deployment, alice: User, log: RecordingLog
 ) -> None:
     watched = PassingStore(deployment.store)
     replace(deployment, store=watched).guard.reserve(alice.user_id, HOME.address)
@@ -368,7 +368,7 @@ def test_what_cannot_be_uncounted_leaves_its_owner_signed_in(
     signed_in = sign_in(replace(deployment, store=faulty))
 
     assert deployment.sessions.authenticate(signed_in.tokens.access_token).user.user_id == alice.user_id
-    assert "attempt_not_uncounted" in journal.events
+    assert "attempt_not_uncounted" in log.events
 
 
 def test_a_process_that_dies_while_hashing_has_written_the_counted_attempt_and_no_more(
@@ -426,7 +426,7 @@ def of_the_account(deployment: Deployment, user: User) -> Callable[[Call], bool]
 
 
 def test_a_hash_of_a_lower_cost_is_replaced_at_the_next_sign_in_and_only_then(
-    costlier: Deployment, alice: User, clock: HeldClock, journal: RecordingJournal, hashes: list[int]
+    costlier: Deployment, alice: User, clock: FakeClock, log: RecordingLog, hashes: list[int]
 ) -> None:
     old = hash_of(costlier, alice)
     clock.advance(MINUTE)
@@ -438,7 +438,7 @@ def test_a_hash_of_a_lower_cost_is_replaced_at_the_next_sign_in_and_only_then(
     assert renewed.password_hash != old
     assert "r=5$" in renewed.password_hash
     assert (renewed.updated_at, renewed.migrated_at, renewed.epoch) == (clock(), None, 0)
-    assert journal.events[-1] == "password_hash_renewed"
+    assert log.events[-1] == "password_hash_renewed"
 
     hashes.clear()
     sign_in(costlier)
@@ -455,7 +455,7 @@ def test_a_wrong_password_renews_nothing(costlier: Deployment, alice: User) -> N
 
 
 def test_an_inherited_hash_gives_way_to_todays_at_the_first_right_password(
-    deployment: Deployment, alice: User, clock: HeldClock
+    deployment: Deployment, alice: User, clock: FakeClock
 ) -> None:
     """Security.md 118."""
     change(deployment, alice, password_hash=BARE_BCRYPT)
@@ -494,7 +494,7 @@ def test_a_password_set_while_its_hash_is_being_renewed_stays(
 
 
 def test_a_hash_that_cannot_be_renewed_does_not_fail_the_sign_in(
-    costlier: Deployment, alice: User, journal: RecordingJournal
+    costlier: Deployment, alice: User, log: RecordingLog
 ) -> None:
     """F19, security.md 119."""
     old = hash_of(costlier, alice)
@@ -504,26 +504,26 @@ def test_a_hash_that_cannot_be_renewed_does_not_fail_the_sign_in(
 
     assert costlier.sessions.authenticate(signed_in.tokens.access_token).user.user_id == alice.user_id
     assert hash_of(costlier, alice) == old
-    assert journal.events[-1] == "password_hash_not_renewed"
+    assert log.events[-1] == "password_hash_not_renewed"
     sign_in(costlier)
     assert hash_of(costlier, alice) != old
 
 
-def test_two_sign_ins_at_once_renew_a_hash_once(costlier: Deployment, journal: RecordingJournal, alice: User) -> None:
+def test_two_sign_ins_at_once_renew_a_hash_once(costlier: Deployment, log: RecordingLog, alice: User) -> None:
     outcomes = at_once([lambda: sign_in(costlier)] * 5)
 
     assert all(isinstance(outcome, SignedIn) for outcome in outcomes)
-    assert journal.events.count("password_hash_renewed") == 1
+    assert log.events.count("password_hash_renewed") == 1
     assert costlier.passwords.verify(PASSWORD, hash_of(costlier, alice)) is Verdict.RIGHT
 
 
-# Where an address must be proved first (RequireVerifiedEmail)
+# Where an address must be verified first (RequireVerifiedEmail)
 
 
 def test_an_unproved_address_is_told_so_to_whoever_knows_the_password_only(
     deployment: Deployment, alice: User, database: Database
 ) -> None:
-    demanding = replace(deployment, choices=Choices(unproved=UnprovedAddress.REFUSED))
+    demanding = replace(deployment, choices=Choices(unverified=UnverifiedAddress.REFUSED))
     sessions_before = len(database.items("RefreshTokenFamilies"))
 
     for _ in range(12):  # a right password is no failed attempt

@@ -1,4 +1,4 @@
-"""gerbang.tokens: JWTs that say one thing to one reader, and everything that is not one of them."""
+"""gerbang.sessions.tokens: JWTs that say one thing to one reader, and everything that is not one of them."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -10,12 +10,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from gerbang.clock import from_epoch, to_epoch
-from gerbang.errors import DependencyUnavailable
-from gerbang.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Algorithm, MasterKey, Purpose
-from gerbang.storage.families import Family
-from gerbang.storage.users import User
-from gerbang.tokens import (
+from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Algorithm, MasterKey, Purpose
+from gerbang.sessions.tokens import (
     LONGEST_TOKEN,
     REFRESH_AUDIENCE,
     AccessClaims,
@@ -25,13 +23,15 @@ from gerbang.tokens import (
     TokenPair,
     Tokens,
 )
+from gerbang.storage.families import Family
+from gerbang.storage.users import User
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from tests.conftest import deployed_on, in_memory
 from tests.deployment import AUDIENCE, ISSUER, Choices, Deployment
-from tests.fakes import HeldClock, HeldSecret, RecordingJournal
+from tests.fakes import FakeClock, FakeSecret, RecordingLog
 
 SECOND = timedelta(seconds=1)
 ALGORITHMS = list(Algorithm)
@@ -40,9 +40,9 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 @pytest.fixture(params=ALGORITHMS)
-def deployment(request: pytest.FixtureRequest, clock: HeldClock, secret: HeldSecret) -> Deployment:
-    """A deployment that signs access tokens with each algorithm in turn."""
-    built = deployed_on(in_memory(), clock=clock, journal=RecordingJournal(), secret=secret)
+def deployment(request: pytest.FixtureRequest, clock: FakeClock, secret: FakeSecret) -> Deployment:
+    """A deployment that signs access tokens with each algorithm in nonce."""
+    built = deployed_on(in_memory(), clock=clock, log_event=RecordingLog(), secret=secret)
     return replace(built, choices=Choices(algorithm=request.param))
 
 
@@ -57,7 +57,7 @@ def pair(deployment: Deployment, alice: User, family: Family) -> TokenPair:
 
 
 @pytest.fixture
-def alice(clock: HeldClock) -> User:
+def alice(clock: FakeClock) -> User:
     return User(
         user_id="0a7d8c1e-0000-4000-8000-000000000001",
         name="Alice",
@@ -69,14 +69,14 @@ def alice(clock: HeldClock) -> User:
 
 
 @pytest.fixture
-def family(alice: User, clock: HeldClock) -> Family:
+def family(alice: User, clock: FakeClock) -> Family:
     now = clock()
     return Family(
         family_id="0a7d8c1e-0000-4000-8000-0000000000ff",
         user_id=alice.user_id,
         generation=3,
         confirmed=2,
-        turn="turn",
+        nonce="nonce",
         epoch=0,
         rotated_at=now,
         previous_rotated_at=now,
@@ -116,7 +116,7 @@ class Forge:
         key = self.deployment.keys.current()
         if self.deployment.choices.algorithm is Algorithm.HS256:
             return key.derive(Purpose.ACCESS_TOKEN)
-        from gerbang.p256 import private_key  # noqa: PLC0415
+        from gerbang.sessions.p256 import private_key  # noqa: PLC0415
 
         return private_key(key.derive(Purpose.SIGNING_KEY_P256, 48))
 
@@ -159,7 +159,7 @@ def with_header(token: str, change: dict[str, Any], *, key: Any = None, algorith
     return f"{signing_input}.{signature(signing_input, key, algorithm) if algorithm else old}"
 
 
-def assert_refused(tokens: Tokens, token: str, clock: HeldClock) -> None:
+def assert_refused(tokens: Tokens, token: str, clock: FakeClock) -> None:
     for read in (tokens.read_access, tokens.read_refresh):
         with pytest.raises(InvalidToken):
             read(token, at=clock())
@@ -169,7 +169,7 @@ def assert_refused(tokens: Tokens, token: str, clock: HeldClock) -> None:
 
 
 def test_an_access_token_says_exactly_what_the_design_says(
-    pair: TokenPair, alice: User, family: Family, clock: HeldClock
+    pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
     """Security.md 70, 73: the account's id and never more of it than its address; nothing secret."""
     claims = claims_of(pair.access_token)
@@ -193,7 +193,7 @@ def test_an_access_token_says_exactly_what_the_design_says(
 
 
 def test_a_refresh_token_says_where_in_which_family_it_stands(
-    pair: TokenPair, alice: User, family: Family, clock: HeldClock
+    pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
     assert claims_of(pair.refresh_token) == {
         "iss": ISSUER,
@@ -227,13 +227,13 @@ def test_a_guests_token_says_so(deployment: Deployment, alice: User, family: Fam
 
 def test_a_token_says_whether_the_address_is_proved(deployment: Deployment, alice: User, family: Family) -> None:
     """C20: what trusts the address must be able to tell."""
-    proved = replace(alice, email_verified_at=deployment.clock())
+    verified = replace(alice, email_verified_at=deployment.clock())
 
-    assert claims_of(deployment.tokens.pair(proved, family, at=deployment.clock()).access_token)["email_verified"]
+    assert claims_of(deployment.tokens.pair(verified, family, at=deployment.clock()).access_token)["email_verified"]
 
 
 def test_what_was_signed_is_read_again(
-    tokens: Tokens, pair: TokenPair, alice: User, family: Family, clock: HeldClock
+    tokens: Tokens, pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
     assert tokens.read_access(pair.access_token, at=clock()) == AccessClaims(
         user_id=alice.user_id,
@@ -250,7 +250,7 @@ def test_what_was_signed_is_read_again(
 
 
 def test_no_two_access_tokens_are_the_same_and_refresh_tokens_of_one_generation_are(
-    tokens: Tokens, alice: User, family: Family, clock: HeldClock
+    tokens: Tokens, alice: User, family: Family, clock: FakeClock
 ) -> None:
     pairs = [tokens.pair(alice, family, at=clock()) for _ in range(5)]
 
@@ -263,7 +263,7 @@ def test_tokens_do_not_show(pair: TokenPair) -> None:
     assert "eyJ" not in f"{pair} {[pair]}"
 
 
-def test_warming_up_signs_and_reads(tokens: Tokens, secret: HeldSecret) -> None:
+def test_warming_up_signs_and_reads(tokens: Tokens, secret: FakeSecret) -> None:
     tokens.warm()
 
     assert secret.reads == 1
@@ -272,7 +272,7 @@ def test_warming_up_signs_and_reads(tokens: Tokens, secret: HeldSecret) -> None:
 # Time: F20, security.md 66
 
 
-def test_an_access_token_is_good_to_its_last_second(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+def test_an_access_token_is_good_to_its_last_second(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     clock.advance(timedelta(hours=1) - SECOND)
     tokens.read_access(pair.access_token, at=clock())
     clock.advance(SECOND)
@@ -282,7 +282,7 @@ def test_an_access_token_is_good_to_its_last_second(tokens: Tokens, pair: TokenP
 
 
 def test_a_refresh_token_past_its_time_is_invalid_not_expired(
-    tokens: Tokens, pair: TokenPair, family: Family, clock: HeldClock
+    tokens: Tokens, pair: TokenPair, family: Family, clock: FakeClock
 ) -> None:
     """Clients refresh when told "expired": here there is nothing left to refresh with."""
     tokens.read_refresh(pair.refresh_token, at=family.expires_at - SECOND)
@@ -293,18 +293,18 @@ def test_a_refresh_token_past_its_time_is_invalid_not_expired(
 
 
 def test_a_token_from_an_environment_whose_clock_is_ahead_is_read(
-    tokens: Tokens, pair: TokenPair, clock: HeldClock
+    tokens: Tokens, pair: TokenPair, clock: FakeClock
 ) -> None:
     a_minute = timedelta(seconds=60)
     for behind in (timedelta(seconds=5), a_minute):
         tokens.read_access(pair.access_token, at=clock() - behind)
         tokens.read_refresh(pair.refresh_token, at=clock() - behind)
 
-    assert_refused(tokens, pair.access_token, HeldClock(clock() - a_minute - SECOND))
-    assert_refused(tokens, pair.refresh_token, HeldClock(clock() - a_minute - SECOND))
+    assert_refused(tokens, pair.access_token, FakeClock(clock() - a_minute - SECOND))
+    assert_refused(tokens, pair.refresh_token, FakeClock(clock() - a_minute - SECOND))
 
 
-def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     with pytest.raises(TokenExpired):
         tokens.read_access(pair.access_token, at=clock() + timedelta(hours=1, microseconds=1))
 
@@ -312,7 +312,7 @@ def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: Hel
 # Kinds exclude one another: security.md 67
 
 
-def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     with pytest.raises(InvalidToken):
         tokens.read_access(pair.refresh_token, at=clock())
     with pytest.raises(InvalidToken):
@@ -321,7 +321,7 @@ def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: Token
 
 @pytest.mark.parametrize("use", ["refresh", "id", "", None, 1, ["access"]])
 def test_even_a_well_signed_access_token_must_say_that_it_is_one(
-    tokens: Tokens, forge: Forge, clock: HeldClock, use: Any
+    tokens: Tokens, forge: Forge, clock: FakeClock, use: Any
 ) -> None:
     with pytest.raises(InvalidToken):
         tokens.read_access(forge.access({"token_use": use}), at=clock())
@@ -330,7 +330,7 @@ def test_even_a_well_signed_access_token_must_say_that_it_is_one(
 
 
 def test_claims_of_one_kind_signed_with_the_key_of_the_other_are_refused(
-    tokens: Tokens, forge: Forge, clock: HeldClock
+    tokens: Tokens, forge: Forge, clock: FakeClock
 ) -> None:
     as_refresh = {"aud": REFRESH_AUDIENCE, "token_use": "refresh", "auth_time": to_epoch(clock())}
     assert tokens.read_refresh(forge.access_signed_for_refresh(as_refresh), at=clock()).generation == 3  # it can forge
@@ -345,7 +345,7 @@ def test_claims_of_one_kind_signed_with_the_key_of_the_other_are_refused(
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", "", "null", None, 0, "none "], ids=repr)
 @pytest.mark.parametrize("end", [".", ".AA", ""])
 def test_a_token_without_signature_is_refused_however_that_is_spelled(
-    tokens: Tokens, pair: TokenPair, clock: HeldClock, spelling: Any, end: str
+    tokens: Tokens, pair: TokenPair, clock: FakeClock, spelling: Any, end: str
 ) -> None:
     for token in (pair.access_token, pair.refresh_token):
         payload = token.split(".")[1]
@@ -356,7 +356,7 @@ def test_a_token_without_signature_is_refused_however_that_is_spelled(
     "algorithm", ["HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "ES256K", "EdDSA", "hs256"]
 )
 def test_naming_another_algorithm_over_the_same_signature_is_refused(
-    tokens: Tokens, pair: TokenPair, clock: HeldClock, algorithm: str
+    tokens: Tokens, pair: TokenPair, clock: FakeClock, algorithm: str
 ) -> None:
     for token in (pair.access_token, pair.refresh_token):
         if header_of(token)["alg"] != algorithm:
@@ -365,7 +365,7 @@ def test_naming_another_algorithm_over_the_same_signature_is_refused(
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_another_algorithm_is_refused_although_it_is_signed_with_our_own_key(
-    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: HeldClock, algorithm: str
+    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: FakeClock, algorithm: str
 ) -> None:
     """Security.md 64: one algorithm, not a family of them."""
     key = deployment.keys.current()
@@ -385,14 +385,14 @@ def test_another_algorithm_is_refused_although_it_is_signed_with_our_own_key(
     ],
 )
 def test_a_strangers_signature_is_refused(
-    tokens: Tokens, pair: TokenPair, clock: HeldClock, algorithm: str, key: Any
+    tokens: Tokens, pair: TokenPair, clock: FakeClock, algorithm: str, key: Any
 ) -> None:
     for token in (pair.access_token, pair.refresh_token):
         assert_refused(tokens, with_header(token, {"alg": algorithm}, key=key, algorithm=algorithm), clock)
 
 
 def test_the_public_key_is_no_hmac_secret(
-    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: HeldClock
+    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: FakeClock
 ) -> None:
     """RFC 8725, 2.1: the classic confusion, with every text that the published key could be taken for."""
     for jwk in tokens.public_keys():
@@ -418,7 +418,7 @@ def hmac_sha256(key: bytes, text: str) -> bytes:
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
 def test_keys_that_a_header_brings_along_are_never_looked_at(
-    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: HeldClock, name: str
+    deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: FakeClock, name: str
 ) -> None:
     """Security.md 65; RFC 8725, 3.10."""
     brought: dict[str, Any] = {
@@ -439,13 +439,13 @@ def test_keys_that_a_header_brings_along_are_never_looked_at(
     ids=lambda kid: repr(kid)[:20],
 )
 def test_a_key_id_that_is_not_one_of_ours_is_refused(
-    tokens: Tokens, pair: TokenPair, clock: HeldClock, kid: Any
+    tokens: Tokens, pair: TokenPair, clock: FakeClock, kid: Any
 ) -> None:
     for token in (pair.access_token, pair.refresh_token):
         assert_refused(tokens, with_header(token, {"kid": kid}), clock)
 
 
-def test_a_token_without_a_key_id_is_refused(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+def test_a_token_without_a_key_id_is_refused(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     for token in (pair.access_token, pair.refresh_token):
         _, payload, made = token.split(".")
         assert_refused(tokens, f"{encoded({'alg': header_of(token)['alg'], 'typ': 'JWT'})}.{payload}.{made}", clock)
@@ -453,12 +453,12 @@ def test_a_token_without_a_key_id_is_refused(tokens: Tokens, pair: TokenPair, cl
 
 @pytest.mark.parametrize("change", [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": False}], ids=str)
 def test_extensions_that_must_be_understood_are_not(
-    tokens: Tokens, pair: TokenPair, clock: HeldClock, change: dict[str, Any]
+    tokens: Tokens, pair: TokenPair, clock: FakeClock, change: dict[str, Any]
 ) -> None:
     assert_refused(tokens, with_header(pair.access_token, change), clock)
 
 
-def test_changing_any_claim_breaks_the_signature(tokens: Tokens, pair: TokenPair, clock: HeldClock) -> None:
+def test_changing_any_claim_breaks_the_signature(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     """Security.md 87: ids in the token are protected by it."""
     for token in (pair.access_token, pair.refresh_token):
         header, _, made = token.split(".")
@@ -475,7 +475,7 @@ REFRESH_CLAIMS = [*ACCESS_CLAIMS, "auth_time"]
 
 @pytest.mark.parametrize("name", ACCESS_CLAIMS)
 def test_an_access_token_that_lacks_a_claim_is_refused(
-    tokens: Tokens, forge: Forge, clock: HeldClock, name: str
+    tokens: Tokens, forge: Forge, clock: FakeClock, name: str
 ) -> None:
     with pytest.raises(InvalidToken):
         tokens.read_access(forge.access(without=name), at=clock())
@@ -483,7 +483,7 @@ def test_an_access_token_that_lacks_a_claim_is_refused(
 
 @pytest.mark.parametrize("name", REFRESH_CLAIMS)
 def test_a_refresh_token_that_lacks_a_claim_is_refused(
-    tokens: Tokens, forge: Forge, clock: HeldClock, name: str
+    tokens: Tokens, forge: Forge, clock: FakeClock, name: str
 ) -> None:
     with pytest.raises(InvalidToken):
         tokens.read_refresh(forge.refresh(without=name), at=clock())
@@ -503,7 +503,7 @@ def test_a_refresh_token_that_lacks_a_claim_is_refused(
     ],
 )
 def test_a_claim_of_another_value_or_kind_is_refused(
-    tokens: Tokens, forge: Forge, clock: HeldClock, name: str, values: list[Any]
+    tokens: Tokens, forge: Forge, clock: FakeClock, name: str, values: list[Any]
 ) -> None:
     for value in values:
         with pytest.raises(InvalidToken):
@@ -513,15 +513,15 @@ def test_a_claim_of_another_value_or_kind_is_refused(
 
 
 @pytest.mark.parametrize("value", [True, 1.5, "1", None])
-def test_the_time_of_sign_in_is_a_whole_number(tokens: Tokens, forge: Forge, clock: HeldClock, value: Any) -> None:
+def test_the_time_of_sign_in_is_a_whole_number(tokens: Tokens, forge: Forge, clock: FakeClock, value: Any) -> None:
     with pytest.raises(InvalidToken):
         tokens.read_refresh(forge.refresh({"auth_time": value}), at=clock())
 
 
 def test_a_token_from_another_deployment_is_refused(
-    deployment: Deployment, alice: User, family: Family, clock: HeldClock
+    deployment: Deployment, alice: User, family: Family, clock: FakeClock
 ) -> None:
-    other = replace(deployment, secret=HeldSecret("another deployment's"))
+    other = replace(deployment, secret=FakeSecret("another deployment's"))
     pair = other.tokens.pair(alice, family, at=clock())
 
     assert_refused(deployment.tokens, pair.access_token, clock)
@@ -551,20 +551,20 @@ def test_a_token_from_another_deployment_is_refused(
     ],
     ids=lambda text: repr(text)[:16],
 )
-def test_garbage_is_refused(tokens: Tokens, clock: HeldClock, text: str) -> None:
+def test_garbage_is_refused(tokens: Tokens, clock: FakeClock, text: str) -> None:
     assert_refused(tokens, text, clock)
 
 
 @given(st.one_of(st.text(), st.lists(st.text(alphabet="AZaz09-_="), min_size=3, max_size=4).map(".".join)))
 def test_no_text_is_anything_but_refused(text: str) -> None:
-    clock = HeldClock()
-    built = deployed_on(in_memory(), clock=clock, journal=RecordingJournal(), secret=HeldSecret())
+    clock = FakeClock()
+    built = deployed_on(in_memory(), clock=clock, log_event=RecordingLog(), secret=FakeSecret())
 
     assert_refused(built.tokens, text, clock)
 
 
 def test_what_is_too_long_is_refused_unread(
-    tokens: Tokens, pair: TokenPair, clock: HeldClock, secret: HeldSecret
+    tokens: Tokens, pair: TokenPair, clock: FakeClock, secret: FakeSecret
 ) -> None:
     assert len(pair.access_token) < LONGEST_TOKEN / 4
     reads = secret.reads
@@ -576,7 +576,7 @@ def test_what_is_too_long_is_refused_unread(
 
 
 @pytest.mark.parametrize("signs", ["=", "==", "\n"])
-def test_a_sign_appended_makes_no_other_token(tokens: Tokens, pair: TokenPair, clock: HeldClock, signs: str) -> None:
+def test_a_sign_appended_makes_no_other_token(tokens: Tokens, pair: TokenPair, clock: FakeClock, signs: str) -> None:
     """security.md 74: one token has one spelling; PyJWT alone would read the first of these."""
     assert_refused(tokens, pair.access_token + signs, clock)
     assert_refused(tokens, pair.refresh_token + signs, clock)
@@ -607,7 +607,7 @@ def test_a_foreign_verifier_accepts_access_tokens_by_the_published_key(deploymen
 
 
 def test_during_a_rotation_both_public_keys_are_published(
-    deployment: Deployment, pair: TokenPair, secret: HeldSecret, clock: HeldClock
+    deployment: Deployment, pair: TokenPair, secret: FakeSecret, clock: FakeClock
 ) -> None:
     secret.rotate("second")
     clock.advance(FRESH_FOR)
@@ -621,7 +621,7 @@ def test_during_a_rotation_both_public_keys_are_published(
 
 
 def test_changing_the_algorithm_ends_access_tokens_and_leaves_sessions(
-    deployment: Deployment, pair: TokenPair, clock: HeldClock
+    deployment: Deployment, pair: TokenPair, clock: FakeClock
 ) -> None:
     """A client refreshes and goes on; never are two algorithms taken at once (RFC 8725, 3.1)."""
     (other,) = set(Algorithm) - {deployment.choices.algorithm}
@@ -636,7 +636,7 @@ def test_changing_the_algorithm_ends_access_tokens_and_leaves_sessions(
 
 
 def test_after_a_rotation_old_tokens_are_read_and_new_ones_carry_the_new_key(
-    deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: HeldClock
+    deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
     deployment.secret.rotate("second")
     clock.advance(FRESH_FOR)
@@ -650,7 +650,7 @@ def test_after_a_rotation_old_tokens_are_read_and_new_ones_carry_the_new_key(
 
 
 def test_after_a_second_rotation_tokens_of_the_first_secret_are_refused(
-    deployment: Deployment, pair: TokenPair, secret: HeldSecret, clock: HeldClock
+    deployment: Deployment, pair: TokenPair, secret: FakeSecret, clock: FakeClock
 ) -> None:
     secret.rotate("second")
     secret.rotate("third")
@@ -660,7 +660,7 @@ def test_after_a_second_rotation_tokens_of_the_first_secret_are_refused(
 
 
 def test_warm_environments_read_one_anothers_tokens_while_the_secret_is_rotated(
-    deployment: Deployment, alice: User, family: Family, secret: HeldSecret, clock: HeldClock
+    deployment: Deployment, alice: User, family: Family, secret: FakeSecret, clock: FakeClock
 ) -> None:
     one, other = replace(deployment), replace(deployment)
     one.keys.current()
@@ -680,7 +680,7 @@ def test_warm_environments_read_one_anothers_tokens_while_the_secret_is_rotated(
 
 
 def test_without_the_secret_nothing_is_signed_or_read(
-    deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: HeldClock
+    deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
     """F23: unavailable, never invalid; clients sign people out on a final answer."""
     deployment.secret.become_unreadable()
@@ -695,7 +695,7 @@ def test_without_the_secret_nothing_is_signed_or_read(
     assert deployment.tokens.read_access(pair.access_token, at=clock()).generation == 3
 
 
-def test_times_are_whole_seconds_rounded_down(tokens: Tokens, alice: User, family: Family, clock: HeldClock) -> None:
+def test_times_are_whole_seconds_rounded_down(tokens: Tokens, alice: User, family: Family, clock: FakeClock) -> None:
     at = clock() + timedelta(microseconds=999_999)
 
     pair = tokens.pair(alice, replace(family, rotated_at=at), at=at)

@@ -9,8 +9,8 @@ from dataclasses import MISSING, fields
 from typing import Final
 
 import pytest
-from gerbang.password_policy import PasswordPolicy
-from gerbang.sessions import SignedIn
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Gone, Key, Update
 from gerbang.storage.users import User
 

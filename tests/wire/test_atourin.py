@@ -62,7 +62,7 @@ class TestRegister:
         assert answer.data["email"] == "info@atourin.com"
 
     def test_a_code_that_proves_the_address_is_mailed(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
 
         assert mail.subject == "Confirm your email address for Gerbang"
         answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
@@ -71,7 +71,7 @@ class TestRegister:
         assert world.account_of(email)["email_verified_at"] > 0
 
     def test_the_password_works_before_and_after_the_address_is_proved(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
 
         before = world.can_sign_in(email, PASSWORD)
         world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
@@ -99,7 +99,7 @@ class TestRegister:
 
     @pytest.mark.parametrize("password", ["alllower", "12 45 78"])
     def test_a_password_needs_8_characters_and_nothing_else(self, world: World, password: str) -> None:
-        email, _ = world.enrol(password=password)
+        email, _ = world.register_without_session(password=password)
 
         assert world.can_sign_in(email, password)
 
@@ -121,7 +121,7 @@ class TestRegister:
 
 class TestLogin:
     def test_the_right_password_answers_200_with_a_session(self, world: World) -> None:
-        email, _ = world.enrol(name="User Name")
+        email, _ = world.register_without_session(name="User Name")
 
         answer = world.client.post("/auth/login_with_email_password", {"email": email, "password": PASSWORD})
 
@@ -393,7 +393,7 @@ class TestOtp:
         answer = world.client.post("/auth/otp", {"email": disabled.email})
 
         assert answer.status == 200
-        world.ask_for_code(other.email)
+        world.request_code(other.email)
         assert world.mails(disabled.email) == []
 
 
@@ -404,14 +404,14 @@ class TestVerifyOtp:
     def test_a_code_signs_in(self, world: World) -> None:
         person = world.register(name="User Name")
 
-        answer = self.redeem(world, f" {person.email.upper()}", world.ask_for_code(person.email).code)
+        answer = self.redeem(world, f" {person.email.upper()}", world.request_code(person.email).code)
 
         assert answer.status == 200
         assert answer.json == session_of("Success verify OTP", email=person.email, name="User Name")
         assert world.is_signed_in(answer.data["access_token"])
 
     def test_a_code_works_once(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
         self.redeem(world, email, mail.code)
 
         answer = self.redeem(world, email, mail.code)
@@ -420,25 +420,25 @@ class TestVerifyOtp:
         assert answer.json == WRONG_CODE
 
     def test_a_newer_code_takes_the_place_of_the_older(self, world: World) -> None:
-        email, older = world.enrol()
-        newer = world.ask_for_code(email)
+        email, older = world.register_without_session()
+        newer = world.request_code(email)
 
         assert self.redeem(world, email, older.code).status == 400
         assert self.redeem(world, email, newer.code).status == 200
 
     def test_five_wrong_tries_are_the_end_of_it_and_a_new_code_buys_no_more(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
         wrong = "000000" if mail.code != "000000" else "000001"
 
         tries = [self.redeem(world, email, wrong) for _ in range(5)]
         right = self.redeem(world, email, mail.code)
-        newer = self.redeem(world, email, world.ask_for_code(email).code)
+        newer = self.redeem(world, email, world.request_code(email).code)
 
         assert [answer.status for answer in (*tries, right, newer)] == [400] * 7
         assert tries[0].json == right.json == newer.json == WRONG_CODE
 
     def test_four_wrong_tries_are_not(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
         wrong = "000000" if mail.code != "000000" else "000001"
 
         for _ in range(4):
@@ -447,15 +447,15 @@ class TestVerifyOtp:
         assert self.redeem(world, email, mail.code).status == 200
 
     def test_a_code_opens_the_address_it_was_mailed_to_and_no_other(self, world: World) -> None:
-        email, mail = world.enrol()
-        other, _ = world.enrol()
+        email, mail = world.register_without_session()
+        other, _ = world.register_without_session()
 
         assert self.redeem(world, other, mail.code).status == 400
         assert self.redeem(world, email, mail.code).status == 200
 
     @pytest.mark.parametrize("form", [" {}", "{} ", "{}\n", "{}0", "0{}", "+{}", "{}.0", "{wide}", "0x{}"])
     def test_a_code_is_six_digits_and_nothing_else(self, world: World, form: str) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
         wide = "".join(chr(ord(digit) + 0xFEE0) for digit in mail.code)
 
         answer = self.redeem(world, email, form.format(mail.code, wide=wide))
@@ -478,7 +478,7 @@ class TestVerifyOtp:
         assert answer.json == invalid("email", "otp")
 
     def test_a_code_for_nobody_is_wrong_like_any_other(self, world: World) -> None:
-        known, _ = world.enrol()
+        known, _ = world.register_without_session()
 
         of_unknown = self.redeem(world, world.email(), "123456")
         of_known = self.redeem(world, known, "999999")
@@ -489,10 +489,10 @@ class TestVerifyOtp:
     def test_a_reset_token_is_no_code(self, world: World) -> None:
         person = world.register()
 
-        assert self.redeem(world, person.email, world.ask_for_reset(person.email)).status == 400
+        assert self.redeem(world, person.email, world.request_reset(person.email)).status == 400
 
     def test_codes_keep_their_leading_zeros_and_differ(self, world: World) -> None:
-        codes = [world.enrol()[1].code for _ in range(3)]
+        codes = [world.register_without_session()[1].code for _ in range(3)]
 
         assert all(len(code) == 6 for code in codes)
         assert len(set(codes)) > 1
@@ -505,7 +505,7 @@ class TestPreHijacking:
         stranger = world.register()
 
         owner = world.client.post(
-            "/auth/verify_otp", {"email": stranger.email, "otp": world.ask_for_code(stranger.email).code}
+            "/auth/verify_otp", {"email": stranger.email, "otp": world.request_code(stranger.email).code}
         )
 
         assert owner.status == 200
@@ -526,17 +526,17 @@ class TestPreHijacking:
         assert not world.can_sign_in(stranger.email, stranger.password)
 
     def test_the_code_of_the_registration_itself_vouches_for_its_password(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
 
         world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
 
         assert world.can_sign_in(email, PASSWORD)
 
     def test_once_an_address_is_proved_nothing_is_dropped(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
         first = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code}).data
 
-        world.client.post("/auth/verify_otp", {"email": email, "otp": world.ask_for_code(email).code})
+        world.client.post("/auth/verify_otp", {"email": email, "otp": world.request_code(email).code})
         world.client.post("/api/auth/google", {"id_token": world.google_token(email=email)})
 
         assert world.is_signed_in(first["access_token"])

@@ -109,7 +109,7 @@ class TestRegister:
     def test_registering_mails_nothing(self, world: World) -> None:
         person = world.register()
 
-        world.ask_for_code(person.email)
+        world.request_code(person.email)
 
         assert [mail.subject for mail in world.mails(person.email)] == ["Your sign-in code for Gerbang"]
 

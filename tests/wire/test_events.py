@@ -124,5 +124,5 @@ def test_the_mailer_gives_back_what_is_no_wish_and_nothing_else(door: BackDoor) 
 
 
 def test_rotation_refuses_another_secret(door: BackDoor) -> None:
-    with pytest.raises(DoorStuck, match=r"^RotationRefused: another secret$"):
+    with pytest.raises(DoorStuck, match=r"^InvalidRotation: another secret$"):
         door.ask("invoke", "RotationFunction", event_of("rotation/another_secret"))

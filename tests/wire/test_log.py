@@ -61,10 +61,10 @@ def test_no_password_token_code_or_address_is_ever_printed(world: World, listene
     refreshed = world.refresh(person.refresh_token).data
     secrets += [refreshed["accessToken"], refreshed["refreshToken"]]
     world.me(refreshed["accessToken"] + "x")
-    code = world.ask_for_code(person.email).code
+    code = world.request_code(person.email).code
     world.client.post("/auth/verify_otp", {"email": person.email, "otp": "999999" if code != "999999" else "999998"})
     world.client.post("/auth/verify_otp", {"email": person.email, "otp": code})
-    token = world.ask_for_reset(person.email)
+    token = world.request_reset(person.email)
     world.client.post("/api/auth/reset-password", {"token": token, "password": "short"})
     world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
     google = world.google_token(email=world.email())
@@ -83,7 +83,7 @@ def test_no_password_token_code_or_address_is_ever_printed(world: World, listene
 def test_what_is_shown_and_refused_is_not_printed_either(world: World, listener: Listener) -> None:
     """security.md 167: a wrong password is a right one with a slip, and a dead token may be alive elsewhere."""
     person, stranger = world.register(), "nobody.of.that.name@example.com"
-    code, token = world.ask_for_code(person.email).code, world.ask_for_reset(person.email)
+    code, token = world.request_code(person.email).code, world.request_reset(person.email)
     wrong = {
         "token": f"{token[:-4]}AAAA",
         "no token": "not-of-the-form-of-a-token",
@@ -167,7 +167,7 @@ def test_every_outcome_is_an_event_with_ids(world: World, listener: Listener) ->
     assert listener.event("rate_limited")["limit"] == "LIMIT_SIGN_IN_ACCOUNT_AND_ADDRESS"
     world.client.post("/auth/verify_otp", {"email": person.email, "otp": "000000"})
     listener.event("code_refused")
-    world.ask_for_reset(person.email)
+    world.request_reset(person.email)
     listener.event("mail_asked_for")
     listener.event("mail_sent")
     world.client.post("/api/auth/reset-password", {"token": "A" * 64, "password": OTHER_PASSWORD})

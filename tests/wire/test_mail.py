@@ -44,7 +44,7 @@ def registered_with_google(world: World, *, name: str = "Ada Lovelace") -> str:
 
 def greeted(world: World, name: str) -> Mail:
     """The mail that somebody of that name gets."""
-    return world.enrol(name=name)[1]
+    return world.register_without_session(name=name)[1]
 
 
 class TestLanguage:
@@ -65,7 +65,7 @@ class TestLanguage:
     def test_it_chooses_that_of_the_notice_too(self, world: World, language: str) -> None:
         email, asked = registered_with_google(world), {"accept_language": language}
 
-        token = world.ask_for_reset(email)
+        token = world.request_reset(email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, **asked)
         after_the_reset = world.mail(email, nth=2)
         session = world.client.post("/api/auth/login", {"username": email, "password": PASSWORD}).data
@@ -82,7 +82,7 @@ class TestLanguage:
 
         world.client.post("/auth/register", asked, accept_language=language)
         welcome = world.mail(email)
-        token = world.ask_for_reset(email)
+        token = world.request_reset(email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
 
         assert welcome.subject == VERIFICATION[language]
@@ -156,7 +156,7 @@ class TestWhatANameMayDo:
     def test_nor_does_one_from_google_reach_a_header_or_the_markup(self, world: World, name: str) -> None:
         email = registered_with_google(world, name=name)
 
-        mail = world.ask_for_code(email)
+        mail = world.request_code(email)
 
         assert mail.to == email
         assert mail.subject == SIGN_IN_CODE["en"]
@@ -167,7 +167,7 @@ class TestWhatANameMayDo:
 
 class TestWhatAMailSays:
     def test_text_and_html_carry_the_same_code_and_the_subject_none(self, world: World) -> None:
-        mail = world.ask_for_code(registered_with_google(world))
+        mail = world.request_code(registered_with_google(world))
 
         assert re.fullmatch("[0-9]{6}", mail.code)
         assert mail.code in mail.html
@@ -177,7 +177,7 @@ class TestWhatAMailSays:
     def test_a_reset_mail_carries_the_token_where_no_page_is_set(self, world: World) -> None:
         email = registered_with_google(world)
 
-        token = world.ask_for_reset(email)
+        token = world.request_reset(email)
 
         [mail] = world.mails(email)
         assert token in mail.html
@@ -185,7 +185,7 @@ class TestWhatAMailSays:
         assert "http" not in mail.text
 
     def test_reset_tokens_are_long_and_differ(self, world: World) -> None:
-        tokens = {world.ask_for_reset(registered_with_google(world)) for _ in range(3)}
+        tokens = {world.request_reset(registered_with_google(world)) for _ in range(3)}
 
         assert len({token[22:] for token in tokens}) == 3
         assert all(re.fullmatch("[A-Za-z0-9_-]{64}", token) for token in tokens)
@@ -202,12 +202,12 @@ class TestWhatAMailSays:
 
         world.client.post("/auth/otp", {"email": email})
         world.mail(email)
-        world.ask_for_code(other)
+        world.request_code(other)
 
         assert len(world.mails(email)) == 1
 
     def test_codes_are_spread_over_all_digits(self, world: World) -> None:
-        codes = [world.ask_for_code(registered_with_google(world)).code for _ in range(12)]
+        codes = [world.request_code(registered_with_google(world)).code for _ in range(12)]
 
         assert len(set(codes)) >= 11
         assert len({digit for code in codes for digit in code}) >= 8

@@ -84,7 +84,7 @@ def test_a_disabled_account_is_401_on_the_next_call(world: World) -> None:
 
 def test_anothers_an_unknown_and_a_malformed_organisation_have_one_answer(world: World, resident: Person) -> None:
     other = world.register()
-    wished = [
+    asked = [
         other.organization_id,
         "org_0000000000000000000000",
         resident.organization_id.upper(),
@@ -99,9 +99,9 @@ def test_anothers_an_unknown_and_a_malformed_organisation_have_one_answer(world:
         "null",
     ]
 
-    answers = [ask(world, resident.access_token, organization_id) for organization_id in wished]
+    answers = [ask(world, resident.access_token, organization_id) for organization_id in asked]
 
-    assert [answer.status for answer in answers] == [403] * len(wished)
+    assert [answer.status for answer in answers] == [403] * len(asked)
     assert {answer.raw for answer in answers} == {answers[0].raw}
     assert answers[0].json == GATEWAYS_403
     assert all(answer.lasting_headers == answers[0].lasting_headers for answer in answers)

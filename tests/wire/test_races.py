@@ -86,7 +86,7 @@ def test_twenty_registrations_of_one_user_name_make_one_account(world: World) ->
 
 
 def test_a_code_is_redeemed_once(world: World) -> None:
-    email, mail = world.enrol()
+    email, mail = world.register_without_session()
     body = {"email": email, "otp": mail.code}
 
     answers = at_once([lambda: world.new_client().post("/auth/verify_otp", body)] * 20)
@@ -97,7 +97,7 @@ def test_a_code_is_redeemed_once(world: World) -> None:
 
 
 def test_forty_wrong_codes_are_no_more_than_five_and_the_right_one_is_dead(world: World) -> None:
-    email, mail = world.enrol()
+    email, mail = world.register_without_session()
     wrong = [f"{(int(mail.code) + number) % 1_000_000:06d}" for number in range(1, 41)]
 
     answers = at_once(
@@ -119,7 +119,7 @@ def test_forty_guesses_at_once_are_ten(world: World) -> None:
 
 def test_one_of_several_resets_wins_and_its_password_is_the_password(world: World) -> None:
     person = world.register()
-    token = world.ask_for_reset(person.email)
+    token = world.request_reset(person.email)
     passwords = [f"Parallel-horse-{number}0" for number in range(1, 9)]
 
     answers = at_once(
@@ -154,7 +154,7 @@ def test_a_sign_out_wins_against_refreshes(world: World, round_: int) -> None:
 
 def test_a_reset_wins_against_refreshes_and_sign_ins(world: World) -> None:
     person = world.register()
-    token = world.ask_for_reset(person.email)
+    token = world.request_reset(person.email)
     reset = {"token": token, "password": OTHER_PASSWORD}
     old = {"email": person.email, "password": person.password}
     calls: list[Callable[[], Answer]] = [
@@ -205,5 +205,5 @@ def test_whatever_is_sent_twice_has_no_double_effect(world: World) -> None:
 
     assert statuses(registrations) == {200: 1, 409: 1}
     assert statuses(codes) == {200: 1, 429: 1}
-    world.ask_for_reset(email)  # whatever else was queued would have come before
+    world.request_reset(email)  # whatever else was queued would have come before
     assert len(world.mails(email)) == 3

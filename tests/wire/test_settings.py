@@ -107,7 +107,7 @@ def test_a_password_needs_as_many_characters_as_was_chosen(world: World) -> None
 
 
 def test_a_password_opens_nothing_before_the_address_is_proved(world: World) -> None:
-    email, mail = world.enrol()
+    email, mail = world.register_without_session()
     body = {"email": email, "password": PASSWORD}
 
     before = world.client.post("/auth/login_with_email_password", body)

@@ -49,7 +49,7 @@ class TestRegister:
     def test_registering_mails_nothing(self, world: World) -> None:
         person = world.register_by_username()
 
-        world.ask_for_code(person.email)
+        world.request_code(person.email)
 
         assert [mail.subject for mail in world.mails(person.email)] == ["Your sign-in code for Gerbang"]
 
@@ -254,7 +254,7 @@ class TestGoogle:
         assert answer.json == snapotp_refusal()
 
     def test_an_address_that_somebody_proved_is_linked_and_keeps_its_password(self, world: World) -> None:
-        email, mail = world.enrol()
+        email, mail = world.register_without_session()
         world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
 
         answer = world.client.post("/api/auth/google", {"id_token": world.google_token(email=email.upper())})
@@ -376,7 +376,7 @@ class TestForgotPassword:
     def test_asking_changes_nothing(self, world: World) -> None:
         person = world.register()
 
-        world.ask_for_reset(person.email)
+        world.request_reset(person.email)
 
         assert world.can_sign_in(person.email, person.password)
         assert world.is_signed_in(person.access_token)
@@ -413,7 +413,7 @@ class TestResetPassword:
         person = world.register()
         other = world.client.post("/api/auth/login", {"email": person.email, "password": person.password}).data
 
-        answer = self.reset(world, world.ask_for_reset(person.email))
+        answer = self.reset(world, world.request_reset(person.email))
 
         assert answer.status == 200
         assert answer.json == DONE
@@ -424,7 +424,7 @@ class TestResetPassword:
         assert world.can_sign_in(person.email, OTHER_PASSWORD)
 
     def test_a_token_works_once(self, world: World) -> None:
-        token = world.ask_for_reset(world.register().email)
+        token = world.request_reset(world.register().email)
         self.reset(world, token)
 
         answer = self.reset(world, token, "Third-password-44")
@@ -435,7 +435,7 @@ class TestResetPassword:
     @pytest.mark.parametrize("password", ["short", "password", "x" * 257])
     def test_a_refused_password_does_not_spend_the_token(self, world: World, password: str) -> None:
         person = world.register()
-        token = world.ask_for_reset(person.email)
+        token = world.request_reset(person.email)
 
         answer = self.reset(world, token, password)
 
@@ -446,7 +446,7 @@ class TestResetPassword:
 
     def test_a_password_changed_meanwhile_outlives_the_token(self, world: World) -> None:
         person = world.register()
-        token = world.ask_for_reset(person.email)
+        token = world.request_reset(person.email)
         changed = {"current_password": person.password, "new_password": "Third-password-44"}
         world.client.post("/api/auth/change-password", changed, bearer=person.access_token)
 
@@ -457,7 +457,7 @@ class TestResetPassword:
 
     def test_a_notice_without_token_or_password_follows(self, world: World) -> None:
         person = world.register()
-        token = world.ask_for_reset(person.email)
+        token = world.request_reset(person.email)
 
         self.reset(world, token)
 
@@ -475,7 +475,7 @@ class TestResetPassword:
 
     def test_a_token_with_one_character_changed_is_worth_nothing(self, world: World) -> None:
         person = world.register()
-        token = world.ask_for_reset(person.email)
+        token = world.request_reset(person.email)
         spoilt = token[:-1] + ("A" if token[-1] != "A" else "B")
 
         assert self.reset(world, spoilt).status == 400
@@ -498,7 +498,7 @@ class TestResetPassword:
 
     def test_wrong_tokens_run_out_and_the_right_one_survives_them(self, world: World) -> None:
         person = world.register()
-        token = world.ask_for_reset(person.email)
+        token = world.request_reset(person.email)
 
         statuses = [self.reset(world, "A" * 64).status for _ in range(31)]
 
@@ -507,7 +507,7 @@ class TestResetPassword:
         assert world.new_client().post("/api/auth/reset-password", right).status == 200
 
     def test_a_code_for_signing_in_is_no_reset_token(self, world: World) -> None:
-        assert self.reset(world, world.ask_for_code(world.register().email).code).status == 400
+        assert self.reset(world, world.request_code(world.register().email).code).status == 400
 
 
 class TestMe:
@@ -521,7 +521,7 @@ class TestMe:
 
     def test_it_answers_for_a_token_of_every_contract(self, world: World) -> None:
         botlaunch = world.register()
-        atourin, mail = world.enrol()
+        atourin, mail = world.register_without_session()
         signed_in = world.client.post("/auth/verify_otp", {"email": atourin, "otp": mail.code}).data
 
         of_botlaunch, of_atourin = (world.me(token) for token in (botlaunch.access_token, signed_in["access_token"]))
@@ -577,16 +577,16 @@ class TestChangePassword:
         assert world.can_sign_in(person.email, OTHER_PASSWORD)
 
     def test_a_notice_goes_to_an_address_that_was_proved_and_to_no_other(self, world: World) -> None:
-        unproved = world.register()
-        email, code = world.enrol()
-        proved = world.client.post("/auth/verify_otp", {"email": email, "otp": code.code}).data
+        unverified = world.register()
+        email, code = world.register_without_session()
+        verified = world.client.post("/auth/verify_otp", {"email": email, "otp": code.code}).data
 
-        self.change(world, unproved.access_token, unproved.password, OTHER_PASSWORD)
-        self.change(world, proved["access_token"], PASSWORD, OTHER_PASSWORD)
+        self.change(world, unverified.access_token, unverified.password, OTHER_PASSWORD)
+        self.change(world, verified["access_token"], PASSWORD, OTHER_PASSWORD)
 
         assert world.mail(email, nth=2).subject == "Your Gerbang password was changed"
-        world.ask_for_code(unproved.email)  # what was queued before has come by now
-        assert len(world.mails(unproved.email)) == 1
+        world.request_code(unverified.email)  # what was queued before has come by now
+        assert len(world.mails(unverified.email)) == 1
 
     def test_the_access_token_alone_does_not_do(self, world: World) -> None:
         person = world.register()

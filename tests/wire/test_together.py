@@ -75,7 +75,7 @@ class TestOneAccount:
             case "SnapOTP":
                 person = world.register_by_username()
             case _:
-                email, _ = world.enrol()
+                email, _ = world.register_without_session()
                 person = Person(email=email, password=PASSWORD, name="Alan Turing", access_token="", refresh_token="")
 
         answers = [door(world.client, person, person.password) for door in DOORS]
@@ -100,7 +100,7 @@ class TestOneAccount:
     def test_a_password_set_at_one_is_the_password_at_all(self, world: World) -> None:
         person = world.register_by_username()
 
-        token = world.ask_for_reset(person.email)
+        token = world.request_reset(person.email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
 
         for door in DOORS:
@@ -211,7 +211,7 @@ class TestOneBudget:
         assert by_botlaunch(home, person, person.password).status == 200, "from where they signed in before"
         assert world.is_signed_in(person.access_token)
         assert by_botlaunch(strangers[0], other, other.password).status == 200
-        token = world.ask_for_reset(person.email)
+        token = world.request_reset(person.email)
         reset = world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
         assert reset.status == 200
         assert by_botlaunch(world.new_client(), person, OTHER_PASSWORD).status == 200

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import jwt
-from gerbang.keys import MasterKey, Purpose
+from gerbang.sessions.keys import MasterKey, Purpose
 from gerbang.storage.dynamodb import from_wire, to_wire
 from gerbang.storage.store import Value
 from gerbang.storage.users import User, UserTable
@@ -110,7 +110,9 @@ class World:
         assert answer.status == 201, answer.raw
         return Person(**asked, access_token=answer.data["token"], refresh_token=answer.data["refresh_token"])
 
-    def enrol(self, *, email: str = "", password: str = PASSWORD, name: str = "Alan Turing") -> tuple[str, Mail]:
+    def register_without_session(
+        self, *, email: str = "", password: str = PASSWORD, name: str = "Alan Turing"
+    ) -> tuple[str, Mail]:
         """Register somebody at Atourin; return their address and the mail that came of it."""
         asked = {"email": email or self.email(), "password": password, "name": name}
         answer = self.new_client().post("/auth/register", asked)
@@ -189,14 +191,14 @@ class World:
             time.sleep(0.02)
         raise AssertionError(f"mail {nth} to {email} did not arrive")
 
-    def ask_for_code(self, email: str) -> Mail:
+    def request_code(self, email: str) -> Mail:
         """Ask for a sign-in code as nobody else does; return the mail with it."""
         before = len(self.mails(email))
         answer = self.new_client().post("/auth/otp", {"email": email})
         assert answer.status == 200, answer.raw
         return self.mail(email, nth=before + 1)
 
-    def ask_for_reset(self, email: str) -> str:
+    def request_reset(self, email: str) -> str:
         """Ask for a password reset as nobody else does; return the token that was mailed."""
         before = len(self.mails(email))
         answer = self.new_client().post("/api/auth/forgot-password", {"email": email})

@@ -5,5 +5,5 @@
     showing    an account as an operator sees it: everything but secrets
     __main__   the commands
 
-What a change does to an account is `gerbang.accounts`.
+What a change does to an account is `gerbang.accounts.administration`.
 """

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from gerbang.accounts import ROLES, Accounts, AmbiguousName, ChangedMeanwhile, NoSuchAccount
-from gerbang.errors import DependencyUnavailable
+from gerbang.accounts.administration import ROLES, Accounts, AmbiguousName, ChangedMeanwhile, NoSuchAccount
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.users import User
 
 from gerbang_admin.everybody import NotRotated, end_all_sessions

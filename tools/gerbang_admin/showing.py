@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any, Final
 
-from gerbang.accounts import ROLES, Departure
-from gerbang.bcrypt_sha256 import is_current_format
-from gerbang.clock import system_clock
-from gerbang.identifiers import botlaunch_id
+from gerbang.accounts.administration import ROLES, Departure
+from gerbang.core.clock import system_clock
+from gerbang.core.identifiers import botlaunch_id
+from gerbang.passwords.bcrypt_sha256 import is_current_format
 from gerbang.storage.users import User
 
 _NOT_LISTED: Final = "not listed: no table has them by account; end-sessions ends them all"
@@ -44,11 +44,13 @@ def fields_of(user: User) -> dict[str, Any]:
 
 def lines_of(user: User) -> list[str]:
     """Return the account for people, a line a fact."""
-    proved = "nobody has proved it" if user.email_verified_at is None else f"proved {_spoken(user.email_verified_at)}"
+    verified = (
+        "nobody has verified it" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
+    )
     facts = {
         "account": f"{user.user_id}  {botlaunch_id(user.user_id)}" + (f"  {user.number}" if user.number else ""),
         "name": user.name,
-        "e-mail": None if user.email is None else f"{user.email}, {proved}",
+        "e-mail": None if user.email is None else f"{user.email}, {verified}",
         "user name": user.username,
         "state": _state(user) + (f" since {_spoken(user.disabled_at)}" if user.disabled_at else ""),
         "guest": f"until {_spoken(user.expires_at)}" if user.expires_at else None,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import Session
-from gerbang.accounts import Accounts
-from gerbang.clock import system_clock
+from gerbang.accounts.administration import Accounts
+from gerbang.core.clock import system_clock
 from gerbang.storage.codes import CodeTable
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.members import MemberList

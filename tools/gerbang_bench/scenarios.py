@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from gerbang.google_sign_in import ProvedIdentity
+from gerbang.accounts.google_sign_in import VerifiedIdentity
 
 from gerbang_bench.builds import ROOT
 from gerbang_bench.worlds import OTHER_PASSWORD, PASSWORD, Person, World
@@ -169,7 +169,7 @@ def _google(world: World) -> Scenario:
         yield _proving(world, identity)
 
 
-def _proving(world: World, identity: ProvedIdentity) -> Event:
+def _proving(world: World, identity: VerifiedIdentity) -> Event:
     body = {"id_token": world.google_token(identity)}
     return request("/api/auth/google", body, source=world.client_address())
 
@@ -210,7 +210,7 @@ def _mailer(world: World) -> Scenario:
 def _record(world: World, person: Person) -> dict[str, Any]:
     return {
         "messageId": "059f36b4-87a3-44ab-83d2-661975780001",
-        "body": world.wish(person),
+        "body": world.job(person),
         "attributes": {"SentTimestamp": str(world.now_ms())},
         "eventSource": "aws:sqs",
     }

@@ -11,12 +11,12 @@ from uuid import uuid4
 import botocore.session
 import dynamodb_local
 from botocore.exceptions import BotoCoreError
-from gerbang import runtime
-from gerbang.clock import system_clock
-from gerbang.google_sign_in import ProvedIdentity
-from gerbang.mail_queue import MailKind, MailWish
-from gerbang.registration import NewAccount
-from gerbang.sessions import Client
+from gerbang import container as runtime
+from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.registration import NewAccount
+from gerbang.core.clock import system_clock
+from gerbang.mail.jobs import MailJob, MailKind
+from gerbang.sessions.sessions import Client
 from gerbang.storage import clients
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
@@ -150,19 +150,19 @@ class World:
         runtime.sessions().authenticate(person.access_token)
 
     def prove(self, person: Person) -> None:
-        """Have a person redeem a code, so that the address is proved. No hash."""
+        """Have a person redeem a code, so that the address is verified. No hash."""
         runtime.code_sign_in().sign_in(person.email, self.code(person), Client(address=self.client_address()))
 
-    def google_identity(self) -> ProvedIdentity:
+    def google_identity(self) -> VerifiedIdentity:
         """Return somebody whom Google knows, and nobody here."""
         subject = f"{self._run}{next(self._numbers)}"
-        return ProvedIdentity(subject=subject, email=self.email(), name="Violet Tram")
+        return VerifiedIdentity(subject=subject, email=self.email(), name="Violet Tram")
 
-    def sign_in_with_google(self, identity: ProvedIdentity) -> None:
+    def sign_in_with_google(self, identity: VerifiedIdentity) -> None:
         """Make the account that goes with an identity."""
         runtime.google_sign_in().sign_in(identity, Client(address=self.client_address()))
 
-    def google_token(self, identity: ProvedIdentity) -> str:
+    def google_token(self, identity: VerifiedIdentity) -> str:
         """Return an ID token of somebody."""
         return self._google.id_token({"google_id": identity.subject, "email": identity.email, "name": identity.name})
 
@@ -170,10 +170,10 @@ class World:
         """Return the keys that these tokens verify with."""
         return self._google.key_set()
 
-    def wish(self, person: Person) -> str:
-        """Return the text of a queued wish to mail a person a code."""
-        wish = MailWish(wish_id=str(uuid4()), kind=MailKind.SIGN_IN_CODE, email=person.email, locale=None)
-        return wish.to_json()
+    def job(self, person: Person) -> str:
+        """Return the text of a queued job to mail a person a code."""
+        job = MailJob(job_id=str(uuid4()), kind=MailKind.SIGN_IN_CODE, email=person.email, locale=None)
+        return job.to_json()
 
     @staticmethod
     def now_ms() -> int:
@@ -181,8 +181,8 @@ class World:
         return int(system_clock().timestamp() * 1000)
 
     def _mailed(self, person: Person, kind: MailKind, pattern: re.Pattern[str]) -> str:
-        wish = MailWish(wish_id=str(uuid4()), kind=kind, email=person.email, locale=None)
-        runtime.mailer().deliver(wish, wished_at=system_clock())
+        job = MailJob(job_id=str(uuid4()), kind=kind, email=person.email, locale=None)
+        runtime.mailer().deliver(job, queued_at=system_clock())
         found = pattern.search(self._last_mail())
         if found is None:
             raise LookupError("the mail holds no code")

@@ -5,12 +5,12 @@ The file is CSV with a header (comma, semicolon or tab) or JSON Lines, in UTF-8.
 | column | |
 |---|---|
 | `email` | required; one account for each address, whatever its spelling |
-| `password_hash` | required; in a format of `gerbang.legacy_passwords` |
+| `password_hash` | required; in a format of `gerbang.passwords.legacy` |
 | `name` | 1 to 200 characters; without it, what stands before the `@` |
 | `username` | 3 to 30 letters, digits, `_`, `.`, `-` |
 | `id` | a UUID, to keep as the account's id; without it, a new one |
 | `created_at` | ISO 8601, in UTC if it names no zone, or seconds since 1970; without it, now |
-| `email_verified` | `true` if the old system saw the address proved; without it, `false` |
+| `email_verified` | `true` if the old system saw the address verified; without it, `false` |
 | `locale` | the language for mails, such as `id` or `en-GB` |
 
 Others are ignored. Rows are written in transactions that make accounts and never change one: whoever is there already,

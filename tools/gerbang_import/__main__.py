@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from gerbang import bcrypt_sha256
-from gerbang.clock import system_clock
-from gerbang.errors import DependencyUnavailable
-from gerbang.runtime import new_id, new_number
+from gerbang.container import new_id, new_number
+from gerbang.core.clock import system_clock
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.passwords import bcrypt_sha256
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.users import UserTable
 

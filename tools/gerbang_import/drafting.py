@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from gerbang import legacy_passwords
-from gerbang.clock import Clock
-from gerbang.contracts.fields import LONGEST_NAME, Name, Username
-from gerbang.emails import InvalidEmail, canonical
-from gerbang.legacy_passwords import LegacyHash, LegacyHashRefused
+from gerbang.apis.fields import LONGEST_NAME, Name, Username
+from gerbang.core.clock import Clock
+from gerbang.core.emails import InvalidEmail, canonical
+from gerbang.passwords import legacy as legacy_passwords
+from gerbang.passwords.legacy import LegacyHash, LegacyHashError
 from gerbang.storage.users import User
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
@@ -82,7 +82,7 @@ class Drafter:
             return Refusal(record.line, "; ".join(_reasons(invalid)))
         except InvalidEmail:
             return Refusal(record.line, "email: is not an address that mail could be sent to")
-        except LegacyHashRefused as refused:
+        except LegacyHashError as refused:
             return Refusal(record.line, f"password_hash: {refused}")
 
     def _user(self, row: Row, email: str) -> User:

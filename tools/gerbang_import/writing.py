@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gerbang.errors import DependencyUnavailable
-from gerbang.storage.store import Key, Put, Refused, Store
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.storage.store import ConditionFailed, Key, Put, Store
 from gerbang.storage.users import Name, User, UserTable
 
 from gerbang_import.drafting import Draft
@@ -122,7 +122,7 @@ def _disjoint(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     return some, later
 
 
-def _is_its_own(one: _Waiting, refused: dict[Name | None, Refused]) -> bool:
+def _is_its_own(one: _Waiting, refused: dict[Name | None, ConditionFailed]) -> bool:
     """Say whether an account is there by this very transaction, sent before; the answer was lost."""
     marker = refused.get(Name.EMAIL)
     return marker is not None and marker.item is not None and marker.item["user_id"] == one.user.user_id

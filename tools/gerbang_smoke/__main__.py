@@ -14,8 +14,8 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from gerbang.accounts import ChangedMeanwhile, NoSuchAccount
-from gerbang.errors import DependencyUnavailable
+from gerbang.accounts.administration import ChangedMeanwhile, NoSuchAccount
+from gerbang.core.errors import DependencyUnavailable
 from gerbang_admin.stacks import Stack, UnknownStack
 
 from gerbang_smoke.http import Api, NoAnswer, NotAnAddress

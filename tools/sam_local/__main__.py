@@ -25,7 +25,7 @@ from gerbang_local.template import TemplateError
 from sam_local.sam import Sam, SamFailed
 from sam_local.stand_ins import StandIns, stand_ins
 
-_REFUSALS: Final = frozenset({"RotationRefused", "Unauthorized"})
+_REFUSALS: Final = frozenset({"InvalidRotation", "Unauthorized"})
 """What functions raise to refuse, as AWS wants them to (docs/decisions/0007-authorizer-401.md)."""
 
 

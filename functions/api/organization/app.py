@@ -1,7 +1,8 @@
 """GET /api/organization: the caller's organisation; the first route behind the authorizer."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import botlaunch
+from gerbang import container as runtime
+from gerbang.apis import botlaunch
+from gerbang.http import edge
 
 organizations = runtime.organizations()  # once per container
 

@@ -1,8 +1,9 @@
 """POST /auth/login_with_anonymous (Atourin): a guest's session."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import atourin
-from gerbang.contracts.callers import client_of
+from gerbang import container as runtime
+from gerbang.apis import atourin
+from gerbang.apis.client import client_of
+from gerbang.http import edge
 
 guests = runtime.guests()  # once per container
 

@@ -1,8 +1,9 @@
 """POST /auth/login_with_email_password (Atourin): a password for a session."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import atourin
-from gerbang.contracts.callers import client_of
+from gerbang import container as runtime
+from gerbang.apis import atourin
+from gerbang.apis.client import client_of
+from gerbang.http import edge
 
 sign_in = runtime.password_sign_in()  # once per container
 edge.rehearse(atourin.credentials)

@@ -1,7 +1,8 @@
 """GET /auth/logout (Atourin): end the session of an access token."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import atourin
+from gerbang import container as runtime
+from gerbang.apis import atourin
+from gerbang.http import edge
 
 sessions = runtime.sessions()  # once per container
 

@@ -1,12 +1,13 @@
 """POST /auth/register (Atourin): a new account, and a mail to prove its address."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import atourin
-from gerbang.contracts.callers import client_of
-from gerbang.contracts.languages import locale_of
+from gerbang import container as runtime
+from gerbang.apis import atourin
+from gerbang.apis.client import client_of
+from gerbang.apis.languages import locale_of
+from gerbang.http import edge
 
-registration = runtime.enrolment()  # once per container
-desk = runtime.mail_desk()
+registration = runtime.registration_without_session()  # once per container
+mail_service = runtime.mail_service()
 policy = runtime.password_policy()
 edge.rehearse(atourin.new_account)
 
@@ -14,6 +15,6 @@ edge.rehearse(atourin.new_account)
 @atourin.post
 def handler(request: edge.Request) -> edge.Response:
     """Make an account and queue the mail with its verification code."""
-    user = registration.enrol(atourin.new_account(request), client_of(request), policy)
-    desk.welcome(user, locale_of(request))
+    user = registration.register_without_session(atourin.new_account(request), client_of(request), policy)
+    mail_service.welcome(user, locale_of(request))
     return atourin.registered(user)

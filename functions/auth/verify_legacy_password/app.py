@@ -1,8 +1,9 @@
 """POST /auth/verify_legacy_password (Atourin): sign in with the old system's password, which moves the account over."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import atourin
-from gerbang.contracts.callers import client_of
+from gerbang import container as runtime
+from gerbang.apis import atourin
+from gerbang.apis.client import client_of
+from gerbang.http import edge
 
 sign_in = runtime.password_sign_in()  # once per container; re-hashes what it finds inherited
 edge.rehearse(atourin.credentials)

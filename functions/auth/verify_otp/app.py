@@ -1,8 +1,9 @@
 """POST /auth/verify_otp (Atourin): trade a mailed code for a session; proves the address."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import atourin
-from gerbang.contracts.callers import client_of
+from gerbang import container as runtime
+from gerbang.apis import atourin
+from gerbang.apis.client import client_of
+from gerbang.http import edge
 
 sign_in = runtime.code_sign_in()  # once per container
 edge.rehearse(atourin.code_of)

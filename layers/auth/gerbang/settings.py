@@ -10,16 +10,16 @@ from os import environ
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gerbang.keys import Algorithm
-    from gerbang.mailing import MailLimits
-    from gerbang.proof import UnprovedAddress
-    from gerbang.rate_limits import Limit, SignInLimits
+    from gerbang.accounts.verification import UnverifiedAddress
+    from gerbang.limits.rate_limits import Limit, SignInLimits
+    from gerbang.mail.service import MailLimits
+    from gerbang.sessions.keys import Algorithm
 
 _LOWEST_COST_ANYWHERE: Final = 4
 """bcrypt's own floor. What may be deployed, 10 at least, is the template's to say; tests go lower."""
 
 _ALGORITHMS: Final = frozenset({"HS256", "ES256"})
-"""The values of `gerbang.keys.Algorithm`."""
+"""The values of `gerbang.sessions.keys.Algorithm`."""
 
 _LIMITS: Final = (
     "LIMIT_SIGN_IN_ACCOUNT_AND_ADDRESS",
@@ -91,14 +91,14 @@ class Settings:
     @property
     def token_algorithm(self) -> "Algorithm":
         """How access tokens are signed."""
-        from gerbang.keys import Algorithm  # noqa: PLC0415 - see the module's docstring
+        from gerbang.sessions.keys import Algorithm  # noqa: PLC0415 - see the module's docstring
 
         return Algorithm(self._algorithm)
 
     @property
     def sign_in_limits(self) -> "SignInLimits":
         """How many wrong passwords there may be."""
-        from gerbang.rate_limits import SignInLimits  # noqa: PLC0415
+        from gerbang.limits.rate_limits import SignInLimits  # noqa: PLC0415
 
         return SignInLimits(
             account_and_address=self._limit("LIMIT_SIGN_IN_ACCOUNT_AND_ADDRESS"),
@@ -124,7 +124,7 @@ class Settings:
     @property
     def mail_limits(self) -> "MailLimits":
         """How much mail may be asked for."""
-        from gerbang.mailing import MailLimits  # noqa: PLC0415
+        from gerbang.mail.service import MailLimits  # noqa: PLC0415
 
         return MailLimits(
             minute=self._limit("LIMIT_MAIL_MINUTE"),
@@ -133,14 +133,14 @@ class Settings:
         )
 
     @property
-    def unproved(self) -> "UnprovedAddress":
-        """Whether somebody may sign in with a password before their address is proved."""
-        from gerbang.proof import UnprovedAddress  # noqa: PLC0415
+    def unverified(self) -> "UnverifiedAddress":
+        """Whether somebody may sign in with a password before their address is verified."""
+        from gerbang.accounts.verification import UnverifiedAddress  # noqa: PLC0415
 
-        return UnprovedAddress.REFUSED if self._demands_proof else UnprovedAddress.ACCEPTED
+        return UnverifiedAddress.REFUSED if self._demands_proof else UnverifiedAddress.ACCEPTED
 
     def _limit(self, name: str) -> "Limit":
-        from gerbang.rate_limits import Limit  # noqa: PLC0415
+        from gerbang.limits.rate_limits import Limit  # noqa: PLC0415
 
         attempts, window = self._limits[name]
         return Limit(name=name, attempts=attempts, window=window)

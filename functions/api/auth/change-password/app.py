@@ -1,9 +1,10 @@
 """POST /api/auth/change-password: another password for whoever knows the present one; ends the other sessions."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import snapotp
-from gerbang.contracts.callers import client_of
-from gerbang.contracts.languages import locale_of
+from gerbang import container as runtime
+from gerbang.apis import snapotp
+from gerbang.apis.client import client_of
+from gerbang.apis.languages import locale_of
+from gerbang.http import edge
 
 change = runtime.password_change()  # once per container
 policy = runtime.password_policy().naming("new_password")

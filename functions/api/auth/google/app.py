@@ -1,8 +1,9 @@
-"""POST /api/auth/google (SnapOTP): a proved Google identity for a session."""
+"""POST /api/auth/google (SnapOTP): a verified Google identity for a session."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import snapotp
-from gerbang.contracts.callers import client_of
+from gerbang import container as runtime
+from gerbang.apis import snapotp
+from gerbang.apis.client import client_of
+from gerbang.http import edge
 
 verifier = runtime.google_verifier()  # once per container
 api_keys = runtime.api_keys()

@@ -1,8 +1,9 @@
 """POST /api/auth/login (BotLaunch; SnapOTP by user name): a password for a session."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import by_body
-from gerbang.contracts.callers import client_of
+from gerbang import container as runtime
+from gerbang.apis import by_body
+from gerbang.apis.client import client_of
+from gerbang.http import edge
 
 sign_in = runtime.password_sign_in()  # once per container
 by_body.rehearse(lambda contract, request: contract.credentials(request))

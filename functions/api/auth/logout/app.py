@@ -1,7 +1,8 @@
 """POST /api/auth/logout (BotLaunch): end the session of an access token."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import botlaunch
+from gerbang import container as runtime
+from gerbang.apis import botlaunch
+from gerbang.http import edge
 
 sessions = runtime.sessions()  # once per container
 

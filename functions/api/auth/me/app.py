@@ -1,7 +1,8 @@
 """GET /api/auth/me (SnapOTP): the account of an access token, from whichever contract."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import snapotp
+from gerbang import container as runtime
+from gerbang.apis import snapotp
+from gerbang.http import edge
 
 sessions = runtime.sessions()  # once per container
 

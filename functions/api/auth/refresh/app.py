@@ -1,7 +1,8 @@
 """POST /api/auth/refresh (BotLaunch; SnapOTP in its own words): trade a refresh token for the next session."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import by_body
+from gerbang import container as runtime
+from gerbang.apis import by_body
+from gerbang.http import edge
 
 sessions = runtime.refreshing()  # once per container
 by_body.rehearse(lambda contract, request: contract.refresh_token_of(request))

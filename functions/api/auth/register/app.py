@@ -1,13 +1,14 @@
 """POST /api/auth/register (BotLaunch; SnapOTP by user name): a new account, signed in."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import by_body
-from gerbang.contracts.callers import client_of
-from gerbang.contracts.languages import locale_of
+from gerbang import container as runtime
+from gerbang.apis import by_body
+from gerbang.apis.client import client_of
+from gerbang.apis.languages import locale_of
+from gerbang.http import edge
 
 registration = runtime.registration()  # once per container
 policy = runtime.password_policy()
-welcome = runtime.welcome_desk()
+welcome = runtime.verification_mail_service()
 by_body.rehearse(lambda contract, request: contract.new_account(request))
 
 

@@ -1,9 +1,10 @@
 """POST /api/auth/reset-password (SnapOTP): a mailed token for a new password; ends every session."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import snapotp
-from gerbang.contracts.callers import client_of
-from gerbang.contracts.languages import locale_of
+from gerbang import container as runtime
+from gerbang.apis import snapotp
+from gerbang.apis.client import client_of
+from gerbang.apis.languages import locale_of
+from gerbang.http import edge
 
 reset = runtime.password_reset()  # once per container
 policy = runtime.password_policy()

@@ -1,7 +1,8 @@
 """POST /auth/v1/token?grant_type=refresh_token (GoTrue): trade a refresh token for the next session."""
 
-from gerbang import edge, runtime
-from gerbang.contracts import gotrue
+from gerbang import container as runtime
+from gerbang.apis import gotrue
+from gerbang.http import edge
 
 sessions = runtime.refreshing()  # once per container
 api_keys = runtime.api_keys()

@@ -1,21 +1,21 @@
-"""One-time codes and what was mailed: an item an address with its newest code, an item a wish with its delivery."""
+"""One-time codes and what was mailed: an item an address with its newest code, an item a job with its delivery."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gerbang.clock import from_epoch, to_epoch
+from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.storage.store import (
     Absent,
     AnyOf,
     Change,
+    ConditionFailed,
     Equal,
     Greater,
     Item,
     Key,
     Less,
     Put,
-    Refused,
     Store,
     Update,
 )
@@ -36,9 +36,9 @@ class Code:
 
     code_hash: str
     purpose: CodePurpose
-    wish_id: str
+    job_id: str
     issued_at_ms: int
-    """When it was wished for, milliseconds since 1970: a later wish's code replaces it, an earlier one's does not."""
+    """When it was asked for, milliseconds since 1970: a later job's code replaces it, an earlier one's does not."""
     expires_at: datetime
 
 
@@ -70,7 +70,7 @@ class CodeTable:
         return Code(
             code_hash=str(item["code_hash"]),
             purpose=CodePurpose(str(item["purpose"])),
-            wish_id=str(item["wish_id"]),
+            job_id=str(item["job_id"]),
             issued_at_ms=int(item["issued_at_ms"]),
             expires_at=from_epoch(int(item["expires_at"])),
         )
@@ -83,17 +83,17 @@ class CodeTable:
                 {
                     "code_hash": code.code_hash,
                     "purpose": code.purpose,
-                    "wish_id": code.wish_id,
+                    "job_id": code.job_id,
                     "issued_at_ms": code.issued_at_ms,
                     "expires_at": to_epoch(code.expires_at),
                 },
                 (
-                    AnyOf((Absent("pk"), Less("issued_at_ms", code.issued_at_ms), Equal("wish_id", code.wish_id))),
+                    AnyOf((Absent("pk"), Less("issued_at_ms", code.issued_at_ms), Equal("job_id", code.job_id))),
                     AnyOf((Absent("spent"), Less("issued_at_ms", code.issued_at_ms))),
                 ),
             )
         )
-        return not isinstance(outcome, Refused)
+        return not isinstance(outcome, ConditionFailed)
 
     def spending(self, address_digest: str, code: Code, *, at: datetime, kept: timedelta) -> Update:
         """Return the action that spends a code, refused when it is spent, replaced or expired.
@@ -106,13 +106,13 @@ class CodeTable:
             (Equal("code_hash", code.code_hash), Greater("expires_at", to_epoch(at)), Absent("spent")),
         )
 
-    def claim_delivery(self, wish_id: str, *, at: datetime, lease: timedelta, kept: timedelta) -> Delivery:
-        """Claim the sending of a wish's mail, or say that it is under way or done.
+    def claim_delivery(self, job_id: str, *, at: datetime, lease: timedelta, kept: timedelta) -> Delivery:
+        """Claim the sending of a job's mail, or say that it is under way or done.
 
         A claim ends after *lease*, so that a mailer that died does not keep the mail; the note that it was sent is
         kept for *kept*, longer than a queue delivers.
         """
-        key, now = self._delivery(wish_id), to_epoch(at)
+        key, now = self._delivery(job_id), to_epoch(at)
         outcome = self.store.write(
             Update(
                 key,
@@ -120,20 +120,20 @@ class CodeTable:
                 (AnyOf((Absent("pk"), Less("claimed_until", now + 1))),),
             )
         )
-        if not isinstance(outcome, Refused):
+        if not isinstance(outcome, ConditionFailed):
             return Delivery.OURS
         sent = outcome.item is not None and outcome.item["state"] == Delivery.SENT
         return Delivery.SENT if sent else Delivery.UNDER_WAY
 
-    def mark_sent(self, wish_id: str, *, at: datetime, kept: timedelta) -> None:
-        """Note that a wish's mail was sent: nobody can claim it again."""
+    def mark_sent(self, job_id: str, *, at: datetime, kept: timedelta) -> None:
+        """Note that a job's mail was sent: nobody can claim it again."""
         forever = to_epoch(at + kept)
         changes: dict[str, Change] = {"state": Delivery.SENT, "claimed_until": forever, "expires_at": forever}
-        self.store.write(Update(self._delivery(wish_id), changes))
+        self.store.write(Update(self._delivery(job_id), changes))
 
-    def give_up_claim(self, wish_id: str, *, at: datetime) -> None:
+    def give_up_claim(self, job_id: str, *, at: datetime) -> None:
         """Let the next delivery of the message send the mail at once."""
-        self.store.write(Update(self._delivery(wish_id), {"claimed_until": to_epoch(at) - 1}))
+        self.store.write(Update(self._delivery(job_id), {"claimed_until": to_epoch(at) - 1}))
 
-    def _delivery(self, wish_id: str) -> Key:
-        return Key(self.table, f"DELIVERY#{wish_id}")
+    def _delivery(self, job_id: str) -> Key:
+        return Key(self.table, f"DELIVERY#{job_id}")

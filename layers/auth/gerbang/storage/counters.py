@@ -1,6 +1,6 @@
 """Counters of attempts: an item a subject and limit, counting within a window that starts at the first attempt.
 
-Every write carries a nonce, its *turn*, and is refused where that is the last there was: so what the SDK sends again
+Every write carries a nonce, its *nonce*, and is refused where that is the last there was: so what the SDK sends again
 after a lost answer is done once (D6), as long as nobody else counts in between.
 """
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from gerbang.clock import from_epoch, to_epoch
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.store import (
     Absent,
     AnyOf,
@@ -43,10 +43,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The attempt was counted, under *turn*; the window as it now stands."""
+    """The attempt was counted, under *nonce*; the window as it now stands."""
 
     window: Window
-    turn: str
+    nonce: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class CounterTable:
     store: Store
     table: str
 
-    def take(self, subject: str, *, most: int, at: datetime, window: timedelta, turn: str) -> Taken | Full:
-        """Count one more attempt, under a *turn* of its own, unless *most* were made in the window that is running.
+    def take(self, subject: str, *, most: int, at: datetime, window: timedelta, nonce: str) -> Taken | Full:
+        """Count one more attempt, under a *nonce* of its own, unless *most* were made in the window that is running.
 
         One atomic update, so of attempts in parallel never more than *most* are taken. Only where a window has ended
         whose item TTL has not swept yet, a second update starts the next one.
@@ -75,9 +75,9 @@ class CounterTable:
         key, now, until = Key(self.table, subject), to_epoch(at), to_epoch(at + window)
         another = Update(
             key,
-            {"attempts": Plus(1), "expires_at": IfAbsent(until), "turn": turn},
+            {"attempts": Plus(1), "expires_at": IfAbsent(until), "nonce": nonce},
             (
-                Differs("turn", turn),
+                Differs("nonce", nonce),
                 AnyOf((Absent("pk"), Greater("expires_at", now))),
                 AnyOf((Absent("pk"), Less("attempts", most))),
             ),
@@ -85,26 +85,26 @@ class CounterTable:
         for _ in range(_RACES):
             outcome = self.store.write(another)
             if isinstance(outcome, Written):
-                return Taken(_window(outcome.item), turn)
+                return Taken(_window(outcome.item), nonce)
             if outcome.item is None:
                 continue  # swept between the refusal and its report
             standing = _window(outcome.item)
-            if outcome.item.get("turn") == turn:  # our own, in a try whose answer the SDK lost
-                return Taken(standing, turn)
+            if outcome.item.get("nonce") == nonce:  # our own, in a try whose answer the SDK lost
+                return Taken(standing, nonce)
             if standing.until > from_epoch(now):
                 return Full(standing)
             ended = Equal("expires_at", to_epoch(standing.until))
-            afresh = self.store.write(Update(key, {"attempts": 1, "expires_at": until, "turn": turn}, (ended,)))
+            afresh = self.store.write(Update(key, {"attempts": 1, "expires_at": until, "nonce": nonce}, (ended,)))
             if isinstance(afresh, Written):
-                return Taken(_window(afresh.item), turn)
+                return Taken(_window(afresh.item), nonce)
         raise DependencyUnavailable("an attempt could not be counted")
 
     def give_back(self, subject: str, taken: Taken) -> None:
         """Take an attempt out of its window again, if it is still that window."""
-        turn = f"{taken.turn} given back"
+        nonce = f"{taken.nonce} given back"
         same_window = Equal("expires_at", to_epoch(taken.window.until))
-        changes: dict[str, Change] = {"attempts": Plus(-1), "turn": turn}
-        when = (same_window, Greater("attempts", 0), Differs("turn", turn))
+        changes: dict[str, Change] = {"attempts": Plus(-1), "nonce": nonce}
+        when = (same_window, Greater("attempts", 0), Differs("nonce", nonce))
         self.store.write(Update(Key(self.table, subject), changes, when))
 
     def clear(self, subject: str) -> None:

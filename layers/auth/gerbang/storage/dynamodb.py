@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.store import (
     Absent,
     Action,
@@ -21,6 +21,7 @@ from gerbang.storage.store import (
     Change,
     CommitOutcome,
     Condition,
+    ConditionFailed,
     CopyOf,
     Delete,
     Differs,
@@ -35,7 +36,6 @@ from gerbang.storage.store import (
     Plus,
     Present,
     Put,
-    Refused,
     Update,
     Value,
     Written,
@@ -213,7 +213,7 @@ class DynamoStore:
             except ClientError as error:
                 if _code(error) == "ConditionalCheckFailedException":
                     refusing: Any = error.response.get("Item")
-                    return Refused(from_wire(refusing) if refusing else None)
+                    return ConditionFailed(from_wire(refusing) if refusing else None)
                 if _code(error) != "TransactionConflictException":
                     raise
             else:
@@ -255,11 +255,11 @@ class DynamoStore:
         self.pause(random.uniform(0, CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - jitter, not a secret
 
 
-def _refusal(reason: Mapping[str, Any]) -> Refused | None:
+def _refusal(reason: Mapping[str, Any]) -> ConditionFailed | None:
     if reason.get("Code") != "ConditionalCheckFailed":
         return None
     item = reason.get("Item")
-    return Refused(from_wire(item) if item else None)
+    return ConditionFailed(from_wire(item) if item else None)
 
 
 def _code(error: ClientError) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gerbang.clock import from_epoch, to_epoch
+from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.storage.store import Absent, CopyOf, Delete, Equal, Greater, Item, Key, Less, Put, Store, Update, Written
 
 
@@ -16,7 +16,7 @@ class Family:
     generation: int
     confirmed: int
     """The newest generation that somebody was seen to use."""
-    turn: str
+    nonce: str
     """Nonce of the last trade: tells our own write, whose answer was lost, from somebody else's."""
     epoch: int
     """The account's epoch at sign-in; once the account's has moved on, the family is dead."""
@@ -85,7 +85,7 @@ class FamilyTable:
             user_id=str(item["user_id"]),
             generation=int(item["generation"]),
             confirmed=int(item["confirmed"]),
-            turn=str(item["turn"]),
+            nonce=str(item["nonce"]),
             epoch=int(item["epoch"]),
             rotated_at=from_epoch(int(item["rotated_at"])),
             previous_rotated_at=from_epoch(int(item["previous_rotated_at"])),
@@ -106,7 +106,7 @@ class FamilyTable:
                 "user_id": family.user_id,
                 "generation": family.generation,
                 "confirmed": family.confirmed,
-                "turn": family.turn,
+                "nonce": family.nonce,
                 "epoch": family.epoch,
                 "rotated_at": to_epoch(family.rotated_at),
                 "previous_rotated_at": to_epoch(family.previous_rotated_at),
@@ -119,10 +119,10 @@ class FamilyTable:
             (Absent("pk"),),
         )
 
-    def advance(self, family_id: str, held: int, *, turn: str, at: datetime, until: datetime) -> Family | None:
+    def advance(self, family_id: str, held: int, *, nonce: str, at: datetime, until: datetime) -> Family | None:
         """Move the family on from the generation *held*; return it as it now stands, None if unknown.
 
-        Of callers holding the same generation exactly one moves it and finds its own *turn* in the answer. Expiry is
+        Of callers holding the same generation exactly one moves it and finds its own *nonce* in the answer. Expiry is
         in the condition because DynamoDB may delete expired items days late. One call, whatever happens: a refused
         condition carries the item that refused it.
         """
@@ -131,7 +131,7 @@ class FamilyTable:
                 self.key(family_id),
                 {
                     "generation": held + 1,
-                    "turn": turn,
+                    "nonce": nonce,
                     "previous_rotated_at": CopyOf("rotated_at"),
                     "rotated_at": to_epoch(at),
                     "expires_at": to_epoch(until),
@@ -162,7 +162,7 @@ class FamilyTable:
             )
         )
 
-    def keeping(self, family: Family, *, epoch: int) -> Update:
+    def carry_over(self, family: Family, *, epoch: int) -> Update:
         """Return the action that carries a family over to another epoch of its account, refused when it has ended."""
         return Update(self.key(family.family_id), {"epoch": epoch}, (Equal("epoch", family.epoch),))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from gerbang.clock import from_epoch, to_epoch
+from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.storage.store import Absent, Delete, Key, Put, Store
 
 MEMBER = "MEMBER#"
@@ -76,11 +76,11 @@ class OrganizationTable:
             ),
         )
 
-    def leaving(self, organization_id: str, user_id: str) -> Delete:
+    def membership_deletion(self, organization_id: str, user_id: str) -> Delete:
         """Return the action that ends a membership, if there is one."""
         return Delete(self._membership_key(organization_id, user_id))
 
-    def dissolution(self, organization_id: str) -> Delete:
+    def organization_deletion(self, organization_id: str) -> Delete:
         """Return the action that removes an organisation's record; its members leave by `leaving`."""
         return Delete(Key(self.table, organization_id, _RECORD))
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from gerbang.clock import from_epoch, to_epoch
-from gerbang.storage.store import Absent, AnyOf, Delete, Equal, Greater, Item, Key, Less, Put, Refused, Store
+from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.storage.store import Absent, AnyOf, ConditionFailed, Delete, Equal, Greater, Item, Key, Less, Put, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +14,9 @@ class Reset:
     token_hash: str
     epoch: int
     """The account's when the token was made: any change of password since makes it worthless."""
-    wish_id: str
+    job_id: str
     issued_at_ms: int
-    """When it was wished for, milliseconds since 1970: a later wish's token replaces it, an earlier one's does not."""
+    """When it was asked for, milliseconds since 1970: a later job's token replaces it, an earlier one's does not."""
     expires_at: datetime
 
 
@@ -38,7 +38,7 @@ class ResetTable:
         return Reset(
             token_hash=str(item["token_hash"]),
             epoch=int(item["epoch"]),
-            wish_id=str(item["wish_id"]),
+            job_id=str(item["job_id"]),
             issued_at_ms=int(item["issued_at_ms"]),
             expires_at=from_epoch(int(item["expires_at"])),
         )
@@ -51,14 +51,14 @@ class ResetTable:
                 {
                     "token_hash": reset.token_hash,
                     "epoch": reset.epoch,
-                    "wish_id": reset.wish_id,
+                    "job_id": reset.job_id,
                     "issued_at_ms": reset.issued_at_ms,
                     "expires_at": to_epoch(reset.expires_at),
                 },
-                (AnyOf((Absent("pk"), Less("issued_at_ms", reset.issued_at_ms), Equal("wish_id", reset.wish_id))),),
+                (AnyOf((Absent("pk"), Less("issued_at_ms", reset.issued_at_ms), Equal("job_id", reset.job_id))),),
             )
         )
-        return not isinstance(outcome, Refused)
+        return not isinstance(outcome, ConditionFailed)
 
     def spending(self, user_id: str, reset: Reset, *, at: datetime) -> Delete:
         """Return the action that spends a token, refused when it is spent, replaced or expired."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from gerbang.errors import DependencyUnavailable
+from gerbang.core.errors import DependencyUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
@@ -20,7 +20,7 @@ PENDING: Final = "AWSPENDING"
 class SecretVersionHistory:
     """Reads, adds and labels the versions of one secret. The client is made at the first call.
 
-    Every method raises `gerbang.errors.DependencyUnavailable` when Secrets Manager did not answer or refused.
+    Every method raises `gerbang.core.errors.DependencyUnavailable` when Secrets Manager did not answer or refused.
     """
 
     client: Callable[[], "SecretsManagerClient"]

@@ -157,22 +157,22 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ConditionFailed:
     """A condition did not hold. `item` is the item that refused, None if there was none: no second read is needed."""
 
     item: Item | None
 
 
-type Outcome = Written | Refused
+type Outcome = Written | ConditionFailed
 
-type CommitOutcome = tuple[Refused | None, ...]
+type CommitOutcome = tuple[ConditionFailed | None, ...]
 """Empty when all was committed; else nothing was, and each action has its refusal, or None if it had no part in it."""
 
 
 class Store(Protocol):
     """Reads and writes items. Reads are strongly consistent; every method is one call to the database.
 
-    Every method raises `gerbang.errors.DependencyUnavailable` when the database did not answer, throttled, or
+    Every method raises `gerbang.core.errors.DependencyUnavailable` when the database did not answer, throttled, or
     stayed in conflict with other transactions: then nothing may be assumed about the write.
     """
 

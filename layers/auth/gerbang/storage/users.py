@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gerbang.clock import from_epoch, to_epoch
+from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.storage.store import (
     Absent,
     AnyOf,
@@ -50,14 +50,14 @@ class User:
     number: int | None = None
     """SnapOTP's integer id, 1 to 2^31 - 1; every registered account has one, guests have none."""
     email: str | None = None
-    """Canonical: the form that is looked up and counted (`gerbang.emails`)."""
+    """Canonical: the form that is looked up and counted (`gerbang.core.emails`)."""
     email_as_typed: str | None = None
     email_verified_at: datetime | None = None
-    """When its owner proved the address; until then the address is not an identity."""
+    """When its owner verified the address; until then the address is not an identity."""
     username: str | None = None
     """As typed; unique without regard to case."""
     password_hash: str | None = None
-    """In a public format: today's (`gerbang.passwords`) or an inherited one (`gerbang.legacy_passwords`)."""
+    """In a public format: today's (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
     migrated_at: datetime | None = None
     """When an inherited hash gave way to today's."""
     google_subject: str | None = None
@@ -164,7 +164,7 @@ class UserTable:
     def removal(self, user: User) -> tuple[Delete, ...]:
         """Return the actions that remove an account with its markers.
 
-        Refused when epoch or names are others by now, or a marker is another account's. A marker may be missing.
+        They fail when epoch or names have changed since, or a marker is another account's. A marker may be missing.
         """
         same: list[Condition] = [Present("pk"), Equal("epoch", user.epoch)]
         for attribute in _NAMES.values():

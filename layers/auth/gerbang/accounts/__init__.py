@@ -1,0 +1,1 @@
+"""Accounts: registering, signing in, guests, codes, password change and reset, organizations."""

@@ -1,0 +1,50 @@
+"""Guests: accounts without a name, gone when their session could no longer be refreshed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gerbang.core.clock import Clock
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import LogEvent
+from gerbang.limits.rate_limits import Limit, RateLimits
+from gerbang.sessions.sessions import Client, Sessions, SignedIn
+from gerbang.storage.store import Store
+from gerbang.storage.users import User, UserTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guests:
+    """Lets people in without an account of their own."""
+
+    store: Store
+    users: UserTable
+    sessions: Sessions
+    rate_limits: RateLimits
+    limit: Limit
+    """Of registrations and guests, a client address."""
+    log_event: LogEvent
+    now: Clock
+    new_id: Callable[[], str]
+
+    def admit(self, client: Client) -> SignedIn:
+        """Make a guest and sign it in. Its token's role is `anonymous` and opens nothing that needs a person.
+
+        Raises:
+            TooManyAttempts: this client address has made too many.
+        """
+        self.rate_limits.take(self.limit, client.address)
+        now = self.now()
+        guest = User(
+            user_id=self.new_id(),
+            name="",
+            is_anonymous=True,
+            created_at=now,
+            updated_at=now,
+            last_sign_in_at=now,
+            expires_at=self.sessions.deadline(signed_in_at=now, at=now),
+        )
+        signed_in, opening = self.sessions.begin(guest, client, "anonymous")
+        if self.store.commit(*self.users.creation(guest).values(), opening):
+            raise DependencyUnavailable("a random id was drawn twice")
+        self.log_event("guest_admitted", user_id=guest.user_id, session_id=signed_in.family_id)
+        return signed_in

@@ -1,0 +1,77 @@
+"""Organisations: who belongs where, as what."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from gerbang.core.errors import AuthError
+from gerbang.core.identifiers import ORGANIZATION, public_id
+from gerbang.storage.organizations import Membership, Organization, OrganizationTable
+from gerbang.storage.store import Action
+
+_ORGANIZATION_ID: Final = re.compile(r"org_[0-9A-Za-z]{1,40}")
+
+
+class Role(StrEnum):
+    """What a person is in an organisation."""
+
+    CLIENT_OWNER = "CLIENT_OWNER"
+    CLIENT_MEMBER = "CLIENT_MEMBER"
+
+
+class NotAMember(AuthError):
+    """The person does not belong to the organisation, or there is none of that id: the two are not told apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founding:
+    """A new organisation, and the actions that make it real together with its founder's account."""
+
+    organization: Organization
+    role: Role
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Organizations:
+    """Founds organisations and answers who belongs to them, from the table, at each call (ASVS 8.3.2)."""
+
+    table: OrganizationTable
+    new_id: Callable[[], str]
+
+    def found(self, name: str, founder_id: str, *, at: datetime) -> Founding:
+        """Return a new organisation, its founder the owner. Nothing is written yet."""
+        organization_id = public_id(ORGANIZATION, UUID(self.new_id()))
+        organization = Organization(organization_id=organization_id, name=name, created_at=at)
+        owner = Membership(organization_id=organization_id, user_id=founder_id, role=Role.CLIENT_OWNER, since=at)
+        return Founding(
+            organization=organization, role=Role.CLIENT_OWNER, actions=self.table.creation(organization, owner)
+        )
+
+    def membership(self, organization_id: str, user_id: str) -> Membership:
+        """Return what a person is in an organisation. The id is a caller's job: its form is checked before use.
+
+        Raises:
+            NotAMember: they do not belong to it, or there is no such organisation.
+        """
+        if not _ORGANIZATION_ID.fullmatch(organization_id):
+            raise NotAMember("malformed id")
+        membership = self.table.find_membership(organization_id, user_id)
+        if membership is None:
+            raise NotAMember(organization_id)
+        return membership
+
+    def find(self, organization_id: str) -> Organization:
+        """Return an organisation.
+
+        Raises:
+            NotAMember: there is none of that id.
+        """
+        organization = self.table.find(organization_id)
+        if organization is None:
+            raise NotAMember(organization_id)
+        return organization

@@ -1,0 +1,22 @@
+"""Time arrives by constructor. Only `gerbang.container` hands over the real clock."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+type Clock = Callable[[], datetime]
+"""Returns the present instant, aware and in UTC."""
+
+
+def system_clock() -> datetime:
+    """Return the present instant of this machine, in UTC."""
+    return datetime.now(UTC)
+
+
+def to_epoch(at: datetime) -> int:
+    """Return *at* as whole seconds since 1970 (NumericDate of RFC 7519, section 2; DynamoDB's TTL), rounded down."""
+    return int(at.timestamp())
+
+
+def from_epoch(seconds: float) -> datetime:
+    """Return the instant that is *seconds* after 1970, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,56 @@
+"""E-mail addresses: one canonical form, by which they are stored, looked up, counted and compared."""
+
+import re
+from typing import Final
+from unicodedata import normalize
+
+from gerbang.core.errors import AuthError
+
+LONGEST_ADDRESS: Final = 254
+"""Octets of an address in a mail's path (RFC 5321, section 4.5.3.1.3, less the angle brackets)."""
+
+LONGEST_LOCAL_PART: Final = 64
+"""Octets before the `@` (RFC 5321, section 4.5.3.1.1)."""
+
+_DOT_ATOM: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+"""dot-atom of RFC 5322, section 3.2.3, lower case. Quoted local parts are refused: hardly anyone has one. So are
+those outside ASCII, which SES does not deliver to; that leaves no look-alikes either (dotless i, sharp s)."""
+
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""A label of a host name (RFC 1123, section 2.1)."""
+
+
+class InvalidEmail(AuthError):
+    """The text is no address that mail could be sent to."""
+
+
+def canonical(typed: str) -> str:
+    """Return the canonical form of an address: trimmed, NFKC, lower case, domain in its ASCII form (IDNA 2008).
+
+    Raises:
+        InvalidEmail: it is no address.
+    """
+    if len(typed) > 4 * LONGEST_ADDRESS:  # before any work: folding can shorten, but not that much
+        raise InvalidEmail("too long")
+    text = normalize("NFKC", typed.strip()).lower()
+    local, at, domain = text.rpartition("@")
+    if not at or not _DOT_ATOM.fullmatch(local) or len(local) > LONGEST_LOCAL_PART:
+        raise InvalidEmail("local part")
+    address = f"{local}@{_ascii_domain(domain)}"
+    if len(address) > LONGEST_ADDRESS:
+        raise InvalidEmail("too long")
+    return address
+
+
+def _ascii_domain(domain: str) -> str:
+    if not domain.isascii():
+        import idna  # noqa: PLC0415 - its tables are only for the few who need them
+
+        try:
+            domain = idna.encode(domain, uts46=True).decode("ascii").lower()
+        except (idna.IDNAError, UnicodeError) as error:
+            raise InvalidEmail("domain") from error
+    labels = domain.split(".")
+    if len(labels) < 2 or labels[-1].isdecimal() or not all(_LABEL.fullmatch(label) for label in labels):  # noqa: PLR2004
+        raise InvalidEmail("domain")
+    return domain

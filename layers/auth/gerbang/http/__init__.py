@@ -1,0 +1,1 @@
+"""API Gateway's event in, its response out."""

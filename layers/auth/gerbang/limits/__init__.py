@@ -1,0 +1,1 @@
+"""How many attempts are allowed, counted before they are worth anything."""

@@ -1,0 +1,1 @@
+"""Mail: jobs, the queue, composing and sending."""

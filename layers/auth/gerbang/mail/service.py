@@ -1,0 +1,96 @@
+"""Asking for mail: the same for known and unknown addresses, counted, queued, never sent here.
+
+Where the deployment has no queue (`sam local`), the queue is `gerbang.mail.mailer.InlineQueue`, which delivers at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import LogEvent, Severity
+from gerbang.limits.rate_limits import Limit, RateLimits, TooManyAttempts
+from gerbang.mail.jobs import Locale, MailJob, MailKind, MailQueue
+from gerbang.storage.users import User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailLimits:
+    """How much mail may be asked for; `template.yaml` has the defaults (LimitMail…)."""
+
+    minute: Limit
+    """Of one kind, to one address, in a short time."""
+    hour: Limit
+    """The same, in a longer time."""
+    client: Limit
+    """Of every kind, from one client address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailService:
+    """Takes requests for mail."""
+
+    queue: MailQueue
+    rate_limits: RateLimits
+    limits: MailLimits
+    log_event: LogEvent
+    new_id: Callable[[], str]
+
+    def request_code(self, email: str, locale: Locale | None, client_address: str) -> None:
+        """Queue a one-time code to an address, as `ask` does."""
+        self.ask(MailKind.SIGN_IN_CODE, email, locale, client_address)
+
+    def request_reset(self, email: str, locale: Locale | None, client_address: str) -> None:
+        """Queue a password reset token to an address, as `ask` does."""
+        self.ask(MailKind.PASSWORD_RESET, email, locale, client_address)
+
+    def ask(self, kind: MailKind, email: str, locale: Locale | None, client_address: str) -> None:
+        """Queue a mail to an address, canonical, whether or not anybody has it. One round trip and one queueing.
+
+        Raises:
+            TooManyAttempts: to this address, or from this client, too much was asked for.
+            DependencyUnavailable: it could not be counted or queued; then it was not counted either.
+        """
+        reservation = self.rate_limits.reserve(
+            (self.limits.minute, f"{kind} {email}"),
+            (self.limits.hour, f"{kind} {email}"),
+            (self.limits.client, client_address),
+        )
+        try:
+            self._enqueue(kind, email, locale)
+        except DependencyUnavailable:
+            self.rate_limits.give_back(reservation)
+            raise
+        self.log_event("mail_asked_for", kind=kind, client=client_address)
+
+    def welcome(self, user: User, locale: Locale | None) -> None:
+        """Queue the mail that proves a new account's address; an account is registered once, so it is not counted.
+
+        If it cannot be queued, that is noted and no more: the account stands, and its owner can ask for another.
+        """
+        self._owe(MailKind.VERIFICATION_CODE, user, locale)
+
+    def notify_password_changed(self, user: User, locale: Locale | None) -> None:
+        """Queue the notice that an account has a new password, if its address is verified.
+
+        An address nobody verified may be a stranger's, who is not to be flooded; nor is anybody, so notices are counted
+        like an hour's other mails. If it cannot be queued, that is noted and no more: the password stands.
+        """
+        if user.email is None or user.email_verified_at is None:
+            return
+        try:
+            self.rate_limits.reserve((self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}"))
+        except (TooManyAttempts, DependencyUnavailable):
+            self.log_event("mail_not_queued", Severity.WARNING, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
+            return
+        self._owe(MailKind.PASSWORD_CHANGED, user, locale)
+
+    def _owe(self, kind: MailKind, user: User, locale: Locale | None) -> None:
+        if user.email is None:
+            return
+        try:
+            self._enqueue(kind, user.email, locale)
+        except DependencyUnavailable:
+            self.log_event("mail_not_queued", Severity.ERROR, kind=kind, user_id=user.user_id)
+
+    def _enqueue(self, kind: MailKind, email: str, locale: Locale | None) -> None:
+        self.queue.enqueue(MailJob(job_id=self.new_id(), kind=kind, email=email, locale=locale))

@@ -1,0 +1,1 @@
+"""Passwords: hashing, the policy for new ones, hashes of other systems."""

@@ -1,0 +1,205 @@
+"""Verifies password hashes that accounts brought along from another system, and never makes one.
+
+`parse` reads a hash at import and refuses what no sign-in could or should compute; `wrap` puts today's hash over a weak
+one, so that no fast hash lies in the table; `check` compares either with a password at sign-in.
+
+| what is read | who wrote it |
+|---|---|
+| `$2a$`, `$2b$`, `$2x$`, `$2y$` | bcrypt: PHP, Laravel, Node, Ruby, Python |
+| `$wp$2y$`, `$P$`, `$H$` | WordPress since 6.8; phpass: WordPress before, phpBB 3 |
+| `pbkdf2_sha256$`, `pbkdf2_sha1$`, `argon2$`, `bcrypt$`, `bcrypt_sha256$`, `scrypt$`, `md5$`, `sha1$` | Django |
+| `$argon2id$`, `$argon2i$`, `$argon2d$`, `$scrypt$` | PHC strings: PHP, Laravel, argon2-cffi, passlib |
+| `pbkdf2:sha256:N$`, `scrypt:N:r:p$` | Werkzeug, Flask |
+| `$pbkdf2$`, `$pbkdf2-sha256$`, `$pbkdf2-sha512$` | passlib |
+| base64 that begins with a 0 or 1 byte | ASP.NET Identity 2 and 3 |
+| `$5$`, `$6$` | SHA-crypt: `/etc/shadow` |
+| `{SSHA}`, `{SSHA256}`, `{SSHA512}`, `{SMD5}`, `{SHA}`, ... | LDAP |
+| `$fbscrypt$` | Firebase Authentication, in the notation of Supabase Auth |
+| `md5:`, `sha1(salt.password):`, `hmac-sha256(salt,password):`, ..., bare hexadecimal | see `plain_digests` |
+
+Passwords become bytes in UTF-8. One with a NUL is never right: bcrypt, PBKDF2 and scrypt take it for another, shorter
+one (docs/security.md 122). A hash that the old system made of a password in another encoding cannot be verified.
+Argon2 and Firebase need the `cryptography` package, which the functions have in a layer of its own: without it such a
+hash is UNUSABLE.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gerbang.passwords import bcrypt_sha256
+from gerbang.passwords.bcrypt_sha256 import Verdict
+from gerbang.passwords.legacy import crypt_formats, derived_keys, plain_digests
+from gerbang.passwords.legacy.inherited import (
+    HostileLegacyHash,
+    Inherited,
+    LegacyHash,
+    LegacyHashError,
+    MalformedLegacyHash,
+    UnknownLegacyHash,
+    WrappedHash,
+)
+
+__all__ = [
+    "Checked",
+    "HostileLegacyHash",
+    "Inherited",
+    "LegacyHash",
+    "LegacyHashError",
+    "MalformedLegacyHash",
+    "UnknownLegacyHash",
+    "Verdict",
+    "WrappedHash",
+    "check",
+    "parse",
+    "wrap",
+]
+
+MOST_TEXT_LENGTH: Final = 1024
+"""The longest hash that is read, in characters; the longest that a known system writes (Firebase) has some 300."""
+
+MOST_PASSWORD_BYTES: Final = 1024
+"""The longest password that is compared: 256 characters of 4 bytes, as many as a password of ours may have. phpass and
+SHA-crypt hash all of it in every round, so that longer ones would take longer than `inherited.MOST_ROUNDS` means."""
+
+_WRAPPED: Final = "$wrapped$"
+
+_READERS: Final[tuple[tuple[str, Callable[[str], LegacyHash]], ...]] = (
+    ("$2a$", crypt_formats.read_bcrypt),
+    ("$2b$", crypt_formats.read_bcrypt),
+    ("$2x$", crypt_formats.read_bcrypt),
+    ("$2y$", crypt_formats.read_bcrypt),
+    ("$wp$2", crypt_formats.read_wordpress_bcrypt),
+    ("$P$", crypt_formats.read_phpass),
+    ("$H$", crypt_formats.read_phpass),
+    ("$5$", crypt_formats.read_sha_crypt),
+    ("$6$", crypt_formats.read_sha_crypt),
+    ("bcrypt$", crypt_formats.read_django_bcrypt),
+    ("bcrypt_sha256$", crypt_formats.read_django_bcrypt_sha256),
+    ("pbkdf2_sha256$", derived_keys.read_django_pbkdf2),
+    ("pbkdf2_sha1$", derived_keys.read_django_pbkdf2),
+    ("pbkdf2:", derived_keys.read_werkzeug_pbkdf2),
+    ("$pbkdf2$", derived_keys.read_passlib_pbkdf2),
+    ("$pbkdf2-", derived_keys.read_passlib_pbkdf2),
+    ("scrypt$", derived_keys.read_django_scrypt),
+    ("scrypt:", derived_keys.read_werkzeug_scrypt),
+    ("$scrypt$", derived_keys.read_scrypt),
+    ("$fbscrypt$", derived_keys.read_firebase_scrypt),
+    ("$argon2", derived_keys.read_argon2),
+    ("argon2$", derived_keys.read_django_argon2),
+    ("md5$", plain_digests.read_django_digest),
+    ("sha1$", plain_digests.read_django_digest),
+    ("{", plain_digests.read_ldap),
+    *(
+        (f"{algorithm}{mark}", plain_digests.read_formula)
+        for algorithm in ("md5", "sha1", "sha256", "sha512")
+        for mark in ":("
+    ),
+    ("hmac-", plain_digests.read_formula),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What comparing a password with an inherited hash came to, and what it took."""
+
+    verdict: Verdict
+    rounds: int
+    """The work done, in rounds of bcrypt: a caller who answers every account in the same time adds what is missing."""
+
+    def costs_left(self, cost: int) -> tuple[int, ...]:
+        """Return the bcrypt costs whose work brings this up to 2^*cost* rounds, to the nearest sixteenth of it.
+
+        They are the ones of what is missing, written in binary; none where nothing is.
+        """
+        finest = max(cost - 4, bcrypt_sha256.CHEAPEST_COST)
+        missing = (1 << cost) - self.rounds + (1 << finest - 1)
+        return tuple(each for each in range(cost, finest - 1, -1) if missing > 0 and missing >> each & 1)
+
+
+def parse(text: str) -> Inherited:
+    """Return the hash that *text* is: a `LegacyHash`, or a `WrappedHash` if `wrap` wrote it.
+
+    Raises:
+        UnknownLegacyHash: in no format of the table above, or it does not say how it was made.
+        MalformedLegacyHash: not a whole and valid hash of its format.
+        HostileLegacyHash: would cost more time or memory than a sign-in may.
+    """
+    if len(text) > MOST_TEXT_LENGTH:
+        raise MalformedLegacyHash("hash", f"is longer than {MOST_TEXT_LENGTH:,} characters")
+    if not text.isprintable():  # lone surrogates are not printable either, so what passes has a UTF-8 form
+        raise MalformedLegacyHash("hash", "holds characters that do not print; write such a salt as hexsalt")
+    if text.startswith(_WRAPPED):
+        return _parse_wrapped(text)
+    return _parse_bare(text)
+
+
+def wrap(legacy: LegacyHash, *, cost: int) -> str:
+    """Return *legacy* with today's bcrypt hash of its digest, at 2^*cost* rounds, in the place of the digest.
+
+    It reads `$wrapped$`, the old hash with a blank digest, `$`, the new hash; `check` takes it.
+    """
+    return f"{_WRAPPED}{legacy.blank}${bcrypt_sha256.hash_text(legacy.digest.hex(), cost)}"
+
+
+def check(stored: str, password: str) -> Checked:
+    """Say whether *password* is the one that *stored* was made from, and how much work it was to say so.
+
+    It never raises for anything stored. UNUSABLE: `parse` would refuse *stored*, and says why; nothing was computed.
+    """
+    try:
+        inherited = parse(stored)
+    except LegacyHashError:
+        return Checked(Verdict.UNUSABLE, 0)
+    if not _can_be_inherited(password):
+        return Checked(Verdict.WRONG, 0)
+    rounds = 0
+    for spelling in inherited.spellings(password):
+        rounds += inherited.rounds
+        try:
+            is_right = inherited.matches(spelling.encode())
+        except (ValueError, MemoryError, ImportError):
+            return Checked(Verdict.UNUSABLE, rounds)
+        if is_right:
+            return Checked(Verdict.RIGHT, rounds)
+    return Checked(Verdict.WRONG, rounds)
+
+
+def _can_be_inherited(password: str) -> bool:
+    try:
+        received = password.encode()
+    except UnicodeEncodeError:  # a lone surrogate: JSON can carry one, UTF-8 cannot
+        return False
+    return b"\0" not in received and len(received) <= MOST_PASSWORD_BYTES
+
+
+def _parse_bare(text: str) -> LegacyHash:
+    for prefix, read in _READERS:
+        if text.startswith(prefix):
+            return read(text)
+    if re.fullmatch(r"[0-9A-Fa-f]+", text):
+        return plain_digests.read_bare_digest(text)
+    if re.fullmatch(r"A[A-Q][A-Za-z0-9+/]+={0,2}", text):
+        return derived_keys.read_aspnet_identity(text)
+    if re.fullmatch(r"[0-9A-Fa-f]{32,128}:.*", text):
+        raise UnknownLegacyHash(
+            "digest", "does not say how salt and password were joined; write md5(password.salt): or the like before it"
+        )
+    raise UnknownLegacyHash("hash", "is in no known format")
+
+
+def _parse_wrapped(text: str) -> WrappedHash:
+    blank, _, outer = text.removeprefix(_WRAPPED).rpartition("$$")
+    outer = f"${outer}"
+    parts = re.fullmatch(r"\$bcrypt-sha256\$v=2,t=2b,r=([0-9]{1,2})\$[./A-Za-z0-9]{22}\$[./A-Za-z0-9]{31}", outer)
+    if parts is None or not bcrypt_sha256.CHEAPEST_COST <= int(parts[1]) <= bcrypt_sha256.HIGHEST_COST:
+        raise MalformedLegacyHash("wrapped", "does not end in a hash of today's format")
+    inner = _parse_bare(blank)
+    return WrappedHash(
+        format=f"wrapped {inner.format}",
+        rounds=inner.rounds + (1 << int(parts[1])),
+        spell=inner.spell,
+        inner=inner,
+        outer=outer,
+    )

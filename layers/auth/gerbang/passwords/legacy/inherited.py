@@ -1,0 +1,146 @@
+"""What an inherited hash is once it has been read, and why one may be refused.
+
+Invariant: a hash that could be read may be computed. Whatever would cost a sign-in more time or memory than
+`MOST_ROUNDS` and `MOST_MEMORY_BYTES` allow is refused while reading, so nothing stored can be a CPU bomb (ASVS 15.1.3).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from math import ceil
+from typing import Final, override
+from unicodedata import normalize
+
+from gerbang.core.errors import AuthError
+from gerbang.passwords import bcrypt_sha256
+
+MOST_ROUNDS: Final = 2**14
+"""The most work that one inherited hash may ask for, in rounds of bcrypt: bcrypt of cost 14, some 0.8 s on a full vCPU.
+
+A password that is not in Unicode NFC is tried twice, and a sign-in is to be answered within 5 s (docs/security.md 124).
+"""
+
+MOST_MEMORY_BYTES: Final = 256 * 2**20
+"""The most memory that scrypt or Argon2 may ask for: twice OWASP's scrypt (N=2^17, r=8: 128 MiB), and what a function
+of 1,769 MB can spare."""
+
+FAST_ROUNDS: Final = 2**7
+"""Below this work, some 6 ms on a full vCPU, a hash counts as fast: PBKDF2 below 25,000 rounds, SHA-crypt at its
+default of 5,000, bcrypt below cost 7. OWASP ASVS 5.0, appendix C, allows none of them."""
+
+
+class LegacyHashError(AuthError):
+    """A hash from another system is not taken over. Names the format and the rule, never a part of the hash."""
+
+    def __init__(self, format: str, reason: str) -> None:  # noqa: A002 - the word that the import report uses
+        """Keep *format*, a name such as `phpass`, and *reason*, a clause to follow it in a report for operators."""
+        super().__init__(f"{format}: {reason}")
+        self.format = format
+        self.reason = reason
+
+
+class UnknownLegacyHash(LegacyHashError):
+    """No system that is known here writes hashes like this, or the hash does not say how it was made."""
+
+
+class MalformedLegacyHash(LegacyHashError):
+    """The format is known, but this is not a whole and valid hash of it."""
+
+
+class HostileLegacyHash(LegacyHashError):
+    """A valid hash that would cost more time or memory than a sign-in may."""
+
+
+def as_typed(password: str) -> tuple[str, ...]:
+    """Return the one spelling in which most systems hashed a password: the characters they were sent."""
+    return (password,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """A stored hash that can be compared with a password."""
+
+    format: str
+    """The format's name in reports and logs, such as `django-pbkdf2-sha256`."""
+    rounds: int
+    """How long one comparison takes, in rounds of bcrypt (2^12 of them at cost 12); right within a factor of two."""
+    spell: Callable[[str], tuple[str, ...]] = field(default=as_typed, repr=False)
+    """In which spellings the old system hashed a password."""
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether somebody who steals the table could try passwords against this hash by the thousand."""
+        return self.rounds < FAST_ROUNDS
+
+    def spellings(self, password: str) -> tuple[str, ...]:
+        """Return the texts that may have been hashed, each once: the password as received, then its NFC form.
+
+        Old systems hashed what they were sent; phones send other compositions of one text (docs/security.md C13).
+        """
+        texts = (password, normalize("NFC", password))
+        return tuple(dict.fromkeys(spelling for text in texts for spelling in self.spell(text)))
+
+    def matches(self, password: bytes) -> bool:
+        """Say whether the hash was made from exactly these bytes; compared in constant time.
+
+        Raises:
+            ValueError: the parameters are beyond what this machine's libraries can compute.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyHash(Inherited):
+    """A hash just as the old system wrote it."""
+
+    digest: bytes = field(repr=False)
+    blank: str = field(repr=False)
+    """The hash's text with a digest of nothing in it: the format, its parameters and salt, but no secret."""
+    compute: Callable[[bytes], bytes] = field(repr=False)
+    """Returns the digest of a password."""
+    rests_on_md5: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what a sign-in could not afford.
+
+        Raises:
+            HostileLegacyHash: the work is above `MOST_ROUNDS`.
+        """
+        if self.rounds > MOST_ROUNDS:
+            times = self.rounds / MOST_ROUNDS
+            raise HostileLegacyHash(self.format, f"takes {times:,.1f} times as long to compute as is allowed")
+
+    @property
+    @override
+    def is_weak(self) -> bool:
+        """Whether it is fast, or made of MD5, which ASVS 11.4.1 bans however often it is repeated."""
+        return self.rests_on_md5 or self.rounds < FAST_ROUNDS
+
+    @override
+    def matches(self, password: bytes) -> bool:
+        return compare_digest(self.compute(password), self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrappedHash(Inherited):
+    """A weak hash whose digest was replaced, at import, by today's hash of that digest."""
+
+    inner: LegacyHash = field(repr=False)
+    """How to come from a password to the digest; its own digest is blank."""
+    outer: str = field(repr=False)
+    """The hash of the digest's hexadecimal text, as `gerbang.passwords.bcrypt_sha256` writes it."""
+
+    @override
+    def matches(self, password: bytes) -> bool:
+        return bcrypt_sha256.verify_text(self.outer, self.inner.compute(password).hex())
+
+
+def require_memory(format: str, needed_bytes: int) -> None:  # noqa: A002 - as above
+    """Refuse a hash that would need more memory than a sign-in has.
+
+    Raises:
+        HostileLegacyHash: *needed_bytes* is above `MOST_MEMORY_BYTES`.
+    """
+    if needed_bytes > MOST_MEMORY_BYTES:
+        wanted, most = ceil(needed_bytes / 2**20), MOST_MEMORY_BYTES // 2**20
+        raise HostileLegacyHash(format, f"needs {wanted:,} MiB of memory to compute, {most} MiB are allowed")

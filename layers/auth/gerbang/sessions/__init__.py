@@ -1,0 +1,1 @@
+"""Sessions: refresh-token families, tokens, the keys that sign them and their rotation."""

@@ -1,0 +1,87 @@
+"""Rotation of the master secret, in the four steps that Secrets Manager asks for.
+
+Every step looks first whether the version it is called for has the label that the step needs. So a step may come again
+after its answer was lost, or after the whole rotation was done, and does nothing then; one for a version that nobody is
+rotating to is refused. (docs/decisions/0014-publish-then-sign.md)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gerbang.core.clock import Clock
+from gerbang.core.log import LogEvent
+from gerbang.sessions.keys import Keys
+from gerbang.sessions.tokens import Tokens
+from gerbang.storage.secret_versions import CURRENT, PENDING, SecretVersionHistory
+from gerbang.storage.secrets import SecretVersions
+
+
+class Step(StrEnum):
+    """The steps, as Secrets Manager names them in its events."""
+
+    CREATE = "createSecret"
+    SET = "setSecret"
+    TEST = "testSecret"
+    FINISH = "finishSecret"
+
+
+class InvalidRotation(Exception):
+    """The step is called for a secret or version that is not being rotated, or before the version has its text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """Makes another version of the master secret the current one."""
+
+    history: SecretVersionHistory
+    new_secret: Callable[[], str]
+    tokens_with: Callable[[Keys], Tokens]
+    """Returns what signs and reads the deployment's tokens, with other keys."""
+    log_event: LogEvent
+    now: Clock
+
+    def take(self, step: Step, *, secret_id: str, version_id: str) -> None:
+        """Do one step towards the version *version_id*, which the event calls `ClientRequestToken`.
+
+        Raises:
+            InvalidRotation: the secret is another, or nobody is rotating to that version.
+            DependencyUnavailable: Secrets Manager did not answer; it will ask again.
+        """
+        if secret_id != self.history.secret_id:
+            raise InvalidRotation("another secret")
+        labels = self.history.labels()
+        own = labels.get(version_id, frozenset())
+        if CURRENT in own:
+            return  # done, and asked for again
+        if PENDING not in own:
+            raise InvalidRotation("nobody is rotating to that version")
+        match step:
+            case Step.CREATE:
+                if self.history.pending(version_id) is None:
+                    self.history.add_pending(version_id, self.new_secret())
+            case Step.SET:
+                pass  # there is nobody to tell: the functions look for themselves
+            case Step.TEST:
+                self.tokens_with(Keys(_OnlyVersion(self._text(version_id)), self.now)).warm()
+            case Step.FINISH:
+                self._text(version_id)
+                [current] = [other for other, of_other in labels.items() if CURRENT in of_other]
+                self.history.make_current(version_id, instead_of=current)
+                self.log_event("master_secret_rotated", version_id=version_id)
+
+    def _text(self, version_id: str) -> str:
+        text = self.history.pending(version_id)
+        if text is None:
+            raise InvalidRotation("the version has no text yet")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class _OnlyVersion:
+    """A secret that has one version: the one that is being tried out."""
+
+    text: str = field(repr=False)
+
+    def read(self) -> SecretVersions:
+        return SecretVersions(self.text)

@@ -1,0 +1,99 @@
+"""gerbang.core.concurrency: calls at the same time, of which both have always ended."""
+
+from collections.abc import Callable
+from threading import Barrier, Event
+
+import pytest
+from gerbang.core.concurrency import run_concurrently
+
+
+class FirstFailedError(Exception):
+    pass
+
+
+class SecondFailedError(Exception):
+    pass
+
+
+def failing(failure: Exception) -> Callable[[], int]:
+    def call() -> int:
+        raise failure
+
+    return call
+
+
+def test_both_answers_come_in_their_order() -> None:
+    assert run_concurrently(lambda: 1, lambda: "two") == (1, "two")
+    assert run_concurrently(lambda: None, lambda: None) == (None, None)
+
+
+def test_the_calls_are_made_at_the_same_time() -> None:
+    meeting = Barrier(2)
+
+    assert sorted(run_concurrently(lambda: meeting.wait(5), lambda: meeting.wait(5))) == [0, 1]
+
+
+def test_all_of_many_calls_are_made_at_the_same_time() -> None:
+    meeting = Barrier(7)
+
+    assert sorted(run_concurrently(*[lambda: meeting.wait(5)] * 7)) == list(range(7))
+
+
+def test_answers_of_many_calls_come_in_their_order() -> None:
+    def answering(number: int) -> Callable[[], int]:
+        return lambda: number
+
+    assert run_concurrently(*[answering(number) for number in range(10)]) == tuple(range(10))
+    assert run_concurrently(*[lambda: "one"]) == ("one",)
+    nothing: list[Callable[[], int]] = []
+    assert run_concurrently(*nothing) == ()
+
+
+def test_when_the_first_fails_the_second_has_ended_all_the_same() -> None:
+    first_has_failed, second_has_ended = Event(), Event()
+
+    def first() -> int:
+        first_has_failed.set()
+        raise FirstFailedError
+
+    def second() -> int:
+        first_has_failed.wait(5)
+        second_has_ended.set()
+        return 2
+
+    with pytest.raises(FirstFailedError):
+        run_concurrently(first, second)
+
+    assert second_has_ended.is_set()
+
+
+def test_when_the_second_fails_the_first_has_ended_all_the_same() -> None:
+    ended: list[int] = []
+
+    with pytest.raises(SecondFailedError):
+        run_concurrently(lambda: ended.append(1), failing(SecondFailedError()))
+
+    assert ended == [1]
+
+
+def test_when_both_fail_the_first_ones_failure_comes_out() -> None:
+    with pytest.raises(FirstFailedError):
+        run_concurrently(failing(FirstFailedError()), failing(SecondFailedError()))
+    with pytest.raises(FirstFailedError):
+        run_concurrently(*[lambda: 0, failing(FirstFailedError()), failing(SecondFailedError())])
+
+
+def test_a_failure_comes_out_where_it_can_be_traced_to() -> None:
+    with pytest.raises(SecondFailedError) as caught:
+        run_concurrently(lambda: 1, failing(SecondFailedError()))
+
+    assert any(entry.name == "call" for entry in caught.traceback)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_even_an_interrupt_of_the_second_comes_out(interrupt: type[BaseException]) -> None:
+    def second() -> int:
+        raise interrupt
+
+    with pytest.raises(interrupt):
+        run_concurrently(lambda: 1, second)
