@@ -5,17 +5,19 @@ table keeps only the current generation, so nothing stored can be presented.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.tokens import AccessClaims, RefreshClaims, TokenPair, Tokens
 from gerbang.storage.families import Family, FamilyTable
+from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Store
-from gerbang.storage.users import User, UserTable, from_item
+from gerbang.storage.users import User, UserTable
 
 LONGEST_DEVICE: Final = 200
 """Characters of a User-Agent that are kept."""
@@ -62,6 +64,8 @@ class SignedIn:
     user: User
     tokens: TokenPair = field(repr=False)
     family_id: str
+    role: str | None = None
+    """In the user's default organisation, if the session was asked to read it (`Sessions.read_role`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,8 @@ class Sessions:
     """For how long after a trade the token traded may come back, whoever uses its successor."""
     unconfirmed_grace: timedelta
     """For how long it may come back while nobody uses its successor."""
+    read_role: Callable[[User], str | None] | None = None
+    """Reads the user's role in their default organisation, for the APIs that show it with a session."""
 
     def deadline(self, *, signed_in_at: datetime, at: datetime) -> datetime:
         """Return when a session ends that is used now and not again."""
@@ -127,10 +133,13 @@ class Sessions:
             SignInOvertaken: the account was disabled, or its epoch raised, since it was read.
         """
         signed_in, creation = self.begin(user, client, method)
-        if self.store.commit(creation, self.users.signing_in(user, self.now())):
+        failed, role = self._with_role(
+            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now()))
+        )
+        if failed:
             raise SignInOvertaken(user.user_id)
         self.log_event("signed_in", user_id=user.user_id, session_id=signed_in.family_id, method=method)
-        return signed_in
+        return replace(signed_in, role=role)
 
     def refresh(self, presented: str) -> SignedIn:
         """Trade a refresh token for the next session of its family.
@@ -149,7 +158,9 @@ class Sessions:
         # Signed before the write: failing to sign must not burn the token presented.
         until = self.deadline(signed_in_at=held.signed_in_at, at=now)
         successor = self._signed_in(user, _traded(held, user, nonce=nonce, at=now, until=until), now)
-        family = self.families.advance(held.family_id, held.generation, nonce=nonce, at=now, until=until)
+        family, role = self._with_role(
+            user, lambda: self.families.advance(held.family_id, held.generation, nonce=nonce, at=now, until=until)
+        )
         if family is None or not family.is_open(now) or family.user_id != user.user_id:
             raise SessionEnded(held.family_id, held.user_id)
         if family.epoch != user.epoch:  # outdated; or a change of password carried the family over since we looked
@@ -159,10 +170,10 @@ class Sessions:
         if family.nonce == nonce:  # moved by us, perhaps in a try whose answer the SDK lost
             self._prolong(user, until)
             self.log_event("session_refreshed", user_id=user.user_id, session_id=held.family_id)
-            return successor
+            return replace(successor, role=role)
         if self._forgives(held, family, now):
             self.log_event("refresh_forgiven", user_id=user.user_id, session_id=held.family_id)
-            return self._signed_in(user, family, now)
+            return replace(self._signed_in(user, family, now), role=role)
         self.families.remove(held.family_id)
         raise RefreshTokenReused(held.family_id, held.user_id)
 
@@ -245,7 +256,14 @@ class Sessions:
 
     def _read_both(self, claims: AccessClaims) -> tuple[Family | None, User | None]:
         family, user = self.store.get_all(self.families.key(claims.family_id), self.users.key(claims.user_id))
-        return self.families.read(family), from_item(user)
+        return self.families.read(family), from_item(User, user)
+
+    def _with_role[T](self, user: User, write: Callable[[], T]) -> tuple[T, str | None]:
+        """Do a write and read the user's role at the same time, so that the role costs no round trip of its own."""
+        read_role = self.read_role
+        if read_role is None or user.organization_id is None:
+            return write(), None
+        return run_concurrently(write, lambda: read_role(user))
 
     def _prolong(self, user: User, until: datetime) -> None:
         """Let a guest live as long as its session can be refreshed; people stay anyway."""
