@@ -118,7 +118,6 @@ class Deployment:
             longest=self.choices.longest,
             grace=self.choices.grace,
             unconfirmed_grace=self.choices.unconfirmed_grace,
-            read_role=self.organizations.default_role,
         )
 
     @cached_property

@@ -180,4 +180,6 @@ def test_a_stack_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 
     run = smoke("--stack", "nowhere", "--region", REGION)
 
-    assert run == Run(NOT_WALKED, "", f"There is no stack nowhere in {REGION}, in the account of these credentials.\n")
+    assert run == Run(
+        NOT_WALKED, "", f"Stack nowhere does not exist in {REGION}, in the account of these credentials.\n"
+    )
