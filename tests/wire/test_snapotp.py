@@ -305,7 +305,7 @@ class TestGoogle:
 
         assert answer.status == 401
         assert answer.json == snapotp_refusal("An id_token, or the secret API key, is required")
-        assert world.item("Users", pk=f"EMAIL#{email}") is None
+        assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
 
     @pytest.mark.parametrize(
         "claims",
@@ -347,7 +347,12 @@ class TestGoogle:
         email = world.email()
         token = world.google_token(email=email)
         world.client.post("/api/auth/google", {"id_token": token})
-        world.set("Users", {"pk": f"USER#{world.account_of(email)['user_id']}"}, disabled_at=int(time.time()), epoch=9)
+        world.set(
+            "Users",
+            {"pk": f"USER#{world.account_of(email)['user_id']}", "sk": "ACCOUNT"},
+            disabled_at=int(time.time()),
+            epoch=9,
+        )
 
         answer = world.client.post("/api/auth/google", {"id_token": token})
 
@@ -548,7 +553,7 @@ class TestMe:
 
     def test_what_an_operator_changes_is_seen_at_once(self, world: World) -> None:
         person = world.register_by_username()
-        world.set("Users", {"pk": f"USER#{person.user_id}"}, role_id=1, credit_balance=5000)
+        world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=1, credit_balance=5000)
 
         answer = world.me(person.access_token)
 
