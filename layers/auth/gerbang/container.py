@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gerbang.storage.codes import CodeTable
     from gerbang.storage.dynamodb import DynamoStore
     from gerbang.storage.families import FamilyTable
+    from gerbang.storage.organizations import OrganizationTable
     from gerbang.storage.resets import ResetTable
     from gerbang.storage.users import UserTable
 
@@ -77,7 +78,7 @@ def refreshing_with_role() -> "Sessions":
     """Return what refreshes sessions and reads the role of a member, which BotLaunch shows."""
     chosen = settings()
     _warm_accounts(chosen, connections=2)
-    return replace(_sessions(chosen), read_role=_organizations(chosen).default_role)
+    return replace(_sessions(chosen), read_role=_organization_table(chosen).default_role)
 
 
 def organizations() -> "Organizations":
@@ -107,7 +108,7 @@ def password_sign_in() -> "PasswordSignIn":
 def password_sign_in_with_role() -> "PasswordSignIn":
     """Return what signs people in by a password and reads the role of a member, which BotLaunch shows."""
     sign_in = password_sign_in()
-    return replace(sign_in, sessions=replace(sign_in.sessions, read_role=_organizations(settings()).default_role))
+    return replace(sign_in, sessions=replace(sign_in.sessions, read_role=_organization_table(settings()).default_role))
 
 
 def registration() -> "Registration":
@@ -403,9 +404,14 @@ def _tokens(chosen: Settings, keys: "Keys") -> "Tokens":
 
 def _organizations(chosen: Settings) -> "Organizations":
     from gerbang.accounts.organizations import Organizations
+
+    return Organizations(_organization_table(chosen), new_id)
+
+
+def _organization_table(chosen: Settings) -> "OrganizationTable":
     from gerbang.storage.organizations import OrganizationTable
 
-    return Organizations(OrganizationTable(_store(), chosen.organizations_table), new_id)
+    return OrganizationTable(_store(), chosen.organizations_table)
 
 
 def _passwords(chosen: Settings) -> "Passwords":
