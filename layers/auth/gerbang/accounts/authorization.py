@@ -20,33 +20,38 @@ class Caller:
     """Whether the person verified their address: without it, an address is what somebody typed."""
     session_id: str
     organization_id: str
+    """Empty if the caller named none."""
     role: str
+    """The caller's role in the organization; empty if they named none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """Compares a request with what stands in the tables at this moment."""
+    """Checks a request's token and organization against the tables."""
 
     sessions: Sessions
     organizations: Organizations
 
-    def authorize(self, access_token: str, organization_id: str) -> Caller:
-        """Return who calls, and as what, in the organisation they named. Two round trips at most.
+    def authorize(self, access_token: str, organization_id: str | None) -> Caller:
+        """Return the caller, with their role in the organization if they named one. Two round trips at most.
 
         Raises:
-            InvalidToken, TokenExpired, SessionEnded: the token is worth nothing (any more).
-            NotAMember: they do not belong to that organisation.
+            InvalidToken, TokenExpired, SessionEnded: the token is not good (any more).
+            NotAMember: the caller does not belong to that organization.
         """
         claims = self.sessions.read(access_token)
-        standing, membership = run_concurrently(
-            lambda: self.sessions.authenticate_claims(claims),
-            lambda: self.organizations.membership(organization_id, claims.user_id),
-        )
+        if not organization_id:
+            active, membership = self.sessions.authenticate_claims(claims), None
+        else:
+            active, membership = run_concurrently(
+                lambda: self.sessions.authenticate_claims(claims),
+                lambda: self.organizations.membership(organization_id, claims.user_id),
+            )
         return Caller(
-            subject=standing.user.user_id,
-            user_id=botlaunch_id(standing.user.user_id),
-            email_verified=standing.user.email_verified_at is not None,
+            subject=active.user.user_id,
+            user_id=botlaunch_id(active.user.user_id),
+            email_verified=active.user.email_verified_at is not None,
             session_id=claims.family_id,
-            organization_id=membership.organization_id,
-            role=membership.role,
+            organization_id="" if membership is None else membership.organization_id,
+            role="" if membership is None else membership.role,
         )

@@ -111,6 +111,8 @@ class IdTokenFlaw(StrEnum):
 class InvalidIdToken(AuthError):
     """The text is not an ID token that Google issued to one of our clients, just now, about a verified address."""
 
+    code = "invalid_id_token"
+
     def __init__(self, flaw: IdTokenFlaw) -> None:
         """Take what was wrong; nothing of the token's text is kept."""
         super().__init__(flaw.value)

@@ -22,6 +22,8 @@ _NO_ACCOUNT: Final = "nobody"
 class InvalidCredentials(AuthError):
     """There is no such account, or the password is not its, or it is disabled: nobody is told which."""
 
+    code = "invalid_credentials"
+
     def __init__(self, user_id: str | None) -> None:
         """Keep whose account was tried, for the log; None where there is none."""
         super().__init__(user_id or "unknown")
@@ -30,6 +32,8 @@ class InvalidCredentials(AuthError):
 
 class EmailNotVerified(AuthError):
     """The password is right, and the deployment lets nobody in before their address is verified."""
+
+    code = "email_not_confirmed"
 
     def __init__(self, user_id: str) -> None:
         """Keep whose, for the log."""

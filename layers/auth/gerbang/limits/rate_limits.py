@@ -44,6 +44,8 @@ class SignInLimits:
 class TooManyAttempts(AuthError):
     """A limit is reached. Its name and the time until it ends are for the log and for `Retry-After`."""
 
+    code = "over_request_rate_limit"
+
     def __init__(self, limit: str, retry_after: timedelta) -> None:
         """Keep which limit it was and how long to wait."""
         super().__init__(limit)

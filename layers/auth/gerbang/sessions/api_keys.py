@@ -16,6 +16,8 @@ FRESH_FOR: Final = timedelta(minutes=5)
 class InvalidApiKey(AuthError):
     """There is no `apikey`, or it is not one of this deployment's."""
 
+    code = "invalid_api_key"
+
 
 class KeyKind(Enum):
     """Whom an API key speaks for."""

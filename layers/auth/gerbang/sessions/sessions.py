@@ -28,6 +28,8 @@ and who seems to lose each of them is two. (docs/decisions/0018-late-returns-in-
 class SessionEnded(AuthError):
     """The family is unknown, signed out or past its lifetime, or its user is gone or disabled."""
 
+    code = "session_not_found"
+
     def __init__(self, family_id: str, user_id: str) -> None:
         """Keep which family it was, and whose, for the log."""
         super().__init__(family_id)
@@ -38,13 +40,19 @@ class SessionEnded(AuthError):
 class RefreshTokenReused(SessionEnded):
     """A token already traded came back although its successor is in use, or too often: a thief. Its family is gone."""
 
+    code = "refresh_token_reused"
+
 
 class SignInOvertaken(AuthError):
     """While the session was being opened, the account was disabled or its password reset: what was shown is void."""
 
+    code = "account_changed"
+
 
 class NotAPerson(AuthError):
     """A guest asked for what needs a registered account."""
+
+    code = "registered_account_required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

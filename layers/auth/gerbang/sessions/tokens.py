@@ -52,9 +52,13 @@ class TokenUse(StrEnum):
 class InvalidToken(AuthError):
     """The token is not ours, is for something else, or was damaged."""
 
+    code = "bad_jwt"
+
 
 class TokenExpired(AuthError):
     """The access token was good and its time is over: the client should refresh."""
+
+    code = "token_expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,11 @@
-"""Who is calling, read from a request."""
+"""The client's address, as limits count it and sessions remember it."""
 
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
-from gerbang.http.edge import Request
-from gerbang.sessions.sessions import Client
 
 _MAPPED_IPV4: Final = bytes(10) + b"\xff\xff"
 """How an IPv6 address begins that is an IPv4 address, `::ffff:192.0.2.1` (RFC 4291, section 2.5.5.2)."""
-
-
-def client_of(request: Request) -> Client:
-    """Return the client as the limits count it and the session remembers it."""
-    return Client(address=network_of(request.source_ip), device=request.user_agent)
 
 
 def network_of(address: str) -> str:
