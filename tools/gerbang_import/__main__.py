@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from gerbang.container import new_id, new_number
-from gerbang.core.clock import system_clock
+from gerbang.container import Container
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.passwords import bcrypt_sha256
 from gerbang.storage.dynamodb import DynamoStore
@@ -56,9 +55,10 @@ def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
     except (BotoCoreError, ClientError, DependencyUnavailable) as error:
         print(f"The table {options.table} cannot be read: {error}", file=sys.stderr)
         return NOT_DONE
+    container = Container(os.environ)
     importer = Importer(
-        drafter=Drafter(now=system_clock, new_id=new_id, new_number=new_number),
-        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=new_number),
+        drafter=Drafter(now=container.now, new_id=container.new_id, new_number=container.new_number),
+        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=container.new_number),
         workers=options.workers,
     )
     count, lines = Count(), Lines(stream)

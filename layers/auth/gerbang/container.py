@@ -4,7 +4,7 @@ Real by default; a test or a tool replaces any part in the constructor call. Not
 nonces), so that environments restored from one snapshot do not share it (security.md 157).
 
 What a service is made of is imported where it is made: a function loads what its own endpoint needs. Importing
-everything at the top makes a start take 1.35 times as long (docs/performance-tried.md).
+everything at the top makes a start take 1.1 to 1.2 times as long (docs/performance-tried.md).
 """
 # ruff: noqa: PLC0415
 
