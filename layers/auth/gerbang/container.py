@@ -21,9 +21,9 @@ from gerbang.settings import MailerSettings, Settings
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.accounts.google import GoogleVerifier
     from gerbang.accounts.google_sign_in import GoogleSignIn
     from gerbang.accounts.guests import Guests
+    from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange, PasswordReset
     from gerbang.accounts.registration import Registration
@@ -177,16 +177,16 @@ def guests() -> "Guests":
     )
 
 
-def google_verifier() -> "GoogleVerifier":
-    """Return what reads Google's ID tokens."""
-    import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport] - first, with cryptography: Google has RSA
-
-    from gerbang.accounts.google import GoogleVerifier, KeyEndpoint
+def google_verifier() -> "IdTokenVerifier":
+    """Return what verifies Google's ID tokens."""
+    # First of all that imports PyJWT: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
+    from gerbang.accounts.oidc import IdTokenVerifier
+    from gerbang.accounts.oidc_provider import KeyEndpoint, google
     from gerbang.storage.clients import trust
 
     chosen = settings()
-    endpoint = KeyEndpoint(url=chosen.google_certs_url, trust=trust)
-    made = GoogleVerifier(client_ids=chosen.google_client_ids, now=system_clock, fetch=endpoint)
+    provider = google(client_ids=chosen.google_client_ids, jwks_url=chosen.google_certs_url)
+    made = IdTokenVerifier(provider, fetch=KeyEndpoint(provider=provider, trust=trust), now=system_clock)
     init.preload(made.warm)
     return made
 

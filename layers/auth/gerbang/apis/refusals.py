@@ -136,7 +136,7 @@ WORDINGS: Final[Mapping[str, Wording]] = MappingProxyType(
             "otp_expired",
             "reset_refused",
         ),
-        "gerbang.accounts.google.InvalidIdToken": _unauthorized(
+        "gerbang.accounts.oidc.InvalidIdToken": _unauthorized(
             "The Google credential is not valid", "bad_jwt", "google_refused"
         ),
         "gerbang.accounts.google_sign_in.LinkedToAnother": Wording(

@@ -14,8 +14,8 @@ from gerbang.storage.users import Name as UniqueName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gerbang.accounts.google import GoogleIdentity, GoogleVerifier
     from gerbang.accounts.google_sign_in import VerifiedIdentity
+    from gerbang.accounts.oidc import IdTokenVerifier, ProviderIdentity
     from gerbang.accounts.registration import NewAccount, Registered
     from gerbang.accounts.sign_in import Credentials
     from gerbang.passwords.policy import Requirement
@@ -162,7 +162,7 @@ def refreshed(session: "SignedIn") -> edge.Response:
     return signed_in(session)
 
 
-def google_identity(request: edge.Request, verifier: "GoogleVerifier", api_keys: "ApiKeys") -> "VerifiedIdentity":
+def google_identity(request: edge.Request, verifier: "IdTokenVerifier", api_keys: "ApiKeys") -> "VerifiedIdentity":
     """Return the Google identity that a request proves: by Google's signature, or by the deployment's secret key.
 
     Raises:
@@ -180,7 +180,7 @@ def google_identity(request: edge.Request, verifier: "GoogleVerifier", api_keys:
     return _as_vouched_for(body)
 
 
-def _as_signed(verified: "GoogleIdentity", body: GoogleRequest) -> "VerifiedIdentity":
+def _as_signed(verified: "ProviderIdentity", body: GoogleRequest) -> "VerifiedIdentity":
     """Return the identity that Google signed, if the fields beside it say nothing else."""
     from gerbang.accounts.google_sign_in import VerifiedIdentity
 
