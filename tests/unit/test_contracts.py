@@ -7,8 +7,8 @@ from typing import Any, override
 
 import pytest
 from gerbang.accounts.authorization import Authorizer
-from gerbang.accounts.google import GoogleIdentity, GoogleVerifier
 from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.oidc import IdTokenVerifier, ProviderIdentity
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.accounts.registration import EmailTaken, Registered
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -429,17 +429,18 @@ def test_an_unknown_path_is_answered_in_the_contract_it_lies_under(path: str, co
 # Google's name for somebody: nobody checked it before, and it has to be one that we would have taken
 
 
-class Vouching(GoogleVerifier):
+class Vouching(IdTokenVerifier):
     """Takes any token for one about Ada, under the name that a test wants."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     @override
-    def verify(self, id_token: str, *, nonce: str | None = None) -> GoogleIdentity:
-        return GoogleIdentity(
+    def verify(self, id_token: str, *, nonce: str | None = None) -> ProviderIdentity:
+        return ProviderIdentity(
             subject="1234",
             email="ada@example.com",
+            email_verified=True,
             name=self._name,
         )
 

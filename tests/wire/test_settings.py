@@ -143,7 +143,7 @@ def test_an_account_starts_with_the_credit_that_was_chosen(world: World) -> None
 
 
 @pytest.mark.parametrize(("audience", "status"), [("one.apps.example", 200), ("two.apps.example", 200), ("x", 401)])
-def test_google_is_believed_for_the_apps_that_were_chosen(world: World, audience: str, status: int) -> None:
+def test_google_tokens_are_accepted_for_the_configured_apps(world: World, audience: str, status: int) -> None:
     token = world.google_token(email=world.email(), claims={"aud": audience, "azp": audience})
 
     assert world.client.post("/api/auth/google", {"id_token": token}).status == status

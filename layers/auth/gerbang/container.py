@@ -25,9 +25,9 @@ from gerbang.settings import Settings
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.accounts.google import GoogleVerifier
     from gerbang.accounts.google_sign_in import GoogleSignIn
     from gerbang.accounts.guests import Guests
+    from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange, PasswordReset
     from gerbang.accounts.registration import Registration
@@ -357,15 +357,15 @@ class Container:
         )
 
     @cached_property
-    def google_verifier(self) -> "GoogleVerifier":
+    def google_verifier(self) -> "IdTokenVerifier":
         """Verifies Google's ID tokens."""
-        import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport] - first, with cryptography: Google has RSA
-
-        from gerbang.accounts.google import GoogleVerifier, KeyEndpoint
+        # First of all that imports PyJWT: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
+        from gerbang.accounts.oidc import IdTokenVerifier
+        from gerbang.accounts.oidc_provider import KeyEndpoint, google
         from gerbang.storage.clients import trust
 
-        endpoint = KeyEndpoint(url=self.settings.google_certs_url, trust=trust)
-        made = GoogleVerifier(client_ids=self.settings.google_client_ids, now=self.now, fetch=endpoint)
+        provider = google(client_ids=self.settings.google_client_ids, jwks_url=self.settings.google_certs_url)
+        made = IdTokenVerifier(provider, fetch=KeyEndpoint(provider=provider, trust=trust), now=self.now)
         init.preload(made.warm)
         return made
 

@@ -1,7 +1,7 @@
 """POST /api/auth/google: sign in with Google."""
 
-from gerbang.accounts.google import InvalidIdToken
 from gerbang.accounts.google_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.oidc import InvalidIdToken
 from gerbang.apis import snapotp
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest

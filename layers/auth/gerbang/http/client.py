@@ -1,25 +1,19 @@
 """The client's address, as limits count it and sessions remember it."""
 
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import Final
-
-
-_MAPPED_IPV4: Final = bytes(10) + b"\xff\xff"
-"""How an IPv6 address begins that is an IPv4 address, `::ffff:192.0.2.1` (RFC 4291, section 2.5.5.2)."""
+from ipaddress import IPv4Address, ip_address, ip_network
 
 
 def network_of(address: str) -> str:
-    """Return what of an address tells clients apart: all of IPv4, the first 64 bits of IPv6.
+    """Return what an address is counted by: an IPv4 address as it is, an IPv6 address by its first 64 bits.
 
-    Whoever has one IPv6 address has 2^64 of them (RFC 6177): counting single ones would count nothing. IPv4 written as
-    IPv6 is IPv4: else everybody behind such a socket would be one client.
+    A client with one IPv6 address has 2^64 of them (RFC 6177), so a limit on single ones would limit nothing. IPv4
+    written as IPv6, `::ffff:192.0.2.1`, is IPv4 (RFC 4291, section 2.5.5.2), or all such clients would share one limit.
+    Text that is no address is returned as it is.
     """
-    if ":" not in address:
-        return address
     try:
-        octets = inet_pton(AF_INET6, address)
-    except OSError:  # no address at all: counted as it is
+        parsed = ip_address(address)
+    except ValueError:
         return address
-    if octets.startswith(_MAPPED_IPV4):
-        return inet_ntop(AF_INET, octets.removeprefix(_MAPPED_IPV4))
-    return f"{inet_ntop(AF_INET6, octets[:8] + bytes(8))}/64"
+    if isinstance(parsed, IPv4Address):
+        return address
+    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))

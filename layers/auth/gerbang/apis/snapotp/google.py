@@ -10,7 +10,7 @@ from gerbang.http.request import InvalidFields
 from gerbang.sessions.api_keys import InvalidApiKey, KeyKind
 
 if TYPE_CHECKING:
-    from gerbang.accounts.google import GoogleIdentity
+    from gerbang.accounts.oidc import ProviderIdentity
     from gerbang.apis.snapotp.requests import GoogleRequest
     from gerbang.sessions.api_keys import ApiKeys
 
@@ -27,7 +27,7 @@ class IdentityMismatch(AuthError):
     code = "identity_mismatch"
 
 
-def signed_identity(verified: "GoogleIdentity", body: "GoogleRequest") -> VerifiedIdentity:
+def signed_identity(verified: "ProviderIdentity", body: "GoogleRequest") -> VerifiedIdentity:
     """Return the identity that Google signed.
 
     Raises:
