@@ -14,7 +14,7 @@ from gerbang.storage.store import Key
 from tests.deploy.stacks import template
 
 ROUND_TRIPS: Final = 3
-"""One after the other: as many as a sign-in makes (design.md, "Budgets")."""
+"""One after the other: as many as a sign-in makes (`BUDGETS` of gerbang_bench.reports)."""
 
 HASH_SECONDS: Final = 2.0
 """For a hash of the highest cost there is, and all else that is computed."""

@@ -89,7 +89,7 @@ def request(
 INVALID = InvalidFields((FieldError("email", "Field required"), FieldError("name", "String too long")))
 
 
-# Sessions, as contracts.md prints them
+# Sessions, as the clients' documentation prints them
 
 
 def test_botlaunchs_session() -> None:
@@ -398,7 +398,7 @@ MEMBERS = [
 def test_a_member_that_belongs_elsewhere_does_not_choose_the_contract(
     path: str, contract: Any, member: str, value: object
 ) -> None:
-    """A field that a path does not know is ignored (contracts.md), so it changes nobody's envelope."""
+    """A field that a path does not know is ignored, so it changes nobody's envelope."""
     spoken = request({member: value, **BODIES[path, contract]}, path=path)
 
     assert by_body.contract_of(spoken) is contract

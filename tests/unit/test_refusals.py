@@ -101,7 +101,7 @@ def test_a_refusal_is_never_our_fault_and_has_words_for_every_contract() -> None
 
 
 def test_statuses_are_the_contracts() -> None:
-    """contracts.md, the table of errors."""
+    """The clients' documentation, the tables of errors."""
     expected = {
         "gerbang.accounts.sign_in.InvalidCredentials": (400, "Invalid Credentials"),
         "gerbang.http.edge.InvalidFields": (400, "Validation Error"),
@@ -180,7 +180,7 @@ def test_the_right_header_goes_with_each_status() -> None:
     ids=str,
 )
 def test_whoever_has_tried_too_often_is_told_how_many_whole_seconds_to_wait(wait: timedelta, header: str) -> None:
-    """Security.md 25; contracts.md."""
+    """Security.md 25."""
     assert problem_of(TooManyAttempts("address", wait), REQUEST).headers == {"retry-after": header}
 
 
