@@ -320,7 +320,9 @@ def test_concurrency_and_tracing_are_as_asked_for(chosen: Stack, name: str) -> N
 
 def test_functions_may_write_traces_only_if_they_are_traced(stack: Stack, chosen: Stack) -> None:
     def policies(one: Stack) -> list[str]:
-        return [str(arn) for arn in one.template["Resources"]["ApiLoginFunctionRole"]["Properties"]["ManagedPolicyArns"]]
+        return [
+            str(arn) for arn in one.template["Resources"]["ApiLoginFunctionRole"]["Properties"]["ManagedPolicyArns"]
+        ]
 
     assert [arn for arn in policies(stack) if "xray" in arn.lower()] == []
     assert len([arn for arn in policies(chosen) if "xray" in arn.lower()]) == 1
