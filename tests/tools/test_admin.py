@@ -297,10 +297,10 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
+@pytest.mark.covers("F45")
 def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
     admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F45."""
     table = deployment.organizations.table
     membership = table.membership_deletion(str(alice.organization_id), deployment.register(BOB).user_id).key
     deployment.store.write(Put(membership, {"since": 0}))

@@ -136,10 +136,11 @@ def test_an_imported_user_signs_in_with_the_old_password_and_gets_todays_hash(
     assert migrated.migrated_at == deployment.clock()
 
 
+@pytest.mark.covers("116")
 def test_users_of_every_known_format_come_over_and_sign_in_once_with_the_old_hash(
     deployment_in_memory: Deployment, tmp_path: Path
 ) -> None:
-    """security.md 116, by way of the file, the table and the sign-in; each answer made by the system it names."""
+    """By way of the file, the table and the sign-in; each answer made by the system it names."""
     answers = [json.loads(line) for line in KNOWN_ANSWERS.read_text("utf-8").splitlines()]
     passwords = {known["format"]: known["password"] for known in reversed(answers)}
     hashes = {known["format"]: known["hash"] for known in reversed(answers)}
@@ -197,8 +198,9 @@ def test_a_date_of_birth_in_the_future_becomes_today(import_in_memory: Import, c
     assert import_in_memory.find("a@example.com").created_at == clock()
 
 
+@pytest.mark.covers("117")
 def test_a_weak_hash_is_wrapped_and_a_strong_one_kept(import_in_memory: Import) -> None:
-    """security.md 117: no fast hash lies in the table."""
+    """No fast hash lies in the table."""
     outcome = import_in_memory(table_of(("weak@example.com", MD5), ("strong@example.com", STRONG)))
 
     weak, strong = (import_in_memory.find(f"{name}@example.com").password_hash for name in ("weak", "strong"))
@@ -230,6 +232,7 @@ def test_csv_and_json_lines_are_told_apart(import_in_memory: Import, text: str) 
 # --- nobody is changed: F39
 
 
+@pytest.mark.covers("F39")
 def test_importing_twice_changes_nothing(run_import: Import) -> None:
     text = table_of(*((f"user{number}@example.com", STRONG) for number in range(BATCH + 3)))
 
@@ -242,6 +245,7 @@ def test_importing_twice_changes_nothing(run_import: Import) -> None:
     assert run_import.find("user0@example.com") == before
 
 
+@pytest.mark.covers("F39")
 def test_a_password_set_since_is_not_overwritten(run_import: Import, deployment: Deployment) -> None:
     text = table_of(("old@example.com", BCRYPT))
     run_import(text)

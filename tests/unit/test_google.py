@@ -196,6 +196,7 @@ class TestIdentity:
 class TestSignature:
     """security.md 105: the signature, by Google's keys, RS256 only (RFC 8725, section 3.1)."""
 
+    @pytest.mark.covers("105")
     def test_another_key_of_the_same_name_signs_nothing(self, verifier: GoogleVerifier) -> None:
         assert flaw_of(verifier, signed(by="mallory")) is IdTokenFlaw.SIGNATURE
 
@@ -211,6 +212,7 @@ class TestSignature:
 
         assert flaw_of(verifier, token) is IdTokenFlaw.SIGNATURE
 
+    @pytest.mark.covers("105")
     @pytest.mark.parametrize(
         "algorithm", ["none", "None", "NONE", "nOnE", "", None, "null", ["RS256"], 0, "rs256"], ids=repr
     )
@@ -236,14 +238,16 @@ class TestSignature:
             mac = hmac.digest(secret, text.encode(), "sha256")
             assert flaw_of(verifier, f"{text}.{base64url(mac)}") is IdTokenFlaw.ALGORITHM
 
+    @pytest.mark.covers("105")
     @pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256", "ES256", "EdDSA", "HS512"])
     def test_other_algorithms_are_refused_even_when_the_signature_is_sound(
         self, verifier: GoogleVerifier, algorithm: str
     ) -> None:
         assert flaw_of(verifier, signed(alg=algorithm)) is IdTokenFlaw.ALGORITHM
 
+    @pytest.mark.covers("110")
     def test_a_key_that_a_header_brings_or_points_at_is_never_looked_at(self, verifier: GoogleVerifier) -> None:
-        """security.md 110 (RFC 8725, section 3.10): no connection arrives where `jku` and `x5u` point."""
+        """RFC 8725, section 3.10: no connection arrives where `jku` and `x5u` point."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/keys"
             brought: Claims = {"jku": url, "x5u": url, "jwk": jwk(owner="mallory"), "x5c": ["AA=="]}
@@ -281,8 +285,9 @@ class TestSignature:
         assert flaw_of(verifier, text) is IdTokenFlaw.MALFORMED
         assert google.times_asked == 0
 
+    @pytest.mark.covers("74")
     def test_one_token_has_one_spelling(self, verifier: GoogleVerifier) -> None:
-        """security.md 74: PyJWT takes a token with `=` appended for the same."""
+        """PyJWT takes a token with `=` appended for the same."""
         token = signed()
 
         for other in (f"{token}=", f"{token}==", f" {token}", f"{token} "):
@@ -314,6 +319,7 @@ class TestPurpose:
     def test_google_spells_itself_in_two_ways(self, verifier: GoogleVerifier, issuer: str) -> None:
         assert verifier.verify(token_with(iss=issuer)).subject
 
+    @pytest.mark.covers("106")
     @pytest.mark.parametrize(
         "issuer",
         [
@@ -331,6 +337,7 @@ class TestPurpose:
     def test_nobody_else_is_google(self, verifier: GoogleVerifier, issuer: object) -> None:
         assert flaw_of(verifier, token_with(iss=issuer)) is IdTokenFlaw.ISSUER
 
+    @pytest.mark.covers("106")
     @pytest.mark.parametrize("audience", [SOMEBODY_ELSES, "", None, 7, [WEB], [WEB, SOMEBODY_ELSES], {WEB: 1}])
     def test_tokens_for_others_are_refused_and_so_are_lists(self, verifier: GoogleVerifier, audience: object) -> None:
         assert flaw_of(verifier, token_with(aud=audience)) is IdTokenFlaw.AUDIENCE
@@ -367,6 +374,7 @@ class TestPurpose:
 
 
 class TestTime:
+    @pytest.mark.covers("106")
     def test_a_token_lives_until_its_exp_and_no_second_longer(self, verifier: GoogleVerifier, clock: FakeClock) -> None:
         token = signed()
         clock.advance(timedelta(seconds=3594))
@@ -376,9 +384,10 @@ class TestTime:
 
         assert flaw_of(verifier, token) is IdTokenFlaw.EXPIRED
 
+    @pytest.mark.covers("F20")
     @pytest.mark.parametrize("name", ["iat", "nbf"])
     def test_googles_clock_may_be_a_minute_ahead_of_ours(self, verifier: GoogleVerifier, name: str) -> None:
-        """F20; ASVS 9.2.1."""
+        """ASVS 9.2.1."""
         latest = NOON.timestamp() + CLOCK_SKEW.total_seconds()
 
         assert timedelta(minutes=1) >= CLOCK_SKEW
@@ -399,9 +408,10 @@ class TestTime:
 
         assert flaw_of(verifier, signed(payload)) is IdTokenFlaw.MALFORMED
 
+    @pytest.mark.covers("66")
     @pytest.mark.parametrize("name", ["exp", "iat"])
     def test_exp_and_iat_must_be_there(self, verifier: GoogleVerifier, name: str) -> None:
-        """security.md 66: PyJWT on its own takes a token without exp."""
+        """PyJWT on its own takes a token without exp."""
         assert flaw_of(verifier, token_without(name)) is IdTokenFlaw.MALFORMED
 
     def test_fractions_of_a_second_are_instants_too(self, verifier: GoogleVerifier) -> None:
@@ -415,6 +425,7 @@ class TestSubjectAndAddress:
     def test_a_subject_is_up_to_255_ascii_characters(self, verifier: GoogleVerifier, subject: str) -> None:
         assert verifier.verify(token_with(sub=subject)).subject == subject
 
+    @pytest.mark.covers("107")
     @pytest.mark.parametrize("subject", ["", " ", "1" * 256, "é", "1\n2", "\x00", 110169484474386276334, None, ["1"]])
     def test_nothing_else_is_a_subject(self, verifier: GoogleVerifier, subject: object) -> None:
         assert flaw_of(verifier, token_with(sub=subject)) is IdTokenFlaw.SUBJECT
@@ -431,6 +442,7 @@ class TestSubjectAndAddress:
     ) -> None:
         assert verifier.verify(token_with(email_verified=verified)).email == "Ana@Example.com"
 
+    @pytest.mark.covers("108")
     @pytest.mark.parametrize(
         "verified", [False, "false", None, 1, 1.0, "1", "True", "TRUE", "yes", [True], {}], ids=repr
     )
@@ -452,6 +464,7 @@ class TestNonce:
 
         assert verifier.verify(token_with(nonce=hashed), nonce="abc").subject
 
+    @pytest.mark.covers("109")
     @pytest.mark.parametrize("claim", [None, "", "raw nonce", 7, "é", hashlib.sha256(b"raw nonce").hexdigest().upper()])
     def test_a_token_made_for_another_nonce_or_none_is_refused(self, verifier: GoogleVerifier, claim: object) -> None:
         assert flaw_of(verifier, token_with(nonce=claim), nonce="raw nonce") is IdTokenFlaw.NONCE
@@ -505,6 +518,7 @@ class TestKeysHeld:
 
         assert flaw_of(verifier, signed()) is IdTokenFlaw.KEY
 
+    @pytest.mark.covers("F43")
     def test_a_thousand_made_up_keys_cost_one_fetch_a_minute(
         self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
@@ -518,6 +532,7 @@ class TestKeysHeld:
 
         assert google.times_asked == 1 + 5  # in 300 s
 
+    @pytest.mark.covers("F43", "111")
     def test_stale_keys_serve_while_google_is_down_for_a_day(
         self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
@@ -546,6 +561,7 @@ class TestKeysHeld:
 
         assert google.times_asked == 1 + 5  # in 300 s
 
+    @pytest.mark.covers("F43", "111")
     def test_a_key_that_is_not_held_is_not_refused_but_unavailable_while_google_is_down(
         self, verifier: GoogleVerifier, google: Google, clock: FakeClock
     ) -> None:
@@ -614,10 +630,10 @@ class TestKeysHeld:
 
         assert google.times_asked == 1
 
+    @pytest.mark.covers("F23")
     def test_when_fetching_ahead_fails_the_first_sign_in_asks_by_itself(
         self, verifier: GoogleVerifier, google: Google
     ) -> None:
-        """F23."""
         google.is_down = True
         with pytest.raises(GoogleKeysUnavailable):
             verifier.warm()
@@ -893,6 +909,7 @@ class TestKeyEndpoint:
 
         assert paths == ["/"]
 
+    @pytest.mark.covers("110")
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_redirects_are_not_followed(self, status: int) -> None:
         """ASVS 15.3.2."""
@@ -910,6 +927,7 @@ class TestKeyEndpoint:
         with serving((status, {}, key_set(jwk()))) as (host, _), pytest.raises(GoogleKeysUnavailable):
             KeyEndpoint(url=f"http://{host}/")()
 
+    @pytest.mark.covers("110")
     @pytest.mark.parametrize("headers", [{}, {"Content-Length": "100000000"}])
     def test_no_more_than_64_kib_are_read(self, headers: dict[str, str]) -> None:
         body = key_set(jwk()) + b" " * LARGEST_KEY_DOCUMENT_BYTES
@@ -936,6 +954,7 @@ class TestKeyEndpoint:
 
         assert time.monotonic() - started_at < 2
 
+    @pytest.mark.covers("110")
     @pytest.mark.parametrize("bytes_sent", [b"H", b"HTTP/1.1 200 OK\r\nX-Drip: 1\r\n"])
     def test_an_answer_that_drips_in_is_given_up_on_in_time(self, bytes_sent: bytes) -> None:
         with dripping(bytes_sent) as host:
@@ -945,8 +964,9 @@ class TestKeyEndpoint:
 
         assert time.monotonic() - started_at < 2
 
+    @pytest.mark.covers("F29")
     def test_by_default_a_sign_in_waits_seconds_at_most(self) -> None:
-        """F29: 503 within 8 s, whatever hangs; API Gateway itself would give up after 30."""
+        """503 within 8 s, whatever hangs; API Gateway itself would give up after 30."""
         assert KeyEndpoint().patience <= timedelta(seconds=2)
         assert KeyEndpoint().deadline <= timedelta(seconds=4)
 
