@@ -56,8 +56,8 @@ def test_a_secret_that_was_never_rotated_has_one_version(manager: Stubber) -> No
     assert secret(manager).read().previous is None
 
 
+@pytest.mark.covers("F23")
 def test_a_secret_that_does_not_exist_is_unavailable_and_has_no_default(manager: Stubber) -> None:
-    """F23."""
     lacking(manager, "AWSCURRENT")
 
     with pytest.raises(DependencyUnavailable):

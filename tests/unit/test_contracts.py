@@ -89,7 +89,7 @@ def request(
 INVALID = InvalidFields((FieldError("email", "Field required"), FieldError("name", "String too long")))
 
 
-# Sessions, as contracts.md prints them
+# Sessions, as the clients' documentation prints them
 
 
 def test_botlaunchs_session() -> None:
@@ -216,6 +216,7 @@ def test_gotrues_session_is_bare() -> None:
     assert answer.body["user"]["user_metadata"] == {"name": "John Doe"}
 
 
+@pytest.mark.covers("130")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -227,7 +228,7 @@ def test_gotrues_session_is_bare() -> None:
     ids=["botlaunch", "snapotp", "gotrue", "atourin"],
 )
 def test_only_listed_fields_leave(answer: Callable[[SignedIn], edge.Response]) -> None:
-    """Security.md 130: no hash, no counters, no state of the account."""
+    """No hash, no counters, no state of the account."""
     session = replace(SESSION, user=replace(USER, google_subject="google-subject", epoch=3, disabled_at=AT))
 
     shown = repr(answer(session).body)
@@ -326,9 +327,10 @@ def test_every_contract_answers_with_the_status_and_its_header(
     assert "a bug" not in repr(answer.body)
 
 
+@pytest.mark.covers("27")
 @pytest.mark.parametrize("contract", [botlaunch, snapotp, atourin, gotrue])
 def test_unknown_wrong_and_disabled_read_the_same(contract: Any) -> None:
-    """Security.md 27: whatever the refusal's evidence says."""
+    """Whatever the refusal's evidence says."""
     answers = [contract.render(InvalidCredentials(evidence), request()) for evidence in (None, USER_ID, "x")]
 
     assert answers[0] == answers[1] == answers[2]
@@ -398,7 +400,7 @@ MEMBERS = [
 def test_a_member_that_belongs_elsewhere_does_not_choose_the_contract(
     path: str, contract: Any, member: str, value: object
 ) -> None:
-    """A field that a path does not know is ignored (contracts.md), so it changes nobody's envelope."""
+    """A field that a path does not know is ignored, so it changes nobody's envelope."""
     spoken = request({member: value, **BODIES[path, contract]}, path=path)
 
     assert by_body.contract_of(spoken) is contract
@@ -594,11 +596,12 @@ def test_any_other_name_is_taken(name: str) -> None:
     assert new.name == name.strip()
 
 
+@pytest.mark.covers("131")
 @pytest.mark.parametrize(
     "name", ["role", "role_id", "is_admin", "credit_balance", "email_verified_at", "user_id", "epoch"]
 )
 def test_only_listed_fields_enter(name: str) -> None:
-    """Security.md 131: mass assignment."""
+    """Mass assignment."""
     body = {"email": "a@example.com", "password": "x", "name": "A", name: 1}
 
     assert botlaunch.new_account(request(body)) == botlaunch.new_account(
@@ -612,9 +615,9 @@ def test_an_address_that_is_none_is_refused_at_every_door() -> None:
             read(request({"email": "nobody", "password": "x"}))
 
 
+@pytest.mark.covers("90")
 @pytest.mark.parametrize("grant", [None, "password", "authorization_code", "Refresh_Token", ""])
 def test_gotrue_trades_refresh_tokens_and_nothing_else(grant: str | None) -> None:
-    """Security.md 90."""
     query = {} if grant is None else {"grant_type": grant}
 
     with pytest.raises(gotrue.UnsupportedGrant):
@@ -784,6 +787,6 @@ def test_an_authorizer_that_fails_lets_nobody_in(
     assert len(log.notes) == 1
 
 
+@pytest.mark.covers("128")
 def test_an_unknown_organisation_and_anothers_are_one_refusal() -> None:
-    """Security.md 128."""
     assert botlaunch.render(NotAMember("org_1"), request()) == botlaunch.render(NotAMember("malformed"), request())

@@ -57,6 +57,7 @@ def account_of(database: Database, held: SignedIn) -> dict[str, Any]:
 # Who a guest is: security.md 113
 
 
+@pytest.mark.covers("113")
 def test_a_guest_has_an_id_of_its_own_and_no_name(post: MailDeployment, database: Database) -> None:
     first, second = admit(post), admit(post)
 
@@ -68,6 +69,7 @@ def test_a_guest_has_an_id_of_its_own_and_no_name(post: MailDeployment, database
     assert {str(item["pk"]).partition("#")[0] for item in database.items("Users")} == {"USER"}  # no markers
 
 
+@pytest.mark.covers("113")
 def test_the_token_of_a_guest_says_that_it_is_one(post_in_memory: MailDeployment) -> None:
     guest = admit(post_in_memory)
 
@@ -121,7 +123,8 @@ def test_no_refresh_moves_a_guests_end_past_the_longest_session(
     assert account_of(database, guest)["expires_at"] == to_epoch(admitted_at + LIFETIME + timedelta(days=1))
 
 
-def test_a_guest_past_its_end_cannot_refresh_though_its_items_are_still_there(  # F35
+@pytest.mark.covers("F35")
+def test_a_guest_past_its_end_cannot_refresh_though_its_items_are_still_there(
     post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     guest = admit(post)
@@ -163,6 +166,7 @@ def test_a_guest_that_signs_out_is_out(post: MailDeployment) -> None:
 # What a guest may: security.md 115
 
 
+@pytest.mark.covers("115")
 def test_a_guest_opens_nothing_that_needs_a_person(post_in_memory: MailDeployment) -> None:
     guest = admit(post_in_memory)
     token = guest.tokens.access_token
@@ -206,6 +210,7 @@ def test_guests_and_registrations_of_one_client_are_counted_together(post: MailD
     assert post.guests.admit(ABROAD).user.is_anonymous
 
 
+@pytest.mark.covers("34")
 def test_of_forty_guests_at_once_thirty_are_let_in(post: MailDeployment, database: Database) -> None:
     outcomes = at_once([partial(admit, post)] * 40)
 

@@ -77,10 +77,11 @@ def verified(token: str, key_set: dict[str, Any]) -> dict[str, Any]:
     return jwt.decode(token, key, algorithms=["ES256"], audience=AUDIENCE, issuer=ISSUER, options=options)
 
 
+@pytest.mark.covers("F22")
 def test_who_keeps_the_keys_for_ten_minutes_never_meets_an_unknown_one(
     es256: Deployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
-    """F22, at its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
+    """At its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
     user = es256.register()
     elsewhere = replace(es256)
     kept, fetched_at = asked(elsewhere)["body"], clock()

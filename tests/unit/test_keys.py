@@ -123,6 +123,7 @@ def test_the_current_version_signs_and_both_verify(keys: Keys, secret: FakeSecre
     assert keys.find(new.kid) == new
 
 
+@pytest.mark.covers("F22", "78")
 def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     oldest = keys.current()
     secret.rotate("second")
@@ -182,8 +183,9 @@ def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
     assert secret.reads == 7
 
 
+@pytest.mark.covers("F21")
 def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
-    """F21: else a key would be believed for as long as the clock jumped."""
+    """Else a key would be believed for as long as the clock jumped."""
     keys.current()
     clock.advance(-timedelta(hours=1))
 
@@ -200,6 +202,7 @@ def test_environments_that_start_together_read_it_once_each(keys: Keys, secret: 
 # The store of the secret is down: F23
 
 
+@pytest.mark.covers("F23")
 def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys, secret: FakeSecret) -> None:
     secret.become_unreadable()
     for ask in (keys.current, keys.verifying, lambda: keys.find("any")):

@@ -49,8 +49,8 @@ def test_as_many_attempts_are_taken_as_the_limit_says(limits: RateLimits) -> Non
     assert attempts_left(limits, THREE, "subject") == 0
 
 
+@pytest.mark.covers("25")
 def test_the_refusal_says_which_limit_and_for_how_long_to_the_second(limits: RateLimits, clock: FakeClock) -> None:
-    """Security.md 25."""
     attempts_left(limits, THREE, "subject")
     clock.advance(timedelta(seconds=20))
 
@@ -69,8 +69,9 @@ def test_the_window_begins_with_the_first_attempt_and_ends_for_good(limits: Rate
     assert attempts_left(limits, THREE, "subject") == 3
 
 
+@pytest.mark.covers("24")
 def test_refused_attempts_do_not_lengthen_the_window(limits: RateLimits, clock: FakeClock) -> None:
-    """Security.md 24: nobody is locked out for good."""
+    """Nobody is locked out for good."""
     attempts_left(limits, THREE, "subject")
     for _ in range(4):
         clock.advance(timedelta(seconds=14))
@@ -81,10 +82,10 @@ def test_refused_attempts_do_not_lengthen_the_window(limits: RateLimits, clock: 
     limits.take(THREE, "subject")
 
 
+@pytest.mark.covers("F35")
 def test_a_window_that_ttl_has_not_swept_is_over_all_the_same(
     limits: RateLimits, clock: FakeClock, database: Database
 ) -> None:
-    """F35."""
     attempts_left(limits, THREE, "subject")
     clock.advance(timedelta(days=2))
 
@@ -100,8 +101,8 @@ def test_subjects_and_limits_are_counted_apart(limits: RateLimits) -> None:
     assert attempts_left(limits, FIVE, "one") == 5
 
 
+@pytest.mark.covers("F15", "21")
 def test_parallel_attempts_never_exceed_the_limit(limits: RateLimits) -> None:
-    """Security.md 21, F15."""
     outcomes = at_once([lambda: limits.take(FIVE, "subject")] * 50)
 
     assert outcomes.count(None) == 5
@@ -135,8 +136,9 @@ def test_a_window_that_others_have_started_afresh_and_filled_meanwhile_is_full(
     assert attempts_left(limits, THREE, "subject") == 0
 
 
+@pytest.mark.covers("F21")
 def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLimits, clock: FakeClock) -> None:
-    """F21: locked for the window and the jump at most."""
+    """Locked for the window and the jump at most."""
     attempts_left(limits, THREE, "subject")
     clock.advance(-timedelta(hours=1))
 
@@ -147,8 +149,8 @@ def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLi
     limits.take(THREE, "subject")
 
 
+@pytest.mark.covers("F28")
 def test_what_cannot_be_counted_is_not_let_through(deployment: Deployment) -> None:
-    """F28."""
     unreachable = replace(deployment, store=FaultyStore(deployment.store, at=lambda _: True))
 
     with pytest.raises(DependencyUnavailable):
@@ -167,9 +169,10 @@ def test_a_counter_that_others_start_afresh_again_and_again_is_given_up_as_unava
         CounterTable(store, "RateLimits").take("subject", most=3, at=clock(), window=MINUTE, nonce="nonce")
 
 
+@pytest.mark.covers("D18")
 @pytest.mark.parametrize("subject", ["", "a b", "x" * 100_000, "\0", "\ud800", "é#USER"], ids=ascii)
 def test_any_subject_makes_a_short_key(subject: str) -> None:
-    """D18: a key that were too long would be our bug, and a 500."""
+    """A key that were too long would be our bug, and a 500."""
     key = RateLimits.key(THREE, subject)
 
     assert key.isascii()
@@ -285,6 +288,7 @@ def test_an_attempt_is_not_refused_because_of_itself(asked_again: RateLimits, cl
         clock.advance(MINUTE)
 
 
+@pytest.mark.covers("D6")
 def test_an_attempt_is_counted_once(asked_again: RateLimits, limits: RateLimits) -> None:
     asked_again.take(FIVE, "subject")
 
@@ -343,8 +347,9 @@ def test_guesses_at_one_account_from_one_address_are_bounded(guard: SignInGuard)
     assert guesses_left(guard, "alice", "192.0.2.1") == (3, "pair")
 
 
+@pytest.mark.covers("36")
 def test_guesses_from_one_address_at_many_accounts_are_bounded(guard: SignInGuard) -> None:
-    """Security.md 36: spraying."""
+    """Spraying."""
     for number in range(6):
         guard.reserve(f"account {number}", "192.0.2.1")
 
@@ -360,10 +365,11 @@ def test_guesses_at_one_account_from_everywhere_are_bounded(guard: SignInGuard) 
     guard.reserve("bob", "192.0.2.99")
 
 
+@pytest.mark.covers("24")
 def test_an_address_that_has_signed_in_before_is_let_through_when_strangers_have_used_up_the_account(
     guard: SignInGuard,
 ) -> None:
-    """Security.md 24: a stranger cannot lock the owner out."""
+    """A stranger cannot lock the owner out."""
     guard.succeeded(guard.reserve("alice", HOME.address))
     for number in range(4):
         guard.reserve("alice", f"198.51.100.{number}")
@@ -388,8 +394,8 @@ def test_an_address_is_known_to_the_accounts_it_signed_in_to_and_for_ninety_days
     assert guesses_left(guard, "alice", HOME.address) == (0, "account")
 
 
+@pytest.mark.covers("26")
 def test_a_right_password_clears_the_failures_of_its_account_from_its_address(guard: SignInGuard) -> None:
-    """Security.md 26."""
     for _ in range(2):
         for _ in range(2):
             guard.reserve("alice", HOME.address)
@@ -398,8 +404,9 @@ def test_a_right_password_clears_the_failures_of_its_account_from_its_address(gu
     assert guesses_left(guard, "alice", HOME.address) == (2, "address")  # 4 wrong ones stay counted there
 
 
+@pytest.mark.covers("20")
 def test_a_right_password_buys_strangers_no_more_guesses_at_its_account(guard: SignInGuard) -> None:
-    """security.md 20: whoever guesses need not wait until the owner signs in."""
+    """Whoever guesses need not wait until the owner signs in."""
     for number in range(3):
         guard.reserve("alice", f"198.51.100.{number}")
 

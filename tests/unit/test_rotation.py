@@ -349,10 +349,11 @@ def test_tokens_made_before_a_rotation_are_good_until_they_expire(
         assert warm.cold().accepts(session)
 
 
+@pytest.mark.covers("F22")
 def test_nobody_signs_with_a_key_before_everybody_knows_it(
     aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
-    """F22: environments that read the secret at different times, and sign-ins at each, every minute."""
+    """Environments that read the secret at different times, and sign-ins at each, every minute."""
     warm.sign_in_alice()
     clock.advance(FRESH_FOR / 2)
     environments = (warm, warm.cold())
@@ -452,6 +453,7 @@ def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_a
 # --- after a restore (F44) --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.covers("F44")
 def test_what_a_restored_table_brings_back_is_dead_after_two_rotations(
     aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:

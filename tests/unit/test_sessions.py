@@ -133,6 +133,7 @@ def test_signing_in_is_remembered_on_the_account(deployment: Deployment, alice: 
     assert user.last_sign_in_at == clock()
 
 
+@pytest.mark.covers("98")
 def test_every_sign_in_is_a_session_of_its_own(sessions: Sessions, alice: User, first: SignedIn) -> None:
     """ASVS 7.2.4, security.md 98."""
     second = sessions.open(alice, ABROAD, "password")
@@ -142,8 +143,9 @@ def test_every_sign_in_is_a_session_of_its_own(sessions: Sessions, alice: User, 
     assert use(sessions, first).user.user_id == alice.user_id
 
 
+@pytest.mark.covers("98")
 def test_a_session_takes_the_place_of_no_other(deployment: Deployment, alice: User, first: SignedIn) -> None:
-    """security.md 98: were an id drawn twice, the session that has it would not be somebody else's from then on."""
+    """Were an id drawn twice, the session that has it would not be somebody else's from then on."""
     drawing_again = replace(deployment.sessions, new_id=lambda: first.family_id)
 
     with pytest.raises(SignInOvertaken):
@@ -160,10 +162,11 @@ def test_what_a_device_calls_itself_is_cut(deployment: Deployment, alice: User) 
     assert family.device == "x" * LONGEST_DEVICE
 
 
+@pytest.mark.covers("80")
 def test_a_refresh_trades_the_token_for_the_next_one(
     deployment: Deployment, sessions: Sessions, first: SignedIn, log: RecordingLog
 ) -> None:
-    """Security.md 80: each use rotates and spends the token."""
+    """Each use rotates and spends the token."""
     second = trade(sessions, first)
 
     assert second.tokens.refresh_token != first.tokens.refresh_token
@@ -185,17 +188,19 @@ def test_a_session_can_be_refreshed_again_and_again(
     assert generation_of(deployment, first) == 21
 
 
+@pytest.mark.covers("91")
 def test_the_refreshed_session_says_who_the_person_is_now(
     deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
 ) -> None:
-    """Security.md 91: nothing is carried over from the token; it is read from the account."""
+    """Nothing is carried over from the token; it is read from the account."""
     deployment.store.write(Update(deployment.users.key(alice.user_id), {"organization_role": "CLIENT_MEMBER"}))
 
     assert trade(sessions, first).user.organization_role == "CLIENT_MEMBER"
 
 
+@pytest.mark.covers("86")
 def test_nothing_in_the_table_is_a_token(database: Database, sessions: Sessions, first: SignedIn) -> None:
-    """Security.md 86: what is stored cannot be presented."""
+    """What is stored cannot be presented."""
     second = trade(sessions, first)
 
     (item,) = database.items("RefreshTokenFamilies")
@@ -209,6 +214,7 @@ def test_nothing_in_the_table_is_a_token(database: Database, sessions: Sessions,
 # Races: F6, security.md 82
 
 
+@pytest.mark.covers("F6", "80", "82")
 def test_fifty_refreshes_at_once_make_one_lineage_and_leave_the_client_signed_in(
     deployment: Deployment, sessions: Sessions, first: SignedIn
 ) -> None:
@@ -250,6 +256,7 @@ def test_the_same_successor_is_handed_out_byte_for_byte(
 # Forgive until used: docs/decisions/0002-forgive-until-used.md, security.md 83
 
 
+@pytest.mark.covers("83")
 def test_within_the_grace_a_traded_token_is_forgiven_although_its_successor_is_used(
     sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
@@ -260,10 +267,11 @@ def test_within_the_grace_a_traded_token_is_forgiven_although_its_successor_is_u
     assert trade(sessions, first).tokens.refresh_token == second.tokens.refresh_token
 
 
+@pytest.mark.covers("F7", "F8")
 def test_a_lost_answer_can_be_asked_for_again_six_days_later(
     sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
-    """F7, F8: nobody used the successor, so the answer was lost."""
+    """Nobody used the successor, so the answer was lost."""
     lost = trade(sessions, first)
     clock.advance(timedelta(days=6))
 
@@ -274,10 +282,11 @@ def test_a_lost_answer_can_be_asked_for_again_six_days_later(
     assert use(sessions, trade(sessions, again)).family.generation == 3
 
 
+@pytest.mark.covers("F8", "81")
 def test_a_token_replayed_after_its_successor_was_used_ends_the_family(
     deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock, log: RecordingLog
 ) -> None:
-    """F8, security.md 81: the newest tokens die too."""
+    """The newest tokens die too."""
     second = trade(sessions, first)
     use(sessions, second)
     clock.advance(GRACE)
@@ -303,6 +312,7 @@ def test_a_token_whose_successor_was_traded_on_without_being_used_is_not_forgive
     assert_dead(sessions, second, third)
 
 
+@pytest.mark.covers("83")
 def test_a_grandparent_is_forgiven_only_within_the_grace_of_its_own_trade(
     sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
@@ -320,8 +330,9 @@ def test_a_grandparent_is_forgiven_only_within_the_grace_of_its_own_trade(
         trade(sessions, first)
 
 
+@pytest.mark.covers("93")
 def test_what_is_three_steps_behind_is_never_forgiven(sessions: Sessions, first: SignedIn) -> None:
-    """Security.md 93: generations are compared, not seconds; all of this is one instant."""
+    """Generations are compared, not seconds; all of this is one instant."""
     second = trade(sessions, first)
     third = trade(sessions, second)
     fourth = trade(sessions, third)
@@ -333,11 +344,12 @@ def test_what_is_three_steps_behind_is_never_forgiven(sessions: Sessions, first:
     assert_dead(sessions, fourth)
 
 
+@pytest.mark.covers("93")
 @pytest.mark.parametrize("replayed", [0, 1, 2], ids=["first", "second", "third"])
 def test_with_no_grace_three_trades_of_one_second_are_told_apart(
     deployment: Deployment, first: SignedIn, replayed: int
 ) -> None:
-    """Security.md 93 (Keycloak PR 51885)."""
+    """Keycloak PR 51885."""
     strict = with_choices(deployment, Choices(grace=timedelta(0)))
     held = [first]
     for _ in range(3):
@@ -545,6 +557,7 @@ def second_write_of_the_family(held: SignedIn) -> Callable[[Call], bool]:
     return lambda call: of_the_family(held)(call) and next(writes) == 2
 
 
+@pytest.mark.covers("F9", "D6")
 def test_a_write_whose_answer_was_lost_is_not_taken_for_theft(
     deployment: Deployment, first: SignedIn, log: RecordingLog
 ) -> None:
@@ -608,6 +621,7 @@ def test_a_session_that_ends_while_a_late_return_is_recorded_leaves_nothing_behi
 # How long a session lasts: security.md 84, 85
 
 
+@pytest.mark.covers("85")
 def test_a_session_that_is_not_used_ends(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
     clock.advance(Choices().lifetime)
 
@@ -624,6 +638,7 @@ def test_a_session_that_is_used_lasts(sessions: Sessions, first: SignedIn, clock
     assert use(sessions, held).family.generation == 11
 
 
+@pytest.mark.covers("84")
 def test_no_use_moves_the_absolute_end(deployment: Deployment, alice: User, clock: FakeClock) -> None:
     sessions = with_choices(deployment, Choices(longest=timedelta(days=10)))
     held = sessions.open(alice, HOME, "password")
@@ -651,10 +666,11 @@ def test_an_access_token_ends_by_its_own_time(sessions: Sessions, first: SignedI
         use(sessions, first)
 
 
+@pytest.mark.covers("F35")
 def test_a_family_past_its_time_is_refused_although_ttl_has_not_swept_it(
     deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
-    """F35: DynamoDB may delete expired items days late."""
+    """DynamoDB may delete expired items days late."""
     key = deployment.families.key(first.family_id)
     deployment.store.write(Update(key, {"expires_at": to_epoch(clock())}))
 
@@ -662,20 +678,21 @@ def test_a_family_past_its_time_is_refused_although_ttl_has_not_swept_it(
     assert generation_of(deployment, first) == 1
 
 
+@pytest.mark.covers("F36")
 def test_a_family_that_was_swept_early_is_gone_and_not_revived(
     deployment: Deployment, sessions: Sessions, first: SignedIn
 ) -> None:
-    """F36."""
     deployment.store.write(Delete(deployment.families.key(first.family_id)))
 
     assert_dead(sessions, first)
     assert family_of(deployment, first) is None
 
 
+@pytest.mark.covers("F44")
 def test_a_token_from_ahead_of_a_restored_table_is_refused(
     deployment: Deployment, sessions: Sessions, first: SignedIn
 ) -> None:
-    """F44: a backup knows the family as it was some trades ago."""
+    """A backup knows the family as it was some trades ago."""
     backup = deployment.store.get(deployment.families.key(first.family_id))
     assert backup is not None
     second = trade(sessions, first)
@@ -688,6 +705,7 @@ def test_a_token_from_ahead_of_a_restored_table_is_refused(
 # Logout: security.md 96, 97, 94
 
 
+@pytest.mark.covers("96")
 def test_logout_kills_access_and_refresh_at_once(sessions: Sessions, first: SignedIn, log: RecordingLog) -> None:
     second = trade(sessions, first)
 
@@ -697,6 +715,7 @@ def test_logout_kills_access_and_refresh_at_once(sessions: Sessions, first: Sign
     assert log.events[-1] == "signed_out"
 
 
+@pytest.mark.covers("97")
 def test_logout_with_an_older_token_of_the_session_ends_it_too(sessions: Sessions, first: SignedIn) -> None:
     second = trade(sessions, first)
     use(sessions, second)
@@ -713,8 +732,9 @@ def test_a_session_is_not_ended_twice(sessions: Sessions, first: SignedIn) -> No
         sessions.close(first.tokens.access_token)
 
 
+@pytest.mark.covers("74")
 def test_a_token_with_a_sign_appended_is_the_same_token_and_dies_with_it(sessions: Sessions, first: SignedIn) -> None:
-    """Security.md 74: sessions are ended by their id, never by the text of a token."""
+    """Sessions are ended by their id, never by the text of a token."""
     sessions.close(first.tokens.access_token)
 
     with pytest.raises((SessionEnded, InvalidToken)):
@@ -731,8 +751,9 @@ def test_logging_out_needs_a_token_that_is_good(sessions: Sessions, first: Signe
     trade(sessions, first)
 
 
+@pytest.mark.covers("F10", "94")
 def test_logout_wins_against_refreshes_that_run_beside_it(deployment: Deployment, alice: User) -> None:
-    """F10: whatever order they come in, no token survives."""
+    """Whatever order they come in, no token survives."""
     sessions = deployment.sessions
     for _ in range(5):
         held = sessions.open(alice, HOME, "password")
@@ -748,10 +769,11 @@ def test_logout_wins_against_refreshes_that_run_beside_it(deployment: Deployment
         assert family_of(deployment, held) is None
 
 
+@pytest.mark.covers("F10")
 def test_a_refresh_that_logout_overtakes_is_refused_and_revives_nothing(
     deployment: Deployment, sessions: Sessions, first: SignedIn
 ) -> None:
-    """F10, the narrowest case: the logout falls between the refresh's read and its write."""
+    """The narrowest case: the logout falls between the refresh's read and its write."""
     meanwhile = MeanwhileStore(
         deployment.store,
         before=of_the_family(first),
@@ -782,6 +804,7 @@ def test_a_use_that_logout_overtakes_revives_nothing(
 # The account: security.md 99, F11, F38
 
 
+@pytest.mark.covers("F38", "99")
 @pytest.mark.parametrize("change", [raise_epoch, disable], ids=["epoch raised", "disabled"])
 def test_every_session_is_dead_once_its_account_is_reset_or_disabled(
     deployment: Deployment, sessions: Sessions, alice: User, change: Callable[[Deployment, User], None]
@@ -803,6 +826,7 @@ def test_an_account_that_is_enabled_again_has_its_sessions_back(
     assert use(sessions, first).user.user_id == alice.user_id
 
 
+@pytest.mark.covers("99")
 def test_the_sessions_of_an_account_that_was_deleted_are_dead(
     deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
 ) -> None:
@@ -811,10 +835,11 @@ def test_the_sessions_of_an_account_that_was_deleted_are_dead(
     assert_dead(sessions, first)
 
 
+@pytest.mark.covers("F11")
 def test_a_refresh_that_a_reset_overtakes_hands_out_nothing_that_works(
     deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
 ) -> None:
-    """F11: the reset falls between the refresh's read of the account and its write of the family."""
+    """The reset falls between the refresh's read of the account and its write of the family."""
     meanwhile = MeanwhileStore(
         deployment.store,
         before=of_the_family(first),
@@ -826,11 +851,12 @@ def test_a_refresh_that_a_reset_overtakes_hands_out_nothing_that_works(
     assert_dead(sessions, first, second)
 
 
+@pytest.mark.covers("F11")
 @pytest.mark.parametrize("change", [raise_epoch, disable], ids=["epoch raised", "disabled"])
 def test_a_sign_in_that_a_reset_overtakes_opens_nothing(
     deployment: Deployment, database: Database, alice: User, change: Callable[[Deployment, User], None]
 ) -> None:
-    """F11: what the person showed was looked at before the reset."""
+    """What the person showed was looked at before the reset."""
     meanwhile = MeanwhileStore(
         deployment.store, before=lambda call: call.method == "commit", happens=lambda: change(deployment, alice)
     )
@@ -927,11 +953,12 @@ either_half_first = pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Use
 """Which of family and account a torn batch holds as it was before."""
 
 
+@pytest.mark.covers("D11")
 @either_half_first
 def test_a_batch_read_half_before_and_half_after_a_change_of_password_is_read_again(
     deployment: Deployment, alice: User, first: SignedIn, old: str
 ) -> None:
-    """D11: a batch is only read-committed."""
+    """A batch is only read-committed."""
     torn = TornStore(
         deployment.store, old=deployment.tables[old], happens=lambda: change_password(deployment, alice, first)
     )
@@ -973,6 +1000,7 @@ def test_a_batch_read_half_before_and_half_after_a_reset_lets_nobody_in_afterwar
 # Tokens that nobody was given: security.md 87
 
 
+@pytest.mark.covers("87")
 def test_a_token_made_up_for_another_session_neither_works_nor_ends_it(
     deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
 ) -> None:
@@ -1034,10 +1062,10 @@ def test_a_guest_lives_as_long_as_its_session_can_be_refreshed(
         trade(sessions, held)
 
 
+@pytest.mark.covers("F35")
 def test_a_guest_past_its_time_is_refused_although_ttl_has_not_swept_it(
     deployment: Deployment, sessions: Sessions, clock: FakeClock
 ) -> None:
-    """F35."""
     guest = kept(deployment, "guest", is_guest_until=timedelta(minutes=30))
     held = sessions.open(guest, HOME, "anonymous")
     clock.advance(timedelta(minutes=30))

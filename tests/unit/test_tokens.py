@@ -168,10 +168,11 @@ def assert_refused(tokens: Tokens, token: str, clock: FakeClock) -> None:
 # What tokens say
 
 
+@pytest.mark.covers("70", "73")
 def test_an_access_token_says_exactly_what_the_design_says(
     pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
-    """Security.md 70, 73: the account's id and never more of it than its address; nothing secret."""
+    """The account's id and never more of it than its address; nothing secret."""
     claims = claims_of(pair.access_token)
     jti = claims.pop("jti")
 
@@ -209,8 +210,9 @@ def test_a_refresh_token_says_where_in_which_family_it_stands(
     }
 
 
+@pytest.mark.covers("72")
 def test_headers_name_the_algorithm_and_the_key_and_no_more(deployment: Deployment, pair: TokenPair) -> None:
-    """Security.md 72: never RSA with PKCS#1 v1.5."""
+    """Never RSA with PKCS#1 v1.5."""
     kid = deployment.keys.current().kid
 
     assert header_of(pair.access_token) == {"alg": deployment.choices.algorithm, "kid": kid, "typ": "JWT"}
@@ -225,8 +227,9 @@ def test_a_guests_token_says_so(deployment: Deployment, alice: User, family: Fam
     assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
 
 
+@pytest.mark.covers("C20")
 def test_a_token_says_whether_the_address_is_proved(deployment: Deployment, alice: User, family: Family) -> None:
-    """C20: what trusts the address must be able to tell."""
+    """What trusts the address must be able to tell."""
     verified = replace(alice, email_verified_at=deployment.clock())
 
     assert claims_of(deployment.tokens.pair(verified, family, at=deployment.clock()).access_token)["email_verified"]
@@ -304,6 +307,7 @@ def test_a_token_from_an_environment_whose_clock_is_ahead_is_read(
     assert_refused(tokens, pair.refresh_token, FakeClock(clock() - a_minute - SECOND))
 
 
+@pytest.mark.covers("F20")
 def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     with pytest.raises(TokenExpired):
         tokens.read_access(pair.access_token, at=clock() + timedelta(hours=1, microseconds=1))
@@ -312,6 +316,7 @@ def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: Fak
 # Kinds exclude one another: security.md 67
 
 
+@pytest.mark.covers("67")
 def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     with pytest.raises(InvalidToken):
         tokens.read_access(pair.refresh_token, at=clock())
@@ -329,6 +334,7 @@ def test_even_a_well_signed_access_token_must_say_that_it_is_one(
         tokens.read_refresh(forge.refresh({"token_use": use if use != "refresh" else "access"}), at=clock())
 
 
+@pytest.mark.covers("67")
 def test_claims_of_one_kind_signed_with_the_key_of_the_other_are_refused(
     tokens: Tokens, forge: Forge, clock: FakeClock
 ) -> None:
@@ -342,6 +348,7 @@ def test_claims_of_one_kind_signed_with_the_key_of_the_other_are_refused(
 # Signatures: security.md 63 to 65
 
 
+@pytest.mark.covers("64")
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", "", "null", None, 0, "none "], ids=repr)
 @pytest.mark.parametrize("end", [".", ".AA", ""])
 def test_a_token_without_signature_is_refused_however_that_is_spelled(
@@ -363,11 +370,12 @@ def test_naming_another_algorithm_over_the_same_signature_is_refused(
             assert_refused(tokens, with_header(token, {"alg": algorithm}), clock)
 
 
+@pytest.mark.covers("64")
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_another_algorithm_is_refused_although_it_is_signed_with_our_own_key(
     deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: FakeClock, algorithm: str
 ) -> None:
-    """Security.md 64: one algorithm, not a family of them."""
+    """One algorithm, not a family of them."""
     key = deployment.keys.current()
     for token, purpose in ((pair.access_token, Purpose.ACCESS_TOKEN), (pair.refresh_token, Purpose.REFRESH_TOKEN)):
         assert_refused(
@@ -375,6 +383,7 @@ def test_another_algorithm_is_refused_although_it_is_signed_with_our_own_key(
         )
 
 
+@pytest.mark.covers("63")
 @pytest.mark.parametrize(
     ("algorithm", "key"),
     [
@@ -416,11 +425,12 @@ def hmac_sha256(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
 
 
+@pytest.mark.covers("65")
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
 def test_keys_that_a_header_brings_along_are_never_looked_at(
     deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: FakeClock, name: str
 ) -> None:
-    """Security.md 65; RFC 8725, 3.10."""
+    """RFC 8725, 3.10."""
     brought: dict[str, Any] = {
         "jwk": ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True),
         "jku": "https://attacker.example/jwks.json",
@@ -458,8 +468,9 @@ def test_extensions_that_must_be_understood_are_not(
     assert_refused(tokens, with_header(pair.access_token, change), clock)
 
 
+@pytest.mark.covers("63", "87")
 def test_changing_any_claim_breaks_the_signature(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
-    """Security.md 87: ids in the token are protected by it."""
+    """Ids in the token are protected by it."""
     for token in (pair.access_token, pair.refresh_token):
         header, _, made = token.split(".")
         for name, value in claims_of(token).items():
@@ -473,6 +484,7 @@ ACCESS_CLAIMS = ["iss", "aud", "sub", "iat", "exp", "jti", "session_id", "gen", 
 REFRESH_CLAIMS = [*ACCESS_CLAIMS, "auth_time"]
 
 
+@pytest.mark.covers("66", "68", "69")
 @pytest.mark.parametrize("name", ACCESS_CLAIMS)
 def test_an_access_token_that_lacks_a_claim_is_refused(
     tokens: Tokens, forge: Forge, clock: FakeClock, name: str
@@ -489,6 +501,7 @@ def test_a_refresh_token_that_lacks_a_claim_is_refused(
         tokens.read_refresh(forge.refresh(without=name), at=clock())
 
 
+@pytest.mark.covers("68", "69")
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -518,6 +531,7 @@ def test_the_time_of_sign_in_is_a_whole_number(tokens: Tokens, forge: Forge, clo
         tokens.read_refresh(forge.refresh({"auth_time": value}), at=clock())
 
 
+@pytest.mark.covers("69")
 def test_a_token_from_another_deployment_is_refused(
     deployment: Deployment, alice: User, family: Family, clock: FakeClock
 ) -> None:
@@ -575,9 +589,10 @@ def test_what_is_too_long_is_refused_unread(
     assert secret.reads == reads
 
 
+@pytest.mark.covers("74")
 @pytest.mark.parametrize("signs", ["=", "==", "\n"])
 def test_a_sign_appended_makes_no_other_token(tokens: Tokens, pair: TokenPair, clock: FakeClock, signs: str) -> None:
-    """security.md 74: one token has one spelling; PyJWT alone would read the first of these."""
+    """One token has one spelling; PyJWT alone would read the first of these."""
     assert_refused(tokens, pair.access_token + signs, clock)
     assert_refused(tokens, pair.refresh_token + signs, clock)
 
@@ -635,6 +650,7 @@ def test_changing_the_algorithm_ends_access_tokens_and_leaves_sessions(
 # Rotation of the secret: F22, security.md 78
 
 
+@pytest.mark.covers("F22", "78")
 def test_after_a_rotation_old_tokens_are_read_and_new_ones_carry_the_new_key(
     deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
@@ -679,10 +695,11 @@ def test_warm_environments_read_one_anothers_tokens_while_the_secret_is_rotated(
             built.tokens.read_refresh(each.refresh_token, at=clock())
 
 
+@pytest.mark.covers("F23")
 def test_without_the_secret_nothing_is_signed_or_read(
     deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
-    """F23: unavailable, never invalid; clients sign people out on a final answer."""
+    """Unavailable, never invalid; clients sign people out on a final answer."""
     deployment.secret.become_unreadable()
     cold = replace(deployment).tokens
 

@@ -36,6 +36,7 @@ def keys_of(database: Database, table: str) -> list[Key]:
     return [Key(database.tables[table], str(item["pk"])) for item in database.items(table)]
 
 
+@pytest.mark.covers("F41")
 def test_what_a_later_version_added_is_passed_over_and_kept(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
@@ -55,6 +56,7 @@ def test_what_a_later_version_added_is_passed_over_and_kept(
         assert item.items() >= LATER.items(), key
 
 
+@pytest.mark.covers("F41")
 def test_what_an_earlier_version_left_out_has_its_default(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:

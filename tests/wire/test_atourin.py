@@ -291,6 +291,7 @@ class TestAnonymous:
 
         assert expires_at == claims_of(guest["refresh_token"])["exp"]
 
+    @pytest.mark.covers("115")
     def test_a_guest_opens_nothing_that_needs_a_person(self, world: World, resident: Person) -> None:
         token = world.guest()
 
@@ -501,6 +502,7 @@ class TestVerifyOtp:
 class TestPreHijacking:
     """An address that a stranger registered, and its owner's proof of it (security.md 108)."""
 
+    @pytest.mark.covers("108")
     def test_a_code_that_was_asked_for_drops_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 
@@ -514,6 +516,7 @@ class TestPreHijacking:
         assert world.refresh(stranger.refresh_token).status == 401
         assert not world.can_sign_in(stranger.email, stranger.password)
 
+    @pytest.mark.covers("108")
     def test_google_drops_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import uuid4
 
-import botocore.session
+import boto3
 import dynamodb_local
 from botocore.exceptions import BotoCoreError
 from gerbang.accounts.google_sign_in import VerifiedIdentity
@@ -45,8 +45,7 @@ def make_tables(tables: list[Resource], endpoint: str) -> None:
     Raises:
         dynamodb_local.Unavailable: nothing answers there.
     """
-    session = botocore.session.get_session()
-    client: Any = session.create_client(
+    client: Any = boto3.client(
         "dynamodb",
         region_name="eu-west-1",
         endpoint_url=endpoint,
