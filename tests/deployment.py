@@ -10,11 +10,11 @@ from gerbang.accounts.authorization import Authorizer
 from gerbang.accounts.organizations import Organizations
 from gerbang.accounts.registration import NewAccount, Registration
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
-from gerbang.accounts.verification import UnverifiedAddress
 from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard, SignInLimits
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm, Keys
 from gerbang.sessions.sessions import Client, Sessions
 from gerbang.sessions.tokens import Tokens
@@ -118,6 +118,7 @@ class Deployment:
             longest=self.choices.longest,
             grace=self.choices.grace,
             unconfirmed_grace=self.choices.unconfirmed_grace,
+            unverified=self.choices.unverified,
         )
 
     @cached_property

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.sessions.api_keys import FRESH_FOR, ApiKeys, InvalidApiKey, KeyKind
+from gerbang.sessions.api_keys import ApiKeys, InvalidApiKey, KeyKind
+from gerbang.sessions.cached_secret import FRESH_FOR
 
 from tests.fakes import FakeClock, at_once
 

@@ -9,7 +9,8 @@ import jwt
 import pytest
 from gerbang.apis import jwks
 from gerbang.http import edge
-from gerbang.sessions.keys import FRESH_FOR, KNOWN_AFTER, PUBLISHED_FOR, Algorithm
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment

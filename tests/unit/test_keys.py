@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Keys, MasterKey, Purpose, hkdf_sha256
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Keys, MasterKey, Purpose, hkdf_sha256
 from gerbang.sessions.p256 import private_key
 from gerbang.storage.secrets import SecretVersions
 from hypothesis import given
@@ -160,7 +161,7 @@ def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_
     keys.current()
     secret.rotate("second")
     newest = MasterKey.from_secret("second")
-    clock.advance(ASKED_AT_MOST_EVERY)
+    clock.advance(REREAD_AT_MOST_EVERY)
 
     assert keys.find(newest.kid) == newest
     assert keys.current() == newest

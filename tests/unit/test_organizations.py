@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.core.identifiers import botlaunch_id
+from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.organizations import Membership
 from gerbang.storage.store import Delete, Key, Put, Update
 

@@ -22,9 +22,10 @@ from gerbang import container as runtime
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.codes import CodeMaker, ResetTokens
 from gerbang.sessions import rotation_events as secret_rotation
-from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, KNOWN_AFTER, Algorithm, Keys
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.claims import InvalidToken, TokenPair
+from gerbang.sessions.keys import KNOWN_AFTER, REREAD_AT_MOST_EVERY, Algorithm, Keys
 from gerbang.sessions.rotation import InvalidRotation, Rotation, Step
-from gerbang.sessions.tokens import InvalidToken, TokenPair
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
 from gerbang.storage.store import Put
@@ -392,7 +393,7 @@ def test_a_key_unheard_of_is_looked_for_at_once(aws: SecretsManager, warm: Envir
     aws.call(Step.CREATE, version_id)
     clock.advance(KNOWN_AFTER)
     warm.sign_in_alice()  # reads the secret again, too early
-    clock.advance(ASKED_AT_MOST_EVERY)
+    clock.advance(REREAD_AT_MOST_EVERY)
     aws.call(Step.FINISH, version_id)
 
     assert warm.accepts(warm.cold().sign_in_alice())
@@ -458,7 +459,7 @@ def test_what_a_restored_table_brings_back_is_dead_after_two_rotations(
     """docs/operations.md, "Restoring": a session that was signed out since the backup stands in the table again."""
     session = warm.sign_in_alice()
     claims = warm.tokens.read_access(session.access_token, at=clock())
-    key = warm.families.key(claims.family_id)
+    key = warm.families.key(claims.user_id, claims.family_id)
     backed_up = warm.store.get(key)
     assert backed_up is not None
     warm.sessions.close(session.access_token)

@@ -9,6 +9,8 @@ from itertools import count
 import pytest
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions.claims import InvalidToken, TokenExpired
+from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import (
     LONGEST_DEVICE,
     Authenticated,
@@ -20,9 +22,8 @@ from gerbang.sessions.sessions import (
     SignedIn,
     SignInOvertaken,
 )
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
-from gerbang.storage.families import Family
-from gerbang.storage.store import Delete, Gone, Plus, Put, Update, Written
+from gerbang.storage.families import Authentication, Family
+from gerbang.storage.store import Delete, Gone, Key, Plus, Put, Update, Written
 from gerbang.storage.users import User
 
 from tests.conftest import Database
@@ -80,8 +81,12 @@ def use(sessions: Sessions, held: SignedIn) -> Authenticated:
     return sessions.authenticate(held.tokens.access_token)
 
 
+def key_of(deployment: Deployment, held: SignedIn) -> Key:
+    return deployment.families.key(held.user.user_id, held.family_id)
+
+
 def family_of(deployment: Deployment, held: SignedIn) -> Family | None:
-    return deployment.families.read(deployment.store.get(deployment.families.key(held.family_id)))
+    return deployment.families.read(deployment.store.get(key_of(deployment, held)))
 
 
 def generation_of(deployment: Deployment, held: SignedIn) -> int:
@@ -111,16 +116,37 @@ def assert_dead(sessions: Sessions, *tokens: SignedIn) -> None:
 # Rotation
 
 
-def test_a_session_opens_with_tokens_that_work(sessions: Sessions, alice: User, first: SignedIn) -> None:
-    standing = use(sessions, first)
+def test_a_session_opens_with_tokens_that_work(
+    sessions: Sessions, alice: User, first: SignedIn, clock: FakeClock
+) -> None:
+    authenticated = use(sessions, first)
+    family = authenticated.family
 
-    assert standing.user.user_id == alice.user_id
-    assert standing.family.family_id == first.family_id
-    assert (standing.family.method, standing.family.device, standing.family.address) == (
-        "password",
-        HOME.device,
-        HOME.address,
-    )
+    assert authenticated.user.user_id == alice.user_id
+    assert family.family_id == first.family_id
+    assert (family.amr, family.aal) == ((Authentication(method="password", at=clock()),), "aal1")
+    assert (family.device, family.address) == (HOME.device, HOME.address)
+
+
+def test_a_refresh_keeps_how_the_user_signed_in(sessions: Sessions, alice: User, clock: FakeClock) -> None:
+    opened = sessions.open(alice, HOME, "oauth")
+    signed_in_at = clock()
+    clock.advance(timedelta(hours=1))
+
+    family = use(sessions, trade(sessions, opened)).family
+
+    assert (family.amr, family.aal) == ((Authentication(method="oauth", at=signed_in_at),), "aal1")
+
+
+def test_the_sessions_of_one_user_are_in_one_partition(
+    deployment: Deployment, database: Database, alice: User, first: SignedIn
+) -> None:
+    second = deployment.sessions.open(alice, ABROAD, "password")
+    deployment.sessions.open(kept(deployment, "mallory"), ABROAD, "password")
+
+    keys = {(item["pk"], item["sk"]) for item in database.items("RefreshTokenFamilies", alice.user_id)}
+
+    assert keys == {(alice.user_id, first.family_id), (alice.user_id, second.family_id)}
 
 
 def test_signing_in_is_remembered_on_the_account(deployment: Deployment, alice: User, clock: FakeClock) -> None:
@@ -142,12 +168,12 @@ def test_every_sign_in_is_a_session_of_its_own(sessions: Sessions, alice: User, 
     assert use(sessions, first).user.user_id == alice.user_id
 
 
-def test_a_session_takes_the_place_of_no_other(deployment: Deployment, alice: User, first: SignedIn) -> None:
-    """security.md 98: were an id drawn twice, the session that has it would not be somebody else's from then on."""
+def test_a_new_session_never_replaces_another(deployment: Deployment, alice: User, first: SignedIn) -> None:
+    """security.md 98: not even if an id were drawn twice."""
     drawing_again = replace(deployment.sessions, new_id=lambda: first.family_id)
 
     with pytest.raises(SignInOvertaken):
-        drawing_again.open(kept(deployment, "mallory"), ABROAD, "password")
+        drawing_again.open(alice, ABROAD, "password")
 
     assert use(deployment.sessions, first).user.user_id == alice.user_id
 
@@ -536,7 +562,7 @@ def test_a_theft_in_one_session_leaves_the_others_alone(
 
 
 def of_the_family(held: SignedIn) -> Callable[[Call], bool]:
-    return lambda call: call.method == "write" and call.keys[0].pk == held.family_id
+    return lambda call: call.method == "write" and call.keys[0].sk == held.family_id
 
 
 def second_write_of_the_family(held: SignedIn) -> Callable[[Call], bool]:
@@ -575,6 +601,39 @@ def test_a_refresh_that_was_not_confirmed_hands_out_nothing_and_can_be_repeated(
     assert use(sessions, second).family.generation == 2
 
 
+def test_a_refresh_whose_tokens_could_not_be_signed_can_be_repeated(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock, log: RecordingLog
+) -> None:
+    """The write is done then; to the client it is one more answer that was lost."""
+
+    def fail() -> str:
+        raise DependencyUnavailable("secret")
+
+    failing = replace(sessions, tokens=replace(deployment.tokens, new_id=fail))
+    with pytest.raises(DependencyUnavailable):
+        trade(failing, first)
+    assert generation_of(deployment, first) == 2
+    assert "session_refreshed" not in log.events
+    clock.advance(timedelta(days=2))
+
+    second = trade(sessions, first)
+
+    assert log.events[-1] == "refresh_forgiven"
+    assert generation_of(deployment, first) == 2
+    assert use(sessions, trade(sessions, second)).family.generation == 3
+
+
+def test_tokens_say_what_the_write_returned(deployment: Deployment, first: SignedIn) -> None:
+    """Not what the token presented says: here the table has another time of sign-in."""
+    earlier = to_epoch(deployment.clock()) - 3600
+    deployment.store.write(Update(key_of(deployment, first), {"created_at": earlier}))
+
+    second = trade(deployment.sessions, first)
+
+    claims = deployment.tokens.read_refresh(second.tokens.refresh_token, at=deployment.clock())
+    assert to_epoch(claims.signed_in_at) == earlier
+
+
 @pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
 def test_a_late_return_that_could_not_be_recorded_can_be_repeated(
     deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock, fault: Fault
@@ -602,7 +661,7 @@ def test_a_session_that_ends_while_a_late_return_is_recorded_leaves_nothing_behi
 
     trade(replace(deployment, store=meanwhile).sessions, first)
 
-    assert deployment.store.get(deployment.families.key(first.family_id)) is None
+    assert deployment.store.get(key_of(deployment, first)) is None
 
 
 # How long a session lasts: security.md 84, 85
@@ -638,8 +697,25 @@ def test_no_use_moves_the_absolute_end(deployment: Deployment, alice: User, cloc
 
     with pytest.raises(InvalidToken):
         trade(sessions, last)
-    with pytest.raises(SessionEnded):  # although the access token itself has an hour to go
+    with pytest.raises(TokenExpired):
         use(sessions, last)
+
+
+def test_no_access_token_outlives_its_session(deployment: Deployment, alice: User, clock: FakeClock) -> None:
+    choices = Choices(access_lifetime=timedelta(days=1), lifetime=timedelta(hours=1), longest=timedelta(minutes=90))
+    sessions = with_choices(deployment, choices)
+
+    opened = sessions.open(alice, HOME, "password").tokens
+    assert (opened.expires_in, opened.expires_at) == (timedelta(hours=1), clock() + timedelta(hours=1))
+
+    clock.advance(timedelta(minutes=50))
+    traded = sessions.refresh(opened.refresh_token).tokens
+    assert (traded.expires_in, traded.expires_at) == (timedelta(minutes=40), clock() + timedelta(minutes=40))
+
+    clock.advance(timedelta(minutes=9))
+    forgiven = sessions.refresh(opened.refresh_token)
+    assert (forgiven.tokens.expires_in, forgiven.tokens.expires_at) == (timedelta(minutes=31), traded.expires_at)
+    assert use(sessions, forgiven).family.expires_at == forgiven.tokens.expires_at
 
 
 def test_an_access_token_ends_by_its_own_time(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
@@ -655,7 +731,7 @@ def test_a_family_past_its_time_is_refused_although_ttl_has_not_swept_it(
     deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock
 ) -> None:
     """F35: DynamoDB may delete expired items days late."""
-    key = deployment.families.key(first.family_id)
+    key = key_of(deployment, first)
     deployment.store.write(Update(key, {"expires_at": to_epoch(clock())}))
 
     assert_dead(sessions, first)
@@ -666,7 +742,7 @@ def test_a_family_that_was_swept_early_is_gone_and_not_revived(
     deployment: Deployment, sessions: Sessions, first: SignedIn
 ) -> None:
     """F36."""
-    deployment.store.write(Delete(deployment.families.key(first.family_id)))
+    deployment.store.write(Delete(key_of(deployment, first)))
 
     assert_dead(sessions, first)
     assert family_of(deployment, first) is None
@@ -676,10 +752,10 @@ def test_a_token_from_ahead_of_a_restored_table_is_refused(
     deployment: Deployment, sessions: Sessions, first: SignedIn
 ) -> None:
     """F44: a backup knows the family as it was some trades ago."""
-    backup = deployment.store.get(deployment.families.key(first.family_id))
+    backup = deployment.store.get(key_of(deployment, first))
     assert backup is not None
     second = trade(sessions, first)
-    deployment.store.write(Put(deployment.families.key(first.family_id), backup))
+    deployment.store.write(Put(key_of(deployment, first), backup))
 
     with pytest.raises(SessionEnded):
         use(sessions, second)
@@ -721,14 +797,50 @@ def test_a_token_with_a_sign_appended_is_the_same_token_and_dies_with_it(session
         sessions.authenticate(first.tokens.access_token + "=")
 
 
-def test_logging_out_needs_a_token_that_is_good(sessions: Sessions, first: SignedIn, clock: FakeClock) -> None:
-    clock.advance(Choices().access_lifetime)
+def test_logging_out_needs_an_access_token(sessions: Sessions, first: SignedIn) -> None:
+    header, payload, signature = first.tokens.access_token.split(".")
 
-    with pytest.raises(TokenExpired):
-        sessions.close(first.tokens.access_token)
-    with pytest.raises(InvalidToken):
-        sessions.close(first.tokens.refresh_token)
+    for token in (first.tokens.refresh_token, f"{header}.{payload}.{signature[::-1]}", ""):
+        with pytest.raises(InvalidToken):
+            sessions.close(token)
     trade(sessions, first)
+
+
+def test_an_access_token_that_has_expired_ends_its_own_session(
+    deployment: Deployment, sessions: Sessions, first: SignedIn, clock: FakeClock, log: RecordingLog
+) -> None:
+    clock.advance(Choices().access_lifetime + timedelta(days=3))
+    with pytest.raises(TokenExpired):
+        use(sessions, first)
+
+    sessions.close(first.tokens.access_token)
+
+    assert family_of(deployment, first) is None
+    assert log.events[-1] == "signed_out"
+    with pytest.raises(SessionEnded):
+        trade(sessions, first)
+    with pytest.raises(SessionEnded):  # and not twice
+        sessions.close(first.tokens.access_token)
+
+
+def test_an_access_token_that_has_expired_ends_no_session_that_has_expired(
+    sessions: Sessions, first: SignedIn, clock: FakeClock
+) -> None:
+    clock.advance(Choices().lifetime)
+
+    with pytest.raises(SessionEnded):
+        sessions.close(first.tokens.access_token)
+
+
+@pytest.mark.parametrize("change", [raise_epoch, disable], ids=["epoch raised", "disabled"])
+def test_an_access_token_that_has_expired_ends_no_session_of_an_account_that_was_reset_or_disabled(
+    deployment: Deployment, alice: User, first: SignedIn, change: Callable[[Deployment, User], None]
+) -> None:
+    change(deployment, alice)
+    deployment.clock.advance(Choices().access_lifetime)
+
+    with pytest.raises(SessionEnded):
+        deployment.sessions.close(first.tokens.access_token)
 
 
 def test_logout_wins_against_refreshes_that_run_beside_it(deployment: Deployment, alice: User) -> None:
@@ -775,7 +887,7 @@ def test_a_use_that_logout_overtakes_revives_nothing(
 
     use(replace(deployment, store=meanwhile).sessions, first)
 
-    assert deployment.store.get(deployment.families.key(first.family_id)) is None
+    assert deployment.store.get(key_of(deployment, first)) is None
     assert_dead(sessions, first)
 
 
@@ -1002,6 +1114,45 @@ def test_a_well_signed_token_of_somebody_elses_family_opens_nothing(
         sessions.refresh(forged.refresh_token)
 
 
+# Addresses that must be verified first: RequireVerifiedEmail
+
+
+def demanding(deployment: Deployment) -> Sessions:
+    return with_choices(deployment, Choices(unverified=UnverifiedAddress.REFUSED))
+
+
+def test_a_session_cannot_be_refreshed_before_the_address_is_verified(
+    deployment: Deployment, alice: User, first: SignedIn
+) -> None:
+    sessions = demanding(deployment)
+
+    with pytest.raises(EmailNotVerified) as caught:
+        trade(sessions, first)
+
+    assert caught.value.user_id == alice.user_id
+    assert generation_of(deployment, first) == 1
+    assert use(sessions, first).user.user_id == alice.user_id  # the session itself goes on until its token expires
+
+    verified = Update(deployment.users.key(alice.user_id), {"email_verified_at": to_epoch(deployment.clock())})
+    deployment.store.write(verified)
+
+    assert use(sessions, trade(sessions, first)).family.generation == 2
+
+
+def test_a_deployment_that_demands_no_verified_address_refreshes_any_session(
+    sessions: Sessions, first: SignedIn
+) -> None:
+    assert first.user.email_verified_at is None
+    assert use(sessions, trade(sessions, first)).family.generation == 2
+
+
+def test_a_guest_has_no_address_to_verify(deployment: Deployment) -> None:
+    sessions = demanding(deployment)
+    guest = kept(deployment, "guest", is_guest_until=timedelta(days=90))
+
+    assert trade(sessions, sessions.open(guest, HOME, "anonymous")).user.is_anonymous
+
+
 # Guests
 
 
@@ -1016,22 +1167,6 @@ def test_a_guest_is_no_person(deployment: Deployment, sessions: Sessions) -> Non
 
 def test_a_person_is_one(sessions: Sessions, alice: User, first: SignedIn) -> None:
     assert sessions.authenticate_person(first.tokens.access_token).user.user_id == alice.user_id
-
-
-def test_a_guest_lives_as_long_as_its_session_can_be_refreshed(
-    deployment: Deployment, sessions: Sessions, clock: FakeClock
-) -> None:
-    guest = kept(deployment, "guest", is_guest_until=timedelta(days=7))
-    held = sessions.open(guest, HOME, "anonymous")
-    for _ in range(3):
-        clock.advance(timedelta(days=6))
-        held = trade(sessions, held)
-    assert use(sessions, held).user.user_id == guest.user_id
-
-    clock.advance(timedelta(days=7))
-
-    with pytest.raises(InvalidToken):
-        trade(sessions, held)
 
 
 def test_a_guest_past_its_time_is_refused_although_ttl_has_not_swept_it(

@@ -12,17 +12,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Algorithm, MasterKey, Purpose
-from gerbang.sessions.tokens import (
-    LONGEST_TOKEN,
-    REFRESH_AUDIENCE,
-    AccessClaims,
-    InvalidToken,
-    RefreshClaims,
-    TokenExpired,
-    TokenPair,
-    Tokens,
-)
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
+from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Algorithm, MasterKey, Purpose
+from gerbang.sessions.tokens import LONGEST_TOKEN, REFRESH_AUDIENCE, Tokens
 from gerbang.storage.families import Family
 from gerbang.storage.users import User
 from hypothesis import given
@@ -82,7 +75,6 @@ def family(alice: User, clock: FakeClock) -> Family:
         previous_rotated_at=now,
         created_at=now - timedelta(days=2),
         expires_at=now + timedelta(days=7),
-        method="password",
         device="",
         address="192.0.2.1",
     )
@@ -160,7 +152,7 @@ def with_header(token: str, change: dict[str, Any], *, key: Any = None, algorith
 
 
 def assert_refused(tokens: Tokens, token: str, clock: FakeClock) -> None:
-    for read in (tokens.read_access, tokens.read_refresh):
+    for read in (tokens.read_access, tokens.read_access_even_if_expired, tokens.read_refresh):
         with pytest.raises(InvalidToken):
             read(token, at=clock())
 
@@ -239,6 +231,7 @@ def test_what_was_signed_is_read_again(
         user_id=alice.user_id,
         family_id=family.family_id,
         generation=3,
+        expires_at=pair.expires_at,
     )
     assert tokens.read_refresh(pair.refresh_token, at=clock()) == RefreshClaims(
         family_id=family.family_id,
@@ -247,6 +240,7 @@ def test_what_was_signed_is_read_again(
         signed_in_at=family.created_at,
     )
     assert (pair.expires_in, pair.expires_at) == (timedelta(hours=1), clock() + timedelta(hours=1))
+    assert pair.audience == claims_of(pair.access_token)["aud"]
 
 
 def test_no_two_access_tokens_are_the_same_and_refresh_tokens_of_one_generation_are(
@@ -304,6 +298,28 @@ def test_a_token_from_an_environment_whose_clock_is_ahead_is_read(
     assert_refused(tokens, pair.refresh_token, FakeClock(clock() - a_minute - SECOND))
 
 
+def test_an_access_token_ends_with_its_session_at_the_latest(
+    tokens: Tokens, alice: User, family: Family, clock: FakeClock
+) -> None:
+    until = clock() + timedelta(minutes=20)
+    at = clock() + timedelta(microseconds=1)
+
+    pair = tokens.pair(alice, replace(family, expires_at=until + timedelta(microseconds=2)), at=at)
+
+    claims = claims_of(pair.access_token)
+    assert claims["exp"] == to_epoch(pair.expires_at) == to_epoch(until)
+    assert pair.expires_in == timedelta(seconds=claims["exp"] - claims["iat"]) == timedelta(minutes=20)
+
+
+def test_what_an_expired_access_token_says_can_be_read_to_end_its_session(
+    tokens: Tokens, pair: TokenPair, alice: User, family: Family, clock: FakeClock
+) -> None:
+    claims = tokens.read_access_even_if_expired(pair.access_token, at=clock() + timedelta(days=30))
+
+    assert (claims.user_id, claims.family_id, claims.generation) == (alice.user_id, family.family_id, 3)
+    assert claims == tokens.read_access(pair.access_token, at=clock())
+
+
 def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     with pytest.raises(TokenExpired):
         tokens.read_access(pair.access_token, at=clock() + timedelta(hours=1, microseconds=1))
@@ -313,8 +329,9 @@ def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: Fak
 
 
 def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
-    with pytest.raises(InvalidToken):
-        tokens.read_access(pair.refresh_token, at=clock())
+    for read in (tokens.read_access, tokens.read_access_even_if_expired):
+        with pytest.raises(InvalidToken):
+            read(pair.refresh_token, at=clock())
     with pytest.raises(InvalidToken):
         tokens.read_refresh(pair.access_token, at=clock())
 
@@ -323,8 +340,9 @@ def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: Token
 def test_even_a_well_signed_access_token_must_say_that_it_is_one(
     tokens: Tokens, forge: Forge, clock: FakeClock, use: Any
 ) -> None:
-    with pytest.raises(InvalidToken):
-        tokens.read_access(forge.access({"token_use": use}), at=clock())
+    for read in (tokens.read_access, tokens.read_access_even_if_expired):
+        with pytest.raises(InvalidToken):
+            read(forge.access({"token_use": use}), at=clock())
     with pytest.raises(InvalidToken):
         tokens.read_refresh(forge.refresh({"token_use": use if use != "refresh" else "access"}), at=clock())
 
@@ -477,8 +495,9 @@ REFRESH_CLAIMS = [*ACCESS_CLAIMS, "auth_time"]
 def test_an_access_token_that_lacks_a_claim_is_refused(
     tokens: Tokens, forge: Forge, clock: FakeClock, name: str
 ) -> None:
-    with pytest.raises(InvalidToken):
-        tokens.read_access(forge.access(without=name), at=clock())
+    for read in (tokens.read_access, tokens.read_access_even_if_expired):
+        with pytest.raises(InvalidToken):
+            read(forge.access(without=name), at=clock())
 
 
 @pytest.mark.parametrize("name", REFRESH_CLAIMS)
@@ -498,7 +517,7 @@ def test_a_refresh_token_that_lacks_a_claim_is_refused(
         ("session_id", ["", "RATE", "0A7D8C1E-0000-4000-8000-0000000000FF", 7, None, [], "0" * 32]),
         ("gen", ["3", 3.0, True, None, [3], {}, ""]),
         ("iat", ["0", 0.0, False, None, [0]]),
-        ("exp", ["9999999999", 9999999999.0, True, None, [], 1e300]),
+        ("exp", ["9999999999", 9999999999.0, True, None, [], 1e300, 10**20, 10**400]),
         ("jti", [7, None, []]),
     ],
 )
@@ -506,8 +525,9 @@ def test_a_claim_of_another_value_or_kind_is_refused(
     tokens: Tokens, forge: Forge, clock: FakeClock, name: str, values: list[Any]
 ) -> None:
     for value in values:
-        with pytest.raises(InvalidToken):
-            tokens.read_access(forge.access({name: value}), at=clock())
+        for read in (tokens.read_access, tokens.read_access_even_if_expired):
+            with pytest.raises(InvalidToken):
+                read(forge.access({name: value}), at=clock())
         with pytest.raises(InvalidToken):
             tokens.read_refresh(forge.refresh({name: value}), at=clock())
 
@@ -664,10 +684,10 @@ def test_warm_environments_read_one_anothers_tokens_while_the_secret_is_rotated(
 ) -> None:
     one, other = replace(deployment), replace(deployment)
     one.keys.current()
-    clock.advance(ASKED_AT_MOST_EVERY)
+    clock.advance(REREAD_AT_MOST_EVERY)
     other.keys.current()
     secret.rotate("second")
-    clock.advance(FRESH_FOR - ASKED_AT_MOST_EVERY)
+    clock.advance(FRESH_FOR - REREAD_AT_MOST_EVERY)
 
     new = one.tokens.pair(alice, family, at=clock())  # one reads the secret again, the other is not due yet
     old = other.tokens.pair(alice, family, at=clock())

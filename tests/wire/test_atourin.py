@@ -335,13 +335,15 @@ class TestLogout:
         assert (in_query.status, in_cookie.status) == (401, 401)
         assert world.is_signed_in(token)
 
-    def test_an_expired_token_is_401_in_this_contract(self, world: World, resident: Person) -> None:
-        expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
+    def test_a_token_that_has_expired_ends_its_own_session(self, world: World) -> None:
+        person = world.register()
+        expired = world.forge(person.access_token, exp=int(time.time()) - 1)
 
-        answer = world.client.get("/auth/logout", bearer=expired)
+        answers = [world.client.get("/auth/logout", bearer=expired) for _ in range(2)]
 
-        assert answer.status == 401
-        assert answer.json == atourin_refusal(401, "Unauthorized", "The access token has expired")
+        assert [answer.status for answer in answers] == [200, 401]
+        assert world.refresh(person.refresh_token).status == 401
+        assert answers[1].json == atourin_refusal(401, "Unauthorized", "The session has ended")
 
 
 class TestOtp:

@@ -262,7 +262,7 @@ def mail_service() -> "MailService":
 
 def verification_mail_service() -> "MailService | None":
     """Return what asks new accounts to prove their address, where nobody signs in again before they do; else None."""
-    from gerbang.accounts.verification import UnverifiedAddress
+    from gerbang.sessions.email_policy import UnverifiedAddress
 
     chosen = settings()
     return _mail_desk(chosen) if chosen.unverified is UnverifiedAddress.REFUSED else None
@@ -366,6 +366,7 @@ def _cold_sessions(chosen: Settings) -> "Sessions":
         longest=chosen.longest_session,
         grace=chosen.refresh_grace,
         unconfirmed_grace=chosen.unconfirmed_grace,
+        unverified=chosen.unverified,
     )
 
 
@@ -486,7 +487,7 @@ def _warm_accounts(chosen: Settings, *, connections: int = 1) -> None:
 
 def _warm_standing(chosen: Settings, *, connections: int = 1) -> None:
     """The same, by the read of functions that authenticate sessions."""
-    store, keys = _store(), (_families(chosen).key(NO_ACCOUNT), _users(chosen).key(NO_ACCOUNT))
+    store, keys = _store(), (_families(chosen).key(NO_ACCOUNT, NO_ACCOUNT), _users(chosen).key(NO_ACCOUNT))
     for _ in range(connections):
         init.preload(lambda: store.get_all(*keys))
 

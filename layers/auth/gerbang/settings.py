@@ -10,9 +10,9 @@ from os import environ
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gerbang.accounts.verification import UnverifiedAddress
     from gerbang.limits.rate_limits import Limit, SignInLimits
     from gerbang.mail.service import MailLimits
+    from gerbang.sessions.email_policy import UnverifiedAddress
     from gerbang.sessions.keys import Algorithm
 
 _LOWEST_COST_ANYWHERE: Final = 4
@@ -134,8 +134,8 @@ class Settings:
 
     @property
     def unverified(self) -> "UnverifiedAddress":
-        """Whether somebody may sign in with a password before their address is verified."""
-        from gerbang.accounts.verification import UnverifiedAddress  # noqa: PLC0415
+        """Whether accounts may be used before their address is verified."""
+        from gerbang.sessions.email_policy import UnverifiedAddress  # noqa: PLC0415
 
         return UnverifiedAddress.REFUSED if self._demands_proof else UnverifiedAddress.ACCEPTED
 

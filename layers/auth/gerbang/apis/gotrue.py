@@ -7,8 +7,8 @@ from gerbang.apis.fields import Body, Typed, instant
 from gerbang.apis.refusals import problem_of
 from gerbang.core.errors import AuthError
 from gerbang.http import edge
+from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken
 from gerbang.storage.users import User
 
 
@@ -70,15 +70,15 @@ def signed_in(session: SignedIn) -> edge.Response:
             "expires_in": int(tokens.expires_in.total_seconds()),
             "expires_at": int(tokens.expires_at.timestamp()),
             "refresh_token": tokens.refresh_token,
-            "user": _user(session.user),
+            "user": _user(session.user, tokens.audience),
         }
     )
 
 
-def _user(user: User) -> dict[str, Any]:
+def _user(user: User, audience: str) -> dict[str, Any]:
     return {
         "id": user.user_id,
-        "aud": "authenticated",
+        "aud": audience,
         "role": "anonymous" if user.is_anonymous else "authenticated",
         "email": user.email or "",
         "phone": "",

@@ -91,8 +91,8 @@ WORDINGS: Final[Mapping[str, Wording]] = MappingProxyType(
         "gerbang.passwords.policy.UnacceptablePassword": _invalid(
             "The password is not acceptable", "password_refused", "weak_password"
         ),
-        "gerbang.sessions.tokens.InvalidToken": _unauthorized("The token is not valid", "bad_jwt", "token_refused"),
-        "gerbang.sessions.tokens.TokenExpired": Wording(
+        "gerbang.sessions.claims.InvalidToken": _unauthorized("The token is not valid", "bad_jwt", "token_refused"),
+        "gerbang.sessions.claims.TokenExpired": Wording(
             HTTPStatus.UNAUTHORIZED, "Token Expired", "The access token has expired", "bad_jwt", "token_expired"
         ),
         "gerbang.sessions.sessions.SessionEnded": _unauthorized(
@@ -115,7 +115,7 @@ WORDINGS: Final[Mapping[str, Wording]] = MappingProxyType(
             "invalid_credentials",
             "sign_in_refused",
         ),
-        "gerbang.accounts.sign_in.EmailNotVerified": Wording(
+        "gerbang.sessions.email_policy.EmailNotVerified": Wording(
             HTTPStatus.FORBIDDEN,
             "Forbidden",
             "The e-mail address must be verified first",
