@@ -773,7 +773,7 @@ def test_an_authorizer_that_fails_lets_nobody_in(
     failure: Exception, log: RecordingLog, deployment_in_memory: Deployment
 ) -> None:
     class Failing(Authorizer):
-        def authorize(self, access_token: str, organization_id: str) -> Any:  # type: ignore[explicit-override]
+        def authorize(self, access_token: str, organization_id: str | None) -> Any:  # type: ignore[explicit-override]
             del access_token, organization_id
             raise failure
 

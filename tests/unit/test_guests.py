@@ -40,18 +40,18 @@ def admit(post: MailDeployment) -> SignedIn:
     return post.guests.admit(HOME)
 
 
-def refresh(post: MailDeployment, held: SignedIn) -> SignedIn:
-    return post.base.sessions.refresh(held.tokens.refresh_token)
+def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
+    return post.base.sessions.refresh(session.tokens.refresh_token)
 
 
-def claims_of(held: SignedIn) -> dict[str, Any]:
-    payload = held.tokens.access_token.split(".")[1]
+def claims_of(session: SignedIn) -> dict[str, Any]:
+    payload = session.tokens.access_token.split(".")[1]
     claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
 
 
-def account_of(database: Database, held: SignedIn) -> dict[str, Any]:
-    (item,) = database.items("Users", f"USER#{held.user.user_id}")
+def account_of(database: Database, session: SignedIn) -> dict[str, Any]:
+    (item,) = database.items("Users", f"USER#{session.user.user_id}")
     return dict(item)
 
 
@@ -62,18 +62,18 @@ def test_a_guest_has_an_id_of_its_own_and_no_name(post: MailDeployment, database
     first, second = admit(post), admit(post)
 
     assert first.user.user_id != second.user.user_id
-    standing = post.base.sessions.authenticate(first.tokens.access_token)
-    assert standing.user == first.user
-    assert standing.family.amr[0].method == "anonymous"
-    assert (standing.user.name, standing.user.email, standing.user.number) == ("", None, None)
+    authenticated = post.base.sessions.authenticate(first.tokens.access_token)
+    assert authenticated.user == first.user
+    assert authenticated.family.amr[0].method == "anonymous"
+    assert (authenticated.user.name, authenticated.user.email, authenticated.user.number) == ("", None, None)
     assert {str(item["pk"]).partition("#")[0] for item in database.items("Users")} == {"USER"}  # no markers
 
 
 def test_the_token_of_a_guest_says_that_it_is_one(post_in_memory: MailDeployment) -> None:
     guest = admit(post_in_memory)
 
-    for held in (guest, refresh(post_in_memory, guest)):
-        claims = claims_of(held)
+    for session in (guest, refresh(post_in_memory, guest)):
+        claims = claims_of(session)
         assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
         assert claims["sub"] == guest.user.user_id
 
@@ -185,7 +185,7 @@ def test_a_guest_opens_nothing_that_needs_a_person(post_in_memory: MailDeploymen
         post_in_memory.base.authorizer.authorize(token, acme)
 
 
-def test_nobody_can_sign_in_as_a_guest(post_in_memory: MailDeployment) -> None:
+def test_no_credentials_sign_in_as_a_guest(post_in_memory: MailDeployment) -> None:
     guest = admit(post_in_memory)
 
     for name in ("", guest.user.user_id):
@@ -201,14 +201,14 @@ def test_guests_and_registrations_of_one_client_are_counted_together(post: MailD
     base = replace(post.base, choices=Choices(registration=Limit(name="registration", attempts=4, window=LIFETIME)))
     post = replace(post, base=base)
     for number in range(2):
-        new = NewAccount(email=f"somebody-{number}@example.com", password=PASSWORD, name="Somebody")
+        new = NewAccount(email=f"person-{number}@example.com", password=PASSWORD, name="Person")
         base.registration.register(new, HOME, PasswordPolicy())
         admit(post)
 
-    with pytest.raises(TooManyAttempts) as refusal:
+    with pytest.raises(TooManyAttempts) as caught:
         admit(post)
 
-    assert (refusal.value.limit, refusal.value.retry_after) == ("registration", LIFETIME)
+    assert (caught.value.limit, caught.value.retry_after) == ("registration", LIFETIME)
     assert post.guests.admit(ABROAD).user.is_anonymous
 
 
@@ -223,7 +223,7 @@ def test_of_forty_guests_at_once_thirty_are_let_in(post: MailDeployment, databas
 # Faults
 
 
-def test_whatever_goes_wrong_there_is_no_guest_without_a_session_nor_a_session_without_a_guest() -> None:
+def test_after_any_fault_there_is_no_guest_without_a_session_nor_a_session_without_a_guest() -> None:
     for mishap in every_mishap(lambda: Scene(mailing_in_memory(), admit)):
         base = mishap.deployment.base
         assert isinstance(base.store, MemoryStore)
@@ -235,7 +235,7 @@ def test_whatever_goes_wrong_there_is_no_guest_without_a_session_nor_a_session_w
             assert isinstance(mishap.failure, DependencyUnavailable), mishap
 
 
-def test_an_id_that_is_taken_is_given_to_nobody_else(post: MailDeployment, database: Database) -> None:
+def test_an_id_that_is_taken_is_given_to_no_second_guest(post: MailDeployment, database: Database) -> None:
     ids = iter(["00000001-0000-4000-8000-00000000000a"] * 2)
     repeating = replace(post.guests, new_id=lambda: next(ids))
     repeating.admit(HOME)

@@ -72,7 +72,7 @@ def test_hkdf_gives_what_another_implementation_gives(secret: bytes, salt: bytes
 
 
 def test_no_two_purposes_share_a_key() -> None:
-    """ASVS 11.2: one label a purpose, so what is signed for one is worth nothing for another."""
+    """ASVS 11.2: one label per purpose, so a signature for one is invalid for another."""
     key = MasterKey.from_secret("a secret")
     derived = [key.derive(purpose) for purpose in Purpose]
 
@@ -184,7 +184,7 @@ def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
 
 
 def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
-    """F21: else a key would be believed for as long as the clock jumped."""
+    """F21: otherwise a key would stay in use for as long as the clock was set back."""
     keys.current()
     clock.advance(-timedelta(hours=1))
 

@@ -264,7 +264,7 @@ def test_a_rotation_that_is_done_is_left_alone_by_a_late_step(aws: SecretsManage
 
 
 @pytest.mark.parametrize("step", Step)
-def test_a_step_for_a_version_that_nobody_is_rotating_to_is_refused(aws: SecretsManager, step: Step) -> None:
+def test_a_step_for_a_version_that_is_not_being_rotated_to_is_refused(aws: SecretsManager, step: Step) -> None:
     first = aws.version("AWSCURRENT")
     aws.rotate()
     labels = aws.labels()
@@ -350,7 +350,7 @@ def test_tokens_made_before_a_rotation_are_good_until_they_expire(
         assert warm.cold().accepts(session)
 
 
-def test_nobody_signs_with_a_key_before_everybody_knows_it(
+def test_no_environment_signs_with_a_key_before_every_one_knows_it(
     aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
     """F22: environments that read the secret at different times, and sign-ins at each, every minute."""
@@ -456,7 +456,7 @@ def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_a
 def test_what_a_restored_table_brings_back_is_dead_after_two_rotations(
     aws: SecretsManager, warm: Environment, clock: FakeClock
 ) -> None:
-    """docs/operations.md, "Restoring": a session that was signed out since the backup stands in the table again."""
+    """docs/operations.md, "Restoring": a session that was signed out since the backup is in the table again."""
     session = warm.sign_in_alice()
     claims = warm.tokens.read_access(session.access_token, at=clock())
     key = warm.families.key(claims.user_id, claims.family_id)

@@ -19,8 +19,9 @@ class Caller:
     email_verified: bool
     """Whether the user verified their e-mail address: until then it may be another person's."""
     session_id: str
-    organization_id: str
-    role: str
+    organization_id: str | None
+    role: str | None
+    """In the organisation; None, as the organisation is, when the caller named none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +31,26 @@ class Authorizer:
     sessions: Sessions
     organizations: Organizations
 
-    def authorize(self, access_token: str, organization_id: str) -> Caller:
-        """Return the caller and their role in the organisation that they named. Two round trips at most.
+    def authorize(self, access_token: str, organization_id: str | None) -> Caller:
+        """Return the caller, and their role in the organisation that they named, if any. Two round trips at most.
 
         Raises:
             InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
             NotAMember: they do not belong to that organisation.
         """
         claims = self.sessions.read(access_token)
-        authenticated, membership = run_concurrently(
-            lambda: self.sessions.authenticate_claims(claims),
-            lambda: self.organizations.membership(organization_id, claims.user_id),
-        )
+        if organization_id is None:
+            authenticated, membership = self.sessions.authenticate_claims(claims), None
+        else:
+            authenticated, membership = run_concurrently(
+                lambda: self.sessions.authenticate_claims(claims),
+                lambda: self.organizations.membership(organization_id, claims.user_id),
+            )
         return Caller(
             subject=authenticated.user.user_id,
             user_id=botlaunch_id(authenticated.user.user_id),
             email_verified=authenticated.user.email_verified_at is not None,
             session_id=claims.family_id,
-            organization_id=membership.organization_id,
-            role=membership.role,
+            organization_id=organization_id,
+            role=None if membership is None else membership.role,
         )
