@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
-from gerbang.accounts.verification import UnverifiedAddress
 from gerbang.container import Container
 from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit, SignInGuard
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
+from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm
 from gerbang.sessions.sessions import Client
 from gerbang.storage.store import Store

@@ -22,8 +22,8 @@ from gerbang.http import edge
 from gerbang.http.edge import FieldError, InvalidFields, Request
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import ApiKeys
+from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
 from gerbang.sessions.sessions import Client, RefreshTokenReused, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired, TokenPair
 from gerbang.storage.organizations import Organization
 from gerbang.storage.users import Name, User
 from hypothesis import example, given
@@ -52,6 +52,7 @@ USER = User(
 SESSION = SignedIn(
     user=USER,
     tokens=TokenPair(
+        audience="authenticated",
         access_token="eyJ.access",
         refresh_token="eyJ.refresh",
         expires_at=datetime(2024, 1, 15, 8, 0, tzinfo=UTC),
@@ -776,7 +777,7 @@ def test_an_authorizer_that_fails_lets_nobody_in(
     failure: Exception, log: RecordingLog, deployment_in_memory: Deployment
 ) -> None:
     class Failing(Authorizer):
-        def authorize(self, access_token: str, organization_id: str) -> Any:  # type: ignore[explicit-override]
+        def authorize(self, access_token: str, organization_id: str | None) -> Any:  # type: ignore[explicit-override]
             del access_token, organization_id
             raise failure
 

@@ -177,7 +177,7 @@ def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_ag
 
         assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
         again = made.deployment.sessions.refresh(presented)
-        generations = [family["generation"] for family in families(made) if family["pk"] == held.family_id]
+        generations = [family["generation"] for family in families(made) if family["sk"] == held.family_id]
         assert generations == [2]
         assert answered is None or answered.tokens.refresh_token == again.tokens.refresh_token
         assert works(made.deployment, again)
@@ -234,5 +234,5 @@ def test_a_use_that_was_not_answered_can_be_repeated(fault: Fault) -> None:
         assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
         caller = made.deployment.authorizer.authorize(held.tokens.access_token, organization_id)
         assert caller.role == "CLIENT_OWNER"
-        (family,) = [family for family in families(made) if family["pk"] == held.family_id]
+        (family,) = [family for family in families(made) if family["sk"] == held.family_id]
         assert family["confirmed"] == 1

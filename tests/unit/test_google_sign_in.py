@@ -77,7 +77,7 @@ def test_the_first_sign_in_makes_an_account_that_has_all_a_registered_one_has(
     standing = post.base.sessions.authenticate(session.tokens.access_token)
     user = standing.user
     assert user == session.user
-    assert standing.family.method == "oauth"
+    assert standing.family.amr[0].method == "oauth"
     assert (user.name, user.email, user.email_as_typed) == ("Bob Martin", "bob@example.com", "Bob@Example.com")
     assert (user.email_verified_at, user.google_subject) == (post.base.clock(), BOBS_SUBJECT)
     assert (user.credit_balance, user.role_id, user.password_hash) == (5000, 3, None)

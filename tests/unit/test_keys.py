@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Keys, MasterKey, Purpose, hkdf_sha256
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Keys, MasterKey, Purpose, hkdf_sha256
 from gerbang.sessions.p256 import private_key
 from gerbang.storage.secrets import SecretVersions
 from hypothesis import given
@@ -71,7 +72,7 @@ def test_hkdf_gives_what_another_implementation_gives(secret: bytes, salt: bytes
 
 
 def test_no_two_purposes_share_a_key() -> None:
-    """ASVS 11.2: one label a purpose, so what is signed for one is worth nothing for another."""
+    """ASVS 11.2: one label per purpose, so a signature for one is invalid for another."""
     key = MasterKey.from_secret("a secret")
     derived = [key.derive(purpose) for purpose in Purpose]
 
@@ -161,7 +162,7 @@ def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_
     keys.current()
     secret.rotate("second")
     newest = MasterKey.from_secret("second")
-    clock.advance(ASKED_AT_MOST_EVERY)
+    clock.advance(REREAD_AT_MOST_EVERY)
 
     assert keys.find(newest.kid) == newest
     assert keys.current() == newest
@@ -185,7 +186,7 @@ def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
 
 @pytest.mark.covers("F21")
 def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
-    """Else a key would be believed for as long as the clock jumped."""
+    """F21: otherwise a key would stay in use for as long as the clock was set back."""
     keys.current()
     clock.advance(-timedelta(hours=1))
 

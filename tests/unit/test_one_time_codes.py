@@ -209,7 +209,7 @@ def test_the_code_that_was_mailed_signs_in(post: MailDeployment) -> None:
 
     standing = post.base.sessions.authenticate(session.tokens.access_token)
     assert standing.user == post.user(bob.user_id) == session.user
-    assert standing.family.method == "otp"
+    assert standing.family.amr[0].method == "otp"
     assert standing.user.last_sign_in_at == post.base.clock()
     assert post.base.log_event.events[-1] == "signed_in"
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.core.identifiers import botlaunch_id
+from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.organizations import Membership
 from gerbang.storage.store import Delete, Key, Put, Update
 
@@ -46,7 +46,18 @@ def test_a_member_is_told_who_they_are_and_as_what(deployment: Deployment, alice
     assert (caller.organization_id, caller.role) == (organization_of(alice), "CLIENT_OWNER")
 
 
-@pytest.mark.covers("127", "128")
+def test_a_caller_who_names_no_organisation_acts_in_none(deployment: Deployment, alice: SignedIn) -> None:
+    watched = PassingStore(deployment.store)
+
+    caller = replace(deployment, store=watched).authorizer.authorize(alice.tokens.access_token, None)
+
+    assert (caller.subject, caller.organization_id, caller.role) == (alice.user.user_id, None, None)
+    assert [call.method for call in watched.calls] == ["get_all", "write"]
+    deployment.sessions.close(alice.tokens.access_token)
+    with pytest.raises(SessionEnded):
+        deployment.authorizer.authorize(alice.tokens.access_token, None)
+
+
 def test_nobody_acts_in_anothers_organisation(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
     """And nobody learns whether there is one."""
     for organization_id in (organization_of(bob), "org_7n42DGM5Tflk9n8mt7Fhc7", "", "org_1#MEMBER", "x" * 5000):

@@ -17,8 +17,8 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.codes import InvalidResetToken
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
+from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import Client, NotAPerson, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.store import Update
 
 from tests.conftest import Database

@@ -18,7 +18,7 @@ from gerbang.accounts.oidc import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
-from gerbang.accounts.sign_in import EmailNotVerified, InvalidCredentials
+from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, by_body, by_path, gotrue, refusals, snapotp
 from gerbang.apis.refusals import UNAVAILABLE, UNEXPECTED, WORDINGS, problem_of, wording_of
 from gerbang.core.emails import InvalidEmail
@@ -30,8 +30,9 @@ from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.codes import InvalidResetToken
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.api_keys import InvalidApiKey
+from gerbang.sessions.claims import InvalidToken, TokenExpired
+from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import NotAPerson, RefreshTokenReused, SessionEnded, SignInOvertaken
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -111,8 +112,8 @@ def test_statuses_are_the_contracts() -> None:
         "gerbang.http.edge.MethodNotAllowed": (405, "Method Not Allowed"),
         "gerbang.http.edge.NoSuchPath": (404, "Not Found"),
         "gerbang.http.edge.MissingBearer": (401, "Unauthorized"),
-        "gerbang.sessions.tokens.InvalidToken": (401, "Unauthorized"),
-        "gerbang.sessions.tokens.TokenExpired": (401, "Token Expired"),
+        "gerbang.sessions.claims.InvalidToken": (401, "Unauthorized"),
+        "gerbang.sessions.claims.TokenExpired": (401, "Token Expired"),
         "gerbang.sessions.sessions.SessionEnded": (401, "Unauthorized"),
         "gerbang.sessions.sessions.RefreshTokenReused": (401, "Unauthorized"),
         "gerbang.accounts.organizations.NotAMember": (403, "Forbidden"),

@@ -95,7 +95,7 @@ def test_whoever_registers_is_signed_in(deployment: Deployment, register: Regist
 
     standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
     assert standing.user == signed_in.user
-    assert (standing.family.method, standing.family.address) == ("password", HOME.address)
+    assert (standing.family.amr[0].method, standing.family.address) == ("password", HOME.address)
     assert log.events == ["registered"]
 
 

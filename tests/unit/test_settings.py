@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import override
 
 import pytest
-from gerbang.accounts.verification import UnverifiedAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.mail.messages import MailSettings
+from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm
 from gerbang.settings import InvalidSettings, MailerSettings, Settings
 from gerbang_local.stack import PSEUDO_PARAMETERS

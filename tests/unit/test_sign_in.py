@@ -7,14 +7,14 @@ from datetime import timedelta
 import bcrypt
 import pytest
 from gerbang.accounts.registration import NewAccount
-from gerbang.accounts.sign_in import Credentials, EmailNotVerified, InvalidCredentials
-from gerbang.accounts.verification import UnverifiedAddress
+from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.passwords.bcrypt_sha256 import Verdict, hash_text
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Client, SignedIn
 from gerbang.storage.store import Gone, Plus, Update, Value, Written
 from gerbang.storage.users import Name, User
@@ -63,7 +63,7 @@ def test_a_right_password_opens_a_session(deployment: Deployment, alice: User, l
 
     standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
     assert standing.user.user_id == alice.user_id
-    assert (standing.family.method, standing.family.device) == ("password", HOME.device)
+    assert (standing.family.amr[0].method, standing.family.device) == ("password", HOME.device)
     assert log.notes[-1].event == "signed_in"
     assert log.notes[-1].fields == {
         "user_id": alice.user_id,

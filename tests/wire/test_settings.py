@@ -9,7 +9,7 @@ import pytest
 
 from tests.wire.client import Client
 from tests.wire.server import running_with_back_door
-from tests.wire.shapes import atourin_refusal, claims_of, snapotp_invalid
+from tests.wire.shapes import atourin_refusal, botlaunch_refusal, claims_of, gotrue_refusal, snapotp_invalid
 from tests.wire.world import OTHER_PASSWORD, World
 
 CHOSEN = {
@@ -88,6 +88,7 @@ def test_a_token_of_the_other_algorithm_is_refused_though_we_could_have_signed_i
 def test_tokens_live_as_long_as_was_chosen(world: World) -> None:
     person = world.register()
     access, refresh = claims_of(person.access_token), claims_of(person.refresh_token)
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": world.mail(person.email).code})
 
     answer = world.refresh(person.refresh_token)
 
@@ -119,6 +120,22 @@ def test_a_password_opens_nothing_before_the_address_is_proved(world: World) -> 
     assert before.json == atourin_refusal(403, "Forbidden", "The e-mail address must be verified first")
     assert wrong.status == 400
     assert (proof.status, after.status) == (200, 200)
+
+
+def test_the_session_of_a_registration_cannot_be_refreshed_before_the_address_is_verified(world: World) -> None:
+    person = world.register()
+    at_gotrue, body = "/auth/v1/token?grant_type=refresh_token", {"refresh_token": person.refresh_token}
+
+    before = world.refresh(person.refresh_token)
+    before_at_gotrue = world.client.post(at_gotrue, body, apikey="sb_publishable_chosen")
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": world.mail(person.email).code})
+    after = world.client.post(at_gotrue, body, apikey="sb_publishable_chosen")
+
+    said = "The e-mail address must be verified first"
+    assert (before.status, before.json) == (403, botlaunch_refusal(403, "Forbidden", said))
+    assert (before_at_gotrue.status, before_at_gotrue.json) == (403, gotrue_refusal(403, "email_not_confirmed", said))
+    assert after.status == 200
+    assert after.json["user"]["aud"] == claims_of(after.json["access_token"])["aud"] == "tram-clients"
 
 
 def test_whoever_registers_is_asked_to_prove_the_address_in_every_contract(world: World) -> None:

@@ -1,11 +1,12 @@
 """POST /auth/login_with_email_password: sign in with an e-mail address and a password."""
 
-from gerbang.accounts.sign_in import Credentials, EmailNotVerified, InvalidCredentials
+from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.apis import atourin
 from gerbang.apis.atourin.requests import LoginRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.storage.users import Name
 
 endpoint = Endpoint("/auth/login_with_email_password")

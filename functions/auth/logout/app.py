@@ -4,8 +4,8 @@ from gerbang.apis import atourin
 from gerbang.container import container
 from gerbang.http.callers import BearerToken
 from gerbang.http.endpoint import Call, Endpoint
+from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import SessionEnded
-from gerbang.sessions.tokens import InvalidToken
 
 endpoint = Endpoint("/auth/logout")
 sessions = container.sessions

@@ -1,11 +1,12 @@
 """POST /auth/verify_legacy_password: sign in with the password of an imported account."""
 
-from gerbang.accounts.sign_in import Credentials, EmailNotVerified, InvalidCredentials
+from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.apis import atourin
 from gerbang.apis.atourin.requests import LoginRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.storage.users import Name
 
 endpoint = Endpoint("/auth/verify_legacy_password")

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gerbang.accounts.password_change import PasswordChange, PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
-    from gerbang.accounts.verification import UnverifiedAddress
     from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard
     from gerbang.mail.codes import CodeMaker, ResetTokens
     from gerbang.mail.jobs import MailQueue
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from gerbang.passwords.hashing import Passwords
     from gerbang.passwords.policy import PasswordPolicy
     from gerbang.sessions.api_keys import ApiKeys
+    from gerbang.sessions.email_policy import UnverifiedAddress
     from gerbang.sessions.keys import Keys, SecretSource
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
@@ -223,6 +223,7 @@ class Container:
             longest=self.settings.longest_session,
             grace=self.settings.refresh_grace,
             unconfirmed_grace=self.settings.unconfirmed_grace,
+            unverified=self.unverified_address,
         )
 
     @cached_property
@@ -301,7 +302,7 @@ class Container:
     @cached_property
     def unverified_address(self) -> "UnverifiedAddress":
         """Whether a password signs in before the address is verified."""
-        from gerbang.accounts.verification import UnverifiedAddress
+        from gerbang.sessions.email_policy import UnverifiedAddress
 
         return UnverifiedAddress.REFUSED if self.settings.requires_verified_email else UnverifiedAddress.ACCEPTED
 
@@ -542,7 +543,7 @@ class Container:
 
     def warm_up_sessions(self, *, connections: int = 1) -> None:
         """Open connections to DynamoDB by reading a session that does not exist."""
-        keys = self.families.key(NO_ACCOUNT), self.users.key(NO_ACCOUNT)
+        keys = self.families.key(NO_ACCOUNT, NO_ACCOUNT), self.users.key(NO_ACCOUNT)
         for _ in range(connections):
             init.preload(lambda: self.store.get_all(*keys))
 

@@ -1,6 +1,6 @@
 """POST /api/auth/login: sign in with a password."""
 
-from gerbang.accounts.sign_in import Credentials, EmailNotVerified, InvalidCredentials
+from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.apis import botlaunch, snapotp
 from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.fields import is_username
@@ -9,6 +9,7 @@ from gerbang.container import container
 from gerbang.core.emails import EmailAddress, InvalidEmail
 from gerbang.http.endpoint import Call, Endpoint, body_has
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.storage.users import Name
 
 endpoint = Endpoint("/api/auth/login")

@@ -5,8 +5,8 @@ from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint, body_has
+from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
-from gerbang.sessions.tokens import InvalidToken
 
 endpoint = Endpoint("/api/auth/refresh")
 sessions = container.sessions

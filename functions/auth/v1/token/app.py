@@ -6,8 +6,8 @@ from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint, query_is
 from gerbang.sessions.api_keys import KeyKind
+from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
-from gerbang.sessions.tokens import InvalidToken
 
 endpoint = Endpoint("/auth/v1/token")
 sessions = container.sessions

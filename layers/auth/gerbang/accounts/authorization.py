@@ -1,4 +1,4 @@
-"""Who may call the deployment's other APIs, and as what: a session that stands, and membership of an organisation."""
+"""Who may call the account's other APIs, and as what: an active session, and membership of an organisation."""
 
 from dataclasses import dataclass
 
@@ -10,48 +10,47 @@ from gerbang.sessions.sessions import Sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """What is handed on to the function behind the authorizer."""
+    """What the function behind the authorizer receives."""
 
     subject: str
     """The account's UUID, the token's `sub`."""
     user_id: str
-    """The account as BotLaunch's clients know it, `usr_…`."""
+    """The account's id in BotLaunch's API, `usr_…`."""
     email_verified: bool
-    """Whether the person verified their address: without it, an address is what somebody typed."""
+    """Whether the user verified their e-mail address: until then it may be another person's."""
     session_id: str
     organization_id: str
-    """Empty if the caller named none."""
     role: str
-    """The caller's role in the organization; empty if they named none."""
+    """The caller's role in the organization; empty, as the organization is, if they named none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """Checks a request's token and organization against the tables."""
+    """Checks a request against the tables, as they are at this moment."""
 
     sessions: Sessions
     organizations: Organizations
 
     def authorize(self, access_token: str, organization_id: str | None) -> Caller:
-        """Return the caller, with their role in the organization if they named one. Two round trips at most.
+        """Return the caller, and their role in the organisation that they named, if any. Two round trips at most.
 
         Raises:
-            InvalidToken, TokenExpired, SessionEnded: the token is not good (any more).
-            NotAMember: the caller does not belong to that organization.
+            InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
+            NotAMember: they do not belong to that organisation.
         """
         claims = self.sessions.read(access_token)
         if not organization_id:
-            active, membership = self.sessions.authenticate_claims(claims), None
+            authenticated, membership = self.sessions.authenticate_claims(claims), None
         else:
-            active, membership = run_concurrently(
+            authenticated, membership = run_concurrently(
                 lambda: self.sessions.authenticate_claims(claims),
                 lambda: self.organizations.membership(organization_id, claims.user_id),
             )
         return Caller(
-            subject=active.user.user_id,
-            user_id=botlaunch_id(active.user.user_id),
-            email_verified=active.user.email_verified_at is not None,
+            subject=authenticated.user.user_id,
+            user_id=botlaunch_id(authenticated.user.user_id),
+            email_verified=authenticated.user.email_verified_at is not None,
             session_id=claims.family_id,
-            organization_id="" if membership is None else membership.organization_id,
+            organization_id=organization_id or "",
             role="" if membership is None else membership.role,
         )

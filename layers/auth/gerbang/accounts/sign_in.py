@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from gerbang.accounts.verification import UnverifiedAddress
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError, DependencyUnavailable
@@ -11,6 +10,7 @@ from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import SignInAttempt, SignInGuard, uncount
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
+from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Client, Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import ConditionFailed, Equal
 from gerbang.storage.users import Name, User, UserTable
@@ -27,17 +27,6 @@ class InvalidCredentials(AuthError):
     def __init__(self, user_id: str | None) -> None:
         """Keep whose account was tried, for the log; None where there is none."""
         super().__init__(user_id or "unknown")
-        self.user_id = user_id
-
-
-class EmailNotVerified(AuthError):
-    """The password is right, and the deployment lets nobody in before their address is verified."""
-
-    code = "email_not_confirmed"
-
-    def __init__(self, user_id: str) -> None:
-        """Keep whose, for the log."""
-        super().__init__(user_id)
         self.user_id = user_id
 
 
@@ -91,7 +80,7 @@ class PasswordSignIn:
         right = is_right(shown.password, user, passwords=self.passwords, log_event=self.log_event)
         if user is None or not right:
             raise InvalidCredentials(user_id)
-        if self.unverified is UnverifiedAddress.REFUSED and user.email_verified_at is None:
+        if self.unverified.refuses(user):
             self._uncount(attempt)
             raise EmailNotVerified(user.user_id)
         try:

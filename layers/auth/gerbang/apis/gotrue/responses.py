@@ -46,7 +46,7 @@ def session(signed_in: "SignedIn") -> SessionResponse:
         refresh_token=tokens.refresh_token,
         user=User(
             id=account.user_id,
-            aud="authenticated",
+            aud=tokens.audience,
             role="anonymous" if account.is_anonymous else "authenticated",
             email=account.email or "",
             phone="",
