@@ -11,7 +11,8 @@ from gerbang.accounts.organizations import Organizations
 from gerbang.accounts.registration import NewAccount, Registration
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
 from gerbang.accounts.verification import UnverifiedAddress
-from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard, SignInLimits
+from gerbang.limits.password_attempts import PasswordAttempts, SignInLimits
+from gerbang.limits.rate_limits import Limit, RateLimits
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
@@ -126,15 +127,15 @@ class Deployment:
 
     @cached_property
     def rate_limits(self) -> RateLimits:
-        return RateLimits(self.counters, self.clock, self.new_id)
+        return RateLimits(self.counters, self.clock, self.new_id, self.log_event)
 
     @cached_property
-    def guard(self) -> SignInGuard:
+    def password_attempts(self) -> PasswordAttempts:
         chosen = self.choices
         limits = SignInLimits(
             account_and_address=chosen.account_and_address, address=chosen.address, account=chosen.account
         )
-        return SignInGuard(limits, self.rate_limits)
+        return PasswordAttempts(limits, self.rate_limits)
 
     @cached_property
     def organizations(self) -> Organizations:
@@ -163,7 +164,7 @@ class Deployment:
             users=self.users,
             sessions=self.sessions,
             passwords=self.passwords,
-            guard=self.guard,
+            password_attempts=self.password_attempts,
             unverified=self.choices.unverified,
             log_event=self.log_event,
             now=self.clock,

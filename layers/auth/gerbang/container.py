@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from gerbang.core import init
-from gerbang.core.clock import from_epoch, system_clock
+from gerbang.core.clock import system_clock
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.core.log import log_event
 from gerbang.settings import MailerSettings, Settings
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from gerbang.accounts.password_change import PasswordChange, PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
-    from gerbang.limits.rate_limits import RateLimits, SignInGuard
+    from gerbang.limits.password_attempts import PasswordAttempts
+    from gerbang.limits.rate_limits import RateLimits
     from gerbang.mail.jobs import MailQueue
     from gerbang.mail.mailer import Mailer
     from gerbang.mail.service import MailService
@@ -89,7 +90,7 @@ def password_sign_in() -> "PasswordSignIn":
         users=_users(chosen),
         sessions=_sessions(chosen),
         passwords=_passwords(chosen),
-        guard=_guard(chosen),
+        password_attempts=_password_attempts(chosen),
         unverified=chosen.unverified,
         log_event=log_event,
         now=system_clock,
@@ -227,7 +228,7 @@ def password_reset() -> "PasswordReset":
         passwords=_passwords(chosen),
         rate_limits=_rate_limits(chosen),
         limit=chosen.reset_limit,
-        guard=_guard(chosen),
+        password_attempts=_password_attempts(chosen),
         mail_service=_mail_desk(chosen),
         log_event=log_event,
         now=system_clock,
@@ -246,7 +247,7 @@ def password_change() -> "PasswordChange":
         families=_families(chosen),
         sessions=_sessions(chosen),
         passwords=_passwords(chosen),
-        guard=_guard(chosen),
+        password_attempts=_password_attempts(chosen),
         mail_service=_mail_desk(chosen),
         log_event=log_event,
         now=system_clock,
@@ -464,17 +465,17 @@ def _families(chosen: Settings) -> "FamilyTable":
     return FamilyTable(_store(), chosen.families_table)
 
 
-def _guard(chosen: Settings) -> "SignInGuard":
-    from gerbang.limits.rate_limits import SignInGuard
+def _password_attempts(chosen: Settings) -> "PasswordAttempts":
+    from gerbang.limits.password_attempts import PasswordAttempts
 
-    return SignInGuard(chosen.sign_in_limits, _rate_limits(chosen))
+    return PasswordAttempts(chosen.sign_in_limits, _rate_limits(chosen))
 
 
 def _rate_limits(chosen: Settings) -> "RateLimits":
     from gerbang.limits.rate_limits import RateLimits
     from gerbang.storage.counters import CounterTable
 
-    return RateLimits(CounterTable(_store(), chosen.limits_table), system_clock, new_id)
+    return RateLimits(CounterTable(_store(), chosen.limits_table), system_clock, new_id, log_event)
 
 
 def _warm_accounts(chosen: Settings, *, connections: int = 1) -> None:
@@ -499,11 +500,9 @@ def _warm_organizations(chosen: Settings) -> None:
 
 def _warm_limits(chosen: Settings, *, connections: int = 1) -> None:
     """The same, by a write of functions that count attempts, whose condition holds of no counter."""
-    from gerbang.storage.counters import Taken, Window
-
-    counters, never = _rate_limits(chosen).counters, Taken(Window(attempts=0, until=from_epoch(0)), nonce=NO_ACCOUNT)
+    counters = _rate_limits(chosen).counters
     for _ in range(connections):
-        init.preload(lambda: counters.give_back(NO_ACCOUNT, never))
+        init.preload(lambda: counters.give_back(NO_ACCOUNT, NO_ACCOUNT))
 
 
 @cache

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gerbang.accounts.verification import UnverifiedAddress
-    from gerbang.limits.rate_limits import Limit, SignInLimits
+    from gerbang.limits.password_attempts import SignInLimits
+    from gerbang.limits.rate_limits import Limit
     from gerbang.mail.service import MailLimits
     from gerbang.sessions.keys import Algorithm
 
@@ -98,7 +99,7 @@ class Settings:
     @property
     def sign_in_limits(self) -> "SignInLimits":
         """How many wrong passwords there may be."""
-        from gerbang.limits.rate_limits import SignInLimits  # noqa: PLC0415
+        from gerbang.limits.password_attempts import SignInLimits  # noqa: PLC0415
 
         return SignInLimits(
             account_and_address=self._limit("LIMIT_SIGN_IN_ACCOUNT_AND_ADDRESS"),
@@ -130,6 +131,7 @@ class Settings:
             minute=self._limit("LIMIT_MAIL_MINUTE"),
             hour=self._limit("LIMIT_MAIL_HOUR"),
             client=self._limit("LIMIT_MAIL_ADDRESS"),
+            code_tries=self.code_tries,
         )
 
     @property

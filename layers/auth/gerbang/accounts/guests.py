@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.sessions.sessions import Client, Sessions, SignedIn
 from gerbang.storage.store import Store
 from gerbang.storage.users import User, UserTable
@@ -32,7 +32,6 @@ class Guests:
         Raises:
             TooManyAttempts: this client address has made too many.
         """
-        self.rate_limits.take(self.limit, client.address)
         now = self.now()
         guest = User(
             user_id=self.new_id(),
@@ -43,8 +42,9 @@ class Guests:
             last_sign_in_at=now,
             expires_at=self.sessions.deadline(signed_in_at=now, at=now),
         )
-        signed_in, opening = self.sessions.begin(guest, client, "anonymous")
-        if self.store.commit(*self.users.creation(guest).values(), opening):
-            raise DependencyUnavailable("a random id was drawn twice")
+        with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)):
+            signed_in, opening = self.sessions.begin(guest, client, "anonymous")
+            if self.store.commit(*self.users.creation(guest).values(), opening):
+                raise DependencyUnavailable("a random id was drawn twice")
         self.log_event("guest_admitted", user_id=guest.user_id, session_id=signed_in.family_id)
         return signed_in

@@ -9,7 +9,7 @@ from gerbang.core.clock import Clock
 from gerbang.core.emails import canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
+from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Client, Sessions, SignedIn
@@ -80,9 +80,11 @@ class Registration:
             TooManyAttempts: this client has registered too often.
             EmailTaken, UsernameTaken: somebody has it.
         """
-        draft = self._draft(new, client, policy)
-        signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
-        user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
+        email = _acceptable_email(new, policy)
+        with self._counted(client):
+            draft = self._draft(new, email)
+            signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
+            user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=signed_in, organization=draft.organization)
 
@@ -92,7 +94,9 @@ class Registration:
         Raises:
             InvalidEmail, UnacceptablePassword, TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
         """
-        user, _ = self._make(self._draft(new, client, policy), lambda _: (None, None))
+        email = _acceptable_email(new, policy)
+        with self._counted(client):
+            user, _ = self._make(self._draft(new, email), lambda _: (None, None))
         self.log_event("registered", user_id=user.user_id)
         return user
 
@@ -113,10 +117,11 @@ class Registration:
                 raise UsernameTaken
         raise DependencyUnavailable("no free number was drawn")
 
-    def _draft(self, new: NewAccount, client: Client, policy: PasswordPolicy) -> "_Draft":
-        email = canonical(new.email)
-        policy.check(new.password, about=(email, new.username, new.name))
-        self.rate_limits.take(self.limit, client.address)
+    def _counted(self, client: Client) -> Attempt[None]:
+        """Count a registration, also one that finds the address taken; not one that fails (503)."""
+        return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
+
+    def _draft(self, new: NewAccount, email: str) -> "_Draft":
         now = self.now()
         user = User(
             user_id=self.new_id(),
@@ -136,6 +141,13 @@ class Registration:
         organization = founding.organization
         user = replace(user, organization_id=organization.organization_id, organization_role=founding.role)
         return _Draft(user, organization, founding.actions)
+
+
+def _acceptable_email(new: NewAccount, policy: PasswordPolicy) -> str:
+    """Return the address in canonical form, after the checks that need no database."""
+    email = canonical(new.email)
+    policy.check(new.password, about=(email, new.username, new.name))
+    return email
 
 
 @dataclass(frozen=True, slots=True)
