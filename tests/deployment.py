@@ -9,7 +9,7 @@ from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
 from gerbang.container import Container
 from gerbang.core.emails import EmailAddress
-from gerbang.limits.rate_limits import Limit, SignInGuard
+from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm
@@ -174,10 +174,6 @@ class Deployment(Container):
         """What was logged."""
         assert isinstance(self.log_event, RecordingLog)
         return self.log_event
-
-    @property
-    def guard(self) -> SignInGuard:
-        return self.sign_in_guard
 
     @property
     def sign_in(self) -> PasswordSignIn:

@@ -40,6 +40,7 @@ MAIL_LIMITS: Final = MailLimits(
     minute=Limit(name="mail-minute", attempts=1, window=timedelta(minutes=1)),
     hour=Limit(name="mail-hour", attempts=5, window=timedelta(hours=1)),
     client=Limit(name="mail-client", attempts=30, window=timedelta(hours=1)),
+    code_tries=CODE_TRIES,
 )
 """The defaults of `template.yaml`."""
 
@@ -242,7 +243,7 @@ class MailDeployment:
             passwords=self.base.passwords,
             rate_limits=self.base.rate_limits,
             limit=self.reset_limit,
-            guard=self.base.guard,
+            password_attempts=self.base.password_attempts,
             mail_service=self.mail_service,
             log_event=self.base.log_event,
             now=self.base.clock,
@@ -256,7 +257,7 @@ class MailDeployment:
             families=self.base.families,
             sessions=self.base.sessions,
             passwords=self.base.passwords,
-            guard=self.base.guard,
+            password_attempts=self.base.password_attempts,
             mail_service=self.mail_service,
             log_event=self.base.log_event,
             now=self.base.clock,

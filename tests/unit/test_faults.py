@@ -137,7 +137,7 @@ def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(
     watched, store = made.watched()
     watched.sign_in.sign_in(by_email(), HOME)
     calls = store.calls
-    assert len(calls) == 10
+    assert len(calls) == 7
     unanswered = 0
     for call in calls:
         made, held = signed_in_world()
@@ -152,9 +152,9 @@ def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(
             assert len(families(made)) == before + 1
             assert works(made.deployment, answered)
         assert works(made.deployment, held)
-        for _ in range(12):  # what could not be uncounted has locked nobody out
+        for _ in range(12):  # what could not be given back has locked nobody out
             assert works(made.deployment, made.deployment.sign_in.sign_in(by_email(), HOME))
-    # Reading, counting and opening are needed; uncounting is not.
+    # Reading, counting and opening are needed; giving back is not.
     assert unanswered == (0 if fault is Fault.ASKED_AGAIN else 6)
 
 

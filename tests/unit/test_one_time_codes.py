@@ -5,7 +5,7 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -33,6 +33,7 @@ from tests.unit.mail_fakes import (
     MailDeployment,
     Scene,
     calls_of,
+    code_in,
     every_mishap,
     in_memory_only,
     is_nowhere,
@@ -347,14 +348,53 @@ def test_after_four_wrong_tries_the_right_code_works(post: MailDeployment) -> No
 
 @pytest.mark.covers("42")
 @in_memory_only
-def test_after_five_wrong_tries_the_code_is_dead_and_answers_as_a_wrong_one(post: MailDeployment) -> None:
+@pytest.mark.parametrize("email", [BOB.email, NEVER_MAILED], ids=["known", "unknown"])
+def test_after_five_wrong_tries_the_right_code_has_to_wait_too(
+    post: MailDeployment, clock: FakeClock, email: str
+) -> None:
     post.register()
     code = post.mailed_code()
-    wrong_answer = answer_to(post, wrong(code))
-    guess(post, code, times=4)
+    guess(post, code, email, times=5)
+    clock.advance(timedelta(minutes=1))
 
-    assert answer_to(post, code) == wrong_answer
-    assert answer_to(post, wrong(code)) == wrong_answer
+    for shown in (code, wrong(code)):
+        assert wait_of(partial(redeem, post, shown, email)) == ("code-tries", timedelta(minutes=59))
+
+
+@in_memory_only
+@pytest.mark.parametrize("email", [BOB.email, NEVER_MAILED], ids=["known", "unknown"])
+def test_no_code_is_mailed_while_none_would_be_accepted(post: MailDeployment, clock: FakeClock, email: str) -> None:
+    post.register()
+    guess(post, "123456", email, times=5)
+    clock.advance(timedelta(minutes=1))
+
+    for _ in range(7):  # not counted as mails, either
+        refused = wait_of(lambda: post.mail_service.request_code(email, None, HOME.address))
+        assert refused == ("code-tries", timedelta(minutes=59))
+    assert post.queue.jobs == []
+    post.mail_service.request_reset(email, None, HOME.address)  # whose tokens are not codes
+
+    clock.advance(timedelta(minutes=59))
+    post.mail_service.request_code(email, None, HOME.address)
+    assert [job.kind for job in post.queue.jobs] == [MailKind.PASSWORD_RESET, MailKind.SIGN_IN_CODE]
+
+
+@in_memory_only
+def test_the_code_of_a_registration_is_accepted_whatever_was_tried_before_it(post: MailDeployment) -> None:
+    guess(post, "123456", BOB.email, times=5)
+    bob = post.register().user
+
+    post.mail_service.welcome(bob, None)
+    post.deliver(post.queue.jobs[-1])
+
+    assert is_alive(post, redeem(post, code_in(post.outbox.last)))
+
+
+def wait_of(call: Callable[[], object]) -> tuple[str, timedelta]:
+    """Which limit a call meets, and the wait."""
+    with pytest.raises(TooManyAttempts) as caught:
+        call()
+    return caught.value.limit, caught.value.retry_after
 
 
 @pytest.mark.covers("43")
@@ -364,7 +404,7 @@ def test_a_new_code_does_not_refill_the_tries(post: MailDeployment) -> None:
     guess(post, post.mailed_code(), times=3)
     guess(post, post.mailed_code(), times=2)
 
-    with pytest.raises(InvalidCode):
+    with pytest.raises(TooManyAttempts):
         redeem(post, post.mailed_code())
 
 
@@ -374,7 +414,7 @@ def test_tries_come_back_an_hour_after_the_first_of_them(post: MailDeployment, c
     first = clock() + SECOND
     guess(post, post.mailed_code(), times=5)
     clock.at = first + HOUR - 2 * SECOND
-    with pytest.raises(InvalidCode):
+    with pytest.raises(TooManyAttempts):
         redeem(post, post.mailed_code())
 
     assert is_alive(post, redeem(post, post.mailed_code()))
@@ -398,7 +438,8 @@ def test_of_forty_wrong_codes_at_once_five_are_looked_at(post: MailDeployment, *
 
     outcomes = at_once([partial(redeem, post.on(watched), wrong(code))] * 40)
 
-    assert all(isinstance(outcome, InvalidCode) for outcome in outcomes)
+    assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == 5
+    assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 35
     assert sum(call.method == "get_all" for call in watched.calls) == 5
 
 
@@ -502,9 +543,13 @@ def test_tries_at_an_address_that_nobody_has_end_like_any_others(post: MailDeplo
     guess(post, "123456", NEVER_MAILED, times=5)
     guess(post, code, times=5)
 
-    unknown = calls_of(post, lambda here: guess_once(here, "123456", NEVER_MAILED))
+    def wait(here: MailDeployment, shown: str, email: str) -> None:
+        with pytest.raises(TooManyAttempts):
+            redeem(here, shown, email)
 
-    assert unknown == calls_of(post, lambda here: guess_once(here, code))
+    unknown = calls_of(post, lambda here: wait(here, "123456", NEVER_MAILED))
+
+    assert unknown == calls_of(post, lambda here: wait(here, code, BOB.email))
 
 
 @in_memory_only
@@ -579,7 +624,7 @@ def test_a_right_code_whose_tries_cannot_be_cleared_signs_in_all_the_same(post: 
     session = redeem(post.on(forgetful), code)
 
     assert is_alive(post, session)
-    assert "attempt_not_uncounted" in post.base.log_event.events
+    assert "attempt_not_given_back" in post.base.log_event.events
 
 
 # What a code proves: security.md 108, docs/decisions/0009-proving-an-address.md

@@ -319,7 +319,7 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
 
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
-    assert "attempt_not_uncounted" in post.base.log_event.events
+    assert "attempt_not_given_back" in post.base.log_event.events
     assert opens(post, NEW)
 
 

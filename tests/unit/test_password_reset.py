@@ -636,7 +636,7 @@ def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDepl
     reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
 
     assert opens(post, NEW)
-    assert post.base.log_event.events.count("attempt_not_uncounted") == 2
+    assert post.base.log_event.events.count("attempts_not_forgotten") == 1
 
 
 # Spent with what it buys: F16

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from gerbang.core import init
-from gerbang.core.clock import Clock, from_epoch, system_clock
+from gerbang.core.clock import Clock, system_clock
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.core.log import LogEvent, log_event
 from gerbang.settings import Settings
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from gerbang.accounts.password_change import PasswordChange, PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
-    from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard
+    from gerbang.limits.password_attempts import PasswordAttempts
+    from gerbang.limits.rate_limits import Limit, RateLimits
     from gerbang.mail.codes import CodeMaker, ResetTokens
     from gerbang.mail.jobs import MailQueue
     from gerbang.mail.mailer import Mailer
@@ -262,7 +263,7 @@ class Container:
         """Counts attempts."""
         from gerbang.limits.rate_limits import RateLimits
 
-        return RateLimits(self.counters, self.now, self.new_id)
+        return RateLimits(self.counters, self.now, self.new_id, self.log_event)
 
     def limit(self, name: str) -> "Limit":
         """Return the limit of that name."""
@@ -272,16 +273,16 @@ class Container:
         return Limit(name=name, attempts=attempts, window=window)
 
     @cached_property
-    def sign_in_guard(self) -> "SignInGuard":
-        """Bounds guesses at passwords, the same at every endpoint."""
-        from gerbang.limits.rate_limits import SignInGuard, SignInLimits
+    def password_attempts(self) -> "PasswordAttempts":
+        """Counts attempts with a password, the same at every endpoint."""
+        from gerbang.limits.password_attempts import PasswordAttempts, SignInLimits
 
         limits = SignInLimits(
             account_and_address=self.limit("sign_in_account_and_address"),
             address=self.limit("sign_in_address"),
             account=self.limit("sign_in_account"),
         )
-        return SignInGuard(limits, self.rate_limits)
+        return PasswordAttempts(limits, self.rate_limits)
 
     # Accounts
 
@@ -315,7 +316,7 @@ class Container:
             users=self.users,
             sessions=self.sessions,
             passwords=self.passwords,
-            guard=self.sign_in_guard,
+            password_attempts=self.password_attempts,
             unverified=self.unverified_address,
             log_event=self.log_event,
             now=self.now,
@@ -419,7 +420,7 @@ class Container:
             passwords=self.passwords,
             rate_limits=self.rate_limits,
             limit=self.limit("reset"),
-            guard=self.sign_in_guard,
+            password_attempts=self.password_attempts,
             mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
@@ -436,7 +437,7 @@ class Container:
             families=self.families,
             sessions=self.sessions,
             passwords=self.passwords,
-            guard=self.sign_in_guard,
+            password_attempts=self.password_attempts,
             mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
@@ -474,7 +475,10 @@ class Container:
             queue=self.mail_queue,
             rate_limits=self.rate_limits,
             limits=MailLimits(
-                minute=self.limit("mail_minute"), hour=self.limit("mail_hour"), client=self.limit("mail_address")
+                minute=self.limit("mail_minute"),
+                hour=self.limit("mail_hour"),
+                client=self.limit("mail_address"),
+                code_tries=self.limit("code_tries"),
             ),
             log_event=self.log_event,
             new_id=self.new_id,
@@ -553,11 +557,8 @@ class Container:
 
     def warm_up_limits(self, *, connections: int = 1) -> None:
         """Open connections to DynamoDB by giving back an attempt that was never taken, which changes nothing."""
-        from gerbang.storage.counters import Taken, Window
-
-        never = Taken(Window(attempts=0, until=from_epoch(0)), nonce=NO_ACCOUNT)
         for _ in range(connections):
-            init.preload(lambda: self.counters.give_back(NO_ACCOUNT, never))
+            init.preload(lambda: self.counters.give_back(NO_ACCOUNT, NO_ACCOUNT))
 
     def warm_up_mail_queue(self) -> None:
         """Open a connection to SQS by a message that it does not accept: an empty one."""

@@ -15,7 +15,7 @@ from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits, Reservation, TooManyAttempts, digest, uncount
+from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
 from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
 from gerbang.sessions.sessions import Client, Sessions, SignedIn
 from gerbang.storage.codes import CodePurpose, CodeTable
@@ -58,14 +58,22 @@ class CodeSignIn:
 
         Raises:
             InvalidCode: the code is not, or no longer, worth anything.
-            TooManyAttempts: this client address has failed too often.
+            TooManyAttempts: the address, whether an account has it or not, has used up its tries; or this client
+                address has failed too often.
         """
         if not _FORM.fullmatch(code):
             raise InvalidCode("malformed")
-        user_id, reservation = run_concurrently(
-            lambda: self.users.find_id(Name.EMAIL, email), lambda: self._take_a_try(email, client)
-        )
-        address = digest(email)
+        with self.rate_limits.attempt(
+            Counted(self.tries, email, OnSuccess.CLEARED),
+            Counted(self.address_limit, client.address),
+            alongside=lambda: self.users.find_id(Name.EMAIL, email),
+        ) as attempt:
+            signed_in = self._redeem(email, code, client, attempt)
+        self.log_event("signed_in", user_id=signed_in.user.user_id, session_id=signed_in.family_id, method="otp")
+        return signed_in
+
+    def _redeem(self, email: str, code: str, client: Client, attempt: Attempt[str | None]) -> SignedIn:
+        address, user_id = digest(email), attempt.alongside
         user_item, code_item = self.store.get_all(self.users.key(user_id or _NO_ACCOUNT), self.codes.key(address))
         user, known = from_item(user_item), self.codes.read(code_item)
         now = self.now()
@@ -77,24 +85,8 @@ class CodeSignIn:
         verified, changes = verify_email(user, earlier, at=now)
         signed_in, opening = self.sessions.begin(verified, client, "otp")
         spending = self.codes.spending(address, known, at=now, kept=REMEMBERED)
-        if self.store.commit(spending, self.users.changing(user, changes, Absent("disabled_at")), opening):
+        changing = self.users.changing(user, changes, Absent("disabled_at"))
+        failed, _ = run_concurrently(lambda: self.store.commit(spending, changing, opening), attempt.succeed)
+        if failed:
             raise InvalidCode("spent meanwhile")
-        self._clear_tries(email, reservation)
-        self.log_event("signed_in", user_id=user.user_id, session_id=signed_in.family_id, method="otp")
         return signed_in
-
-    def _take_a_try(self, email: str, client: Client) -> Reservation:
-        try:
-            return self.rate_limits.reserve((self.tries, email), (self.address_limit, client.address))
-        except TooManyAttempts as refusal:
-            if refusal.limit == self.tries.name:  # the code is dead, whichever it is
-                raise InvalidCode("no tries left") from refusal
-            raise
-
-    def _clear_tries(self, email: str, reservation: Reservation) -> None:
-        limits, tries = self.rate_limits, self.rate_limits.key(self.tries, email)
-        others = reservation.without(tries)
-        uncount(
-            lambda: run_concurrently(lambda: limits.give_back(others), lambda: limits.counters.clear(tries)),
-            self.log_event,
-        )

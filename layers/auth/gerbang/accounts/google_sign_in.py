@@ -13,7 +13,7 @@ from gerbang.core.clock import Clock
 from gerbang.core.emails import canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.sessions.sessions import Client, Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import Absent, Action, Store
 from gerbang.storage.users import Name, User, UserTable
@@ -74,14 +74,13 @@ class GoogleSignIn:
             AccountDisabled: the account may not be used.
             TooManyAttempts: this client address has made too many accounts.
         """
-        counted = False
         for _ in range(RACES):
             holder = self._holder(identity)
-            if holder is None and not counted:
-                self.rate_limits.take(self.limit, client.address)
-                counted = True
             if holder is None:
-                signed_in = self._make(identity, client)
+                with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
+                    signed_in = self._make(identity, client)
+                    if signed_in is None:
+                        attempt.give_back()
             elif holder.google_subject == identity.subject:
                 signed_in = self._open(holder, client)
             else:

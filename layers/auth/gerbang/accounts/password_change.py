@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from gerbang.accounts.sign_in import InvalidCredentials, is_right
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard, uncount
+from gerbang.limits.password_attempts import PasswordAttempts
+from gerbang.limits.rate_limits import Counted, Limit, RateLimits
 from gerbang.mail.codes import InvalidResetToken, ResetTokens
 from gerbang.mail.jobs import Locale
 from gerbang.mail.service import MailService
@@ -40,7 +41,7 @@ class PasswordReset:
     rate_limits: RateLimits
     limit: Limit
     """Of wrong tokens, a client address."""
-    guard: SignInGuard
+    password_attempts: PasswordAttempts
     mail_service: MailService
     log_event: LogEvent
     now: Clock
@@ -57,10 +58,8 @@ class PasswordReset:
             UnacceptablePassword: the password breaks the policy; the token is not spent.
             TooManyAttempts: this client address has shown too many wrong tokens.
         """
-        reservation = self.rate_limits.reserve((self.limit, client.address))
-        user, reset = self._shown(token)
-        # The token is right, whatever becomes of the password.
-        uncount(lambda: self.rate_limits.give_back(reservation), self.log_event)
+        with self.rate_limits.attempt(Counted(self.limit, client.address)):
+            user, reset = self._shown(token)
         policy.check(password, about=(user.email, user.username, user.name))
         now = self.now()
         changes = replacing(user.password_hash, self.passwords.hash(password), at=now) | {"epoch": Plus(1)}
@@ -71,7 +70,7 @@ class PasswordReset:
             raise InvalidResetToken("spent meanwhile")
         self.log_event("password_reset", user_id=user.user_id)
         # Strangers' guesses are forgotten: whoever can read the mail is let in with the new password.
-        uncount(lambda: self.guard.reopen(user.user_id, client.address), self.log_event, user_id=user.user_id)
+        self.password_attempts.forget(user.user_id, client.address)
         self.mail_service.notify_password_changed(
             replace(user, email_verified_at=user.email_verified_at or now), locale
         )
@@ -98,7 +97,7 @@ class PasswordChange:
     families: FamilyTable
     sessions: Sessions
     passwords: Passwords
-    guard: SignInGuard
+    password_attempts: PasswordAttempts
     mail_service: MailService
     log_event: LogEvent
     now: Clock
@@ -124,18 +123,18 @@ class PasswordChange:
         standing = self.sessions.authenticate_person(access_token)
         user, family = standing.user, standing.family
         policy.check(new, about=(user.email, user.username, user.name))
-        attempt = self.guard.reserve(user.user_id, client.address)
-        if (
-            not is_right(current, user, passwords=self.passwords, log_event=self.log_event)
-            or user.password_hash is None
-        ):
-            raise WrongPassword(user.user_id)
-        changes = replacing(user.password_hash, self.passwords.hash(new), at=self.now()) | {"epoch": Plus(1)}
-        same_password = Equal("password_hash", user.password_hash)
-        changing = self.users.changing(user, changes, same_password, Absent("disabled_at"))
-        carrying_over = self.families.carry_over(family, epoch=user.epoch + 1)
-        if self.store.commit(changing, carrying_over):
-            raise WrongPassword(user.user_id)  # changed, reset, disabled or signed out meanwhile
+        with self.password_attempts.attempt(user.user_id, client.address) as attempt:
+            if (
+                not is_right(current, user, passwords=self.passwords, log_event=self.log_event)
+                or user.password_hash is None
+            ):
+                raise WrongPassword(user.user_id)
+            changes = replacing(user.password_hash, self.passwords.hash(new), at=self.now()) | {"epoch": Plus(1)}
+            same_password = Equal("password_hash", user.password_hash)
+            changing = self.users.changing(user, changes, same_password, Absent("disabled_at"))
+            carrying_over = self.families.carry_over(family, epoch=user.epoch + 1)
+            if self.store.commit(changing, carrying_over):
+                attempt.give_back()
+                raise WrongPassword(user.user_id)  # changed, reset, disabled or signed out meanwhile
         self.log_event("password_changed", user_id=user.user_id, session_id=family.family_id)
-        uncount(lambda: self.guard.succeeded(attempt), self.log_event, user_id=user.user_id)
         self.mail_service.notify_password_changed(user, locale)

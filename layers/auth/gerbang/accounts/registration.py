@@ -9,7 +9,7 @@ from gerbang.core.clock import Clock
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
+from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Client, Sessions, SignedIn
 from gerbang.storage.organizations import Organization
@@ -80,9 +80,10 @@ class Registration:
             TooManyAttempts: this client has registered too often.
             EmailTaken, UsernameTaken: somebody has it.
         """
-        draft = self._draft(new, client)
-        signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
-        user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
+        with self._counted(client):
+            draft = self._draft(new)
+            signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
+            user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=signed_in, organization=draft.organization)
 
@@ -92,7 +93,8 @@ class Registration:
         Raises:
             TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
         """
-        user, _ = self._make(self._draft(new, client), lambda _: (None, None))
+        with self._counted(client):
+            user, _ = self._make(self._draft(new), lambda _: (None, None))
         self.log_event("registered", user_id=user.user_id)
         return user
 
@@ -113,8 +115,11 @@ class Registration:
                 raise UsernameTaken
         raise DependencyUnavailable("no free number was drawn")
 
-    def _draft(self, new: NewAccount, client: Client) -> "_Draft":
-        self.rate_limits.take(self.limit, client.address)
+    def _counted(self, client: Client) -> Attempt[None]:
+        """Count a registration, also one that finds the address taken; not one that fails (503)."""
+        return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
+
+    def _draft(self, new: NewAccount) -> "_Draft":
         now = self.now()
         user = User(
             user_id=self.new_id(),

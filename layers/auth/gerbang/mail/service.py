@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
-from gerbang.limits.rate_limits import Limit, RateLimits, TooManyAttempts
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.jobs import Locale, MailJob, MailKind, MailQueue
 from gerbang.storage.users import User
 
@@ -23,6 +23,8 @@ class MailLimits:
     """The same, in a longer time."""
     client: Limit
     """Of every kind, from one client address."""
+    code_tries: Limit
+    """Wrong codes for one address (`CodeSignIn.tries`): at its end, no code is mailed, because none would be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +49,22 @@ class MailService:
         """Queue a mail to an address, canonical, whether or not anybody has it. One round trip and one queueing.
 
         Raises:
-            TooManyAttempts: to this address, or from this client, too much was asked for.
+            TooManyAttempts: to this address, or from this client, too much was asked for; or a code was asked for, and
+                the address has used up its tries.
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
-        reservation = self.rate_limits.reserve(
-            (self.limits.minute, f"{kind} {email}"),
-            (self.limits.hour, f"{kind} {email}"),
-            (self.limits.client, client_address),
+        counted = (
+            Counted(self.limits.minute, f"{kind} {email}", OnSuccess.STAYS),
+            Counted(self.limits.hour, f"{kind} {email}", OnSuccess.STAYS),
+            Counted(self.limits.client, client_address, OnSuccess.STAYS),
         )
-        try:
+
+        def check_tries() -> None:
+            if kind is MailKind.SIGN_IN_CODE:
+                self.rate_limits.check(self.limits.code_tries, email)
+
+        with self.rate_limits.attempt(*counted, alongside=check_tries):
             self._enqueue(kind, email, locale)
-        except DependencyUnavailable:
-            self.rate_limits.give_back(reservation)
-            raise
         self.log_event("mail_asked_for", kind=kind, client=client_address)
 
     def welcome(self, user: User, locale: Locale | None) -> None:
@@ -68,6 +73,8 @@ class MailService:
         If it cannot be queued, that is noted and no more: the account stands, and its owner can ask for another.
         """
         self._owe(MailKind.VERIFICATION_CODE, user, locale)
+        if user.email is not None:
+            self._refill_tries(user.email)
 
     def notify_password_changed(self, user: User, locale: Locale | None) -> None:
         """Queue the notice that an account has a new password, if its address is verified.
@@ -77,12 +84,20 @@ class MailService:
         """
         if user.email is None or user.email_verified_at is None:
             return
+        hour = Counted(self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}", OnSuccess.STAYS)
         try:
-            self.rate_limits.reserve((self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}"))
-        except (TooManyAttempts, DependencyUnavailable):
-            self.log_event("mail_not_queued", Severity.WARNING, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
-            return
-        self._owe(MailKind.PASSWORD_CHANGED, user, locale)
+            with self.rate_limits.attempt(hour):
+                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale)
+        except (TooManyAttempts, DependencyUnavailable) as error:
+            severity = Severity.WARNING if isinstance(error, TooManyAttempts) else Severity.ERROR
+            self.log_event("mail_not_queued", severity, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
+
+    def _refill_tries(self, email: str) -> None:
+        """Forget wrong codes from before the account was made: its first code must be worth something."""
+        try:
+            self.rate_limits.forget(Counted(self.limits.code_tries, email, OnSuccess.CLEARED))
+        except DependencyUnavailable:
+            self.log_event("attempts_not_forgotten", Severity.WARNING, limit=self.limits.code_tries.name)
 
     def _owe(self, kind: MailKind, user: User, locale: Locale | None) -> None:
         if user.email is None:
