@@ -1,7 +1,7 @@
 """E-mail addresses: one canonical form, by which they are stored, looked up, counted and compared."""
 
 import re
-from typing import Final
+from typing import Final, Self
 from unicodedata import normalize
 
 from gerbang.core.errors import AuthError, FieldError
@@ -37,7 +37,7 @@ class EmailAddress(str):
     __slots__ = ("as_typed",)
     as_typed: str
 
-    def __new__(cls, typed: str) -> "EmailAddress":
+    def __new__(cls, typed: str) -> Self:
         """Return the address that was typed.
 
         Raises:
