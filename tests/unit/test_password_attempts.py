@@ -1,6 +1,6 @@
 """gerbang.limits.password_attempts: guesses are bounded, and no stranger locks an owner's known devices out."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 

@@ -1,7 +1,7 @@
 """gerbang.limits.rate_limits and its counters: counted before the outcome is known, exactly, and never for ever."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 import pytest

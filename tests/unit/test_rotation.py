@@ -7,7 +7,8 @@ then calls the function for each of four steps is played here.
 import io
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from copy import replace
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cached_property
 from types import SimpleNamespace
