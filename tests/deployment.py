@@ -151,6 +151,7 @@ class Deployment:
             rate_limits=self.rate_limits,
             limit=self.choices.registration,
             initial_credit=5000,
+            mail_service=None,
             log_event=self.log_event,
             now=self.clock,
             new_id=self.new_id,

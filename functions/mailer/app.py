@@ -1,8 +1,6 @@
 """The mailer: sends the mails that endpoints queued (SQS, partial batch failures)."""
 
 from gerbang import container as runtime
-from gerbang.mail import sqs_events as mail_batch
+from gerbang.mail import sqs_events
 
-mailer = runtime.mailer()  # once per container
-
-handler = mail_batch.handler(mailer)
+handler = sqs_events.handler(runtime.mailer(), runtime.mail_queue())

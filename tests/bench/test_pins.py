@@ -64,7 +64,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "gerbang.accounts.google": frozenset({"api/auth/google"}),
         "gerbang.accounts.guests": frozenset({"auth/login_with_anonymous"}),
         "gerbang.passwords.legacy": frozenset(),  # when an inherited hash is met
-        "gerbang.mail.messages": frozenset({"mailer"}),
+        "gerbang.mail.composing": frozenset({"mailer"}),
         "gerbang.mail.mailer": frozenset({"mailer"}),
         "gerbang.mail.service": MAILING,
         "gerbang.accounts.code_sign_in": frozenset({"auth/verify_otp", "mailer"}),

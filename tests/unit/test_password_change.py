@@ -39,9 +39,7 @@ INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 def change(
     post: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
 ) -> None:
-    post.password_change.change(
-        session.tokens.access_token, current=current, new=new, client=client, policy=POLICY, locale=None
-    )
+    post.password_change.change(session.tokens.access_token, current=current, new=new, client=client, policy=POLICY)
 
 
 def opens(post: MailDeployment, password: str, client: Client = ABROAD) -> bool:
@@ -226,9 +224,7 @@ def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: F
     with pytest.raises(SessionEnded):
         change(post, ended)
     with pytest.raises(InvalidToken):
-        post.password_change.change(
-            session.tokens.refresh_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY, locale=None
-        )
+        post.password_change.change(session.tokens.refresh_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY)
     clock.advance(timedelta(hours=1))
     with pytest.raises(TokenExpired):
         change(post, session)
@@ -356,7 +352,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
     changed, was_reset = at_once(
         [
             partial(change, post, session),
-            partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY, locale=None),
+            partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY),
         ]
     )
 
@@ -374,7 +370,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
 def test_a_reset_that_comes_first_is_not_undone_by_a_change(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
-    reset = partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY, locale=None)
+    reset = partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY)
 
     with pytest.raises(InvalidCredentials):
         change(meanwhile(post, reset), session)

@@ -43,7 +43,7 @@ INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 
 
 def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
-    post.password_reset.reset(token, password, client=client, policy=POLICY, locale=None)
+    post.password_reset.reset(token, password, client=client, policy=POLICY)
 
 
 def opens(post: MailDeployment, password: str, client: Client = HOME) -> bool:
@@ -379,9 +379,7 @@ def test_a_newer_token_kills_the_older_one(post: MailDeployment) -> None:
 def test_a_password_that_was_changed_since_makes_a_token_worthless(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
-    post.password_change.change(
-        session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY, locale=None
-    )
+    post.password_change.change(session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY)
 
     with pytest.raises(InvalidResetToken):
         reset(post, token, "A third horse 3")
@@ -396,7 +394,7 @@ def test_a_password_that_is_changed_meanwhile_makes_a_token_worthless(post: Mail
         post.base.store,
         before=lambda call: call.method == "commit",
         happens=lambda: post.password_change.change(
-            session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY, locale=None
+            session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY
         ),
     )
 

@@ -25,7 +25,7 @@ PASSWORD: Final = "Violet-tram-42"  # noqa: S105 - of people who do not exist
 OTHER_PASSWORD: Final = "Silver-ferry-43"  # noqa: S105
 
 _CODE: Final = re.compile(r"^([0-9]{6})$", re.MULTILINE)
-_RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9_-]{64})$", re.MULTILINE)
+_RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9]{65})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,18 +3,15 @@
 from gerbang import container as runtime
 from gerbang.apis import atourin
 from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
 from gerbang.http import edge
 
 registration = runtime.registration_without_session()  # once per container
-mail_service = runtime.mail_service()
 policy = runtime.password_policy()
 edge.rehearse(atourin.new_account)
 
 
 @atourin.post
 def handler(request: edge.Request) -> edge.Response:
-    """Make an account and queue the mail with its verification code."""
+    """Make an account and mail its verification code."""
     user = registration.register_without_session(atourin.new_account(request), client_of(request), policy)
-    mail_service.welcome(user, locale_of(request))
     return atourin.registered(user)

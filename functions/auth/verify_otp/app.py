@@ -13,5 +13,4 @@ edge.rehearse(atourin.code_of)
 def handler(request: edge.Request) -> edge.Response:
     """Sign in with the code that was mailed to an address."""
     email, code = atourin.code_of(request)
-    session = sign_in.sign_in(email, code, client_of(request))
-    return atourin.signed_in(session, "Success verify OTP")
+    return atourin.code_redeemed(sign_in.sign_in(email, code, client_of(request)))

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from gerbang.accounts.google_sign_in import GoogleSignIn
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.organizations import Organizations
-    from gerbang.accounts.password_change import PasswordChange, PasswordReset
+    from gerbang.accounts.password_change import PasswordChange
+    from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.limits.rate_limits import RateLimits, SignInGuard
-    from gerbang.mail.jobs import MailQueue
     from gerbang.mail.mailer import Mailer
+    from gerbang.mail.queue import SqsMailQueue
     from gerbang.mail.service import MailService
     from gerbang.passwords.hashing import Passwords
     from gerbang.passwords.policy import PasswordPolicy
@@ -39,10 +40,9 @@ if TYPE_CHECKING:
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
     from gerbang.sessions.tokens import Tokens
-    from gerbang.storage.codes import CodeTable
     from gerbang.storage.dynamodb import DynamoStore
     from gerbang.storage.families import FamilyTable
-    from gerbang.storage.resets import ResetTable
+    from gerbang.storage.one_time_codes import OneTimeCodeTable
     from gerbang.storage.users import UserTable
 
 NO_ACCOUNT: Final = "nobody"
@@ -99,16 +99,16 @@ def password_sign_in() -> "PasswordSignIn":
 def registration() -> "Registration":
     """Return what makes accounts and signs them in."""
     chosen = settings()
-    return _registration(chosen, _sessions(chosen))
+    return _registration(chosen, _sessions(chosen), verification_mail_service())
 
 
 def registration_without_session() -> "Registration":
     """Return what makes accounts and signs nobody in: it reads no secret, not even to warm up."""
     chosen = settings()
-    return _registration(chosen, _cold_sessions(chosen))
+    return _registration(chosen, _cold_sessions(chosen), mail_service())
 
 
-def _registration(chosen: Settings, sessions: "Sessions") -> "Registration":
+def _registration(chosen: Settings, sessions: "Sessions", mail: "MailService | None") -> "Registration":
     from gerbang.accounts.registration import Registration
 
     _warm_limits(chosen)
@@ -121,6 +121,7 @@ def _registration(chosen: Settings, sessions: "Sessions") -> "Registration":
         rate_limits=_rate_limits(chosen),
         limit=chosen.registration_limit,
         initial_credit=chosen.initial_credit_balance,
+        mail_service=mail,
         log_event=log_event,
         now=system_clock,
         new_id=new_id,
@@ -154,6 +155,7 @@ def code_sign_in() -> "CodeSignIn":
         rate_limits=_rate_limits(chosen),
         tries=chosen.code_tries,
         address_limit=chosen.sign_in_limits.address,
+        mail_service=_mail_service(chosen, _mail_queue(chosen)),
         log_event=log_event,
         now=system_clock,
     )
@@ -213,7 +215,7 @@ def google_sign_in() -> "GoogleSignIn":
 
 def password_reset() -> "PasswordReset":
     """Return what sets forgotten passwords anew."""
-    from gerbang.accounts.password_change import PasswordReset
+    from gerbang.accounts.password_reset import PasswordReset
     from gerbang.mail.codes import ResetTokens
 
     chosen = settings()
@@ -222,7 +224,7 @@ def password_reset() -> "PasswordReset":
     return PasswordReset(
         store=_store(),
         users=_users(chosen),
-        resets=_resets(chosen),
+        codes=_codes(chosen),
         tokens=ResetTokens(_keys(chosen.master_secret)),
         passwords=_passwords(chosen),
         rate_limits=_rate_limits(chosen),
@@ -254,14 +256,14 @@ def password_change() -> "PasswordChange":
 
 
 def mail_service() -> "MailService":
-    """Return what takes requests for mail: into the queue or, where there is none, to the mailer in line."""
+    """Return what queues mail."""
     chosen = settings()
     _warm_limits(chosen, connections=3)
     return _mail_desk(chosen)
 
 
 def verification_mail_service() -> "MailService | None":
-    """Return what asks new accounts to prove their address, where nobody signs in again before they do; else None."""
+    """Return what mails new accounts a verification code, if they must verify their address to sign in; else None."""
     from gerbang.accounts.verification import UnverifiedAddress
 
     chosen = settings()
@@ -269,10 +271,16 @@ def verification_mail_service() -> "MailService | None":
 
 
 def _mail_desk(chosen: Settings) -> "MailService":
+    queue = _mail_queue(chosen)
+    init.preload(lambda: queue.client().send_message(QueueUrl=queue.queue_url, MessageBody=""))  # SQS refuses it
+    return _mail_service(chosen, queue)
+
+
+def _mail_service(chosen: Settings, queue: "SqsMailQueue") -> "MailService":
     from gerbang.mail.service import MailService
 
     return MailService(
-        queue=_mail_queue(chosen),
+        queue=queue,
         rate_limits=_rate_limits(chosen),
         limits=chosen.mail_limits,
         log_event=log_event,
@@ -400,22 +408,24 @@ def _passwords(chosen: Settings) -> "Passwords":
     return Passwords(chosen.password_hash_cost)
 
 
-def _mail_queue(chosen: Settings) -> "MailQueue":
-    if chosen.mail_queue_url is None:
-        from gerbang.mail.mailer import InlineQueue
+def _mail_queue(chosen: Settings) -> "SqsMailQueue":
+    from gerbang.mail.queue import SqsMailQueue
 
-        return InlineQueue(_mailer(chosen))
-    from gerbang.mail.jobs import SqsMailQueue
+    return SqsMailQueue(client=cache(lambda: _client("sqs")), queue_url=chosen.mail_queue_url)
 
-    queue = _client("sqs")
-    init.preload(lambda: queue.send_message(QueueUrl=chosen.mail_queue_url, MessageBody=""))  # SQS refuses an empty one
-    return SqsMailQueue(client=queue, queue_url=chosen.mail_queue_url)
+
+def mail_queue() -> "SqsMailQueue":
+    """Return the queue of mail jobs; its client is made when it is first used."""
+    return _mail_queue(settings())
 
 
 def _mailer(chosen: Settings) -> "Mailer":
     from gerbang.mail.codes import CodeMaker, ResetTokens
+    from gerbang.mail.composing import Mails
     from gerbang.mail.mailer import Mailer
-    from gerbang.mail.messages import Mails, MailSettings, SesOutbox
+    from gerbang.mail.ses import SesOutbox
+    from gerbang.mail.settings import MailSettings
+    from gerbang.storage.mail_deliveries import MailDeliveryTable
 
     ours = MailerSettings.from_environment()
     mail_settings = MailSettings(
@@ -429,27 +439,22 @@ def _mailer(chosen: Settings) -> "Mailer":
     return Mailer(
         users=_users(chosen),
         codes=_codes(chosen),
+        deliveries=MailDeliveryTable(_store(), chosen.codes_table),
         maker=CodeMaker(_keys(chosen.master_secret)),
-        resets=_resets(chosen),
         reset_tokens=ResetTokens(_keys(chosen.master_secret)),
         mails=Mails(settings=mail_settings),
         outbox=SesOutbox(client=_client("sesv2"), settings=mail_settings),
         default_locale=ours.default_locale,
         log_event=log_event,
         now=system_clock,
+        new_id=new_id,
     )
 
 
-def _codes(chosen: Settings) -> "CodeTable":
-    from gerbang.storage.codes import CodeTable
+def _codes(chosen: Settings) -> "OneTimeCodeTable":
+    from gerbang.storage.one_time_codes import OneTimeCodeTable
 
-    return CodeTable(_store(), chosen.codes_table)
-
-
-def _resets(chosen: Settings) -> "ResetTable":
-    from gerbang.storage.resets import ResetTable
-
-    return ResetTable(_store(), chosen.codes_table)
+    return OneTimeCodeTable(_store(), chosen.codes_table)
 
 
 def _users(chosen: Settings) -> "UserTable":

@@ -69,8 +69,7 @@ class Settings:
         self.initial_credit_balance: Final = read.number("INITIAL_CREDIT_BALANCE")
         self._limits: Final = {name: read.limit(name) for name in _LIMITS}
         self._demands_proof: Final = read.flag("REQUIRE_VERIFIED_EMAIL")
-        self.mail_queue_url: Final = read.optional("MAIL_QUEUE_URL")
-        """None where mail is delivered in line."""
+        self.mail_queue_url: Final = read.text("MAIL_QUEUE_URL")
         self.publishable_key: Final = read.text("PUBLISHABLE_KEY")
         self.secret_api_key: Final = read.text("SECRET_API_KEY")
         """Name or ARN of the secret that holds the secret API key."""

@@ -3,7 +3,6 @@
 from gerbang import container as runtime
 from gerbang.apis import snapotp
 from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
 from gerbang.http import edge
 
 change = runtime.password_change()  # once per container
@@ -21,6 +20,5 @@ def handler(request: edge.Request) -> edge.Response:
         new=body.new_password,
         client=client_of(request),
         policy=policy,
-        locale=locale_of(request),
     )
     return snapotp.done("The password was changed; other sessions have ended")

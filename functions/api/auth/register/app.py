@@ -3,12 +3,10 @@
 from gerbang import container as runtime
 from gerbang.apis import by_body
 from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
 from gerbang.http import edge
 
 registration = runtime.registration()  # once per container
 policy = runtime.password_policy()
-welcome = runtime.verification_mail_service()
 by_body.rehearse(lambda contract, request: contract.new_account(request))
 
 
@@ -19,6 +17,4 @@ def handler(request: edge.Request) -> edge.Response:
     made = registration.register(
         contract.new_account(request), client_of(request), policy.asking_for(*contract.password_requirements())
     )
-    if welcome is not None:
-        welcome.welcome(made.signed_in.user, locale_of(request))
     return contract.registered(made)

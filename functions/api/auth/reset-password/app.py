@@ -3,7 +3,6 @@
 from gerbang import container as runtime
 from gerbang.apis import snapotp
 from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
 from gerbang.http import edge
 
 reset = runtime.password_reset()  # once per container
@@ -15,5 +14,5 @@ edge.rehearse(lambda request: request.parse(snapotp.ResetPasswordRequest))
 def handler(request: edge.Request) -> edge.Response:
     """Set a new password with the token that was mailed."""
     body = request.parse(snapotp.ResetPasswordRequest)
-    reset.reset(body.token, body.password, client=client_of(request), policy=policy, locale=locale_of(request))
+    reset.reset(body.token, body.password, client=client_of(request), policy=policy)
     return snapotp.done("The password was changed; please sign in")

@@ -109,7 +109,7 @@ class GoogleSignIn:
             raise AccountDisabled(holder.user_id)
         if holder.google_subject is not None:
             raise LinkedToAnother
-        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=self.now())
+        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=self.now(), locale=client.locale)
         linked = replace(verified, google_subject=identity.subject)
         update = self.users.changing(
             holder, {**changes, "google_subject": identity.subject}, Absent("disabled_at"), Absent("google_subject")
@@ -128,6 +128,7 @@ class GoogleSignIn:
             email_verified_at=now,
             google_subject=identity.subject,
             credit_balance=self.initial_credit,
+            locale=client.locale,
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gerbang.accounts.organizations import Organizations
-from gerbang.core.clock import Clock
+from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
@@ -14,8 +14,11 @@ from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Client, Sessions, SignedIn
 from gerbang.storage.organizations import Organization
-from gerbang.storage.store import Action, Store
+from gerbang.storage.store import Absent, Action, ConditionFailed, Present, Store, Update
 from gerbang.storage.users import Name, User, UserTable
+
+if TYPE_CHECKING:
+    from gerbang.mail.service import MailService
 
 NUMBER_DRAWS: Final = 8
 """How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
@@ -64,6 +67,8 @@ class Registration:
     limit: Limit
     """Of registrations and guests, a client address."""
     initial_credit: int
+    mail_service: "MailService | None"
+    """Mails the code that verifies the address; None where registering mails nothing."""
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
@@ -78,7 +83,8 @@ class Registration:
             InvalidEmail: the address is none.
             UnacceptablePassword: the password breaks the policy.
             TooManyAttempts: this client has registered too often.
-            EmailTaken, UsernameTaken: somebody has it.
+            EmailTaken, UsernameTaken: another account has it.
+            DependencyUnavailable: the account could not be written, or its mail not queued; then nothing is written.
         """
         draft = self._draft(new, client, policy)
         signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
@@ -98,6 +104,8 @@ class Registration:
 
     def _make[T](self, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]) -> tuple[User, T]:
         """Write an account under the first number drawn that is free, with what *begin* begins for it."""
+        if self.mail_service is not None:
+            self.mail_service.request_verification(draft.user)
         for _ in range(NUMBER_DRAWS):
             user = replace(draft.user, number=self.new_number())
             begun, opening = begin(user)
@@ -106,12 +114,25 @@ class Registration:
             refusals = self.store.commit(*actions)
             if not refusals:
                 return user, begun
-            taken = {name for name, refusal in zip(creation, refusals, strict=False) if refusal is not None}
+            taken = {name: refusal for name, refusal in zip(creation, refusals, strict=False) if refusal is not None}
             if Name.EMAIL in taken:
+                self._contest(taken[Name.EMAIL])
                 raise EmailTaken
             if Name.USERNAME in taken:
                 raise UsernameTaken
         raise DependencyUnavailable("no free number was drawn")
+
+    def _contest(self, refusal: ConditionFailed) -> None:
+        """Note on the account that has the address that this registration was refused, if the address is unverified.
+
+        From then on, no code keeps the account's password: its owner may be the one who was refused.
+        """
+        if refusal.item is None:
+            return
+        key = self.users.key(str(refusal.item["user_id"]))
+        self.store.write(
+            Update(key, {"contested_at": to_epoch(self.now())}, (Present("pk"), Absent("email_verified_at")))
+        )
 
     def _draft(self, new: NewAccount, client: Client, policy: PasswordPolicy) -> "_Draft":
         email = canonical(new.email)

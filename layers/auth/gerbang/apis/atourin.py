@@ -10,6 +10,7 @@ from gerbang.http import edge
 from gerbang.storage.users import Name as UniqueName
 
 if TYPE_CHECKING:
+    from gerbang.accounts.code_sign_in import Redeemed
     from gerbang.accounts.registration import NewAccount
     from gerbang.accounts.sign_in import Credentials
     from gerbang.sessions.sessions import SignedIn
@@ -102,6 +103,18 @@ def code_sent() -> edge.Response:
 
 def signed_in(session: "SignedIn", info: str) -> edge.Response:
     """Return 200 with a session; *info* says what was done."""
+    return edge.ok(_session(session, info))
+
+
+def code_redeemed(redeemed: "Redeemed") -> edge.Response:
+    """Return 200 with the session that a code opened; says whether a password was removed (contract)."""
+    body = _session(redeemed.signed_in, "Success verify OTP")
+    if redeemed.password_removed:
+        body["data"]["password_removed"] = True
+    return edge.ok(body)
+
+
+def _session(session: "SignedIn", info: str) -> dict[str, Any]:
     tokens = session.tokens
     data = {
         "access_token": tokens.access_token,
@@ -111,7 +124,7 @@ def signed_in(session: "SignedIn", info: str) -> edge.Response:
         "refresh_token": tokens.refresh_token,
         "user": _user(session.user),
     }
-    return edge.ok({"status": True, "code": 200, "info": info, "msg": "Ok", "data": data})
+    return {"status": True, "code": 200, "info": info, "msg": "Ok", "data": data}
 
 
 def registered(user: "User") -> edge.Response:

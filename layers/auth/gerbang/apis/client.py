@@ -3,6 +3,7 @@
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
+from gerbang.apis.languages import locale_of
 from gerbang.http.edge import Request
 from gerbang.sessions.sessions import Client
 
@@ -12,7 +13,7 @@ _MAPPED_IPV4: Final = bytes(10) + b"\xff\xff"
 
 def client_of(request: Request) -> Client:
     """Return the client as the limits count it and the session remembers it."""
-    return Client(address=network_of(request.source_ip), device=request.user_agent)
+    return Client(address=network_of(request.source_ip), device=request.user_agent, locale=locale_of(request))
 
 
 def network_of(address: str) -> str:

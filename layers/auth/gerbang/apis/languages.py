@@ -1,7 +1,7 @@
 """The language that a request asks for: apart from `callers`, so that only who mails imports what mails need."""
 
 from gerbang.http.edge import Request
-from gerbang.mail.jobs import Locale, requested_locale
+from gerbang.mail.languages import Locale, requested_locale
 
 
 def locale_of(request: Request) -> Locale | None:

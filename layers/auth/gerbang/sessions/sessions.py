@@ -53,6 +53,8 @@ class Client:
 
     address: str
     device: str = ""
+    locale: str | None = None
+    """The language that the request asks for, of those that mails are written in; None if it asks for none of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ class Sessions:
             SignInOvertaken: the account was disabled, or its epoch raised, since it was read.
         """
         signed_in, creation = self.begin(user, client, method)
-        if self.store.commit(creation, self.users.signing_in(user, self.now())):
+        if self.store.commit(creation, self.users.signing_in(user, self.now(), client.locale)):
             raise SignInOvertaken(user.user_id)
         self.log_event("signed_in", user_id=user.user_id, session_id=signed_in.family_id, method=method)
         return signed_in
