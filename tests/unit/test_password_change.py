@@ -1,4 +1,4 @@
-"""Another password for whoever is signed in and knows the present one (ASVS 6.2.2, 6.2.3)."""
+"""A signed-in user who knows the present password sets another (ASVS 6.2.2, 6.2.3)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from gerbang.accounts.google_sign_in import VerifiedIdentity
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
@@ -73,6 +74,7 @@ def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: M
     session = post_in_memory.register()
     junk = {"password_hash": "$bcrypt-sha256$v=2,t=2b,r=31$junk$junk"}
     post_in_memory.base.store.write(Update(post_in_memory.base.users.key(session.user.user_id), junk))
+    post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))  # or the new password is tried, too
 
     with pytest.raises(WrongPassword):
         change(post_in_memory, session)
@@ -283,7 +285,7 @@ def test_a_right_password_clears_the_guesses(post: MailDeployment) -> None:
     for current, new in pairwise(passwords):
         for _ in range(9):
             with pytest.raises(InvalidCredentials):
-                change(post, session, "a guess")
+                change(post, session, "a guess", "A fourth horse 4")
         change(post, session, current, new)
 
     assert opens(post, passwords[-1], HOME)
@@ -327,6 +329,58 @@ def test_strangers_who_lock_an_account_do_not_keep_its_owner_from_a_change(post_
     change(post, session)
 
     assert opens(post, NEW, HOME)
+
+
+# The same again, its answer having been lost: F42
+
+
+def test_a_change_that_is_repeated_is_answered_as_the_first_time_and_changes_nothing(
+    post: MailDeployment, clock: FakeClock
+) -> None:
+    session = post.register()
+    change(post, session)
+    before = post.user(session.user.user_id)
+
+    for _ in range(12):  # nor is it counted as a wrong password
+        change(post, session)
+    clock.advance(REPEATABLE_FOR)
+    change(post, session)
+
+    assert post.user(session.user.user_id) == before
+    assert is_alive(post, session)
+
+
+@in_memory_only
+def test_a_change_is_not_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
+    session = post.register()
+    change(post, session)
+    clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
+
+    with pytest.raises(WrongPassword):
+        change(post, session)
+
+
+@in_memory_only
+def test_a_new_password_is_guessed_no_more_often_than_the_present_one(post: MailDeployment) -> None:
+    session = post.register()
+    change(post, session)
+    for number in range(10):
+        with pytest.raises(WrongPassword):
+            change(post, session, "a guess", f"Another guess {number}")
+
+    with pytest.raises(TooManyAttempts):
+        change(post, session)
+
+
+def test_of_a_change_sent_twice_at_once_both_are_answered(post: MailDeployment) -> None:
+    session = post.register()
+
+    outcomes = at_once([partial(change, post, session)] * 2)
+
+    assert outcomes == [None, None]
+    assert opens(post, NEW)
+    assert post.user(session.user.user_id).epoch == session.user.epoch + 1
+    assert is_alive(post, session)
 
 
 # Races: F10, F11, F17

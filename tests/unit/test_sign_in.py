@@ -546,3 +546,22 @@ def test_bobs_password_is_not_alices(deployment: Deployment, alice: User) -> Non
     with pytest.raises(InvalidCredentials):
         sign_in(deployment, by_email(password="Quite another 7"))
     assert sign_in(deployment).user.user_id == alice.user_id
+
+
+# The account's language
+
+
+@pytest.mark.parametrize(("known", "requested", "kept"), [(None, "it", "it"), ("es", "it", "es"), (None, None, None)])
+def test_an_account_without_a_language_takes_that_of_the_sign_in_with_no_further_write(
+    deployment: Deployment, known: str | None, requested: str | None, kept: str | None
+) -> None:
+    alice = deployment.register(replace(ALICE, locale=known))
+    usual, watched = PassingStore(deployment.store), PassingStore(deployment.store)
+    sign_in(replace(deployment, store=usual))
+
+    sign_in(replace(deployment, store=watched), client=replace(HOME, locale=requested))
+
+    found = deployment.users.find(alice.user_id)
+    assert found is not None
+    assert found.locale == kept
+    assert len(watched.calls) == len(usual.calls)

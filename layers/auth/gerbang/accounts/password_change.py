@@ -16,7 +16,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Client, Sessions
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.store import Absent, Equal, Plus, Store
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import User, UserTable, from_item
 
 
 class WrongPassword(InvalidCredentials):
@@ -61,8 +61,9 @@ class PasswordChange:
         same_password = Equal("password_hash", user.password_hash)
         changing = self.users.changing(user, changes, same_password, Absent("disabled_at"))
         carrying_over = self.families.carry_over(family, epoch=user.epoch + 1)
-        if self.store.commit(changing, carrying_over):
-            if not self._is_repeated(new, self.users.find(user.user_id)):
+        if refusals := self.store.commit(changing, carrying_over):
+            current_item = None if refusals[0] is None else refusals[0].item
+            if not self._is_repeated(new, from_item(current_item)):
                 raise WrongPassword(user.user_id)  # changed, reset, disabled or signed out meanwhile
             uncount(lambda: self.guard.succeeded(attempt), self.log_event, user_id=user.user_id)
             return

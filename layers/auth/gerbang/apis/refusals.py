@@ -129,7 +129,7 @@ WORDINGS: Final[Mapping[str, Wording]] = MappingProxyType(
             "otp_expired",
             "code_refused",
         ),
-        "gerbang.accounts.password_change.InvalidResetToken": Wording(
+        "gerbang.mail.codes.InvalidResetToken": Wording(
             HTTPStatus.BAD_REQUEST,
             "Invalid Token",
             "The reset token is wrong or no longer valid",
