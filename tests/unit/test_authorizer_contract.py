@@ -136,7 +136,6 @@ def change_password(post: MailDeployment, session: SignedIn) -> None:
         new="Another horse 2",
         client=HOME,
         policy=PasswordPolicy(),
-        locale=None,
     )
 
 

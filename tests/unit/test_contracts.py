@@ -13,8 +13,8 @@ from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.accounts.registration import EmailTaken, Registered
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, authorizer, botlaunch, by_body, by_path, gotrue, refusals, snapotp
-from gerbang.apis.client import client_of
 from gerbang.apis.fields import cleaned_name, instant
+from gerbang.core.client import Client, client_of
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import botlaunch_id
@@ -23,7 +23,7 @@ from gerbang.http.edge import FieldError, InvalidFields, Request
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import ApiKeys
 from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
-from gerbang.sessions.sessions import Client, RefreshTokenReused, SessionEnded, SignedIn
+from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
 from gerbang.storage.organizations import Organization
 from gerbang.storage.users import Name, User
 from hypothesis import example, given
