@@ -119,6 +119,7 @@ class Deployment:
             grace=self.choices.grace,
             unconfirmed_grace=self.choices.unconfirmed_grace,
             unverified=self.choices.unverified,
+            read_role=self.organizations.default_role,
         )
 
     @cached_property

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 from gerbang.accounts.code_sign_in import CodeSignIn
-from gerbang.accounts.google_sign_in import GoogleSignIn
 from gerbang.accounts.guests import Guests
+from gerbang.accounts.identity_sign_in import IdentitySignIn
 from gerbang.accounts.password_change import PasswordChange, PasswordReset
 from gerbang.accounts.registration import NewAccount
 from gerbang.core.clock import to_epoch
@@ -218,8 +218,8 @@ class MailDeployment:
         )
 
     @cached_property
-    def google(self) -> GoogleSignIn:
-        return GoogleSignIn(
+    def google(self) -> IdentitySignIn:
+        return IdentitySignIn(
             store=self.base.store,
             users=self.base.users,
             sessions=self.base.sessions,

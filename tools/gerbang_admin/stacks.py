@@ -1,4 +1,4 @@
-"""A deployed stack, found by its name: which tables are its own, by its outputs."""
+"""A deployed stack, found by its name, with the tables that its outputs name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from gerbang.accounts.administration import Accounts
 from gerbang.core.clock import system_clock
 from gerbang.storage.codes import CodeTable
 from gerbang.storage.dynamodb import DynamoStore
-from gerbang.storage.members import MemberList
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.resets import ResetTable
 from gerbang.storage.users import UserTable
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
 _CONFIG: Final = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
-"""An operator would rather wait for a moment than be told to try again."""
+"""A tool waits longer than a function: its operator would only start it again."""
 
 
 class UnknownStack(Exception):
-    """There is no such stack in that account and region, or it is none of ours. Its text is one sentence."""
+    """The account and region have no such stack, or it is not Gerbang's. Its text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +39,17 @@ class Stack:
         """Return the stack of that name, in the session's account and region.
 
         Raises:
-            UnknownStack: there is none.
-            BotoCoreError, ClientError: CloudFormation did not answer, or may not be asked.
+            UnknownStack: it does not exist.
+            BotoCoreError, ClientError: CloudFormation did not answer, or denied access.
         """
         cloudformation: Any = session.create_client("cloudformation", config=_CONFIG)
         region = str(cloudformation.meta.region_name)
         try:
             [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ValidationError":  # what AWS says of a name unknown
+            if error.response.get("Error", {}).get("Code") == "ValidationError":  # AWS's answer for an unknown name
                 raise UnknownStack(
-                    f"There is no stack {name} in {region}, in the account of these credentials."
+                    f"Stack {name} does not exist in {region}, in the account of these credentials."
                 ) from error
             raise
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
@@ -60,10 +59,10 @@ class Stack:
         """Return one of the outputs.
 
         Raises:
-            UnknownStack: it has none of that name.
+            UnknownStack: the stack has no such output.
         """
         if name not in self.outputs:
-            raise UnknownStack(f"The stack {self.name} has no output {name}: it is not Gerbang's, or an older one.")
+            raise UnknownStack(f"Stack {self.name} has no output {name}: it is not Gerbang's, or an older version.")
         return self.outputs[name]
 
     def accounts(self, session: Session) -> Accounts:
@@ -73,12 +72,11 @@ class Stack:
             UnknownStack: its outputs do not name its tables.
         """
         client = cast("DynamoDBClient", session.create_client("dynamodb", config=_CONFIG))
-        store, organizations = DynamoStore(client), self.output("OrganizationsTable")
+        store = DynamoStore(client)
         return Accounts(
             store=store,
             users=UserTable(store, self.output("UsersTable")),
-            organizations=OrganizationTable(store, organizations),
-            members=MemberList(client, organizations),
+            organizations=OrganizationTable(store, self.output("OrganizationsTable")),
             codes=CodeTable(store, self.output("OneTimeCodesTable")),
             resets=ResetTable(store, self.output("OneTimeCodesTable")),
             now=system_clock,

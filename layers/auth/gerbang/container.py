@@ -7,6 +7,7 @@ each function starts with what its own route needs and no more.
 # ruff: noqa: PLC0415
 
 import secrets
+from dataclasses import replace
 from functools import cache
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
     from gerbang.accounts.google import GoogleVerifier
-    from gerbang.accounts.google_sign_in import GoogleSignIn
     from gerbang.accounts.guests import Guests
+    from gerbang.accounts.identity_sign_in import IdentitySignIn
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange, PasswordReset
     from gerbang.accounts.registration import Registration
@@ -72,6 +73,13 @@ def refreshing() -> "Sessions":
     return _sessions(chosen)
 
 
+def refreshing_with_role() -> "Sessions":
+    """Return what refreshes sessions and reads the role of a member, which BotLaunch shows."""
+    chosen = settings()
+    _warm_accounts(chosen, connections=2)
+    return replace(_sessions(chosen), read_role=_organizations(chosen).default_role)
+
+
 def organizations() -> "Organizations":
     """Return what knows who belongs where."""
     chosen = settings()
@@ -94,6 +102,12 @@ def password_sign_in() -> "PasswordSignIn":
         log_event=log_event,
         now=system_clock,
     )
+
+
+def password_sign_in_with_role() -> "PasswordSignIn":
+    """Return what signs people in by a password and reads the role of a member, which BotLaunch shows."""
+    sign_in = password_sign_in()
+    return replace(sign_in, sessions=replace(sign_in.sessions, read_role=_organizations(settings()).default_role))
 
 
 def registration() -> "Registration":
@@ -191,13 +205,13 @@ def google_verifier() -> "GoogleVerifier":
     return made
 
 
-def google_sign_in() -> "GoogleSignIn":
-    """Return what signs people in who verified a Google identity."""
-    from gerbang.accounts.google_sign_in import GoogleSignIn
+def identity_sign_in() -> "IdentitySignIn":
+    """Return what signs people in with an identity of another provider."""
+    from gerbang.accounts.identity_sign_in import IdentitySignIn
 
     chosen = settings()
     _warm_accounts(chosen)
-    return GoogleSignIn(
+    return IdentitySignIn(
         store=_store(),
         users=_users(chosen),
         sessions=_sessions(chosen),

@@ -7,7 +7,7 @@ from gerbang.http import edge
 
 verifier = runtime.google_verifier()  # once per container
 api_keys = runtime.api_keys()
-sign_in = runtime.google_sign_in()
+sign_in = runtime.identity_sign_in()
 edge.rehearse(lambda request: snapotp.google_identity(request, verifier, api_keys))
 
 

@@ -5,7 +5,7 @@ from gerbang.apis import by_body
 from gerbang.apis.client import client_of
 from gerbang.http import edge
 
-sign_in = runtime.password_sign_in()  # once per container
+sign_in = runtime.password_sign_in_with_role()  # once per container
 by_body.rehearse(lambda contract, request: contract.credentials(request))
 
 

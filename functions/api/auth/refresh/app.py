@@ -4,7 +4,7 @@ from gerbang import container as runtime
 from gerbang.apis import by_body
 from gerbang.http import edge
 
-sessions = runtime.refreshing()  # once per container
+sessions = runtime.refreshing_with_role()  # once per container
 by_body.rehearse(lambda contract, request: contract.refresh_token_of(request))
 
 

@@ -19,8 +19,9 @@ from gerbang.limits.rate_limits import Limit, RateLimits, Reservation, TooManyAt
 from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
 from gerbang.sessions.sessions import Client, Sessions, SignedIn
 from gerbang.storage.codes import CodePurpose, CodeTable
+from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Store
-from gerbang.storage.users import Name, UserTable, from_item
+from gerbang.storage.users import Name, User, UserTable
 
 _FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
 _NO_ACCOUNT: Final = "nobody"
@@ -65,7 +66,7 @@ class CodeSignIn:
         )
         address = digest(email)
         user_item, code_item = self.store.get_all(self.users.key(user_id or _NO_ACCOUNT), self.codes.key(address))
-        user, known = from_item(user_item), self.codes.read(code_item)
+        user, known = from_item(User, user_item), self.codes.read(code_item)
         now = self.now()
         if known is None or user is None or known.expires_at <= now or user.disabled_at is not None:
             raise InvalidCode("none")

@@ -17,9 +17,10 @@ from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Client, Sessions
 from gerbang.storage.families import FamilyTable
+from gerbang.storage.records import from_item
 from gerbang.storage.resets import Reset, ResetTable
 from gerbang.storage.store import Absent, Equal, Plus, Store
-from gerbang.storage.users import User, UserTable, from_item
+from gerbang.storage.users import User, UserTable
 
 
 class WrongPassword(InvalidCredentials):
@@ -77,7 +78,7 @@ class PasswordReset:
     def _shown(self, token: str) -> tuple[User, Reset]:
         user_id = self.tokens.user_id(token)
         user_item, reset_item = self.store.get_all(self.users.key(user_id), self.resets.key(user_id))
-        user, reset = from_item(user_item), self.resets.read(reset_item)
+        user, reset = from_item(User, user_item), self.resets.read(reset_item)
         if user is None or reset is None or user.disabled_at is not None:
             raise InvalidResetToken("none")
         if not self.tokens.matches(reset.token_hash, token):

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from gerbang.passwords.policy import Requirement
     from gerbang.sessions.sessions import SignedIn
     from gerbang.storage.organizations import Organization
-    from gerbang.storage.users import User
 
 NO_ROLE: Final = "CLIENT_USER"
-"""The role of somebody who belongs to no organisation: registered through another contract."""
+"""The role of a person who belongs to no organisation, such as one who registered through another API."""
 
 
 class LoginRequest(Body):
@@ -141,15 +140,16 @@ def _session(session: "SignedIn") -> dict[str, Any]:
         "accessToken": session.tokens.access_token,
         "refreshToken": session.tokens.refresh_token,
         "expiresIn": int(session.tokens.expires_in.total_seconds()),
-        "user": _user(session.user),
+        "user": _user(session),
     }
 
 
-def _user(user: "User") -> dict[str, Any]:
+def _user(session: "SignedIn") -> dict[str, Any]:
+    user = session.user
     shown: dict[str, Any] = {
         "id": botlaunch_id(user.user_id),
         "email": user.email or "",
-        "role": user.organization_role or NO_ROLE,
+        "role": session.role or NO_ROLE,
         "name": user.name,
     }
     if user.organization_id is not None:

@@ -139,14 +139,14 @@ WORDINGS: Final[Mapping[str, Wording]] = MappingProxyType(
         "gerbang.accounts.google.InvalidIdToken": _unauthorized(
             "The Google credential is not valid", "bad_jwt", "google_refused"
         ),
-        "gerbang.accounts.google_sign_in.LinkedToAnother": Wording(
+        "gerbang.accounts.identity_sign_in.LinkedToAnother": Wording(
             HTTPStatus.CONFLICT,
             "Conflict",
             "This e-mail address belongs to an account with another Google identity",
             "identity_already_exists",
             "google_refused",
         ),
-        "gerbang.accounts.google_sign_in.AccountDisabled": Wording(
+        "gerbang.accounts.identity_sign_in.AccountDisabled": Wording(
             HTTPStatus.FORBIDDEN, "Forbidden", "This account cannot be used", "user_banned", "google_refused"
         ),
         "gerbang.apis.snapotp.IdentityMismatch": _unauthorized(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gerbang.accounts.google import GoogleIdentity, GoogleVerifier
-    from gerbang.accounts.google_sign_in import VerifiedIdentity
+    from gerbang.accounts.identity_sign_in import VerifiedIdentity
     from gerbang.accounts.registration import NewAccount, Registered
     from gerbang.accounts.sign_in import Credentials
     from gerbang.passwords.policy import Requirement
@@ -182,7 +182,7 @@ def google_identity(request: edge.Request, verifier: "GoogleVerifier", api_keys:
 
 def _as_signed(verified: "GoogleIdentity", body: GoogleRequest) -> "VerifiedIdentity":
     """Return the identity that Google signed, if the fields beside it say nothing else."""
-    from gerbang.accounts.google_sign_in import VerifiedIdentity
+    from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 
     name = cleaned_name(verified.name)
     agree = (
@@ -192,7 +192,9 @@ def _as_signed(verified: "GoogleIdentity", body: GoogleRequest) -> "VerifiedIden
     )
     if not all(agree):
         raise IdentityMismatch
-    return VerifiedIdentity(subject=verified.subject, email=verified.email, name=name or body.name or "")
+    return VerifiedIdentity(
+        provider=GOOGLE, subject=verified.subject, email=verified.email, name=name or body.name or ""
+    )
 
 
 def _demand_secret_key(request: edge.Request, api_keys: "ApiKeys") -> None:
@@ -208,7 +210,7 @@ def _demand_secret_key(request: edge.Request, api_keys: "ApiKeys") -> None:
 
 def _as_vouched_for(body: GoogleRequest) -> "VerifiedIdentity":
     """Return the identity that a trusted back end names, in full."""
-    from gerbang.accounts.google_sign_in import VerifiedIdentity
+    from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 
     if body.google_id is None or body.email is None or body.name is None:
         raise edge.InvalidFields(
@@ -218,7 +220,7 @@ def _as_vouched_for(body: GoogleRequest) -> "VerifiedIdentity":
                 if getattr(body, name) is None
             )
         )
-    return VerifiedIdentity(subject=body.google_id, email=body.email, name=body.name)
+    return VerifiedIdentity(provider=GOOGLE, subject=body.google_id, email=body.email, name=body.name)
 
 
 def done(message: str) -> edge.Response:
