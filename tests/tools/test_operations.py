@@ -272,7 +272,9 @@ def test_one_person_comes_back_with_every_name_and_without_sessions(
     shell: Shell, functions: Environment, then: User
 ) -> None:
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
-    functions.store.commit(*functions.users.removal(then))
+    mira_now = functions.users.find_person(then.user_id)
+    assert mira_now is not None
+    functions.store.commit(*functions.users.removal(mira_now))
 
     shell.run("One person")
 

@@ -7,8 +7,7 @@ from typing import Any, override
 
 import pytest
 from gerbang.accounts.authorization import Authorizer
-from gerbang.accounts.google_sign_in import VerifiedIdentity
-from gerbang.accounts.oidc import IdTokenVerifier, ProviderIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.accounts.registration import EmailTaken, Registered
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -47,7 +46,6 @@ USER = User(
     password_hash="$bcrypt-sha256$secret",
     credit_balance=5000,
     organization_id="org_1",
-    organization_role=Role.CLIENT_OWNER,
 )
 SESSION = SignedIn(
     user=USER,
@@ -59,6 +57,7 @@ SESSION = SignedIn(
         expires_in=timedelta(hours=1),
     ),
     family_id="family",
+    role=Role.CLIENT_OWNER,
 )
 
 
@@ -133,9 +132,9 @@ def test_botlaunchs_other_answers() -> None:
 
 
 def test_botlaunchs_user_of_another_contract_has_a_role_and_no_organisation() -> None:
-    user = replace(USER, organization_id=None, organization_role=None)
+    user = replace(USER, organization_id=None)
 
-    shown = botlaunch.signed_in(replace(SESSION, user=user)).body["data"]["user"]
+    shown = botlaunch.signed_in(replace(SESSION, user=user, role=None)).body["data"]["user"]
 
     assert shown["role"] == botlaunch.NO_ROLE
     assert "organizationId" not in shown
@@ -229,8 +228,8 @@ def test_gotrues_session_is_bare() -> None:
     ids=["botlaunch", "snapotp", "gotrue", "atourin"],
 )
 def test_only_listed_fields_leave(answer: Callable[[SignedIn], edge.Response]) -> None:
-    """No hash, no counters, no state of the account."""
-    session = replace(SESSION, user=replace(USER, google_subject="google-subject", epoch=3, disabled_at=AT))
+    """Security.md 130: no hash, no counters, no state of the account."""
+    session = replace(SESSION, user=replace(USER, subjects={"google": "google-subject"}, epoch=3, disabled_at=AT))
 
     shown = repr(answer(session).body)
 
@@ -481,7 +480,9 @@ def google_identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
     ids=lambda text: ascii(text[:20]) + str(len(text)),
 )
 def test_googles_name_is_made_one_that_would_have_been_taken(vouched: str, name: str) -> None:
-    assert google_identity(vouched) == VerifiedIdentity(subject="1234", email="ada@example.com", name=name)
+    assert google_identity(vouched) == VerifiedIdentity(
+        provider=GOOGLE, subject="1234", email="ada@example.com", name=name
+    )
 
 
 @pytest.mark.parametrize("vouched", ["", " ", "\0", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -204,7 +204,9 @@ def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
 
 
 def test_where_there_is_no_password_none_is_the_present_one(post_in_memory: MailDeployment) -> None:
-    session = post_in_memory.google.sign_in(VerifiedIdentity(subject="1", email=BOB.email, name="Bob"), HOME)
+    session = post_in_memory.google.sign_in(
+        VerifiedIdentity(provider=GOOGLE, subject="1", email=BOB.email, name="Bob"), HOME
+    )
 
     for guess in ("", "None", PASSWORD):
         with pytest.raises(InvalidCredentials):

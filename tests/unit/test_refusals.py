@@ -13,8 +13,8 @@ from typing import Final
 import gerbang
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.google_sign_in import AccountDisabled, LinkedToAnother
-from gerbang.accounts.oidc import IdTokenFlaw, InvalidIdToken
+from gerbang.accounts.google import IdTokenFlaw, InvalidIdToken
+from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.registration import EmailTaken, UsernameTaken

@@ -107,7 +107,7 @@ def test_an_organisation_is_founded_with_its_owner(deployment: Deployment, regis
     assert made.organization is not None
     assert deployment.organizations.find(made.organization.organization_id).name == "Acme"
     user = made.signed_in.user
-    assert (user.organization_id, user.organization_role) == (made.organization.organization_id, Role.CLIENT_OWNER)
+    assert (user.organization_id, made.signed_in.role) == (made.organization.organization_id, Role.CLIENT_OWNER)
     membership = deployment.organizations.membership(made.organization.organization_id, user.user_id)
     assert membership.role == "CLIENT_OWNER"
 

@@ -138,15 +138,19 @@ def test_a_refresh_keeps_how_the_user_signed_in(sessions: Sessions, alice: User,
     assert (family.amr, family.aal) == ((Authentication(method="oauth", at=signed_in_at),), "aal1")
 
 
-def test_the_sessions_of_one_user_are_in_one_partition(
-    deployment: Deployment, database: Database, alice: User, first: SignedIn
-) -> None:
+def test_one_query_lists_the_sessions_of_a_user(deployment: Deployment, alice: User, first: SignedIn) -> None:
     second = deployment.sessions.open(alice, ABROAD, "password")
-    deployment.sessions.open(kept(deployment, "mallory"), ABROAD, "password")
+    mallory = kept(deployment, "mallory")
+    deployment.sessions.open(mallory, ABROAD, "password")
+    watched = PassingStore(deployment.store)
 
-    keys = {(item["pk"], item["sk"]) for item in database.items("RefreshTokenFamilies", alice.user_id)}
+    families = replace(deployment.families, store=watched).list(alice.user_id)
 
-    assert keys == {(alice.user_id, first.family_id), (alice.user_id, second.family_id)}
+    assert {family.family_id for family in families} == {first.family_id, second.family_id}
+    assert {family.user_id for family in families} == {alice.user_id}
+    assert set(families) == {family_of(deployment, first), family_of(deployment, second)}
+    assert [call.method for call in watched.calls] == ["query"]
+    assert deployment.families.list("no account") == ()
 
 
 def test_signing_in_is_remembered_on_the_account(deployment: Deployment, alice: User, clock: FakeClock) -> None:
@@ -217,10 +221,39 @@ def test_a_session_can_be_refreshed_again_and_again(
 def test_the_refreshed_session_says_who_the_person_is_now(
     deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
 ) -> None:
-    """Nothing is carried over from the token; it is read from the account."""
-    deployment.store.write(Update(deployment.users.key(alice.user_id), {"organization_role": "CLIENT_MEMBER"}))
+    """Security.md 91: nothing is carried over from the token; it is read from the account."""
+    deployment.store.write(Update(deployment.users.key(alice.user_id), {"name": "Alice Cooper"}))
 
-    assert trade(sessions, first).user.organization_role == "CLIENT_MEMBER"
+    assert trade(sessions, first).user.name == "Alice Cooper"
+
+
+def test_a_session_shows_the_role_of_the_membership_as_it_is_now(
+    deployment: Deployment, sessions: Sessions, alice: User
+) -> None:
+    membership = deployment.organizations.table.membership_deletion(str(alice.organization_id), alice.user_id).key
+
+    first = sessions.open(alice, HOME, "password")
+    deployment.store.write(Update(membership, {"role": "CLIENT_MEMBER"}))
+    second = trade(sessions, first)
+    again = trade(sessions, first)  # forgiven
+    deployment.store.write(Delete(membership))
+    third = trade(sessions, second)
+
+    assert [session.role for session in (first, second, again, third)] == [
+        "CLIENT_OWNER",
+        "CLIENT_MEMBER",
+        "CLIENT_MEMBER",
+        None,
+    ]
+
+
+def test_only_sessions_that_show_the_role_read_it(deployment: Deployment, alice: User) -> None:
+    watched = PassingStore(deployment.store)
+    sessions = replace(replace(deployment, store=watched).sessions, read_role=None)
+
+    assert trade(sessions, sessions.open(alice, HOME, "password")).role is None
+
+    assert all(key.table != deployment.tables["Organizations"] for call in watched.calls for key in call.keys)
 
 
 @pytest.mark.covers("86")
