@@ -63,7 +63,7 @@ type Register = Callable[..., Registered]
 
 def kinds(database: Database) -> dict[str, int]:
     """How many items of each kind there are."""
-    prefixes = ("USER#", "EMAIL#", "USERNAME#", "NUMBER#", "GOOGLE#")
+    prefixes = ("USER#", "EMAIL#", "USERNAME#", "NUMBER#", "IDENTITY#")
     found = {prefix: len(database.items("Users", prefix)) for prefix in prefixes}
     return {**found, "organisations": len(database.items("Organizations"))}
 
@@ -117,7 +117,14 @@ def test_who_founds_nothing_belongs_nowhere(register: Register, database: Databa
 
     assert made.organization is None
     assert made.signed_in.user.organization_id is None
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 0,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 0,
+    }
 
 
 def test_enrolling_makes_the_account_and_signs_nobody_in(
@@ -157,7 +164,14 @@ def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make
 
     (made,) = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
     assert sum(type(outcome) is EmailTaken for outcome in outcomes) == 19
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 2}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 0,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 2,
+    }
     assert len(database.items("RefreshTokenFamilies")) == 1
     assert deployment.users.find_id(Name.EMAIL, "alice@example.com") == made.signed_in.user.user_id
     user = deployment.sessions.authenticate(made.signed_in.tokens.access_token).user
@@ -219,7 +233,14 @@ def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Reg
 
     assert sum(isinstance(outcome, Registered) for outcome in outcomes) == 1
     assert sum(type(outcome) is UsernameTaken for outcome in outcomes) == 19
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 1, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 1,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 0,
+    }
 
 
 def test_when_both_names_are_taken_the_address_is_named(register: Register) -> None:

@@ -5,6 +5,7 @@ from copy import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
+from threading import Event
 
 import pytest
 from gerbang.core.client import Client
@@ -227,9 +228,12 @@ def test_the_refreshed_session_says_who_the_person_is_now(
     assert trade(sessions, first).user.name == "Alice Cooper"
 
 
-def test_a_session_shows_the_role_of_the_membership_as_it_is_now(
-    deployment: Deployment, sessions: Sessions, alice: User
-) -> None:
+def showing_roles(deployment: Deployment) -> Sessions:
+    return replace(deployment.sessions, read_role=deployment.organizations.default_role)
+
+
+def test_a_session_shows_the_role_of_the_membership_as_it_is_now(deployment: Deployment) -> None:
+    alice, sessions = deployment.register(), showing_roles(deployment)
     membership = deployment.organizations.table.membership_deletion(str(alice.organization_id), alice.user_id).key
 
     first = sessions.open(alice, HOME, "password")
@@ -247,9 +251,39 @@ def test_a_session_shows_the_role_of_the_membership_as_it_is_now(
     ]
 
 
-def test_only_sessions_that_show_the_role_read_it(deployment: Deployment, alice: User) -> None:
+def test_the_role_is_read_while_the_session_is_written(deployment: Deployment) -> None:
+    """Budgets: it costs no round trip of its own."""
+    alice = deployment.register()
+    role_was_read = Event()
+
+    def wait_for_the_role(call: Call) -> bool:
+        if call.keys[0].table == deployment.tables["Organizations"]:
+            role_was_read.set()
+        elif call.method in {"commit", "write"}:
+            assert role_was_read.wait(timeout=20), "the role is read after the write"
+            role_was_read.clear()
+        return False
+
+    sessions = showing_roles(replace(deployment, store=FaultyStore(deployment.store, at=wait_for_the_role)))
+
+    first = sessions.open(alice, HOME, "password")
+    second = trade(sessions, first)
+
+    assert [first.role, second.role] == ["CLIENT_OWNER"] * 2
+
+
+def test_an_account_without_an_organisation_has_no_role_and_reads_none(deployment: Deployment, alice: User) -> None:
     watched = PassingStore(deployment.store)
-    sessions = replace(replace(deployment, store=watched).sessions, read_role=None)
+    sessions = showing_roles(replace(deployment, store=watched))
+
+    assert trade(sessions, sessions.open(alice, HOME, "password")).role is None
+
+    assert all(key.table != deployment.tables["Organizations"] for call in watched.calls for key in call.keys)
+
+
+def test_only_sessions_that_show_the_role_read_it(deployment: Deployment) -> None:
+    alice, watched = deployment.register(), PassingStore(deployment.store)
+    sessions = replace(deployment, store=watched).sessions
 
     assert trade(sessions, sessions.open(alice, HOME, "password")).role is None
 

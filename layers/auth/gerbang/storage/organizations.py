@@ -57,7 +57,11 @@ class OrganizationTable:
 
     def find_membership(self, organization_id: str, user_id: str) -> Membership | None:
         """Return a person's membership, None if they do not belong to the organisation."""
-        return from_item(Membership, self.store.get(self._key(organization_id, f"{_MEMBER}{user_id}")))
+        item = self.store.get(self._key(organization_id, f"{_MEMBER}{user_id}"))
+        if item is None:
+            return None
+        # A product's own functions write memberships, too: the key is what counts.
+        return from_item(Membership, {**item, "organization_id": organization_id, "user_id": user_id})
 
     def members(self, organization_id: str) -> tuple[Member, ...]:
         """Return every member of an organisation; one call a megabyte.

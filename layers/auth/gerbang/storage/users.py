@@ -38,7 +38,7 @@ from gerbang.storage.store import (
 )
 
 LARGEST_USER_METADATA: Final = 8 * 1024
-"""Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0022-one-partition-a-person.md)."""
+"""Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0024-one-partition-a-person.md)."""
 
 LARGEST_APP_METADATA: Final = 2 * 1024
 """Bytes of JSON that the operator may keep in `app_metadata`, which access tokens may carry."""
