@@ -20,6 +20,7 @@ from gerbang.storage.users import Identity, Name, identity_name
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
 from tests.fakes import Call, FaultyStore, MeanwhileStore, MemoryStore, Numbers, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
     Mishap,
@@ -38,22 +39,6 @@ OTHER_PROVIDERS = replace(BOBS, provider="apple")
 
 def sign_in(post: MailDeployment, identity: VerifiedIdentity = BOBS) -> SignedIn:
     return post.google.sign_in(identity, HOME)
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
-
-
-def knows_password(post: MailDeployment) -> bool:
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
-    except InvalidCredentials:
-        return False
-    return True
 
 
 def accounts(database: Database) -> int:
@@ -158,7 +143,7 @@ def test_of_a_registration_and_a_first_sign_in_at_once_one_account_comes(
     assert all(isinstance(outcome, SignedIn | EmailTaken) for outcome in outcomes[1::2])
     standing = post.base.users.find_id(Name.EMAIL, BOB.email)
     assert standing == post.base.users.find_id(Name.IDENTITY, identity_name(GOOGLE, BOBS_SUBJECT))
-    assert not knows_password(post)  # whoever registered had verified nothing
+    assert not opens(post)  # the person who registered had verified nothing
 
 
 def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
@@ -289,7 +274,7 @@ def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
     assert not is_alive(post, strangers)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(strangers.tokens.refresh_token)
-    assert not knows_password(post)
+    assert not opens(post)
     assert accounts(database) == 1
     assert post.base.log_event.events[-1] == "identity_linked"
 
@@ -305,7 +290,7 @@ def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: M
     assert linked.user == post.user(linked.user.user_id)
     assert linked.user.updated_at == post.base.clock()
     assert is_alive(post, registered)
-    assert knows_password(post)
+    assert opens(post)
 
 
 @in_memory_only

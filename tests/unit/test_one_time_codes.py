@@ -32,6 +32,7 @@ from gerbang.storage.store import Gone, Plus, Update
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, FakeSecret, FaultyStore, MeanwhileStore, MemoryStore, PassingStore, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
     Scene,
@@ -75,22 +76,6 @@ def answer_to(post: MailDeployment, code: str, email: str = BOB.email) -> Respon
     with pytest.raises(InvalidCode) as refusal:
         redeem(post, code, email)
     return atourin.render(refusal.value, request)
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
-
-
-def knows_password(post: MailDeployment, email: str = BOB.email) -> bool:
-    try:
-        post.base.sign_in.sign_in(by_email(email), ABROAD)
-    except InvalidCredentials:
-        return False
-    return True
 
 
 # The digits: security.md 38, 39
@@ -696,7 +681,7 @@ def test_a_code_that_was_asked_for_drops_what_a_stranger_set_up(post: MailDeploy
     assert not is_alive(post, strangers)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(refresh_token)
-    assert not knows_password(post)
+    assert not opens(post)
 
 
 def test_the_code_of_the_registration_itself_vouches_for_it(post: MailDeployment) -> None:
@@ -706,7 +691,7 @@ def test_the_code_of_the_registration_itself_vouches_for_it(post: MailDeployment
 
     assert session.user.email_verified_at == post.base.clock()
     assert is_alive(post, registered)
-    assert knows_password(post)
+    assert opens(post)
 
 
 @in_memory_only
@@ -720,7 +705,7 @@ def test_once_an_address_is_proved_a_code_drops_nothing(post: MailDeployment, cl
 
     assert session.user.email_verified_at == proved_at
     assert is_alive(post, registered)
-    assert knows_password(post)
+    assert opens(post)
 
 
 # A registration that was refused: the owner may be the one who was refused

@@ -26,6 +26,7 @@ from gerbang.storage.store import Update
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
@@ -42,23 +43,6 @@ def change(
     post: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
 ) -> None:
     post.password_change.change(session.tokens.access_token, current=current, new=new, client=client, policy=POLICY)
-
-
-def opens(post: MailDeployment, password: str, client: Client = ABROAD) -> bool:
-    """Whether Bob can sign in with a password."""
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email, password), client)
-    except InvalidCredentials:
-        return False
-    return True
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
 
 
 def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 from gerbang.accounts.password_reset import REPEATABLE_FOR
-from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import snapotp
 from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
@@ -29,6 +28,7 @@ from gerbang.storage.users import User
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FakeSecret, FaultyStore, MeanwhileStore, PassingStore, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
     Scene,
@@ -46,23 +46,6 @@ INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 
 def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
     post.password_reset.reset(token, password, client=client, policy=POLICY)
-
-
-def opens(post: MailDeployment, password: str, client: Client = HOME) -> bool:
-    """Whether Bob can sign in with a password."""
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email, password), client)
-    except InvalidCredentials:
-        return False
-    return True
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
 
 
 def made_up(post: MailDeployment, user: User) -> str:
@@ -694,7 +677,7 @@ def test_a_reset_forgets_the_guesses_of_its_own_client_and_not_those_of_others(p
 
     reset(post, post.mailed_token())
 
-    assert opens(post, NEW)
+    assert opens(post, NEW, HOME)
     with pytest.raises(TooManyAttempts):
         opens(post, NEW, ABROAD)
 
