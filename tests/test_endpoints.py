@@ -139,7 +139,7 @@ CLIENTS: Final = {
     "MAIL_QUEUE_URL": "SQS",
     "MAIL_SENDER": "SESV2",
 }
-"""A function that reads such a variable makes a client of that service, which reads `AWS_ENDPOINT_URL_` and its name."""
+"""A function that reads such a variable makes a client of that service, which reads `AWS_ENDPOINT_URL_<service>`."""
 
 READ_BY_LIBRARIES: Final = {
     "POWERTOOLS_SERVICE_NAME",
@@ -180,7 +180,7 @@ def longest(parameter: Mapping[str, Any]) -> ParameterValue:
         return str(parameter["MaxValue"] if "MaxValue" in parameter else max(parameter["AllowedValues"]))
     if "AllowedValues" in parameter:
         return str(max(parameter["AllowedValues"], key=len))
-    width = import_module("re._parser").parse(parameter["AllowedPattern"]).getwidth()[1]
+    width: int = import_module("re._parser").parse(parameter["AllowedPattern"]).getwidth()[1]
     characters = min(width, int(parameter.get("MaxLength", width)))
     assert characters <= 1_000, "a text parameter needs a MaxLength, or a pattern that bounds it"
     takes_any_character = re.fullmatch(parameter["AllowedPattern"], "\U0001f600" * characters) is not None

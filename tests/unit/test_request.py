@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from gerbang.core.errors import AuthError
 from gerbang.http.request import (
     DEEPEST_BODY,
     LARGEST_BODY,
@@ -149,12 +149,8 @@ def test_size_is_counted_in_bytes() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_an_object_or_an_error_for_the_client(raw: bytes) -> None:
-    try:
-        body = body_in(raw)
-    except AuthError as error:
-        assert error.code == "bad_json"
-    else:
-        assert isinstance(body, dict)
+    with suppress(MalformedBody):
+        assert isinstance(body_in(raw), dict)
 
 
 JSON_LIKE = st.recursive(
