@@ -3,17 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, override
 
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
 from gerbang.container import Container
+from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress
-from gerbang.limits.rate_limits import Limit, SignInGuard
+from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm
-from gerbang.sessions.sessions import Client
+from gerbang.sessions.sessions import Sessions
 from gerbang.storage.store import Store
 from gerbang.storage.users import Name, User
 
@@ -30,9 +32,9 @@ HOME: Final = Client(address="192.0.2.1", device="Mozilla/5.0")
 ABROAD: Final = Client(address="198.51.100.7", device="curl/8")
 PASSWORD: Final = "Correct horse 1"
 ALICE: Final = NewAccount(
-    email=EmailAddress.read("alice@example.com"), password=PASSWORD, name="Alice", username="alice", founds="Acme"
+    email=EmailAddress("alice@example.com"), password=PASSWORD, name="Alice", username="alice", founds="Acme"
 )
-BOB: Final = NewAccount(email=EmailAddress.read("bob@example.com"), password=PASSWORD, name="Bob")
+BOB: Final = NewAccount(email=EmailAddress("bob@example.com"), password=PASSWORD, name="Bob")
 
 
 SECOND: Final = timedelta(seconds=1)
@@ -175,9 +177,11 @@ class Deployment(Container):
         assert isinstance(self.log_event, RecordingLog)
         return self.log_event
 
-    @property
-    def guard(self) -> SignInGuard:
-        return self.sign_in_guard
+    @cached_property
+    @override
+    def sessions(self) -> Sessions:
+        """The container's, with an end that need not be in whole days."""
+        return replace(super().sessions, longest=self.choices.longest)
 
     @property
     def sign_in(self) -> PasswordSignIn:
@@ -190,6 +194,6 @@ class Deployment(Container):
         return registration.register(new, elsewhere).signed_in.user
 
 
-def by_email(email: str = ALICE.email.canonical, password: str = PASSWORD) -> Credentials:
+def by_email(email: str = ALICE.email, password: str = PASSWORD) -> Credentials:
     """Credentials that name an account by its address, canonical."""
     return Credentials(name=Name.EMAIL, value=email, password=password)

@@ -194,7 +194,7 @@ def test_mail_that_fails_eight_times_is_put_aside(stack: Stack) -> None:
 
     redrive = json.loads(mails["RedrivePolicy"])
 
-    assert redrive == {"deadLetterTargetArn": aside["QueueArn"], "maxReceiveCount": 8}
+    assert redrive == {"deadLetterTargetArn": aside["QueueArn"], "maxReceiveCount": 12}
     assert int(aside["MessageRetentionPeriod"]) > int(mails["MessageRetentionPeriod"])
     assert {mails["SqsManagedSseEnabled"], aside["SqsManagedSseEnabled"]} == {"true"}
 

@@ -13,20 +13,24 @@ import pytest
 from gerbang.accounts.code_sign_in import CodeSignIn
 from gerbang.accounts.google_sign_in import GoogleSignIn
 from gerbang.accounts.guests import Guests
-from gerbang.accounts.password_change import PasswordChange, PasswordReset
-from gerbang.accounts.registration import NewAccount
+from gerbang.accounts.password_change import PasswordChange
+from gerbang.accounts.password_reset import PasswordReset
+from gerbang.accounts.registration import NewAccount, Registration
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit
 from gerbang.mail.codes import CodeMaker, ResetTokens
-from gerbang.mail.jobs import Locale, MailJob, MailKind
+from gerbang.mail.composing import Mails
+from gerbang.mail.jobs import MailJob, MailKind
 from gerbang.mail.mailer import Mailer
-from gerbang.mail.messages import MailRejected, Mails, MailSettings, Message
+from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.service import MailLimits, MailService
+from gerbang.mail.settings import MailSettings
 from gerbang.passwords.policy import PasswordPolicy
-from gerbang.sessions.sessions import Client, SignedIn
-from gerbang.storage.codes import CodeTable
-from gerbang.storage.resets import ResetTable
+from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.mail_deliveries import MailDeliveryTable
+from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
 from gerbang.storage.users import User
 
@@ -57,12 +61,14 @@ class RecordingQueue:
 
     def __init__(self) -> None:
         self.jobs: list[MailJob] = []
+        self.delays: list[int] = []
         self.is_down = False
 
-    def enqueue(self, job: MailJob) -> None:
+    def enqueue(self, job: MailJob, *, delay_seconds: int = 0) -> None:
         if self.is_down:
             raise DependencyUnavailable("queue")
         self.jobs.append(job)
+        self.delays.append(delay_seconds)
 
 
 class Fate(Enum):
@@ -126,7 +132,7 @@ def code_in(message: Message) -> str:
 
 def token_in(message: Message) -> str:
     """The one reset token of a mail."""
-    (token,) = re.findall(r"\b[A-Za-z0-9_-]{64}(?![A-Za-z0-9_-])", message.text)
+    (token,) = re.findall(r"\b[A-Za-z0-9]{65}\b", message.text)
     return str(token)
 
 
@@ -149,12 +155,12 @@ class MailDeployment:
         return replace(self, base=replace(self.base, store=store))
 
     @cached_property
-    def codes(self) -> CodeTable:
-        return CodeTable(self.base.store, self.base.tables["OneTimeCodes"])
+    def codes(self) -> OneTimeCodeTable:
+        return OneTimeCodeTable(self.base.store, self.base.tables["OneTimeCodes"])
 
     @cached_property
-    def resets(self) -> ResetTable:
-        return ResetTable(self.base.store, self.base.tables["OneTimeCodes"])
+    def deliveries(self) -> MailDeliveryTable:
+        return MailDeliveryTable(self.base.store, self.base.tables["OneTimeCodes"])
 
     @cached_property
     def maker(self) -> CodeMaker:
@@ -169,15 +175,21 @@ class MailDeployment:
         return Mailer(
             users=self.base.users,
             codes=self.codes,
+            deliveries=self.deliveries,
             maker=self.maker,
-            resets=self.resets,
             reset_tokens=self.reset_tokens,
             mails=Mails(settings=MAIL_SETTINGS),
             outbox=self.outbox,
             default_locale=self.default_locale,
             log_event=self.base.log_event,
             now=self.base.clock,
+            new_id=self.base.new_id,
         )
+
+    @cached_property
+    def registration(self) -> Registration:
+        """Registration that mails a verification code, as Atourin's does."""
+        return replace(self.base.registration, mail_service=self.mail_service)
 
     @cached_property
     def mail_service(self) -> MailService:
@@ -200,6 +212,7 @@ class MailDeployment:
             rate_limits=self.base.rate_limits,
             tries=self.code_tries,
             address_limit=self.base.choices.address,
+            mail_service=self.mail_service,
             log_event=self.base.log_event,
             now=self.base.clock,
         )
@@ -237,7 +250,7 @@ class MailDeployment:
         return PasswordReset(
             store=self.base.store,
             users=self.base.users,
-            resets=self.resets,
+            codes=self.codes,
             tokens=self.reset_tokens,
             passwords=self.base.passwords,
             rate_limits=self.base.rate_limits,
@@ -269,8 +282,7 @@ class MailDeployment:
     def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
         """A job, later than every one before it."""
         self.base.clock.advance(timedelta(seconds=1))
-        asked = None if locale is None else Locale(locale)
-        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=asked)
+        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=locale)
         self.queued_at[job.job_id] = self.base.clock()
         return job
 

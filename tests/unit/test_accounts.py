@@ -16,11 +16,10 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import USER, botlaunch_id, read_public_id
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.sessions import SessionEnded, SignedIn
-from gerbang.storage.codes import Code, CodePurpose, CodeTable
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.members import Member, MemberList
+from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.organizations import Membership, Organization, OrganizationTable
-from gerbang.storage.resets import Reset, ResetTable
 from gerbang.storage.store import Delete, Put
 from gerbang.storage.users import Name, User
 from hypothesis import given
@@ -63,8 +62,7 @@ def accounts_of(deployment: Deployment, database: Database) -> Accounts:
         users=deployment.users,
         organizations=OrganizationTable(deployment.store, deployment.tables["Organizations"]),
         members=StoredMembers(database),
-        codes=CodeTable(deployment.store, deployment.tables["OneTimeCodes"]),
-        resets=ResetTable(deployment.store, deployment.tables["OneTimeCodes"]),
+        codes=OneTimeCodeTable(deployment.store, deployment.tables["OneTimeCodes"]),
         now=deployment.clock,
     )
 
@@ -277,19 +275,16 @@ def link_google(deployment: Deployment) -> None:
 
 
 def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:
-    accounts.codes.replace(
-        digest(ALICE.email),
-        Code(
-            code_hash="of a code",
-            purpose=CodePurpose.SIGN_IN,
-            job_id="job",
-            issued_at_ms=1,
-            expires_at=accounts.now(),
-        ),
+    code = OneTimeCode(
+        secret_hash="of a code",
+        purpose=CodePurpose.SIGN_IN,
+        epoch=0,
+        job_id="job",
+        issued_at_ms=1,
+        expires_at=accounts.now(),
     )
-    accounts.resets.replace(
-        user.user_id, Reset(token_hash="of a token", epoch=0, job_id="job", issued_at_ms=1, expires_at=accounts.now())
-    )
+    accounts.codes.replace(accounts.codes.key(Slot.EMAIL, digest(ALICE.email)), code)
+    accounts.codes.replace(accounts.codes.key(Slot.PASSWORD_RESET, user.user_id), code)
 
 
 def test_a_deleted_person_s_names_are_free_again(deployment: Deployment, accounts: Accounts, alice: User) -> None:

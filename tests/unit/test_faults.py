@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import pytest
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Item
 from gerbang.storage.users import Name
@@ -91,7 +90,7 @@ def works(deployment: Deployment, held: SignedIn) -> bool:
 
 
 def register(deployment: Deployment) -> SignedIn:
-    return deployment.registration.register(ALICE, HOME, PasswordPolicy()).signed_in
+    return deployment.registration.register(ALICE, HOME).signed_in
 
 
 def calls_of_registering() -> list[Call]:
@@ -137,7 +136,7 @@ def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(
     watched, store = made.watched()
     watched.sign_in.sign_in(by_email(), HOME)
     calls = store.calls
-    assert len(calls) == 10
+    assert len(calls) == 7
     unanswered = 0
     for call in calls:
         made, held = signed_in_world()
@@ -152,9 +151,9 @@ def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(
             assert len(families(made)) == before + 1
             assert works(made.deployment, answered)
         assert works(made.deployment, held)
-        for _ in range(12):  # what could not be uncounted has locked nobody out
+        for _ in range(12):  # what could not be given back has locked nobody out
             assert works(made.deployment, made.deployment.sign_in.sign_in(by_email(), HOME))
-    # Reading, counting and opening are needed; uncounting is not.
+    # Reading, counting and opening are needed; giving back is not.
     assert unanswered == (0 if fault is Fault.ASKED_AGAIN else 6)
 
 

@@ -1,12 +1,13 @@
 """gerbang.sessions.sessions: refresh-token families, forgiven until used, and sessions that end at once."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
 
 import pytest
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.sessions.claims import InvalidToken, TokenExpired
@@ -14,7 +15,6 @@ from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import (
     LONGEST_DEVICE,
     Authenticated,
-    Client,
     NotAPerson,
     RefreshTokenReused,
     SessionEnded,

@@ -1,21 +1,22 @@
 """gerbang.accounts.sign_in: the same guesses, the same work and the same answer for everyone who fails."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 import bcrypt
 import pytest
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, InvalidCredentials
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.passwords.bcrypt_sha256 import Verdict, hash_text
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
-from gerbang.sessions.sessions import Client, SignedIn
+from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Gone, Plus, Update, Value, Written
 from gerbang.storage.users import Name, User
 
@@ -90,8 +91,8 @@ def test_an_old_password_that_would_no_longer_be_taken_still_signs_in(deployment
 def test_whoever_has_just_registered_can_sign_in_at_once(deployment: Deployment) -> None:
     """No index lags behind."""
     for number in range(5):
-        new = NewAccount(email=f"a{number}@example.com", password=PASSWORD, name="A")
-        user = deployment.registration.register(new, HOME, PasswordPolicy()).signed_in.user
+        new = NewAccount(email=EmailAddress(f"a{number}@example.com"), password=PASSWORD, name="A")
+        user = deployment.registration.register(new, HOME).signed_in.user
         assert sign_in(deployment, by_email(new.email)).user.user_id == user.user_id
 
 
@@ -167,7 +168,7 @@ def test_every_failure_is_one_refusal_after_one_hash_and_the_same_calls(
 
     assert type(caught.value) is InvalidCredentials
     assert hashes == [deployment.choices.cost]
-    assert sorted(call.method for call in watched.calls) == ["get", "get", "write", "write", "write"]
+    assert sorted(call.method for call in watched.calls) == ["get", "get", "write", "write", "write", "write"]
     assert len(database.items("RefreshTokenFamilies")) == sessions_before
 
 
@@ -182,7 +183,7 @@ def test_an_inherited_hash_costs_what_any_other_does(deployment: Deployment, ali
     guess(replace(costly, store=watched))
 
     assert 2**7 <= sum(2**cost for cost in hashes) <= 2**7 + 2**5
-    assert len(watched.calls) == 5
+    assert len(watched.calls) == 6
 
 
 @pytest.mark.covers("27", "28", "30")
@@ -309,7 +310,7 @@ def test_when_strangers_use_up_an_account_its_owners_known_devices_get_in(deploy
     with pytest.raises(TooManyAttempts) as caught:
         sign_in(limited, client=ABROAD)
 
-    assert caught.value.limit == "account"
+    assert caught.value.limit == "sign_in_account"
     assert sign_in(limited, client=HOME).user.user_id == alice.user_id
 
 
@@ -365,11 +366,11 @@ def test_a_limit_that_cannot_be_counted_is_not_a_pass(deployment: Deployment, ha
     assert hashes == []
 
 
-def test_what_cannot_be_uncounted_leaves_its_owner_signed_in(
+def test_what_cannot_be_given_back_leaves_its_owner_signed_in(
     deployment: Deployment, alice: User, log: RecordingLog
 ) -> None:
     watched = PassingStore(deployment.store)
-    replace(deployment, store=watched).guard.reserve(alice.user_id, HOME.address)
+    replace(deployment, store=watched).password_attempts.attempt(alice.user_id, HOME.address)
     counters = {call.keys for call in watched.calls}
     faulty = FaultyStore(
         deployment.store,
@@ -379,7 +380,7 @@ def test_what_cannot_be_uncounted_leaves_its_owner_signed_in(
     signed_in = sign_in(replace(deployment, store=faulty))
 
     assert deployment.sessions.authenticate(signed_in.tokens.access_token).user.user_id == alice.user_id
-    assert "attempt_not_uncounted" in log.events
+    assert "attempt_not_given_back" in log.events
 
 
 @pytest.mark.covers("F33")
@@ -388,13 +389,18 @@ def test_a_process_that_dies_while_hashing_has_written_the_counted_attempt_and_n
 ) -> None:
     before = {table: database.contents(table) for table in database.tables.values()}
 
-    def out_of_memory(_password: bytes, _salt: bytes) -> bytes:
-        raise MemoryError
+    is_dead = False
+    dying_store = FaultyStore(deployment.store, at=lambda _: is_dead)
+
+    def dies(_password: bytes, _salt: bytes) -> bytes:
+        nonlocal is_dead
+        is_dead = True
+        raise SystemExit
 
     with monkeypatch.context() as dying:
-        dying.setattr(bcrypt, "hashpw", out_of_memory)
-        with pytest.raises(MemoryError):
-            sign_in(deployment)
+        dying.setattr(bcrypt, "hashpw", dies)
+        with pytest.raises(SystemExit):
+            sign_in(replace(deployment, store=dying_store))
 
     limits = database.tables["RateLimits"]
     assert all(database.contents(table) == items for table, items in before.items() if table != limits)
@@ -559,3 +565,22 @@ def test_bobs_password_is_not_alices(deployment: Deployment, alice: User) -> Non
     with pytest.raises(InvalidCredentials):
         sign_in(deployment, by_email(password="Quite another 7"))
     assert sign_in(deployment).user.user_id == alice.user_id
+
+
+# The account's language
+
+
+@pytest.mark.parametrize(("known", "requested", "kept"), [(None, "it", "it"), ("es", "it", "es"), (None, None, None)])
+def test_an_account_without_a_language_takes_that_of_the_sign_in_with_no_further_write(
+    deployment: Deployment, known: str | None, requested: str | None, kept: str | None
+) -> None:
+    alice = deployment.register(replace(ALICE, locale=known))
+    usual, watched = PassingStore(deployment.store), PassingStore(deployment.store)
+    sign_in(replace(deployment, store=usual))
+
+    sign_in(replace(deployment, store=watched), client=replace(HOME, locale=requested))
+
+    found = deployment.users.find(alice.user_id)
+    assert found is not None
+    assert found.locale == kept
+    assert len(watched.calls) == len(usual.calls)

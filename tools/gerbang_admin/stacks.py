@@ -8,11 +8,10 @@ import boto3
 from botocore.exceptions import ClientError
 from gerbang.accounts.administration import Accounts
 from gerbang.core.clock import system_clock
-from gerbang.storage.codes import CodeTable
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.members import MemberList
+from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.organizations import OrganizationTable
-from gerbang.storage.resets import ResetTable
 from gerbang.storage.users import UserTable
 
 from gerbang_admin.aws import CONFIG
@@ -77,7 +76,6 @@ class Stack:
             users=UserTable(store, self.output("UsersTable")),
             organizations=OrganizationTable(store, organizations),
             members=MemberList(client, organizations),
-            codes=CodeTable(store, self.output("OneTimeCodesTable")),
-            resets=ResetTable(store, self.output("OneTimeCodesTable")),
+            codes=OneTimeCodeTable(store, self.output("OneTimeCodesTable")),
             now=system_clock,
         )

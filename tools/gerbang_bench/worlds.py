@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError
 from gerbang.accounts.google_sign_in import VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
 from gerbang.container import Container
+from gerbang.core.client import Client
 from gerbang.core.clock import system_clock
 from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import MailJob, MailKind
-from gerbang.sessions.sessions import Client
 from gerbang.storage import clients
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
@@ -26,7 +26,7 @@ PASSWORD: Final = "Violet-tram-42"  # noqa: S105 - of people who do not exist
 OTHER_PASSWORD: Final = "Silver-ferry-43"  # noqa: S105
 
 _CODE: Final = re.compile(r"^([0-9]{6})$", re.MULTILINE)
-_RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9_-]{64})$", re.MULTILINE)
+_RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9]{65})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class World:
         """Register somebody with an organisation. One password hash."""
         email = self.email()
         made = self._container.registration.register(
-            NewAccount(email=EmailAddress.read(email), password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
+            NewAccount(email=EmailAddress(email), password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
             Client(address=self.client_address()),
         )
         tokens = made.signed_in.tokens

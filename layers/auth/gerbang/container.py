@@ -10,6 +10,7 @@ everything at the top makes a start take 1.1 to 1.2 times as long (docs/performa
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from string import ascii_letters, digits
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from gerbang.core import init
-from gerbang.core.clock import Clock, from_epoch, system_clock
+from gerbang.core.clock import Clock, system_clock
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.core.log import LogEvent, log_event
 from gerbang.settings import Settings
@@ -29,15 +30,19 @@ if TYPE_CHECKING:
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.organizations import Organizations
-    from gerbang.accounts.password_change import PasswordChange, PasswordReset
+    from gerbang.accounts.password_change import PasswordChange
+    from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
-    from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard
+    from gerbang.limits.password_attempts import PasswordAttempts
+    from gerbang.limits.rate_limits import Limit, RateLimits
     from gerbang.mail.codes import CodeMaker, ResetTokens
-    from gerbang.mail.jobs import MailQueue
+    from gerbang.mail.composing import Mails
     from gerbang.mail.mailer import Mailer
-    from gerbang.mail.messages import Mails, MailSettings, Outbox
+    from gerbang.mail.queue import SqsMailQueue
     from gerbang.mail.service import MailService
+    from gerbang.mail.ses import Outbox
+    from gerbang.mail.settings import MailSettings
     from gerbang.passwords.hashing import Passwords
     from gerbang.passwords.policy import PasswordPolicy
     from gerbang.sessions.api_keys import ApiKeys
@@ -46,11 +51,11 @@ if TYPE_CHECKING:
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
     from gerbang.sessions.tokens import Tokens
-    from gerbang.storage.codes import CodeTable
     from gerbang.storage.counters import CounterTable
     from gerbang.storage.families import FamilyTable
+    from gerbang.storage.mail_deliveries import MailDeliveryTable
+    from gerbang.storage.one_time_codes import OneTimeCodeTable
     from gerbang.storage.organizations import OrganizationTable
-    from gerbang.storage.resets import ResetTable
     from gerbang.storage.store import Store
     from gerbang.storage.users import UserTable
 
@@ -145,18 +150,18 @@ class Container:
         return OrganizationTable(self.store, self.settings.organizations_table)
 
     @cached_property
-    def codes(self) -> "CodeTable":
-        """One-time codes, in their table."""
-        from gerbang.storage.codes import CodeTable
+    def codes(self) -> "OneTimeCodeTable":
+        """The table of one-time codes and reset tokens."""
+        from gerbang.storage.one_time_codes import OneTimeCodeTable
 
-        return CodeTable(self.store, self.settings.codes_table)
+        return OneTimeCodeTable(self.store, self.settings.codes_table)
 
     @cached_property
-    def resets(self) -> "ResetTable":
-        """Password resets, in the table of one-time codes."""
-        from gerbang.storage.resets import ResetTable
+    def mail_deliveries(self) -> "MailDeliveryTable":
+        """Which mail jobs were delivered, in the table of one-time codes."""
+        from gerbang.storage.mail_deliveries import MailDeliveryTable
 
-        return ResetTable(self.store, self.settings.codes_table)
+        return MailDeliveryTable(self.store, self.settings.codes_table)
 
     @cached_property
     def counters(self) -> "CounterTable":
@@ -262,7 +267,7 @@ class Container:
         """Counts attempts."""
         from gerbang.limits.rate_limits import RateLimits
 
-        return RateLimits(self.counters, self.now, self.new_id)
+        return RateLimits(self.counters, self.now, self.new_id, self.log_event)
 
     def limit(self, name: str) -> "Limit":
         """Return the limit of that name."""
@@ -272,16 +277,16 @@ class Container:
         return Limit(name=name, attempts=attempts, window=window)
 
     @cached_property
-    def sign_in_guard(self) -> "SignInGuard":
-        """Bounds guesses at passwords, the same at every endpoint."""
-        from gerbang.limits.rate_limits import SignInGuard, SignInLimits
+    def password_attempts(self) -> "PasswordAttempts":
+        """Counts attempts with a password, the same at every endpoint."""
+        from gerbang.limits.password_attempts import PasswordAttempts, SignInLimits
 
         limits = SignInLimits(
             account_and_address=self.limit("sign_in_account_and_address"),
             address=self.limit("sign_in_address"),
             account=self.limit("sign_in_account"),
         )
-        return SignInGuard(limits, self.rate_limits)
+        return PasswordAttempts(limits, self.rate_limits)
 
     # Accounts
 
@@ -315,7 +320,7 @@ class Container:
             users=self.users,
             sessions=self.sessions,
             passwords=self.passwords,
-            guard=self.sign_in_guard,
+            password_attempts=self.password_attempts,
             unverified=self.unverified_address,
             log_event=self.log_event,
             now=self.now,
@@ -323,7 +328,7 @@ class Container:
 
     @cached_property
     def registration(self) -> "Registration":
-        """Makes accounts."""
+        """Makes accounts, and mails a verification code where an unverified address does not sign in."""
         from gerbang.accounts.registration import Registration
 
         return Registration(
@@ -335,11 +340,17 @@ class Container:
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
             initial_credit=self.settings.initial_credit_balance,
+            mail_service=self.mail_service if self.settings.requires_verified_email else None,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
         )
+
+    @cached_property
+    def registration_with_mail(self) -> "Registration":
+        """Makes accounts, and mails a verification code to each."""
+        return replace(self.registration, mail_service=self.mail_service)
 
     @cached_property
     def guests(self) -> "Guests":
@@ -402,6 +413,7 @@ class Container:
             rate_limits=self.rate_limits,
             tries=self.limit("code_tries"),
             address_limit=self.limit("sign_in_address"),
+            mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
         )
@@ -409,17 +421,17 @@ class Container:
     @cached_property
     def password_reset(self) -> "PasswordReset":
         """Sets forgotten passwords."""
-        from gerbang.accounts.password_change import PasswordReset
+        from gerbang.accounts.password_reset import PasswordReset
 
         return PasswordReset(
             store=self.store,
             users=self.users,
-            resets=self.resets,
+            codes=self.codes,
             tokens=self.reset_tokens,
             passwords=self.passwords,
             rate_limits=self.rate_limits,
             limit=self.limit("reset"),
-            guard=self.sign_in_guard,
+            password_attempts=self.password_attempts,
             mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
@@ -436,7 +448,7 @@ class Container:
             families=self.families,
             sessions=self.sessions,
             passwords=self.passwords,
-            guard=self.sign_in_guard,
+            password_attempts=self.password_attempts,
             mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
@@ -459,11 +471,11 @@ class Container:
         return ResetTokens(self.keys)
 
     @cached_property
-    def mail_queue(self) -> "MailQueue":
-        """The queue of mail jobs."""
-        from gerbang.mail.jobs import SqsMailQueue
+    def mail_queue(self) -> "SqsMailQueue":
+        """The queue of mail jobs; its client is made when it is first used."""
+        from gerbang.mail.queue import SqsMailQueue
 
-        return SqsMailQueue(client=self.client("sqs"), queue_url=self.settings.mail_queue_url)
+        return SqsMailQueue(client=lambda: self.client("sqs"), queue_url=self.settings.mail_queue_url)
 
     @cached_property
     def mail_service(self) -> "MailService":
@@ -474,7 +486,10 @@ class Container:
             queue=self.mail_queue,
             rate_limits=self.rate_limits,
             limits=MailLimits(
-                minute=self.limit("mail_minute"), hour=self.limit("mail_hour"), client=self.limit("mail_address")
+                minute=self.limit("mail_minute"),
+                hour=self.limit("mail_hour"),
+                client=self.limit("mail_address"),
+                code_tries=self.limit("code_tries"),
             ),
             log_event=self.log_event,
             new_id=self.new_id,
@@ -483,7 +498,7 @@ class Container:
     @cached_property
     def mail_settings(self) -> "MailSettings":
         """What the operator chose about mails."""
-        from gerbang.mail.messages import MailSettings
+        from gerbang.mail.settings import MailSettings
 
         return MailSettings(
             product_name=self.settings.product_name,
@@ -497,14 +512,14 @@ class Container:
     @cached_property
     def mails(self) -> "Mails":
         """Composes mails."""
-        from gerbang.mail.messages import Mails
+        from gerbang.mail.composing import Mails
 
         return Mails(settings=self.mail_settings)
 
     @cached_property
     def outbox(self) -> "Outbox":
         """Sends mails."""
-        from gerbang.mail.messages import SesOutbox
+        from gerbang.mail.ses import SesOutbox
 
         return SesOutbox(client=self.client("sesv2"), settings=self.mail_settings)
 
@@ -516,14 +531,15 @@ class Container:
         return Mailer(
             users=self.users,
             codes=self.codes,
+            deliveries=self.mail_deliveries,
             maker=self.code_maker,
-            resets=self.resets,
             reset_tokens=self.reset_tokens,
             mails=self.mails,
             outbox=self.outbox,
             default_locale=self.settings.default_locale,
             log_event=self.log_event,
             now=self.now,
+            new_id=self.new_id,
         )
 
     # Warming up: what the first request would wait for is done while init lasts (docs/decisions/0013-init.md)
@@ -553,11 +569,8 @@ class Container:
 
     def warm_up_limits(self, *, connections: int = 1) -> None:
         """Open connections to DynamoDB by giving back an attempt that was never taken, which changes nothing."""
-        from gerbang.storage.counters import Taken, Window
-
-        never = Taken(Window(attempts=0, until=from_epoch(0)), nonce=NO_ACCOUNT)
         for _ in range(connections):
-            init.preload(lambda: self.counters.give_back(NO_ACCOUNT, never))
+            init.preload(lambda: self.counters.give_back(NO_ACCOUNT, NO_ACCOUNT))
 
     def warm_up_mail_queue(self) -> None:
         """Open a connection to SQS by a message that it does not accept: an empty one."""

@@ -15,10 +15,9 @@ from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
 from gerbang.limits.rate_limits import digest
-from gerbang.storage.codes import CodeTable
 from gerbang.storage.members import Member
+from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.organizations import OrganizationTable
-from gerbang.storage.resets import ResetTable
 from gerbang.storage.store import (
     Absent,
     Action,
@@ -81,8 +80,7 @@ class Accounts:
     users: UserTable
     organizations: OrganizationTable
     members: Members
-    codes: CodeTable
-    resets: ResetTable
+    codes: OneTimeCodeTable
     now: Clock
 
     def find(self, text: str) -> User:
@@ -159,9 +157,9 @@ class Accounts:
         Raises:
             ChangedMeanwhile: it is not as it was read.
         """
-        removal: list[Action] = [*self.users.removal(user), Delete(self.resets.key(user.user_id))]
+        removal: list[Action] = [*self.users.removal(user), Delete(self.codes.key(Slot.PASSWORD_RESET, user.user_id))]
         if user.email is not None:
-            removal.append(Delete(self.codes.key(digest(user.email))))
+            removal.append(Delete(self.codes.key(Slot.EMAIL, digest(user.email))))
         departure = self.departure(user)
         if departure is not None:
             removal.append(self.organizations.membership_deletion(departure.organization_id, user.user_id))

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gerbang.accounts.verification import EarlierCredentials, verify_email
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.emails import canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
-from gerbang.sessions.sessions import Client, Sessions, SignedIn, SignInOvertaken
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
+from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import Absent, Action, Store
 from gerbang.storage.users import Name, User, UserTable
 
@@ -74,14 +75,13 @@ class GoogleSignIn:
             AccountDisabled: the account may not be used.
             TooManyAttempts: this client address has made too many accounts.
         """
-        counted = False
         for _ in range(RACES):
             holder = self._holder(identity)
-            if holder is None and not counted:
-                self.rate_limits.take(self.limit, client.address)
-                counted = True
             if holder is None:
-                signed_in = self._make(identity, client)
+                with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
+                    signed_in = self._make(identity, client)
+                    if signed_in is None:
+                        attempt.give_back()
             elif holder.google_subject == identity.subject:
                 signed_in = self._open(holder, client)
             else:
@@ -113,7 +113,7 @@ class GoogleSignIn:
             raise AccountDisabled(holder.user_id)
         if holder.google_subject is not None:
             raise LinkedToAnother
-        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=self.now())
+        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=self.now(), locale=client.locale)
         linked = replace(verified, google_subject=identity.subject)
         update = self.users.changing(
             holder, {**changes, "google_subject": identity.subject}, Absent("disabled_at"), Absent("google_subject")
@@ -132,6 +132,7 @@ class GoogleSignIn:
             email_verified_at=now,
             google_subject=identity.subject,
             credit_balance=self.initial_credit,
+            locale=client.locale,
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,

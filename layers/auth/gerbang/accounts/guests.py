@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
-from gerbang.sessions.sessions import Client, Sessions, SignedIn
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
+from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.store import Store
 from gerbang.storage.users import User, UserTable
 
@@ -34,7 +35,6 @@ class Guests:
         Raises:
             TooManyAttempts: this client address has created too many.
         """
-        self.rate_limits.take(self.limit, client.address)
         now = self.now()
         guest = User(
             user_id=self.new_id(),
@@ -45,8 +45,9 @@ class Guests:
             last_sign_in_at=now,
             expires_at=now + self.sessions.longest,
         )
-        signed_in, opening = self.sessions.begin(guest, client, "anonymous")
-        if self.store.commit(*self.users.creation(guest).values(), opening):
-            raise DependencyUnavailable("a random id was drawn twice")
+        with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)):
+            signed_in, opening = self.sessions.begin(guest, client, "anonymous")
+            if self.store.commit(*self.users.creation(guest).values(), opening):
+                raise DependencyUnavailable("a random id was drawn twice")
         self.log_event("guest_admitted", user_id=guest.user_id, session_id=signed_in.family_id)
         return signed_in

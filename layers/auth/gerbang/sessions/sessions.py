@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
@@ -63,14 +64,6 @@ class NotAPerson(AuthError):
     """A guest asked for what needs a registered account."""
 
     code = "registered_account_required"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """The caller as API Gateway reports it: stored with the session, counted by the limits."""
-
-    address: str
-    device: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +134,7 @@ class Sessions:
             SignInOvertaken: the account was disabled, or its epoch raised, since it was read.
         """
         signed_in, creation = self.begin(user, client, method)
-        if self.store.commit(creation, self.users.signing_in(user, self.now())):
+        if self.store.commit(creation, self.users.signing_in(user, self.now(), client.locale)):
             raise SignInOvertaken(user.user_id)
         self.log_event("signed_in", user_id=user.user_id, session_id=signed_in.family_id, method=method)
         return signed_in

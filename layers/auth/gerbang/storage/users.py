@@ -54,6 +54,8 @@ class User:
     email_as_typed: str | None = None
     email_verified_at: datetime | None = None
     """When its owner verified the address; until then the address is not an identity."""
+    contested_at: datetime | None = None
+    """When another registration of the unverified address was refused. Since then, no code keeps the password."""
     username: str | None = None
     """As typed; unique without regard to case."""
     password_hash: str | None = None
@@ -85,6 +87,7 @@ _INSTANTS = (
     "created_at",
     "updated_at",
     "email_verified_at",
+    "contested_at",
     "migrated_at",
     "disabled_at",
     "last_sign_in_at",
@@ -187,9 +190,18 @@ class UserTable:
         """Do one change of an account as it was read, and nothing when its epoch has moved since."""
         return self.store.write(self.changing(user, changes, *conditions))
 
-    def signing_in(self, user: User, at: datetime) -> Update:
-        """Return the action that lets a session open: refused when the account was disabled or its epoch raised."""
-        return self.changing(user, {"last_sign_in_at": to_epoch(at)}, Absent("disabled_at"))
+    def signing_in(self, user: User, at: datetime, locale: str | None = None) -> Update:
+        """Return the action that lets a session open. It fails when the account was disabled or its epoch raised.
+
+        *locale*, the request's language, becomes the account's if it has none.
+        """
+        changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
+        return self.changing(user, changes, Absent("disabled_at"))
+
+
+def learned_locale(user: User, locale: str | None) -> dict[str, Value]:
+    """Return the change that gives an account the language of a sign-in, empty if it has one or none is known."""
+    return {} if locale is None or user.locale is not None else {"locale": locale}
 
 
 def names_of(user: User) -> dict[Name, str | int]:
