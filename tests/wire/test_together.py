@@ -1,7 +1,5 @@
 """One person through every door: the same account, sessions and limits, whichever contract speaks."""
 
-import itertools
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
