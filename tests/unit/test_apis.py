@@ -1,7 +1,7 @@
 """gerbang.apis: each API's envelope and answers, on the same accounts and errors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 

@@ -183,7 +183,7 @@ def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_ag
         assert answered is None or answered.tokens.refresh_token == again.tokens.refresh_token
         assert works(made.deployment, again)
         assert works(made.deployment, made.deployment.sessions.refresh(again.tokens.refresh_token))
-        assert "refresh_token_reused" not in made.deployment.log_event.events
+        assert "refresh_token_reused" not in made.deployment.recorded.events
 
 
 # Logout: F10, F12

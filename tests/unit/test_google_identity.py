@@ -3,7 +3,7 @@
 from typing import Final
 
 import pytest
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import VerifiedIdentity
 from gerbang.accounts.oidc import ProviderIdentity
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest

@@ -276,7 +276,7 @@ def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
         post.base.sessions.refresh(strangers.tokens.refresh_token)
     assert not opens(post)
     assert accounts(database) == 1
-    assert post.base.log_event.events[-1] == "identity_linked"
+    assert post.base.recorded.events[-1] == "identity_linked"
 
 
 def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: MailDeployment) -> None:
@@ -512,7 +512,7 @@ def test_the_log_holds_no_address_and_no_subject(post_in_memory: MailDeployment)
     with pytest.raises(LinkedToAnother):
         sign_in(post_in_memory, SOMEBODY_ELSES)
 
-    logged = str(post_in_memory.base.log_event.notes) + repr(BOBS)
+    logged = str(post_in_memory.base.recorded.notes) + repr(BOBS)
 
     assert "bob@example.com" not in logged.lower()
     assert "Martin" not in logged

@@ -201,7 +201,7 @@ def test_the_code_that_was_mailed_signs_in(post: MailDeployment) -> None:
     assert standing.user == post.user(bob.user_id) == session.user
     assert standing.family.amr[0].method == "otp"
     assert standing.user.last_sign_in_at == post.base.clock()
-    assert post.base.log_event.events[-1] == "signed_in"
+    assert post.base.recorded.events[-1] == "signed_in"
 
 
 @pytest.mark.covers("40")
@@ -662,7 +662,7 @@ def test_a_right_code_whose_tries_cannot_be_cleared_signs_in_all_the_same(post: 
     session = redeem(post.on(forgetful), code)
 
     assert is_alive(post, session)
-    assert "attempt_not_given_back" in post.base.log_event.events
+    assert "attempt_not_given_back" in post.base.recorded.events
 
 
 # What a code proves: security.md 108, docs/decisions/0009-proving-an-address.md
@@ -816,7 +816,7 @@ def test_a_code_signs_in_though_the_notice_cannot_be_queued(post_in_memory: Mail
 
     assert redeemed(post_in_memory, post_in_memory.mailed_code())
 
-    assert "mail_not_queued" in post_in_memory.base.log_event.events
+    assert "mail_not_queued" in post_in_memory.base.recorded.events
 
 
 # The language of the account
@@ -870,7 +870,7 @@ def test_the_log_holds_no_code_and_no_address(post_in_memory: MailDeployment) ->
     guess(post_in_memory, code, times=2)
     redeem(post_in_memory, code)
 
-    logged = str(post_in_memory.base.log_event.notes)
+    logged = str(post_in_memory.base.recorded.notes)
 
     assert code not in logged
     assert BOB.email not in logged

@@ -64,7 +64,7 @@ def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: M
     with pytest.raises(WrongPassword):
         change(post_in_memory, session)
 
-    (note,) = [note for note in post_in_memory.base.log_event.notes if note.event == "password_hash_unusable"]
+    (note,) = [note for note in post_in_memory.base.recorded.notes if note.event == "password_hash_unusable"]
     assert (note.severity, note.fields) == (Severity.ERROR, {"user_id": session.user.user_id})
 
 
@@ -80,7 +80,7 @@ def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -
     assert opens(post, NEW)
     user = post.user(session.user.user_id)
     assert (user.epoch, user.updated_at) == (session.user.epoch + 1, post.base.clock())
-    assert "password_changed" in post.base.log_event.events
+    assert "password_changed" in post.base.recorded.events
 
 
 def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
@@ -167,7 +167,7 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
     change(post, session)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.log_event.events
+    assert "mail_not_queued" in post.base.recorded.events
 
 
 # Who may not
@@ -304,7 +304,7 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
 
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
-    assert "attempt_not_given_back" in post.base.log_event.events
+    assert "attempt_not_given_back" in post.base.recorded.events
     assert opens(post, NEW)
 
 
@@ -519,7 +519,7 @@ def test_the_log_holds_no_password_and_no_address(post_in_memory: MailDeployment
         change(post_in_memory, session, "a guess of somebody's")
     change(post_in_memory, session)
 
-    logged = str(post_in_memory.base.log_event.notes) + str(refusal.value)
+    logged = str(post_in_memory.base.recorded.notes) + str(refusal.value)
 
     for secret in (PASSWORD, NEW, "a guess of somebody's", BOB.email):
         assert secret not in logged

@@ -1,7 +1,7 @@
 """A mailed token sets a new password, once, for half an hour, and opens no session."""
 
 import re
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -181,7 +181,7 @@ def test_the_token_that_was_mailed_sets_the_password(post: MailDeployment) -> No
     assert opens(post, NEW)
     user = post.user(registered.user_id)
     assert (user.epoch, user.updated_at) == (registered.epoch + 1, post.base.clock())
-    assert "password_reset" in post.base.log_event.events
+    assert "password_reset" in post.base.recorded.events
 
 
 def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, database: Database) -> None:
@@ -288,7 +288,7 @@ def test_a_reset_stands_though_its_notice_could_not_be_queued(post: MailDeployme
     reset(post, token)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.log_event.events
+    assert "mail_not_queued" in post.base.recorded.events
 
 
 # Once, newest only, for half an hour: security.md 50, 51, 61
@@ -696,7 +696,7 @@ def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDepl
     reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
 
     assert opens(post, NEW)
-    assert post.base.log_event.events.count("attempt_not_uncounted") == 2
+    assert post.base.recorded.events.count("attempt_not_uncounted") == 2
 
 
 # Spent with what it buys: F16
@@ -733,7 +733,7 @@ def test_the_log_holds_no_token_no_password_and_no_address(post_in_memory: MailD
     refused(post_in_memory, made_up(post_in_memory, bob))
     reset(post_in_memory, token)
 
-    logged = str(post_in_memory.base.log_event.notes)
+    logged = str(post_in_memory.base.recorded.notes)
 
     for secret in (token, NEW, BOB.email):
         assert secret not in logged

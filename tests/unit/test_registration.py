@@ -495,19 +495,19 @@ def test_a_refusal_that_cannot_be_noted_is_not_answered(deployment: Deployment, 
     noting = FaultyStore(deployment.store, at=lambda call: call.method == "write" and "USER#" in call.keys[0].pk)
 
     with pytest.raises(DependencyUnavailable):
-        replace(deployment, store=noting).registration.register(ALICE, HOME, POLICY)
+        replace(deployment, store=noting).registration.register(ALICE, HOME)
 
 
 # The verification mail is queued before the account is written
 
 
 def register_with_mail(post: MailDeployment) -> User:
-    return post.registration.register_without_session(ALICE, HOME, POLICY)
+    return post.registration.register_without_session(ALICE, HOME)
 
 
 def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) -> None:
     post = replace(post, base=replace(post.base, new_number=Numbers(7, 7, 8)))
-    post.base.registration.register(BOB, HOME, POLICY)
+    post.base.registration.register(BOB, HOME)
 
     alice = post.registration.register_without_session(replace(ALICE, locale="it"), HOME, POLICY)
 
@@ -532,7 +532,7 @@ def test_while_the_queue_is_down_nothing_is_registered_and_the_repeat_succeeds(
 
 
 def test_a_registration_that_is_refused_mails_nothing(post: MailDeployment) -> None:
-    post.base.registration.register(ALICE, HOME, POLICY)
+    post.base.registration.register(ALICE, HOME)
     with pytest.raises(EmailTaken):
         register_with_mail(post)
 
@@ -555,6 +555,6 @@ def test_whatever_goes_wrong_an_account_that_is_written_has_its_mail_queued() ->
 
 
 def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:
-    post.base.registration.register(ALICE, HOME, POLICY)
+    post.base.registration.register(ALICE, HOME)
 
     assert post.queue.jobs == []
