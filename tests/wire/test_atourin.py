@@ -391,7 +391,7 @@ class TestOtp:
 
     def test_a_disabled_account_gets_no_mail_and_nobody_hears_of_it(self, world: World) -> None:
         disabled, other = world.register(), world.register()
-        world.set("Users", {"pk": f"USER#{disabled.user_id}"}, disabled_at=int(time.time()))
+        world.set("Users", {"pk": f"USER#{disabled.user_id}", "sk": "ACCOUNT"}, disabled_at=int(time.time()))
 
         answer = world.client.post("/auth/otp", {"email": disabled.email})
 

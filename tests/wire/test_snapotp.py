@@ -305,7 +305,7 @@ class TestGoogle:
 
         assert answer.status == 401
         assert answer.json == snapotp_refusal("An id_token, or the secret API key, is required")
-        assert world.item("Users", pk=f"EMAIL#{email}") is None
+        assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
 
     def test_a_token_of_an_android_app_is_accepted(self, world: World) -> None:
         """Its `aud` is our client id, its `azp` the app's own."""
@@ -353,7 +353,12 @@ class TestGoogle:
         email = world.email()
         token = world.google_token(email=email)
         world.client.post("/api/auth/google", {"id_token": token})
-        world.set("Users", {"pk": f"USER#{world.account_of(email)['user_id']}"}, disabled_at=int(time.time()), epoch=9)
+        world.set(
+            "Users",
+            {"pk": f"USER#{world.account_of(email)['user_id']}", "sk": "ACCOUNT"},
+            disabled_at=int(time.time()),
+            epoch=9,
+        )
 
         answer = world.client.post("/api/auth/google", {"id_token": token})
 
@@ -554,7 +559,7 @@ class TestMe:
 
     def test_what_an_operator_changes_is_seen_at_once(self, world: World) -> None:
         person = world.register_by_username()
-        world.set("Users", {"pk": f"USER#{person.user_id}"}, role_id=1, credit_balance=5000)
+        world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=1, credit_balance=5000)
 
         answer = world.me(person.access_token)
 
