@@ -61,7 +61,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "gerbang.apis.botlaunch": BY_BODY | {"api/auth/logout", "api/organization", "default"},
         "gerbang.apis.gotrue": frozenset({"auth/v1/token", "default"}),
         "gerbang.apis.snapotp": SNAPOTP - {"api/auth/logout"} | {"default"},
-        "gerbang.accounts.google": frozenset({"api/auth/google"}),
+        "gerbang.accounts.oidc": frozenset({"api/auth/google"}),
         "gerbang.accounts.guests": frozenset({"auth/login_with_anonymous"}),
         "gerbang.passwords.legacy": frozenset(),  # when an inherited hash is met
         "gerbang.mail.messages": frozenset({"mailer"}),

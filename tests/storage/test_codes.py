@@ -109,6 +109,7 @@ def test_a_code_is_spent_once(codes: CodeTable, code: Code, clock: FakeClock) ->
     assert standing(codes) is None
 
 
+@pytest.mark.covers("F13")
 def test_of_twenty_who_spend_a_code_at_once_one_does(codes: CodeTable, code: Code, clock: FakeClock) -> None:
     codes.replace("address", code)
 
@@ -162,6 +163,7 @@ def test_a_code_cannot_be_spent_once_another_has_taken_its_place(
     assert standing(codes) == later
 
 
+@pytest.mark.covers("F35")
 def test_a_code_that_ttl_has_not_swept_yet_cannot_be_spent(codes: CodeTable, code: Code, clock: FakeClock) -> None:
     codes.replace("address", code)
     clock.at = code.expires_at
@@ -237,7 +239,8 @@ def test_notes_of_deliveries_are_kept_as_long_as_was_asked(
     assert from_epoch(int(sent["expires_at"])) == clock() + KEPT
 
 
-def test_a_claim_that_the_sdk_asked_for_twice_is_looked_at_again_after_its_lease(  # faults.md, D6
+@pytest.mark.covers("D6")
+def test_a_claim_that_the_sdk_asked_for_twice_is_looked_at_again_after_its_lease(
     codes: CodeTable, clock: FakeClock
 ) -> None:
     twice = FaultyStore(codes.store, at=lambda call: call.nth == 0, fault=Fault.ASKED_AGAIN)

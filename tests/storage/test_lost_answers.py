@@ -83,6 +83,7 @@ def with_one_fault[T](wire: Wire, name: str, step: Callable[[], T]) -> Iterator[
         nth += 1
 
 
+@pytest.mark.covers("D6")
 @each_fault
 def test_signing_in(deployment: Deployment, wire: Wire, name: str) -> None:
     deployment.register(ALICE)
@@ -95,9 +96,9 @@ def test_signing_in(deployment: Deployment, wire: Wire, name: str) -> None:
         assert deployment.sessions.authenticate(signed_in.tokens.access_token).family.generation == 1
 
 
+@pytest.mark.covers("F9", "D6")
 @each_fault
 def test_refreshing(deployment: Deployment, wire: Wire, log: RecordingLog, name: str) -> None:
-    """F9."""
     held = [deployment.sessions.open(deployment.register(ALICE), HOME, "password")]
 
     def refresh() -> SignedIn:
@@ -112,9 +113,10 @@ def test_refreshing(deployment: Deployment, wire: Wire, log: RecordingLog, name:
     assert "refresh_forgiven" not in log.events
 
 
+@pytest.mark.covers("D8")
 @each_fault
 def test_registering(deployment: Deployment, wire: Wire, name: str) -> None:
-    """D8: a transaction asked for again is done once, and not refused by what it did itself."""
+    """A transaction asked for again is done once, and not refused by what it did itself."""
     names = iter("abcdefgh")
 
     def register() -> SignedIn:
@@ -130,6 +132,7 @@ def test_registering(deployment: Deployment, wire: Wire, name: str) -> None:
             deployment.register(replace(ALICE, email=str(signed_in.user.email), username=None))
 
 
+@pytest.mark.covers("D6")
 @each_fault
 def test_using_and_ending_a_session(deployment: Deployment, wire: Wire, name: str) -> None:
     user = deployment.register(ALICE)

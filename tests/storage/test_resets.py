@@ -121,9 +121,8 @@ def test_a_reset_cannot_be_spent_once_another_has_taken_its_place(
     assert standing(resets) == later
 
 
-def test_a_reset_that_ttl_has_not_swept_yet_cannot_be_spent(  # F35
-    resets: ResetTable, reset: Reset, clock: FakeClock
-) -> None:
+@pytest.mark.covers("F35")
+def test_a_reset_that_ttl_has_not_swept_yet_cannot_be_spent(resets: ResetTable, reset: Reset, clock: FakeClock) -> None:
     resets.replace(ACCOUNT, reset)
     clock.at = reset.expires_at
 

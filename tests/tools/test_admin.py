@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-import botocore.session
+import boto3
 import pytest
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.sessions import SessionEnded
@@ -26,7 +26,7 @@ from tests.unit.test_accounts import join
 
 STACK: Final = "gerbang-production"
 REGION: Final = "ap-southeast-3"
-SESSION: Final = botocore.session.Session()
+SESSION: Final = boto3.Session()
 
 
 def template(*tables: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[str, str]]:
 
 
 def created(name: str, of_template: dict[str, Any]) -> dict[str, str]:
-    cloudformation: Any = SESSION.create_client("cloudformation", region_name=REGION)
+    cloudformation: Any = SESSION.client("cloudformation", region_name=REGION)
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(of_template))
     [made] = cloudformation.describe_stacks(StackName=name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
@@ -102,7 +102,7 @@ def created(name: str, of_template: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture
 def database(stack: Mapping[str, str]) -> Database:
-    client: Any = SESSION.create_client("dynamodb", region_name=REGION)
+    client: Any = SESSION.client("dynamodb", region_name=REGION)
 
     def contents(table: str) -> list[Item]:
         return [from_wire(item) for item in client.scan(TableName=table)["Items"]]
@@ -232,7 +232,10 @@ def test_what_is_so_already_is_said(admin: Admin) -> None:
     answer = admin("enable", "alice")
 
     assert answer == Answer(
-        NOT_DONE, "", "Nothing was done: the account is so already, or was changed meanwhile. Look again.\n"
+        NOT_DONE,
+        "",
+        "Nothing was changed: the account already has this state, or was changed in the meantime. "
+        "Run `show`, then decide again.\n",
     )
 
 
@@ -275,7 +278,7 @@ def test_without_a_terminal_deleting_needs_to_be_meant(
 
     refused = admin("delete", "alice")
     assert (refused.status, bool(database.items("Users"))) == (NOT_DONE, True)
-    assert "--yes does it without asking" in refused.error
+    assert "Add --yes to confirm" in refused.error
 
     assert admin("delete", "alice", "--yes", "--json").status == DONE
     assert database.items("Users") == []
@@ -294,10 +297,10 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
+@pytest.mark.covers("F45")
 def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
     admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F45."""
     table = deployment.organizations.table
     membership = table.membership_deletion(str(alice.organization_id), deployment.register(BOB).user_id).key
     deployment.store.write(Put(membership, {"since": 0}))
@@ -354,7 +357,7 @@ def test_a_rotation_that_does_not_end_is_not_waited_for_for_ever() -> None:
 
 def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     with mock_aws():
-        secrets: Any = SESSION.create_client("secretsmanager", region_name=REGION)
+        secrets: Any = SESSION.client("secretsmanager", region_name=REGION)
         secret_id = secrets.create_secret(Name="master", SecretString="one")["ARN"]
         created(STACK, {"Resources": {}, "Outputs": {"MasterSecretArn": {"Value": secret_id}}})
         answered(monkeypatch, "no\n")
@@ -364,7 +367,7 @@ def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.Mo
         after = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
 
         assert refused.status == NOT_DONE
-        assert f"Everybody who uses {STACK} has to sign in again" in refused.error
+        assert f"Every user of {STACK} in {REGION} has to sign in again" in refused.error
         assert (done.status, done.json) == (DONE, {"ended": "all sessions"})
         assert after.get(before, []) == []  # neither current nor previous
 
@@ -375,7 +378,7 @@ def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.Mo
 @pytest.mark.usefixtures("stack")
 def test_who_is_unknown_is_said(admin: Admin) -> None:
     assert admin("show", "carol@example.com") == Answer(
-        NOT_DONE, "", f"Nobody in {STACK} is called carol@example.com.\n"
+        NOT_DONE, "", f"No account matches 'carol@example.com' in stack {STACK}.\n"
     )
 
 
@@ -395,7 +398,12 @@ def test_a_name_that_means_two_is_said(admin: Admin, deployment: Deployment) -> 
 def test_a_stack_that_is_not_there_is_said(admin: Admin, name: str, region: str) -> None:
     answer = admin("show", "alice", stack=name, region=region)
 
-    assert answer == Answer(FAILED, "", f"There is no stack {name} in {region}, in the account of these credentials.\n")
+    assert answer == Answer(
+        FAILED,
+        "",
+        f"There is no stack {name} in {region}, in the account of these credentials. "
+        "Check --stack, --region and --profile.\n",
+    )
 
 
 @pytest.mark.usefixtures("stack")
@@ -405,7 +413,9 @@ def test_a_stack_that_is_not_gerbang_s_is_said(admin: Admin) -> None:
     answer = admin("show", "alice", stack="shop")
 
     assert answer == Answer(
-        FAILED, "", "The stack shop has no output OrganizationsTable: it is not Gerbang's, or an older one.\n"
+        FAILED,
+        "",
+        "The stack shop has no output OrganizationsTable. Name a stack of Gerbang, or deploy this version.\n",
     )
 
 
@@ -416,7 +426,7 @@ def test_what_aws_refuses_is_said_without_a_trace(admin: Admin, monkeypatch: pyt
     answer = admin("show", "alice")
 
     assert answer.status == FAILED
-    assert answer.error == "AWS did not do it: The config profile (nobody-s) could not be found\n"
+    assert answer.error == "The AWS request failed: The config profile (nobody-s) could not be found.\n"
 
 
 def test_it_is_a_command_of_its_own() -> None:

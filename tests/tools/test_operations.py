@@ -285,10 +285,11 @@ def test_one_person_comes_back_with_every_name_and_without_sessions(
         functions.sessions.authenticate(session.access_token)
 
 
+@pytest.mark.covers("F44")
 def test_everything_comes_back_as_it_stood_and_nobody_is_signed_in(
     shell: Shell, functions: Environment, stack: Stack, then: User
 ) -> None:
-    """F44: a session that was ended since would stand again, for the account's epoch does."""
+    """A session that was ended since would stand again, for the account's epoch does."""
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
     functions.users.change(then, {"epoch": then.epoch + 1, "password_hash": "lost"})  # as a reset does
     functions.register(BOB)

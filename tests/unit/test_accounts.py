@@ -132,10 +132,11 @@ def test_what_is_no_public_id_is_refused(text: str) -> None:
 # --- disabling and ending sessions ------------------------------------------------------------------------------------
 
 
+@pytest.mark.covers("F38")
 def test_a_disabled_account_is_shut_out_on_the_next_call(
     deployment: Deployment, accounts: Accounts, alice: User
 ) -> None:
-    """F38, ASVS 7.4.2."""
+    """ASVS 7.4.2."""
     session = deployment.sign_in.sign_in(by_email(), HOME)
 
     disabled = accounts.disable(accounts.find(alice.user_id))
@@ -215,8 +216,9 @@ def test_nothing_is_changed_of_an_account_that_is_no_longer_what_was_shown(
     assert everything(database) == before
 
 
+@pytest.mark.covers("D5")
 def test_credit_that_was_spent_meanwhile_is_not_given_back(accounts: Accounts, alice: User) -> None:
-    """D5: a sum is never overwritten unseen."""
+    """A sum is never overwritten unseen."""
     shown = accounts.find(alice.user_id)
     accounts.set_credit(shown, 10)
 

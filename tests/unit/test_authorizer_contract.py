@@ -156,7 +156,7 @@ def test_a_change_of_password_while_it_looks_does_not_turn_its_own_session_away(
 def test_a_change_of_password_before_it_notes_the_generation_does_not_turn_its_own_session_away(
     post: MailDeployment, alice: SignedIn
 ) -> None:
-    family = post.base.families.key(alice.family_id)
+    family = post.base.families.key(alice.user.user_id, alice.family_id)
     meanwhile = MeanwhileStore(
         post.base.store,
         before=lambda call: (call.method, call.keys) == ("write", (family,)),

@@ -7,8 +7,8 @@ from typing import Any, override
 
 import pytest
 from gerbang.accounts.authorization import Authorizer
-from gerbang.accounts.google import GoogleIdentity, GoogleVerifier
 from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.oidc import IdTokenVerifier, ProviderIdentity
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.accounts.registration import EmailTaken, Registered
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -22,8 +22,8 @@ from gerbang.http import edge
 from gerbang.http.edge import FieldError, InvalidFields, Request
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import ApiKeys
+from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
 from gerbang.sessions.sessions import Client, RefreshTokenReused, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired, TokenPair
 from gerbang.storage.organizations import Organization
 from gerbang.storage.users import Name, User
 from hypothesis import example, given
@@ -52,6 +52,7 @@ USER = User(
 SESSION = SignedIn(
     user=USER,
     tokens=TokenPair(
+        audience="authenticated",
         access_token="eyJ.access",
         refresh_token="eyJ.refresh",
         expires_at=datetime(2024, 1, 15, 8, 0, tzinfo=UTC),
@@ -89,7 +90,7 @@ def request(
 INVALID = InvalidFields((FieldError("email", "Field required"), FieldError("name", "String too long")))
 
 
-# Sessions, as contracts.md prints them
+# Sessions, as the clients' documentation prints them
 
 
 def test_botlaunchs_session() -> None:
@@ -216,6 +217,7 @@ def test_gotrues_session_is_bare() -> None:
     assert answer.body["user"]["user_metadata"] == {"name": "John Doe"}
 
 
+@pytest.mark.covers("130")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -227,7 +229,7 @@ def test_gotrues_session_is_bare() -> None:
     ids=["botlaunch", "snapotp", "gotrue", "atourin"],
 )
 def test_only_listed_fields_leave(answer: Callable[[SignedIn], edge.Response]) -> None:
-    """Security.md 130: no hash, no counters, no state of the account."""
+    """No hash, no counters, no state of the account."""
     session = replace(SESSION, user=replace(USER, google_subject="google-subject", epoch=3, disabled_at=AT))
 
     shown = repr(answer(session).body)
@@ -326,9 +328,10 @@ def test_every_contract_answers_with_the_status_and_its_header(
     assert "a bug" not in repr(answer.body)
 
 
+@pytest.mark.covers("27")
 @pytest.mark.parametrize("contract", [botlaunch, snapotp, atourin, gotrue])
 def test_unknown_wrong_and_disabled_read_the_same(contract: Any) -> None:
-    """Security.md 27: whatever the refusal's evidence says."""
+    """Whatever the refusal's evidence says."""
     answers = [contract.render(InvalidCredentials(evidence), request()) for evidence in (None, USER_ID, "x")]
 
     assert answers[0] == answers[1] == answers[2]
@@ -398,7 +401,7 @@ MEMBERS = [
 def test_a_member_that_belongs_elsewhere_does_not_choose_the_contract(
     path: str, contract: Any, member: str, value: object
 ) -> None:
-    """A field that a path does not know is ignored (contracts.md), so it changes nobody's envelope."""
+    """A field that a path does not know is ignored, so it changes nobody's envelope."""
     spoken = request({member: value, **BODIES[path, contract]}, path=path)
 
     assert by_body.contract_of(spoken) is contract
@@ -429,17 +432,18 @@ def test_an_unknown_path_is_answered_in_the_contract_it_lies_under(path: str, co
 # Google's name for somebody: nobody checked it before, and it has to be one that we would have taken
 
 
-class Vouching(GoogleVerifier):
+class Vouching(IdTokenVerifier):
     """Takes any token for one about Ada, under the name that a test wants."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     @override
-    def verify(self, id_token: str, *, nonce: str | None = None) -> GoogleIdentity:
-        return GoogleIdentity(
+    def verify(self, id_token: str, *, nonce: str | None = None) -> ProviderIdentity:
+        return ProviderIdentity(
             subject="1234",
             email="ada@example.com",
+            email_verified=True,
             name=self._name,
         )
 
@@ -593,11 +597,12 @@ def test_any_other_name_is_taken(name: str) -> None:
     assert new.name == name.strip()
 
 
+@pytest.mark.covers("131")
 @pytest.mark.parametrize(
     "name", ["role", "role_id", "is_admin", "credit_balance", "email_verified_at", "user_id", "epoch"]
 )
 def test_only_listed_fields_enter(name: str) -> None:
-    """Security.md 131: mass assignment."""
+    """Mass assignment."""
     body = {"email": "a@example.com", "password": "x", "name": "A", name: 1}
 
     assert botlaunch.new_account(request(body)) == botlaunch.new_account(
@@ -611,9 +616,9 @@ def test_an_address_that_is_none_is_refused_at_every_door() -> None:
             read(request({"email": "nobody", "password": "x"}))
 
 
+@pytest.mark.covers("90")
 @pytest.mark.parametrize("grant", [None, "password", "authorization_code", "Refresh_Token", ""])
 def test_gotrue_trades_refresh_tokens_and_nothing_else(grant: str | None) -> None:
-    """Security.md 90."""
     query = {} if grant is None else {"grant_type": grant}
 
     with pytest.raises(gotrue.UnsupportedGrant):
@@ -772,7 +777,7 @@ def test_an_authorizer_that_fails_lets_nobody_in(
     failure: Exception, log: RecordingLog, deployment_in_memory: Deployment
 ) -> None:
     class Failing(Authorizer):
-        def authorize(self, access_token: str, organization_id: str) -> Any:  # type: ignore[explicit-override]
+        def authorize(self, access_token: str, organization_id: str | None) -> Any:  # type: ignore[explicit-override]
             del access_token, organization_id
             raise failure
 
@@ -783,6 +788,6 @@ def test_an_authorizer_that_fails_lets_nobody_in(
     assert len(log.notes) == 1
 
 
+@pytest.mark.covers("128")
 def test_an_unknown_organisation_and_anothers_are_one_refusal() -> None:
-    """Security.md 128."""
     assert botlaunch.render(NotAMember("org_1"), request()) == botlaunch.render(NotAMember("malformed"), request())

@@ -124,6 +124,7 @@ def test_no_body_is_an_empty_one(body: str | bytes | None) -> None:
     assert body_of(answered(event(body)))["body"] == {}
 
 
+@pytest.mark.covers("137", "138")
 @pytest.mark.parametrize(
     "body",
     [
@@ -168,14 +169,15 @@ def test_no_body_is_an_empty_one(body: str | bytes | None) -> None:
     ],
 )
 def test_what_is_not_one_object_of_json_is_refused(body: str | bytes) -> None:
-    """Security.md 137, 138: 7,000 brackets or 6,000 digits fit into 16 KiB, and neither is a JSONDecodeError."""
+    """7,000 brackets or 6,000 digits fit into 16 KiB, and neither is a JSONDecodeError."""
     assert len(body) <= LARGEST_BODY
     assert refusal_of(event(body)) == MalformedBody.__name__
 
 
+@pytest.mark.covers("C26")
 @pytest.mark.parametrize("around", ['{"a": %s}', '{"name": %s}', '{"a": %s, "b": "\\u0041"}'])
 def test_deep_nesting_in_a_field_harms_nothing(around: str) -> None:
-    """C26: read, because fields that nobody knows are ignored, or refused; the next request is answered too."""
+    """Read, because fields that nobody knows are ignored, or refused; the next request is answered too."""
     for nested in ("[" * 7000 + "]" * 7000, '{"a":' * 2500 + "1" + "}" * 2500):
         status = answered(event(around % nested))["statusCode"]
 
@@ -255,6 +257,7 @@ def test_json_is_read_however_it_is_written(media_type: str) -> None:
     assert answered(event("{}", headers={"Content-Type": media_type}))["statusCode"] == 200
 
 
+@pytest.mark.covers("140")
 @pytest.mark.parametrize(
     "media_type",
     [
@@ -289,6 +292,7 @@ def test_a_body_that_is_called_nothing_is_taken_for_json() -> None:
 # Methods: security.md 141
 
 
+@pytest.mark.covers("141")
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "post", "ANY", ""])
 def test_another_method_is_refused_before_the_body_is_looked_at(method: str) -> None:
     assert refusal_of(event("{", method=method)) == MethodNotAllowed.__name__
@@ -322,9 +326,9 @@ def test_a_request_is_what_the_gateway_saw() -> None:
     assert request.authorizer == {"role": "CLIENT_OWNER"}
 
 
+@pytest.mark.covers("22", "23")
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP"])
 def test_the_clients_address_is_the_gateways_whatever_a_header_says(name: str) -> None:
-    """Security.md 22, 23."""
     assert request_of(event(headers={name: "203.0.113.9"})).source_ip == "192.0.2.1"
 
 
@@ -363,6 +367,7 @@ def test_a_body_does_not_show() -> None:
 # Fields: security.md 135, 136
 
 
+@pytest.mark.covers("135")
 def test_fields_are_read_by_the_contracts_names_and_others_are_dropped() -> None:
     read = parsed({"name": "a", "familiarName": "b", "role": "admin", "password_hash": "x"})
 
@@ -370,6 +375,7 @@ def test_fields_are_read_by_the_contracts_names_and_others_are_dropped() -> None
     assert read.model_dump().keys() == {"name", "familiar_name"}
 
 
+@pytest.mark.covers("136")
 @pytest.mark.parametrize("value", [None, 1, 1.5, True, [], ["a"], {}, {"$ne": None}, ""], ids=repr)
 def test_a_field_of_another_kind_is_refused_and_named_without_what_was_sent(value: object) -> None:
     with pytest.raises(InvalidFields) as caught:
@@ -381,6 +387,7 @@ def test_a_field_of_another_kind_is_refused_and_named_without_what_was_sent(valu
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.covers("135")
 def test_every_field_that_is_wrong_is_named() -> None:
     with pytest.raises(InvalidFields) as caught:
         parsed({"familiarName": 7})
@@ -404,6 +411,7 @@ def test_a_bearer_token_is_read(header: str) -> None:
     assert request_of(event(headers={"Authorization": header})).bearer() == "abc.def"
 
 
+@pytest.mark.covers("133")
 @pytest.mark.parametrize(
     "header",
     [
@@ -426,8 +434,9 @@ def test_what_is_no_bearer_token_is_missing(header: str) -> None:
         request_of(event(headers={"authorization": header})).bearer()
 
 
+@pytest.mark.covers("19", "102")
 def test_no_header_is_a_missing_token_and_a_query_is_none() -> None:
-    """Security.md 19, 102: never from the query."""
+    """Never from the query."""
     given = event(queryStringParameters={"access_token": "abc", "authorization": "Bearer abc"}, headers={})
 
     with pytest.raises(MissingBearer):
@@ -437,8 +446,8 @@ def test_no_header_is_a_missing_token_and_a_query_is_none() -> None:
 # Answers
 
 
+@pytest.mark.covers("92", "139", "147", "148")
 def test_every_answer_is_json_and_carries_the_headers_that_protect_it() -> None:
-    """Security.md 92, 139, 147, 148."""
     for answer in (answered(event("{}")), answered(event("["))):
         headers = answer["headers"]
         assert headers["content-type"] == "application/json; charset=utf-8"
@@ -474,9 +483,9 @@ def test_answers_are_utf_8() -> None:
     assert answer["body"] == '{"name":"Zoë \U0001f600"}'
 
 
+@pytest.mark.covers("165")
 @pytest.mark.parametrize("failure", [RuntimeError("a bug"), KeyError("x"), RecursionError(), MemoryError()], ids=repr)
 def test_whatever_is_raised_is_worded_by_the_contract(failure: Exception) -> None:
-    """Security.md 165."""
 
     @endpoint("POST", render)
     def handler(_request: Request) -> Response:

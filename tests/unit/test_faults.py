@@ -100,6 +100,7 @@ def calls_of_registering() -> list[Call]:
     return store.calls
 
 
+@pytest.mark.covers("F2", "F3", "F32")
 @each_fault
 def test_registering_is_whole_or_not_at_all_and_can_be_repeated(fault: Fault) -> None:
     calls = calls_of_registering()
@@ -129,6 +130,7 @@ def test_registering_is_whole_or_not_at_all_and_can_be_repeated(fault: Fault) ->
 # Sign-in: F28, F32
 
 
+@pytest.mark.covers("F28", "F32")
 @each_fault
 def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(fault: Fault) -> None:
     made, _ = signed_in_world()
@@ -159,6 +161,7 @@ def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(
 # Refreshing: F7, F9, F32
 
 
+@pytest.mark.covers("F7", "F9", "F32")
 @each_fault
 def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_again(fault: Fault) -> None:
     made, held = signed_in_world()
@@ -174,7 +177,7 @@ def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_ag
 
         assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
         again = made.deployment.sessions.refresh(presented)
-        generations = [family["generation"] for family in families(made) if family["pk"] == held.family_id]
+        generations = [family["generation"] for family in families(made) if family["sk"] == held.family_id]
         assert generations == [2]
         assert answered is None or answered.tokens.refresh_token == again.tokens.refresh_token
         assert works(made.deployment, again)
@@ -185,6 +188,7 @@ def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_ag
 # Logout: F10, F12
 
 
+@pytest.mark.covers("F10", "F12")
 @each_fault
 def test_a_logout_that_was_acknowledged_has_ended_the_session_and_any_other_can_be_repeated(fault: Fault) -> None:
     made, held = signed_in_world()
@@ -230,5 +234,5 @@ def test_a_use_that_was_not_answered_can_be_repeated(fault: Fault) -> None:
         assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
         caller = made.deployment.authorizer.authorize(held.tokens.access_token, organization_id)
         assert caller.role == "CLIENT_OWNER"
-        (family,) = [family for family in families(made) if family["pk"] == held.family_id]
+        (family,) = [family for family in families(made) if family["sk"] == held.family_id]
         assert family["confirmed"] == 1

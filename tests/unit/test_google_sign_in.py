@@ -77,7 +77,7 @@ def test_the_first_sign_in_makes_an_account_that_has_all_a_registered_one_has(
     standing = post.base.sessions.authenticate(session.tokens.access_token)
     user = standing.user
     assert user == session.user
-    assert standing.family.method == "oauth"
+    assert standing.family.amr[0].method == "oauth"
     assert (user.name, user.email, user.email_as_typed) == ("Bob Martin", "bob@example.com", "Bob@Example.com")
     assert (user.email_verified_at, user.google_subject) == (post.base.clock(), BOBS_SUBJECT)
     assert (user.credit_balance, user.role_id, user.password_hash) == (5000, 3, None)
@@ -117,7 +117,8 @@ def test_an_address_that_cannot_be_kept_makes_no_account(post: MailDeployment, d
     assert database.items("Users") == []
 
 
-def test_of_twenty_first_sign_ins_at_once_all_are_let_in_to_one_account(  # F4
+@pytest.mark.covers("F4")
+def test_of_twenty_first_sign_ins_at_once_all_are_let_in_to_one_account(
     post: MailDeployment, database: Database
 ) -> None:
     outcomes = at_once([partial(sign_in, post)] * 20)
@@ -165,6 +166,7 @@ def test_where_no_number_is_free_nobody_is_let_in(post: MailDeployment, database
 # The identity is the subject: security.md 107
 
 
+@pytest.mark.covers("107")
 def test_the_same_subject_is_the_same_account_whatever_its_address(post: MailDeployment, database: Database) -> None:
     first = sign_in(post)
 
@@ -184,6 +186,7 @@ def test_the_same_subject_is_let_in_though_its_new_address_could_not_be_kept(pos
     assert second.user.user_id == first.user.user_id
 
 
+@pytest.mark.covers("107")
 def test_another_subject_with_the_same_address_is_refused(post: MailDeployment, database: Database) -> None:
     sign_in(post)
 
@@ -216,6 +219,7 @@ def test_whoever_signs_in_twice_at_once_for_the_first_time_is_not_taken_for_anot
 # Linking by address: security.md 108
 
 
+@pytest.mark.covers("108")
 def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
     post: MailDeployment, database: Database
 ) -> None:
@@ -332,7 +336,8 @@ def disable_alone(post: MailDeployment, user_id: str) -> None:
     post.base.store.write(Update(post.base.users.key(user_id), {"disabled_at": to_epoch(post.base.clock())}))
 
 
-def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment) -> None:  # F11
+@pytest.mark.covers("F11")
+def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment) -> None:
     user = sign_in(post).user
     meanwhile = MeanwhileStore(
         post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, user.user_id)
@@ -341,10 +346,11 @@ def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment)
     assert is_alive(post, sign_in(post.on(meanwhile)))
 
 
+@pytest.mark.covers("107")
 def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
     post: MailDeployment, database: Database
 ) -> None:
-    """security.md 107: linking does not raise the epoch of an account with a verified address."""
+    """Linking does not raise the epoch of an account with a verified address."""
     post.register(BOB)
     prove_address(post)
     meanwhile = MeanwhileStore(
@@ -361,6 +367,7 @@ def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
 # Limits: security.md 34
 
 
+@pytest.mark.covers("34")
 @in_memory_only
 def test_first_sign_ins_and_registrations_of_one_client_are_counted_together(post: MailDeployment) -> None:
     limit = Limit(name="registration", attempts=2, window=timedelta(hours=1))
@@ -399,6 +406,7 @@ def test_a_number_drawn_again_is_not_counted_again(post: MailDeployment, databas
 # Faults: F2, F3, F42
 
 
+@pytest.mark.covers("F42")
 @pytest.mark.parametrize("before", ["nobody", "registered", "linked"])
 def test_whatever_goes_wrong_one_account_is_left_and_the_next_try_gets_in(before: str) -> None:
     def scene() -> Scene:
@@ -452,6 +460,7 @@ def test_others_who_keep_making_the_account_are_not_waited_for_for_ever(post_in_
 # The log: security.md 167
 
 
+@pytest.mark.covers("167")
 def test_the_log_holds_no_address_and_no_subject(post_in_memory: MailDeployment) -> None:
     post_in_memory.register(BOB)
     sign_in(post_in_memory)

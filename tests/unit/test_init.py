@@ -58,6 +58,7 @@ print(json.dumps({"at import": at_import, "when asked": drawn, "ids": len(set(id
 """
 
 
+@pytest.mark.covers("157")
 def test_nothing_unique_is_made_at_import() -> None:
     variables = environment_of("functions/mailer") | {
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -108,9 +109,9 @@ def test_what_is_warmed_is_done_when_init_is_over() -> None:
     assert done == ["connected"]
 
 
+@pytest.mark.covers("F23")
 @pytest.mark.usefixtures("on_lambda")
 def test_a_failure_while_warming_up_is_noted_and_fails_no_start(notes: RecordingLog) -> None:
-    """F23."""
 
     def fail() -> None:
         raise OSError("no route")

@@ -9,7 +9,8 @@ import jwt
 import pytest
 from gerbang.apis import jwks
 from gerbang.http import edge
-from gerbang.sessions.keys import FRESH_FOR, KNOWN_AFTER, PUBLISHED_FOR, Algorithm
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment
@@ -55,7 +56,7 @@ def test_the_keys_may_be_kept_for_ten_minutes(es256: Deployment) -> None:
     assert asked(es256)["headers"]["cache-control"] == "public, max-age=600"
 
 
-def test_refusals_may_not(es256: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_not_cached(es256: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
 
     answer = asked(es256, method="POST")
@@ -63,7 +64,7 @@ def test_refusals_may_not(es256: Deployment, monkeypatch: pytest.MonkeyPatch) ->
     assert (answer["statusCode"], answer["headers"]["cache-control"]) == (405, "no-store")
 
 
-def test_a_token_is_verified_by_whoever_has_the_keys(es256: Deployment) -> None:
+def test_a_token_is_verified_with_the_keys_alone(es256: Deployment) -> None:
     """As another service does, with PyJWT and the key set alone."""
     user = es256.register()
     token = es256.sessions.open(user, HOME, "password").tokens.access_token
@@ -77,10 +78,11 @@ def verified(token: str, key_set: dict[str, Any]) -> dict[str, Any]:
     return jwt.decode(token, key, algorithms=["ES256"], audience=AUDIENCE, issuer=ISSUER, options=options)
 
 
+@pytest.mark.covers("F22")
 def test_who_keeps_the_keys_for_ten_minutes_never_meets_an_unknown_one(
     es256: Deployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
-    """F22, at its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
+    """At its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
     user = es256.register()
     elsewhere = replace(es256)
     kept, fetched_at = asked(elsewhere)["body"], clock()

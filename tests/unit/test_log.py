@@ -63,8 +63,8 @@ def test_severity_is_the_lines_level(log_event: LogEvent, lines: io.StringIO, se
     assert written(lines)[0]["level"] == level
 
 
+@pytest.mark.covers("169")
 def test_every_line_names_its_request(log_event: LogEvent, lines: io.StringIO) -> None:
-    """Security.md 169."""
     for identifier in ("request-1", ""):
         token = request_id.set(identifier)
         log_event("signed_in")
@@ -89,9 +89,9 @@ def test_metrics_are_named_after_events() -> None:
     assert metric_name("sign_in_refused") == "SignInRefused"
 
 
+@pytest.mark.covers("168")
 @pytest.mark.parametrize("hostile", ["a\r\nb", "\x1b[31mred", '","event":"signed_in', "\0\x7f"], ids=ascii)
 def test_whatever_a_field_holds_it_stays_one_line(log_event: LogEvent, lines: io.StringIO, hostile: str) -> None:
-    """Security.md 168."""
     log_event("sign_in_refused", Severity.WARNING, path=hostile)
 
     (line,) = lines.getvalue().splitlines()
@@ -123,6 +123,7 @@ def test_a_failure_is_noted_with_its_trace(log_event: LogEvent, lines: io.String
 # A stream that is closed or full: F48
 
 
+@pytest.mark.covers("F48")
 def test_a_closed_stream_fails_nothing_and_the_lines_lost_are_counted(
     log_event: LogEvent, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:

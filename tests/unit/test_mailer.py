@@ -69,7 +69,8 @@ def test_a_disabled_account_is_sent_nothing(post_in_memory: MailDeployment, kind
     assert post_in_memory.outbox.sent == []
 
 
-def test_mail_goes_to_the_address_stored_with_the_account(post_in_memory: MailDeployment) -> None:  # security.md 58
+@pytest.mark.covers("58")
+def test_mail_goes_to_the_address_stored_with_the_account(post_in_memory: MailDeployment) -> None:
     bob = post_in_memory.register().user
     moved = Update(post_in_memory.base.users.key(bob.user_id), {"email": "bob@new.example"})
     post_in_memory.base.store.write(moved)
@@ -143,7 +144,8 @@ def test_the_code_of_a_wish_is_in_the_mail_of_every_language(
     assert code_in(message) not in message.subject
 
 
-def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_code(  # security.md 57
+@pytest.mark.covers("57")
+def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_code(
     post_in_memory: MailDeployment, clock: FakeClock
 ) -> None:
     bob = post_in_memory.register().user
@@ -163,6 +165,7 @@ def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_c
 # Reset tokens: security.md 49, 61
 
 
+@pytest.mark.covers("49")
 def test_a_reset_token_is_in_the_mail_and_nowhere_else(
     post: MailDeployment, database: Database, secret: FakeSecret
 ) -> None:
@@ -259,6 +262,7 @@ def test_a_message_that_comes_while_its_mail_is_being_sent_comes_again(post: Mai
 # Whatever happens, one code: F24, F25
 
 
+@pytest.mark.covers("F24")
 @in_memory_only
 @pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.PASSWORD_RESET])
 @pytest.mark.parametrize("failures", [1, 3])
@@ -296,6 +300,7 @@ def test_a_code_that_was_long_in_coming_lives_ten_minutes_from_its_mail(post: Ma
     assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
 
 
+@pytest.mark.covers("F25")
 def test_a_mail_whose_answer_was_lost_may_come_twice_with_the_same_code(post: MailDeployment) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
@@ -342,6 +347,7 @@ def test_an_older_wish_does_not_take_the_place_of_a_code_that_was_spent(post: Ma
     assert post.base.log_event.events[-1] == "mail_superseded"
 
 
+@pytest.mark.covers("F25")
 @in_memory_only
 def test_a_reset_mail_whose_answer_was_lost_may_come_twice_with_the_same_token(post: MailDeployment) -> None:
     post.register()
@@ -473,6 +479,7 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
 # The log: security.md 167
 
 
+@pytest.mark.covers("167")
 @pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
 def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeployment, fate: Fate) -> None:
     bob = post_in_memory.register().user

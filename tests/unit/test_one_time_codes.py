@@ -99,11 +99,13 @@ def many_codes() -> list[str]:
     return [maker.code(f"job-{number}", BOB.email) for number in range(30_000)]
 
 
+@pytest.mark.covers("38", "39")
 def test_a_code_is_six_digits_leading_zeros_and_all(many_codes: list[str]) -> None:
     assert all(re.fullmatch(r"[0-9]{6}", code) for code in many_codes)
     assert any(code.startswith("00") for code in many_codes)
 
 
+@pytest.mark.covers("39")
 def test_codes_are_evenly_spread(many_codes: list[str]) -> None:
     def chi_square(values: Sequence[str], kinds: int) -> float:
         expected = len(values) / kinds
@@ -154,6 +156,7 @@ def test_a_stored_code_fits_its_address_and_digits_only(maker: CodeMaker) -> Non
     assert not maker.matches("né", BOB.email, "012345")
 
 
+@pytest.mark.covers("45")
 def test_the_table_alone_cannot_tell_which_code_it_was(maker: CodeMaker) -> None:
     stored = maker.stored_form(BOB.email, "012345")
     without_the_key = CodeMaker(Keys(FakeSecret("a thief's guess"), FakeClock()))
@@ -163,6 +166,7 @@ def test_the_table_alone_cannot_tell_which_code_it_was(maker: CodeMaker) -> None
         assert stored != hashlib.sha256(text.encode()).hexdigest()
 
 
+@pytest.mark.covers("45")
 def test_no_table_holds_the_code(post: MailDeployment, database: Database) -> None:
     post.register()
 
@@ -206,11 +210,12 @@ def test_the_code_that_was_mailed_signs_in(post: MailDeployment) -> None:
 
     standing = post.base.sessions.authenticate(session.tokens.access_token)
     assert standing.user == post.user(bob.user_id) == session.user
-    assert standing.family.method == "otp"
+    assert standing.family.amr[0].method == "otp"
     assert standing.user.last_sign_in_at == post.base.clock()
     assert post.base.log_event.events[-1] == "signed_in"
 
 
+@pytest.mark.covers("40")
 def test_a_code_works_once(post: MailDeployment) -> None:
     post.register()
     code = post.mailed_code()
@@ -220,8 +225,9 @@ def test_a_code_works_once(post: MailDeployment) -> None:
         redeem(post, code)
 
 
+@pytest.mark.covers("F13", "40")
 @pytest.mark.parametrize("racers", [2, 20])
-def test_of_redeemers_at_once_one_gets_a_session(post: MailDeployment, database: Database, racers: int) -> None:  # F13
+def test_of_redeemers_at_once_one_gets_a_session(post: MailDeployment, database: Database, racers: int) -> None:
     post.register()
     redeem(post, post.mailed_code())  # so that the epoch stays from here on, and the code alone says who was first
     code = post.mailed_code()
@@ -237,6 +243,7 @@ def test_of_redeemers_at_once_one_gets_a_session(post: MailDeployment, database:
     assert is_alive(post, winners[0])
 
 
+@pytest.mark.covers("41")
 @in_memory_only
 def test_a_code_lives_for_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
@@ -246,7 +253,8 @@ def test_a_code_lives_for_ten_minutes(post: MailDeployment, clock: FakeClock) ->
     assert is_alive(post, redeem(post, code))
 
 
-def test_a_code_is_dead_after_ten_minutes_though_its_item_is_still_there(  # F35
+@pytest.mark.covers("F35", "41")
+def test_a_code_is_dead_after_ten_minutes_though_its_item_is_still_there(
     post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     post.register()
@@ -279,6 +287,7 @@ def test_a_code_that_ends_while_it_is_being_redeemed_opens_nothing(
 # Newest only, of one address: security.md 44
 
 
+@pytest.mark.covers("44")
 def test_a_newer_code_takes_the_place_of_an_older_one(post: MailDeployment) -> None:
     post.register()
     older, newer = post.mailed_code(), post.mailed_code()
@@ -301,6 +310,7 @@ def test_an_older_wish_delivered_late_does_not_replace_a_newer_code(post: MailDe
     assert is_alive(post, redeem(post, newer))
 
 
+@pytest.mark.covers("44")
 @in_memory_only
 def test_a_code_is_of_the_address_it_was_mailed_to(post: MailDeployment) -> None:
     post.register()
@@ -312,6 +322,7 @@ def test_a_code_is_of_the_address_it_was_mailed_to(post: MailDeployment) -> None
         redeem(post, code, ALICE.email)
 
 
+@pytest.mark.covers("44")
 def test_a_code_resets_no_password_and_a_reset_token_is_no_code(post_in_memory: MailDeployment) -> None:
     post_in_memory.register()
     code, token = post_in_memory.mailed_code(), post_in_memory.mailed_token()
@@ -335,6 +346,7 @@ def test_after_four_wrong_tries_the_right_code_works(post: MailDeployment) -> No
     assert is_alive(post, redeem(post, code))
 
 
+@pytest.mark.covers("42")
 @in_memory_only
 @pytest.mark.parametrize("email", [BOB.email, NEVER_MAILED], ids=["known", "unknown"])
 def test_after_five_wrong_tries_the_right_code_has_to_wait_too(
@@ -385,6 +397,7 @@ def wait_of(call: Callable[[], object]) -> tuple[str, timedelta]:
     return caught.value.limit, caught.value.retry_after
 
 
+@pytest.mark.covers("43")
 @in_memory_only
 def test_a_new_code_does_not_refill_the_tries(post: MailDeployment) -> None:
     post.register()
@@ -416,8 +429,9 @@ def test_a_right_code_clears_the_tries(post: MailDeployment) -> None:
         assert is_alive(post, redeem(post, code))
 
 
+@pytest.mark.covers("F15", "42")
 @pytest.mark.parametrize("mailed", [True, False], ids=["with a code", "without one"])
-def test_of_forty_wrong_codes_at_once_five_are_looked_at(post: MailDeployment, *, mailed: bool) -> None:  # F15
+def test_of_forty_wrong_codes_at_once_five_are_looked_at(post: MailDeployment, *, mailed: bool) -> None:
     post.register()
     code = post.mailed_code() if mailed else "123456"
     watched = PassingStore(post.base.store)
@@ -429,6 +443,7 @@ def test_of_forty_wrong_codes_at_once_five_are_looked_at(post: MailDeployment, *
     assert sum(call.method == "get_all" for call in watched.calls) == 5
 
 
+@pytest.mark.covers("48")
 @pytest.mark.parametrize(
     "text",
     [
@@ -450,9 +465,7 @@ def test_of_forty_wrong_codes_at_once_five_are_looked_at(post: MailDeployment, *
     ],
     ids=lambda text: repr(text)[:12],
 )
-def test_what_has_not_the_form_of_a_code_is_refused_unread(  # security.md 48
-    post_in_memory: MailDeployment, text: str
-) -> None:
+def test_what_has_not_the_form_of_a_code_is_refused_unread(post_in_memory: MailDeployment, text: str) -> None:
     assert calls_of(post_in_memory, lambda post: guess_once(post, text)) == []
 
 
@@ -487,8 +500,9 @@ def test_right_codes_count_for_nothing_at_a_client_address(post: MailDeployment)
         assert is_alive(post, redeem(post, post.mailed_code()))
 
 
+@pytest.mark.covers("F28")
 @in_memory_only
-def test_a_try_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:  # F28
+def test_a_try_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:
     post.register()
     code = post.mailed_code()
     uncounting = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
@@ -568,6 +582,7 @@ def test_an_account_that_is_disabled_meanwhile_is_not_opened(post: MailDeploymen
 # Spent with what it buys: F14
 
 
+@pytest.mark.covers("F14")
 def test_whatever_goes_wrong_the_code_still_works_or_its_session_is_real() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
@@ -615,6 +630,7 @@ def test_a_right_code_whose_tries_cannot_be_cleared_signs_in_all_the_same(post: 
 # What a code proves: security.md 108, docs/decisions/0009-proving-an-address.md
 
 
+@pytest.mark.covers("108")
 def test_a_code_that_was_asked_for_drops_what_a_stranger_set_up(post: MailDeployment) -> None:
     strangers = post.register()
     refresh_token = strangers.tokens.refresh_token
@@ -683,6 +699,7 @@ def test_a_code_makes_nobody_more_than_signed_in(post_in_memory: MailDeployment)
 # The log: security.md 167
 
 
+@pytest.mark.covers("167")
 def test_the_log_holds_no_code_and_no_address(post_in_memory: MailDeployment) -> None:
     post_in_memory.register()
     code = post_in_memory.mailed_code()

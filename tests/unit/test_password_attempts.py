@@ -186,7 +186,7 @@ def test_an_address_may_sign_in_to_an_account_without_end(attempts: PasswordAtte
 def test_an_office_where_everybody_knows_their_password_is_never_limited(
     deployment_in_memory: Deployment,
 ) -> None:
-    """An address uses up half of its limit by right passwords. docs/decisions/0019-limits.md."""
+    """An address uses up half of its limit by right passwords. docs/decisions/0023-limits.md."""
     attempts = deployment_in_memory.password_attempts
     for number in range(300):
         sign_in(attempts, f"account {number}", HOME.address)

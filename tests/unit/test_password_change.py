@@ -17,8 +17,8 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.codes import InvalidResetToken
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
+from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import Client, NotAPerson, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.store import Update
 
 from tests.conftest import Database
@@ -70,8 +70,8 @@ def meanwhile(post: MailDeployment, happens: "Callable[[], object]") -> MailDepl
     return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
 
 
+@pytest.mark.covers("F40", "121")
 def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: MailDeployment) -> None:
-    """F40, security.md 121."""
     session = post_in_memory.register()
     junk = {"password_hash": "$bcrypt-sha256$v=2,t=2b,r=31$junk$junk"}
     post_in_memory.base.store.write(Update(post_in_memory.base.users.key(session.user.user_id), junk))
@@ -143,9 +143,10 @@ def test_a_change_proves_nothing_about_the_address(post_in_memory: MailDeploymen
     )
 
 
+@pytest.mark.covers("F19")
 @in_memory_only
 def test_a_change_moves_an_account_over_whose_hash_was_inherited(post: MailDeployment) -> None:
-    """As it is when the hash could not be renewed at the sign-in (F19)."""
+    """As it is when the hash could not be renewed at the sign-in."""
     session = post.register()
     post.base.store.write(Update(post.base.users.key(session.user.user_id), {"password_hash": INHERITED}))
 
@@ -187,8 +188,9 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
 # Who may not
 
 
+@pytest.mark.covers("95")
 @in_memory_only
-def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:  # security.md 95
+def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
     session = post.register()
 
     for guess in ("", NEW, PASSWORD.lower(), f"{PASSWORD} "):
@@ -293,8 +295,9 @@ def test_a_right_password_clears_the_guesses(post: MailDeployment) -> None:
     assert opens(post, passwords[-1], HOME)
 
 
+@pytest.mark.covers("F28")
 @in_memory_only
-def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:  # F28
+def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:
     session = post.register()
     uncounting = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
 
@@ -349,6 +352,7 @@ def test_of_twenty_changes_at_once_one_wins_and_its_password_is_the_password(pos
     assert is_alive(post, session)
 
 
+@pytest.mark.covers("F17")
 def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
@@ -430,6 +434,7 @@ def test_a_refresh_that_a_change_overtakes_goes_on(post: MailDeployment) -> None
     assert is_alive(post, refresh(post, renewed))
 
 
+@pytest.mark.covers("D11")
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
 def test_whoever_looks_at_the_account_while_the_password_is_changed_in_the_same_session_sees_it(
     post: MailDeployment, old: str
@@ -446,6 +451,7 @@ def test_whoever_looks_at_the_account_while_the_password_is_changed_in_the_same_
 # One transaction: F16
 
 
+@pytest.mark.covers("F16")
 def test_whatever_goes_wrong_the_password_is_the_old_one_or_the_new_and_sessions_go_with_it() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
@@ -469,6 +475,7 @@ def test_whatever_goes_wrong_the_password_is_the_old_one_or_the_new_and_sessions
 # The log: security.md 167
 
 
+@pytest.mark.covers("167")
 def test_the_log_holds_no_password_and_no_address(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
     with pytest.raises(InvalidCredentials) as refusal:

@@ -320,7 +320,7 @@ def test_what_runs_alongside_is_handed_over_and_its_failure_gives_back(limits: R
 
 
 def test_an_attempt_whose_function_dies_stays_counted(limits: RateLimits) -> None:
-    """F33: a password may have been hashed. docs/decisions/0019-limits.md."""
+    """F33: a password may have been hashed. docs/decisions/0023-limits.md."""
     for _ in range(3):
         limits.attempt(Counted(THREE, "subject"))
 

@@ -13,12 +13,12 @@ from typing import Final
 import gerbang
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.google import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.google_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.oidc import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
-from gerbang.accounts.sign_in import EmailNotVerified, InvalidCredentials
+from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, by_body, by_path, gotrue, refusals, snapotp
 from gerbang.apis.refusals import UNAVAILABLE, UNEXPECTED, WORDINGS, problem_of, wording_of
 from gerbang.core.emails import InvalidEmail
@@ -30,8 +30,9 @@ from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.codes import InvalidResetToken
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.api_keys import InvalidApiKey
+from gerbang.sessions.claims import InvalidToken, TokenExpired
+from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import NotAPerson, RefreshTokenReused, SessionEnded, SignInOvertaken
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ def test_a_refusal_is_never_our_fault_and_has_words_for_every_contract() -> None
 
 
 def test_statuses_are_the_contracts() -> None:
-    """contracts.md, the table of errors."""
+    """The clients' documentation, the tables of errors."""
     expected = {
         "gerbang.accounts.sign_in.InvalidCredentials": (400, "Invalid Credentials"),
         "gerbang.http.edge.InvalidFields": (400, "Validation Error"),
@@ -111,8 +112,8 @@ def test_statuses_are_the_contracts() -> None:
         "gerbang.http.edge.MethodNotAllowed": (405, "Method Not Allowed"),
         "gerbang.http.edge.NoSuchPath": (404, "Not Found"),
         "gerbang.http.edge.MissingBearer": (401, "Unauthorized"),
-        "gerbang.sessions.tokens.InvalidToken": (401, "Unauthorized"),
-        "gerbang.sessions.tokens.TokenExpired": (401, "Token Expired"),
+        "gerbang.sessions.claims.InvalidToken": (401, "Unauthorized"),
+        "gerbang.sessions.claims.TokenExpired": (401, "Token Expired"),
         "gerbang.sessions.sessions.SessionEnded": (401, "Unauthorized"),
         "gerbang.sessions.sessions.RefreshTokenReused": (401, "Unauthorized"),
         "gerbang.accounts.organizations.NotAMember": (403, "Forbidden"),
@@ -167,6 +168,7 @@ def test_the_right_header_goes_with_each_status() -> None:
     assert problem_of(RuntimeError("x"), REQUEST).headers == {}
 
 
+@pytest.mark.covers("25")
 @pytest.mark.parametrize(
     ("wait", "header"),
     [
@@ -180,7 +182,6 @@ def test_the_right_header_goes_with_each_status() -> None:
     ids=str,
 )
 def test_whoever_has_tried_too_often_is_told_how_many_whole_seconds_to_wait(wait: timedelta, header: str) -> None:
-    """Security.md 25; contracts.md."""
     assert problem_of(TooManyAttempts("address", wait), REQUEST).headers == {"retry-after": header}
 
 
@@ -197,8 +198,8 @@ def test_fields_that_are_wrong_are_named() -> None:
     assert problem_of(InvalidToken("x"), REQUEST).details == ()
 
 
+@pytest.mark.covers("10")
 def test_a_password_is_refused_with_the_reason() -> None:
-    """Security.md 10."""
     with pytest.raises(UnacceptablePassword) as caught:
         PasswordPolicy().check("Password1")
 
@@ -273,6 +274,7 @@ def test_every_refusal_is_looked_at_below() -> None:
     assert {f"{type(error).__module__}.{type(error).__qualname__}" for error, _ in AS_RAISED} == WORDINGS.keys()
 
 
+@pytest.mark.covers("166")
 @pytest.mark.parametrize(("error", "evidence"), AS_RAISED, ids=[repr(error) for error, _ in AS_RAISED])
 def test_each_refusal_is_noted_with_its_evidence_and_nothing_else(
     log: RecordingLog, error: AuthError, evidence: dict[str, str]
@@ -300,6 +302,7 @@ def test_our_failures_are_noted_as_such(log: RecordingLog) -> None:
     ]
 
 
+@pytest.mark.covers("167")
 def test_neither_log_nor_answer_holds_what_was_sent(log: RecordingLog) -> None:
     for error in (
         InvalidCredentials(None),
@@ -363,13 +366,13 @@ def as_event(path: str, route: str, text: str, sent: dict[str, str]) -> dict[str
     }
 
 
+@pytest.mark.covers("167")
 @pytest.mark.parametrize("path", READERS)
 @given(text=TEXTS, sent=st.dictionaries(MEMBERS | TEXTS, TEXTS))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_sent_no_address_of_mail_is_logged(
     log: RecordingLog, path: str, text: str, sent: dict[str, str]
 ) -> None:
-    """Security.md 167."""
     render, read = READERS[path]
     log.notes.clear()
 
@@ -385,10 +388,11 @@ def test_whatever_is_sent_no_address_of_mail_is_logged(
     assert not any(note.severity is Severity.ERROR for note in log.notes)
 
 
+@pytest.mark.covers("167")
 @given(before=st.sampled_from(["/", "/auth/", "/auth/v1/", "/api/auth/"]), text=TEXTS, after=st.text(max_size=9))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_path_no_address_of_mail_is_logged(log: RecordingLog, before: str, text: str, after: str) -> None:
-    """Security.md 167: links are shortened, mistyped and pasted; what was in them is not to be kept."""
+    """Links are shortened, mistyped and pasted; what was in them is not to be kept."""
     log.notes.clear()
 
     @edge.endpoint(edge.ANY, by_path.render)

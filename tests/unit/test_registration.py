@@ -95,7 +95,7 @@ def test_whoever_registers_is_signed_in(deployment: Deployment, register: Regist
 
     standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
     assert standing.user == signed_in.user
-    assert (standing.family.method, standing.family.address) == ("password", HOME.address)
+    assert (standing.family.amr[0].method, standing.family.address) == ("password", HOME.address)
     assert log.events == ["registered"]
 
 
@@ -143,6 +143,7 @@ def test_what_is_asked_for_does_not_show() -> None:
 # One account an address: F4, F5, security.md 160
 
 
+@pytest.mark.covers("F4", "F5", "160")
 def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make_one_account(
     deployment: Deployment, register: Register, database: Database
 ) -> None:
@@ -160,6 +161,7 @@ def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make
     assert deployment.sessions.authenticate(made.signed_in.tokens.access_token).user == made.signed_in.user
 
 
+@pytest.mark.covers("160")
 def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
     register(ALICE)
 
@@ -168,10 +170,11 @@ def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
             register(replace(BOB, email=spelling))
 
 
+@pytest.mark.covers("C4")
 def test_an_address_that_is_taken_costs_as_many_hashes_as_one_that_is_free(
     register: Register, hashes: list[int]
 ) -> None:
-    """C4: registering tells, because the contract says so, but not by its time."""
+    """Registering tells, because the contract says so, but not by its time."""
     register(ALICE)
     free = list(hashes)
     hashes.clear()
@@ -290,10 +293,11 @@ def test_a_password_must_not_be_made_of_address_name_or_user_name(register: Regi
         register(new)
 
 
+@pytest.mark.covers("17")
 def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
     deployment_in_memory: Deployment, hashes: list[int]
 ) -> None:
-    """Security.md 17: to normalise it would take longer than to hash a password."""
+    """To normalise it would take longer than to hash a password."""
 
     def register() -> None:
         with pytest.raises(UnacceptablePassword) as caught:
@@ -307,6 +311,7 @@ def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
 # The limit: security.md 32, 34
 
 
+@pytest.mark.covers("34")
 def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deployment, clock: FakeClock) -> None:
     registration = deployment_in_memory.registration
     for number in range(REGISTRATIONS.attempts):
@@ -322,10 +327,11 @@ def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deploymen
     registration.register(BOB, HOME, POLICY)
 
 
+@pytest.mark.covers("C4", "32")
 def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_more(
     deployment: Deployment, hashes: list[int]
 ) -> None:
-    """C4: registering is the one place that tells who exists."""
+    """Registering is the one place that tells who exists."""
     chosen = Choices(registration=replace(REGISTRATIONS, attempts=3))
     registration = replace(deployment, choices=chosen).registration
     registration.register(ALICE, HOME, POLICY)
@@ -343,10 +349,11 @@ def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_m
 # Faults: F2, F3, F32
 
 
+@pytest.mark.covers("F3")
 def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_works(
     deployment: Deployment, register: Register
 ) -> None:
-    """F3: the client repeats, is told "taken", and can sign in."""
+    """The client repeats, is told "taken", and can sign in."""
     lost = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
     with pytest.raises(DependencyUnavailable):
         replace(deployment, store=lost).registration.register(ALICE, HOME, POLICY)
@@ -360,10 +367,11 @@ def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_work
     assert deployment.organizations.membership(str(user.organization_id), user_id).role == "CLIENT_OWNER"
 
 
+@pytest.mark.covers("F2")
 def test_a_registration_that_was_not_done_can_be_repeated(
     deployment: Deployment, register: Register, database: Database
 ) -> None:
-    """F2: there is no dead address."""
+    """There is no dead address."""
     failing = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.NOT_DONE)
     with pytest.raises(DependencyUnavailable):
         replace(deployment, store=failing).registration.register(ALICE, HOME, POLICY)
@@ -385,6 +393,7 @@ def test_everything_is_written_in_one_transaction(deployment: Deployment) -> Non
 # Organisations: security.md 127 to 132
 
 
+@pytest.mark.covers("127", "129")
 def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, register: Register) -> None:
     acme, bob = register(ALICE).organization, register(replace(BOB, founds="Bob's")).signed_in.user
     assert acme is not None
@@ -393,6 +402,7 @@ def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, registe
         deployment.organizations.membership(acme.organization_id, bob.user_id)
 
 
+@pytest.mark.covers("D18", "132")
 @pytest.mark.parametrize(
     "organization_id",
     ["", "org_", "usr_1", "org_1/ORGANIZATION", "org_" + "1" * 41, "org_\u00e9", "x" * 5000, "org_1\n", "\0", " org_1"],
@@ -401,7 +411,7 @@ def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, registe
 def test_a_malformed_organisation_is_nobodys_and_never_becomes_a_key(
     deployment: Deployment, organization_id: str
 ) -> None:
-    """Security.md 132, D18: the header is a stranger's job."""
+    """The header is a stranger's job."""
     watched = PassingStore(deployment.store)
     organizations = replace(deployment, store=watched).organizations
 

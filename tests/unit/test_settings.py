@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import override
 
 import pytest
-from gerbang.accounts.verification import UnverifiedAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.mail.messages import MailSettings
+from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm
 from gerbang.settings import InvalidSettings, MailerSettings, Settings
 from gerbang_local.stack import PSEUDO_PARAMETERS
@@ -111,11 +111,12 @@ def test_the_mailers_defaults_are_settings_too() -> None:
     assert settings.default_locale == "en"
 
 
+@pytest.mark.covers("146")
 @pytest.mark.parametrize(
     "origins", ["app.example.com", "https://app.example.com/", "https://a.example,b.example", "https://a.example;x", ""]
 )
 def test_what_no_browser_calls_an_origin_is_refused_when_it_is_chosen(origins: str) -> None:
-    """Deployed, it would let no page in, and nobody would be told (security.md 146)."""
+    """Deployed, it would let no page in, and nobody would be told."""
     template = Template.parse((ROOT / "template.yaml").read_text())
 
     with pytest.raises(TemplateError, match="CorsAllowOrigins must be"):
@@ -134,6 +135,7 @@ def test_origins_can_be_chosen(origins: str) -> None:
     ]
 
 
+@pytest.mark.covers("56")
 @pytest.mark.parametrize(
     "page",
     [
@@ -148,7 +150,7 @@ def test_origins_can_be_chosen(origins: str) -> None:
     ],
 )
 def test_a_page_for_reset_tokens_that_the_mailer_would_refuse_is_refused_when_it_is_chosen(page: str) -> None:
-    """Deployed, it would stop every mail (security.md 56)."""
+    """Deployed, it would stop every mail."""
     template = Template.parse((ROOT / "template.yaml").read_text())
 
     with pytest.raises(TemplateError, match="PasswordResetUrl must be"):

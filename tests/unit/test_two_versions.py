@@ -33,9 +33,13 @@ def session(deployment: Deployment) -> SignedIn:
 
 
 def keys_of(database: Database, table: str) -> list[Key]:
-    return [Key(database.tables[table], str(item["pk"])) for item in database.items(table)]
+    return [
+        Key(database.tables[table], str(item["pk"]), str(item["sk"]) if "sk" in item else None)
+        for item in database.items(table)
+    ]
 
 
+@pytest.mark.covers("F41")
 def test_what_a_later_version_added_is_passed_over_and_kept(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
@@ -55,6 +59,7 @@ def test_what_a_later_version_added_is_passed_over_and_kept(
         assert item.items() >= LATER.items(), key
 
 
+@pytest.mark.covers("F41")
 def test_what_an_earlier_version_left_out_has_its_default(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
@@ -63,11 +68,11 @@ def test_what_an_earlier_version_left_out_has_its_default(
     needed = {"email", "password_hash", "epoch"}
     deployment.store.write(Update(user, {name: Gone() for name in since_then if name not in needed}))
     for family in keys_of(database, "RefreshTokenFamilies"):
-        deployment.store.write(Update(family, {name: Gone() for name in ("method", "device", "address")}))
+        deployment.store.write(Update(family, {name: Gone() for name in ("amr", "aal", "device", "address")}))
 
     traded = deployment.sessions.refresh(session.tokens.refresh_token)
     standing = deployment.sessions.authenticate(traded.tokens.access_token)
 
     assert (standing.user.role_id, standing.user.credit_balance, standing.user.is_anonymous) == (3, 0, False)
-    assert standing.family.method == "password"
+    assert (standing.family.amr, standing.family.aal) == ((), "aal1")
     assert deployment.sign_in.sign_in(by_email(), HOME).user.user_id == session.user.user_id

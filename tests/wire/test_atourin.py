@@ -284,13 +284,14 @@ class TestAnonymous:
         assert claims_of(answer.data["accessToken"])["role"] == "anonymous"
         assert claims_of(answer.data["accessToken"])["sub"] == guest["user"]["id"]
 
-    def test_a_guest_is_swept_when_its_session_could_no_longer_be_refreshed(self, world: World) -> None:
+    def test_a_guest_is_swept_after_its_longest_possible_session(self, world: World) -> None:
         guest = world.client.post_nothing("/auth/login_with_anonymous").data
 
         expires_at = world.account(guest["user"]["id"])["expires_at"]
 
-        assert expires_at == claims_of(guest["refresh_token"])["exp"]
+        assert expires_at == claims_of(guest["refresh_token"])["iat"] + 90 * 24 * 3600  # SessionMaxDays
 
+    @pytest.mark.covers("115")
     def test_a_guest_opens_nothing_that_needs_a_person(self, world: World, resident: Person) -> None:
         token = world.guest()
 
@@ -335,13 +336,15 @@ class TestLogout:
         assert (in_query.status, in_cookie.status) == (401, 401)
         assert world.is_signed_in(token)
 
-    def test_an_expired_token_is_401_in_this_contract(self, world: World, resident: Person) -> None:
-        expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
+    def test_a_token_that_has_expired_ends_its_own_session(self, world: World) -> None:
+        person = world.register()
+        expired = world.forge(person.access_token, exp=int(time.time()) - 1)
 
-        answer = world.client.get("/auth/logout", bearer=expired)
+        answers = [world.client.get("/auth/logout", bearer=expired) for _ in range(2)]
 
-        assert answer.status == 401
-        assert answer.json == atourin_refusal(401, "Unauthorized", "The access token has expired")
+        assert [answer.status for answer in answers] == [200, 401]
+        assert world.refresh(person.refresh_token).status == 401
+        assert answers[1].json == atourin_refusal(401, "Unauthorized", "The session has ended")
 
 
 class TestOtp:
@@ -501,6 +504,7 @@ class TestVerifyOtp:
 class TestPreHijacking:
     """An address that a stranger registered, and its owner's proof of it (security.md 108)."""
 
+    @pytest.mark.covers("108")
     def test_a_code_that_was_asked_for_drops_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 
@@ -514,6 +518,7 @@ class TestPreHijacking:
         assert world.refresh(stranger.refresh_token).status == 401
         assert not world.can_sign_in(stranger.email, stranger.password)
 
+    @pytest.mark.covers("108")
     def test_google_drops_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 

@@ -307,6 +307,12 @@ class TestGoogle:
         assert answer.json == snapotp_refusal("An id_token, or the secret API key, is required")
         assert world.item("Users", pk=f"EMAIL#{email}") is None
 
+    def test_a_token_of_an_android_app_is_accepted(self, world: World) -> None:
+        """Its `aud` is our client id, its `azp` the app's own."""
+        token = world.google_token(email=world.email(), claims={"azp": "android.apps.googleusercontent.com"})
+
+        assert world.client.post("/api/auth/google", {"id_token": token}).status == 200
+
     @pytest.mark.parametrize(
         "claims",
         [

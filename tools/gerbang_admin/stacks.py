@@ -1,12 +1,11 @@
-"""A deployed stack, found by its name: which tables are its own, by its outputs."""
+"""A deployed stack, found by its name. Its outputs name its tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import Self
 
-from botocore.config import Config
+import boto3
 from botocore.exceptions import ClientError
-from botocore.session import Session
 from gerbang.accounts.administration import Accounts
 from gerbang.core.clock import system_clock
 from gerbang.storage.codes import CodeTable
@@ -16,15 +15,11 @@ from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.resets import ResetTable
 from gerbang.storage.users import UserTable
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.client import DynamoDBClient
-
-_CONFIG: Final = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
-"""An operator would rather wait for a moment than be told to try again."""
+from gerbang_admin.aws import CONFIG
 
 
 class UnknownStack(Exception):
-    """There is no such stack in that account and region, or it is none of ours. Its text is one sentence."""
+    """There is no such stack in that account and region, or it is not Gerbang's. Its text says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +31,22 @@ class Stack:
     outputs: Mapping[str, str]
 
     @classmethod
-    def find(cls, session: Session, name: str) -> Self:
+    def find(cls, session: boto3.Session, name: str) -> Self:
         """Return the stack of that name, in the session's account and region.
 
         Raises:
             UnknownStack: there is none.
             BotoCoreError, ClientError: CloudFormation did not answer, or may not be asked.
         """
-        cloudformation: Any = session.create_client("cloudformation", config=_CONFIG)
-        region = str(cloudformation.meta.region_name)
+        cloudformation = session.client("cloudformation", config=CONFIG)
+        region = cloudformation.meta.region_name
         try:
             [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ValidationError":  # what AWS says of a name unknown
+            if error.response.get("Error", {}).get("Code") == "ValidationError":  # what AWS answers for an unknown name
                 raise UnknownStack(
-                    f"There is no stack {name} in {region}, in the account of these credentials."
+                    f"There is no stack {name} in {region}, in the account of these credentials. "
+                    "Check --stack, --region and --profile."
                 ) from error
             raise
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
@@ -63,16 +59,18 @@ class Stack:
             UnknownStack: it has none of that name.
         """
         if name not in self.outputs:
-            raise UnknownStack(f"The stack {self.name} has no output {name}: it is not Gerbang's, or an older one.")
+            raise UnknownStack(
+                f"The stack {self.name} has no output {name}. Name a stack of Gerbang, or deploy this version."
+            )
         return self.outputs[name]
 
-    def accounts(self, session: Session) -> Accounts:
+    def accounts(self, session: boto3.Session) -> Accounts:
         """Return the stack's accounts.
 
         Raises:
             UnknownStack: its outputs do not name its tables.
         """
-        client = cast("DynamoDBClient", session.create_client("dynamodb", config=_CONFIG))
+        client = session.client("dynamodb", config=CONFIG)
         store, organizations = DynamoStore(client), self.output("OrganizationsTable")
         return Accounts(
             store=store,

@@ -1,9 +1,8 @@
 """`python -m gerbang_import --file users.csv --table NAME`: see the package's description.
 
-Where the table is, botocore finds out as every AWS tool does: profile, region and credentials from the environment.
-DYNAMODB_ENDPOINT names a DynamoDB Local instead.
+Profile, region and credentials are found as by every AWS tool. DYNAMODB_ENDPOINT names a DynamoDB Local instead.
 
-Exit status: 0 when every user is in, 1 when some were refused, 2 when it could not be done to the end.
+Exit status: 0 if every user was imported, 1 if some lines were rejected, 2 if the import did not finish.
 """
 
 import argparse
@@ -12,18 +11,15 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
-from gerbang.container import new_id, new_number
-from gerbang.core.clock import system_clock
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.container import Container
 from gerbang.passwords import bcrypt_sha256
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.users import UserTable
+from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
 
 from gerbang_import.drafting import Drafter
 from gerbang_import.importing import Count, Importer, Refusals
@@ -31,11 +27,14 @@ from gerbang_import.progress import Progress
 from gerbang_import.reading import Lines, Unreadable
 from gerbang_import.writing import Writer
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
 DONE: Final = 0
-SOME_REFUSED: Final = 1
+SOME_REJECTED: Final = 1
 NOT_DONE: Final = 2
 
-_AGAIN: Final = "Run the same command again to go on: who is there already is passed over."
+_AGAIN: Final = "Run the same command again to continue: accounts that exist already are skipped."
 
 
 def main(arguments: list[str]) -> int:
@@ -52,56 +51,57 @@ def main(arguments: list[str]) -> int:
 def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
     try:
         users = UserTable(DynamoStore(_client(options.workers)), options.table)
-        users.find("nobody")  # says now, not at the first batch, that there is no such table or no access to it
-    except (BotoCoreError, ClientError, DependencyUnavailable) as error:
-        print(f"The table {options.table} cannot be read: {error}", file=sys.stderr)
+        users.find("nobody")  # a missing table or permission shows here, not at the first batch
+    except AwsFailure as error:
+        print(f"The table {options.table} cannot be read. {failure(error)}", file=sys.stderr)
         return NOT_DONE
+    container = Container(os.environ)
     importer = Importer(
-        drafter=Drafter(now=system_clock, new_id=new_id, new_number=new_number),
-        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=new_number),
+        drafter=Drafter(now=container.now, new_id=container.new_id, new_number=container.new_number),
+        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=container.new_number),
         workers=options.workers,
     )
     count, lines = Count(), Lines(stream)
     progress = Progress(count=count, lines=lines, total_bytes=_size(stream), output=sys.stderr)
     problem = None
-    with Refusals(options.refused or _refused_path(options.file)) as refusals:
+    with Refusals(options.rejected or _rejected_path(options.file)) as refusals:
         try:
             importer.run(lines, count, refusals, on_progress=progress.show)
         except Unreadable as error:
             problem = str(error)
         except KeyboardInterrupt:
             problem = f"Stopped. {_AGAIN}"
-        except (ClientError, DependencyUnavailable) as error:
-            problem = f"DynamoDB failed: {error}. {_AGAIN}"
+        except AwsFailure as error:
+            problem = f"{failure(error)} {_AGAIN}"
         progress.show_now()
         return _report(count, refusals.path, problem)
 
 
-def _report(count: Count, refused: Path, problem: str | None) -> int:
+def _report(count: Count, rejected: Path, problem: str | None) -> int:
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(f"Imported {count.imported:,}, already there {count.already_there:,}, refused {count.refused:,}.")
+    print(f"Imported {count.imported:,}, already there {count.already_there:,}, rejected {count.refused:,}.")
     for name, number in count.formats.most_common():
         print(f"  {number:>9,} {name}")
     if count.refused:
-        print(f"The lines refused and the reasons are in {refused}.")
+        print(f"The rejected lines and the reasons are in {rejected}.")
     if problem is not None:
         print(problem, file=sys.stderr)
         return NOT_DONE
-    return SOME_REFUSED if count.refused else DONE
+    return SOME_REJECTED if count.refused else DONE
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gerbang_import", description="Bring users over from an old system.")
     parser.add_argument("--file", required=True, help="CSV with a header or JSON Lines; - is standard input")
     parser.add_argument("--table", required=True, help="the stack's Users table, see its outputs")
-    parser.add_argument("--refused", type=Path, help="where to list refused lines (default: FILE with .refused.csv)")
+    parser.add_argument("--rejected", type=Path, help="where to list rejected lines (default: FILE with .rejected.csv)")
     parser.add_argument(
         "--cost",
         type=int,
         choices=range(bcrypt_sha256.LOWEST_COST, bcrypt_sha256.HIGHEST_COST + 1),
         default=bcrypt_sha256.LOWEST_COST,
-        help="of the bcrypt hashes that weak ones are wrapped in: 2^COST rounds (default: %(default)s)",
+        help="cost of the bcrypt hashes that wrap weak hashes: 2^COST rounds (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
@@ -109,7 +109,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         choices=range(1, 65),
         metavar="N",
         default=max(4, os.process_cpu_count() or 1),
-        help="transactions under way at once, 1 to 64 (default: %(default)s)",
+        help="transactions at the same time, 1 to 64 (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 
@@ -123,8 +123,8 @@ def _opened(name: str) -> Generator[IO[bytes]]:
             yield stream
 
 
-def _refused_path(name: str) -> Path:
-    return Path("refused.csv") if name == "-" else Path(name).with_suffix(".refused.csv")
+def _rejected_path(name: str) -> Path:
+    return Path("rejected.csv") if name == "-" else Path(name).with_suffix(".rejected.csv")
 
 
 def _size(stream: IO[bytes]) -> int | None:
@@ -132,20 +132,14 @@ def _size(stream: IO[bytes]) -> int | None:
     return status.st_size or None
 
 
-def _client(workers: int) -> Any:
+def _client(workers: int) -> "DynamoDBClient":
     endpoint = os.environ.get("DYNAMODB_ENDPOINT") or None
-    session = Session()
     given: dict[str, Any] = {}
     if endpoint is not None and urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}:
-        # DynamoDB Local asks for a region and credentials and looks at neither.
+        # DynamoDB Local needs a region and credentials, and checks neither.
         given = {"region_name": "local", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    config = Config(
-        connect_timeout=2,
-        read_timeout=10,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=workers,
-    )
-    return session.create_client("dynamodb", endpoint_url=endpoint, config=config, **given)
+    config = CONFIG.merge(Config(max_pool_connections=workers))
+    return session_of().client("dynamodb", endpoint_url=endpoint, config=config, **given)
 
 
 if __name__ == "__main__":

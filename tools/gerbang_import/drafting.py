@@ -81,7 +81,7 @@ class Drafter:
         except ValidationError as invalid:
             return Refusal(record.line, "; ".join(_reasons(invalid)))
         except InvalidEmail:
-            return Refusal(record.line, "email: is not an address that mail could be sent to")
+            return Refusal(record.line, "email: is not a valid address")
         except LegacyHashError as refused:
             return Refusal(record.line, f"password_hash: {refused}")
 

@@ -90,9 +90,9 @@ class Writer:
             if Name.EMAIL in refused:
                 tally.already_there += 1
             elif Name.USERNAME in refused:
-                tally.refusals.append(Refusal(one.draft.line, "username: is another account's"))
+                tally.refusals.append(Refusal(one.draft.line, "username: belongs to another account"))
             elif None in refused:
-                tally.refusals.append(Refusal(one.draft.line, "id: is another account's"))
+                tally.refusals.append(Refusal(one.draft.line, "id: belongs to another account"))
             elif Name.NUMBER in refused:
                 again.append(self._waiting(one.draft, replace(one.user, number=self.new_number())))
             else:

@@ -29,6 +29,8 @@ _NO_ACCOUNT: Final = "nobody"
 class InvalidCode(AuthError):
     """The code is wrong, spent, replaced, too old or dead after too many wrong tries, or nobody has the address."""
 
+    code = "invalid_code"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeSignIn:

@@ -25,9 +25,13 @@ RACES: Final = 4
 class LinkedToAnother(AuthError):
     """The address belongs to an account that another Google identity signs in to."""
 
+    code = "identity_already_exists"
+
 
 class AccountDisabled(AuthError):
     """The identity is verified and its account may not be used."""
+
+    code = "user_banned"
 
     def __init__(self, user_id: str) -> None:
         """Keep whose, for the log."""

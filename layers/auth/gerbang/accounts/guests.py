@@ -1,4 +1,4 @@
-"""Guests: accounts without a name, gone when their session could no longer be refreshed."""
+"""Guests: accounts without a name or a password, deleted when their session can no longer be refreshed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,23 +14,25 @@ from gerbang.storage.users import User, UserTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guests:
-    """Lets people in without an account of their own."""
+    """Signs people in without a registered account."""
 
     store: Store
     users: UserTable
     sessions: Sessions
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests, a client address."""
+    """Of registrations and guests per client address."""
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
 
     def admit(self, client: Client) -> SignedIn:
-        """Make a guest and sign it in. Its token's role is `anonymous` and opens nothing that needs a person.
+        """Create a guest and sign it in. Its token has the role `anonymous`, which no person's endpoint accepts.
+
+        The account lasts as long as its session possibly can, so that no refresh has to extend it.
 
         Raises:
-            TooManyAttempts: this client address has made too many.
+            TooManyAttempts: this client address has created too many.
         """
         now = self.now()
         guest = User(
@@ -40,7 +42,7 @@ class Guests:
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
-            expires_at=self.sessions.deadline(signed_in_at=now, at=now),
+            expires_at=now + self.sessions.longest,
         )
         with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)):
             signed_in, opening = self.sessions.begin(guest, client, "anonymous")

@@ -26,6 +26,8 @@ from gerbang.storage.users import User, UserTable, from_item
 class WrongPassword(InvalidCredentials):
     """The present password is another one, or there is none, or it was changed meanwhile."""
 
+    code = "current_password_invalid"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordReset:

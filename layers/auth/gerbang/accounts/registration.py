@@ -6,12 +6,11 @@ from typing import Final
 
 from gerbang.accounts.organizations import Organizations
 from gerbang.core.clock import Clock
-from gerbang.core.emails import canonical
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.passwords.hashing import Passwords
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Client, Sessions, SignedIn
 from gerbang.storage.organizations import Organization
 from gerbang.storage.store import Action, Store
@@ -24,17 +23,20 @@ NUMBER_DRAWS: Final = 8
 class EmailTaken(AuthError):
     """An account has the address already."""
 
+    code = "email_exists"
+
 
 class UsernameTaken(AuthError):
     """An account has the user name already, in whatever case."""
+
+    code = "username_exists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
     """What a person asks for when registering."""
 
-    email: str
-    """As typed."""
+    email: EmailAddress
     password: str = field(repr=False)
     name: str
     username: str | None = None
@@ -69,34 +71,30 @@ class Registration:
     new_id: Callable[[], str]
     new_number: Callable[[], int]
 
-    def register(self, new: NewAccount, client: Client, policy: PasswordPolicy) -> Registered:
+    def register(self, new: NewAccount, client: Client) -> Registered:
         """Make an account, with its organisation if it founds one, and sign it in: one transaction, all or nothing.
 
         The password is hashed before anybody looks whether the address is taken, so both answers take as long.
 
         Raises:
-            InvalidEmail: the address is none.
-            UnacceptablePassword: the password breaks the policy.
             TooManyAttempts: this client has registered too often.
             EmailTaken, UsernameTaken: somebody has it.
         """
-        email = _acceptable_email(new, policy)
         with self._counted(client):
-            draft = self._draft(new, email)
+            draft = self._draft(new)
             signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
             user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=signed_in, organization=draft.organization)
 
-    def register_without_session(self, new: NewAccount, client: Client, policy: PasswordPolicy) -> User:
+    def register_without_session(self, new: NewAccount, client: Client) -> User:
         """Make an account as `register` does, and sign nobody in.
 
         Raises:
-            InvalidEmail, UnacceptablePassword, TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
+            TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
         """
-        email = _acceptable_email(new, policy)
         with self._counted(client):
-            user, _ = self._make(self._draft(new, email), lambda _: (None, None))
+            user, _ = self._make(self._draft(new), lambda _: (None, None))
         self.log_event("registered", user_id=user.user_id)
         return user
 
@@ -121,13 +119,13 @@ class Registration:
         """Count a registration, also one that finds the address taken; not one that fails (503)."""
         return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
 
-    def _draft(self, new: NewAccount, email: str) -> "_Draft":
+    def _draft(self, new: NewAccount) -> "_Draft":
         now = self.now()
         user = User(
             user_id=self.new_id(),
             name=new.name,
-            email=email,
-            email_as_typed=new.email.strip(),
+            email=new.email.canonical,
+            email_as_typed=new.email.as_typed,
             username=new.username,
             password_hash=self.passwords.hash(new.password),
             credit_balance=self.initial_credit,
@@ -141,13 +139,6 @@ class Registration:
         organization = founding.organization
         user = replace(user, organization_id=organization.organization_id, organization_role=founding.role)
         return _Draft(user, organization, founding.actions)
-
-
-def _acceptable_email(new: NewAccount, policy: PasswordPolicy) -> str:
-    """Return the address in canonical form, after the checks that need no database."""
-    email = canonical(new.email)
-    policy.check(new.password, about=(email, new.username, new.name))
-    return email
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from gerbang.accounts.verification import UnverifiedAddress
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError, DependencyUnavailable
@@ -12,6 +11,7 @@ from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Attempt
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
+from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Client, Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import ConditionFailed, Equal
 from gerbang.storage.users import Name, User, UserTable
@@ -23,18 +23,11 @@ _NO_ACCOUNT: Final = "nobody"
 class InvalidCredentials(AuthError):
     """No account matches, the password is wrong, or the account is disabled: the client is not told which."""
 
+    code = "invalid_credentials"
+
     def __init__(self, user_id: str | None) -> None:
         """Keep the account that was tried, for the log; None where there is none."""
         super().__init__(user_id or "unknown")
-        self.user_id = user_id
-
-
-class EmailNotVerified(AuthError):
-    """The password is right, but the deployment requires a verified address (`RequireVerifiedEmail`)."""
-
-    def __init__(self, user_id: str) -> None:
-        """Keep the account, for the log."""
-        super().__init__(user_id)
         self.user_id = user_id
 
 
@@ -91,7 +84,7 @@ class PasswordSignIn:
             right = is_right(shown.password, user, passwords=self.passwords, log_event=self.log_event)
             if user is None or not right:
                 raise InvalidCredentials(user_id)
-            if self.unverified is UnverifiedAddress.REFUSED and user.email_verified_at is None:
+            if self.unverified.refuses(user):
                 attempt.succeed()
                 raise EmailNotVerified(user.user_id)
             signed_in = self._open(user, client, attempt)

@@ -12,13 +12,6 @@ from gerbang.storage.store import Change, Gone, Plus
 from gerbang.storage.users import User
 
 
-class UnverifiedAddress(Enum):
-    """Whether somebody may sign in with a password before their address is verified (`RequireVerifiedEmail`)."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-
-
 class EarlierCredentials(Enum):
     """What becomes of the password and the sessions that were set up before the address was verified."""
 

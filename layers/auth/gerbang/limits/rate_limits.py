@@ -2,7 +2,7 @@
 
 Attempts are counted by caller (the client address that API Gateway saw, never a header) and by target (an account, or
 a name that no account has: unknown names are counted too, or the limit itself would tell which accounts exist).
-(docs/decisions/0019-limits.md)
+(docs/decisions/0023-limits.md)
 """
 
 from collections import deque
@@ -49,6 +49,8 @@ class Limit:
 
 class TooManyAttempts(AuthError):
     """A limit is reached. Its name and the time to wait are for the log and for `Retry-After`."""
+
+    code = "over_request_rate_limit"
 
     def __init__(self, limit: str, retry_after: timedelta) -> None:
         """Keep which limit it was and how long to wait."""

@@ -37,6 +37,8 @@ _FORM: Final = re.compile(r"[A-Za-z0-9_-]{64}")
 class InvalidResetToken(AuthError):
     """The token is wrong, spent, replaced by a newer one, outlived by a change of password, or too old."""
 
+    code = "invalid_reset_token"
+
 
 @dataclass(frozen=True, slots=True)
 class CodeMaker:

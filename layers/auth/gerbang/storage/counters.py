@@ -2,7 +2,7 @@
 
 Each attempt has a token of its own, which is an attribute of the item until the attempt is settled. So a write that
 the SDK sends again is done once (D6), an attempt whose write had no answer can be given back, and a full counter
-tells how many of its attempts may still be running. (docs/decisions/0019-limits.md)
+tells how many of its attempts may still be running. (docs/decisions/0023-limits.md)
 """
 
 from dataclasses import dataclass

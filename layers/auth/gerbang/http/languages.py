@@ -1,6 +1,6 @@
-"""The language that a request asks for: apart from `callers`, so that only who mails imports what mails need."""
+"""The language that a request asks for: apart from the endpoint, so that only endpoints that mail import it."""
 
-from gerbang.http.edge import Request
+from gerbang.http.request import Request
 from gerbang.mail.jobs import Locale, requested_locale
 
 
