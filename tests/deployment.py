@@ -30,9 +30,9 @@ HOME: Final = Client(address="192.0.2.1", device="Mozilla/5.0")
 ABROAD: Final = Client(address="198.51.100.7", device="curl/8")
 PASSWORD: Final = "Correct horse 1"
 ALICE: Final = NewAccount(
-    email=EmailAddress.read("alice@example.com"), password=PASSWORD, name="Alice", username="alice", founds="Acme"
+    email=EmailAddress("alice@example.com"), password=PASSWORD, name="Alice", username="alice", founds="Acme"
 )
-BOB: Final = NewAccount(email=EmailAddress.read("bob@example.com"), password=PASSWORD, name="Bob")
+BOB: Final = NewAccount(email=EmailAddress("bob@example.com"), password=PASSWORD, name="Bob")
 
 
 SECOND: Final = timedelta(seconds=1)
@@ -186,6 +186,6 @@ class Deployment(Container):
         return registration.register(new, elsewhere).signed_in.user
 
 
-def by_email(email: str = ALICE.email.canonical, password: str = PASSWORD) -> Credentials:
+def by_email(email: str = ALICE.email, password: str = PASSWORD) -> Credentials:
     """Credentials that name an account by its address, canonical."""
     return Credentials(name=Name.EMAIL, value=email, password=password)

@@ -120,7 +120,7 @@ class World:
         """Register somebody with an organisation. One password hash."""
         email = self.email()
         made = self._container.registration.register(
-            NewAccount(email=EmailAddress.read(email), password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
+            NewAccount(email=EmailAddress(email), password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
             Client(address=self.client_address()),
         )
         tokens = made.signed_in.tokens

@@ -23,7 +23,7 @@ container.warm_up_users(connections=5)
 )
 def log_in(call: Call[LoginRequest, None]) -> atourin.SessionResponse:
     """Sign in with an e-mail address and a password."""
-    credentials = Credentials(name=Name.EMAIL, value=call.body.email.canonical, password=call.body.password)
+    credentials = Credentials(name=Name.EMAIL, value=call.body.email, password=call.body.password)
     return atourin.session(sign_in.sign_in(credentials, call.client), "Success login")
 
 

@@ -16,7 +16,7 @@ container.warm_up_mail_queue()
 @endpoint.post(atourin.API, request=EmailRequest, response=atourin.CodeSentResponse, errors=(TooManyAttempts,))
 def request_code(call: Call[EmailRequest, None]) -> atourin.CodeSentResponse:
     """Mail a one-time code, if an account has the address; the answer is the same if none has."""
-    mail_service.request_code(call.body.email.canonical, locale_of(call.request), call.client.address)
+    mail_service.request_code(call.body.email, locale_of(call.request), call.client.address)
     return atourin.code_sent()
 
 

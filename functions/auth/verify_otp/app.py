@@ -18,7 +18,7 @@ container.warm_up_users(connections=3)
 )
 def redeem_code(call: Call[CodeRequest, None]) -> atourin.SessionResponse:
     """Sign in with the code that was mailed to an address, which verifies the address."""
-    return atourin.session(sign_in.sign_in(call.body.email.canonical, call.body.otp, call.client), "Success verify OTP")
+    return atourin.session(sign_in.sign_in(call.body.email, call.body.otp, call.client), "Success verify OTP")
 
 
 handler = endpoint.handler()

@@ -21,7 +21,7 @@ container.warm_up_mail_queue()
 )
 def forgot_password(call: Call[ForgotPasswordRequest, None]) -> snapotp.MessageResponse:
     """Mail a password reset token, if an account has the address; the answer is the same if none has."""
-    mail_service.request_reset(call.body.email.canonical, locale_of(call.request), call.client.address)
+    mail_service.request_reset(call.body.email, locale_of(call.request), call.client.address)
     return snapotp.message("If the address has an account, a mail with a reset token is on its way")
 
 

@@ -38,7 +38,7 @@ def log_in_by_username(call: Call[snapotp_requests.LoginRequest, None]) -> snapo
 )
 def log_in_by_email(call: Call[botlaunch_requests.LoginRequest, None]) -> botlaunch.SessionResponse:
     """Sign in with an e-mail address and a password."""
-    credentials = Credentials(name=Name.EMAIL, value=call.body.email.canonical, password=call.body.password)
+    credentials = Credentials(name=Name.EMAIL, value=call.body.email, password=call.body.password)
     return botlaunch.session(sign_in.sign_in(credentials, call.client), "Login successful")
 
 
@@ -47,7 +47,7 @@ def _credentials(body: snapotp_requests.LoginRequest) -> Credentials:
     name = body.username.strip()
     if "@" in name:
         try:
-            return Credentials(name=Name.EMAIL, value=EmailAddress.read(name).canonical, password=body.password)
+            return Credentials(name=Name.EMAIL, value=EmailAddress(name), password=body.password)
         except InvalidEmail:
             raise InvalidCredentials(None) from None
     if not is_username(name):

@@ -124,7 +124,7 @@ class Registration:
         user = User(
             user_id=self.new_id(),
             name=new.name,
-            email=new.email.canonical,
+            email=new.email,
             email_as_typed=new.email.as_typed,
             username=new.username,
             password_hash=self.passwords.hash(new.password),

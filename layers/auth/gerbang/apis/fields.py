@@ -114,7 +114,7 @@ def _email(value: object) -> EmailAddress:
     if not isinstance(value, str):
         raise PydanticCustomError("string_type", "Input should be a valid string")
     try:
-        return EmailAddress.read(value)
+        return EmailAddress(value)
     except InvalidEmail:
         raise PydanticCustomError(InvalidEmail.code, "The email address is not valid") from None
 
@@ -146,4 +146,4 @@ def _texts(fields: Mapping[str, Any]) -> Iterator[str]:
     for name in ("email", "username", "name"):
         value = fields.get(name)
         if value is not None:
-            yield value.canonical if isinstance(value, EmailAddress) else value
+            yield value

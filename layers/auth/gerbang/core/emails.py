@@ -1,8 +1,7 @@
 """E-mail addresses: one canonical form, by which they are stored, looked up, counted and compared."""
 
 import re
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 from unicodedata import normalize
 
 from gerbang.core.errors import AuthError, FieldError
@@ -32,21 +31,21 @@ class InvalidEmail(AuthError):
     field_errors = (FieldError("email", "The email address is not valid"),)
 
 
-@dataclass(frozen=True, slots=True)
-class EmailAddress:
-    """An address in the form that is compared, and as its owner typed it."""
+class EmailAddress(str):
+    """An address in the form that is compared; `as_typed` is what its owner typed."""
 
-    canonical: str = field(repr=False)
-    as_typed: str = field(repr=False)
+    __slots__ = ("as_typed",)
+    as_typed: str
 
-    @classmethod
-    def read(cls, typed: str) -> "EmailAddress":
-        """Return the address that somebody typed.
+    def __new__(cls, typed: str) -> Self:
+        """Return the address that was typed.
 
         Raises:
-            InvalidEmail: it is not one.
+            InvalidEmail: it is not an address.
         """
-        return cls(canonical(typed), typed.strip())
+        address = super().__new__(cls, canonical(typed))
+        address.as_typed = typed.strip()
+        return address
 
 
 def canonical(typed: str) -> str:

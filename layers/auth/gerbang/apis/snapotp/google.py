@@ -37,7 +37,7 @@ def signed_identity(verified: "ProviderIdentity", body: "GoogleRequest") -> Veri
     name = clean_name(verified.name)
     agree = (
         body.google_id in {None, verified.subject},
-        body.email is None or body.email.canonical == EmailAddress.read(verified.email).canonical,
+        body.email is None or body.email == EmailAddress(verified.email),
         body.name is None or not name or clean_name(body.name) == name,
     )
     if not all(agree):
