@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
@@ -23,7 +24,6 @@ from gerbang.mail.jobs import Locale, MailJob, MailKind
 from gerbang.mail.mailer import Mailer
 from gerbang.mail.messages import MailRejected, Mails, MailSettings, Message
 from gerbang.mail.service import MailLimits, MailService
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Client, SignedIn
 from gerbang.storage.codes import CodeTable
 from gerbang.storage.resets import ResetTable
@@ -265,7 +265,7 @@ class MailDeployment:
 
     def register(self, new: NewAccount = BOB) -> SignedIn:
         """Make an account the way a client does, and keep its first session."""
-        return self.base.registration.register(new, ELSEWHERE, PasswordPolicy()).signed_in
+        return self.base.registration.register(new, ELSEWHERE).signed_in
 
     def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
         """A job, later than every one before it."""

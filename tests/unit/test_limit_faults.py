@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from itertools import count
 
 import pytest
 from gerbang.accounts.google_sign_in import VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
@@ -49,8 +51,8 @@ def fresh(kind: str) -> str:
 
 
 def register(post: MailDeployment) -> object:
-    new = NewAccount(email=f"{fresh('carol')}@example.com", password=PASSWORD, name="Carol")
-    return post.base.registration.register(new, HOME, PasswordPolicy())
+    new = NewAccount(email=EmailAddress(f"{fresh('carol')}@example.com"), password=PASSWORD, name="Carol")
+    return post.base.registration.register(new, HOME)
 
 
 def google(post: MailDeployment) -> object:
