@@ -146,6 +146,18 @@ def test_the_item_of_a_known_address_outlives_the_count_in_it(
     assert int(pair["expires_at"]) >= int(pair["until"]) == to_epoch(clock() + MINUTE)
 
 
+def test_the_mark_of_a_known_address_outlives_the_counts_in_its_item(
+    attempts: PasswordAttempts, database: Database, clock: FakeClock
+) -> None:
+    sign_in(attempts, "alice", HOME.address)
+    for _ in range(2):  # windows
+        guess(attempts, "alice", HOME.address)
+        clock.advance(MINUTE)
+
+    (pair,) = database.items("RateLimits", PAIR)
+    assert int(pair["expires_at"]) >= int(pair["known_until"])
+
+
 def test_every_counter_has_an_end_for_ttl(attempts: PasswordAttempts, database: Database, clock: FakeClock) -> None:
     sign_in(attempts, "alice", HOME.address)
     guess(attempts, "bob", HOME.address)

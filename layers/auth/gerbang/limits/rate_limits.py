@@ -195,7 +195,7 @@ class RateLimits:
 
     def _wait(self, counted: Counted, count: Count) -> timedelta:
         """Return the wait for a counter that is full. Attempts that were never settled are not running (`far`)."""
-        if counted.on_success is not OnSuccess.STAYS and count.in_flight > counted.far:
+        if count.in_flight > counted.far:
             return IN_FLIGHT_WAIT
         return count.until - self.now()
 
