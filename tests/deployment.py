@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, override
 
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
@@ -13,7 +14,7 @@ from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm
-from gerbang.sessions.sessions import Client
+from gerbang.sessions.sessions import Client, Sessions
 from gerbang.storage.store import Store
 from gerbang.storage.users import Name, User
 
@@ -174,6 +175,12 @@ class Deployment(Container):
         """What was logged."""
         assert isinstance(self.log_event, RecordingLog)
         return self.log_event
+
+    @cached_property
+    @override
+    def sessions(self) -> Sessions:
+        """The container's, with an end that need not be in whole days."""
+        return replace(super().sessions, longest=self.choices.longest)
 
     @property
     def sign_in(self) -> PasswordSignIn:

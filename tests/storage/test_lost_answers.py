@@ -4,13 +4,12 @@ What the SDK asks again, and what we do, was perhaps done the first time: that m
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from copy import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from gerbang.accounts.registration import EmailTaken
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 
 from tests.conftest import Database, TidyStore, deployed_on
@@ -121,7 +120,7 @@ def test_registering(deployment: Deployment, wire: Wire, name: str) -> None:
 
     def register() -> SignedIn:
         new = replace(ALICE, email=f"{next(names)}@example.com", username=None)
-        return deployment.registration.register(new, HOME, PasswordPolicy()).signed_in
+        return deployment.registration.register(new, HOME).signed_in
 
     made = list(with_one_fault(wire, name, register))
 

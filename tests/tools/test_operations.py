@@ -18,7 +18,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
-from gerbang import container as runtime
+from gerbang.container import Container
 from gerbang.sessions import rotation_events as secret_rotation
 from gerbang.sessions.rotation import Rotation
 from gerbang.sessions.sessions import SessionEnded
@@ -97,7 +97,7 @@ def rotating_as_aws_does(stack: Stack) -> Iterator[None]:
     handler = secret_rotation.handler(
         Rotation(
             history=SecretVersionHistory(lambda: client("secretsmanager"), secret_arn),
-            new_secret=runtime.new_secret,
+            new_secret=Container({}).new_secret,
             tokens_with=lambda keys: replace(environment_of(stack).tokens, keys=keys),
             log_event=RecordingLog(),
             now=FakeClock(),

@@ -6,7 +6,7 @@ Yes is an answer with a context, no (403) an answer without, and 401 an exceptio
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from gerbang.accounts.registration import NewAccount
 from gerbang.apis import authorizer
 from gerbang.core.clock import to_epoch
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.mail.jobs import MailKind
@@ -262,7 +263,9 @@ def test_what_is_no_organisation_of_theirs_is_refused(
 
 
 def test_another_organisation_is_refused_as_one_that_is_none(post: MailDeployment, alice: SignedIn) -> None:  # 128
-    carol = post.register(NewAccount(email="carol@example.com", password=PASSWORD, name="Carol", founds="Other"))
+    carol = post.register(
+        NewAccount(email=EmailAddress("carol@example.com"), password=PASSWORD, name="Carol", founds="Other")
+    )
 
     assert ask(post, event(alice.tokens.access_token, organization_of(carol))) == NO
     assert ask(post, event(alice.tokens.access_token, "org_7N42dgm5tFLK9N8MT7fHC7")) == NO

@@ -1,7 +1,7 @@
 """gerbang.apis: each client's envelope, on the same accounts and refusals."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, override
 
@@ -156,7 +156,7 @@ def test_snapotps_session() -> None:
         "data": {"token": "eyJ.access", "refresh_token": "eyJ.refresh", "expires_in": 3600, "user": user},
     }
     assert snapotp.registered(Registered(signed_in=SESSION, organization=None)).status == 201
-    assert snapotp.me(USER).body == {"success": True, "data": user}
+    assert snapotp.user(USER).body == {"success": True, "data": user}
 
 
 def test_atourins_session() -> None:

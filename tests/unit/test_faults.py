@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import pytest
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Item
 from gerbang.storage.users import Name
@@ -91,7 +90,7 @@ def works(deployment: Deployment, held: SignedIn) -> bool:
 
 
 def register(deployment: Deployment) -> SignedIn:
-    return deployment.registration.register(ALICE, HOME, PasswordPolicy()).signed_in
+    return deployment.registration.register(ALICE, HOME).signed_in
 
 
 def calls_of_registering() -> list[Call]:

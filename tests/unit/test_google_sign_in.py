@@ -1,6 +1,6 @@
 """gerbang.accounts.google_sign_in: Google's subject is the identity; its address links to what its owner has here."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 
@@ -13,7 +13,6 @@ from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import MailKind
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Plus, Update
 from gerbang.storage.users import Name
@@ -372,7 +371,7 @@ def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
 def test_first_sign_ins_and_registrations_of_one_client_are_counted_together(post: MailDeployment) -> None:
     limit = Limit(name="registration", attempts=2, window=timedelta(hours=1))
     post = replace(post, base=replace(post.base, choices=Choices(registration=limit)))
-    post.base.registration.register(ALICE, HOME, PasswordPolicy())
+    post.base.registration.register(ALICE, HOME)
     sign_in(post)
 
     with pytest.raises(TooManyAttempts) as refusal:

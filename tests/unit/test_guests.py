@@ -2,7 +2,7 @@
 
 import json
 from base64 import urlsafe_b64decode
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.clock import to_epoch
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.passwords.policy import PasswordPolicy
@@ -204,8 +205,8 @@ def test_guests_and_registrations_of_one_client_are_counted_together(post: MailD
     base = replace(post.base, choices=Choices(registration=Limit(name="registration", attempts=4, window=LIFETIME)))
     post = replace(post, base=base)
     for number in range(2):
-        new = NewAccount(email=f"person-{number}@example.com", password=PASSWORD, name="Person")
-        base.registration.register(new, HOME, PasswordPolicy())
+        new = NewAccount(email=EmailAddress(f"person-{number}@example.com"), password=PASSWORD, name="Person")
+        base.registration.register(new, HOME)
         admit(post)
 
     with pytest.raises(TooManyAttempts) as caught:

@@ -1,7 +1,7 @@
 """The public keys, as other services fetch and keep them."""
 
 import json
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any, Final
 

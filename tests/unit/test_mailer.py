@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 

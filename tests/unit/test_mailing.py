@@ -1,7 +1,7 @@
 """gerbang.mail.service: asking for mail is counted, queued, and tells nobody who has an account."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 
@@ -10,7 +10,6 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import Locale, MailJob, MailKind
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.users import User
 
 from tests.conftest import Database
@@ -230,7 +229,7 @@ def test_a_registration_is_welcomed_uncounted(post_in_memory: MailDeployment) ->
 
 @pytest.mark.covers("F1")
 def test_a_registration_stands_though_its_mail_could_not_be_queued(post: MailDeployment) -> None:
-    user = post.base.registration.register_without_session(BOB, ELSEWHERE, PasswordPolicy())
+    user = post.base.registration.register_without_session(BOB, ELSEWHERE)
     post.queue.is_down = True
 
     post.mail_service.welcome(user, None)

@@ -1,7 +1,7 @@
 """Who may act in an organisation, asked at each call."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 import pytest

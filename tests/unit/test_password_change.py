@@ -1,6 +1,6 @@
 """Another password for whoever is signed in and knows the present one (ASVS 6.2.2, 6.2.3)."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise

@@ -2,7 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from uuid import UUID

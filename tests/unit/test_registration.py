@@ -1,14 +1,14 @@
 """gerbang.accounts.registration: an account is made once, all or nothing, and its owner is signed in."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 import pytest
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.accounts.registration import NUMBER_DRAWS, EmailTaken, NewAccount, Registered, UsernameTaken
 from gerbang.container import new_number
-from gerbang.core.emails import InvalidEmail
+from gerbang.core.emails import EmailAddress, InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.limits.rate_limits import TooManyAttempts
@@ -51,7 +51,7 @@ SPELLINGS = [
 @pytest.fixture
 def register(deployment: Deployment) -> Callable[..., Registered]:
     def register(new: NewAccount, client: Client = HOME, policy: PasswordPolicy = POLICY) -> Registered:
-        return deployment.registration.register(new, client, policy)
+        return deployment.registration.register(new, client)
 
     return register
 
@@ -121,7 +121,7 @@ def test_who_founds_nothing_belongs_nowhere(register: Register, database: Databa
 def test_enrolling_makes_the_account_and_signs_nobody_in(
     deployment: Deployment, database: Database, log: RecordingLog
 ) -> None:
-    user = deployment.registration.register_without_session(ALICE, HOME, POLICY)
+    user = deployment.registration.register_without_session(ALICE, HOME)
 
     assert deployment.users.find(user.user_id) == user
     assert user.last_sign_in_at is None
@@ -148,7 +148,7 @@ def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make
     deployment: Deployment, register: Register, database: Database
 ) -> None:
     def spelled(number: int) -> Callable[[], Registered]:
-        new = NewAccount(email=SPELLINGS[number], password=PASSWORD, name="Alice", founds="Acme")
+        new = NewAccount(email=EmailAddress(SPELLINGS[number]), password=PASSWORD, name="Alice", founds="Acme")
         return lambda: register(new, Client(address=f"192.0.2.{number}"))
 
     outcomes = at_once([spelled(number) for number in range(20)])
@@ -209,7 +209,7 @@ def test_a_user_name_is_unique_without_regard_to_case_and_kept_as_typed(register
 def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Register, database: Database) -> None:
     def named(number: int) -> Callable[[], Registered]:
         username = "Alice" if number % 2 else "aLICE"
-        new = NewAccount(email=f"a{number}@example.com", password=PASSWORD, name="A", username=username)
+        new = NewAccount(email=EmailAddress(f"a{number}@example.com"), password=PASSWORD, name="A", username=username)
         return lambda: register(new, HOME)
 
     outcomes = at_once([named(number) for number in range(20)])
@@ -232,8 +232,8 @@ def test_when_both_names_are_taken_the_address_is_named(register: Register) -> N
 def test_a_number_that_is_taken_is_drawn_again(deployment: Deployment, database: Database) -> None:
     drawing = replace(deployment, new_number=Numbers(7, 7, 7, 8)).registration
 
-    first = drawing.register(ALICE, HOME, POLICY).signed_in.user
-    second = drawing.register(BOB, HOME, POLICY).signed_in.user
+    first = drawing.register(ALICE, HOME).signed_in.user
+    second = drawing.register(BOB, HOME).signed_in.user
 
     assert (first.number, second.number) == (7, 8)
     assert len(database.items("Users", "NUMBER#")) == 2
@@ -242,10 +242,10 @@ def test_a_number_that_is_taken_is_drawn_again(deployment: Deployment, database:
 
 def test_when_no_free_number_is_drawn_nothing_is_made(deployment: Deployment, database: Database) -> None:
     drawing = replace(deployment, new_number=Numbers(*[7] * (NUMBER_DRAWS + 1))).registration
-    drawing.register(ALICE, HOME, POLICY)
+    drawing.register(ALICE, HOME)
 
     with pytest.raises(DependencyUnavailable):
-        drawing.register(BOB, HOME, POLICY)
+        drawing.register(BOB, HOME)
 
     assert len(database.items("Users", "USER#")) == 1
 
@@ -319,12 +319,12 @@ def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deploymen
     clock.advance(timedelta(minutes=20))
 
     with pytest.raises(TooManyAttempts) as caught:
-        registration.register(ALICE, HOME, POLICY)
+        registration.register(ALICE, HOME)
 
     assert (caught.value.limit, caught.value.retry_after) == ("registration", timedelta(minutes=40))
     registration.register(ALICE, Client(address="198.51.100.1"), POLICY)
     clock.advance(timedelta(minutes=40))
-    registration.register(BOB, HOME, POLICY)
+    registration.register(BOB, HOME)
 
 
 @pytest.mark.covers("C4", "32")
@@ -334,14 +334,14 @@ def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_m
     """Registering is the one place that tells who exists."""
     chosen = Choices(registration=replace(REGISTRATIONS, attempts=3))
     registration = replace(deployment, choices=chosen).registration
-    registration.register(ALICE, HOME, POLICY)
+    registration.register(ALICE, HOME)
     for _ in range(2):
         with pytest.raises(EmailTaken):
-            registration.register(ALICE, HOME, POLICY)
+            registration.register(ALICE, HOME)
     hashes.clear()
 
     with pytest.raises(TooManyAttempts):
-        registration.register(ALICE, HOME, POLICY)
+        registration.register(ALICE, HOME)
 
     assert hashes == []
 
@@ -356,7 +356,7 @@ def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_work
     """The client repeats, is told "taken", and can sign in."""
     lost = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
     with pytest.raises(DependencyUnavailable):
-        replace(deployment, store=lost).registration.register(ALICE, HOME, POLICY)
+        replace(deployment, store=lost).registration.register(ALICE, HOME)
 
     with pytest.raises(EmailTaken):
         register(ALICE)
@@ -374,7 +374,7 @@ def test_a_registration_that_was_not_done_can_be_repeated(
     """There is no dead address."""
     failing = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.NOT_DONE)
     with pytest.raises(DependencyUnavailable):
-        replace(deployment, store=failing).registration.register(ALICE, HOME, POLICY)
+        replace(deployment, store=failing).registration.register(ALICE, HOME)
     assert database.items("Users") == []
 
     register(ALICE)
@@ -383,7 +383,7 @@ def test_a_registration_that_was_not_done_can_be_repeated(
 def test_everything_is_written_in_one_transaction(deployment: Deployment) -> None:
     watched = PassingStore(deployment.store)
 
-    replace(deployment, store=watched).registration.register(ALICE, HOME, POLICY)
+    replace(deployment, store=watched).registration.register(ALICE, HOME)
 
     limit, commit = watched.calls
     assert (limit.method, commit.method) == ("write", "commit")

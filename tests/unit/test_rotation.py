@@ -7,7 +7,8 @@ then calls the function for each of four steps is played here.
 import io
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from copy import replace
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cached_property
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ import botocore.session
 import jwt
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from gerbang import container as runtime
+from gerbang.container import Container
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.codes import CodeMaker, ResetTokens
 from gerbang.sessions import rotation_events as secret_rotation
@@ -148,7 +149,7 @@ def rotation(client: "SecretsManagerClient", deployment_in_memory: Deployment, c
     secret_id = client.describe_secret(SecretId="master")["ARN"]
     return Rotation(
         history=SecretVersionHistory(lambda: client, secret_id),
-        new_secret=runtime.new_secret,
+        new_secret=Container({}).new_secret,
         tokens_with=lambda keys: replace(deployment_in_memory.tokens, keys=keys),
         log_event=deployment_in_memory.log_event,
         now=clock,

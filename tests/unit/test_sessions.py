@@ -1,7 +1,7 @@
 """gerbang.sessions.sessions: refresh-token families, forgiven until used, and sessions that end at once."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count

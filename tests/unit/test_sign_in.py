@@ -1,7 +1,7 @@
 """gerbang.accounts.sign_in: the same guesses, the same work and the same answer for everyone who fails."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 import bcrypt
@@ -9,11 +9,11 @@ import pytest
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.core.clock import to_epoch
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.passwords.bcrypt_sha256 import Verdict, hash_text
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Client, SignedIn
 from gerbang.storage.store import Gone, Plus, Update, Value, Written
@@ -90,8 +90,8 @@ def test_an_old_password_that_would_no_longer_be_taken_still_signs_in(deployment
 def test_whoever_has_just_registered_can_sign_in_at_once(deployment: Deployment) -> None:
     """No index lags behind."""
     for number in range(5):
-        new = NewAccount(email=f"a{number}@example.com", password=PASSWORD, name="A")
-        user = deployment.registration.register(new, HOME, PasswordPolicy()).signed_in.user
+        new = NewAccount(email=EmailAddress(f"a{number}@example.com"), password=PASSWORD, name="A")
+        user = deployment.registration.register(new, HOME).signed_in.user
         assert sign_in(deployment, by_email(new.email)).user.user_id == user.user_id
 
 
@@ -309,7 +309,7 @@ def test_when_strangers_use_up_an_account_its_owners_known_devices_get_in(deploy
     with pytest.raises(TooManyAttempts) as caught:
         sign_in(limited, client=ABROAD)
 
-    assert caught.value.limit == "account"
+    assert caught.value.limit == "sign_in_account"
     assert sign_in(limited, client=HOME).user.user_id == alice.user_id
 
 

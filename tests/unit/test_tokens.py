@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

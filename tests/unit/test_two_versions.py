@@ -9,7 +9,6 @@ from dataclasses import MISSING, fields
 from typing import Final
 
 import pytest
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Gone, Key, Update
 from gerbang.storage.users import User
@@ -28,7 +27,7 @@ TABLES: Final = ("Users", "RefreshTokenFamilies", "RateLimits")
 @pytest.fixture
 def session(deployment: Deployment) -> SignedIn:
     """Of somebody who has registered, which is counted."""
-    registered = deployment.registration.register(ALICE, HOME, PasswordPolicy())
+    registered = deployment.registration.register(ALICE, HOME)
     return registered.signed_in
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from gerbang_bench.environments import TRACING, Deployed, Environment, Executed, Invocation, Start
+from gerbang_bench.environments import LISTING, Deployed, Environment, Invocation, Start
 from gerbang_bench.scenarios import Event, Scenario, Unsuccessful, check
 from gerbang_bench.stand_ins import Call, Ledger, round_trips, waited_seconds
 
@@ -23,9 +23,6 @@ HELD_SECONDS: Final = 0.05
 
 COUNTED_EVENTS: Final = 3
 """How many events are counted of those that are alike; the dearest of them counts."""
-
-TRACED_EVENTS: Final = 4
-"""How many events are traced; the last of them counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,19 +103,6 @@ class Counts:
     """How many secrets init reads."""
     connections_first: int
     """How many connections to AWS the first event of all opened: those that init left to it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
-    """What a case imports and executes."""
-
-    modules: frozenset[str]
-    """Those that init imported, the runtime client's among them."""
-    start: Executed
-    first: Executed | None
-    """Of the first event; None where nothing invokes the function here."""
-    again: Executed | None
-    """Of a further one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,17 +189,10 @@ def count(case: Case, machine: Machine) -> Counts:
     )
 
 
-def trace(case: Case, machine: Machine) -> Trace:
-    """Start a case, hand it a few events that are alike, and return what that imported and executed."""
-    with machine.start(case.deployed, TRACING) as environment:
-        _handed(case, TRACED_EVENTS, lambda event: (None, _invoked(case, environment, event).answer))
-        start, *executed = environment.executed()
-        return Trace(
-            modules=environment.modules(),
-            start=start,
-            first=executed[0] if executed else None,
-            again=executed[-1] if executed else None,
-        )
+def imported(case: Case, machine: Machine) -> frozenset[str]:
+    """Start a case and return the modules that init imports, the runtime client's among them."""
+    with machine.start(case.deployed, LISTING) as environment:
+        return environment.modules()
 
 
 def _count(case: Case, machine: Machine, environment: Environment, event: Event) -> tuple[Counted, Any]:
