@@ -91,7 +91,7 @@ def test_a_code_is_redeemed_once(world: World) -> None:
 
     answers = at_once([lambda: world.new_client().post("/auth/verify_otp", body)] * 20)
 
-    assert statuses(answers) == {200: 1, 400: 19}
+    assert set(statuses(answers)) <= {200, 400, 429}  # 429 while five others are being looked at
     [winner] = [answer for answer in answers if answer.status == 200]
     assert world.is_signed_in(winner.data["access_token"])
 
