@@ -9,12 +9,13 @@ from typing import Any, Final, override
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
 from gerbang.container import Container
+from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm
-from gerbang.sessions.sessions import Client, Sessions
+from gerbang.sessions.sessions import Sessions
 from gerbang.storage.store import Store
 from gerbang.storage.users import Name, User
 

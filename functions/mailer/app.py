@@ -6,4 +6,4 @@ from gerbang.mail import sqs_events
 container.warm_up_users()
 container.warm_up_keys()
 
-handler = sqs_events.handler(container.mailer)
+handler = sqs_events.handler(container.mailer, container.mail_queue)

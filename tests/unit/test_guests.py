@@ -183,7 +183,7 @@ def test_a_guest_opens_nothing_that_needs_a_person(post_in_memory: MailDeploymen
         post_in_memory.base.sessions.authenticate_person(token)
     with pytest.raises(NotAPerson):
         post_in_memory.password_change.change(
-            token, current="", new="A new password 1", client=HOME, policy=PasswordPolicy(), locale=None
+            token, current="", new="A new password 1", client=HOME, policy=PasswordPolicy()
         )
     with pytest.raises(NotAMember):
         post_in_memory.base.authorizer.authorize(token, acme)

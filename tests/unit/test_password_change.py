@@ -1,4 +1,4 @@
-"""Another password for whoever is signed in and knows the present one (ASVS 6.2.2, 6.2.3)."""
+"""A signed-in user who knows the present password sets another (ASVS 6.2.2, 6.2.3)."""
 
 from copy import replace
 from datetime import timedelta
@@ -7,9 +7,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
@@ -18,12 +20,13 @@ from gerbang.mail.codes import InvalidResetToken
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.claims import InvalidToken, TokenExpired
-from gerbang.sessions.sessions import Client, NotAPerson, SessionEnded, SignedIn
+from gerbang.sessions.sessions import NotAPerson, SessionEnded, SignedIn
 from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
@@ -39,26 +42,7 @@ INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 def change(
     post: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
 ) -> None:
-    post.password_change.change(
-        session.tokens.access_token, current=current, new=new, client=client, policy=POLICY, locale=None
-    )
-
-
-def opens(post: MailDeployment, password: str, client: Client = ABROAD) -> bool:
-    """Whether Bob can sign in with a password."""
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email, password), client)
-    except InvalidCredentials:
-        return False
-    return True
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
+    post.password_change.change(session.tokens.access_token, current=current, new=new, client=client, policy=POLICY)
 
 
 def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
@@ -75,11 +59,12 @@ def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: M
     session = post_in_memory.register()
     junk = {"password_hash": "$bcrypt-sha256$v=2,t=2b,r=31$junk$junk"}
     post_in_memory.base.store.write(Update(post_in_memory.base.users.key(session.user.user_id), junk))
+    post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))  # or the new password is tried, too
 
     with pytest.raises(WrongPassword):
         change(post_in_memory, session)
 
-    (note,) = [note for note in post_in_memory.base.log_event.notes if note.event == "password_hash_unusable"]
+    (note,) = [note for note in post_in_memory.base.recorded.notes if note.event == "password_hash_unusable"]
     assert (note.severity, note.fields) == (Severity.ERROR, {"user_id": session.user.user_id})
 
 
@@ -95,7 +80,7 @@ def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -
     assert opens(post, NEW)
     user = post.user(session.user.user_id)
     assert (user.epoch, user.updated_at) == (session.user.epoch + 1, post.base.clock())
-    assert "password_changed" in post.base.log_event.events
+    assert "password_changed" in post.base.recorded.events
 
 
 def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
@@ -182,7 +167,7 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
     change(post, session)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.log_event.events
+    assert "mail_not_queued" in post.base.recorded.events
 
 
 # Who may not
@@ -203,7 +188,9 @@ def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
 
 
 def test_where_there_is_no_password_none_is_the_present_one(post_in_memory: MailDeployment) -> None:
-    session = post_in_memory.google.sign_in(VerifiedIdentity(subject="1", email=BOB.email, name="Bob"), HOME)
+    session = post_in_memory.google.sign_in(
+        VerifiedIdentity(provider=GOOGLE, subject="1", email=BOB.email, name="Bob"), HOME
+    )
 
     for guess in ("", "None", PASSWORD):
         with pytest.raises(InvalidCredentials):
@@ -228,9 +215,7 @@ def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: F
     with pytest.raises(SessionEnded):
         change(post, ended)
     with pytest.raises(InvalidToken):
-        post.password_change.change(
-            session.tokens.refresh_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY, locale=None
-        )
+        post.password_change.change(session.tokens.refresh_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY)
     clock.advance(timedelta(hours=1))
     with pytest.raises(TokenExpired):
         change(post, session)
@@ -289,7 +274,7 @@ def test_a_right_password_clears_the_guesses(post: MailDeployment) -> None:
     for current, new in pairwise(passwords):
         for _ in range(9):
             with pytest.raises(InvalidCredentials):
-                change(post, session, "a guess")
+                change(post, session, "a guess", "A fourth horse 4")
         change(post, session, current, new)
 
     assert opens(post, passwords[-1], HOME)
@@ -319,7 +304,7 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
 
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
-    assert "attempt_not_given_back" in post.base.log_event.events
+    assert "attempt_not_given_back" in post.base.recorded.events
     assert opens(post, NEW)
 
 
@@ -334,6 +319,58 @@ def test_strangers_who_lock_an_account_do_not_keep_its_owner_from_a_change(post_
     change(post, session)
 
     assert opens(post, NEW, HOME)
+
+
+# The same again, its answer having been lost: F42
+
+
+def test_a_change_that_is_repeated_is_answered_as_the_first_time_and_changes_nothing(
+    post: MailDeployment, clock: FakeClock
+) -> None:
+    session = post.register()
+    change(post, session)
+    before = post.user(session.user.user_id)
+
+    for _ in range(12):  # nor is it counted as a wrong password
+        change(post, session)
+    clock.advance(REPEATABLE_FOR)
+    change(post, session)
+
+    assert post.user(session.user.user_id) == before
+    assert is_alive(post, session)
+
+
+@in_memory_only
+def test_a_change_is_not_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
+    session = post.register()
+    change(post, session)
+    clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
+
+    with pytest.raises(WrongPassword):
+        change(post, session)
+
+
+@in_memory_only
+def test_a_new_password_is_guessed_no_more_often_than_the_present_one(post: MailDeployment) -> None:
+    session = post.register()
+    change(post, session)
+    for number in range(10):
+        with pytest.raises(WrongPassword):
+            change(post, session, "a guess", f"Another guess {number}")
+
+    with pytest.raises(TooManyAttempts):
+        change(post, session)
+
+
+def test_of_a_change_sent_twice_at_once_both_are_answered(post: MailDeployment) -> None:
+    session = post.register()
+
+    outcomes = at_once([partial(change, post, session)] * 2)
+
+    assert outcomes == [None, None]
+    assert opens(post, NEW)
+    assert post.user(session.user.user_id).epoch == session.user.epoch + 1
+    assert is_alive(post, session)
 
 
 # Races: F10, F11, F17
@@ -360,7 +397,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
     changed, was_reset = at_once(
         [
             partial(change, post, session),
-            partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY, locale=None),
+            partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY),
         ]
     )
 
@@ -378,7 +415,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
 def test_a_reset_that_comes_first_is_not_undone_by_a_change(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
-    reset = partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY, locale=None)
+    reset = partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY)
 
     with pytest.raises(InvalidCredentials):
         change(meanwhile(post, reset), session)
@@ -482,7 +519,7 @@ def test_the_log_holds_no_password_and_no_address(post_in_memory: MailDeployment
         change(post_in_memory, session, "a guess of somebody's")
     change(post_in_memory, session)
 
-    logged = str(post_in_memory.base.log_event.notes) + str(refusal.value)
+    logged = str(post_in_memory.base.recorded.notes) + str(refusal.value)
 
     for secret in (PASSWORD, NEW, "a guess of somebody's", BOB.email):
         assert secret not in logged

@@ -8,18 +8,20 @@ import pytest
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.accounts.registration import NUMBER_DRAWS, EmailTaken, NewAccount, Registered, UsernameTaken
 from gerbang.container import new_number
+from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress, InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.jobs import REGISTERED, MailKind
 from gerbang.passwords.policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER, PasswordPolicy, UnacceptablePassword
-from gerbang.sessions.sessions import Client
-from gerbang.storage.users import Name
+from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, REGISTRATIONS, Choices, Deployment
 from tests.fakes import FakeClock, Fault, FaultyStore, Numbers, PassingStore, RecordingLog, at_once
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
+from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, mailing_in_memory
 
 POLICY = PasswordPolicy()
 
@@ -61,7 +63,7 @@ type Register = Callable[..., Registered]
 
 def kinds(database: Database) -> dict[str, int]:
     """How many items of each kind there are."""
-    prefixes = ("USER#", "EMAIL#", "USERNAME#", "NUMBER#", "GOOGLE#")
+    prefixes = ("USER#", "EMAIL#", "USERNAME#", "NUMBER#", "IDENTITY#")
     found = {prefix: len(database.items("Users", prefix)) for prefix in prefixes}
     return {**found, "organisations": len(database.items("Organizations"))}
 
@@ -105,7 +107,7 @@ def test_an_organisation_is_founded_with_its_owner(deployment: Deployment, regis
     assert made.organization is not None
     assert deployment.organizations.find(made.organization.organization_id).name == "Acme"
     user = made.signed_in.user
-    assert (user.organization_id, user.organization_role) == (made.organization.organization_id, Role.CLIENT_OWNER)
+    assert (user.organization_id, made.signed_in.role) == (made.organization.organization_id, Role.CLIENT_OWNER)
     membership = deployment.organizations.membership(made.organization.organization_id, user.user_id)
     assert membership.role == "CLIENT_OWNER"
 
@@ -115,7 +117,14 @@ def test_who_founds_nothing_belongs_nowhere(register: Register, database: Databa
 
     assert made.organization is None
     assert made.signed_in.user.organization_id is None
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 0,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 0,
+    }
 
 
 def test_enrolling_makes_the_account_and_signs_nobody_in(
@@ -155,10 +164,18 @@ def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make
 
     (made,) = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
     assert sum(type(outcome) is EmailTaken for outcome in outcomes) == 19
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 2}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 0,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 2,
+    }
     assert len(database.items("RefreshTokenFamilies")) == 1
     assert deployment.users.find_id(Name.EMAIL, "alice@example.com") == made.signed_in.user.user_id
-    assert deployment.sessions.authenticate(made.signed_in.tokens.access_token).user == made.signed_in.user
+    user = deployment.sessions.authenticate(made.signed_in.tokens.access_token).user
+    assert replace(user, contested_at=None) == made.signed_in.user
 
 
 @pytest.mark.covers("160")
@@ -216,7 +233,14 @@ def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Reg
 
     assert sum(isinstance(outcome, Registered) for outcome in outcomes) == 1
     assert sum(type(outcome) is UsernameTaken for outcome in outcomes) == 19
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 1, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 1,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 0,
+    }
 
 
 def test_when_both_names_are_taken_the_address_is_named(register: Register) -> None:
@@ -428,3 +452,109 @@ def test_an_organisation_that_does_not_exist_is_nobodys(deployment: Deployment) 
     ):
         with pytest.raises(NotAMember):
             ask()
+
+
+# A registration that was refused is noted on the account that has the address
+
+
+def test_a_registration_that_is_refused_contests_an_account_whose_address_is_unverified(
+    deployment: Deployment, register: Register, clock: FakeClock
+) -> None:
+    alice = register(ALICE).signed_in.user
+    clock.advance(timedelta(hours=1))
+
+    with pytest.raises(EmailTaken):
+        register(ALICE, client=Client(address="192.0.2.99"))
+
+    assert deployment.users.find(alice.user_id) == replace(alice, contested_at=clock())
+
+
+def test_an_account_whose_address_is_verified_is_not_contested(deployment: Deployment, register: Register) -> None:
+    alice = register(ALICE).signed_in.user
+    deployment.users.change(alice, {"email_verified_at": 1})
+
+    with pytest.raises(EmailTaken):
+        register(ALICE)
+
+    user = deployment.users.find(alice.user_id)
+    assert user is not None
+    assert user.contested_at is None
+
+
+def test_a_user_name_that_is_taken_contests_nothing(deployment: Deployment, register: Register) -> None:
+    alice = register(replace(ALICE, username="alice")).signed_in.user
+
+    with pytest.raises(UsernameTaken):
+        register(replace(BOB, username="alice"))
+
+    assert deployment.users.find(alice.user_id) == alice
+
+
+def test_a_refusal_that_cannot_be_noted_is_not_answered(deployment: Deployment, register: Register) -> None:
+    register(ALICE)
+    noting = FaultyStore(deployment.store, at=lambda call: call.method == "write" and "USER#" in call.keys[0].pk)
+
+    with pytest.raises(DependencyUnavailable):
+        replace(deployment, store=noting).registration.register(ALICE, HOME)
+
+
+# The verification mail is queued before the account is written
+
+
+def register_with_mail(post: MailDeployment) -> User:
+    return post.registration.register_without_session(ALICE, HOME)
+
+
+def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) -> None:
+    post = replace(post, base=replace(post.base, new_number=Numbers(7, 7, 8)))
+    post.base.registration.register(BOB, HOME)
+
+    alice = post.registration.register_without_session(replace(ALICE, locale="it"), HOME, POLICY)
+
+    (job,) = post.queue.jobs
+    assert (job.kind, job.email, job.locale) == (MailKind.VERIFICATION_CODE, alice.email, "it")
+    post.deliver(job)
+    assert (post.outbox.last.to, post.outbox.last.locale) == (alice.email, "it")
+
+
+def test_while_the_queue_is_down_nothing_is_registered_and_the_repeat_succeeds(
+    post: MailDeployment, database: Database
+) -> None:
+    post.queue.is_down = True
+    with pytest.raises(DependencyUnavailable):
+        register_with_mail(post)
+    assert database.items("Users") == []
+
+    post.queue.is_down = False
+    alice = register_with_mail(post)
+
+    assert [job.email for job in post.queue.jobs] == [alice.email]
+
+
+def test_a_registration_that_is_refused_mails_nothing(post: MailDeployment) -> None:
+    post.base.registration.register(ALICE, HOME)
+    with pytest.raises(EmailTaken):
+        register_with_mail(post)
+
+    for job in post.queue.jobs:
+        post.deliver(job)
+
+    assert post.outbox.sent == []
+
+
+def test_whatever_goes_wrong_an_account_that_is_written_has_its_mail_queued() -> None:
+    def scene() -> Scene:
+        post = mailing_in_memory()
+        return Scene(post, register_with_mail)
+
+    for mishap in every_mishap(scene):
+        here = mishap.deployment
+        written = here.base.users.find_id(Name.EMAIL, "alice@example.com")
+        owed = [job for job in here.queue.jobs if job.payload == {REGISTERED: written}]
+        assert len(owed) == (written is not None), mishap
+
+
+def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:
+    post.base.registration.register(ALICE, HOME)
+
+    assert post.queue.jobs == []

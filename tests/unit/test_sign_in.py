@@ -8,6 +8,7 @@ import bcrypt
 import pytest
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, InvalidCredentials
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
@@ -15,7 +16,7 @@ from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.passwords.bcrypt_sha256 import Verdict, hash_text
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
-from gerbang.sessions.sessions import Client, SignedIn
+from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Gone, Plus, Update, Value, Written
 from gerbang.storage.users import Name, User
 
@@ -564,3 +565,22 @@ def test_bobs_password_is_not_alices(deployment: Deployment, alice: User) -> Non
     with pytest.raises(InvalidCredentials):
         sign_in(deployment, by_email(password="Quite another 7"))
     assert sign_in(deployment).user.user_id == alice.user_id
+
+
+# The account's language
+
+
+@pytest.mark.parametrize(("known", "requested", "kept"), [(None, "it", "it"), ("es", "it", "es"), (None, None, None)])
+def test_an_account_without_a_language_takes_that_of_the_sign_in_with_no_further_write(
+    deployment: Deployment, known: str | None, requested: str | None, kept: str | None
+) -> None:
+    alice = deployment.register(replace(ALICE, locale=known))
+    usual, watched = PassingStore(deployment.store), PassingStore(deployment.store)
+    sign_in(replace(deployment, store=usual))
+
+    sign_in(replace(deployment, store=watched), client=replace(HOME, locale=requested))
+
+    found = deployment.users.find(alice.user_id)
+    assert found is not None
+    assert found.locale == kept
+    assert len(watched.calls) == len(usual.calls)

@@ -4,7 +4,6 @@ from gerbang.apis import atourin
 from gerbang.apis.atourin.requests import EmailRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
-from gerbang.http.languages import locale_of
 from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/auth/otp")
@@ -16,7 +15,7 @@ container.warm_up_mail_queue()
 @endpoint.post(atourin.API, request=EmailRequest, response=atourin.CodeSentResponse, errors=(TooManyAttempts,))
 def request_code(call: Call[EmailRequest, None]) -> atourin.CodeSentResponse:
     """Mail a one-time code, if an account has the address; the answer is the same if none has."""
-    mail_service.request_code(call.body.email, locale_of(call.request), call.client.address)
+    mail_service.request_code(call.body.email, call.client.locale, call.client.address)
     return atourin.code_sent()
 
 

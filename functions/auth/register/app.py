@@ -6,12 +6,10 @@ from gerbang.apis.atourin.requests import RegisterRequest
 from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
-from gerbang.http.languages import locale_of
 from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/auth/register")
-registration = container.registration
-mail_service = container.mail_service
+registration = container.registration_with_mail
 container.warm_up_limits(connections=3)
 container.warm_up_mail_queue()
 
@@ -25,10 +23,9 @@ container.warm_up_mail_queue()
 )
 def register(call: Call[RegisterRequest, None]) -> atourin.RegistrationResponse:
     """Make an account and mail the code that verifies its address."""
-    body, locale = call.body, locale_of(call.request)
-    new = NewAccount(email=body.email, password=body.password, name=body.name, locale=locale)
+    body = call.body
+    new = NewAccount(email=body.email, password=body.password, name=body.name, locale=call.client.locale)
     user = registration.register_without_session(new, call.client)
-    mail_service.welcome(user, locale)
     return atourin.registered(user)
 
 

@@ -18,7 +18,11 @@ container.warm_up_users(connections=3)
 )
 def redeem_code(call: Call[CodeRequest, None]) -> atourin.SessionResponse:
     """Sign in with the code that was mailed to an address, which verifies the address."""
-    return atourin.session(sign_in.sign_in(call.body.email, call.body.otp, call.client), "Success verify OTP")
+    redeemed = sign_in.sign_in(call.body.email, call.body.otp, call.client)
+    answer = atourin.session(redeemed.signed_in, "Success verify OTP")
+    if redeemed.password_removed:
+        answer["data"]["password_removed"] = True
+    return answer
 
 
 handler = endpoint.handler()

@@ -10,6 +10,7 @@ everything at the top makes a start take 1.1 to 1.2 times as long (docs/performa
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from string import ascii_letters, digits
@@ -25,20 +26,23 @@ from gerbang.settings import Settings
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.accounts.google_sign_in import GoogleSignIn
     from gerbang.accounts.guests import Guests
+    from gerbang.accounts.identity_sign_in import IdentitySignIn
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.organizations import Organizations
-    from gerbang.accounts.password_change import PasswordChange, PasswordReset
+    from gerbang.accounts.password_change import PasswordChange
+    from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.limits.password_attempts import PasswordAttempts
     from gerbang.limits.rate_limits import Limit, RateLimits
     from gerbang.mail.codes import CodeMaker, ResetTokens
-    from gerbang.mail.jobs import MailQueue
+    from gerbang.mail.composing import Mails
     from gerbang.mail.mailer import Mailer
-    from gerbang.mail.messages import Mails, MailSettings, Outbox
+    from gerbang.mail.queue import SqsMailQueue
     from gerbang.mail.service import MailService
+    from gerbang.mail.ses import Outbox
+    from gerbang.mail.settings import MailSettings
     from gerbang.passwords.hashing import Passwords
     from gerbang.passwords.policy import PasswordPolicy
     from gerbang.sessions.api_keys import ApiKeys
@@ -47,11 +51,11 @@ if TYPE_CHECKING:
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
     from gerbang.sessions.tokens import Tokens
-    from gerbang.storage.codes import CodeTable
     from gerbang.storage.counters import CounterTable
     from gerbang.storage.families import FamilyTable
+    from gerbang.storage.mail_deliveries import MailDeliveryTable
+    from gerbang.storage.one_time_codes import OneTimeCodeTable
     from gerbang.storage.organizations import OrganizationTable
-    from gerbang.storage.resets import ResetTable
     from gerbang.storage.store import Store
     from gerbang.storage.users import UserTable
 
@@ -146,18 +150,18 @@ class Container:
         return OrganizationTable(self.store, self.settings.organizations_table)
 
     @cached_property
-    def codes(self) -> "CodeTable":
-        """One-time codes, in their table."""
-        from gerbang.storage.codes import CodeTable
+    def codes(self) -> "OneTimeCodeTable":
+        """The table of one-time codes and reset tokens."""
+        from gerbang.storage.one_time_codes import OneTimeCodeTable
 
-        return CodeTable(self.store, self.settings.codes_table)
+        return OneTimeCodeTable(self.store, self.settings.codes_table)
 
     @cached_property
-    def resets(self) -> "ResetTable":
-        """Password resets, in the table of one-time codes."""
-        from gerbang.storage.resets import ResetTable
+    def mail_deliveries(self) -> "MailDeliveryTable":
+        """Which mail jobs were delivered, in the table of one-time codes."""
+        from gerbang.storage.mail_deliveries import MailDeliveryTable
 
-        return ResetTable(self.store, self.settings.codes_table)
+        return MailDeliveryTable(self.store, self.settings.codes_table)
 
     @cached_property
     def counters(self) -> "CounterTable":
@@ -226,6 +230,11 @@ class Container:
             unconfirmed_grace=self.settings.unconfirmed_grace,
             unverified=self.unverified_address,
         )
+
+    @cached_property
+    def sessions_with_role(self) -> "Sessions":
+        """The same, which reads the role of an organization's member too: BotLaunch's clients are shown it."""
+        return replace(self.sessions, read_role=self.organizations.default_role)
 
     @cached_property
     def rotation(self) -> "Rotation":
@@ -323,8 +332,13 @@ class Container:
         )
 
     @cached_property
+    def password_sign_in_with_role(self) -> "PasswordSignIn":
+        """The same, with the role of an organization's member."""
+        return replace(self.password_sign_in, sessions=self.sessions_with_role)
+
+    @cached_property
     def registration(self) -> "Registration":
-        """Makes accounts."""
+        """Makes accounts, and mails a verification code where an unverified address does not sign in."""
         from gerbang.accounts.registration import Registration
 
         return Registration(
@@ -336,11 +350,17 @@ class Container:
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
             initial_credit=self.settings.initial_credit_balance,
+            mail_service=self.mail_service if self.settings.requires_verified_email else None,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
         )
+
+    @cached_property
+    def registration_with_mail(self) -> "Registration":
+        """Makes accounts, and mails a verification code to each."""
+        return replace(self.registration, mail_service=self.mail_service)
 
     @cached_property
     def guests(self) -> "Guests":
@@ -372,11 +392,11 @@ class Container:
         return made
 
     @cached_property
-    def google_sign_in(self) -> "GoogleSignIn":
-        """Signs in by a verified identity of Google's."""
-        from gerbang.accounts.google_sign_in import GoogleSignIn
+    def identity_sign_in(self) -> "IdentitySignIn":
+        """Signs in by a verified identity of a provider."""
+        from gerbang.accounts.identity_sign_in import IdentitySignIn
 
-        return GoogleSignIn(
+        return IdentitySignIn(
             store=self.store,
             users=self.users,
             sessions=self.sessions,
@@ -403,6 +423,7 @@ class Container:
             rate_limits=self.rate_limits,
             tries=self.limit("code_tries"),
             address_limit=self.limit("sign_in_address"),
+            mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
         )
@@ -410,12 +431,12 @@ class Container:
     @cached_property
     def password_reset(self) -> "PasswordReset":
         """Sets forgotten passwords."""
-        from gerbang.accounts.password_change import PasswordReset
+        from gerbang.accounts.password_reset import PasswordReset
 
         return PasswordReset(
             store=self.store,
             users=self.users,
-            resets=self.resets,
+            codes=self.codes,
             tokens=self.reset_tokens,
             passwords=self.passwords,
             rate_limits=self.rate_limits,
@@ -460,11 +481,11 @@ class Container:
         return ResetTokens(self.keys)
 
     @cached_property
-    def mail_queue(self) -> "MailQueue":
-        """The queue of mail jobs."""
-        from gerbang.mail.jobs import SqsMailQueue
+    def mail_queue(self) -> "SqsMailQueue":
+        """The queue of mail jobs; its client is made when it is first used."""
+        from gerbang.mail.queue import SqsMailQueue
 
-        return SqsMailQueue(client=self.client("sqs"), queue_url=self.settings.mail_queue_url)
+        return SqsMailQueue(client=lambda: self.client("sqs"), queue_url=self.settings.mail_queue_url)
 
     @cached_property
     def mail_service(self) -> "MailService":
@@ -487,7 +508,7 @@ class Container:
     @cached_property
     def mail_settings(self) -> "MailSettings":
         """What the operator chose about mails."""
-        from gerbang.mail.messages import MailSettings
+        from gerbang.mail.settings import MailSettings
 
         return MailSettings(
             product_name=self.settings.product_name,
@@ -501,14 +522,14 @@ class Container:
     @cached_property
     def mails(self) -> "Mails":
         """Composes mails."""
-        from gerbang.mail.messages import Mails
+        from gerbang.mail.composing import Mails
 
         return Mails(settings=self.mail_settings)
 
     @cached_property
     def outbox(self) -> "Outbox":
         """Sends mails."""
-        from gerbang.mail.messages import SesOutbox
+        from gerbang.mail.ses import SesOutbox
 
         return SesOutbox(client=self.client("sesv2"), settings=self.mail_settings)
 
@@ -520,14 +541,15 @@ class Container:
         return Mailer(
             users=self.users,
             codes=self.codes,
+            deliveries=self.mail_deliveries,
             maker=self.code_maker,
-            resets=self.resets,
             reset_tokens=self.reset_tokens,
             mails=self.mails,
             outbox=self.outbox,
             default_locale=self.settings.default_locale,
             log_event=self.log_event,
             now=self.now,
+            new_id=self.new_id,
         )
 
     # Warming up: what the first request would wait for is done while init lasts (docs/decisions/0013-init.md)

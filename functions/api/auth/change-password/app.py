@@ -7,7 +7,6 @@ from gerbang.apis.snapotp.requests import ChangePasswordRequest
 from gerbang.container import container
 from gerbang.http.callers import BearerToken
 from gerbang.http.endpoint import Call, Endpoint
-from gerbang.http.languages import locale_of
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.passwords.policy import UnacceptablePassword
 
@@ -35,7 +34,6 @@ def change_password(call: Call[ChangePasswordRequest, str]) -> snapotp.MessageRe
         new=call.body.new_password,
         client=call.client,
         policy=policy.naming("new_password"),
-        locale=locale_of(call.request),
     )
     return snapotp.message("The password was changed. Other sessions have ended.")
 

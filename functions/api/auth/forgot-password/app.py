@@ -4,7 +4,6 @@ from gerbang.apis import snapotp
 from gerbang.apis.snapotp.requests import ForgotPasswordRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
-from gerbang.http.languages import locale_of
 from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/api/auth/forgot-password")
@@ -21,7 +20,7 @@ container.warm_up_mail_queue()
 )
 def forgot_password(call: Call[ForgotPasswordRequest, None]) -> snapotp.MessageResponse:
     """Mail a password reset token, if an account has the address; the answer is the same if none has."""
-    mail_service.request_reset(call.body.email, locale_of(call.request), call.client.address)
+    mail_service.request_reset(call.body.email, call.client.locale, call.client.address)
     return snapotp.message("If the address has an account, a mail with a reset token is on its way")
 
 

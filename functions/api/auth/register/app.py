@@ -9,13 +9,11 @@ from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint, body_has
-from gerbang.http.languages import locale_of
 from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/api/auth/register")
 registration = container.registration
 policy = {PASSWORD_POLICY: container.password_policy}
-verification_mail = container.mail_service if container.settings.requires_verified_email else None
 container.warm_up_tokens()
 container.warm_up_limits()
 
@@ -31,11 +29,11 @@ container.warm_up_limits()
 )
 def register_username(call: Call[snapotp_requests.RegisterRequest, None]) -> snapotp.SessionResponse:
     """Make an account with a user name, signed in."""
-    body, locale = call.body, locale_of(call.request)
-    new = NewAccount(email=body.email, password=body.password, name=body.name, username=body.username, locale=locale)
+    body = call.body
+    new = NewAccount(
+        email=body.email, password=body.password, name=body.name, username=body.username, locale=call.client.locale
+    )
     made = registration.register(new, call.client)
-    if verification_mail is not None:
-        verification_mail.welcome(made.signed_in.user, locale)
     return snapotp.session(made.signed_in)
 
 
@@ -49,17 +47,15 @@ def register_username(call: Call[snapotp_requests.RegisterRequest, None]) -> sna
 )
 def register_organization(call: Call[botlaunch_requests.RegisterRequest, None]) -> botlaunch.SessionResponse:
     """Make an account with an organization, signed in."""
-    body, locale = call.body, locale_of(call.request)
+    body = call.body
     new = NewAccount(
         email=body.email,
         password=body.password,
         name=body.name,
         founds=body.organization_name or body.name,
-        locale=locale,
+        locale=call.client.locale,
     )
     made = registration.register(new, call.client)
-    if verification_mail is not None:
-        verification_mail.welcome(made.signed_in.user, locale)
     return botlaunch.session(made.signed_in, "Registration successful", made.organization)
 
 

@@ -5,7 +5,6 @@ from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.snapotp.requests import ResetPasswordRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
-from gerbang.http.languages import locale_of
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.codes import InvalidResetToken
 from gerbang.passwords.policy import UnacceptablePassword
@@ -27,7 +26,7 @@ container.warm_up_mail_queue()
 )
 def reset_password(call: Call[ResetPasswordRequest, None]) -> snapotp.MessageResponse:
     """Set a new password with the token that was mailed, and end every session of the account."""
-    reset.reset(call.body.token, call.body.password, client=call.client, policy=policy, locale=locale_of(call.request))
+    reset.reset(call.body.token, call.body.password, client=call.client, policy=policy)
     return snapotp.message("The password was changed. Sign in with it.")
 
 

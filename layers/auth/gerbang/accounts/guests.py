@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
-from gerbang.sessions.sessions import Client, Sessions, SignedIn
+from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.store import Store
 from gerbang.storage.users import User, UserTable
 

@@ -1,33 +1,37 @@
-"""Registration: an account is made once, all or nothing, and its owner is signed in."""
+"""Registration: make an account, all or nothing, and sign its owner in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gerbang.accounts.organizations import Organizations
-from gerbang.core.clock import Clock
+from gerbang.core.client import Client
+from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.passwords.hashing import Passwords
-from gerbang.sessions.sessions import Client, Sessions, SignedIn
+from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.organizations import Organization
-from gerbang.storage.store import Action, Store
+from gerbang.storage.store import Absent, Action, ConditionFailed, Present, Store, Update
 from gerbang.storage.users import Name, User, UserTable
+
+if TYPE_CHECKING:
+    from gerbang.mail.service import MailService
 
 NUMBER_DRAWS: Final = 8
 """How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
 
 
 class EmailTaken(AuthError):
-    """An account has the address already."""
+    """Another account has the address."""
 
     code = "email_exists"
 
 
 class UsernameTaken(AuthError):
-    """An account has the user name already, in whatever case."""
+    """Another account has the user name, in upper or lower case."""
 
     code = "username_exists"
 
@@ -64,8 +68,10 @@ class Registration:
     passwords: Passwords
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests, a client address."""
+    """Registrations and guests per client address."""
     initial_credit: int
+    mail_service: "MailService | None"
+    """Mails the code that verifies the address; None where registering mails nothing."""
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
@@ -74,21 +80,22 @@ class Registration:
     def register(self, new: NewAccount, client: Client) -> Registered:
         """Make an account, with its organisation if it founds one, and sign it in: one transaction, all or nothing.
 
-        The password is hashed before anybody looks whether the address is taken, so both answers take as long.
+        The password is hashed before the address is looked up, so both answers take as long.
 
         Raises:
             TooManyAttempts: this client has registered too often.
-            EmailTaken, UsernameTaken: somebody has it.
+            EmailTaken, UsernameTaken: another account has it.
+            DependencyUnavailable: the account could not be written, or its mail not queued; then nothing is written.
         """
         with self._counted(client):
             draft = self._draft(new)
             signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
             user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
-        return Registered(signed_in=signed_in, organization=draft.organization)
+        return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)
 
     def register_without_session(self, new: NewAccount, client: Client) -> User:
-        """Make an account as `register` does, and sign nobody in.
+        """Make an account as `register` does, without opening a session.
 
         Raises:
             TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
@@ -100,16 +107,21 @@ class Registration:
 
     def _make[T](self, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]) -> tuple[User, T]:
         """Write an account under the first number drawn that is free, with what *begin* begins for it."""
+        if self.mail_service is not None:
+            self.mail_service.request_verification(draft.user)
         for _ in range(NUMBER_DRAWS):
             user = replace(draft.user, number=self.new_number())
             begun, opening = begin(user)
             creation = self.users.creation(user)
             actions = (*creation.values(), *draft.founding, *([] if opening is None else [opening]))
-            refusals = self.store.commit(*actions)
-            if not refusals:
+            failed = self.store.commit(*actions)
+            if not failed:
+                if self.mail_service is not None:
+                    self.mail_service.forget_wrong_codes(user)
                 return user, begun
-            taken = {name for name, refusal in zip(creation, refusals, strict=False) if refusal is not None}
+            taken = {name: failure for name, failure in zip(creation, failed, strict=False) if failure is not None}
             if Name.EMAIL in taken:
+                self._contest(taken[Name.EMAIL])
                 raise EmailTaken
             if Name.USERNAME in taken:
                 raise UsernameTaken
@@ -118,6 +130,18 @@ class Registration:
     def _counted(self, client: Client) -> Attempt[None]:
         """Count a registration, also one that finds the address taken; not one that fails (503)."""
         return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
+
+    def _contest(self, failure: ConditionFailed) -> None:
+        """Note on the account that has the address that another registration of it was refused, if it is unverified.
+
+        From then on, no code keeps the account's password: its owner may be the one who was refused.
+        """
+        if failure.item is None:
+            return
+        key = self.users.key(str(failure.item["user_id"]))
+        self.store.write(
+            Update(key, {"contested_at": to_epoch(self.now())}, (Present("pk"), Absent("email_verified_at")))
+        )
 
     def _draft(self, new: NewAccount) -> "_Draft":
         now = self.now()
@@ -134,17 +158,17 @@ class Registration:
             updated_at=now,
         )
         if new.founds is None:
-            return _Draft(user, None, ())
+            return _Draft(user)
         founding = self.organizations.found(new.founds, user.user_id, at=now)
-        organization = founding.organization
-        user = replace(user, organization_id=organization.organization_id, organization_role=founding.role)
-        return _Draft(user, organization, founding.actions)
+        user = replace(user, organization_id=founding.organization.organization_id)
+        return _Draft(user, founding.organization, founding.role, founding.actions)
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An account that lacks its number only, the organisation it founds, and the actions that found it."""
+    """An account without its number, the organisation it founds, its role there, and the actions that found it."""
 
     user: User
-    organization: Organization | None
-    founding: tuple[Action, ...]
+    organization: Organization | None = None
+    role: str | None = None
+    founding: tuple[Action, ...] = ()

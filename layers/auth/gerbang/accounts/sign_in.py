@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError, DependencyUnavailable
@@ -12,7 +13,7 @@ from gerbang.limits.rate_limits import Attempt
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
-from gerbang.sessions.sessions import Client, Sessions, SignedIn, SignInOvertaken
+from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import ConditionFailed, Equal
 from gerbang.storage.users import Name, User, UserTable
 

@@ -41,7 +41,7 @@ class Body(BaseModel):
             InvalidFields: with every field that is missing or invalid.
         """
         optional = {field.alias or name for name, field in cls.model_fields.items() if not field.is_required()}
-        given = {name: value for name, value in body.items() if name not in optional or value not in {None, ""}}
+        given = {name: value for name, value in body.items() if name not in optional or value not in (None, "")}
         try:
             return cls.model_validate(given, context=dict(context))
         except ValidationError as error:

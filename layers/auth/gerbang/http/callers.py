@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 ORGANIZATION_HEADER: Final = "x-organization-id"
 """Names the organization that the caller wants to act in."""
 
+ACCESS_TOKEN_ERRORS: Final = ("no_authorization", "bad_jwt", "token_expired", "session_not_found")
+"""The codes of the errors that an access token is answered with."""
+
 
 class Caller[C](Protocol):
     """A kind of caller."""
 
     credentials: ClassVar[tuple[str, ...]]
     """The credentials that a request must carry, as documents name them."""
+    errors: ClassVar[tuple[str, ...]]
+    """The codes of the errors that `authenticate` raises; a failing dependency's comes on top."""
 
     def authenticate(self, request: Request) -> C:
         """Return the caller of a request, or raise the error that keeps the caller out."""
@@ -31,6 +36,7 @@ class Anyone:
     """Anyone may call."""
 
     credentials: ClassVar[tuple[str, ...]] = ()
+    errors: ClassVar[tuple[str, ...]] = ()
 
     def authenticate(self, request: Request) -> None:
         """Let the request through."""
@@ -44,6 +50,7 @@ class BearerToken:
     """The bearer of a token, which the handler checks by itself: for signing out, where an expired token will do."""
 
     credentials: ClassVar[tuple[str, ...]] = ("access token",)
+    errors: ClassVar[tuple[str, ...]] = ("no_authorization",)
 
     def authenticate(self, request: Request) -> str:
         """Return the token.
@@ -59,6 +66,7 @@ class RegisteredUser:
     """The owner of a registered account, by an access token."""
 
     credentials: ClassVar[tuple[str, ...]] = ("access token",)
+    errors: ClassVar[tuple[str, ...]] = (*ACCESS_TOKEN_ERRORS, "registered_account_required")
     sessions: "Sessions"
 
     def authenticate(self, request: Request) -> "Authenticated":
@@ -76,6 +84,7 @@ class OrganizationMember:
     """A member of the organization that the header `x-organization-id` names, by an access token."""
 
     credentials: ClassVar[tuple[str, ...]] = ("access token", ORGANIZATION_HEADER)
+    errors: ClassVar[tuple[str, ...]] = (*ACCESS_TOKEN_ERRORS, "validation_failed", "not_a_member")
     authorizer: "Authorizer"
 
     def authenticate(self, request: Request) -> "AuthorizedCaller":
@@ -98,6 +107,7 @@ class ApiKeyHolder:
     """The holder of one of the deployment's API keys, publishable or secret, in the header `apikey`."""
 
     credentials: ClassVar[tuple[str, ...]] = ("apikey",)
+    errors: ClassVar[tuple[str, ...]] = ("invalid_api_key",)
     api_keys: "ApiKeys"
 
     def authenticate(self, request: Request) -> "KeyKind":

@@ -7,19 +7,17 @@ for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, Unpack
+from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from gerbang.core import init
+from gerbang.core.client import Client, network_of
 from gerbang.core.errors import AuthError
 from gerbang.core.log import Severity, log_event, request_id
 from gerbang.http.callers import ANYONE, Caller
-from gerbang.http.client import network_of
 from gerbang.http.errors import Api, ErrorSpecs, code_of
 from gerbang.http.request import MethodNotAllowed, Request
 from gerbang.http.response import Response
-
-if TYPE_CHECKING:
-    from gerbang.sessions.sessions import Client
+from gerbang.mail.languages import requested_locale
 
 LONGEST_REASON: Final = 200
 """Characters of an error's evidence that go into the log."""
@@ -51,11 +49,13 @@ class Call[B, C]:
     """What the operation's kind of caller returned."""
 
     @property
-    def client(self) -> "Client":
+    def client(self) -> Client:
         """The client as limits count it and sessions remember it."""
-        from gerbang.sessions.sessions import Client  # noqa: PLC0415 - endpoints without sessions do not import them
-
-        return Client(address=network_of(self.request.source_ip), device=self.request.user_agent)
+        return Client(
+            address=network_of(self.request.source_ip),
+            device=self.request.user_agent,
+            locale=requested_locale(self.request.headers.get("accept-language")),
+        )
 
 
 type Condition = Callable[[Request], bool]

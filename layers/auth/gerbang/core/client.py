@@ -1,6 +1,19 @@
-"""The client's address, as limits count it and sessions remember it."""
+"""The client that sends a request, as limits count it and sessions remember it."""
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """The client, as far as API Gateway knows."""
+
+    address: str
+    """What its address is counted by (`network_of`)."""
+    device: str = ""
+    """The User-Agent."""
+    locale: str | None = None
+    """The language that the request asks for, of those that mails are written in; None if it asks for none of them."""
 
 
 def network_of(address: str) -> str:

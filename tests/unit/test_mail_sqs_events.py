@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import request_id
-from gerbang.mail import sqs_events as mail_batch
+from gerbang.mail import sqs_events
 from gerbang.mail.jobs import MailJob, MailKind
 
 from tests.deployment import ALICE, BOB, Deployment
+from tests.fakes import Fault, FaultyStore
 from tests.unit.mail_fakes import Fate, MailDeployment, code_in, mailing
 
 UNANSWERED = "nobody@example.com"
@@ -22,14 +24,14 @@ def post(deployment_in_memory: Deployment) -> MailDeployment:
     return post
 
 
-def record(body: str, number: int = 1, *, sent_timestamp: str = "1768478400123") -> dict[str, Any]:
+def record(body: str, number: int = 1, *, sent_timestamp: str = "1768478400123", received: int = 1) -> dict[str, Any]:
     """A message as Lambda hands it over (AWS Lambda developer guide, "Using Lambda with Amazon SQS")."""
     return {
         "messageId": f"059f36b4-87a3-44ab-83d2-66197597{number:04d}",
-        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+        "receiptHandle": f"handle {number}",
         "body": body,
         "attributes": {
-            "ApproximateReceiveCount": "1",
+            "ApproximateReceiveCount": str(received),
             "SentTimestamp": sent_timestamp,
             "SenderId": "AIDAIENQZJOLO23YVJ4VO",
             "ApproximateFirstReceiveTimestamp": sent_timestamp,
@@ -46,9 +48,22 @@ def job(job_id: str, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_C
     return MailJob(job_id=job_id, kind=kind, email=email, locale=None).to_json()
 
 
-def handle(post: MailDeployment, *records: dict[str, Any]) -> list[str]:
-    """The ids of the messages that are to come again."""
-    answer = mail_batch.handler(post.mailer)({"Records": list(records)}, None)
+class Schedule:
+    """Keeps what is to be delivered again, and after how many seconds; or is down."""
+
+    def __init__(self) -> None:
+        self.retries: list[tuple[str, int]] = []
+        self.is_down = False
+
+    def redeliver_after(self, seconds: int, receipt_handle: str) -> None:
+        if self.is_down:
+            raise DependencyUnavailable("queue")
+        self.retries.append((receipt_handle, seconds))
+
+
+def handle(post: MailDeployment, *records: dict[str, Any], schedule: Schedule | None = None) -> list[str]:
+    """The ids of the messages that are to be delivered again."""
+    answer = sqs_events.handler(post.mailer, schedule or Schedule())({"Records": list(records)}, None)
     assert answer.keys() == {"batchItemFailures"}
     failures = answer["batchItemFailures"]
     assert all(failure.keys() == {"itemIdentifier"} for failure in failures)
@@ -87,7 +102,7 @@ def test_messages_that_come_again_are_sent_then(post: MailDeployment) -> None:
 
     assert handle(post, again) == []
 
-    assert post.outbox.codes == [post.maker.code("w-1", BOB.email)]
+    assert post.outbox.codes == [post.maker.code("w-1", BOB.email, epoch=0)]
 
 
 def test_a_message_twice_in_a_batch_sends_one_mail(post: MailDeployment) -> None:
@@ -111,11 +126,11 @@ def test_a_mail_that_is_refused_for_good_does_not_come_again(post: MailDeploymen
         "[" * 7000,
         job("w-1").replace('"version": 1', '"version": 2'),
         job("w-1").replace("sign_in_code", "newsletter"),
-        job("w-1")[:-1] + ', "code": "123456"}',
+        job("w-1").replace("job_id", "id"),
     ],
-    ids=["empty", "no fields", "null", "deep", "of a later version", "of an unknown kind", "with another field"],
+    ids=["empty", "no fields", "null", "deep", "of a later version", "of an unknown kind", "without its id"],
 )
-def test_a_message_that_is_no_wish_stays_in_the_queue(post: MailDeployment, body: str) -> None:
+def test_a_message_that_is_no_job_stays_in_the_queue(post: MailDeployment, body: str) -> None:
     good = record(job("w-2"), 2)
 
     assert handle(post, record(body, 1), good) == [record(body, 1)["messageId"]]
@@ -145,13 +160,13 @@ def test_a_bug_of_ours_delays_its_message_and_no_other(post: MailDeployment) -> 
     assert [message.to for message in post.outbox.sent] == [ALICE.email]
 
 
-def test_the_newest_wish_of_a_batch_is_told_by_the_queues_time(post: MailDeployment) -> None:
+def test_the_newest_job_of_a_batch_is_told_by_the_queues_time(post: MailDeployment) -> None:
     older = record(job("w-1"), 1, sent_timestamp="1768478400123")
     newer = record(job("w-2"), 2, sent_timestamp="1768478400124")
 
     assert handle(post, newer, older) == []
 
-    assert [code_in(message) for message in post.outbox.sent] == [post.maker.code("w-2", BOB.email)]
+    assert [code_in(message) for message in post.outbox.sent] == [post.maker.code("w-2", BOB.email, epoch=0)]
 
 
 def test_log_lines_of_a_message_carry_its_id(post: MailDeployment) -> None:
@@ -167,12 +182,12 @@ def test_the_log_of_a_failure_holds_no_address_and_no_code(
     post: MailDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.outbox.fates = [Fate.NOT_SENT, Fate.ANSWER_LOST]
-    spoilt = job("w-3")[:-1] + ', "code": "123456"}'
+    spoilt = job("w-3").replace("job_id", "123456")
 
     handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record(spoilt, 3))
 
     lines = [line for line in caplog.records if line.message == "mail_delayed"]
-    reasons = [getattr(line, "reason", "") for line in lines]
+    reasons = [vars(line)["gerbang_fields"]["reason"] for line in lines]
     assert reasons == ["DependencyUnavailable", "DependencyUnavailable", "InvalidMailJob"]
     for secret in (BOB.email, ALICE.email, "123456", *post.outbox.codes):
         assert secret not in caplog.text
@@ -180,8 +195,57 @@ def test_the_log_of_a_failure_holds_no_address_and_no_code(
 
 
 def test_a_claim_of_a_message_under_way_is_left_alone(post: MailDeployment) -> None:
-    post.codes.claim_delivery("w-1", at=post.base.clock(), lease=timedelta(minutes=1), kept=timedelta(days=1))
+    minute, day = timedelta(minutes=1), timedelta(days=1)
+    post.deliveries.claim("w-1", "another's", at=post.base.clock(), lease=minute, kept=day)
 
     assert handle(post, record(job("w-1"))) == [record("")["messageId"]]
 
     assert post.outbox.sent == []
+
+
+# When a failed message is delivered again
+
+
+def test_a_message_that_failed_is_delivered_again_within_seconds_then_less_and_less_often(
+    post: MailDeployment,
+) -> None:
+    schedule = Schedule()
+    post.outbox.fates = [Fate.NOT_SENT] * 7
+
+    for received in (1, 2, 3, 4, 5, 6, 100):
+        handle(post, record(job("w-1"), received=received), schedule=schedule)
+
+    assert [seconds for _, seconds in schedule.retries] == [5, 15, 45, 135, 180, 180, 180]
+
+
+def test_only_messages_that_failed_are_scheduled(post: MailDeployment) -> None:
+    schedule = Schedule()
+    post.outbox.fates = [Fate.NOT_SENT]
+
+    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record("no JSON", 3), schedule=schedule)
+
+    assert schedule.retries == [("handle 1", 5), ("handle 3", 5)]
+
+
+def test_messages_that_cannot_be_scheduled_are_reported_all_the_same(
+    post: MailDeployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    schedule = Schedule()
+    schedule.is_down = True
+    records = [record("no JSON", 1), record("no JSON", 2)]
+
+    assert handle(post, *records, schedule=schedule) == [each["messageId"] for each in records]
+
+    assert [line.message for line in caplog.records].count("mail_retry_not_scheduled") == 2
+
+
+def test_the_claim_of_a_delivery_that_failed_does_not_hold_up_the_next(post: MailDeployment) -> None:
+    claim_lost = FaultyStore(
+        post.base.store, at=lambda call: "DELIVERY#" in call.keys[0].pk and call.nth == 0, fault=Fault.ANSWER_LOST
+    )
+    again = record(job("w-1"))
+    assert handle(post.on(claim_lost), again) == [again["messageId"]]
+
+    assert handle(post, again) == []
+
+    assert len(post.outbox.sent) == 1
