@@ -429,16 +429,27 @@ class TestVerifyOtp:
         assert self.redeem(world, email, older.code).status == 400
         assert self.redeem(world, email, newer.code).status == 200
 
-    def test_five_wrong_tries_are_the_end_of_it_and_a_new_code_buys_no_more(self, world: World) -> None:
+    def test_after_five_wrong_tries_neither_a_code_nor_asking_for_one_is_accepted(self, world: World) -> None:
         email, mail = world.register_without_session()
         wrong = "000000" if mail.code != "000000" else "000001"
 
         tries = [self.redeem(world, email, wrong) for _ in range(5)]
         right = self.redeem(world, email, mail.code)
-        newer = self.redeem(world, email, world.request_code(email).code)
+        newer = world.client.post("/auth/otp", {"email": email})
 
-        assert [answer.status for answer in (*tries, right, newer)] == [400] * 7
-        assert tries[0].json == right.json == newer.json == WRONG_CODE
+        assert [answer.json for answer in tries] == [WRONG_CODE] * 5
+        for answer in (right, newer):
+            assert answer.json == atourin_refusal(429, "Too Many Requests")
+            assert 3500 < int(answer.headers["retry-after"]) <= 3600
+        assert len(world.mails(email)) == 1
+
+    def test_five_wrong_tries_are_the_end_of_it_at_an_unknown_address_too(self, world: World) -> None:
+        stranger = world.email()
+
+        tries = [self.redeem(world, stranger, "000000").status for _ in range(6)]
+
+        assert tries == [400] * 5 + [429]
+        assert world.client.post("/auth/otp", {"email": stranger}).status == 429
 
     def test_four_wrong_tries_are_not(self, world: World) -> None:
         email, mail = world.register_without_session()
