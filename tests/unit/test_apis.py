@@ -409,7 +409,7 @@ def api_spoken(path: str, body: object) -> Api:
         ("/api/auth/refresh", {"username": "a"}, botlaunch.API),
         ("/api/auth/refresh", {}, botlaunch.API),
     ],
-    ids=str,
+    ids=range(12),
 )
 def test_the_body_says_which_api_it_speaks(path: str, body: object, api: Api) -> None:
     assert api_spoken(path, body) is api
@@ -456,6 +456,7 @@ def test_a_member_that_belongs_elsewhere_does_not_choose_the_api(path: str, valu
         ("", botlaunch.API),
         ("/authentic", botlaunch.API),
     ],
+    ids=range(10),
 )
 def test_an_unknown_path_belongs_to_the_api_that_it_lies_under(path: str, api: Api) -> None:
     assert by_path.api_of(replace(ANY_REQUEST, path=path)) is api
