@@ -9,7 +9,7 @@ import bcrypt
 import hypothesis
 import pytest
 from gerbang.storage.dynamodb import DynamoStore, from_wire, to_wire
-from gerbang.storage.store import Action, CommitOutcome, Item, Key, Outcome, Store
+from gerbang.storage.store import Action, CommitOutcome, Item, Key, Outcome, Page, Query, Store
 
 from tests.deployment import TABLES, Deployment
 from tests.fakes import FakeClock, FakeSecret, MemoryStore, Numbers, RecordingLog, SequenceIds
@@ -54,6 +54,9 @@ class TidyStore:
 
     def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
         return self._store.get_all(*keys)
+
+    def query(self, query: Query) -> Page:
+        return self._store.query(query)
 
     def write(self, action: Action) -> Outcome:
         outcome = self._store.write(action)

@@ -33,10 +33,13 @@ from gerbang.storage.store import (
     Item,
     Key,
     Less,
+    Order,
     Outcome,
+    Page,
     Plus,
     Present,
     Put,
+    Query,
     Store,
     Update,
     Value,
@@ -67,6 +70,35 @@ class MemoryStore:
             _demand_key(key)
         with self._lock:
             return tuple(self._copy(key) for key in keys)
+
+    def query(self, query: Query) -> Page:
+        partition, sort = ("pk", "sk") if query.index is None else (query.index.partition, query.index.sort)
+        if query.pk == "" or (query.limit is not None and query.limit < 1) or (query.prefix and query.index):
+            raise ValueError("an empty partition key, a limit below 1, or a prefix in an index")
+
+        def position(item: Item) -> tuple[Value, ...]:
+            """Where the item is in its partition: by sort key and, in an index, which may have it twice, by key."""
+            return item[sort], item["pk"], item["sk"]
+
+        with self._lock:
+            found = [
+                dict(item) if query.index is None else {name: item[name] for name in {"pk", "sk", partition, sort}}
+                for key, item in self._items.items()
+                if key.table == query.table and item.get(partition) == query.pk and sort in item
+                if str(item[sort]).startswith(query.prefix or "")
+            ]
+        found.sort(key=position, reverse=query.order is Order.DESCENDING)
+        if query.after is not None:
+            after = position(query.after)
+            found = [
+                item
+                for item in found
+                if (position(item) > after if query.order is Order.ASCENDING else position(item) < after)
+            ]
+        page = found[: query.limit]
+        keys = {"pk", "sk", partition, sort}
+        more = query.limit is not None and len(page) == query.limit  # as DynamoDB, which does not look further
+        return Page(tuple(page), {name: page[-1][name] for name in keys} if more else None)
 
     def write(self, action: Action) -> Outcome:
         _demand_key(action.key)
@@ -214,6 +246,9 @@ class PassingStore:
 
     def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
         return self._call("get_all", keys, lambda: self._store.get_all(*keys))
+
+    def query(self, query: Query) -> Page:
+        return self._call("query", (Key(query.table, query.pk, query.prefix),), lambda: self._store.query(query))
 
     def write(self, action: Action) -> Outcome:
         return self._call("write", (action.key,), lambda: self._store.write(action))

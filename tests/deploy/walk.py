@@ -63,10 +63,10 @@ class World:
     def inherit(self, email: str) -> None:
         """Have an account as an old system left it: with a hash that is to be renewed."""
         dynamodb, users = client("dynamodb"), self.stack.ids["Users"]
-        marker = dynamodb.get_item(TableName=users, Key={"pk": {"S": f"EMAIL#{email}"}})["Item"]
+        marker = dynamodb.get_item(TableName=users, Key={"pk": {"S": f"EMAIL#{email}"}, "sk": {"S": "-"}})["Item"]
         dynamodb.update_item(
             TableName=users,
-            Key={"pk": {"S": f"USER#{marker['user_id']['S']}"}},
+            Key={"pk": {"S": f"USER#{marker['user_id']['S']}"}, "sk": {"S": "ACCOUNT"}},
             UpdateExpression="SET password_hash = :inherited",
             ExpressionAttributeValues={
                 ":inherited": {"S": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()}

@@ -9,7 +9,6 @@ from typing import Any
 
 import botocore.session
 import pytest
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -41,7 +40,8 @@ from gerbang.storage.store import (
     Written,
 )
 
-from tests.wire_faults import TRIES, Step, Wire, cancelled, error, failing, reply
+from tests.dynamodb_local import TRIES, a_client
+from tests.wire_faults import Step, Wire, cancelled, error, failing, reply
 
 KEY = Key("Users", "USER#1")
 OTHER = Key("Organizations", "org_1", "MEMBER#1")
@@ -244,24 +244,20 @@ def black_hole() -> Iterator[str]:
 @pytest.mark.covers("F29")
 @each_call
 def test_a_database_that_takes_calls_and_never_answers_is_given_up_in_time(
-    black_hole: str, sleepless: list[float], call: Callable[[DynamoStore], object]
+    black_hole: str,
+    botocore_session: botocore.session.Session,
+    sleepless: list[float],
+    call: Callable[[DynamoStore], object],
 ) -> None:
     """On a real socket."""
-    client: Any = botocore.session.Session().create_client(
-        "dynamodb",
-        region_name="eu-west-1",
-        endpoint_url=black_hole,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=Config(connect_timeout=0.1, read_timeout=0.1, retries={"mode": "standard", "total_max_attempts": 2}),
-    )
+    client = a_client(botocore_session, black_hole, seconds=0.1)
     started = time.monotonic()
 
     with pytest.raises(DependencyUnavailable):
         call(DynamoStore(client))
 
     assert time.monotonic() - started < 2
-    assert len(sleepless) == 1
+    assert len(sleepless) == TRIES - 1
 
 
 # Bugs and missing permissions are not a bad day: they are a 500 and an alarm, not "try again"

@@ -3,10 +3,12 @@
 So a test that passes on the store in memory says something about DynamoDB.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from gerbang.accounts.organizations import Role
 from gerbang.storage.store import (
     Absent,
@@ -22,21 +24,27 @@ from gerbang.storage.store import (
     Gone,
     Greater,
     IfAbsent,
+    Index,
+    Item,
     Key,
     Less,
+    Order,
+    Page,
     Plus,
     Present,
     Put,
+    Query,
     Store,
     Update,
     Value,
     Written,
+    query_all,
 )
 
 from tests.conftest import Database
 from tests.fakes import at_once
 
-OUR_BUG = (ValueError, ClientError)
+OUR_BUG = (ValueError, ClientError, ParamValidationError)
 """What a request that could never succeed comes to: no answer, and nothing to try again."""
 
 NUMBERED: dict[str, Value] = {"text": "seven", "number": 7, "flag": True}
@@ -44,12 +52,12 @@ NUMBERED: dict[str, Value] = {"text": "seven", "number": 7, "flag": True}
 
 @pytest.fixture
 def key(database: Database) -> Key:
-    return Key(database.tables["Users"], "USER#1")
+    return Key(database.tables["RateLimits"], "USER#1")
 
 
 @pytest.fixture
 def other(database: Database) -> Key:
-    return Key(database.tables["Users"], "USER#2")
+    return Key(database.tables["RateLimits"], "USER#2")
 
 
 @pytest.fixture
@@ -131,6 +139,115 @@ def test_changing_what_was_read_or_written_changes_nothing_stored(store: Store, 
     read["number"] = 9
 
     assert (store.get(key) or {})["number"] == 7
+
+
+# Queries
+
+
+BY_NUMBER = Index("newest-first", partition="created_month", sort="created_at")
+SORT_KEYS = ("A", "B#1", "B#10", "B#2", "C", "b")
+"""In the order of their bytes."""
+
+
+@pytest.fixture
+def partition(store: Store, far: Key) -> Query:
+    """A partition with `SORT_KEYS`, and an item of another one whose key begins alike."""
+    for number, sk in enumerate(reversed(SORT_KEYS)):
+        store.write(Put(Key(far.table, "org_1", sk), {"number": number}))
+    store.write(Put(Key(far.table, "org_11", "A"), {"number": 99}))
+    return Query(table=far.table, pk="org_1")
+
+
+def sort_keys(items: Iterable[Item]) -> list[Value]:
+    return [item["sk"] for item in items]
+
+
+def test_a_query_returns_every_item_of_one_partition_whole_and_in_order(store: Store, partition: Query) -> None:
+    page = store.query(partition)
+
+    assert sort_keys(page.items) == list(SORT_KEYS)
+    assert page.items[0] == {"pk": "org_1", "sk": "A", "number": 5}
+    assert page.cursor is None
+
+
+def test_a_query_of_a_partition_without_items_returns_none(store: Store, partition: Query) -> None:
+    assert store.query(replace(partition, pk="org_2")) == Page((), None)
+
+
+def test_a_query_returns_the_sort_keys_that_begin_as_asked(store: Store, partition: Query) -> None:
+    assert sort_keys(store.query(replace(partition, prefix="B#")).items) == ["B#1", "B#10", "B#2"]
+    assert sort_keys(store.query(replace(partition, prefix="B#1")).items) == ["B#1", "B#10"]
+    assert store.query(replace(partition, prefix="B#3")).items == ()
+
+
+def test_a_query_in_descending_order_returns_the_last_first(store: Store, partition: Query) -> None:
+    assert sort_keys(store.query(replace(partition, order=Order.DESCENDING)).items) == list(reversed(SORT_KEYS))
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("limit", [1, 2, 4, 6, 7])
+def test_pages_together_are_the_whole_partition(store: Store, partition: Query, order: Order, limit: int) -> None:
+    query = replace(partition, order=order, limit=limit)
+
+    assert len(store.query(query).items) == min(limit, 6)
+    assert list(query_all(store, query)) == list(query_all(store, replace(query, limit=None)))
+
+
+def test_a_page_goes_on_after_an_item_that_is_gone_and_finds_one_that_is_new(store: Store, partition: Query) -> None:
+    first = store.query(replace(partition, limit=3))
+    assert first.cursor is not None
+    store.write(Delete(Key(partition.table, "org_1", "B#10")))
+    store.write(Put(Key(partition.table, "org_1", "B#11"), {}))
+
+    second = store.query(replace(partition, after=first.cursor))
+
+    assert sort_keys(first.items) == ["A", "B#1", "B#10"]
+    assert sort_keys(second.items) == ["B#11", "B#2", "C", "b"]
+
+
+@pytest.fixture
+def indexed(store: Store, database: Database) -> Query:
+    """Items of an index: two of one number, one of another month, one without the index's attributes."""
+    table = database.tables["Users"]
+    for name, month, number in (("a", "2026-01", 7), ("b", "2026-01", 10), ("c", "2026-01", 7), ("d", "2026-02", 8)):
+        item: dict[str, Value] = {"created_month": month, "created_at": number, "name": name}
+        store.write(Put(Key(table, name, "ACCOUNT"), item))
+    store.write(Put(Key(table, "e", "ACCOUNT"), {"created_at": 9}))
+    return Query(table=table, pk="2026-01", index=BY_NUMBER, order=Order.DESCENDING)
+
+
+def test_a_query_of_an_index_returns_the_keys_of_the_items_that_are_in_it(store: Store, indexed: Query) -> None:
+    items = list(query_all(store, indexed))
+
+    assert items[0] == {"pk": "b", "sk": "ACCOUNT", "created_month": "2026-01", "created_at": 10}
+    assert [item["created_at"] for item in items] == [10, 7, 7]
+    assert {item["pk"] for item in items} == {"a", "b", "c"}
+    ascending = [item["created_at"] for item in query_all(store, replace(indexed, order=Order.ASCENDING))]
+    assert ascending == [7, 7, 10]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_pages_of_an_index_have_each_item_once_though_sort_keys_are_equal(
+    store: Store, indexed: Query, limit: int
+) -> None:
+    items = list(query_all(store, replace(indexed, limit=limit)))
+
+    assert sorted(str(item["pk"]) for item in items) == ["a", "b", "c"]
+
+
+def test_an_item_leaves_the_index_with_its_attributes(store: Store, indexed: Query) -> None:
+    store.write(Update(Key(indexed.table, "a", "ACCOUNT"), {"created_month": Gone()}))
+    store.write(Delete(Key(indexed.table, "b", "ACCOUNT")))
+
+    assert [item["pk"] for item in query_all(store, indexed)] == ["c"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pk": ""}, {"limit": 0}, {"index": BY_NUMBER, "prefix": "B"}], ids=["empty key", "limit 0", "prefix"]
+)
+def test_a_query_that_means_nothing_is_our_bug(store: Store, partition: Query, wrong: dict[str, Any]) -> None:
+    with pytest.raises(OUR_BUG):
+        store.query(replace(partition, **wrong))
 
 
 # Conditions: of an item with NUMBERED, of an item without, and of none

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, cast
 
 import boto3
@@ -13,14 +14,16 @@ import pytest
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.sessions import SessionEnded
 from gerbang.storage.dynamodb import DynamoStore, from_wire
-from gerbang.storage.store import Item, Put
-from gerbang.storage.users import User
+from gerbang.storage.store import Gone, Item, Put
+from gerbang.storage.users import Identity, Name, User
 from gerbang_admin.__main__ import DONE, FAILED, NOT_DONE, main
-from gerbang_admin.everybody import ROTATION_SECONDS, NotRotated, end_all_sessions
+from gerbang_admin.all_sessions import ROTATION_SECONDS, NotRotated, end_all_sessions
+from gerbang_local.template import Template
 from moto import mock_aws
 
 from tests.conftest import Database, deployed_on
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
+from tests.dynamodb_local import ROOT
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
 from tests.unit.test_accounts import join
 
@@ -33,16 +36,11 @@ def template(*tables: str) -> dict[str, Any]:
     """A stack that has these of the tables, and names them in its outputs as `template.yaml` does."""
 
     def table(name: str) -> dict[str, Any]:
-        keys = ["pk", "sk"] if name == "Organizations" else ["pk"]
+        shape = {"AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"}
+        properties = Template.parse((ROOT / "template.yaml").read_text()).resources[name].properties
         return {
             "Type": "AWS::DynamoDB::Table",
-            "Properties": {
-                "BillingMode": "PAY_PER_REQUEST",
-                "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
-                "KeySchema": [
-                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-                ],
-            },
+            "Properties": {key: value for key, value in properties.items() if key in shape},
         }
 
     outputs = {f"{name}Table": {"Value": {"Ref": name}} for name in tables}
@@ -136,15 +134,15 @@ def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
     assert answer.status == DONE
     for fact in (
         f"account       {alice.user_id}  {botlaunch_id(alice.user_id)}  {alice.number}",
-        "e-mail        alice@example.com, nobody has verified it",
+        "e-mail        alice@example.com, not verified",
         "user name     alice",
         "state         active",
         "password      set",
-        "Google        not linked",
+        "identities    none",
         "role          3, user",
         "credit        5000",
         f"organisation  {alice.organization_id}, CLIENT_OWNER",
-        "sessions      not listed: no table has them by account; end-sessions ends them all",
+        "sessions      not shown; end-sessions ends them all",
     ):
         assert fact in answer.out.splitlines()
 
@@ -158,23 +156,67 @@ def test_an_account_is_shown_to_programs(admin: Admin, alice: User, who: str) ->
     assert shown["number"] == alice.number
     assert shown["created_at"] == "2026-01-15T12:00:00Z"
     assert (shown["state"], shown["disabled_at"]) == ("active", None)
-    assert (shown["password"], shown["google"], shown["email_verified_at"]) == ("set", False, None)
+    assert (shown["password"], shown["identities"], shown["email_verified_at"]) == ("set", [], None)
+    assert (shown["organization_id"], shown["organization_role"]) == (alice.organization_id, "CLIENT_OWNER")
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_secrets_are_never_shown(
     admin: Admin, deployment: Deployment, alice: User, form: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    google_subject = "104930111112222333344"
-    changed = replace(alice, google_subject=google_subject)
-    deployment.users.change(alice, {"google_subject": google_subject})
+    subject = "104930111112222333344"
+    link(deployment, alice, subject)
 
     answer = admin("show", alice.user_id, *form)
 
     written = answer.out + answer.error + caplog.text
-    assert str(changed.password_hash) not in written
-    assert str(changed.password_hash).split("$")[-1] not in written
-    assert google_subject not in written
+    assert "Alice@googlemail.com" in written
+    assert str(alice.password_hash) not in written
+    assert str(alice.password_hash).split("$")[-1] not in written
+    assert subject not in written
+
+
+def link(deployment: Deployment, user: User, subject: str = "1081") -> None:
+    identity = Identity(
+        user_id=user.user_id,
+        provider="google",
+        subject=subject,
+        email="Alice@googlemail.com",
+        created_at=deployment.clock(),
+    )
+    assert deployment.store.commit(*deployment.users.linking(user, identity, {})) == ()
+
+
+def test_an_identity_is_shown_with_its_address(admin: Admin, deployment: Deployment, alice: User) -> None:
+    link(deployment, alice)
+
+    assert "identities    google Alice@googlemail.com" in admin("show", "alice").out.splitlines()
+    assert admin("show", "alice", "--json").json["identities"] == [
+        {"provider": "google", "email": "Alice@googlemail.com", "created_at": "2026-01-15T12:00:00Z"}
+    ]
+
+
+def test_accounts_are_listed_the_newest_first(
+    admin: Admin, deployment: Deployment, alice: User, clock: FakeClock
+) -> None:
+    clock.advance(timedelta(days=40))
+    bob = deployment.register(BOB)
+
+    lines = admin("list").out.splitlines()
+    [newest] = admin("list", "--limit", "1", "--json").out.splitlines()
+
+    assert lines == [
+        f"2026-02-24 12:00:00 UTC  {bob.user_id}  active    bob@example.com",
+        f"2026-01-15 12:00:00 UTC  {alice.user_id}  active    alice@example.com",
+    ]
+    assert json.loads(newest) == {
+        "id": bob.user_id,
+        "email": BOB.email,
+        "username": None,
+        "name": "Bob",
+        "state": "active",
+        "created_at": "2026-02-24T12:00:00Z",
+    }
 
 
 def test_an_inherited_password_is_told_from_today_s(admin: Admin, deployment: Deployment, alice: User) -> None:
@@ -234,8 +276,45 @@ def test_what_is_so_already_is_said(admin: Admin) -> None:
     assert answer == Answer(
         NOT_DONE,
         "",
-        "Nothing was changed: the account already has this state, or was changed in the meantime. "
-        "Run `show`, then decide again.\n",
+        "Nothing was done: the account is in that state already, or has just been changed. Show it again.\n",
+    )
+
+
+# --- unlinking --------------------------------------------------------------------------------------------------------
+
+
+def test_unlinking_is_confirmed_and_says_what_it_does(
+    admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link(deployment, alice)
+    answered(monkeypatch, "no\n")
+    refused = admin("unlink", "alice", "google")
+    assert (refused.status, admin("show", "alice", "--json").json["identities"] != []) == (NOT_DONE, True)
+    answered(monkeypatch, "yes\n")
+
+    done = admin("unlink", "alice", "google")
+
+    assert "This unlinks the google identity and ends the account's sessions at once." in done.error
+    assert "The owner can still sign in with the password." in done.error
+    assert "The next google sign-in with the address alice@example.com links that identity." in done.error
+    assert (done.status, "identities    none" in done.out.splitlines()) == (DONE, True)
+    assert deployment.users.find_id(Name.IDENTITY, "google#1081") is None
+
+
+def test_unlinking_what_is_not_linked_is_an_error(admin: Admin, deployment: Deployment, alice: User) -> None:
+    link(deployment, alice)
+
+    assert admin("unlink", "alice", "apple") == Answer(
+        NOT_DONE, "", "Nothing was done: the account has no apple identity.\n"
+    )
+
+
+def test_the_only_way_to_sign_in_is_not_unlinked(admin: Admin, deployment: Deployment, alice: User) -> None:
+    link(deployment, alice)
+    deployment.users.change(alice, {"password_hash": Gone()})
+
+    assert admin("unlink", "alice", "google", "--yes") == Answer(
+        NOT_DONE, "", "Nothing was done: the owner could not sign in without the google identity.\n"
     )
 
 
@@ -251,8 +330,8 @@ def test_deleting_is_asked_first_and_says_what_goes(
 
     assert (answer.status, answer.out) == (DONE, f"{alice.user_id} is deleted.\n")
     assert "alice@example.com" in answer.error
-    assert f"Nobody else belongs to the organisation {alice.organization_id}: it goes, too." in answer.error
-    assert "It has a credit of 5000." in answer.error
+    assert f"Organisation {alice.organization_id} has no other members: it is deleted, too." in answer.error
+    assert "The account has a credit of 5000." in answer.error
     assert not database.items("Users") + database.items("Organizations")
 
 
@@ -278,7 +357,7 @@ def test_without_a_terminal_deleting_needs_to_be_meant(
 
     refused = admin("delete", "alice")
     assert (refused.status, bool(database.items("Users"))) == (NOT_DONE, True)
-    assert "Add --yes to confirm" in refused.error
+    assert "Give --yes to do it without confirmation." in refused.error
 
     assert admin("delete", "alice", "--yes", "--json").status == DONE
     assert database.items("Users") == []
@@ -293,7 +372,7 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
 
     answer = admin("delete", "alice")
 
-    assert f"The organisation {alice.organization_id} stays, with 1 person in it and NO OWNER." in answer.error
+    assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
@@ -308,7 +387,7 @@ def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
 
     answer = admin("delete", "alice")
 
-    assert f"The organisation {alice.organization_id} stays, with 1 person in it and NO OWNER." in answer.error
+    assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.store.get(membership) is not None
     assert table.find(str(alice.organization_id)) is not None
 
@@ -367,7 +446,7 @@ def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.Mo
         after = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
 
         assert refused.status == NOT_DONE
-        assert f"Every user of {STACK} in {REGION} has to sign in again" in refused.error
+        assert f"Every user of {STACK} in {REGION} has to sign in again." in refused.error
         assert (done.status, done.json) == (DONE, {"ended": "all sessions"})
         assert after.get(before, []) == []  # neither current nor previous
 
@@ -399,10 +478,7 @@ def test_a_stack_that_is_not_there_is_said(admin: Admin, name: str, region: str)
     answer = admin("show", "alice", stack=name, region=region)
 
     assert answer == Answer(
-        FAILED,
-        "",
-        f"There is no stack {name} in {region}, in the account of these credentials. "
-        "Check --stack, --region and --profile.\n",
+        FAILED, "", f"Stack {name} does not exist in {region}, in the account of these credentials.\n"
     )
 
 
@@ -413,9 +489,7 @@ def test_a_stack_that_is_not_gerbang_s_is_said(admin: Admin) -> None:
     answer = admin("show", "alice", stack="shop")
 
     assert answer == Answer(
-        FAILED,
-        "",
-        "The stack shop has no output OrganizationsTable. Name a stack of Gerbang, or deploy this version.\n",
+        FAILED, "", "Stack shop has no output OrganizationsTable: it is not Gerbang's, or an older version.\n"
     )
 
 
@@ -426,7 +500,7 @@ def test_what_aws_refuses_is_said_without_a_trace(admin: Admin, monkeypatch: pyt
     answer = admin("show", "alice")
 
     assert answer.status == FAILED
-    assert answer.error == "The AWS request failed: The config profile (nobody-s) could not be found.\n"
+    assert answer.error == "The AWS request failed: The config profile (nobody-s) could not be found\n"
 
 
 def test_it_is_a_command_of_its_own() -> None:

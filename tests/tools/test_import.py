@@ -23,9 +23,9 @@ from gerbang.storage.store import Action, CommitOutcome, Store
 from gerbang.storage.users import Name, User, UserTable
 from gerbang_import.__main__ import main
 from gerbang_import.drafting import Drafter
-from gerbang_import.importing import Count, Importer, Refusals
+from gerbang_import.importing import Count, Importer, Rejections
 from gerbang_import.progress import Progress
-from gerbang_import.reading import MOST_LINE_BYTES, Lines, Record, Refusal, Unreadable, records
+from gerbang_import.reading import MOST_LINE_BYTES, Lines, Record, Rejection, Unreadable, records
 from gerbang_import.writing import BATCH, TRIES, Writer
 
 from tests.deployment import ALICE, HOME, TABLES, Deployment, by_email
@@ -48,8 +48,8 @@ class Imported:
     """What an import left behind."""
 
     count: Count
-    refusals: list[tuple[str, str]]
-    """Line and reason, as in the file of refusals."""
+    rejections: list[tuple[str, str]]
+    """Line and reason, as in the file of rejections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Import:
     folder: Path
 
     def __call__(self, text: str | bytes) -> Imported:
-        count, path = Count(), self.folder / "refused.csv"
-        with Refusals(path) as refusals:
-            self.importer.run(lines_of(text), count, refusals, on_progress=lambda: None)
+        count, path = Count(), self.folder / "rejected.csv"
+        with Rejections(path) as rejections:
+            self.importer.run(lines_of(text), count, rejections, on_progress=lambda: None)
         if not path.exists():
             return Imported(count, [])
         with path.open(encoding="utf-8", newline="") as file:
@@ -226,7 +226,7 @@ def test_a_weak_hash_is_wrapped_and_a_strong_one_kept(import_in_memory: Import) 
 def test_csv_and_json_lines_are_told_apart(import_in_memory: Import, text: str) -> None:
     outcome = import_in_memory(text)
 
-    assert (outcome.count.imported, outcome.refusals) == (1, [])
+    assert (outcome.count.imported, outcome.rejections) == (1, [])
     assert import_in_memory.find("jane@example.com").email_verified_at is not None
 
 
@@ -271,11 +271,11 @@ def test_whoever_has_registered_keeps_what_they_have(run_import: Import, deploym
 def test_an_address_that_is_in_the_file_twice_comes_over_once(run_import: Import) -> None:
     outcome = run_import(table_of(("a@example.com", STRONG), ("A@EXAMPLE.COM", BCRYPT), ("b@example.com", STRONG)))
 
-    assert (outcome.count.imported, outcome.count.already_there, outcome.refusals) == (2, 1, [])
+    assert (outcome.count.imported, outcome.count.already_there, outcome.rejections) == (2, 1, [])
     assert run_import.find("a@example.com").password_hash == STRONG
 
 
-def test_a_user_name_or_id_of_somebody_else_is_refused_and_the_rest_of_the_batch_written(
+def test_a_user_name_or_id_of_somebody_else_is_rejected_and_the_rest_of_the_batch_written(
     run_import: Import, deployment: Deployment
 ) -> None:
     alice = deployment.register(ALICE)
@@ -291,7 +291,7 @@ def test_a_user_name_or_id_of_somebody_else_is_refused_and_the_rest_of_the_batch
     outcome = run_import(table_of(*rows, header=header))
 
     assert outcome.count.imported == 2
-    assert sorted(outcome.refusals) == [
+    assert sorted(outcome.rejections) == [
         ("2", "username: belongs to another account"),
         ("4", "username: belongs to another account"),
         ("5", "id: belongs to another account"),
@@ -360,8 +360,8 @@ def test_when_the_database_stays_away_the_import_ends_and_goes_on_the_next_time(
     store, pauses, count = Outage(after_commits=2), list[float](), Count()
     run_import = import_into(store, tmp_path, pause=pauses.append)
 
-    with Refusals(tmp_path / "refused.csv") as refusals, pytest.raises(DependencyUnavailable):
-        run_import.importer.run(lines_of(text), count, refusals, on_progress=lambda: None)
+    with Rejections(tmp_path / "rejected.csv") as rejections, pytest.raises(DependencyUnavailable):
+        run_import.importer.run(lines_of(text), count, rejections, on_progress=lambda: None)
     store.end()
     outcome = run_import(text)
 
@@ -378,9 +378,9 @@ def test_stopped_by_hand_it_says_what_it_has_done_and_goes_on_the_next_time(impo
         if count.records >= 3 * BATCH:
             raise KeyboardInterrupt
 
-    refusals = Refusals(import_in_memory.folder / "refused.csv")
-    with refusals, pytest.raises(KeyboardInterrupt):
-        import_in_memory.importer.run(lines_of(text), count, refusals, on_progress=interrupt)
+    rejections = Rejections(import_in_memory.folder / "rejected.csv")
+    with rejections, pytest.raises(KeyboardInterrupt):
+        import_in_memory.importer.run(lines_of(text), count, rejections, on_progress=interrupt)
     outcome = import_in_memory(text)
 
     assert count.imported >= 3 * BATCH
@@ -412,9 +412,9 @@ def test_no_more_is_read_than_will_soon_be_written(import_in_memory: Import) -> 
     lines = lines_of(table_of(*((f"user{number}@example.com", STRONG) for number in range(60 * BATCH))))
     count, ahead = Count(), list[int]()
 
-    with Refusals(import_in_memory.folder / "refused.csv") as refusals:
+    with Rejections(import_in_memory.folder / "rejected.csv") as rejections:
         import_in_memory.importer.run(
-            lines, count, refusals, on_progress=lambda: ahead.append(lines.read - count.records)
+            lines, count, rejections, on_progress=lambda: ahead.append(lines.read - count.records)
         )
 
     assert count.imported == 60 * BATCH
@@ -464,13 +464,13 @@ def test_a_row_that_cannot_come_over_is_listed_with_its_line_and_reason(
         table_of(("first@example.com", STRONG), row, ("last@example.com", STRONG), header=header)
     )
 
-    assert (outcome.count.imported, outcome.count.refused) == (2, 1)
-    [(line, why)] = outcome.refusals
+    assert (outcome.count.imported, outcome.count.rejected) == (2, 1)
+    [(line, why)] = outcome.rejections
     assert line == "3"
     assert why.startswith(reason)
 
 
-def test_a_refusal_quotes_nothing_of_the_row(import_in_memory: Import) -> None:
+def test_a_rejection_quotes_nothing_of_the_row(import_in_memory: Import) -> None:
     secret = "5ecre7"
     rows = [
         (f"{secret}@", STRONG, ""),
@@ -481,22 +481,26 @@ def test_a_refusal_quotes_nothing_of_the_row(import_in_memory: Import) -> None:
 
     outcome = import_in_memory(table_of(*rows, header=("email", "password_hash", "created_at")))
 
-    assert outcome.count.refused == len(rows)
-    assert secret not in repr(outcome.refusals)
+    assert outcome.count.rejected == len(rows)
+    assert secret not in repr(outcome.rejections)
 
 
 def test_many_reasons_are_given_at_once() -> None:
     drafter = Drafter(now=FakeClock(), new_id=SequenceIds(), new_number=Numbers())
 
-    refusal = drafter.draft(Record(7, {"email": 5, "username": "x"}))
+    rejection = drafter.draft(Record(7, {"email": 5, "username": "x"}))
 
-    assert isinstance(refusal, Refusal)
-    assert refusal.line == 7
-    assert [reason.partition(":")[0] for reason in refusal.reason.split("; ")] == ["email", "password_hash", "username"]
+    assert isinstance(rejection, Rejection)
+    assert rejection.line == 7
+    assert [reason.partition(":")[0] for reason in rejection.reason.split("; ")] == [
+        "email",
+        "password_hash",
+        "username",
+    ]
 
 
-def test_a_file_of_refusals_is_there_only_when_there_are_some(import_in_memory: Import) -> None:
-    stale = import_in_memory.folder / "refused.csv"
+def test_a_file_of_rejections_is_there_only_when_there_are_some(import_in_memory: Import) -> None:
+    stale = import_in_memory.folder / "rejected.csv"
 
     import_in_memory(table_of(("jane", STRONG)))
     was_there = stale.exists()
@@ -536,17 +540,17 @@ def test_a_file_of_refusals_is_there_only_when_there_are_some(import_in_memory: 
         "lines that end in a carriage return",
     ],
 )
-def test_a_file_that_is_no_list_of_users_is_refused_as_a_whole(text: str | bytes, sentence: str) -> None:
+def test_a_file_that_is_no_list_of_users_is_rejected_as_a_whole(text: str | bytes, sentence: str) -> None:
     with pytest.raises(Unreadable, match=sentence):
         list(records(lines_of(text)))
 
 
-def test_a_file_without_a_header_is_refused_without_quoting_its_first_user() -> None:
-    with pytest.raises(Unreadable) as refused:
+def test_a_file_without_a_header_is_rejected_without_quoting_its_first_user() -> None:
+    with pytest.raises(Unreadable) as rejected:
         records(lines_of("jane@example.com,5ecre7\n"))
 
-    assert "jane" not in str(refused.value)
-    assert "5ecre7" not in str(refused.value)
+    assert "jane" not in str(rejected.value)
+    assert "5ecre7" not in str(rejected.value)
 
 
 def test_quotes_may_hold_separators_and_ends_of_lines() -> None:
@@ -565,10 +569,10 @@ def test_a_quote_that_is_never_closed_swallows_some_users_and_not_the_file() -> 
 
     found = list(records(lines_of(f'email,password_hash\na@example.com,"{STRONG}\n{rows}')))
 
-    refused = [record for record in found if isinstance(record, Refusal)]
-    assert len(refused) == 1
-    assert refused[0].line == 2
-    assert "quotes do not match, up to line" in refused[0].reason
+    rejected = [record for record in found if isinstance(record, Rejection)]
+    assert len(rejected) == 1
+    assert rejected[0].line == 2
+    assert "quotes do not match, up to line" in rejected[0].reason
     assert len(found) > 850
 
 
@@ -583,14 +587,14 @@ def test_a_quote_that_is_never_closed_swallows_some_users_and_not_the_file() -> 
     ],
     ids=lambda value: value[:20],
 )
-def test_a_line_that_is_no_json_object_is_refused_alone(line: str, reason: str) -> None:
+def test_a_line_that_is_no_json_object_is_rejected_alone(line: str, reason: str) -> None:
     found = list(records(lines_of(f'{{"email": "a@example.com"}}\n{line}\n\n{{"email": "b@example.com"}}')))
 
-    assert found == [Record(1, {"email": "a@example.com"}), Refusal(2, reason), Record(4, {"email": "b@example.com"})]
+    assert found == [Record(1, {"email": "a@example.com"}), Rejection(2, reason), Record(4, {"email": "b@example.com"})]
 
 
 @pytest.mark.parametrize("column", ["email", "password_hash", "name", "username"])
-def test_a_row_that_is_not_utf_8_is_refused_alone(import_in_memory: Import, column: str) -> None:
+def test_a_row_that_is_not_utf_8_is_rejected_alone(import_in_memory: Import, column: str) -> None:
     row = {"email": "jane@example.com", "password_hash": STRONG, "name": "Jane", "username": "jane"}
     latin = ",".join(value + ("\xe9" if name == column else "") for name, value in row.items()).encode("latin-1")
 
@@ -598,7 +602,7 @@ def test_a_row_that_is_not_utf_8_is_refused_alone(import_in_memory: Import, colu
         ",".join(row).encode() + b"\n" + latin + b"\nlast@example.com," + STRONG.encode() + b",,\n"
     )
 
-    assert (outcome.count.imported, [line for line, _ in outcome.refusals]) == (1, ["2"])
+    assert (outcome.count.imported, [line for line, _ in outcome.rejections]) == (1, ["2"])
 
 
 # --- progress
@@ -635,7 +639,7 @@ def test_progress_is_shown_as_often_as_is_useful(output: io.StringIO, interval: 
 
 def test_progress_says_how_many_how_fast_and_how_long_still() -> None:
     seconds, lines = Seconds(), lines_of("x" * 99 + "\n" + "x" * 300)
-    count = Count(records=1500, already_there=300, refused=200)
+    count = Count(records=1500, already_there=300, rejected=200)
     count.formats["bcrypt"] = 1000
     progress = Progress(count=count, lines=lines, total_bytes=400, output=io.StringIO(), seconds=seconds)
     next(lines)
@@ -723,7 +727,7 @@ def test_the_command_says_in_a_sentence_why_it_cannot_begin(command: Callable[..
     assert "The first line does not name the column email" in no_header.complaint
 
 
-def test_options_that_make_no_sense_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_make_no_sense_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--file", "users.csv", "--table", "Users", "--cost", "31"])
 

@@ -25,7 +25,7 @@ from gerbang.sessions.sessions import SessionEnded
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
-from gerbang.storage.users import Name, User
+from gerbang.storage.users import Identity, Name, User
 from gerbang_local.stack import ACCOUNT_ID, REGION
 from moto.awslambda.models import LambdaBackend
 from moto.backends import get_backend
@@ -135,7 +135,7 @@ def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
         "make": f"""
             case " $* " in
                 *" smoke "*) echo "make $*" ;;
-                *"ARGS=delete "* | *"ARGS=end-all-sessions"*) exec {make} "$@ --yes" ;;
+                *"ARGS=delete "* | *"ARGS=unlink "* | *"ARGS=end-all-sessions"*) exec {make} "$@ --yes" ;;
                 *) exec {make} "$@" ;;
             esac
             """,
@@ -215,9 +215,23 @@ def test_accounts_are_looked_after(shell: Shell, functions: Environment) -> None
     user = mira(functions)
     assert user is not None
     assert (user.role_id, user.credit_balance, user.disabled_at, user.epoch) == (2, 5000, None, 2)
-    assert "mira@example.com, nobody has verified it" in said
+    assert "mira@example.com, not verified" in said
     with pytest.raises(SessionEnded):
         functions.sessions.authenticate(session.access_token)
+
+
+def test_an_identity_that_its_owner_lost_is_unlinked(shell: Shell, functions: Environment) -> None:
+    user = mira(functions)
+    assert user is not None
+    lost = Identity(
+        user_id=user.user_id, provider="google", subject="1081", email=MIRA.email, created_at=user.created_at
+    )
+    assert functions.store.commit(*functions.users.linking(user, lost, {})) == ()
+
+    said = shell.run("An identity that its owner lost")
+
+    assert "identities    none" in said
+    assert functions.users.find_id(Name.IDENTITY, "google#1081") is None
 
 
 def test_keys_are_rotated_and_a_stuck_rotation_is_given_up(shell: Shell, functions: Environment, stack: Stack) -> None:
@@ -242,7 +256,7 @@ def test_keys_are_rotated_and_a_stuck_rotation_is_given_up(shell: Shell, functio
 def test_all_sessions_are_ended(shell: Shell, functions: Environment) -> None:
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
 
-    assert "No token from before will be taken in five minutes" in shell.run("Ending all sessions")
+    assert "In five minutes at most, no earlier token is accepted." in shell.run("Ending all sessions")
 
     assert not functions.cold().accepts(session)
     after = functions.cold()
@@ -272,7 +286,9 @@ def test_one_person_comes_back_with_every_name_and_without_sessions(
     shell: Shell, functions: Environment, then: User
 ) -> None:
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
-    functions.store.commit(*functions.users.removal(then))
+    mira_now = functions.users.find_person(then.user_id)
+    assert mira_now is not None
+    functions.store.commit(*functions.users.removal(mira_now))
 
     shell.run("One person")
 

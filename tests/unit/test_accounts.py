@@ -1,14 +1,23 @@
 """What operators do with accounts, on both databases."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from copy import replace
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from gerbang.accounts.administration import Accounts, AmbiguousName, ChangedMeanwhile, Departure, NoSuchAccount
-from gerbang.accounts.google_sign_in import GoogleSignIn, VerifiedIdentity
+from gerbang.accounts.administration import (
+    Accounts,
+    AmbiguousName,
+    ChangedMeanwhile,
+    Departure,
+    NoSuchAccount,
+    NotLinked,
+    OnlyWayToSignIn,
+)
+from gerbang.accounts.identity_sign_in import GOOGLE, IdentitySignIn, LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -16,53 +25,35 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import USER, botlaunch_id, read_public_id
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.sessions import SessionEnded, SignedIn
-from gerbang.storage.dynamodb import DynamoStore
-from gerbang.storage.members import Member, MemberList
-from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
-from gerbang.storage.organizations import Membership, Organization, OrganizationTable
-from gerbang.storage.store import Delete, Put
-from gerbang.storage.users import Name, User
+from gerbang.storage.codes import CodePurpose, CodeTable
+from gerbang.storage.organizations import Member, Membership, Organization, OrganizationTable
+from gerbang.storage.records import to_item, to_value
+from gerbang.storage.resets import ResetTable
+from gerbang.storage.store import Delete, Key, Put
+from gerbang.storage.users import Identity, Name, User
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, REGISTRATIONS, Deployment, by_email
-from tests.fakes import FakeClock, Fault, FaultyStore
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore
 
 HELD: Final = FakeClock()
 NO_ACCOUNT: Final = "00000000-0000-4000-8000-00000000ffff"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMembers:
-    """Lists members out of everything that is in a table."""
-
-    database: Database
-
-    def of(self, organization_id: str) -> tuple[Member, ...]:
-        items = self.database.items("Organizations", organization_id)
-        return tuple(
-            Member(user_id=str(item["sk"]).removeprefix("MEMBER#"), role=str(item["role"]))
-            for item in items
-            if item["pk"] == organization_id and "role" in item
-        )
-
-
 @pytest.fixture
-def accounts(deployment: Deployment, database: Database) -> Accounts:
-    return accounts_of(deployment, database)
+def accounts(deployment: Deployment) -> Accounts:
+    return accounts_of(deployment)
 
 
-def accounts_of(deployment: Deployment, database: Database) -> Accounts:
+def accounts_of(deployment: Deployment) -> Accounts:
     return Accounts(
         store=deployment.store,
         users=deployment.users,
         organizations=OrganizationTable(deployment.store, deployment.tables["Organizations"]),
-        members=StoredMembers(database),
-        codes=OneTimeCodeTable(deployment.store, deployment.tables["OneTimeCodes"]),
+        codes=CodeTable(deployment.store, deployment.tables["OneTimeCodes"]),
+        resets=ResetTable(deployment.store, deployment.tables["OneTimeCodes"]),
         now=deployment.clock,
     )
 
@@ -114,6 +105,25 @@ def test_a_user_name_that_is_another_s_number_is_not_guessed(deployment: Deploym
         accounts.find(str(bob.number))
 
     assert set(ambiguous.value.user_ids) == {alice.user_id, bob.user_id}
+
+
+@pytest.mark.parametrize("username", ["usr_abc", "usr_1", "12345", "2147483647", "deadbeef"])
+def test_a_user_name_that_looks_like_an_id_is_found(deployment: Deployment, accounts: Accounts, username: str) -> None:
+    alice = deployment.register(replace(ALICE, username=username))
+
+    assert accounts.find(username) == alice
+
+
+def test_a_user_name_that_is_another_s_public_id_is_not_guessed(deployment: Deployment, accounts: Accounts) -> None:
+    bob = deployment.register(BOB)
+    alice = deployment.register(replace(ALICE, username=botlaunch_id(bob.user_id)))
+
+    with pytest.raises(AmbiguousName) as ambiguous:
+        accounts.find(botlaunch_id(bob.user_id))
+
+    assert set(ambiguous.value.user_ids) == {alice.user_id, bob.user_id}
+    assert accounts.find(bob.user_id) == bob
+    assert accounts.find(alice.user_id) == alice
 
 
 @given(identifier=st.uuids())
@@ -258,8 +268,8 @@ def test_deleting_leaves_nothing_of_a_person_but_expiring_session_records(
         deployment.sign_in.sign_in(by_email(), HOME)
 
 
-def link_google(deployment: Deployment) -> None:
-    google = GoogleSignIn(
+def link_google(deployment: Deployment, subject: str = "1081") -> SignedIn:
+    google = IdentitySignIn(
         store=deployment.store,
         users=deployment.users,
         sessions=deployment.sessions,
@@ -271,7 +281,8 @@ def link_google(deployment: Deployment) -> None:
         new_id=deployment.new_id,
         new_number=deployment.new_number,
     )
-    google.sign_in(VerifiedIdentity(subject="1081", email=ALICE.email, name="Alice"), HOME)
+    identity = VerifiedIdentity(provider=GOOGLE, subject=subject, email=ALICE.email, name="Alice")
+    return google.sign_in(identity, HOME)
 
 
 def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:
@@ -285,6 +296,31 @@ def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:
     )
     accounts.codes.replace(accounts.codes.key(Slot.EMAIL, digest(ALICE.email)), code)
     accounts.codes.replace(accounts.codes.key(Slot.PASSWORD_RESET, user.user_id), code)
+
+
+def test_deleting_takes_items_of_kinds_unknown_to_this_version_too(
+    accounts: Accounts, database: Database, alice: User
+) -> None:
+    pk = accounts.users.key(alice.user_id).pk
+    accounts.store.write(Put(Key(accounts.users.table, pk, "PASSKEY#1"), {"user_id": alice.user_id}))
+
+    accounts.delete(accounts.find(alice.user_id))
+
+    assert database.items("Users") == []
+
+
+def test_an_account_that_got_an_identity_since_it_was_shown_is_not_deleted(
+    deployment: Deployment, accounts: Accounts, database: Database, alice: User
+) -> None:
+    link_google(deployment, "old")
+    shown = accounts.unlink(accounts.find(alice.user_id), GOOGLE)
+    link_google(deployment)
+    before = everything(database)
+
+    with pytest.raises(ChangedMeanwhile):
+        accounts.delete(shown)
+
+    assert everything(database) == before
 
 
 def test_a_deleted_person_s_names_are_free_again(deployment: Deployment, accounts: Accounts, alice: User) -> None:
@@ -326,7 +362,8 @@ def test_an_organisation_that_others_belong_to_stays(deployment: Deployment, acc
 def join(organizations: OrganizationTable, organization_id: str, user_id: str) -> None:
     """Make somebody a member, as a product's own function does."""
     key = organizations.membership_deletion(organization_id, user_id).key
-    organizations.store.write(Put(key, {"role": "CLIENT_MEMBER", "since": 0}))
+    membership = Membership(organization_id=organization_id, user_id=user_id, role="CLIENT_MEMBER", since=HELD())
+    organizations.store.write(Put(key, to_item(membership)))
 
 
 def test_a_guest_is_deleted_too(deployment: Deployment, accounts: Accounts, database: Database) -> None:
@@ -355,21 +392,150 @@ def test_deleting_is_whole_or_not_at_all(deployment: Deployment, database: Datab
     before = everything(database)
 
     with suppress(DependencyUnavailable):
-        accounts_of(faulty, database).delete(alice)
+        accounts_of(faulty).delete(alice)
 
     left = everything(database)
     assert left == before or not left["Users"] + left["Organizations"]
 
 
+# --- unlinking --------------------------------------------------------------------------------------------------------
+
+
+def test_an_owner_whose_google_account_was_made_anew_can_sign_in_after_unlinking(
+    deployment: Deployment, accounts: Accounts, database: Database, alice: User, clock: FakeClock
+) -> None:
+    session = link_google(deployment, "old")
+    with pytest.raises(LinkedToAnother):
+        link_google(deployment, "new")
+    clock.advance(timedelta(seconds=5))
+
+    unlinked = accounts.unlink(accounts.find("alice"), GOOGLE)
+
+    assert unlinked == accounts.find("alice")
+    assert (unlinked.subjects, unlinked.updated_at) == ({}, clock())
+    assert accounts.details(unlinked).identities == ()
+    assert database.items("Users", "IDENTITY#") == []
+    assert_ended(deployment, session)
+    assert link_google(deployment, "new").user.user_id == alice.user_id
+    with pytest.raises(LinkedToAnother):
+        link_google(deployment, "old")
+
+
+def test_unlinking_leaves_the_identities_of_other_providers(
+    deployment: Deployment, accounts: Accounts, alice: User
+) -> None:
+    link_google(deployment)
+    linked = accounts.find("alice")
+    apple = Identity(
+        user_id=alice.user_id, provider="apple", subject="1081", email=ALICE.email, created_at=deployment.clock()
+    )
+    assert deployment.store.commit(*deployment.users.linking(linked, apple, {})) == ()
+
+    unlinked = accounts.unlink(accounts.find("alice"), GOOGLE)
+
+    assert unlinked.subjects == {"apple": "1081"}
+    assert accounts.details(unlinked).identities == (apple,)
+    assert deployment.users.find_id(Name.IDENTITY, "apple#1081") == alice.user_id
+
+
+def test_what_is_not_linked_is_not_unlinked(deployment: Deployment, accounts: Accounts, alice: User) -> None:
+    with pytest.raises(NotLinked):
+        accounts.unlink(alice, GOOGLE)
+    link_google(deployment)
+    linked = accounts.find("alice")
+    with pytest.raises(NotLinked):
+        accounts.unlink(linked, "apple")
+
+    assert accounts.find("alice") == linked
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"password_hash": "$2b$04$"}, {"email_verified_at": HELD()}, {"subjects": {GOOGLE: "1", "apple": "2"}}],
+    ids=["password", "verified address", "another identity"],
+)
+def test_the_last_way_to_sign_in_is_not_unlinked(
+    deployment: Deployment, accounts: Accounts, way: dict[str, Any]
+) -> None:
+    bob = User(
+        user_id=NO_ACCOUNT,
+        name="Bob",
+        email=BOB.email,
+        subjects={GOOGLE: "1"},
+        created_at=HELD(),
+        updated_at=HELD(),
+    )
+    identity = Identity(user_id=NO_ACCOUNT, provider=GOOGLE, subject="1", email=BOB.email, created_at=HELD())
+    assert (
+        deployment.store.commit(*deployment.users.creation(bob).values(), *deployment.users.identity_creation(identity))
+        == ()
+    )
+
+    with pytest.raises(OnlyWayToSignIn):
+        accounts.unlink(bob, GOOGLE)
+    assert accounts.find(BOB.email) == bob
+
+    changes = {name: to_value(value) for name, value in way.items()}
+    deployment.users.change(bob, changes)
+    assert GOOGLE not in accounts.unlink(accounts.find(BOB.email), GOOGLE).subjects
+
+
+def test_an_identity_that_was_unlinked_meanwhile_is_not_unlinked_again(
+    deployment: Deployment, accounts: Accounts, alice: User
+) -> None:
+    link_google(deployment, "old")
+    shown = accounts.find(alice.user_id)
+    accounts.unlink(shown, GOOGLE)
+    link_google(deployment, "new")
+
+    with pytest.raises(ChangedMeanwhile):
+        accounts.unlink(shown, GOOGLE)
+
+    assert accounts.find("alice").subjects == {GOOGLE: "new"}
+
+
+def test_a_sign_in_that_an_unlinking_overtakes_is_not_let_in(
+    deployment: Deployment, accounts: Accounts, alice: User
+) -> None:
+    link_google(deployment, "old")
+
+    def remade() -> None:
+        accounts.unlink(accounts.find(alice.user_id), GOOGLE)
+        link_google(deployment, "new")
+
+    meanwhile = MeanwhileStore(
+        deployment.store, before=lambda call: call.keys[0].pk.startswith("USER#"), happens=remade
+    )
+
+    with pytest.raises(LinkedToAnother):  # its marker was read before, its account after
+        link_google(replace(deployment, store=meanwhile), "old")
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_unlinking_is_whole_or_not_at_all(
+    deployment: Deployment, database: Database, alice: User, fault: Fault
+) -> None:
+    link_google(deployment)
+    faulty = replace(
+        deployment, store=FaultyStore(database.store, at=lambda call: call.method == "commit", fault=fault)
+    )
+    before = everything(database)
+
+    with suppress(DependencyUnavailable):
+        accounts_of(faulty).unlink(accounts_of(deployment).find("alice"), GOOGLE)
+
+    person = deployment.users.find_person(alice.user_id)
+    assert person is not None
+    assert everything(database) == before or not (
+        person.user.subjects or person.identities or database.items("Users", "IDENTITY#")
+    )
+
+
 # --- listing members --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.storage
-def test_an_organisation_s_members_are_listed_and_nobody_else(
-    dynamodb_client: "DynamoDBClient", tables: Mapping[str, str]
-) -> None:
-    table = tables["Organizations"]
-    organizations = OrganizationTable(DynamoStore(dynamodb_client), table)
+def test_an_organisation_s_members_are_listed_and_no_others(accounts: Accounts) -> None:
+    organizations = accounts.organizations
     for organization_id in ("org_1", "org_11"):
         organization = Organization(organization_id=organization_id, name="Acme", created_at=HELD())
         owner = Membership(organization_id=organization_id, user_id=NO_ACCOUNT, role="CLIENT_OWNER", since=HELD())
@@ -377,8 +543,8 @@ def test_an_organisation_s_members_are_listed_and_nobody_else(
             organizations.store.write(put)
     join(organizations, "org_1", "another")
 
-    assert set(MemberList(dynamodb_client, table).of("org_1")) == {
+    assert set(organizations.members("org_1")) == {
         Member(user_id=NO_ACCOUNT, role="CLIENT_OWNER"),
         Member(user_id="another", role="CLIENT_MEMBER"),
     }
-    assert MemberList(dynamodb_client, table).of("org_2") == ()
+    assert organizations.members("org_2") == ()

@@ -280,14 +280,14 @@ def test_a_member_who_was_removed_is_refused_at_the_next_call(
     post: MailDeployment, alice: SignedIn
 ) -> None:  # 129, F38
     assert ask(post, own(alice))["isAuthorized"]
-    membership = Key(post.base.tables["Organizations"], organization_of(alice), f"MEMBER#{alice.user.user_id}")
+    membership = Key(post.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
     post.base.store.write(Delete(membership))
 
     assert ask(post, own(alice)) == NO
 
 
 def test_a_role_that_was_changed_is_handed_on_at_the_next_call(post: MailDeployment, alice: SignedIn) -> None:  # 129
-    membership = Key(post.base.tables["Organizations"], organization_of(alice), f"MEMBER#{alice.user.user_id}")
+    membership = Key(post.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
     post.base.store.write(Update(membership, {"role": "CLIENT_MEMBER"}))
 
     assert ask(post, own(alice))["context"]["role"] == "CLIENT_MEMBER"

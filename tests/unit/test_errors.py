@@ -12,7 +12,7 @@ from typing import Any, Final
 import gerbang
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.google_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
 from gerbang.accounts.oidc import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword

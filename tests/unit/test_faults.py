@@ -59,8 +59,10 @@ def assert_sound(made: World) -> None:
     for account in accounts:
         for name in ("EMAIL", "USERNAME", "NUMBER"):
             assert markers.pop(f"{name}#{account[name.lower()]}") == account["user_id"]
-        organization = [item for item in made.contents("Organizations") if item["pk"] == account["organization_id"]]
-        assert {item["sk"] for item in organization} == {"ORGANIZATION", f"MEMBER#{account['user_id']}"}
+        organization = [
+            item for item in made.contents("Organizations") if item["pk"] == f"ORG#{account['organization_id']}"
+        ]
+        assert {item["sk"] for item in organization} == {"ORG", f"MEMBER#{account['user_id']}"}
     assert markers == {}
     assert len(made.contents("Organizations")) == 2 * len(accounts)
     assert all(family["user_id"] in {account["user_id"] for account in accounts} for family in families(made))
@@ -181,7 +183,7 @@ def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_ag
         assert answered is None or answered.tokens.refresh_token == again.tokens.refresh_token
         assert works(made.deployment, again)
         assert works(made.deployment, made.deployment.sessions.refresh(again.tokens.refresh_token))
-        assert "refresh_token_reused" not in made.deployment.log_event.events
+        assert "refresh_token_reused" not in made.deployment.recorded.events
 
 
 # Logout: F10, F12

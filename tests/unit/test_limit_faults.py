@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import pytest
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable

@@ -1,7 +1,7 @@
 """gerbang.mail.service: a request for mail is counted and queued, and does not show who has an account."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 
@@ -62,7 +62,7 @@ def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeploy
         (MailKind.SIGN_IN_CODE, None),
         (MailKind.PASSWORD_RESET, "es"),
     ]
-    assert post_in_memory.base.log_event.events == ["mail_asked_for"] * 2
+    assert post_in_memory.base.recorded.events == ["mail_asked_for"] * 2
 
 
 @in_memory_only
@@ -262,7 +262,7 @@ def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: F
     for _ in range(7):
         post_in_memory.mail_service.notify_password_changed(bob, None)
     assert len(post_in_memory.queue.jobs) == 5
-    assert post_in_memory.base.log_event.events.count("mail_not_queued") == 2
+    assert post_in_memory.base.recorded.events.count("mail_not_queued") == 2
 
     clock.advance(timedelta(hours=1))
     post_in_memory.mail_service.notify_password_changed(bob, None)
@@ -293,7 +293,7 @@ def test_a_password_stands_though_its_notice_could_not_be_counted(post_in_memory
 
     post_in_memory.on(uncounting).mail_service.notify_password_changed(bob, None)
 
-    assert post_in_memory.base.log_event.events[-1] == "mail_not_queued"
+    assert post_in_memory.base.recorded.events[-1] == "mail_not_queued"
 
 
 def test_a_password_stands_though_its_notice_could_not_be_queued(post_in_memory: MailDeployment) -> None:
@@ -302,7 +302,7 @@ def test_a_password_stands_though_its_notice_could_not_be_queued(post_in_memory:
 
     post_in_memory.mail_service.notify_password_changed(bob, None)
 
-    (failure,) = [note for note in post_in_memory.base.log_event.notes if note.event == "mail_not_queued"]
+    (failure,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
     assert failure.fields == {"kind": "password_changed", "user_id": bob.user_id}
 
 
@@ -320,7 +320,7 @@ def test_a_notice_of_a_removed_password_that_cannot_be_queued_is_logged(post_in_
 
     post_in_memory.mail_service.notify_password_removed(bob, None)
 
-    (failure,) = [note for note in post_in_memory.base.log_event.notes if note.event == "mail_not_queued"]
+    (failure,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
     assert (failure.severity, failure.fields) == (
         Severity.ERROR,
         {"kind": "password_removed", "user_id": bob.user_id},
@@ -340,5 +340,5 @@ def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeplo
 def test_the_log_and_the_limits_hold_no_address(post: MailDeployment, database: Database) -> None:  # security.md 167
     ask(post)
 
-    assert BOB.email not in str(post.base.log_event.notes)
+    assert BOB.email not in str(post.base.recorded.notes)
     assert BOB.email not in str(database.items("RateLimits"))

@@ -59,7 +59,7 @@ def test_an_address_that_nobody_has_is_sent_nothing(post: MailDeployment, databa
 
     assert post.outbox.sent == []
     assert database.items("OneTimeCodes") == []
-    assert post.base.log_event.events[-1] == "mail_not_owed"
+    assert post.base.recorded.events[-1] == "mail_not_owed"
 
 
 @pytest.mark.parametrize("kind", MailKind)
@@ -220,7 +220,7 @@ def test_a_newer_reset_token_is_not_replaced_by_an_older_job_delivered_late(post
     post.deliver(delayed)
 
     assert len(post.outbox.sent) == 1
-    assert post.base.log_event.events[-1] == "mail_superseded"
+    assert post.base.recorded.events[-1] == "mail_superseded"
     stored = post.codes.read(post.base.store.get(post.codes.key(Slot.PASSWORD_RESET, bob.user_id)))
     assert stored is not None
     assert post.reset_tokens.matches(stored.secret_hash, newer)
@@ -374,7 +374,7 @@ def test_an_older_job_does_not_take_the_place_of_a_code_that_was_spent(post: Mai
     post.deliver(delayed)
 
     assert len(post.outbox.sent) == 1
-    assert post.base.log_event.events[-1] == "mail_superseded"
+    assert post.base.recorded.events[-1] == "mail_superseded"
 
 
 @pytest.mark.covers("F25")
@@ -526,7 +526,7 @@ def test_a_mail_that_was_sent_and_could_not_be_marked_as_sent_is_not_delivered_a
     post.on(marking).deliver(job)
 
     assert len(post.outbox.sent) == 1
-    assert post.base.log_event.events[-1] == "mail_not_marked_as_sent"
+    assert post.base.recorded.events[-1] == "mail_not_marked_as_sent"
     with pytest.raises(MailUnderWay):
         post.deliver(job)
 
@@ -558,7 +558,7 @@ def test_a_mail_whose_registration_has_failed_is_dropped(post_in_memory: MailDep
 
     post_in_memory.deliver(job)
 
-    assert post_in_memory.base.log_event.events[-1] == "mail_not_owed"
+    assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
 
 
 def test_a_registration_that_was_refused_mails_nothing_to_the_account_that_has_the_address(
@@ -569,7 +569,7 @@ def test_a_registration_that_was_refused_mails_nothing_to_the_account_that_has_t
     post.deliver(registration_s_mail(post, "ffffffff-0000-4000-8000-000000000001"))
 
     assert post.outbox.sent == []
-    assert post.base.log_event.events[-1] == "mail_not_owed"
+    assert post.base.recorded.events[-1] == "mail_not_owed"
 
 
 def test_the_mailer_waits_longer_than_a_registration_can_take() -> None:
@@ -589,7 +589,7 @@ def test_a_mail_that_ses_refuses_is_noted_and_never_tried_again(post: MailDeploy
     post.deliver(job)
 
     assert post.outbox.sent == []
-    (refused,) = [note for note in post.base.log_event.notes if note.event == "mail_refused"]
+    (refused,) = [note for note in post.base.recorded.notes if note.event == "mail_refused"]
     assert refused.severity is Severity.ERROR
     assert refused.fields == {"kind": "sign_in_code", "user_id": bob.user_id, "why": "MessageRejected"}
 
@@ -602,7 +602,7 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
     post_in_memory.deliver(post_in_memory.job(MailKind.SIGN_IN_CODE))
 
     assert post_in_memory.outbox.sent == []
-    assert post_in_memory.base.log_event.events[-1] == "mail_refused"
+    assert post_in_memory.base.recorded.events[-1] == "mail_refused"
 
 
 # The log: security.md 167
@@ -617,7 +617,7 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
         job = post_in_memory.job(kind)
         with suppress(DependencyUnavailable):
             post_in_memory.deliver(job)
-        logged = str(post_in_memory.base.log_event.notes)
+        logged = str(post_in_memory.base.recorded.notes)
         assert BOB.email not in logged
         assert post_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in logged
         assert post_in_memory.reset_tokens.token(job.job_id, bob) not in logged

@@ -34,7 +34,7 @@ def organization_of(signed_in: SignedIn) -> str:
 
 
 def membership_key(deployment: Deployment, organization_id: str, user_id: str) -> Key:
-    return Key(deployment.tables["Organizations"], organization_id, f"MEMBER#{user_id}")
+    return Key(deployment.tables["Organizations"], f"ORG#{organization_id}", f"MEMBER#{user_id}")
 
 
 def test_a_member_is_told_who_they_are_and_as_what(deployment: Deployment, alice: SignedIn) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -26,6 +26,7 @@ from gerbang.storage.store import Update
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
@@ -42,23 +43,6 @@ def change(
     post: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
 ) -> None:
     post.password_change.change(session.tokens.access_token, current=current, new=new, client=client, policy=POLICY)
-
-
-def opens(post: MailDeployment, password: str, client: Client = ABROAD) -> bool:
-    """Whether Bob can sign in with a password."""
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email, password), client)
-    except InvalidCredentials:
-        return False
-    return True
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
 
 
 def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
@@ -80,7 +64,7 @@ def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: M
     with pytest.raises(WrongPassword):
         change(post_in_memory, session)
 
-    (note,) = [note for note in post_in_memory.base.log_event.notes if note.event == "password_hash_unusable"]
+    (note,) = [note for note in post_in_memory.base.recorded.notes if note.event == "password_hash_unusable"]
     assert (note.severity, note.fields) == (Severity.ERROR, {"user_id": session.user.user_id})
 
 
@@ -96,7 +80,7 @@ def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -
     assert opens(post, NEW)
     user = post.user(session.user.user_id)
     assert (user.epoch, user.updated_at) == (session.user.epoch + 1, post.base.clock())
-    assert "password_changed" in post.base.log_event.events
+    assert "password_changed" in post.base.recorded.events
 
 
 def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
@@ -183,7 +167,7 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
     change(post, session)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.log_event.events
+    assert "mail_not_queued" in post.base.recorded.events
 
 
 # Who may not
@@ -204,7 +188,9 @@ def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
 
 
 def test_where_there_is_no_password_none_is_the_present_one(post_in_memory: MailDeployment) -> None:
-    session = post_in_memory.google.sign_in(VerifiedIdentity(subject="1", email=BOB.email, name="Bob"), HOME)
+    session = post_in_memory.google.sign_in(
+        VerifiedIdentity(provider=GOOGLE, subject="1", email=BOB.email, name="Bob"), HOME
+    )
 
     for guess in ("", "None", PASSWORD):
         with pytest.raises(InvalidCredentials):
@@ -318,7 +304,7 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
 
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
-    assert "attempt_not_given_back" in post.base.log_event.events
+    assert "attempt_not_given_back" in post.base.recorded.events
     assert opens(post, NEW)
 
 
@@ -533,7 +519,7 @@ def test_the_log_holds_no_password_and_no_address(post_in_memory: MailDeployment
         change(post_in_memory, session, "a guess of somebody's")
     change(post_in_memory, session)
 
-    logged = str(post_in_memory.base.log_event.notes) + str(refusal.value)
+    logged = str(post_in_memory.base.recorded.notes) + str(refusal.value)
 
     for secret in (PASSWORD, NEW, "a guess of somebody's", BOB.email):
         assert secret not in logged

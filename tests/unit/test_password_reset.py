@@ -1,14 +1,13 @@
 """A mailed token sets a new password, once, for half an hour, and opens no session."""
 
 import re
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 import pytest
 from gerbang.accounts.password_reset import REPEATABLE_FOR
-from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import snapotp
 from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
@@ -29,6 +28,7 @@ from gerbang.storage.users import User
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FakeSecret, FaultyStore, MeanwhileStore, PassingStore, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
     Scene,
@@ -46,23 +46,6 @@ INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 
 def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
     post.password_reset.reset(token, password, client=client, policy=POLICY)
-
-
-def opens(post: MailDeployment, password: str, client: Client = HOME) -> bool:
-    """Whether Bob can sign in with a password."""
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email, password), client)
-    except InvalidCredentials:
-        return False
-    return True
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
 
 
 def made_up(post: MailDeployment, user: User) -> str:
@@ -198,7 +181,7 @@ def test_the_token_that_was_mailed_sets_the_password(post: MailDeployment) -> No
     assert opens(post, NEW)
     user = post.user(registered.user_id)
     assert (user.epoch, user.updated_at) == (registered.epoch + 1, post.base.clock())
-    assert "password_reset" in post.base.log_event.events
+    assert "password_reset" in post.base.recorded.events
 
 
 def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, database: Database) -> None:
@@ -305,7 +288,7 @@ def test_a_reset_stands_though_its_notice_could_not_be_queued(post: MailDeployme
     reset(post, token)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.log_event.events
+    assert "mail_not_queued" in post.base.recorded.events
 
 
 # Once, newest only, for half an hour: security.md 50, 51, 61
@@ -694,7 +677,7 @@ def test_a_reset_forgets_the_guesses_of_its_own_client_and_not_those_of_others(p
 
     reset(post, post.mailed_token())
 
-    assert opens(post, NEW)
+    assert opens(post, NEW, HOME)
     with pytest.raises(TooManyAttempts):
         opens(post, NEW, ABROAD)
 
@@ -713,7 +696,7 @@ def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDepl
     reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
 
     assert opens(post, NEW)
-    assert post.base.log_event.events.count("attempt_not_uncounted") == 2
+    assert post.base.recorded.events.count("attempt_not_uncounted") == 2
 
 
 # Spent with what it buys: F16
@@ -750,7 +733,7 @@ def test_the_log_holds_no_token_no_password_and_no_address(post_in_memory: MailD
     refused(post_in_memory, made_up(post_in_memory, bob))
     reset(post_in_memory, token)
 
-    logged = str(post_in_memory.base.log_event.notes)
+    logged = str(post_in_memory.base.recorded.notes)
 
     for secret in (token, NEW, BOB.email):
         assert secret not in logged

@@ -489,7 +489,7 @@ def test_what_cannot_be_given_back_is_at_most_that_attempt(deployment: Deploymen
         raise DependencyUnavailable
 
     assert attempts_left(deployment.rate_limits, THREE, "subject") == 2
-    assert "attempt_not_given_back" in deployment.log_event.events
+    assert "attempt_not_given_back" in deployment.recorded.events
 
 
 def test_an_environment_gives_back_before_its_next_count_what_it_could_not_before(deployment: Deployment) -> None:

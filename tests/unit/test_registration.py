@@ -63,7 +63,7 @@ type Register = Callable[..., Registered]
 
 def kinds(database: Database) -> dict[str, int]:
     """How many items of each kind there are."""
-    prefixes = ("USER#", "EMAIL#", "USERNAME#", "NUMBER#", "GOOGLE#")
+    prefixes = ("USER#", "EMAIL#", "USERNAME#", "NUMBER#", "IDENTITY#")
     found = {prefix: len(database.items("Users", prefix)) for prefix in prefixes}
     return {**found, "organisations": len(database.items("Organizations"))}
 
@@ -107,7 +107,7 @@ def test_an_organisation_is_founded_with_its_owner(deployment: Deployment, regis
     assert made.organization is not None
     assert deployment.organizations.find(made.organization.organization_id).name == "Acme"
     user = made.signed_in.user
-    assert (user.organization_id, user.organization_role) == (made.organization.organization_id, Role.CLIENT_OWNER)
+    assert (user.organization_id, made.signed_in.role) == (made.organization.organization_id, Role.CLIENT_OWNER)
     membership = deployment.organizations.membership(made.organization.organization_id, user.user_id)
     assert membership.role == "CLIENT_OWNER"
 
@@ -117,7 +117,14 @@ def test_who_founds_nothing_belongs_nowhere(register: Register, database: Databa
 
     assert made.organization is None
     assert made.signed_in.user.organization_id is None
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 0,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 0,
+    }
 
 
 def test_enrolling_makes_the_account_and_signs_nobody_in(
@@ -157,7 +164,14 @@ def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make
 
     (made,) = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
     assert sum(type(outcome) is EmailTaken for outcome in outcomes) == 19
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 0, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 2}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 0,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 2,
+    }
     assert len(database.items("RefreshTokenFamilies")) == 1
     assert deployment.users.find_id(Name.EMAIL, "alice@example.com") == made.signed_in.user.user_id
     user = deployment.sessions.authenticate(made.signed_in.tokens.access_token).user
@@ -219,7 +233,14 @@ def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Reg
 
     assert sum(isinstance(outcome, Registered) for outcome in outcomes) == 1
     assert sum(type(outcome) is UsernameTaken for outcome in outcomes) == 19
-    assert kinds(database) == {"USER#": 1, "EMAIL#": 1, "USERNAME#": 1, "NUMBER#": 1, "GOOGLE#": 0, "organisations": 0}
+    assert kinds(database) == {
+        "USER#": 1,
+        "EMAIL#": 1,
+        "USERNAME#": 1,
+        "NUMBER#": 1,
+        "IDENTITY#": 0,
+        "organisations": 0,
+    }
 
 
 def test_when_both_names_are_taken_the_address_is_named(register: Register) -> None:
@@ -474,19 +495,19 @@ def test_a_refusal_that_cannot_be_noted_is_not_answered(deployment: Deployment, 
     noting = FaultyStore(deployment.store, at=lambda call: call.method == "write" and "USER#" in call.keys[0].pk)
 
     with pytest.raises(DependencyUnavailable):
-        replace(deployment, store=noting).registration.register(ALICE, HOME, POLICY)
+        replace(deployment, store=noting).registration.register(ALICE, HOME)
 
 
 # The verification mail is queued before the account is written
 
 
 def register_with_mail(post: MailDeployment) -> User:
-    return post.registration.register_without_session(ALICE, HOME, POLICY)
+    return post.registration.register_without_session(ALICE, HOME)
 
 
 def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) -> None:
     post = replace(post, base=replace(post.base, new_number=Numbers(7, 7, 8)))
-    post.base.registration.register(BOB, HOME, POLICY)
+    post.base.registration.register(BOB, HOME)
 
     alice = post.registration.register_without_session(replace(ALICE, locale="it"), HOME, POLICY)
 
@@ -511,7 +532,7 @@ def test_while_the_queue_is_down_nothing_is_registered_and_the_repeat_succeeds(
 
 
 def test_a_registration_that_is_refused_mails_nothing(post: MailDeployment) -> None:
-    post.base.registration.register(ALICE, HOME, POLICY)
+    post.base.registration.register(ALICE, HOME)
     with pytest.raises(EmailTaken):
         register_with_mail(post)
 
@@ -534,6 +555,6 @@ def test_whatever_goes_wrong_an_account_that_is_written_has_its_mail_queued() ->
 
 
 def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:
-    post.base.registration.register(ALICE, HOME, POLICY)
+    post.base.registration.register(ALICE, HOME)
 
     assert post.queue.jobs == []

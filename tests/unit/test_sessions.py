@@ -5,6 +5,7 @@ from copy import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
+from threading import Event
 
 import pytest
 from gerbang.core.client import Client
@@ -138,15 +139,19 @@ def test_a_refresh_keeps_how_the_user_signed_in(sessions: Sessions, alice: User,
     assert (family.amr, family.aal) == ((Authentication(method="oauth", at=signed_in_at),), "aal1")
 
 
-def test_the_sessions_of_one_user_are_in_one_partition(
-    deployment: Deployment, database: Database, alice: User, first: SignedIn
-) -> None:
+def test_one_query_lists_the_sessions_of_a_user(deployment: Deployment, alice: User, first: SignedIn) -> None:
     second = deployment.sessions.open(alice, ABROAD, "password")
-    deployment.sessions.open(kept(deployment, "mallory"), ABROAD, "password")
+    mallory = kept(deployment, "mallory")
+    deployment.sessions.open(mallory, ABROAD, "password")
+    watched = PassingStore(deployment.store)
 
-    keys = {(item["pk"], item["sk"]) for item in database.items("RefreshTokenFamilies", alice.user_id)}
+    families = replace(deployment.families, store=watched).list(alice.user_id)
 
-    assert keys == {(alice.user_id, first.family_id), (alice.user_id, second.family_id)}
+    assert {family.family_id for family in families} == {first.family_id, second.family_id}
+    assert {family.user_id for family in families} == {alice.user_id}
+    assert set(families) == {family_of(deployment, first), family_of(deployment, second)}
+    assert [call.method for call in watched.calls] == ["query"]
+    assert deployment.families.list("no account") == ()
 
 
 def test_signing_in_is_remembered_on_the_account(deployment: Deployment, alice: User, clock: FakeClock) -> None:
@@ -217,10 +222,72 @@ def test_a_session_can_be_refreshed_again_and_again(
 def test_the_refreshed_session_says_who_the_person_is_now(
     deployment: Deployment, sessions: Sessions, alice: User, first: SignedIn
 ) -> None:
-    """Nothing is carried over from the token; it is read from the account."""
-    deployment.store.write(Update(deployment.users.key(alice.user_id), {"organization_role": "CLIENT_MEMBER"}))
+    """Security.md 91: nothing is carried over from the token; it is read from the account."""
+    deployment.store.write(Update(deployment.users.key(alice.user_id), {"name": "Alice Cooper"}))
 
-    assert trade(sessions, first).user.organization_role == "CLIENT_MEMBER"
+    assert trade(sessions, first).user.name == "Alice Cooper"
+
+
+def showing_roles(deployment: Deployment) -> Sessions:
+    return replace(deployment.sessions, read_role=deployment.organizations.default_role)
+
+
+def test_a_session_shows_the_role_of_the_membership_as_it_is_now(deployment: Deployment) -> None:
+    alice, sessions = deployment.register(), showing_roles(deployment)
+    membership = deployment.organizations.table.membership_deletion(str(alice.organization_id), alice.user_id).key
+
+    first = sessions.open(alice, HOME, "password")
+    deployment.store.write(Update(membership, {"role": "CLIENT_MEMBER"}))
+    second = trade(sessions, first)
+    again = trade(sessions, first)  # forgiven
+    deployment.store.write(Delete(membership))
+    third = trade(sessions, second)
+
+    assert [session.role for session in (first, second, again, third)] == [
+        "CLIENT_OWNER",
+        "CLIENT_MEMBER",
+        "CLIENT_MEMBER",
+        None,
+    ]
+
+
+def test_the_role_is_read_while_the_session_is_written(deployment: Deployment) -> None:
+    """Budgets: it costs no round trip of its own."""
+    alice = deployment.register()
+    role_was_read = Event()
+
+    def wait_for_the_role(call: Call) -> bool:
+        if call.keys[0].table == deployment.tables["Organizations"]:
+            role_was_read.set()
+        elif call.method in {"commit", "write"}:
+            assert role_was_read.wait(timeout=20), "the role is read after the write"
+            role_was_read.clear()
+        return False
+
+    sessions = showing_roles(replace(deployment, store=FaultyStore(deployment.store, at=wait_for_the_role)))
+
+    first = sessions.open(alice, HOME, "password")
+    second = trade(sessions, first)
+
+    assert [first.role, second.role] == ["CLIENT_OWNER"] * 2
+
+
+def test_an_account_without_an_organisation_has_no_role_and_reads_none(deployment: Deployment, alice: User) -> None:
+    watched = PassingStore(deployment.store)
+    sessions = showing_roles(replace(deployment, store=watched))
+
+    assert trade(sessions, sessions.open(alice, HOME, "password")).role is None
+
+    assert all(key.table != deployment.tables["Organizations"] for call in watched.calls for key in call.keys)
+
+
+def test_only_sessions_that_show_the_role_read_it(deployment: Deployment) -> None:
+    alice, watched = deployment.register(), PassingStore(deployment.store)
+    sessions = replace(deployment, store=watched).sessions
+
+    assert trade(sessions, sessions.open(alice, HOME, "password")).role is None
+
+    assert all(key.table != deployment.tables["Organizations"] for call in watched.calls for key in call.keys)
 
 
 @pytest.mark.covers("86")

@@ -63,7 +63,9 @@ def test_what_an_earlier_version_left_out_has_its_default(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
     user = deployment.users.key(session.user.user_id)
-    since_then = [field.name for field in fields(User) if field.default is not MISSING]
+    since_then = [
+        field.name for field in fields(User) if field.default is not MISSING or field.default_factory is not MISSING
+    ]
     needed = {"email", "password_hash", "epoch"}
     deployment.store.write(Update(user, {name: Gone() for name in since_then if name not in needed}))
     for family in keys_of(database, "RefreshTokenFamilies"):

@@ -31,9 +31,9 @@ NEVER_TAKEN: Final[dict[str, object]] = {
     "passwordHash": "md5:5f4dcc3b5aa765d61d8327deb882cf99",
     "organization_id": "org_1",
     "organizationId": "org_1",
-    "organization_role": "CLIENT_OWNER",
     "organization": {"id": "org_1", "name": "Evil"},
-    "google_subject": "someone-elses",
+    "subjects": {"google": "someone-elses"},
+    "created_month": "1999-01",
     "is_anonymous": True,
     "disabled_at": None,
     "epoch": 99,
@@ -56,11 +56,13 @@ def assert_ordinary(account: dict[str, Any]) -> None:
     assert account["number"] != 1
     assert account["created_at"] > 1
     assert account["password_hash"].startswith("$bcrypt-sha256$")
-    never = {"email_verified_at", "google_subject", "disabled_at", "migrated_at", "expires_at"}
+    assert account["subjects"] == account["user_metadata"] == account["app_metadata"] == "{}"
+    assert account["created_month"] > "2000-01"
+    never = {"email_verified_at", "disabled_at", "migrated_at", "expires_at"}
     assert never.isdisjoint(account)
-    ours = {"pk", "user_id", "number", "name", "email", "email_as_typed", "username", "password_hash", "role_id"}
+    ours = {"pk", "sk", "user_id", "number", "name", "email", "email_as_typed", "username", "password_hash", "role_id"}
     ours |= {"credit_balance", "epoch", "is_anonymous", "created_at", "updated_at", "last_sign_in_at", "locale"}
-    ours |= {"organization_id", "organization_role"}
+    ours |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
     assert account.keys() <= ours, "nothing unknown is stored"
 
 
@@ -104,7 +106,7 @@ class TestRegistration:
     def test_with_google(self, world: World) -> None:
         email = world.email()
         claims = {**NEVER_TAKEN, "hd": "example.com"}
-        for reserved in ("sub", "google_subject", "email_verified"):
+        for reserved in ("sub", "email_verified"):
             del claims[reserved]
 
         answer = world.client.post(
@@ -115,7 +117,7 @@ class TestRegistration:
         account = world.account_of(email)
         assert (account["role_id"], account["credit_balance"]) == (3, 0)
         assert "password_hash" not in account
-        assert account["google_subject"] != "someone-elses"
+        assert "someone-elses" not in account["subjects"]
 
     def test_as_a_guest(self, world: World) -> None:
         answer = world.client.post("/auth/login_with_anonymous", {**NEVER_TAKEN, "is_anonymous": False})

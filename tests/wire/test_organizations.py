@@ -142,14 +142,14 @@ def test_who_is_removed_is_out_on_the_next_call(world: World) -> None:
     person = world.register()
     assert ask(world, person.access_token, person.organization_id).status == 200
 
-    world.remove("Organizations", pk=person.organization_id, sk=f"MEMBER#{person.user_id}")
+    world.remove("Organizations", pk=f"ORG#{person.organization_id}", sk=f"MEMBER#{person.user_id}")
 
     assert ask(world, person.access_token, person.organization_id).status == 403
 
 
 def test_another_role_counts_on_the_next_call(world: World) -> None:
     person = world.register()
-    membership = {"pk": person.organization_id, "sk": f"MEMBER#{person.user_id}"}
+    membership = {"pk": f"ORG#{person.organization_id}", "sk": f"MEMBER#{person.user_id}"}
 
     world.set("Organizations", membership, role="CLIENT_MEMBER")
 
@@ -158,7 +158,7 @@ def test_another_role_counts_on_the_next_call(world: World) -> None:
 
 def test_an_organisation_that_is_gone_is_403_in_the_contract(world: World) -> None:
     person = world.register()
-    world.remove("Organizations", pk=person.organization_id, sk="ORGANIZATION")
+    world.remove("Organizations", pk=f"ORG#{person.organization_id}", sk="ORGANIZATION")
 
     answer = ask(world, person.access_token, person.organization_id)
 

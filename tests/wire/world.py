@@ -213,13 +213,13 @@ class World:
 
     def account(self, user_id: str) -> dict[str, Any]:
         """The stored item of an account."""
-        item = self.item("Users", pk=f"USER#{user_id}")
+        item = self.item("Users", pk=f"USER#{user_id}", sk="ACCOUNT")
         assert item is not None
         return item
 
     def account_of(self, email: str) -> dict[str, Any]:
         """The stored item of whoever has an address."""
-        marker = self.item("Users", pk=f"EMAIL#{email}")
+        marker = self.item("Users", pk=f"EMAIL#{email}", sk="-")
         assert marker is not None
         return self.account(marker["user_id"])
 

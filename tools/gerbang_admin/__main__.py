@@ -1,7 +1,7 @@
-"""`gerbang-admin COMMAND ACCOUNT --stack NAME`: find, show and change accounts of a deployed stack.
+"""`gerbang-admin COMMAND ACCOUNT --stack NAME`: list, show and change accounts of a deployed stack.
 
-ACCOUNT is an e-mail address, a user name, SnapOTP's number, a UUID or a `usr_…` id; `end-all-sessions` takes none. AWS
-account and region are found as by every AWS tool: the environment and `~/.aws`, or --profile and --region.
+ACCOUNT is an e-mail address, a user name, SnapOTP's number, a UUID or a `usr_…` id; `list` and `end-all-sessions` take
+none. The AWS account and region are those of every AWS tool: the environment and `~/.aws`, or --profile and --region.
 
 Exit status: 0 done, 1 not done (no such account, changed in the meantime, not confirmed), 2 wrong usage, or a request
 to AWS failed.
@@ -14,12 +14,21 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import boto3
-from gerbang.accounts.administration import ROLES, Accounts, AmbiguousName, ChangedMeanwhile, NoSuchAccount
+from gerbang.accounts.administration import (
+    ROLES,
+    Accounts,
+    AmbiguousName,
+    ChangedMeanwhile,
+    NoSuchAccount,
+    NotLinked,
+    OnlyWayToSignIn,
+)
+from gerbang.storage.newest_users import LARGEST_PAGE
 from gerbang.storage.users import User
 
+from gerbang_admin.all_sessions import NotRotated, end_all_sessions
 from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
-from gerbang_admin.everybody import NotRotated, end_all_sessions
-from gerbang_admin.showing import farewell_of, fields_of, lines_of
+from gerbang_admin.showing import deletion_of, fields_of, line_of, lines_of, summary_of, unlinking_of
 from gerbang_admin.stacks import Stack, UnknownStack
 
 DONE: Final = 0
@@ -40,13 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         session = session_of(profile=options.profile, region=options.region)
         stack = Stack.find(session, options.stack)
-        if options.command == _EVERYBODY:
+        if options.command == _EVERY_SESSION:
             _end_all_sessions(stack, session, options)
+        elif options.command == _LIST:
+            _list(stack.accounts(session), options)
         else:
             accounts = stack.accounts(session)
-            _COMMANDS[options.command](accounts, accounts.find(options.who), options)
-    except (NoSuchAccount, AmbiguousName, ChangedMeanwhile, NotConfirmed) as error:
-        print(_sentence(error, options), file=sys.stderr)
+            _COMMANDS[options.command](accounts, accounts.find(options.account), options)
+    except (NoSuchAccount, AmbiguousName, ChangedMeanwhile, NotLinked, OnlyWayToSignIn, NotConfirmed) as error:
+        print(_message(error, options), file=sys.stderr)
         return NOT_DONE
     except UnknownStack as error:
         print(error, file=sys.stderr)
@@ -62,51 +73,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return DONE
 
 
-def _sentence(error: Exception, options: argparse.Namespace) -> str:
+def _message(error: Exception, options: argparse.Namespace) -> str:
     match error:
         case NoSuchAccount():
-            return f"No account matches '{options.who}' in stack {options.stack}."
+            return f"No account matches '{options.account}' in stack {options.stack}."
         case AmbiguousName(user_ids=user_ids):
-            both = " and ".join(user_ids)
-            return (
-                f"'{options.who}' is the user name of one account and the number of another: {both}. "
-                "Repeat the command with one of these ids."
-            )
+            ids = " and ".join(user_ids)
+            return f"'{options.account}' matches several accounts: {ids}. Repeat the command with one of these ids."
         case ChangedMeanwhile():
             return (
                 "Nothing was changed: the account already has this state, or was changed in the meantime. "
                 "Run `show`, then decide again."
             )
+        case NotLinked():
+            return f"Nothing was changed: the account has no {options.provider} identity."
+        case OnlyWayToSignIn():
+            return f"Nothing was changed: the owner could not sign in without the {options.provider} identity."
         case _:
             return "Nothing was changed: the command was not confirmed."
 
 
-def _show(_accounts: Accounts, user: User, options: argparse.Namespace) -> None:
-    _tell(user, options)
+def _list(accounts: Accounts, options: argparse.Namespace) -> None:
+    left, cursor = options.limit, None
+    while left:
+        page = accounts.list_newest(cursor, size=min(left, LARGEST_PAGE))
+        for user in page.users:
+            print(json.dumps(summary_of(user), ensure_ascii=False) if options.json else line_of(user))
+        left, cursor = left - len(page.users), page.cursor
+        if cursor is None:
+            return
+
+
+def _show(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
+    _print(accounts, user, options)
 
 
 def _disable(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
-    _tell(accounts.disable(user), options)
+    _print(accounts, accounts.disable(user), options)
 
 
 def _enable(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
-    _tell(accounts.enable(user), options)
+    _print(accounts, accounts.enable(user), options)
 
 
 def _end_sessions(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
-    _tell(accounts.end_sessions(user), options)
+    _print(accounts, accounts.end_sessions(user), options)
 
 
 def _set_role(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
-    _tell(accounts.set_role(user, options.role), options)
+    _print(accounts, accounts.set_role(user, options.role), options)
 
 
 def _set_credit(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
-    _tell(accounts.set_credit(user, options.credit), options)
+    _print(accounts, accounts.set_credit(user, options.credit), options)
+
+
+def _unlink(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
+    if options.provider in user.subjects:
+        _confirm([*lines_of(user, accounts.details(user)), "", *unlinking_of(user, options.provider)], options)
+    _print(accounts, accounts.unlink(user, options.provider), options)
 
 
 def _delete(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
-    _ask([*lines_of(user), "", *farewell_of(user, accounts.departure(user))], options)
+    details = accounts.details(user)
+    _confirm([*lines_of(user, details), "", *deletion_of(user, accounts.departure(user))], options)
     accounts.delete(user)
     if options.json:
         print(json.dumps({"deleted": user.user_id}))
@@ -116,7 +146,7 @@ def _delete(accounts: Accounts, user: User, options: argparse.Namespace) -> None
 
 def _end_all_sessions(stack: Stack, session: boto3.Session, options: argparse.Namespace) -> None:
     secret_id = stack.output("MasterSecretArn")
-    _ask([f"Every user of {stack.name} in {stack.region} has to sign in again, on every device."], options)
+    _confirm([f"Every user of {stack.name} in {stack.region} has to sign in again, on every device."], options)
     end_all_sessions(session.client("secretsmanager", config=CONFIG), secret_id)
     if options.json:
         print(json.dumps({"ended": "all sessions"}))
@@ -124,7 +154,8 @@ def _end_all_sessions(stack: Stack, session: boto3.Session, options: argparse.Na
         print("Every token issued before now is invalid in five minutes at the latest.")
 
 
-_EVERYBODY: Final = "end-all-sessions"
+_LIST: Final = "list"
+_EVERY_SESSION: Final = "end-all-sessions"
 _COMMANDS: Final[dict[str, Callable[[Accounts, User, argparse.Namespace], None]]] = {
     "show": _show,
     "disable": _disable,
@@ -132,11 +163,12 @@ _COMMANDS: Final[dict[str, Callable[[Accounts, User, argparse.Namespace], None]]
     "end-sessions": _end_sessions,
     "set-role": _set_role,
     "set-credit": _set_credit,
+    "unlink": _unlink,
     "delete": _delete,
 }
 
 
-def _ask(sentences: Sequence[str], options: argparse.Namespace) -> None:
+def _confirm(sentences: Sequence[str], options: argparse.Namespace) -> None:
     """Ask for confirmation, unless --yes was given.
 
     Raises:
@@ -157,36 +189,52 @@ def _ask(sentences: Sequence[str], options: argparse.Namespace) -> None:
         raise NotConfirmed
 
 
-def _tell(user: User, options: argparse.Namespace) -> None:
-    print(json.dumps(fields_of(user), ensure_ascii=False) if options.json else "\n".join(lines_of(user)))
+def _print(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
+    details = accounts.details(user)
+    if options.json:
+        print(json.dumps(fields_of(user, details), ensure_ascii=False))
+    else:
+        print("\n".join(lines_of(user, details)))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    who = argparse.ArgumentParser(add_help=False)
-    who.add_argument("who", metavar="ACCOUNT", help="e-mail address, user name, number, UUID or usr_… id")
+    account = argparse.ArgumentParser(add_help=False)
+    account.add_argument("account", metavar="ACCOUNT", help="e-mail address, user name, number, UUID or usr_… id")
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("--stack", required=True, help="the stack's name in CloudFormation")
     where.add_argument("--region", help="the stack's region (default: as for every AWS tool)")
     where.add_argument("--profile", help="of ~/.aws/config (default: as for every AWS tool)")
     where.add_argument("--json", action="store_true", help="print JSON")
-    confirmation = argparse.ArgumentParser(add_help=False)
-    confirmation.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    parser = argparse.ArgumentParser(prog="gerbang-admin", description="Accounts of a deployed stack.")
+    confirmed = argparse.ArgumentParser(add_help=False)
+    confirmed.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    parser = argparse.ArgumentParser(prog="gerbang-admin", description="Manage the accounts of a deployed stack.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, summary: str, *parts: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[*parts, where], help=summary, description=f"{summary.capitalize()}.")
 
-    command("show", "show an account, without its secrets", who)
-    command("disable", "make an account unusable, and end its sessions, at once", who)
-    command("enable", "make a disabled account usable again; its sessions stay ended", who)
-    command("end-sessions", "end every session of an account at once", who)
+    listing = command(_LIST, "list accounts without guests, the newest first")
+    listing.add_argument("--limit", type=_limit, default=50, help="how many at most (default: %(default)s)")
+    command("show", "show an account, without its secrets", account)
+    command("disable", "disable an account and end its sessions, at once", account)
+    command("enable", "enable a disabled account; its sessions stay ended", account)
+    command("end-sessions", "end every session of an account at once", account)
     names = ", ".join(f"{role_id} {name}" for role_id, name in ROLES.items())
-    command("set-role", "give an account a role", who).add_argument("role", type=_role, help=names)
-    command("set-credit", "set the credit of an account", who).add_argument("credit", type=_credit, help="0 or more")
-    command("delete", "delete an account for good", who, confirmation)
-    command(_EVERYBODY, "end every session of every user, by rotating the keys twice", confirmation)
+    command("set-role", "give an account a role", account).add_argument("role", type=_role, help=names)
+    command("set-credit", "set the credit of an account", account).add_argument(
+        "credit", type=_credit, help="0 or more"
+    )
+    unlinking = command("unlink", "unlink an identity from an account and end its sessions", account, confirmed)
+    unlinking.add_argument("provider", metavar="PROVIDER", help="such as google")
+    command("delete", "delete an account for good", account, confirmed)
+    command(_EVERY_SESSION, "end every session of every account, by rotating the keys twice", confirmed)
     return parser.parse_args(arguments)
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of accounts")
+    return int(text)
 
 
 def _role(text: str) -> int:

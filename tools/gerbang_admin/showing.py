@@ -1,19 +1,19 @@
-"""An account as an operator sees it. No password hash, and of a Google identity only that there is one."""
+"""An account as an operator sees it. No password hash, and of an identity no subject."""
 
 from datetime import datetime
 from typing import Any, Final
 
-from gerbang.accounts.administration import ROLES, Departure
+from gerbang.accounts.administration import ROLES, Departure, Details
 from gerbang.core.clock import system_clock
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.passwords.bcrypt_sha256 import is_current_format
 from gerbang.storage.users import User
 
-_NOT_LISTED: Final = "not listed: no table has them by account; end-sessions ends them all"
+_NOT_LISTED: Final = "not shown; end-sessions ends them all"
 
 
-def fields_of(user: User) -> dict[str, Any]:
-    """Return the account for programs: names do not change, times are RFC 3339 in UTC, what is not there is None."""
+def fields_of(user: User, details: Details) -> dict[str, Any]:
+    """Return the account for programs: names do not change, times are RFC 3339 in UTC, what is missing is None."""
     return {
         "id": user.user_id,
         "public_id": botlaunch_id(user.user_id),
@@ -27,11 +27,14 @@ def fields_of(user: User) -> dict[str, Any]:
         "disabled_at": _instant(user.disabled_at),
         "guest": user.is_anonymous,
         "password": _password(user),
-        "google": user.google_subject is not None,
+        "identities": [
+            {"provider": identity.provider, "email": identity.email, "created_at": _instant(identity.created_at)}
+            for identity in details.identities
+        ],
         "role_id": user.role_id,
         "credit_balance": user.credit_balance,
         "organization_id": user.organization_id,
-        "organization_role": user.organization_role,
+        "organization_role": details.role,
         "locale": user.locale,
         "epoch": user.epoch,
         "created_at": _instant(user.created_at),
@@ -39,14 +42,15 @@ def fields_of(user: User) -> dict[str, Any]:
         "last_sign_in_at": _instant(user.last_sign_in_at),
         "migrated_at": _instant(user.migrated_at),
         "expires_at": _instant(user.expires_at),
+        "user_metadata": user.user_metadata,
+        "app_metadata": user.app_metadata,
     }
 
 
-def lines_of(user: User) -> list[str]:
-    """Return the account for people, a line a fact."""
-    verified = (
-        "nobody has verified it" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
-    )
+def lines_of(user: User, details: Details) -> list[str]:
+    """Return the account for people, one fact a line."""
+    verified = "not verified" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
+    identities = [f"{identity.provider} {identity.email}" for identity in details.identities]
     facts = {
         "account": f"{user.user_id}  {botlaunch_id(user.user_id)}" + (f"  {user.number}" if user.number else ""),
         "name": user.name,
@@ -55,35 +59,64 @@ def lines_of(user: User) -> list[str]:
         "state": _state(user) + (f" since {_spoken(user.disabled_at)}" if user.disabled_at else ""),
         "guest": f"until {_spoken(user.expires_at)}" if user.expires_at else None,
         "password": _password(user),
-        "Google": "linked" if user.google_subject else "not linked",
+        "identities": ", ".join(identities) or "none",
         "role": f"{user.role_id}, {ROLES.get(user.role_id, 'unknown')}",
         "credit": str(user.credit_balance),
-        "organisation": f"{user.organization_id}, {user.organization_role}" if user.organization_id else None,
+        "organisation": f"{user.organization_id}, {details.role or 'not a member'}" if user.organization_id else None,
         "language": user.locale,
         "registered": _spoken(user.created_at),
         "changed": _spoken(user.updated_at),
-        "moved over": _spoken(user.migrated_at) if user.migrated_at else None,
+        "migrated": _spoken(user.migrated_at) if user.migrated_at else None,
         "last sign-in": _spoken(user.last_sign_in_at) if user.last_sign_in_at else "never",
         "sessions": _NOT_LISTED,
     }
     return [f"{name:<13} {fact}" for name, fact in facts.items() if fact]
 
 
-def farewell_of(user: User, departure: Departure | None) -> list[str]:
+def summary_of(user: User) -> dict[str, Any]:
+    """Return the account as one object of a list, for programs."""
+    return {
+        "id": user.user_id,
+        "email": user.email,
+        "username": user.username,
+        "name": user.name,
+        "state": _state(user),
+        "created_at": _instant(user.created_at),
+    }
+
+
+def line_of(user: User) -> str:
+    """Return the account as one line of a list."""
+    return f"{_spoken(user.created_at)}  {user.user_id}  {_state(user):<8}  {user.email or user.username or user.name}"
+
+
+def deletion_of(user: User, departure: Departure | None) -> list[str]:
     """Return what deleting the account will do, in sentences."""
-    sentences = ["The account, its names and its membership go for good; sessions end at once."]
+    sentences = ["This deletes the account, its names and its membership for good, and ends its sessions at once."]
     if departure is not None:
-        sentences.append(_farewell_to(departure))
+        sentences.append(_deletion_from(departure))
     if user.credit_balance:
-        sentences.append(f"It has a credit of {user.credit_balance}.")
+        sentences.append(f"The account has a credit of {user.credit_balance}.")
     return sentences
 
 
-def _farewell_to(departure: Departure) -> str:
+def unlinking_of(user: User, provider: str) -> list[str]:
+    """Return what unlinking an identity will do, in sentences."""
+    ways = [name for name in user.subjects if name != provider]
+    ways += ["the password"] if user.password_hash is not None else []
+    ways += [f"a code or a reset token mailed to {user.email}"] if user.email_verified_at is not None else []
+    return [
+        f"This unlinks the {provider} identity and ends the account's sessions at once.",
+        f"The owner can still sign in with {', '.join(ways)}." if ways else "The owner cannot sign in without it.",
+        f"The next {provider} sign-in with the address {user.email} links that identity.",
+    ]
+
+
+def _deletion_from(departure: Departure) -> str:
     name, others = departure.organization_id, departure.others
     if not others:
-        return f"Nobody else belongs to the organisation {name}: it goes, too."
-    stays = f"The organisation {name} stays, with {others} {'person' if others == 1 else 'people'} in it"
+        return f"Organisation {name} has no other members: it is deleted, too."
+    stays = f"Organisation {name} stays, with {others} other {'member' if others == 1 else 'members'}"
     return f"{stays}." if departure.other_owners else f"{stays} and NO OWNER."
 
 

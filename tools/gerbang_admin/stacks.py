@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 from gerbang.accounts.administration import Accounts
 from gerbang.core.clock import system_clock
 from gerbang.storage.dynamodb import DynamoStore
-from gerbang.storage.members import MemberList
 from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.users import UserTable
@@ -34,8 +33,8 @@ class Stack:
         """Return the stack of that name, in the session's account and region.
 
         Raises:
-            UnknownStack: there is none.
-            BotoCoreError, ClientError: CloudFormation did not answer, or may not be asked.
+            UnknownStack: it does not exist.
+            BotoCoreError, ClientError: CloudFormation did not answer, or denied access.
         """
         cloudformation = session.client("cloudformation", config=CONFIG)
         region = cloudformation.meta.region_name
@@ -55,7 +54,7 @@ class Stack:
         """Return one of the outputs.
 
         Raises:
-            UnknownStack: it has none of that name.
+            UnknownStack: the stack has no such output.
         """
         if name not in self.outputs:
             raise UnknownStack(
@@ -69,13 +68,11 @@ class Stack:
         Raises:
             UnknownStack: its outputs do not name its tables.
         """
-        client = session.client("dynamodb", config=CONFIG)
-        store, organizations = DynamoStore(client), self.output("OrganizationsTable")
+        store = DynamoStore(session.client("dynamodb", config=CONFIG))
         return Accounts(
             store=store,
             users=UserTable(store, self.output("UsersTable")),
-            organizations=OrganizationTable(store, organizations),
-            members=MemberList(client, organizations),
+            organizations=OrganizationTable(store, self.output("OrganizationsTable")),
             codes=OneTimeCodeTable(store, self.output("OneTimeCodesTable")),
             now=system_clock,
         )

@@ -85,7 +85,7 @@ import os
 import boto3
 client = boto3.client("dynamodb")
 def handler(event, context):
-    client.get_item(TableName=os.environ["USERS_TABLE"], Key={"pk": {"S": "nobody"}})
+    client.get_item(TableName=os.environ["USERS_TABLE"], Key={"pk": {"S": "nobody"}, "sk": {"S": "-"}})
     return {}
 """
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import VerifiedIdentity
 
 from gerbang_bench.builds import ROOT
 from gerbang_bench.worlds import OTHER_PASSWORD, PASSWORD, Person, World

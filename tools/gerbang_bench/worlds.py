@@ -11,7 +11,7 @@ from uuid import uuid4
 import boto3
 import dynamodb_local
 from botocore.exceptions import BotoCoreError
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
 from gerbang.container import Container
 from gerbang.core.client import Client
@@ -68,6 +68,7 @@ def _make_table(client: Any, table: Resource) -> None:
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=table.properties["AttributeDefinitions"],
             KeySchema=table.properties["KeySchema"],
+            **{name: table.properties[name] for name in ("GlobalSecondaryIndexes",) if name in table.properties},
         )
     except client.exceptions.ResourceInUseException:  # it is there
         return
@@ -154,13 +155,13 @@ class World:
         self._container.code_sign_in.sign_in(person.email, self.code(person), Client(address=self.client_address()))
 
     def google_identity(self) -> VerifiedIdentity:
-        """Return somebody whom Google knows, and nobody here."""
+        """Return a Google identity that has no account here."""
         subject = f"{self._run}{next(self._numbers)}"
-        return VerifiedIdentity(subject=subject, email=self.email(), name="Violet Tram")
+        return VerifiedIdentity(provider=GOOGLE, subject=subject, email=self.email(), name="Violet Tram")
 
     def sign_in_with_google(self, identity: VerifiedIdentity) -> None:
         """Make the account that goes with an identity."""
-        self._container.google_sign_in.sign_in(identity, Client(address=self.client_address()))
+        self._container.identity_sign_in.sign_in(identity, Client(address=self.client_address()))
 
     def google_token(self, identity: VerifiedIdentity) -> str:
         """Return an ID token of somebody."""

@@ -22,7 +22,7 @@ from gerbang.storage.users import UserTable
 from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
 
 from gerbang_import.drafting import Drafter
-from gerbang_import.importing import Count, Importer, Refusals
+from gerbang_import.importing import Count, Importer, Rejections
 from gerbang_import.progress import Progress
 from gerbang_import.reading import Lines, Unreadable
 from gerbang_import.writing import Writer
@@ -64,9 +64,9 @@ def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
     count, lines = Count(), Lines(stream)
     progress = Progress(count=count, lines=lines, total_bytes=_size(stream), output=sys.stderr)
     problem = None
-    with Refusals(options.rejected or _rejected_path(options.file)) as refusals:
+    with Rejections(options.rejected or _rejected_path(options.file)) as rejections:
         try:
-            importer.run(lines, count, refusals, on_progress=progress.show)
+            importer.run(lines, count, rejections, on_progress=progress.show)
         except Unreadable as error:
             problem = str(error)
         except KeyboardInterrupt:
@@ -74,25 +74,25 @@ def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
         except AwsFailure as error:
             problem = f"{failure(error)} {_AGAIN}"
         progress.show_now()
-        return _report(count, refusals.path, problem)
+        return _report(count, rejections.path, problem)
 
 
-def _report(count: Count, rejected: Path, problem: str | None) -> int:
+def _report(count: Count, path: Path, problem: str | None) -> int:
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(f"Imported {count.imported:,}, already there {count.already_there:,}, rejected {count.refused:,}.")
+    print(f"Imported {count.imported:,}, already there {count.already_there:,}, rejected {count.rejected:,}.")
     for name, number in count.formats.most_common():
         print(f"  {number:>9,} {name}")
-    if count.refused:
-        print(f"The rejected lines and the reasons are in {rejected}.")
+    if count.rejected:
+        print(f"The rejected lines and the reasons are in {path}.")
     if problem is not None:
         print(problem, file=sys.stderr)
         return NOT_DONE
-    return SOME_REJECTED if count.refused else DONE
+    return SOME_REJECTED if count.rejected else DONE
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="gerbang_import", description="Bring users over from an old system.")
+    parser = argparse.ArgumentParser(prog="gerbang_import", description="Import users from an old system.")
     parser.add_argument("--file", required=True, help="CSV with a header or JSON Lines; - is standard input")
     parser.add_argument("--table", required=True, help="the stack's Users table, see its outputs")
     parser.add_argument("--rejected", type=Path, help="where to list rejected lines (default: FILE with .rejected.csv)")
@@ -101,7 +101,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         type=int,
         choices=range(bcrypt_sha256.LOWEST_COST, bcrypt_sha256.HIGHEST_COST + 1),
         default=bcrypt_sha256.LOWEST_COST,
-        help="cost of the bcrypt hashes that wrap weak hashes: 2^COST rounds (default: %(default)s)",
+        help="cost of the bcrypt hashes that wrap weak ones: 2^COST rounds (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",

@@ -1,4 +1,4 @@
-"""Makes an account of a record, or says why not."""
+"""Make an account of a record, or say why that is not possible."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from gerbang.storage.users import User
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
-from gerbang_import.reading import Record, Refusal
+from gerbang_import.reading import Record, Rejection
 
 LONGEST_LOCALE: Final = 35
 """Characters that RFC 5646, section 4.4.1, expects of a language tag at most."""
@@ -53,11 +53,11 @@ class Draft:
     line: int
     email: str
     user: User
-    """Complete, but that its hash may have to be wrapped."""
+    """Complete, except that its hash may have to be wrapped."""
     inherited: legacy_passwords.Inherited
 
     def finished(self, cost: int) -> User:
-        """Return the account as it is to be kept: a weak hash wrapped, which takes a bcrypt hash of *cost*."""
+        """Return the account as it is to be stored: a weak hash is wrapped, which takes one bcrypt hash of *cost*."""
         if isinstance(self.inherited, LegacyHash) and self.inherited.is_weak:
             return replace(self.user, password_hash=legacy_passwords.wrap(self.inherited, cost=cost))
         return self.user
@@ -71,19 +71,19 @@ class Drafter:
     new_id: Callable[[], str]
     new_number: Callable[[], int]
 
-    def draft(self, record: Record) -> Draft | Refusal:
-        """Return the account that a record describes, or why it describes none."""
+    def draft(self, record: Record) -> Draft | Rejection:
+        """Return the account that a record describes, or why the record is rejected."""
         try:
             row = Row.model_validate(record.fields)
             email = canonical(row.email)
             inherited = legacy_passwords.parse(row.password_hash)
             return Draft(line=record.line, email=email, user=self._user(row, email), inherited=inherited)
         except ValidationError as invalid:
-            return Refusal(record.line, "; ".join(_reasons(invalid)))
+            return Rejection(record.line, "; ".join(_reasons(invalid)))
         except InvalidEmail:
-            return Refusal(record.line, "email: is not a valid address")
-        except LegacyHashError as refused:
-            return Refusal(record.line, f"password_hash: {refused}")
+            return Rejection(record.line, "email: is not a valid address")
+        except LegacyHashError as error:
+            return Rejection(record.line, f"password_hash: {error}")
 
     def _user(self, row: Row, email: str) -> User:
         now = self.now()

@@ -1,4 +1,4 @@
-"""Takes a file through reading, drafting and writing, a few batches at a time."""
+"""Read, draft and write the accounts of a file, a few batches at a time."""
 
 import csv
 from collections import Counter, deque
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import IO, Final, Self
 
 from gerbang_import.drafting import Draft, Drafter
-from gerbang_import.reading import Lines, Record, Refusal, records
+from gerbang_import.reading import Lines, Record, Rejection, records
 from gerbang_import.writing import BATCH, Outcome, Writer
 
 _BATCHES_A_WORKER: Final = 2
-"""One being written and one waiting: what is held in memory does not grow with the file."""
+"""One being written and one waiting, so that memory use does not grow with the file."""
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Count:
     formats: Counter[str] = field(default_factory=Counter[str])
     """Hashes imported, how many of which format."""
     already_there: int = 0
-    refused: int = 0
+    rejected: int = 0
 
     @property
     def imported(self) -> int:
@@ -33,27 +33,27 @@ class Count:
         return self.formats.total()
 
 
-class Refusals:
-    """A CSV file of refused lines and reasons. It is there when something was refused, and only then."""
+class Rejections:
+    """A CSV file of rejected lines and reasons. It exists only if a line was rejected."""
 
     def __init__(self, path: Path) -> None:
-        """Write to *path*; one left by an earlier import is replaced or taken away."""
+        """Write to *path*; a file left by an earlier import is replaced or deleted."""
         self.path = path
         self._file: IO[str] | None = None
 
-    def add(self, refusal: Refusal) -> None:
-        """Note a refusal."""
+    def add(self, rejection: Rejection) -> None:
+        """Note a rejection."""
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file).writerow(("line", "reason"))
-        csv.writer(self._file).writerow((refusal.line, refusal.reason))
+        csv.writer(self._file).writerow((rejection.line, rejection.reason))
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: object) -> None:
-        """Close the file, or remove one that says what is no longer so."""
+        """Close the file, or delete one that an earlier import left."""
         if self._file is not None:
             self._file.close()
         elif kind is None:
@@ -69,25 +69,25 @@ class Importer:
     workers: int
     """Batches written at the same time."""
 
-    def run(self, lines: Lines, count: Count, refusals: Refusals, *, on_progress: Callable[[], None]) -> None:
-        """Import every record of a file, keeping *count* and *refusals* up to date and calling *on_progress* often.
+    def run(self, lines: Lines, count: Count, rejections: Rejections, *, on_progress: Callable[[], None]) -> None:
+        """Import every record of a file, keeping *count* and *rejections* up to date and calling *on_progress* often.
 
         Raises:
-            Unreadable: the file as a whole cannot be read; what was before that point is imported.
-            DependencyUnavailable: DynamoDB was not to be had. Run again, it goes on where it stopped.
-            KeyboardInterrupt: somebody stopped it; what was begun is finished first.
+            Unreadable: the file as a whole cannot be read; what comes before that point is imported.
+            DependencyUnavailable: DynamoDB did not answer. The next run goes on where this one stopped.
+            KeyboardInterrupt: the operator stopped it; transactions that have begun are finished first.
         """
         under_way: deque[Future[Outcome]] = deque()
 
         def settle(*, most: int) -> None:
             while len(under_way) > most:
-                self._count(under_way[0].result(), count, refusals)
+                self._count(under_way[0].result(), count, rejections)
                 under_way.popleft()
                 on_progress()
 
         with ThreadPoolExecutor(self.workers) as threads:
             try:
-                for batch in self._batches(lines, count, refusals):
+                for batch in self._batches(lines, count, rejections):
                     under_way.append(threads.submit(self.writer.write, batch))
                     settle(most=_BATCHES_A_WORKER * self.workers)
                 settle(most=0)
@@ -96,17 +96,17 @@ class Importer:
                     future.cancel()
                 for future in under_way:
                     if not future.cancelled() and future.exception() is None:
-                        self._count(future.result(), count, refusals)
+                        self._count(future.result(), count, rejections)
                 raise
 
-    def _batches(self, lines: Lines, count: Count, refusals: Refusals) -> Iterator[list[Draft]]:
+    def _batches(self, lines: Lines, count: Count, rejections: Rejections) -> Iterator[list[Draft]]:
         batch: list[Draft] = []
         for record in records(lines):
             draft = self.drafter.draft(record) if isinstance(record, Record) else record
-            if isinstance(draft, Refusal):
+            if isinstance(draft, Rejection):
                 count.records += 1
-                count.refused += 1
-                refusals.add(draft)
+                count.rejected += 1
+                rejections.add(draft)
             else:
                 batch.append(draft)
             if len(batch) == BATCH:
@@ -115,10 +115,10 @@ class Importer:
         if batch:
             yield batch
 
-    def _count(self, outcome: Outcome, count: Count, refusals: Refusals) -> None:
+    def _count(self, outcome: Outcome, count: Count, rejections: Rejections) -> None:
         count.formats += outcome.formats
         count.already_there += outcome.already_there
-        count.refused += len(outcome.refusals)
-        count.records += outcome.formats.total() + outcome.already_there + len(outcome.refusals)
-        for refusal in outcome.refusals:
-            refusals.add(refusal)
+        count.rejected += len(outcome.rejections)
+        count.records += outcome.formats.total() + outcome.already_there + len(outcome.rejections)
+        for rejection in outcome.rejections:
+            rejections.add(rejection)

@@ -48,7 +48,7 @@ class Progress:
             f"{count.records:,} users",
             f"{count.imported:,} imported",
             f"{count.already_there:,} already there",
-            f"{count.refused:,} rejected",
+            f"{count.rejected:,} rejected",
             f"{count.records / elapsed:,.0f} a second",
         ]
         if self.total_bytes and self.lines.read_bytes:

@@ -29,7 +29,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A record that is not imported."""
 
     line: int
@@ -38,10 +38,10 @@ class Refusal:
 
 
 class Lines:
-    """The lines of a file, counted. Bytes that are not UTF-8 become lone surrogates, and reject their record."""
+    """A file as text, line by line. Bytes that are not UTF-8 become lone surrogates; their record is rejected."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        """Read *stream* from its current position."""
+        """Read *stream* from its present position."""
         self._stream = stream
         self.read = 0
         """How many lines were read."""
@@ -71,7 +71,7 @@ class Lines:
         return text.removeprefix("\ufeff") if self.read == 1 else text
 
 
-def records(lines: Lines) -> Iterator[Record | Refusal]:
+def records(lines: Lines) -> Iterator[Record | Rejection]:
     """Return the records of a file, JSON Lines if it begins with a brace, CSV otherwise.
 
     Raises:
@@ -88,28 +88,28 @@ def records(lines: Lines) -> Iterator[Record | Refusal]:
     raise Unreadable("The file is empty.")
 
 
-def _json_records(first: str, lines: Lines) -> Iterator[Record | Refusal]:
+def _json_records(first: str, lines: Lines) -> Iterator[Record | Rejection]:
     yield from _json_record(first, lines.read)
     for text in lines:
         yield from _json_record(text, lines.read)
 
 
-def _json_record(text: str, line: int) -> Iterator[Record | Refusal]:
+def _json_record(text: str, line: int) -> Iterator[Record | Rejection]:
     if not text.strip():
         return
     try:
         members: Any = json.loads(text)
     except (ValueError, RecursionError):
-        yield Refusal(line, "is not JSON")
+        yield Rejection(line, "is not JSON")
         return
     if not isinstance(members, dict):
-        yield Refusal(line, "is not a JSON object")
+        yield Rejection(line, "is not a JSON object")
         return
     fields = cast("dict[str, object]", members)
     yield Record(line, {name: value for name, value in fields.items() if value not in (None, "")})
 
 
-def _csv_records(header: str, lines: Lines) -> Iterator[Record | Refusal]:
+def _csv_records(header: str, lines: Lines) -> Iterator[Record | Rejection]:
     delimiter = max(",;\t", key=header.count)
     csv.field_size_limit(MOST_FIELD_CHARACTERS)
     try:
@@ -127,7 +127,7 @@ def _csv_records(header: str, lines: Lines) -> Iterator[Record | Refusal]:
     return _csv_rows(columns, csv.reader(lines, delimiter=delimiter, strict=True), lines)
 
 
-def _csv_rows(columns: list[str], rows: Iterator[list[str]], lines: Lines) -> Iterator[Record | Refusal]:
+def _csv_rows(columns: list[str], rows: Iterator[list[str]], lines: Lines) -> Iterator[Record | Rejection]:
     while True:
         line = lines.read + 1
         try:
@@ -135,9 +135,9 @@ def _csv_rows(columns: list[str], rows: Iterator[list[str]], lines: Lines) -> It
         except StopIteration:
             return
         except csv.Error:
-            yield Refusal(line, f"is not CSV: quotes do not match, up to line {lines.read}")
+            yield Rejection(line, f"is not CSV: quotes do not match, up to line {lines.read}")
             continue
         if len(row) > len(columns):
-            yield Refusal(line, "has more fields than the first line: a value with the separator in it needs quotes")
+            yield Rejection(line, "has more fields than the first line: a value with the separator in it needs quotes")
         elif any(row):
             yield Record(line, {name: value for name, value in zip(columns, row, strict=False) if value})

@@ -1,4 +1,4 @@
-"""Writes accounts in transactions of some 25, each all or nothing, none over an account that is there."""
+"""Write accounts in transactions of some 25, each all or nothing, never over an account that exists."""
 
 import time
 from collections import Counter
@@ -11,7 +11,7 @@ from gerbang.storage.store import ConditionFailed, Key, Put, Store
 from gerbang.storage.users import Name, User, UserTable
 
 from gerbang_import.drafting import Draft
-from gerbang_import.reading import Refusal
+from gerbang_import.reading import Rejection
 
 BATCH: Final = 25
 """Accounts a transaction: each is up to four items, and DynamoDB takes 100 (API reference, TransactWriteItems)."""
@@ -27,14 +27,14 @@ class Outcome:
     formats: Counter[str]
     """The hashes of the accounts imported: how many of which format."""
     already_there: int
-    refusals: tuple[Refusal, ...]
+    rejections: tuple[Rejection, ...]
 
 
 @dataclass(slots=True)
 class _Tally:
     already_there: int
     formats: Counter[str] = field(default_factory=Counter[str])
-    refusals: list[Refusal] = field(default_factory=list[Refusal])
+    rejections: list[Rejection] = field(default_factory=list[Rejection])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class Writer:
     pause: Callable[[float], None] = time.sleep
 
     def write(self, drafts: Sequence[Draft]) -> Outcome:
-        """Write those of at most `BATCH` accounts whose address nobody has.
+        """Write those of at most `BATCH` accounts whose address no account has.
 
         Raises:
-            DependencyUnavailable: DynamoDB was not to be had for a minute. What was written stays.
+            DependencyUnavailable: DynamoDB did not answer for a minute. What was written stays.
         """
         addresses = [self.users.marker(Name.EMAIL, draft.email) for draft in drafts]
         markers = self._persist(lambda: self.store.get_all(*addresses))
@@ -74,26 +74,26 @@ class Writer:
         waiting = [self._waiting(draft, draft.finished(self.cost)) for draft in new]
         while waiting:
             waiting = self._write_some(waiting, tally)
-        return Outcome(formats=tally.formats, already_there=tally.already_there, refusals=tuple(tally.refusals))
+        return Outcome(formats=tally.formats, already_there=tally.already_there, rejections=tuple(tally.rejections))
 
     def _write_some(self, waiting: list[_Waiting], tally: _Tally) -> list[_Waiting]:
-        """Write the accounts that have no name in common, or find out which cannot be; return what is left to do."""
+        """Write the accounts that share no name, or find out which cannot be written; return those left to write."""
         some, later = _disjoint(waiting)
-        refusals = self._persist(lambda: self.store.commit(*(put for one in some for put in one.creation.values())))
-        answers = iter(refusals)
-        refused_of = [{name: answer for name in one.creation if (answer := next(answers, None))} for one in some]
-        if not any(refused_of) or any(map(_is_its_own, some, refused_of)):
+        outcome = self._persist(lambda: self.store.commit(*(put for one in some for put in one.creation.values())))
+        answers = iter(outcome)
+        failed_of = [{name: answer for name in one.creation if (answer := next(answers, None))} for one in some]
+        if not any(failed_of) or any(map(_is_its_own, some, failed_of)):
             tally.formats.update(one.draft.inherited.format for one in some)
             return later
         again: list[_Waiting] = []
-        for one, refused in zip(some, refused_of, strict=True):
-            if Name.EMAIL in refused:
+        for one, failed in zip(some, failed_of, strict=True):
+            if Name.EMAIL in failed:
                 tally.already_there += 1
-            elif Name.USERNAME in refused:
-                tally.refusals.append(Refusal(one.draft.line, "username: belongs to another account"))
-            elif None in refused:
-                tally.refusals.append(Refusal(one.draft.line, "id: belongs to another account"))
-            elif Name.NUMBER in refused:
+            elif Name.USERNAME in failed:
+                tally.rejections.append(Rejection(one.draft.line, "username: belongs to another account"))
+            elif None in failed:
+                tally.rejections.append(Rejection(one.draft.line, "id: belongs to another account"))
+            elif Name.NUMBER in failed:
                 again.append(self._waiting(one.draft, replace(one.user, number=self.new_number())))
             else:
                 again.append(one)
@@ -122,7 +122,7 @@ def _disjoint(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     return some, later
 
 
-def _is_its_own(one: _Waiting, refused: dict[Name | None, ConditionFailed]) -> bool:
-    """Say whether an account is there by this very transaction, sent before; the answer was lost."""
-    marker = refused.get(Name.EMAIL)
+def _is_its_own(one: _Waiting, failed: dict[Name | None, ConditionFailed]) -> bool:
+    """Say whether this transaction wrote the account already and its answer was lost."""
+    marker = failed.get(Name.EMAIL)
     return marker is not None and marker.item is not None and marker.item["user_id"] == one.user.user_id

@@ -22,6 +22,7 @@ from gerbang_local.options import InvalidOption, Options
 from gerbang_local.stack import Function
 from gerbang_local.template import TemplateError
 
+from sam_local.queues import queues_read
 from sam_local.sam import Sam, SamFailed
 from sam_local.stand_ins import StandIns, stand_ins
 
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
             if chosen.command == "invoke":
                 return _invoke(sam, made, chosen.functions)
             print(f"Mails arrive at {made.mails}, the API answers at http://{options.host}:{options.port}.", flush=True)
-            sam.start_api()
+            with queues_read(made.stack, sam):
+                sam.start_api()
     except (InvalidOption, TemplateError, dynamodb_local.Unavailable) as error:
         print(error, file=sys.stderr)
         return 1

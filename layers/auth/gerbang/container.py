@@ -26,8 +26,8 @@ from gerbang.settings import Settings
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.accounts.google_sign_in import GoogleSignIn
     from gerbang.accounts.guests import Guests
+    from gerbang.accounts.identity_sign_in import IdentitySignIn
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
@@ -232,6 +232,11 @@ class Container:
         )
 
     @cached_property
+    def sessions_with_role(self) -> "Sessions":
+        """The same, which reads the role of an organization's member too: BotLaunch's clients are shown it."""
+        return replace(self.sessions, read_role=self.organizations.default_role)
+
+    @cached_property
     def rotation(self) -> "Rotation":
         """Rotates the master secret."""
         from gerbang.sessions.rotation import Rotation
@@ -327,6 +332,11 @@ class Container:
         )
 
     @cached_property
+    def password_sign_in_with_role(self) -> "PasswordSignIn":
+        """The same, with the role of an organization's member."""
+        return replace(self.password_sign_in, sessions=self.sessions_with_role)
+
+    @cached_property
     def registration(self) -> "Registration":
         """Makes accounts, and mails a verification code where an unverified address does not sign in."""
         from gerbang.accounts.registration import Registration
@@ -382,11 +392,11 @@ class Container:
         return made
 
     @cached_property
-    def google_sign_in(self) -> "GoogleSignIn":
-        """Signs in by a verified identity of Google's."""
-        from gerbang.accounts.google_sign_in import GoogleSignIn
+    def identity_sign_in(self) -> "IdentitySignIn":
+        """Signs in by a verified identity of a provider."""
+        from gerbang.accounts.identity_sign_in import IdentitySignIn
 
-        return GoogleSignIn(
+        return IdentitySignIn(
             store=self.store,
             users=self.users,
             sessions=self.sessions,

@@ -1,6 +1,6 @@
 """POST /api/auth/google: sign in with Google."""
 
-from gerbang.accounts.google_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
 from gerbang.accounts.oidc import InvalidIdToken
 from gerbang.apis import snapotp
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
@@ -13,7 +13,7 @@ from gerbang.limits.rate_limits import TooManyAttempts
 endpoint = Endpoint("/api/auth/google")
 verifier = container.google_verifier
 api_keys = container.api_keys
-sign_in = container.google_sign_in
+sign_in = container.identity_sign_in
 container.warm_up_tokens()
 container.warm_up_users()
 

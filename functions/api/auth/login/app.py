@@ -13,7 +13,7 @@ from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.storage.users import Name
 
 endpoint = Endpoint("/api/auth/login")
-sign_in = container.password_sign_in
+sign_in = container.password_sign_in_with_role
 container.warm_up_tokens()
 container.warm_up_users(connections=5)
 

@@ -9,9 +9,9 @@ from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
 
 endpoint = Endpoint("/api/auth/refresh")
-sessions = container.sessions
+sessions = container.sessions_with_role
 container.warm_up_tokens()
-container.warm_up_users()
+container.warm_up_users(connections=2)
 
 
 @endpoint.post(

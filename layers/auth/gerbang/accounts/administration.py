@@ -1,13 +1,13 @@
-"""What operators do with accounts: find, disable, enable, end sessions, set role and credit, delete for good.
+"""What operators do with accounts: find, show, disable, enable, end sessions, set role and credit, unlink, delete.
 
-Every change is one write, or one transaction, of the account as it was shown to the operator: refused when its epoch
-has moved since, or what is being changed. So nobody overwrites what they have not seen.
+Every change is one write, or one transaction, of the account as it was shown to the operator. It fails when the epoch
+has moved since, or what is being changed. So no operator overwrites what they have not seen.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from gerbang.accounts.organizations import Role
@@ -15,9 +15,10 @@ from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
 from gerbang.limits.rate_limits import digest
-from gerbang.storage.members import Member
+from gerbang.storage.newest_users import LARGEST_PAGE, NewestUsers, UserPage
 from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.organizations import OrganizationTable
+from gerbang.storage.records import from_item
 from gerbang.storage.store import (
     Absent,
     Action,
@@ -31,21 +32,21 @@ from gerbang.storage.store import (
     Present,
     Store,
 )
-from gerbang.storage.users import Name, User, UserTable, from_item
+from gerbang.storage.users import Identity, Name, User, UserTable
 
 ROLES: Final[Mapping[int, str]] = MappingProxyType({1: "administrator", 2: "staff", 3: "user"})
 """SnapOTP's `role_id`."""
 
 
 class NoSuchAccount(Exception):
-    """Nobody has that address, name or id."""
+    """No account has that address, name or id."""
 
 
 class AmbiguousName(Exception):
-    """One account has the text as its user name, another as its number. `user_ids` are both."""
+    """The text names several accounts, such as one by its user name and another by its number."""
 
     def __init__(self, user_ids: tuple[str, ...]) -> None:
-        """Keep whose it is."""
+        """Keep the ids of the accounts."""
         super().__init__(*user_ids)
         self.user_ids = user_ids
 
@@ -54,21 +55,30 @@ class ChangedMeanwhile(Exception):
     """The account is not as it was read any more, or is gone: look again, then decide again."""
 
 
-class Members(Protocol):
-    """Lists who belongs to an organisation."""
+class NotLinked(Exception):
+    """No identity of that provider signs in to the account."""
 
-    def of(self, organization_id: str) -> tuple[Member, ...]:
-        """Return everybody who belongs to it."""
-        ...
+
+class OnlyWayToSignIn(Exception):
+    """The account has no password, no other identity and no verified address: unlinking would lock its owner out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What the account's own record does not say."""
+
+    identities: tuple[Identity, ...]
+    role: str | None
+    """In its organisation, None if it does not belong to one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departure:
-    """What is left of an account's organisation without it."""
+    """What would be left of an account's organisation without the account."""
 
     organization_id: str
     others: int
-    """How many other people belong to it; without any, it goes with the account."""
+    """How many other people belong to it; if none, it is deleted with the account."""
     other_owners: int
 
 
@@ -79,7 +89,6 @@ class Accounts:
     store: Store
     users: UserTable
     organizations: OrganizationTable
-    members: Members
     codes: OneTimeCodeTable
     now: Clock
 
@@ -87,19 +96,40 @@ class Accounts:
         """Return the account that has this e-mail address, user name, number, UUID or `usr_…` id.
 
         Raises:
-            NoSuchAccount: nobody has.
-            AmbiguousName: it is one account's user name and another's number.
+            NoSuchAccount: no account has it.
+            AmbiguousName: several accounts have it, one as its user name and another as its number or id.
         """
-        user_ids = self._user_ids(text.strip())
-        if len(user_ids) > 1:
-            raise AmbiguousName(user_ids)
-        user = self.users.find(user_ids[0]) if user_ids else None
-        if user is None:
+        named = (self.users.find(user_id) for user_id in self._user_ids(text.strip()))
+        found = [user for user in named if user is not None]
+        if len(found) > 1:
+            raise AmbiguousName(tuple(user.user_id for user in found))
+        if not found:
             raise NoSuchAccount
-        return user
+        return found[0]
+
+    def list_newest(self, cursor: str | None = None, *, size: int = LARGEST_PAGE) -> UserPage:
+        """Return a page of accounts without guests, the newest first.
+
+        Raises:
+            InvalidCursor, ValueError: as `NewestUsers.page`.
+        """
+        return NewestUsers(self.users).page(at=self.now(), size=size, cursor=cursor)
+
+    def details(self, user: User) -> Details:
+        """Return what an operator is shown of an account besides its own record."""
+        person = self.users.find_person(user.user_id)
+        membership = (
+            None
+            if user.organization_id is None
+            else self.organizations.find_membership(user.organization_id, user.user_id)
+        )
+        return Details(
+            identities=() if person is None else person.identities,
+            role=None if membership is None else membership.role,
+        )
 
     def disable(self, user: User) -> User:
-        """Let nobody use the account and end its sessions, at once; return it as it now stands.
+        """Disable the account and end its sessions, at once; return it as it is now.
 
         Raises:
             ChangedMeanwhile: it is disabled already, or not as it was read.
@@ -107,7 +137,7 @@ class Accounts:
         return self._change(user, {"disabled_at": to_epoch(self.now()), "epoch": Plus(1)}, Absent("disabled_at"))
 
     def enable(self, user: User) -> User:
-        """Let the account be used again; sessions from before stay ended. Return it as it now stands.
+        """Enable a disabled account; sessions from before stay ended. Return it as it is now.
 
         Raises:
             ChangedMeanwhile: it is not disabled, or not as it was read.
@@ -115,7 +145,7 @@ class Accounts:
         return self._change(user, {"disabled_at": Gone()}, Present("disabled_at"))
 
     def end_sessions(self, user: User) -> User:
-        """End every session of the account at once, wherever it was opened; return it as it now stands.
+        """End every session of the account at once, wherever it was opened; return it as it is now.
 
         Raises:
             ChangedMeanwhile: it is not as it was read.
@@ -123,7 +153,7 @@ class Accounts:
         return self._change(user, {"epoch": Plus(1)})
 
     def set_role(self, user: User, role_id: int) -> User:
-        """Give the account a role, a key of `ROLES`; return it as it now stands.
+        """Give the account a role, a key of `ROLES`; return it as it is now.
 
         Raises:
             ChangedMeanwhile: it is not as it was read.
@@ -131,33 +161,62 @@ class Accounts:
         return self._change(user, {"role_id": role_id}, Equal("role_id", user.role_id))
 
     def set_credit(self, user: User, credit: int) -> User:
-        """Set what the account has to spend; return it as it now stands.
+        """Set the account's credit; return it as it is now.
 
         Raises:
-            ChangedMeanwhile: it is not as it was read, the credit among it.
+            ChangedMeanwhile: it is not as it was read, or its credit is not.
         """
         return self._change(user, {"credit_balance": credit}, Equal("credit_balance", user.credit_balance))
+
+    def unlink(self, user: User, provider: str) -> User:
+        """Unlink a provider's identity and end the account's sessions, in one transaction; return it as it is now.
+
+        The next sign-in with any identity of the provider that has the account's address links that one. So the owner
+        of an account that was made anew at the provider, and is another identity there, can sign in again.
+
+        Raises:
+            NotLinked: no identity of the provider is linked.
+            OnlyWayToSignIn: the account would have no password, no other identity and no verified address, to which a
+                code or a reset token could be mailed.
+            ChangedMeanwhile: it is not as it was read.
+        """
+        if provider not in user.subjects:
+            raise NotLinked(provider)
+        others = {name: subject for name, subject in user.subjects.items() if name != provider}
+        if not others and user.password_hash is None and user.email_verified_at is None:
+            raise OnlyWayToSignIn(user.user_id)
+        now = self.now()
+        # The epoch says whether what else signs in has changed: all that takes a password or a proof away raises it.
+        changes: dict[str, Change] = {"epoch": Plus(1), "updated_at": to_epoch(now)}
+        if self.store.commit(*self.users.unlinking(user, provider, changes)):
+            raise ChangedMeanwhile(user.user_id)
+        return replace(user, subjects=others, epoch=user.epoch + 1, updated_at=now)
 
     def departure(self, user: User) -> Departure | None:
         """Return what deleting the account would leave of its organisation, None if it has none."""
         if user.organization_id is None:
             return None
-        others = [member for member in self.members.of(user.organization_id) if member.user_id != user.user_id]
+        members = self.organizations.members(user.organization_id)
+        others = [member for member in members if member.user_id != user.user_id]
         owners = [member for member in others if member.role == Role.CLIENT_OWNER]
         return Departure(organization_id=user.organization_id, others=len(others), other_owners=len(owners))
 
     def delete(self, user: User) -> None:
         """Remove the account for good: one transaction, all or nothing.
 
-        With it go its names, which anybody may take from then on, its one-time code and reset token, its membership,
-        and its organisation where nobody else belongs to that. Its sessions are dead without it; their records, which
-        hold client addresses, expire as they would have. (docs/operations.md, "Deleting a person's data")
-        Nothing here adds members to organisations; whoever does must not while it is being removed.
+        Deleted with it are every item under its key, its names, which anyone may take from then on, its one-time code
+        and reset token, its membership, and its organisation if it has no other members. Its sessions are dead without
+        it; their records, which hold client addresses, expire as they would have. (docs/operations.md, "Deleting a
+        person's data") Nothing here adds members to an organisation; code that does must not while it is being removed.
 
         Raises:
             ChangedMeanwhile: it is not as it was read.
         """
-        removal: list[Action] = [*self.users.removal(user), Delete(self.codes.key(Slot.PASSWORD_RESET, user.user_id))]
+        person = self.users.find_person(user.user_id)
+        if person is None:
+            raise ChangedMeanwhile(user.user_id)
+        reset = Delete(self.codes.key(Slot.PASSWORD_RESET, user.user_id))
+        removal: list[Action] = [*self.users.removal(replace(person, user=user)), reset]
         if user.email is not None:
             removal.append(Delete(self.codes.key(Slot.EMAIL, digest(user.email))))
         departure = self.departure(user)
@@ -170,28 +229,33 @@ class Accounts:
 
     def _change(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> User:
         outcome = self.users.change(user, {**changes, "updated_at": to_epoch(self.now())}, *conditions)
-        changed = None if isinstance(outcome, ConditionFailed) else from_item(outcome.item)
+        changed = None if isinstance(outcome, ConditionFailed) else from_item(User, outcome.item)
         if changed is None:
             raise ChangedMeanwhile(user.user_id)
         return changed
 
     def _user_ids(self, text: str) -> tuple[str, ...]:
-        """Return the ids of the accounts that *text* may mean; whether there are such is another question."""
-        for read in (UUID, lambda text: read_public_id(USER, text)):
-            try:
-                return (str(read(text)),)
-            except ValueError:
-                continue
+        """Return the ids of the accounts that *text* may name. There may be no account of an id that it spells."""
         if "@" in text:
             try:
-                return self._bearers((Name.EMAIL, canonical(text)))
+                return self._holders((Name.EMAIL, canonical(text)))
             except InvalidEmail:
                 return ()
-        names = [(Name.USERNAME, text)] if 0 < len(text) <= LONGEST_ADDRESS else []  # no name is longer than those
+        names = [(Name.USERNAME, text)] if 0 < len(text) <= LONGEST_ADDRESS else []  # no user name is longer
         if text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_NUMBER)):
             names.append((Name.NUMBER, text))
-        return self._bearers(*names)
+        return tuple(dict.fromkeys((*_spelt_ids(text), *self._holders(*names))))
 
-    def _bearers(self, *names: tuple[Name, str]) -> tuple[str, ...]:
+    def _holders(self, *names: tuple[Name, str]) -> tuple[str, ...]:
         found = (self.users.find_id(name, value) for name, value in names)
-        return tuple(dict.fromkeys(user_id for user_id in found if user_id is not None))
+        return tuple(user_id for user_id in found if user_id is not None)
+
+
+def _spelt_ids(text: str) -> tuple[str, ...]:
+    """Return the account id that *text* spells, if any; a user name may look like one."""
+    for read in (UUID, lambda text: read_public_id(USER, text)):
+        try:
+            return (str(read(text)),)
+        except ValueError:
+            continue
+    return ()

@@ -18,8 +18,9 @@ from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
 from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
+from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Store
-from gerbang.storage.users import Name, User, UserTable, from_item
+from gerbang.storage.users import Name, User, UserTable
 
 _FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
 _NO_ACCOUNT: Final = "nobody"
@@ -88,7 +89,7 @@ class CodeSignIn:
     def _redeem(self, email: str, code: str, client: Client, attempt: Attempt[str | None]) -> Redeemed:
         slot = self.codes.key(Slot.EMAIL, digest(email))
         user_item, code_item = self.store.get_all(self.users.key(attempt.alongside or _NO_ACCOUNT), slot)
-        user, known = from_item(user_item), self.codes.read(code_item)
+        user, known = from_item(User, user_item), self.codes.read(code_item)
         now = self.now()
         if known is None or known.spent_at is not None or known.expires_at <= now:
             raise InvalidCode("none")

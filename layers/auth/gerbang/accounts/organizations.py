@@ -1,4 +1,4 @@
-"""Organisations: who belongs where, as what."""
+"""Organisations: who belongs to which, and in which role."""
 
 import re
 from collections.abc import Callable
@@ -12,26 +12,27 @@ from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import ORGANIZATION, public_id
 from gerbang.storage.organizations import Membership, Organization, OrganizationTable
 from gerbang.storage.store import Action
+from gerbang.storage.users import User
 
 _ORGANIZATION_ID: Final = re.compile(r"org_[0-9A-Za-z]{1,40}")
 
 
 class Role(StrEnum):
-    """What a person is in an organisation."""
+    """The role of a person in an organisation."""
 
     CLIENT_OWNER = "CLIENT_OWNER"
     CLIENT_MEMBER = "CLIENT_MEMBER"
 
 
 class NotAMember(AuthError):
-    """The person does not belong to the organisation, or there is none of that id: the two are not told apart."""
+    """The person does not belong to the organisation, or it does not exist: the two are not told apart."""
 
     code = "not_a_member"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Founding:
-    """A new organisation, and the actions that make it real together with its founder's account."""
+    """A new organisation, and the actions that write it, for the transaction that writes its founder's account."""
 
     organization: Organization
     role: Role
@@ -40,13 +41,13 @@ class Founding:
 
 @dataclass(frozen=True, slots=True)
 class Organizations:
-    """Founds organisations and answers who belongs to them, from the table, at each call (ASVS 8.3.2)."""
+    """Founds organisations and reads memberships, from the table, at each call (ASVS 8.3.2)."""
 
     table: OrganizationTable
     new_id: Callable[[], str]
 
     def found(self, name: str, founder_id: str, *, at: datetime) -> Founding:
-        """Return a new organisation, its founder the owner. Nothing is written yet."""
+        """Return a new organisation with its founder as owner. Nothing is written yet."""
         organization_id = public_id(ORGANIZATION, UUID(self.new_id()))
         organization = Organization(organization_id=organization_id, name=name, created_at=at)
         owner = Membership(organization_id=organization_id, user_id=founder_id, role=Role.CLIENT_OWNER, since=at)
@@ -55,10 +56,10 @@ class Organizations:
         )
 
     def membership(self, organization_id: str, user_id: str) -> Membership:
-        """Return what a person is in an organisation. The id is a caller's job: its form is checked before use.
+        """Return a person's membership of an organisation. The id is the client's: its form is checked before use.
 
         Raises:
-            NotAMember: they do not belong to it, or there is no such organisation.
+            NotAMember: they do not belong to it, or it does not exist.
         """
         if not _ORGANIZATION_ID.fullmatch(organization_id):
             raise NotAMember("malformed id")
@@ -67,11 +68,18 @@ class Organizations:
             raise NotAMember(organization_id)
         return membership
 
+    def default_role(self, user: User) -> str | None:
+        """Return an account's role in its default organisation, None if it has none or is not a member any more."""
+        if user.organization_id is None:
+            return None
+        membership = self.table.find_membership(user.organization_id, user.user_id)
+        return None if membership is None else membership.role
+
     def find(self, organization_id: str) -> Organization:
         """Return an organisation.
 
         Raises:
-            NotAMember: there is none of that id.
+            NotAMember: it does not exist.
         """
         organization = self.table.find(organization_id)
         if organization is None:

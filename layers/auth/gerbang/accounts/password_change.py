@@ -16,8 +16,9 @@ from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Sessions
 from gerbang.storage.families import FamilyTable
+from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Equal, Plus, Store
-from gerbang.storage.users import User, UserTable, from_item
+from gerbang.storage.users import User, UserTable
 
 
 class WrongPassword(InvalidCredentials):
@@ -65,7 +66,7 @@ class PasswordChange:
             carrying_over = self.families.carry_over(family, epoch=user.epoch + 1)
             if failures := self.store.commit(changing, carrying_over):
                 current_item = None if failures[0] is None else failures[0].item
-                if not self._is_repeated(new, from_item(current_item)):
+                if not self._is_repeated(new, from_item(User, current_item)):
                     attempt.give_back()
                     raise WrongPassword(user.user_id)  # changed, reset, disabled or signed out meanwhile
                 return

@@ -19,8 +19,9 @@ from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
+from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Plus, Store
-from gerbang.storage.users import User, UserTable, from_item
+from gerbang.storage.users import User, UserTable
 
 REPEATABLE_FOR: Final = timedelta(minutes=10)
 """For how long a change of password that was done may be repeated and is answered as the first time: its answer may
@@ -88,7 +89,7 @@ class PasswordReset:
         user_id = self.tokens.user_id(token)
         slot = self.codes.key(Slot.PASSWORD_RESET, user_id)
         user_item, code_item = self.store.get_all(self.users.key(user_id), slot)
-        user, code = from_item(user_item), self.codes.read(code_item)
+        user, code = from_item(User, user_item), self.codes.read(code_item)
         if user is None or code is None or user.disabled_at is not None:
             raise InvalidResetToken("none")
         if not self.tokens.matches(code.secret_hash, token):

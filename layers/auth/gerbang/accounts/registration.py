@@ -1,4 +1,4 @@
-"""Registration: an account is made once, all or nothing, and its owner is signed in."""
+"""Registration: make an account, all or nothing, and sign its owner in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,13 +25,13 @@ NUMBER_DRAWS: Final = 8
 
 
 class EmailTaken(AuthError):
-    """An account has the address already."""
+    """Another account has the address."""
 
     code = "email_exists"
 
 
 class UsernameTaken(AuthError):
-    """An account has the user name already, in whatever case."""
+    """Another account has the user name, in upper or lower case."""
 
     code = "username_exists"
 
@@ -68,7 +68,7 @@ class Registration:
     passwords: Passwords
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests, a client address."""
+    """Registrations and guests per client address."""
     initial_credit: int
     mail_service: "MailService | None"
     """Mails the code that verifies the address; None where registering mails nothing."""
@@ -80,7 +80,7 @@ class Registration:
     def register(self, new: NewAccount, client: Client) -> Registered:
         """Make an account, with its organisation if it founds one, and sign it in: one transaction, all or nothing.
 
-        The password is hashed before anybody looks whether the address is taken, so both answers take as long.
+        The password is hashed before the address is looked up, so both answers take as long.
 
         Raises:
             TooManyAttempts: this client has registered too often.
@@ -92,10 +92,10 @@ class Registration:
             signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
             user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
-        return Registered(signed_in=signed_in, organization=draft.organization)
+        return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)
 
     def register_without_session(self, new: NewAccount, client: Client) -> User:
-        """Make an account as `register` does, and sign nobody in.
+        """Make an account as `register` does, without opening a session.
 
         Raises:
             TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
@@ -114,12 +114,12 @@ class Registration:
             begun, opening = begin(user)
             creation = self.users.creation(user)
             actions = (*creation.values(), *draft.founding, *([] if opening is None else [opening]))
-            refusals = self.store.commit(*actions)
-            if not refusals:
+            failed = self.store.commit(*actions)
+            if not failed:
                 if self.mail_service is not None:
                     self.mail_service.forget_wrong_codes(user)
                 return user, begun
-            taken = {name: refusal for name, refusal in zip(creation, refusals, strict=False) if refusal is not None}
+            taken = {name: failure for name, failure in zip(creation, failed, strict=False) if failure is not None}
             if Name.EMAIL in taken:
                 self._contest(taken[Name.EMAIL])
                 raise EmailTaken
@@ -158,17 +158,17 @@ class Registration:
             updated_at=now,
         )
         if new.founds is None:
-            return _Draft(user, None, ())
+            return _Draft(user)
         founding = self.organizations.found(new.founds, user.user_id, at=now)
-        organization = founding.organization
-        user = replace(user, organization_id=organization.organization_id, organization_role=founding.role)
-        return _Draft(user, organization, founding.actions)
+        user = replace(user, organization_id=founding.organization.organization_id)
+        return _Draft(user, founding.organization, founding.role, founding.actions)
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An account that lacks its number only, the organisation it founds, and the actions that found it."""
+    """An account without its number, the organisation it founds, its role there, and the actions that found it."""
 
     user: User
-    organization: Organization | None
-    founding: tuple[Action, ...]
+    organization: Organization | None = None
+    role: str | None = None
+    founding: tuple[Action, ...] = ()

@@ -1,6 +1,6 @@
-"""Verifying an address: from then on it is its owner's identity, and what strangers set up under it is gone.
+"""Verify an address: from then on it identifies its owner, and what a stranger set up under it is removed.
 
-Until an address is verified, the person who registered it may not own it (account pre-hijacking, MSRC 2022).
+Until an address is verified, the person who registered it may be anyone (account pre-hijacking, MSRC 2022).
 """
 
 from dataclasses import replace
@@ -16,16 +16,16 @@ class EarlierCredentials(Enum):
     """What becomes of the password and the sessions that were set up before the address was verified."""
 
     KEPT = "kept"
-    """The address was verified by the mail of the registration that set them."""
+    """The proof covers them: it is the code that the registration mailed which set them."""
     DROPPED = "dropped"
 
 
 def verify_email(
     user: User, earlier: EarlierCredentials, *, at: datetime, locale: str | None = None
 ) -> tuple[User, dict[str, Change]]:
-    """Return the account as it is once its address is verified and signed in to, and the changes that make it so.
+    """Return the account with a verified address and this sign-in, and the changes that make it so.
 
-    Nothing is dropped if the address was verified before. The changes go into the transaction that spends the proof.
+    Nothing is dropped if the address was verified before. The changes belong in the transaction that spends the proof.
     *locale*, the request's language, becomes the account's if it has none.
     """
     now = to_epoch(at)

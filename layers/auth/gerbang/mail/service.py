@@ -73,7 +73,7 @@ class MailService:
         """Queue the mail that verifies the address of an account that the caller writes next. It is not counted.
 
         It is queued first, so that a registration which promises a mail is not written without it. If the account is
-        not written after all, the mail is not sent. (docs/decisions/0021-mail-is-queued-first.md)
+        not written after all, the mail is not sent. (docs/decisions/0025-mail-is-queued-first.md)
 
         Raises:
             DependencyUnavailable: it could not be queued; do not write the account.

@@ -12,7 +12,7 @@ from gerbang.mail.queue import RedeliverySchedule
 FIRST_RETRY_SECONDS: Final = 5
 LONGEST_RETRY_SECONDS: Final = 180
 """A failed message is delivered again after 5, 15, 45 and 135 seconds, then every 180, the queue's visibility time-out,
-until it goes to the dead-letter queue (`maxReceiveCount`). (docs/decisions/0021-mail-is-queued-first.md)"""
+until it goes to the dead-letter queue (`maxReceiveCount`). (docs/decisions/0025-mail-is-queued-first.md)"""
 
 
 def handler(mailer: Mailer, schedule: RedeliverySchedule) -> init.LambdaHandler:

@@ -5,19 +5,21 @@ table stores the current generation only, so nothing in it can be presented as a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
+from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.claims import AccessClaims, RefreshClaims, TokenPair
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.families import Authentication, Family, FamilyTable
+from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Store
-from gerbang.storage.users import User, UserTable, from_item
+from gerbang.storage.users import User, UserTable
 
 if TYPE_CHECKING:
     from gerbang.sessions.tokens import Tokens  # imports PyJWT: see there
@@ -73,6 +75,8 @@ class SignedIn:
     user: User
     tokens: TokenPair = field(repr=False)
     family_id: str
+    role: str | None = None
+    """In the user's default organisation, if the session was asked to read it (`Sessions.read_role`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,9 @@ class Sessions:
     unconfirmed_grace: timedelta
     """How long it may come back while its successor is unused."""
     unverified: UnverifiedAddress
+    """Whether a session is refreshed before the account's address is verified."""
+    read_role: Callable[[User], str | None] | None = None
+    """Reads the user's role in their default organisation, for the APIs that show it with a session."""
 
     def begin(self, user: User, client: Client, method: Method) -> tuple[SignedIn, Action]:
         """Return a new session and the action that creates it, for the transaction of a larger step.
@@ -134,10 +141,13 @@ class Sessions:
             SignInOvertaken: the account was disabled, or its epoch raised, since it was read.
         """
         signed_in, creation = self.begin(user, client, method)
-        if self.store.commit(creation, self.users.signing_in(user, self.now(), client.locale)):
+        failed, role = self._with_role(
+            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now(), client.locale))
+        )
+        if failed:
             raise SignInOvertaken(user.user_id)
         self.log_event("signed_in", user_id=user.user_id, session_id=signed_in.family_id, method=method)
-        return signed_in
+        return replace(signed_in, role=role)
 
     def refresh(self, presented: str) -> SignedIn:
         """Trade a refresh token for the tokens of its family's next generation. Two round trips.
@@ -156,13 +166,16 @@ class Sessions:
         user = self._refreshing_user(claims, now)
         if self.unverified.refuses(user):
             raise EmailNotVerified(user.user_id)
-        family = self.families.advance(
-            claims.user_id,
-            claims.family_id,
-            generation=claims.generation,
-            nonce=nonce,
-            at=now,
-            until=self._deadline(signed_in_at=claims.signed_in_at, at=now),
+        family, role = self._with_role(
+            user,
+            lambda: self.families.advance(
+                claims.user_id,
+                claims.family_id,
+                generation=claims.generation,
+                nonce=nonce,
+                at=now,
+                until=self._deadline(signed_in_at=claims.signed_in_at, at=now),
+            ),
         )
         if family is None or not family.is_open(now):
             raise SessionEnded(claims.family_id, claims.user_id)
@@ -174,7 +187,7 @@ class Sessions:
         if not advanced and not self._forgives(claims, family, now):
             self.families.remove(claims.user_id, claims.family_id)
             raise RefreshTokenReused(claims.family_id, claims.user_id)
-        signed_in = self._signed_in(user, family, now)
+        signed_in = replace(self._signed_in(user, family, now), role=role)
         event = "session_refreshed" if advanced else "refresh_forgiven"
         self.log_event(event, user_id=user.user_id, session_id=family.family_id)
         return signed_in
@@ -271,7 +284,14 @@ class Sessions:
         family, user = self.store.get_all(
             self.families.key(claims.user_id, claims.family_id), self.users.key(claims.user_id)
         )
-        return self.families.read(family), from_item(user)
+        return self.families.read(family), from_item(User, user)
+
+    def _with_role[T](self, user: User, write: Callable[[], T]) -> tuple[T, str | None]:
+        """Do a write and read the user's role at the same time, so that the role costs no round trip of its own."""
+        read_role = self.read_role
+        if read_role is None or user.organization_id is None:
+            return write(), None
+        return run_concurrently(write, lambda: read_role(user))
 
     def _signed_in(self, user: User, family: Family, at: datetime) -> SignedIn:
         return SignedIn(user=user, tokens=self.tokens.pair(user, family, at=at), family_id=family.family_id)

@@ -1,4 +1,4 @@
-"""The store on DynamoDB: renders conditions, translates failures, retries what no SDK retries.
+"""The store on DynamoDB: renders conditions and queries, translates failures, retries what no SDK retries.
 
 botocore's own retries (standard mode) re-send after time-outs, throttling and 5xx. Not retried by any SDK are
 transactions cancelled for a conflict, and plain writes that meet a running transaction: those are retried here,
@@ -32,10 +32,13 @@ from gerbang.storage.store import (
     Item,
     Key,
     Less,
+    Order,
     Outcome,
+    Page,
     Plus,
     Present,
     Put,
+    Query,
     Update,
     Value,
     Written,
@@ -166,9 +169,30 @@ def _render(action: Action) -> dict[str, Any]:
     return rendered | expression.placeholders()
 
 
+def _render_query(query: Query) -> dict[str, Any]:
+    expression = _Expression()
+    partition, sort = ("pk", "sk") if query.index is None else (query.index.partition, query.index.sort)
+    conditions = [f"{expression.name(partition)} = {expression.value(query.pk)}"]
+    if query.prefix is not None:
+        conditions.append(f"begins_with({expression.name(sort)}, {expression.value(query.prefix)})")
+    rendered: dict[str, Any] = {
+        "TableName": query.table,
+        "KeyConditionExpression": " AND ".join(conditions),
+        "ScanIndexForward": query.order is Order.ASCENDING,
+        "ConsistentRead": query.index is None,  # DynamoDB reads no global secondary index consistently
+    }
+    if query.index is not None:
+        rendered["IndexName"] = query.index.name
+    if query.limit is not None:
+        rendered["Limit"] = query.limit
+    if query.after is not None:
+        rendered["ExclusiveStartKey"] = to_wire(query.after)
+    return rendered | expression.placeholders()
+
+
 @dataclass(frozen=True, slots=True)
 class DynamoStore:
-    """Keeps the promises of `gerbang.storage.store.Store` on DynamoDB."""
+    """A `gerbang.storage.store.Store` on DynamoDB."""
 
     client: "DynamoDBClient"
     pause: Callable[[float], None] = time.sleep
@@ -201,6 +225,13 @@ class DynamoStore:
                 return tuple(found.get(key) for key in keys)
         raise DependencyUnavailable("BatchGetItem left keys unprocessed")
 
+    def query(self, query: Query) -> Page:
+        """Return one page of items; strongly consistent, except of an index."""
+        with _Translated():
+            answer = self.client.query(**_render_query(query))
+        last = answer.get("LastEvaluatedKey")
+        return Page(tuple(map(from_wire, answer["Items"])), from_wire(last) if last else None)
+
     def write(self, action: Action) -> Outcome:
         """Do one action, atomically with its conditions; a conflict with a running transaction is waited out."""
         call, wants_item = self._call(action)
@@ -212,8 +243,8 @@ class DynamoStore:
                     answer = call(**_render(action), **wants_item)
             except ClientError as error:
                 if _code(error) == "ConditionalCheckFailedException":
-                    refusing: Any = error.response.get("Item")
-                    return ConditionFailed(from_wire(refusing) if refusing else None)
+                    item: Any = error.response.get("Item")
+                    return ConditionFailed(from_wire(item) if item else None)
                 if _code(error) != "TransactionConflictException":
                     raise
             else:
@@ -234,8 +265,8 @@ class DynamoStore:
                     raise
                 reasons: Any = error.response.get("CancellationReasons", [])
                 codes = {reason.get("Code", "None") for reason in reasons}
-                if "ConditionalCheckFailed" in codes:  # beside a conflict, too: the condition has decided
-                    return tuple(_refusal(reason) for reason in reasons)
+                if "ConditionalCheckFailed" in codes:  # with a conflict, too: the condition has decided
+                    return tuple(_failed_condition(reason) for reason in reasons)
                 if not codes <= _PASSING_REASONS:
                     raise
             else:
@@ -255,7 +286,7 @@ class DynamoStore:
         self.pause(random.uniform(0, CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - jitter, not a secret
 
 
-def _refusal(reason: Mapping[str, Any]) -> ConditionFailed | None:
+def _failed_condition(reason: Mapping[str, Any]) -> ConditionFailed | None:
     if reason.get("Code") != "ConditionalCheckFailed":
         return None
     item = reason.get("Item")
@@ -277,8 +308,8 @@ _OUR_FAULT_OR_AN_ANSWER: Final = frozenset(
         "ValidationException",
     },
 )
-"""Errors that are not the database's bad day: an answer that the caller reads, or a bug or a missing permission,
-which must come out as such (500 and an alarm), not as "try again"."""
+"""Errors that do not mean "unavailable": an answer that the caller reads, or a bug or a missing permission, which must
+be answered as such (500 and an alarm), not as "try again"."""
 
 
 class _Translated:

@@ -5,7 +5,21 @@ from datetime import datetime, timedelta
 
 from gerbang.core.clock import to_epoch
 from gerbang.storage.records import from_item, to_item
-from gerbang.storage.store import Absent, CopyOf, Delete, Equal, Greater, Item, Key, Less, Put, Store, Update
+from gerbang.storage.store import (
+    Absent,
+    CopyOf,
+    Delete,
+    Equal,
+    Greater,
+    Item,
+    Key,
+    Less,
+    Put,
+    Query,
+    Store,
+    Update,
+    query_all,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +104,11 @@ class FamilyTable:
     def read(self, item: Item | None) -> Family | None:
         """Return the family that an item holds, None if there is no item or it holds no family."""
         return from_item(Family, item)
+
+    def list(self, user_id: str) -> tuple[Family, ...]:
+        """Return the user's families, expired ones too until DynamoDB deletes them. One call per megabyte."""
+        found = (self.read(item) for item in query_all(self.store, Query(table=self.table, pk=user_id)))
+        return tuple(family for family in found if family is not None)
 
     def creation(self, family: Family) -> Put:
         """Return the action that writes a new family, for the transaction that opens a session."""

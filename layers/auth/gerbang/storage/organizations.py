@@ -1,15 +1,20 @@
-"""Organisations and who belongs to them: one partition an organisation, its record and a membership a person."""
+"""Organisations and who belongs to them.
+
+| partition key | sort key | holds |
+|---|---|---|
+| `ORG#<id>` | `ORG` | the organisation |
+| `ORG#<id>` | `MEMBER#<user id>` | a membership: the only place that says which role a person has |
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from gerbang.core.clock import from_epoch, to_epoch
-from gerbang.storage.store import Absent, Delete, Key, Put, Store
+from gerbang.storage.records import from_item, to_item
+from gerbang.storage.store import Absent, Delete, Key, Put, Query, Store, query_all
 
-MEMBER = "MEMBER#"
-"""How the sort key of a membership begins; the person's id follows."""
-
-_RECORD = "ORGANIZATION"
+_ORGANIZATION: Final = "ORG"
+_MEMBER: Final = "MEMBER#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,58 +36,59 @@ class Membership:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A person who belongs to an organisation, and as what."""
+
+    user_id: str
+    role: str
+
+
 @dataclass(frozen=True, slots=True)
 class OrganizationTable:
-    """The table of organisations: partition key `pk` = the organisation's id, sort key `sk` = what of it."""
+    """The table of organisations: keys `pk` and `sk`."""
 
     store: Store
     table: str
 
     def find(self, organization_id: str) -> Organization | None:
         """Return the organisation, None if there is none."""
-        item = self.store.get(Key(self.table, organization_id, _RECORD))
-        if item is None:
-            return None
-        return Organization(
-            organization_id=str(item["pk"]),
-            name=str(item["name"]),
-            created_at=from_epoch(int(item["created_at"])),
-        )
+        return from_item(Organization, self.store.get(self._key(organization_id, _ORGANIZATION)))
 
     def find_membership(self, organization_id: str, user_id: str) -> Membership | None:
         """Return a person's membership, None if they do not belong to the organisation."""
-        item = self.store.get(self._membership_key(organization_id, user_id))
+        item = self.store.get(self._key(organization_id, f"{_MEMBER}{user_id}"))
         if item is None:
             return None
-        return Membership(
-            organization_id=organization_id,
-            user_id=user_id,
-            role=str(item["role"]),
-            since=from_epoch(int(item["since"])),
+        # A product's own functions write memberships, too: the key is what counts.
+        return from_item(Membership, {**item, "organization_id": organization_id, "user_id": user_id})
+
+    def members(self, organization_id: str) -> tuple[Member, ...]:
+        """Return every member of an organisation; one call a megabyte.
+
+        Damaged members are listed with an empty role, so an organisation is never reported empty by mistake (F45).
+        """
+        partition = self._key(organization_id, _MEMBER).pk
+        items = query_all(self.store, Query(table=self.table, pk=partition, prefix=_MEMBER))
+        return tuple(
+            Member(user_id=str(item["sk"]).removeprefix(_MEMBER), role=str(item.get("role", ""))) for item in items
         )
 
     def creation(self, organization: Organization, owner: Membership) -> tuple[Put, Put]:
         """Return the actions that write a new organisation with its first member."""
+        organization_id = organization.organization_id
         return (
-            Put(
-                Key(self.table, organization.organization_id, _RECORD),
-                {"name": organization.name, "created_at": to_epoch(organization.created_at)},
-                (Absent("pk"),),
-            ),
-            Put(
-                self._membership_key(owner.organization_id, owner.user_id),
-                {"role": owner.role, "since": to_epoch(owner.since)},
-                (Absent("pk"),),
-            ),
+            Put(self._key(organization_id, _ORGANIZATION), to_item(organization), (Absent("pk"),)),
+            Put(self._key(organization_id, f"{_MEMBER}{owner.user_id}"), to_item(owner), (Absent("pk"),)),
         )
 
     def membership_deletion(self, organization_id: str, user_id: str) -> Delete:
         """Return the action that ends a membership, if there is one."""
-        return Delete(self._membership_key(organization_id, user_id))
+        return Delete(self._key(organization_id, f"{_MEMBER}{user_id}"))
 
     def organization_deletion(self, organization_id: str) -> Delete:
-        """Return the action that removes an organisation's record; its members leave by `leaving`."""
-        return Delete(Key(self.table, organization_id, _RECORD))
+        """Return the action that removes an organisation's record; `membership_deletion` removes its members."""
+        return Delete(self._key(organization_id, _ORGANIZATION))
 
-    def _membership_key(self, organization_id: str, user_id: str) -> Key:
-        return Key(self.table, organization_id, f"{MEMBER}{user_id}")
+    def _key(self, organization_id: str, sort_key: str) -> Key:
+        return Key(self.table, f"ORG#{organization_id}", sort_key)

@@ -1,12 +1,13 @@
-"""The promises a store keeps: consistent reads, conditional writes, all-or-nothing commits.
+"""What every store guarantees: consistent reads, conditional writes, transactions, paged queries.
 
-Conditions and changes are values, not expression text. So no request can reach an expression (ASVS 1.2.4), every
-table module reads the same, and `tests/fakes.py` can keep the same promises in memory under the same test suite.
+Conditions, changes and queries are values, not expression text. So no request can reach an expression (ASVS 1.2.4),
+every table module reads the same, and `tests/fakes.py` gives the same guarantees in memory under the same test suite.
 (docs/decisions/0003-conditions-are-values.md)
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Protocol
 
 type Value = str | int | bool
@@ -29,7 +30,7 @@ class Key:
         return {"pk": self.pk} if self.sk is None else {"pk": self.pk, "sk": self.sk}
 
 
-# Conditions. An attribute that is absent fulfils none of the comparisons but `Differs` (as in DynamoDB).
+# Conditions. Of the comparisons only `Differs` holds for an attribute that is absent (as in DynamoDB).
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +152,14 @@ type Action = Put | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The write was done. `item` is the item as it now stands, empty after a Put or Delete."""
+    """The write was done. `item` is the item after an Update, empty after a Put or Delete."""
 
     item: Item
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionFailed:
-    """A condition did not hold. `item` is the item that refused, None if there was none: no second read is needed."""
+    """A condition did not hold. `item` is the item as it is, None if there is none: no second read is needed."""
 
     item: Item | None
 
@@ -166,11 +167,59 @@ class ConditionFailed:
 type Outcome = Written | ConditionFailed
 
 type CommitOutcome = tuple[ConditionFailed | None, ...]
-"""Empty when all was committed; else nothing was, and each action has its refusal, or None if it had no part in it."""
+"""Empty when all was committed. Otherwise nothing was; each action has its ConditionFailed, or None if its own
+conditions held."""
+
+
+# Queries
+
+
+class Order(Enum):
+    """In which order of their sort keys a query returns items."""
+
+    ASCENDING = "ascending"
+    DESCENDING = "descending"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A global secondary index: its name and the attributes that are its partition and sort key.
+
+    It holds the items that have both attributes, and of them only the keys (KEYS_ONLY).
+    """
+
+    name: str
+    partition: str
+    sort: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Names the items of one partition of a table, or of one of its indexes."""
+
+    table: str
+    pk: str
+    prefix: str | None = None
+    """How the sort key begins, None for every item. Only without an index."""
+    index: Index | None = None
+    order: Order = Order.ASCENDING
+    limit: int | None = None
+    """Items a page at most. None: as many as fit into a megabyte (DynamoDB's bound)."""
+    after: Item | None = None
+    """Where the page begins: a `Page.cursor`, or the keys of an item, which need not exist any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the items that a query names. A page may be empty although another one follows."""
+
+    items: tuple[Item, ...]
+    cursor: Item | None
+    """What the next page's query has as `after`, None when no page follows."""
 
 
 class Store(Protocol):
-    """Reads and writes items. Reads are strongly consistent; every method is one call to the database.
+    """Reads and writes items. Reads are strongly consistent, except of an index; each method is one database call.
 
     Every method raises `gerbang.core.errors.DependencyUnavailable` when the database did not answer, throttled, or
     stayed in conflict with other transactions: then nothing may be assumed about the write.
@@ -181,7 +230,11 @@ class Store(Protocol):
         ...
 
     def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
-        """Return the items in the order asked, None for those that are not there. Keys may be in several tables."""
+        """Return the items in the order asked, None for those that do not exist. Keys may be in several tables."""
+        ...
+
+    def query(self, query: Query) -> Page:
+        """Return one page of items in the order of their sort keys."""
         ...
 
     def write(self, action: Action) -> Outcome:
@@ -191,3 +244,12 @@ class Store(Protocol):
     def commit(self, *actions: Action) -> CommitOutcome:
         """Do all of the actions or none. At most one action an item; at most 100 (DynamoDB's bound)."""
         ...
+
+
+def query_all(store: Store, query: Query) -> Iterator[Item]:
+    """Return every item that a query names, page after page."""
+    page = store.query(query)
+    yield from page.items
+    while page.cursor is not None:
+        page = store.query(replace(query, after=page.cursor))
+        yield from page.items

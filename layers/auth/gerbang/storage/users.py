@@ -1,16 +1,23 @@
-"""Accounts and the markers that make their names unique.
+"""Accounts, their identities, and the markers that make their names unique.
 
-An account is one item, `USER#<uuid>`. Beside it lie markers, `EMAIL#…`, `USERNAME#…`, `NUMBER#…`, `GOOGLE#…`, each
-holding the account's id: a name is taken exactly when its marker is there. Account and markers are always written in
-one transaction, so there is no account without its markers and no marker without its account.
+| partition key | sort key | holds |
+|---|---|---|
+| `USER#<uuid>` | `ACCOUNT` | the account, a `User` |
+| `USER#<uuid>` | `IDENTITY#<provider>#<subject>` | one identity of it, an `Identity` |
+| `EMAIL#…`, `USERNAME#…`, `NUMBER#…`, `IDENTITY#<provider>#<subject>` | `-` | a marker: the account's id |
+
+A name is taken exactly when its marker exists. Account and markers are always written in one transaction, so there is
+no account without its markers and no marker without its account.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.core.clock import to_epoch
+from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
     Absent,
     AnyOf,
@@ -18,29 +25,65 @@ from gerbang.storage.store import (
     Condition,
     Delete,
     Equal,
-    Item,
+    Index,
     Key,
     Outcome,
     Present,
     Put,
+    Query,
     Store,
     Update,
     Value,
+    query_all,
 )
+
+LARGEST_USER_METADATA: Final = 8 * 1024
+"""Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0024-one-partition-a-person.md)."""
+
+LARGEST_APP_METADATA: Final = 2 * 1024
+"""Bytes of JSON that the operator may keep in `app_metadata`, which access tokens may carry."""
+
+NEWEST_FIRST: Final = Index("newest-first", partition="created_month", sort="created_at")
+"""The index of accounts, without guests, by month and time of creation. Both never change, so only the creation and
+deletion of an account write to it."""
+
+FIRST_MONTH: Final = "2000-01"
+"""The oldest month of the index: accounts imported with an earlier time of creation are in this one."""
+
+_LARGEST_METADATA: Final = {"user_metadata": LARGEST_USER_METADATA, "app_metadata": LARGEST_APP_METADATA}
+_ACCOUNT: Final = "ACCOUNT"
+_MARKER: Final = "-"
+_PERSON: Final = "USER#"
+
+
+class MetadataTooLarge(ValueError):
+    """An account's `user_metadata` or `app_metadata` would be larger than it may be. Nothing was written."""
+
+    def __init__(self, attribute: str, size_bytes: int) -> None:
+        """Keep which attribute it is and how large it would be."""
+        super().__init__(f"{attribute} has {size_bytes} bytes")
+        self.attribute = attribute
+        self.size_bytes = size_bytes
 
 
 class Name(StrEnum):
-    """The kinds of unique name, as their markers' keys begin."""
+    """The kinds of unique name, as the keys of their markers begin."""
 
     EMAIL = "EMAIL"
     USERNAME = "USERNAME"
     NUMBER = "NUMBER"
-    GOOGLE = "GOOGLE"
+    IDENTITY = "IDENTITY"
+    """Its value is `identity_name(provider, subject)`."""
+
+
+def identity_name(provider: str, subject: str) -> str:
+    """Return the unique name of an identity. A provider's name contains no `#`."""
+    return f"{provider}#{subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An account, as kept. Times are instants in UTC; what is None has not happened or does not exist."""
+    """An account as stored. Times are instants in UTC; what is None has not happened or does not exist."""
 
     user_id: str
     """UUID, as text: the token's `sub`."""
@@ -61,8 +104,9 @@ class User:
     password_hash: str | None = None
     """In a public format: today's (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
     migrated_at: datetime | None = None
-    """When an inherited hash gave way to today's."""
-    google_subject: str | None = None
+    """When an inherited hash was replaced by today's."""
+    subjects: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    """The subject of each provider's identity that signs in to the account, by provider; at most one a provider."""
     epoch: int = 0
     """Sessions opened at an older epoch are dead: password reset, sign-out everywhere and disabling raise it."""
     disabled_at: datetime | None = None
@@ -70,12 +114,16 @@ class User:
     """SnapOTP's: 1 administrator, 2 staff, 3 user."""
     credit_balance: int = 0
     organization_id: str | None = None
-    organization_role: str | None = None
+    """The account's default organisation. Its role there is in the membership only."""
     is_anonymous: bool = False
     locale: str | None = None
     last_sign_in_at: datetime | None = None
     expires_at: datetime | None = None
     """When a guest is swept (TTL); None for people."""
+    user_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
+    """What the account's owner keeps with it: JSON of at most `LARGEST_USER_METADATA` bytes."""
+    app_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
+    """What the operator keeps with it: JSON of at most `LARGEST_APP_METADATA` bytes."""
 
     def may_sign_in(self, at: datetime) -> bool:
         """Say whether the account may be used: not disabled, not a guest past its time."""
@@ -83,128 +131,204 @@ class User:
         return self.disabled_at is None and not expired
 
 
-_INSTANTS = (
-    "created_at",
-    "updated_at",
-    "email_verified_at",
-    "contested_at",
-    "migrated_at",
-    "disabled_at",
-    "last_sign_in_at",
-    "expires_at",
-)
-_TEXTS = (
-    "user_id",
-    "name",
-    "email",
-    "email_as_typed",
-    "username",
-    "password_hash",
-    "google_subject",
-    "organization_id",
-    "organization_role",
-    "locale",
-)
-_NUMBERS = ("number", "epoch", "role_id", "credit_balance")
-_NAMES = {Name.EMAIL: "email", Name.USERNAME: "username", Name.NUMBER: "number", Name.GOOGLE: "google_subject"}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """That a person at a provider signs in to an account."""
+
+    user_id: str
+    provider: str
+    subject: str
+    """Who it is to the provider: never reassigned, unlike an address."""
+    email: str
+    """As the provider spelt it when the identity was linked."""
+    created_at: datetime
+    """When it was linked to the account."""
 
 
-def to_item(user: User) -> dict[str, Value]:
-    """Return the account as an item, without its key; what is None is left out."""
-    item: dict[str, Value] = {"is_anonymous": user.is_anonymous}
-    for name in (*_TEXTS, *_NUMBERS):
-        value = getattr(user, name)
-        if value is not None:
-            item[name] = value
-    for name in _INSTANTS:
-        instant = getattr(user, name)
-        if instant is not None:
-            item[name] = to_epoch(instant)
-    return item
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Everything that is stored under one person's key."""
+
+    user: User
+    identities: tuple[Identity, ...]
+    keys: tuple[Key, ...]
+    """Of every item, of kinds unknown to this version too."""
 
 
-def from_item(item: Item | None) -> User | None:
-    """Return the account that an item holds, None for none or for an item that holds no account."""
-    if item is None or "user_id" not in item or "created_at" not in item:
-        return None
-    fields: dict[str, object] = {name: item[name] for name in (*_TEXTS, *_NUMBERS) if name in item}
-    fields |= {name: from_epoch(int(item[name])) for name in _INSTANTS if name in item}
-    return User(**fields, is_anonymous=bool(item.get("is_anonymous", False)))  # type: ignore[arg-type]
+_ATTRIBUTES: Final = {Name.EMAIL: "email", Name.USERNAME: "username", Name.NUMBER: "number"}
 
 
 @dataclass(frozen=True, slots=True)
 class UserTable:
-    """The table of accounts and markers: partition key `pk`, TTL on `expires_at` (guests)."""
+    """The table of accounts: keys `pk` and `sk`, index `newest-first`, TTL on `expires_at` (guests)."""
 
     store: Store
     table: str
 
     def key(self, user_id: str) -> Key:
         """Return the key of an account."""
-        return Key(self.table, f"USER#{user_id}")
+        return Key(self.table, f"{_PERSON}{user_id}", _ACCOUNT)
 
     def marker(self, name: Name, value: str | int) -> Key:
         """Return the key of the marker that makes a name unique. User names are compared without regard to case."""
         text = str(value).lower() if name is Name.USERNAME else str(value)
-        return Key(self.table, f"{name}#{text}")
+        return Key(self.table, f"{name}#{text}", _MARKER)
 
     def find(self, user_id: str) -> User | None:
         """Return the account, None if there is none."""
-        return from_item(self.store.get(self.key(user_id)))
+        return from_item(User, self.store.get(self.key(user_id)))
 
     def find_id(self, name: Name, value: str | int) -> str | None:
-        """Return the id of the account that bears a name, None if nobody does."""
+        """Return the id of the account that has a name, None if there is none."""
         item = self.store.get(self.marker(name, value))
         return None if item is None else str(item["user_id"])
 
+    def find_person(self, user_id: str) -> Person | None:
+        """Return everything about one person, None if there is no account. One call a megabyte, consistent."""
+        account = self.key(user_id)
+        items = {str(item["sk"]): item for item in query_all(self.store, Query(table=self.table, pk=account.pk))}
+        user = from_item(User, items.get(_ACCOUNT))
+        if user is None:
+            return None
+        found = (from_item(Identity, item) for sk, item in items.items() if sk.startswith(f"{Name.IDENTITY}#"))
+        return Person(
+            user=user,
+            identities=tuple(identity for identity in found if identity is not None),
+            keys=tuple(Key(self.table, account.pk, sk) for sk in items),
+        )
+
     def creation(self, user: User) -> dict[Name | None, Put]:
-        """Return the actions that write a new account with its markers, by the name they claim; None: the account."""
-        actions: dict[Name | None, Put] = {None: Put(self.key(user.user_id), to_item(user), (Absent("pk"),))}
-        for name, value in names_of(user).items():
-            actions[name] = self.claim(name, value, user.user_id)
+        """Return the actions that write a new account with its markers, by the name they claim; None: the account.
+
+        Raises:
+            MetadataTooLarge: its metadata is.
+        """
+        item = to_item(user)
+        _check_metadata(item)
+        if not user.is_anonymous:
+            item[NEWEST_FIRST.partition] = month_of(user.created_at)
+        actions: dict[Name | None, Put] = {None: Put(self.key(user.user_id), item, (Absent("pk"),))}
+        for name, value in _names_of(user).items():
+            actions[name] = self._claim(name, value, user.user_id)
         return actions
 
-    def removal(self, user: User) -> tuple[Delete, ...]:
-        """Return the actions that remove an account with its markers.
+    def identity_creation(self, identity: Identity) -> tuple[Put, Put]:
+        """Return the actions that write an identity with its marker. They fail when it is linked already."""
+        name = identity_name(identity.provider, identity.subject)
+        key = Key(self.table, self.key(identity.user_id).pk, f"{Name.IDENTITY}#{name}")
+        return (
+            Put(key, to_item(identity), (Absent("pk"),)),
+            self._claim(Name.IDENTITY, name, identity.user_id),
+        )
 
-        They fail when epoch or names have changed since, or a marker is another account's. A marker may be missing.
+    def linking(self, user: User, identity: Identity, changes: Mapping[str, Change]) -> tuple[Update, Put, Put]:
+        """Return the actions that link an identity to an account as it was read, with other changes of the account.
+
+        They fail when an identity was linked or unlinked since, the account was disabled, or its epoch has moved. So
+        the caller that found no identity of the provider in `user.subjects` links the only one.
         """
-        same: list[Condition] = [Present("pk"), Equal("epoch", user.epoch)]
-        for attribute in _NAMES.values():
-            value = getattr(user, attribute)
-            same.append(Absent(attribute) if value is None else Equal(attribute, value))
-        own = AnyOf((Absent("pk"), Equal("user_id", user.user_id)))
-        releases = [Delete(self.marker(name, value), (own,)) for name, value in names_of(user).items()]
-        return (Delete(self.key(user.user_id), tuple(same)), *releases)
+        subjects = {**user.subjects, identity.provider: identity.subject}
+        update = self.changing(
+            user,
+            {**changes, "subjects": to_value(subjects)},
+            Absent("disabled_at"),
+            _unchanged("subjects", user),
+        )
+        return (update, *self.identity_creation(identity))
 
-    def claim(self, name: Name, value: str | int, user_id: str) -> Put:
-        """Return the action that takes a name for an account, refused when it is taken."""
-        return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))
+    def unlinking(
+        self, user: User, provider: str, changes: Mapping[str, Change], *conditions: Condition
+    ) -> tuple[Update, Delete, Delete]:
+        """Return the actions that unlink a provider's identity, with other changes of the account as it was read.
+
+        They fail when an identity was linked or unlinked since, or the account's epoch has moved.
+        """
+        subjects = dict(user.subjects)
+        name = identity_name(provider, subjects.pop(provider))
+        update = self.changing(
+            user, {**changes, "subjects": to_value(subjects)}, _unchanged("subjects", user), *conditions
+        )
+        return (
+            update,
+            Delete(Key(self.table, update.key.pk, f"{Name.IDENTITY}#{name}")),
+            self._release(Name.IDENTITY, name, user.user_id),
+        )
+
+    def removal(self, person: Person) -> tuple[Delete, ...]:
+        """Return the actions that remove an account, with every item under its key and its markers.
+
+        They fail when epoch, names or identities have changed since, or a marker is another account's. A marker may be
+        missing. An item added under the key since the person was read is not removed.
+        """
+        user = person.user
+        account = self.key(user.user_id)
+        same = (_unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
+        identities = {identity_name(*each) for each in user.subjects.items()}
+        identities |= {identity_name(each.provider, each.subject) for each in person.identities}
+        names = [*_names_of(user).items(), *((Name.IDENTITY, name) for name in sorted(identities))]
+        return (
+            Delete(account, (Present("pk"), *same)),
+            *(Delete(key) for key in person.keys if key != account),
+            *(self._release(name, value, user.user_id) for name, value in names),
+        )
 
     def changing(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Update:
-        """Return the action that changes an account as it was read: refused when its epoch has moved since."""
+        """Return the action that changes an account as it was read: it fails when its epoch has moved since.
+
+        Raises:
+            MetadataTooLarge: its metadata would be.
+        """
+        _check_metadata(changes)
         when = (Present("pk"), Equal("epoch", user.epoch), *conditions)
         return Update(self.key(user.user_id), changes, when)
 
     def change(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Outcome:
-        """Do one change of an account as it was read, and nothing when its epoch has moved since."""
+        """Do one change of an account as it was read, and nothing when its epoch has moved since.
+
+        Raises:
+            MetadataTooLarge: its metadata would be.
+        """
         return self.store.write(self.changing(user, changes, *conditions))
 
     def signing_in(self, user: User, at: datetime, locale: str | None = None) -> Update:
-        """Return the action that lets a session open. It fails when the account was disabled or its epoch raised.
+        """Return the action that lets a session open: it fails when the account was disabled or its epoch raised.
 
         *locale*, the request's language, becomes the account's if it has none.
         """
         changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
         return self.changing(user, changes, Absent("disabled_at"))
 
+    def _claim(self, name: Name, value: str | int, user_id: str) -> Put:
+        return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))
+
+    def _release(self, name: Name, value: str | int, user_id: str) -> Delete:
+        return Delete(self.marker(name, value), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
+
+
+def month_of(at: datetime) -> str:
+    """Return the month of the index that an account created then is in, such as `2026-01`."""
+    return max(f"{at.year:04}-{at.month:02}", FIRST_MONTH)
+
+
+def _names_of(user: User) -> dict[Name, str | int]:
+    """Return the names that an account has by itself, each of which has a marker."""
+    names = {name: getattr(user, attribute) for name, attribute in _ATTRIBUTES.items()}
+    return {name: value for name, value in names.items() if value is not None}
+
+
+def _unchanged(attribute: str, user: User) -> Condition:
+    """Return the condition that the account still has the value of an attribute that was read."""
+    value = getattr(user, attribute)
+    return Absent(attribute) if value is None else Equal(attribute, to_value(value))
+
+
+def _check_metadata(attributes: Mapping[str, Change]) -> None:
+    for name, largest in _LARGEST_METADATA.items():
+        text = attributes.get(name)
+        if isinstance(text, str) and len(text.encode()) > largest:
+            raise MetadataTooLarge(name, len(text.encode()))
+
 
 def learned_locale(user: User, locale: str | None) -> dict[str, Value]:
     """Return the change that gives an account the language of a sign-in, empty if it has one or none is known."""
     return {} if locale is None or user.locale is not None else {"locale": locale}
-
-
-def names_of(user: User) -> dict[Name, str | int]:
-    """Return the names that an account bears, each of which has a marker."""
-    names = {name: getattr(user, attribute) for name, attribute in _NAMES.items()}
-    return {name: value for name, value in names.items() if value is not None}

@@ -93,7 +93,7 @@ def _user(signed_in: "SignedIn") -> User:
     user = User(
         id=botlaunch_id(account.user_id),
         email=account.email or "",
-        role=account.organization_role or NO_ROLE,
+        role=signed_in.role or NO_ROLE,
         name=account.name,
     )
     if account.organization_id is not None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gerbang.accounts.google_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.apis.fields import clean_name
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
@@ -42,7 +42,9 @@ def signed_identity(verified: "ProviderIdentity", body: "GoogleRequest") -> Veri
     )
     if not all(agree):
         raise IdentityMismatch
-    return VerifiedIdentity(subject=verified.subject, email=verified.email, name=name or body.name or "")
+    return VerifiedIdentity(
+        provider=GOOGLE, subject=verified.subject, email=verified.email, name=name or body.name or ""
+    )
 
 
 def vouched_identity(apikey: str | None, api_keys: "ApiKeys", body: "GoogleRequest") -> VerifiedIdentity:
@@ -62,4 +64,4 @@ def vouched_identity(apikey: str | None, api_keys: "ApiKeys", body: "GoogleReque
     if body.google_id is None or body.email is None or body.name is None:
         missing = [name for name in ("google_id", "email", "name") if getattr(body, name) is None]
         raise InvalidFields(tuple(FieldError(name, "Field required") for name in missing))
-    return VerifiedIdentity(subject=body.google_id, email=body.email.as_typed, name=body.name)
+    return VerifiedIdentity(provider=GOOGLE, subject=body.google_id, email=body.email.as_typed, name=body.name)

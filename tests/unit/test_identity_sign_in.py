@@ -1,11 +1,11 @@
-"""gerbang.accounts.google_sign_in: Google's subject is the identity; its address links to what its owner has here."""
+"""gerbang.accounts.identity_sign_in: the subject is the identity; its address links to its owner's account."""
 
 from copy import replace
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang.accounts.google_sign_in import RACES, AccountDisabled, LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, RACES, AccountDisabled, LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.clock import to_epoch
@@ -15,11 +15,12 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import MailKind
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Plus, Update
-from gerbang.storage.users import Name
+from gerbang.storage.users import Identity, Name, identity_name
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
 from tests.fakes import Call, FaultyStore, MeanwhileStore, MemoryStore, Numbers, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
     Mishap,
@@ -31,32 +32,17 @@ from tests.unit.mail_fakes import (
 )
 
 BOBS_SUBJECT = "110169484474386276334"
-BOBS = VerifiedIdentity(subject=BOBS_SUBJECT, email="Bob@Example.com", name="Bob Martin")
+BOBS = VerifiedIdentity(provider=GOOGLE, subject=BOBS_SUBJECT, email="Bob@Example.com", name="Bob Martin")
 SOMEBODY_ELSES = replace(BOBS, subject="220169484474386276334")
+OTHER_PROVIDERS = replace(BOBS, provider="apple")
 
 
 def sign_in(post: MailDeployment, identity: VerifiedIdentity = BOBS) -> SignedIn:
     return post.google.sign_in(identity, HOME)
 
 
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
-
-
-def knows_password(post: MailDeployment) -> bool:
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
-    except InvalidCredentials:
-        return False
-    return True
-
-
 def accounts(database: Database) -> int:
-    return len(database.items("Users", "USER#"))
+    return len([item for item in database.items("Users", "USER#") if item["sk"] == "ACCOUNT"])
 
 
 def prove_address(post: MailDeployment) -> None:
@@ -78,15 +64,33 @@ def test_the_first_sign_in_makes_an_account_that_has_all_a_registered_one_has(
     assert user == session.user
     assert standing.family.amr[0].method == "oauth"
     assert (user.name, user.email, user.email_as_typed) == ("Bob Martin", "bob@example.com", "Bob@Example.com")
-    assert (user.email_verified_at, user.google_subject) == (post.base.clock(), BOBS_SUBJECT)
+    assert (user.email_verified_at, user.subjects) == (post.base.clock(), {GOOGLE: BOBS_SUBJECT})
     assert (user.credit_balance, user.role_id, user.password_hash) == (5000, 3, None)
     assert user.number is not None
     assert {str(item["pk"]).partition("#")[0] for item in database.items("Users")} == {
         "USER",
         "EMAIL",
         "NUMBER",
-        "GOOGLE",
+        "IDENTITY",
     }
+
+
+def test_the_first_sign_in_stores_the_identity_with_its_account(post: MailDeployment) -> None:
+    user = sign_in(post).user
+
+    person = post.base.users.find_person(user.user_id)
+
+    assert person is not None
+    assert person.user == user
+    assert person.identities == (
+        Identity(
+            user_id=user.user_id,
+            provider=GOOGLE,
+            subject=BOBS_SUBJECT,
+            email="Bob@Example.com",
+            created_at=post.base.clock(),
+        ),
+    )
 
 
 def test_without_a_name_the_account_is_called_after_its_address(post_in_memory: MailDeployment) -> None:
@@ -138,8 +142,8 @@ def test_of_a_registration_and_a_first_sign_in_at_once_one_account_comes(
     assert all(isinstance(outcome, SignedIn) for outcome in outcomes[::2])
     assert all(isinstance(outcome, SignedIn | EmailTaken) for outcome in outcomes[1::2])
     standing = post.base.users.find_id(Name.EMAIL, BOB.email)
-    assert standing == post.base.users.find_id(Name.GOOGLE, BOBS_SUBJECT)
-    assert not knows_password(post)  # whoever registered had verified nothing
+    assert standing == post.base.users.find_id(Name.IDENTITY, identity_name(GOOGLE, BOBS_SUBJECT))
+    assert not opens(post)  # the person who registered had verified nothing
 
 
 def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
@@ -192,7 +196,7 @@ def test_another_subject_with_the_same_address_is_refused(post: MailDeployment, 
     with pytest.raises(LinkedToAnother):
         sign_in(post, SOMEBODY_ELSES)
 
-    assert accounts(database) == len(database.items("Users", "GOOGLE#")) == 1
+    assert accounts(database) == len(database.items("Users", "IDENTITY#")) == 1
 
 
 def test_of_two_subjects_at_once_with_one_address_one_has_the_account(post: MailDeployment, database: Database) -> None:
@@ -200,7 +204,7 @@ def test_of_two_subjects_at_once_with_one_address_one_has_the_account(post: Mail
 
     outcomes = at_once([partial(sign_in, post, identity) for identity in (BOBS, SOMEBODY_ELSES)] * 5)
 
-    assert accounts(database) == len(database.items("Users", "GOOGLE#")) == 1
+    assert accounts(database) == len(database.items("Users", "IDENTITY#")) == 1
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LinkedToAnother"] * 5 + ["SignedIn"] * 5
 
 
@@ -213,6 +217,43 @@ def test_whoever_signs_in_twice_at_once_for_the_first_time_is_not_taken_for_anot
     )
 
     assert is_alive(post, sign_in(post.on(twice)))
+
+
+def test_each_provider_may_have_one_identity_of_an_account(post: MailDeployment, database: Database) -> None:
+    first = sign_in(post)
+
+    second = sign_in(post, OTHER_PROVIDERS)
+
+    assert second.user.user_id == first.user.user_id
+    assert second.user.subjects == {GOOGLE: BOBS_SUBJECT, "apple": BOBS_SUBJECT}
+    assert post.user(second.user.user_id) == second.user
+    assert is_alive(post, first)
+    assert accounts(database) == 1
+    with pytest.raises(LinkedToAnother):
+        sign_in(post, SOMEBODY_ELSES)
+    for identity in (BOBS, OTHER_PROVIDERS):
+        assert sign_in(post, identity).user.user_id == first.user.user_id
+
+
+def test_of_two_providers_that_link_at_once_neither_undoes_the_other(post: MailDeployment) -> None:
+    bob = post.register(BOB).user
+    prove_address(post)
+    meanwhile = MeanwhileStore(
+        post.base.store, before=lambda call: call.method == "commit", happens=lambda: sign_in(post, OTHER_PROVIDERS)
+    )
+
+    assert is_alive(post, sign_in(post.on(meanwhile)))
+
+    assert post.user(bob.user_id).subjects == {"apple": BOBS_SUBJECT, GOOGLE: BOBS_SUBJECT}
+
+
+def test_the_same_subject_at_another_provider_is_another_identity(post: MailDeployment, database: Database) -> None:
+    bob = sign_in(post).user
+
+    carol = sign_in(post, replace(OTHER_PROVIDERS, email="carol@example.com")).user
+
+    assert carol.user_id != bob.user_id
+    assert accounts(database) == 2
 
 
 # Linking by address: security.md 108
@@ -228,25 +269,28 @@ def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
 
     assert owners.user.user_id == strangers.user.user_id
     assert owners.user == post.user(owners.user.user_id)
-    assert (owners.user.google_subject, owners.user.email_verified_at) == (BOBS_SUBJECT, post.base.clock())
+    assert (owners.user.subjects, owners.user.email_verified_at) == ({GOOGLE: BOBS_SUBJECT}, post.base.clock())
     assert is_alive(post, owners)
     assert not is_alive(post, strangers)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(strangers.tokens.refresh_token)
-    assert not knows_password(post)
+    assert not opens(post)
     assert accounts(database) == 1
-    assert post.base.log_event.events[-1] == "google_linked"
+    assert post.base.recorded.events[-1] == "identity_linked"
 
 
 def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: MailDeployment) -> None:
     registered = post.register(BOB)
     prove_address(post)
+    post.base.clock.advance(timedelta(seconds=5))
 
     linked = sign_in(post)
 
     assert linked.user.user_id == registered.user.user_id
+    assert linked.user == post.user(linked.user.user_id)
+    assert linked.user.updated_at == post.base.clock()
     assert is_alive(post, registered)
-    assert knows_password(post)
+    assert opens(post)
 
 
 @in_memory_only
@@ -359,7 +403,9 @@ def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
     with pytest.raises(LinkedToAnother):
         sign_in(post.on(meanwhile))
 
-    assert [item["pk"] for item in database.items("Users", "GOOGLE#")] == [f"GOOGLE#{SOMEBODY_ELSES.subject}"]
+    assert [item["pk"] for item in database.items("Users", "IDENTITY#")] == [
+        f"IDENTITY#google#{SOMEBODY_ELSES.subject}"
+    ]
     assert is_alive(post, sign_in(post, SOMEBODY_ELSES))
 
 
@@ -375,7 +421,7 @@ def test_first_sign_ins_and_registrations_of_one_client_are_counted_together(pos
     sign_in(post)
 
     with pytest.raises(TooManyAttempts) as refusal:
-        sign_in(post, VerifiedIdentity(subject="3", email="carol@example.com", name="Carol"))
+        sign_in(post, VerifiedIdentity(provider=GOOGLE, subject="3", email="carol@example.com", name="Carol"))
 
     assert refusal.value.limit == "registration"
     assert is_alive(post, sign_in(post))  # whoever has an account is not counted
@@ -431,7 +477,7 @@ def one_account_with_its_markers(mishap: Mishap) -> bool:
     base = mishap.deployment.base
     assert isinstance(base.store, MemoryStore)
     kinds = sorted(str(item["pk"]).partition("#")[0] for item in base.store.items(base.tables["Users"]))
-    return kinds == ["EMAIL", "GOOGLE", "NUMBER", "USER"]
+    return kinds == ["EMAIL", "IDENTITY", "NUMBER", "USER", "USER"]
 
 
 def test_a_sign_in_to_an_account_that_is_known_reads_two_items_and_commits(post_in_memory: MailDeployment) -> None:
@@ -466,7 +512,7 @@ def test_the_log_holds_no_address_and_no_subject(post_in_memory: MailDeployment)
     with pytest.raises(LinkedToAnother):
         sign_in(post_in_memory, SOMEBODY_ELSES)
 
-    logged = str(post_in_memory.base.log_event.notes) + repr(BOBS)
+    logged = str(post_in_memory.base.recorded.notes) + repr(BOBS)
 
     assert "bob@example.com" not in logged.lower()
     assert "Martin" not in logged

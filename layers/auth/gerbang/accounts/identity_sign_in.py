@@ -1,7 +1,8 @@
-"""Signing in with Google: whose account a verified identity is, found, linked or made in one transaction.
+"""Sign in with an identity of another provider: its account is found, linked or made in one transaction.
 
-The identity is Google's `sub`, never the address (ASVS 6.8.1, 10.5.2). An address links to an account that has it
-already because Google vouches for it; what somebody had set up there before the address was verified is dropped.
+The identity is the provider's subject, never the address (ASVS 6.8.1, 10.5.2). The address links the identity to an
+account that has it already, because the provider vouches for it. What was set up in that account before the address
+was verified is dropped.
 """
 
 from collections.abc import Callable
@@ -10,21 +11,24 @@ from typing import Final
 
 from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.client import Client
-from gerbang.core.clock import Clock
+from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
-from gerbang.storage.store import Absent, Action, Store
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.store import Action, Store
+from gerbang.storage.users import Identity, Name, User, UserTable, identity_name
+
+GOOGLE: Final = "google"
+"""The provider's name, as stored and as GoTrue's clients know it."""
 
 RACES: Final = 4
 """How often an account is looked for, since others may make, link or change it meanwhile, or take the number drawn."""
 
 
 class LinkedToAnother(AuthError):
-    """The address belongs to an account that another Google identity signs in to."""
+    """The address belongs to an account that another identity of the same provider signs in to."""
 
     code = "identity_already_exists"
 
@@ -35,31 +39,43 @@ class AccountDisabled(AuthError):
     code = "user_banned"
 
     def __init__(self, user_id: str) -> None:
-        """Keep whose, for the log."""
+        """Keep the account's id, for the log."""
         super().__init__(user_id)
         self.user_id = user_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedIdentity:
-    """Who somebody is to Google, verified by Google's signature or vouched for by the deployment's own back end."""
+    """A person at a provider, verified by the provider's signature or vouched for by the deployment's own back end."""
 
+    provider: str
+    """Such as `GOOGLE`; without `#`."""
     subject: str
     email: str = field(repr=False)
-    """As Google spells it; Google vouches for it."""
+    """As the provider spells it; the provider vouches for it."""
     name: str = field(repr=False)
+
+    def of(self, user: User) -> Identity:
+        """Return the identity as it is stored when it is linked to an account, which was changed just now."""
+        return Identity(
+            user_id=user.user_id,
+            provider=self.provider,
+            subject=self.subject,
+            email=self.email,
+            created_at=user.updated_at,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GoogleSignIn:
-    """Signs in whoever verified a Google identity; makes the account at first use."""
+class IdentitySignIn:
+    """Signs in a person whom a provider has identified; makes the account at first use."""
 
     store: Store
     users: UserTable
     sessions: Sessions
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests, a client address: first uses count."""
+    """Registrations and guests per client address: first uses count."""
     initial_credit: int
     log_event: LogEvent
     now: Clock
@@ -70,8 +86,8 @@ class GoogleSignIn:
         """Return a session of the identity's account, which is found, linked by its address, or made.
 
         Raises:
-            InvalidEmail: the identity is new here, and its address none that we could keep.
-            LinkedToAnother: the address is that of another Google identity's account.
+            InvalidEmail: the identity is new here, and its address is not one that can be stored.
+            LinkedToAnother: another identity of the provider signs in to the account with that address.
             AccountDisabled: the account may not be used.
             TooManyAttempts: this client address has made too many accounts.
         """
@@ -82,7 +98,7 @@ class GoogleSignIn:
                     signed_in = self._make(identity, client)
                     if signed_in is None:
                         attempt.give_back()
-            elif holder.google_subject == identity.subject:
+            elif holder.subjects.get(identity.provider) == identity.subject:
                 signed_in = self._open(holder, client)
             else:
                 signed_in = self._link(holder, identity, client)
@@ -92,7 +108,7 @@ class GoogleSignIn:
 
     def _holder(self, identity: VerifiedIdentity) -> User | None:
         """Return the account that the identity signs in to or, if there is none yet, the one that has its address."""
-        known = self._account_of(Name.GOOGLE, identity.subject)
+        known = self._account_of(Name.IDENTITY, identity_name(identity.provider, identity.subject))
         return known or self._account_of(Name.EMAIL, canonical(identity.email))
 
     def _account_of(self, name: Name, value: str) -> User | None:
@@ -100,7 +116,7 @@ class GoogleSignIn:
         return None if user_id is None else self.users.find(user_id)
 
     def _open(self, user: User, client: Client) -> SignedIn | None:
-        """Open a session; None when the account was disabled, or its password reset, since it was read."""
+        """Open a session; None when the account was disabled, or its epoch raised, since it was read."""
         if user.disabled_at is not None:
             raise AccountDisabled(user.user_id)
         try:
@@ -111,15 +127,14 @@ class GoogleSignIn:
     def _link(self, holder: User, identity: VerifiedIdentity, client: Client) -> SignedIn | None:
         if holder.disabled_at is not None:
             raise AccountDisabled(holder.user_id)
-        if holder.google_subject is not None:
+        if identity.provider in holder.subjects:
             raise LinkedToAnother
-        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=self.now(), locale=client.locale)
-        linked = replace(verified, google_subject=identity.subject)
-        update = self.users.changing(
-            holder, {**changes, "google_subject": identity.subject}, Absent("disabled_at"), Absent("google_subject")
-        )
-        claim = self.users.claim(Name.GOOGLE, identity.subject, holder.user_id)
-        return self._commit(linked, client, "google_linked", update, claim)
+        now = self.now()
+        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now, locale=client.locale)
+        linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
+        changes["updated_at"] = to_epoch(now)
+        linking = self.users.linking(holder, identity.of(linked), changes)
+        return self._commit(linked, client, "identity_linked", *linking)
 
     def _make(self, identity: VerifiedIdentity, client: Client) -> SignedIn | None:
         now, email = self.now(), canonical(identity.email)
@@ -130,17 +145,18 @@ class GoogleSignIn:
             email=email,
             email_as_typed=identity.email,
             email_verified_at=now,
-            google_subject=identity.subject,
+            subjects={identity.provider: identity.subject},
             credit_balance=self.initial_credit,
             locale=client.locale,
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
         )
-        return self._commit(user, client, "registered", *self.users.creation(user).values())
+        creation = (*self.users.creation(user).values(), *self.users.identity_creation(identity.of(user)))
+        return self._commit(user, client, "registered", *creation)
 
     def _commit(self, user: User, client: Client, event: str, *actions: Action) -> SignedIn | None:
-        """Write the account and its session; None when somebody else was first."""
+        """Write the account and its session; None when another request was first."""
         signed_in, opening = self.sessions.begin(user, client, "oauth")
         if self.store.commit(*actions, opening):
             return None

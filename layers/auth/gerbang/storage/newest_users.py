@@ -1,0 +1,104 @@
+"""Lists accounts, the newest first, page by page, month by month through an index."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+from gerbang.storage.records import from_item
+from gerbang.storage.store import Item, Key, Order, Query, Value
+from gerbang.storage.users import FIRST_MONTH, NEWEST_FIRST, User, UserTable, month_of
+
+LARGEST_PAGE: Final = 100
+"""Accounts a page at most: as many items as one BatchGetItem reads."""
+
+MONTHS_PER_PAGE: Final = 36
+"""Months that one page looks into at most, one query each, so that a page takes some 0.2 s where no month has accounts:
+a query answers within some 5 ms."""
+
+_CURSOR: Final = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:\.(-?\d{1,12})\.([0-9a-f-]{36}))?", re.ASCII)
+"""A month, and after which account of it: its time of creation and id."""
+
+
+class InvalidCursor(ValueError):
+    """The text is not a cursor of this list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPage:
+    """Some accounts of a list. A page may be short, or empty, although another one follows."""
+
+    users: tuple[User, ...]
+    cursor: str | None
+    """Where the next page begins; None: this is the last one. Letters, digits, `.` and `-`; it holds an account id."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewestUsers:
+    """Lists the accounts of a table. Guests are not listed: they expire by themselves, and bots make many."""
+
+    users: UserTable
+
+    def page(self, *, at: datetime, size: int, cursor: str | None = None) -> UserPage:
+        """Return a page of accounts, the newest first, from the month of *at* on or from a cursor.
+
+        Pages are complete: an account that exists all the while is on exactly one of them, whatever is added or removed
+        meanwhile. An account made within the last second or so may be missing, since DynamoDB updates an index after
+        the table. *size* is 1 to `LARGEST_PAGE` accounts. A query for each month, and one read of all accounts.
+
+        Raises:
+            InvalidCursor: the cursor is not one of ours.
+            ValueError: no page has that size.
+        """
+        if not 1 <= size <= LARGEST_PAGE:
+            raise ValueError(f"a page has 1 to {LARGEST_PAGE} accounts, not {size}")
+        store, place = self.users.store, _Place(month_of(at)) if cursor is None else self._place(cursor)
+        keys: list[Key] = []
+        for _ in range(MONTHS_PER_PAGE):
+            if len(keys) == size or place.month < FIRST_MONTH:
+                break
+            found = store.query(
+                Query(
+                    table=self.users.table,
+                    pk=place.month,
+                    index=NEWEST_FIRST,
+                    order=Order.DESCENDING,
+                    limit=size - len(keys),
+                    after=place.after,
+                )
+            )
+            keys += [Key(self.users.table, str(item["pk"]), str(item["sk"])) for item in found.items]
+            place = place.month_before() if found.cursor is None else _Place(place.month, found.cursor)
+        accounts = [from_item(User, item) for item in (store.get_all(*keys) if keys else ())]
+        return UserPage(
+            users=tuple(account for account in accounts if account is not None),
+            cursor=None if place.month < FIRST_MONTH else self._cursor(place),
+        )
+
+    def _cursor(self, place: "_Place") -> str:
+        if place.after is None:
+            return place.month
+        user_id = str(place.after["pk"]).partition("#")[2]
+        return f"{place.month}.{place.after[NEWEST_FIRST.sort]}.{user_id}"
+
+    def _place(self, cursor: str) -> "_Place":
+        match = _CURSOR.fullmatch(cursor)
+        if match is None:
+            raise InvalidCursor(cursor)
+        month, created_at, user_id = match.groups()
+        if created_at is None:
+            return _Place(month)
+        after: dict[str, Value] = dict(self.users.key(user_id).attributes)
+        return _Place(month, after | {NEWEST_FIRST.partition: month, NEWEST_FIRST.sort: int(created_at)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page begins: in a month, after an account of it; None: at its newest account."""
+
+    month: str
+    after: Item | None = None
+
+    def month_before(self) -> Self:
+        year, month = map(int, self.month.split("-"))
+        return type(self)(f"{year - 1:04}-12" if month == 1 else f"{year:04}-{month - 1:02}")
