@@ -1,13 +1,12 @@
-"""gerbang.http.client: clients are counted by network, so that an IPv6 network is not 2^64 clients."""
+"""gerbang.core.client: clients are counted by network, so that an IPv6 network is not 2^64 clients."""
 
 import copy
 
 import pytest
 from gerbang.accounts.sign_in import InvalidCredentials
-from gerbang.http.client import network_of
+from gerbang.core.client import Client, network_of
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import MailJob
-from gerbang.sessions.sessions import Client
 
 from tests.deployment import ALICE, Deployment, by_email
 
@@ -70,8 +69,8 @@ def test_neighbours_in_an_ipv4_network_are_counted_apart(deployment_in_memory: D
 class Anywhere:
     """A queue that takes every job."""
 
-    def enqueue(self, job: MailJob) -> None:
-        del job
+    def enqueue(self, job: MailJob, *, delay_seconds: int = 0) -> None:
+        del job, delay_seconds
 
 
 @pytest.mark.parametrize("ask", ["request_code", "request_reset"])
