@@ -405,12 +405,12 @@ class TestVerifyOtp:
         return world.client.post("/auth/verify_otp", {"email": email, "otp": code})
 
     def test_a_code_signs_in(self, world: World) -> None:
-        person = world.register(name="User Name")
+        email, mail = world.register_without_session(name="User Name")
 
-        answer = self.redeem(world, f" {person.email.upper()}", world.request_code(person.email).code)
+        answer = self.redeem(world, f" {email.upper()}", mail.code)
 
         assert answer.status == 200
-        assert answer.json == session_of("Success verify OTP", email=person.email, name="User Name")
+        assert answer.json == session_of("Success verify OTP", email=email, name="User Name")
         assert world.is_signed_in(answer.data["access_token"])
 
     def test_a_code_works_once(self, world: World) -> None:
@@ -525,9 +525,28 @@ class TestPreHijacking:
 
         assert owner.status == 200
         assert world.is_signed_in(owner.data["access_token"])
+        assert owner.data["password_removed"] is True
         assert not world.is_signed_in(stranger.access_token)
         assert world.refresh(stranger.refresh_token).status == 401
         assert not world.can_sign_in(stranger.email, stranger.password)
+        notice = world.mail(stranger.email, nth=2)
+        assert notice.subject == "Set a new password for Gerbang"
+        assert "Forgot password" in notice.text
+
+    def test_after_a_refused_registration_the_code_in_the_mailbox_drops_the_strangers_password(
+        self, world: World
+    ) -> None:
+        email, mail = world.register_without_session()  # by a stranger
+        owners = {"name": "Ada Lovelace", "email": email, "password": OTHER_PASSWORD}
+        assert world.new_client().post("/auth/register", owners).status == 409
+
+        answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+
+        assert answer.status == 200
+        assert answer.data["password_removed"] is True
+        assert not world.can_sign_in(email, PASSWORD)
+        assert not world.can_sign_in(email, OTHER_PASSWORD)
+        assert len([mail for mail in world.mails(email) if mail.codes]) == 1  # the refused one mailed nothing
 
     @pytest.mark.covers("108")
     def test_google_drops_the_strangers_password_and_sessions(self, world: World) -> None:
@@ -544,8 +563,9 @@ class TestPreHijacking:
     def test_the_code_of_the_registration_itself_vouches_for_its_password(self, world: World) -> None:
         email, mail = world.register_without_session()
 
-        world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+        answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
 
+        assert "password_removed" not in answer.data
         assert world.can_sign_in(email, PASSWORD)
 
     def test_once_an_address_is_proved_nothing_is_dropped(self, world: World) -> None:

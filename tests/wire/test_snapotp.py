@@ -443,6 +443,14 @@ class TestResetPassword:
         assert answer.status == 400
         assert answer.json == snapotp_refusal("The reset token is wrong or no longer valid")
 
+    def test_the_same_again_is_answered_as_the_first_time(self, world: World) -> None:
+        token = world.request_reset(world.register().email)
+        first = self.reset(world, token)
+
+        again = self.reset(world, token)
+
+        assert (again.status, again.json) == (first.status, first.json) == (200, DONE)
+
     @pytest.mark.parametrize("password", ["short", "password", "x" * 257])
     def test_a_refused_password_does_not_spend_the_token(self, world: World, password: str) -> None:
         person = world.register()
