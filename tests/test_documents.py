@@ -35,9 +35,7 @@ def tracked() -> frozenset[str]:
 
 
 DOCUMENTS: Final = sorted(
-    path
-    for path in tracked()
-    if path.endswith(".md") and "\n\nSuperseded by [" not in (ROOT / path).read_text("utf-8")
+    path for path in tracked() if path.endswith(".md") and "\n\nSuperseded by [" not in (ROOT / path).read_text("utf-8")
 )
 """A decision note that is superseded names what there was."""
 of_every_document = pytest.mark.parametrize("document", DOCUMENTS)
