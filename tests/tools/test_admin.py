@@ -136,7 +136,7 @@ def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
     assert answer.status == DONE
     for fact in (
         f"account       {alice.user_id}  {botlaunch_id(alice.user_id)}  {alice.number}",
-        "e-mail        alice@example.com, nobody has verified it",
+        "e-mail        alice@example.com, not verified",
         "user name     alice",
         "state         active",
         "password      set",
@@ -251,7 +251,7 @@ def test_deleting_is_asked_first_and_says_what_goes(
 
     assert (answer.status, answer.out) == (DONE, f"{alice.user_id} is deleted.\n")
     assert "alice@example.com" in answer.error
-    assert f"Nobody else belongs to the organisation {alice.organization_id}: it goes, too." in answer.error
+    assert f"The organisation {alice.organization_id} has no other member: it is deleted, too." in answer.error
     assert "It has a credit of 5000." in answer.error
     assert not database.items("Users") + database.items("Organizations")
 
@@ -293,7 +293,7 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
 
     answer = admin("delete", "alice")
 
-    assert f"The organisation {alice.organization_id} stays, with 1 person in it and NO OWNER." in answer.error
+    assert f"The organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
@@ -308,7 +308,7 @@ def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
 
     answer = admin("delete", "alice")
 
-    assert f"The organisation {alice.organization_id} stays, with 1 person in it and NO OWNER." in answer.error
+    assert f"The organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.store.get(membership) is not None
     assert table.find(str(alice.organization_id)) is not None
 

@@ -13,7 +13,7 @@ _NOT_LISTED: Final = "not listed: no table has them by account; end-sessions end
 
 
 def fields_of(user: User) -> dict[str, Any]:
-    """Return the account for programs: names do not change, times are RFC 3339 in UTC, what is not there is None."""
+    """Return the account for programs: names do not change, times are RFC 3339 in UTC, a missing value is None."""
     return {
         "id": user.user_id,
         "public_id": botlaunch_id(user.user_id),
@@ -43,10 +43,8 @@ def fields_of(user: User) -> dict[str, Any]:
 
 
 def lines_of(user: User) -> list[str]:
-    """Return the account for people, a line a fact."""
-    verified = (
-        "nobody has verified it" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
-    )
+    """Return the account for people, one fact per line."""
+    verified = "not verified" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
     facts = {
         "account": f"{user.user_id}  {botlaunch_id(user.user_id)}" + (f"  {user.number}" if user.number else ""),
         "name": user.name,
@@ -62,7 +60,7 @@ def lines_of(user: User) -> list[str]:
         "language": user.locale,
         "registered": _spoken(user.created_at),
         "changed": _spoken(user.updated_at),
-        "moved over": _spoken(user.migrated_at) if user.migrated_at else None,
+        "migrated": _spoken(user.migrated_at) if user.migrated_at else None,
         "last sign-in": _spoken(user.last_sign_in_at) if user.last_sign_in_at else "never",
         "sessions": _NOT_LISTED,
     }
@@ -70,8 +68,8 @@ def lines_of(user: User) -> list[str]:
 
 
 def farewell_of(user: User, departure: Departure | None) -> list[str]:
-    """Return what deleting the account will do, in sentences."""
-    sentences = ["The account, its names and its membership go for good; sessions end at once."]
+    """Return what deleting the account does, in sentences."""
+    sentences = ["The account, its names and its membership are deleted for good; its sessions end at once."]
     if departure is not None:
         sentences.append(_farewell_to(departure))
     if user.credit_balance:
@@ -82,8 +80,8 @@ def farewell_of(user: User, departure: Departure | None) -> list[str]:
 def _farewell_to(departure: Departure) -> str:
     name, others = departure.organization_id, departure.others
     if not others:
-        return f"Nobody else belongs to the organisation {name}: it goes, too."
-    stays = f"The organisation {name} stays, with {others} {'person' if others == 1 else 'people'} in it"
+        return f"The organisation {name} has no other member: it is deleted, too."
+    stays = f"The organisation {name} stays, with {others} other {'member' if others == 1 else 'members'}"
     return f"{stays}." if departure.other_owners else f"{stays} and NO OWNER."
 
 
