@@ -32,7 +32,7 @@ def verify_email(
 ) -> tuple[User, dict[str, Change]]:
     """Return the account as it is once its address is verified and signed in to, and the changes that make it so.
 
-    Nothing is dropped if the address was verified before. The changes go into the transaction that spends the proof.
+    Nothing is dropped if the address was verified before. The changes go into the transaction that spends the code.
     *locale*, the request's language, becomes the account's if it has none.
     """
     now = to_epoch(at)
