@@ -66,7 +66,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "gerbang.passwords.legacy": frozenset(),  # when an inherited hash is met
         "gerbang.mail.composing": frozenset({"mailer"}),
         "gerbang.mail.mailer": frozenset({"mailer"}),
-        "gerbang.mail.service": MAILING,
+        "gerbang.mail.service": MAILING | {"auth/verify_otp"},
         "gerbang.accounts.code_sign_in": frozenset({"auth/verify_otp", "mailer"}),
         "gerbang.passwords.hashing": HASHING | {"mailer"},
         "gerbang.accounts.registration": frozenset({"api/auth/register", "auth/register"}),
@@ -125,7 +125,7 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/change-password": Cost(round_trips=5, reads=2, writes=12),
         "api/auth/google": Cost(round_trips=4, reads=2, writes=5),
         "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
-        "auth/verify_otp": Cost(round_trips=4, reads=3, writes=10),
+        "auth/verify_otp": Cost(round_trips=5, reads=3, writes=10, queued=1),
         "authorizer": Cost(round_trips=2, reads=3, writes=1),
     }
 )
