@@ -1,28 +1,23 @@
-"""Every service, wired as `gerbang.container` wires them, on whatever a test holds in the place of the world."""
+"""The container of a deployment, on whatever a test holds in the place of the world."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, override
 
-from gerbang.accounts.authorization import Authorizer
-from gerbang.accounts.organizations import Organizations
-from gerbang.accounts.registration import NewAccount, Registration
+from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
-from gerbang.accounts.verification import UnverifiedAddress
-from gerbang.limits.rate_limits import Limit, RateLimits, SignInGuard, SignInLimits
+from gerbang.container import Container
+from gerbang.core.client import Client
+from gerbang.core.emails import EmailAddress
+from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
-from gerbang.passwords.hashing import Passwords
-from gerbang.passwords.policy import PasswordPolicy
-from gerbang.sessions.keys import Algorithm, Keys
-from gerbang.sessions.sessions import Client, Sessions
-from gerbang.sessions.tokens import Tokens
-from gerbang.storage.counters import CounterTable
-from gerbang.storage.families import FamilyTable
-from gerbang.storage.organizations import OrganizationTable
+from gerbang.sessions.email_policy import UnverifiedAddress
+from gerbang.sessions.keys import Algorithm, SecretSource
+from gerbang.sessions.sessions import Sessions
 from gerbang.storage.store import Store
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import Name, User
 
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
 
@@ -36,19 +31,30 @@ TABLES: Final = {
 HOME: Final = Client(address="192.0.2.1", device="Mozilla/5.0")
 ABROAD: Final = Client(address="198.51.100.7", device="curl/8")
 PASSWORD: Final = "Correct horse 1"
-ALICE: Final = NewAccount(email="alice@example.com", password=PASSWORD, name="Alice", username="alice", founds="Acme")
-BOB: Final = NewAccount(email="bob@example.com", password=PASSWORD, name="Bob")
+ALICE: Final = NewAccount(
+    email=EmailAddress("alice@example.com"), password=PASSWORD, name="Alice", username="alice", founds="Acme"
+)
+BOB: Final = NewAccount(email=EmailAddress("bob@example.com"), password=PASSWORD, name="Bob")
 
 
-PER_ACCOUNT_AND_ADDRESS: Final = Limit(name="account-and-address", attempts=10, window=timedelta(minutes=15))
-PER_ADDRESS: Final = Limit(name="address", attempts=100, window=timedelta(minutes=15))
-PER_ACCOUNT: Final = Limit(name="account", attempts=50, window=timedelta(hours=1))
-REGISTRATIONS: Final = Limit(name="registration", attempts=30, window=timedelta(hours=1))
+SECOND: Final = timedelta(seconds=1)
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+
+PER_ACCOUNT_AND_ADDRESS: Final = Limit(name="sign_in_account_and_address", attempts=10, window=15 * MINUTE)
+PER_ADDRESS: Final = Limit(name="sign_in_address", attempts=100, window=15 * MINUTE)
+PER_ACCOUNT: Final = Limit(name="sign_in_account", attempts=50, window=HOUR)
+REGISTRATIONS: Final = Limit(name="registration", attempts=30, window=HOUR)
+CODE_TRIES: Final = Limit(name="code_tries", attempts=5, window=HOUR)
+RESETS: Final = Limit(name="reset", attempts=30, window=HOUR)
+MAIL_MINUTE: Final = Limit(name="mail_minute", attempts=1, window=MINUTE)
+MAIL_HOUR: Final = Limit(name="mail_hour", attempts=5, window=HOUR)
+MAIL_ADDRESS: Final = Limit(name="mail_address", attempts=30, window=HOUR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What an operator chose; the defaults are `template.yaml`'s, except the cost of a hash."""
+    """What an operator chose; the defaults are `template.yaml`'s, except the cost of a hash and the credit."""
 
     algorithm: Algorithm = Algorithm.HS256
     access_lifetime: timedelta = timedelta(hours=1)
@@ -61,123 +67,136 @@ class Choices:
     address: Limit = PER_ADDRESS
     account: Limit = PER_ACCOUNT
     registration: Limit = REGISTRATIONS
+    code_tries: Limit = CODE_TRIES
+    reset: Limit = RESETS
+    mail_minute: Limit = MAIL_MINUTE
+    mail_hour: Limit = MAIL_HOUR
+    mail_address: Limit = MAIL_ADDRESS
     unverified: UnverifiedAddress = UnverifiedAddress.ACCEPTED
+    default_locale: str = "en"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """The services of one deployment; `dataclasses.replace` makes another on a part of the same world."""
+DEFAULTS: Final = Choices()
 
-    store: Store
-    tables: Mapping[str, str]
-    clock: FakeClock
-    new_id: Callable[[], str]
-    new_number: Callable[[], int]
-    log_event: RecordingLog
-    secret: FakeSecret
-    choices: Choices = Choices()
 
-    @cached_property
-    def users(self) -> UserTable:
-        return UserTable(self.store, self.tables["Users"])
+def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str]:
+    """The environment of a function with these tables and choices, as `template.yaml` makes it."""
+    limits = {
+        "sign_in_account_and_address": choices.account_and_address,
+        "sign_in_address": choices.address,
+        "sign_in_account": choices.account,
+        "registration": choices.registration,
+        "code_tries": choices.code_tries,
+        "reset": choices.reset,
+        "mail_minute": choices.mail_minute,
+        "mail_hour": choices.mail_hour,
+        "mail_address": choices.mail_address,
+    }
+    sessions = {
+        "access": choices.access_lifetime // SECOND,
+        "refresh": choices.lifetime // SECOND,
+        "days": choices.longest // timedelta(days=1),
+        "grace": choices.grace // SECOND,
+        "unconfirmed": choices.unconfirmed_grace // SECOND,
+    }
+    return {
+        "USERS_TABLE": tables["Users"],
+        "ORGANIZATIONS_TABLE": tables["Organizations"],
+        "REFRESH_TOKEN_FAMILIES_TABLE": tables["RefreshTokenFamilies"],
+        "ONE_TIME_CODES_TABLE": tables["OneTimeCodes"],
+        "RATE_LIMITS_TABLE": tables["RateLimits"],
+        "TOKEN_ISSUER": ISSUER,
+        "TOKEN_AUDIENCE": AUDIENCE,
+        "TOKEN_ALGORITHM": choices.algorithm.value,
+        "SESSIONS": " ".join(f"{name}={number}" for name, number in sessions.items()),
+        "LIMITS": " ".join(f"{name}={limit.attempts}/{limit.window // SECOND}" for name, limit in limits.items()),
+        "PASSWORD_HASH_COST": str(choices.cost),
+        "PASSWORD_MIN_LENGTH": "8",
+        "PRODUCT_NAME": "Toko",
+        "INITIAL_CREDIT_BALANCE": "5000",
+        "REQUIRE_VERIFIED_EMAIL": str(choices.unverified is UnverifiedAddress.REFUSED).lower(),
+        "PUBLISHABLE_KEY": "sb_publishable_tests",
+        "MAIL_SENDER": "no-reply@toko.example",
+        "DEFAULT_LOCALE": choices.default_locale,
+    }
 
-    @cached_property
-    def families(self) -> FamilyTable:
-        return FamilyTable(self.store, self.tables["RefreshTokenFamilies"])
 
-    @cached_property
-    def counters(self) -> CounterTable:
-        return CounterTable(self.store, self.tables["RateLimits"])
+class Deployment(Container):
+    """The container of a deployment on whatever a test holds in the place of the world.
 
-    @cached_property
-    def keys(self) -> Keys:
-        return Keys(self.secret, self.clock)
+    `copy.replace` makes another one that shares all but what is replaced.
+    """
 
-    @cached_property
-    def tokens(self) -> Tokens:
-        return Tokens(
-            keys=self.keys,
-            issuer=ISSUER,
-            audience=AUDIENCE,
-            algorithm=self.choices.algorithm,
-            access_lifetime=self.choices.access_lifetime,
-            new_id=self.new_id,
+    def __init__(
+        self,
+        *,
+        store: Store,
+        tables: Mapping[str, str],
+        clock: FakeClock,
+        new_id: Callable[[], str],
+        new_number: Callable[[], int],
+        log_event: RecordingLog,
+        secret: SecretSource,
+        choices: Choices = DEFAULTS,
+        **more: Any,
+    ) -> None:
+        self.tables, self.choices = tables, choices
+        self._parts: dict[str, Any] = {
+            "store": store,
+            "tables": tables,
+            "clock": clock,
+            "new_id": new_id,
+            "new_number": new_number,
+            "log_event": log_event,
+            "secret": secret,
+            "choices": choices,
+            **more,
+        }
+        super().__init__(
+            environment_of(tables, choices),
+            store=store,
+            now=clock,
+            new_id=new_id,
+            new_number=new_number,
+            log_event=log_event,
+            master_secret=secret,
+            **more,
         )
 
+    def __replace__(self, **changes: Any) -> "Deployment":
+        return type(self)(**self._parts | changes)
+
+    @property
+    def clock(self) -> FakeClock:
+        assert isinstance(self.now, FakeClock)
+        return self.now
+
+    @property
+    def secret(self) -> FakeSecret:
+        assert isinstance(self.master_secret, FakeSecret)
+        return self.master_secret
+
+    @property
+    def recorded(self) -> RecordingLog:
+        """What was logged."""
+        assert isinstance(self.log_event, RecordingLog)
+        return self.log_event
+
     @cached_property
+    @override
     def sessions(self) -> Sessions:
-        return Sessions(
-            store=self.store,
-            families=self.families,
-            users=self.users,
-            tokens=self.tokens,
-            log_event=self.log_event,
-            now=self.clock,
-            new_id=self.new_id,
-            lifetime=self.choices.lifetime,
-            longest=self.choices.longest,
-            grace=self.choices.grace,
-            unconfirmed_grace=self.choices.unconfirmed_grace,
-        )
+        """The container's, with an end that need not be in whole days."""
+        return replace(super().sessions, longest=self.choices.longest)
 
-    @cached_property
-    def passwords(self) -> Passwords:
-        return Passwords(self.choices.cost)
-
-    @cached_property
-    def rate_limits(self) -> RateLimits:
-        return RateLimits(self.counters, self.clock, self.new_id)
-
-    @cached_property
-    def guard(self) -> SignInGuard:
-        chosen = self.choices
-        limits = SignInLimits(
-            account_and_address=chosen.account_and_address, address=chosen.address, account=chosen.account
-        )
-        return SignInGuard(limits, self.rate_limits)
-
-    @cached_property
-    def organizations(self) -> Organizations:
-        return Organizations(OrganizationTable(self.store, self.tables["Organizations"]), self.new_id)
-
-    @cached_property
-    def registration(self) -> Registration:
-        return Registration(
-            store=self.store,
-            users=self.users,
-            organizations=self.organizations,
-            sessions=self.sessions,
-            passwords=self.passwords,
-            rate_limits=self.rate_limits,
-            limit=self.choices.registration,
-            initial_credit=5000,
-            log_event=self.log_event,
-            now=self.clock,
-            new_id=self.new_id,
-            new_number=self.new_number,
-        )
-
-    @cached_property
+    @property
     def sign_in(self) -> PasswordSignIn:
-        return PasswordSignIn(
-            users=self.users,
-            sessions=self.sessions,
-            passwords=self.passwords,
-            guard=self.guard,
-            unverified=self.choices.unverified,
-            log_event=self.log_event,
-            now=self.clock,
-        )
-
-    @cached_property
-    def authorizer(self) -> Authorizer:
-        return Authorizer(self.sessions, self.organizations)
+        return self.password_sign_in
 
     def register(self, new: NewAccount = ALICE, *, user_id: str | None = None) -> User:
         """Make an account the way a client does, from an address that no test counts; under a chosen id, if any."""
         elsewhere = Client(address="203.0.113.200")
         registration = self.registration if user_id is None else replace(self.registration, new_id=lambda: user_id)
-        return registration.register(new, elsewhere, PasswordPolicy()).signed_in.user
+        return registration.register(new, elsewhere).signed_in.user
 
 
 def by_email(email: str = ALICE.email, password: str = PASSWORD) -> Credentials:

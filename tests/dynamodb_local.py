@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 
+TRIES: Final = 3
+"""How often the SDK makes a call of `a_client` before it gives up."""
+
 _UNAVAILABLE = "no DynamoDB Local"
 _BATCH_LIMIT = 25  # BatchWriteItem, API reference
 
@@ -112,17 +115,22 @@ def _endpoint_of(run: Run) -> str:
 
 @pytest.fixture(scope="session")
 def dynamodb_client(dynamodb_endpoint: str) -> "DynamoDBClient":
-    """A botocore client as the functions make it: short time-outs, standard retries; any number of threads."""
-    client: Any = botocore.session.Session().create_client(
+    """A client of DynamoDB Local, for any number of threads."""
+    return a_client(botocore.session.Session(), dynamodb_endpoint)
+
+
+def a_client(session: botocore.session.Session, endpoint_url: str, *, seconds: float = 2.0) -> "DynamoDBClient":
+    """A botocore client as the functions make theirs: short time-outs, standard retries."""
+    client: Any = session.create_client(
         "dynamodb",
         region_name="eu-west-1",
-        endpoint_url=dynamodb_endpoint,
+        endpoint_url=endpoint_url,
         aws_access_key_id="local",
         aws_secret_access_key="local",
         config=Config(
-            connect_timeout=2,
-            read_timeout=2,
-            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=seconds,
+            read_timeout=seconds,
+            retries={"mode": "standard", "total_max_attempts": TRIES},
             max_pool_connections=64,
         ),
     )

@@ -1,21 +1,31 @@
-"""What the code cites by a number is explained: faults in docs/faults.md, requirements in docs/security.md."""
+"""Every row of docs/faults.md and docs/security.md has a test marked with its number, and every number cited is a row.
 
+`@pytest.mark.covers("F41")` names a row of docs/faults.md, `@pytest.mark.covers("28")` one of docs/security.md. Markers
+are read from the source of test functions, so a number is lost with its last test, whichever tests are run.
+"""
+
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 
 FAULT: Final = re.compile(r"(?<![#\w/.\\-])[DF]\d{1,2}\b")
 REQUIREMENTS: Final = re.compile(r"security\.md (C?\d+(?:(?:,| and) C?\d+)*)", re.IGNORECASE)
-CONFLICT: Final = re.compile(r"(?:\"|, | )(C\d{1,2})(?=[:.), ])")
+MARKER: Final = "pytest.mark.covers"
+NOT_RUN: Final = ("pytest.mark.skip", "pytest.mark.xfail")
 
 
-def text_of(*folders: str) -> str:
-    """Every module below the folders, except answers that other implementations made."""
-    modules = [module for folder in folders for module in sorted((ROOT / folder).rglob("*.py"))]
-    ours = [module for module in modules if not {".venv", "vectors"} & set(module.relative_to(ROOT).parts)]
-    return "\n".join(module.read_text("utf-8") for module in ours)
+def modules(*folders: str) -> Iterator[str]:
+    """The source of every module below the folders, except answers that other implementations made."""
+    for folder in folders:
+        for module in sorted((ROOT / folder).rglob("*.py")):
+            if not {".venv", "vectors"} & set(module.relative_to(ROOT).parts):
+                yield module.read_text("utf-8")
 
 
 def rows(page: str, kinds: str) -> set[str]:
@@ -23,31 +33,83 @@ def rows(page: str, kinds: str) -> set[str]:
     return set(re.findall(rf"^\| ([{kinds}]?\d+) \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE))
 
 
-def requirements_in(text: str) -> set[str]:
-    return {number for cited in REQUIREMENTS.findall(text) for number in re.findall(r"C?\d+", cited)}
+FAULTS: Final = rows("faults.md", "DFS")
+REQUIRED: Final = rows("security.md", "C")
 
 
-def test_every_fault_that_is_cited_is_explained() -> None:
-    cited = set(FAULT.findall(text_of("layers", "functions", "tools", "tests")))
-
-    assert cited
-    assert cited - rows("faults.md", "DF") == set(), "docs/faults.md has no row of these"
-
-
-def test_every_fault_that_is_explained_has_its_test() -> None:
-    tested = set(FAULT.findall(text_of("tests")))
-
-    assert rows("faults.md", "DF") - tested == set()
+def numbers_covered(source: str) -> set[str]:
+    """The numbers on the tests of a module that pytest collects: functions, and methods of Test classes."""
+    tree = ast.parse(source)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.startswith("Test")]
+    bodies = [tree.body, *(test_class.body for test_class in classes)]
+    functions = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
+    return {number for function in functions if function.name.startswith("test_") for number in _marked(function)}
 
 
-def test_every_requirement_that_is_cited_is_explained() -> None:
-    cited = requirements_in(text_of("layers", "functions", "tools", "tests"))
+def _marked(function: ast.FunctionDef) -> set[str]:
+    marks = {ast.unparse(mark.func if isinstance(mark, ast.Call) else mark) for mark in function.decorator_list}
+    if not marks.isdisjoint(NOT_RUN):
+        return set()
+    return {
+        str(ast.literal_eval(number))
+        for mark in function.decorator_list
+        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == MARKER
+        for number in mark.args
+    }
 
-    assert cited
-    assert cited - rows("security.md", "C") == set(), "docs/security.md has no row of these"
+
+COVERED: Final = {number for source in modules("tests") for number in numbers_covered(source)}
 
 
-def test_every_requirement_that_is_explained_has_its_test() -> None:
-    tests = text_of("tests")
+def test_every_fault_has_a_test() -> None:
+    assert FAULTS
+    assert set() == FAULTS - COVERED, "no test is marked as covering these rows of docs/faults.md"
 
-    assert rows("security.md", "C") - requirements_in(tests) - set(CONFLICT.findall(tests)) == set()
+
+def test_every_requirement_has_a_test() -> None:
+    assert REQUIRED
+    assert set() == REQUIRED - COVERED, "no test is marked as covering these rows of docs/security.md"
+
+
+def test_every_number_that_is_covered_is_a_row() -> None:
+    assert set() == COVERED - FAULTS - REQUIRED
+
+
+def test_every_number_that_is_cited_is_a_row() -> None:
+    text = "\n".join(modules("layers", "functions", "tools", "tests"))
+    requirements = {number for cited in REQUIREMENTS.findall(text) for number in re.findall(r"C?\d+", cited)}
+
+    assert set(FAULT.findall(text)) - FAULTS == set(), "docs/faults.md has no row of these"
+    assert requirements - REQUIRED == set(), "docs/security.md has no row of these"
+
+
+TEST: Final = '@pytest.mark.covers("F1", "28")\ndef test_a() -> None: ...\n'
+
+
+@pytest.mark.parametrize(
+    ("source", "covered"),
+    [
+        (TEST, {"F1", "28"}),
+        (f"class TestIt:\n    {TEST.replace('\n', '\n    ')}", {"F1", "28"}),
+        (TEST.replace("test_a", "check_a"), set()),
+        (f"class It:\n    {TEST.replace('\n', '\n    ')}", set()),
+        (f"def helper():\n    {TEST.replace('\n', '\n    ')}", set()),
+        (f"@pytest.mark.skip\n{TEST}", set()),
+        (f"@pytest.mark.xfail(reason='later')\n{TEST}", set()),
+        (f"# {TEST}def test_a() -> None: ...", set()),
+        ('def test_a() -> None:\n    """F1, security.md 28."""', set()),
+    ],
+    ids=[
+        "function",
+        "method",
+        "no test",
+        "no test class",
+        "inner",
+        "skipped",
+        "expected to fail",
+        "comment",
+        "docstring",
+    ],
+)
+def test_only_a_test_that_is_collected_and_run_covers_a_number(source: str, covered: set[str]) -> None:
+    assert numbers_covered(source) == covered

@@ -1,4 +1,4 @@
-"""The README is true: its transcript runs, its tables list what there is, its commands and links exist."""
+"""The README is true: its transcript runs, and its tables list what there is. (Names and links: test_documents.py.)"""
 
 import re
 import shutil
@@ -119,31 +119,3 @@ def test_the_bill_is_the_one_that_the_measurements_make() -> None:
     [said] = re.findall(r"^<!-- bill -->\n(.*?)\n<!-- /bill -->$", README, re.MULTILINE | re.DOTALL)
 
     assert said == prices.line(made), "`make price ARGS=--write` writes it"
-
-
-def test_every_target_of_make_that_is_named_is_one() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-
-    named = set(re.findall(r"(?:^\$ |`)(?:[A-Z]+=\S+ )?make ([a-z-]+)", README, re.MULTILINE))
-
-    assert named
-    assert named <= targets
-
-
-def test_every_file_that_is_linked_is_there() -> None:
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)[)#]", README)
-
-    assert [path for path in linked if not (ROOT / path).exists()] == []
-
-
-def test_every_section_that_is_linked_is_there() -> None:
-    linked = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", README)
-
-    assert linked
-    assert [(path, section) for path, section in linked if section not in sections(ROOT / (path or "README.md"))] == []
-
-
-def sections(page: Path) -> set[str]:
-    """The names by which the sections of a page can be linked, made of their headings as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

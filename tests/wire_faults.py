@@ -6,21 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.endpoint
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
+
+from tests.dynamodb_local import a_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-TRIES: Final = 3
-"""Of the SDK, as `tests/dynamodb_local.py` makes its client."""
 
 type Step = Callable[[AWSPreparedRequest], AWSResponse | None]
 """What becomes of one request: an answer, an exception raised, or None to let it through to the network."""
@@ -111,24 +109,6 @@ def wire(botocore_session: botocore.session.Session, sleepless: list[float]) -> 
     del sleepless
     with on_the_wire_of(a_client(botocore_session, "http://dynamodb.invalid")) as wire:
         yield wire
-
-
-def a_client(session: botocore.session.Session, endpoint_url: str) -> "DynamoDBClient":
-    """A client as the functions make theirs: short time-outs, standard retries."""
-    client: Any = session.create_client(
-        "dynamodb",
-        region_name="eu-west-1",
-        endpoint_url=endpoint_url,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=Config(
-            connect_timeout=2,
-            read_timeout=2,
-            retries={"mode": "standard", "total_max_attempts": TRIES},
-            max_pool_connections=64,
-        ),
-    )
-    return client  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -1,8 +1,10 @@
-"""The authorizer: who may call the deployment's other APIs, and in which organisation."""
+"""The Lambda authorizer of the account's other APIs: who calls, and in which organization."""
 
-from gerbang import container as runtime
 from gerbang.apis import authorizer
+from gerbang.container import container
 
-authorize = runtime.authorizer()  # once per container
+container.warm_up_tokens()
+container.warm_up_sessions()
+container.warm_up_organizations()
 
-handler = authorizer.handler(authorize)
+handler = authorizer.handler(container.authorizer)

@@ -1,10 +1,16 @@
-"""$default: whatever path has no route, answered in the envelope of the contract it lies under."""
+"""Every path without an endpoint: 404 in the envelope of the API that the path belongs to."""
 
-from gerbang.apis import atourin, botlaunch, by_path, gotrue  # noqa: F401  # pyright: ignore[reportUnusedImport] - paths lie under any
-from gerbang.http import edge
+from gerbang.apis.by_path import api_of
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.request import NoSuchPath
+
+endpoint = Endpoint("$default")
 
 
-@by_path.anything
-def handler(_request: edge.Request) -> edge.Response:
-    """Say that there is nothing here."""
-    raise edge.NoSuchPath
+@endpoint.operation("ANY", api_of, errors=(NoSuchPath,))
+def not_found(_call: Call[None, None]) -> None:
+    """Answer 404."""
+    raise NoSuchPath
+
+
+handler = endpoint.handler()

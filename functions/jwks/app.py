@@ -1,13 +1,20 @@
-"""GET /.well-known/jwks.json and /auth/v1/.well-known/jwks.json: the keys that others verify access tokens with."""
+"""GET /.well-known/jwks.json, also below /auth/v1: the public keys of access tokens."""
 
-from gerbang import container as runtime
-from gerbang.apis import jwks
-from gerbang.http import edge
+from gerbang.apis.by_path import api_of
+from gerbang.apis.jwks import KeySet, key_set
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.response import Response
 
-tokens = runtime.tokens()  # once per container
+endpoint = Endpoint("/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json")
+tokens = container.tokens
+container.warm_up_tokens()
 
 
-@jwks.get
-def handler(_request: edge.Request) -> edge.Response:
-    """Return the public keys."""
-    return jwks.key_set(tokens)
+@endpoint.get(api_of, response=KeySet)
+def show_keys(_call: Call[None, None]) -> Response:
+    """Publish the keys that other services verify access tokens with (RFC 7517)."""
+    return key_set(tokens)
+
+
+handler = endpoint.handler()

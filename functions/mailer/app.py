@@ -1,8 +1,9 @@
-"""The mailer: sends the mails that endpoints queued (SQS, partial batch failures)."""
+"""The mailer: handles the mail jobs that endpoints queued (SQS, partial batch failures)."""
 
-from gerbang import container as runtime
-from gerbang.mail import sqs_events as mail_batch
+from gerbang.container import container
+from gerbang.mail import sqs_events
 
-mailer = runtime.mailer()  # once per container
+container.warm_up_users()
+container.warm_up_keys()
 
-handler = mail_batch.handler(mailer)
+handler = sqs_events.handler(container.mailer, container.mail_queue)

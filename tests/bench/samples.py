@@ -46,7 +46,7 @@ def function(**changes: Any) -> dict[str, Any]:
         "first_over_warm_cpu_ms": 0.5,
         "waited_ms": 3.0,
         "call_cpu_ms": 2.0,
-        "own_cpu_ms": 1.6,
+        "own_cpu_ms": 1.4,
         "logged_bytes": 300,
         "answered_bytes": 1000,
         "hash_ratio": None,
@@ -56,10 +56,6 @@ def function(**changes: Any) -> dict[str, Any]:
         "secrets_read": 2,
         "connections_first": 0,
         "modules": 400,
-        "start_instructions_ratio": 1.25,
-        "start_instructions": {"all": 5_000_000, "ours": 10_000},
-        "first_instructions": {"all": 110_000, "ours": 4_000},
-        "instructions": {"all": 90_000, "ours": 3_500},
         "memory_mb": 512,
         "recommended_mb": 512,
     }
@@ -90,7 +86,6 @@ def results(**functions: Any) -> dict[str, Any]:
             "bare_call_cpu_ms": 0.4,
             "hash_cpu_ms": 200.0,
             "read_cpu_ms": 0.7,
-            "start_instructions": 4_000_000,
         },
         "functions": {**usual, **functions},
     }

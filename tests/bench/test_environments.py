@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from gerbang_bench import builds
-from gerbang_bench.environments import TRACING, Deployed, Environment, Executed, Failed
+from gerbang_bench.environments import LISTING, Deployed, Environment, Failed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client is for Linux")
 
@@ -93,52 +93,12 @@ def test_the_search_path_is_lambdas_and_not_this_projects(start: Start) -> None:
 def test_modules_are_those_that_init_imported(start: Start) -> None:
     source = "import colorsys\ndef handler(event, context):\n    import wave\n"
 
-    with start(source, dict(TRACING)) as environment:
+    with start(source, dict(LISTING)) as environment:
         environment.invoke({})
         modules = environment.modules()
 
     assert {"app", "colorsys", "awslambdaric.bootstrap"} <= modules
     assert "wave" not in modules
-
-
-def test_what_is_executed_is_counted_and_is_the_same_every_time(start: Start) -> None:
-    source = "import colorsys\ndef handler(event, context):\n    return [colorsys.rgb_to_hsv(1, 2, 3)] * event\n"
-
-    def traced() -> list[Executed]:
-        with start(source, dict(TRACING)) as environment:
-            for _ in range(3):
-                environment.invoke(1)
-            return environment.executed()
-
-    init, _, second, third = traced()
-
-    assert init.all > second.all
-    assert (second, third) == (traced()[2], traced()[3])
-    assert 0 < third.ours < third.all
-
-
-def test_what_threads_execute_at_once_is_counted_whole(start: Start) -> None:
-    source = """
-from threading import Thread
-def work():
-    for _ in range(50_000):
-        pass
-def handler(event, context):
-    threads = [Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-        if event == "in turn":
-            thread.join()
-    for thread in threads:
-        thread.join()
-"""
-
-    with start(source, dict(TRACING)) as environment:
-        for event in ("in turn", "at once"):
-            environment.invoke(event)
-        _, in_turn, at_once = environment.executed()
-
-    assert at_once.ours == pytest.approx(in_turn.ours, rel=0.001)
 
 
 def test_a_function_that_cannot_be_imported_says_why(start: Start) -> None:

@@ -1,20 +1,21 @@
-"""What does not hang on the machine's mood, of the built functions under Lambda's own runtime client.
+"""The built functions under Lambda's own runtime client: starts beside boto3's, imports, and what events cost.
 
-What init imports, connects and executes, what events execute and cost in calls and units. `make bench` measures the
-rest; what is timed here is only shown.
+Calls and units do not depend on the machine. Of times only starts are bounded, as a ratio with room; `make bench`
+measures the rest.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
 import pytest
 from gerbang_bench import benches
 from gerbang_bench.benches import HASHING, Bench
-from gerbang_bench.environments import Executed
-from gerbang_bench.measuring import Counted, Counts, Trace, count, trace
-from gerbang_bench.reports import BUDGETS, page, targets
+from gerbang_bench.environments import Deployed
+from gerbang_bench.measuring import Counted, Counts, count, imported, sample
+from gerbang_bench.reports import BUDGETS, START_RATIO_OF_ANY, page, targets
 from sam_deploy import this_machine
 
 from tests.bench.test_scenarios import FUNCTIONS
@@ -32,49 +33,22 @@ MAILING: Final = frozenset(
         "mailer",
     }
 )
-SNAPOTP: Final = frozenset(function for function in FUNCTIONS if function.startswith("api/auth/"))
-ATOURIN: Final = frozenset(
-    function for function in FUNCTIONS if function.startswith("auth/") and function != "auth/v1/token"
-)
-BY_BODY: Final = frozenset({"api/auth/login", "api/auth/refresh", "api/auth/register"})
 
-MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+WITHOUT_BODY: Final = frozenset(
+    {"authorizer", "default", "jwks", "mailer", "rotation"}
+    | {"api/auth/logout", "api/auth/me", "api/organization", "auth/login_with_anonymous", "auth/logout"}
+)
+"""Functions that read no request body."""
+
+ONLY_IN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        # Third parties, by what they cost a start.
         "boto3": frozenset(),
-        "s3transfer": frozenset(),
-        "asyncio": frozenset(),
-        "aws_lambda_powertools.event_handler": frozenset(),
-        "aws_xray_sdk": frozenset(),
-        "idna": frozenset(),  # only for domains that are not ASCII
-        "cryptography": frozenset({"api/auth/google"}),
-        "bcrypt": HASHING | {"api/auth/google", "mailer"},  # cryptography imports it where it finds it
-        "jwt": frozenset(FUNCTIONS)
-        - (MAILING - {"api/auth/change-password", "auth/register"})
-        - {"api/organization", "default", "rotation"},
-        "pydantic": frozenset(FUNCTIONS) - {"authorizer", "jwks", "mailer", "rotation"},
-        "botocore.client": frozenset(FUNCTIONS) - {"default", "rotation"},
-        # Ours, by whose they are.
-        "gerbang.sessions.api_keys": frozenset({"api/auth/google", "auth/v1/token"}),
-        "gerbang.accounts.authorization": frozenset({"authorizer"}),
-        "gerbang.apis.atourin": ATOURIN | {"default"},
-        "gerbang.apis.botlaunch": BY_BODY | {"api/auth/logout", "api/organization", "default"},
-        "gerbang.apis.gotrue": frozenset({"auth/v1/token", "default"}),
-        "gerbang.apis.snapotp": SNAPOTP - {"api/auth/logout"} | {"default"},
-        "gerbang.accounts.google": frozenset({"api/auth/google"}),
-        "gerbang.accounts.guests": frozenset({"auth/login_with_anonymous"}),
-        "gerbang.passwords.legacy": frozenset(),  # when an inherited hash is met
-        "gerbang.mail.messages": frozenset({"mailer"}),
-        "gerbang.mail.mailer": frozenset({"mailer"}),
-        "gerbang.mail.service": MAILING,
-        "gerbang.accounts.code_sign_in": frozenset({"auth/verify_otp", "mailer"}),
-        "gerbang.passwords.hashing": HASHING | {"mailer"},
-        "gerbang.accounts.registration": frozenset({"api/auth/register", "auth/register"}),
-        "gerbang.sessions.rotation": frozenset({"rotation"}),
-        "gerbang.accounts.sign_in": SIGNING_IN | {"api/auth/change-password", "api/auth/reset-password", "mailer"},
+        "aws_lambda_powertools.event_handler": frozenset(),  # the router: a third of a start
+        "cryptography": frozenset({"api/auth/google"}),  # reads asymmetric keys
+        "pydantic": frozenset(FUNCTIONS) - WITHOUT_BODY,
     }
 )
-"""Modules that cost a start something or say whose work is done, and the functions that may import them in init."""
+"""Third parties that cost a start most, and the functions that may import them in init."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +99,7 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/change-password": Cost(round_trips=5, reads=2, writes=12),
         "api/auth/google": Cost(round_trips=4, reads=2, writes=5),
         "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
-        "auth/verify_otp": Cost(round_trips=4, reads=3, writes=10),
+        "auth/verify_otp": Cost(round_trips=5, reads=3, writes=10, queued=1),
         "authorizer": Cost(round_trips=2, reads=3, writes=1),
     }
 )
@@ -141,50 +115,8 @@ CONNECTIONS_LEFT: Final[Mapping[str, int]] = MappingProxyType(
 """How many connections a first event may open, where init does not open all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """How many of Python's instructions a function executes."""
-
-    start: float
-    """Of init, to that of `import boto3` and one client."""
-    event: int
-    """Of an event like the one before."""
-
-
-EXECUTES: Final[Mapping[str, Work]] = MappingProxyType(
-    {
-        "api/auth/change-password": Work(start=1.37, event=315_700),
-        "api/auth/forgot-password": Work(start=1.38, event=136_300),
-        "api/auth/google": Work(start=1.71, event=123_000),
-        "api/auth/login": Work(start=1.33, event=334_800),
-        "api/auth/logout": Work(start=1.26, event=79_400),
-        "api/auth/me": Work(start=1.27, event=48_700),
-        "api/auth/refresh": Work(start=1.27, event=85_000),
-        "api/auth/register": Work(start=1.36, event=112_600),
-        "api/auth/reset-password": Work(start=1.36, event=263_800),
-        "api/organization": Work(start=1.17, event=30_600),
-        "auth/login_with_anonymous": Work(start=1.31, event=88_200),
-        "auth/login_with_email_password": Work(start=1.31, event=334_300),
-        "auth/logout": Work(start=1.26, event=78_800),
-        "auth/otp": Work(start=1.38, event=136_200),
-        "auth/register": Work(start=1.43, event=111_900),
-        "auth/v1/token": Work(start=1.26, event=84_600),
-        "auth/verify_legacy_password": Work(start=1.31, event=334_300),
-        "auth/verify_otp": Work(start=1.30, event=251_100),
-        "authorizer": Work(start=1.05, event=77_700),
-        "default": Work(start=0.54, event=7_000),
-        "jwks": Work(start=0.96, event=2_700),
-        "mailer": Work(start=1.09, event=190_600),
-        "rotation": Work(start=0.27, event=0),
-    }
-)
-
-SLACK: Final = 1.02
-"""By how much they may be exceeded: other releases of Python 3.13 have other instructions in the standard library."""
-
-TRIES: Final = 3
-"""How often a function is traced that executes too much: what had to be tried again, on a busy machine, is counted, and
-what two threads of a start looked for at once, and botocore made twice."""
+TRIES: Final = 5
+"""How often what is beyond its bound is measured again: the machine may be busy, and only the best counts."""
 
 
 @pytest.fixture(scope="module")
@@ -195,47 +127,44 @@ def bench(dynamodb_endpoint: str) -> Iterator[Bench]:
 
 
 @pytest.fixture(scope="module")
-def base(bench: Bench) -> Trace:
-    """What `import boto3` and one client execute."""
+def base(bench: Bench) -> Deployed:
+    """`import boto3` and one client."""
     [case] = [case for case in bench.compared() if case.deployed.name == benches.BASE]
-    return trace(case, bench.machine)
+    return case.deployed
 
 
 @pytest.mark.build
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_functions_import_their_own_business_and_execute_no_more_than_they_did(
-    bench: Bench, base: Trace, function: str
-) -> None:
-    wrong: list[str] = []
-    for _ in range(TRIES):
-        traced = trace(bench.cases[function], bench.machine)
-        wrong = [*foreign(traced.modules, function), *above(traced, EXECUTES[function], base)]
-        if not wrong:
-            break
+def test_a_function_starts_within_the_bound_beside_a_boto3_client(bench: Bench, base: Deployed, function: str) -> None:
+    only_start = replace(bench.cases[function], events=lambda: None)
+    ratios: list[float] = []
+    while len(ratios) < TRIES and min(ratios, default=inf) > START_RATIO_OF_ANY:
+        taken = sample(only_start, bench.machine, base)
+        ratios.append(taken.start.cpu_ms / taken.base.cpu_ms)
 
-    assert wrong == []
+    assert min(ratios) <= START_RATIO_OF_ANY
 
 
-def foreign(imported: Collection[str], function: str) -> Iterator[str]:
-    for module, allowed in MAY_IMPORT.items():
-        if module in imported and function not in allowed:
-            yield f"init of {function} imports {module}: let it not, or allow it in MAY_IMPORT"
+@pytest.mark.build
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_does_not_import_what_it_does_not_need(bench: Bench, function: str) -> None:
+    assert denied(imported(bench.cases[function], bench.machine), function) == []
 
 
-def above(traced: Trace, most: Work, base: Trace) -> Iterator[str]:
-    start = traced.start.all / base.start.all
-    if start > most.start * SLACK:
-        yield f"its start executes {start:.3f} of boto3's, and may execute {most.start}"
-    if traced.again is not None and traced.again.all > most.event * SLACK:
-        yield f"an event executes {traced.again.all:_} instructions, and may execute {most.event:_}"
+def denied(modules: Collection[str], function: str) -> list[str]:
+    return [module for module, allowed in ONLY_IN.items() if module in modules and function not in allowed]
 
 
 @pytest.mark.build
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"rotation"}))
 def test_events_cost_the_calls_and_units_that_they_did(bench: Bench, function: str) -> None:
-    counts = count(bench.cases[function], bench.machine)
+    wrong: list[str] = []
+    for _ in range(TRIES):  # on a busy machine calls made at once may come apart, and count as one after the other
+        wrong = list(beyond(count(bench.cases[function], bench.machine), function))
+        if not wrong:
+            break
 
-    assert list(beyond(counts, function)) == []
+    assert wrong == []
 
 
 def beyond(counts: Counts, function: str) -> Iterator[str]:
@@ -265,10 +194,9 @@ def test_no_pin_is_beyond_its_budget() -> None:
 
 
 def test_every_pin_is_of_a_function_that_there_is() -> None:
-    pinned = {*AGAIN, *FIRST_USE, *CONNECTIONS_LEFT, *(name for names in MAY_IMPORT.values() for name in names)}
+    pinned = {*AGAIN, *FIRST_USE, *CONNECTIONS_LEFT, *(name for names in ONLY_IN.values() for name in names)}
 
     assert set(AGAIN) == set(FUNCTIONS) - {"rotation"}
-    assert set(EXECUTES) == set(FUNCTIONS)
     assert pinned - set(FUNCTIONS) == set()
 
 
@@ -278,16 +206,9 @@ def test_a_cost_beyond_its_pin_is_named() -> None:
     assert list(more(dear, Cost(round_trips=2, reads=1, writes=1), "it")) == ["it costs 3 write units, and may cost 1"]
 
 
-def test_work_beyond_its_pin_is_named() -> None:
-    much, little = Executed(all=1031, ours=1), Executed(all=1000, ours=1)
-    base = Trace(modules=frozenset(), start=little, first=None, again=None)
-    pin = Work(start=1.01, event=1010)
-
-    assert list(above(Trace(modules=frozenset(), start=little, first=little, again=little), pin, base)) == []
-    assert list(above(Trace(modules=frozenset(), start=much, first=little, again=much), pin, base)) == [
-        "its start executes 1.031 of boto3's, and may execute 1.01",
-        "an event executes 1_031 instructions, and may execute 1_010",
-    ]
+def test_an_import_that_is_denied_is_named() -> None:
+    assert denied({"app", "boto3", "cryptography"}, "api/auth/google") == ["boto3"]
+    assert denied({"app", "pydantic"}, "authorizer") == ["pydantic"]
 
 
 @pytest.mark.build
@@ -302,12 +223,7 @@ def test_the_bench_measures_what_the_page_has(bench: Bench, record_property: Cal
     for function, measured in results["functions"].items():
         assert measured["start_cpu_ms"] > 0.1 * results["base"]["start_cpu_ms"]
         assert 20 < measured["peak_mb"] < 120
-        assert (
-            0
-            < measured["instructions"]["ours"]
-            < measured["instructions"]["all"]
-            < measured["start_instructions"]["all"]
-        )
+        assert measured["modules"] > 100
         assert measured["call_cpu_ms"] > measured["own_cpu_ms"] > 0
         assert measured["again"]["read_units"] == AGAIN[function].reads
         assert (measured["hash_ratio"] is None) == (function not in HASHING)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,8 +74,9 @@ class Doors:
 
     def deliver(self) -> None:
         """Have the mailer read its queue until it is empty."""
-        sqs, url = client("sqs"), self._stack.ids["MailQueue"]
-        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sqs, url, arn = self._mail_queue()
+        while self._is_delayed(sqs, url):  # a registration's mail is, for a second
+            time.sleep(0.05)
         while messages := sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"]).get("Messages"):
             # moto takes the empty message that SQS refuses, with which functions warm their connection.
             if records := [_record(message, arn) for message in messages if message.get("Body")]:
@@ -82,6 +84,28 @@ class Doors:
                 assert answer == {"batchItemFailures": []}
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def deliver_what_is_no_job(self) -> None:
+        """Have the mailer read a message that it cannot read; it is to be delivered again."""
+        self.deliver()
+        sqs, url, arn = self._mail_queue()
+        sqs.send_message(QueueUrl=url, MessageBody="no job")
+        [message] = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"])["Messages"]
+        answer = self._functions.invoke("MailerFunction", {"Records": [_record(message, arn)]})
+        assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _mail_queue(self) -> tuple[Any, str, str]:
+        """Return a client of SQS, and the URL and the ARN of the queue of mails."""
+        sqs, url = client("sqs"), self._stack.ids["MailQueue"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        return sqs, url, arn
+
+    @staticmethod
+    def _is_delayed(sqs: Any, url: str) -> bool:
+        name = "ApproximateNumberOfMessagesDelayed"
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        return str(answer["Attributes"][name]) != "0"
 
     def _call(self, method: str, path: str, body: bytes, address: str, headers: Mapping[str, str]) -> Answer:
         plain, _, query = path.partition("?")

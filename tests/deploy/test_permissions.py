@@ -133,8 +133,9 @@ def test_every_wildcard_has_its_reason(driven: Driven) -> None:
     assert wild == WILDCARDS.keys()
 
 
+@pytest.mark.covers("172")
 def test_the_mailer_sends_from_the_stacks_own_address_alone(driven: Driven) -> None:
-    """security.md 172: its identities being wildcards, a condition is all that keeps it from the account's others."""
+    """Its identities being wildcards, a condition is all that keeps it from the account's others."""
     mailer = driven.stack.function("MailerFunction")
     sender = mailer["Environment"]["Variables"]["MAIL_SENDER"]
 

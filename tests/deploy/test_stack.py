@@ -195,7 +195,7 @@ def test_mail_that_fails_eight_times_is_put_aside(stack: Stack) -> None:
 
     redrive = json.loads(mails["RedrivePolicy"])
 
-    assert redrive == {"deadLetterTargetArn": aside["QueueArn"], "maxReceiveCount": 8}
+    assert redrive == {"deadLetterTargetArn": aside["QueueArn"], "maxReceiveCount": 12}
     assert int(aside["MessageRetentionPeriod"]) > int(mails["MessageRetentionPeriod"])
     assert {mails["SqsManagedSseEnabled"], aside["SqsManagedSseEnabled"]} == {"true"}
 
@@ -321,7 +321,9 @@ def test_concurrency_and_tracing_are_as_asked_for(chosen: Stack, name: str) -> N
 
 def test_functions_may_write_traces_only_if_they_are_traced(stack: Stack, chosen: Stack) -> None:
     def policies(one: Stack) -> list[str]:
-        return [str(arn) for arn in one.template["Resources"]["LoginFunctionRole"]["Properties"]["ManagedPolicyArns"]]
+        return [
+            str(arn) for arn in one.template["Resources"]["ApiLoginFunctionRole"]["Properties"]["ManagedPolicyArns"]
+        ]
 
     assert [arn for arn in policies(stack) if "xray" in arn.lower()] == []
     assert len([arn for arn in policies(chosen) if "xray" in arn.lower()]) == 1
@@ -441,6 +443,14 @@ def test_what_goes_wrong_at_aws_is_noticed(stack: Stack, alarm: str, metric: str
 
     assert f"{described['Namespace']} {described['MetricName']}" == metric
     assert [one["Value"] for one in described["Dimensions"]] == ([] if dimension is None else [stack.ids[dimension]])
+
+
+def test_a_single_reused_refresh_token_is_no_alarm_and_more_than_five_in_an_hour_are(stack: Stack) -> None:
+    alarm = alarms_of(stack)["RefreshTokenReusedAlarm"]
+
+    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Sum", 3600, 1)
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 5)
+    assert "Possible theft" in alarm["AlarmDescription"]
 
 
 @pytest.mark.parametrize(

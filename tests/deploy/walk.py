@@ -108,6 +108,9 @@ def botlaunch(world: World) -> None:
     succeeded(doors.get("/api/organization", **at_organization))
     sign_in_everywhere(world, "/api/auth/login", mira["email"])
 
+    again = {"email": mira["email"], "password": PASSWORD, "name": "Mira"}
+    assert doors.post("/api/auth/register", again).status == 409
+
     theft(world, lambda token: doors.post("/api/auth/refresh", {"refresh_token": token}))
     guest = succeeded(doors.post("/auth/login_with_anonymous", {}))
     succeeded(doors.post("/api/auth/refresh", {"refreshToken": guest["data"]["refresh_token"]}))
@@ -127,9 +130,17 @@ def snapotp(world: World) -> None:
 
 def atourin(world: World) -> None:
     doors, email = world.doors, world.doors.new_email()
-    succeeded(doors.post("/auth/register", {"email": email, "password": PASSWORD, "name": "Ketut"}))
+    ketut = {"email": email, "password": PASSWORD, "name": "Ketut"}
+    succeeded(doors.post("/auth/register", ketut))
     verification = world.doors.read_mail(email, r"\b([0-9]{6})\b")
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": verification}))
+    assert doors.post("/auth/register", ketut).status == 409
+
+    unverified = world.person()["email"]
+    succeeded(doors.post("/auth/otp", {"email": unverified}))
+    code = doors.read_mail(unverified, r"\b([0-9]{6})\b")
+    assert succeeded(doors.post("/auth/verify_otp", {"email": unverified, "otp": code}))["data"]["password_removed"]
+    doors.deliver_what_is_no_job()
 
     succeeded(doors.post("/auth/otp", {"email": email}))
     code = doors.read_mail(email, r"\b([0-9]{6})\b")
@@ -162,6 +173,8 @@ def passwords(world: World) -> None:
     succeeded(doors.post("/api/auth/forgot-password", {"email": mira["email"]}))
     reset = doors.read_mail(mira["email"], r"(?m)^\s*([A-Za-z0-9_.-]{20,})\s*$")
     assert doors.post("/api/auth/reset-password", {"token": f"{reset}x", "password": PASSWORD}).status == 400
+    succeeded(doors.post("/api/auth/reset-password", {"token": reset, "password": PASSWORD}))
+    world.strangers_use_up_the_attempts_of(mira["email"])
     succeeded(doors.post("/api/auth/reset-password", {"token": reset, "password": PASSWORD}))
     doors.deliver()
 

@@ -70,7 +70,7 @@ class Served:
             self.printed.append(line)
             if line.startswith("Listening at "):
                 self.url = line.split()[2].rstrip(",")
-            if line.startswith(("  AWS is memory", "  DynamoDB is")):  # the last line that is always there
+            if line.startswith(("  AWS runs in memory", "  DynamoDB is")):  # the last line that is always there
                 self._greeted.set()
         self._greeted.set()
 
@@ -114,3 +114,18 @@ def write_stack(folder: Path, template: str, files: Mapping[str, str]) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(textwrap.dedent(text))
     return folder / "template.yaml"
+
+
+TINY = """
+    Resources:
+      F:
+        Type: AWS::Serverless::Function
+        Properties:
+          CodeUri: f
+          Handler: app.handler
+          Events: { E: { Type: HttpApi, Properties: { Method: POST, Path: /api/auth/register } } }
+    """
+
+
+def tiny(folder: Path, code: str = "def handler(event, context): return 'tiny'") -> Path:
+    return write_stack(folder, TINY, {"f/app.py": code})

@@ -1,4 +1,4 @@
-"""The stand-in issuer: what it signs verifies as Google's tokens do, with the key set that it publishes."""
+"""The stand-in issuer: its tokens verify with the key set that it publishes, as Google's do."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ def test_any_claim_can_be_chosen(issuer: StandInIssuer, claim: dict[str, Any]) -
 @pytest.mark.parametrize("name", ["email", "name", "google_id"])
 @pytest.mark.parametrize("value", [None, "", 7])
 def test_missing_fields_are_named(issuer: StandInIssuer, name: str, value: object) -> None:
-    with pytest.raises(MissingFields) as refused:
+    with pytest.raises(MissingFields) as caught:
         issuer.id_token(ADA | {name: value})
 
-    assert refused.value.names == (name,)
+    assert caught.value.names == (name,)

@@ -9,7 +9,6 @@ from typing import Any
 
 import botocore.session
 import pytest
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -41,7 +40,8 @@ from gerbang.storage.store import (
     Written,
 )
 
-from tests.wire_faults import TRIES, Step, Wire, cancelled, error, failing, reply
+from tests.dynamodb_local import TRIES, a_client
+from tests.wire_faults import Step, Wire, cancelled, error, failing, reply
 
 KEY = Key("Users", "USER#1")
 OTHER = Key("Organizations", "org_1", "MEMBER#1")
@@ -84,6 +84,7 @@ each_write = pytest.mark.parametrize("call", [CALLS[name] for name in WRITES], i
 # Conflicts with transactions: D10, F30
 
 
+@pytest.mark.covers("D10")
 @each_write
 def test_a_write_that_meets_a_transaction_is_tried_again_after_a_pause(
     patient: Patient, call: Callable[[DynamoStore], object]
@@ -97,6 +98,7 @@ def test_a_write_that_meets_a_transaction_is_tried_again_after_a_pause(
     assert len({repr(sent) for sent in patient.wire.sent}) == 1
 
 
+@pytest.mark.covers("F30")
 @each_write
 def test_a_write_that_stays_in_conflict_is_given_up_as_unavailable(
     patient: Patient, call: Callable[[DynamoStore], object]
@@ -109,6 +111,7 @@ def test_a_write_that_stays_in_conflict_is_given_up_as_unavailable(
     assert len(patient.wire.sent) == CONFLICT_TRIES
 
 
+@pytest.mark.covers("D10")
 def test_a_cancelled_transaction_is_tried_again_under_a_new_client_token(patient: Patient) -> None:
     patient.wire.script = [
         cancelled("None", "TransactionConflict"),
@@ -124,6 +127,7 @@ def test_a_cancelled_transaction_is_tried_again_under_a_new_client_token(patient
     assert len(set(tokens)) == 5
 
 
+@pytest.mark.covers("F30")
 def test_a_transaction_that_stays_in_conflict_is_given_up_as_unavailable(patient: Patient) -> None:
     patient.wire.script = [cancelled("TransactionConflict", "None")]
 
@@ -151,8 +155,8 @@ def test_pauses_grow_are_random_and_end_within_two_seconds(patient: Patient, nam
     assert sum(bounds) < 2
 
 
+@pytest.mark.covers("F31")
 def test_a_conflict_beside_a_failed_condition_is_a_failed_condition(patient: Patient) -> None:
-    """F31."""
     refusal = {"Code": "ConditionalCheckFailed", "Item": ON_THE_WIRE}
     patient.wire.script = [cancelled("TransactionConflict", refusal, "ThrottlingError", "None")]
 
@@ -188,6 +192,7 @@ SILENCE = [
 ]
 
 
+@pytest.mark.covers("F27", "D17")
 @each_call
 @pytest.mark.parametrize("code", PASSING)
 def test_what_stays_throttled_or_broken_is_unavailable_after_the_sdks_tries(
@@ -201,6 +206,7 @@ def test_what_stays_throttled_or_broken_is_unavailable_after_the_sdks_tries(
     assert len(patient.wire.sent) == TRIES
 
 
+@pytest.mark.covers("F29")
 @each_call
 @pytest.mark.parametrize("failure", SILENCE, ids=lambda failure: type(failure).__name__)
 def test_what_does_not_answer_is_unavailable_after_the_sdks_tries(
@@ -235,26 +241,23 @@ def black_hole() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.covers("F29")
 @each_call
 def test_a_database_that_takes_calls_and_never_answers_is_given_up_in_time(
-    black_hole: str, sleepless: list[float], call: Callable[[DynamoStore], object]
+    black_hole: str,
+    botocore_session: botocore.session.Session,
+    sleepless: list[float],
+    call: Callable[[DynamoStore], object],
 ) -> None:
-    """F29, on a real socket."""
-    client: Any = botocore.session.Session().create_client(
-        "dynamodb",
-        region_name="eu-west-1",
-        endpoint_url=black_hole,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=Config(connect_timeout=0.1, read_timeout=0.1, retries={"mode": "standard", "total_max_attempts": 2}),
-    )
+    """On a real socket."""
+    client = a_client(botocore_session, black_hole, seconds=0.1)
     started = time.monotonic()
 
     with pytest.raises(DependencyUnavailable):
         call(DynamoStore(client))
 
     assert time.monotonic() - started < 2
-    assert len(sleepless) == 1
+    assert len(sleepless) == TRIES - 1
 
 
 # Bugs and missing permissions are not a bad day: they are a 500 and an alarm, not "try again"
@@ -314,8 +317,8 @@ def test_keys_that_stay_unprocessed_are_unavailable_not_absent(patient: Patient)
 # What goes out
 
 
+@pytest.mark.covers("F12", "D12")
 def test_every_read_is_strongly_consistent(patient: Patient) -> None:
-    """D12, F12."""
     patient.wire.script = [reply(Responses={})]
 
     patient.store.get(KEY)
@@ -326,8 +329,9 @@ def test_every_read_is_strongly_consistent(patient: Patient) -> None:
     assert [table["ConsistentRead"] for table in batch_get.body["RequestItems"].values()] == [True, True]
 
 
+@pytest.mark.covers("D8")
 def test_a_transaction_sent_again_by_the_sdk_carries_the_same_client_token(patient: Patient) -> None:
-    """D8: so it is done once."""
+    """So it is done once."""
     patient.wire.script = [failing(SILENCE[0]), error("InternalServerError", 500), DONE, DONE]
 
     CALLS["commit"](patient.store)
@@ -337,8 +341,8 @@ def test_a_transaction_sent_again_by_the_sdk_carries_the_same_client_token(patie
     assert [tokens.count(token) for token in dict.fromkeys(tokens)] == [3, 1]
 
 
+@pytest.mark.covers("D4")
 def test_a_refusal_reads_the_item_from_the_answer_and_asks_nothing_more(patient: Patient) -> None:
-    """D4."""
     patient.wire.script = [error("ConditionalCheckFailedException", Item=ON_THE_WIRE)]
 
     assert CALLS["update"](patient.store) == ConditionFailed({"pk": "USER#1", "generation": 2})

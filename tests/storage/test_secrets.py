@@ -42,7 +42,7 @@ def lacking(manager: Stubber, stage: str, code: str = "ResourceNotFoundException
     )
 
 
-def test_both_versions_are_read_and_since_when_the_current_one_stands(manager: Stubber) -> None:
+def test_both_versions_are_read_and_when_the_current_one_was_created(manager: Stubber) -> None:
     holding(manager, "AWSCURRENT", "new")
     holding(manager, "AWSPREVIOUS", "old")
 
@@ -56,8 +56,8 @@ def test_a_secret_that_was_never_rotated_has_one_version(manager: Stubber) -> No
     assert secret(manager).read().previous is None
 
 
+@pytest.mark.covers("F23")
 def test_a_secret_that_does_not_exist_is_unavailable_and_has_no_default(manager: Stubber) -> None:
-    """F23."""
     lacking(manager, "AWSCURRENT")
 
     with pytest.raises(DependencyUnavailable):
@@ -69,7 +69,7 @@ def test_a_secret_that_does_not_exist_is_unavailable_and_has_no_default(manager:
 )
 @pytest.mark.parametrize("stage", ["AWSCURRENT", "AWSPREVIOUS"])
 def test_a_version_that_cannot_be_read_is_unavailable_never_absent(manager: Stubber, code: str, stage: str) -> None:
-    """Else tokens of the previous version would be refused for good, and their owners signed out."""
+    """Otherwise tokens of the previous version would be refused for good, and their owners signed out."""
     if stage == "AWSPREVIOUS":
         holding(manager, "AWSCURRENT", "new")
     lacking(manager, stage, code)

@@ -1,4 +1,4 @@
-"""A service that does not answer is given up on before the function is (faults.md F29, S1, S5; security.md 162)."""
+"""A service that does not answer is given up on before the function is (faults.md F29; security.md 162)."""
 
 import socket
 import time
@@ -14,7 +14,7 @@ from gerbang.storage.store import Key
 from tests.deploy.stacks import template
 
 ROUND_TRIPS: Final = 3
-"""One after the other: as many as a sign-in makes (design.md, "Budgets")."""
+"""One after the other: as many as a sign-in makes (`BUDGETS` of gerbang_bench.reports)."""
 
 HASH_SECONDS: Final = 2.0
 """For a hash of the highest cost there is, and all else that is computed."""
@@ -30,6 +30,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoStore]:
         yield DynamoStore(clients.client("dynamodb"))
 
 
+@pytest.mark.covers("F29", "162")
 def test_as_many_silences_as_a_request_may_meet_end_before_the_function_does(silent: DynamoStore) -> None:
     started = time.monotonic()
 

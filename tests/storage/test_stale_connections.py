@@ -72,6 +72,7 @@ def serving(database: Database) -> Iterator[int]:
         server.shutdown()
 
 
+@pytest.mark.covers("F34", "S6")
 def test_every_call_is_answered_though_all_connections_have_died_in_a_freeze(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database()
     with serving(database) as port:

@@ -475,6 +475,7 @@ def test_a_refused_delete_carries_the_item_and_leaves_it(store: Store, key: Key)
 # Keys: faults.md, D18
 
 
+@pytest.mark.covers("D18")
 @pytest.mark.parametrize("text", ["", "x" * 2049, "é" * 1025], ids=["empty", "too long", "too long in UTF-8"])
 def test_a_key_that_cannot_be_is_our_bug(store: Store, key: Key, text: str) -> None:
     impossible = Key(key.table, text)
@@ -497,6 +498,7 @@ def test_a_sort_key_that_cannot_be_is_our_bug(store: Store, far: Key, text: str)
         store.write(Put(Key(far.table, far.pk, text), NUMBERED))
 
 
+@pytest.mark.covers("D18")
 def test_the_longest_keys_are_kept(store: Store, key: Key, far: Key) -> None:
     longest = Key(far.table, "p" * 2048, "s" * 1024)
 
@@ -571,6 +573,7 @@ def test_an_action_of_any_kind_at_any_place_refuses_the_commit(
     assert store.get_all(key, *siblings) == ({**NUMBERED, "pk": "USER#1"}, None, None)
 
 
+@pytest.mark.covers("D7")
 def test_a_commit_takes_a_hundred_actions_and_no_more(store: Store, key: Key) -> None:
     puts = [Put(Key(key.table, f"USER#{number}"), NUMBERED) for number in range(101)]
 
@@ -594,6 +597,7 @@ def test_two_actions_on_one_item_are_our_bug(store: Store, key: Key) -> None:
 RACERS = 50
 
 
+@pytest.mark.covers("D1")
 def test_of_fifty_puts_of_one_new_item_exactly_one_is_done(store: Store, key: Key) -> None:
     def claim(racer: int) -> Callable[[], object]:
         return lambda: store.write(Put(key, {"user_id": f"racer {racer}"}, (Absent("pk"),)))
@@ -606,6 +610,7 @@ def test_of_fifty_puts_of_one_new_item_exactly_one_is_done(store: Store, key: Ke
     assert outcomes[int(str((standing or {})["user_id"]).removeprefix("racer "))] == Written({})
 
 
+@pytest.mark.covers("D1")
 def test_of_fifty_moves_from_one_state_exactly_one_is_done(store: Store, key: Key) -> None:
     store.write(Put(key, {"generation": 1}))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, cast
 
-import botocore.session
+import boto3
 import pytest
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.sessions import SessionEnded
@@ -29,7 +29,7 @@ from tests.unit.test_accounts import join
 
 STACK: Final = "gerbang-production"
 REGION: Final = "ap-southeast-3"
-SESSION: Final = botocore.session.Session()
+SESSION: Final = boto3.Session()
 
 
 def template(*tables: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[str, str]]:
 
 
 def created(name: str, of_template: dict[str, Any]) -> dict[str, str]:
-    cloudformation: Any = SESSION.create_client("cloudformation", region_name=REGION)
+    cloudformation: Any = SESSION.client("cloudformation", region_name=REGION)
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(of_template))
     [made] = cloudformation.describe_stacks(StackName=name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
@@ -100,7 +100,7 @@ def created(name: str, of_template: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture
 def database(stack: Mapping[str, str]) -> Database:
-    client: Any = SESSION.create_client("dynamodb", region_name=REGION)
+    client: Any = SESSION.client("dynamodb", region_name=REGION)
 
     def contents(table: str) -> list[Item]:
         return [from_wire(item) for item in client.scan(TableName=table)["Items"]]
@@ -376,10 +376,10 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
+@pytest.mark.covers("F45")
 def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
     admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F45."""
     table = deployment.organizations.table
     membership = table.membership_deletion(str(alice.organization_id), deployment.register(BOB).user_id).key
     deployment.store.write(Put(membership, {"since": 0}))
@@ -436,7 +436,7 @@ def test_a_rotation_that_does_not_end_is_not_waited_for_for_ever() -> None:
 
 def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     with mock_aws():
-        secrets: Any = SESSION.create_client("secretsmanager", region_name=REGION)
+        secrets: Any = SESSION.client("secretsmanager", region_name=REGION)
         secret_id = secrets.create_secret(Name="master", SecretString="one")["ARN"]
         created(STACK, {"Resources": {}, "Outputs": {"MasterSecretArn": {"Value": secret_id}}})
         answered(monkeypatch, "no\n")

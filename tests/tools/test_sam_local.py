@@ -1,12 +1,18 @@
 """What `make sam-local` changes of a built template, and what it tells containers."""
 
+import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
 import yaml
+from gerbang_local.aws import Aws
+from gerbang_local.options import Options
 from sam_local.__main__ import is_failure
+from sam_local.queues import queues_read
 from sam_local.sam import keep_authorizers
-from sam_local.stand_ins import as_seen_from_containers
+from sam_local.stand_ins import as_seen_from_containers, stand_ins
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,3 +75,33 @@ def test_this_machine_has_another_name_in_a_container(endpoint: str, seen: str) 
 )
 def test_a_function_that_fails_is_told_from_one_that_refuses(answer: str, *, failed: bool) -> None:
     assert is_failure(answer) is failed
+
+
+class Containers:
+    """What invokes functions, in the place of SAM CLI."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, list[str]]] = []
+        self.invoked = threading.Event()
+
+    def invoke(self, function: str, event: Path) -> str:
+        records = json.loads(event.read_text())["Records"]
+        self.events.append((function, [record["body"] for record in records]))
+        self.invoked.set()
+        return json.dumps({"batchItemFailures": []})
+
+
+def test_the_mailer_is_invoked_with_what_functions_queue(
+    dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    containers = Containers()
+    with stand_ins(Options.from_environment({"DYNAMODB_ENDPOINT": dynamodb_endpoint}, [])) as made:
+        url = made.environments["AtourinOtpFunction"]["MAIL_QUEUE_URL"]
+        assert url.startswith("http://host.docker.internal:")
+        sqs = Aws().sqs
+        with queues_read(made.stack, containers):
+            sqs.send_message(QueueUrl=url.replace("host.docker.internal", "127.0.0.1"), MessageBody="a job")
+            containers.invoked.wait(10)
+
+    assert containers.events == [("MailerFunction", ["a job"])]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, override
 
-import botocore.session
+import boto3
 import pytest
 from gerbang.storage.dynamodb import from_wire
 from gerbang_smoke.__main__ import DEVIATED, NOT_WALKED, PASSED, main
@@ -46,8 +46,8 @@ def test_the_walk_passes_and_says_what_it_left(server: Served) -> None:
     run = smoke("--url", server.url)
 
     assert (run.status, run.error) == (PASSED, "")
-    assert "17 steps, all as they must be" in run.out
-    assert "Left behind: the account of smoke-" in run.out
+    assert "17 steps, all as expected" in run.out
+    assert "Not deleted: the account smoke-" in run.out
 
 
 def test_no_token_and_no_password_is_printed(server: Served) -> None:
@@ -86,23 +86,31 @@ def with_json(change: Callable[[dict[str, Any]], object]) -> Callable[[Answer], 
 @pytest.mark.parametrize(
     ("path", "alter", "told"),
     [
-        ("/api/auth/register", lambda answer: replace(answer, status=500), "register: wanted 201, got 500"),
-        ("/api/auth/login", with_header("cache-control", "public"), "wrong password: wanted cache-control: no-store"),
+        ("/api/auth/register", lambda answer: replace(answer, status=500), "register: expected 201, got 500"),
+        ("/api/auth/login", with_header("cache-control", "public"), "wrong password: expected cache-control: no-store"),
         ("/api/auth/refresh", with_json(lambda body: body.pop("data")), "refresh: the answer has no data.accessToken"),
-        ("/api/auth/me", with_json(lambda body: body["data"].update(email="x@y.zz")), "me: the account is somebody"),
+        (
+            "/api/auth/me",
+            with_json(lambda body: body["data"].update(email="x@y.zz")),
+            "me: the answer is about another",
+        ),
         (
             "/api/organization",
             lambda answer: replace(answer, status=200),
-            "another's organisation: wanted 403, got 200",
+            "organisation of another account: expected 403, got 200",
         ),
         (
             "/api/auth/logout",
             lambda answer: replace(answer, status=502, text="<html>"),
-            "sign out: wanted 200, got 502",
+            "sign out: expected 200, got 502",
         ),
-        ("/auth/login_with_email_password", with_header("x-content-type-options", ""), "sign in at Atourin's door"),
-        ("/api/auth/nothing", lambda answer: replace(answer, status=403), "nothing there: wanted 404, got 403"),
-        ("/.well-known/jwks.json", with_json(lambda body: body["keys"].append({"k": "c2VjcmV0"})), "not public"),
+        ("/auth/login_with_email_password", with_header("x-content-type-options", ""), "sign in at Atourin"),
+        ("/api/auth/nothing", lambda answer: replace(answer, status=403), "unknown path: expected 404, got 403"),
+        (
+            "/.well-known/jwks.json",
+            with_json(lambda body: body["keys"].append({"k": "c2VjcmV0"})),
+            "private or symmetric key",
+        ),
     ],
 )
 def test_what_is_not_as_it_must_be_is_named(
@@ -132,7 +140,7 @@ def test_passwords_do_not_travel_in_the_clear(url: str) -> None:
     assert smoke("--url", url).status == NOT_WALKED
 
 
-def test_something_to_walk_is_wanted() -> None:
+def test_something_to_walk_is_expected() -> None:
     with pytest.raises(SystemExit):
         smoke()
 
@@ -151,14 +159,13 @@ def stack(dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
         outputs = {"ApiUrl": running.url, "PublishableKey": "sb_publishable_smoke", **tables}
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_endpoint)
         with mock_aws():
-            session = botocore.session.Session()
-            cloudformation: Any = session.create_client("cloudformation", region_name=REGION)
+            cloudformation: Any = boto3.client("cloudformation", region_name=REGION)
             template = {
                 "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
                 "Outputs": {name: {"Value": value} for name, value in outputs.items()},
             }
             cloudformation.create_stack(StackName="gerbang", TemplateBody=json.dumps(template))
-            yield session.create_client("dynamodb", region_name="us-east-1")
+            yield boto3.client("dynamodb", region_name="us-east-1")
 
 
 @pytest.mark.storage
@@ -166,8 +173,8 @@ def test_a_stack_is_walked_by_its_name_and_left_as_it_was(stack: Any) -> None:
     run = smoke("--stack", "gerbang", "--region", REGION)
 
     assert (run.status, run.error) == (PASSED, "")
-    assert "refresh as Supabase's clients do" in run.out
-    assert run.out.endswith("Nothing is left behind.\n")
+    assert "refresh as Supabase clients do" in run.out
+    assert run.out.endswith("The account was deleted again.\n")
     [person] = [line.split()[-1] for line in run.out.splitlines() if line.startswith("Walking")]
     users = [from_wire(item) for item in stack.scan(TableName="gerbang-local-Users")["Items"]]
     assert person not in json.dumps(users)
@@ -181,5 +188,8 @@ def test_a_stack_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     run = smoke("--stack", "nowhere", "--region", REGION)
 
     assert run == Run(
-        NOT_WALKED, "", f"Stack nowhere does not exist in {REGION}, in the account of these credentials.\n"
+        NOT_WALKED,
+        "",
+        f"There is no stack nowhere in {REGION}, in the account of these credentials. "
+        "Check --stack, --region and --profile.\n",
     )

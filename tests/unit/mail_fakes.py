@@ -1,11 +1,11 @@
-"""What stands in for the queue and for SES, and every service that mails or is about mail, wired as `runtime` does."""
+"""Fakes of the mail queue and of SES, and a deployment that uses them."""
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import cached_property
 from itertools import count, product
 from typing import Final
 
@@ -13,37 +13,27 @@ import pytest
 from gerbang.accounts.code_sign_in import CodeSignIn
 from gerbang.accounts.guests import Guests
 from gerbang.accounts.identity_sign_in import IdentitySignIn
-from gerbang.accounts.password_change import PasswordChange, PasswordReset
-from gerbang.accounts.registration import NewAccount
+from gerbang.accounts.password_change import PasswordChange
+from gerbang.accounts.password_reset import PasswordReset
+from gerbang.accounts.registration import NewAccount, Registration
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.limits.rate_limits import Limit
 from gerbang.mail.codes import CodeMaker, ResetTokens
-from gerbang.mail.jobs import Locale, MailJob, MailKind
+from gerbang.mail.jobs import MailJob, MailKind
 from gerbang.mail.mailer import Mailer
-from gerbang.mail.messages import MailRejected, Mails, MailSettings, Message
-from gerbang.mail.service import MailLimits, MailService
-from gerbang.passwords.policy import PasswordPolicy
-from gerbang.sessions.sessions import Client, SignedIn
-from gerbang.storage.codes import CodeTable
-from gerbang.storage.resets import ResetTable
+from gerbang.mail.message import MailRejected, Message
+from gerbang.mail.service import MailService
+from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.mail_deliveries import MailDeliveryTable
+from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
-from gerbang.storage.users import User
+from gerbang.storage.users import User, UserTable
 
 from tests.conftest import Database, deployed_on, in_memory
 from tests.deployment import BOB, Deployment
 from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, PassingStore, RecordingLog
 
-CODE_TRIES: Final = Limit(name="code-tries", attempts=5, window=timedelta(hours=1))
-RESETS: Final = Limit(name="reset", attempts=30, window=timedelta(hours=1))
-MAIL_LIMITS: Final = MailLimits(
-    minute=Limit(name="mail-minute", attempts=1, window=timedelta(minutes=1)),
-    hour=Limit(name="mail-hour", attempts=5, window=timedelta(hours=1)),
-    client=Limit(name="mail-client", attempts=30, window=timedelta(hours=1)),
-)
-"""The defaults of `template.yaml`."""
-
-MAIL_SETTINGS: Final = MailSettings(product_name="Toko", sender_address="no-reply@toko.example")
 ELSEWHERE: Final = Client(address="203.0.113.201")
 """Makes accounts; no test counts what it does."""
 
@@ -57,12 +47,14 @@ class RecordingQueue:
 
     def __init__(self) -> None:
         self.jobs: list[MailJob] = []
+        self.delays: list[int] = []
         self.is_down = False
 
-    def enqueue(self, job: MailJob) -> None:
+    def enqueue(self, job: MailJob, *, delay_seconds: int = 0) -> None:
         if self.is_down:
             raise DependencyUnavailable("queue")
         self.jobs.append(job)
+        self.delays.append(delay_seconds)
 
 
 class Fate(Enum):
@@ -80,7 +72,7 @@ class Killed(BaseException):
     """What becomes of a function at its time-out: nothing after it runs."""
 
 
-class HeldOutbox:
+class FakeOutbox:
     """Keeps what was sent; each message has the next fate of a list, after the last of them it is accepted."""
 
     def __init__(self, *fates: Fate) -> None:
@@ -126,21 +118,16 @@ def code_in(message: Message) -> str:
 
 def token_in(message: Message) -> str:
     """The one reset token of a mail."""
-    (token,) = re.findall(r"\b[A-Za-z0-9_-]{64}(?![A-Za-z0-9_-])", message.text)
+    (token,) = re.findall(r"\b[A-Za-z0-9]{65}\b", message.text)
     return str(token)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailDeployment:
-    """The services of a deployment that mail, or that know no password; `on` puts all of it on another store."""
+    """A deployment whose mails a test reads; `on` looks at the same world through another store."""
 
     base: Deployment
-    queue: RecordingQueue
-    outbox: HeldOutbox
     job_ids: Callable[[], str]
-    code_tries: Limit = CODE_TRIES
-    reset_limit: Limit = RESETS
-    default_locale: str = "en"
     queued_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
     """When each job was made that `job` made."""
 
@@ -148,129 +135,79 @@ class MailDeployment:
         """The same world, looked at through another store."""
         return replace(self, base=replace(self.base, store=store))
 
-    @cached_property
-    def codes(self) -> CodeTable:
-        return CodeTable(self.base.store, self.base.tables["OneTimeCodes"])
+    @property
+    def queue(self) -> RecordingQueue:
+        queue = self.base.mail_queue
+        assert isinstance(queue, RecordingQueue)
+        return queue
 
-    @cached_property
-    def resets(self) -> ResetTable:
-        return ResetTable(self.base.store, self.base.tables["OneTimeCodes"])
+    @property
+    def outbox(self) -> FakeOutbox:
+        outbox = self.base.outbox
+        assert isinstance(outbox, FakeOutbox)
+        return outbox
 
-    @cached_property
+    @property
+    def users(self) -> UserTable:
+        return self.base.users
+
+    @property
+    def codes(self) -> OneTimeCodeTable:
+        return self.base.codes
+
+    @property
+    def deliveries(self) -> MailDeliveryTable:
+        return self.base.mail_deliveries
+
+    @property
     def maker(self) -> CodeMaker:
-        return CodeMaker(self.base.keys)
+        return self.base.code_maker
 
-    @cached_property
+    @property
     def reset_tokens(self) -> ResetTokens:
-        return ResetTokens(self.base.keys)
+        return self.base.reset_tokens
 
-    @cached_property
+    @property
     def mailer(self) -> Mailer:
-        return Mailer(
-            users=self.base.users,
-            codes=self.codes,
-            maker=self.maker,
-            resets=self.resets,
-            reset_tokens=self.reset_tokens,
-            mails=Mails(settings=MAIL_SETTINGS),
-            outbox=self.outbox,
-            default_locale=self.default_locale,
-            log_event=self.base.log_event,
-            now=self.base.clock,
-        )
+        return self.base.mailer
 
-    @cached_property
+    @property
     def mail_service(self) -> MailService:
-        return MailService(
-            queue=self.queue,
-            rate_limits=self.base.rate_limits,
-            limits=MAIL_LIMITS,
-            log_event=self.base.log_event,
-            new_id=self.job_ids,
-        )
+        return self.base.mail_service
 
-    @cached_property
+    @property
+    def registration(self) -> Registration:
+        """Registration that mails a verification code, as Atourin's does."""
+        return self.base.registration_with_mail
+
+    @property
     def code_sign_in(self) -> CodeSignIn:
-        return CodeSignIn(
-            store=self.base.store,
-            users=self.base.users,
-            codes=self.codes,
-            maker=self.maker,
-            sessions=self.base.sessions,
-            rate_limits=self.base.rate_limits,
-            tries=self.code_tries,
-            address_limit=self.base.choices.address,
-            log_event=self.base.log_event,
-            now=self.base.clock,
-        )
+        return self.base.code_sign_in
 
-    @cached_property
+    @property
     def guests(self) -> Guests:
-        return Guests(
-            store=self.base.store,
-            users=self.base.users,
-            sessions=self.base.sessions,
-            rate_limits=self.base.rate_limits,
-            limit=self.base.choices.registration,
-            log_event=self.base.log_event,
-            now=self.base.clock,
-            new_id=self.base.new_id,
-        )
+        return self.base.guests
 
-    @cached_property
+    @property
     def google(self) -> IdentitySignIn:
-        return IdentitySignIn(
-            store=self.base.store,
-            users=self.base.users,
-            sessions=self.base.sessions,
-            rate_limits=self.base.rate_limits,
-            limit=self.base.choices.registration,
-            initial_credit=5000,
-            log_event=self.base.log_event,
-            now=self.base.clock,
-            new_id=self.base.new_id,
-            new_number=self.base.new_number,
-        )
+        return self.base.identity_sign_in
 
-    @cached_property
+    @property
     def password_reset(self) -> PasswordReset:
-        return PasswordReset(
-            store=self.base.store,
-            users=self.base.users,
-            resets=self.resets,
-            tokens=self.reset_tokens,
-            passwords=self.base.passwords,
-            rate_limits=self.base.rate_limits,
-            limit=self.reset_limit,
-            guard=self.base.guard,
-            mail_service=self.mail_service,
-            log_event=self.base.log_event,
-            now=self.base.clock,
-        )
+        return self.base.password_reset
 
-    @cached_property
+    @property
     def password_change(self) -> PasswordChange:
-        return PasswordChange(
-            store=self.base.store,
-            users=self.base.users,
-            families=self.base.families,
-            sessions=self.base.sessions,
-            passwords=self.base.passwords,
-            guard=self.base.guard,
-            mail_service=self.mail_service,
-            log_event=self.base.log_event,
-            now=self.base.clock,
-        )
+        return self.base.password_change
 
     def register(self, new: NewAccount = BOB) -> SignedIn:
         """Make an account the way a client does, and keep its first session."""
-        return self.base.registration.register(new, ELSEWHERE, PasswordPolicy()).signed_in
+        return self.base.registration.register(new, ELSEWHERE).signed_in
 
     def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
         """A job, later than every one before it."""
         self.base.clock.advance(timedelta(seconds=1))
-        asked = None if locale is None else Locale(locale)
-        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=asked)
+        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=locale)
         self.queued_at[job.job_id] = self.base.clock()
         return job
 
@@ -304,7 +241,8 @@ def mailing(base: Deployment) -> MailDeployment:
     """A deployment with an empty queue and an empty outbox."""
     numbers = count(1)
     return MailDeployment(
-        base=base, queue=RecordingQueue(), outbox=HeldOutbox(), job_ids=lambda: f"job-{next(numbers):04d}"
+        base=replace(base, mail_queue=RecordingQueue(), outbox=FakeOutbox()),
+        job_ids=lambda: f"job-{next(numbers):04d}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -25,10 +25,10 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import USER, botlaunch_id, read_public_id
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.sessions import SessionEnded, SignedIn
-from gerbang.storage.codes import Code, CodePurpose, CodeTable
+from gerbang.storage.codes import CodePurpose, CodeTable
 from gerbang.storage.organizations import Member, Membership, Organization, OrganizationTable
 from gerbang.storage.records import to_item, to_value
-from gerbang.storage.resets import Reset, ResetTable
+from gerbang.storage.resets import ResetTable
 from gerbang.storage.store import Delete, Key, Put
 from gerbang.storage.users import Identity, Name, User
 from hypothesis import given
@@ -140,10 +140,11 @@ def test_what_is_no_public_id_is_refused(text: str) -> None:
 # --- disabling and ending sessions ------------------------------------------------------------------------------------
 
 
+@pytest.mark.covers("F38")
 def test_a_disabled_account_is_shut_out_on_the_next_call(
     deployment: Deployment, accounts: Accounts, alice: User
 ) -> None:
-    """F38, ASVS 7.4.2."""
+    """ASVS 7.4.2."""
     session = deployment.sign_in.sign_in(by_email(), HOME)
 
     disabled = accounts.disable(accounts.find(alice.user_id))
@@ -223,8 +224,9 @@ def test_nothing_is_changed_of_an_account_that_is_no_longer_what_was_shown(
     assert everything(database) == before
 
 
+@pytest.mark.covers("D5")
 def test_credit_that_was_spent_meanwhile_is_not_given_back(accounts: Accounts, alice: User) -> None:
-    """D5: a sum is never overwritten unseen."""
+    """A sum is never overwritten unseen."""
     shown = accounts.find(alice.user_id)
     accounts.set_credit(shown, 10)
 
@@ -284,19 +286,16 @@ def link_google(deployment: Deployment, subject: str = "1081") -> SignedIn:
 
 
 def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:
-    accounts.codes.replace(
-        digest(ALICE.email),
-        Code(
-            code_hash="of a code",
-            purpose=CodePurpose.SIGN_IN,
-            job_id="job",
-            issued_at_ms=1,
-            expires_at=accounts.now(),
-        ),
+    code = OneTimeCode(
+        secret_hash="of a code",
+        purpose=CodePurpose.SIGN_IN,
+        epoch=0,
+        job_id="job",
+        issued_at_ms=1,
+        expires_at=accounts.now(),
     )
-    accounts.resets.replace(
-        user.user_id, Reset(token_hash="of a token", epoch=0, job_id="job", issued_at_ms=1, expires_at=accounts.now())
-    )
+    accounts.codes.replace(accounts.codes.key(Slot.EMAIL, digest(ALICE.email)), code)
+    accounts.codes.replace(accounts.codes.key(Slot.PASSWORD_RESET, user.user_id), code)
 
 
 def test_deleting_takes_items_of_kinds_unknown_to_this_version_too(

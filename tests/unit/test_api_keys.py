@@ -1,11 +1,12 @@
-"""gerbang.sessions.api_keys: whose an `apikey` is, the secret one read late and kept for five minutes."""
+"""gerbang.sessions.api_keys: which key an `apikey` is; the secret one is read late and cached for five minutes."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.sessions.api_keys import FRESH_FOR, ApiKeys, InvalidApiKey, KeyKind
+from gerbang.sessions.api_keys import ApiKeys, InvalidApiKey, KeyKind
+from gerbang.sessions.cached_secret import FRESH_FOR
 
 from tests.fakes import FakeClock, at_once
 
@@ -14,7 +15,7 @@ SECOND = timedelta(seconds=1)
 
 
 @dataclass
-class HeldKey:
+class SecretKey:
     """The secret API key as Secrets Manager has it."""
 
     text: str = "sb_secret_first"
@@ -29,26 +30,26 @@ class HeldKey:
 
 
 @pytest.fixture
-def held() -> HeldKey:
-    return HeldKey()
+def source() -> SecretKey:
+    return SecretKey()
 
 
 @pytest.fixture
-def keys(held: HeldKey, clock: FakeClock) -> ApiKeys:
-    return ApiKeys(PUBLISHABLE, held, clock)
+def keys(source: SecretKey, clock: FakeClock) -> ApiKeys:
+    return ApiKeys(PUBLISHABLE, source, clock)
 
 
-def test_the_publishable_key_speaks_for_anybody_and_the_secret_one_for_our_own(keys: ApiKeys, held: HeldKey) -> None:
+def test_both_keys_are_told_apart(keys: ApiKeys, source: SecretKey) -> None:
     assert keys.kind_of(PUBLISHABLE) is KeyKind.PUBLISHABLE
-    assert keys.kind_of(held.text) is KeyKind.SECRET
+    assert keys.kind_of(source.text) is KeyKind.SECRET
 
 
 @pytest.mark.parametrize("shown", [None, ""])
-def test_no_key_is_refused_without_reading_the_secret(keys: ApiKeys, held: HeldKey, shown: str | None) -> None:
+def test_no_key_is_refused_without_reading_the_secret(keys: ApiKeys, source: SecretKey, shown: str | None) -> None:
     with pytest.raises(InvalidApiKey):
         keys.kind_of(shown)
 
-    assert held.reads == 0
+    assert source.reads == 0
 
 
 @pytest.mark.parametrize(
@@ -73,48 +74,48 @@ def test_any_other_key_is_refused(keys: ApiKeys, shown: str) -> None:
         keys.kind_of(shown)
 
 
-def test_where_no_secret_key_is_set_nothing_passes_for_it(keys: ApiKeys, held: HeldKey) -> None:
-    held.text = ""
+def test_where_no_secret_key_is_set_nothing_passes_for_it(keys: ApiKeys, source: SecretKey) -> None:
+    source.text = ""
 
     for shown in (None, "", "x"):
         with pytest.raises(InvalidApiKey):
             keys.kind_of(shown)
 
 
-def test_whoever_shows_the_publishable_key_does_not_wait_for_the_secret_one(keys: ApiKeys, held: HeldKey) -> None:
-    held.is_unreadable = True
+def test_the_publishable_key_is_known_without_reading_the_secret_one(keys: ApiKeys, source: SecretKey) -> None:
+    source.is_unreadable = True
 
     assert keys.kind_of(PUBLISHABLE) is KeyKind.PUBLISHABLE
-    assert held.reads == 0
+    assert source.reads == 0
 
 
 def test_the_secret_is_read_at_the_first_use_and_kept_for_five_minutes(
-    keys: ApiKeys, held: HeldKey, clock: FakeClock
+    keys: ApiKeys, source: SecretKey, clock: FakeClock
 ) -> None:
     for _ in range(5):
-        keys.kind_of(held.text)
+        keys.kind_of(source.text)
         clock.advance(FRESH_FOR / 5)
-    assert held.reads == 1
+    assert source.reads == 1
 
-    keys.kind_of(held.text)
+    keys.kind_of(source.text)
 
-    assert (FRESH_FOR, held.reads) == (timedelta(minutes=5), 2)
+    assert (FRESH_FOR, source.reads) == (timedelta(minutes=5), 2)
 
 
-def test_strangers_cannot_make_us_read_the_secret_again_and_again(keys: ApiKeys, held: HeldKey) -> None:
+def test_unknown_keys_do_not_make_us_read_the_secret_again_and_again(keys: ApiKeys, source: SecretKey) -> None:
     for number in range(100):
         with pytest.raises(InvalidApiKey):
             keys.kind_of(f"guess {number}")
 
-    assert held.reads == 1
+    assert source.reads == 1
 
 
 def test_a_new_secret_key_is_known_and_the_old_one_dead_after_five_minutes(
-    keys: ApiKeys, held: HeldKey, clock: FakeClock
+    keys: ApiKeys, source: SecretKey, clock: FakeClock
 ) -> None:
-    old = held.text
+    old = source.text
     keys.kind_of(old)
-    held.text = "sb_secret_second"
+    source.text = "sb_secret_second"
     clock.advance(FRESH_FOR)
 
     assert keys.kind_of("sb_secret_second") is KeyKind.SECRET
@@ -122,40 +123,42 @@ def test_a_new_secret_key_is_known_and_the_old_one_dead_after_five_minutes(
         keys.kind_of(old)
 
 
-def test_a_secret_that_could_never_be_read_is_a_failure_of_ours_and_no_default(keys: ApiKeys, held: HeldKey) -> None:
-    held.is_unreadable = True  # F23
+def test_a_secret_that_could_never_be_read_is_a_failure_of_ours_and_no_default(
+    keys: ApiKeys, source: SecretKey
+) -> None:
+    source.is_unreadable = True  # F23
 
     for shown in ("sb_secret_first", "x"):
         with pytest.raises(DependencyUnavailable):
             keys.kind_of(shown)
 
-    held.is_unreadable = False
-    assert keys.kind_of(held.text) is KeyKind.SECRET
+    source.is_unreadable = False
+    assert keys.kind_of(source.text) is KeyKind.SECRET
 
 
 def test_while_the_secret_cannot_be_read_again_the_one_read_last_serves(
-    keys: ApiKeys, held: HeldKey, clock: FakeClock
+    keys: ApiKeys, source: SecretKey, clock: FakeClock
 ) -> None:
-    keys.kind_of(held.text)
-    held.is_unreadable = True
+    keys.kind_of(source.text)
+    source.is_unreadable = True
     clock.advance(FRESH_FOR)
 
-    assert keys.kind_of(held.text) is KeyKind.SECRET
-    assert keys.kind_of(held.text) is KeyKind.SECRET
+    assert keys.kind_of(source.text) is KeyKind.SECRET
+    assert keys.kind_of(source.text) is KeyKind.SECRET
 
-    assert held.reads == 2  # and is not asked for at every call
-
-
-def test_calls_at_once_read_the_secret_once(keys: ApiKeys, held: HeldKey) -> None:
-    assert at_once([lambda: keys.kind_of(held.text)] * 20) == [KeyKind.SECRET] * 20
-
-    assert held.reads == 1
+    assert source.reads == 2  # and is not asked for at every call
 
 
-def test_neither_key_is_shown_by_repr_or_refusal(keys: ApiKeys, held: HeldKey) -> None:
-    keys.kind_of(held.text)
-    with pytest.raises(InvalidApiKey) as refusal:
+def test_calls_at_once_read_the_secret_once(keys: ApiKeys, source: SecretKey) -> None:
+    assert at_once([lambda: keys.kind_of(source.text)] * 20) == [KeyKind.SECRET] * 20
+
+    assert source.reads == 1
+
+
+def test_neither_key_is_shown_by_repr_or_error(keys: ApiKeys, source: SecretKey) -> None:
+    keys.kind_of(source.text)
+    with pytest.raises(InvalidApiKey) as caught:
         keys.kind_of("a mistyped key")
 
-    assert held.text not in repr(keys)
-    assert "a mistyped key" not in f"{refusal.value!r}{refusal.value}"
+    assert source.text not in repr(keys)
+    assert "a mistyped key" not in f"{caught.value!r}{caught.value}"

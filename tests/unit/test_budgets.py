@@ -1,26 +1,32 @@
 """Budgets: round trips to the database, one after the other, and password hashes, an endpoint each."""
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
-from threading import Thread, local
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import replace
+from datetime import timedelta
+from threading import local
+from typing import Any
 
 import pytest
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import snapotp
 from gerbang.core.concurrency import run_concurrently
-from gerbang.passwords.policy import PasswordPolicy
+from gerbang.limits.rate_limits import Limit
+from gerbang.mail.jobs import MailKind
 from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.fakes import Call, PassingStore
+from tests.unit.mail_fakes import mailing
 
 
 class Path:
     """How many round trips lie one after the other on the way to this point of the program.
 
-    A thread sets out from where its starter stood; who joins it has waited for it. So calls beside one another count
-    as the longer of them, whatever the threads' timing.
+    A call in a pool begins where it was submitted, and who ends the pool has waited for all of its calls. So concurrent
+    calls count as the longest of them, on whatever threads they ran.
     """
 
     def __init__(self) -> None:
@@ -34,29 +40,28 @@ class Path:
     def length(self, length: int) -> None:
         self._here.length = length
 
-    def watch_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        set_out: dict[Thread, int] = {}
-        ended: dict[Thread, int] = {}
-        start, run, join = Thread.start, Thread.run, Thread.join
+    def watch_pools(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended: dict[ThreadPoolExecutor, list[int]] = defaultdict(list)
+        submit, shutdown = ThreadPoolExecutor.submit, ThreadPoolExecutor.shutdown
 
-        def watched_start(thread: Thread) -> None:
-            set_out[thread] = self.length
-            start(thread)
+        def watched_submit(pool: ThreadPoolExecutor, call: Callable[..., Any], *args: Any) -> Future[Any]:
+            start = self.length
 
-        def watched_run(thread: Thread) -> None:
-            self.length = set_out[thread]
-            try:
-                run(thread)
-            finally:
-                ended[thread] = self.length
+            def run() -> Any:
+                self.length = start
+                try:
+                    return call(*args)
+                finally:
+                    ended[pool].append(self.length)
 
-        def watched_join(thread: Thread, timeout: float | None = None) -> None:
-            join(thread, timeout)
-            self.length = max(self.length, ended.get(thread, 0))
+            return submit(pool, run)
 
-        monkeypatch.setattr(Thread, "start", watched_start)
-        monkeypatch.setattr(Thread, "run", watched_run)
-        monkeypatch.setattr(Thread, "join", watched_join)
+        def watched_shutdown(pool: ThreadPoolExecutor, **how: Any) -> None:
+            shutdown(pool, **how)
+            self.length = max(self.length, *ended.pop(pool, [0]))
+
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", watched_submit)
+        monkeypatch.setattr(ThreadPoolExecutor, "shutdown", watched_shutdown)
 
 
 class CountingStore(PassingStore):
@@ -92,7 +97,7 @@ class Budget:
 @pytest.fixture
 def path(monkeypatch: pytest.MonkeyPatch) -> Path:
     path = Path()
-    path.watch_threads(monkeypatch)
+    path.watch_pools(monkeypatch)
     return path
 
 
@@ -132,35 +137,68 @@ def test_calls_beside_one_another_count_once_and_those_after_one_another_add_up(
 
 
 @pytest.mark.usefixtures("alice")
-def test_login_takes_three_round_trips_and_one_hash(budget: Budget) -> None:
+def test_login_takes_three_round_trips_eight_calls_and_one_hash(budget: Budget) -> None:
     for _ in range(2):  # a device that is not known yet, and one that is
         assert budget.of(lambda its: its.sign_in.sign_in(by_email(), HOME)) == (3, 1)
+        assert len(budget.store.calls) == 8
 
 
 @pytest.mark.usefixtures("alice")
 @pytest.mark.parametrize("email", [ALICE.email, "nobody@example.com"])
-def test_a_failed_login_takes_two_round_trips_and_one_hash_known_or_not(budget: Budget, email: str) -> None:
+def test_a_failed_login_takes_three_round_trips_seven_calls_and_one_hash_known_or_not(
+    budget: Budget, email: str
+) -> None:
     def fail(its: Deployment) -> None:
         with pytest.raises(InvalidCredentials):
             its.sign_in.sign_in(by_email(email, "wrong"), HOME)
 
-    assert budget.of(fail) == (2, 1)
-
-
-def test_register_takes_two_round_trips_and_one_hash(budget: Budget) -> None:
-    policy = PasswordPolicy()
-
-    assert budget.of(lambda its: its.registration.register(ALICE, HOME, policy)) == (2, 1)
-    assert budget.of(lambda its: its.registration.register_without_session(BOB, HOME, policy)) == (2, 1)
+    assert budget.of(fail) == (3, 1)
+    assert len(budget.store.calls) == 7
 
 
 @pytest.mark.usefixtures("alice")
-def test_registering_what_is_taken_costs_the_same(budget: Budget) -> None:
+def test_near_every_limit_a_login_takes_eight_calls_right_or_wrong(budget: Budget) -> None:
+    few = Limit(name="few", attempts=5, window=timedelta(hours=1))
+    choices = Choices(account_and_address=few, address=replace(few, name="a"), account=replace(few, name="b"))
+    budget.deployment = replace(budget.deployment, choices=choices)
+
+    def fail(its: Deployment) -> None:
+        with pytest.raises(InvalidCredentials):
+            its.sign_in.sign_in(by_email(password="wrong"), HOME)
+
+    assert budget.of(fail) == (3, 1)
+    assert len(budget.store.calls) == 8
+    assert budget.of(lambda its: its.sign_in.sign_in(by_email(), HOME)) == (3, 1)
+    assert len(budget.store.calls) == 8
+
+
+def test_redeeming_a_code_takes_three_round_trips(budget: Budget) -> None:
+    post = mailing(budget.deployment)
+    post.register()
+    code = post.mailed_code()
+
+    assert budget.of(lambda its: replace(post, base=its).code_sign_in.sign_in(BOB.email, code, HOME)) == (3, 0)
+
+
+@pytest.mark.parametrize(("kind", "calls"), [(MailKind.PASSWORD_RESET, 3), (MailKind.SIGN_IN_CODE, 4)])
+def test_asking_for_a_mail_takes_one_round_trip(budget: Budget, kind: MailKind, calls: int) -> None:
+    assert budget.of(lambda its: mailing(its).mail_service.ask(kind, BOB.email, None, HOME.address)) == (1, 0)
+    assert len(budget.store.calls) == calls
+
+
+def test_register_takes_two_round_trips_and_one_hash(budget: Budget) -> None:
+    assert budget.of(lambda its: its.registration.register(ALICE, HOME)) == (2, 1)
+    assert len(budget.store.calls) == 2
+    assert budget.of(lambda its: its.registration.register_without_session(BOB, HOME)) == (2, 1)
+
+
+@pytest.mark.usefixtures("alice")
+def test_registering_what_is_taken_notes_it_on_the_account_that_has_the_address(budget: Budget) -> None:
     def fail(its: Deployment) -> None:
         with pytest.raises(EmailTaken):
-            its.registration.register(ALICE, HOME, PasswordPolicy())
+            its.registration.register(ALICE, HOME)
 
-    assert budget.of(fail) == (2, 1)
+    assert budget.of(fail) == (3, 1)
 
 
 def test_refresh_takes_two_round_trips_forgiven_or_not(budget: Budget, alice: SignedIn) -> None:
@@ -168,14 +206,13 @@ def test_refresh_takes_two_round_trips_forgiven_or_not(budget: Budget, alice: Si
         assert budget.of(lambda its: its.sessions.refresh(alice.tokens.refresh_token)) == (2, 0)
 
 
-def test_a_guests_refresh_takes_one_round_trip_more(budget: Budget) -> None:
-    """Its account is prolonged after its session, and only if that was."""
+def test_a_guests_refresh_takes_two_round_trips(budget: Budget) -> None:
     made = budget.deployment
     guest = replace(made.register(BOB), is_anonymous=True, user_id=made.new_id(), email=None, number=None)
     made.store.commit(*made.users.creation(guest).values())
     held = made.sessions.open(guest, HOME, "anonymous")
 
-    assert budget.of(lambda its: its.sessions.refresh(held.tokens.refresh_token)) == (3, 0)
+    assert budget.of(lambda its: its.sessions.refresh(held.tokens.refresh_token)) == (2, 0)
 
 
 def test_finding_out_a_thief_takes_one_round_trip_more(budget: Budget, alice: SignedIn) -> None:
@@ -199,7 +236,7 @@ def test_me_takes_two_round_trips_the_first_time_a_generation_is_used_and_then_o
     budget: Budget, alice: SignedIn
 ) -> None:
     def me(its: Deployment) -> None:
-        snapotp.me(its.sessions.authenticate_person(alice.tokens.access_token).user)
+        snapotp.user(its.sessions.authenticate_person(alice.tokens.access_token).user)
 
     assert budget.of(me) == (2, 0)
     assert budget.of(me) == (1, 0)

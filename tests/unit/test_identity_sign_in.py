@@ -1,6 +1,6 @@
 """gerbang.accounts.identity_sign_in: the subject is the identity; its address links to its owner's account."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 
@@ -13,7 +13,6 @@ from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import MailKind
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Plus, Update
 from gerbang.storage.users import Identity, Name, identity_name
@@ -21,6 +20,7 @@ from gerbang.storage.users import Identity, Name, identity_name
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
 from tests.fakes import Call, FaultyStore, MeanwhileStore, MemoryStore, Numbers, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
     Mishap,
@@ -39,22 +39,6 @@ OTHER_PROVIDERS = replace(BOBS, provider="apple")
 
 def sign_in(post: MailDeployment, identity: VerifiedIdentity = BOBS) -> SignedIn:
     return post.google.sign_in(identity, HOME)
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
-
-
-def knows_password(post: MailDeployment) -> bool:
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
-    except InvalidCredentials:
-        return False
-    return True
 
 
 def accounts(database: Database) -> int:
@@ -78,7 +62,7 @@ def test_the_first_sign_in_makes_an_account_that_has_all_a_registered_one_has(
     standing = post.base.sessions.authenticate(session.tokens.access_token)
     user = standing.user
     assert user == session.user
-    assert standing.family.method == "oauth"
+    assert standing.family.amr[0].method == "oauth"
     assert (user.name, user.email, user.email_as_typed) == ("Bob Martin", "bob@example.com", "Bob@Example.com")
     assert (user.email_verified_at, user.subjects) == (post.base.clock(), {GOOGLE: BOBS_SUBJECT})
     assert (user.credit_balance, user.role_id, user.password_hash) == (5000, 3, None)
@@ -136,7 +120,8 @@ def test_an_address_that_cannot_be_kept_makes_no_account(post: MailDeployment, d
     assert database.items("Users") == []
 
 
-def test_of_twenty_first_sign_ins_at_once_all_are_let_in_to_one_account(  # F4
+@pytest.mark.covers("F4")
+def test_of_twenty_first_sign_ins_at_once_all_are_let_in_to_one_account(
     post: MailDeployment, database: Database
 ) -> None:
     outcomes = at_once([partial(sign_in, post)] * 20)
@@ -158,7 +143,7 @@ def test_of_a_registration_and_a_first_sign_in_at_once_one_account_comes(
     assert all(isinstance(outcome, SignedIn | EmailTaken) for outcome in outcomes[1::2])
     standing = post.base.users.find_id(Name.EMAIL, BOB.email)
     assert standing == post.base.users.find_id(Name.IDENTITY, identity_name(GOOGLE, BOBS_SUBJECT))
-    assert not knows_password(post)  # whoever registered had verified nothing
+    assert not opens(post)  # the person who registered had verified nothing
 
 
 def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
@@ -184,6 +169,7 @@ def test_where_no_number_is_free_nobody_is_let_in(post: MailDeployment, database
 # The identity is the subject: security.md 107
 
 
+@pytest.mark.covers("107")
 def test_the_same_subject_is_the_same_account_whatever_its_address(post: MailDeployment, database: Database) -> None:
     first = sign_in(post)
 
@@ -203,6 +189,7 @@ def test_the_same_subject_is_let_in_though_its_new_address_could_not_be_kept(pos
     assert second.user.user_id == first.user.user_id
 
 
+@pytest.mark.covers("107")
 def test_another_subject_with_the_same_address_is_refused(post: MailDeployment, database: Database) -> None:
     sign_in(post)
 
@@ -272,6 +259,7 @@ def test_the_same_subject_at_another_provider_is_another_identity(post: MailDepl
 # Linking by address: security.md 108
 
 
+@pytest.mark.covers("108")
 def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
     post: MailDeployment, database: Database
 ) -> None:
@@ -286,9 +274,9 @@ def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
     assert not is_alive(post, strangers)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(strangers.tokens.refresh_token)
-    assert not knows_password(post)
+    assert not opens(post)
     assert accounts(database) == 1
-    assert post.base.log_event.events[-1] == "identity_linked"
+    assert post.base.recorded.events[-1] == "identity_linked"
 
 
 def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: MailDeployment) -> None:
@@ -302,7 +290,7 @@ def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: M
     assert linked.user == post.user(linked.user.user_id)
     assert linked.user.updated_at == post.base.clock()
     assert is_alive(post, registered)
-    assert knows_password(post)
+    assert opens(post)
 
 
 @in_memory_only
@@ -391,7 +379,8 @@ def disable_alone(post: MailDeployment, user_id: str) -> None:
     post.base.store.write(Update(post.base.users.key(user_id), {"disabled_at": to_epoch(post.base.clock())}))
 
 
-def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment) -> None:  # F11
+@pytest.mark.covers("F11")
+def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment) -> None:
     user = sign_in(post).user
     meanwhile = MeanwhileStore(
         post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, user.user_id)
@@ -400,10 +389,11 @@ def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment)
     assert is_alive(post, sign_in(post.on(meanwhile)))
 
 
+@pytest.mark.covers("107")
 def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
     post: MailDeployment, database: Database
 ) -> None:
-    """security.md 107: linking does not raise the epoch of an account with a verified address."""
+    """Linking does not raise the epoch of an account with a verified address."""
     post.register(BOB)
     prove_address(post)
     meanwhile = MeanwhileStore(
@@ -422,11 +412,12 @@ def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
 # Limits: security.md 34
 
 
+@pytest.mark.covers("34")
 @in_memory_only
 def test_first_sign_ins_and_registrations_of_one_client_are_counted_together(post: MailDeployment) -> None:
     limit = Limit(name="registration", attempts=2, window=timedelta(hours=1))
     post = replace(post, base=replace(post.base, choices=Choices(registration=limit)))
-    post.base.registration.register(ALICE, HOME, PasswordPolicy())
+    post.base.registration.register(ALICE, HOME)
     sign_in(post)
 
     with pytest.raises(TooManyAttempts) as refusal:
@@ -460,6 +451,7 @@ def test_a_number_drawn_again_is_not_counted_again(post: MailDeployment, databas
 # Faults: F2, F3, F42
 
 
+@pytest.mark.covers("F42")
 @pytest.mark.parametrize("before", ["nobody", "registered", "linked"])
 def test_whatever_goes_wrong_one_account_is_left_and_the_next_try_gets_in(before: str) -> None:
     def scene() -> Scene:
@@ -513,13 +505,14 @@ def test_others_who_keep_making_the_account_are_not_waited_for_for_ever(post_in_
 # The log: security.md 167
 
 
+@pytest.mark.covers("167")
 def test_the_log_holds_no_address_and_no_subject(post_in_memory: MailDeployment) -> None:
     post_in_memory.register(BOB)
     sign_in(post_in_memory)
     with pytest.raises(LinkedToAnother):
         sign_in(post_in_memory, SOMEBODY_ELSES)
 
-    logged = str(post_in_memory.base.log_event.notes) + repr(BOBS)
+    logged = str(post_in_memory.base.recorded.notes) + repr(BOBS)
 
     assert "bob@example.com" not in logged.lower()
     assert "Martin" not in logged

@@ -1,19 +1,19 @@
 """The public keys, as other services fetch and keep them."""
 
-import json
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import jwt
 import pytest
-from gerbang.apis import jwks
-from gerbang.http import edge
-from gerbang.sessions.keys import FRESH_FOR, KNOWN_AFTER, PUBLISHED_FOR, Algorithm
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment
+from tests.endpoints import function_in
 from tests.fakes import FakeClock, FakeSecret
+from tests.gateway_events import body_of, http_event
 
 PATHS: Final = ("/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json")
 
@@ -26,14 +26,9 @@ def es256(deployment_in_memory: Deployment) -> Deployment:
 
 def asked(deployment: Deployment, path: str = PATHS[0], method: str = "GET") -> dict[str, Any]:
     """The answer of the endpoint."""
-
-    @jwks.get
-    def handler(_request: edge.Request) -> edge.Response:
-        return jwks.key_set(deployment.tokens)
-
-    http = {"method": method, "path": path, "sourceIp": "192.0.2.1"}
-    answer = handler({"rawPath": path, "headers": {}, "requestContext": {"http": http}}, None)
-    return answer | {"body": json.loads(answer["body"])}
+    handler = function_in("jwks").load(deployment).handler
+    answer: dict[str, Any] = handler(http_event(method=method, path=path, headers={}), None)
+    return answer | {"body": body_of(answer)}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -51,19 +46,20 @@ def test_a_symmetric_key_is_never_published(deployment_in_memory: Deployment, pa
     assert asked(deployment_in_memory, path)["body"] == {"keys": []}
 
 
-def test_the_keys_may_be_kept_for_ten_minutes(es256: Deployment) -> None:
-    assert asked(es256)["headers"]["cache-control"] == "public, max-age=600"
+def test_the_keys_may_be_cached_for_ten_minutes_apart_for_each_origin(es256: Deployment) -> None:
+    """The gateway's CORS headers depend on the origin."""
+    headers = asked(es256)["headers"]
+
+    assert (headers["cache-control"], headers["vary"]) == ("public, max-age=600", "Origin")
 
 
-def test_refusals_may_not(es256: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
-
+def test_errors_are_not_cached(es256: Deployment) -> None:
     answer = asked(es256, method="POST")
 
     assert (answer["statusCode"], answer["headers"]["cache-control"]) == (405, "no-store")
 
 
-def test_a_token_is_verified_by_whoever_has_the_keys(es256: Deployment) -> None:
+def test_a_token_is_verified_with_the_keys_alone(es256: Deployment) -> None:
     """As another service does, with PyJWT and the key set alone."""
     user = es256.register()
     token = es256.sessions.open(user, HOME, "password").tokens.access_token
@@ -77,10 +73,11 @@ def verified(token: str, key_set: dict[str, Any]) -> dict[str, Any]:
     return jwt.decode(token, key, algorithms=["ES256"], audience=AUDIENCE, issuer=ISSUER, options=options)
 
 
+@pytest.mark.covers("F22")
 def test_who_keeps_the_keys_for_ten_minutes_never_meets_an_unknown_one(
     es256: Deployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
-    """F22, at its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
+    """At its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
     user = es256.register()
     elsewhere = replace(es256)
     kept, fetched_at = asked(elsewhere)["body"], clock()

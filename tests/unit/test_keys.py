@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Keys, MasterKey, Purpose, hkdf_sha256
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Keys, MasterKey, Purpose, hkdf_sha256
 from gerbang.sessions.p256 import private_key
 from gerbang.storage.secrets import SecretVersions
 from hypothesis import given
@@ -71,7 +72,7 @@ def test_hkdf_gives_what_another_implementation_gives(secret: bytes, salt: bytes
 
 
 def test_no_two_purposes_share_a_key() -> None:
-    """ASVS 11.2: one label a purpose, so what is signed for one is worth nothing for another."""
+    """ASVS 11.2: one label per purpose, so a signature for one is invalid for another."""
     key = MasterKey.from_secret("a secret")
     derived = [key.derive(purpose) for purpose in Purpose]
 
@@ -123,6 +124,7 @@ def test_the_current_version_signs_and_both_verify(keys: Keys, secret: FakeSecre
     assert keys.find(new.kid) == new
 
 
+@pytest.mark.covers("F22", "78")
 def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     oldest = keys.current()
     secret.rotate("second")
@@ -160,7 +162,7 @@ def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_
     keys.current()
     secret.rotate("second")
     newest = MasterKey.from_secret("second")
-    clock.advance(ASKED_AT_MOST_EVERY)
+    clock.advance(REREAD_AT_MOST_EVERY)
 
     assert keys.find(newest.kid) == newest
     assert keys.current() == newest
@@ -182,8 +184,9 @@ def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
     assert secret.reads == 7
 
 
+@pytest.mark.covers("F21")
 def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
-    """F21: else a key would be believed for as long as the clock jumped."""
+    """F21: otherwise a key would stay in use for as long as the clock was set back."""
     keys.current()
     clock.advance(-timedelta(hours=1))
 
@@ -200,6 +203,7 @@ def test_environments_that_start_together_read_it_once_each(keys: Keys, secret: 
 # The store of the secret is down: F23
 
 
+@pytest.mark.covers("F23")
 def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys, secret: FakeSecret) -> None:
     secret.become_unreadable()
     for ask in (keys.current, keys.verifying, lambda: keys.find("any")):

@@ -68,6 +68,7 @@ def bare(text: str) -> LegacyHash:
 # --- known answers (security.md 116)
 
 
+@pytest.mark.covers("116")
 @each_known
 def test_the_right_password_is_right_and_any_other_is_wrong(known: KnownAnswer) -> None:
     assert parse(known.hash).format == known.format
@@ -96,8 +97,9 @@ def test_every_prefix_of_bcrypt_is_the_same_algorithm_for_ascii() -> None:
     assert verdicts == {Verdict.RIGHT}
 
 
+@pytest.mark.covers("120")
 def test_bcrypt_is_compared_over_the_72_bytes_that_the_old_system_read() -> None:
-    """security.md 120: bcrypt 5 raises for more, and a sign-in must not."""
+    """Bcrypt 5 raises for more, and a sign-in must not."""
     known = next(known for known in KNOWN if known.format == "bcrypt" and len(known.password) == 80)
 
     assert verify(known.hash, known.password) is Verdict.RIGHT
@@ -112,8 +114,9 @@ def test_bits_of_a_bcrypt_salt_that_mean_nothing_do_not_matter() -> None:
     assert bare(odd).compute(b"password") == bare(made).compute(b"password")
 
 
+@pytest.mark.covers("123")
 def test_a_magic_hash_is_not_equal_to_another() -> None:
-    """security.md 123: PHP's == took both digests for the number 0."""
+    """PHP's == took both digests for the number 0."""
     magic = "0e462097431906509019562988736854"
 
     assert verify(magic, "240610708") is Verdict.RIGHT
@@ -129,8 +132,9 @@ def test_what_wordpress_did_to_passwords_sent_by_forms_is_tried_first() -> None:
 # --- from text to bytes
 
 
+@pytest.mark.covers("C13")
 def test_a_password_is_tried_as_received_and_then_in_nfc() -> None:
-    """security.md C13: old systems hashed what they were sent."""
+    """Old systems hashed what they were sent."""
     composed, decomposed = "p\u00e4ssw\u00f6rd", "pa\u0308sswo\u0308rd"
     of_composed, of_decomposed = (
         f"sha256:{bare('sha256:' + '0' * 64).compute(text.encode()).hex()}" for text in (composed, decomposed)
@@ -141,9 +145,10 @@ def test_a_password_is_tried_as_received_and_then_in_nfc() -> None:
     assert verify(of_decomposed, composed) is Verdict.WRONG
 
 
+@pytest.mark.covers("122")
 @each_format
 def test_a_password_with_a_nul_is_never_right(known: KnownAnswer) -> None:
-    """security.md 122: PBKDF2, scrypt and bcrypt take P and P NUL for one password."""
+    """PBKDF2, scrypt and bcrypt take P and P NUL for one password."""
     assert verify(known.hash, known.password + "\0") is Verdict.WRONG
     assert verify(known.hash, f"\0{known.password}") is Verdict.WRONG
 
@@ -156,6 +161,7 @@ def test_a_password_that_no_system_can_have_hashed_is_wrong(password: str) -> No
 # --- refusals
 
 
+@pytest.mark.covers("F40", "124")
 @pytest.mark.parametrize(
     "text",
     [
@@ -187,7 +193,6 @@ def test_a_password_that_no_system_can_have_hashed_is_wrong(password: str) -> No
     ],
 )
 def test_a_hash_that_is_a_bomb_is_refused_and_never_computed(text: str) -> None:
-    """F40; security.md 124."""
     started = time.perf_counter()
 
     with pytest.raises(HostileLegacyHash):
@@ -288,9 +293,9 @@ MALFORMED: Final = [
 ]
 
 
+@pytest.mark.covers("F40", "121")
 @pytest.mark.parametrize("text", MALFORMED)
 def test_a_damaged_hash_is_refused_with_its_format_named_and_nobody_gets_in(text: str) -> None:
-    """security.md 121; F40."""
     with pytest.raises(MalformedLegacyHash) as refused:
         parse(text)
 
@@ -397,6 +402,7 @@ def test_fast_hashes_and_all_that_is_made_of_md5_count_as_weak(text: str, *, is_
     assert parse(text).is_weak is is_weak
 
 
+@pytest.mark.covers("C14", "117")
 @each_format
 def test_a_wrapped_hash_takes_the_same_password_and_holds_no_fast_digest(known: KnownAnswer) -> None:
     legacy = bare(known.hash)

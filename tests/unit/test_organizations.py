@@ -1,14 +1,14 @@
 """Who may act in an organisation, asked at each call."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 import pytest
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.core.identifiers import botlaunch_id
+from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
 from gerbang.storage.organizations import Membership
 from gerbang.storage.store import Delete, Key, Put, Update
 
@@ -46,8 +46,20 @@ def test_a_member_is_told_who_they_are_and_as_what(deployment: Deployment, alice
     assert (caller.organization_id, caller.role) == (organization_of(alice), "CLIENT_OWNER")
 
 
+def test_a_caller_who_names_no_organisation_acts_in_none(deployment: Deployment, alice: SignedIn) -> None:
+    watched = PassingStore(deployment.store)
+
+    caller = replace(deployment, store=watched).authorizer.authorize(alice.tokens.access_token, None)
+
+    assert (caller.subject, caller.organization_id, caller.role) == (alice.user.user_id, None, None)
+    assert [call.method for call in watched.calls] == ["get_all", "write"]
+    deployment.sessions.close(alice.tokens.access_token)
+    with pytest.raises(SessionEnded):
+        deployment.authorizer.authorize(alice.tokens.access_token, None)
+
+
 def test_nobody_acts_in_anothers_organisation(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
-    """Security.md 127, 128: and nobody learns whether there is one."""
+    """And nobody learns whether there is one."""
     for organization_id in (organization_of(bob), "org_7n42DGM5Tflk9n8mt7Fhc7", "", "org_1#MEMBER", "x" * 5000):
         with pytest.raises(NotAMember):
             deployment.authorizer.authorize(alice.tokens.access_token, organization_id)
@@ -64,8 +76,8 @@ def test_a_member_of_several_acts_in_each_by_its_role(deployment: Deployment, al
     assert roles == ["CLIENT_OWNER", "CLIENT_MEMBER"]
 
 
+@pytest.mark.covers("F38", "129")
 def test_a_change_of_role_and_a_removal_act_on_the_next_call(deployment: Deployment, alice: SignedIn) -> None:
-    """Security.md 129, F38."""
     authorizer, token = deployment.authorizer, alice.tokens.access_token
     key = membership_key(deployment, organization_of(alice), alice.user.user_id)
 
@@ -77,6 +89,7 @@ def test_a_change_of_role_and_a_removal_act_on_the_next_call(deployment: Deploym
         authorizer.authorize(token, organization_of(alice))
 
 
+@pytest.mark.covers("76", "103")
 @pytest.mark.parametrize(
     ("spoil", "refusal"),
     [
@@ -92,7 +105,6 @@ def test_what_is_no_access_token_opens_nothing_and_reads_nothing(
     spoil: Callable[[Deployment, SignedIn], str],
     refusal: type[Exception],
 ) -> None:
-    """Security.md 76, 103."""
     watched = PassingStore(deployment.store)
 
     with pytest.raises(refusal):

@@ -1,6 +1,6 @@
-"""Another password for whoever is signed in and knows the present one (ASVS 6.2.2, 6.2.3)."""
+"""A signed-in user who knows the present password sets another (ASVS 6.2.2, 6.2.3)."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
@@ -17,13 +19,14 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.codes import InvalidResetToken
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
-from gerbang.sessions.sessions import Client, NotAPerson, SessionEnded, SignedIn
-from gerbang.sessions.tokens import InvalidToken, TokenExpired
+from gerbang.sessions.claims import InvalidToken, TokenExpired
+from gerbang.sessions.sessions import NotAPerson, SessionEnded, SignedIn
 from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, at_once
+from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
@@ -39,26 +42,7 @@ INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 def change(
     post: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
 ) -> None:
-    post.password_change.change(
-        session.tokens.access_token, current=current, new=new, client=client, policy=POLICY, locale=None
-    )
-
-
-def opens(post: MailDeployment, password: str, client: Client = ABROAD) -> bool:
-    """Whether Bob can sign in with a password."""
-    try:
-        post.base.sign_in.sign_in(by_email(BOB.email, password), client)
-    except InvalidCredentials:
-        return False
-    return True
-
-
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(session.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
+    post.password_change.change(session.tokens.access_token, current=current, new=new, client=client, policy=POLICY)
 
 
 def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
@@ -70,16 +54,17 @@ def meanwhile(post: MailDeployment, happens: "Callable[[], object]") -> MailDepl
     return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
 
 
+@pytest.mark.covers("F40", "121")
 def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: MailDeployment) -> None:
-    """F40, security.md 121."""
     session = post_in_memory.register()
     junk = {"password_hash": "$bcrypt-sha256$v=2,t=2b,r=31$junk$junk"}
     post_in_memory.base.store.write(Update(post_in_memory.base.users.key(session.user.user_id), junk))
+    post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))  # or the new password is tried, too
 
     with pytest.raises(WrongPassword):
         change(post_in_memory, session)
 
-    (note,) = [note for note in post_in_memory.base.log_event.notes if note.event == "password_hash_unusable"]
+    (note,) = [note for note in post_in_memory.base.recorded.notes if note.event == "password_hash_unusable"]
     assert (note.severity, note.fields) == (Severity.ERROR, {"user_id": session.user.user_id})
 
 
@@ -95,7 +80,7 @@ def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -
     assert opens(post, NEW)
     user = post.user(session.user.user_id)
     assert (user.epoch, user.updated_at) == (session.user.epoch + 1, post.base.clock())
-    assert "password_changed" in post.base.log_event.events
+    assert "password_changed" in post.base.recorded.events
 
 
 def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
@@ -143,9 +128,10 @@ def test_a_change_proves_nothing_about_the_address(post_in_memory: MailDeploymen
     )
 
 
+@pytest.mark.covers("F19")
 @in_memory_only
 def test_a_change_moves_an_account_over_whose_hash_was_inherited(post: MailDeployment) -> None:
-    """As it is when the hash could not be renewed at the sign-in (F19)."""
+    """As it is when the hash could not be renewed at the sign-in."""
     session = post.register()
     post.base.store.write(Update(post.base.users.key(session.user.user_id), {"password_hash": INHERITED}))
 
@@ -181,14 +167,15 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
     change(post, session)
 
     assert opens(post, NEW)
-    assert "mail_not_queued" in post.base.log_event.events
+    assert "mail_not_queued" in post.base.recorded.events
 
 
 # Who may not
 
 
+@pytest.mark.covers("95")
 @in_memory_only
-def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:  # security.md 95
+def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
     session = post.register()
 
     for guess in ("", NEW, PASSWORD.lower(), f"{PASSWORD} "):
@@ -228,9 +215,7 @@ def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: F
     with pytest.raises(SessionEnded):
         change(post, ended)
     with pytest.raises(InvalidToken):
-        post.password_change.change(
-            session.tokens.refresh_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY, locale=None
-        )
+        post.password_change.change(session.tokens.refresh_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY)
     clock.advance(timedelta(hours=1))
     with pytest.raises(TokenExpired):
         change(post, session)
@@ -289,14 +274,15 @@ def test_a_right_password_clears_the_guesses(post: MailDeployment) -> None:
     for current, new in pairwise(passwords):
         for _ in range(9):
             with pytest.raises(InvalidCredentials):
-                change(post, session, "a guess")
+                change(post, session, "a guess", "A fourth horse 4")
         change(post, session, current, new)
 
     assert opens(post, passwords[-1], HOME)
 
 
+@pytest.mark.covers("F28")
 @in_memory_only
-def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:  # F28
+def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:
     session = post.register()
     uncounting = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
 
@@ -318,7 +304,7 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
 
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
-    assert "attempt_not_uncounted" in post.base.log_event.events
+    assert "attempt_not_given_back" in post.base.recorded.events
     assert opens(post, NEW)
 
 
@@ -333,6 +319,58 @@ def test_strangers_who_lock_an_account_do_not_keep_its_owner_from_a_change(post_
     change(post, session)
 
     assert opens(post, NEW, HOME)
+
+
+# The same again, its answer having been lost: F42
+
+
+def test_a_change_that_is_repeated_is_answered_as_the_first_time_and_changes_nothing(
+    post: MailDeployment, clock: FakeClock
+) -> None:
+    session = post.register()
+    change(post, session)
+    before = post.user(session.user.user_id)
+
+    for _ in range(12):  # nor is it counted as a wrong password
+        change(post, session)
+    clock.advance(REPEATABLE_FOR)
+    change(post, session)
+
+    assert post.user(session.user.user_id) == before
+    assert is_alive(post, session)
+
+
+@in_memory_only
+def test_a_change_is_not_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
+    session = post.register()
+    change(post, session)
+    clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
+
+    with pytest.raises(WrongPassword):
+        change(post, session)
+
+
+@in_memory_only
+def test_a_new_password_is_guessed_no_more_often_than_the_present_one(post: MailDeployment) -> None:
+    session = post.register()
+    change(post, session)
+    for number in range(10):
+        with pytest.raises(WrongPassword):
+            change(post, session, "a guess", f"Another guess {number}")
+
+    with pytest.raises(TooManyAttempts):
+        change(post, session)
+
+
+def test_of_a_change_sent_twice_at_once_both_are_answered(post: MailDeployment) -> None:
+    session = post.register()
+
+    outcomes = at_once([partial(change, post, session)] * 2)
+
+    assert outcomes == [None, None]
+    assert opens(post, NEW)
+    assert post.user(session.user.user_id).epoch == session.user.epoch + 1
+    assert is_alive(post, session)
 
 
 # Races: F10, F11, F17
@@ -351,6 +389,7 @@ def test_of_twenty_changes_at_once_one_wins_and_its_password_is_the_password(pos
     assert is_alive(post, session)
 
 
+@pytest.mark.covers("F17")
 def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
@@ -358,7 +397,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
     changed, was_reset = at_once(
         [
             partial(change, post, session),
-            partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY, locale=None),
+            partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY),
         ]
     )
 
@@ -376,7 +415,7 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
 def test_a_reset_that_comes_first_is_not_undone_by_a_change(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
-    reset = partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY, locale=None)
+    reset = partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY)
 
     with pytest.raises(InvalidCredentials):
         change(meanwhile(post, reset), session)
@@ -432,6 +471,7 @@ def test_a_refresh_that_a_change_overtakes_goes_on(post: MailDeployment) -> None
     assert is_alive(post, refresh(post, renewed))
 
 
+@pytest.mark.covers("D11")
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
 def test_whoever_looks_at_the_account_while_the_password_is_changed_in_the_same_session_sees_it(
     post: MailDeployment, old: str
@@ -448,6 +488,7 @@ def test_whoever_looks_at_the_account_while_the_password_is_changed_in_the_same_
 # One transaction: F16
 
 
+@pytest.mark.covers("F16")
 def test_whatever_goes_wrong_the_password_is_the_old_one_or_the_new_and_sessions_go_with_it() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
@@ -471,13 +512,14 @@ def test_whatever_goes_wrong_the_password_is_the_old_one_or_the_new_and_sessions
 # The log: security.md 167
 
 
+@pytest.mark.covers("167")
 def test_the_log_holds_no_password_and_no_address(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
     with pytest.raises(InvalidCredentials) as refusal:
         change(post_in_memory, session, "a guess of somebody's")
     change(post_in_memory, session)
 
-    logged = str(post_in_memory.base.log_event.notes) + str(refusal.value)
+    logged = str(post_in_memory.base.recorded.notes) + str(refusal.value)
 
     for secret in (PASSWORD, NEW, "a guess of somebody's", BOB.email):
         assert secret not in logged

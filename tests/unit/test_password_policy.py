@@ -35,11 +35,13 @@ def rule_broken(password: str, policy: PasswordPolicy = COMPOSED, about: tuple[s
 # Length, in code points: security.md 1, 2, 4
 
 
+@pytest.mark.covers("1")
 def test_seven_characters_are_too_few_and_eight_are_enough() -> None:
     assert rule_broken("Tr0ubé!") == "length"
     COMPOSED.check("Tr0ubé!x", about=ALICE)
 
 
+@pytest.mark.covers("4")
 def test_an_emoji_is_one_character() -> None:
     assert rule_broken("\U0001f600" * 5 + "A1") == "length"
     COMPOSED.check("\U0001f600" * 6 + "A1", about=ALICE)
@@ -92,6 +94,7 @@ def test_botlaunch_asks_for_a_digit(password: str) -> None:
     PLAIN.check(password, about=ALICE)
 
 
+@pytest.mark.covers("3", "13")
 @pytest.mark.parametrize(
     "password",
     [
@@ -114,12 +117,12 @@ def test_botlaunch_asks_for_a_digit(password: str) -> None:
     ],
 )
 def test_any_character_may_be_in_a_password(password: str) -> None:
-    """Security.md 3, 13."""
     COMPOSED.check(password, about=ALICE)
 
 
+@pytest.mark.covers("2", "13")
 def test_random_text_of_sixty_four_printable_characters_passes() -> None:
-    """Security.md 2, 13: password managers are not hindered."""
+    """Password managers are not hindered."""
     chance = random.Random(64)  # noqa: S311 - the same in every run
     printable = string.ascii_letters + string.digits + string.punctuation + " "
     for _ in range(200):
@@ -138,6 +141,7 @@ def test_what_clients_documentation_is_likely_to_show_is_refused_only_for_a_reas
 # The commonest: security.md 8
 
 
+@pytest.mark.covers("8")
 @pytest.mark.parametrize(
     "password",
     ["Password1", "PASSWORD1", "password1", "Qwerty123", "qwertY123", "Passw0rd", "Abcd1234", "Iloveyou1", "Welcome1"],
@@ -146,6 +150,7 @@ def test_the_commonest_passwords_are_refused_whatever_their_case(password: str) 
     assert rule_broken(password, PLAIN) == "common"
 
 
+@pytest.mark.covers("8")
 @pytest.mark.parametrize("password", ["Password1 of mine", "my Qwerty123", "xPassword1", "Password1x9"])
 def test_only_the_whole_password_is_compared_with_them(password: str) -> None:
     COMPOSED.check(password, about=ALICE)
@@ -168,6 +173,7 @@ def test_half_of_the_list_is_what_a_rule_of_composition_leaves() -> None:
 # One's own name: security.md 9
 
 
+@pytest.mark.covers("9")
 @pytest.mark.parametrize(
     "password",
     [

@@ -72,17 +72,20 @@ def test_a_hash_has_a_salt_of_its_own_and_the_cost_that_was_set() -> None:
 # The whole password, exactly: security.md 5, 6, 7, 122
 
 
+@pytest.mark.covers("5")
 def test_eighty_bytes_are_not_their_first_seventy_two() -> None:
     assert CHEAP.verify(EIGHTY[:72], KNOWN[EIGHTY]) is Verdict.WRONG
     assert CHEAP.verify(EIGHTY, KNOWN[EIGHTY[:72]]) is Verdict.WRONG
     assert CHEAP.verify(EIGHTY[:-1] + "!", KNOWN[EIGHTY]) is Verdict.WRONG
 
 
+@pytest.mark.covers("6")
 @pytest.mark.parametrize("alias", ["", "a", "a\0", "a\0c", "b", "a\0b\0", "a\0b\0a\0b", "ab"], ids=repr)
 def test_nul_is_an_ordinary_character(alias: str) -> None:
     assert CHEAP.verify(alias, KNOWN["a\0b"]) is Verdict.WRONG
 
 
+@pytest.mark.covers("5")
 @pytest.mark.parametrize(
     "alias",
     [
@@ -99,6 +102,7 @@ def test_nothing_is_trimmed_or_folded(alias: str) -> None:
     assert CHEAP.verify(alias, STORED) is Verdict.WRONG
 
 
+@pytest.mark.covers("7")
 def test_composed_and_decomposed_letters_are_the_same_password() -> None:
     """NFC, NIST SP 800-63B-4; not NFKC: a half stays a half."""
     for form in ("NFC", "NFD"):
@@ -108,8 +112,8 @@ def test_composed_and_decomposed_letters_are_the_same_password() -> None:
     assert CHEAP.verify("Zoë Ångström 1\u20442", KNOWN["Zoë Ångström ½"]) is Verdict.WRONG
 
 
+@pytest.mark.covers("17")
 def test_a_long_password_takes_no_longer_than_a_short_one() -> None:
-    """Security.md 17."""
 
     def seconds(password: str) -> float:
         started = time.perf_counter()
@@ -135,6 +139,7 @@ def test_a_right_password_costs_one_hash(hashes: list[int]) -> None:
     assert hashes == [4]
 
 
+@pytest.mark.covers("35")
 def test_nobody_has_the_hash_that_is_compared_with_for_unknown_accounts(hashes: list[int]) -> None:
     for guess in ("", "nobody", "." * 31):
         assert CHEAP.verify(guess, None) is Verdict.WRONG
@@ -194,6 +199,7 @@ def test_a_hash_of_another_scheme_is_not_the_current_format() -> None:
 # Raising the cost: security.md 18
 
 
+@pytest.mark.covers("18")
 def test_a_cheaper_or_inherited_hash_should_be_replaced() -> None:
     assert not CHEAP.needs_rehash(STORED)
     assert Passwords(5).needs_rehash(STORED)

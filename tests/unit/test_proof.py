@@ -65,8 +65,9 @@ def test_the_account_as_told_is_the_account_as_written(
     assert deployment.users.find(user.user_id) == verified
 
 
+@pytest.mark.covers("60")
 @pytest.mark.parametrize("earlier", EarlierCredentials)
-def test_a_proof_says_nothing_about_role_credit_or_name(earlier: EarlierCredentials) -> None:  # security.md 60
+def test_a_proof_says_nothing_about_role_credit_or_name(earlier: EarlierCredentials) -> None:
     verified, _ = verify_email(UNPROVED, earlier, at=NOW)
 
     assert (verified.role_id, verified.credit_balance, verified.name, verified.username) == (2, 7, "Bob", "bob")

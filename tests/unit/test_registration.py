@@ -1,25 +1,27 @@
 """gerbang.accounts.registration: an account is made once, all or nothing, and its owner is signed in."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 import pytest
 from gerbang.accounts.organizations import NotAMember, Role
 from gerbang.accounts.registration import NUMBER_DRAWS, EmailTaken, NewAccount, Registered, UsernameTaken
 from gerbang.container import new_number
-from gerbang.core.emails import InvalidEmail
+from gerbang.core.client import Client
+from gerbang.core.emails import EmailAddress, InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.jobs import REGISTERED, MailKind
 from gerbang.passwords.policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER, PasswordPolicy, UnacceptablePassword
-from gerbang.sessions.sessions import Client
-from gerbang.storage.users import Name
+from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, REGISTRATIONS, Choices, Deployment
 from tests.fakes import FakeClock, Fault, FaultyStore, Numbers, PassingStore, RecordingLog, at_once
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
+from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, mailing_in_memory
 
 POLICY = PasswordPolicy()
 
@@ -51,7 +53,7 @@ SPELLINGS = [
 @pytest.fixture
 def register(deployment: Deployment) -> Callable[..., Registered]:
     def register(new: NewAccount, client: Client = HOME, policy: PasswordPolicy = POLICY) -> Registered:
-        return deployment.registration.register(new, client, policy)
+        return deployment.registration.register(new, client)
 
     return register
 
@@ -95,7 +97,7 @@ def test_whoever_registers_is_signed_in(deployment: Deployment, register: Regist
 
     standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
     assert standing.user == signed_in.user
-    assert (standing.family.method, standing.family.address) == ("password", HOME.address)
+    assert (standing.family.amr[0].method, standing.family.address) == ("password", HOME.address)
     assert log.events == ["registered"]
 
 
@@ -128,7 +130,7 @@ def test_who_founds_nothing_belongs_nowhere(register: Register, database: Databa
 def test_enrolling_makes_the_account_and_signs_nobody_in(
     deployment: Deployment, database: Database, log: RecordingLog
 ) -> None:
-    user = deployment.registration.register_without_session(ALICE, HOME, POLICY)
+    user = deployment.registration.register_without_session(ALICE, HOME)
 
     assert deployment.users.find(user.user_id) == user
     assert user.last_sign_in_at is None
@@ -150,11 +152,12 @@ def test_what_is_asked_for_does_not_show() -> None:
 # One account an address: F4, F5, security.md 160
 
 
+@pytest.mark.covers("F4", "F5", "160")
 def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make_one_account(
     deployment: Deployment, register: Register, database: Database
 ) -> None:
     def spelled(number: int) -> Callable[[], Registered]:
-        new = NewAccount(email=SPELLINGS[number], password=PASSWORD, name="Alice", founds="Acme")
+        new = NewAccount(email=EmailAddress(SPELLINGS[number]), password=PASSWORD, name="Alice", founds="Acme")
         return lambda: register(new, Client(address=f"192.0.2.{number}"))
 
     outcomes = at_once([spelled(number) for number in range(20)])
@@ -171,9 +174,11 @@ def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make
     }
     assert len(database.items("RefreshTokenFamilies")) == 1
     assert deployment.users.find_id(Name.EMAIL, "alice@example.com") == made.signed_in.user.user_id
-    assert deployment.sessions.authenticate(made.signed_in.tokens.access_token).user == made.signed_in.user
+    user = deployment.sessions.authenticate(made.signed_in.tokens.access_token).user
+    assert replace(user, contested_at=None) == made.signed_in.user
 
 
+@pytest.mark.covers("160")
 def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
     register(ALICE)
 
@@ -182,10 +187,11 @@ def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
             register(replace(BOB, email=spelling))
 
 
+@pytest.mark.covers("C4")
 def test_an_address_that_is_taken_costs_as_many_hashes_as_one_that_is_free(
     register: Register, hashes: list[int]
 ) -> None:
-    """C4: registering tells, because the contract says so, but not by its time."""
+    """Registering tells, because the contract says so, but not by its time."""
     register(ALICE)
     free = list(hashes)
     hashes.clear()
@@ -220,7 +226,7 @@ def test_a_user_name_is_unique_without_regard_to_case_and_kept_as_typed(register
 def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Register, database: Database) -> None:
     def named(number: int) -> Callable[[], Registered]:
         username = "Alice" if number % 2 else "aLICE"
-        new = NewAccount(email=f"a{number}@example.com", password=PASSWORD, name="A", username=username)
+        new = NewAccount(email=EmailAddress(f"a{number}@example.com"), password=PASSWORD, name="A", username=username)
         return lambda: register(new, HOME)
 
     outcomes = at_once([named(number) for number in range(20)])
@@ -250,8 +256,8 @@ def test_when_both_names_are_taken_the_address_is_named(register: Register) -> N
 def test_a_number_that_is_taken_is_drawn_again(deployment: Deployment, database: Database) -> None:
     drawing = replace(deployment, new_number=Numbers(7, 7, 7, 8)).registration
 
-    first = drawing.register(ALICE, HOME, POLICY).signed_in.user
-    second = drawing.register(BOB, HOME, POLICY).signed_in.user
+    first = drawing.register(ALICE, HOME).signed_in.user
+    second = drawing.register(BOB, HOME).signed_in.user
 
     assert (first.number, second.number) == (7, 8)
     assert len(database.items("Users", "NUMBER#")) == 2
@@ -260,10 +266,10 @@ def test_a_number_that_is_taken_is_drawn_again(deployment: Deployment, database:
 
 def test_when_no_free_number_is_drawn_nothing_is_made(deployment: Deployment, database: Database) -> None:
     drawing = replace(deployment, new_number=Numbers(*[7] * (NUMBER_DRAWS + 1))).registration
-    drawing.register(ALICE, HOME, POLICY)
+    drawing.register(ALICE, HOME)
 
     with pytest.raises(DependencyUnavailable):
-        drawing.register(BOB, HOME, POLICY)
+        drawing.register(BOB, HOME)
 
     assert len(database.items("Users", "USER#")) == 1
 
@@ -311,10 +317,11 @@ def test_a_password_must_not_be_made_of_address_name_or_user_name(register: Regi
         register(new)
 
 
+@pytest.mark.covers("17")
 def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
     deployment_in_memory: Deployment, hashes: list[int]
 ) -> None:
-    """Security.md 17: to normalise it would take longer than to hash a password."""
+    """To normalise it would take longer than to hash a password."""
 
     def register() -> None:
         with pytest.raises(UnacceptablePassword) as caught:
@@ -328,6 +335,7 @@ def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
 # The limit: security.md 32, 34
 
 
+@pytest.mark.covers("34")
 def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deployment, clock: FakeClock) -> None:
     registration = deployment_in_memory.registration
     for number in range(REGISTRATIONS.attempts):
@@ -335,28 +343,29 @@ def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deploymen
     clock.advance(timedelta(minutes=20))
 
     with pytest.raises(TooManyAttempts) as caught:
-        registration.register(ALICE, HOME, POLICY)
+        registration.register(ALICE, HOME)
 
     assert (caught.value.limit, caught.value.retry_after) == ("registration", timedelta(minutes=40))
     registration.register(ALICE, Client(address="198.51.100.1"), POLICY)
     clock.advance(timedelta(minutes=40))
-    registration.register(BOB, HOME, POLICY)
+    registration.register(BOB, HOME)
 
 
+@pytest.mark.covers("C4", "32")
 def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_more(
     deployment: Deployment, hashes: list[int]
 ) -> None:
-    """C4: registering is the one place that tells who exists."""
+    """Registering is the one place that tells who exists."""
     chosen = Choices(registration=replace(REGISTRATIONS, attempts=3))
     registration = replace(deployment, choices=chosen).registration
-    registration.register(ALICE, HOME, POLICY)
+    registration.register(ALICE, HOME)
     for _ in range(2):
         with pytest.raises(EmailTaken):
-            registration.register(ALICE, HOME, POLICY)
+            registration.register(ALICE, HOME)
     hashes.clear()
 
     with pytest.raises(TooManyAttempts):
-        registration.register(ALICE, HOME, POLICY)
+        registration.register(ALICE, HOME)
 
     assert hashes == []
 
@@ -364,13 +373,14 @@ def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_m
 # Faults: F2, F3, F32
 
 
+@pytest.mark.covers("F3")
 def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_works(
     deployment: Deployment, register: Register
 ) -> None:
-    """F3: the client repeats, is told "taken", and can sign in."""
+    """The client repeats, is told "taken", and can sign in."""
     lost = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
     with pytest.raises(DependencyUnavailable):
-        replace(deployment, store=lost).registration.register(ALICE, HOME, POLICY)
+        replace(deployment, store=lost).registration.register(ALICE, HOME)
 
     with pytest.raises(EmailTaken):
         register(ALICE)
@@ -381,13 +391,14 @@ def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_work
     assert deployment.organizations.membership(str(user.organization_id), user_id).role == "CLIENT_OWNER"
 
 
+@pytest.mark.covers("F2")
 def test_a_registration_that_was_not_done_can_be_repeated(
     deployment: Deployment, register: Register, database: Database
 ) -> None:
-    """F2: there is no dead address."""
+    """There is no dead address."""
     failing = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.NOT_DONE)
     with pytest.raises(DependencyUnavailable):
-        replace(deployment, store=failing).registration.register(ALICE, HOME, POLICY)
+        replace(deployment, store=failing).registration.register(ALICE, HOME)
     assert database.items("Users") == []
 
     register(ALICE)
@@ -396,7 +407,7 @@ def test_a_registration_that_was_not_done_can_be_repeated(
 def test_everything_is_written_in_one_transaction(deployment: Deployment) -> None:
     watched = PassingStore(deployment.store)
 
-    replace(deployment, store=watched).registration.register(ALICE, HOME, POLICY)
+    replace(deployment, store=watched).registration.register(ALICE, HOME)
 
     limit, commit = watched.calls
     assert (limit.method, commit.method) == ("write", "commit")
@@ -406,6 +417,7 @@ def test_everything_is_written_in_one_transaction(deployment: Deployment) -> Non
 # Organisations: security.md 127 to 132
 
 
+@pytest.mark.covers("127", "129")
 def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, register: Register) -> None:
     acme, bob = register(ALICE).organization, register(replace(BOB, founds="Bob's")).signed_in.user
     assert acme is not None
@@ -414,6 +426,7 @@ def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, registe
         deployment.organizations.membership(acme.organization_id, bob.user_id)
 
 
+@pytest.mark.covers("D18", "132")
 @pytest.mark.parametrize(
     "organization_id",
     ["", "org_", "usr_1", "org_1/ORGANIZATION", "org_" + "1" * 41, "org_\u00e9", "x" * 5000, "org_1\n", "\0", " org_1"],
@@ -422,7 +435,7 @@ def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, registe
 def test_a_malformed_organisation_is_nobodys_and_never_becomes_a_key(
     deployment: Deployment, organization_id: str
 ) -> None:
-    """Security.md 132, D18: the header is a stranger's job."""
+    """The header is a stranger's job."""
     watched = PassingStore(deployment.store)
     organizations = replace(deployment, store=watched).organizations
 
@@ -439,3 +452,109 @@ def test_an_organisation_that_does_not_exist_is_nobodys(deployment: Deployment) 
     ):
         with pytest.raises(NotAMember):
             ask()
+
+
+# A registration that was refused is noted on the account that has the address
+
+
+def test_a_registration_that_is_refused_contests_an_account_whose_address_is_unverified(
+    deployment: Deployment, register: Register, clock: FakeClock
+) -> None:
+    alice = register(ALICE).signed_in.user
+    clock.advance(timedelta(hours=1))
+
+    with pytest.raises(EmailTaken):
+        register(ALICE, client=Client(address="192.0.2.99"))
+
+    assert deployment.users.find(alice.user_id) == replace(alice, contested_at=clock())
+
+
+def test_an_account_whose_address_is_verified_is_not_contested(deployment: Deployment, register: Register) -> None:
+    alice = register(ALICE).signed_in.user
+    deployment.users.change(alice, {"email_verified_at": 1})
+
+    with pytest.raises(EmailTaken):
+        register(ALICE)
+
+    user = deployment.users.find(alice.user_id)
+    assert user is not None
+    assert user.contested_at is None
+
+
+def test_a_user_name_that_is_taken_contests_nothing(deployment: Deployment, register: Register) -> None:
+    alice = register(replace(ALICE, username="alice")).signed_in.user
+
+    with pytest.raises(UsernameTaken):
+        register(replace(BOB, username="alice"))
+
+    assert deployment.users.find(alice.user_id) == alice
+
+
+def test_a_refusal_that_cannot_be_noted_is_not_answered(deployment: Deployment, register: Register) -> None:
+    register(ALICE)
+    noting = FaultyStore(deployment.store, at=lambda call: call.method == "write" and "USER#" in call.keys[0].pk)
+
+    with pytest.raises(DependencyUnavailable):
+        replace(deployment, store=noting).registration.register(ALICE, HOME)
+
+
+# The verification mail is queued before the account is written
+
+
+def register_with_mail(post: MailDeployment) -> User:
+    return post.registration.register_without_session(ALICE, HOME)
+
+
+def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) -> None:
+    post = replace(post, base=replace(post.base, new_number=Numbers(7, 7, 8)))
+    post.base.registration.register(BOB, HOME)
+
+    alice = post.registration.register_without_session(replace(ALICE, locale="it"), HOME, POLICY)
+
+    (job,) = post.queue.jobs
+    assert (job.kind, job.email, job.locale) == (MailKind.VERIFICATION_CODE, alice.email, "it")
+    post.deliver(job)
+    assert (post.outbox.last.to, post.outbox.last.locale) == (alice.email, "it")
+
+
+def test_while_the_queue_is_down_nothing_is_registered_and_the_repeat_succeeds(
+    post: MailDeployment, database: Database
+) -> None:
+    post.queue.is_down = True
+    with pytest.raises(DependencyUnavailable):
+        register_with_mail(post)
+    assert database.items("Users") == []
+
+    post.queue.is_down = False
+    alice = register_with_mail(post)
+
+    assert [job.email for job in post.queue.jobs] == [alice.email]
+
+
+def test_a_registration_that_is_refused_mails_nothing(post: MailDeployment) -> None:
+    post.base.registration.register(ALICE, HOME)
+    with pytest.raises(EmailTaken):
+        register_with_mail(post)
+
+    for job in post.queue.jobs:
+        post.deliver(job)
+
+    assert post.outbox.sent == []
+
+
+def test_whatever_goes_wrong_an_account_that_is_written_has_its_mail_queued() -> None:
+    def scene() -> Scene:
+        post = mailing_in_memory()
+        return Scene(post, register_with_mail)
+
+    for mishap in every_mishap(scene):
+        here = mishap.deployment
+        written = here.base.users.find_id(Name.EMAIL, "alice@example.com")
+        owed = [job for job in here.queue.jobs if job.payload == {REGISTERED: written}]
+        assert len(owed) == (written is not None), mishap
+
+
+def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:
+    post.base.registration.register(ALICE, HOME)
+
+    assert post.queue.jobs == []

@@ -1,8 +1,10 @@
 """gerbang.sessions.tokens: JWTs that say one thing to one reader, and everything that is not one of them."""
 
 import json
+import subprocess
+import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.sessions.keys import ASKED_AT_MOST_EVERY, FRESH_FOR, Algorithm, MasterKey, Purpose
-from gerbang.sessions.tokens import (
-    LONGEST_TOKEN,
-    REFRESH_AUDIENCE,
-    AccessClaims,
-    InvalidToken,
-    RefreshClaims,
-    TokenExpired,
-    TokenPair,
-    Tokens,
-)
+from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
+from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Algorithm, MasterKey, Purpose
+from gerbang.sessions.tokens import LONGEST_TOKEN, REFRESH_AUDIENCE, Tokens
 from gerbang.storage.families import Family
 from gerbang.storage.users import User
 from hypothesis import given
@@ -41,7 +36,7 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 @pytest.fixture(params=ALGORITHMS)
 def deployment(request: pytest.FixtureRequest, clock: FakeClock, secret: FakeSecret) -> Deployment:
-    """A deployment that signs access tokens with each algorithm in nonce."""
+    """A deployment that signs access tokens with each algorithm in turn."""
     built = deployed_on(in_memory(), clock=clock, log_event=RecordingLog(), secret=secret)
     return replace(built, choices=Choices(algorithm=request.param))
 
@@ -82,14 +77,13 @@ def family(alice: User, clock: FakeClock) -> Family:
         previous_rotated_at=now,
         created_at=now - timedelta(days=2),
         expires_at=now + timedelta(days=7),
-        method="password",
         device="",
         address="192.0.2.1",
     )
 
 
 class Forge:
-    """Signs whatever it is told with the deployment's own keys: what a bug of ours, and nobody else, could make."""
+    """Signs any claims with the deployment's own keys: tokens that only a bug of ours could issue."""
 
     def __init__(self, deployment: Deployment, pair: TokenPair) -> None:
         self.deployment = deployment
@@ -108,7 +102,7 @@ class Forge:
         header, claims = header_of(like), claims_of(like) | change
         header["alg"] = algorithm or header["alg"]
         claims.pop(without, None)
-        # Not PyJWT's encode, which refuses to write some of what must be refused on reading.
+        # Not PyJWT's encode, which rejects some of the claims that reading must reject.
         signing_input = f"{encoded(header)}.{encoded(claims)}"
         return f"{signing_input}.{signature(signing_input, key, header['alg'])}"
 
@@ -160,7 +154,7 @@ def with_header(token: str, change: dict[str, Any], *, key: Any = None, algorith
 
 
 def assert_refused(tokens: Tokens, token: str, clock: FakeClock) -> None:
-    for read in (tokens.read_access, tokens.read_refresh):
+    for read in (tokens.read_access, tokens.read_access_even_if_expired, tokens.read_refresh):
         with pytest.raises(InvalidToken):
             read(token, at=clock())
 
@@ -168,10 +162,11 @@ def assert_refused(tokens: Tokens, token: str, clock: FakeClock) -> None:
 # What tokens say
 
 
+@pytest.mark.covers("70", "73")
 def test_an_access_token_says_exactly_what_the_design_says(
     pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
-    """Security.md 70, 73: the account's id and never more of it than its address; nothing secret."""
+    """The account's id and never more of it than its address; nothing secret."""
     claims = claims_of(pair.access_token)
     jti = claims.pop("jti")
 
@@ -192,7 +187,7 @@ def test_an_access_token_says_exactly_what_the_design_says(
     assert jti.count("-") == 4
 
 
-def test_a_refresh_token_says_where_in_which_family_it_stands(
+def test_a_refresh_token_names_its_family_and_generation(
     pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
     assert claims_of(pair.refresh_token) == {
@@ -209,8 +204,9 @@ def test_a_refresh_token_says_where_in_which_family_it_stands(
     }
 
 
+@pytest.mark.covers("72")
 def test_headers_name_the_algorithm_and_the_key_and_no_more(deployment: Deployment, pair: TokenPair) -> None:
-    """Security.md 72: never RSA with PKCS#1 v1.5."""
+    """Never RSA with PKCS#1 v1.5."""
     kid = deployment.keys.current().kid
 
     assert header_of(pair.access_token) == {"alg": deployment.choices.algorithm, "kid": kid, "typ": "JWT"}
@@ -225,7 +221,7 @@ def test_a_guests_token_says_so(deployment: Deployment, alice: User, family: Fam
     assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
 
 
-def test_a_token_says_whether_the_address_is_proved(deployment: Deployment, alice: User, family: Family) -> None:
+def test_a_token_says_whether_the_address_is_verified(deployment: Deployment, alice: User, family: Family) -> None:
     """C20: what trusts the address must be able to tell."""
     verified = replace(alice, email_verified_at=deployment.clock())
 
@@ -239,6 +235,7 @@ def test_what_was_signed_is_read_again(
         user_id=alice.user_id,
         family_id=family.family_id,
         generation=3,
+        expires_at=pair.expires_at,
     )
     assert tokens.read_refresh(pair.refresh_token, at=clock()) == RefreshClaims(
         family_id=family.family_id,
@@ -247,6 +244,7 @@ def test_what_was_signed_is_read_again(
         signed_in_at=family.created_at,
     )
     assert (pair.expires_in, pair.expires_at) == (timedelta(hours=1), clock() + timedelta(hours=1))
+    assert pair.audience == claims_of(pair.access_token)["aud"]
 
 
 def test_no_two_access_tokens_are_the_same_and_refresh_tokens_of_one_generation_are(
@@ -261,6 +259,16 @@ def test_no_two_access_tokens_are_the_same_and_refresh_tokens_of_one_generation_
 def test_tokens_do_not_show(pair: TokenPair) -> None:
     assert "eyJ" not in repr(pair)
     assert "eyJ" not in f"{pair} {[pair]}"
+
+
+def test_importing_sessions_loads_no_jwt_library() -> None:
+    """docs/decisions/0013-init.md: the container decides whether PyJWT may find cryptography, 17 ms of a start."""
+    modules = "gerbang.sessions.sessions, gerbang.sessions.rotation, gerbang.accounts.guests, gerbang.apis.jwks"
+    code = f"import sys, {modules}; print([name for name in ('jwt', 'cryptography') if name in sys.modules])"
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "[]"
 
 
 def test_warming_up_signs_and_reads(tokens: Tokens, secret: FakeSecret) -> None:
@@ -304,6 +312,28 @@ def test_a_token_from_an_environment_whose_clock_is_ahead_is_read(
     assert_refused(tokens, pair.refresh_token, FakeClock(clock() - a_minute - SECOND))
 
 
+def test_an_access_token_ends_with_its_session_at_the_latest(
+    tokens: Tokens, alice: User, family: Family, clock: FakeClock
+) -> None:
+    until = clock() + timedelta(minutes=20)
+    at = clock() + timedelta(microseconds=1)
+
+    pair = tokens.pair(alice, replace(family, expires_at=until + timedelta(microseconds=2)), at=at)
+
+    claims = claims_of(pair.access_token)
+    assert claims["exp"] == to_epoch(pair.expires_at) == to_epoch(until)
+    assert pair.expires_in == timedelta(seconds=claims["exp"] - claims["iat"]) == timedelta(minutes=20)
+
+
+def test_what_an_expired_access_token_says_can_be_read_to_end_its_session(
+    tokens: Tokens, pair: TokenPair, alice: User, family: Family, clock: FakeClock
+) -> None:
+    claims = tokens.read_access_even_if_expired(pair.access_token, at=clock() + timedelta(days=30))
+
+    assert (claims.user_id, claims.family_id, claims.generation) == (alice.user_id, family.family_id, 3)
+    assert claims == tokens.read_access(pair.access_token, at=clock())
+
+
 def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     with pytest.raises(TokenExpired):
         tokens.read_access(pair.access_token, at=clock() + timedelta(hours=1, microseconds=1))
@@ -312,9 +342,11 @@ def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: Fak
 # Kinds exclude one another: security.md 67
 
 
+@pytest.mark.covers("67")
 def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
-    with pytest.raises(InvalidToken):
-        tokens.read_access(pair.refresh_token, at=clock())
+    for read in (tokens.read_access, tokens.read_access_even_if_expired):
+        with pytest.raises(InvalidToken):
+            read(pair.refresh_token, at=clock())
     with pytest.raises(InvalidToken):
         tokens.read_refresh(pair.access_token, at=clock())
 
@@ -323,12 +355,14 @@ def test_a_token_of_one_kind_is_not_one_of_the_other(tokens: Tokens, pair: Token
 def test_even_a_well_signed_access_token_must_say_that_it_is_one(
     tokens: Tokens, forge: Forge, clock: FakeClock, use: Any
 ) -> None:
-    with pytest.raises(InvalidToken):
-        tokens.read_access(forge.access({"token_use": use}), at=clock())
+    for read in (tokens.read_access, tokens.read_access_even_if_expired):
+        with pytest.raises(InvalidToken):
+            read(forge.access({"token_use": use}), at=clock())
     with pytest.raises(InvalidToken):
         tokens.read_refresh(forge.refresh({"token_use": use if use != "refresh" else "access"}), at=clock())
 
 
+@pytest.mark.covers("67")
 def test_claims_of_one_kind_signed_with_the_key_of_the_other_are_refused(
     tokens: Tokens, forge: Forge, clock: FakeClock
 ) -> None:
@@ -342,6 +376,7 @@ def test_claims_of_one_kind_signed_with_the_key_of_the_other_are_refused(
 # Signatures: security.md 63 to 65
 
 
+@pytest.mark.covers("64")
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", "", "null", None, 0, "none "], ids=repr)
 @pytest.mark.parametrize("end", [".", ".AA", ""])
 def test_a_token_without_signature_is_refused_however_that_is_spelled(
@@ -363,11 +398,12 @@ def test_naming_another_algorithm_over_the_same_signature_is_refused(
             assert_refused(tokens, with_header(token, {"alg": algorithm}), clock)
 
 
+@pytest.mark.covers("64")
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_another_algorithm_is_refused_although_it_is_signed_with_our_own_key(
     deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: FakeClock, algorithm: str
 ) -> None:
-    """Security.md 64: one algorithm, not a family of them."""
+    """One algorithm, not a family of them."""
     key = deployment.keys.current()
     for token, purpose in ((pair.access_token, Purpose.ACCESS_TOKEN), (pair.refresh_token, Purpose.REFRESH_TOKEN)):
         assert_refused(
@@ -375,10 +411,11 @@ def test_another_algorithm_is_refused_although_it_is_signed_with_our_own_key(
         )
 
 
+@pytest.mark.covers("63")
 @pytest.mark.parametrize(
     ("algorithm", "key"),
     [
-        pytest.param("HS256", b"somebody else's key, 32 bytes ok", id="HS256"),
+        pytest.param("HS256", b"another key, which has 32 bytes.", id="HS256"),
         pytest.param("HS256", b"\0" * 32, id="HS256, a key of zeros"),
         pytest.param("RS256", RSA_KEY, id="RS256"),
         pytest.param("ES256", EC_KEY, id="ES256"),
@@ -411,16 +448,17 @@ def test_the_public_key_is_no_hmac_secret(
 
 
 def hmac_sha256(key: bytes, text: str) -> bytes:
-    import hmac  # noqa: PLC0415 - beside PyJWT, which refuses such a key
+    import hmac  # noqa: PLC0415 - PyJWT rejects such a key
 
     return hmac.digest(key, text.encode(), "sha256")
 
 
+@pytest.mark.covers("65")
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
 def test_keys_that_a_header_brings_along_are_never_looked_at(
     deployment: Deployment, tokens: Tokens, pair: TokenPair, clock: FakeClock, name: str
 ) -> None:
-    """Security.md 65; RFC 8725, 3.10."""
+    """RFC 8725, 3.10."""
     brought: dict[str, Any] = {
         "jwk": ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True),
         "jku": "https://attacker.example/jwks.json",
@@ -458,8 +496,9 @@ def test_extensions_that_must_be_understood_are_not(
     assert_refused(tokens, with_header(pair.access_token, change), clock)
 
 
+@pytest.mark.covers("63", "87")
 def test_changing_any_claim_breaks_the_signature(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
-    """Security.md 87: ids in the token are protected by it."""
+    """Ids in the token are protected by it."""
     for token in (pair.access_token, pair.refresh_token):
         header, _, made = token.split(".")
         for name, value in claims_of(token).items():
@@ -473,12 +512,14 @@ ACCESS_CLAIMS = ["iss", "aud", "sub", "iat", "exp", "jti", "session_id", "gen", 
 REFRESH_CLAIMS = [*ACCESS_CLAIMS, "auth_time"]
 
 
+@pytest.mark.covers("66", "68", "69")
 @pytest.mark.parametrize("name", ACCESS_CLAIMS)
 def test_an_access_token_that_lacks_a_claim_is_refused(
     tokens: Tokens, forge: Forge, clock: FakeClock, name: str
 ) -> None:
-    with pytest.raises(InvalidToken):
-        tokens.read_access(forge.access(without=name), at=clock())
+    for read in (tokens.read_access, tokens.read_access_even_if_expired):
+        with pytest.raises(InvalidToken):
+            read(forge.access(without=name), at=clock())
 
 
 @pytest.mark.parametrize("name", REFRESH_CLAIMS)
@@ -489,6 +530,7 @@ def test_a_refresh_token_that_lacks_a_claim_is_refused(
         tokens.read_refresh(forge.refresh(without=name), at=clock())
 
 
+@pytest.mark.covers("68", "69")
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -498,7 +540,7 @@ def test_a_refresh_token_that_lacks_a_claim_is_refused(
         ("session_id", ["", "RATE", "0A7D8C1E-0000-4000-8000-0000000000FF", 7, None, [], "0" * 32]),
         ("gen", ["3", 3.0, True, None, [3], {}, ""]),
         ("iat", ["0", 0.0, False, None, [0]]),
-        ("exp", ["9999999999", 9999999999.0, True, None, [], 1e300]),
+        ("exp", ["9999999999", 9999999999.0, True, None, [], 1e300, 10**20, 10**400]),
         ("jti", [7, None, []]),
     ],
 )
@@ -506,8 +548,9 @@ def test_a_claim_of_another_value_or_kind_is_refused(
     tokens: Tokens, forge: Forge, clock: FakeClock, name: str, values: list[Any]
 ) -> None:
     for value in values:
-        with pytest.raises(InvalidToken):
-            tokens.read_access(forge.access({name: value}), at=clock())
+        for read in (tokens.read_access, tokens.read_access_even_if_expired):
+            with pytest.raises(InvalidToken):
+                read(forge.access({name: value}), at=clock())
         with pytest.raises(InvalidToken):
             tokens.read_refresh(forge.refresh({name: value}), at=clock())
 
@@ -518,6 +561,7 @@ def test_the_time_of_sign_in_is_a_whole_number(tokens: Tokens, forge: Forge, clo
         tokens.read_refresh(forge.refresh({"auth_time": value}), at=clock())
 
 
+@pytest.mark.covers("69")
 def test_a_token_from_another_deployment_is_refused(
     deployment: Deployment, alice: User, family: Family, clock: FakeClock
 ) -> None:
@@ -556,7 +600,7 @@ def test_garbage_is_refused(tokens: Tokens, clock: FakeClock, text: str) -> None
 
 
 @given(st.one_of(st.text(), st.lists(st.text(alphabet="AZaz09-_="), min_size=3, max_size=4).map(".".join)))
-def test_no_text_is_anything_but_refused(text: str) -> None:
+def test_any_text_is_refused(text: str) -> None:
     clock = FakeClock()
     built = deployed_on(in_memory(), clock=clock, log_event=RecordingLog(), secret=FakeSecret())
 
@@ -575,9 +619,10 @@ def test_what_is_too_long_is_refused_unread(
     assert secret.reads == reads
 
 
+@pytest.mark.covers("74")
 @pytest.mark.parametrize("signs", ["=", "==", "\n"])
 def test_a_sign_appended_makes_no_other_token(tokens: Tokens, pair: TokenPair, clock: FakeClock, signs: str) -> None:
-    """security.md 74: one token has one spelling; PyJWT alone would read the first of these."""
+    """One token has one spelling; PyJWT alone would read the first of these."""
     assert_refused(tokens, pair.access_token + signs, clock)
     assert_refused(tokens, pair.refresh_token + signs, clock)
 
@@ -635,6 +680,7 @@ def test_changing_the_algorithm_ends_access_tokens_and_leaves_sessions(
 # Rotation of the secret: F22, security.md 78
 
 
+@pytest.mark.covers("F22", "78")
 def test_after_a_rotation_old_tokens_are_read_and_new_ones_carry_the_new_key(
     deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
@@ -664,10 +710,10 @@ def test_warm_environments_read_one_anothers_tokens_while_the_secret_is_rotated(
 ) -> None:
     one, other = replace(deployment), replace(deployment)
     one.keys.current()
-    clock.advance(ASKED_AT_MOST_EVERY)
+    clock.advance(REREAD_AT_MOST_EVERY)
     other.keys.current()
     secret.rotate("second")
-    clock.advance(FRESH_FOR - ASKED_AT_MOST_EVERY)
+    clock.advance(FRESH_FOR - REREAD_AT_MOST_EVERY)
 
     new = one.tokens.pair(alice, family, at=clock())  # one reads the secret again, the other is not due yet
     old = other.tokens.pair(alice, family, at=clock())
@@ -679,10 +725,11 @@ def test_warm_environments_read_one_anothers_tokens_while_the_secret_is_rotated(
             built.tokens.read_refresh(each.refresh_token, at=clock())
 
 
+@pytest.mark.covers("F23")
 def test_without_the_secret_nothing_is_signed_or_read(
     deployment: Deployment, pair: TokenPair, alice: User, family: Family, clock: FakeClock
 ) -> None:
-    """F23: unavailable, never invalid; clients sign people out on a final answer."""
+    """Unavailable, never invalid; clients sign people out on a final answer."""
     deployment.secret.become_unreadable()
     cold = replace(deployment).tokens
 

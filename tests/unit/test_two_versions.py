@@ -9,7 +9,6 @@ from dataclasses import MISSING, fields
 from typing import Final
 
 import pytest
-from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Gone, Key, Update
 from gerbang.storage.users import User
@@ -28,7 +27,7 @@ TABLES: Final = ("Users", "RefreshTokenFamilies", "RateLimits")
 @pytest.fixture
 def session(deployment: Deployment) -> SignedIn:
     """Of somebody who has registered, which is counted."""
-    registered = deployment.registration.register(ALICE, HOME, PasswordPolicy())
+    registered = deployment.registration.register(ALICE, HOME)
     return registered.signed_in
 
 
@@ -39,6 +38,7 @@ def keys_of(database: Database, table: str) -> list[Key]:
     ]
 
 
+@pytest.mark.covers("F41")
 def test_what_a_later_version_added_is_passed_over_and_kept(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
@@ -58,6 +58,7 @@ def test_what_a_later_version_added_is_passed_over_and_kept(
         assert item.items() >= LATER.items(), key
 
 
+@pytest.mark.covers("F41")
 def test_what_an_earlier_version_left_out_has_its_default(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
@@ -68,11 +69,11 @@ def test_what_an_earlier_version_left_out_has_its_default(
     needed = {"email", "password_hash", "epoch"}
     deployment.store.write(Update(user, {name: Gone() for name in since_then if name not in needed}))
     for family in keys_of(database, "RefreshTokenFamilies"):
-        deployment.store.write(Update(family, {name: Gone() for name in ("method", "device", "address")}))
+        deployment.store.write(Update(family, {name: Gone() for name in ("amr", "aal", "device", "address")}))
 
     traded = deployment.sessions.refresh(session.tokens.refresh_token)
     standing = deployment.sessions.authenticate(traded.tokens.access_token)
 
     assert (standing.user.role_id, standing.user.credit_balance, standing.user.is_anonymous) == (3, 0, False)
-    assert standing.family.method == "password"
+    assert (standing.family.amr, standing.family.aal) == ((), "aal1")
     assert deployment.sign_in.sign_in(by_email(), HOME).user.user_id == session.user.user_id

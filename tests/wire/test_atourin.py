@@ -284,13 +284,14 @@ class TestAnonymous:
         assert claims_of(answer.data["accessToken"])["role"] == "anonymous"
         assert claims_of(answer.data["accessToken"])["sub"] == guest["user"]["id"]
 
-    def test_a_guest_is_swept_when_its_session_could_no_longer_be_refreshed(self, world: World) -> None:
+    def test_a_guest_is_swept_after_its_longest_possible_session(self, world: World) -> None:
         guest = world.client.post_nothing("/auth/login_with_anonymous").data
 
         expires_at = world.account(guest["user"]["id"])["expires_at"]
 
-        assert expires_at == claims_of(guest["refresh_token"])["exp"]
+        assert expires_at == claims_of(guest["refresh_token"])["iat"] + 90 * 24 * 3600  # SessionMaxDays
 
+    @pytest.mark.covers("115")
     def test_a_guest_opens_nothing_that_needs_a_person(self, world: World, resident: Person) -> None:
         token = world.guest()
 
@@ -335,13 +336,15 @@ class TestLogout:
         assert (in_query.status, in_cookie.status) == (401, 401)
         assert world.is_signed_in(token)
 
-    def test_an_expired_token_is_401_in_this_contract(self, world: World, resident: Person) -> None:
-        expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
+    def test_a_token_that_has_expired_ends_its_own_session(self, world: World) -> None:
+        person = world.register()
+        expired = world.forge(person.access_token, exp=int(time.time()) - 1)
 
-        answer = world.client.get("/auth/logout", bearer=expired)
+        answers = [world.client.get("/auth/logout", bearer=expired) for _ in range(2)]
 
-        assert answer.status == 401
-        assert answer.json == atourin_refusal(401, "Unauthorized", "The access token has expired")
+        assert [answer.status for answer in answers] == [200, 401]
+        assert world.refresh(person.refresh_token).status == 401
+        assert answers[1].json == atourin_refusal(401, "Unauthorized", "The session has ended")
 
 
 class TestOtp:
@@ -402,12 +405,12 @@ class TestVerifyOtp:
         return world.client.post("/auth/verify_otp", {"email": email, "otp": code})
 
     def test_a_code_signs_in(self, world: World) -> None:
-        person = world.register(name="User Name")
+        email, mail = world.register_without_session(name="User Name")
 
-        answer = self.redeem(world, f" {person.email.upper()}", world.request_code(person.email).code)
+        answer = self.redeem(world, f" {email.upper()}", mail.code)
 
         assert answer.status == 200
-        assert answer.json == session_of("Success verify OTP", email=person.email, name="User Name")
+        assert answer.json == session_of("Success verify OTP", email=email, name="User Name")
         assert world.is_signed_in(answer.data["access_token"])
 
     def test_a_code_works_once(self, world: World) -> None:
@@ -426,16 +429,27 @@ class TestVerifyOtp:
         assert self.redeem(world, email, older.code).status == 400
         assert self.redeem(world, email, newer.code).status == 200
 
-    def test_five_wrong_tries_are_the_end_of_it_and_a_new_code_buys_no_more(self, world: World) -> None:
+    def test_after_five_wrong_tries_neither_a_code_nor_asking_for_one_is_accepted(self, world: World) -> None:
         email, mail = world.register_without_session()
         wrong = "000000" if mail.code != "000000" else "000001"
 
         tries = [self.redeem(world, email, wrong) for _ in range(5)]
         right = self.redeem(world, email, mail.code)
-        newer = self.redeem(world, email, world.request_code(email).code)
+        newer = world.client.post("/auth/otp", {"email": email})
 
-        assert [answer.status for answer in (*tries, right, newer)] == [400] * 7
-        assert tries[0].json == right.json == newer.json == WRONG_CODE
+        assert [answer.json for answer in tries] == [WRONG_CODE] * 5
+        for answer in (right, newer):
+            assert answer.json == atourin_refusal(429, "Too Many Requests")
+            assert 3500 < int(answer.headers["retry-after"]) <= 3600
+        assert len(world.mails(email)) == 1
+
+    def test_five_wrong_tries_are_the_end_of_it_at_an_unknown_address_too(self, world: World) -> None:
+        stranger = world.email()
+
+        tries = [self.redeem(world, stranger, "000000").status for _ in range(6)]
+
+        assert tries == [400] * 5 + [429]
+        assert world.client.post("/auth/otp", {"email": stranger}).status == 429
 
     def test_four_wrong_tries_are_not(self, world: World) -> None:
         email, mail = world.register_without_session()
@@ -501,6 +515,7 @@ class TestVerifyOtp:
 class TestPreHijacking:
     """An address that a stranger registered, and its owner's proof of it (security.md 108)."""
 
+    @pytest.mark.covers("108")
     def test_a_code_that_was_asked_for_drops_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 
@@ -510,10 +525,30 @@ class TestPreHijacking:
 
         assert owner.status == 200
         assert world.is_signed_in(owner.data["access_token"])
+        assert owner.data["password_removed"] is True
         assert not world.is_signed_in(stranger.access_token)
         assert world.refresh(stranger.refresh_token).status == 401
         assert not world.can_sign_in(stranger.email, stranger.password)
+        notice = world.mail(stranger.email, nth=2)
+        assert notice.subject == "Set a new password for Gerbang"
+        assert "Forgot password" in notice.text
 
+    def test_after_a_refused_registration_the_code_in_the_mailbox_drops_the_strangers_password(
+        self, world: World
+    ) -> None:
+        email, mail = world.register_without_session()  # by a stranger
+        owners = {"name": "Ada Lovelace", "email": email, "password": OTHER_PASSWORD}
+        assert world.new_client().post("/auth/register", owners).status == 409
+
+        answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+
+        assert answer.status == 200
+        assert answer.data["password_removed"] is True
+        assert not world.can_sign_in(email, PASSWORD)
+        assert not world.can_sign_in(email, OTHER_PASSWORD)
+        assert len([mail for mail in world.mails(email) if mail.codes]) == 1  # the refused one mailed nothing
+
+    @pytest.mark.covers("108")
     def test_google_drops_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 
@@ -528,8 +563,9 @@ class TestPreHijacking:
     def test_the_code_of_the_registration_itself_vouches_for_its_password(self, world: World) -> None:
         email, mail = world.register_without_session()
 
-        world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+        answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
 
+        assert "password_removed" not in answer.data
         assert world.can_sign_in(email, PASSWORD)
 
     def test_once_an_address_is_proved_nothing_is_dropped(self, world: World) -> None:

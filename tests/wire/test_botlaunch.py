@@ -369,13 +369,15 @@ class TestTokens:
         assert claims["aud"] == "authenticated"
         assert claims["email"] == resident.email
 
-    def test_a_token_that_has_expired_is_told_from_one_that_is_wrong(self, world: World, resident: Person) -> None:
-        expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
+    def test_a_token_that_has_expired_ends_its_own_session(self, world: World) -> None:
+        person = world.register()
+        expired = world.forge(person.access_token, exp=int(time.time()) - 1)
 
-        answer = world.client.post_nothing("/api/auth/logout", bearer=expired)
+        answers = [world.client.post_nothing("/api/auth/logout", bearer=expired) for _ in range(2)]
 
-        assert answer.status == 401
-        assert answer.json == botlaunch_refusal(401, "Token Expired", "The access token has expired")
+        assert [answer.status for answer in answers] == [200, 401]
+        assert answers[1].json == botlaunch_refusal(401, "Unauthorized", "The session has ended")
+        assert world.refresh(person.refresh_token).status == 401
 
     @pytest.mark.parametrize(
         "claims",

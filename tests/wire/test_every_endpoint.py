@@ -185,6 +185,7 @@ NOT_ONE_OBJECT: Final[Mapping[str, bytes]] = {
 }
 
 
+@pytest.mark.covers("F46")
 @pytest.mark.parametrize("body", NOT_ONE_OBJECT.values(), ids=NOT_ONE_OBJECT.keys())
 @of_every_route
 def test_a_body_that_is_not_one_json_object_is_400(visitor: Visitor, route: Route, body: bytes) -> None:
@@ -200,6 +201,7 @@ DEEP: Final[Mapping[str, bytes]] = {
 }
 
 
+@pytest.mark.covers("F46")
 @pytest.mark.parametrize("body", DEEP.values(), ids=DEEP.keys())
 @of_every_route
 def test_a_member_nested_deep_is_refused_though_nobody_reads_it(visitor: Visitor, route: Route, body: bytes) -> None:
@@ -225,6 +227,7 @@ OTHER_TYPES: Final = (
 )
 
 
+@pytest.mark.covers("140")
 @pytest.mark.parametrize("content_type", OTHER_TYPES)
 @of_every_route
 def test_a_body_that_is_called_something_else_is_415(visitor: Visitor, route: Route, content_type: str) -> None:
@@ -245,6 +248,7 @@ def test_json_may_be_called_json_in_every_way(visitor: Visitor, route: Route, co
     assert_sound(answer)
 
 
+@pytest.mark.covers("F46")
 @pytest.mark.parametrize("content_type", [JSON, FORM, None])
 @pytest.mark.parametrize(
     "body", [b'{"x": "%s"}' % (b"x" * 20_000), b"x" * (LARGEST_BODY + 1), b" " * 200_000 + b"{}"], ids=len
@@ -291,6 +295,7 @@ WRONG_TYPES: Final[tuple[object, ...]] = (
 )
 
 
+@pytest.mark.covers("136")
 @of_every_post
 def test_a_field_of_another_type_is_400(visitor: Visitor, route: Route) -> None:
     for field in BODIES[route.path]:
@@ -351,6 +356,7 @@ def test_unknown_members_are_ignored(visitor: Visitor, route: Route) -> None:
         assert more.json.keys() == plain.json.keys()
 
 
+@pytest.mark.covers("62")
 @of_every_post
 def test_fields_in_the_query_are_not_read(visitor: Visitor, route: Route) -> None:
     nothing = visitor.send(route, None, content_type=None)
@@ -375,6 +381,7 @@ def test_a_password_in_the_query_signs_nobody_in(world: World, resident: Person)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get")
 
 
+@pytest.mark.covers("141")
 @pytest.mark.parametrize("method", METHODS)
 @of_every_route
 def test_another_method_is_405_and_says_which_there_is(visitor: Visitor, route: Route, method: str) -> None:

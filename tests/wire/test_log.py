@@ -80,8 +80,9 @@ def test_no_password_token_code_or_address_is_ever_printed(world: World, listene
     assert f'"{code}"' not in printed
 
 
+@pytest.mark.covers("167")
 def test_what_is_shown_and_refused_is_not_printed_either(world: World, listener: Listener) -> None:
-    """security.md 167: a wrong password is a right one with a slip, and a dead token may be alive elsewhere."""
+    """A wrong password is a right one with a slip, and a dead token may be alive elsewhere."""
     person, stranger = world.register(), "nobody.of.that.name@example.com"
     code, token = world.request_code(person.email).code, world.request_reset(person.email)
     wrong = {
@@ -116,8 +117,9 @@ def test_what_is_shown_and_refused_is_not_printed_either(world: World, listener:
     assert [secret for secret in secrets if secret in listener.text()] == []
 
 
+@pytest.mark.covers("167")
 def test_a_path_without_a_route_is_not_printed(world: World, listener: Listener) -> None:
-    """Security.md 167: links hold tokens and addresses, and people follow them to the wrong host."""
+    """Links hold tokens and addresses, and people follow them to the wrong host."""
     world.client.get("/reset/token-that-is-nobodys-business/mira@example.com")
 
     assert listener.event("request_refused")["route"] == "$default"

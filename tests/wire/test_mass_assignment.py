@@ -67,6 +67,7 @@ def assert_ordinary(account: dict[str, Any]) -> None:
 
 
 class TestRegistration:
+    @pytest.mark.covers("126", "131")
     def test_at_botlaunch(self, world: World) -> None:
         asked = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
@@ -79,6 +80,7 @@ class TestRegistration:
         assert answer.data["organization"]["name"] == "Ada Lovelace"
         assert claims_of(answer.data["accessToken"])["role"] == "authenticated"
 
+    @pytest.mark.covers("126", "131")
     def test_at_snapotp(self, world: World) -> None:
         asked = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
@@ -90,6 +92,7 @@ class TestRegistration:
         assert "organization_id" not in account
         assert (answer.data["user"]["role_id"], answer.data["user"]["credit_balance"]) == (3, 0)
 
+    @pytest.mark.covers("126", "131")
     def test_at_atourin(self, world: World) -> None:
         asked = {"email": world.email(), "password": PASSWORD, "name": "Alan Turing"}
 
@@ -99,6 +102,7 @@ class TestRegistration:
         assert_ordinary(world.account_of(asked["email"]))
         assert not world.can_sign_in(asked["email"], "password"), "the planted hash"
 
+    @pytest.mark.covers("126", "131")
     def test_with_google(self, world: World) -> None:
         email = world.email()
         claims = {**NEVER_TAKEN, "hd": "example.com"}
@@ -124,6 +128,7 @@ class TestRegistration:
         assert claims_of(answer.data["access_token"])["role"] == "anonymous"
 
 
+@pytest.mark.covers("131")
 @pytest.mark.parametrize("path", BODIES)
 def test_no_other_body_changes_the_caller(world: World, resident: Person, path: str) -> None:
     person = world.register_by_username()

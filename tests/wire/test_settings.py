@@ -9,7 +9,7 @@ import pytest
 
 from tests.wire.client import Client
 from tests.wire.server import running_with_back_door
-from tests.wire.shapes import atourin_refusal, claims_of, snapotp_invalid
+from tests.wire.shapes import atourin_refusal, botlaunch_refusal, claims_of, gotrue_refusal, snapotp_invalid
 from tests.wire.world import OTHER_PASSWORD, World
 
 CHOSEN = {
@@ -88,6 +88,7 @@ def test_a_token_of_the_other_algorithm_is_refused_though_we_could_have_signed_i
 def test_tokens_live_as_long_as_was_chosen(world: World) -> None:
     person = world.register()
     access, refresh = claims_of(person.access_token), claims_of(person.refresh_token)
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": world.mail(person.email).code})
 
     answer = world.refresh(person.refresh_token)
 
@@ -121,6 +122,22 @@ def test_a_password_opens_nothing_before_the_address_is_proved(world: World) -> 
     assert (proof.status, after.status) == (200, 200)
 
 
+def test_the_session_of_a_registration_cannot_be_refreshed_before_the_address_is_verified(world: World) -> None:
+    person = world.register()
+    at_gotrue, body = "/auth/v1/token?grant_type=refresh_token", {"refresh_token": person.refresh_token}
+
+    before = world.refresh(person.refresh_token)
+    before_at_gotrue = world.client.post(at_gotrue, body, apikey="sb_publishable_chosen")
+    world.client.post("/auth/verify_otp", {"email": person.email, "otp": world.mail(person.email).code})
+    after = world.client.post(at_gotrue, body, apikey="sb_publishable_chosen")
+
+    said = "The e-mail address must be verified first"
+    assert (before.status, before.json) == (403, botlaunch_refusal(403, "Forbidden", said))
+    assert (before_at_gotrue.status, before_at_gotrue.json) == (403, gotrue_refusal(403, "email_not_confirmed", said))
+    assert after.status == 200
+    assert after.json["user"]["aud"] == claims_of(after.json["access_token"])["aud"] == "tram-clients"
+
+
 def test_whoever_registers_is_asked_to_prove_the_address_in_every_contract(world: World) -> None:
     person, other = world.register(), world.register_by_username()
 
@@ -143,7 +160,7 @@ def test_an_account_starts_with_the_credit_that_was_chosen(world: World) -> None
 
 
 @pytest.mark.parametrize(("audience", "status"), [("one.apps.example", 200), ("two.apps.example", 200), ("x", 401)])
-def test_google_is_believed_for_the_apps_that_were_chosen(world: World, audience: str, status: int) -> None:
+def test_google_tokens_are_accepted_for_the_configured_apps(world: World, audience: str, status: int) -> None:
     token = world.google_token(email=world.email(), claims={"aud": audience, "azp": audience})
 
     assert world.client.post("/api/auth/google", {"id_token": token}).status == status

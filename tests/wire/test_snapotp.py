@@ -307,6 +307,12 @@ class TestGoogle:
         assert answer.json == snapotp_refusal("An id_token, or the secret API key, is required")
         assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
 
+    def test_a_token_of_an_android_app_is_accepted(self, world: World) -> None:
+        """Its `aud` is our client id, its `azp` the app's own."""
+        token = world.google_token(email=world.email(), claims={"azp": "android.apps.googleusercontent.com"})
+
+        assert world.client.post("/api/auth/google", {"id_token": token}).status == 200
+
     @pytest.mark.parametrize(
         "claims",
         [
@@ -436,6 +442,14 @@ class TestResetPassword:
 
         assert answer.status == 400
         assert answer.json == snapotp_refusal("The reset token is wrong or no longer valid")
+
+    def test_the_same_again_is_answered_as_the_first_time(self, world: World) -> None:
+        token = world.request_reset(world.register().email)
+        first = self.reset(world, token)
+
+        again = self.reset(world, token)
+
+        assert (again.status, again.json) == (first.status, first.json) == (200, DONE)
 
     @pytest.mark.parametrize("password", ["short", "password", "x" * 257])
     def test_a_refused_password_does_not_spend_the_token(self, world: World, password: str) -> None:

@@ -3,18 +3,17 @@
 ACCOUNT is an e-mail address, a user name, SnapOTP's number, a UUID or a `usr_…` id; `list` and `end-all-sessions` take
 none. The AWS account and region are those of every AWS tool: the environment and `~/.aws`, or --profile and --region.
 
-Exit status: 0 done; 1 not done (no such account, changed meanwhile, not confirmed); 2 wrong usage, or AWS did not
-answer.
+Exit status: 0 done, 1 not done (no such account, changed in the meantime, not confirmed), 2 wrong usage, or a request
+to AWS failed.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
+import boto3
 from gerbang.accounts.administration import (
     ROLES,
     Accounts,
@@ -24,16 +23,13 @@ from gerbang.accounts.administration import (
     NotLinked,
     OnlyWayToSignIn,
 )
-from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.newest_users import LARGEST_PAGE
 from gerbang.storage.users import User
 
 from gerbang_admin.all_sessions import NotRotated, end_all_sessions
+from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
 from gerbang_admin.showing import deletion_of, fields_of, line_of, lines_of, summary_of, unlinking_of
 from gerbang_admin.stacks import Stack, UnknownStack
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 DONE: Final = 0
 NOT_DONE: Final = 1
@@ -44,16 +40,14 @@ _LARGEST_CREDIT: Final = 2**53 - 1
 
 
 class NotConfirmed(Exception):
-    """The operator did not confirm."""
+    """The operator did not confirm the command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name, those of the command line if None, and return the exit status."""
+    """Run the command of the arguments (default: the command line's) and return the exit status."""
     options = _options(arguments)
-    session = Session(profile=options.profile)
-    if options.region:
-        session.set_config_variable("region", options.region)
     try:
+        session = session_of(profile=options.profile, region=options.region)
         stack = Stack.find(session, options.stack)
         if options.command == _EVERY_SESSION:
             _end_all_sessions(stack, session, options)
@@ -69,10 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return FAILED
     except NotRotated:
-        print("The master secret was not rotated in time. Read the rotation function's log.", file=sys.stderr)
+        print(
+            "The rotation of the master secret did not end in time. Read the log of RotationFunction.", file=sys.stderr
+        )
         return FAILED
-    except (BotoCoreError, ClientError, DependencyUnavailable) as error:
-        print(f"The AWS request failed: {error}", file=sys.stderr)
+    except AwsFailure as error:
+        print(failure(error), file=sys.stderr)
         return FAILED
     return DONE
 
@@ -82,15 +78,19 @@ def _message(error: Exception, options: argparse.Namespace) -> str:
         case NoSuchAccount():
             return f"No account matches '{options.account}' in stack {options.stack}."
         case AmbiguousName(user_ids=user_ids):
-            return f"'{options.account}' matches several accounts: {' and '.join(user_ids)}. Give one of these ids."
+            ids = " and ".join(user_ids)
+            return f"'{options.account}' matches several accounts: {ids}. Repeat the command with one of these ids."
         case ChangedMeanwhile():
-            return "Nothing was done: the account is in that state already, or has just been changed. Show it again."
+            return (
+                "Nothing was changed: the account already has this state, or was changed in the meantime. "
+                "Run `show`, then decide again."
+            )
         case NotLinked():
-            return f"Nothing was done: the account has no {options.provider} identity."
+            return f"Nothing was changed: the account has no {options.provider} identity."
         case OnlyWayToSignIn():
-            return f"Nothing was done: the owner could not sign in without the {options.provider} identity."
+            return f"Nothing was changed: the owner could not sign in without the {options.provider} identity."
         case _:
-            return "Nothing was done."
+            return "Nothing was changed: the command was not confirmed."
 
 
 def _list(accounts: Accounts, options: argparse.Namespace) -> None:
@@ -144,14 +144,14 @@ def _delete(accounts: Accounts, user: User, options: argparse.Namespace) -> None
         print(f"{user.user_id} is deleted.")
 
 
-def _end_all_sessions(stack: Stack, session: Session, options: argparse.Namespace) -> None:
+def _end_all_sessions(stack: Stack, session: boto3.Session, options: argparse.Namespace) -> None:
     secret_id = stack.output("MasterSecretArn")
-    _confirm([f"Every user of {stack.name} in {stack.region} has to sign in again."], options)
-    end_all_sessions(cast("SecretsManagerClient", session.create_client("secretsmanager")), secret_id)
+    _confirm([f"Every user of {stack.name} in {stack.region} has to sign in again, on every device."], options)
+    end_all_sessions(session.client("secretsmanager", config=CONFIG), secret_id)
     if options.json:
         print(json.dumps({"ended": "all sessions"}))
     else:
-        print("In five minutes at most, no earlier token is accepted.")
+        print("Every token issued before now is invalid in five minutes at the latest.")
 
 
 _LIST: Final = "list"
@@ -169,18 +169,18 @@ _COMMANDS: Final[dict[str, Callable[[Accounts, User, argparse.Namespace], None]]
 
 
 def _confirm(sentences: Sequence[str], options: argparse.Namespace) -> None:
-    """Ask the operator to confirm, unless --yes was given.
+    """Ask for confirmation, unless --yes was given.
 
     Raises:
-        NotConfirmed: the operator did not, or standard input is not a terminal.
+        NotConfirmed: the answer is not yes, or there is no terminal to ask at.
     """
     if options.yes:
         return
     print("\n".join(sentences), file=sys.stderr)
     if not sys.stdin.isatty():
-        print("Standard input is not a terminal. Give --yes to do it without confirmation.", file=sys.stderr)
+        print("There is no terminal to ask at. Add --yes to confirm.", file=sys.stderr)
         raise NotConfirmed
-    print("Do you want this? Type yes: ", end="", file=sys.stderr, flush=True)
+    print("Type yes to confirm: ", end="", file=sys.stderr, flush=True)
     try:
         answer = sys.stdin.readline()
     except KeyboardInterrupt:
@@ -246,7 +246,7 @@ def _role(text: str) -> int:
 
 def _credit(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) > _LARGEST_CREDIT:
-        raise argparse.ArgumentTypeError(f"{text} is not a credit")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 to {_LARGEST_CREDIT}")
     return int(text)
 
 

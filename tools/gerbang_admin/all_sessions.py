@@ -1,7 +1,7 @@
-"""End every session of every account, by rotating the master secret twice.
+"""Ends every session of a deployment, by rotating the master secret twice.
 
-One rotation signs no user out, because the previous version still verifies. After the second, the version that the
-first one replaced is unknown. (docs/decisions/0014-publish-then-sign.md)
+One rotation ends no session, because the previous version still verifies tokens; after the second, the version that
+the first one replaced is unknown. (docs/decisions/0014-publish-then-sign.md)
 """
 
 import time
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 ROTATION_SECONDS: Final = 180.0
-"""A rotation takes some 10 s: four invocations, the first of which is a cold start."""
+"""A rotation takes about ten: four invocations, the first of them a cold start."""
 
 _LOOK_EVERY_SECONDS: Final = 2.0
 
 
 class NotRotated(Exception):
-    """The rotation function did not make the new version current in time."""
+    """The rotation function did not make the new version current in time. Its log has the reason."""
 
 
 def end_all_sessions(
     secrets: "SecretsManagerClient", secret_id: str, *, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Rotate the master secret twice: no earlier token is accepted once the functions have read the new version.
+    """Rotate the master secret twice; functions reject all older tokens within five minutes.
 
     Raises:
-        NotRotated: a rotation did not end in time; sessions are still open.
-        ClientError, BotoCoreError: Secrets Manager rejected the request, such as during a rotation, or did not answer.
+        NotRotated: a rotation did not end; sessions stay active.
+        ClientError, BotoCoreError: the request failed, for example because a rotation is already running.
     """
     for _ in range(2):
         version_id = secrets.rotate_secret(SecretId=secret_id)["VersionId"]

@@ -1,29 +1,23 @@
-"""A deployed stack, found by its name, with the tables that its outputs name."""
+"""A deployed stack, found by its name. Its outputs name its tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import Self
 
-from botocore.config import Config
+import boto3
 from botocore.exceptions import ClientError
-from botocore.session import Session
 from gerbang.accounts.administration import Accounts
 from gerbang.core.clock import system_clock
-from gerbang.storage.codes import CodeTable
 from gerbang.storage.dynamodb import DynamoStore
+from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.organizations import OrganizationTable
-from gerbang.storage.resets import ResetTable
 from gerbang.storage.users import UserTable
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.client import DynamoDBClient
-
-_CONFIG: Final = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
-"""A tool waits longer than a function: its operator would only start it again."""
+from gerbang_admin.aws import CONFIG
 
 
 class UnknownStack(Exception):
-    """The account and region have no such stack, or it is not Gerbang's. Its text is one sentence."""
+    """There is no such stack in that account and region, or it is not Gerbang's. Its text says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +29,22 @@ class Stack:
     outputs: Mapping[str, str]
 
     @classmethod
-    def find(cls, session: Session, name: str) -> Self:
+    def find(cls, session: boto3.Session, name: str) -> Self:
         """Return the stack of that name, in the session's account and region.
 
         Raises:
             UnknownStack: it does not exist.
             BotoCoreError, ClientError: CloudFormation did not answer, or denied access.
         """
-        cloudformation: Any = session.create_client("cloudformation", config=_CONFIG)
-        region = str(cloudformation.meta.region_name)
+        cloudformation = session.client("cloudformation", config=CONFIG)
+        region = cloudformation.meta.region_name
         try:
             [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ValidationError":  # AWS's answer for an unknown name
+            if error.response.get("Error", {}).get("Code") == "ValidationError":  # what AWS answers for an unknown name
                 raise UnknownStack(
-                    f"Stack {name} does not exist in {region}, in the account of these credentials."
+                    f"There is no stack {name} in {region}, in the account of these credentials. "
+                    "Check --stack, --region and --profile."
                 ) from error
             raise
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
@@ -62,22 +57,22 @@ class Stack:
             UnknownStack: the stack has no such output.
         """
         if name not in self.outputs:
-            raise UnknownStack(f"Stack {self.name} has no output {name}: it is not Gerbang's, or an older version.")
+            raise UnknownStack(
+                f"The stack {self.name} has no output {name}. Name a stack of Gerbang, or deploy this version."
+            )
         return self.outputs[name]
 
-    def accounts(self, session: Session) -> Accounts:
+    def accounts(self, session: boto3.Session) -> Accounts:
         """Return the stack's accounts.
 
         Raises:
             UnknownStack: its outputs do not name its tables.
         """
-        client = cast("DynamoDBClient", session.create_client("dynamodb", config=_CONFIG))
-        store = DynamoStore(client)
+        store = DynamoStore(session.client("dynamodb", config=CONFIG))
         return Accounts(
             store=store,
             users=UserTable(store, self.output("UsersTable")),
             organizations=OrganizationTable(store, self.output("OrganizationsTable")),
-            codes=CodeTable(store, self.output("OneTimeCodesTable")),
-            resets=ResetTable(store, self.output("OneTimeCodesTable")),
+            codes=OneTimeCodeTable(store, self.output("OneTimeCodesTable")),
             now=system_clock,
         )

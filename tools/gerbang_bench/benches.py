@@ -27,20 +27,19 @@ from gerbang_bench.measuring import (
     Machine,
     Sample,
     Taken,
-    Trace,
     a_core,
     count,
+    imported,
     median,
     ratio,
     rounds,
-    trace,
 )
 from gerbang_bench.memory import load_of, recommended_mb
 from gerbang_bench.stand_ins import StandIns
 from gerbang_bench.worlds import World, make_tables, text_of_mail
 
 BASE: Final = "boto3 and one client"
-"""Case b of the first measurements: what every start is compared with."""
+"""What every start is compared with."""
 
 BARE: Final = "bare handler"
 HASH: Final = "bare hash"
@@ -121,7 +120,7 @@ def started(
     if not (folder / "template.yaml").exists():
         raise builds.NotBuilt(f"There is no build in {folder}: run `make bench`, which makes one.")
     with ExitStack() as stack:
-        # Beside the build, so that its files can be linked instead of copied.
+        # Next to the build, so that its files can be linked instead of copied.
         scratch = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent, prefix="bench-"))).resolve()
         core = stack.enter_context(a_core())
         progress("laying out the build")
@@ -218,14 +217,13 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
     samples = rounds(cases, number, bench.machine, progress, base=base.deployed)
     bare, hashed = samples[BARE], samples[HASH]
     base_starts = [one.base for of_one_case in samples.values() for one in of_one_case]
-    base_trace = trace(base, bench.machine)
     results: dict[str, Any] = {}
     for name in chosen:
-        progress(f"counting what {name} calls and executes")
+        progress(f"counting what {name} calls and imports")
         results[name] = {
             **timed(samples[name], bare=bare, hashed=hashed),
             **counted(count(bench.cases[name], bench.machine)),
-            **traced(trace(bench.cases[name], bench.machine), base=base_trace),
+            "modules": len(imported(bench.cases[name], bench.machine)),
             "memory_mb": bench.functions[name].memory_mb,
         }
         results[name]["recommended_mb"] = recommended_mb(name, load_of(results[name]))
@@ -241,14 +239,13 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
             "bare_call_cpu_ms": median(_call_cpu_ms(one) for one in bare),
             "hash_cpu_ms": median(_hash_cpu_ms(one) for one in hashed),
             "read_cpu_ms": _own_cpu_ms(samples[READ], bare),
-            "start_instructions": base_trace.start.all,
         },
         "functions": results,
     }
 
 
 def timed(own: Sequence[Sample], *, bare: Sequence[Sample], hashed: Sequence[Sample]) -> dict[str, Any]:
-    """Return what a function's samples say of its time and memory, beside those of the cases to compare with.
+    """Return what a function's samples say of its time and memory, next to those of the cases to compare with.
 
     Without events, what is said of them is None; without hashes, what is said of those is.
     """
@@ -305,17 +302,6 @@ def counted(counts: Counts) -> dict[str, Any]:
         "again": None if counts.again is None else asdict(counts.again),
         "secrets_read": counts.secrets_read,
         "connections_first": counts.connections_first,
-    }
-
-
-def traced(trace: Trace, *, base: Trace) -> dict[str, Any]:
-    """Return what was imported and executed as JSON: numbers of modules and of instructions."""
-    return {
-        "modules": len(trace.modules),
-        "start_instructions_ratio": trace.start.all / base.start.all,
-        "start_instructions": asdict(trace.start),
-        "first_instructions": None if trace.first is None else asdict(trace.first),
-        "instructions": None if trace.again is None else asdict(trace.again),
     }
 
 

@@ -1,10 +1,9 @@
 """One execution environment, as Lambda keeps them: a process, its init, its invocations.
 
 INIT is from the start of the process to its first request for an event, as Lambda's own Init Duration. The process has
-a core to itself; whatever plays Lambda and AWS is on the others.
+a core to itself; the stand-ins for Lambda and AWS are on the others.
 """
 
-import itertools
 import json
 import os
 import signal
@@ -26,45 +25,26 @@ _PYTHON: Final[str] = getattr(sys, "_base_executable", sys.executable)
 """Not the virtual environment's, which has this project on its path."""
 
 # What /var/runtime/bootstrap does: the search path of Lambda's Python, then its runtime client. When that asks for its
-# first event, init is over, and bcrypt is made to note how long each hash takes: on the wall and on its thread's CPU.
-# Traced, it notes the modules that init imported instead, and whenever it asks for an event, what was executed so far:
-# counted for each thread apart, since two that add to one number at once lose what the other has added.
+# first event, init is over. The modules that init imported are noted if BENCH_MODULES asks for it, and bcrypt is made
+# to note how long each hash takes: on the wall and on its thread's CPU.
 _BOOTSTRAP: Final = """
 import os, site, sys, time
 task, opt, runtime = (os.environ.pop(name) for name in ("BENCH_TASK", "BENCH_OPT", "BENCH_RUNTIME"))
-notes, traces = int(os.environ.pop("BENCH_NOTES")), os.environ.pop("BENCH_TRACES", "")
+notes, lists = int(os.environ.pop("BENCH_NOTES")), os.environ.pop("BENCH_MODULES", "")
 sys.path[:0] = [task, opt + "/python/lib/python3.13/site-packages", opt + "/python", runtime]
 for folder in sys.path[:3]:
     site.addsitedir(folder)
 def note(*words):
     os.write(notes, " ".join(map(str, words)).encode() + b"\\n")
-if traces:
-    from _thread import get_ident
-    executed, monitoring = {}, sys.monitoring
-    def execute(code, offset):
-        where = get_ident(), code.co_filename
-        executed[where] = executed.get(where, 0) + 1
-    monitoring.use_tool_id(monitoring.PROFILER_ID, "bench")
-    monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.INSTRUCTION, execute)
-    def counting(events):
-        monitoring.set_events(monitoring.PROFILER_ID, events)
-    counting(monitoring.events.INSTRUCTION)
 from awslambdaric.__main__ import main, LambdaRuntimeClient
 asks = LambdaRuntimeClient.wait_next_invocation
 def asks_first(client):
-    LambdaRuntimeClient.wait_next_invocation = asks_traced if traces else asks
-    if traces:
+    LambdaRuntimeClient.wait_next_invocation = asks
+    if lists:
         note("modules", *[name for name, module in list(sys.modules.items()) if module])
-    elif bcrypt := sys.modules.get("bcrypt"):
+    if bcrypt := sys.modules.get("bcrypt"):
         bcrypt.hashpw = noting(bcrypt.hashpw)
     return client.wait_next_invocation()
-def asks_traced(client):
-    counting(monitoring.events.NO_EVENTS)
-    counted = list(executed.items())
-    ours = sum(number for (_, name), number in counted if name.startswith(task) or "/python/gerbang/" in name)
-    note("executed", sum(number for _, number in counted), ours)
-    counting(monitoring.events.INSTRUCTION)
-    return asks(client)
 def noting(hashpw):
     def hashes(password, salt):
         began, began_cpu = time.perf_counter_ns(), time.thread_time_ns()
@@ -78,10 +58,8 @@ LambdaRuntimeClient.wait_next_invocation = asks_first
 main(["awslambdaric", os.environ["_HANDLER"]])
 """
 
-TRACING: Final[Mapping[str, str]] = {"BENCH_TRACES": "yes"}
-"""Variables of an environment that is started for `Environment.modules` and `Environment.executed`, and not to be
-timed."""
-
+LISTING: Final[Mapping[str, str]] = {"BENCH_MODULES": "yes"}
+"""Variables of an environment that is started for `Environment.modules`."""
 
 _END_OF_LOG_BYTES: Final = 4000
 
@@ -108,19 +86,6 @@ class Start:
     ms: float
     cpu_ms: float
     """Of all threads, by the first request for an event."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executed:
-    """Instructions of Python's (PEP 669), which do not hang on the machine: the same code executes the same number.
-
-    Of threads beside each other nearly: what botocore caches, both compute when neither finds it yet.
-    """
-
-    all: int
-    """Of whatever code: ours, third parties', the standard library's, the runtime client's."""
-    ours: int
-    """Of the function and `gerbang`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,17 +160,9 @@ class Environment:
         )
 
     def modules(self) -> frozenset[str]:
-        """Return the modules that init imported, if the environment was started with `TRACING`."""
+        """Return the modules that init imported, if the environment was started with `LISTING`."""
         [imported] = self._noted("modules")
         return frozenset(imported)
-
-    def executed(self) -> list[Executed]:
-        """Return what init executed, and then each event, if the environment was started with `TRACING`."""
-        totals = [(0, 0), *((int(all_), int(ours)) for all_, ours in self._noted("executed"))]
-        return [
-            Executed(all=until[0] - before[0], ours=until[1] - before[1])
-            for before, until in itertools.pairwise(totals)
-        ]
 
     def peak_mb(self) -> float:
         """Return the most memory that the process has had resident, in MB (2^20 bytes), as Lambda reports it."""

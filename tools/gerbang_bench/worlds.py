@@ -1,4 +1,4 @@
-"""What events are about: people with sessions, organisations and codes, made by the services of this very source."""
+"""The users, sessions, organisations and codes that events are about, made by the services of this source."""
 
 import itertools
 import os
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import uuid4
 
-import botocore.session
+import boto3
 import dynamodb_local
 from botocore.exceptions import BotoCoreError
-from gerbang import container as runtime
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
+from gerbang.container import Container
+from gerbang.core.client import Client
 from gerbang.core.clock import system_clock
+from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import MailJob, MailKind
-from gerbang.sessions.sessions import Client
 from gerbang.storage import clients
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
@@ -25,12 +26,12 @@ PASSWORD: Final = "Violet-tram-42"  # noqa: S105 - of people who do not exist
 OTHER_PASSWORD: Final = "Silver-ferry-43"  # noqa: S105
 
 _CODE: Final = re.compile(r"^([0-9]{6})$", re.MULTILINE)
-_RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9_-]{64})$", re.MULTILINE)
+_RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9]{65})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody registered, with a session that is open."""
+    """A registered user with an open session."""
 
     email: str
     organization_id: str
@@ -44,8 +45,7 @@ def make_tables(tables: list[Resource], endpoint: str) -> None:
     Raises:
         dynamodb_local.Unavailable: nothing answers there.
     """
-    session = botocore.session.get_session()
-    client: Any = session.create_client(
+    client: Any = boto3.client(
         "dynamodb",
         region_name="eu-west-1",
         endpoint_url=endpoint,
@@ -98,17 +98,18 @@ class World:
             POWERTOOLS_LOG_LEVEL="CRITICAL",
             POWERTOOLS_METRICS_DISABLED="true",
         )
-        _forget_services()
+        _forget_clients()
+        self._container = Container(os.environ)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Put this process's environment back."""
-        _forget_services()
+        _forget_clients()
         os.environ.clear()
         os.environ.update(self._before)
 
     def email(self) -> str:
-        """Return an address that nobody has."""
+        """Return an address without an account."""
         return f"person-{self._run}-{next(self._numbers)}@example.com"
 
     def client_address(self) -> str:
@@ -117,12 +118,11 @@ class World:
         return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"  # the /64 is what is counted
 
     def person(self) -> Person:
-        """Register somebody with an organisation. One password hash."""
+        """Register a user with an organisation. One password hash."""
         email = self.email()
-        made = runtime.registration().register(
-            NewAccount(email=email, password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
+        made = self._container.registration.register(
+            NewAccount(email=EmailAddress(email), password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
             Client(address=self.client_address()),
-            runtime.password_policy(),
         )
         tokens = made.signed_in.tokens
         return Person(
@@ -134,7 +134,7 @@ class World:
 
     def access_token(self, person: Person) -> str:
         """Open another session of a person and return its access token. No hash."""
-        sessions = runtime.sessions()
+        sessions = self._container.sessions
         user = sessions.authenticate(person.access_token).user
         return sessions.open(user, Client(address=self.client_address()), "password").tokens.access_token
 
@@ -148,11 +148,11 @@ class World:
 
     def use(self, person: Person) -> None:
         """Use a person's access token, so that its next use is not its first."""
-        runtime.sessions().authenticate(person.access_token)
+        self._container.sessions.authenticate(person.access_token)
 
     def prove(self, person: Person) -> None:
         """Have a person redeem a code, so that the address is verified. No hash."""
-        runtime.code_sign_in().sign_in(person.email, self.code(person), Client(address=self.client_address()))
+        self._container.code_sign_in.sign_in(person.email, self.code(person), Client(address=self.client_address()))
 
     def google_identity(self) -> VerifiedIdentity:
         """Return a Google identity that has no account here."""
@@ -161,10 +161,10 @@ class World:
 
     def sign_in_with_google(self, identity: VerifiedIdentity) -> None:
         """Make the account that goes with an identity."""
-        runtime.identity_sign_in().sign_in(identity, Client(address=self.client_address()))
+        self._container.identity_sign_in.sign_in(identity, Client(address=self.client_address()))
 
     def google_token(self, identity: VerifiedIdentity) -> str:
-        """Return an ID token of somebody."""
+        """Return an ID token of an identity."""
         return self._google.id_token({"google_id": identity.subject, "email": identity.email, "name": identity.name})
 
     def google_keys(self) -> dict[str, Any]:
@@ -183,19 +183,18 @@ class World:
 
     def _mailed(self, person: Person, kind: MailKind, pattern: re.Pattern[str]) -> str:
         job = MailJob(job_id=str(uuid4()), kind=kind, email=person.email, locale=None)
-        runtime.mailer().deliver(job, queued_at=system_clock())
+        self._container.mailer.deliver(job, queued_at=system_clock())
         found = pattern.search(self._last_mail())
         if found is None:
             raise LookupError("the mail holds no code")
         return found[1]
 
 
-def _forget_services() -> None:
-    """Have stores, keys and clients made anew, out of the environment as it is then."""
-    for module in (runtime, clients):
-        for made in vars(module).values():
-            if forget := getattr(made, "cache_clear", None):
-                forget()
+def _forget_clients() -> None:
+    """Have AWS clients made anew, by the environment as it is then."""
+    for made in vars(clients).values():
+        if forget := getattr(made, "cache_clear", None):
+            forget()
 
 
 def text_of_mail(asked: Mapping[str, Any]) -> str:

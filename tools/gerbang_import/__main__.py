@@ -1,9 +1,8 @@
 """`python -m gerbang_import --file users.csv --table NAME`: see the package's description.
 
-Profile, region and credentials come from the environment, as for every AWS tool. DYNAMODB_ENDPOINT names a DynamoDB
-Local instead.
+Profile, region and credentials are found as by every AWS tool. DYNAMODB_ENDPOINT names a DynamoDB Local instead.
 
-Exit status: 0 every user is imported, 1 some were rejected, 2 the import could not be completed.
+Exit status: 0 if every user was imported, 1 if some lines were rejected, 2 if the import did not finish.
 """
 
 import argparse
@@ -12,18 +11,15 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
-from gerbang.container import new_id, new_number
-from gerbang.core.clock import system_clock
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.container import Container
 from gerbang.passwords import bcrypt_sha256
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.users import UserTable
+from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
 
 from gerbang_import.drafting import Drafter
 from gerbang_import.importing import Count, Importer, Rejections
@@ -31,11 +27,14 @@ from gerbang_import.progress import Progress
 from gerbang_import.reading import Lines, Unreadable
 from gerbang_import.writing import Writer
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
 DONE: Final = 0
 SOME_REJECTED: Final = 1
 NOT_DONE: Final = 2
 
-_AGAIN: Final = "Run the same command again to go on: accounts that exist already are skipped."
+_AGAIN: Final = "Run the same command again to continue: accounts that exist already are skipped."
 
 
 def main(arguments: list[str]) -> int:
@@ -52,13 +51,14 @@ def main(arguments: list[str]) -> int:
 def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
     try:
         users = UserTable(DynamoStore(_client(options.workers)), options.table)
-        users.find("nobody")  # so that a wrong table or missing access is noticed now, not at the first batch
-    except (BotoCoreError, ClientError, DependencyUnavailable) as error:
-        print(f"The table {options.table} cannot be read: {error}", file=sys.stderr)
+        users.find("nobody")  # a missing table or permission shows here, not at the first batch
+    except AwsFailure as error:
+        print(f"The table {options.table} cannot be read. {failure(error)}", file=sys.stderr)
         return NOT_DONE
+    container = Container(os.environ)
     importer = Importer(
-        drafter=Drafter(now=system_clock, new_id=new_id, new_number=new_number),
-        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=new_number),
+        drafter=Drafter(now=container.now, new_id=container.new_id, new_number=container.new_number),
+        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=container.new_number),
         workers=options.workers,
     )
     count, lines = Count(), Lines(stream)
@@ -71,8 +71,8 @@ def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
             problem = str(error)
         except KeyboardInterrupt:
             problem = f"Stopped. {_AGAIN}"
-        except (ClientError, DependencyUnavailable) as error:
-            problem = f"DynamoDB failed: {error}. {_AGAIN}"
+        except AwsFailure as error:
+            problem = f"{failure(error)} {_AGAIN}"
         progress.show_now()
         return _report(count, rejections.path, problem)
 
@@ -132,20 +132,14 @@ def _size(stream: IO[bytes]) -> int | None:
     return status.st_size or None
 
 
-def _client(workers: int) -> Any:
+def _client(workers: int) -> "DynamoDBClient":
     endpoint = os.environ.get("DYNAMODB_ENDPOINT") or None
-    session = Session()
     given: dict[str, Any] = {}
     if endpoint is not None and urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}:
-        # DynamoDB Local asks for a region and credentials and looks at neither.
+        # DynamoDB Local needs a region and credentials, and checks neither.
         given = {"region_name": "local", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    config = Config(
-        connect_timeout=2,
-        read_timeout=10,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=workers,
-    )
-    return session.create_client("dynamodb", endpoint_url=endpoint, config=config, **given)
+    config = CONFIG.merge(Config(max_pool_connections=workers))
+    return session_of().client("dynamodb", endpoint_url=endpoint, config=config, **given)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class Drafter:
         except ValidationError as invalid:
             return Rejection(record.line, "; ".join(_reasons(invalid)))
         except InvalidEmail:
-            return Rejection(record.line, "email: is not an address that mail can be sent to")
+            return Rejection(record.line, "email: is not a valid address")
         except LegacyHashError as error:
             return Rejection(record.line, f"password_hash: {error}")
 

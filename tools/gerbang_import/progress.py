@@ -1,4 +1,4 @@
-"""One line that says how far the import is, rewritten in place on a terminal."""
+"""The progress of the import: one line, rewritten in place on a terminal."""
 
 import time
 from collections.abc import Callable
@@ -30,19 +30,19 @@ class Progress:
         self.started = self.shown = self.seconds()
 
     def show(self) -> None:
-        """Show how far it is, if it was not shown just now."""
+        """Show the progress, unless it was shown a moment ago."""
         interval = _TERMINAL_SECONDS if self.output.isatty() else _LOG_SECONDS
         if self.seconds() - self.shown >= interval:
             self.show_now()
 
     def show_now(self) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         self.shown = self.seconds()
         clear, end = ("\r\x1b[K", "") if self.output.isatty() else ("", "\n")
         print(f"{clear}{self.text()}", end=end, file=self.output, flush=True)
 
     def text(self) -> str:
-        """Return the line: how many, of which what became of how many, how fast, how long still."""
+        """Return the line: how many users, how many of each outcome, how fast, how much time is left."""
         count, elapsed = self.count, max(self.shown - self.started, 0.001)
         parts = [
             f"{count.records:,} users",

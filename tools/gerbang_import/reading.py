@@ -1,4 +1,4 @@
-"""Reads a file of users, record by record, in constant memory; a bad record is reported and passed over."""
+"""Reads a file of users, record by record, in constant memory. A bad record is reported and skipped."""
 
 import csv
 import json
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import IO, Any, Final, cast
 
 MOST_LINE_BYTES: Final = 2**20
-"""The longest line: a file with longer ones is no list of users, and must not be held in memory."""
+"""The longest line: a file with longer ones is not a list of users, and must not fill the memory."""
 
 MOST_FIELD_CHARACTERS: Final = 8192
-"""The longest CSV field. A quote that is never closed swallows no more than this, which is some 50 users."""
+"""The longest CSV field. A quote that is never closed spoils at most this much, about 50 users."""
 
 REQUIRED: Final = ("email", "password_hash")
 
@@ -34,7 +34,7 @@ class Rejection:
 
     line: int
     reason: str
-    """Nothing personal and nothing of a hash."""
+    """It quotes no personal data and no part of a hash."""
 
 
 class Lines:
@@ -64,7 +64,7 @@ class Lines:
         self.read += 1
         self.read_bytes += len(line)
         if self.read == 1 and line[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-            raise Unreadable("The file is in UTF-16: save it as UTF-8.")
+            raise Unreadable("The file is in UTF-16. Save it as UTF-8.")
         if len(line) > MOST_LINE_BYTES:
             raise Unreadable(f"Line {self.read} is longer than {MOST_LINE_BYTES:,} bytes.")
         text = line.decode("utf-8", "surrogateescape")
@@ -82,7 +82,7 @@ def records(lines: Lines) -> Iterator[Record | Rejection]:
         if beginning == "{":
             return _json_records(first, lines)
         if beginning == "[":
-            raise Unreadable("The file is one JSON array: make it one object a line (jq -c '.[]').")
+            raise Unreadable("The file is one JSON array. Convert it to one object per line: jq -c '.[]'.")
         if beginning:
             return _csv_records(first, lines)
     raise Unreadable("The file is empty.")
@@ -121,9 +121,9 @@ def _csv_records(header: str, lines: Lines) -> Iterator[Record | Rejection]:
         ) from None
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
-        raise Unreadable(f"The first line names no column {' and none '.join(missing)}.")
+        raise Unreadable(f"The first line does not name the column {' and '.join(missing)}. Add a header line.")
     if len(set(columns)) != len(columns):
-        raise Unreadable("The first line names a column twice.")
+        raise Unreadable("The first line names a column twice. Rename or remove one of them.")
     return _csv_rows(columns, csv.reader(lines, delimiter=delimiter, strict=True), lines)
 
 

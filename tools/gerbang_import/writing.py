@@ -90,9 +90,9 @@ class Writer:
             if Name.EMAIL in failed:
                 tally.already_there += 1
             elif Name.USERNAME in failed:
-                tally.rejections.append(Rejection(one.draft.line, "username: is another account's"))
+                tally.rejections.append(Rejection(one.draft.line, "username: belongs to another account"))
             elif None in failed:
-                tally.rejections.append(Rejection(one.draft.line, "id: is another account's"))
+                tally.rejections.append(Rejection(one.draft.line, "id: belongs to another account"))
             elif Name.NUMBER in failed:
                 again.append(self._waiting(one.draft, replace(one.user, number=self.new_number())))
             else:

@@ -1,13 +1,13 @@
-"""What a template asks of AWS, made: tables, queues and secrets, in moto or DynamoDB Local."""
+"""Creates the tables, queues and secrets of a template, in moto or DynamoDB Local."""
 
 import json
 import os
 import secrets
 import string
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-import botocore.session
+import boto3
 from botocore.config import Config
 
 from gerbang_local.stack import ACCOUNT_ID, PSEUDO_PARAMETERS, REGION, STACK_NAME, serverless_references
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-# Resources that do nothing on this machine. `Ref` of one gives the property named here, else a name made up for it.
-_PASSED_OVER: Final[Mapping[str, str | None]] = {
+# Resources that do nothing on this machine. `Ref` returns the property named here, otherwise a made-up name.
+_IGNORED: Final[Mapping[str, str | None]] = {
     "AWS::ApiGatewayV2::ApiMapping": None,
     "AWS::ApiGatewayV2::DomainName": "DomainName",
     "AWS::CertificateManager::Certificate": None,
@@ -85,14 +85,14 @@ _GENERATED_PROPERTIES: Final = frozenset(
 _INDEX_PROPERTIES: Final = frozenset({"IndexName", "KeySchema", "Projection"})
 _PASSWORD_LENGTH: Final = 32  # what Secrets Manager takes unless told otherwise
 
-# A DynamoDB Local that does not answer is found out at start, in about two seconds.
+# If DynamoDB Local does not answer, the start fails after about two seconds.
 _CONFIG: Final = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "max_attempts": 2}, proxies={})
 
 
 def behave_as_in_lambda(*, dynamodb_endpoint: str | None) -> None:
-    """Give this process the AWS settings of a function, and take away those of whoever started it.
+    """Give this process the AWS settings of a function, and remove those of the developer's shell.
 
-    No profile, credential or endpoint of the developer's is left: a call that moto does not know cannot reach AWS.
+    No profile, credential or endpoint of the developer is left: a call that moto does not know cannot reach AWS.
     """
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -114,10 +114,10 @@ class Aws:
 
     def __init__(self) -> None:
         """Make the clients. Call `behave_as_in_lambda` first, and stay inside `memory.aws_in_memory`."""
-        session = botocore.session.get_session()
-        self.dynamodb: Final = cast("DynamoDBClient", session.create_client("dynamodb", config=_CONFIG))
-        self.sqs: Final = cast("SQSClient", session.create_client("sqs", config=_CONFIG))
-        self.secrets: Final = cast("SecretsManagerClient", session.create_client("secretsmanager", config=_CONFIG))
+        session = boto3.Session()
+        self.dynamodb: Final[DynamoDBClient] = session.client("dynamodb", config=_CONFIG)
+        self.sqs: Final[SQSClient] = session.client("sqs", config=_CONFIG)
+        self.secrets: Final[SecretsManagerClient] = session.client("secretsmanager", config=_CONFIG)
 
 
 class Resources:
@@ -178,12 +178,12 @@ class Resources:
         }
         if resource.type in makers:
             return makers[resource.type](resource)
-        if resource.type in _PASSED_OVER:
-            return self._passed_over(resource)
+        if resource.type in _IGNORED:
+            return self._ignored(resource)
         raise TemplateError(f"resources of type {resource.type} are not served here")
 
-    def _passed_over(self, resource: Resource) -> References:
-        name_property = _PASSED_OVER[resource.type]
+    def _ignored(self, resource: Resource) -> References:
+        name_property = _IGNORED[resource.type]
         if name_property is not None and name_property in resource.properties:
             return References(ref=text_of(self.resolver.resolve(resource.properties[name_property])))
         return References(ref=_name(resource))
@@ -196,7 +196,7 @@ class Resources:
         return properties
 
     def _table(self, resource: Resource) -> References:
-        """Make a table, on demand whatever its billing; one that is there already is kept."""
+        """Make a table, always on demand; an existing one is kept."""
         properties = self._properties(resource, _TABLE_PROPERTIES)
         name = properties.get("TableName", _name(resource))
         indexes: Any = {

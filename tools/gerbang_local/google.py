@@ -1,10 +1,9 @@
-"""A stand-in for Google's sign-in, so that the whole path of a Google credential runs without Google.
+"""A stand-in for Google's sign-in, so that sign-in with Google works without Google.
 
-It signs ID tokens as Google does (RS256, a `kid` that is looked up in a published key set) for whoever asks: it is
-served on this machine only, and only its own key set is trusted here.
+It signs ID tokens as Google does (RS256, with a `kid` of a published key set) for every caller. Only this machine can
+reach it, and only this machine trusts its keys.
 """
 
-import base64
 import json
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 LOCAL_CLIENT_ID: Final = "local.apps.googleusercontent.com"
 """The client id of tokens when the deployment has none of its own."""
@@ -52,8 +52,8 @@ class StandInIssuer:
     def id_token(self, request: Mapping[str, Any]) -> str:
         """Return a token for `email`, `name` and `google_id` (`sub`).
 
-        Every other member of *request* is a claim as it stands, and takes the place of the usual one: `aud`, `iss`,
-        `exp`, `email_verified`, `hd`, `nonce`, to try what a service makes of it.
+        Every other member of *request* becomes a claim and replaces the usual one, to try what a service does with it:
+        `aud`, `iss`, `exp`, `email_verified`, `hd`, `nonce`.
 
         Raises:
             MissingFields: one of the three is missing, empty or not text.
@@ -72,19 +72,12 @@ class StandInIssuer:
             "exp": now + _LIFETIME_SECONDS,
         }
         claims |= {name: value for name, value in request.items() if name != "google_id"}
-        # PyJWT's encode() refuses some of the claims that a service must refuse too; its JWS layer takes any.
+        # PyJWT's encode() rejects some of the claims that a service has to reject itself; its JWS layer takes any.
         header = {"kid": _KEY_ID, "typ": "JWT"}
         payload = json.dumps(claims, separators=(",", ":")).encode()
         return jwt.PyJWS().encode(payload, self._key(), algorithm="RS256", headers=header)
 
     def key_set(self) -> dict[str, Any]:
         """Return the JWK set (RFC 7517, section 5) that the tokens verify with."""
-        public = self._key().public_key().public_numbers()
-        key = {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": _KEY_ID, "n": _base64url(public.n)}
-        return {"keys": [key | {"e": _base64url(public.e)}]}
-
-
-def _base64url(number: int) -> str:
-    """Return Base64urlUInt of RFC 7518, section 2."""
-    octets = number.to_bytes((number.bit_length() + 7) // 8)
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+        public = RSAAlgorithm.to_jwk(self._key().public_key(), as_dict=True)
+        return {"keys": [{**public, "alg": "RS256", "use": "sig", "kid": _KEY_ID}]}

@@ -1,4 +1,8 @@
-"""What only `make run` has, under `/_local/`: the mailbox, the deployment's keys, a stand-in for Google."""
+"""What only `make run` has, under `/_local/`: the mailbox, the deployment's keys, a stand-in for Google.
+
+These pages hold secrets, so they answer requests from this machine only, for any HOST. A page of another site in the
+developer's browser is on this machine, too: its `Origin` shows it or, after DNS rebinding, its `Host`.
+"""
 
 import json
 import secrets
@@ -9,18 +13,21 @@ from typing import Any, Final
 
 from gerbang_local.events import Request, Response
 from gerbang_local.google import MissingFields, StandInIssuer
+from gerbang_local.loopback import is_loopback, names_loopback
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.routes import Route
 
 CERTS_PATH: Final = "/_local/google/certs"
 
 _PAGE: Final = Path(__file__).with_name("mailbox.html")
-_OPEN: Final = {"access-control-allow-origin": "*", "cache-control": "no-store"}
-_PREFLIGHT: Final = _OPEN | {
-    "access-control-allow-methods": "GET, POST, OPTIONS",
-    "access-control-allow-headers": "content-type",
-}
-# A mail's own scripts never run: its frame is sandboxed, and only the page's script has the nonce.
+_ID_TOKEN_PATH: Final = "/_local/google/id_token"  # noqa: S105 - a path
+_NO_STORE: Final = {"cache-control": "no-store"}
+_SAME_ORIGIN: Final = {"cross-origin-resource-policy": "same-origin", "x-content-type-options": "nosniff"}
+_PREFLIGHT: Final = {"access-control-allow-methods": "POST, OPTIONS", "access-control-allow-headers": "content-type"}
+_FORBIDDEN: Final = Response.of_gateway(
+    403, "/_local/ answers this machine only. Open it on the machine that runs `make run`, at http://localhost:PORT/."
+)
+# Scripts in a mail never run: its frame is sandboxed, and only the page's script has the nonce.
 _POLICY: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'; "
     "img-src data: https:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -51,26 +58,31 @@ class Pages:
             ("GET", "/_local/config.json"): self._config,
             ("GET", "/_local/mailbox.json"): self._mails,
             ("GET", CERTS_PATH): self._certs,
-            ("POST", "/_local/google/id_token"): self._id_token,
+            ("POST", _ID_TOKEN_PATH): self._id_token,
         }
 
     def answer(self, request: Request) -> Response:
-        """Return the response to a request under `/_local/`."""
+        """Return the response to a request under `/_local/`; 403 unless it comes from this machine and its pages."""
+        if not _is_local(request):
+            return _FORBIDDEN
+        return self._answer(request).with_headers(_SAME_ORIGIN | _cors(request))
+
+    def _answer(self, request: Request) -> Response:
         answers = {method: answer for (method, path), answer in self._answers.items() if path == request.path}
         if not answers:
             return Response.of_gateway(404, "Not Found")
         if request.method == "OPTIONS":
-            return Response(status=204, headers=tuple(_PREFLIGHT.items()))
+            return Response(status=204)
         answer = answers.get("GET" if request.method == "HEAD" else request.method)
         if answer is None:
             return Response.of_gateway(405, "Method Not Allowed").with_headers({"allow": ", ".join(answers)})
         return answer(request)
 
     def _config(self, _request: Request) -> Response:
-        return Response.of_json(200, self._keys).with_headers(_OPEN)
+        return Response.of_json(200, self._keys).with_headers(_NO_STORE)
 
     def _mails(self, _request: Request) -> Response:
-        return Response.of_json(200, [mail.to_json() for mail in self._mailbox.mails()]).with_headers(_OPEN)
+        return Response.of_json(200, [mail.to_json() for mail in self._mailbox.mails()]).with_headers(_NO_STORE)
 
     def _page(self, _request: Request) -> Response:
         rows = "".join(f"<li><code>{escape(route.key)}</code> {escape(route.function)}</li>" for route in self._routes)
@@ -80,8 +92,7 @@ class Pages:
         return Response(status=200, headers=tuple(headers.items()), body=page.encode())
 
     def _certs(self, _request: Request) -> Response:
-        caching = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
-        return Response.of_json(200, self._issuer.key_set()).with_headers(caching)
+        return Response.of_json(200, self._issuer.key_set()).with_headers({"cache-control": "public, max-age=300"})
 
     def _id_token(self, request: Request) -> Response:
         try:
@@ -89,13 +100,31 @@ class Pages:
         except ValueError:
             fields = None
         if not isinstance(fields, dict):
-            return _refusal("the body is not a JSON object")
+            return _bad_request("the body is not a JSON object")
         try:
-            return Response.of_json(200, {"id_token": self._issuer.id_token(fields)}).with_headers(_OPEN)
+            return Response.of_json(200, {"id_token": self._issuer.id_token(fields)}).with_headers(_NO_STORE)
         except MissingFields as missing:
-            return _refusal(f"missing: {missing}")
+            return _bad_request(f"missing: {missing}")
 
 
-def _refusal(message: str) -> Response:
+def _bad_request(message: str) -> Response:
     answer: dict[str, Any] = {"message": message}
-    return Response.of_json(400, answer).with_headers(_OPEN)
+    return Response.of_json(400, answer)
+
+
+def _is_local(request: Request) -> bool:
+    origin = request.header("origin")
+    return (
+        is_loopback(request.source_ip)
+        and names_loopback(request.header("host") or "")
+        and (origin is None or names_loopback(origin.partition("://")[2]))
+    )
+
+
+def _cors(request: Request) -> dict[str, str]:
+    """Return what lets a front end on another port of this machine sign in with the stand-in for Google."""
+    origin = request.header("origin")
+    if origin is None or request.path != _ID_TOKEN_PATH:
+        return {}
+    headers = {"access-control-allow-origin": origin, "vary": "origin"}
+    return headers | _PREFLIGHT if request.method == "OPTIONS" else headers

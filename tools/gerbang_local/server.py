@@ -20,6 +20,7 @@ from gerbang_local.functions import CannotLoad, load_functions
 from gerbang_local.gateway import Gateway, access_log
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 from gerbang_local.invoker import Invoker
+from gerbang_local.loopback import is_loopback
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
 from gerbang_local.options import Options
@@ -34,6 +35,7 @@ _GRACE_SECONDS: Final = 1
 # Heads above this are cut off by the parser; those below it get the gateway's own 431.
 _LARGEST_HEAD_READ: Final = 1024 * 1024
 _BACKLOG: Final = 2048
+_LOOPBACK: Final = "127.0.0.1"
 
 _CERTS_PARAMETER: Final = "GoogleCertsUrl"
 _CLIENT_IDS_PARAMETER: Final = "GoogleClientIds"
@@ -42,7 +44,7 @@ _SECRET_KEY_RESOURCE: Final = "SecretApiKey"  # noqa: S105 - a logical id
 
 
 class CannotStart(Exception):
-    """The service cannot start. Its text is one sentence; a traceback worth showing is its cause."""
+    """The service cannot start. Its text says why and what to do; a traceback worth showing is its cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,31 +66,37 @@ def serve(options: Options) -> None:
         KeyboardInterrupt: one of the signals came, and everything has ended.
     """
     with ExitStack() as until_the_end:
-        listener = until_the_end.enter_context(_listening(options.host, options.port))
-        url = _url(listener)
+        listeners = [until_the_end.enter_context(_listening(options.host, options.port))]
+        url = _url(listeners[0])
+        if not is_loopback(_reached_at(listeners[0])):  # `/_local/` and the key set of the stand-in answer there only
+            listeners.append(until_the_end.enter_context(_listening(_LOOPBACK, _port(listeners[0]))))
+        local_url = _url(listeners[-1])
         behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint)
         mailbox = Mailbox(now=lambda: datetime.now(UTC))
         until_the_end.enter_context(aws_in_memory(mailbox))
-        service = _assemble(options, url=url, mailbox=mailbox)
+        service = _assemble(options, local_url=local_url, mailbox=mailbox)
         until_the_end.callback(service.invoker.stop)
         for reader in service.readers:
             reader.start()
             until_the_end.callback(reader.stop)
         _log_to_stdout(access_log)
-        server = _Server(service.gateway, when_ready=lambda: print(_greeting(options, url, service.stack), flush=True))
-        server.run(sockets=[listener])
+        greeting = _greeting(options, service.stack, url=url, local_url=local_url)
+        server = _Server(service.gateway, when_ready=lambda: print(greeting, flush=True))
+        server.run(sockets=listeners)
 
 
-def _assemble(options: Options, *, url: str, mailbox: Mailbox) -> _Service:
+def _assemble(options: Options, *, local_url: str, mailbox: Mailbox) -> _Service:
     template = Template.parse(options.template.read_text("utf-8"))
     parameters = chosen_parameters(template, options.parameters)
-    parameters |= _stand_ins(parameters, overrides=options.parameters, url=url)
+    parameters |= _stand_ins(parameters, overrides=options.parameters, local_url=local_url)
     aws = Aws()
     resources = Resources(aws, template, parameters)
     try:
         resources.make_all()
     except EndpointConnectionError:
-        raise CannotStart(f"DynamoDB Local does not answer at {options.dynamodb_endpoint}.") from None
+        raise CannotStart(
+            f"DynamoDB Local does not answer at {options.dynamodb_endpoint}. Start it, or leave DYNAMODB_ENDPOINT out."
+        ) from None
     stack = read_stack(resources.resolver, root=options.template.parent)
     try:
         functions = load_functions(stack)
@@ -128,12 +136,12 @@ def _publishable_key(resolver: Resolver) -> str | None:
 
 
 def _stand_ins(
-    parameters: Mapping[str, ParameterValue], *, overrides: Mapping[str, str], url: str
+    parameters: Mapping[str, ParameterValue], *, overrides: Mapping[str, str], local_url: str
 ) -> dict[str, ParameterValue]:
     """Return the parameters that point Google sign-in at the stand-in: what is not set, where there is such a one."""
     stand_ins: dict[str, ParameterValue] = {}
     if _CERTS_PARAMETER in parameters and _CERTS_PARAMETER not in overrides:
-        stand_ins[_CERTS_PARAMETER] = f"{url}{CERTS_PATH}"
+        stand_ins[_CERTS_PARAMETER] = f"{local_url}{CERTS_PATH}"
     client_ids = parameters.get(_CLIENT_IDS_PARAMETER)
     if client_ids is not None and not _listed(client_ids):
         stand_ins[_CLIENT_IDS_PARAMETER] = [LOCAL_CLIENT_ID] if isinstance(client_ids, list) else LOCAL_CLIENT_ID
@@ -150,15 +158,15 @@ def _listed(value: ParameterValue) -> list[str]:
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a socket that listens already, so that a port taken is found out before anything is loaded.
+    """Yield a socket that listens already, so that a taken port stops the start before anything is loaded.
 
     Raises:
-        CannotStart: it cannot be had.
+        CannotStart: the port is taken, or cannot be opened.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise CannotStart(f"HOST {host} is not an address: {error.strerror}.") from None
+        raise CannotStart(f"HOST {host} is not an address of this machine: {error.strerror}.") from None
     family, kind, protocol, _, address = min(found, key=lambda one: one[0] is not socket.AF_INET)
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free, not in TIME_WAIT
@@ -168,18 +176,27 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise CannotStart(
-                    f"Port {port} of {host} is taken: choose another, PORT={port + 1} make run."
+                    f"Port {port} of {host} is taken. Choose another: PORT={port + 1} make run."
                 ) from None
-            raise CannotStart(f"Port {port} of {host} cannot be had: {error.strerror}.") from None
+            raise CannotStart(
+                f"Port {port} of {host} cannot be opened: {error.strerror}. Choose another HOST or PORT."
+            ) from None
         yield listener
 
 
 def _url(listener: socket.socket) -> str:
-    """Return where this machine reaches *listener*."""
-    address: tuple[str, int] = listener.getsockname()[:2]
-    host, port = address
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    """Return the URL at which this machine reaches *listener*."""
+    host, port = _reached_at(listener), _port(listener)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reached_at(listener: socket.socket) -> str:
+    host = str(listener.getsockname()[0])
+    return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
 
 
 class _Server(uvicorn.Server):
@@ -219,25 +236,25 @@ def _log_to_stdout(logger: logging.Logger) -> None:
     logger.propagate = False
 
 
-# --- what is said at start --------------------------------------------------------------------------------------------
+# --- the greeting --------------------------------------------------------------------------------------------
 
 _REGISTER: Final = "/api/auth/register"
 _REGISTRATION: Final = '{"email": "ada@example.com", "password": "Correct-horse-42", "name": "Ada"}'
 
 
-def _greeting(options: Options, url: str, stack: Stack) -> str:
+def _greeting(options: Options, stack: Stack, *, url: str, local_url: str) -> str:
     if any(route.path == _REGISTER for route in stack.routes):
         try_it = f"curl -X POST {url}{_REGISTER} -H 'Content-Type: application/json' -d '{_REGISTRATION}'"
     else:
         try_it = f"curl {url}/"
     if options.dynamodb_endpoint is None:
-        aws = "AWS is memory (moto): accounts, sessions and mails are gone when this ends."
+        aws = "AWS runs in memory (moto): accounts, sessions and mails are gone when this ends."
     else:
-        aws = f"DynamoDB is {options.dynamodb_endpoint}. The rest of AWS is memory (moto), secrets and mails included."
+        aws = f"DynamoDB is {options.dynamodb_endpoint}. The rest of AWS runs in memory (moto), as do mails."
     lines = [
-        f"Listening at {url}, {len(stack.functions)} functions out of {options.template.name}. Ctrl-C ends it.",
+        f"Listening at {url}, {len(stack.functions)} functions of {options.template.name}. Press Ctrl-C to stop.",
         f"  Try it:        {try_it}",
-        f"  Mail arrives:  {url}/_local/",
+        f"  Mail arrives:  {local_url}/_local/",
         f"  {aws}",
         *(f"  {notice}" for notice in stack.notices),
     ]

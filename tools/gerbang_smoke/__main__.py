@@ -1,9 +1,10 @@
 """`python -m gerbang_smoke --stack NAME [--region R]`, or `--url URL`: walk through a deployed stack.
 
-Registers one person under a new address at example.com, goes through every contract's doors, and deletes the account
-again where the credentials at hand may; else says what it left. The account and region are those of every AWS tool.
+Registers one account under a new address at example.com, calls the endpoints of every API with it, and deletes the
+account again if the AWS credentials allow it; otherwise it says what it left. AWS account and region are found as by
+every AWS tool.
 
-Exit status: 0 when every step was answered as it must be, 1 when one was not, 2 when there was nothing to walk.
+Exit status: 0 if every answer was as expected, 1 if one was not, 2 if the walk could not start.
 """
 
 import argparse
@@ -12,10 +13,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
+import boto3
 from gerbang.accounts.administration import ChangedMeanwhile, NoSuchAccount
-from gerbang.core.errors import DependencyUnavailable
+from gerbang_admin.aws import AwsFailure, failure, session_of
 from gerbang_admin.stacks import Stack, UnknownStack
 
 from gerbang_smoke.http import Api, NoAnswer, NotAnAddress
@@ -27,19 +27,17 @@ NOT_WALKED: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Walk through what the arguments name, and return the exit status."""
+    """Walk through the API that the arguments name, and return the exit status."""
     options = _options(arguments)
-    session = Session(profile=options.profile)
-    if options.region:
-        session.set_config_variable("region", options.region)
     try:
+        session = session_of(profile=options.profile, region=options.region)
         stack = None if options.stack is None else Stack.find(session, options.stack)
         api = Api.at(options.url or (stack.output("ApiUrl") if stack else ""))
     except (UnknownStack, NotAnAddress) as error:
         print(error, file=sys.stderr)
         return NOT_WALKED
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS did not say where the stack is: {error}", file=sys.stderr)
+    except AwsFailure as error:
+        print(failure(error), file=sys.stderr)
         return NOT_WALKED
     walk = Walk(api=api, publishable_key=stack.outputs.get("PublishableKey") if stack else None)
     try:
@@ -58,14 +56,14 @@ def _walked(walk: Walk) -> int:
     except (Deviation, NoAnswer) as error:
         print(f"  FAILED at step {taken + 1}, {error}", file=sys.stderr)
         return DEVIATED
-    print(f"  {taken} steps, all as they must be, in {time.monotonic() - started:.1f} s")
+    print(f"  {taken} steps, all as expected, in {time.monotonic() - started:.1f} s")
     return PASSED
 
 
-def _tidy(walk: Walk, stack: Stack | None, session: Session) -> None:
+def _tidy(walk: Walk, stack: Stack | None, session: boto3.Session) -> None:
     if not walk.has_begun:
         return
-    left = f"Left behind: the account of {walk.email} and its organisation, if they were made"
+    left = f"Not deleted: the account {walk.email} and its organisation, if they were created"
     if stack is None:
         print(f"{left}.")
         return
@@ -73,11 +71,15 @@ def _tidy(walk: Walk, stack: Stack | None, session: Session) -> None:
         accounts = stack.accounts(session)
         accounts.delete(accounts.find(walk.email))
     except NoSuchAccount:
-        print("Nothing is left behind.")
-    except (BotoCoreError, ClientError, DependencyUnavailable, UnknownStack, ChangedMeanwhile) as error:
-        print(f"{left}: {type(error).__name__}: {error}")
+        print("No account was created.")
+    except AwsFailure as error:
+        print(f"{left}. {failure(error)}")
+    except UnknownStack as error:
+        print(f"{left}. {error}")
+    except ChangedMeanwhile:
+        print(f"{left}. It was changed in the meantime: delete it with gerbang-admin.")
     else:
-        print("Nothing is left behind.")
+        print("The account was deleted again.")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -88,7 +90,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--url", help="walk here instead of at the stack's ApiUrl: a domain of your own, or make run")
     options = parser.parse_args(arguments)
     if not options.stack and not options.url:
-        parser.error("--stack or --url is wanted")
+        parser.error("--stack or --url is required")
     return options
 
 

@@ -1,4 +1,4 @@
-"""Requests as a client makes them, one connection each, and what was answered."""
+"""HTTP requests as a client makes them, one connection each."""
 
 import http.client
 import json
@@ -16,16 +16,16 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class NotAnAddress(Exception):
-    """The URL cannot be walked: not https, or not a URL. Its text is one sentence."""
+    """The URL is not one of an API: not https, or not a URL. Its text is one sentence."""
 
 
 class NoAnswer(Exception):
-    """Nobody answered, or not in HTTP. Its text is one sentence."""
+    """There was no answer, or not one in HTTP. Its text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was answered."""
+    """An answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body, if it is a JSON object, else an empty one."""
+        """The body if it is a JSON object, otherwise an empty one."""
         try:
             parsed = json.loads(self.text)
         except ValueError:
@@ -54,13 +54,15 @@ class Api:
         """Return the API of a base URL.
 
         Raises:
-            NotAnAddress: passwords and tokens would travel in the clear, or it is no URL.
+            NotAnAddress: passwords and tokens would be sent unencrypted, or it is not a URL.
         """
         parts = urlsplit(url.rstrip("/"))
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise NotAnAddress(f"{url} is not a URL such as https://auth.example.com.")
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            raise NotAnAddress(f"{url} is not https: passwords and tokens would travel in the clear.")
+            raise NotAnAddress(
+                f"{url} is not https, so passwords and tokens would be sent unencrypted. Use an https URL."
+            )
         return cls(parts)
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> Answer:

@@ -1,4 +1,4 @@
-"""The walk: what a person's clients do in a day, and what each step must answer. No mail is sent to anybody."""
+"""The requests of the walk, and the answer that each must have. No mail is sent."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -14,18 +14,18 @@ _ON_EVERY_ANSWER: Final = {
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "x-content-type-options": "nosniff",
 }
-_NOBODYS_ORGANIZATION: Final = "org_4GvNsV2Rm8pW1kQz7TjYbX"
+_UNKNOWN_ORGANIZATION: Final = "org_4GvNsV2Rm8pW1kQz7TjYbX"
 _TOKEN: Final = "eyJ"  # noqa: S105 - how the base64url of a JSON object, a token's first part, begins
 _ORIGIN: Final = "https://app.example.com"
 
 
 class Deviation(Exception):
-    """A step was not answered as it must be. Its text says what was wanted and what came, without any token."""
+    """An answer is not as expected. The text says what was expected and what came, without any token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step that was taken."""
+    """One request and its answer."""
 
     name: str
     answer: Answer
@@ -33,25 +33,25 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """One person who registers, signs in everywhere, and signs out."""
+    """One account that registers, signs in at every API, and signs out."""
 
     api: Api
     publishable_key: str | None
-    """What clients send as `apikey`; without it the step that needs it is left out."""
+    """What clients send as `apikey`; without it, the step that needs it is left out."""
     email: str = field(default_factory=lambda: f"smoke-{secrets.token_hex(8)}@example.com")
     password: str = field(default_factory=lambda: f"Smoke-{secrets.token_hex(8)}-1", repr=False)
     has_begun: bool = False
-    """Whether registering was tried, so that there may be an account."""
+    """Whether registration was tried, so that an account may exist."""
     _access: str = field(default="", repr=False)
     _refresh: str = field(default="", repr=False)
     _organization: str = ""
 
     def steps(self) -> Iterator[Step]:
-        """Take the steps, one after the other.
+        """Make the requests one after the other, and yield each with its answer.
 
         Raises:
-            Deviation: one was not answered as it must be; nothing after it was tried.
-            NoAnswer: nobody answered.
+            Deviation: an answer is not as expected; the steps after it were not tried.
+            NoAnswer: there was no answer.
         """
         for name, take in self._plan():
             try:
@@ -65,27 +65,27 @@ class Walk:
         yield "register twice", lambda: self._post("/api/auth/register", self._registration(), HTTPStatus.CONFLICT)
         yield "wrong password", lambda: self._sign_in("/api/auth/login", HTTPStatus.BAD_REQUEST, self.password + "?")
         yield "sign in", self._login
-        yield "refresh", self._trade
+        yield "refresh", self._refresh_session
         yield "me", self._me
         yield "organisation", lambda: self._organisation(HTTPStatus.OK, self._organization)
-        yield "another's organisation", lambda: self._organisation(HTTPStatus.FORBIDDEN, _NOBODYS_ORGANIZATION)
+        yield "organisation of another account", lambda: self._organisation(HTTPStatus.FORBIDDEN, _UNKNOWN_ORGANIZATION)
         yield "no token", lambda: self._ask("GET", "/api/organization", HTTPStatus.UNAUTHORIZED, ours={})
         if self.publishable_key is not None:
-            yield "refresh as Supabase's clients do", self._trade_at_gotrue
-        yield "sign in at Atourin's door", lambda: self._sign_in("/auth/login_with_email_password", HTTPStatus.OK)
+            yield "refresh as Supabase clients do", self._refresh_at_gotrue
+        yield "sign in at Atourin", lambda: self._sign_in("/auth/login_with_email_password", HTTPStatus.OK)
         yield "sign out", lambda: self._ask("POST", "/api/auth/logout", HTTPStatus.OK, authorization=self._bearer())
         yield (
-            "dead access token",
+            "revoked access token",
             lambda: self._ask("GET", "/api/auth/me", HTTPStatus.UNAUTHORIZED, authorization=self._bearer()),
         )
         yield (
-            "dead refresh token",
+            "revoked refresh token",
             lambda: self._post("/api/auth/refresh", {"refreshToken": self._refresh}, HTTPStatus.UNAUTHORIZED),
         )
-        yield "nothing there", lambda: self._ask("GET", "/api/auth/nothing", HTTPStatus.NOT_FOUND)
+        yield "unknown path", lambda: self._ask("GET", "/api/auth/nothing", HTTPStatus.NOT_FOUND)
         yield "wrong method", lambda: self._ask("GET", "/api/auth/login", HTTPStatus.METHOD_NOT_ALLOWED)
         yield "public keys", self._public_keys
-        yield "browsers' preflight", self._preflight
+        yield "CORS preflight", self._preflight
 
     def _registration(self) -> dict[str, str]:
         return {"email": self.email, "password": self.password, "name": "Smoke test"}
@@ -96,15 +96,15 @@ class Walk:
         self._organization = str(self._member(answer, "data", "organization", "id"))
         return answer
 
-    def _sign_in(self, path: str, wanted: HTTPStatus, password: str | None = None) -> Answer:
-        return self._post(path, {"email": self.email, "password": password or self.password}, wanted)
+    def _sign_in(self, path: str, expected: HTTPStatus, password: str | None = None) -> Answer:
+        return self._post(path, {"email": self.email, "password": password or self.password}, expected)
 
     def _login(self) -> Answer:
         answer = self._sign_in("/api/auth/login", HTTPStatus.OK)
         self._take_up(answer, ("data", "accessToken"), ("data", "refreshToken"))
         return answer
 
-    def _trade(self) -> Answer:
+    def _refresh_session(self) -> Answer:
         before = self._refresh
         answer = self._post("/api/auth/refresh", {"refreshToken": before}, HTTPStatus.OK)
         self._take_up(answer, ("data", "accessToken"), ("data", "refreshToken"))
@@ -112,7 +112,7 @@ class Walk:
             raise Deviation("the refresh token was not rotated")
         return answer
 
-    def _trade_at_gotrue(self) -> Answer:
+    def _refresh_at_gotrue(self) -> Answer:
         answer = self._ask(
             "POST",
             "/auth/v1/token?grant_type=refresh_token",
@@ -126,16 +126,16 @@ class Walk:
     def _me(self) -> Answer:
         answer = self._ask("GET", "/api/auth/me", HTTPStatus.OK, authorization=self._bearer())
         if self._member(answer, "data", "email") != self.email:
-            raise Deviation("the account is somebody else's")
+            raise Deviation("the answer is about another account")
         return answer
 
-    def _organisation(self, wanted: HTTPStatus, organization_id: str) -> Answer:
+    def _organisation(self, expected: HTTPStatus, organization_id: str) -> Answer:
         # A 403 of the authorizer has API Gateway's own words and headers.
-        ours = _ON_EVERY_ANSWER if wanted is HTTPStatus.OK else {}
+        ours = _ON_EVERY_ANSWER if expected is HTTPStatus.OK else {}
         return self._ask(
             "GET",
             "/api/organization",
-            wanted,
+            expected,
             ours=ours,
             authorization=self._bearer(),
             x_organization_id=organization_id,
@@ -146,7 +146,7 @@ class Walk:
         answer = self._ask("GET", "/.well-known/jwks.json", HTTPStatus.OK, ours=kept)
         keys = self._member(answer, "keys")
         if not isinstance(keys, list) or any("d" in key or "k" in key for key in keys):
-            raise Deviation("the public keys are no list, or not public")
+            raise Deviation("the key set is not a list, or has a private or symmetric key")
         return answer
 
     def _preflight(self) -> Answer:
@@ -158,34 +158,37 @@ class Walk:
             access_control_request_headers="content-type",
         )
         if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
-            raise Deviation(f"wanted 204, got {answer.status}")
-        if answer.headers.get("access-control-allow-origin", "*") not in {"*", _ORIGIN}:  # or other origins alone
-            raise Deviation("pages of an origin that was not asked for may call")
+            raise Deviation(f"expected 204, got {answer.status}")
+        if answer.headers.get("access-control-allow-origin", "*") not in {
+            "*",
+            _ORIGIN,
+        }:  # or no header, if the deployment allows other origins only
+            raise Deviation("the answer allows an origin other than the one that asked")
         return answer
 
-    def _post(self, path: str, body: Mapping[str, Any], wanted: HTTPStatus) -> Answer:
-        return self._ask("POST", path, wanted, body)
+    def _post(self, path: str, body: Mapping[str, Any], expected: HTTPStatus) -> Answer:
+        return self._ask("POST", path, expected, body)
 
     def _ask(
         self,
         method: str,
         path: str,
-        wanted: HTTPStatus,
+        expected: HTTPStatus,
         body: Mapping[str, Any] | None = None,
         *,
         ours: Mapping[str, str] = _ON_EVERY_ANSWER,
         **headers: str,
     ) -> Answer:
         answer = self.api.ask(method, path, body, **headers)
-        if answer.status != wanted:
-            raise Deviation(f"wanted {wanted.value}, got {answer.status}: {self._told(answer)}")
+        if answer.status != expected:
+            raise Deviation(f"expected {expected.value}, got {answer.status}: {self._excerpt(answer)}")
         for name, value in ours.items():
             if answer.headers.get(name) != value:
-                raise Deviation(f"wanted {name}: {value}, got {answer.headers.get(name, 'none')}")
+                raise Deviation(f"expected {name}: {value}, got {answer.headers.get(name, 'none')}")
         return answer
 
-    def _told(self, answer: Answer) -> str:
-        return "an answer with tokens, which is not repeated here" if _TOKEN in answer.text else answer.text[:300]
+    def _excerpt(self, answer: Answer) -> str:
+        return "an answer with tokens, not repeated here" if _TOKEN in answer.text else answer.text[:300]
 
     def _take_up(self, answer: Answer, access: tuple[str, ...], refresh: tuple[str, ...]) -> None:
         self._access = str(self._member(answer, *access))

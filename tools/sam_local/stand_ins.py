@@ -1,4 +1,4 @@
-"""What the functions find in the place of AWS: the template's tables and secrets, and a post office."""
+"""What the functions find in the place of AWS: the template's tables, queues and secrets, and a post office."""
 
 import logging
 import os
@@ -59,11 +59,10 @@ def stand_ins(options: Options) -> Iterator[StandIns]:
                 "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{HOST}:{moto_port}",
                 "AWS_ENDPOINT_URL_SESV2": f"http://{HOST}:{mail_port}",
                 "AWS_ENDPOINT_URL_SQS": f"http://{HOST}:{moto_port}",
-                "MAIL_QUEUE_URL": "",  # nothing here reads queues: mail is delivered in line
             }
             yield StandIns(
                 stack=stack,
-                environments={name: {**one.environment, **at_home} for name, one in stack.functions.items()},
+                environments={name: _in_container(one.environment) | at_home for name, one in stack.functions.items()},
                 mails=f"http://127.0.0.1:{mail_port}/",
             )
     finally:
@@ -80,6 +79,14 @@ def _stack(options: Options) -> Stack:
     resources = Resources(Aws(), template, chosen_parameters(template, options.parameters))
     resources.make_all()
     return read_stack(resources.resolver, root=options.template.parent)
+
+
+def _in_container(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a function's variables with the URLs of queues as containers reach them."""
+    return {
+        name: as_seen_from_containers(value) if name.endswith("_QUEUE_URL") else value
+        for name, value in environment.items()
+    }
 
 
 def as_seen_from_containers(endpoint: str) -> str:

@@ -1,14 +1,20 @@
-"""POST /auth/login_with_anonymous (Atourin): a guest's session."""
+"""POST /auth/login_with_anonymous: sign a guest in."""
 
-from gerbang import container as runtime
 from gerbang.apis import atourin
-from gerbang.apis.client import client_of
-from gerbang.http import edge
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
 
-guests = runtime.guests()  # once per container
+endpoint = Endpoint("/auth/login_with_anonymous")
+guests = container.guests
+container.warm_up_tokens()
+container.warm_up_limits()
 
 
-@atourin.post
-def handler(request: edge.Request) -> edge.Response:
-    """Let a guest in; whatever the body names is not looked at."""
-    return atourin.signed_in(guests.admit(client_of(request)), "Success login anonymous")
+@endpoint.post(atourin.API, response=atourin.SessionResponse, errors=(TooManyAttempts,))
+def admit_guest(call: Call[None, None]) -> atourin.SessionResponse:
+    """Make a guest's account and sign it in; the body is not read."""
+    return atourin.session(guests.admit(call.client), "Success login anonymous")
+
+
+handler = endpoint.handler()

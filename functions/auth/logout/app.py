@@ -1,14 +1,25 @@
-"""GET /auth/logout (Atourin): end the session of an access token."""
+"""GET /auth/logout: end the session of an access token."""
 
-from gerbang import container as runtime
 from gerbang.apis import atourin
-from gerbang.http import edge
+from gerbang.container import container
+from gerbang.http.callers import BearerToken
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.sessions.claims import InvalidToken
+from gerbang.sessions.sessions import SessionEnded
 
-sessions = runtime.sessions()  # once per container
+endpoint = Endpoint("/auth/logout")
+sessions = container.sessions
+container.warm_up_tokens()
+container.warm_up_sessions()
 
 
-@atourin.get
-def handler(request: edge.Request) -> edge.Response:
-    """End the session; its tokens are dead from the next call on."""
-    sessions.close(request.bearer())
+@endpoint.get(
+    atourin.API, caller=BearerToken(), response=atourin.SignedOutResponse, errors=(InvalidToken, SessionEnded)
+)
+def log_out(call: Call[None, str]) -> atourin.SignedOutResponse:
+    """End the session at once, even if its access token has expired."""
+    sessions.close(call.caller)
     return atourin.signed_out()
+
+
+handler = endpoint.handler()

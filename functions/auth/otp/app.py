@@ -1,17 +1,22 @@
-"""POST /auth/otp (Atourin): mail a one-time code, if anybody has the address."""
+"""POST /auth/otp: mail a one-time code."""
 
-from gerbang import container as runtime
 from gerbang.apis import atourin
-from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
-from gerbang.http import edge
+from gerbang.apis.atourin.requests import EmailRequest
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
 
-mail_service = runtime.mail_service()  # once per container
-edge.rehearse(atourin.email_of)
+endpoint = Endpoint("/auth/otp")
+mail_service = container.mail_service
+container.warm_up_limits(connections=3)
+container.warm_up_mail_queue()
 
 
-@atourin.post
-def handler(request: edge.Request) -> edge.Response:
-    """Queue a code for an address, known or not."""
-    mail_service.request_code(atourin.email_of(request), locale_of(request), client_of(request).address)
+@endpoint.post(atourin.API, request=EmailRequest, response=atourin.CodeSentResponse, errors=(TooManyAttempts,))
+def request_code(call: Call[EmailRequest, None]) -> atourin.CodeSentResponse:
+    """Mail a one-time code, if an account has the address; the answer is the same if none has."""
+    mail_service.request_code(call.body.email, call.client.locale, call.client.address)
     return atourin.code_sent()
+
+
+handler = endpoint.handler()

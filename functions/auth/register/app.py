@@ -1,20 +1,32 @@
-"""POST /auth/register (Atourin): a new account, and a mail to prove its address."""
+"""POST /auth/register: make an account, and mail a code that verifies its address."""
 
-from gerbang import container as runtime
+from gerbang.accounts.registration import EmailTaken, NewAccount
 from gerbang.apis import atourin
-from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
-from gerbang.http import edge
+from gerbang.apis.atourin.requests import RegisterRequest
+from gerbang.apis.fields import PASSWORD_POLICY
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
 
-registration = runtime.registration_without_session()  # once per container
-mail_service = runtime.mail_service()
-policy = runtime.password_policy()
-edge.rehearse(atourin.new_account)
+endpoint = Endpoint("/auth/register")
+registration = container.registration_with_mail
+container.warm_up_limits(connections=3)
+container.warm_up_mail_queue()
 
 
-@atourin.post
-def handler(request: edge.Request) -> edge.Response:
-    """Make an account and queue the mail with its verification code."""
-    user = registration.register_without_session(atourin.new_account(request), client_of(request), policy)
-    mail_service.welcome(user, locale_of(request))
+@endpoint.post(
+    atourin.API,
+    request=RegisterRequest,
+    context={PASSWORD_POLICY: container.password_policy},
+    response=atourin.RegistrationResponse,
+    errors=(EmailTaken, TooManyAttempts),
+)
+def register(call: Call[RegisterRequest, None]) -> atourin.RegistrationResponse:
+    """Make an account and mail the code that verifies its address."""
+    body = call.body
+    new = NewAccount(email=body.email, password=body.password, name=body.name, locale=call.client.locale)
+    user = registration.register_without_session(new, call.client)
     return atourin.registered(user)
+
+
+handler = endpoint.handler()

@@ -1,16 +1,30 @@
-"""POST /auth/verify_legacy_password (Atourin): sign in with the old system's password, which moves the account over."""
+"""POST /auth/verify_legacy_password: sign in with the password of an imported account."""
 
-from gerbang import container as runtime
+from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.apis import atourin
-from gerbang.apis.client import client_of
-from gerbang.http import edge
+from gerbang.apis.atourin.requests import LoginRequest
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.email_policy import EmailNotVerified
+from gerbang.storage.users import Name
 
-sign_in = runtime.password_sign_in()  # once per container; re-hashes what it finds inherited
-edge.rehearse(atourin.credentials)
+endpoint = Endpoint("/auth/verify_legacy_password")
+sign_in = container.password_sign_in
+container.warm_up_tokens()
+container.warm_up_users(connections=5)
 
 
-@atourin.post
-def handler(request: edge.Request) -> edge.Response:
-    """Sign in; a right password replaces the inherited hash by today's."""
-    session = sign_in.sign_in(atourin.credentials(request), client_of(request))
-    return atourin.signed_in(session, "Success verify and migrate legacy user")
+@endpoint.post(
+    atourin.API,
+    request=LoginRequest,
+    response=atourin.SessionResponse,
+    errors=(InvalidCredentials, EmailNotVerified, TooManyAttempts),
+)
+def verify_legacy_password(call: Call[LoginRequest, None]) -> atourin.SessionResponse:
+    """Sign in with the old system's password, which moves the account over to today's hash."""
+    credentials = Credentials(name=Name.EMAIL, value=call.body.email, password=call.body.password)
+    return atourin.session(sign_in.sign_in(credentials, call.client), "Success verify and migrate legacy user")
+
+
+handler = endpoint.handler()

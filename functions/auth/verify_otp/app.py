@@ -1,17 +1,28 @@
-"""POST /auth/verify_otp (Atourin): trade a mailed code for a session; proves the address."""
+"""POST /auth/verify_otp: sign in with a mailed code, which verifies the address."""
 
-from gerbang import container as runtime
+from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.apis import atourin
-from gerbang.apis.client import client_of
-from gerbang.http import edge
+from gerbang.apis.atourin.requests import CodeRequest
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
 
-sign_in = runtime.code_sign_in()  # once per container
-edge.rehearse(atourin.code_of)
+endpoint = Endpoint("/auth/verify_otp")
+sign_in = container.code_sign_in
+container.warm_up_tokens()
+container.warm_up_users(connections=3)
 
 
-@atourin.post
-def handler(request: edge.Request) -> edge.Response:
-    """Sign in with the code that was mailed to an address."""
-    email, code = atourin.code_of(request)
-    session = sign_in.sign_in(email, code, client_of(request))
-    return atourin.signed_in(session, "Success verify OTP")
+@endpoint.post(
+    atourin.API, request=CodeRequest, response=atourin.SessionResponse, errors=(InvalidCode, TooManyAttempts)
+)
+def redeem_code(call: Call[CodeRequest, None]) -> atourin.SessionResponse:
+    """Sign in with the code that was mailed to an address, which verifies the address."""
+    redeemed = sign_in.sign_in(call.body.email, call.body.otp, call.client)
+    answer = atourin.session(redeemed.signed_in, "Success verify OTP")
+    if redeemed.password_removed:
+        answer["data"]["password_removed"] = True
+    return answer
+
+
+handler = endpoint.handler()

@@ -1,547 +1,592 @@
-"""The composition root: settings to keys, tables and services. Only here do real clocks, chance and clients arrive.
+"""The composition root: one class that makes every service from the settings, when it is asked for.
 
-Called while a function's module is imported, which is Lambda's init. Nothing unique is made then (ids, nonces), so
-that environments restored from one snapshot do not share it. What a service is made of is imported where it is made:
-each function starts with what its own route needs and no more.
+Real by default; a test or a tool replaces any part in the constructor call. Nothing unique is made in advance (ids,
+nonces), so that environments restored from one snapshot do not share it (security.md 157).
+
+What a service is made of is imported where it is made: a function loads what its own endpoint needs. Importing
+everything at the top makes a start take 1.1 to 1.2 times as long (docs/performance-tried.md).
 """
 # ruff: noqa: PLC0415
 
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cached_property
+from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from gerbang.core import init
-from gerbang.core.clock import from_epoch, system_clock
+from gerbang.core.clock import Clock, system_clock
 from gerbang.core.identifiers import LARGEST_NUMBER
-from gerbang.core.log import log_event
-from gerbang.settings import MailerSettings, Settings
+from gerbang.core.log import LogEvent, log_event
+from gerbang.settings import Settings
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.accounts.google import GoogleVerifier
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.identity_sign_in import IdentitySignIn
+    from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.organizations import Organizations
-    from gerbang.accounts.password_change import PasswordChange, PasswordReset
+    from gerbang.accounts.password_change import PasswordChange
+    from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
-    from gerbang.limits.rate_limits import RateLimits, SignInGuard
-    from gerbang.mail.jobs import MailQueue
+    from gerbang.limits.password_attempts import PasswordAttempts
+    from gerbang.limits.rate_limits import Limit, RateLimits
+    from gerbang.mail.codes import CodeMaker, ResetTokens
+    from gerbang.mail.composing import Mails
     from gerbang.mail.mailer import Mailer
+    from gerbang.mail.queue import SqsMailQueue
     from gerbang.mail.service import MailService
+    from gerbang.mail.ses import Outbox
+    from gerbang.mail.settings import MailSettings
     from gerbang.passwords.hashing import Passwords
     from gerbang.passwords.policy import PasswordPolicy
     from gerbang.sessions.api_keys import ApiKeys
-    from gerbang.sessions.keys import Keys
+    from gerbang.sessions.email_policy import UnverifiedAddress
+    from gerbang.sessions.keys import Keys, SecretSource
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
     from gerbang.sessions.tokens import Tokens
-    from gerbang.storage.codes import CodeTable
-    from gerbang.storage.dynamodb import DynamoStore
-    from gerbang.storage.families import FamilyTable
-    from gerbang.storage.organizations import OrganizationTable
-    from gerbang.storage.resets import ResetTable
-    from gerbang.storage.users import UserTable
-
-NO_ACCOUNT: Final = "nobody"
-"""Names no account, session or counter: looking for it warms what a request will need, and changes nothing."""
-
-
-def settings() -> Settings:
-    """Return the function's settings.
-
-    Raises:
-        InvalidSettings: some are missing or wrong; all of them are named.
-    """
-    return Settings.from_environment()
-
-
-def sessions() -> "Sessions":
-    """Return what recognises and closes sessions."""
-    chosen = settings()
-    _warm_standing(chosen)
-    return _sessions(chosen)
-
-
-def refreshing() -> "Sessions":
-    """Return what refreshes sessions."""
-    chosen = settings()
-    _warm_accounts(chosen)
-    return _sessions(chosen)
-
-
-def refreshing_with_role() -> "Sessions":
-    """Return what refreshes sessions and reads the role of a member, which BotLaunch shows."""
-    chosen = settings()
-    _warm_accounts(chosen, connections=2)
-    return replace(_sessions(chosen), read_role=_organization_table(chosen).default_role)
-
-
-def organizations() -> "Organizations":
-    """Return what knows who belongs where."""
-    chosen = settings()
-    _warm_organizations(chosen)
-    return _organizations(chosen)
-
-
-def password_sign_in() -> "PasswordSignIn":
-    """Return what signs people in by a password."""
-    from gerbang.accounts.sign_in import PasswordSignIn
-
-    chosen = settings()
-    _warm_accounts(chosen, connections=5)
-    return PasswordSignIn(
-        users=_users(chosen),
-        sessions=_sessions(chosen),
-        passwords=_passwords(chosen),
-        guard=_guard(chosen),
-        unverified=chosen.unverified,
-        log_event=log_event,
-        now=system_clock,
-    )
-
-
-def password_sign_in_with_role() -> "PasswordSignIn":
-    """Return what signs people in by a password and reads the role of a member, which BotLaunch shows."""
-    sign_in = password_sign_in()
-    return replace(sign_in, sessions=replace(sign_in.sessions, read_role=_organization_table(settings()).default_role))
-
-
-def registration() -> "Registration":
-    """Return what makes accounts and signs them in."""
-    chosen = settings()
-    return _registration(chosen, _sessions(chosen))
-
-
-def registration_without_session() -> "Registration":
-    """Return what makes accounts and signs nobody in: it reads no secret, not even to warm up."""
-    chosen = settings()
-    return _registration(chosen, _cold_sessions(chosen))
-
-
-def _registration(chosen: Settings, sessions: "Sessions") -> "Registration":
-    from gerbang.accounts.registration import Registration
-
-    _warm_limits(chosen)
-    return Registration(
-        store=_store(),
-        users=_users(chosen),
-        organizations=_organizations(chosen),
-        sessions=sessions,
-        passwords=_passwords(chosen),
-        rate_limits=_rate_limits(chosen),
-        limit=chosen.registration_limit,
-        initial_credit=chosen.initial_credit_balance,
-        log_event=log_event,
-        now=system_clock,
-        new_id=new_id,
-        new_number=new_number,
-    )
-
-
-def authorizer() -> "Authorizer":
-    """Return what answers who may call the deployment's other APIs."""
-    from gerbang.accounts.authorization import Authorizer
-
-    chosen = settings()
-    _warm_standing(chosen)
-    _warm_organizations(chosen)
-    return Authorizer(_sessions(chosen), _organizations(chosen))
-
-
-def code_sign_in() -> "CodeSignIn":
-    """Return what signs people in by a code that was mailed to them."""
-    from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.mail.codes import CodeMaker
-
-    chosen = settings()
-    _warm_accounts(chosen, connections=3)
-    return CodeSignIn(
-        store=_store(),
-        users=_users(chosen),
-        codes=_codes(chosen),
-        maker=CodeMaker(_keys(chosen.master_secret)),
-        sessions=_sessions(chosen),
-        rate_limits=_rate_limits(chosen),
-        tries=chosen.code_tries,
-        address_limit=chosen.sign_in_limits.address,
-        log_event=log_event,
-        now=system_clock,
-    )
-
-
-def guests() -> "Guests":
-    """Return what lets people in without an account of their own."""
-    from gerbang.accounts.guests import Guests
-
-    chosen = settings()
-    _warm_limits(chosen)
-    return Guests(
-        store=_store(),
-        users=_users(chosen),
-        sessions=_sessions(chosen),
-        rate_limits=_rate_limits(chosen),
-        limit=chosen.registration_limit,
-        log_event=log_event,
-        now=system_clock,
-        new_id=new_id,
-    )
-
-
-def google_verifier() -> "GoogleVerifier":
-    """Return what reads Google's ID tokens."""
-    import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport] - first, with cryptography: Google has RSA
-
-    from gerbang.accounts.google import GoogleVerifier, KeyEndpoint
-    from gerbang.storage.clients import trust
-
-    chosen = settings()
-    endpoint = KeyEndpoint(url=chosen.google_certs_url, trust=trust)
-    made = GoogleVerifier(client_ids=chosen.google_client_ids, now=system_clock, fetch=endpoint)
-    init.preload(made.warm)
-    return made
-
-
-def identity_sign_in() -> "IdentitySignIn":
-    """Return what signs people in with an identity of another provider."""
-    from gerbang.accounts.identity_sign_in import IdentitySignIn
-
-    chosen = settings()
-    _warm_accounts(chosen)
-    return IdentitySignIn(
-        store=_store(),
-        users=_users(chosen),
-        sessions=_sessions(chosen),
-        rate_limits=_rate_limits(chosen),
-        limit=chosen.registration_limit,
-        initial_credit=chosen.initial_credit_balance,
-        log_event=log_event,
-        now=system_clock,
-        new_id=new_id,
-        new_number=new_number,
-    )
-
-
-def password_reset() -> "PasswordReset":
-    """Return what sets forgotten passwords anew."""
-    from gerbang.accounts.password_change import PasswordReset
-    from gerbang.mail.codes import ResetTokens
-
-    chosen = settings()
-    _warm_limits(chosen)
-    init.preload(_keys(chosen.master_secret).current)
-    return PasswordReset(
-        store=_store(),
-        users=_users(chosen),
-        resets=_resets(chosen),
-        tokens=ResetTokens(_keys(chosen.master_secret)),
-        passwords=_passwords(chosen),
-        rate_limits=_rate_limits(chosen),
-        limit=chosen.reset_limit,
-        guard=_guard(chosen),
-        mail_service=_mail_desk(chosen),
-        log_event=log_event,
-        now=system_clock,
-    )
-
-
-def password_change() -> "PasswordChange":
-    """Return what changes passwords."""
-    from gerbang.accounts.password_change import PasswordChange
-
-    chosen = settings()
-    _warm_standing(chosen, connections=3)
-    return PasswordChange(
-        store=_store(),
-        users=_users(chosen),
-        families=_families(chosen),
-        sessions=_sessions(chosen),
-        passwords=_passwords(chosen),
-        guard=_guard(chosen),
-        mail_service=_mail_desk(chosen),
-        log_event=log_event,
-        now=system_clock,
-    )
-
-
-def mail_service() -> "MailService":
-    """Return what takes requests for mail: into the queue or, where there is none, to the mailer in line."""
-    chosen = settings()
-    _warm_limits(chosen, connections=3)
-    return _mail_desk(chosen)
-
-
-def verification_mail_service() -> "MailService | None":
-    """Return what asks new accounts to prove their address, where nobody signs in again before they do; else None."""
-    from gerbang.accounts.verification import UnverifiedAddress
-
-    chosen = settings()
-    return _mail_desk(chosen) if chosen.unverified is UnverifiedAddress.REFUSED else None
-
-
-def _mail_desk(chosen: Settings) -> "MailService":
-    from gerbang.mail.service import MailService
-
-    return MailService(
-        queue=_mail_queue(chosen),
-        rate_limits=_rate_limits(chosen),
-        limits=chosen.mail_limits,
-        log_event=log_event,
-        new_id=new_id,
-    )
-
-
-def mailer() -> "Mailer":
-    """Return what sends mail."""
-    chosen = settings()
-    _warm_accounts(chosen)
-    init.preload(_keys(chosen.master_secret).current)
-    return _mailer(chosen)
-
-
-def tokens() -> "Tokens":
-    """Return what signs and reads the deployment's tokens."""
-    chosen = settings()
-    made = _tokens(chosen, _keys(chosen.master_secret))
-    init.preload(made.warm)
-    return made
-
-
-def rotation() -> "Rotation":
-    """Return what rotates the master secret."""
-    from gerbang.sessions.rotation import Rotation
-    from gerbang.storage.secret_versions import SecretVersionHistory
-
-    chosen = settings()
-    return Rotation(
-        history=SecretVersionHistory(lambda: _client("secretsmanager"), chosen.master_secret),
-        new_secret=new_secret,
-        tokens_with=lambda keys: _tokens(chosen, keys),
-        log_event=log_event,
-        now=system_clock,
-    )
-
-
-def api_keys() -> "ApiKeys":
-    """Return what knows the deployment's API keys."""
-    from gerbang.sessions.api_keys import ApiKeys
-    from gerbang.storage.secrets import Secret
-
-    chosen = settings()
-    secret = Secret(lambda: _client("secretsmanager"), chosen.secret_api_key)
-    return ApiKeys(chosen.publishable_key, secret, system_clock)
-
-
-def password_policy() -> "PasswordPolicy":
-    """Return the deployment's rules for new passwords."""
-    from gerbang.passwords.policy import PasswordPolicy, common_passwords
-
-    init.preload(common_passwords)
-    chosen = settings()
-    return PasswordPolicy(shortest=chosen.shortest_password, service_name=chosen.product_name)
-
-
-def new_id() -> str:
-    """Return a new random UUID, as text."""
-    return str(uuid4())
-
-
-def new_number() -> int:
-    """Return a random integer id, 1 to 2^31 - 1."""
-    return secrets.randbelow(LARGEST_NUMBER) + 1
-
-
-def new_secret() -> str:
-    """Return a new master secret: 64 random letters and digits, 381 bits, as `template.yaml` has the first one made."""
-    return "".join(secrets.choice(ascii_letters + digits) for _ in range(64))
-
-
-def _sessions(chosen: Settings) -> "Sessions":
-    sessions = _cold_sessions(chosen)
-    init.preload(sessions.tokens.warm)
-    return sessions
-
-
-def _cold_sessions(chosen: Settings) -> "Sessions":
-    from gerbang.sessions.sessions import Sessions
-
-    return Sessions(
-        store=_store(),
-        families=_families(chosen),
-        users=_users(chosen),
-        tokens=_tokens(chosen, _keys(chosen.master_secret)),
-        log_event=log_event,
-        now=system_clock,
-        new_id=new_id,
-        lifetime=chosen.refresh_token_lifetime,
-        longest=chosen.longest_session,
-        grace=chosen.refresh_grace,
-        unconfirmed_grace=chosen.unconfirmed_grace,
-    )
-
-
-def _tokens(chosen: Settings, keys: "Keys") -> "Tokens":
-    from gerbang.sessions.keys import Algorithm
-
-    if chosen.token_algorithm is Algorithm.HS256:
-        with init.hidden("cryptography"):  # docs/decisions/0013-init.md
-            import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    from gerbang.sessions.tokens import Tokens
-
-    return Tokens(
-        keys=keys,
-        issuer=chosen.issuer,
-        audience=chosen.audience,
-        algorithm=chosen.token_algorithm,
-        access_lifetime=chosen.access_token_lifetime,
-        new_id=new_id,
-    )
-
-
-def _organizations(chosen: Settings) -> "Organizations":
-    from gerbang.accounts.organizations import Organizations
-
-    return Organizations(_organization_table(chosen), new_id)
-
-
-def _organization_table(chosen: Settings) -> "OrganizationTable":
-    from gerbang.storage.organizations import OrganizationTable
-
-    return OrganizationTable(_store(), chosen.organizations_table)
-
-
-def _passwords(chosen: Settings) -> "Passwords":
-    from gerbang.passwords.hashing import Passwords
-
-    return Passwords(chosen.password_hash_cost)
-
-
-def _mail_queue(chosen: Settings) -> "MailQueue":
-    if chosen.mail_queue_url is None:
-        from gerbang.mail.mailer import InlineQueue
-
-        return InlineQueue(_mailer(chosen))
-    from gerbang.mail.jobs import SqsMailQueue
-
-    queue = _client("sqs")
-    init.preload(lambda: queue.send_message(QueueUrl=chosen.mail_queue_url, MessageBody=""))  # SQS refuses an empty one
-    return SqsMailQueue(client=queue, queue_url=chosen.mail_queue_url)
-
-
-def _mailer(chosen: Settings) -> "Mailer":
-    from gerbang.mail.codes import CodeMaker, ResetTokens
-    from gerbang.mail.mailer import Mailer
-    from gerbang.mail.messages import Mails, MailSettings, SesOutbox
-
-    ours = MailerSettings.from_environment()
-    mail_settings = MailSettings(
-        product_name=ours.product_name,
-        sender_address=ours.sender_address,
-        sender_name=ours.sender_name,
-        reply_to=ours.reply_to,
-        password_reset_url=ours.password_reset_url,
-        configuration_set=ours.configuration_set,
-    )
-    return Mailer(
-        users=_users(chosen),
-        codes=_codes(chosen),
-        maker=CodeMaker(_keys(chosen.master_secret)),
-        resets=_resets(chosen),
-        reset_tokens=ResetTokens(_keys(chosen.master_secret)),
-        mails=Mails(settings=mail_settings),
-        outbox=SesOutbox(client=_client("sesv2"), settings=mail_settings),
-        default_locale=ours.default_locale,
-        log_event=log_event,
-        now=system_clock,
-    )
-
-
-def _codes(chosen: Settings) -> "CodeTable":
-    from gerbang.storage.codes import CodeTable
-
-    return CodeTable(_store(), chosen.codes_table)
-
-
-def _resets(chosen: Settings) -> "ResetTable":
-    from gerbang.storage.resets import ResetTable
-
-    return ResetTable(_store(), chosen.codes_table)
-
-
-def _users(chosen: Settings) -> "UserTable":
-    from gerbang.storage.users import UserTable
-
-    return UserTable(_store(), chosen.users_table)
-
-
-def _families(chosen: Settings) -> "FamilyTable":
-    from gerbang.storage.families import FamilyTable
-
-    return FamilyTable(_store(), chosen.families_table)
-
-
-def _guard(chosen: Settings) -> "SignInGuard":
-    from gerbang.limits.rate_limits import SignInGuard
-
-    return SignInGuard(chosen.sign_in_limits, _rate_limits(chosen))
-
-
-def _rate_limits(chosen: Settings) -> "RateLimits":
-    from gerbang.limits.rate_limits import RateLimits
     from gerbang.storage.counters import CounterTable
+    from gerbang.storage.families import FamilyTable
+    from gerbang.storage.mail_deliveries import MailDeliveryTable
+    from gerbang.storage.one_time_codes import OneTimeCodeTable
+    from gerbang.storage.organizations import OrganizationTable
+    from gerbang.storage.store import Store
+    from gerbang.storage.users import UserTable
 
-    return RateLimits(CounterTable(_store(), chosen.limits_table), system_clock, new_id)
-
-
-def _warm_accounts(chosen: Settings, *, connections: int = 1) -> None:
-    """Open connections beside each other, as a request will, by a read that functions may make that look people up."""
-    users = _users(chosen)
-    for _ in range(connections):
-        init.preload(lambda: users.find(NO_ACCOUNT))
-
-
-def _warm_standing(chosen: Settings, *, connections: int = 1) -> None:
-    """The same, by the read of functions that authenticate sessions."""
-    store, keys = _store(), (_families(chosen).key(NO_ACCOUNT), _users(chosen).key(NO_ACCOUNT))
-    for _ in range(connections):
-        init.preload(lambda: store.get_all(*keys))
+NO_ACCOUNT: Final = "no-account"
+"""Names no account, session or counter: reading it warms up what a request will need, and changes nothing."""
 
 
-def _warm_organizations(chosen: Settings) -> None:
-    """The same, by the read of functions that look organisations up."""
-    organizations = _organizations(chosen).table
-    init.preload(lambda: organizations.find(NO_ACCOUNT))
+class Container:
+    """Makes the services of one deployment, each once."""
+
+    def __init__(self, environment: Mapping[str, str], **replacements: Any) -> None:
+        """Take the environment, and what replaces a property of that name: `Container(environment, store=fake)`.
+
+        Raises:
+            TypeError: there is no such property.
+        """
+        for name in replacements:
+            if not hasattr(type(self), name):
+                raise TypeError(f"a container has no {name}")
+        self.settings: Final = Settings(environment)
+        self.__dict__.update(replacements)
+
+    # What the world supplies
+
+    @cached_property
+    def now(self) -> Clock:
+        """The clock."""
+        return system_clock
+
+    @cached_property
+    def log_event(self) -> LogEvent:
+        """The log."""
+        return log_event
+
+    @cached_property
+    def new_id(self) -> Callable[[], str]:
+        """Makes random UUIDs, as text."""
+        return lambda: str(uuid4())
+
+    @cached_property
+    def new_number(self) -> Callable[[], int]:
+        """Makes random integer ids, 1 to 2^31 - 1."""
+        return lambda: secrets.randbelow(LARGEST_NUMBER) + 1
+
+    @cached_property
+    def new_secret(self) -> Callable[[], str]:
+        """Makes master secrets: 64 random letters and digits, 381 bits, like the first one of `template.yaml`."""
+        return lambda: "".join(secrets.choice(ascii_letters + digits) for _ in range(64))
+
+    @cached_property
+    def client(self) -> Callable[[str], Any]:
+        """Returns the process's botocore client of an AWS service."""
+        from gerbang.storage.clients import client
+
+        return client
+
+    @cached_property
+    def store(self) -> "Store":
+        """The database."""
+        from gerbang.storage.dynamodb import DynamoStore
+
+        return DynamoStore(self.client("dynamodb"))
+
+    @cached_property
+    def master_secret(self) -> "SecretSource":
+        """Where the master secret is kept."""
+        from gerbang.storage.secrets import Secret
+
+        return Secret(lambda: self.client("secretsmanager"), self.settings.master_secret)
+
+    # Tables
+
+    @cached_property
+    def users(self) -> "UserTable":
+        """The table of accounts."""
+        from gerbang.storage.users import UserTable
+
+        return UserTable(self.store, self.settings.users_table)
+
+    @cached_property
+    def families(self) -> "FamilyTable":
+        """The table of refresh-token families."""
+        from gerbang.storage.families import FamilyTable
+
+        return FamilyTable(self.store, self.settings.families_table)
+
+    @cached_property
+    def organization_table(self) -> "OrganizationTable":
+        """The table of organizations."""
+        from gerbang.storage.organizations import OrganizationTable
+
+        return OrganizationTable(self.store, self.settings.organizations_table)
+
+    @cached_property
+    def codes(self) -> "OneTimeCodeTable":
+        """The table of one-time codes and reset tokens."""
+        from gerbang.storage.one_time_codes import OneTimeCodeTable
+
+        return OneTimeCodeTable(self.store, self.settings.codes_table)
+
+    @cached_property
+    def mail_deliveries(self) -> "MailDeliveryTable":
+        """Which mail jobs were delivered, in the table of one-time codes."""
+        from gerbang.storage.mail_deliveries import MailDeliveryTable
+
+        return MailDeliveryTable(self.store, self.settings.codes_table)
+
+    @cached_property
+    def counters(self) -> "CounterTable":
+        """The table of rate limits."""
+        from gerbang.storage.counters import CounterTable
+
+        return CounterTable(self.store, self.settings.limits_table)
+
+    # Keys, tokens and sessions
+
+    @cached_property
+    def keys(self) -> "Keys":
+        """The keys that are derived from the master secret."""
+        from gerbang.sessions.keys import Keys
+
+        return Keys(self.master_secret, self.now)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
+        """The deployment's API keys."""
+        from gerbang.sessions.api_keys import ApiKeys
+        from gerbang.storage.secrets import Secret
+
+        secret = Secret(lambda: self.client("secretsmanager"), self.settings.secret_api_key)
+        return ApiKeys(self.settings.publishable_key, secret, self.now)
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """Signs and reads tokens."""
+        return self._tokens_with(self.keys)
+
+    def _tokens_with(self, keys: "Keys") -> "Tokens":
+        from gerbang.sessions.keys import Algorithm
+
+        algorithm = Algorithm(self.settings.token_algorithm)
+        if algorithm is Algorithm.HS256:
+            with init.hidden("cryptography"):  # 17 ms, a tenth of a start (docs/decisions/0013-init.md)
+                import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from gerbang.sessions.tokens import Tokens
+
+        return Tokens(
+            keys=keys,
+            issuer=self.settings.issuer,
+            audience=self.settings.audience,
+            algorithm=algorithm,
+            access_lifetime=self.settings.access_token_lifetime,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def sessions(self) -> "Sessions":
+        """Opens, refreshes, authenticates and closes sessions."""
+        from gerbang.sessions.sessions import Sessions
+
+        return Sessions(
+            store=self.store,
+            families=self.families,
+            users=self.users,
+            tokens=self.tokens,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            lifetime=self.settings.refresh_token_lifetime,
+            longest=self.settings.longest_session,
+            grace=self.settings.refresh_grace,
+            unconfirmed_grace=self.settings.unconfirmed_grace,
+            unverified=self.unverified_address,
+        )
+
+    @cached_property
+    def sessions_with_role(self) -> "Sessions":
+        """The same, which reads the role of an organization's member too: BotLaunch's clients are shown it."""
+        return replace(self.sessions, read_role=self.organization_table.default_role)
+
+    @cached_property
+    def rotation(self) -> "Rotation":
+        """Rotates the master secret."""
+        from gerbang.sessions.rotation import Rotation
+        from gerbang.storage.secret_versions import SecretVersionHistory
+
+        return Rotation(
+            history=SecretVersionHistory(lambda: self.client("secretsmanager"), self.settings.master_secret),
+            new_secret=self.new_secret,
+            tokens_with=self._tokens_with,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    # Passwords and limits
+
+    @cached_property
+    def passwords(self) -> "Passwords":
+        """Hashes and verifies passwords."""
+        from gerbang.passwords.hashing import Passwords
+
+        return Passwords(self.settings.password_hash_cost)
+
+    @cached_property
+    def password_policy(self) -> "PasswordPolicy":
+        """The deployment's rules for new passwords."""
+        from gerbang.passwords.policy import PasswordPolicy, common_passwords
+
+        init.preload(common_passwords)
+        return PasswordPolicy(shortest=self.settings.shortest_password, service_name=self.settings.product_name)
+
+    @cached_property
+    def rate_limits(self) -> "RateLimits":
+        """Counts attempts."""
+        from gerbang.limits.rate_limits import RateLimits
+
+        return RateLimits(self.counters, self.now, self.new_id, self.log_event)
+
+    def limit(self, name: str) -> "Limit":
+        """Return the limit of that name."""
+        from gerbang.limits.rate_limits import Limit
+
+        attempts, window = self.settings.limit(name)
+        return Limit(name=name, attempts=attempts, window=window)
+
+    @cached_property
+    def password_attempts(self) -> "PasswordAttempts":
+        """Counts attempts with a password, the same at every endpoint."""
+        from gerbang.limits.password_attempts import PasswordAttempts, SignInLimits
+
+        limits = SignInLimits(
+            account_and_address=self.limit("sign_in_account_and_address"),
+            address=self.limit("sign_in_address"),
+            account=self.limit("sign_in_account"),
+        )
+        return PasswordAttempts(limits, self.rate_limits)
+
+    # Accounts
+
+    @cached_property
+    def organizations(self) -> "Organizations":
+        """Founds organizations and knows their members."""
+        from gerbang.accounts.organizations import Organizations
+
+        return Organizations(self.organization_table, self.new_id)
+
+    @cached_property
+    def authorizer(self) -> "Authorizer":
+        """Says who calls the deployment's APIs, and in which organization."""
+        from gerbang.accounts.authorization import Authorizer
+
+        return Authorizer(self.sessions, self.organizations)
+
+    @cached_property
+    def unverified_address(self) -> "UnverifiedAddress":
+        """Whether a password signs in before the address is verified."""
+        from gerbang.sessions.email_policy import UnverifiedAddress
+
+        return UnverifiedAddress.REFUSED if self.settings.requires_verified_email else UnverifiedAddress.ACCEPTED
+
+    @cached_property
+    def password_sign_in(self) -> "PasswordSignIn":
+        """Signs in by a password."""
+        from gerbang.accounts.sign_in import PasswordSignIn
+
+        return PasswordSignIn(
+            users=self.users,
+            sessions=self.sessions,
+            passwords=self.passwords,
+            password_attempts=self.password_attempts,
+            unverified=self.unverified_address,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def password_sign_in_with_role(self) -> "PasswordSignIn":
+        """The same, with the role of an organization's member."""
+        return replace(self.password_sign_in, sessions=self.sessions_with_role)
+
+    @cached_property
+    def registration(self) -> "Registration":
+        """Makes accounts, and mails a verification code where an unverified address does not sign in."""
+        from gerbang.accounts.registration import Registration
+
+        return Registration(
+            store=self.store,
+            users=self.users,
+            organizations=self.organizations,
+            sessions=self.sessions,
+            passwords=self.passwords,
+            rate_limits=self.rate_limits,
+            limit=self.limit("registration"),
+            initial_credit=self.settings.initial_credit_balance,
+            mail_service=self.mail_service if self.settings.requires_verified_email else None,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
+        )
+
+    @cached_property
+    def registration_with_mail(self) -> "Registration":
+        """Makes accounts, and mails a verification code to each."""
+        return replace(self.registration, mail_service=self.mail_service)
+
+    @cached_property
+    def guests(self) -> "Guests":
+        """Makes guests' accounts."""
+        from gerbang.accounts.guests import Guests
+
+        return Guests(
+            store=self.store,
+            users=self.users,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            limit=self.limit("registration"),
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def google_verifier(self) -> "IdTokenVerifier":
+        """Verifies Google's ID tokens."""
+        # First of all that imports PyJWT: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
+        from gerbang.accounts.oidc import IdTokenVerifier
+        from gerbang.accounts.oidc_provider import KeyEndpoint, google
+        from gerbang.storage.clients import trust
+
+        provider = google(client_ids=self.settings.google_client_ids, jwks_url=self.settings.google_certs_url)
+        made = IdTokenVerifier(provider, fetch=KeyEndpoint(provider=provider, trust=trust), now=self.now)
+        init.preload(made.warm)
+        return made
+
+    @cached_property
+    def identity_sign_in(self) -> "IdentitySignIn":
+        """Signs in by a verified identity of a provider."""
+        from gerbang.accounts.identity_sign_in import IdentitySignIn
+
+        return IdentitySignIn(
+            store=self.store,
+            users=self.users,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            limit=self.limit("registration"),
+            initial_credit=self.settings.initial_credit_balance,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
+        )
+
+    @cached_property
+    def code_sign_in(self) -> "CodeSignIn":
+        """Signs in by a mailed code."""
+        from gerbang.accounts.code_sign_in import CodeSignIn
+
+        return CodeSignIn(
+            store=self.store,
+            users=self.users,
+            codes=self.codes,
+            maker=self.code_maker,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            tries=self.limit("code_tries"),
+            address_limit=self.limit("sign_in_address"),
+            mail_service=self.mail_service,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def password_reset(self) -> "PasswordReset":
+        """Sets forgotten passwords."""
+        from gerbang.accounts.password_reset import PasswordReset
+
+        return PasswordReset(
+            store=self.store,
+            users=self.users,
+            codes=self.codes,
+            tokens=self.reset_tokens,
+            passwords=self.passwords,
+            rate_limits=self.rate_limits,
+            limit=self.limit("reset"),
+            password_attempts=self.password_attempts,
+            mail_service=self.mail_service,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def password_change(self) -> "PasswordChange":
+        """Changes passwords."""
+        from gerbang.accounts.password_change import PasswordChange
+
+        return PasswordChange(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            sessions=self.sessions,
+            passwords=self.passwords,
+            password_attempts=self.password_attempts,
+            mail_service=self.mail_service,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    # Mail
+
+    @cached_property
+    def code_maker(self) -> "CodeMaker":
+        """Makes and compares one-time codes."""
+        from gerbang.mail.codes import CodeMaker
+
+        return CodeMaker(self.keys)
+
+    @cached_property
+    def reset_tokens(self) -> "ResetTokens":
+        """Makes and compares reset tokens."""
+        from gerbang.mail.codes import ResetTokens
+
+        return ResetTokens(self.keys)
+
+    @cached_property
+    def mail_queue(self) -> "SqsMailQueue":
+        """The queue of mail jobs; its client is made when it is first used."""
+        from gerbang.mail.queue import SqsMailQueue
+
+        return SqsMailQueue(client=lambda: self.client("sqs"), queue_url=self.settings.mail_queue_url)
+
+    @cached_property
+    def mail_service(self) -> "MailService":
+        """Takes requests for mail."""
+        from gerbang.mail.service import MailLimits, MailService
+
+        return MailService(
+            queue=self.mail_queue,
+            rate_limits=self.rate_limits,
+            limits=MailLimits(
+                minute=self.limit("mail_minute"),
+                hour=self.limit("mail_hour"),
+                client=self.limit("mail_address"),
+                code_tries=self.limit("code_tries"),
+            ),
+            log_event=self.log_event,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def mail_settings(self) -> "MailSettings":
+        """What the operator chose about mails."""
+        from gerbang.mail.settings import MailSettings
+
+        return MailSettings(
+            product_name=self.settings.product_name,
+            sender_address=self.settings.mail_sender,
+            sender_name=self.settings.mail_sender_name,
+            reply_to=self.settings.mail_reply_to,
+            password_reset_url=self.settings.password_reset_url,
+            configuration_set=self.settings.ses_configuration_set,
+        )
+
+    @cached_property
+    def mails(self) -> "Mails":
+        """Composes mails."""
+        from gerbang.mail.composing import Mails
+
+        return Mails(settings=self.mail_settings)
+
+    @cached_property
+    def outbox(self) -> "Outbox":
+        """Sends mails."""
+        from gerbang.mail.ses import SesOutbox
+
+        return SesOutbox(client=self.client("sesv2"), settings=self.mail_settings)
+
+    @cached_property
+    def mailer(self) -> "Mailer":
+        """Handles mail jobs."""
+        from gerbang.mail.mailer import Mailer
+
+        return Mailer(
+            users=self.users,
+            codes=self.codes,
+            deliveries=self.mail_deliveries,
+            maker=self.code_maker,
+            reset_tokens=self.reset_tokens,
+            mails=self.mails,
+            outbox=self.outbox,
+            default_locale=self.settings.default_locale,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+        )
+
+    # Warming up: what the first request would wait for is done while init lasts (docs/decisions/0013-init.md)
+
+    def warm_up_tokens(self) -> None:
+        """Read the keys, sign and verify once."""
+        init.preload(self.tokens.warm)
+
+    def warm_up_keys(self) -> None:
+        """Read the keys."""
+        init.preload(self.keys.current)
+
+    def warm_up_users(self, *, connections: int = 1) -> None:
+        """Open connections to DynamoDB by reading an account that does not exist."""
+        for _ in range(connections):
+            init.preload(lambda: self.users.find(NO_ACCOUNT))
+
+    def warm_up_sessions(self, *, connections: int = 1) -> None:
+        """Open connections to DynamoDB by reading a session that does not exist."""
+        keys = self.families.key(NO_ACCOUNT, NO_ACCOUNT), self.users.key(NO_ACCOUNT)
+        for _ in range(connections):
+            init.preload(lambda: self.store.get_all(*keys))
+
+    def warm_up_organizations(self) -> None:
+        """Open a connection to DynamoDB by reading an organization that does not exist."""
+        init.preload(lambda: self.organization_table.find(NO_ACCOUNT))
+
+    def warm_up_limits(self, *, connections: int = 1) -> None:
+        """Open connections to DynamoDB by giving back an attempt that was never taken, which changes nothing."""
+        for _ in range(connections):
+            init.preload(lambda: self.counters.give_back(NO_ACCOUNT, NO_ACCOUNT))
+
+    def warm_up_mail_queue(self) -> None:
+        """Open a connection to SQS by a message that it does not accept: an empty one."""
+        queue_url = self.settings.mail_queue_url
+        init.preload(lambda: self.client("sqs").send_message(QueueUrl=queue_url, MessageBody=""))
 
 
-def _warm_limits(chosen: Settings, *, connections: int = 1) -> None:
-    """The same, by a write of functions that count attempts, whose condition holds of no counter."""
-    from gerbang.storage.counters import Taken, Window
-
-    counters, never = _rate_limits(chosen).counters, Taken(Window(attempts=0, until=from_epoch(0)), nonce=NO_ACCOUNT)
-    for _ in range(connections):
-        init.preload(lambda: counters.give_back(NO_ACCOUNT, never))
-
-
-@cache
-def _keys(secret_id: str) -> "Keys":
-    from gerbang.sessions.keys import Keys
-    from gerbang.storage.secrets import Secret
-
-    return Keys(Secret(lambda: _client("secretsmanager"), secret_id), system_clock)
-
-
-@cache
-def _store() -> "DynamoStore":
-    from gerbang.storage.dynamodb import DynamoStore
-
-    return DynamoStore(_client("dynamodb"))
-
-
-def _client(service: str) -> Any:
-    from gerbang.storage.clients import client
-
-    return client(service)
+container: Final = Container(environ)
+"""The container of this process."""

@@ -1,237 +1,221 @@
-"""What an operator may choose, read once from the environment that `template.yaml` sets.
+"""What an operator may choose, read from the environment that `template.yaml` sets.
 
-Nothing of the domain is imported here: every function reads all settings, and one that asks for a value of a domain
-type has that type's module loaded. Nor are these dataclasses: to make one of thirty fields takes 2 ms of each start.
+Each setting is read when it is asked for: a function's environment holds what that function reads, and no more.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from os import environ
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from gerbang.accounts.verification import UnverifiedAddress
-    from gerbang.limits.rate_limits import Limit, SignInLimits
-    from gerbang.mail.service import MailLimits
-    from gerbang.sessions.keys import Algorithm
+from typing import Final
 
 _LOWEST_COST_ANYWHERE: Final = 4
 """bcrypt's own floor. What may be deployed, 10 at least, is the template's to say; tests go lower."""
 
-_ALGORITHMS: Final = frozenset({"HS256", "ES256"})
-"""The values of `gerbang.sessions.keys.Algorithm`."""
-
-_LIMITS: Final = (
-    "LIMIT_SIGN_IN_ACCOUNT_AND_ADDRESS",
-    "LIMIT_SIGN_IN_ADDRESS",
-    "LIMIT_SIGN_IN_ACCOUNT",
-    "LIMIT_REGISTRATION",
-    "LIMIT_CODE_TRIES",
-    "LIMIT_RESET",
-    "LIMIT_MAIL_MINUTE",
-    "LIMIT_MAIL_HOUR",
-    "LIMIT_MAIL_ADDRESS",
-)
-
 
 class InvalidSettings(Exception):
-    """The environment lacks settings or has wrong ones; the message names every one of them, without its value."""
+    """A setting is missing or wrong; the message names it, without its value."""
 
 
 class Settings:
-    """The deployment's settings; none ever changes. Each is described beside its parameter in `template.yaml`."""
+    """The deployment's settings. Each is described beside its parameter in `template.yaml`.
+
+    Raises, from every property:
+        InvalidSettings: the setting is missing or wrong.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Read the settings that the environment holds.
-
-        Raises:
-            InvalidSettings: some are missing or wrong; all of them are named.
-        """
-        read = _Reader(environment)
-        self.users_table: Final = read.text("USERS_TABLE")
-        self.organizations_table: Final = read.text("ORGANIZATIONS_TABLE")
-        self.families_table: Final = read.text("REFRESH_TOKEN_FAMILIES_TABLE")
-        self.codes_table: Final = read.text("ONE_TIME_CODES_TABLE")
-        self.limits_table: Final = read.text("RATE_LIMITS_TABLE")
-        self.master_secret: Final = read.text("MASTER_SECRET")
-        """Name or ARN of the secret that every key is derived from."""
-        self.issuer: Final = read.text("TOKEN_ISSUER")
-        self.audience: Final = read.text("TOKEN_AUDIENCE")
-        self._algorithm: Final = read.one_of("TOKEN_ALGORITHM", _ALGORITHMS)
-        self.access_token_lifetime: Final = read.seconds("ACCESS_TOKEN_SECONDS")
-        self.refresh_token_lifetime: Final = read.seconds("REFRESH_TOKEN_SECONDS")
-        self.longest_session: Final = timedelta(days=read.number("SESSION_MAX_DAYS", least=1))
-        self.refresh_grace: Final = read.seconds("REFRESH_GRACE_SECONDS")
-        self.unconfirmed_grace: Final = read.seconds("UNCONFIRMED_GRACE_SECONDS") or self.refresh_token_lifetime
-        self.password_hash_cost: Final = read.number("PASSWORD_HASH_COST", least=_LOWEST_COST_ANYWHERE)
-        self.shortest_password: Final = read.number("PASSWORD_MIN_LENGTH", least=8)
-        self.product_name: Final = read.text("PRODUCT_NAME")
-        self.initial_credit_balance: Final = read.number("INITIAL_CREDIT_BALANCE")
-        self._limits: Final = {name: read.limit(name) for name in _LIMITS}
-        self._demands_proof: Final = read.flag("REQUIRE_VERIFIED_EMAIL")
-        self.mail_queue_url: Final = read.optional("MAIL_QUEUE_URL")
-        """None where mail is delivered in line."""
-        self.publishable_key: Final = read.text("PUBLISHABLE_KEY")
-        self.secret_api_key: Final = read.text("SECRET_API_KEY")
-        """Name or ARN of the secret that holds the secret API key."""
-        self.google_client_ids: Final = read.names("GOOGLE_CLIENT_IDS")
-        """None, and nobody signs in by an ID token."""
-        self.google_certs_url: Final = read.text("GOOGLE_CERTS_URL")
-        read.done()
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = environ) -> "Settings":
-        """Return the settings that the environment holds.
-
-        Raises:
-            InvalidSettings: some are missing or wrong; all of them are named.
-        """
-        return cls(environment)
-
-    @property
-    def token_algorithm(self) -> "Algorithm":
-        """How access tokens are signed."""
-        from gerbang.sessions.keys import Algorithm  # noqa: PLC0415 - see the module's docstring
-
-        return Algorithm(self._algorithm)
-
-    @property
-    def sign_in_limits(self) -> "SignInLimits":
-        """How many wrong passwords there may be."""
-        from gerbang.limits.rate_limits import SignInLimits  # noqa: PLC0415
-
-        return SignInLimits(
-            account_and_address=self._limit("LIMIT_SIGN_IN_ACCOUNT_AND_ADDRESS"),
-            address=self._limit("LIMIT_SIGN_IN_ADDRESS"),
-            account=self._limit("LIMIT_SIGN_IN_ACCOUNT"),
-        )
-
-    @property
-    def registration_limit(self) -> "Limit":
-        """How many accounts a client may make."""
-        return self._limit("LIMIT_REGISTRATION")
-
-    @property
-    def code_tries(self) -> "Limit":
-        """How many wrong one-time codes there may be."""
-        return self._limit("LIMIT_CODE_TRIES")
-
-    @property
-    def reset_limit(self) -> "Limit":
-        """How many wrong reset tokens there may be."""
-        return self._limit("LIMIT_RESET")
-
-    @property
-    def mail_limits(self) -> "MailLimits":
-        """How much mail may be asked for."""
-        from gerbang.mail.service import MailLimits  # noqa: PLC0415
-
-        return MailLimits(
-            minute=self._limit("LIMIT_MAIL_MINUTE"),
-            hour=self._limit("LIMIT_MAIL_HOUR"),
-            client=self._limit("LIMIT_MAIL_ADDRESS"),
-        )
-
-    @property
-    def unverified(self) -> "UnverifiedAddress":
-        """Whether somebody may sign in with a password before their address is verified."""
-        from gerbang.accounts.verification import UnverifiedAddress  # noqa: PLC0415
-
-        return UnverifiedAddress.REFUSED if self._demands_proof else UnverifiedAddress.ACCEPTED
-
-    def _limit(self, name: str) -> "Limit":
-        from gerbang.limits.rate_limits import Limit  # noqa: PLC0415
-
-        attempts, window = self._limits[name]
-        return Limit(name=name, attempts=attempts, window=window)
-
-
-class MailerSettings:
-    """What only who sends mail needs to know; none ever changes."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """Read the settings that the environment holds.
-
-        Raises:
-            InvalidSettings: some are missing; all of them are named.
-        """
-        read = _Reader(environment)
-        self.product_name: Final = read.text("PRODUCT_NAME")
-        self.sender_address: Final = read.text("MAIL_SENDER")
-        self.sender_name: Final = read.optional("MAIL_SENDER_NAME")
-        self.reply_to: Final = read.optional("MAIL_REPLY_TO")
-        self.password_reset_url: Final = read.optional("PASSWORD_RESET_URL")
-        self.configuration_set: Final = read.optional("SES_CONFIGURATION_SET")
-        self.default_locale: Final = read.text("DEFAULT_LOCALE")
-        read.done()
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = environ) -> "MailerSettings":
-        """Return the settings that the environment holds.
-
-        Raises:
-            InvalidSettings: some are missing; all of them are named.
-        """
-        return cls(environment)
-
-
-class _Reader:
-    """Reads settings and remembers what was wrong with them, so that all is named at once."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Take the environment; nothing is read yet."""
         self._environment = environment
-        self._wrong: list[str] = []
 
-    def text(self, name: str) -> str:
-        value = self._environment.get(name, "")
-        if not value:
-            self._wrong.append(f"{name} is missing")
-        return value
+    @property
+    def users_table(self) -> str:
+        """The name of the table of accounts."""
+        return self._text("USERS_TABLE")
 
-    def optional(self, name: str) -> str | None:
-        return self._environment.get(name) or None
+    @property
+    def organizations_table(self) -> str:
+        """The name of the table of organizations."""
+        return self._text("ORGANIZATIONS_TABLE")
 
-    def names(self, name: str) -> frozenset[str]:
-        """Read names separated by commas; none is an empty set."""
-        return frozenset(text.strip() for text in self._environment.get(name, "").split(",") if text.strip())
+    @property
+    def families_table(self) -> str:
+        """The name of the table of refresh-token families."""
+        return self._text("REFRESH_TOKEN_FAMILIES_TABLE")
 
-    def one_of(self, name: str, allowed: Collection[str]) -> str:
-        value = self.text(name)
-        if value and value not in allowed:
-            self._wrong.append(f"{name} is wrong")
-        return value
+    @property
+    def codes_table(self) -> str:
+        """The name of the table of one-time codes."""
+        return self._text("ONE_TIME_CODES_TABLE")
 
-    def flag(self, name: str) -> bool:
-        text = self.text(name)
-        if text not in {"true", "false"}:
-            self._wrong.append(f"{name} is neither true nor false")
-        return text == "true"
+    @property
+    def limits_table(self) -> str:
+        """The name of the table of rate limits."""
+        return self._text("RATE_LIMITS_TABLE")
 
-    def parsed[T](self, name: str, parse: Callable[[str], T], otherwise: T) -> T:
-        try:
-            return parse(self.text(name))
-        except ValueError:
-            if self._environment.get(name):
-                self._wrong.append(f"{name} is wrong")
-            return otherwise
+    @property
+    def master_secret(self) -> str:
+        """Name or ARN of the secret that every key is derived from."""
+        return self._text("MASTER_SECRET")
 
-    def number(self, name: str, *, least: int = 0) -> int:
-        number = self.parsed(name, int, least)
-        if number < least:
-            self._wrong.append(f"{name} is below {least}")
-        return number
+    @property
+    def secret_api_key(self) -> str:
+        """Name or ARN of the secret that holds the secret API key."""
+        return self._text("SECRET_API_KEY")
 
-    def seconds(self, name: str) -> timedelta:
-        return timedelta(seconds=self.number(name))
+    @property
+    def publishable_key(self) -> str:
+        """The API key that clients carry; not secret."""
+        return self._text("PUBLISHABLE_KEY")
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of tokens."""
+        return self._text("TOKEN_ISSUER")
+
+    @property
+    def audience(self) -> str:
+        """The `aud` of access tokens."""
+        return self._text("TOKEN_AUDIENCE")
+
+    @property
+    def token_algorithm(self) -> str:
+        """How access tokens are signed: `HS256` or `ES256`."""
+        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256")
+
+    @property
+    def access_token_lifetime(self) -> timedelta:
+        """How long an access token lives."""
+        return timedelta(seconds=self._session_number("access"))
+
+    @property
+    def refresh_token_lifetime(self) -> timedelta:
+        """How long a refresh token lives; every use starts it afresh."""
+        return timedelta(seconds=self._session_number("refresh"))
+
+    @property
+    def longest_session(self) -> timedelta:
+        """How long a session lives from its sign-in, however often it is refreshed."""
+        return timedelta(days=self._session_number("days"))
+
+    @property
+    def refresh_grace(self) -> timedelta:
+        """How long a used refresh token may come back, whether or not its successor is in use."""
+        return timedelta(seconds=self._session_number("grace"))
+
+    @property
+    def unconfirmed_grace(self) -> timedelta:
+        """How long a used refresh token may come back while its successor is unused; 0 is a token's lifetime."""
+        return timedelta(seconds=self._session_number("unconfirmed")) or self.refresh_token_lifetime
+
+    @property
+    def password_hash_cost(self) -> int:
+        """The cost of bcrypt; one more doubles the work."""
+        return self._number("PASSWORD_HASH_COST", least=_LOWEST_COST_ANYWHERE)
+
+    @property
+    def shortest_password(self) -> int:
+        """The fewest characters of a new password."""
+        return self._number("PASSWORD_MIN_LENGTH", least=8)
+
+    @property
+    def product_name(self) -> str:
+        """The product's name as its users know it."""
+        return self._text("PRODUCT_NAME")
+
+    @property
+    def initial_credit_balance(self) -> int:
+        """The credit of a new account."""
+        return self._number("INITIAL_CREDIT_BALANCE")
+
+    @property
+    def requires_verified_email(self) -> bool:
+        """Whether a password signs in only once the address is verified."""
+        return self._one_of("REQUIRE_VERIFIED_EMAIL", "true", "false") == "true"
+
+    @property
+    def google_client_ids(self) -> frozenset[str]:
+        """Google's ids of the apps whose users may sign in; none, and no user can by an ID token."""
+        names = self._environment.get("GOOGLE_CLIENT_IDS", "").split(",")
+        return frozenset(name.strip() for name in names if name.strip())
+
+    @property
+    def google_certs_url(self) -> str:
+        """Where Google publishes the keys of its ID tokens."""
+        return self._text("GOOGLE_CERTS_URL")
+
+    @property
+    def mail_queue_url(self) -> str:
+        """The queue of mail jobs."""
+        return self._text("MAIL_QUEUE_URL")
+
+    @property
+    def mail_sender(self) -> str:
+        """The address that mails come from."""
+        return self._text("MAIL_SENDER")
+
+    @property
+    def mail_sender_name(self) -> str | None:
+        """The sender's name; None: the product's."""
+        return self._environment.get("MAIL_SENDER_NAME") or None
+
+    @property
+    def mail_reply_to(self) -> str | None:
+        """Where answers to mails go; None: to the sender."""
+        return self._environment.get("MAIL_REPLY_TO") or None
+
+    @property
+    def password_reset_url(self) -> str | None:
+        """The page that takes a reset token; None: the mail carries the token itself."""
+        return self._environment.get("PASSWORD_RESET_URL") or None
+
+    @property
+    def default_locale(self) -> str:
+        """The language of mails to people of whom no language is known."""
+        return self._text("DEFAULT_LOCALE")
+
+    @property
+    def ses_configuration_set(self) -> str | None:
+        """The SES configuration set to send with, if any."""
+        return self._environment.get("SES_CONFIGURATION_SET") or None
 
     def limit(self, name: str) -> tuple[int, timedelta]:
-        """Read `attempts/seconds`, such as `10/900`."""
-        attempts, _, seconds = self.text(name).partition("/")
-        if attempts.isdecimal() and seconds.isdecimal() and int(attempts) and int(seconds):
-            return int(attempts), timedelta(seconds=int(seconds))
-        self._wrong.append(f"{name} is not attempts/seconds")
-        return 1, timedelta(seconds=1)
+        """Return how many attempts a limit allows in which window.
 
-    def done(self) -> None:
-        if self._wrong:
-            raise InvalidSettings("; ".join(self._wrong))
+        All limits are in one variable: `name=attempts/seconds`, separated by spaces.
+        """
+        attempts, _, seconds = self._entry("LIMITS", name).partition("/")
+        if not (_is_number(attempts) and _is_number(seconds) and int(attempts) and int(seconds)):
+            raise InvalidSettings(f"LIMITS has no {name}=attempts/seconds")
+        return int(attempts), timedelta(seconds=int(seconds))
+
+    def _session_number(self, name: str) -> int:
+        """Return a number of the variable that holds all lifetimes, in seconds or, of `days`, in days."""
+        text = self._entry("SESSIONS", name)
+        if not _is_number(text):
+            raise InvalidSettings(f"SESSIONS has no {name}=number")
+        return int(text)
+
+    def _entry(self, variable: str, name: str) -> str:
+        """Return the value of *name* in a variable of the form `name=value name=value`; empty if it is not there."""
+        return dict(entry.partition("=")[::2] for entry in self._text(variable).split()).get(name, "")
+
+    def _text(self, name: str) -> str:
+        value = self._environment.get(name, "")
+        if not value:
+            raise InvalidSettings(f"{name} is missing")
+        return value
+
+    def _one_of(self, name: str, *allowed: str) -> str:
+        value = self._text(name)
+        if value not in allowed:
+            raise InvalidSettings(f"{name} must be one of {', '.join(allowed)}")
+        return value
+
+    def _number(self, name: str, *, least: int = 0) -> int:
+        text = self._text(name)
+        if not _is_number(text) or int(text) < least:
+            raise InvalidSettings(f"{name} must be a whole number, at least {least}")
+        return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

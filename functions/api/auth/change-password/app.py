@@ -1,26 +1,41 @@
-"""POST /api/auth/change-password: another password for whoever knows the present one; ends the other sessions."""
+"""POST /api/auth/change-password: change the password of the caller's account."""
 
-from gerbang import container as runtime
+from gerbang.accounts.password_change import WrongPassword
 from gerbang.apis import snapotp
-from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
-from gerbang.http import edge
+from gerbang.apis.fields import PASSWORD_POLICY
+from gerbang.apis.snapotp.requests import ChangePasswordRequest
+from gerbang.container import container
+from gerbang.http.callers import BearerToken
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.passwords.policy import UnacceptablePassword
 
-change = runtime.password_change()  # once per container
-policy = runtime.password_policy().naming("new_password")
-edge.rehearse(lambda request: request.parse(snapotp.ChangePasswordRequest))
+endpoint = Endpoint("/api/auth/change-password")
+change = container.password_change
+policy = container.password_policy
+container.warm_up_tokens()
+container.warm_up_sessions(connections=3)
+container.warm_up_mail_queue()
 
 
-@snapotp.post
-def handler(request: edge.Request) -> edge.Response:
-    """Change the caller's password."""
-    token, body = request.bearer(), request.parse(snapotp.ChangePasswordRequest)
+@endpoint.post(
+    snapotp.API,
+    caller=BearerToken(),
+    request=ChangePasswordRequest,
+    context={PASSWORD_POLICY: policy},
+    response=snapotp.MessageResponse,
+    errors=(WrongPassword, UnacceptablePassword, TooManyAttempts),
+)
+def change_password(call: Call[ChangePasswordRequest, str]) -> snapotp.MessageResponse:
+    """Set another password with the current one, and end the other sessions of the account."""
     change.change(
-        token,
-        current=body.current_password,
-        new=body.new_password,
-        client=client_of(request),
-        policy=policy,
-        locale=locale_of(request),
+        call.caller,
+        current=call.body.current_password,
+        new=call.body.new_password,
+        client=call.client,
+        policy=policy.naming("new_password"),
     )
-    return snapotp.done("The password was changed; other sessions have ended")
+    return snapotp.message("The password was changed. Other sessions have ended.")
+
+
+handler = endpoint.handler()

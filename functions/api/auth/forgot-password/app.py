@@ -1,17 +1,27 @@
-"""POST /api/auth/forgot-password (SnapOTP): mail a reset token, if anybody has the address."""
+"""POST /api/auth/forgot-password: mail a password reset token."""
 
-from gerbang import container as runtime
 from gerbang.apis import snapotp
-from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
-from gerbang.http import edge
+from gerbang.apis.snapotp.requests import ForgotPasswordRequest
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
 
-mail_service = runtime.mail_service()  # once per container
-edge.rehearse(snapotp.email_of)
+endpoint = Endpoint("/api/auth/forgot-password")
+mail_service = container.mail_service
+container.warm_up_limits(connections=3)
+container.warm_up_mail_queue()
 
 
-@snapotp.post
-def handler(request: edge.Request) -> edge.Response:
-    """Queue a reset token for an address, known or not."""
-    mail_service.request_reset(snapotp.email_of(request), locale_of(request), client_of(request).address)
-    return snapotp.done("If the address has an account, a mail with a reset token is on its way")
+@endpoint.post(
+    snapotp.API,
+    request=ForgotPasswordRequest,
+    response=snapotp.MessageResponse,
+    errors=(TooManyAttempts,),
+)
+def forgot_password(call: Call[ForgotPasswordRequest, None]) -> snapotp.MessageResponse:
+    """Mail a password reset token, if an account has the address; the answer is the same if none has."""
+    mail_service.request_reset(call.body.email, call.client.locale, call.client.address)
+    return snapotp.message("If the address has an account, a mail with a reset token is on its way")
+
+
+handler = endpoint.handler()

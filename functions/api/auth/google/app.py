@@ -1,18 +1,44 @@
-"""POST /api/auth/google (SnapOTP): a verified Google identity for a session."""
+"""POST /api/auth/google: sign in with Google."""
 
-from gerbang import container as runtime
+from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.oidc import InvalidIdToken
 from gerbang.apis import snapotp
-from gerbang.apis.client import client_of
-from gerbang.http import edge
+from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
+from gerbang.apis.snapotp.requests import GoogleRequest
+from gerbang.container import container
+from gerbang.core.emails import InvalidEmail
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
 
-verifier = runtime.google_verifier()  # once per container
-api_keys = runtime.api_keys()
-sign_in = runtime.identity_sign_in()
-edge.rehearse(lambda request: snapotp.google_identity(request, verifier, api_keys))
+endpoint = Endpoint("/api/auth/google")
+verifier = container.google_verifier
+api_keys = container.api_keys
+sign_in = container.identity_sign_in
+container.warm_up_tokens()
+container.warm_up_users()
 
 
-@snapotp.post
-def handler(request: edge.Request) -> edge.Response:
-    """Sign in with Google; makes the account at first use."""
-    identity = snapotp.google_identity(request, verifier, api_keys)
-    return snapotp.signed_in(sign_in.sign_in(identity, client_of(request)))
+@endpoint.post(
+    snapotp.API,
+    request=GoogleRequest,
+    response=snapotp.SessionResponse,
+    errors=(
+        InvalidIdToken,
+        IdentityMismatch,
+        IdentityNotProven,
+        InvalidEmail,
+        LinkedToAnother,
+        AccountDisabled,
+        TooManyAttempts,
+    ),
+)
+def sign_in_with_google(call: Call[GoogleRequest, None]) -> snapotp.SessionResponse:
+    """Sign in with Google's `id_token`, or with three fields from a trusted back end; makes the account at first."""
+    if call.body.id_token is not None:
+        identity = signed_identity(verifier.verify(call.body.id_token), call.body)
+    else:
+        identity = vouched_identity(call.request.headers.get("apikey"), api_keys, call.body)
+    return snapotp.session(sign_in.sign_in(identity, call.client))
+
+
+handler = endpoint.handler()

@@ -1,17 +1,58 @@
-"""POST /api/auth/login (BotLaunch; SnapOTP by user name): a password for a session."""
+"""POST /api/auth/login: sign in with a password."""
 
-from gerbang import container as runtime
-from gerbang.apis import by_body
-from gerbang.apis.client import client_of
-from gerbang.http import edge
+from gerbang.accounts.sign_in import Credentials, InvalidCredentials
+from gerbang.apis import botlaunch, snapotp
+from gerbang.apis.botlaunch import requests as botlaunch_requests
+from gerbang.apis.fields import is_username
+from gerbang.apis.snapotp import requests as snapotp_requests
+from gerbang.container import container
+from gerbang.core.emails import EmailAddress, InvalidEmail
+from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.email_policy import EmailNotVerified
+from gerbang.storage.users import Name
 
-sign_in = runtime.password_sign_in_with_role()  # once per container
-by_body.rehearse(lambda contract, request: contract.credentials(request))
+endpoint = Endpoint("/api/auth/login")
+sign_in = container.password_sign_in_with_role
+container.warm_up_tokens()
+container.warm_up_users(connections=5)
 
 
-@by_body.post
-def handler(request: edge.Request) -> edge.Response:
-    """Sign in with e-mail or user name and password."""
-    contract = by_body.contract_of(request)
-    session = sign_in.sign_in(contract.credentials(request), client_of(request))
-    return contract.signed_in(session)
+@endpoint.post(
+    snapotp.API,
+    when=BodyHas("username"),
+    request=snapotp_requests.LoginRequest,
+    response=snapotp.SessionResponse,
+    errors=(InvalidCredentials, EmailNotVerified, TooManyAttempts),
+)
+def log_in_by_username(call: Call[snapotp_requests.LoginRequest, None]) -> snapotp.SessionResponse:
+    """Sign in with a user name, or an e-mail address in its place, and a password."""
+    return snapotp.session(sign_in.sign_in(_credentials(call.body), call.client))
+
+
+@endpoint.post(
+    botlaunch.API,
+    request=botlaunch_requests.LoginRequest,
+    response=botlaunch.SessionResponse,
+    errors=(InvalidCredentials, EmailNotVerified, TooManyAttempts),
+)
+def log_in_by_email(call: Call[botlaunch_requests.LoginRequest, None]) -> botlaunch.SessionResponse:
+    """Sign in with an e-mail address and a password."""
+    credentials = Credentials(name=Name.EMAIL, value=call.body.email, password=call.body.password)
+    return botlaunch.session(sign_in.sign_in(credentials, call.client), "Login successful")
+
+
+def _credentials(body: snapotp_requests.LoginRequest) -> Credentials:
+    """Return the credentials that SnapOTP's body holds; a text that can be no account's name is a wrong one."""
+    name = body.username.strip()
+    if "@" in name:
+        try:
+            return Credentials(name=Name.EMAIL, value=EmailAddress(name), password=body.password)
+        except InvalidEmail:
+            raise InvalidCredentials(None) from None
+    if not is_username(name):
+        raise InvalidCredentials(None)
+    return Credentials(name=Name.USERNAME, value=name.lower(), password=body.password)
+
+
+handler = endpoint.handler()

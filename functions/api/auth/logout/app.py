@@ -1,14 +1,28 @@
-"""POST /api/auth/logout (BotLaunch): end the session of an access token."""
+"""POST /api/auth/logout: end the session of an access token."""
 
-from gerbang import container as runtime
 from gerbang.apis import botlaunch
-from gerbang.http import edge
+from gerbang.container import container
+from gerbang.http.callers import BearerToken
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.sessions.claims import InvalidToken
+from gerbang.sessions.sessions import SessionEnded
 
-sessions = runtime.sessions()  # once per container
+endpoint = Endpoint("/api/auth/logout")
+sessions = container.sessions
+container.warm_up_tokens()
+container.warm_up_sessions()
 
 
-@botlaunch.post
-def handler(request: edge.Request) -> edge.Response:
-    """End the session; its tokens are dead from the next call on."""
-    sessions.close(request.bearer())
-    return botlaunch.signed_out()
+@endpoint.post(
+    botlaunch.API,
+    caller=BearerToken(),
+    response=botlaunch.MessageResponse,
+    errors=(InvalidToken, SessionEnded),
+)
+def log_out(call: Call[None, str]) -> botlaunch.MessageResponse:
+    """End the session at once, even if its access token has expired."""
+    sessions.close(call.caller)
+    return botlaunch.MessageResponse(message="Logout successful")
+
+
+handler = endpoint.handler()

@@ -1,13 +1,21 @@
-"""GET /api/auth/me (SnapOTP): the account of an access token, from whichever contract."""
+"""GET /api/auth/me: the account of an access token, from any API."""
 
-from gerbang import container as runtime
 from gerbang.apis import snapotp
-from gerbang.http import edge
+from gerbang.container import container
+from gerbang.http.callers import RegisteredUser
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.sessions.sessions import Authenticated
 
-sessions = runtime.sessions()  # once per container
+endpoint = Endpoint("/api/auth/me")
+sessions = container.sessions
+container.warm_up_tokens()
+container.warm_up_sessions()
 
 
-@snapotp.get
-def handler(request: edge.Request) -> edge.Response:
-    """Return the caller's account."""
-    return snapotp.me(sessions.authenticate_person(request.bearer()).user)
+@endpoint.get(snapotp.API, caller=RegisteredUser(sessions), response=snapotp.UserResponse)
+def show_account(call: Call[None, Authenticated]) -> snapotp.UserResponse:
+    """Show the caller's account."""
+    return snapotp.user(call.caller.user)
+
+
+handler = endpoint.handler()

@@ -1,15 +1,40 @@
-"""POST /api/auth/refresh (BotLaunch; SnapOTP in its own words): trade a refresh token for the next session."""
+"""POST /api/auth/refresh: trade a refresh token for the next session."""
 
-from gerbang import container as runtime
-from gerbang.apis import by_body
-from gerbang.http import edge
+from gerbang.apis import botlaunch, snapotp
+from gerbang.apis.botlaunch import requests as botlaunch_requests
+from gerbang.apis.snapotp import requests as snapotp_requests
+from gerbang.container import container
+from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.sessions.claims import InvalidToken
+from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
 
-sessions = runtime.refreshing_with_role()  # once per container
-by_body.rehearse(lambda contract, request: contract.refresh_token_of(request))
+endpoint = Endpoint("/api/auth/refresh")
+sessions = container.sessions_with_role
+container.warm_up_tokens()
+container.warm_up_users(connections=2)
 
 
-@by_body.post
-def handler(request: edge.Request) -> edge.Response:
-    """Trade a refresh token for the next session."""
-    contract = by_body.contract_of(request)
-    return contract.refreshed(sessions.refresh(contract.refresh_token_of(request)))
+@endpoint.post(
+    snapotp.API,
+    when=BodyHas("refresh_token", without="refreshToken"),
+    request=snapotp_requests.RefreshRequest,
+    response=snapotp.SessionResponse,
+    errors=(InvalidToken, SessionEnded, RefreshTokenReused),
+)
+def refresh_snapotp(call: Call[snapotp_requests.RefreshRequest, None]) -> snapotp.SessionResponse:
+    """Trade `refresh_token` for the next session."""
+    return snapotp.session(sessions.refresh(call.body.refresh_token))
+
+
+@endpoint.post(
+    botlaunch.API,
+    request=botlaunch_requests.RefreshRequest,
+    response=botlaunch.SessionResponse,
+    errors=(InvalidToken, SessionEnded, RefreshTokenReused),
+)
+def refresh_botlaunch(call: Call[botlaunch_requests.RefreshRequest, None]) -> botlaunch.SessionResponse:
+    """Trade `refreshToken` for the next session."""
+    return botlaunch.session(sessions.refresh(call.body.refresh_token), "Token refreshed")
+
+
+handler = endpoint.handler()

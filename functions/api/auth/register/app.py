@@ -1,24 +1,62 @@
-"""POST /api/auth/register (BotLaunch; SnapOTP by user name): a new account, signed in."""
+"""POST /api/auth/register: make an account and sign it in."""
 
-from gerbang import container as runtime
-from gerbang.apis import by_body
-from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
-from gerbang.http import edge
+from http import HTTPStatus
 
-registration = runtime.registration()  # once per container
-policy = runtime.password_policy()
-welcome = runtime.verification_mail_service()
-by_body.rehearse(lambda contract, request: contract.new_account(request))
+from gerbang.accounts.registration import EmailTaken, NewAccount, UsernameTaken
+from gerbang.apis import botlaunch, snapotp
+from gerbang.apis.botlaunch import requests as botlaunch_requests
+from gerbang.apis.fields import PASSWORD_POLICY
+from gerbang.apis.snapotp import requests as snapotp_requests
+from gerbang.container import container
+from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
+
+endpoint = Endpoint("/api/auth/register")
+registration = container.registration
+policy = {PASSWORD_POLICY: container.password_policy}
+container.warm_up_tokens()
+container.warm_up_limits()
 
 
-@by_body.post
-def handler(request: edge.Request) -> edge.Response:
-    """Make an account, in BotLaunch with its organisation."""
-    contract = by_body.contract_of(request)
-    made = registration.register(
-        contract.new_account(request), client_of(request), policy.asking_for(*contract.password_requirements())
+@endpoint.post(
+    snapotp.API,
+    when=BodyHas("username"),
+    request=snapotp_requests.RegisterRequest,
+    context=policy,
+    response=snapotp.SessionResponse,
+    status=HTTPStatus.CREATED,
+    errors=(EmailTaken, UsernameTaken, TooManyAttempts),
+)
+def register_username(call: Call[snapotp_requests.RegisterRequest, None]) -> snapotp.SessionResponse:
+    """Make an account with a user name, signed in."""
+    body = call.body
+    new = NewAccount(
+        email=body.email, password=body.password, name=body.name, username=body.username, locale=call.client.locale
     )
-    if welcome is not None:
-        welcome.welcome(made.signed_in.user, locale_of(request))
-    return contract.registered(made)
+    made = registration.register(new, call.client)
+    return snapotp.session(made.signed_in)
+
+
+@endpoint.post(
+    botlaunch.API,
+    request=botlaunch_requests.RegisterRequest,
+    context=policy,
+    response=botlaunch.SessionResponse,
+    status=HTTPStatus.CREATED,
+    errors=(EmailTaken, TooManyAttempts),
+)
+def register_organization(call: Call[botlaunch_requests.RegisterRequest, None]) -> botlaunch.SessionResponse:
+    """Make an account with an organization, signed in."""
+    body = call.body
+    new = NewAccount(
+        email=body.email,
+        password=body.password,
+        name=body.name,
+        founds=body.organization_name or body.name,
+        locale=call.client.locale,
+    )
+    made = registration.register(new, call.client)
+    return botlaunch.session(made.signed_in, "Registration successful", made.organization)
+
+
+handler = endpoint.handler()

@@ -1,19 +1,33 @@
-"""POST /api/auth/reset-password (SnapOTP): a mailed token for a new password; ends every session."""
+"""POST /api/auth/reset-password: set a new password with a mailed token."""
 
-from gerbang import container as runtime
 from gerbang.apis import snapotp
-from gerbang.apis.client import client_of
-from gerbang.apis.languages import locale_of
-from gerbang.http import edge
+from gerbang.apis.fields import PASSWORD_POLICY
+from gerbang.apis.snapotp.requests import ResetPasswordRequest
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.codes import InvalidResetToken
+from gerbang.passwords.policy import UnacceptablePassword
 
-reset = runtime.password_reset()  # once per container
-policy = runtime.password_policy()
-edge.rehearse(lambda request: request.parse(snapotp.ResetPasswordRequest))
+endpoint = Endpoint("/api/auth/reset-password")
+reset = container.password_reset
+policy = container.password_policy
+container.warm_up_keys()
+container.warm_up_limits()
+container.warm_up_mail_queue()
 
 
-@snapotp.post
-def handler(request: edge.Request) -> edge.Response:
-    """Set a new password with the token that was mailed."""
-    body = request.parse(snapotp.ResetPasswordRequest)
-    reset.reset(body.token, body.password, client=client_of(request), policy=policy, locale=locale_of(request))
-    return snapotp.done("The password was changed; please sign in")
+@endpoint.post(
+    snapotp.API,
+    request=ResetPasswordRequest,
+    context={PASSWORD_POLICY: policy},
+    response=snapotp.MessageResponse,
+    errors=(InvalidResetToken, UnacceptablePassword, TooManyAttempts),
+)
+def reset_password(call: Call[ResetPasswordRequest, None]) -> snapotp.MessageResponse:
+    """Set a new password with the token that was mailed, and end every session of the account."""
+    reset.reset(call.body.token, call.body.password, client=call.client, policy=policy)
+    return snapotp.message("The password was changed. Sign in with it.")
+
+
+handler = endpoint.handler()

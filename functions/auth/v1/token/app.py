@@ -1,16 +1,39 @@
-"""POST /auth/v1/token?grant_type=refresh_token (GoTrue): trade a refresh token for the next session."""
+"""POST /auth/v1/token: trade a refresh token for the next session."""
 
-from gerbang import container as runtime
 from gerbang.apis import gotrue
-from gerbang.http import edge
+from gerbang.apis.gotrue.requests import RefreshRequest, UnsupportedGrantType
+from gerbang.container import container
+from gerbang.http.callers import ApiKeyHolder
+from gerbang.http.endpoint import Call, Endpoint, QueryIs
+from gerbang.sessions.api_keys import KeyKind
+from gerbang.sessions.claims import InvalidToken
+from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
 
-sessions = runtime.refreshing()  # once per container
-api_keys = runtime.api_keys()
-edge.rehearse(lambda request: request.parse(gotrue.RefreshRequest))
+endpoint = Endpoint("/auth/v1/token")
+sessions = container.sessions
+key_holder = ApiKeyHolder(container.api_keys)
+container.warm_up_tokens()
+container.warm_up_users()
 
 
-@gotrue.post
-def handler(request: edge.Request) -> edge.Response:
-    """Trade a refresh token for the next session."""
-    api_keys.kind_of(request.headers.get("apikey"))
-    return gotrue.signed_in(sessions.refresh(gotrue.refresh_token_of(request)))
+@endpoint.post(
+    gotrue.API,
+    when=QueryIs("grant_type", "refresh_token"),
+    caller=key_holder,
+    request=RefreshRequest,
+    response=gotrue.SessionResponse,
+    errors=(InvalidToken, SessionEnded, RefreshTokenReused),
+    overrides=gotrue.REFRESH_ERRORS,
+)
+def refresh(call: Call[RefreshRequest, KeyKind]) -> gotrue.SessionResponse:
+    """Trade a refresh token for the next session (`?grant_type=refresh_token`)."""
+    return gotrue.session(sessions.refresh(call.body.refresh_token))
+
+
+@endpoint.post(gotrue.API, caller=key_holder, errors=(UnsupportedGrantType,))
+def other_grant(_call: Call[None, KeyKind]) -> None:
+    """Refuse any other grant."""
+    raise UnsupportedGrantType
+
+
+handler = endpoint.handler()

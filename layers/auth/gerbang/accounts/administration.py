@@ -15,11 +15,10 @@ from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
 from gerbang.limits.rate_limits import digest
-from gerbang.storage.codes import CodeTable
 from gerbang.storage.newest_users import LARGEST_PAGE, NewestUsers, UserPage
+from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.records import from_item
-from gerbang.storage.resets import ResetTable
 from gerbang.storage.store import (
     Absent,
     Action,
@@ -90,8 +89,7 @@ class Accounts:
     store: Store
     users: UserTable
     organizations: OrganizationTable
-    codes: CodeTable
-    resets: ResetTable
+    codes: OneTimeCodeTable
     now: Clock
 
     def find(self, text: str) -> User:
@@ -212,9 +210,10 @@ class Accounts:
         person = self.users.find_person(user.user_id)
         if person is None:
             raise ChangedMeanwhile(user.user_id)
-        removal: list[Action] = [*self.users.removal(replace(person, user=user)), Delete(self.resets.key(user.user_id))]
+        reset = Delete(self.codes.key(Slot.PASSWORD_RESET, user.user_id))
+        removal: list[Action] = [*self.users.removal(replace(person, user=user)), reset]
         if user.email is not None:
-            removal.append(Delete(self.codes.key(digest(user.email))))
+            removal.append(Delete(self.codes.key(Slot.EMAIL, digest(user.email))))
         departure = self.departure(user)
         if departure is not None:
             removal.append(self.organizations.membership_deletion(departure.organization_id, user.user_id))

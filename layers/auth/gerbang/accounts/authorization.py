@@ -1,4 +1,4 @@
-"""Who may call the deployment's other APIs, and as what: a session that stands, and membership of an organisation."""
+"""Who may call the account's other APIs, and as what: an active session, and membership of an organisation."""
 
 from dataclasses import dataclass
 
@@ -10,43 +10,47 @@ from gerbang.sessions.sessions import Sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """What is handed on to the function behind the authorizer."""
+    """What the function behind the authorizer receives."""
 
     subject: str
     """The account's UUID, the token's `sub`."""
     user_id: str
-    """The account as BotLaunch's clients know it, `usr_…`."""
+    """The account's id in BotLaunch's API, `usr_…`."""
     email_verified: bool
-    """Whether the person verified their address: without it, an address is what somebody typed."""
+    """Whether the user verified their e-mail address: until then it may be another person's."""
     session_id: str
     organization_id: str
     role: str
+    """The caller's role in the organization; empty, as the organization is, if they named none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """Compares a request with what stands in the tables at this moment."""
+    """Checks a request against the tables, as they are at this moment."""
 
     sessions: Sessions
     organizations: Organizations
 
-    def authorize(self, access_token: str, organization_id: str) -> Caller:
-        """Return who calls, and as what, in the organisation they named. Two round trips at most.
+    def authorize(self, access_token: str, organization_id: str | None) -> Caller:
+        """Return the caller, and their role in the organisation that they named, if any. Two round trips at most.
 
         Raises:
-            InvalidToken, TokenExpired, SessionEnded: the token is worth nothing (any more).
+            InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
             NotAMember: they do not belong to that organisation.
         """
         claims = self.sessions.read(access_token)
-        standing, membership = run_concurrently(
-            lambda: self.sessions.authenticate_claims(claims),
-            lambda: self.organizations.membership(organization_id, claims.user_id),
-        )
+        if not organization_id:
+            authenticated, membership = self.sessions.authenticate_claims(claims), None
+        else:
+            authenticated, membership = run_concurrently(
+                lambda: self.sessions.authenticate_claims(claims),
+                lambda: self.organizations.membership(organization_id, claims.user_id),
+            )
         return Caller(
-            subject=standing.user.user_id,
-            user_id=botlaunch_id(standing.user.user_id),
-            email_verified=standing.user.email_verified_at is not None,
+            subject=authenticated.user.user_id,
+            user_id=botlaunch_id(authenticated.user.user_id),
+            email_verified=authenticated.user.email_verified_at is not None,
             session_id=claims.family_id,
-            organization_id=membership.organization_id,
-            role=membership.role,
+            organization_id=organization_id or "",
+            role="" if membership is None else membership.role,
         )

@@ -1,9 +1,6 @@
-"""One-time codes by mail: six digits, ten minutes, one use, and unless set five wrong tries an hour for an address.
+"""Sign-in by a mailed one-time code: six digits, ten minutes, one use, by default five wrong tries an hour per address.
 
-The digits are derived from the job that asked for them (HMAC-SHA-256, a key of their own), not drawn: a message
-delivered twice makes the same code, and nothing that would let anybody recover a code is stored. What is stored is
-another HMAC of address and code, under a key that is not in the table: a slow hash would not help, there are only a
-million codes (ASVS 6.5.2; docs/decisions/0008-one-time-codes.md).
+How codes are made and stored: `gerbang.mail.codes`.
 """
 
 import re
@@ -11,14 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from gerbang.accounts.verification import EarlierCredentials, verify_email
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits, Reservation, TooManyAttempts, digest, uncount
+from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
 from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
-from gerbang.sessions.sessions import Client, Sessions, SignedIn
-from gerbang.storage.codes import CodePurpose, CodeTable
+from gerbang.mail.service import MailService
+from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Store
 from gerbang.storage.users import Name, User, UserTable
@@ -28,16 +27,27 @@ _NO_ACCOUNT: Final = "nobody"
 
 
 class InvalidCode(AuthError):
-    """The code is wrong, spent, replaced, too old or dead after too many wrong tries, or nobody has the address."""
+    """The code is wrong, spent, replaced, expired or dead after too many wrong tries, or no account has the address."""
+
+    code = "invalid_code"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redeemed:
+    """A session that a code opened, and what verifying the address removed."""
+
+    signed_in: SignedIn
+    password_removed: bool
+    """Whether the account had a password that was set before the address was verified, and has none now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeSignIn:
-    """Signs in whoever shows the code that was mailed to an address; that proves the address."""
+    """Signs in by the code that was mailed to an address, which verifies the address."""
 
     store: Store
     users: UserTable
-    codes: CodeTable
+    codes: OneTimeCodeTable
     maker: CodeMaker
     sessions: Sessions
     rate_limits: RateLimits
@@ -45,55 +55,63 @@ class CodeSignIn:
     """Wrong codes an address, whatever the number of codes; a right one clears them."""
     address_limit: Limit
     """Failures of one client address, shared with passwords."""
+    mail_service: MailService
     log_event: LogEvent
     now: Clock
 
-    def sign_in(self, email: str, code: str, client: Client) -> SignedIn:
-        """Trade the code mailed to an address, which is canonical, for a session. Three round trips.
+    def sign_in(self, email: str, code: str, client: Client) -> Redeemed:
+        """Trade the code mailed to a canonical address for a session. Three round trips.
 
-        The code is spent in the transaction that opens the session (F14). Where nobody had verified the address before,
-        a code that was asked for to sign in drops the password and ends the sessions that somebody had set up
-        (account pre-hijacking); the code of the registration itself vouches for them.
+        The code is spent in the transaction that opens the session (F14). If the address was unverified, a code that
+        was requested to sign in removes the password and ends the sessions that a stranger may have set up (account
+        pre-hijacking), and a mail tells the owner. The code of the registration itself keeps them, unless another
+        registration of the address was refused since: then the owner may be the one who was refused.
 
         Raises:
             InvalidCode: the code is not, or no longer, worth anything.
-            TooManyAttempts: this client address has failed too often.
+            TooManyAttempts: the address, whether an account has it or not, has used up its tries; or this client
+                address has failed too often.
         """
         if not _FORM.fullmatch(code):
             raise InvalidCode("malformed")
-        user_id, reservation = run_concurrently(
-            lambda: self.users.find_id(Name.EMAIL, email), lambda: self._take_a_try(email, client)
-        )
-        address = digest(email)
-        user_item, code_item = self.store.get_all(self.users.key(user_id or _NO_ACCOUNT), self.codes.key(address))
+        with self.rate_limits.attempt(
+            Counted(self.tries, email, OnSuccess.CLEARED),
+            Counted(self.address_limit, client.address),
+            alongside=lambda: self.users.find_id(Name.EMAIL, email),
+        ) as attempt:
+            redeemed = self._redeem(email, code, client, attempt)
+        signed_in = redeemed.signed_in
+        self.log_event("signed_in", user_id=signed_in.user.user_id, session_id=signed_in.family_id, method="otp")
+        if redeemed.password_removed:
+            self.mail_service.notify_password_removed(signed_in.user, client.locale)
+        return redeemed
+
+    def _redeem(self, email: str, code: str, client: Client, attempt: Attempt[str | None]) -> Redeemed:
+        slot = self.codes.key(Slot.EMAIL, digest(email))
+        user_item, code_item = self.store.get_all(self.users.key(attempt.alongside or _NO_ACCOUNT), slot)
         user, known = from_item(User, user_item), self.codes.read(code_item)
         now = self.now()
-        if known is None or user is None or known.expires_at <= now or user.disabled_at is not None:
+        if known is None or known.spent_at is not None or known.expires_at <= now:
             raise InvalidCode("none")
-        if not self.maker.matches(known.code_hash, email, code):
+        if user is None or user.disabled_at is not None or user.epoch != known.epoch:
+            raise InvalidCode("none")
+        if not self.maker.matches(known.secret_hash, email, code):
             raise InvalidCode("wrong")
-        earlier = EarlierCredentials.KEPT if known.purpose is CodePurpose.VERIFICATION else EarlierCredentials.DROPPED
-        verified, changes = verify_email(user, earlier, at=now)
+        earlier = _earlier_credentials(user, known)
+        verified, changes = verify_email(user, earlier, at=now, locale=client.locale)
         signed_in, opening = self.sessions.begin(verified, client, "otp")
-        spending = self.codes.spending(address, known, at=now, kept=REMEMBERED)
-        if self.store.commit(spending, self.users.changing(user, changes, Absent("disabled_at")), opening):
+        spending = self.codes.spending(slot, known, at=now, kept=REMEMBERED)
+        # A registration that is refused meanwhile makes the account contested: then nothing is kept.
+        uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
+        changing = self.users.changing(user, changes, Absent("disabled_at"), *uncontested)
+        failed, _ = run_concurrently(lambda: self.store.commit(spending, changing, opening), attempt.succeed)
+        if failed:
             raise InvalidCode("spent meanwhile")
-        self._clear_tries(email, reservation)
-        self.log_event("signed_in", user_id=user.user_id, session_id=signed_in.family_id, method="otp")
-        return signed_in
+        password_removed = user.password_hash is not None and verified.password_hash is None
+        return Redeemed(signed_in=signed_in, password_removed=password_removed)
 
-    def _take_a_try(self, email: str, client: Client) -> Reservation:
-        try:
-            return self.rate_limits.reserve((self.tries, email), (self.address_limit, client.address))
-        except TooManyAttempts as refusal:
-            if refusal.limit == self.tries.name:  # the code is dead, whichever it is
-                raise InvalidCode("no tries left") from refusal
-            raise
 
-    def _clear_tries(self, email: str, reservation: Reservation) -> None:
-        limits, tries = self.rate_limits, self.rate_limits.key(self.tries, email)
-        others = reservation.without(tries)
-        uncount(
-            lambda: run_concurrently(lambda: limits.give_back(others), lambda: limits.counters.clear(tries)),
-            self.log_event,
-        )
+def _earlier_credentials(user: User, code: OneTimeCode) -> EarlierCredentials:
+    """Return what redeeming a code does to the password and sessions of an unverified account."""
+    vouches = code.purpose is CodePurpose.VERIFICATION and user.contested_at is None
+    return EarlierCredentials.KEPT if vouches else EarlierCredentials.DROPPED

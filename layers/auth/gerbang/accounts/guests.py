@@ -1,38 +1,40 @@
-"""Guests: accounts without a name, gone when their session could no longer be refreshed."""
+"""Guests: accounts without a name or a password, deleted when their session can no longer be refreshed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
-from gerbang.sessions.sessions import Client, Sessions, SignedIn
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
+from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.store import Store
 from gerbang.storage.users import User, UserTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guests:
-    """Lets people in without an account of their own."""
+    """Signs people in without a registered account."""
 
     store: Store
     users: UserTable
     sessions: Sessions
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests, a client address."""
+    """Of registrations and guests per client address."""
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
 
     def admit(self, client: Client) -> SignedIn:
-        """Make a guest and sign it in. Its token's role is `anonymous` and opens nothing that needs a person.
+        """Create a guest and sign it in. Its token has the role `anonymous`, which no person's endpoint accepts.
+
+        The account lasts as long as its session possibly can, so that no refresh has to extend it.
 
         Raises:
-            TooManyAttempts: this client address has made too many.
+            TooManyAttempts: this client address has created too many.
         """
-        self.rate_limits.take(self.limit, client.address)
         now = self.now()
         guest = User(
             user_id=self.new_id(),
@@ -41,10 +43,11 @@ class Guests:
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
-            expires_at=self.sessions.deadline(signed_in_at=now, at=now),
+            expires_at=now + self.sessions.longest,
         )
-        signed_in, opening = self.sessions.begin(guest, client, "anonymous")
-        if self.store.commit(*self.users.creation(guest).values(), opening):
-            raise DependencyUnavailable("a random id was drawn twice")
+        with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)):
+            signed_in, opening = self.sessions.begin(guest, client, "anonymous")
+            if self.store.commit(*self.users.creation(guest).values(), opening):
+                raise DependencyUnavailable("a random id was drawn twice")
         self.log_event("guest_admitted", user_id=guest.user_id, session_id=signed_in.family_id)
         return signed_in

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gerbang.accounts.verification import EarlierCredentials, verify_email
+from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
-from gerbang.sessions.sessions import Client, Sessions, SignedIn, SignInOvertaken
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
+from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import Identity, Name, User, UserTable, identity_name
 
@@ -29,9 +30,13 @@ RACES: Final = 4
 class LinkedToAnother(AuthError):
     """The address belongs to an account that another identity of the same provider signs in to."""
 
+    code = "identity_already_exists"
+
 
 class AccountDisabled(AuthError):
     """The identity is verified and its account may not be used."""
+
+    code = "user_banned"
 
     def __init__(self, user_id: str) -> None:
         """Keep the account's id, for the log."""
@@ -86,14 +91,13 @@ class IdentitySignIn:
             AccountDisabled: the account may not be used.
             TooManyAttempts: this client address has made too many accounts.
         """
-        counted = False
         for _ in range(RACES):
             holder = self._holder(identity)
-            if holder is None and not counted:
-                self.rate_limits.take(self.limit, client.address)
-                counted = True
             if holder is None:
-                signed_in = self._make(identity, client)
+                with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
+                    signed_in = self._make(identity, client)
+                    if signed_in is None:
+                        attempt.give_back()
             elif holder.subjects.get(identity.provider) == identity.subject:
                 signed_in = self._open(holder, client)
             else:
@@ -126,7 +130,7 @@ class IdentitySignIn:
         if identity.provider in holder.subjects:
             raise LinkedToAnother
         now = self.now()
-        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now)
+        verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now, locale=client.locale)
         linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
         changes["updated_at"] = to_epoch(now)
         linking = self.users.linking(holder, identity.of(linked), changes)
@@ -143,6 +147,7 @@ class IdentitySignIn:
             email_verified_at=now,
             subjects={identity.provider: identity.subject},
             credit_balance=self.initial_credit,
+            locale=client.locale,
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,

@@ -26,6 +26,8 @@ class Role(StrEnum):
 class NotAMember(AuthError):
     """The person does not belong to the organisation, or it does not exist: the two are not told apart."""
 
+    code = "not_a_member"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Founding:

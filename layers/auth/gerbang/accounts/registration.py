@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gerbang.accounts.organizations import Organizations
-from gerbang.core.clock import Clock
-from gerbang.core.emails import canonical
+from gerbang.core.client import Client
+from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Limit, RateLimits
+from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.passwords.hashing import Passwords
-from gerbang.passwords.policy import PasswordPolicy
-from gerbang.sessions.sessions import Client, Sessions, SignedIn
+from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.organizations import Organization
-from gerbang.storage.store import Action, Store
+from gerbang.storage.store import Absent, Action, ConditionFailed, Present, Store, Update
 from gerbang.storage.users import Name, User, UserTable
+
+if TYPE_CHECKING:
+    from gerbang.mail.service import MailService
 
 NUMBER_DRAWS: Final = 8
 """How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
@@ -24,17 +27,20 @@ NUMBER_DRAWS: Final = 8
 class EmailTaken(AuthError):
     """Another account has the address."""
 
+    code = "email_exists"
+
 
 class UsernameTaken(AuthError):
     """Another account has the user name, in upper or lower case."""
+
+    code = "username_exists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
     """What a person asks for when registering."""
 
-    email: str
-    """As typed."""
+    email: EmailAddress
     password: str = field(repr=False)
     name: str
     username: str | None = None
@@ -64,65 +70,86 @@ class Registration:
     limit: Limit
     """Registrations and guests per client address."""
     initial_credit: int
+    mail_service: "MailService | None"
+    """Mails the code that verifies the address; None where registering mails nothing."""
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
     new_number: Callable[[], int]
 
-    def register(self, new: NewAccount, client: Client, policy: PasswordPolicy) -> Registered:
+    def register(self, new: NewAccount, client: Client) -> Registered:
         """Make an account, with its organisation if it founds one, and sign it in: one transaction, all or nothing.
 
         The password is hashed before the address is looked up, so both answers take as long.
 
         Raises:
-            InvalidEmail: the address is not an e-mail address.
-            UnacceptablePassword: the password breaks the policy.
             TooManyAttempts: this client has registered too often.
             EmailTaken, UsernameTaken: another account has it.
+            DependencyUnavailable: the account could not be written, or its mail not queued; then nothing is written.
         """
-        draft = self._draft(new, client, policy)
-        signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
-        user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
+        with self._counted(client):
+            draft = self._draft(new)
+            signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
+            user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)
 
-    def register_without_session(self, new: NewAccount, client: Client, policy: PasswordPolicy) -> User:
+    def register_without_session(self, new: NewAccount, client: Client) -> User:
         """Make an account as `register` does, without opening a session.
 
         Raises:
-            InvalidEmail, UnacceptablePassword, TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
+            TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
         """
-        user, _ = self._make(self._draft(new, client, policy), lambda _: (None, None))
+        with self._counted(client):
+            user, _ = self._make(self._draft(new), lambda _: (None, None))
         self.log_event("registered", user_id=user.user_id)
         return user
 
     def _make[T](self, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]) -> tuple[User, T]:
         """Write an account under the first number drawn that is free, with what *begin* begins for it."""
+        if self.mail_service is not None:
+            self.mail_service.request_verification(draft.user)
         for _ in range(NUMBER_DRAWS):
             user = replace(draft.user, number=self.new_number())
             begun, opening = begin(user)
             creation = self.users.creation(user)
             actions = (*creation.values(), *draft.founding, *([] if opening is None else [opening]))
-            outcome = self.store.commit(*actions)
-            if not outcome:
+            failed = self.store.commit(*actions)
+            if not failed:
+                if self.mail_service is not None:
+                    self.mail_service.forget_wrong_codes(user)
                 return user, begun
-            taken = {name for name, failed in zip(creation, outcome, strict=False) if failed is not None}
+            taken = {name: failure for name, failure in zip(creation, failed, strict=False) if failure is not None}
             if Name.EMAIL in taken:
+                self._contest(taken[Name.EMAIL])
                 raise EmailTaken
             if Name.USERNAME in taken:
                 raise UsernameTaken
         raise DependencyUnavailable("no free number was drawn")
 
-    def _draft(self, new: NewAccount, client: Client, policy: PasswordPolicy) -> "_Draft":
-        email = canonical(new.email)
-        policy.check(new.password, about=(email, new.username, new.name))
-        self.rate_limits.take(self.limit, client.address)
+    def _counted(self, client: Client) -> Attempt[None]:
+        """Count a registration, also one that finds the address taken; not one that fails (503)."""
+        return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
+
+    def _contest(self, failure: ConditionFailed) -> None:
+        """Note on the account that has the address that another registration of it was refused, if it is unverified.
+
+        From then on, no code keeps the account's password: its owner may be the one who was refused.
+        """
+        if failure.item is None:
+            return
+        key = self.users.key(str(failure.item["user_id"]))
+        self.store.write(
+            Update(key, {"contested_at": to_epoch(self.now())}, (Present("pk"), Absent("email_verified_at")))
+        )
+
+    def _draft(self, new: NewAccount) -> "_Draft":
         now = self.now()
         user = User(
             user_id=self.new_id(),
             name=new.name,
-            email=email,
-            email_as_typed=new.email.strip(),
+            email=new.email,
+            email_as_typed=new.email.as_typed,
             username=new.username,
             password_hash=self.passwords.hash(new.password),
             credit_balance=self.initial_credit,

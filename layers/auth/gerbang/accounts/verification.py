@@ -9,14 +9,7 @@ from enum import Enum
 
 from gerbang.core.clock import to_epoch
 from gerbang.storage.store import Change, Gone, Plus
-from gerbang.storage.users import User
-
-
-class UnverifiedAddress(Enum):
-    """Whether a person may sign in with a password before their address is verified (`RequireVerifiedEmail`)."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
+from gerbang.storage.users import User, learned_locale
 
 
 class EarlierCredentials(Enum):
@@ -27,13 +20,18 @@ class EarlierCredentials(Enum):
     DROPPED = "dropped"
 
 
-def verify_email(user: User, earlier: EarlierCredentials, *, at: datetime) -> tuple[User, dict[str, Change]]:
+def verify_email(
+    user: User, earlier: EarlierCredentials, *, at: datetime, locale: str | None = None
+) -> tuple[User, dict[str, Change]]:
     """Return the account with a verified address and this sign-in, and the changes that make it so.
 
-    Nothing is dropped if the address was verified before. The changes belong in the transaction that spends the proof.
+    Nothing is dropped if the address was verified before. The changes go into the transaction that spends the code.
+    *locale*, the request's language, becomes the account's if it has none.
     """
     now = to_epoch(at)
-    changes: dict[str, Change] = {"last_sign_in_at": now}
+    learned = learned_locale(user, locale)
+    user = replace(user, locale=user.locale or locale)
+    changes: dict[str, Change] = {"last_sign_in_at": now, **learned}
     if user.email_verified_at is not None:
         return replace(user, last_sign_in_at=at), changes
     changes |= {"email_verified_at": now, "updated_at": now}

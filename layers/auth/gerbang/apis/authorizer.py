@@ -1,21 +1,21 @@
-"""API Gateway's Lambda authorizer, payload format 2.0, simple responses.
+"""API Gateway's Lambda authorizer, payload format 2.0, simple responses: for the account's other APIs.
 
-No or no good token is the gateway's 401, somebody else's organisation its 403. The 401 is asked for by raising an
-exception with exactly that text, as HTTP APIs want it. (docs/decisions/0007-authorizer-401.md)
+A missing or bad token is the gateway's 401, a foreign organization its 403. The 401 is asked for by raising an
+exception with exactly that text. (docs/decisions/0007-authorizer-401.md)
 """
 
 from http import HTTPStatus
 from typing import Any
 
 from gerbang.accounts.authorization import Authorizer
-from gerbang.apis.refusals import problem_of
+from gerbang.apis.errors import COMMON
 from gerbang.core import init
 from gerbang.core.errors import AuthError
 from gerbang.core.log import request_id
-from gerbang.http import edge
-
-ORGANIZATION_HEADER = "x-organization-id"
-"""Names the organisation that the caller wants to act in."""
+from gerbang.http.callers import ORGANIZATION_HEADER
+from gerbang.http.endpoint import log_error
+from gerbang.http.errors import code_of
+from gerbang.http.request import Request
 
 
 class Unauthorized(Exception):
@@ -27,20 +27,21 @@ class Unauthorized(Exception):
 
 
 def handler(authorizer: Authorizer) -> init.LambdaHandler:
-    """Return the Lambda handler of an authorizer."""
+    """Return the Lambda handler of an authorizer, and end init."""
 
     def authorize(event: dict[str, Any], _context: object) -> dict[str, Any]:
         request_id.set(str(event.get("requestContext", {}).get("requestId", "")))
-        request = edge.request_of(event)
+        request = Request.from_event(event)
         try:
-            caller = authorizer.authorize(request.bearer(), request.headers.get(ORGANIZATION_HEADER, ""))
-        except AuthError as refusal:
-            if problem_of(refusal, request).status == HTTPStatus.UNAUTHORIZED:
+            caller = authorizer.authorize(request.bearer(), request.headers.get(ORGANIZATION_HEADER))
+        except Exception as error:
+            status = COMMON[code_of(error)].status
+            log_error(error, request, status)
+            if not isinstance(error, AuthError):
+                raise
+            if status is HTTPStatus.UNAUTHORIZED:
                 raise Unauthorized from None
             return {"isAuthorized": False}
-        except Exception as failure:
-            problem_of(failure, request)
-            raise
         return {
             "isAuthorized": True,
             "context": {

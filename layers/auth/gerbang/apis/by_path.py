@@ -1,23 +1,13 @@
-"""Paths without a route: answered in the envelope of the contract they lie under."""
+"""The API that a path belongs to: for paths without an endpoint, and for those that serve every API."""
 
-from gerbang.http import edge
+from gerbang.apis import atourin, botlaunch, gotrue
+from gerbang.http.errors import Api
+from gerbang.http.request import Request
 
 
-def render(error: Exception, request: edge.Request) -> edge.Response:
-    """Word a refusal in the contract of the request's path; outside all of them, in BotLaunch's."""
+def api_of(request: Request) -> Api:
+    """Return the API under whose base path a request is; BotLaunch's outside all of them."""
     path = f"{request.path}/"
     if path.startswith("/auth/v1/"):
-        from gerbang.apis import gotrue
-
-        return gotrue.render(error, request)
-    if path.startswith("/auth/"):
-        from gerbang.apis import atourin
-
-        return atourin.render(error, request)
-    from gerbang.apis import botlaunch
-
-    return botlaunch.render(error, request)
-
-
-anything = edge.endpoint(edge.ANY, render)
-"""Makes a handler of any method in the contract of the path."""
+        return gotrue.API
+    return atourin.API if path.startswith("/auth/") else botlaunch.API

@@ -1,18 +1,23 @@
 """The public keys of access tokens, as a JSON Web Key Set (RFC 7517, section 5)."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
-from gerbang.apis import by_path
-from gerbang.http import edge
+from gerbang.http.response import Response
 from gerbang.sessions.keys import PUBLISHED_FOR
-from gerbang.sessions.tokens import Tokens
 
-_HEADERS: Final = {"cache-control": f"public, max-age={int(PUBLISHED_FOR.total_seconds())}"}
+if TYPE_CHECKING:
+    from gerbang.sessions.tokens import Tokens
 
-get = edge.endpoint("GET", by_path.render)
-"""Makes a handler of GET; refusals are in the contract of the path."""
+_HEADERS: Final = {"cache-control": f"public, max-age={int(PUBLISHED_FOR.total_seconds())}", "vary": "Origin"}
+"""Cacheable, apart for each origin, because the CORS headers depend on it (RFC 9110, section 12.5.5)."""
 
 
-def key_set(tokens: Tokens) -> edge.Response:
-    """Return 200 with the keys that stand; none where tokens are signed with HS256, whose key is secret."""
-    return edge.Response(200, {"keys": tokens.public_keys()}, _HEADERS)
+class KeySet(TypedDict):
+    """A JSON Web Key Set."""
+
+    keys: list[dict[str, str]]
+
+
+def key_set(tokens: "Tokens") -> Response:
+    """Return the active public keys; none where tokens are signed with HS256, whose key is secret."""
+    return Response(200, KeySet(keys=tokens.public_keys()), _HEADERS)

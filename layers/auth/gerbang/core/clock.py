@@ -20,3 +20,8 @@ def to_epoch(at: datetime) -> int:
 def from_epoch(seconds: float) -> datetime:
     """Return the instant that is *seconds* after 1970, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def rfc3339(at: datetime) -> str:
+    """Return an instant as the APIs write it: RFC 3339, UTC, whole seconds, `Z`."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,17 +1,37 @@
-"""The root of every refusal. Each module defines the refusals it raises; `contracts/refusals.py` words them."""
+"""The root of every error that a client is told about. Each module defines the errors that it raises."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request, in words for the client and without repeating what was sent."""
+
+    field: str
+    message: str
 
 
 class AuthError(Exception):
-    """A request was understood and is refused.
+    """The request was understood and cannot be granted.
 
-    Subclasses carry evidence for the log (ids, counts, never a secret or an address) and no wording for clients:
-    status and public words are looked up by type, along the MRO, in `gerbang.apis.refusals`.
+    `code` is stable: API tables and logs go by it (`gerbang.apis`). The exception's text and its attributes are
+    evidence for the log (ids, counts), never a secret, an address or words for a client.
     """
+
+    code: str
+    field_errors: tuple[FieldError, ...] = ()
+    """The fields that are wrong, for APIs that name them."""
+    retry_after: timedelta | None = None
+    """How long the client should wait before it tries again."""
 
 
 class DependencyUnavailable(Exception):
-    """A service we stand on (DynamoDB, Secrets Manager, SQS) did not answer, throttled or stayed in conflict.
+    """A service we depend on (DynamoDB, Secrets Manager, SQS) did not answer, throttled or stayed in conflict.
 
-    Not a refusal: nothing was decided, nothing may be assumed written, and the caller may try again. It is
-    answered 503 with `Retry-After`, never 4xx, because clients sign people out on a final error.
+    Nothing may be assumed written, and the caller may try again. Clients get 503 with `Retry-After`, never 4xx: they
+    sign people out on a final error.
     """
+
+    code: ClassVar[str] = "service_unavailable"

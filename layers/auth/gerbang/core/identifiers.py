@@ -17,11 +17,7 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 def public_id(prefix: str, identifier: UUID) -> str:
     """Return `prefix_…`: the UUID as a number in base 62, so that either form can be told from the other."""
-    number, digits = identifier.int, ""
-    while number:
-        number, remainder = divmod(number, len(_ALPHABET))
-        digits = _ALPHABET[remainder] + digits
-    return f"{prefix}_{digits or _ALPHABET[0]}"
+    return f"{prefix}_{to_base62(identifier.int)}"
 
 
 def read_public_id(prefix: str, text: str) -> UUID:
@@ -33,13 +29,31 @@ def read_public_id(prefix: str, text: str) -> UUID:
     found, _, digits = text.partition("_")
     if found != prefix or not digits:
         raise ValueError("another prefix, or no digits")
-    number = 0
-    for digit in digits:
-        number = number * len(_ALPHABET) + _ALPHABET.index(digit)
-    identifier = UUID(int=number)
+    identifier = UUID(int=from_base62(digits))
     if public_id(prefix, identifier) != text:
         raise ValueError("another spelling")
     return identifier
+
+
+def to_base62(number: int, *, length: int = 1) -> str:
+    """Return a number that is not negative in base 62, digits and letters only, padded with zeros to *length*."""
+    digits = ""
+    while number:
+        number, remainder = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[remainder] + digits
+    return digits.rjust(length, _ALPHABET[0])
+
+
+def from_base62(digits: str) -> int:
+    """Return the number that `to_base62` wrote.
+
+    Raises:
+        ValueError: a character is no digit of base 62.
+    """
+    number = 0
+    for digit in digits:
+        number = number * len(_ALPHABET) + _ALPHABET.index(digit)
+    return number
 
 
 def botlaunch_id(user_id: str) -> str:

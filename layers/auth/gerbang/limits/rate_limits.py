@@ -1,23 +1,41 @@
-"""Limits: an attempt is counted before it is worth anything, so that guessing in parallel gains nothing.
+"""Limits: an attempt is counted before its outcome is known, so that guessing in parallel gains nothing.
 
-Counted is who asks (the client address that API Gateway saw, never a header) and who is asked for (an account, or
-the name of none: unknown names are counted alike, else the limit itself would tell who exists).
+Attempts are counted by caller (the client address that API Gateway saw, never a header) and by target (an account, or
+a name that no account has: unknown names are counted too, or the limit itself would tell which accounts exist).
+(docs/decisions/0023-limits.md)
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
+from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final, Self, overload
 
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
-from gerbang.storage.counters import CounterTable, Full, Taken
+from gerbang.storage.counters import Count, CounterTable, Full, Taken
 
 KNOWN_FOR: Final = timedelta(days=90)
 """For how long a client address that signed in to an account is known to it: a session's longest life by default."""
+
+IN_FLIGHT_WAIT: Final = timedelta(seconds=1)
+"""The wait while attempts that are still running fill a limit: a password hash takes less (docs/performance.md)."""
+
+_FAR: Final = 50
+"""The number of attempts up to which a large limit is left unsettled: half of the smallest large one. That many tokens
+keep the counter's item below 1 KiB, which is what one write unit pays for."""
+
+_LARGE: Final = 100
+"""The smallest number of attempts at which a limit need not be exact. Below it, each attempt is settled."""
+
+_OWED: Final = 30
+"""The largest number of failed give-backs that are kept: ten attempts against three limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +47,10 @@ class Limit:
     window: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignInLimits:
-    """The limits that guard every door with a password, together; `template.yaml` has the defaults (LimitSignIn…)."""
-
-    account_and_address: Limit
-    """Failed sign-ins to one account from one client address."""
-    address: Limit
-    """Failed sign-ins from one client address, to whatever accounts (spraying)."""
-    account: Limit
-    """Failed sign-ins to one account from everywhere; does not stop addresses that the account has used before."""
-
-
 class TooManyAttempts(AuthError):
-    """A limit is reached. Its name and the time until it ends are for the log and for `Retry-After`."""
+    """A limit is reached. Its name and the time to wait are for the log and for `Retry-After`."""
+
+    code = "over_request_rate_limit"
 
     def __init__(self, limit: str, retry_after: timedelta) -> None:
         """Keep which limit it was and how long to wait."""
@@ -51,153 +59,222 @@ class TooManyAttempts(AuthError):
         self.retry_after = retry_after
 
 
+class OnSuccess(Enum):
+    """What becomes of a counter when the attempt succeeds. A wrong answer always stays counted."""
+
+    STAYS = "The attempt stays counted: the limit is on successes, too (mails, registrations)."
+    GIVEN_BACK = "The attempt is given back, unless the counter is far from its limit."
+    CLEARED = "All attempts are forgotten."
+    REMEMBERED = "All attempts are forgotten, and the subject is known for `KNOWN_FOR`."
+
+
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """Attempts that were counted in advance and can be given back."""
+class Counted:
+    """What an attempt is counted against: a limit and the subject that it bounds."""
 
-    taken: tuple[tuple[str, Taken], ...]
+    limit: Limit
+    subject: str
+    on_success: OnSuccess = OnSuccess.GIVEN_BACK
+    spares_known: bool = False
+    """When full, it does not stop an attempt whose subject another counter of the same attempt knows."""
 
-    def without(self, key: str) -> "Reservation":
-        """Return what is left of it when the counter of *key* is cleared instead."""
-        return Reservation(tuple((each, taken) for each, taken in self.taken if each != key))
+    @property
+    def key(self) -> str:
+        """The key of the counter in the table."""
+        return f"{self.limit.name}#{digest(self.subject)}"
+
+    @property
+    def far(self) -> int:
+        """Up to this number of attempts, the counter is far from its limit, and no call is spent on settling them."""
+        if self.on_success is OnSuccess.STAYS:
+            return _FAR
+        return 0 if self.limit.attempts < _LARGE else _FAR
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """Counts attempts of a subject against a limit."""
+    """Counts attempts of a subject against limits."""
 
     counters: CounterTable
     now: Clock
     new_id: Callable[[], str]
+    log_event: LogEvent
+    _owed: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=_OWED))
+    """Key and token of attempts that could not be given back; tried again before the next count."""
 
-    def take(self, limit: Limit, subject: str) -> None:
-        """Count an attempt.
+    @overload
+    def attempt(self, *counted: Counted) -> "Attempt[None]": ...
+    @overload
+    def attempt[T](self, *counted: Counted, alongside: Callable[[], T]) -> "Attempt[T]": ...
+    def attempt(self, *counted: Counted, alongside: Callable[[], Any] = lambda: None) -> "Attempt[Any]":
+        """Count an attempt against several limits, or against none of them; to be used in a `with` statement.
+
+        *alongside* runs at the same time; what it returns is the attempt's `alongside`. When it raises, the attempt is
+        not counted. One round trip.
 
         Raises:
-            TooManyAttempts: there have been enough.
-            DependencyUnavailable: it could not be counted.
+            TooManyAttempts: A limit is reached; the one with the longest wait is named.
+            DependencyUnavailable: The attempt could not be counted against one of the limits.
         """
-        self.reserve((limit, subject))
+        self._repay()
+        token, now = self.new_id()[:8], self.now()
 
-    def reserve(self, *pairs: tuple[Limit, str]) -> Reservation:
-        """Count an attempt against several limits beside one another, or against none of them.
+        def take(each: Counted) -> Taken | Full:
+            limit = each.limit
+            return self.counters.take(each.key, most=limit.attempts, at=now, window=limit.window, token=token)
+
+        calls: list[Callable[[], Any]] = [alongside, *[partial(take, each) for each in counted]]
+        read, *answers = run_concurrently(*[partial(_returned_or_raised, call) for call in calls])
+        outcomes = dict(zip(counted, answers, strict=True))
+        errors = [answer for answer in (read, *answers) if isinstance(answer, Exception)]
+        error = errors[0] if errors else self._too_many(outcomes)
+        if error is not None:
+            # A counter that raised may have counted: its answer can be lost.
+            self.give_back(*[(each.key, token) for each, answer in outcomes.items() if not isinstance(answer, Full)])
+            raise error
+        taken = {each: answer for each, answer in outcomes.items() if isinstance(answer, Taken)}
+        return Attempt(self, token, taken, read)
+
+    def check(self, limit: Limit, subject: str) -> None:
+        """Read whether a limit that a success clears is reached, and count nothing.
 
         Raises:
-            TooManyAttempts: one of them is reached; it says the one that takes longest.
-            DependencyUnavailable: one could not be counted.
+            TooManyAttempts: It is.
         """
-        nonce = self.new_id()
-        outcomes = run_concurrently(*[self._taking(limit, subject, nonce) for limit, subject in pairs])
-        keyed = [(self.key(limit, subject), outcome) for (limit, subject), outcome in zip(pairs, outcomes, strict=True)]
-        reservation = Reservation(tuple((key, outcome) for key, outcome in keyed if isinstance(outcome, Taken)))
+        counted = Counted(limit, subject, OnSuccess.CLEARED)
+        count = self.counters.read(counted.key, at=self.now())
+        if count is not None and count.attempts >= limit.attempts:
+            raise TooManyAttempts(limit.name, self._wait(counted, count))
+
+    def give_back(self, *attempts: tuple[str, str]) -> None:
+        """Uncount attempts, each by its counter's key and its token, which need not have been counted."""
+        calls = [partial(self.counters.give_back, key, token) for key, token in attempts]
+        run_concurrently(
+            *[partial(self.uncount, *attempt, call) for attempt, call in zip(attempts, calls, strict=True)]
+        )
+
+    def uncount(self, key: str, token: str, call: Callable[[], None]) -> None:
+        """Make a call that uncounts an attempt. If it fails, the attempt is given back before the next one is counted.
+
+        Never raises DependencyUnavailable.
+        """
+        try:
+            call()
+        except DependencyUnavailable:
+            self._owed.append((key, token))
+            self.log_event("attempt_not_given_back", Severity.WARNING, limit=key.partition("#")[0])
+
+    def forget(self, counted: Counted) -> None:
+        """Forget all attempts at a counter, as their success does.
+
+        Raises:
+            DependencyUnavailable: They could not be forgotten.
+        """
+        if counted.on_success is OnSuccess.REMEMBERED:
+            until = self.now() + KNOWN_FOR
+            self.counters.remember(counted.key, until=until, window=counted.limit.window)
+        else:
+            self.counters.clear(counted.key)
+
+    def _repay(self) -> None:
+        owed = [*self._owed]
+        self._owed.clear()
+        self.give_back(*owed)
+
+    def _too_many(self, outcomes: Mapping[Counted, Taken | Full]) -> TooManyAttempts | None:
+        known = any(count.known for count in outcomes.values())
         full = [
-            (outcome, limit) for (limit, _), outcome in zip(pairs, outcomes, strict=True) if isinstance(outcome, Full)
+            (self._wait(each, count), each.limit.name)
+            for each, count in outcomes.items()
+            if isinstance(count, Full) and not (known and each.spares_known)
         ]
-        if full:
-            self.give_back(reservation)
-            longest, limit = max(full, key=lambda pair: pair[0].window.until)
-            raise TooManyAttempts(limit.name, longest.window.until - self.now())
-        return reservation
+        if not full:
+            return None
+        wait, name = max(full)
+        return TooManyAttempts(name, wait)
 
-    def give_back(self, reservation: Reservation) -> None:
-        """Uncount what was reserved."""
-        run_concurrently(*[self._giving_back(key, taken) for key, taken in reservation.taken])
+    def _wait(self, counted: Counted, count: Count) -> timedelta:
+        """Return the wait for a counter that is full. Attempts that were never settled are not running (`far`)."""
+        if count.in_flight > counted.far:
+            return IN_FLIGHT_WAIT
+        return count.until - self.now()
 
-    def _taking(self, limit: Limit, subject: str, nonce: str) -> Callable[[], Taken | Full]:
-        key = self.key(limit, subject)
-        return lambda: self.counters.take(key, most=limit.attempts, at=self.now(), window=limit.window, nonce=nonce)
 
-    def _giving_back(self, key: str, taken: Taken) -> Callable[[], None]:
-        return lambda: self.counters.give_back(key, taken)
+@dataclass(slots=True)
+class Attempt[T]:
+    """An attempt that was counted before its outcome is known. Leaving its `with` block settles it.
 
-    @staticmethod
-    def key(limit: Limit, subject: str) -> str:
-        """Return what a subject's attempts are counted under."""
-        return f"{limit.name}#{digest(subject)}"
+    No exception: it has succeeded. An AuthError: it was a wrong answer, and stays counted. Any other exception: it is
+    given back, whatever it was counted against.
+    """
+
+    limits: RateLimits
+    token: str
+    taken: dict[Counted, Taken]
+    """The counters at which it is still counted and can be given back."""
+    alongside: T
+    _settled: bool = False
+
+    def __enter__(self) -> Self:
+        """Return the attempt."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Settle the attempt by what ended the block."""
+        if error is not None and not isinstance(error, AuthError):
+            self.give_back()
+        elif not self._settled and error is None:
+            self.succeed()
+        elif not self._settled:
+            self._keep(self.taken)
+
+    def succeed(self) -> None:
+        """Settle a right answer, where that need not wait for the block's end. Never raises DependencyUnavailable.
+
+        Of the counters that give back, one call is made at most: for the one that is nearest to its limit.
+        """
+        self._settled = True
+        limits, token = self.limits, self.token
+        self._keep(each for each in self.taken if each.on_success is OnSuccess.STAYS)
+        calls: dict[Counted, Callable[[], None]] = {
+            each: partial(limits.forget, each)
+            for each in self.taken
+            if each.on_success in {OnSuccess.CLEARED, OnSuccess.REMEMBERED}
+        }
+        fullest = max(
+            (each for each in self.taken if each.on_success is OnSuccess.GIVEN_BACK and not self._is_far(each)),
+            key=lambda each: self.taken[each].attempts / each.limit.attempts,
+            default=None,
+        )
+        if fullest is not None:
+            calls[fullest] = partial(limits.counters.give_back, fullest.key, token)
+        run_concurrently(*[partial(limits.uncount, each.key, token, call) for each, call in calls.items()])
+        self.taken = {each: count for each, count in self.taken.items() if each not in calls}
+
+    def give_back(self) -> None:
+        """Uncount the attempt: it was neither right nor wrong, because others were first."""
+        self._settled = True
+        taken, self.taken = self.taken, {}
+        self.limits.give_back(*[(each.key, self.token) for each in taken])
+
+    def _keep(self, counted: Iterable[Counted]) -> None:
+        """Note that the attempt is over and stays counted. Where that fails, it seems to run for `LONGEST_RUN`."""
+        near = [each.key for each in counted if not self._is_far(each)]
+        with suppress(DependencyUnavailable):
+            run_concurrently(*[partial(self.limits.counters.settle, key, self.token) for key in near])
+
+    def _is_far(self, counted: Counted) -> bool:
+        return self.taken[counted].attempts <= counted.far
+
+
+def _returned_or_raised(call: Callable[[], Any]) -> Any:
+    """Return what a call returns or, as a value, the exception that it raises."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 - raised by the caller, when what was counted is given back
+        return error
 
 
 def digest(subject: str) -> str:
     """Return a text of fixed length for a subject: keys must be short, and the table need not list addresses."""
     return sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:40]
-
-
-def uncount(undo: Callable[[], object], log_event: LogEvent, **whose: str) -> None:
-    """Take back what was counted, the answer having been right; if it cannot be, that is noted and no more.
-
-    What stays counted makes a limit a little tighter until its window ends; whoever was right is in all the same.
-    """
-    try:
-        undo()
-    except DependencyUnavailable:
-        log_event("attempt_not_uncounted", Severity.WARNING, **whose)
-
-
-@dataclass(frozen=True, slots=True)
-class SignInAttempt:
-    """A password attempt that was counted before the password was looked at."""
-
-    account: str
-    address: str
-    reservation: Reservation
-
-
-@dataclass(frozen=True, slots=True)
-class SignInGuard:
-    """Bounds guesses at passwords, the same at every door.
-
-    An *account* is named by its id or, where there is none, by the name that was tried.
-    """
-
-    limits: SignInLimits
-    rate_limits: RateLimits
-
-    def reserve(self, account: str, address: str) -> SignInAttempt:
-        """Count an attempt; to be called before the password is hashed.
-
-        Raises:
-            TooManyAttempts: one of the three limits is reached.
-            DependencyUnavailable: it could not be counted.
-        """
-        near = ((self.limits.account_and_address, f"{account} {address}"), (self.limits.address, address))
-        everywhere = (self.limits.account, account)
-        try:
-            reservation = self.rate_limits.reserve(*near, everywhere)
-        except TooManyAttempts as refusal:
-            if refusal.limit != self.limits.account.name or not self._knows(account, address):
-                raise
-            # Strangers have used up the account's attempts: whoever has signed in from here before still may.
-            reservation = self.rate_limits.reserve(*near)
-        return SignInAttempt(account, address, reservation)
-
-    def succeeded(self, attempt: SignInAttempt) -> None:
-        """Uncount a right password, forget its account's failures from this address, and know the address from now on.
-
-        Attempts that were counted stay counted if this fails, so a failure here need not fail the sign-in.
-        """
-        pair = self.rate_limits.key(self.limits.account_and_address, f"{attempt.account} {attempt.address}")
-        known, until = self._known(attempt.account, attempt.address), self.rate_limits.now() + KNOWN_FOR
-        counters = self.rate_limits.counters
-        run_concurrently(
-            lambda: counters.clear(pair),
-            lambda: counters.remember(known, until=until),
-            lambda: self.rate_limits.give_back(attempt.reservation.without(pair)),
-        )
-
-    def reopen(self, account: str, address: str) -> None:
-        """Forget an account's failures everywhere, and those from one client address.
-
-        Raises:
-            DependencyUnavailable: they could not be forgotten.
-        """
-        counters, limits, key = self.rate_limits.counters, self.limits, self.rate_limits.key
-        run_concurrently(
-            lambda: counters.clear(key(limits.account, account)),
-            lambda: counters.clear(key(limits.account_and_address, f"{account} {address}")),
-        )
-
-    def _knows(self, account: str, address: str) -> bool:
-        return self.rate_limits.counters.remembers(self._known(account, address), at=self.rate_limits.now())
-
-    @staticmethod
-    def _known(account: str, address: str) -> str:
-        return f"known-device#{digest(f'{account} {address}')}"

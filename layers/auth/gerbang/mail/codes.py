@@ -1,19 +1,21 @@
 """What mails carry: one-time codes and reset tokens, derived from the mail job that asked for them.
 
-Both are HMAC-SHA-256 under keys of their own, not drawn: a message delivered twice makes the same code, and nothing is
-stored from which a code could be recovered. What is stored is another HMAC, under a key that is not in the table: a
+Both are HMAC-SHA-256 under keys of their own, not random: a message delivered twice makes the same code, and nothing
+is stored from which a code could be recovered. What is stored is another HMAC, under a key that is not in the table: a
 slow hash would not help, there are only a million codes (ASVS 6.5.2; docs/decisions/0008-one-time-codes.md).
+
+Both depend on the account's epoch, too: a message delivered again after the password was changed, or the sessions were
+ended, makes another code, so that an old one never works again.
 """
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from gerbang.core.errors import AuthError
+from gerbang.core.identifiers import from_base62, to_base62
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
 from gerbang.storage.users import User
 
@@ -24,18 +26,22 @@ CODE_LIFETIME: Final = timedelta(minutes=10)
 """NIST SP 800-63B-4, 3.1.3.2; ASVS 6.5.5."""
 
 REMEMBERED: Final = timedelta(days=15)
-"""How long a spent code stays spent and a sent mail sent: a day longer than SQS keeps a message at most."""
-
+"""How long spent codes and sent mails are remembered: a day longer than SQS keeps a message at most."""
 
 RESET_LIFETIME: Final = timedelta(minutes=30)
 """OWASP Forgot Password cheat sheet; NIST SP 800-63B-4, 4.2.1.2, allows 24 hours."""
 
-_ID_BYTES: Final = 16
-_FORM: Final = re.compile(r"[A-Za-z0-9_-]{64}")
+_ID_CHARACTERS: Final = 22
+"""62^22 > 2^128: a UUID in base 62."""
+_SECRET_CHARACTERS: Final = 43
+"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
+_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{_ID_CHARACTERS + _SECRET_CHARACTERS}}}")
 
 
 class InvalidResetToken(AuthError):
-    """The token is wrong, spent, replaced by a newer one, outlived by a change of password, or too old."""
+    """The token is wrong, spent, expired, replaced by a newer one, or older than the account's last password change."""
+
+    code = "invalid_reset_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +50,13 @@ class CodeMaker:
 
     keys: Keys
 
-    def code(self, job_id: str, email: str) -> str:
-        """Return the code of a job: always the same, and evenly spread to one part in 10^13.
+    def code(self, job_id: str, email: str, *, epoch: int) -> str:
+        """Return the code of a job for an account at an epoch: always the same, evenly spread to one part in 10^13.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        mac = self._hash.digest(f"code\0{job_id}\0{email}")
+        mac = self._hash.digest(f"code\0{job_id}\0{email}\0{epoch}")
         return f"{int.from_bytes(mac[:8]) % 10**DIGITS:0{DIGITS}d}"
 
     def stored_form(self, email: str, code: str) -> str:
@@ -58,7 +64,7 @@ class CodeMaker:
         return self._hash.digest(f"stored\0{email}\0{code}").hex()
 
     def matches(self, stored: str, email: str, code: str) -> bool:
-        """Say whether a code is the one that *stored* was made from, under the present or the previous secret."""
+        """Return whether *stored* was made from this code, under the current or the previous secret."""
         return self._hash.matches(stored, f"stored\0{email}\0{code}")
 
     @property
@@ -68,35 +74,35 @@ class CodeMaker:
 
 @dataclass(frozen=True, slots=True)
 class ResetTokens:
-    """Makes reset tokens from jobs and reads them: the account's id, then 256 bits that nobody can guess.
+    """Makes reset tokens from jobs and reads them.
 
-    Derived from the job (HMAC-SHA-256), so that a message delivered twice makes the same token, and from the account's
-    epoch: delivered again after the password was changed it makes another, and a spent token never comes back to life.
-    What is stored is an HMAC of it under a key that is not in the table.
+    A token is the account's id and a secret of 256 bits, both in base 62 and of fixed length: letters and digits only,
+    because mail programs leave a trailing `-` or `_` out of a link.
     """
 
     keys: Keys
 
     def token(self, job_id: str, user: User) -> str:
-        """Return the token of a job for an account: 64 characters of base64url, the same until its password changes.
+        """Return the token of a job for an account: 65 letters and digits, the same until the account's epoch rises.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
         secret = self._hash.digest(f"reset\0{job_id}\0{user.user_id}\0{user.epoch}")
-        return urlsafe_b64encode(UUID(user.user_id).bytes + secret).decode("ascii")
+        account = to_base62(UUID(user.user_id).int, length=_ID_CHARACTERS)
+        return account + to_base62(int.from_bytes(secret), length=_SECRET_CHARACTERS)
 
     def user_id(self, token: str) -> str:
-        """Return whose account a token names; nothing is verified by that.
+        """Return the id of the account that a token names. This verifies nothing.
 
         Raises:
-            InvalidResetToken: it is not of the form of a token.
+            InvalidResetToken: the text does not have the form of a token.
         """
         if not _FORM.fullmatch(token):
             raise InvalidResetToken("malformed")
         try:
-            return str(UUID(bytes=urlsafe_b64decode(token)[:_ID_BYTES]))
-        except (NotBase64, ValueError) as error:
+            return str(UUID(int=from_base62(token[:_ID_CHARACTERS])))
+        except ValueError as error:  # 62^22 is more than 2^128
             raise InvalidResetToken("malformed") from error
 
     def stored_form(self, token: str) -> str:
@@ -104,7 +110,7 @@ class ResetTokens:
         return self._hash.digest(f"stored\0{token}").hex()
 
     def matches(self, stored: str, token: str) -> bool:
-        """Say whether a token is the one that *stored* was made from, under the present or the previous secret."""
+        """Return whether *stored* was made from this token, under the current or the previous secret."""
         return self._hash.matches(stored, f"stored\0{token}")
 
     @property

@@ -1,9 +1,11 @@
 """The mailer: takes a job from the queue, looks the account up, makes the code, sends. At least once, once if it can.
 
-A message delivered twice sends one mail: its job is claimed before and marked after sending. Where a send's answer
-was lost, the mail may go out twice, with the same code (F25): there are never two different live ones.
+A message delivered twice sends one mail: its job is claimed before sending and marked as sent after. Where the answer
+of a send was lost, the mail may go out twice, with the same code (F25): there are never two different live ones.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,135 +15,169 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, CodeMaker, ResetTokens
-from gerbang.mail.jobs import Locale, MailJob, MailKind, choose_locale
-from gerbang.mail.messages import MailRejected, Mails, Message, Outbox
-from gerbang.storage.codes import Code, CodePurpose, CodeTable, Delivery
-from gerbang.storage.resets import Reset, ResetTable
+from gerbang.mail.composing import Mails, Recipient
+from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.mail.languages import choose_locale
+from gerbang.mail.message import MailRejected, Message
+from gerbang.mail.ses import Outbox
+from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
+from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.users import Name, User, UserTable
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a claim holds: longer than the mailer function may run (30 s), and over when a message that it did not
-deal with comes again (180 s, the queue's visibility time-out)."""
+"""How long a claim holds: longer than the mailer function may run (30 s), and over when a message that it died with
+is delivered again (180 s, the queue's visibility time-out)."""
 
-_PURPOSES: Final = {
-    MailKind.SIGN_IN_CODE: CodePurpose.SIGN_IN,
-    MailKind.VERIFICATION_CODE: CodePurpose.VERIFICATION,
-}
+REGISTRATION_GRACE: Final = timedelta(seconds=60)
+"""How long a registration's mail waits for its account: longer than the function that writes it may run (20 s)."""
+
+_NOTICES: Final = frozenset({MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED})
+"""Mails about what happened to an account. They are in the account's language, even if another caller asked."""
 
 
 class MailUnderWay(Exception):
-    """Another delivery of the same message is sending the mail: look again later whether it did."""
+    """Another delivery of the same message is sending the mail: try again later, in case it does not."""
+
+
+class AccountNotWritten(Exception):
+    """The registration that asked for the mail has not written its account: try again later, in case it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailer:
-    """Delivers jobs."""
+    """Delivers mail jobs."""
 
     users: UserTable
-    codes: CodeTable
+    codes: OneTimeCodeTable
+    deliveries: MailDeliveryTable
     maker: CodeMaker
-    resets: ResetTable
     reset_tokens: ResetTokens
     mails: Mails
     outbox: Outbox
     default_locale: str
     log_event: LogEvent
     now: Clock
+    new_id: Callable[[], str]
 
     def deliver(self, job: MailJob, *, queued_at: datetime) -> None:
-        """Send the mail of a job, if somebody is owed it and it was not sent yet.
+        """Send the mail of a job, if an account is owed it and it was not sent yet.
 
         Raises:
-            DependencyUnavailable, MailUnderWay: not yet; the message should come again.
+            DependencyUnavailable, MailUnderWay, AccountNotWritten: not yet; the message should be delivered again.
         """
-        user = self._addressee(job)
+        user = self._recipient(job, queued_at)
         if user is None:
             self.log_event("mail_not_owed", kind=job.kind, job_id=job.job_id)
             return
-        match self.codes.claim_delivery(job.job_id, at=self.now(), lease=LEASE, kept=REMEMBERED):
-            case Delivery.SENT:
-                return
-            case Delivery.UNDER_WAY:
-                raise MailUnderWay(job.job_id)
-            case Delivery.OURS:
-                self._send(job, user, queued_at)
-
-    def _send(self, job: MailJob, user: User, queued_at: datetime) -> None:
+        nonce = self.new_id()
         try:
-            message = self._message(job, user, queued_at)
-            if message is not None:
-                self.outbox.send(message)
-        except MailRejected as refusal:  # for good: coming again would not help
-            self.log_event("mail_refused", Severity.ERROR, kind=job.kind, user_id=user.user_id, why=refusal.reason)
-        except DependencyUnavailable:
-            self.codes.give_up_claim(job.job_id, at=self.now())
+            is_sent_now = self._claim_and_send(_Order(job, user, queued_at), nonce)
+        except Exception:
+            # Else the next delivery would meet this one's claim. If it cannot be released, it ends by itself.
+            with suppress(DependencyUnavailable):
+                self.deliveries.release(job.job_id, nonce, at=self.now())
             raise
-        else:
-            event = "mail_superseded" if message is None else "mail_sent"
-            self.log_event(event, kind=job.kind, user_id=user.user_id)
-        self.codes.mark_sent(job.job_id, at=self.now(), kept=REMEMBERED)
+        if is_sent_now:
+            self._record_as_sent(job)
 
-    def _addressee(self, job: MailJob) -> User | None:
-        user_id = self.users.find_id(Name.EMAIL, job.email)
-        user = None if user_id is None else self.users.find(user_id)
+    def _recipient(self, job: MailJob, queued_at: datetime) -> User | None:
+        """Return the account that is owed the mail, None if there is none.
+
+        A registration queues its mail before it writes its account, and names the account: one that another
+        registration wrote is not owed this registration's mail.
+        """
+        user_id, registered = self.users.find_id(Name.EMAIL, job.email), job.payload.get(REGISTERED)
+        if registered is not None and user_id is None and self.now() < queued_at + REGISTRATION_GRACE:
+            raise AccountNotWritten(job.job_id)
+        if user_id is None or registered not in {None, user_id}:
+            return None
+        user = self.users.find(user_id)
         return None if user is None or user.email is None or user.disabled_at is not None else user
 
-    def _message(self, job: MailJob, user: User, queued_at: datetime) -> Message | None:
-        """Return the mail to send, its code now the newest of the address; None if a newer job has been served."""
-        address = user.email or job.email
-        locale = choose_locale(job.locale, user.locale, self.default_locale)
-        if job.kind is MailKind.PASSWORD_CHANGED:
-            return self.mails.password_changed(to=address, locale=locale, changed_at=queued_at, name=user.name)
-        if job.kind is MailKind.PASSWORD_RESET:
-            return self._reset_mail(job, user, queued_at, locale)
-        code = self.maker.code(job.job_id, job.email)
-        newest = self.codes.replace(
-            digest(job.email),
-            Code(
-                code_hash=self.maker.stored_form(job.email, code),
-                purpose=_PURPOSES[job.kind],
-                job_id=job.job_id,
-                issued_at_ms=int(queued_at.timestamp() * 1000),
-                expires_at=self.now() + CODE_LIFETIME,
-            ),
-        )
-        if not newest:
-            return None
-        compose = self.mails.sign_in_code if job.kind is MailKind.SIGN_IN_CODE else self.mails.verification_code
-        return compose(to=address, locale=locale, code=code, valid_for=CODE_LIFETIME, name=user.name)
+    def _claim_and_send(self, order: "_Order", nonce: str) -> bool:
+        """Send the mail, unless it was sent before; return whether it was sent now, or rejected for good."""
+        match self.deliveries.claim(order.job.job_id, nonce, at=self.now(), lease=LEASE, kept=REMEMBERED):
+            case Delivery.SENT:
+                return False
+            case Delivery.UNDER_WAY:
+                raise MailUnderWay(order.job.job_id)
+            case Delivery.CLAIMED:
+                self._send(order)
+                return True
 
-    def _reset_mail(self, job: MailJob, user: User, queued_at: datetime, locale: Locale) -> Message | None:
-        token = self.reset_tokens.token(job.job_id, user)
-        newest = self.resets.replace(
-            user.user_id,
-            Reset(
-                token_hash=self.reset_tokens.stored_form(token),
-                epoch=user.epoch,
-                job_id=job.job_id,
-                issued_at_ms=int(queued_at.timestamp() * 1000),
-                expires_at=self.now() + RESET_LIFETIME,
-            ),
-        )
-        if not newest:
+    def _send(self, order: "_Order") -> None:
+        kind, user_id = order.job.kind, order.user.user_id
+        try:
+            message = self._message(order)
+            if message is not None:
+                self.outbox.send(message)
+        except MailRejected as rejected:  # for good: another try would not help
+            self.log_event("mail_refused", Severity.ERROR, kind=kind, user_id=user_id, why=rejected.reason)
+        else:
+            self.log_event("mail_superseded" if message is None else "mail_sent", kind=kind, user_id=user_id)
+
+    def _record_as_sent(self, job: MailJob) -> None:
+        """Record that a mail was sent; if that fails, a message that the queue delivers twice sends it twice."""
+        try:
+            self.deliveries.mark_sent(job.job_id, at=self.now(), kept=REMEMBERED)
+        except DependencyUnavailable:
+            self.log_event("mail_not_marked_as_sent", Severity.WARNING, kind=job.kind, job_id=job.job_id)
+
+    def _message(self, order: "_Order") -> Message | None:
+        """Return the mail to send, its code now the newest of its subject; None if a later job was served already."""
+        job, user = order.job, order.user
+        languages = (user.locale, job.locale) if job.kind in _NOTICES else (job.locale, user.locale)
+        locale = choose_locale(*languages, self.default_locale)
+        to = Recipient(address=user.email or job.email, locale=locale, name=user.name)
+        match job.kind:
+            case MailKind.PASSWORD_CHANGED:
+                return self.mails.password_changed(to, changed_at=order.queued_at)
+            case MailKind.PASSWORD_REMOVED:
+                return self.mails.password_removed(to)
+            case MailKind.PASSWORD_RESET:
+                return self._reset_mail(order, to)
+            case MailKind.SIGN_IN_CODE:
+                return self._code_mail(order, to, CodePurpose.SIGN_IN, self.mails.sign_in_code)
+            case MailKind.VERIFICATION_CODE:
+                return self._code_mail(order, to, CodePurpose.VERIFICATION, self.mails.verification_code)
+
+    def _code_mail(
+        self, order: "_Order", to: Recipient, purpose: CodePurpose, compose: Callable[..., Message]
+    ) -> Message | None:
+        email = order.job.email
+        code = self.maker.code(order.job.job_id, email, epoch=order.user.epoch)
+        stored = self._stored(order, purpose, self.maker.stored_form(email, code), CODE_LIFETIME)
+        if not self.codes.replace(self.codes.key(Slot.EMAIL, digest(email)), stored):
             return None
-        return self.mails.password_reset(
-            to=user.email or job.email, locale=locale, token=token, valid_for=RESET_LIFETIME, name=user.name
+        return compose(to, code=code, valid_for=CODE_LIFETIME)
+
+    def _reset_mail(self, order: "_Order", to: Recipient) -> Message | None:
+        token = self.reset_tokens.token(order.job.job_id, order.user)
+        secret_hash = self.reset_tokens.stored_form(token)
+        stored = self._stored(order, CodePurpose.PASSWORD_RESET, secret_hash, RESET_LIFETIME)
+        if not self.codes.replace(self.codes.key(Slot.PASSWORD_RESET, order.user.user_id), stored):
+            return None
+        return self.mails.password_reset(to, token=token, valid_for=RESET_LIFETIME)
+
+    def _stored(self, order: "_Order", purpose: CodePurpose, secret_hash: str, lifetime: timedelta) -> OneTimeCode:
+        """Return what is stored of a code. Its life begins when its mail is sent."""
+        return OneTimeCode(
+            secret_hash=secret_hash,
+            purpose=purpose,
+            epoch=order.user.epoch,
+            job_id=order.job.job_id,
+            issued_at_ms=int(order.queued_at.timestamp() * 1000),
+            expires_at=self.now() + lifetime,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class InlineQueue:
-    """A mail queue that delivers at once, in the request: for `sam local`, where there is no SQS."""
+class _Order:
+    """A job, the account that is owed its mail, and when it was queued."""
 
-    mailer: Mailer
-
-    def enqueue(self, job: MailJob) -> None:
-        """Deliver a job.
-
-        Raises:
-            DependencyUnavailable: it could not be delivered.
-        """
-        self.mailer.deliver(job, queued_at=self.mailer.now())
+    job: MailJob
+    user: User
+    queued_at: datetime
 
 
 def sent_at(milliseconds: str) -> datetime:

@@ -1,21 +1,23 @@
-"""Asking for mail: the same for known and unknown addresses, counted, queued, never sent here.
+"""Requests for mail: the same for known and unknown addresses, counted, queued, never sent here."""
 
-Where the deployment has no queue (`sam local`), the queue is `gerbang.mail.mailer.InlineQueue`, which delivers at once.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
-from gerbang.limits.rate_limits import Limit, RateLimits, TooManyAttempts
-from gerbang.mail.jobs import Locale, MailJob, MailKind, MailQueue
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
+from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.mail.queue import MailQueue
 from gerbang.storage.users import User
+
+REGISTRATION_DELAY_SECONDS: Final = 1
+"""How long the queue holds a registration's mail back, so that its account is usually written when it is delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
-    """How much mail may be asked for; `template.yaml` has the defaults (LimitMail…)."""
+    """How much mail may be requested; `template.yaml` has the defaults (LimitMail…)."""
 
     minute: Limit
     """Of one kind, to one address, in a short time."""
@@ -23,11 +25,13 @@ class MailLimits:
     """The same, in a longer time."""
     client: Limit
     """Of every kind, from one client address."""
+    code_tries: Limit
+    """Wrong codes for one address (`CodeSignIn.tries`): at its end, no code is mailed, because none would be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailService:
-    """Takes requests for mail."""
+    """Queues mails."""
 
     queue: MailQueue
     rate_limits: RateLimits
@@ -35,56 +39,88 @@ class MailService:
     log_event: LogEvent
     new_id: Callable[[], str]
 
-    def request_code(self, email: str, locale: Locale | None, client_address: str) -> None:
+    def request_code(self, email: str, locale: str | None, client_address: str) -> None:
         """Queue a one-time code to an address, as `ask` does."""
         self.ask(MailKind.SIGN_IN_CODE, email, locale, client_address)
 
-    def request_reset(self, email: str, locale: Locale | None, client_address: str) -> None:
+    def request_reset(self, email: str, locale: str | None, client_address: str) -> None:
         """Queue a password reset token to an address, as `ask` does."""
         self.ask(MailKind.PASSWORD_RESET, email, locale, client_address)
 
-    def ask(self, kind: MailKind, email: str, locale: Locale | None, client_address: str) -> None:
-        """Queue a mail to an address, canonical, whether or not anybody has it. One round trip and one queueing.
+    def ask(self, kind: MailKind, email: str, locale: str | None, client_address: str) -> None:
+        """Queue a mail to a canonical address, whether or not an account has it. One round trip and one queueing.
 
         Raises:
-            TooManyAttempts: to this address, or from this client, too much was asked for.
+            TooManyAttempts: too much was requested for this address, or from this client; or a code was requested, and
+                the address has used up its tries.
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
-        reservation = self.rate_limits.reserve(
-            (self.limits.minute, f"{kind} {email}"),
-            (self.limits.hour, f"{kind} {email}"),
-            (self.limits.client, client_address),
+        counted = (
+            Counted(self.limits.minute, f"{kind} {email}", OnSuccess.STAYS),
+            Counted(self.limits.hour, f"{kind} {email}", OnSuccess.STAYS),
+            Counted(self.limits.client, client_address, OnSuccess.STAYS),
         )
-        try:
+
+        def check_tries() -> None:
+            if kind is MailKind.SIGN_IN_CODE:
+                self.rate_limits.check(self.limits.code_tries, email)
+
+        with self.rate_limits.attempt(*counted, alongside=check_tries):
             self._enqueue(kind, email, locale)
-        except DependencyUnavailable:
-            self.rate_limits.give_back(reservation)
-            raise
         self.log_event("mail_asked_for", kind=kind, client=client_address)
 
-    def welcome(self, user: User, locale: Locale | None) -> None:
-        """Queue the mail that proves a new account's address; an account is registered once, so it is not counted.
+    def request_verification(self, user: User) -> None:
+        """Queue the mail that verifies the address of an account that the caller writes next. It is not counted.
 
-        If it cannot be queued, that is noted and no more: the account stands, and its owner can ask for another.
+        It is queued first, so that a registration which promises a mail is not written without it. If the account is
+        not written after all, the mail is not sent. (docs/decisions/0025-mail-is-queued-first.md)
+
+        Raises:
+            DependencyUnavailable: it could not be queued; do not write the account.
         """
-        self._owe(MailKind.VERIFICATION_CODE, user, locale)
+        if user.email is None:
+            return
+        self._enqueue(
+            MailKind.VERIFICATION_CODE,
+            user.email,
+            user.locale,
+            payload={REGISTERED: user.user_id},
+            delay_seconds=REGISTRATION_DELAY_SECONDS,
+        )
 
-    def notify_password_changed(self, user: User, locale: Locale | None) -> None:
+    def notify_password_changed(self, user: User, locale: str | None) -> None:
         """Queue the notice that an account has a new password, if its address is verified.
 
-        An address nobody verified may be a stranger's, who is not to be flooded; nor is anybody, so notices are counted
-        like an hour's other mails. If it cannot be queued, that is noted and no more: the password stands.
+        An unverified address may be a stranger's and is sent no notice. Notices are counted like the other mails of an
+        hour. A failure to queue is logged only: the password is set. *locale* is the request's.
         """
         if user.email is None or user.email_verified_at is None:
             return
+        hour = Counted(self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}", OnSuccess.STAYS)
         try:
-            self.rate_limits.reserve((self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}"))
-        except (TooManyAttempts, DependencyUnavailable):
-            self.log_event("mail_not_queued", Severity.WARNING, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
-            return
-        self._owe(MailKind.PASSWORD_CHANGED, user, locale)
+            with self.rate_limits.attempt(hour):
+                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale)
+        except (TooManyAttempts, DependencyUnavailable) as error:
+            severity = Severity.WARNING if isinstance(error, TooManyAttempts) else Severity.ERROR
+            self.log_event("mail_not_queued", severity, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
 
-    def _owe(self, kind: MailKind, user: User, locale: Locale | None) -> None:
+    def forget_wrong_codes(self, user: User) -> None:
+        """Forget the wrong codes for the address of an account that has just been made: its first code must work."""
+        if user.email is None:
+            return
+        try:
+            self.rate_limits.forget(Counted(self.limits.code_tries, user.email, OnSuccess.CLEARED))
+        except DependencyUnavailable:
+            self.log_event("attempts_not_forgotten", Severity.WARNING, limit=self.limits.code_tries.name)
+
+    def notify_password_removed(self, user: User, locale: str | None) -> None:
+        """Queue the notice that verifying the address removed the password. It happens once to an account.
+
+        A failure to queue is logged only: the answer to the request says it, too. *locale* is the request's.
+        """
+        self._notify(MailKind.PASSWORD_REMOVED, user, locale)
+
+    def _notify(self, kind: MailKind, user: User, locale: str | None) -> None:
         if user.email is None:
             return
         try:
@@ -92,5 +128,14 @@ class MailService:
         except DependencyUnavailable:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind, user_id=user.user_id)
 
-    def _enqueue(self, kind: MailKind, email: str, locale: Locale | None) -> None:
-        self.queue.enqueue(MailJob(job_id=self.new_id(), kind=kind, email=email, locale=locale))
+    def _enqueue(
+        self,
+        kind: MailKind,
+        email: str,
+        locale: str | None,
+        *,
+        payload: Mapping[str, str] | None = None,
+        delay_seconds: int = 0,
+    ) -> None:
+        job = MailJob(job_id=self.new_id(), kind=kind, email=email, locale=locale, payload=payload or {})
+        self.queue.enqueue(job, delay_seconds=delay_seconds)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Final
 from unicodedata import normalize
 
-from gerbang.core.errors import AuthError
+from gerbang.core.errors import AuthError, FieldError
 
 LONGEST: Final = 256
 """Code points. NIST SP 800-63B-4, 3.1.1.2, asks for 64 at least; the cost of hashing does not grow with length."""
@@ -21,6 +21,9 @@ LONGEST_UNNORMALISED: Final = 4 * LONGEST
 LEFT_OVER: Final = 4
 """A password must have more than this many characters besides the person's address or name."""
 
+DOCUMENTED_EXAMPLES: Final = frozenset({"secret123", "newpassword123"})
+"""Passwords in SnapOTP's documentation: its example requests must work as printed."""
+
 _SHORTEST_IDENTIFIER: Final = 4
 """Shorter names are found in passwords by chance."""
 
@@ -28,12 +31,14 @@ _SHORTEST_IDENTIFIER: Final = 4
 class UnacceptablePassword(AuthError):
     """The password may not be set; `reason` says why, in words for its owner and without repeating it."""
 
+    code = "weak_password"
+
     def __init__(self, rule: str, reason: str, field: str) -> None:
         """Keep the rule's name, for the log and for clients that know it, the words, and which password it is."""
         super().__init__(rule)
         self.rule = rule
         self.reason = reason
-        self.field = field
+        self.field_errors = (FieldError(field, reason),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,8 @@ class PasswordPolicy:
             if not requirement.holds(text):
                 raise self._refusal("characters", requirement.reason)
         folded = text.casefold()
-        if folded in common_passwords():
-            raise self._refusal("common", "Password is too common: it is among the first that others would try")
+        if folded in common_passwords() and folded not in DOCUMENTED_EXAMPLES:
+            raise self._refusal("common", "This password is too common. Choose another one.")
         for identifier in _identifiers((*about, self.service_name)):
             if identifier in folded and len(folded) - len(identifier) <= LEFT_OVER:
                 raise self._refusal("personal", "Password must not be made of your name or e-mail address")

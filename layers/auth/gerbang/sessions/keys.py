@@ -1,8 +1,8 @@
-"""Keys: every one is derived from the deployment's master secret, one label a purpose.
+"""Keys: every one is derived from the deployment's master secret, with one label per purpose.
 
 The secret has a current and, after a rotation, a previous version. Both verify, and one of them signs: the current one
-as soon as it has been there for long enough that everybody knows it, the previous one until then. So rotating is
-"rotate and wait": a token dies by its own expiry, not by the rotation. (docs/decisions/0014-publish-then-sign.md)
+once it is old enough to be known to every reader, the previous one until then. So tokens end by their own expiry, not
+by a rotation. (docs/decisions/0014-publish-then-sign.md)
 """
 
 import hmac
@@ -10,29 +10,25 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from threading import Lock
 from typing import Final, Protocol
 
 from gerbang.core.clock import Clock
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions.cached_secret import FRESH_FOR, CachedSecret
 from gerbang.storage.secrets import SecretVersions
 
-FRESH_FOR: Final = timedelta(minutes=5)
-"""For how long a read of the secret is believed: a rotation reaches every warm function within it."""
-
-ASKED_AT_MOST_EVERY: Final = timedelta(seconds=10)
-"""An unknown key id makes us look for a newer secret, but not more often than this: strangers can make up ids."""
+REREAD_AT_MOST_EVERY: Final = timedelta(seconds=10)
+"""An unknown key id makes us read the secret again, but not more often than this: anyone can make up key ids."""
 
 PUBLISHED_FOR: Final = timedelta(minutes=10)
-"""For how long others may keep the public keys: `max-age` of the JWKS, and as long as Supabase's clients do."""
+"""How long other services may cache the public keys: `max-age` of the JWKS, and what Supabase's clients do."""
 
 KNOWN_AFTER: Final = FRESH_FOR + PUBLISHED_FOR
-"""The age from which a new key signs: by then every warm function has read it, and whoever keeps the public keys has
-fetched them from one that had (F22)."""
+"""The age at which a new key starts to sign: by then every warm function has read it, and every cached JWKS was fetched
+from a function that had (F22)."""
 
 
 class Purpose(StrEnum):
-    """What a derived key is for; the text is HKDF's `info`, so changing one makes another key."""
+    """What a derived key is for. The text is HKDF's `info`: changing it changes the key."""
 
     KEY_ID = "gerbang key id v1"
     ACCESS_TOKEN = "gerbang access token v1"  # noqa: S105 - a label
@@ -65,14 +61,14 @@ def hkdf_sha256(secret: bytes, *, info: bytes, length: int = 32, salt: bytes = b
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """One version of the master secret and the name that tokens call it by."""
+    """One version of the master secret, and the key id that tokens name it by."""
 
     kid: str
     secret: bytes = field(repr=False)
 
     @classmethod
     def from_secret(cls, secret: str) -> "MasterKey":
-        """Return the key of a secret text; its `kid` is derived too, so both sides of a rotation agree on it."""
+        """Return the key of a secret's text. Its `kid` is derived from the text, the same in every function."""
         raw = secret.encode("utf-8")
         kid = urlsafe_b64encode(hkdf_sha256(raw, info=Purpose.KEY_ID.encode(), length=9)).decode("ascii")
         return cls(kid, raw)
@@ -83,10 +79,10 @@ class MasterKey:
 
 
 class SecretSource(Protocol):
-    """Where the master secret is kept."""
+    """Where the master secret is stored."""
 
     def read(self) -> SecretVersions:
-        """Return the versions that stand.
+        """Return the current and the previous version.
 
         Raises:
             DependencyUnavailable: it could not be read.
@@ -94,20 +90,29 @@ class SecretSource(Protocol):
         ...
 
 
-class Keys:
-    """The keys that stand, read from the secret store and kept for five minutes; thread-safe.
+@dataclass(frozen=True, slots=True)
+class _ActiveKeys:
+    """The keys of a secret's versions, the newest first."""
 
-    While the store is down, keys once read go on serving; without any, DependencyUnavailable: there is no default key.
+    keys: tuple[MasterKey, ...]
+    newest_since: datetime | None
+
+    @classmethod
+    def of(cls, versions: SecretVersions) -> "_ActiveKeys":
+        texts = [text for text in (versions.current, versions.previous) if text]
+        return cls(tuple(MasterKey.from_secret(text) for text in dict.fromkeys(texts)), versions.current_since)
+
+
+class Keys:
+    """The active keys, cached for five minutes; thread-safe.
+
+    While the secret store is down, keys already read stay in use; without any, DependencyUnavailable.
     """
 
     def __init__(self, source: SecretSource, now: Clock) -> None:
         """Take the *source* of the secret; nothing is read yet."""
-        self._source = source
         self._now = now
-        self._lock = Lock()
-        self._versions: tuple[MasterKey, ...] = ()
-        self._current_since: datetime | None = None
-        self._read_at: datetime | None = None
+        self._active = CachedSecret(lambda: _ActiveKeys.of(source.read()), now)
         self._derived: dict[tuple[str, Purpose, int], bytes] = {}
 
     def current(self) -> MasterKey:
@@ -116,11 +121,10 @@ class Keys:
         Raises:
             DependencyUnavailable: the secret could not be read, now or before.
         """
-        versions = self._standing(FRESH_FOR)
-        since = self._current_since
-        if since is None or self._now() >= since + KNOWN_AFTER:
-            return versions[0]
-        return versions[-1]  # the previous one; a deployment's first key has none and signs at once
+        active = self._active.get()
+        if active.newest_since is None or self._now() >= active.newest_since + KNOWN_AFTER:
+            return active.keys[0]
+        return active.keys[-1]  # the previous one; a deployment's first key has none, and signs at once
 
     def verifying(self) -> tuple[MasterKey, ...]:
         """Return the keys that verify, the newest first.
@@ -128,53 +132,37 @@ class Keys:
         Raises:
             DependencyUnavailable: the secret could not be read, now or before.
         """
-        return self._standing(FRESH_FOR)
+        return self._active.get().keys
 
     def find(self, kid: str) -> MasterKey | None:
-        """Return the key of that id, None if no version has it.
+        """Return the key with this id, None if no version has it.
 
         Raises:
             DependencyUnavailable: the secret could not be read, now or before.
         """
-        for age in (FRESH_FOR, ASKED_AT_MOST_EVERY):
-            for key in self._standing(age):
+        for fresh_for in (FRESH_FOR, REREAD_AT_MOST_EVERY):
+            for key in self._active.get(fresh_for).keys:
                 if key.kid == kid:
                     return key
         return None
 
     def derive(self, key: MasterKey, purpose: Purpose, length: int = 32) -> bytes:
-        """Return what `key.derive` does, computed once."""
+        """Return `key.derive(purpose, length)`, computed once."""
         name = (key.kid, purpose, length)
         if name not in self._derived:
             self._derived[name] = key.derive(purpose, length)
         return self._derived[name]
 
-    def _standing(self, fresh_for: timedelta) -> tuple[MasterKey, ...]:
-        with self._lock:
-            now = self._now()
-            if self._read_at is None or not timedelta(0) <= now - self._read_at < fresh_for:
-                try:
-                    versions = self._source.read()
-                except DependencyUnavailable:
-                    if not self._versions:
-                        raise
-                else:
-                    texts = [text for text in (versions.current, versions.previous) if text]
-                    self._versions = tuple(MasterKey.from_secret(text) for text in dict.fromkeys(texts))
-                    self._current_since = versions.current_since
-                self._read_at = now
-            return self._versions
-
 
 @dataclass(frozen=True, slots=True)
 class KeyedHash:
-    """HMAC-SHA-256 of texts, a key a purpose: made with the current key, recognised under the previous one, too."""
+    """HMAC-SHA-256 of texts, with one key per purpose: made with the current key, matched with the previous one too."""
 
     keys: Keys
     purpose: Purpose
 
     def digest(self, text: str) -> bytes:
-        """Return the 32 bytes that nobody can make of a text without the key.
+        """Return the 32 bytes that cannot be computed from the text without the key.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
@@ -182,7 +170,7 @@ class KeyedHash:
         return self._digest(self.keys.current(), text)
 
     def matches(self, stored: str, text: str) -> bool:
-        """Say whether *stored* is the hexadecimal digest of *text* under a key that stands; compared in constant time.
+        """Return whether *stored* is the hexadecimal digest of *text* with an active key; compared in constant time.
 
         Raises:
             DependencyUnavailable: the keys could not be read.

@@ -1,20 +1,23 @@
-"""Rotation of the master secret, in the four steps that Secrets Manager asks for.
+"""Rotation of the master secret, in the four steps that Secrets Manager calls.
 
-Every step looks first whether the version it is called for has the label that the step needs. So a step may come again
-after its answer was lost, or after the whole rotation was done, and does nothing then; one for a version that nobody is
-rotating to is refused. (docs/decisions/0014-publish-then-sign.md)
+Every step first checks that its version has the label that the step needs. So a step that is repeated after its answer
+was lost, or after the rotation was finished, does nothing; a step for a version that is not being rotated to fails.
+(docs/decisions/0014-publish-then-sign.md)
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from gerbang.core.clock import Clock
 from gerbang.core.log import LogEvent
 from gerbang.sessions.keys import Keys
-from gerbang.sessions.tokens import Tokens
 from gerbang.storage.secret_versions import CURRENT, PENDING, SecretVersionHistory
 from gerbang.storage.secrets import SecretVersions
+
+if TYPE_CHECKING:
+    from gerbang.sessions.tokens import Tokens
 
 
 class Step(StrEnum):
@@ -32,36 +35,36 @@ class InvalidRotation(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """Makes another version of the master secret the current one."""
+    """Makes a new version of the master secret the current one."""
 
     history: SecretVersionHistory
     new_secret: Callable[[], str]
-    tokens_with: Callable[[Keys], Tokens]
-    """Returns what signs and reads the deployment's tokens, with other keys."""
+    tokens_with: "Callable[[Keys], Tokens]"
+    """Returns the deployment's `Tokens` with other keys."""
     log_event: LogEvent
     now: Clock
 
     def take(self, step: Step, *, secret_id: str, version_id: str) -> None:
-        """Do one step towards the version *version_id*, which the event calls `ClientRequestToken`.
+        """Do one step of the rotation to the version *version_id*, `ClientRequestToken` in the event.
 
         Raises:
-            InvalidRotation: the secret is another, or nobody is rotating to that version.
-            DependencyUnavailable: Secrets Manager did not answer; it will ask again.
+            InvalidRotation: it is another secret, or that version is not being rotated to.
+            DependencyUnavailable: Secrets Manager did not answer; it will repeat the step.
         """
         if secret_id != self.history.secret_id:
             raise InvalidRotation("another secret")
         labels = self.history.labels()
         own = labels.get(version_id, frozenset())
         if CURRENT in own:
-            return  # done, and asked for again
+            return  # done before; the step is repeated
         if PENDING not in own:
-            raise InvalidRotation("nobody is rotating to that version")
+            raise InvalidRotation("the version is not pending")
         match step:
             case Step.CREATE:
                 if self.history.pending(version_id) is None:
                     self.history.add_pending(version_id, self.new_secret())
             case Step.SET:
-                pass  # there is nobody to tell: the functions look for themselves
+                pass  # nothing to notify: the functions read the secret themselves
             case Step.TEST:
                 self.tokens_with(Keys(_OnlyVersion(self._text(version_id)), self.now)).warm()
             case Step.FINISH:
@@ -79,7 +82,7 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class _OnlyVersion:
-    """A secret that has one version: the one that is being tried out."""
+    """A secret with one version: the one that is being tested."""
 
     text: str = field(repr=False)
 

@@ -8,7 +8,7 @@ from gerbang.sessions.rotation import Rotation, Step
 
 
 def handler(rotation: Rotation) -> init.LambdaHandler:
-    """Return the Lambda handler that takes one step of a rotation. What it raises makes Secrets Manager try again."""
+    """Return the Lambda handler that takes one step of a rotation. If it raises, Secrets Manager repeats the step."""
 
     def rotate(event: dict[str, Any], _context: object) -> dict[str, Any]:
         request_id.set(str(event["ClientRequestToken"]))

@@ -1,23 +1,27 @@
-"""Tokens: JWTs with one purpose each, signed by the deployment's keys, read with nothing taken on trust.
+"""Tokens: JWTs with one purpose each, signed with the deployment's keys and verified completely.
 
 Every reader demands its own `token_use`, `aud`, `iss` and the one configured algorithm (RFC 8725, sections 3.1, 3.8,
-3.9, 3.11, 3.12) and looks the key up by `kid` among ours; key material in a header is never looked at (3.10). Access
-and refresh tokens are signed with different keys, so one can never be taken for the other.
+3.9, 3.11, 3.12) and looks up the key by `kid` among ours; key material in a header is ignored (3.10). Access and
+refresh tokens are signed with different keys, so one can never be used as the other.
 
-PyJWT is imported where it is used: by then `gerbang.container` has decided whether it may find cryptography.
+PyJWT imports cryptography wherever it finds it. So at run time `gerbang.container` alone imports this module, which for
+HS256 hides cryptography meanwhile; other modules take errors and claims from `gerbang.sessions.claims`.
+(docs/decisions/0013-init.md)
 """
-# ruff: noqa: PLC0415
 
 import json
 import re
-from dataclasses import dataclass, field
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import jwt
+
 from gerbang.core.clock import from_epoch, to_epoch
-from gerbang.core.errors import AuthError
+from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
 from gerbang.sessions.keys import Algorithm, Keys, MasterKey, Purpose
 
 if TYPE_CHECKING:
@@ -29,17 +33,17 @@ if TYPE_CHECKING:
     from gerbang.storage.users import User
 
 LONGEST_TOKEN: Final = 4096
-"""Characters; ours have some 500. Longer text is refused unread."""
+"""Characters; ours have some 500. Longer text is rejected without parsing it."""
 
 _COMPACT_FORM: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
-"""Three parts of base64url without padding (RFC 7515, sections 2 and 7.1). PyJWT would let `=` pass: one token, many
-spellings."""
+"""Three parts of base64url without padding (RFC 7515, sections 2 and 7.1). PyJWT accepts `=`, so that one token would
+have several spellings."""
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
-"""By how much an `iat` may lie ahead of our clock: other environments' clocks differ (F20). Nothing lives longer."""
+"""How far an `iat` may be ahead of our clock: the clocks of other environments differ (F20). No token lives longer."""
 
 REFRESH_AUDIENCE: Final = "gerbang:refresh"
-"""The audience of refresh tokens: this deployment's refresh endpoints and nobody else."""
+"""The audience of refresh tokens: this deployment's refresh endpoints alone."""
 
 
 class TokenUse(StrEnum):
@@ -47,43 +51,6 @@ class TokenUse(StrEnum):
 
     ACCESS = "access"
     REFRESH = "refresh"
-
-
-class InvalidToken(AuthError):
-    """The token is not ours, is for something else, or was damaged."""
-
-
-class TokenExpired(AuthError):
-    """The access token was good and its time is over: the client should refresh."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessClaims:
-    """What is believed of an access token: whose session it is of, and how far that was. The rest is the account's."""
-
-    user_id: str
-    family_id: str
-    generation: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshClaims:
-    """What a refresh token says: a family, the generation it was issued at, and the sign-in it descends from."""
-
-    family_id: str
-    user_id: str
-    generation: int
-    signed_in_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPair:
-    """What a client is handed: two tokens and when the first one ends."""
-
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-    expires_at: datetime
-    expires_in: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,26 +67,41 @@ class Tokens:
     def pair(self, user: "User", family: "Family", *, at: datetime) -> TokenPair:
         """Return the tokens of the family's current generation for its user.
 
-        The refresh token depends on the family alone: whoever is handed the same generation is handed the same text.
+        The refresh token depends on the family alone: every caller that gets the same generation gets the same text.
+        The access token ends with the session at the latest.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
         key = self.keys.current()
-        expires_at = from_epoch(to_epoch(at + self.access_lifetime))
+        issued_at = from_epoch(to_epoch(at))
+        expires_at = min(issued_at + self.access_lifetime, from_epoch(to_epoch(family.expires_at)))
         return TokenPair(
-            access_token=self._sign_access(user, family, key=key, at=at, until=expires_at),
+            access_token=self._sign_access(user, family, key=key, issued_at=issued_at, expires_at=expires_at),
             refresh_token=self._sign_refresh(family, key=key),
+            audience=self.audience,
             expires_at=expires_at,
-            expires_in=self.access_lifetime,
+            expires_in=expires_at - issued_at,
         )
 
     def read_access(self, token: str, *, at: datetime) -> AccessClaims:
-        """Return what an access token of ours says.
+        """Return what an access token says.
 
         Raises:
             InvalidToken: it is not ours, not an access token, or damaged.
-            TokenExpired: its time is over.
+            TokenExpired: it has expired.
+            DependencyUnavailable: the keys could not be read.
+        """
+        claims = self.read_access_even_if_expired(token, at=at)
+        if claims.expires_at <= at:
+            raise TokenExpired
+        return claims
+
+    def read_access_even_if_expired(self, token: str, *, at: datetime) -> AccessClaims:
+        """Return what an access token says, whether or not it has expired: to end its session, and for nothing else.
+
+        Raises:
+            InvalidToken: it is not ours, not an access token, or damaged.
             DependencyUnavailable: the keys could not be read.
         """
         claims = self._read(token, use=TokenUse.ACCESS, audience=self.audience, algorithm=self.algorithm, at=at)
@@ -127,36 +109,32 @@ class Tokens:
             user_id=_uuid(claims, "sub"),
             family_id=_uuid(claims, "session_id"),
             generation=_number(claims, "gen"),
+            expires_at=_instant(claims, "exp"),
         )
 
     def read_refresh(self, token: str, *, at: datetime) -> RefreshClaims:
         """Return what a refresh token of ours says.
 
         Raises:
-            InvalidToken: it is not ours, not a refresh token, damaged, or its time is over.
+            InvalidToken: it is not ours, not a refresh token, damaged, or it has expired: the user has to sign in.
             DependencyUnavailable: the keys could not be read.
         """
-        try:
-            claims = self._read(
-                token, use=TokenUse.REFRESH, audience=REFRESH_AUDIENCE, algorithm=Algorithm.HS256, at=at
-            )
-        except TokenExpired as expired:  # "expired" is said of access tokens alone: this client has to sign in
-            raise InvalidToken("refresh token expired") from expired
+        claims = self._read(token, use=TokenUse.REFRESH, audience=REFRESH_AUDIENCE, algorithm=Algorithm.HS256, at=at)
+        if _instant(claims, "exp") <= at:
+            raise InvalidToken("refresh token expired")
         return RefreshClaims(
             family_id=_uuid(claims, "session_id"),
             user_id=_uuid(claims, "sub"),
             generation=_number(claims, "gen"),
-            signed_in_at=from_epoch(_number(claims, "auth_time")),
+            signed_in_at=_instant(claims, "auth_time"),
         )
 
     def warm(self) -> None:
-        """Do what the first request would have to: read the keys, sign and read once.
+        """Read the keys, sign once and read once, so that the first request need not wait for it.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        import jwt
-
         key = self.keys.current()
         signed = jwt.encode({}, self._signing(key, TokenUse.ACCESS, self.algorithm), algorithm=self.algorithm)
         jwt.decode(
@@ -167,28 +145,29 @@ class Tokens:
         )
 
     def public_keys(self) -> list[dict[str, str]]:
-        """Return the keys that others verify access tokens with (RFC 7517); none for HS256, whose key is secret.
+        """Return the keys with which other services verify access tokens (RFC 7517); none for HS256: its key is secret.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
         if self.algorithm is Algorithm.HS256:
             return []
-        from jwt.algorithms import ECAlgorithm
-
+        algorithm = jwt.get_algorithm_by_name(self.algorithm)
         return [
-            ECAlgorithm.to_jwk(self._p256(key).public_key(), as_dict=True)
+            algorithm.to_jwk(self._p256(key).public_key(), as_dict=True)
             | {"kid": key.kid, "alg": self.algorithm.value, "use": "sig"}
             for key in self.keys.verifying()
         ]
 
-    def _sign_access(self, user: "User", family: "Family", *, key: MasterKey, at: datetime, until: datetime) -> str:
+    def _sign_access(
+        self, user: "User", family: "Family", *, key: MasterKey, issued_at: datetime, expires_at: datetime
+    ) -> str:
         claims = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": user.user_id,
-            "iat": to_epoch(at),
-            "exp": to_epoch(until),
+            "iat": to_epoch(issued_at),
+            "exp": to_epoch(expires_at),
             "jti": self.new_id(),
             "session_id": family.family_id,
             "gen": family.generation,
@@ -216,17 +195,14 @@ class Tokens:
         return self._sign(claims, key, TokenUse.REFRESH, Algorithm.HS256)
 
     def _sign(self, claims: dict[str, Any], key: MasterKey, use: TokenUse, algorithm: Algorithm) -> str:
-        import jwt
-
         return jwt.encode(claims, self._signing(key, use, algorithm), algorithm=algorithm, headers={"kid": key.kid})
 
     def _read(self, token: str, *, use: TokenUse, audience: str, algorithm: Algorithm, at: datetime) -> dict[str, Any]:
-        import jwt
-
+        """Return the claims of a token after every check but that of its expiry, which is the caller's."""
         if len(token) > LONGEST_TOKEN or not _COMPACT_FORM.fullmatch(token):
             raise InvalidToken("not of the form of a token")
         try:
-            kid = _named_key(token)
+            kid = _key_id(token)
             key = self.keys.find(kid) if isinstance(kid, str) else None
             if key is None:
                 raise InvalidToken("unknown key")
@@ -236,7 +212,7 @@ class Tokens:
                 algorithms=[algorithm],
                 audience=audience,
                 issuer=self.issuer,
-                # Times are checked below, by the clock that everything else here goes by.
+                # Times are compared with our own clock: `iat` below, `exp` by the caller.
                 options={
                     "require": ["aud", "exp", "iat", "iss", "jti", "sub"],
                     "strict_aud": True,
@@ -251,8 +227,6 @@ class Tokens:
             raise InvalidToken("for another use")
         if _number(claims, "iat") > to_epoch(at + CLOCK_SKEW):
             raise InvalidToken("from the future")
-        if _number(claims, "exp") <= to_epoch(at):
-            raise TokenExpired
         return claims
 
     def _signing(self, key: MasterKey, use: TokenUse, algorithm: Algorithm) -> "bytes | EllipticCurvePrivateKey":
@@ -270,16 +244,16 @@ class Tokens:
         return self.keys.derive(key, purpose)
 
     def _p256(self, key: MasterKey) -> "EllipticCurvePrivateKey":
-        from gerbang.sessions.p256 import private_key  # imports cryptography
+        # Imports cryptography: 17 ms of a start of 150 to 200 ms, for ES256 only (docs/decisions/0013-init.md).
+        from gerbang.sessions.p256 import private_key  # noqa: PLC0415
 
         return private_key(self.keys.derive(key, Purpose.SIGNING_KEY_P256, length=48))
 
 
-def _named_key(token: str) -> object:
-    """Return the header's `kid`, unverified: PyJWT would parse the whole token for it, and then once more."""
-    from jwt.utils import base64url_decode
-
-    header: object = json.loads(base64url_decode(token.partition(".")[0]))
+def _key_id(token: str) -> object:
+    """Return the header's `kid`, unverified. PyJWT's function for it would parse the whole token a second time."""
+    encoded = token.partition(".")[0]
+    header: object = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     return header.get("kid") if isinstance(header, dict) else None
 
 
@@ -288,6 +262,13 @@ def _number(claims: dict[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidToken(f"{name} is no number")
     return value
+
+
+def _instant(claims: dict[str, Any], name: str) -> datetime:
+    try:
+        return from_epoch(_number(claims, name))
+    except (OverflowError, OSError, ValueError) as error:
+        raise InvalidToken(f"{name} is out of range") from error
 
 
 def _uuid(claims: dict[str, Any], name: str) -> str:

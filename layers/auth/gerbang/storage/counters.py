@@ -1,7 +1,8 @@
-"""Counters of attempts: an item a subject and limit, counting within a window that starts at the first attempt.
+"""Counters of attempts: one item per limit and subject, with a window that starts at the first attempt.
 
-Every write carries a nonce, its *nonce*, and is refused where that is the last there was: so what the SDK sends again
-after a lost answer is done once (D6), as long as nobody else counts in between.
+Each attempt has a token of its own, which is an attribute of the item until the attempt is settled. So a write that
+the SDK sends again is done once (D6), an attempt whose write had no answer can be given back, and a full counter
+tells how many of its attempts may still be running. (docs/decisions/0023-limits.md)
 """
 
 from dataclasses import dataclass
@@ -15,45 +16,51 @@ from gerbang.storage.store import (
     AnyOf,
     Change,
     Delete,
-    Differs,
     Equal,
+    Gone,
     Greater,
     IfAbsent,
     Item,
     Key,
     Less,
     Plus,
+    Present,
     Put,
     Store,
     Update,
+    Value,
     Written,
 )
 
+LONGEST_RUN: Final = timedelta(seconds=20)
+"""After this time an attempt cannot be running any more: `Timeout` of the functions in `template.yaml`."""
+
 _RACES: Final = 4
-"""How often an ended window is found to have been started afresh by others, before we give up counting (503)."""
+"""How often a window that has ended may turn out to be started again by others, before counting fails (503)."""
+
+_PREFIX: Final = "~"
+"""Of the attributes that are tokens. Short, because a write is charged by the KiB of its item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Attempts within a span that began with the first of them."""
+class Count:
+    """A counter, as the database returned it."""
 
     attempts: int
     until: datetime
+    """The window's end."""
+    in_flight: int
+    """How many of the attempts have not been settled, and are young enough to be running still."""
+    known: bool
+    """The subject has been remembered, and the time for it has not passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The attempt was counted, under *nonce*; the window as it now stands."""
-
-    window: Window
-    nonce: str
+class Taken(Count):
+    """The attempt was counted; it is one of `attempts`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Full:
-    """The attempt was not counted, there had been enough; the window as it stands."""
-
-    window: Window
+class Full(Count):
+    """The attempt was not counted, because there were enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,63 +70,78 @@ class CounterTable:
     store: Store
     table: str
 
-    def take(self, subject: str, *, most: int, at: datetime, window: timedelta, nonce: str) -> Taken | Full:
-        """Count one more attempt, under a *nonce* of its own, unless *most* were made in the window that is running.
+    def take(self, subject: str, *, most: int, at: datetime, window: timedelta, token: str) -> Taken | Full:
+        """Count one more attempt, under a *token* of its own, unless *most* were made in the current window.
 
-        One atomic update, so of attempts in parallel never more than *most* are taken. Only where a window has ended
-        whose item TTL has not swept yet, a second update starts the next one.
+        One atomic update, so of parallel attempts never more than *most* are taken. Only where a window has ended
+        whose item TTL has not deleted yet, a second update starts the next one.
 
         Raises:
-            DependencyUnavailable: it could not be counted; a limit that cannot be counted is not a pass.
+            DependencyUnavailable: The attempt could not be counted, or may have been: give it back.
         """
-        key, now, until = Key(self.table, subject), to_epoch(at), to_epoch(at + window)
+        key, now, until, mine = self._key(subject), to_epoch(at), to_epoch(at + window), _PREFIX + token
+        running_until = to_epoch(at + LONGEST_RUN)
         another = Update(
             key,
-            {"attempts": Plus(1), "expires_at": IfAbsent(until), "nonce": nonce},
+            {"attempts": Plus(1), "until": IfAbsent(until), "expires_at": IfAbsent(until), mine: running_until},
             (
-                Differs("nonce", nonce),
-                AnyOf((Absent("pk"), Greater("expires_at", now))),
-                AnyOf((Absent("pk"), Less("attempts", most))),
+                Absent(mine),
+                AnyOf((Absent("until"), Greater("until", now))),
+                AnyOf((Absent("attempts"), Less("attempts", most))),
             ),
         )
         for _ in range(_RACES):
             outcome = self.store.write(another)
-            if isinstance(outcome, Written):
-                return Taken(_window(outcome.item), nonce)
-            if outcome.item is None:
-                continue  # swept between the refusal and its report
-            standing = _window(outcome.item)
-            if outcome.item.get("nonce") == nonce:  # our own, in a try whose answer the SDK lost
-                return Taken(standing, nonce)
-            if standing.until > from_epoch(now):
-                return Full(standing)
-            ended = Equal("expires_at", to_epoch(standing.until))
-            afresh = self.store.write(Update(key, {"attempts": 1, "expires_at": until, "nonce": nonce}, (ended,)))
-            if isinstance(afresh, Written):
-                return Taken(_window(afresh.item), nonce)
+            item = outcome.item
+            if item is None:
+                continue  # TTL deleted the item after it failed the condition
+            if mine in item:  # counted now, or in a try whose answer the SDK lost
+                return _count(Taken, item, at)
+            if int(item["until"]) > now:
+                return _count(Full, item, at)
+            changes: dict[str, Change] = {name: Gone() for name in item if name.startswith(_PREFIX)}
+            expires_at = max(until, int(item["expires_at"]))  # an item that is remembered has a later one
+            changes |= {"attempts": 1, "until": until, "expires_at": expires_at, mine: running_until}
+            started = self.store.write(Update(key, changes, (Equal("until", int(item["until"])),)))
+            if isinstance(started, Written):
+                return _count(Taken, started.item, at)
         raise DependencyUnavailable("an attempt could not be counted")
 
-    def give_back(self, subject: str, taken: Taken) -> None:
-        """Take an attempt out of its window again, if it is still that window."""
-        nonce = f"{taken.nonce} given back"
-        same_window = Equal("expires_at", to_epoch(taken.window.until))
-        changes: dict[str, Change] = {"attempts": Plus(-1), "nonce": nonce}
-        when = (same_window, Greater("attempts", 0), Differs("nonce", nonce))
-        self.store.write(Update(Key(self.table, subject), changes, when))
+    def give_back(self, subject: str, token: str) -> None:
+        """Uncount an attempt, if it was counted, has not been settled, and its window is the current one."""
+        mine = _PREFIX + token
+        self.store.write(Update(self._key(subject), {"attempts": Plus(-1), mine: Gone()}, (Present(mine),)))
+
+    def settle(self, subject: str, token: str) -> None:
+        """Note that an attempt is over and stays counted."""
+        mine = _PREFIX + token
+        self.store.write(Update(self._key(subject), {mine: Gone()}, (Present(mine),)))
 
     def clear(self, subject: str) -> None:
         """Forget a subject's attempts."""
-        self.store.write(Delete(Key(self.table, subject)))
+        self.store.write(Delete(self._key(subject)))
 
-    def remember(self, subject: str, *, until: datetime) -> None:
-        """Keep a mark for a subject until a time."""
-        self.store.write(Put(Key(self.table, subject), {"expires_at": to_epoch(until)}))
+    def remember(self, subject: str, *, until: datetime, window: timedelta) -> None:
+        """Forget a subject's attempts, and know the subject until a time. *window* is the counter's."""
+        item: dict[str, Value] = {"known_until": to_epoch(until), "expires_at": to_epoch(until + window)}
+        self.store.write(Put(self._key(subject), item))
 
-    def remembers(self, subject: str, *, at: datetime) -> bool:
-        """Say whether a subject's mark stands."""
-        item = self.store.get(Key(self.table, subject))
-        return item is not None and int(item["expires_at"]) > to_epoch(at)
+    def read(self, subject: str, *, at: datetime) -> Count | None:
+        """Return a subject's counter; None if no window is running."""
+        item = self.store.get(self._key(subject))
+        if item is None or int(item.get("until", 0)) <= to_epoch(at):
+            return None
+        return _count(Count, item, at)
+
+    def _key(self, subject: str) -> Key:
+        return Key(self.table, subject)
 
 
-def _window(item: Item) -> Window:
-    return Window(attempts=int(item["attempts"]), until=from_epoch(int(item["expires_at"])))
+def _count[C: Count](kind: type[C], item: Item, at: datetime) -> C:
+    now = to_epoch(at)
+    return kind(
+        attempts=int(item["attempts"]),
+        until=from_epoch(int(item["until"])),
+        in_flight=sum(name.startswith(_PREFIX) and int(until) > now for name, until in item.items()),
+        known=int(item.get("known_until", 0)) > now,
+    )

@@ -1,4 +1,4 @@
-"""The versions of a secret and their labels, for who rotates it."""
+"""The versions of a secret and their labels, for its rotation."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,22 +18,22 @@ PENDING: Final = "AWSPENDING"
 
 @dataclass(frozen=True, slots=True)
 class SecretVersionHistory:
-    """Reads, adds and labels the versions of one secret. The client is made at the first call.
+    """Reads, adds and labels the versions of one secret. The client is created at the first call.
 
-    Every method raises `gerbang.core.errors.DependencyUnavailable` when Secrets Manager did not answer or refused.
+    Every method raises `gerbang.core.errors.DependencyUnavailable` when the request to Secrets Manager failed.
     """
 
     client: Callable[[], "SecretsManagerClient"]
     secret_id: str
 
     def labels(self) -> Mapping[str, frozenset[str]]:
-        """Return the labels of each version that has any, by its id."""
+        """Return the labels of each version that has any, by version id."""
         with _failures_translated():
             answer = self.client().describe_secret(SecretId=self.secret_id)
         return {version_id: frozenset(labels) for version_id, labels in answer.get("VersionIdsToStages", {}).items()}
 
     def pending(self, version_id: str) -> str | None:
-        """Return the text of a version that is not current yet, None if it has none or not that label."""
+        """Return the text of a pending version, None if it has no text or is not pending."""
         with _failures_translated():
             try:
                 answer = self.client().get_secret_value(
@@ -44,7 +44,7 @@ class SecretVersionHistory:
         return answer["SecretString"]
 
     def add_pending(self, version_id: str, text: str) -> None:
-        """Give a version its text; one that has another already keeps it."""
+        """Create a pending version with a text; a version that has a text already keeps it."""
         with _failures_translated():
             try:
                 self.client().put_secret_value(
@@ -54,7 +54,7 @@ class SecretVersionHistory:
                 return
 
     def make_current(self, version_id: str, *, instead_of: str) -> None:
-        """Move the current label from one version to another; Secrets Manager labels the first one previous."""
+        """Move the label AWSCURRENT to a version; Secrets Manager moves AWSPREVIOUS to the one that had it."""
         with _failures_translated():
             self.client().update_secret_version_stage(
                 SecretId=self.secret_id,

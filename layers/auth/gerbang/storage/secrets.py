@@ -1,4 +1,4 @@
-"""Secrets, from Secrets Manager."""
+"""Reading secrets from Secrets Manager."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SecretVersions:
-    """The texts of a secret: the current version and the one before the last rotation, if there was one."""
+    """The texts of a secret: of its current version and, after a rotation, of the previous one."""
 
     current: str = field(repr=False)
     previous: str | None = field(default=None, repr=False)
     current_since: datetime | None = None
-    """When the current version was made; None where nobody knows."""
+    """When the current version was created; None if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Reads one secret. The client is made at the first read."""
+    """Reads one secret. The client is created at the first read."""
 
     client: Callable[[], "SecretsManagerClient"]
     secret_id: str
 
     def read(self) -> SecretVersions:
-        """Return the versions that stand.
+        """Return the current and the previous version.
 
         Raises:
             DependencyUnavailable: it could not be read.

@@ -33,11 +33,12 @@ from gerbang.storage.store import (
     Query,
     Store,
     Update,
+    Value,
     query_all,
 )
 
 LARGEST_USER_METADATA: Final = 8 * 1024
-"""Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0022-one-partition-a-person.md)."""
+"""Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0024-one-partition-a-person.md)."""
 
 LARGEST_APP_METADATA: Final = 2 * 1024
 """Bytes of JSON that the operator may keep in `app_metadata`, which access tokens may carry."""
@@ -96,6 +97,8 @@ class User:
     email_as_typed: str | None = None
     email_verified_at: datetime | None = None
     """When its owner verified the address; until then the address is not an identity."""
+    contested_at: datetime | None = None
+    """When another registration of the unverified address was refused. Since then, no code keeps the password."""
     username: str | None = None
     """As typed; unique without regard to case."""
     password_hash: str | None = None
@@ -287,9 +290,13 @@ class UserTable:
         """
         return self.store.write(self.changing(user, changes, *conditions))
 
-    def signing_in(self, user: User, at: datetime) -> Update:
-        """Return the action that lets a session open: it fails when the account was disabled or its epoch raised."""
-        return self.changing(user, {"last_sign_in_at": to_epoch(at)}, Absent("disabled_at"))
+    def signing_in(self, user: User, at: datetime, locale: str | None = None) -> Update:
+        """Return the action that lets a session open: it fails when the account was disabled or its epoch raised.
+
+        *locale*, the request's language, becomes the account's if it has none.
+        """
+        changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
+        return self.changing(user, changes, Absent("disabled_at"))
 
     def _claim(self, name: Name, value: str | int, user_id: str) -> Put:
         return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))
@@ -320,3 +327,8 @@ def _check_metadata(attributes: Mapping[str, Change]) -> None:
         text = attributes.get(name)
         if isinstance(text, str) and len(text.encode()) > largest:
             raise MetadataTooLarge(name, len(text.encode()))
+
+
+def learned_locale(user: User, locale: str | None) -> dict[str, Value]:
+    """Return the change that gives an account the language of a sign-in, empty if it has one or none is known."""
+    return {} if locale is None or user.locale is not None else {"locale": locale}

@@ -11,7 +11,6 @@ from math import ceil
 from typing import Final, override
 from unicodedata import normalize
 
-from gerbang.core.errors import AuthError
 from gerbang.passwords import bcrypt_sha256
 
 MOST_ROUNDS: Final = 2**14
@@ -29,7 +28,7 @@ FAST_ROUNDS: Final = 2**7
 default of 5,000, bcrypt below cost 7. OWASP ASVS 5.0, appendix C, allows none of them."""
 
 
-class LegacyHashError(AuthError):
+class LegacyHashError(ValueError):
     """A hash from another system is not taken over. Names the format and the rule, never a part of the hash."""
 
     def __init__(self, format: str, reason: str) -> None:  # noqa: A002 - the word that the import report uses

@@ -1,0 +1,199 @@
+"""Verify the ID tokens of OpenID providers with PyJWT (OpenID Connect Core 1.0, section 3.1.3.7).
+
+Keys come from the provider's fixed address alone (RFC 8725, section 3.10; ASVS 10.5.3): of what a token's header says
+about keys, only `kid` is used, as a name among them. The result says who the user is to the provider. Which account
+that is depends on `subject`, never on the address (ASVS 6.8.1, 10.5.2). Reasons: docs/decisions/0021-oidc-verifier.md.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import jwt
+
+from gerbang.accounts.oidc_provider import KeyCache, Provider, read_key_set
+from gerbang.core.clock import Clock
+from gerbang.core.emails import LONGEST_ADDRESS
+from gerbang.core.errors import AuthError
+
+LONGEST_ID_TOKEN: Final = 8 * 1024
+"""Characters. Google's tokens have about 1,200. Longer text is rejected before any work."""
+
+LONGEST_SUBJECT: Final = 255
+"""ASCII characters (OpenID Connect Core 1.0, section 2, `sub`)."""
+
+CLOCK_SKEW: Final = timedelta(seconds=60)
+"""Leeway for `exp`, `iat` and `nbf` (F20, ASVS 9.2.1)."""
+
+_COMPACT_FORM: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
+"""Three parts of unpadded base64url (RFC 7515, section 7.1). PyJWT takes padding too: one token, many spellings."""
+
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+"""JSON's escapes can write half a pair (RFC 8259, section 8.2), which is no text that could be stored."""
+
+
+class IdTokenFlaw(StrEnum):
+    """What is wrong with an ID token: evidence for the log."""
+
+    MALFORMED = "malformed"
+    TYPE = "type"
+    ALGORITHM = "algorithm"
+    KEY = "key"
+    SIGNATURE = "signature"
+    MISSING_CLAIM = "missing_claim"
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    NONCE = "nonce"
+    SUBJECT = "subject"
+    ADDRESS = "address"
+    ADDRESS_UNVERIFIED = "address_unverified"
+
+
+_FLAWS: Final[Mapping[type[jwt.PyJWTError], IdTokenFlaw]] = {
+    jwt.InvalidAlgorithmError: IdTokenFlaw.ALGORITHM,
+    jwt.InvalidKeyError: IdTokenFlaw.KEY,
+    jwt.InvalidSignatureError: IdTokenFlaw.SIGNATURE,
+    jwt.MissingRequiredClaimError: IdTokenFlaw.MISSING_CLAIM,
+    jwt.InvalidIssuerError: IdTokenFlaw.ISSUER,
+    jwt.InvalidAudienceError: IdTokenFlaw.AUDIENCE,
+    jwt.ExpiredSignatureError: IdTokenFlaw.EXPIRED,
+    jwt.ImmatureSignatureError: IdTokenFlaw.NOT_YET_VALID,
+    jwt.exceptions.InvalidSubjectError: IdTokenFlaw.SUBJECT,
+}
+"""By exact type. Any other error of PyJWT means a malformed token."""
+
+
+class InvalidIdToken(AuthError):
+    """The text is not an ID token that the provider issued to one of our clients and that is valid now."""
+
+    code = "invalid_id_token"
+
+    def __init__(self, flaw: IdTokenFlaw) -> None:
+        """Keep what is wrong, and nothing of the token."""
+        super().__init__(flaw.value)
+        self.flaw: Final = flaw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderIdentity:
+    """Who the user is, as the provider says. Address and name still have to pass the account's own rules."""
+
+    subject: str
+    """The identity (`sub`): unique at this provider, never reused, the same when the address changes."""
+    email: str = field(repr=False)
+    """As the provider spells it. Empty when the token has none."""
+    email_verified: bool
+    """Whether the provider has verified the address."""
+    name: str = field(repr=False)
+    """Empty when the token has none."""
+
+
+class IdTokenVerifier:
+    """Verifies the ID tokens of one provider."""
+
+    def __init__(self, provider: Provider, *, fetch: Callable[[], bytes], now: Clock) -> None:
+        """Take the provider, what fetches its key set (`KeyEndpoint`), and the clock that the keys age by.
+
+        A token's own times are checked by PyJWT, against the system's clock.
+        """
+        self._provider = provider
+        self._keys = KeyCache(lambda: read_key_set(fetch(), provider), now=now)
+
+    def warm(self) -> None:
+        """Fetch the keys before a token needs them; without client ids no token does.
+
+        Raises:
+            ProviderKeysUnavailable: they could not be fetched.
+        """
+        if self._provider.client_ids:
+            self._keys.warm()
+
+    def verify(self, id_token: str, *, nonce: str | None = None) -> ProviderIdentity:
+        """Return whom an ID token is about.
+
+        With a *nonce*, the token must carry its lower-case hex SHA-256: the app gave the provider the hash and sends us
+        the raw text, so an intercepted token is useless (GoTrue's id_token grant). Without one, the same token is
+        accepted until it expires.
+
+        Raises:
+            InvalidIdToken: it is not from the provider, not for us, not valid now, not for *nonce*, or has no
+                verified address where the provider's configuration requires one.
+            ProviderKeysUnavailable: we do not have the key that it names, and could not fetch the keys.
+        """
+        if not self._provider.client_ids:
+            raise InvalidIdToken(IdTokenFlaw.AUDIENCE)
+        claims = self._verified_claims(id_token)
+        # The caller has the token and so knows both values: a comparison in constant time would hide nothing.
+        if nonce is not None and claims.get("nonce") != _sha256(nonce):
+            raise InvalidIdToken(IdTokenFlaw.NONCE)
+        return self._identity(claims)
+
+    def _verified_claims(self, id_token: str) -> dict[str, Any]:
+        """Return the claims of a token that the provider signed for us and that is valid now.
+
+        Every audience must be ours, because each of them could present the token (section 3.1.3.7, item 3). `azp` is
+        not compared: tokens of an Android app have its own id there, and ours in `aud`.
+        """
+        if len(id_token) > LONGEST_ID_TOKEN or not _COMPACT_FORM.fullmatch(id_token):
+            raise InvalidIdToken(IdTokenFlaw.MALFORMED)
+        try:
+            claims = jwt.decode(
+                id_token,
+                self._key_for(jwt.get_unverified_header(id_token)),
+                algorithms=self._provider.algorithms,
+                audience=self._provider.client_ids,
+                issuer=self._provider.issuers,
+                leeway=CLOCK_SKEW,
+                options={"require": ["iss", "sub", "aud", "exp", "iat"], "enforce_minimum_key_length": True},
+            )
+        except jwt.PyJWTError as error:
+            raise InvalidIdToken(_FLAWS.get(type(error), IdTokenFlaw.MALFORMED)) from None
+        audience = claims["aud"]
+        if not self._provider.client_ids.issuperset([audience] if isinstance(audience, str) else audience):
+            raise InvalidIdToken(IdTokenFlaw.AUDIENCE)
+        return claims
+
+    def _key_for(self, header: dict[str, Any]) -> jwt.PyJWK:
+        """Return the key that a token's header names.
+
+        `typ` tells ID tokens from what else a provider signs with the same keys for the same clients, such as security
+        events, `secevent+jwt` (RFC 8725, section 3.11; RFC 8417, section 2.3).
+        """
+        if str(header.get("typ", "JWT")).upper() != "JWT":
+            raise InvalidIdToken(IdTokenFlaw.TYPE)
+        if header.get("alg") not in self._provider.algorithms:  # as PyJWT does, but before we fetch keys for it
+            raise InvalidIdToken(IdTokenFlaw.ALGORITHM)
+        key = self._keys.find(header.get("kid", ""))
+        if key is None:
+            raise InvalidIdToken(IdTokenFlaw.KEY)
+        return key
+
+    def _identity(self, claims: dict[str, Any]) -> ProviderIdentity:
+        subject = _text(claims, "sub")
+        if not subject.strip() or not subject.isascii() or not subject.isprintable() or len(subject) > LONGEST_SUBJECT:
+            raise InvalidIdToken(IdTokenFlaw.SUBJECT)
+        email = _text(claims, "email")
+        # Google and Apple have also issued the text "true". Anything else, such as 1 or "True", verifies nothing.
+        is_verified = claims.get("email_verified") is True or claims.get("email_verified") == "true"
+        if self._provider.requires_verified_email:
+            if "@" not in email or not email.isprintable() or len(email) > LONGEST_ADDRESS:
+                raise InvalidIdToken(IdTokenFlaw.ADDRESS)
+            if not is_verified:
+                raise InvalidIdToken(IdTokenFlaw.ADDRESS_UNVERIFIED)
+        return ProviderIdentity(subject=subject, email=email, email_verified=is_verified, name=_text(claims, "name"))
+
+
+def _text(claims: dict[str, Any], name: str) -> str:
+    """Return a claim that is text; empty if it is missing, something else, or has half a surrogate pair."""
+    value = claims.get(name)
+    return value if isinstance(value, str) and not _SURROGATE.search(value) else ""
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

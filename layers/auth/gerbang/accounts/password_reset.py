@@ -1,0 +1,110 @@
+"""Setting a forgotten password by a mailed token.
+
+The token is spent in the transaction that sets the password and raises the epoch, so there is never a spent token
+without the password, nor the password without every older session being dead.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from gerbang.accounts.sign_in import is_right
+from gerbang.core.client import Client
+from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.log import LogEvent
+from gerbang.limits.password_attempts import PasswordAttempts
+from gerbang.limits.rate_limits import Counted, Limit, RateLimits
+from gerbang.mail.codes import REMEMBERED, InvalidResetToken, ResetTokens
+from gerbang.mail.service import MailService
+from gerbang.passwords.hashing import Passwords, replacing
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
+from gerbang.storage.records import from_item
+from gerbang.storage.store import Absent, Plus, Store
+from gerbang.storage.users import User, UserTable
+
+REPEATABLE_FOR: Final = timedelta(minutes=10)
+"""For how long a change of password that was done may be repeated and is answered as the first time: its answer may
+have been lost. DynamoDB repeats a transaction for as long (faults.md, D8)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordReset:
+    """Sets the password of an account by the token that was mailed to its address."""
+
+    store: Store
+    users: UserTable
+    codes: OneTimeCodeTable
+    tokens: ResetTokens
+    passwords: Passwords
+    rate_limits: RateLimits
+    limit: Limit
+    """Of wrong tokens, per client address."""
+    password_attempts: PasswordAttempts
+    mail_service: MailService
+    log_event: LogEvent
+    now: Clock
+
+    def reset(self, token: str, password: str, *, client: Client, policy: PasswordPolicy) -> None:
+        """Set the password, end every session of the account, and mail a notice. It signs nobody in.
+
+        The mail has reached the owner of the address, so this verifies the address, too. The same token with the same
+        password is accepted again for ten minutes, and changes nothing then.
+
+        Raises:
+            InvalidResetToken: the token is not, or no longer, worth anything.
+            UnacceptablePassword: the password breaks the policy; the token is not spent.
+            TooManyAttempts: this client address has shown too many wrong tokens, or has repeated a spent one with too
+                many wrong passwords.
+        """
+        with self.rate_limits.attempt(Counted(self.limit, client.address)):
+            user, code = self._read(token)
+        if code.spent_at is None:
+            policy.check(password, about=(user.email, user.username, user.name))
+            if self._set(user, code, password):
+                self._after(user, client)
+                return
+            user, code = self._read(token)  # changed meanwhile, perhaps by this request sent twice
+        self._check_repeated(user, code, password, client)
+
+    def _set(self, user: User, code: OneTimeCode, password: str) -> bool:
+        """Spend the token and set the password; return whether it was done."""
+        now = self.now()
+        changes = replacing(user.password_hash, self.passwords.hash(password), at=now) | {"epoch": Plus(1)}
+        if user.email_verified_at is None:
+            changes["email_verified_at"] = to_epoch(now)
+        slot = self.codes.key(Slot.PASSWORD_RESET, user.user_id)
+        spending = self.codes.spending(slot, code, at=self.now(), kept=REMEMBERED)
+        return not self.store.commit(spending, self.users.changing(user, changes, Absent("disabled_at")))
+
+    def _after(self, user: User, client: Client) -> None:
+        self.log_event("password_reset", user_id=user.user_id)
+        # Strangers' guesses are forgotten: the owner, who can read the mail, is let in with the new password.
+        self.password_attempts.forget(user.user_id, client.address)
+        verified = replace(user, email_verified_at=user.email_verified_at or self.now())
+        self.mail_service.notify_password_changed(verified, client.locale)
+
+    def _read(self, token: str) -> tuple[User, OneTimeCode]:
+        """Return the account of a token and what is stored of the token, which may be spent."""
+        user_id = self.tokens.user_id(token)
+        slot = self.codes.key(Slot.PASSWORD_RESET, user_id)
+        user_item, code_item = self.store.get_all(self.users.key(user_id), slot)
+        user, code = from_item(User, user_item), self.codes.read(code_item)
+        if user is None or code is None or user.disabled_at is not None:
+            raise InvalidResetToken("none")
+        if not self.tokens.matches(code.secret_hash, token):
+            raise InvalidResetToken("wrong")
+        if code.spent_at is None and (code.expires_at <= self.now() or code.epoch != user.epoch):
+            raise InvalidResetToken("outlived")
+        return user, code
+
+    def _check_repeated(self, user: User, code: OneTimeCode, password: str, client: Client) -> None:
+        """Return if a spent token comes again with the password it has set, in time.
+
+        This counts as a password attempt at the account, so that a spent token does not help to guess its password.
+        """
+        if code.spent_at is None or self.now() > code.spent_at + REPEATABLE_FOR:
+            raise InvalidResetToken("spent")
+        with self.password_attempts.attempt(user.user_id, client.address):
+            if not is_right(password, user, passwords=self.passwords, log_event=self.log_event):
+                raise InvalidResetToken("spent, and the password is another")

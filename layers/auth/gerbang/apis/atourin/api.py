@@ -1,0 +1,22 @@
+"""How Atourin's API words errors."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gerbang.apis.errors import COMMON
+from gerbang.http.errors import Api, Problem
+from gerbang.http.request import Request
+
+
+def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
+    """Return the body that tells Atourin's clients of an error: `msg` is the status's phrase, `info` what is wrong."""
+    fields = "; ".join(f"{error.field}: {error.message}" for error in problem.field_errors)
+    return {
+        "status": False,
+        "code": problem.status.value,
+        "info": fields or problem.message,
+        "msg": problem.status.phrase,
+    }
+
+
+API: Final = Api(name="Atourin", errors=COMMON, envelope=envelope)

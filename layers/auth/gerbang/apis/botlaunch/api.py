@@ -1,0 +1,37 @@
+"""How BotLaunch's API words errors."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gerbang.apis.errors import COMMON
+from gerbang.http.errors import Api, Problem
+from gerbang.http.request import Request
+
+_TITLES: Final = {
+    "invalid_credentials": "Invalid Credentials",
+    "account_changed": "Invalid Credentials",
+    "current_password_invalid": "Invalid Credentials",
+    "invalid_code": "Invalid Code",
+    "invalid_reset_token": "Invalid Token",
+    "token_expired": "Token Expired",
+    "bad_json": "Validation Error",
+    "validation_failed": "Validation Error",
+    "email_address_invalid": "Validation Error",
+    "weak_password": "Validation Error",
+}
+"""The `error` of an answer by the error's code; of others the status's phrase."""
+
+
+def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
+    """Return the body that tells BotLaunch's clients of an error."""
+    body: dict[str, Any] = {
+        "statusCode": problem.status.value,
+        "error": _TITLES.get(problem.code, problem.status.phrase),
+        "message": problem.message,
+    }
+    if problem.field_errors:
+        body["details"] = [{"field": error.field, "message": error.message} for error in problem.field_errors]
+    return body
+
+
+API: Final = Api(name="BotLaunch", errors=COMMON, envelope=envelope)

@@ -1,0 +1,33 @@
+"""The request bodies of BotLaunch's API."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from gerbang.apis.fields import Body, Email, Name, Text, new_password
+from gerbang.passwords.policy import ONE_DIGIT, ONE_UPPER_CASE_LETTER
+
+type NewPassword = Annotated[Text, AfterValidator(new_password(ONE_UPPER_CASE_LETTER, ONE_DIGIT))]
+"""A new password: at least one upper-case letter and one digit (docs/decisions/0005-composition-rules.md)."""
+
+
+class LoginRequest(Body):
+    """`POST /api/auth/login`."""
+
+    email: Email
+    password: Text
+
+
+class RegisterRequest(Body):
+    """`POST /api/auth/register`."""
+
+    email: Email
+    name: Name
+    organization_name: Name | None = Field(default=None, alias="organizationName")
+    password: NewPassword
+
+
+class RefreshRequest(Body):
+    """`POST /api/auth/refresh`."""
+
+    refresh_token: Text = Field(alias="refreshToken")

@@ -1,0 +1,77 @@
+"""The statuses and words of errors that the APIs have in common. Each API's table is this one with its own changes.
+
+A test asserts that every error has its spec here, and that every spec has its error.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Final
+
+from gerbang.http.errors import ErrorSpec
+
+_BAD_REQUEST: Final = HTTPStatus.BAD_REQUEST
+_UNAUTHORIZED: Final = HTTPStatus.UNAUTHORIZED
+_FORBIDDEN: Final = HTTPStatus.FORBIDDEN
+_CONFLICT: Final = HTTPStatus.CONFLICT
+
+COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
+    {
+        # The request
+        "bad_json": ErrorSpec(_BAD_REQUEST, "The body is not a JSON object. Send one JSON object in UTF-8."),
+        "validation_failed": ErrorSpec(_BAD_REQUEST, "Some fields are missing or invalid."),
+        "email_address_invalid": ErrorSpec(_BAD_REQUEST, "The email address is not valid."),
+        "weak_password": ErrorSpec(_BAD_REQUEST, "The password is not acceptable. Choose another one."),
+        "request_entity_too_large": ErrorSpec(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than 16 KiB. Send less."
+        ),
+        "unsupported_media_type": ErrorSpec(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body is not JSON. Send it with Content-Type: application/json."
+        ),
+        "method_not_allowed": ErrorSpec(
+            HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed. Use one that the Allow header names."
+        ),
+        "not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "No endpoint has this path. Check the URL."),
+        "unsupported_grant_type": ErrorSpec(_BAD_REQUEST, "This grant_type is not supported. Use refresh_token."),
+        # Who calls
+        "no_authorization": ErrorSpec(
+            _UNAUTHORIZED, "A bearer token is required. Send it in the Authorization header."
+        ),
+        "invalid_api_key": ErrorSpec(_UNAUTHORIZED, "A valid API key is required. Send it in the apikey header."),
+        "bad_jwt": ErrorSpec(_UNAUTHORIZED, "The token is not valid. Sign in again."),
+        "token_expired": ErrorSpec(_UNAUTHORIZED, "The access token has expired. Refresh it."),
+        "session_not_found": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
+        "refresh_token_reused": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
+        "registered_account_required": ErrorSpec(_FORBIDDEN, "Guests cannot do this. Register first."),
+        "not_a_member": ErrorSpec(_FORBIDDEN, "You do not belong to this organization."),
+        # Signing in and registering
+        "invalid_credentials": ErrorSpec(_BAD_REQUEST, "Invalid email or password."),
+        "account_changed": ErrorSpec(_BAD_REQUEST, "The account was changed at the same time. Try again."),
+        "current_password_invalid": ErrorSpec(_BAD_REQUEST, "The current password is wrong."),
+        "email_not_confirmed": ErrorSpec(
+            _FORBIDDEN, "The email address is not verified yet. Enter the code that was mailed to it."
+        ),
+        "invalid_code": ErrorSpec(_BAD_REQUEST, "The code is wrong or no longer valid. Request a new one."),
+        "invalid_reset_token": ErrorSpec(
+            _BAD_REQUEST, "The reset token is wrong or no longer valid. Request a new one."
+        ),
+        "email_exists": ErrorSpec(_CONFLICT, "This email address is already registered. Sign in instead."),
+        "username_exists": ErrorSpec(_CONFLICT, "This user name is taken. Choose another one."),
+        "invalid_id_token": ErrorSpec(_UNAUTHORIZED, "The Google credential is not valid. Sign in with Google again."),
+        "identity_mismatch": ErrorSpec(_UNAUTHORIZED, "The fields do not agree with the Google credential."),
+        "identity_not_proven": ErrorSpec(
+            _UNAUTHORIZED, "Send an id_token, or the secret API key in the apikey header."
+        ),
+        "identity_already_exists": ErrorSpec(
+            _CONFLICT, "This email address belongs to an account with another Google identity."
+        ),
+        "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
+        # Limits and failures
+        "over_request_rate_limit": ErrorSpec(
+            HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts. Try again after the time in Retry-After."
+        ),
+        "service_unavailable": ErrorSpec(HTTPStatus.SERVICE_UNAVAILABLE, "The service is busy. Try again in a second."),
+        "unexpected_failure": ErrorSpec(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side."),
+    }
+)
+"""Error specs by the error's code."""

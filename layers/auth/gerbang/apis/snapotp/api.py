@@ -1,0 +1,27 @@
+"""How SnapOTP's API words errors."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from gerbang.apis.errors import COMMON
+from gerbang.http.errors import Api, ErrorSpec, Problem
+from gerbang.http.request import Request
+
+
+def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
+    """Return the body that tells SnapOTP's clients of an error."""
+    body: dict[str, Any] = {"success": False, "message": problem.message}
+    if problem.field_errors:
+        body["errors"] = [{"field": error.field, "message": error.message} for error in problem.field_errors]
+    return body
+
+
+API: Final = Api(
+    name="SnapOTP",
+    errors={
+        **COMMON,
+        "invalid_credentials": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid username or password."),
+    },
+    envelope=envelope,
+)

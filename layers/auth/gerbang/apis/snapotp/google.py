@@ -1,0 +1,67 @@
+"""The two ways in which SnapOTP's clients show a Google identity."""
+
+from typing import TYPE_CHECKING
+
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
+from gerbang.apis.fields import clean_name
+from gerbang.core.emails import EmailAddress
+from gerbang.core.errors import AuthError, FieldError
+from gerbang.http.request import InvalidFields
+from gerbang.sessions.api_keys import InvalidApiKey, KeyKind
+
+if TYPE_CHECKING:
+    from gerbang.accounts.oidc import ProviderIdentity
+    from gerbang.apis.snapotp.requests import GoogleRequest
+    from gerbang.sessions.api_keys import ApiKeys
+
+
+class IdentityNotProven(AuthError):
+    """A Google identity is claimed, without Google's signature and without the deployment's secret key."""
+
+    code = "identity_not_proven"
+
+
+class IdentityMismatch(AuthError):
+    """The fields of a request do not agree with its ID token."""
+
+    code = "identity_mismatch"
+
+
+def signed_identity(verified: "ProviderIdentity", body: "GoogleRequest") -> VerifiedIdentity:
+    """Return the identity that Google signed.
+
+    Raises:
+        IdentityMismatch: a field of the request is not what Google says. A token without a name contradicts none.
+        InvalidEmail: Google's address is none that we could keep.
+    """
+    name = clean_name(verified.name)
+    agree = (
+        body.google_id in {None, verified.subject},
+        body.email is None or body.email == EmailAddress(verified.email),
+        body.name is None or not name or clean_name(body.name) == name,
+    )
+    if not all(agree):
+        raise IdentityMismatch
+    return VerifiedIdentity(
+        provider=GOOGLE, subject=verified.subject, email=verified.email, name=name or body.name or ""
+    )
+
+
+def vouched_identity(apikey: str | None, api_keys: "ApiKeys", body: "GoogleRequest") -> VerifiedIdentity:
+    """Return the identity that a trusted back end vouches for, which the secret API key shows to be one.
+
+    Raises:
+        IdentityNotProven: there is no secret key.
+        InvalidFields: a field is missing.
+        DependencyUnavailable: the key could not be read.
+    """
+    try:
+        kind = api_keys.kind_of(apikey)
+    except InvalidApiKey as unknown:
+        raise IdentityNotProven from unknown
+    if kind is not KeyKind.SECRET:
+        raise IdentityNotProven
+    if body.google_id is None or body.email is None or body.name is None:
+        missing = [name for name in ("google_id", "email", "name") if getattr(body, name) is None]
+        raise InvalidFields(tuple(FieldError(name, "Field required") for name in missing))
+    return VerifiedIdentity(provider=GOOGLE, subject=body.google_id, email=body.email.as_typed, name=body.name)

@@ -1,0 +1,119 @@
+"""Who may call an endpoint. Each kind of caller authenticates a request and returns what the handler needs to know."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+
+from gerbang.core.errors import FieldError
+from gerbang.http.request import InvalidFields, Request
+
+if TYPE_CHECKING:
+    from gerbang.accounts.authorization import Authorizer
+    from gerbang.accounts.authorization import Caller as AuthorizedCaller
+    from gerbang.sessions.api_keys import ApiKeys, KeyKind
+    from gerbang.sessions.sessions import Authenticated, Sessions
+
+ORGANIZATION_HEADER: Final = "x-organization-id"
+"""Names the organization that the caller wants to act in."""
+
+ACCESS_TOKEN_ERRORS: Final = ("no_authorization", "bad_jwt", "token_expired", "session_not_found")
+"""The codes of the errors that an access token is answered with."""
+
+
+class Caller[C](Protocol):
+    """A kind of caller."""
+
+    credentials: ClassVar[tuple[str, ...]]
+    """The credentials that a request must carry, as documents name them."""
+    errors: ClassVar[tuple[str, ...]]
+    """The codes of the errors that `authenticate` raises; a failing dependency's comes on top."""
+
+    def authenticate(self, request: Request) -> C:
+        """Return the caller of a request, or raise the error that keeps the caller out."""
+        ...
+
+
+class Anyone:
+    """Anyone may call."""
+
+    credentials: ClassVar[tuple[str, ...]] = ()
+    errors: ClassVar[tuple[str, ...]] = ()
+
+    def authenticate(self, request: Request) -> None:
+        """Let the request through."""
+
+
+ANYONE: Final = Anyone()
+"""Anyone may call."""
+
+
+class BearerToken:
+    """The bearer of a token, which the handler checks by itself: for signing out, where an expired token will do."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("access token",)
+    errors: ClassVar[tuple[str, ...]] = ("no_authorization",)
+
+    def authenticate(self, request: Request) -> str:
+        """Return the token.
+
+        Raises:
+            MissingBearer: there is none.
+        """
+        return request.bearer()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredUser:
+    """The owner of a registered account, by an access token."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("access token",)
+    errors: ClassVar[tuple[str, ...]] = (*ACCESS_TOKEN_ERRORS, "registered_account_required")
+    sessions: "Sessions"
+
+    def authenticate(self, request: Request) -> "Authenticated":
+        """Return the account and its session, as they are in the tables.
+
+        Raises:
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
+            NotAPerson: it is a guest's.
+        """
+        return self.sessions.authenticate_person(request.bearer())
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationMember:
+    """A member of the organization that the header `x-organization-id` names, by an access token."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("access token", ORGANIZATION_HEADER)
+    errors: ClassVar[tuple[str, ...]] = (*ACCESS_TOKEN_ERRORS, "validation_failed", "not_a_member")
+    authorizer: "Authorizer"
+
+    def authenticate(self, request: Request) -> "AuthorizedCaller":
+        """Return the caller and their role in the organization.
+
+        Raises:
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
+            InvalidFields: the header is missing.
+            NotAMember: the caller does not belong to the organization.
+        """
+        organization_id = request.headers.get(ORGANIZATION_HEADER)
+        caller = self.authorizer.authorize(request.bearer(), organization_id)
+        if not organization_id:
+            raise InvalidFields((FieldError(ORGANIZATION_HEADER, "The header is required"),))
+        return caller
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyHolder:
+    """The holder of one of the deployment's API keys, publishable or secret, in the header `apikey`."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("apikey",)
+    errors: ClassVar[tuple[str, ...]] = ("invalid_api_key",)
+    api_keys: "ApiKeys"
+
+    def authenticate(self, request: Request) -> "KeyKind":
+        """Return which key it is.
+
+        Raises:
+            InvalidApiKey: there is none, or it is no key of this deployment.
+        """
+        return self.api_keys.kind_of(request.headers.get("apikey"))

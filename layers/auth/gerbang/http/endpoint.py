@@ -1,0 +1,222 @@
+"""An endpoint, declared once beside its handler: methods, path, who may call, request, response and errors.
+
+Routing, checks and error rendering come from the declaration, and so do the README's table and the tests that hold
+for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final, Protocol, TypedDict, Unpack
+
+from gerbang.core import init
+from gerbang.core.client import Client, network_of
+from gerbang.core.errors import AuthError
+from gerbang.core.log import Severity, log_event, request_id
+from gerbang.http.callers import ANYONE, Caller
+from gerbang.http.errors import Api, ErrorSpecs, code_of
+from gerbang.http.request import MethodNotAllowed, Request
+from gerbang.http.response import Response
+from gerbang.mail.languages import requested_locale
+
+LONGEST_REASON: Final = 200
+"""Characters of an error's evidence that go into the log."""
+
+_EVIDENCE: Final = ("session_id", "user_id", "limit", "rule")
+"""Attributes of errors that go into the log."""
+
+
+class RequestModel(Protocol):
+    """A model of a request's body. `gerbang.apis.fields.Body` is one."""
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+        """Return the body as a model, or raise `InvalidFields` with everything that is wrong with it."""
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Do what the first `read` would have to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call[B, C]:
+    """A request that passed the checks of its operation."""
+
+    request: Request
+    body: B
+    """The request model's instance; None for operations that read no body."""
+    caller: C
+    """What the operation's kind of caller returned."""
+
+    @property
+    def client(self) -> Client:
+        """The client as limits count it and sessions remember it."""
+        return Client(
+            address=network_of(self.request.source_ip),
+            device=self.request.user_agent,
+            locale=requested_locale(self.request.headers.get("accept-language")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BodyHas:
+    """The condition that the JSON body has a member, and does not have another one."""
+
+    member: str
+    without: str | None = None
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return self.member in request.body and self.without not in request.body
+
+
+@dataclass(frozen=True, slots=True)
+class QueryIs:
+    """The condition that a query parameter has a value."""
+
+    name: str
+    value: str
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return request.query.get(self.name) == self.value
+
+
+type Condition = BodyHas | QueryIs
+"""Says whether an operation is the one that a request asks for."""
+
+type ApiOf = Api | Callable[[Request], Api]
+"""An API, or the function that chooses it by the request."""
+
+
+class Declaration(TypedDict, total=False):
+    """What is declared of an operation beside its method and API: the members of `Operation` that have a default."""
+
+    caller: Caller[Any]
+    when: Condition | None
+    request: type[RequestModel] | None
+    context: Mapping[str, Any]
+    response: type | None
+    status: HTTPStatus
+    errors: tuple[type[Exception], ...]
+    overrides: ErrorSpecs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of a path in one API. A path may have several: the first whose condition holds is run."""
+
+    method: str
+    api: ApiOf
+    run: Callable[[Call[Any, Any]], Any]
+    summary: str
+    caller: Caller[Any] = ANYONE
+    when: Condition | None = None
+    """None: the operation for requests that meet no other's condition."""
+    request: type[RequestModel] | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """What validating the body needs beside the body, such as the password policy."""
+    response: type | None = None
+    status: HTTPStatus = HTTPStatus.OK
+    errors: tuple[type[Exception], ...] = ()
+    """The errors that the handler raises; those of the frame and of the caller's check come on top."""
+    overrides: ErrorSpecs = field(default_factory=dict)
+    """Error specs of this operation in place of its API's."""
+
+    def respond(self, request: Request) -> Response:
+        """Return the answer to a request."""
+        caller = self.caller.authenticate(request)
+        body = None if self.request is None else self.request.read(request.body, self.context)
+        answer = self.run(Call(request, body, caller))
+        return answer if isinstance(answer, Response) else Response(self.status, answer)
+
+
+class Endpoint:
+    """A path and its operations; `handler` is its Lambda handler."""
+
+    def __init__(self, path: str, *aliases: str) -> None:
+        """Take the path, with path parameters in braces, and other paths that serve the same."""
+        self.paths: Final = (path, *aliases)
+        self.operations: Final[list[Operation]] = []
+
+    def operation[F: Callable[[Call[Any, Any]], Any]](
+        self, method: str, api: ApiOf, **declared: Unpack[Declaration]
+    ) -> Callable[[F], F]:
+        """Return the decorator that declares a function as an operation; see `Operation` for what is declared."""
+
+        def declare(run: F) -> F:
+            summary = (run.__doc__ or "").partition("\n")[0].rstrip(".")
+            self.operations.append(Operation(method=method, api=api, run=run, summary=summary, **declared))
+            return run
+
+        return declare
+
+    def get[F: Callable[[Call[Any, Any]], Any]](self, api: ApiOf, **declared: Unpack[Declaration]) -> Callable[[F], F]:
+        """Declare an operation of GET."""
+        return self.operation("GET", api, **declared)
+
+    def post[F: Callable[[Call[Any, Any]], Any]](self, api: ApiOf, **declared: Unpack[Declaration]) -> Callable[[F], F]:
+        """Declare an operation of POST."""
+        return self.operation("POST", api, **declared)
+
+    def handler(self) -> init.LambdaHandler:
+        """Return the Lambda handler, and end init.
+
+        A request always has an answer, in its API's envelope, and never a stack trace (ASVS 16.5.4). Preflights are
+        answered 204; API Gateway adds the CORS headers.
+        """
+        for operation in self.operations:
+            if operation.request is not None:
+                init.preload(operation.request.prepare)
+        return init.finish_init(self._handle)
+
+    def _handle(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
+        request_id.set(str(event.get("requestContext", {}).get("requestId", "")))
+        request = Request.from_event(event)
+        if _is_preflight(request):
+            return {"statusCode": HTTPStatus.NO_CONTENT.value}
+        operation = None
+        try:
+            operation = self._find(request)
+            response = operation.respond(request)
+        except Exception as error:  # noqa: BLE001 - the one place where everything is caught
+            meant = operation or self._default()
+            api = meant.api if isinstance(meant.api, Api) else meant.api(request)
+            response = api.render(error, request, {} if operation is None else operation.overrides)
+            log_error(error, request, response.status)
+        return response.to_gateway()
+
+    def _find(self, request: Request) -> Operation:
+        candidates = [operation for operation in self.operations if operation.method in {request.method, "ANY"}]
+        for operation in candidates:
+            if operation.when is not None and operation.when(request):
+                return operation
+        for operation in candidates:
+            if operation.when is None:
+                return operation
+        raise MethodNotAllowed(", ".join(dict.fromkeys(operation.method for operation in self.operations)))
+
+    def _default(self) -> Operation:
+        """Return the operation whose API words errors that are raised before an operation is found."""
+        return next(operation for operation in self.operations if operation.when is None)
+
+
+def _is_preflight(request: Request) -> bool:
+    """Say whether a browser asks what a page may send (Fetch standard, CORS-preflight request)."""
+    return request.method == "OPTIONS" and {"origin", "access-control-request-method"} <= request.headers.keys()
+
+
+def log_error(error: Exception, request: Request, status: int) -> None:
+    """Log how a request ended: the event is the error's code, the status the one that was answered."""
+    evidence = {name: str(getattr(error, name)) for name in _EVIDENCE if getattr(error, name, None)}
+    if isinstance(error, AuthError) and str(error):
+        evidence["why"] = str(error)[:LONGEST_REASON]
+    log_event(
+        code_of(error),
+        Severity.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Severity.WARNING,
+        reason=type(error).__name__,
+        status=int(status),
+        route=request.route,
+        client=request.source_ip,
+        **evidence,
+    )

@@ -1,0 +1,86 @@
+"""How errors are told to clients: one table per API, by the error's code; rendering changes nothing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from math import ceil
+from typing import Any, Final
+
+from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
+from gerbang.http.request import MethodNotAllowed, Request
+from gerbang.http.response import Response
+
+RETRY_AFTER_SECONDS: Final = 1
+"""What a 503 asks a client to wait: throttling and conflicts pass within it, and clients back off by themselves."""
+
+UNEXPECTED: Final = "unexpected_failure"
+"""The code of an error that we did not expect: a bug. The log has its trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """The status and the words that an API has for an error."""
+
+    status: HTTPStatus
+    message: str
+
+
+type ErrorSpecs = Mapping[str, ErrorSpec]
+"""Error specs by the error's code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One error, ready to be put into an API's envelope."""
+
+    code: str
+    status: HTTPStatus
+    message: str
+    field_errors: tuple[FieldError, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One product's API: how it calls itself in documents, and how it words errors."""
+
+    name: str
+    errors: ErrorSpecs
+    envelope: Callable[[Problem, Request], Mapping[str, Any]]
+    """Returns the body of an error's answer."""
+    headers: Callable[[Problem, Request], Mapping[str, str]] = lambda _problem, _request: {}
+    """Returns headers of an error's answer that only this API has."""
+
+    def render(self, error: Exception, request: Request, overrides: ErrorSpecs) -> Response:
+        """Return the answer that tells a client of an error; *overrides* are the endpoint's own specs."""
+        problem = problem_of(error, {**self.errors, **overrides})
+        headers = {**problem.headers, **self.headers(problem, request)}
+        return Response(problem.status, self.envelope(problem, request), headers)
+
+
+def code_of(error: Exception) -> str:
+    """Return the stable code of an error."""
+    return error.code if isinstance(error, AuthError | DependencyUnavailable) else UNEXPECTED
+
+
+def problem_of(error: Exception, specs: ErrorSpecs) -> Problem:
+    """Return what a client is told of an error."""
+    code = code_of(error)
+    spec = specs[code]
+    return Problem(
+        code=code,
+        status=spec.status,
+        message=spec.message,
+        field_errors=error.field_errors if isinstance(error, AuthError) else (),
+        headers=_headers(error, spec.status),
+    )
+
+
+def _headers(error: Exception, status: HTTPStatus) -> dict[str, str]:
+    if status is HTTPStatus.UNAUTHORIZED:
+        return {"www-authenticate": "Bearer"}
+    if isinstance(error, MethodNotAllowed):
+        return {"allow": error.allowed}
+    if isinstance(error, AuthError) and error.retry_after is not None:
+        return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
+    return {"retry-after": str(RETRY_AFTER_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}

@@ -1,0 +1,195 @@
+"""A request as API Gateway hands it over (HTTP API, payload format 2.0)."""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, cast
+
+from gerbang.core.errors import AuthError, FieldError
+
+LARGEST_BODY: Final = 16 * 1024
+"""Bytes. Every request of the APIs fits many times over."""
+
+DEEPEST_BODY: Final = 32
+"""Objects and arrays within one another. Requests of the APIs have one; metadata of Supabase's clients has a few."""
+
+_LONE_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class MalformedBody(AuthError):
+    """The body is not one JSON object in UTF-8 (RFC 8259), or has a member twice."""
+
+    code = "bad_json"
+
+
+class BodyTooLarge(AuthError):
+    """The body is above 16 KiB."""
+
+    code = "request_entity_too_large"
+
+
+class UnsupportedMediaType(AuthError):
+    """The request has a body and calls it something other than JSON."""
+
+    code = "unsupported_media_type"
+
+
+class MethodNotAllowed(AuthError):
+    """The path exists, but not with this method. `allowed` are the methods that it has."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        """Keep the methods for the `Allow` header."""
+        super().__init__(allowed)
+        self.allowed = allowed
+
+
+class NoSuchPath(AuthError):
+    """No endpoint has this path."""
+
+    code = "not_found"
+
+
+class MissingBearer(AuthError):
+    """There is no `Authorization: Bearer …`, or it is malformed (RFC 6750, section 2.1)."""
+
+    code = "no_authorization"
+
+
+class InvalidFields(AuthError):
+    """Fields are missing or invalid. All of them are named at once."""
+
+    code = "validation_failed"
+
+    def __init__(self, errors: tuple[FieldError, ...], code: str = code) -> None:
+        """Keep which fields, and what is wrong with them; a *code* of its own where all are wrong in one way."""
+        super().__init__(", ".join(error.field for error in errors))
+        self.code = code
+        self.field_errors = errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request. The body is decoded and parsed when it is asked for, by endpoints that read it."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case; repeated ones joined with a comma."""
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    source_ip: str = ""
+    """The address of the socket, from the gateway; what a header says of addresses is never read (ASVS 4.1.3)."""
+    route: str = ""
+    """The route key that matched, such as `ANY /api/auth/login` or `$default`: what logs may say of the path."""
+    raw_body: str = field(default="", repr=False)
+    is_base64_encoded: bool = False
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "Request":
+        """Return the request of an API Gateway event."""
+        context = event["requestContext"]
+        return cls(
+            method=context["http"]["method"],
+            path=event.get("rawPath", ""),
+            route=event.get("routeKey") or context.get("routeKey", ""),
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            path_parameters=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            source_ip=context["http"].get("sourceIp", ""),
+            raw_body=event.get("body") or "",
+            is_base64_encoded=bool(event.get("isBase64Encoded")),
+        )
+
+    @property
+    def user_agent(self) -> str:
+        """What the client calls itself; empty if nothing."""
+        return self.headers.get("user-agent", "")
+
+    def bearer(self) -> str:
+        """Return the token of the `Authorization` header. The scheme may be in any case (RFC 9110, section 11.1).
+
+        Raises:
+            MissingBearer: there is none.
+        """
+        scheme, _, token = self.headers.get("authorization", "").strip().partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or not token.isascii() or "," in token or " " in token:
+            raise MissingBearer
+        return token
+
+    @cached_property
+    def body(self) -> Mapping[str, Any]:
+        """The members of the JSON body; empty where there is none.
+
+        Raises:
+            BodyTooLarge: it is above 16 KiB.
+            UnsupportedMediaType: it is not called JSON.
+            MalformedBody: it is not one JSON object in UTF-8.
+        """
+        if not self.raw_body:
+            return {}
+        if len(self.raw_body) > LARGEST_BODY * 4 // 3 + 4:  # longer than that in base64 even: not decoded
+            raise BodyTooLarge
+        raw = b64decode(self.raw_body) if self.is_base64_encoded else self.raw_body.encode("utf-8", "surrogatepass")
+        if len(raw) > LARGEST_BODY:
+            raise BodyTooLarge
+        if not _is_json(self.headers.get("content-type", "application/json")):
+            raise UnsupportedMediaType
+        return _json_object(raw.removeprefix(_BYTE_ORDER_MARK))
+
+
+def _is_json(content_type: str) -> bool:
+    """Say whether every media type that a header names is JSON. Clients send it twice at times.
+
+    Parameters mean nothing: JSON is UTF-8 whatever `charset` says (RFC 8259, sections 8.1 and 11).
+    """
+    return all(
+        media_type.partition(";")[0].strip().lower() == "application/json" for media_type in content_type.split(",")
+    )
+
+
+def _json_object(raw: bytes) -> Mapping[str, Any]:
+    """Return the one JSON object that *raw* is: no member twice, no NaN, no lone surrogates (ASVS 1.5.2, 1.5.3)."""
+    try:
+        parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant)
+        if not isinstance(parsed, dict):
+            raise MalformedBody("not an object")
+        if raw.count(b"[") + raw.count(b"{") > DEEPEST_BODY and _depth(parsed) > DEEPEST_BODY:
+            raise MalformedBody("too deep")
+        if b"\\u" in raw and _LONE_SURROGATE.search(json.dumps(parsed, ensure_ascii=False)):
+            raise MalformedBody("lone surrogate")
+    except (ValueError, RecursionError) as error:  # too many digits, too many brackets
+        raise MalformedBody(type(error).__name__) from None
+    return cast("Mapping[str, Any]", parsed)
+
+
+def _depth(parsed: object) -> int:
+    """Return how many objects and arrays lie within one another."""
+    depth, level = 0, [parsed]
+    while level:
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        depth += 1
+    return depth
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise MalformedBody("a member twice")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise MalformedBody(name)

@@ -1,0 +1,123 @@
+"""Composes mails from the templates of a language: one method per message.
+
+The texts are files that an operator edits (docs/mail.md); this module decides what may go into them. Three things hold
+for every message: nothing a user wrote reaches a header but one validated address (ASVS 1.3.11); nothing a user wrote
+is markup or becomes a link (ASVS 1.3.7); a code, token or link is in the body only, never in the subject, because SES
+repeats subjects in its event records.
+"""
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from gerbang.mail.jobs import MailKind
+from gerbang.mail.languages import TEMPLATES, Locale
+from gerbang.mail.message import Message
+from gerbang.mail.settings import LONGEST_NAME, MailSettings
+from gerbang.mail.template_files import read_templates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Who a mail is for."""
+
+    address: str
+    """The address stored with the account."""
+    locale: Locale
+    name: str | None = None
+    """What the user is called, if known. It is left out where it could mislead (`_greetable`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mails:
+    """Composes every message there is.
+
+    Raises, from every method:
+        MailRejected: the recipient's address cannot be mailed.
+        MailTemplateInvalid: the template was edited into something unusable, or is missing.
+    """
+
+    settings: MailSettings
+    templates: Path = TEMPLATES
+    """The folder of the templates, one folder per language in it."""
+
+    def sign_in_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
+        """Return the mail with a code to sign in with; it states *valid_for* in whole minutes, rounded down."""
+        return self._compose(MailKind.SIGN_IN_CODE, to, code=code, minutes=_minutes(valid_for))
+
+    def verification_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
+        """Return the mail that brings a new account the code to verify its address with; *valid_for* as above."""
+        return self._compose(MailKind.VERIFICATION_CODE, to, code=code, minutes=_minutes(valid_for))
+
+    def password_reset(self, to: Recipient, *, token: str, valid_for: timedelta) -> Message:
+        """Return the mail with a password reset token, *valid_for* as above.
+
+        The token is in a link if the settings have a page for it, else in the mail by itself.
+        """
+        minutes = _minutes(valid_for)
+        if link := self.settings.reset_link(token):
+            return self._compose(MailKind.PASSWORD_RESET, to, "password_reset_link", link=link, minutes=minutes)
+        return self._compose(MailKind.PASSWORD_RESET, to, "password_reset_token", token=token, minutes=minutes)
+
+    def password_changed(self, to: Recipient, *, changed_at: datetime) -> Message:
+        """Return the notice that the password was changed, with an address to write to if it was someone else.
+
+        It carries no token and no link (SP 800-63B-4, section 4.6; ASVS 6.3.7).
+        """
+        # ISO 8601 with a space for the T: readers of every language understand it in the same way.
+        when = changed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return self._compose(MailKind.PASSWORD_CHANGED, to, changed_at=when, contact=self.settings.contact)
+
+    def password_removed(self, to: Recipient) -> Message:
+        """Return the notice that verifying the address removed the password, and how to set a new one."""
+        return self._compose(MailKind.PASSWORD_REMOVED, to, contact=self.settings.contact)
+
+    def _compose(self, kind: MailKind, to: Recipient, template: str | None = None, /, **values: str) -> Message:
+        """Return the message that *template*, by default the kind's, makes of *values*. It must use each of them."""
+        written = read_templates(self.templates, to.locale, template or kind, frozenset(values))
+        common = {"greeting": written.greeting(_greetable(to.name)), "product_name": self.settings.product_name}
+        in_text = {**common, **values}
+        in_html = {key: html.escape(value) for key, value in in_text.items()}
+        subject = written.subject.substitute(in_text)
+        page = {
+            "locale": to.locale,
+            "subject": html.escape(subject),
+            "product_name": in_html["product_name"],
+            "content": written.html.substitute(in_html),
+        }
+        return Message(
+            kind=kind,
+            locale=to.locale,
+            to=to.address,
+            subject=subject,
+            text=written.text.substitute(in_text),
+            html=written.layout.substitute(page),
+        )
+
+
+def _minutes(span: timedelta) -> str:
+    """Return *span* in whole minutes, rounded down, at least one."""
+    return str(max(1, span // timedelta(minutes=1)))
+
+
+# What mail programs make links of on their own, in names: anything with a scheme, path or address in it, "www.", and
+# host names, "evil.example" but not "J.R. Tolkien". Long runs of digits become telephone links, or pass for a code.
+_MISLEADING: Final = re.compile(r"[/\\@:]|www\.|[.。][^\W_]{2}|\d[\d .-]{2,}\d", re.IGNORECASE)
+
+
+def _greetable(name: str | None) -> str | None:
+    """Return *name* on one line and without invisible characters; None if it is empty or could mislead the reader.
+
+    Anyone can register another's address under any name, so a name is a stranger's text in a mail of ours (ASVS
+    1.3.7). Names longer than 64 characters are messages, not names.
+    """
+    one_line = " ".join((name or "").split())
+    visible = "".join(char for char in one_line if unicodedata.category(char)[0] != "C")
+    # Compatibility forms first: a full-width dot or solidus is a dot or solidus to a browser.
+    if len(visible) > LONGEST_NAME or _MISLEADING.search(unicodedata.normalize("NFKC", visible)):
+        return None
+    return visible.strip() or None

@@ -1,0 +1,87 @@
+"""One-time codes: one item per subject, with the newest secret that was mailed for it. It is spent once.
+
+Of short codes and long tokens, only an HMAC is stored, never the secret itself.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from gerbang.core.clock import to_epoch
+from gerbang.storage.records import from_item, to_item
+from gerbang.storage.store import Absent, AnyOf, ConditionFailed, Equal, Greater, Item, Key, Less, Put, Store, Update
+
+
+class Slot(StrEnum):
+    """What a subject has one code of at a time; how the item's key begins."""
+
+    EMAIL = "CODE"
+    """Verifies an e-mail address. The subject is the digest of the address."""
+    PASSWORD_RESET = "RESET"  # noqa: S105 - a label
+    """Sets a password. The subject is the account's id."""
+
+
+class CodePurpose(StrEnum):
+    """What a code was mailed for."""
+
+    SIGN_IN = "sign_in"
+    """Requested to sign in, or to verify an address."""
+    VERIFICATION = "verification"
+    """Mailed by the registration of the account: redeeming it keeps the password of that registration."""
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a label
+    """Requested to set a forgotten password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneTimeCode:
+    """The newest code of a subject."""
+
+    secret_hash: str
+    purpose: CodePurpose
+    epoch: int
+    """The account's epoch when the code was made. Once the account's has moved on, the code is worthless."""
+    job_id: str
+    issued_at_ms: int
+    """When it was requested, milliseconds since 1970: a later job's code replaces it, an earlier one's does not."""
+    expires_at: datetime
+    """When the code ends; once spent, when the item may be deleted (TTL)."""
+    spent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeCodeTable:
+    """The table of one-time codes: partition key `pk`, TTL on `expires_at`."""
+
+    store: Store
+    table: str
+
+    def key(self, slot: Slot, subject: str) -> Key:
+        """Return the key of a subject's code."""
+        return Key(self.table, f"{slot}#{subject}")
+
+    def read(self, item: Item | None) -> OneTimeCode | None:
+        """Return the code that an item holds, spent or not; None if there is none."""
+        return from_item(OneTimeCode, item)
+
+    def replace(self, key: Key, code: OneTimeCode) -> bool:
+        """Put a code in the place of an older one, and return whether it is now the newest. Repeating it is harmless.
+
+        A spent code is replaced by a later job's code only: a message that is delivered again does not revive it.
+        """
+        is_later = Less("issued_at_ms", code.issued_at_ms)
+        when = (
+            AnyOf((Absent("pk"), is_later, Equal("job_id", code.job_id))),
+            AnyOf((Absent("spent_at"), is_later)),
+        )
+        return not isinstance(self.store.write(Put(key, to_item(code), when)), ConditionFailed)
+
+    def spending(self, key: Key, code: OneTimeCode, *, at: datetime, kept: timedelta) -> Update:
+        """Return the action that spends a code. It fails when the code is spent, replaced or expired.
+
+        The item stays, marked as spent, for *kept*.
+        """
+        return Update(
+            key,
+            {"spent_at": to_epoch(at), "expires_at": to_epoch(at + kept)},
+            (Equal("secret_hash", code.secret_hash), Greater("expires_at", to_epoch(at)), Absent("spent_at")),
+        )

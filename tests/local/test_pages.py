@@ -1,0 +1,144 @@
+"""`/_local/` holds secrets: it answers this machine and its own pages, whatever HOST is."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gerbang_local.loopback import is_loopback, names_loopback
+
+from tests.local.conftest import Served, served, tiny
+
+PRIVATE = ["/_local/", "/_local/config.json", "/_local/mailbox.json", "/_local/google/certs"]
+PERSON = json.dumps({"email": "a@example.com", "name": "A", "google_id": "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+def ask(at: str, port: int, path: str, *, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
+    """Return the answer to a request to an address; *headers* replace what http.client sends."""
+    with closing(http.client.HTTPConnection(at, port, timeout=10)) as connection:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    names = {name.lower(): value for name, value in answer.getheaders()}
+    return Answer(answer.status, names, text)
+
+
+@pytest.fixture(scope="module")
+def own_address() -> str:
+    """An address of this machine that is not a loopback address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it chooses the interface
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address = str(probe.getsockname()[0])
+    assert not is_loopback(address)
+    return address
+
+
+@pytest.fixture(scope="module")
+def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service that listens at every address of this machine."""
+    with served(tiny(tmp_path_factory.mktemp("everywhere")), HOST="0.0.0.0") as running:  # noqa: S104 - the case
+        yield running
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_another_machine_is_refused_and_the_api_answers_it(everywhere: Served, own_address: str, path: str) -> None:
+    refused = ask(own_address, everywhere.port, path, Host="localhost")
+
+    assert refused.status == 403
+    assert "make run" in refused.body
+    assert ask("127.0.0.1", everywhere.port, path).status == 200
+    assert ask(own_address, everywhere.port, "/api/auth/register", method="POST").body == "tiny"
+
+
+def test_a_forwarded_address_does_not_help(everywhere: Served, own_address: str) -> None:
+    forwarded = {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1", "Host": "localhost"}
+
+    assert ask(own_address, everywhere.port, "/_local/config.json", **forwarded).status == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:3000", "localhost.evil.example", "192.0.2.2", "[", ""])
+@pytest.mark.parametrize("path", PRIVATE)
+def test_a_page_whose_name_was_rebound_to_this_machine_is_refused(everywhere: Served, path: str, host: str) -> None:
+    assert ask("127.0.0.1", everywhere.port, path, Host=host).status == 403
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://localhost.evil.example", "file://"])
+@pytest.mark.parametrize("path", PRIVATE)
+def test_a_page_of_another_site_is_refused(everywhere: Served, path: str, origin: str) -> None:
+    answer = ask("127.0.0.1", everywhere.port, path, Origin=origin)
+
+    assert answer.status == 403
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "https://evil.example"])
+@pytest.mark.parametrize("path", ["/_local/config.json", "/_local/mailbox.json"])
+def test_no_other_origin_may_read_keys_and_mails(everywhere: Served, path: str, origin: str) -> None:
+    preflight = ask("127.0.0.1", everywhere.port, path, method="OPTIONS", Origin=origin)
+    answer = ask("127.0.0.1", everywhere.port, path, Origin=origin)
+    own = ask("127.0.0.1", everywhere.port, path)
+
+    for read in (preflight, answer, own):
+        assert "access-control-allow-origin" not in read.headers
+    assert own.headers["cross-origin-resource-policy"] == "same-origin"
+    assert own.headers["x-content-type-options"] == "nosniff"
+    assert own.headers["cache-control"] == "no-store"
+
+
+def test_a_front_end_on_another_port_may_sign_in_with_the_stand_in_for_google(everywhere: Served) -> None:
+    path, origin = "/_local/google/id_token", "http://localhost:5173"
+
+    preflight = ask("127.0.0.1", everywhere.port, path, method="OPTIONS", Origin=origin)
+    issued = ask("127.0.0.1", everywhere.port, path, method="POST", body=PERSON, Origin=origin)
+    foreign = ask("127.0.0.1", everywhere.port, path, method="POST", body=PERSON, Origin="https://evil.example")
+
+    assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (204, "POST, OPTIONS")
+    assert (issued.status, issued.headers["access-control-allow-origin"]) == (200, origin)
+    assert issued.headers["vary"] == "origin"
+    assert (foreign.status, "id_token" in foreign.body) == (403, False)
+
+
+def test_where_host_is_another_address_the_pages_are_at_loopback(tmp_path: Path, own_address: str) -> None:
+    with served(tiny(tmp_path), HOST=own_address) as running:
+        refused = ask(own_address, running.port, "/_local/config.json")
+        answer = ask("127.0.0.1", running.port, "/_local/config.json")
+
+        assert f"Listening at http://{own_address}:{running.port}" in running.output()
+        assert f"Mail arrives:  http://127.0.0.1:{running.port}/_local/" in running.output()
+    assert (refused.status, answer.status) == (403, 200)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.10", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:192.0.2.2", False),
+        ("192.0.2.2", False),
+        ("0.0.0.0", False),  # noqa: S104 - compared, not bound
+        ("localhost", False),
+    ],
+)
+def test_peers_are_told_apart_by_their_address(address: str, is_own: bool) -> None:  # noqa: FBT001 - a table
+    assert is_loopback(address) is is_own
+
+
+@pytest.mark.parametrize("authority", ["localhost", "localhost:3000", "LOCALHOST.", "app.localhost:1", "[::1]:3000"])
+def test_names_of_this_machine_are_known(authority: str) -> None:
+    assert names_loopback(authority)

@@ -1,0 +1,208 @@
+"""What documents name exists: links, files, modules, settings, resources, variables and targets of make.
+
+Names are looked for in code spans (`like this`). One that belongs to another product is in `ELSEWHERE`.
+"""
+
+import importlib
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.test_tree import PARAMETERS, RESOURCES, TEMPLATE, of_type
+
+ROOT: Final = Path(__file__).parents[1]
+
+ELSEWHERE: Final = {
+    "AWS_PROFILE": "of every AWS tool",
+    "TypeAdapter": "pydantic's; it was tried and is not used",
+    "parameter_validation": "a setting of botocore's; it was tried and is not used",
+}
+"""Names that are right although nothing here has them, each with its reason."""
+
+
+@cache
+def tracked() -> frozenset[str]:
+    """The paths of all files of the repository and of the folders above them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files = [Path(line) for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+    return frozenset(str(path) for file in files for path in (file, *file.parents[:-1]))
+
+
+DOCUMENTS: Final = sorted(
+    path for path in tracked() if path.endswith(".md") and "\n\nSuperseded by [" not in (ROOT / path).read_text("utf-8")
+)
+"""A decision note that is superseded names what there was."""
+of_every_document = pytest.mark.parametrize("document", DOCUMENTS)
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text("utf-8")
+
+
+def spans(document: str) -> list[str]:
+    """The code spans of a document, without those of its code blocks."""
+    prose = re.sub(r"^```.*?^```$", "", text_of(document), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", prose)
+
+
+@cache
+def words() -> frozenset[str]:
+    """Every word of the code, the template and what builds them: what a document may name."""
+    kinds = (".py", ".yaml", ".toml", ".json", ".txt", ".html", "Makefile", ".ci/run")
+    sources = [
+        path for path in tracked() if path.endswith(kinds) and not path.startswith("tests/") and path != "uv.lock"
+    ]
+    sources += [path for path in tracked() if path.startswith("tools/bootstrap/")]
+    return frozenset(word for path in sources for word in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text_of(path)))
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+def sections(page: str) -> set[str]:
+    """The names by which the sections of a page can be linked, made of their headings as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@of_every_document
+def test_links_lead_somewhere(document: str) -> None:
+    broken: list[str] = []
+    for path, section in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)", text_of(document)):
+        target = (ROOT / document).parent.joinpath(path).resolve() if path else ROOT / document
+        name = str(target.relative_to(ROOT))
+        if name not in tracked() or (section and section not in sections(name)):
+            broken.append(f"{path}#{section}")
+
+    assert broken == []
+
+
+def test_every_decision_note_is_in_the_index_under_its_title() -> None:
+    notes = [path for path in DOCUMENTS if re.match(r"docs/decisions/\d{4}", path)]
+    index = dict(re.findall(r"^\| \[\d{4}\]\(([^)]+)\) \| (.+) \|$", text_of("docs/decisions/README.md"), re.MULTILINE))
+
+    assert list(index) == [Path(note).name for note in notes]
+    for note in notes:
+        assert re.match(rf"# {Path(note).name[:4]}\. .", text_of(note)), note
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+FILE: Final = re.compile(r"[\w./{}+-]*\w\.(?:py|md|toml|yaml|json|jsonl|txt|html)")
+FOLDER: Final = re.compile(r"[\w-][\w./-]*/\*?")
+FOLDERS: Final = tuple(sorted(f"{path}/" for path in tracked() if "/" not in path and (ROOT / path).is_dir()))
+SETTING: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+NAME: Final = re.compile(
+    r"(?<![:\w])(?:[A-Z][a-z0-9]+){2,}\b|\b[a-z]+(?:_[a-z0-9]+)+\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b"
+)
+"""A CamelCase name, unless it is an action of AWS's after its service and a colon; a snake_case one; a dotted one."""
+DOTTED: Final = re.compile(r"gerbang(?:_\w+)?(?:\.\w+)+")
+
+
+@of_every_document
+def test_files_and_folders_that_are_named_exist(document: str) -> None:
+    first = [span.split()[0] for span in spans(document)]
+    named = [word for word in first if FILE.fullmatch(word) or FOLDER.fullmatch(word) or word.startswith(FOLDERS)]
+
+    assert [path for path in named if not exists(path)] == []
+
+
+def exists(path: str) -> bool:
+    """Whether a path is in the tree: from the root if it begins there, else as the end of one."""
+    path = path.rstrip("/*")
+    if path in ELSEWHERE or path in tracked():
+        return True
+    return not path.startswith(FOLDERS) and any(known.endswith(f"/{path}") for known in tracked())
+
+
+@of_every_document
+def test_modules_classes_and_functions_that_are_named_exist(document: str) -> None:
+    named = [span for text in spans(document) for span in DOTTED.findall(text) if not FILE.fullmatch(text)]
+    named += re.findall(r"python -m ((?:gerbang|sam|dynamodb)\w*(?:\.\w+)*)", text_of(document))
+
+    assert [name for name in named if not imports(name)] == []
+
+
+def imports(name: str) -> bool:
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            if not hasattr(found, attribute):
+                return False
+            found = getattr(found, attribute)
+        return True
+    return False
+
+
+@of_every_document
+def test_variables_that_are_named_exist(document: str) -> None:
+    named = {name for span in spans(document) for name in SETTING.findall(span)}
+
+    assert named - words() - ELSEWHERE.keys() == set()
+
+
+@of_every_document
+def test_parameters_resources_classes_and_fields_that_are_named_exist(document: str) -> None:
+    named = {part for span in spans(document) for name in NAME.findall(FILE.sub("", span)) for part in name.split(".")}
+
+    assert named - words() - ELSEWHERE.keys() == set()
+
+
+@of_every_document
+def test_targets_of_make_that_are_named_exist(document: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:^\$ |`)(?:[A-Z]+=\S+ )*make ([a-z-]+)", text_of(document), re.MULTILINE))
+
+    assert named - targets == set()
+
+
+def test_the_code_names_only_documents_that_exist() -> None:
+    code = [path for path in tracked() if path.endswith((".py", ".yaml", ".toml", "Makefile"))]
+
+    missing = {
+        f"{path}: {name}"
+        for path in code
+        for name in re.findall(r"[\w/-]+\.md\b", text_of(path))
+        if not exists(name.lower()) and not exists(name)
+    }
+
+    assert missing == set()
+
+
+# --- counts and lists -------------------------------------------------------------------------------------------------
+
+NUMBERS: Final = {"two": 2, "three": 3, "five": 5, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12}
+
+
+def test_the_page_of_operations_lists_every_alarm_and_no_other() -> None:
+    rows = re.findall(r"^\| (`\w+Alarm`(?:, `\w+Alarm`)*) \|", text_of("docs/operations.md"), re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"\w+Alarm", row)]
+
+    assert sorted(listed) == sorted(of_type("AWS::CloudWatch::Alarm"))
+
+
+@pytest.mark.parametrize(
+    ("counted", "kind"),
+    [("secrets", "AWS::SecretsManager::Secret"), ("alarms", "AWS::CloudWatch::Alarm")],
+)
+def test_what_a_stack_has_when_idle_is_counted_right(counted: str, kind: str) -> None:
+    [said] = re.findall(rf"What does not grow with use: [^.]*?(\w+) {counted}", text_of("docs/operations.md"))
+
+    assert NUMBERS[said] == len(of_type(kind))
+
+
+def test_alarms_in_prose_are_those_of_the_template() -> None:
+    """No document speaks of an alarm on a function that has none (`RotationErrorsAlarm` is the only one that has)."""
+    named = {name for document in DOCUMENTS for name in re.findall(r"`(\w+Alarm)`", text_of(document))}
+
+    assert named <= {*RESOURCES, *PARAMETERS, *TEMPLATE["Outputs"]}

@@ -1,0 +1,264 @@
+"""gerbang.apis.fields and the request models: names, user names, addresses, and nothing that is not listed."""
+
+from typing import Any, Final
+
+import pytest
+from gerbang.apis import snapotp
+from gerbang.apis.atourin import requests as atourin_requests
+from gerbang.apis.botlaunch import requests as botlaunch_requests
+from gerbang.apis.fields import LONGEST_NAME, PASSWORD_POLICY, Body, clean_name
+from gerbang.apis.gotrue import requests as gotrue_requests
+from gerbang.apis.snapotp import requests as snapotp_requests
+from gerbang.core.emails import InvalidEmail
+from gerbang.core.errors import FieldError
+from gerbang.http.request import InvalidFields
+from gerbang.passwords.policy import PasswordPolicy
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.deployment import ALICE, PASSWORD, Deployment
+from tests.endpoints import function_in, modules
+from tests.gateway_events import body_of, json_event
+
+POLICY: Final = {PASSWORD_POLICY: PasswordPolicy()}
+PERSON: Final = {"username": "johndoe", "email": "john@example.com", "password": PASSWORD, "name": "John Doe"}
+REGISTRATIONS: Final = (
+    botlaunch_requests.RegisterRequest,
+    snapotp_requests.RegisterRequest,
+    atourin_requests.RegisterRequest,
+)
+of_every_registration = pytest.mark.parametrize(
+    "model", REGISTRATIONS, ids=[model.__module__ for model in REGISTRATIONS]
+)
+
+
+def registered[B: Body](model: type[B], **changed: object) -> B:
+    """Read a registration with some fields changed."""
+    return model.read({**PERSON, **changed}, POLICY)
+
+
+def errors_of(model: type[Body], **changed: object) -> tuple[FieldError, ...]:
+    """What is wrong with a registration."""
+    with pytest.raises(InvalidFields) as caught:
+        registered(model, **changed)
+    return caught.value.field_errors
+
+
+# Names
+
+
+@of_every_registration
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", " ", "\t\n", "x" * 201, "a\0b", "a\nb", "a\u2028b", "a\x1b[31m", 7, None, ["a"]),
+        *("\u200b", "\u3164", "\u2800", "\u115f\u1160", "\uffa0", "\u200b \u2800", "\u202e\u200b\ufeff", "\u0301"),
+    ],
+    ids=ascii,
+)
+def test_a_name_is_one_to_two_hundred_characters_of_which_one_shows(model: type[Body], name: object) -> None:
+    assert [error.field for error in errors_of(model, name=name)] == ["name"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A",
+        "x" * 200,
+        "Zoë Ångström",
+        "O'Brien <b>",
+        "\U0001f469\u200d\U0001f680",
+        "  trimmed ",
+        "!",
+        "\u2800a",
+        "\u3042",
+    ],
+    ids=ascii,
+)
+def test_any_other_name_is_taken(name: str) -> None:
+    for model in REGISTRATIONS:
+        assert registered(model, name=name).name == name.strip()  # type: ignore[attr-defined]
+
+
+def test_a_name_is_kept_in_nfc() -> None:
+    assert registered(botlaunch_requests.RegisterRequest, name="Jose\u0301").name == "Jos\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "text", "message"),
+    [
+        (REGISTRATIONS[1], "username", "j d", "Must be 3 to 30 of the letters a to z, digits, _, . and -"),
+        (REGISTRATIONS[1], "name", "J\nD", "Must not contain control characters"),
+        (REGISTRATIONS[0], "organizationName", "A\0B", "Must not contain control characters"),
+        (REGISTRATIONS[0], "organizationName", "\u200b", "Must contain at least one visible character"),
+        (REGISTRATIONS[2], "name", "J\u2028D", "Must not contain control characters"),
+    ],
+    ids=range(5),
+)
+def test_what_a_field_must_be_is_said_in_words(model: type[Body], field: str, text: str, message: str) -> None:
+    assert errors_of(model, **{field: text}) == (FieldError(field, message),)
+
+
+@pytest.mark.parametrize("absent", [None, ""], ids=repr)
+def test_an_organization_name_may_be_left_out_in_every_way(absent: object) -> None:
+    assert registered(botlaunch_requests.RegisterRequest, organizationName=absent).organization_name is None
+
+
+@given(st.text(max_size=250))
+@example("\x1c \u2029x")
+@example("x" * 199 + " y")
+@example("\u200b")
+def test_a_name_from_google_can_be_typed_again(vouched: str) -> None:
+    name = clean_name(vouched)
+
+    assert len(name) <= LONGEST_NAME
+    if name:
+        assert registered(atourin_requests.RegisterRequest, name=name).name == name
+
+
+# User names and addresses
+
+
+@pytest.mark.parametrize("username", ["abc", "x" * 30, "A.b_c-9", "..."])
+def test_a_user_name_is_kept_as_typed_but_trimmed(username: str) -> None:
+    assert registered(snapotp_requests.RegisterRequest, username=f" {username}\t\n").username == username
+
+
+@pytest.mark.parametrize("username", ["ab", "x" * 31, "a b", "a@b.co", "é", "", "a\nbc", "x" * 12_000, 7, None])
+def test_what_is_no_user_name_cannot_be_registered(username: object) -> None:
+    assert [error.field for error in errors_of(snapotp_requests.RegisterRequest, username=username)] == ["username"]
+
+
+ADDRESSED: Final[tuple[type[Body], ...]] = (
+    botlaunch_requests.LoginRequest,
+    snapotp_requests.ForgotPasswordRequest,
+    atourin_requests.EmailRequest,
+    atourin_requests.CodeRequest,
+    atourin_requests.LoginRequest,
+    *REGISTRATIONS,
+)
+
+
+@pytest.mark.parametrize("model", ADDRESSED, ids=[f"{model.__module__}.{model.__name__}" for model in ADDRESSED])
+def test_addresses_are_normalised_or_named_at_every_endpoint(model: type[Body]) -> None:
+    body = {**PERSON, "otp": "000000"}
+
+    read: Any = model.read({**body, "email": "  JOHN@Example.com "}, POLICY)
+
+    assert (read.email, read.email.as_typed) == ("john@example.com", "JOHN@Example.com")
+    for email in ("nobody", "", 7, None, "=?utf-8?q?x=40evil.example=3e=20?=@victim.example", "a@xn--0.example"):
+        with pytest.raises(InvalidFields) as caught:
+            model.read({**body, "email": email}, POLICY)
+        assert [error.field for error in caught.value.field_errors] == ["email"]
+    with pytest.raises(InvalidFields) as caught:
+        model.read({**body, "email": "nobody"}, POLICY)
+    assert caught.value.code == InvalidEmail.code
+
+
+def test_a_password_is_read_as_typed() -> None:
+    for model in (botlaunch_requests.LoginRequest, atourin_requests.LoginRequest):
+        assert model.read({**PERSON, "password": " kept as typed "}, {}).password == " kept as typed "
+
+
+@pytest.mark.parametrize("password", ["secret123", "newpassword123"])
+def test_the_passwords_that_snapotps_documentation_shows_are_taken(password: str) -> None:
+    assert registered(snapotp_requests.RegisterRequest, password=password).password == password
+
+
+def test_rules_of_composition_are_botlaunchs_alone() -> None:
+    assert [error.field for error in errors_of(REGISTRATIONS[0], password="correct horse")] == ["password"]
+    for model in REGISTRATIONS[1:]:
+        registered(model, password="correct horse")
+
+
+# What else may be in a body
+
+
+@pytest.mark.covers("131")
+@pytest.mark.parametrize(
+    "name", ["role", "role_id", "is_admin", "credit_balance", "email_verified_at", "user_id", "epoch"]
+)
+@of_every_registration
+def test_only_listed_fields_enter(model: type[Body], name: str) -> None:
+    assert registered(model, **{name: 1}) == registered(model)
+
+
+def test_refresh_tokens_are_read_by_each_apis_name_for_them() -> None:
+    assert botlaunch_requests.RefreshRequest.read({"refreshToken": "x"}, {}).refresh_token == "x"
+    assert snapotp_requests.RefreshRequest.read({"refresh_token": "x"}, {}).refresh_token == "x"
+    assert gotrue_requests.RefreshRequest.read({"refresh_token": "x"}, {}).refresh_token == "x"
+
+
+@pytest.mark.covers("90")
+@pytest.mark.parametrize("grant", [None, "password", "authorization_code", "Refresh_Token", ""])
+def test_gotrue_trades_refresh_tokens_and_nothing_else(grant: str | None, deployment_in_memory: Deployment) -> None:
+    del deployment_in_memory
+    query = {} if grant is None else {"grant_type": grant}
+    module = modules()["SupabaseTokenFunction"]
+    key = function_in("auth/v1/token").environment()["PUBLISHABLE_KEY"]
+
+    answer = module.handler(json_event({"refresh_token": "x"}, query=query, headers={"apikey": key}), None)
+
+    assert (answer["statusCode"], body_of(answer)["error_code"]) == (400, "validation_failed")
+
+
+# Handlers: what they make of a body
+
+
+def handler_in(folder: str, deployment: Deployment) -> Any:
+    """The real handler of a function, on a deployment in memory."""
+    return function_in(folder).load(deployment).handler
+
+
+@pytest.mark.parametrize(
+    "username", ["alice", " alice\n", "ALICE", "alice@example.com", " Alice@Example.COM "], ids=repr
+)
+def test_snapotp_takes_a_user_name_or_an_address_trimmed(deployment_in_memory: Deployment, username: str) -> None:
+    deployment_in_memory.register(ALICE)
+
+    answer = handler_in("api/auth/login", deployment_in_memory)(
+        json_event({"username": username, "password": PASSWORD}), None
+    )
+
+    assert (answer["statusCode"], body_of(answer)["data"]["user"]["username"]) == (200, "alice")
+
+
+@pytest.mark.parametrize("username", ["ab", "x" * 31, "a b", "a/b", "é", "USER#1", "a@b@c", "x" * 12_000], ids=ascii)
+def test_what_is_no_user_name_is_a_wrong_one(deployment_in_memory: Deployment, username: str) -> None:
+    answer = handler_in("api/auth/login", deployment_in_memory)(
+        json_event({"username": username, "password": "x"}), None
+    )
+
+    assert (answer["statusCode"], body_of(answer)) == (
+        400,
+        {"success": False, "message": snapotp.API.errors["invalid_credentials"].message},
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({"organizationName": "Acme"}, "Acme"),
+        ({}, "John Doe"),
+        ({"organizationName": ""}, "John Doe"),
+        ({"organizationName": None}, "John Doe"),
+    ],
+    ids=range(4),
+)
+def test_the_organization_that_a_registration_founds_is_named_after_the_person_unless_it_is_named(
+    deployment_in_memory: Deployment, more: dict[str, Any], name: str
+) -> None:
+    body = {key: value for key, value in PERSON.items() if key != "username"} | more
+
+    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(body), None)
+
+    assert answer["statusCode"] == 201
+    assert body_of(answer)["data"]["organization"]["name"] == name
+
+
+def test_a_registration_with_a_user_name_founds_none(deployment_in_memory: Deployment) -> None:
+    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(PERSON), None)
+
+    assert answer["statusCode"] == 201
+    assert body_of(answer)["data"].keys() == {"token", "refresh_token", "expires_in", "user"}
+    assert deployment_in_memory.store.items("Organizations") == []  # type: ignore[attr-defined]

@@ -1,0 +1,344 @@
+"""gerbang.mail.service: a request for mail is counted and queued, and does not show who has an account."""
+
+from collections.abc import Callable
+from copy import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import Severity
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.storage.users import User
+
+from tests.conftest import Database
+from tests.deployment import ALICE, BOB, HOME, by_email
+from tests.fakes import FakeClock, FaultyStore, at_once
+from tests.unit.mail_fakes import MAIL_LIMITS, MailDeployment, calls_of, in_memory_only
+
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+NEVER_REGISTERED = "nobody@example.com"
+ASKED_FOR = [MailKind.SIGN_IN_CODE, MailKind.PASSWORD_RESET]
+
+
+def ask(
+    post: MailDeployment,
+    email: str = BOB.email,
+    *,
+    kind: MailKind = MailKind.SIGN_IN_CODE,
+    client: str = HOME.address,
+) -> None:
+    post.mail_service.ask(kind, email, None, client)
+
+
+def refused(asking: Callable[[], None]) -> tuple[str, timedelta]:
+    """By which limit, and for how long."""
+    with pytest.raises(TooManyAttempts) as refusal:
+        asking()
+    return refusal.value.limit, refusal.value.retry_after
+
+
+# What is queued
+
+
+@pytest.mark.parametrize("kind", ASKED_FOR)
+def test_a_job_is_queued_with_an_id_of_its_own(post_in_memory: MailDeployment, kind: MailKind) -> None:
+    post_in_memory.mail_service.ask(kind, BOB.email, "it", HOME.address)
+    post_in_memory.mail_service.ask(kind, ALICE.email, None, HOME.address)
+
+    assert post_in_memory.queue.jobs == [
+        MailJob(job_id="job-0001", kind=kind, email=BOB.email, locale="it"),
+        MailJob(job_id="job-0002", kind=kind, email=ALICE.email, locale=None),
+    ]
+
+
+def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeployment) -> None:
+    post_in_memory.mail_service.request_code(BOB.email, None, HOME.address)
+    post_in_memory.mail_service.request_reset(BOB.email, "es", HOME.address)
+
+    assert [(job.kind, job.locale) for job in post_in_memory.queue.jobs] == [
+        (MailKind.SIGN_IN_CODE, None),
+        (MailKind.PASSWORD_RESET, "es"),
+    ]
+    assert post_in_memory.base.recorded.events == ["mail_asked_for"] * 2
+
+
+@in_memory_only
+@pytest.mark.parametrize("kind", ASKED_FOR)
+def test_asking_changes_no_account_and_sends_nothing(  # security.md 52
+    post: MailDeployment, database: Database, kind: MailKind
+) -> None:
+    bob = post.register().user
+
+    ask(post, kind=kind)
+
+    assert post.user(bob.user_id) == bob
+    assert post.outbox.sent == []
+    assert database.items("OneTimeCodes") == []
+    assert post.base.sign_in.sign_in(by_email(BOB.email), HOME).user.user_id == bob.user_id
+
+
+@pytest.mark.parametrize("kind", ASKED_FOR)
+def test_known_and_unknown_addresses_cost_the_same_calls(  # security.md 31
+    post_in_memory: MailDeployment, kind: MailKind
+) -> None:
+    post_in_memory.register()
+
+    known = calls_of(post_in_memory, lambda post: ask(post, BOB.email, kind=kind))
+    unknown = calls_of(post_in_memory, lambda post: ask(post, NEVER_REGISTERED, kind=kind))
+
+    assert known == unknown == [("write", ((post_in_memory.base.tables["RateLimits"], kind),)) for kind in LIMITS]
+    assert [job.email for job in post_in_memory.queue.jobs] == [BOB.email, NEVER_REGISTERED]
+
+
+LIMITS = sorted(limit.name for limit in (MAIL_LIMITS.minute, MAIL_LIMITS.hour, MAIL_LIMITS.client))
+
+
+# Limits: security.md 34, 47
+
+
+@pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
+def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
+    post.register()
+    ask(post, email)
+    clock.advance(timedelta(seconds=20))
+
+    assert refused(lambda: ask(post, email)) == ("mail-minute", timedelta(seconds=40))
+
+    clock.advance(timedelta(seconds=40))
+    ask(post, email)
+    assert len(post.queue.jobs) == 2
+
+
+@in_memory_only
+@pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
+def test_five_mails_an_hour_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
+    post.register()
+    for _ in range(5):
+        ask(post, email)
+        clock.advance(MINUTE)
+
+    assert refused(lambda: ask(post, email)) == ("mail-hour", timedelta(minutes=55))
+
+    clock.advance(timedelta(minutes=55))
+    ask(post, email)
+    assert len(post.queue.jobs) == 6
+
+
+@in_memory_only
+def test_a_refused_job_does_not_make_the_wait_longer(post: MailDeployment, clock: FakeClock) -> None:
+    ask(post)
+    for _ in range(59):
+        clock.advance(SECOND)
+        refused(lambda: ask(post))
+
+    clock.advance(SECOND)
+    ask(post)
+
+
+def test_requests_of_one_kind_do_not_hold_up_the_other(post_in_memory: MailDeployment) -> None:
+    for kind in ASKED_FOR:
+        ask(post_in_memory, kind=kind)
+
+    assert [job.kind for job in post_in_memory.queue.jobs] == ASKED_FOR
+
+
+@in_memory_only
+def test_one_client_may_ask_for_thirty_mails_an_hour_whoever_they_are_to(post: MailDeployment) -> None:
+    for number in range(30):
+        ask(post, f"somebody-{number}@example.com", kind=ASKED_FOR[number % 2])
+
+    limit, retry_after = refused(lambda: ask(post, "somebody-else@example.com"))
+    assert (limit, retry_after) == ("mail-client", timedelta(hours=1))
+    ask(post, "somebody-else@example.com", client="198.51.100.200")
+
+
+@in_memory_only
+def test_a_client_that_asks_too_much_does_not_use_up_the_address_of_somebody_else(post: MailDeployment) -> None:
+    for number in range(30):
+        ask(post, f"somebody-{number}@example.com")
+    refused(partial(ask, post, BOB.email))
+
+    ask(post, BOB.email, client="198.51.100.200")
+
+    assert post.queue.jobs[-1].email == BOB.email
+
+
+@pytest.mark.parametrize("jobs", [2, 5])
+def test_of_a_few_requests_at_once_one_is_queued(post: MailDeployment, jobs: int) -> None:
+    outcomes = at_once([partial(ask, post)] * jobs)
+
+    assert outcomes.count(None) == len(post.queue.jobs) == 1
+    assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == jobs - 1
+
+
+def test_of_forty_requests_at_once_no_more_than_one_is_queued(post: MailDeployment, clock: FakeClock) -> None:
+    outcomes = at_once([partial(ask, post)] * 40)
+
+    assert outcomes.count(None) == len(post.queue.jobs) <= 1  # none, where whoever was first is over another limit
+    clock.advance(MINUTE)
+    ask(post, client="198.51.100.200")
+
+
+# The queue down, the limits down: F24, F28
+
+
+@in_memory_only
+@pytest.mark.parametrize("kind", ASKED_FOR)
+def test_while_the_queue_is_down_whoever_asks_is_told_and_not_counted(post: MailDeployment, kind: MailKind) -> None:
+    post.queue.is_down = True
+    for _ in range(40):
+        with pytest.raises(DependencyUnavailable):
+            ask(post, kind=kind)
+
+    post.queue.is_down = False
+    ask(post, kind=kind)
+
+    assert len(post.queue.jobs) == 1
+
+
+@in_memory_only
+def test_what_cannot_be_counted_is_not_queued(post: MailDeployment) -> None:
+    uncounting = FaultyStore(post.base.store, at=lambda _: True)
+
+    with pytest.raises(DependencyUnavailable):
+        ask(post.on(uncounting))
+
+    assert post.queue.jobs == []
+
+
+# The mail that a registration sends: F1
+
+
+def test_a_registration_s_mail_is_not_counted_and_names_the_account(post_in_memory: MailDeployment) -> None:
+    bob = replace(post_in_memory.register().user, locale="id")
+    for _ in range(7):
+        post_in_memory.mail_service.request_verification(bob)
+
+    assert post_in_memory.queue.jobs[-1] == MailJob(
+        job_id="job-0007",
+        kind=MailKind.VERIFICATION_CODE,
+        email=BOB.email,
+        locale="id",
+        payload={REGISTERED: bob.user_id},
+    )
+
+
+def test_a_registration_s_mail_is_held_back_until_its_account_is_written(post_in_memory: MailDeployment) -> None:
+    post_in_memory.mail_service.request_verification(post_in_memory.register().user)
+    ask(post_in_memory)
+
+    assert post_in_memory.queue.delays == [1, 0]
+
+
+def test_a_registration_whose_mail_cannot_be_queued_is_told(post_in_memory: MailDeployment) -> None:
+    bob = post_in_memory.register().user
+    post_in_memory.queue.is_down = True
+
+    with pytest.raises(DependencyUnavailable):
+        post_in_memory.mail_service.request_verification(bob)
+
+
+# Notices
+
+
+def verified(post: MailDeployment) -> User:
+    """Bob, who has verified his address."""
+    return replace(post.register().user, email_verified_at=post.base.clock())
+
+
+def test_the_notice_of_a_new_password_carries_the_language_of_the_request(post_in_memory: MailDeployment) -> None:
+    post_in_memory.mail_service.notify_password_changed(verified(post_in_memory), "it")
+
+    assert post_in_memory.queue.jobs == [
+        MailJob(job_id="job-0001", kind=MailKind.PASSWORD_CHANGED, email=BOB.email, locale="it")
+    ]
+
+
+def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: FakeClock) -> None:
+    bob = verified(post_in_memory)
+    for _ in range(7):
+        post_in_memory.mail_service.notify_password_changed(bob, None)
+    assert len(post_in_memory.queue.jobs) == 5
+    assert post_in_memory.base.recorded.events.count("mail_not_queued") == 2
+
+    clock.advance(timedelta(hours=1))
+    post_in_memory.mail_service.notify_password_changed(bob, None)
+
+    assert len(post_in_memory.queue.jobs) == 6
+
+
+def test_notices_do_not_hold_up_what_is_asked_for(post_in_memory: MailDeployment) -> None:
+    bob = verified(post_in_memory)
+    for _ in range(7):
+        post_in_memory.mail_service.notify_password_changed(bob, None)
+
+    for kind in ASKED_FOR:
+        ask(post_in_memory, kind=kind)
+
+    assert [job.kind for job in post_in_memory.queue.jobs[5:]] == ASKED_FOR
+
+
+def test_an_address_that_nobody_proved_may_be_a_strangers_and_is_sent_no_notice(post_in_memory: MailDeployment) -> None:
+    post_in_memory.mail_service.notify_password_changed(post_in_memory.register().user, None)
+
+    assert post_in_memory.queue.jobs == []
+
+
+def test_a_password_stands_though_its_notice_could_not_be_counted(post_in_memory: MailDeployment) -> None:
+    bob = verified(post_in_memory)
+    uncounting = FaultyStore(post_in_memory.base.store, at=lambda _: True)
+
+    post_in_memory.on(uncounting).mail_service.notify_password_changed(bob, None)
+
+    assert post_in_memory.base.recorded.events[-1] == "mail_not_queued"
+
+
+def test_a_password_stands_though_its_notice_could_not_be_queued(post_in_memory: MailDeployment) -> None:
+    bob = verified(post_in_memory)
+    post_in_memory.queue.is_down = True
+
+    post_in_memory.mail_service.notify_password_changed(bob, None)
+
+    (failure,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
+    assert failure.fields == {"kind": "password_changed", "user_id": bob.user_id}
+
+
+def test_the_notice_of_a_removed_password_is_queued(post_in_memory: MailDeployment) -> None:
+    post_in_memory.mail_service.notify_password_removed(post_in_memory.register().user, "it")
+
+    assert post_in_memory.queue.jobs == [
+        MailJob(job_id="job-0001", kind=MailKind.PASSWORD_REMOVED, email=BOB.email, locale="it")
+    ]
+
+
+def test_a_notice_of_a_removed_password_that_cannot_be_queued_is_logged(post_in_memory: MailDeployment) -> None:
+    bob = post_in_memory.register().user
+    post_in_memory.queue.is_down = True
+
+    post_in_memory.mail_service.notify_password_removed(bob, None)
+
+    (failure,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
+    assert (failure.severity, failure.fields) == (
+        Severity.ERROR,
+        {"kind": "password_removed", "user_id": bob.user_id},
+    )
+
+
+def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
+    guest = post_in_memory.guests.admit(HOME).user
+
+    post_in_memory.mail_service.notify_password_changed(guest, None)
+    post_in_memory.mail_service.notify_password_removed(guest, None)
+    post_in_memory.mail_service.request_verification(guest)
+
+    assert post_in_memory.queue.jobs == []
+
+
+def test_the_log_and_the_limits_hold_no_address(post: MailDeployment, database: Database) -> None:  # security.md 167
+    ask(post)
+
+    assert BOB.email not in str(post.base.recorded.notes)
+    assert BOB.email not in str(database.items("RateLimits"))

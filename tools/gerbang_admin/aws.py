@@ -1,0 +1,41 @@
+"""What the tools share about AWS: sessions, time-outs, and how a failed request is described."""
+
+import re
+from typing import Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from gerbang.core.errors import DependencyUnavailable
+
+CONFIG: Final = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+"""An operator would rather wait for a moment than be told to try again."""
+
+AwsFailure = (BotoCoreError, ClientError, DependencyUnavailable)
+"""What a failed request to AWS raises: from boto3, and from the storage layer on top of it."""
+
+_ACTION: Final = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
+"""How AWS names the missing permission in the message of an AccessDenied error."""
+
+
+def session_of(*, profile: str | None = None, region: str | None = None) -> boto3.Session:
+    """Return a session; without arguments it finds profile, region and credentials as every AWS tool does.
+
+    Raises:
+        BotoCoreError: there is no such profile.
+    """
+    return boto3.Session(profile_name=profile, region_name=region)
+
+
+def failure(error: Exception) -> str:
+    """Return one sentence about a failed request: its error code, its action, and what AWS said."""
+    cause = error.__cause__ if isinstance(error, DependencyUnavailable) and error.__cause__ else error
+    if not isinstance(cause, ClientError):
+        return f"The AWS request failed: {str(cause).rstrip('.')}."
+    details = cause.response.get("Error", {})
+    message = details.get("Message", "")
+    action = _ACTION.search(message)
+    sentence = (
+        f"The AWS request failed: {details.get('Code', 'Unknown')} ({action[1] if action else cause.operation_name})."
+    )
+    return f"{sentence} {message}".rstrip()
