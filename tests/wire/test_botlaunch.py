@@ -127,7 +127,7 @@ class TestRegister:
         answer = client.post("/api/auth/register", {})
 
         assert answer.status == 400
-        assert answer.json == botlaunch_invalid("email", "password", "name")
+        assert answer.json == botlaunch_invalid("email", "name", "password")
 
     @pytest.mark.parametrize(
         ("password", "reason"),
@@ -182,6 +182,13 @@ class TestRegister:
 
         assert world.can_sign_in(email, "Cafe\u0301-au-lait-1")
 
+    def test_an_empty_organization_name_was_not_given(self, world: World) -> None:
+        asked = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace", "organizationName": ""}
+
+        answer = world.client.post("/api/auth/register", asked)
+
+        assert (answer.status, answer.data["organization"]["name"]) == (201, "Ada Lovelace")
+
     @pytest.mark.parametrize("field", ["name", "organizationName"])
     @pytest.mark.parametrize("name", ["A", "名" * 200, "O'Brien <b>", "  trimmed  "])
     def test_names_of_1_to_200_characters_are_kept(self, world: World, field: str, name: str) -> None:
@@ -194,7 +201,9 @@ class TestRegister:
         assert found == name.strip()
 
     @pytest.mark.parametrize("field", ["name", "organizationName"])
-    @pytest.mark.parametrize("name", ["", "   ", "x" * 201, "Ada\r\nBcc: all@example.com", "Ada\u2028Lovelace", "\0"])
+    @pytest.mark.parametrize(
+        "name", ["   ", "\u200b", "x" * 201, "Ada\r\nBcc: all@example.com", "Ada\u2028Lovelace", "\0"]
+    )
     def test_other_names_are_refused(self, world: World, field: str, name: str) -> None:
         asked = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace", field: name}
 
