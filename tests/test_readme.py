@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from gerbang_bench import prices
 
-from tests.wire.routes import ROUTES, template
+from tests.endpoints import DEFAULT_PATH, endpoints, template
 from tests.wire.server import Server, running
 
 ROOT: Final = Path(__file__).parents[1]
@@ -93,8 +93,13 @@ def table_after(heading: str) -> list[list[str]]:
 def test_the_table_of_endpoints_lists_every_route_and_nothing_else() -> None:
     listed = [row[0] for row in table_after("| method and path |")[1:]]
 
-    first_paths = {route.logical_id: f"{route.method} {route.path}" for route in reversed(ROUTES)}
-    assert sorted(listed) == sorted(first_paths.values())
+    declared = {
+        f"{operation.method} {endpoint.paths[0]}"
+        for endpoint in endpoints().values()
+        for operation in endpoint.operations
+        if endpoint.paths[0] != DEFAULT_PATH
+    }
+    assert sorted(listed) == sorted(declared)
 
 
 def test_the_table_of_settings_lists_every_parameter_with_its_default() -> None:
