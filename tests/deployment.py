@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Final, override
+from typing import Any, Final, Self, override
 
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
@@ -163,7 +163,7 @@ class Deployment(Container):
             **more,
         )
 
-    def __replace__(self, **changes: Any) -> "Deployment":
+    def __replace__(self, **changes: Any) -> Self:
         return type(self)(**self._parts | changes)
 
     @property

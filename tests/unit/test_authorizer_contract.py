@@ -126,7 +126,18 @@ def test_it_is_handed_on_whether_the_address_is_proved(post: MailDeployment, ali
     assert ask(post, own(alice))["context"]["emailVerified"] is True
 
 
-# A change of password beside the question: the session it was made in goes on, others end
+@pytest.mark.parametrize("organization", [None, ""], ids=repr)
+def test_a_caller_who_names_no_organization_is_let_through_without_one(
+    post: MailDeployment, alice: SignedIn, organization: str | None
+) -> None:
+    answer = ask(post, event(alice.tokens.access_token, organization))
+
+    assert answer["isAuthorized"]
+    assert answer["context"]["sub"] == alice.user.user_id
+    assert (answer["context"]["organizationId"], answer["context"]["role"]) == ("", "")
+
+
+# A change of password during the check: the session it was made in goes on, others end
 
 
 def change_password(post: MailDeployment, session: SignedIn) -> None:
@@ -252,12 +263,10 @@ NO = {"isAuthorized": False}
 
 @pytest.mark.parametrize(
     "organization",
-    [None, "", "org_", "org_nothing", "ORG_1", "org_1,org_2", "org_1/../org_2", "usr_1", "org_é", "org_" + "x" * 3000],
+    ["org_", "org_nothing", "ORG_1", "org_1,org_2", "org_1/../org_2", "usr_1", "org_é", "org_" + "x" * 3000],
     ids=lambda organization: repr(organization)[:20],
 )
-def test_what_is_no_organisation_of_theirs_is_refused(
-    post: MailDeployment, alice: SignedIn, organization: str | None
-) -> None:
+def test_what_is_no_organisation_of_theirs_is_refused(post: MailDeployment, alice: SignedIn, organization: str) -> None:
     assert ask(post, event(alice.tokens.access_token, organization)) == NO
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 import pytest
-from gerbang.accounts.identity_sign_in import VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.oidc import ProviderIdentity
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest
@@ -60,7 +60,7 @@ def identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
     ids=lambda text: ascii(text[:20]) + str(len(text)),
 )
 def test_googles_name_is_made_one_that_we_would_accept(vouched: str, name: str) -> None:
-    assert identity(vouched) == VerifiedIdentity(subject="1234", email="ada@example.com", name=name)
+    assert identity(vouched) == VerifiedIdentity(provider=GOOGLE, subject="1234", email="ada@example.com", name=name)
 
 
 @pytest.mark.parametrize("vouched", ["", " ", "\0", "\u200b", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))
@@ -130,7 +130,7 @@ def test_an_address_of_googles_that_we_could_not_keep_is_invalid_where_it_is_com
 def test_the_secret_key_vouches_for_the_three_fields() -> None:
     vouched = vouched_identity("the secret key", API_KEYS, read(**VOUCHED))
 
-    assert vouched == VerifiedIdentity(subject="1234", email="Ada@example.com", name="Ada")
+    assert vouched == VerifiedIdentity(provider=GOOGLE, subject="1234", email="Ada@example.com", name="Ada")
 
 
 @pytest.mark.parametrize("apikey", [None, "", "the publishable key", "another key"])

@@ -1,20 +1,22 @@
 """The public keys, as other services fetch and keep them."""
 
-import json
 from copy import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import jwt
 import pytest
-from gerbang.apis import jwks
-from gerbang.http import edge
+from gerbang.apis.by_path import api_of
+from gerbang.apis.jwks import key_set
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.response import Response
 from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment
 from tests.fakes import FakeClock, FakeSecret
+from tests.gateway_events import body_of, http_event
 
 PATHS: Final = ("/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json")
 
@@ -27,14 +29,14 @@ def es256(deployment_in_memory: Deployment) -> Deployment:
 
 def asked(deployment: Deployment, path: str = PATHS[0], method: str = "GET") -> dict[str, Any]:
     """The answer of the endpoint."""
+    endpoint = Endpoint(*PATHS)
 
-    @jwks.get
-    def handler(_request: edge.Request) -> edge.Response:
-        return jwks.key_set(deployment.tokens)
+    @endpoint.get(api_of)
+    def show(_call: Call[None, None]) -> Response:
+        return key_set(deployment.tokens)
 
-    http = {"method": method, "path": path, "sourceIp": "192.0.2.1"}
-    answer = handler({"rawPath": path, "headers": {}, "requestContext": {"http": http}}, None)
-    return answer | {"body": json.loads(answer["body"])}
+    answer = endpoint.handler()(http_event(method=method, path=path), None)
+    return answer | {"body": body_of(answer)}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -56,9 +58,7 @@ def test_the_keys_may_be_kept_for_ten_minutes(es256: Deployment) -> None:
     assert asked(es256)["headers"]["cache-control"] == "public, max-age=600"
 
 
-def test_errors_are_not_cached(es256: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
-
+def test_errors_are_not_cached(es256: Deployment) -> None:
     answer = asked(es256, method="POST")
 
     assert (answer["statusCode"], answer["headers"]["cache-control"]) == (405, "no-store")

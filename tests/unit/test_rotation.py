@@ -8,7 +8,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from copy import replace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from types import SimpleNamespace
@@ -89,16 +89,17 @@ class SecretsManager:
         return self.client.get_secret_value(SecretId=self.secret_id, VersionStage=label)["SecretString"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Environment(Deployment):
     """A warm environment of the functions: it reads the secret when its own keys are no longer fresh."""
 
-    source: Secret
+    def __init__(self, *, source: Secret, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._parts["source"] = self._source = source
 
     @cached_property
     @override
     def keys(self) -> Keys:
-        return Keys(self.source, self.clock)
+        return Keys(self._source, self.clock)
 
     def cold(self) -> "Environment":
         """Another environment, which has read nothing yet."""
@@ -185,9 +186,17 @@ def attached_function() -> str:
 @pytest.fixture(params=Algorithm)
 def warm(request: pytest.FixtureRequest, aws: SecretsManager, deployment_in_memory: Deployment) -> Environment:
     """An environment that has served before anything is rotated, with Alice registered; for each algorithm."""
-    parts = {part.name: getattr(deployment_in_memory, part.name) for part in fields(Deployment)}
-    parts["choices"] = Choices(algorithm=request.param)
-    environment = Environment(**parts, source=Secret(lambda: aws.client, aws.secret_id))
+    environment = Environment(
+        store=deployment_in_memory.store,
+        tables=deployment_in_memory.tables,
+        clock=deployment_in_memory.clock,
+        new_id=deployment_in_memory.new_id,
+        new_number=deployment_in_memory.new_number,
+        log_event=deployment_in_memory.recorded,
+        secret=deployment_in_memory.secret,
+        choices=Choices(algorithm=request.param),
+        source=Secret(lambda: aws.client, aws.secret_id),
+    )
     environment.register()
     return environment
 
