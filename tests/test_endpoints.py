@@ -34,7 +34,7 @@ BEHIND_NO_PATH: Final = {"AuthorizerFunction", "MailerFunction", "RotationFuncti
 """Functions that API Gateway's authorizer, the queue and Secrets Manager invoke."""
 
 MOST_BYTES: Final = 2_500
-"""Of a function's environment, names and values together (design.md, "Budgets"); Lambda allows 4,096."""
+"""Of a function's environment, names and values together (docs/decisions); Lambda allows 4,096."""
 
 of_every_function = pytest.mark.parametrize("logical_id", functions())
 of_every_endpoint = pytest.mark.parametrize("logical_id", endpoints())

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from gerbang.accounts.organizations import Role
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, botlaunch, by_path, gotrue, snapotp
@@ -41,7 +40,6 @@ USER: Final = User(
     password_hash="$bcrypt-sha256$secret",
     credit_balance=5000,
     organization_id="org_1",
-    organization_role=Role.CLIENT_OWNER,
 )
 GUEST: Final = User(user_id=USER_ID, name="", created_at=AT, updated_at=AT, is_anonymous=True)
 SESSION: Final = SignedIn(
@@ -54,8 +52,9 @@ SESSION: Final = SignedIn(
         expires_in=timedelta(hours=1),
     ),
     family_id="family",
+    role="CLIENT_OWNER",
 )
-GUESTS_SESSION: Final = replace(SESSION, user=GUEST)
+GUESTS_SESSION: Final = replace(SESSION, user=GUEST, role=None)
 ORGANIZATION: Final = Organization(organization_id="org_1", name="Acme", created_at=AT)
 ANY_REQUEST: Final = Request(method="POST", path="/")
 
@@ -98,9 +97,9 @@ def test_botlaunchs_organization() -> None:
 
 
 def test_an_account_of_another_api_has_a_role_at_botlaunch_and_no_organization() -> None:
-    user = replace(USER, organization_id=None, organization_role=None)
+    user = replace(USER, organization_id=None)
 
-    shown = botlaunch.session(replace(SESSION, user=user), "Login successful")["data"]["user"]
+    shown = botlaunch.session(replace(SESSION, user=user, role=None), "Login successful")["data"]["user"]
 
     assert shown["role"] == NO_ROLE
     assert "organizationId" not in shown
@@ -197,11 +196,11 @@ SESSIONS: Final[dict[str, Answer]] = {
 @pytest.mark.parametrize("answer", SESSIONS.values(), ids=SESSIONS.keys())
 def test_only_listed_fields_leave(answer: Answer) -> None:
     """No hash, no counters, no state of the account."""
-    session = replace(SESSION, user=replace(USER, epoch=3, disabled_at=AT))
+    session = replace(SESSION, user=replace(USER, subjects={"google": "google-subject"}, epoch=3, disabled_at=AT))
 
     shown = repr(answer(session))
 
-    for secret in ("bcrypt", "epoch", "disabled", "password"):
+    for secret in ("bcrypt", "google-subject", "epoch", "disabled", "password"):
         assert secret not in shown
 
 
@@ -409,7 +408,7 @@ def api_spoken(path: str, body: object) -> Api:
         ("/api/auth/refresh", {"username": "a"}, botlaunch.API),
         ("/api/auth/refresh", {}, botlaunch.API),
     ],
-    ids=str,
+    ids=range(12),
 )
 def test_the_body_says_which_api_it_speaks(path: str, body: object, api: Api) -> None:
     assert api_spoken(path, body) is api
@@ -456,6 +455,7 @@ def test_a_member_that_belongs_elsewhere_does_not_choose_the_api(path: str, valu
         ("", botlaunch.API),
         ("/authentic", botlaunch.API),
     ],
+    ids=range(10),
 )
 def test_an_unknown_path_belongs_to_the_api_that_it_lies_under(path: str, api: Api) -> None:
     assert by_path.api_of(replace(ANY_REQUEST, path=path)) is api

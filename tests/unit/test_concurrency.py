@@ -1,10 +1,11 @@
-"""gerbang.core.concurrency: calls at the same time, of which both have always ended."""
+"""gerbang.core.concurrency: calls run at the same time, and all of them have ended when it returns."""
 
 from collections.abc import Callable
 from threading import Barrier, Event
 
 import pytest
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.log import request_id
 
 
 class FirstFailedError(Exception):
@@ -47,6 +48,14 @@ def test_answers_of_many_calls_come_in_their_order() -> None:
     assert run_concurrently(*[lambda: "one"]) == ("one",)
     nothing: list[Callable[[], int]] = []
     assert run_concurrently(*nothing) == ()
+
+
+def test_every_call_sees_the_callers_context() -> None:
+    token = request_id.set("request-7")
+    try:
+        assert run_concurrently(*[request_id.get] * 3) == ("request-7",) * 3
+    finally:
+        request_id.reset(token)
 
 
 def test_when_the_first_fails_the_second_has_ended_all_the_same() -> None:

@@ -6,17 +6,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
+from gerbang.apis import botlaunch
 from gerbang.apis.fields import Body
-from gerbang.core import init, log
-from gerbang.http import edge
+from gerbang.core import init
+from gerbang.http.endpoint import Call, Endpoint
 
-from tests.dynamodb_local import ROOT
+from tests.endpoints import ROOT, functions
 from tests.fakes import RecordingLog
-from tests.unit.test_settings import environment_of
-
-FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").rglob("app.py"))
 
 IMPORTING_EVERY_FUNCTION = """
 import importlib.util, json, os, random, secrets, sys, sysconfig, uuid
@@ -52,23 +51,25 @@ for number, folder in enumerate(sys.argv[1:]):
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 at_import, drawn[:] = list(drawn), []
 
-from gerbang import container as runtime
-ids = [runtime.new_id(), runtime.new_id(), runtime.new_number(), runtime.new_number()]
+from gerbang.container import container
+ids = [container.new_id(), container.new_id(), container.new_number(), container.new_number()]
 print(json.dumps({"at import": at_import, "when asked": drawn, "ids": len(set(ids))}))
 """
 
 
 @pytest.mark.covers("157")
 def test_nothing_unique_is_made_at_import() -> None:
-    variables = environment_of("functions/mailer") | {
+    variables = {
         "AWS_DEFAULT_REGION": "eu-west-1",
         "PATH": os.environ["PATH"],
-        "POWERTOOLS_METRICS_NAMESPACE": "tests",
         "PYTHONPATH": str(ROOT / "layers" / "auth"),
     }
+    for function in functions().values():
+        variables |= function.environment()
+    folders = [str(function.folder) for function in functions().values()]
 
     run = subprocess.run(
-        [sys.executable, "-c", IMPORTING_EVERY_FUNCTION, *map(str, FUNCTIONS)],
+        [sys.executable, "-c", IMPORTING_EVERY_FUNCTION, *folders],
         env=variables,
         capture_output=True,
         text=True,
@@ -93,14 +94,15 @@ def on_lambda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
-    noted = RecordingLog()
-    monkeypatch.setattr(log, "log", lambda: noted)
-    return noted
+def recorded(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
+    """What is logged, instead of standard output."""
+    recording = RecordingLog()
+    monkeypatch.setattr("gerbang.core.log.log_event", recording)
+    return recording
 
 
 @pytest.mark.usefixtures("on_lambda")
-def test_what_is_warmed_is_done_when_init_is_over() -> None:
+def test_what_is_preloaded_is_done_when_init_ends() -> None:
     done: list[str] = []
 
     init.preload(lambda: done.append("connected"))
@@ -111,32 +113,46 @@ def test_what_is_warmed_is_done_when_init_is_over() -> None:
 
 @pytest.mark.covers("F23")
 @pytest.mark.usefixtures("on_lambda")
-def test_a_failure_while_warming_up_is_noted_and_fails_no_start(notes: RecordingLog) -> None:
-
+def test_a_failure_while_preloading_is_logged_and_fails_no_start(recorded: RecordingLog) -> None:
     def fail() -> None:
         raise OSError("no route")
 
     init.preload(fail)
 
     assert init.finish_init(print) is print
-    assert [(note.event, note.fields) for note in notes.notes] == [("not_warmed", {"reason": "OSError"})]
+    assert [(note.event, note.fields) for note in recorded.notes] == [("not_warmed", {"reason": "OSError"})]
+
+
+@pytest.mark.covers("F23")
+@pytest.mark.usefixtures("on_lambda")
+def test_what_hangs_while_preloading_holds_up_a_start_for_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init, "LONGEST_WAIT_SECONDS", 0.05)
+    released = Event()
+
+    init.preload(released.wait)
+
+    assert init.finish_init(print) is print
+    released.set()
 
 
 @pytest.mark.usefixtures("on_lambda")
-def test_a_rehearsal_builds_what_reading_a_request_needs_and_nobody_hears_of_its_refusal(
-    notes: RecordingLog,
-) -> None:
+def test_an_endpoint_builds_in_init_what_reading_a_request_needs() -> None:
     class Greeting(Body):
         name: str
 
-    edge.rehearse(lambda request: request.parse(Greeting))
-    init.finish_init(print)
+    endpoint = Endpoint("/greetings")
+
+    @endpoint.post(botlaunch.API, request=Greeting)
+    def greet(_call: Call[Greeting, None]) -> None:
+        raise AssertionError
+
+    assert not Greeting.__pydantic_complete__
+    endpoint.handler()
 
     assert Greeting.__pydantic_complete__
-    assert notes.notes == []
 
 
-def test_elsewhere_nothing_is_warmed() -> None:
-    init.preload(lambda: pytest.fail("warmed"))
+def test_elsewhere_nothing_is_preloaded() -> None:
+    init.preload(lambda: pytest.fail("preloaded"))
 
     assert init.finish_init(print) is print

@@ -6,15 +6,12 @@ from typing import Any, Final
 
 import jwt
 import pytest
-from gerbang.apis.by_path import api_of
-from gerbang.apis.jwks import key_set
-from gerbang.http.endpoint import Call, Endpoint
-from gerbang.http.response import Response
 from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment
+from tests.endpoints import function_in
 from tests.fakes import FakeClock, FakeSecret
 from tests.gateway_events import body_of, http_event
 
@@ -29,13 +26,8 @@ def es256(deployment_in_memory: Deployment) -> Deployment:
 
 def asked(deployment: Deployment, path: str = PATHS[0], method: str = "GET") -> dict[str, Any]:
     """The answer of the endpoint."""
-    endpoint = Endpoint(*PATHS)
-
-    @endpoint.get(api_of)
-    def show(_call: Call[None, None]) -> Response:
-        return key_set(deployment.tokens)
-
-    answer = endpoint.handler()(http_event(method=method, path=path), None)
+    handler = function_in("jwks").load(deployment).handler
+    answer: dict[str, Any] = handler(http_event(method=method, path=path, headers={}), None)
     return answer | {"body": body_of(answer)}
 
 
@@ -54,8 +46,11 @@ def test_a_symmetric_key_is_never_published(deployment_in_memory: Deployment, pa
     assert asked(deployment_in_memory, path)["body"] == {"keys": []}
 
 
-def test_the_keys_may_be_kept_for_ten_minutes(es256: Deployment) -> None:
-    assert asked(es256)["headers"]["cache-control"] == "public, max-age=600"
+def test_the_keys_may_be_cached_for_ten_minutes_apart_for_each_origin(es256: Deployment) -> None:
+    """The gateway's CORS headers depend on the origin."""
+    headers = asked(es256)["headers"]
+
+    assert (headers["cache-control"], headers["vary"]) == ("public, max-age=600", "Origin")
 
 
 def test_errors_are_not_cached(es256: Deployment) -> None:

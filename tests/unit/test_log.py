@@ -1,19 +1,20 @@
-"""gerbang.core.log: one line and one count an event, and never a request that fails for it (F48)."""
+"""gerbang.core.log: an event is one line of JSON that carries its metric, and no request fails because of it."""
 
 import io
 import json
+import logging
 import re
 import subprocess
 import sys
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO, override
 
 import gerbang
 import pytest
 from aws_lambda_powertools import Logger
-from gerbang.apis.refusals import UNAVAILABLE, UNEXPECTED, WORDINGS
-from gerbang.core.log import EventFormatter, EventLog, LogEvent, Severity, metric_name, request_id
+from gerbang.apis.errors import COMMON
+from gerbang.core.log import EventFormatter, EventHandler, EventLog, LogEvent, Severity, metric_name, request_id
 
 from tests.fakes import RecordingLog
 
@@ -25,9 +26,10 @@ OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture(autouse=True)
-def namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `template.yaml` sets. Loggers of one service are one logger, so each test has its own."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "gerbang")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"gerbang-{next(numbers)}")
 
 
 @pytest.fixture
@@ -35,9 +37,13 @@ def lines() -> io.StringIO:
     return io.StringIO()
 
 
+def logging_to(stream: TextIO) -> LogEvent:
+    return EventLog(Logger(logger_formatter=EventFormatter(), logger_handler=EventHandler(stream)))
+
+
 @pytest.fixture
 def log_event(lines: io.StringIO) -> LogEvent:
-    return EventLog(Logger(service=f"gerbang-{next(numbers)}", stream=lines, logger_formatter=EventFormatter()))
+    return logging_to(lines)
 
 
 def written(lines: io.StringIO) -> list[dict[str, Any]]:
@@ -73,38 +79,63 @@ def test_every_line_names_its_request(log_event: LogEvent, lines: io.StringIO) -
     assert [line.get("request_id") for line in written(lines)] == ["request-1", None]
 
 
-def test_an_event_is_counted_as_a_metric(log_event: LogEvent, lines: io.StringIO) -> None:
+def test_the_same_line_counts_the_event_as_a_metric(log_event: LogEvent, lines: io.StringIO) -> None:
     log_event("refresh_token_reused", Severity.WARNING, session_id="s-1")
 
-    (metric,) = written(lines)
-    (directive,) = metric["_aws"]["CloudWatchMetrics"]
+    (line,) = written(lines)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert (line["event"], line["session_id"]) == ("refresh_token_reused", "s-1")
     assert (directive["Namespace"], directive["Metrics"][0]["Name"]) == ("Gerbang", "RefreshTokenReused")
-    assert metric["RefreshTokenReused"] == [1.0]
-    assert directive["Dimensions"] == [
-        ["service"]
-    ]  # ids are no dimension: each would be a metric of its own, and paid for
+    assert line["RefreshTokenReused"] == [1.0]
+    assert line["service"].startswith("gerbang-")
+    # Ids are no dimension: each would be a metric of its own, and be paid for.
+    assert directive["Dimensions"] == [["service"]]
+
+
+def test_a_line_says_nothing_of_where_in_the_code_it_was_written(log_event: LogEvent, lines: io.StringIO) -> None:
+    log_event("signed_in")
+
+    assert "location" not in written(lines)[0]
+
+
+LOGGINGS_OWN: Final = [*vars(logging.makeLogRecord({})), "message", "asctime"]
+"""Attributes of log records: `logging` raises where a field has the name of one."""
+
+
+@pytest.mark.parametrize("name", [*LOGGINGS_OWN, "level", "timestamp", "service", "event", "_aws", "location", "extra"])
+def test_a_field_may_have_any_name_and_replaces_nothing(log_event: LogEvent, lines: io.StringIO, name: str) -> None:
+    log_event("signed_in")
+    fields: dict[str, Any] = {name: "mine"}
+
+    log_event("signed_in", **fields)
+
+    plain, line = written(lines)
+    assert "mine" in line.values()
+    plain.pop("timestamp"), line.pop("timestamp")
+    assert plain.pop("_aws")["CloudWatchMetrics"] == line.pop("_aws")["CloudWatchMetrics"]
+    assert line.items() >= plain.items()
 
 
 def test_metrics_are_named_after_events() -> None:
-    assert metric_name("sign_in_refused") == "SignInRefused"
+    assert metric_name("invalid_credentials") == "InvalidCredentials"
 
 
 @pytest.mark.covers("168")
 @pytest.mark.parametrize("hostile", ["a\r\nb", "\x1b[31mred", '","event":"signed_in', "\0\x7f"], ids=ascii)
 def test_whatever_a_field_holds_it_stays_one_line(log_event: LogEvent, lines: io.StringIO, hostile: str) -> None:
-    log_event("sign_in_refused", Severity.WARNING, path=hostile)
+    log_event("invalid_credentials", Severity.WARNING, path=hostile)
 
     (line,) = lines.getvalue().splitlines()
-    assert json.loads(line)["event"] == "sign_in_refused"
+    assert json.loads(line)["event"] == "invalid_credentials"
     assert not any(ord(character) < 32 for character in line)
 
 
 def test_text_that_cannot_be_written_fails_nothing() -> None:
     """A lone surrogate is no UTF-8."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    log_event = EventLog(Logger(service=f"gerbang-{next(numbers)}", stream=stream, logger_formatter=EventFormatter()))
+    log_event = logging_to(stream)
 
-    log_event("sign_in_refused", path="\ud800")
+    log_event("invalid_credentials", path="\ud800")
     log_event("signed_in")
 
     stream.seek(0)
@@ -120,24 +151,35 @@ def test_a_failure_is_noted_with_its_trace(log_event: LogEvent, lines: io.String
     assert "deep down" in written(lines)[0]["exception"]
 
 
-# A stream that is closed or full: F48
+# A stream that is closed or full
+
+
+class Pipe(io.StringIO):
+    """A stream that may break."""
+
+    failure: Exception | None = None
+
+    @override
+    def write(self, text: str) -> int:
+        if self.failure is not None:
+            raise self.failure
+        return super().write(text)
 
 
 @pytest.mark.covers("F48")
-def test_a_closed_stream_fails_nothing_and_the_lines_lost_are_counted(
-    log_event: LogEvent, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed = io.StringIO()
-    closed.close()
-    with monkeypatch.context() as without_output:
-        without_output.setattr(sys, "stdout", closed)
-        for _ in range(3):
-            log_event("signed_in")
+@pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(28, "no space"), ValueError("closed")], ids=repr)
+def test_lines_that_cannot_be_written_fail_nothing_and_are_counted(failure: Exception) -> None:
+    pipe = Pipe()
+    log_event = logging_to(pipe)
+    pipe.failure = failure
+    for _ in range(3):
+        log_event("signed_in")
+    pipe.failure = None
 
     log_event("signed_out")
     log_event("signed_in")
 
-    assert [line.get("lines_lost") for line in written(lines)[-2:]] == [3, None]
+    assert [line.get("lines_lost") for line in written(pipe)] == [3, None]
 
 
 def test_a_process_without_output_goes_on() -> None:
@@ -162,9 +204,9 @@ def test_the_fake_keeps_what_was_noted() -> None:
     taken: LogEvent = fake
 
     taken("signed_in", user_id="u-1")
-    taken("sign_in_refused", Severity.WARNING)
+    taken("invalid_credentials", Severity.WARNING)
 
-    assert fake.events == ["signed_in", "sign_in_refused"]
+    assert fake.events == ["signed_in", "invalid_credentials"]
     assert fake.notes[0].fields == {"user_id": "u-1"}
 
 
@@ -182,11 +224,10 @@ def source_of_the_layer() -> str:
 
 
 def test_every_event_is_explained_to_operators() -> None:
-    noted = set(re.findall(r"log_event\(\s*\"([a-z_]+)\"", source_of_the_layer()))
-    refused = {wording.event for wording in (*WORDINGS.values(), UNAVAILABLE, UNEXPECTED)}
+    logged = set(re.findall(r"log_event\(\s*\"([a-z_]+)\"", source_of_the_layer()))
 
-    assert noted
-    assert (noted | refused) - explained_events() == set()
+    assert logged
+    assert (logged | COMMON.keys()) - explained_events() == set()
 
 
 def test_every_event_that_is_explained_can_happen() -> None:

@@ -16,10 +16,11 @@ from tests.fakes import Call, FakeClock, FaultyStore, PassingStore
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
+PAIR, ADDRESS, ACCOUNT = "sign_in_account_and_address", "sign_in_address", "sign_in_account"
 SMALL = Choices(
-    account_and_address=Limit(name="sign_in_account_and_address", attempts=3, window=MINUTE),
-    address=Limit(name="sign_in_address", attempts=6, window=2 * MINUTE),
-    account=Limit(name="sign_in_account", attempts=4, window=3 * MINUTE),
+    account_and_address=Limit(name=PAIR, attempts=3, window=MINUTE),
+    address=Limit(name=ADDRESS, attempts=6, window=2 * MINUTE),
+    account=Limit(name=ACCOUNT, attempts=4, window=3 * MINUTE),
 )
 
 
@@ -65,7 +66,7 @@ def strangers_use_up(attempts: PasswordAttempts, account: str) -> None:
 
 
 def test_guesses_at_one_account_from_one_address_are_bounded(attempts: PasswordAttempts) -> None:
-    assert guesses_left(attempts, "alice", "192.0.2.1") == (3, "sign_in_account_and_address")
+    assert guesses_left(attempts, "alice", "192.0.2.1") == (3, PAIR)
 
 
 def test_guesses_from_one_address_at_many_accounts_are_bounded(attempts: PasswordAttempts) -> None:
@@ -73,23 +74,23 @@ def test_guesses_from_one_address_at_many_accounts_are_bounded(attempts: Passwor
     for number in range(6):
         guess(attempts, f"account {number}", "192.0.2.1")
 
-    assert guesses_left(attempts, "another", "192.0.2.1") == (0, "sign_in_address")
+    assert guesses_left(attempts, "another", "192.0.2.1") == (0, ADDRESS)
     guess(attempts, "another", "192.0.2.2")
 
 
 def test_guesses_at_one_account_from_everywhere_are_bounded(attempts: PasswordAttempts) -> None:
     strangers_use_up(attempts, "alice")
 
-    assert guesses_left(attempts, "alice", "192.0.2.99") == (0, "sign_in_account")
+    assert guesses_left(attempts, "alice", "192.0.2.99") == (0, ACCOUNT)
     guess(attempts, "bob", "192.0.2.99")
 
 
 def test_windows_end_one_after_the_other(attempts: PasswordAttempts, clock: FakeClock) -> None:
-    assert guesses_left(attempts, "alice", HOME.address) == (3, "sign_in_account_and_address")
+    assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)
     clock.advance(MINUTE)
-    assert guesses_left(attempts, "alice", HOME.address) == (1, "sign_in_account")
+    assert guesses_left(attempts, "alice", HOME.address) == (1, ACCOUNT)
     clock.advance(2 * MINUTE)
-    assert guesses_left(attempts, "alice", HOME.address) == (3, "sign_in_account_and_address")
+    assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)
 
 
 # Known addresses
@@ -102,12 +103,9 @@ def test_an_address_that_has_signed_in_before_is_let_through_when_strangers_have
     sign_in(attempts, "alice", HOME.address)
     strangers_use_up(attempts, "alice")
 
-    assert guesses_left(attempts, "alice", ABROAD.address) == (0, "sign_in_account")
+    assert guesses_left(attempts, "alice", ABROAD.address) == (0, ACCOUNT)
     sign_in(attempts, "alice", HOME.address)
-    assert guesses_left(attempts, "alice", HOME.address) == (
-        3,
-        "sign_in_account_and_address",
-    )  # known, not trusted: limited like any other
+    assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)  # known, not trusted: limited like any other
 
 
 def test_a_known_address_stays_known_while_it_guesses_wrong_and_after_the_window(
@@ -118,7 +116,7 @@ def test_a_known_address_stays_known_while_it_guesses_wrong_and_after_the_window
     clock.advance(3 * MINUTE)
     strangers_use_up(attempts, "alice")
 
-    assert guesses_left(attempts, "alice", HOME.address) == (3, "sign_in_account_and_address")
+    assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)
 
 
 def test_an_address_is_known_to_the_accounts_it_signed_in_to_and_for_ninety_days(
@@ -126,14 +124,14 @@ def test_an_address_is_known_to_the_accounts_it_signed_in_to_and_for_ninety_days
 ) -> None:
     sign_in(attempts, "alice", HOME.address)
     strangers_use_up(attempts, "bob")
-    assert guesses_left(attempts, "bob", HOME.address) == (0, "sign_in_account")
+    assert guesses_left(attempts, "bob", HOME.address) == (0, ACCOUNT)
 
     clock.advance(KNOWN_FOR - SECOND)
     strangers_use_up(attempts, "alice")
     guess(attempts, "alice", HOME.address)
     clock.advance(SECOND)
 
-    assert guesses_left(attempts, "alice", HOME.address) == (0, "sign_in_account")
+    assert guesses_left(attempts, "alice", HOME.address) == (0, ACCOUNT)
 
 
 def test_the_item_of_a_known_address_outlives_the_count_in_it(
@@ -144,8 +142,20 @@ def test_the_item_of_a_known_address_outlives_the_count_in_it(
     clock.advance(KNOWN_FOR - SECOND)
     guess(attempts, "alice", HOME.address)
 
-    (pair,) = database.items("RateLimits", "sign_in_account_and_address")
+    (pair,) = database.items("RateLimits", PAIR)
     assert int(pair["expires_at"]) >= int(pair["until"]) == to_epoch(clock() + MINUTE)
+
+
+def test_the_mark_of_a_known_address_outlives_the_counts_in_its_item(
+    attempts: PasswordAttempts, database: Database, clock: FakeClock
+) -> None:
+    sign_in(attempts, "alice", HOME.address)
+    for _ in range(2):  # windows
+        guess(attempts, "alice", HOME.address)
+        clock.advance(MINUTE)
+
+    (pair,) = database.items("RateLimits", PAIR)
+    assert int(pair["expires_at"]) >= int(pair["known_until"])
 
 
 def test_every_counter_has_an_end_for_ttl(attempts: PasswordAttempts, database: Database, clock: FakeClock) -> None:
@@ -168,7 +178,7 @@ def test_a_right_password_clears_the_failures_of_its_account_from_its_address(at
         sign_in(attempts, "alice", HOME.address)
 
     # For the address, the 4 wrong ones stay counted, and one right one: the other give-back went to the fuller account.
-    assert guesses_left(attempts, "alice", HOME.address) == (1, "sign_in_address")
+    assert guesses_left(attempts, "alice", HOME.address) == (1, ADDRESS)
 
 
 def test_a_right_password_gives_strangers_no_more_guesses_at_its_account(attempts: PasswordAttempts) -> None:
@@ -178,7 +188,7 @@ def test_a_right_password_gives_strangers_no_more_guesses_at_its_account(attempt
 
     sign_in(attempts, "alice", HOME.address)
 
-    assert guesses_left(attempts, "alice", ABROAD.address) == (1, "sign_in_account")
+    assert guesses_left(attempts, "alice", ABROAD.address) == (1, ACCOUNT)
 
 
 def test_an_address_may_sign_in_to_an_account_without_end(attempts: PasswordAttempts) -> None:
@@ -205,7 +215,7 @@ def test_an_owner_who_has_proved_who_they_are_otherwise_has_all_attempts_again(a
 
     attempts.forget("alice", HOME.address)
 
-    assert guesses_left(attempts, "alice", HOME.address) == (3, "sign_in_account_and_address")
+    assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)
 
 
 # Calls
@@ -240,7 +250,7 @@ def counts(limit: str, call: Call) -> bool:
 def test_limits_that_cannot_be_counted_are_no_pass_for_a_known_address(small: Deployment) -> None:
     """F28."""
     sign_in(small.password_attempts, "alice", HOME.address)
-    for name in ("sign_in_account_and_address", "sign_in_address", "sign_in_account"):
+    for name in (PAIR, ADDRESS, ACCOUNT):
         down = FaultyStore(small.store, at=partial(counts, name))
         with pytest.raises(DependencyUnavailable):
             replace(small, store=down).password_attempts.attempt("alice", HOME.address)

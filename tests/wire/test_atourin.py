@@ -391,7 +391,7 @@ class TestOtp:
 
     def test_a_disabled_account_gets_no_mail_and_nobody_hears_of_it(self, world: World) -> None:
         disabled, other = world.register(), world.register()
-        world.set("Users", {"pk": f"USER#{disabled.user_id}"}, disabled_at=int(time.time()))
+        world.set("Users", {"pk": f"USER#{disabled.user_id}", "sk": "ACCOUNT"}, disabled_at=int(time.time()))
 
         answer = world.client.post("/auth/otp", {"email": disabled.email})
 
@@ -405,12 +405,12 @@ class TestVerifyOtp:
         return world.client.post("/auth/verify_otp", {"email": email, "otp": code})
 
     def test_a_code_signs_in(self, world: World) -> None:
-        person = world.register(name="User Name")
+        email, mail = world.register_without_session(name="User Name")
 
-        answer = self.redeem(world, f" {person.email.upper()}", world.request_code(person.email).code)
+        answer = self.redeem(world, f" {email.upper()}", mail.code)
 
         assert answer.status == 200
-        assert answer.json == session_of("Success verify OTP", email=person.email, name="User Name")
+        assert answer.json == session_of("Success verify OTP", email=email, name="User Name")
         assert world.is_signed_in(answer.data["access_token"])
 
     def test_a_code_works_once(self, world: World) -> None:
@@ -429,16 +429,27 @@ class TestVerifyOtp:
         assert self.redeem(world, email, older.code).status == 400
         assert self.redeem(world, email, newer.code).status == 200
 
-    def test_five_wrong_tries_are_the_end_of_it_and_a_new_code_buys_no_more(self, world: World) -> None:
+    def test_after_five_wrong_tries_neither_a_code_nor_asking_for_one_is_accepted(self, world: World) -> None:
         email, mail = world.register_without_session()
         wrong = "000000" if mail.code != "000000" else "000001"
 
         tries = [self.redeem(world, email, wrong) for _ in range(5)]
         right = self.redeem(world, email, mail.code)
-        newer = self.redeem(world, email, world.request_code(email).code)
+        newer = world.client.post("/auth/otp", {"email": email})
 
-        assert [answer.status for answer in (*tries, right, newer)] == [400] * 7
-        assert tries[0].json == right.json == newer.json == WRONG_CODE
+        assert [answer.json for answer in tries] == [WRONG_CODE] * 5
+        for answer in (right, newer):
+            assert answer.json == atourin_refusal(429, "Too Many Requests")
+            assert 3500 < int(answer.headers["retry-after"]) <= 3600
+        assert len(world.mails(email)) == 1
+
+    def test_five_wrong_tries_are_the_end_of_it_at_an_unknown_address_too(self, world: World) -> None:
+        stranger = world.email()
+
+        tries = [self.redeem(world, stranger, "000000").status for _ in range(6)]
+
+        assert tries == [400] * 5 + [429]
+        assert world.client.post("/auth/otp", {"email": stranger}).status == 429
 
     def test_four_wrong_tries_are_not(self, world: World) -> None:
         email, mail = world.register_without_session()
@@ -514,9 +525,28 @@ class TestPreHijacking:
 
         assert owner.status == 200
         assert world.is_signed_in(owner.data["access_token"])
+        assert owner.data["password_removed"] is True
         assert not world.is_signed_in(stranger.access_token)
         assert world.refresh(stranger.refresh_token).status == 401
         assert not world.can_sign_in(stranger.email, stranger.password)
+        notice = world.mail(stranger.email, nth=2)
+        assert notice.subject == "Set a new password for Gerbang"
+        assert "Forgot password" in notice.text
+
+    def test_after_a_refused_registration_the_code_in_the_mailbox_drops_the_strangers_password(
+        self, world: World
+    ) -> None:
+        email, mail = world.register_without_session()  # by a stranger
+        owners = {"name": "Ada Lovelace", "email": email, "password": OTHER_PASSWORD}
+        assert world.new_client().post("/auth/register", owners).status == 409
+
+        answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+
+        assert answer.status == 200
+        assert answer.data["password_removed"] is True
+        assert not world.can_sign_in(email, PASSWORD)
+        assert not world.can_sign_in(email, OTHER_PASSWORD)
+        assert len([mail for mail in world.mails(email) if mail.codes]) == 1  # the refused one mailed nothing
 
     @pytest.mark.covers("108")
     def test_google_drops_the_strangers_password_and_sessions(self, world: World) -> None:
@@ -533,8 +563,9 @@ class TestPreHijacking:
     def test_the_code_of_the_registration_itself_vouches_for_its_password(self, world: World) -> None:
         email, mail = world.register_without_session()
 
-        world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+        answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
 
+        assert "password_removed" not in answer.data
         assert world.can_sign_in(email, PASSWORD)
 
     def test_once_an_address_is_proved_nothing_is_dropped(self, world: World) -> None:

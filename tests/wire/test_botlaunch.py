@@ -291,7 +291,7 @@ class TestLogin:
 
     def test_a_disabled_account_has_the_same_answer(self, world: World) -> None:
         person = world.register()
-        world.set("Users", {"pk": f"USER#{person.user_id}"}, disabled_at=int(time.time()), epoch=1)
+        world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, disabled_at=int(time.time()), epoch=1)
 
         answer = world.client.post("/api/auth/login", {"email": person.email, "password": person.password})
 

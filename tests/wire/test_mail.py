@@ -75,6 +75,16 @@ class TestLanguage:
 
         assert [after_the_reset.subject, after_the_change.subject] == [CHANGED[language]] * 2
 
+    def test_a_notice_is_in_the_language_of_the_account_and_not_of_the_request(self, world: World) -> None:
+        email = registered_with_google(world)
+        code = world.request_code(email).code
+        world.client.post("/auth/verify_otp", {"email": email, "otp": code}, accept_language="es-MX")  # learned
+
+        token = world.request_reset(email)
+        world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, accept_language="it")
+
+        assert world.mail(email, nth=3).subject == CHANGED["es"]
+
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_the_language_of_the_registration_is_the_accounts(self, world: World, language: str) -> None:
         email = world.email()
@@ -97,6 +107,8 @@ class TestLanguage:
             ("en;q=0.1, es;q=0.2", "es"),
             ("in", "id"),
             ("ES-mx", "es"),
+            ("es_MX", "es"),
+            ("in_ID", "id"),
             ("de, fr", "en"),
             ("*", "en"),
             ("id;q=0", "en"),

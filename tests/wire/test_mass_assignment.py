@@ -179,9 +179,9 @@ def test_a_refresh_does_not_take_claims_from_the_body(world: World, resident: Pe
 
 def test_what_an_operator_took_away_does_not_come_back_with_a_refresh(world: World) -> None:
     person = world.register_by_username()
-    world.set("Users", {"pk": f"USER#{person.user_id}"}, role_id=1)
+    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=1)
     first = world.client.post("/api/auth/refresh", {"refresh_token": person.refresh_token}).data
-    world.set("Users", {"pk": f"USER#{person.user_id}"}, role_id=3)
+    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=3)
 
     second = world.client.post("/api/auth/refresh", {"refresh_token": first["refresh_token"]}).data
 

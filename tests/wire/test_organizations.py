@@ -77,7 +77,7 @@ def test_a_session_that_was_ended_is_401_on_the_next_call(world: World) -> None:
 
 def test_a_disabled_account_is_401_on_the_next_call(world: World) -> None:
     person = world.register()
-    world.set("Users", {"pk": f"USER#{person.user_id}"}, disabled_at=int(time.time()))
+    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, disabled_at=int(time.time()))
 
     assert ask(world, person.access_token, person.organization_id).status == 401
 
@@ -158,7 +158,7 @@ def test_another_role_counts_on_the_next_call(world: World) -> None:
 
 def test_an_organisation_that_is_gone_is_403_in_the_contract(world: World) -> None:
     person = world.register()
-    world.remove("Organizations", pk=f"ORG#{person.organization_id}", sk="ORGANIZATION")
+    world.remove("Organizations", pk=f"ORG#{person.organization_id}", sk="ORG")
 
     answer = ask(world, person.access_token, person.organization_id)
 

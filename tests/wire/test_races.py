@@ -82,7 +82,7 @@ def test_twenty_registrations_of_one_user_name_make_one_account(world: World) ->
 
     assert statuses(answers) == {201: 1, 409: 19}
     lost = next(body for body, answer in zip(asked, answers, strict=True) if answer.status == 409)
-    assert world.item("Users", pk=f"EMAIL#{lost['email']}") is None, "whoever lost has taken nothing"
+    assert world.item("Users", pk=f"EMAIL#{lost['email']}", sk="-") is None, "whoever lost has taken nothing"
 
 
 def test_a_code_is_redeemed_once(world: World) -> None:
@@ -91,12 +91,12 @@ def test_a_code_is_redeemed_once(world: World) -> None:
 
     answers = at_once([lambda: world.new_client().post("/auth/verify_otp", body)] * 20)
 
-    assert statuses(answers) == {200: 1, 400: 19}
+    assert set(statuses(answers)) <= {200, 400, 429}  # 429 while five others are being looked at
     [winner] = [answer for answer in answers if answer.status == 200]
     assert world.is_signed_in(winner.data["access_token"])
 
 
-def test_forty_wrong_codes_are_no_more_than_five_and_the_right_one_is_dead(world: World) -> None:
+def test_forty_wrong_codes_are_no_more_than_five_and_the_right_one_has_to_wait(world: World) -> None:
     email, mail = world.register_without_session()
     wrong = [f"{(int(mail.code) + number) % 1_000_000:06d}" for number in range(1, 41)]
 
@@ -104,8 +104,8 @@ def test_forty_wrong_codes_are_no_more_than_five_and_the_right_one_is_dead(world
         [partial(world.new_client().post, "/auth/verify_otp", {"email": email, "otp": code}) for code in wrong]
     )
 
-    assert statuses(answers) == {400: 40}
-    assert world.new_client().post("/auth/verify_otp", {"email": email, "otp": mail.code}).status == 400
+    assert statuses(answers) == {400: 5, 429: 35}
+    assert world.new_client().post("/auth/verify_otp", {"email": email, "otp": mail.code}).status == 429
 
 
 def test_forty_guesses_at_once_are_ten(world: World) -> None:

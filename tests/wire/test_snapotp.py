@@ -305,7 +305,7 @@ class TestGoogle:
 
         assert answer.status == 401
         assert answer.json == snapotp_refusal("An id_token, or the secret API key, is required")
-        assert world.item("Users", pk=f"EMAIL#{email}") is None
+        assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
 
     def test_a_token_of_an_android_app_is_accepted(self, world: World) -> None:
         """Its `aud` is our client id, its `azp` the app's own."""
@@ -353,7 +353,12 @@ class TestGoogle:
         email = world.email()
         token = world.google_token(email=email)
         world.client.post("/api/auth/google", {"id_token": token})
-        world.set("Users", {"pk": f"USER#{world.account_of(email)['user_id']}"}, disabled_at=int(time.time()), epoch=9)
+        world.set(
+            "Users",
+            {"pk": f"USER#{world.account_of(email)['user_id']}", "sk": "ACCOUNT"},
+            disabled_at=int(time.time()),
+            epoch=9,
+        )
 
         answer = world.client.post("/api/auth/google", {"id_token": token})
 
@@ -437,6 +442,14 @@ class TestResetPassword:
 
         assert answer.status == 400
         assert answer.json == snapotp_refusal("The reset token is wrong or no longer valid")
+
+    def test_the_same_again_is_answered_as_the_first_time(self, world: World) -> None:
+        token = world.request_reset(world.register().email)
+        first = self.reset(world, token)
+
+        again = self.reset(world, token)
+
+        assert (again.status, again.json) == (first.status, first.json) == (200, DONE)
 
     @pytest.mark.parametrize("password", ["short", "password", "x" * 257])
     def test_a_refused_password_does_not_spend_the_token(self, world: World, password: str) -> None:
@@ -554,7 +567,7 @@ class TestMe:
 
     def test_what_an_operator_changes_is_seen_at_once(self, world: World) -> None:
         person = world.register_by_username()
-        world.set("Users", {"pk": f"USER#{person.user_id}"}, role_id=1, credit_balance=5000)
+        world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=1, credit_balance=5000)
 
         answer = world.me(person.access_token)
 

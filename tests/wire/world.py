@@ -59,14 +59,24 @@ class Mail:
     @property
     def code(self) -> str:
         """The one line of the text that is six digits."""
-        [code] = [line for line in self.text.splitlines() if len(line) == 6 and line.isdecimal()]
+        [code] = self.codes
         return code
+
+    @property
+    def codes(self) -> list[str]:
+        """The lines of the text that are six digits."""
+        return [line for line in self.text.splitlines() if len(line) == 6 and line.isdecimal()]
 
     @property
     def reset_token(self) -> str:
         """The one line of the text that is a reset token."""
-        [token] = [line for line in self.text.splitlines() if len(line) == 64 and " " not in line]
+        [token] = self.reset_tokens
         return token
+
+    @property
+    def reset_tokens(self) -> list[str]:
+        """The lines of the text that are reset tokens."""
+        return [line for line in self.text.splitlines() if len(line) == 65 and " " not in line]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +191,11 @@ class World:
         mailbox = self.client.get("/_local/mailbox.json").json
         return [Mail(**mail) for mail in mailbox if mail["to"] == email]
 
-    def mail(self, email: str, *, nth: int = 1) -> Mail:
-        """The *nth* mail to an address, waited for."""
+    def mail(self, email: str, *, nth: int = 1, having: Callable[[Mail], object] = lambda _: True) -> Mail:
+        """The *nth* mail to an address, of those that have something; waited for."""
         deadline = time.monotonic() + MAIL_SECONDS
         while time.monotonic() < deadline:
-            mails = self.mails(email)
+            mails = [mail for mail in self.mails(email) if having(mail)]
             if len(mails) >= nth:
                 return mails[nth - 1]
             time.sleep(0.02)
@@ -193,17 +203,17 @@ class World:
 
     def request_code(self, email: str) -> Mail:
         """Ask for a sign-in code as nobody else does; return the mail with it."""
-        before = len(self.mails(email))
+        before = sum(bool(mail.codes) for mail in self.mails(email))
         answer = self.new_client().post("/auth/otp", {"email": email})
         assert answer.status == 200, answer.raw
-        return self.mail(email, nth=before + 1)
+        return self.mail(email, nth=before + 1, having=lambda mail: mail.codes)
 
     def request_reset(self, email: str) -> str:
         """Ask for a password reset as nobody else does; return the token that was mailed."""
-        before = len(self.mails(email))
+        before = sum(bool(mail.reset_tokens) for mail in self.mails(email))
         answer = self.new_client().post("/api/auth/forgot-password", {"email": email})
         assert answer.status == 200, answer.raw
-        return self.mail(email, nth=before + 1).reset_token
+        return self.mail(email, nth=before + 1, having=lambda mail: mail.reset_tokens).reset_token
 
     # --- behind the wall ----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from gerbang.http.request import InvalidFields
 from gerbang.passwords.policy import PasswordPolicy, Requirement, UnacceptablePassword
 
 LONGEST_NAME: Final = 200
-"""Characters of a person's or an organization's name (contracts.md)."""
+"""Characters of a person's or an organization's name."""
 
 PASSWORD_POLICY: Final = "password_policy"  # noqa: S105 - the name of a validation context's member
 """The member of the validation context that holds the deployment's rules for new passwords."""
@@ -96,7 +96,7 @@ _USERNAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,30}")
 
 
 def is_username(text: str) -> bool:
-    """Say whether a text may be a user name: 3 to 30 of letters, digits, `_`, `.`, `-` (contracts.md)."""
+    """Say whether a text may be a user name: 3 to 30 of letters, digits, `_`, `.`, `-`."""
     return _USERNAME.fullmatch(text) is not None
 
 

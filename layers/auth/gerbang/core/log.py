@@ -3,9 +3,11 @@
 Fields are ids and numbers, never secrets, tokens, codes or e-mail addresses (ASVS 16.2.5).
 """
 
+import sys
 from contextvars import ContextVar
 from enum import Enum
-from typing import Any, Final, Protocol, override
+from logging import LogRecord, StreamHandler
+from typing import Any, Final, Protocol, TextIO, override
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -37,17 +39,18 @@ class EventLog:
     """Writes events with Powertools' logger; service and namespace are Powertools' settings (`POWERTOOLS_…`)."""
 
     def __init__(self, logger: Logger) -> None:
-        """Take the logger, whose formatter must be `EventFormatter`."""
+        """Take the logger, whose formatter must be `EventFormatter` and whose handler `EventHandler`."""
         self._logger = logger
         self._lines_lost = 0
 
     def __call__(self, event: str, severity: Severity = Severity.INFO, /, **fields: str | float) -> None:
         """Write one line. Lines that could not be written are counted on the next line that can."""
-        line: dict[str, Any] = {"event": event, **fields, **_metric(event)}
+        line: dict[str, Any] = {"event": event, **_metric(event)}
         if identifier := request_id.get():
             line["request_id"] = identifier
         if self._lines_lost:
             line["lines_lost"] = self._lines_lost
+        line |= {name if name not in line else f"{name}_": value for name, value in fields.items()}
         try:
             write = getattr(self._logger, severity.value)
             write(event, extra={_FIELDS: line}, exc_info=severity is Severity.ERROR)
@@ -55,6 +58,14 @@ class EventLog:
             self._lines_lost += 1
         else:
             self._lines_lost = 0
+
+
+class EventHandler(StreamHandler[TextIO]):
+    """Raises where a line cannot be written, so that `EventLog` can count it; `logging` would print a trace instead."""
+
+    @override
+    def handleError(self, record: LogRecord) -> None:
+        raise  # noqa: PLE0704 - `emit` calls this while it handles the error
 
 
 class EventFormatter(LambdaPowertoolsFormatter):
@@ -84,5 +95,7 @@ def _metric(event: str) -> dict[str, Any]:
     return dict(metrics.serialize_metric_set())
 
 
-log_event: Final[LogEvent] = EventLog(Logger(logger_formatter=EventFormatter()))
+log_event: Final[LogEvent] = EventLog(
+    Logger(logger_formatter=EventFormatter(), logger_handler=EventHandler(sys.stdout))
+)
 """Writes events of this process to standard output."""

@@ -28,11 +28,11 @@ IN_FLIGHT_WAIT: Final = timedelta(seconds=1)
 """The wait while attempts that are still running fill a limit: a password hash takes less (docs/performance.md)."""
 
 _FAR: Final = 50
-"""The largest number of attempts that are left unsettled at a counter: their tokens keep its item below 1 KiB, which is
-what one write unit pays for."""
+"""The number of attempts up to which a large limit is left unsettled: half of the smallest large one. That many tokens
+keep the counter's item below 1 KiB, which is what one write unit pays for."""
 
-_SMALL: Final = 20
-"""Below this number of attempts a limit is exact: each attempt is settled."""
+_LARGE: Final = 100
+"""The smallest number of attempts at which a limit need not be exact. Below it, each attempt is settled."""
 
 _OWED: Final = 30
 """The largest number of failed give-backs that are kept: ten attempts against three limits."""
@@ -88,7 +88,7 @@ class Counted:
         """Up to this number of attempts, the counter is far from its limit, and no call is spent on settling them."""
         if self.on_success is OnSuccess.STAYS:
             return _FAR
-        return 0 if self.limit.attempts < _SMALL else min(self.limit.attempts // 2, _FAR)
+        return 0 if self.limit.attempts < _LARGE else _FAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class RateLimits:
 
     def _wait(self, counted: Counted, count: Count) -> timedelta:
         """Return the wait for a counter that is full. Attempts that were never settled are not running (`far`)."""
-        if counted.on_success is not OnSuccess.STAYS and count.in_flight > counted.far:
+        if count.in_flight > counted.far:
             return IN_FLIGHT_WAIT
         return count.until - self.now()
 

@@ -22,7 +22,7 @@ LEFT_OVER: Final = 4
 """A password must have more than this many characters besides the person's address or name."""
 
 DOCUMENTED_EXAMPLES: Final = frozenset({"secret123", "newpassword123"})
-"""Passwords in SnapOTP's documentation: its example requests must work as printed (contracts.md)."""
+"""Passwords in SnapOTP's documentation: its example requests must work as printed."""
 
 _SHORTEST_IDENTIFIER: Final = 4
 """Shorter names are found in passwords by chance."""

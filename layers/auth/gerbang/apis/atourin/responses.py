@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gerbang.storage.users import User as Account
 
 REGISTERED: Final = "Pendaftaran berhasil, silakan cek email untuk verifikasi"
-"""The `info` of a registration, word for word (contracts.md)."""
+"""The `info` of a registration, word for word."""
 
 
 class UserMetadata(TypedDict):

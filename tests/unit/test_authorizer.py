@@ -1,12 +1,11 @@
-"""gerbang.apis.authorizer: API Gateway's Lambda authorizer, payload format 2.0, simple responses.
+"""gerbang.apis.authorizer: the Lambda authorizer of the account's other APIs, payload format 2.0, simple responses.
 
-Yes is an answer with a context, no (403) an answer without, and 401 an exception whose text is the protocol
-(docs/decisions/0007-authorizer-401.md).
+A caller who may call is an answer with a context, 403 an answer without, and 401 an exception whose text is the
+protocol (docs/decisions/0007-authorizer-401.md).
 """
 
 import json
 from collections.abc import Callable
-from copy import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,13 +16,14 @@ from gerbang.core.clock import to_epoch
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import botlaunch_id
+from gerbang.core.log import Severity
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.store import Delete, Key, Plus, Update
 
 from tests.deployment import ALICE, HOME, PASSWORD, Deployment, by_email
-from tests.fakes import FakeClock, FaultyStore, MeanwhileStore
+from tests.fakes import FakeClock, FaultyStore, MeanwhileStore, RecordingLog
 from tests.unit.mail_fakes import MailDeployment, mailing
 from tests.unit.torn_store import TornStore
 
@@ -36,6 +36,14 @@ def post(deployment_in_memory: Deployment) -> MailDeployment:
 @pytest.fixture
 def alice(post: MailDeployment) -> SignedIn:
     return post.register(ALICE)
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
+    """What is logged, instead of standard output."""
+    recording = RecordingLog()
+    monkeypatch.setattr("gerbang.http.endpoint.log_event", recording)
+    return recording
 
 
 def event(token: str | None, organization: str | None, **headers: str) -> dict[str, Any]:
@@ -51,10 +59,10 @@ def event(token: str | None, organization: str | None, **headers: str) -> dict[s
     return {
         "version": "2.0",
         "type": "REQUEST",
-        "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/$default/GET/api/organization",
+        "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/$default/GET/invoices",
         "identitySource": [sent.get("authorization", ""), sent.get("x-organization-id", "")],
-        "routeKey": "ANY /api/organization",
-        "rawPath": "/api/organization",
+        "routeKey": "ANY /invoices",
+        "rawPath": "/invoices",
         "rawQueryString": "",
         "headers": sent,
         "requestContext": {
@@ -64,13 +72,13 @@ def event(token: str | None, organization: str | None, **headers: str) -> dict[s
             "domainPrefix": "abcdef1234",
             "http": {
                 "method": "GET",
-                "path": "/api/organization",
+                "path": "/invoices",
                 "protocol": "HTTP/1.1",
                 "sourceIp": HOME.address,
                 "userAgent": HOME.device,
             },
             "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": "ANY /api/organization",
+            "routeKey": "ANY /invoices",
             "stage": "$default",
             "time": "15/Jan/2026:12:00:00 +0000",
             "timeEpoch": 1768478400000,
@@ -99,9 +107,7 @@ def unauthorized(post: MailDeployment, asked: dict[str, Any]) -> None:
     assert refusal.value.__suppress_context__  # nothing of the reason in the trace that Lambda prints
 
 
-def test_a_member_is_let_through_and_the_function_behind_is_told_who_calls(
-    post: MailDeployment, alice: SignedIn
-) -> None:
+def test_a_member_may_call_and_the_function_behind_is_told_who_calls(post: MailDeployment, alice: SignedIn) -> None:
     answer = ask(post, own(alice))
 
     assert answer == {
@@ -119,25 +125,14 @@ def test_a_member_is_let_through_and_the_function_behind_is_told_who_calls(
     assert {type(value) for value in answer["context"].values()} == {str, bool}  # no lists, no objects
 
 
-def test_it_is_handed_on_whether_the_address_is_proved(post: MailDeployment, alice: SignedIn) -> None:
+def test_the_function_behind_is_told_whether_the_address_is_verified(post: MailDeployment, alice: SignedIn) -> None:
     code = post.mailed_code(ALICE.email, MailKind.VERIFICATION_CODE)
     post.code_sign_in.sign_in(ALICE.email, code, HOME)
 
     assert ask(post, own(alice))["context"]["emailVerified"] is True
 
 
-@pytest.mark.parametrize("organization", [None, ""], ids=repr)
-def test_a_caller_who_names_no_organization_is_let_through_without_one(
-    post: MailDeployment, alice: SignedIn, organization: str | None
-) -> None:
-    answer = ask(post, event(alice.tokens.access_token, organization))
-
-    assert answer["isAuthorized"]
-    assert answer["context"]["sub"] == alice.user.user_id
-    assert (answer["context"]["organizationId"], answer["context"]["role"]) == ("", "")
-
-
-# A change of password during the check: the session it was made in goes on, others end
+# A change of password at the same time: the session that made it goes on, others end
 
 
 def change_password(post: MailDeployment, session: SignedIn) -> None:
@@ -151,7 +146,7 @@ def change_password(post: MailDeployment, session: SignedIn) -> None:
 
 
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
-def test_a_change_of_password_while_it_looks_does_not_turn_its_own_session_away(
+def test_a_change_of_password_during_the_read_does_not_end_its_own_session(
     post: MailDeployment, alice: SignedIn, old: str
 ) -> None:
     torn = TornStore(
@@ -164,7 +159,7 @@ def test_a_change_of_password_while_it_looks_does_not_turn_its_own_session_away(
     assert ask(post, own(alice)) == answer
 
 
-def test_a_change_of_password_before_it_notes_the_generation_does_not_turn_its_own_session_away(
+def test_a_change_of_password_before_the_generation_is_recorded_does_not_end_its_own_session(
     post: MailDeployment, alice: SignedIn
 ) -> None:
     family = post.base.families.key(alice.user.user_id, alice.family_id)
@@ -179,7 +174,7 @@ def test_a_change_of_password_before_it_notes_the_generation_does_not_turn_its_o
 
 
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
-def test_a_change_of_password_in_another_session_turns_this_one_away_at_the_next_call_at_the_latest(
+def test_a_change_of_password_in_another_session_ends_this_one_at_the_next_call_at_the_latest(
     post: MailDeployment, alice: SignedIn, old: str
 ) -> None:
     other = post.base.sign_in.sign_in(by_email(), HOME)
@@ -210,7 +205,7 @@ def test_a_change_of_password_in_another_session_turns_this_one_away_at_the_next
         "Bearer a,Bearer b",
     ],
 )
-def test_whoever_shows_no_token_is_unauthorized(post: MailDeployment, alice: SignedIn, authorization: str) -> None:
+def test_a_caller_without_a_token_is_unauthorized(post: MailDeployment, alice: SignedIn, authorization: str) -> None:
     unauthorized(post, event(None, organization_of(alice)))
     unauthorized(post, event(None, organization_of(alice), authorization=authorization))
 
@@ -248,14 +243,14 @@ def test_a_session_that_has_ended_is_unauthorized_from_the_next_call_on(
     unauthorized(post, own(alice))
 
 
-def test_who_has_no_good_token_learns_nothing_of_organisations(post: MailDeployment, alice: SignedIn) -> None:
+def test_a_caller_without_a_good_token_learns_nothing_of_organizations(post: MailDeployment, alice: SignedIn) -> None:
     signed_out(post, alice)
 
     for organization in (organization_of(alice), "org_nothing", None):
         unauthorized(post, event(alice.tokens.access_token, organization))
 
 
-# 403: no
+# 403
 
 
 NO = {"isAuthorized": False}
@@ -266,11 +261,14 @@ NO = {"isAuthorized": False}
     ["org_", "org_nothing", "ORG_1", "org_1,org_2", "org_1/../org_2", "usr_1", "org_é", "org_" + "x" * 3000],
     ids=lambda organization: repr(organization)[:20],
 )
-def test_what_is_no_organisation_of_theirs_is_refused(post: MailDeployment, alice: SignedIn, organization: str) -> None:
+def test_an_organization_that_is_not_the_callers_is_403(
+    post: MailDeployment, alice: SignedIn, organization: str
+) -> None:
     assert ask(post, event(alice.tokens.access_token, organization)) == NO
 
 
-def test_another_organisation_is_refused_as_one_that_is_none(post: MailDeployment, alice: SignedIn) -> None:  # 128
+@pytest.mark.covers("128")
+def test_anothers_organization_is_answered_like_one_that_does_not_exist(post: MailDeployment, alice: SignedIn) -> None:
     carol = post.register(
         NewAccount(email=EmailAddress("carol@example.com"), password=PASSWORD, name="Carol", founds="Other")
     )
@@ -279,15 +277,15 @@ def test_another_organisation_is_refused_as_one_that_is_none(post: MailDeploymen
     assert ask(post, event(alice.tokens.access_token, "org_7N42dgm5tFLK9N8MT7fHC7")) == NO
 
 
-def test_two_organisations_in_one_header_are_none(post: MailDeployment, alice: SignedIn) -> None:  # 133
+@pytest.mark.covers("133")
+def test_two_organizations_in_one_header_are_none(post: MailDeployment, alice: SignedIn) -> None:
     ours = organization_of(alice)
 
     assert ask(post, event(alice.tokens.access_token, f"{ours},{ours}")) == NO
 
 
-def test_a_member_who_was_removed_is_refused_at_the_next_call(
-    post: MailDeployment, alice: SignedIn
-) -> None:  # 129, F38
+@pytest.mark.covers("129", "F38")
+def test_a_member_who_was_removed_is_403_at_the_next_call(post: MailDeployment, alice: SignedIn) -> None:
     assert ask(post, own(alice))["isAuthorized"]
     membership = Key(post.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
     post.base.store.write(Delete(membership))
@@ -295,17 +293,37 @@ def test_a_member_who_was_removed_is_refused_at_the_next_call(
     assert ask(post, own(alice)) == NO
 
 
-def test_a_role_that_was_changed_is_handed_on_at_the_next_call(post: MailDeployment, alice: SignedIn) -> None:  # 129
+@pytest.mark.covers("129")
+def test_a_role_that_was_changed_is_passed_on_at_the_next_call(post: MailDeployment, alice: SignedIn) -> None:
     membership = Key(post.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
     post.base.store.write(Update(membership, {"role": "CLIENT_MEMBER"}))
 
     assert ask(post, own(alice))["context"]["role"] == "CLIENT_MEMBER"
 
 
-def test_a_guest_belongs_to_no_organisation(post: MailDeployment, alice: SignedIn) -> None:  # 115
+@pytest.mark.covers("115")
+def test_a_guest_belongs_to_no_organization(post: MailDeployment, alice: SignedIn) -> None:
     guest = post.guests.admit(HOME)
 
     assert ask(post, event(guest.tokens.access_token, organization_of(alice))) == NO
+
+
+# Without an organization
+
+
+@pytest.mark.parametrize("header", [None, ""], ids=repr)
+def test_a_caller_who_names_no_organization_has_no_role(
+    post: MailDeployment, alice: SignedIn, header: str | None
+) -> None:
+    context = ask(post, event(alice.tokens.access_token, header))["context"]
+
+    assert (context["sub"], context["organizationId"], context["role"]) == (alice.user.user_id, "", "")
+
+
+def test_a_guest_who_names_no_organization_may_call(post: MailDeployment) -> None:
+    guest = post.guests.admit(HOME)
+
+    assert ask(post, event(guest.tokens.access_token, None))["context"]["role"] == ""
 
 
 # What else may be in a request
@@ -326,15 +344,32 @@ def test_a_request_without_headers_is_unauthorized(post: MailDeployment, headers
     unauthorized(post, asked)
 
 
-# A failure of ours is neither
+# Failures, and the log
 
 
-def test_a_failure_of_ours_is_the_gateways_500_and_nobody_is_let_through(post: MailDeployment, alice: SignedIn) -> None:
+def test_when_the_store_is_down_it_raises_and_no_caller_gets_through(
+    post: MailDeployment, alice: SignedIn, recorded: RecordingLog
+) -> None:
+    """The gateway then answers 500 by itself."""
     down = FaultyStore(post.base.store, at=lambda _: True)
-    there = replace(post, base=replace(post.base, store=down))
+    there = post.on(down)
 
     with pytest.raises(DependencyUnavailable):
         ask(there, own(alice))
+    assert [(note.event, note.severity, note.fields["status"]) for note in recorded.notes] == [
+        ("service_unavailable", Severity.ERROR, 503)
+    ]
+
+
+def test_an_error_is_one_line_with_its_code_and_status(
+    post: MailDeployment, alice: SignedIn, recorded: RecordingLog
+) -> None:
+    unauthorized(post, event("garbage", None))
+    ask(post, event(alice.tokens.access_token, "org_nothing"))
+    ask(post, own(alice))
+
+    logged = [(note.event, note.fields["status"], note.fields["route"]) for note in recorded.notes]
+    assert logged == [("bad_jwt", 401, "ANY /invoices"), ("not_a_member", 403, "ANY /invoices")]
 
 
 def test_it_takes_two_round_trips_the_first_time_and_one_after(post: MailDeployment, alice: SignedIn) -> None:
