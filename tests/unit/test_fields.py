@@ -21,6 +21,7 @@ from tests.deployment import ALICE, PASSWORD, Deployment
 from tests.endpoints import function_in, modules
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
+from tests.unit.mail_fakes import mailing
 
 POLICY: Final = {PASSWORD_POLICY: PasswordPolicy()}
 PERSON: Final = {"username": "johndoe", "email": "john@example.com", "password": PASSWORD, "name": "John Doe"}
@@ -308,7 +309,7 @@ def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
     deployment_in_memory: Deployment, hashes: list[int], path: str
 ) -> None:
     """To normalise it would take longer than to hash a password."""
-    handler = handler_in(path, deployment_in_memory)
+    handler = handler_in(path, mailing(deployment_in_memory).base)
     event = http_event(json.dumps({**PERSON, "password": MARKS}, ensure_ascii=False))
 
     def register() -> None:
