@@ -79,7 +79,7 @@ RAISED: Final = {
 """Of each event that is refused by raising, as AWS wants it: the words."""
 
 NOT_MAILED: Final = {
-    "mailer/one_that_is_no_wish": ["059f36b4-87a3-44ab-83d2-661975780004"],
+    "mailer/one_that_is_no_job": ["059f36b4-87a3-44ab-83d2-661975780004"],
     "mailer/unknown_addresses": [],
 }
 """Of each event that is a batch of mails: the messages that are to come again."""

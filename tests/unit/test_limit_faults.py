@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import pytest
-from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
+from gerbang.accounts.identity_sign_in import VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
@@ -57,8 +57,9 @@ def register(post: MailDeployment) -> object:
 
 def google(post: MailDeployment) -> object:
     subject = fresh("subject")
-    dan = VerifiedIdentity(provider=GOOGLE, subject=subject, email=f"{subject}@example.com", name="Dan")
-    return post.google.sign_in(dan, HOME)
+    return post.google.sign_in(
+        VerifiedIdentity(provider="google", subject=subject, email=f"{subject}@example.com", name="Dan"), HOME
+    )
 
 
 def reset(post: MailDeployment, shown: object) -> None:

@@ -229,7 +229,7 @@ def test_the_refreshed_session_says_who_the_person_is_now(
 
 
 def showing_roles(deployment: Deployment) -> Sessions:
-    return replace(deployment.sessions, read_role=deployment.organizations.default_role)
+    return replace(deployment.sessions, read_role=deployment.organizations.table.default_role)
 
 
 def test_a_session_shows_the_role_of_the_membership_as_it_is_now(deployment: Deployment) -> None:

@@ -114,13 +114,13 @@ def test_the_mailer_is_done_with_mails_to_nobody(door: BackDoor) -> None:
     assert answer == {"batchItemFailures": []}
 
 
-def test_the_mailer_gives_back_what_is_no_wish_and_nothing_else(door: BackDoor) -> None:
-    event = event_of("mailer/one_that_is_no_wish")
+def test_the_mailer_reports_what_is_no_job_and_nothing_else(door: BackDoor) -> None:
+    event = event_of("mailer/one_that_is_no_job")
 
     answer = door.ask("invoke", "MailerFunction", event)
 
-    [_, no_wish] = event["Records"]
-    assert answer == {"batchItemFailures": [{"itemIdentifier": no_wish["messageId"]}]}
+    [_, no_job] = event["Records"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": no_job["messageId"]}]}
 
 
 def test_rotation_refuses_another_secret(door: BackDoor) -> None:
