@@ -71,11 +71,10 @@ def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeploy
     assert post_in_memory.base.recorded.events == ["mail_asked_for"] * 2
 
 
+@pytest.mark.covers("52")
 @in_memory_only
 @pytest.mark.parametrize("kind", ASKED_FOR)
-def test_asking_changes_no_account_and_sends_nothing(  # security.md 52
-    post: MailDeployment, database: Database, kind: MailKind
-) -> None:
+def test_asking_changes_no_account_and_sends_nothing(post: MailDeployment, database: Database, kind: MailKind) -> None:
     bob = post.register().user
 
     ask(post, kind=kind)
@@ -86,10 +85,9 @@ def test_asking_changes_no_account_and_sends_nothing(  # security.md 52
     assert post.base.sign_in.sign_in(by_email(BOB.email), HOME).user.user_id == bob.user_id
 
 
+@pytest.mark.covers("31")
 @pytest.mark.parametrize("kind", ASKED_FOR)
-def test_known_and_unknown_addresses_cost_the_same_calls(  # security.md 31
-    post_in_memory: MailDeployment, kind: MailKind
-) -> None:
+def test_known_and_unknown_addresses_cost_the_same_calls(post_in_memory: MailDeployment, kind: MailKind) -> None:
     post_in_memory.register()
 
     known = calls_of(post_in_memory, lambda post: ask(post, BOB.email, kind=kind))
@@ -107,6 +105,7 @@ LIMITS = sorted(limit.name for limit in (MAIL_MINUTE, MAIL_HOUR, MAIL_ADDRESS))
 # Limits: security.md 34, 47
 
 
+@pytest.mark.covers("47")
 @pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
 def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
     post.register()
@@ -120,6 +119,7 @@ def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: FakeClo
     assert len(post.queue.jobs) == 2
 
 
+@pytest.mark.covers("47")
 @in_memory_only
 @pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
 def test_five_mails_an_hour_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
@@ -153,6 +153,7 @@ def test_requests_of_one_kind_do_not_hold_up_the_other(post_in_memory: MailDeplo
     assert [job.kind for job in post_in_memory.queue.jobs] == ASKED_FOR
 
 
+@pytest.mark.covers("34")
 @in_memory_only
 def test_one_client_may_ask_for_thirty_mails_an_hour_whoever_they_are_to(post: MailDeployment) -> None:
     for number in range(30):
@@ -193,6 +194,7 @@ def test_of_forty_requests_at_once_no_more_than_one_is_queued(post: MailDeployme
 # The queue down, the limits down: F24, F28
 
 
+@pytest.mark.covers("F24")
 @in_memory_only
 @pytest.mark.parametrize("kind", ASKED_FOR)
 def test_while_the_queue_is_down_whoever_asks_is_told_and_not_counted(post: MailDeployment, kind: MailKind) -> None:
@@ -207,6 +209,7 @@ def test_while_the_queue_is_down_whoever_asks_is_told_and_not_counted(post: Mail
     assert len(post.queue.jobs) == 1
 
 
+@pytest.mark.covers("F28")
 @in_memory_only
 def test_what_cannot_be_counted_is_not_queued(post: MailDeployment) -> None:
     uncounting = FaultyStore(post.base.store, at=lambda _: True)
@@ -341,7 +344,8 @@ def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeplo
     assert post_in_memory.queue.jobs == []
 
 
-def test_the_log_and_the_limits_hold_no_address(post: MailDeployment, database: Database) -> None:  # security.md 167
+@pytest.mark.covers("167")
+def test_the_log_and_the_limits_hold_no_address(post: MailDeployment, database: Database) -> None:
     ask(post)
 
     assert BOB.email not in str(post.base.recorded.notes)

@@ -503,9 +503,10 @@ def test_what_has_not_the_form_of_a_code_is_refused_unread(post_in_memory: MailD
     assert calls_of(post_in_memory, lambda post: guess_once(post, text)) == []
 
 
+@pytest.mark.covers("33", "36")
 def test_guessing_at_many_addresses_is_bounded_together_with_passwords(
     post_in_memory: MailDeployment,
-) -> None:  # 33, 36
+) -> None:
     spraying = Limit(name="sign_in_address", attempts=6, window=timedelta(minutes=15))
     base = replace(post_in_memory.base, choices=Choices(address=spraying))
     post = replace(post_in_memory, base=base)
@@ -570,8 +571,9 @@ def test_an_address_that_nobody_has_costs_the_same_calls_as_any_other(post_in_me
     assert calls_of(post_in_memory, lambda post: guess_once(post, code, NEVER_MAILED)) == wrong_code
 
 
+@pytest.mark.covers("29")
 @in_memory_only
-def test_tries_at_an_address_that_nobody_has_end_like_any_others(post: MailDeployment) -> None:  # 29
+def test_tries_at_an_address_that_nobody_has_end_like_any_others(post: MailDeployment) -> None:
     post.register()
     code = post.mailed_code()
     guess(post, "123456", NEVER_MAILED, times=5)
@@ -846,7 +848,7 @@ def test_a_stranger_who_signs_in_while_the_owner_proves_the_address_is_out(post:
     assert [is_alive(post, session) for session in (*strangers, owners)] == [False, True]
 
 
-def test_a_code_makes_nobody_more_than_signed_in(post_in_memory: MailDeployment) -> None:  # 46
+def test_a_code_makes_nobody_more_than_signed_in(post_in_memory: MailDeployment) -> None:
     post_in_memory.register()
 
     session = redeem(post_in_memory, post_in_memory.mailed_code())

@@ -61,6 +61,7 @@ def test_a_caller_who_names_no_organisation_acts_in_none(
         deployment.authorizer.authorize(alice.tokens.access_token, named)
 
 
+@pytest.mark.covers("127", "128")
 def test_nobody_acts_in_anothers_organisation(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
     """And nobody learns whether there is one."""
     for organization_id in (organization_of(bob), "org_7n42DGM5Tflk9n8mt7Fhc7", "org_1#MEMBER", "x" * 5000):

@@ -465,6 +465,7 @@ def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) 
     assert (post.outbox.last.to, post.outbox.last.locale) == (alice.email, "it")
 
 
+@pytest.mark.covers("F24")
 def test_while_the_queue_is_down_nothing_is_registered_and_the_repeat_succeeds(
     post: MailDeployment, database: Database
 ) -> None:
@@ -490,6 +491,7 @@ def test_a_registration_that_is_refused_mails_nothing(post: MailDeployment) -> N
     assert post.outbox.sent == []
 
 
+@pytest.mark.covers("F1")
 def test_whatever_goes_wrong_an_account_that_is_written_has_its_mail_queued() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()

@@ -323,6 +323,7 @@ def test_tokens_made_before_a_rotation_are_good_until_they_expire(
         assert cold(warm).accepts(session)
 
 
+@pytest.mark.covers("F22")
 def test_no_environment_signs_with_a_key_before_every_one_knows_it(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
