@@ -83,6 +83,11 @@ price: ## A month's bill by AWS's list prices, next to Cognito's: MAU=100000 ARG
 	@$(ENVIRONMENT)
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
+.PHONY: docs
+docs: ## Write the tables of README.md from the code and template.yaml
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m gerbang_docs
+
 REQUIREMENTS := tools/bootstrap/uv export --frozen --quiet --no-annotate --no-header --no-emit-project
 
 .PHONY: lock
