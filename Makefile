@@ -1,5 +1,5 @@
-# `make` lists the targets. Everything they need beyond Python, make and a package registry they install themselves,
-# into this folder.
+# `make` lists the targets. They install what they need into this folder; only Python, make and a package registry must
+# be there.
 
 ENVIRONMENT := tools/bootstrap/environment
 PYTHON := .venv/bin/python
@@ -24,11 +24,11 @@ test: ## Run every test that can run here: ARGS="-k refresh" for some
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)
 
 .PHONY: check
-check: ## Everything that CI runs: formats, lint, types, arrows, template, build, tests
+check: ## Everything that CI runs: format, lint, types, imports, template, build, tests
 	@exec bash .ci/run
 
 .PHONY: format
-format: ## Bring every file into the form that `make check` asks for
+format: ## Format every file as `make check` requires
 	@$(ENVIRONMENT) lint
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
@@ -54,21 +54,21 @@ sam-invoke: ## Invoke built functions with their events, in Lambda's containers:
 	@exec $(PYTHON) -m sam_local invoke $(FUNCTION) -- $(ARGS)
 
 .PHONY: smoke
-smoke: ## Walk through a deployed stack as its clients do: STACK=gerbang REGION=eu-west-1, or URL=https://...
-	@$(if $(STACK)$(URL),,$(error STACK= or URL= is missing: the name of a stack, or where an API answers))
+smoke: ## Test a deployed stack through its API, as clients do: STACK=gerbang REGION=eu-west-1, or URL=https://...
+	@$(if $(STACK)$(URL),,$(error STACK= or URL= is missing. Give the name of a stack, or the URL of an API))
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)")
 
 .PHONY: import-legacy
-import-legacy: ## Bring users over from an old system: FILE=users.csv TABLE=name-of-the-users-table ARGS=--help
-	@$(if $(FILE)$(findstring --help,$(ARGS)),,$(error FILE= is missing: a CSV or JSON Lines file, or - for standard input))
-	@$(if $(TABLE)$(findstring --help,$(ARGS)),,$(error TABLE= is missing: the Users table of the stack, see its outputs))
+import-legacy: ## Import users of an old system: FILE=users.csv TABLE=name-of-the-users-table ARGS=--help
+	@$(if $(FILE)$(findstring --help,$(ARGS)),,$(error FILE= is missing. Give a CSV or JSON Lines file, or - for standard input))
+	@$(if $(TABLE)$(findstring --help,$(ARGS)),,$(error TABLE= is missing. Give the stack's output UsersTable))
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m gerbang_import --file "$(FILE)" --table "$(TABLE)" $(ARGS)
 
 .PHONY: admin
 admin: ## Find, show and change accounts of a stack: STACK=gerbang ARGS="show mira@example.com"; ARGS=--help
-	@$(if $(STACK)$(findstring --help,$(ARGS)),,$(error STACK= is missing: the name of a stack))
+	@$(if $(STACK)$(findstring --help,$(ARGS)),,$(error STACK= is missing. Give the name of a stack))
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m gerbang_admin $(ARGS) $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)")
 
@@ -79,7 +79,7 @@ bench: ## Measure the built functions and write docs/performance.md: CASE=api/au
 	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
 
 .PHONY: price
-price: ## A month's bill by AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1", or --write
+price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1", or --write
 	@$(ENVIRONMENT)
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
@@ -91,7 +91,7 @@ docs: ## Write the tables of README.md from the code and template.yaml
 REQUIREMENTS := tools/bootstrap/uv export --frozen --quiet --no-annotate --no-header --no-emit-project
 
 .PHONY: lock
-lock: ## Lock the dependencies of pyproject.toml anew, also as the layers read them
+lock: ## Update uv.lock, and the requirements of the layers, from pyproject.toml
 	@tools/bootstrap/uv lock
 	@$(REQUIREMENTS) --no-default-groups --output-file layers/dependencies/requirements.txt
 	@$(REQUIREMENTS) --only-group asymmetric --output-file layers/dependencies/asymmetric.txt

@@ -14,7 +14,7 @@ from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.sessions.email_policy import UnverifiedAddress
-from gerbang.sessions.keys import Algorithm
+from gerbang.sessions.keys import Algorithm, SecretSource
 from gerbang.sessions.sessions import Sessions
 from gerbang.storage.store import Store
 from gerbang.storage.users import Name, User
@@ -136,11 +136,11 @@ class Deployment(Container):
         new_id: Callable[[], str],
         new_number: Callable[[], int],
         log_event: RecordingLog,
-        secret: FakeSecret,
+        secret: SecretSource,
         choices: Choices = DEFAULTS,
         **more: Any,
     ) -> None:
-        self.tables, self.choices, self.secret = tables, choices, secret
+        self.tables, self.choices = tables, choices
         self._parts: dict[str, Any] = {
             "store": store,
             "tables": tables,
@@ -170,6 +170,11 @@ class Deployment(Container):
     def clock(self) -> FakeClock:
         assert isinstance(self.now, FakeClock)
         return self.now
+
+    @property
+    def secret(self) -> FakeSecret:
+        assert isinstance(self.master_secret, FakeSecret)
+        return self.master_secret
 
     @property
     def recorded(self) -> RecordingLog:

@@ -198,7 +198,7 @@ def test_fifty_requests_at_once_and_one_wins(service: Served) -> None:
 
 def test_a_handler_that_raises_is_a_500_and_its_traceback_is_on_the_terminal(service: Served) -> None:
     assert ask(service, "/boom", "") == (500, {"message": "Internal Server Error"})
-    assert "RuntimeError: this is the traceback" in service.output()
+    assert eventually(lambda: "RuntimeError: this is the traceback" in service.output())
 
 
 def test_every_request_has_a_line_without_its_query(service: Served) -> None:

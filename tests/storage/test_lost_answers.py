@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from gerbang.accounts.registration import EmailTaken
+from gerbang.core.emails import EmailAddress
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 
 from tests.conftest import Database, TidyStore, deployed_on
@@ -119,7 +120,7 @@ def test_registering(deployment: Deployment, wire: Wire, name: str) -> None:
     names = iter("abcdefgh")
 
     def register() -> SignedIn:
-        new = replace(ALICE, email=f"{next(names)}@example.com", username=None)
+        new = replace(ALICE, email=EmailAddress(f"{next(names)}@example.com"), username=None)
         return deployment.registration.register(new, HOME).signed_in
 
     made = list(with_one_fault(wire, name, register))

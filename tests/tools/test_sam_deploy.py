@@ -114,7 +114,7 @@ def test_what_was_built_can_be_deployed_on_nothing_else(root: Path) -> None:
     template = yaml.safe_load((root / "elsewhere" / "template.yaml").read_text())
     parameter = template["Parameters"]["Architecture"]
     assert (parameter["Default"], parameter["AllowedValues"]) == (OTHER, [OTHER])
-    assert f"{OTHER}, for which this was built" in parameter["ConstraintDescription"]
+    assert f"{OTHER}: this was built for it" in parameter["ConstraintDescription"]
     assert template["Resources"] == yaml.safe_load(TEMPLATE)["Resources"]
 
 

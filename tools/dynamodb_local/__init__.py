@@ -44,7 +44,7 @@ while kill -0 "$OWNER" 2>/dev/null && kill -0 "$server" 2>/dev/null; do sleep 0.
 
 
 class Unavailable(Exception):
-    """DynamoDB Local cannot be had or did not start; the message says what is missing and how to get it."""
+    """DynamoDB Local is not available or did not start; the message says what is missing and how to get it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def start(*, owner: int, log: IO[bytes], port: int | None = None, address: str =
 
     Args:
         owner: Process id; when that process is gone, so is the server, within a second.
-        log: Where the server's own words go.
+        log: Where the server's output goes.
         port: Any free one if not given.
         address: Where Docker publishes it; the jar listens on every address anyway.
 
@@ -76,13 +76,13 @@ def start(*, owner: int, log: IO[bytes], port: int | None = None, address: str =
     for _ in range(PORTS_TRIED - 1):
         try:
             return _start(owner=owner, log=log, port=_free_port(), address=address)
-        except Unavailable:  # somebody else may have taken the port meanwhile
+        except Unavailable:  # another process may have taken the port in the meantime
             continue
     return _start(owner=owner, log=log, port=_free_port(), address=address)
 
 
 def _start(*, owner: int, log: IO[bytes], port: int, address: str) -> Server:
-    # Spawned rather than subprocess.Popen: whoever starts it for another process need not keep an object alive.
+    # Spawned rather than subprocess.Popen: a caller that starts it for another process need not keep an object alive.
     process_id = os.posix_spawnp(
         "sh",
         ["sh", "-c", _FOR_AS_LONG_AS_ITS_OWNER, "dynamodb-local", *_command(port, JARS, address)],
@@ -126,7 +126,7 @@ def _command(port: int, jars: Path, address: str) -> list[str]:
     message = (
         f"DynamoDB Local needs {missing}, or a running Docker: install one "
         "(Debian, Ubuntu: apt install maven default-jre-headless; macOS: brew install maven), "
-        "or set DYNAMODB_ENDPOINT to a DynamoDB Local of your own"
+        "or set DYNAMODB_ENDPOINT to a DynamoDB Local that is running"
     )
     raise Unavailable(message)
 
@@ -164,7 +164,7 @@ def _fetch(maven: str, jars: Path) -> None:
         command += [f"-DoutputDirectory={jars}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            lines = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
+            lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
             raise Unavailable(f"Maven could not fetch DynamoDB Local {VERSION}: {lines[0]}")
         shutil.copyfile(_ROOT / "pom.xml", jars / ".pom.xml")
 
@@ -180,7 +180,7 @@ def _wait_until_it_answers(port: int, process_id: int) -> None:
     give_up_at = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < give_up_at:
         if os.waitpid(process_id, os.WNOHANG) != (0, 0):
-            raise Unavailable("DynamoDB Local ended while it was starting; its log says why")
+            raise Unavailable("DynamoDB Local ended while it was starting: read its log")
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
         try:
             connection.request("GET", "/")
@@ -192,4 +192,4 @@ def _wait_until_it_answers(port: int, process_id: int) -> None:
         finally:
             connection.close()
     os.kill(process_id, signal.SIGTERM)
-    raise Unavailable(f"DynamoDB Local did not answer within {START_TIMEOUT_SECONDS:.0f} s; its log says why")
+    raise Unavailable(f"DynamoDB Local did not answer within {START_TIMEOUT_SECONDS:.0f} s: read its log")

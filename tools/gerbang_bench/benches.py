@@ -120,7 +120,7 @@ def started(
     if not (folder / "template.yaml").exists():
         raise builds.NotBuilt(f"There is no build in {folder}: run `make bench`, which makes one.")
     with ExitStack() as stack:
-        # Beside the build, so that its files can be linked instead of copied.
+        # Next to the build, so that its files can be linked instead of copied.
         scratch = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent, prefix="bench-"))).resolve()
         core = stack.enter_context(a_core())
         progress("laying out the build")
@@ -245,7 +245,7 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
 
 
 def timed(own: Sequence[Sample], *, bare: Sequence[Sample], hashed: Sequence[Sample]) -> dict[str, Any]:
-    """Return what a function's samples say of its time and memory, beside those of the cases to compare with.
+    """Return what a function's samples say of its time and memory, next to those of the cases to compare with.
 
     Without events, what is said of them is None; without hashes, what is said of those is.
     """

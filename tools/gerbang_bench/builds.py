@@ -122,7 +122,7 @@ def _link(source: str, target: str) -> str:
 
 
 def installed(distributions: Iterable[str], into: Path) -> Path:
-    """Return *into*, holding copies of distributions installed beside this package, with bytecode as the layers have.
+    """Return *into*, holding copies of distributions installed next to this package, with bytecode as the layers have.
 
     Raises:
         NotBuilt: one is not installed.

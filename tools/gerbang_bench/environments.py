@@ -1,7 +1,7 @@
 """One execution environment, as Lambda keeps them: a process, its init, its invocations.
 
 INIT is from the start of the process to its first request for an event, as Lambda's own Init Duration. The process has
-a core to itself; whatever plays Lambda and AWS is on the others.
+a core to itself; the stand-ins for Lambda and AWS are on the others.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Rounds of starts and invocations, and what they come to.
 
 In each round every case runs once, in random order, between two starts of the base, which its own is compared with:
-what else the machine does meets all three alike. The first round is thrown away: it fills the page cache.
+other work on the machine affects all three equally. The first round is thrown away: it fills the page cache.
 """
 
 import os
@@ -19,10 +19,10 @@ from gerbang_bench.scenarios import Event, Scenario, Unsuccessful, check
 from gerbang_bench.stand_ins import Call, Ledger, round_trips, waited_seconds
 
 HELD_SECONDS: Final = 0.05
-"""For how long calls are held while they are counted; those that a function makes beside one another come within it."""
+"""For how long calls are held while they are counted; calls that a function makes concurrently fall within it."""
 
 COUNTED_EVENTS: Final = 3
-"""How many events are counted of those that are alike; the dearest of them counts."""
+"""How many equal events are counted; the most expensive one is reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Case:
 
     deployed: Deployed
     events: Callable[[], Scenario | None]
-    """All alike, so that the first differs from the next by being the environment's first, and by nothing else."""
+    """All equal, so that the first differs from the next only by being the environment's first."""
     first_use: Callable[[], Event | None]
     """The event of a first use (of a token, an identity) where that costs other calls than the next."""
     warm: int
@@ -81,7 +81,7 @@ class Counted:
     round_trips: int
     """Calls to DynamoDB that were made one after the other."""
     waits: int
-    """Calls to whatever service that were made one after the other."""
+    """Calls to any service that were made one after the other."""
     calls: int
     """Calls to DynamoDB."""
     queued: int
@@ -115,7 +115,7 @@ class Machine:
     core: int
 
     def start(self, deployed: Deployed, variables: Mapping[str, str] = MappingProxyType({})) -> Environment:
-        """Start an environment, with *variables* beside its own."""
+        """Start an environment, with *variables* in addition to its own."""
         return Environment(deployed, runtime=self.runtime, variables={**self.variables, **variables}, core=self.core)
 
 
@@ -174,7 +174,7 @@ def _taken(case: Case, machine: Machine, environment: Environment, event: Event)
 
 
 def count(case: Case, machine: Machine) -> Counts:
-    """Start a case, hand it a first use and a few events that are alike, and return what each costs in calls."""
+    """Start a case, hand it a first use and a few equal events, and return what each costs in calls."""
     with machine.ledger.counting() as calls, machine.start(case.deployed) as environment:
         secrets_read = sum(call.operation == "GetSecretValue" for call in calls)
         first_use = case.first_use()
@@ -258,5 +258,5 @@ def median(values: Iterable[float]) -> float:
 
 
 def ratio(samples: Sequence[Sample], of: Callable[[Start], float]) -> float:
-    """Return the median of the ratios of starts to those of the base beside them."""
+    """Return the median of the ratios of starts to those of the base next to them."""
     return statistics.median(of(one.start) / of(one.base) for one in samples)

@@ -21,9 +21,9 @@ ROUND_TRIP_MS: Final = 5.0
 wait as long."""
 
 LONGEST_CALL_MS: Final = 50.0
-"""What a call that somebody waits for should take at most; one that hashes a password cannot."""
+"""The longest call that a client should wait for; a call that hashes a password takes longer."""
 
-NOBODY_WAITS: Final = frozenset({"mailer", "rotation"})
+UNATTENDED: Final = frozenset({"mailer", "rotation"})
 """Functions whose calls and starts may take as long as they like: a queue and Secrets Manager are patient."""
 
 LONGEST_START_MS: Final = 1000.0
@@ -41,7 +41,7 @@ class Load:
     call_cpu_ms: float
     """Both on a whole core."""
     waits: float
-    """Calls to whatever service, one after the other."""
+    """Calls to any service, one after the other."""
     peak_mb: float
 
     def call_ms(self, memory_mb: int) -> float:
@@ -58,7 +58,7 @@ class Load:
 
 
 def load_of(function: Mapping[str, Any]) -> Load:
-    """Return the load of a function, out of the bench's results; a call of one that nobody invokes costs nothing."""
+    """Return the load of a function, out of the bench's results; a call of one that is not invoked costs nothing."""
     return Load(
         start_cpu_ms=function["start_cpu_ms"],
         call_cpu_ms=function["call_cpu_ms"] or 0.0,
@@ -78,7 +78,7 @@ def recommended_mb(folder: str, load: Load) -> int:
     quick = [
         setting
         for setting in roomy
-        if folder in NOBODY_WAITS
+        if folder in UNATTENDED
         or (load.call_ms(setting) <= LONGEST_CALL_MS and load.start_ms(setting) <= LONGEST_START_MS)
     ]
     return min(quick, key=load.gigabyte_seconds) if quick else SETTINGS_MB[-1]

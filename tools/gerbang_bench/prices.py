@@ -26,7 +26,7 @@ REGION: Final = "eu-west-1"
 """Whose prices are the README's."""
 
 STANDING: Final = "standing"
-"""Nobody's habit: what does not grow with use."""
+"""The part of the bill that does not grow with use."""
 
 _MILLION: Final = 1e6
 _GIGABYTE: Final = 1e9

@@ -43,7 +43,7 @@ OWN_CPU: Final[Mapping[str, float]] = {_SIGN_IN: 1.25, _REFRESH: 1.75, "api/auth
 client's own share are left out. What a call computes is botocore's; the fewer calls, the more weigh token and log."""
 
 _UNATTENDED: Final = "mailer"
-"""Nobody waits for its first event."""
+"""No client waits for its first event."""
 
 _BILL: Final = re.compile(r"(?<=<!-- bill -->\n).*?(?=\n<!-- /bill -->)", re.DOTALL)
 
@@ -102,7 +102,7 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
         *_how(results),
         "## Targets",
         *_targets(results),
-        *_beside_bare_reads(results),
+        *_next_to_bare_reads(results),
         "## Starts and calls",
         *_times(results["functions"]),
         "## Calls to AWS",
@@ -144,7 +144,7 @@ def _how(results: Mapping[str, Any]) -> list[str]:
             "the others. Each start is compared with those of `import boto3` and one client just before and after it "
             f"({base['start_ms']:.0f} ms here; a bare handler's is {base['bare_start_ratio']:.2f} of that); ratios are "
             "medians. Other work on the machine moves milliseconds by as much as it likes, ratios by up to a tenth "
-            "(two functions that start alike show it), counts hardly."
+            "(two functions with equal starts show it), counts hardly."
         ),
     ]
 
@@ -157,7 +157,7 @@ def _targets(results: Mapping[str, Any]) -> list[str]:
     return [table(("target", "at most", "measured", ""), rows)]
 
 
-def _beside_bare_reads(results: Mapping[str, Any]) -> list[str]:
+def _next_to_bare_reads(results: Mapping[str, Any]) -> list[str]:
     functions, read_ms = results["functions"], float(results["base"]["read_cpu_ms"])
     rows = [
         (
@@ -173,7 +173,7 @@ def _beside_bare_reads(results: Mapping[str, Any]) -> list[str]:
     return [
         (
             "What a function computes is mostly calls to AWS. A bare read is one GetItem of plain boto3's, of an item "
-            f"that is not there, and nothing else: {read_ms:.2f} ms of CPU in the same rounds. Beside as many of them "
+            f"that is not there, and nothing else: {read_ms:.2f} ms of CPU in the same rounds. Next to as many of them "
             "as a warm event makes calls, hashes left out:"
         ),
         table(("function", "calls", "own CPU ms", "as many bare reads, ms", "ratio"), rows),
@@ -259,8 +259,8 @@ def _calls(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [
         (
             "Round trips are calls to DynamoDB one after the other, *calls* all of them. Units are those that DynamoDB "
-            "Local gives, a refused write's as AWS bills it. Two figures are a first use (an access token's, which "
-            "confirms its session; an identity's; an address's proof) and every further one."
+            "Local gives; those of a write whose condition failed are as AWS bills them. Two figures are a first use "
+            "(an access token's, which confirms its session; an identity's; an address's proof) and every further one."
         ),
         table(heads, rows),
     ]
@@ -282,7 +282,7 @@ def _memory(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
             "Milliseconds of a call, and gigabyte-seconds of a million of them, at the share of a core that Lambda "
             f"gives (a whole one at 1,769 MB); a round trip to a service is taken to wait {ROUND_TRIP_MS:g} ms. "
             f"Recommended is the cheapest at which a call takes at most {LONGEST_CALL_MS:g} ms and a start "
-            f"{LONGEST_START_MS:,.0f} ms, or the quickest if there is none; nobody waits for the mailer."
+            f"{LONGEST_START_MS:,.0f} ms, or the quickest if there is none; no client waits for the mailer."
         ),
         table(("function", *(f"{setting} MB" for setting in SETTINGS_MB), "recommended", "set"), rows),
     ]

@@ -18,7 +18,7 @@ type Event = dict[str, Any]
 type Scenario = Generator[Event, Any]
 
 NOT_FOUND: Final = 404
-REFUSED: Final = 400
+FIRST_ERROR: Final = 400
 
 
 class Unsuccessful(Exception):
@@ -268,7 +268,7 @@ def first_use_of(folder: str, world: World) -> Event | None:
 
 
 def scenario_of(folder: str, world: World) -> Scenario | None:
-    """Return the events of a function, None if nobody invokes it while it is measured.
+    """Return the events of a function, None if it is not invoked while it is measured.
 
     Raises:
         LookupError: there is neither a scenario for it nor an event in `events/`.
@@ -291,7 +291,7 @@ def check(folder: str, answer: Any) -> None:
     """
     status = answer.get("statusCode", 200) if isinstance(answer, dict) else 200
     expected = _EXPECTED.get(folder)
-    right = status == expected if expected else status < REFUSED or (folder not in OWN and status < 500)  # noqa: PLR2004
+    right = status == expected if expected else status < FIRST_ERROR or (folder not in OWN and status < 500)  # noqa: PLR2004
     if not right or answer.get("isAuthorized") is False or answer.get("batchItemFailures"):
         raise Unsuccessful(f"{folder}: {json.dumps(answer)[:1000]}")
 

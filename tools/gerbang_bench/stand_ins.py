@@ -2,7 +2,7 @@
 
 DynamoDB is DynamoDB Local, asked on the way what each call consumed. Secrets Manager, SQS and SES answer as their API
 references say, out of nothing. Calls can be held for a while before they are answered: those that still come at the
-same time were made beside one another, the others one after the other.
+same time were made concurrently, the others one after the other.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class StandIns:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a function's environment says: endpoints, and whom to trust."""
+        """What a function's environment says: endpoints, and the trusted certificates."""
         if self._server is None:
             raise RuntimeError("nothing listens yet")
         url = f"https://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
@@ -236,7 +236,7 @@ class _Database:
 
 
 def consumed(operation: str, asked: Mapping[str, Any], status: int, answer: bytes) -> tuple[float, float]:
-    """Return the read and write units of a call. A write whose condition was refused is billed as if it were done.
+    """Return the read and write units of a call. A write whose condition failed is billed as if it were done.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html: one unit for an item of
     up to 1 KB, two in a transaction. Other errors consume nothing.

@@ -1,4 +1,4 @@
-"""What events are about: people with sessions, organisations and codes, made by the services of this very source."""
+"""The users, sessions, organisations and codes that events are about, made by the services of this source."""
 
 import itertools
 import os
@@ -31,7 +31,7 @@ _RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9]{65})$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody registered, with a session that is open."""
+    """A registered user with an open session."""
 
     email: str
     organization_id: str
@@ -109,7 +109,7 @@ class World:
         os.environ.update(self._before)
 
     def email(self) -> str:
-        """Return an address that nobody has."""
+        """Return an address without an account."""
         return f"person-{self._run}-{next(self._numbers)}@example.com"
 
     def client_address(self) -> str:
@@ -118,7 +118,7 @@ class World:
         return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"  # the /64 is what is counted
 
     def person(self) -> Person:
-        """Register somebody with an organisation. One password hash."""
+        """Register a user with an organisation. One password hash."""
         email = self.email()
         made = self._container.registration.register(
             NewAccount(email=EmailAddress(email), password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
@@ -155,7 +155,11 @@ class World:
         self._container.code_sign_in.sign_in(person.email, self.code(person), Client(address=self.client_address()))
 
     def google_identity(self) -> VerifiedIdentity:
+<<<<<<< HEAD
         """Return a Google identity that has no account here."""
+=======
+        """Return an identity that Google knows and no account has."""
+>>>>>>> refs/heads/tools
         subject = f"{self._run}{next(self._numbers)}"
         return VerifiedIdentity(provider=GOOGLE, subject=subject, email=self.email(), name="Violet Tram")
 
@@ -164,7 +168,7 @@ class World:
         self._container.identity_sign_in.sign_in(identity, Client(address=self.client_address()))
 
     def google_token(self, identity: VerifiedIdentity) -> str:
-        """Return an ID token of somebody."""
+        """Return an ID token of an identity."""
         return self._google.id_token({"google_id": identity.subject, "email": identity.email, "name": identity.name})
 
     def google_keys(self) -> dict[str, Any]:

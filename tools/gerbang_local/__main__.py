@@ -20,7 +20,7 @@ from gerbang_local.template import TemplateError
 
 def main() -> int:
     """Serve; return the exit status."""
-    for ending in (signal.SIGINT, signal.SIGTERM):  # alike, and also where a shell in the background ignores SIGINT
+    for ending in (signal.SIGINT, signal.SIGTERM):  # both, even if a shell in the background ignores SIGINT
         signal.signal(ending, signal.default_int_handler)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.raiseExceptions = False  # a closed terminal ends the log, not the service

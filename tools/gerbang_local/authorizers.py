@@ -42,7 +42,7 @@ class Gatekeeper:
         self._remembered: Final[dict[tuple[str, ...], tuple[float, Admitted | Response]]] = {}
 
     async def ask(self, name: str, request: Request, match: Match) -> Admitted | Response:
-        """Return the authorizer's word on a request: admitted, or the response that refuses it."""
+        """Return the authorizer's decision on a request: admitted, or the error response."""
         authorizer = self._authorizers[name]
         identity = _identity(authorizer, request)
         if identity is None:

@@ -196,7 +196,7 @@ class Resources:
         return properties
 
     def _table(self, resource: Resource) -> References:
-        """Make a table, on demand whatever its billing; one that is there already is kept."""
+        """Make a table, always on demand; an existing one is kept."""
         properties = self._properties(resource, _TABLE_PROPERTIES)
         name = properties.get("TableName", _name(resource))
         indexes: Any = {

@@ -42,7 +42,7 @@ class Request:
     protocol: str  # HTTP/1.1
     headers: tuple[tuple[str, str], ...]  # names in lower case, in the order sent
     body: bytes
-    source_ip: str  # of the socket, whatever X-Forwarded-For says
+    source_ip: str  # of the socket, never of X-Forwarded-For
     port: int  # ours
     at: datetime
     id: str

@@ -34,7 +34,7 @@ class CannotLoad(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a handler gets beside its event.
+    """What a handler gets in addition to its event.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html; types as Lambda's runtime interface client has
     them (the memory is text).
@@ -68,7 +68,7 @@ class LoadedFunction:
         """Return what the handler answers to *event*. Both go through JSON, so neither side sees the other's objects.
 
         Raises:
-            Exception: whatever the handler raises; TypeError if its answer is not JSON.
+            Exception: any that the handler raises; TypeError if its answer is not JSON.
         """
         context = Context(
             aws_request_id=str(uuid.uuid4()),
@@ -161,7 +161,7 @@ def _replace_environment(variables: Mapping[str, str]) -> None:
 
 @contextmanager
 def _own_modules(function: Function) -> Iterator[None]:
-    """Let the function import what lies beside its `app.py`, and forget it after: the next has files of those names."""
+    """Let the function import the files next to its `app.py`; forget them after: others have files of their names."""
     sys.path.insert(0, str(function.folder))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Runs functions beside the event loop, and gives up on them when Lambda and API Gateway would.
+"""Runs functions in threads, and gives up on them when Lambda and API Gateway would.
 
 On Lambda every invocation has processors of its own; here all of them share this machine's. Sixty-four sign-ins at
 once, each hashing a password, take as long as they take: time-outs grow by as many as there are to a processor.

@@ -15,7 +15,7 @@ def is_loopback(address: str) -> bool:
 
 
 def names_loopback(authority: str) -> bool:
-    """Return whether `host` or `host:port` can only mean this machine, whatever DNS answers (RFC 6761, section 6.3)."""
+    """Return whether `host` or `host:port` names this machine, independent of DNS (RFC 6761, section 6.3)."""
     try:
         host = (urlsplit(f"//{authority}").hostname or "").removesuffix(".")
     except ValueError:

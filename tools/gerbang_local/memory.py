@@ -77,13 +77,13 @@ def _send_email(request: AWSPreparedRequest, mailbox: Mailbox) -> tuple[int, dic
     try:
         mailbox.receive(json.loads(cast("bytes", request.body)))
     except ValueError as error:
-        refusal = {"message": str(error)}
-        return 400, {"x-amzn-ErrorType": "BadRequestException"}, json.dumps(refusal).encode()
+        answer = {"message": str(error)}
+        return 400, {"x-amzn-ErrorType": "BadRequestException"}, json.dumps(answer).encode()
     return 200, {"Content-Type": "application/json"}, json.dumps({"MessageId": str(uuid.uuid4())}).encode()
 
 
 def _snapshot(table: Table, _memo: dict[int, Any]) -> Table:
-    """Return the table as it stands, sharing its items: what moto's transactions put back when they are cancelled.
+    """Return the current table, sharing its items: what moto's transactions put back when they are cancelled.
 
     Safe because items are replaced, never changed: `put_item` and `delete_item` do so by themselves, `update_item`
     through `_updating_a_copy`.

@@ -1,7 +1,7 @@
 """What only `make run` has, under `/_local/`: the mailbox, the deployment's keys, a stand-in for Google.
 
-These pages hold secrets, so they answer requests from this machine only, whatever HOST is. A page of another site in
-the developer's browser is on this machine too: its `Origin` gives it away, or, after DNS rebinding, its `Host`.
+These pages hold secrets, so they answer requests from this machine only, for any HOST. A page of another site in the
+developer's browser is on this machine, too: its `Origin` shows it or, after DNS rebinding, its `Host`.
 """
 
 import json

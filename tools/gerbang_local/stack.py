@@ -346,7 +346,9 @@ def _cors(configuration: Any) -> Cors | None:
                 allows_credentials=is_true(configuration.get("AllowCredentials")),
             )
             if cors.allows_credentials and "*" in cors.origins:
-                raise TemplateError("CorsConfiguration: AWS refuses AllowCredentials for every origin")
+                raise TemplateError(
+                    "CorsConfiguration: AWS rejects AllowCredentials with AllowOrigins *: list the origins instead"
+                )
             return cors
         case _:
             raise TemplateError("CorsConfiguration is neither true nor a mapping")

@@ -1,7 +1,7 @@
 """A CloudFormation template read and worked out: parameters, conditions, intrinsic functions. No AWS, no files.
 
-What this module does not know it names and refuses (`TemplateError`): a template that is half understood would be
-served differently from how it deploys.
+An element that this module does not know is a `TemplateError` that names it: a template that is half understood would
+be served differently from how it deploys.
 """
 
 import re
@@ -24,7 +24,7 @@ type ParameterValue = str | list[str]
 
 
 class TemplateError(Exception):
-    """The template, or a value chosen for it, cannot be served. Its text is one sentence for whoever wrote it."""
+    """The template, or a value chosen for it, cannot be served. Its text is one sentence for its author."""
 
 
 class _NoValue:
@@ -60,7 +60,7 @@ def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
-    """Return a mapping; a key given twice is refused, because PyYAML would drop the first in silence."""
+    """Return a mapping; a key given twice is an error, because PyYAML would silently drop the first."""
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(loader.construct_object(key_node, deep=True))

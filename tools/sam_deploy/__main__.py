@@ -1,10 +1,10 @@
 """`python -m sam_deploy build`: build the functions and layers; `python -m sam_deploy deploy`: build, then deploy.
 
-SAM CLI takes the processors from different places when it builds and when it deploys: what is typed at a `--guided`
-prompt, or after `--parameter-overrides`, reaches `sam deploy` alone. So they are looked up here for both; and the built
-template takes no other ones any more, for CloudFormation would put wheels for arm64 on x86_64 without a word.
+SAM CLI reads the architecture from different places when it builds and when it deploys: an answer to `--guided`, or a
+value after `--parameter-overrides`, reaches `sam deploy` only. So it is looked up here for both, and the built template
+accepts no other: CloudFormation would deploy wheels for arm64 on x86_64 without an error.
 
-What comes after `--` goes to SAM CLI: to the build, or to the deployment. Exit status: SAM CLI's own.
+Arguments after `--` go to SAM CLI: to the build, or to the deployment. Exit status: SAM CLI's own.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from gerbang_local.template import Template
 
 ROOT: Final = Path(__file__).parents[2]
 PARAMETER: Final = "Architecture"
-"""The template's parameter that says for which processors to build."""
+"""The template's parameter that names the architecture."""
 
 _SAM: Final = "tools/bootstrap/sam"
 _OVERRIDES: Final = "--parameter-overrides"
@@ -38,7 +38,7 @@ class Deployment:
     stage: str
 
     def architecture(self, arguments: Sequence[str]) -> str:
-        """Return the processors that `sam deploy` with these arguments puts the functions on.
+        """Return the architecture that `sam deploy` with these arguments deploys.
 
         As SAM CLI looks them up: `--parameter-overrides` if there are any, else those of samconfig.toml, where a
         section `deploy`, which `--guided` writes, goes before `global`; else the template's default.
@@ -48,7 +48,7 @@ class Deployment:
         return found[1] if found else self._default()
 
     def build(self, architecture: str, folder: str, arguments: Sequence[str]) -> int:
-        """Build for these processors into a folder, and for no others; return SAM CLI's exit status."""
+        """Build for this architecture into a folder; return SAM CLI's exit status."""
         options = ["--config-env", self.stage, "--build-dir", folder, _OVERRIDES, f"{PARAMETER}={architecture}"]
         status = self._sam("build", *options, *arguments)
         if status == 0:
@@ -75,19 +75,19 @@ class Deployment:
 
 
 def hold_to(architecture: str, built: Path) -> None:
-    """Have a built template take no processors but those that it was built for."""
+    """Limit a built template to the architecture that it was built for."""
     template: dict[str, Any] = yaml.safe_load(built.read_text("utf-8"))
     template["Parameters"][PARAMETER] |= {
         "Default": architecture,
         "AllowedValues": [architecture],
-        "ConstraintDescription": f"{architecture}, for which this was built; `make deploy` builds for the "
-        f"{PARAMETER} that samconfig.toml has",
+        "ConstraintDescription": f"{architecture}: this was built for it. `make deploy` builds for the "
+        f"{PARAMETER} of samconfig.toml",
     }
     built.write_text(yaml.safe_dump(template, sort_keys=False), "utf-8")
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
-    """Do what the arguments say, and return the exit status."""
+    """Run the command of the arguments, and return the exit status."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     chosen, extra = _arguments(arguments[:end]), arguments[end + 1 :]
     deployment = Deployment(root=root, stage=chosen.stage)
@@ -98,12 +98,12 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
 
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="sam_deploy", description="Build for the processors that are deployed on.")
+    parser = argparse.ArgumentParser(prog="sam_deploy", description="Build for the architecture that is deployed.")
     parser.set_defaults(architecture=None, into=".aws-sam/build")
     parser.add_argument("--stage", default="default", help="a section of samconfig.toml (default %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build the functions and layers")
-    build.add_argument("--architecture", help="arm64 or x86_64, if not what the stage is deployed on")
+    build.add_argument("--architecture", help="arm64 or x86_64 (default: that of the stage)")
     build.add_argument("--into", default=".aws-sam/build", help="a folder (default %(default)s)")
     commands.add_parser("deploy", help="build, and create or update the stack")
     return parser.parse_args(arguments)
@@ -112,5 +112,5 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:  # at a prompt of SAM CLI, which says so itself
+    except KeyboardInterrupt:  # at a prompt of SAM CLI, which prints its own message
         sys.exit(130)
