@@ -52,7 +52,8 @@ def _api(operation: Operation) -> str:
 
 
 def _caller(operation: Operation) -> str:
-    return ", ".join(operation.caller.credentials) or "anyone"
+    credentials = operation.caller.credentials
+    return f"with {' and '.join(credentials)}" if credentials else "anyone"
 
 
 def _settings() -> Iterator[str]:
