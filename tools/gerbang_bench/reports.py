@@ -1,4 +1,4 @@
-"""The results as a page: `docs/performance.md`, and the README's one line. No figure on them is typed by hand."""
+"""Writes the results to `docs/performance.md`, and the bill to README.md."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,17 +30,17 @@ START_RATIO: Final = 1.3
 """The longest start of sign-in and refresh, as a ratio to that of a plain boto3 client (measured: 1.1 to 1.2)."""
 
 START_RATIO_OF_ANY: Final = 1.45
-"""The longest start of any function."""
+"""The longest start of any function, as a ratio to the same."""
 
 FIRST_EVENT_READS: Final = 3.5
-"""How much longer than a warm event a first one may take on the wall, as a multiple of a bare read's CPU, without hash:
-botocore builds the model of an operation when it first sees it."""
+"""How much longer a first event may take than a warm one, without hash, as a multiple of a bare read's CPU time. The
+first call of each operation is slower because botocore then builds its model."""
 
 _SIGN_IN: Final = "api/auth/login"
 _REFRESH: Final = "api/auth/refresh"
 OWN_CPU: Final[Mapping[str, float]] = {_SIGN_IN: 1.25, _REFRESH: 1.75, "api/auth/me": 2.1, "authorizer": 1.75}
-"""The most CPU that a warm event may take, as a ratio to as many bare reads as it makes calls; hashes and the runtime
-client's own share are left out. What a call computes is botocore's; the fewer calls, the more weigh token and log."""
+"""The most CPU that a warm event may take, as a ratio to as many bare reads as it makes calls, without hashes and the
+runtime client. With fewer calls, the token and the log weigh more."""
 
 _UNATTENDED: Final = "mailer"
 """No client waits for its first event."""
@@ -83,7 +83,7 @@ def _to_bare_reads(function: Mapping[str, Any], read_ms: float) -> float:
 
 
 def bills(results: Mapping[str, Any]) -> list[Bill]:
-    """Return the bills of the page, one a region.
+    """Return the bills of the page, one per region.
 
     Raises:
         NotMeasured: the measurements lack a function that is needed.
@@ -92,12 +92,12 @@ def bills(results: Mapping[str, Any]) -> list[Bill]:
 
 
 def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
-    """Return the page, with bills if there are any: they need a whole run."""
+    """Return the page. Bills need a whole run."""
     parts = [
         "# Performance",
         (
-            "Written by `make bench`; nothing here is typed by hand. What was tried, and did not help, is in "
-            "[performance-tried.md](performance-tried.md)."
+            "`make bench` writes this page. [performance-tried.md](performance-tried.md) lists what was tried and did not "
+            "help."
         ),
         *_how(results),
         "## Targets",
@@ -118,7 +118,7 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
 
 
 def write(results: Mapping[str, Any], to: Path = PAGE, readme: Path = README) -> None:
-    """Write the page of a whole run, and the bill's line into the README, between its comments.
+    """Write the page of a whole run, and the bill into the README, between its comments.
 
     Raises:
         NotMeasured: the measurements lack a function that is needed.
@@ -218,12 +218,11 @@ def _times(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     return [
         (
-            "Milliseconds are on the wall but where it says CPU, and medians. What a first event takes over a warm one "
-            "is without their hashes, which differ by more than there is to see; *of it waiting* is for the stand-ins, "
-            "whose own first answers are slower, too. CPU is that of the whole process; *own* is without hashes and "
-            "without what a bare handler costs in the same round, which is the runtime client's, and what the targets "
-            "bound. The ratio to its hash is within each event; the one to a bare hash, of another process in the "
-            "same round, has the noise of two."
+            "Milliseconds are medians of wall-clock time, except where the column says CPU. *First over warm* is how "
+            "much longer the first event takes than a warm one, without hashes; *of it waiting* is the part spent "
+            "waiting for the simulated services. CPU is that of the whole process. *Own CPU*, which the targets limit, "
+            "leaves out hashes and the cost of a handler that does nothing. *To its hash* compares an event with its "
+            "own hash, *to a bare hash* with one in another process, which adds noise."
         ),
         table(heads, rows),
     ]
@@ -291,7 +290,7 @@ def _memory(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _traffic(served: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [(str(one["callers"]), f"{one['requests_per_second']:.0f}", str(one["errors"])) for one in served]
     return [
-        "`GET /api/auth/me` through `make run`: one process, AWS in memory, callers on the same machine.",
+        "`GET /api/auth/me` through `make run`: one process, AWS simulated in memory, callers on the same machine.",
         table(("callers", "requests a second", "errors"), rows),
     ]
 
