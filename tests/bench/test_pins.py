@@ -99,7 +99,7 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/change-password": Cost(round_trips=5, reads=2, writes=12),
         "api/auth/google": Cost(round_trips=4, reads=2, writes=5),
         "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
-        "auth/verify_otp": Cost(round_trips=4, reads=3, writes=10),
+        "auth/verify_otp": Cost(round_trips=5, reads=3, writes=10, queued=1),
         "authorizer": Cost(round_trips=2, reads=3, writes=1),
     }
 )

@@ -330,13 +330,8 @@ def test_deleting_is_asked_first_and_says_what_goes(
 
     assert (answer.status, answer.out) == (DONE, f"{alice.user_id} is deleted.\n")
     assert "alice@example.com" in answer.error
-<<<<<<< HEAD
     assert f"Organisation {alice.organization_id} has no other members: it is deleted, too." in answer.error
     assert "The account has a credit of 5000." in answer.error
-=======
-    assert f"The organisation {alice.organization_id} has no other member: it is deleted, too." in answer.error
-    assert "It has a credit of 5000." in answer.error
->>>>>>> refs/heads/tools
     assert not database.items("Users") + database.items("Organizations")
 
 
@@ -377,11 +372,7 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
 
     answer = admin("delete", "alice")
 
-<<<<<<< HEAD
     assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
-=======
-    assert f"The organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
->>>>>>> refs/heads/tools
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
@@ -396,11 +387,7 @@ def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
 
     answer = admin("delete", "alice")
 
-<<<<<<< HEAD
     assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
-=======
-    assert f"The organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
->>>>>>> refs/heads/tools
     assert deployment.store.get(membership) is not None
     assert table.find(str(alice.organization_id)) is not None
 

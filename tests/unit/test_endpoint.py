@@ -13,7 +13,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.init import LambdaHandler
 from gerbang.core.log import Severity, request_id
 from gerbang.http.callers import ApiKeyHolder, BearerToken
-from gerbang.http.endpoint import Call, Endpoint, body_has, query_is
+from gerbang.http.endpoint import BodyHas, Call, Endpoint, QueryIs
 from gerbang.http.errors import Api, ErrorSpec, Problem
 from gerbang.http.request import LARGEST_BODY, NoSuchPath, Request
 from gerbang.http.response import Response, page, redirect
@@ -117,11 +117,11 @@ def crowded(endpoint: Endpoint) -> LambdaHandler:
     def replace(_call: Call[None, None]) -> dict[str, Any]:
         return {"run": "replace"}
 
-    @endpoint.post(OTHER_API, when=body_has("username", without="email"), request=Greeting)
+    @endpoint.post(OTHER_API, when=BodyHas("username", without="email"), request=Greeting)
     def other(_call: Call[Greeting, None]) -> dict[str, Any]:
         return {"run": "other"}
 
-    @endpoint.post(API, when=query_is("grant_type", "password"))
+    @endpoint.post(API, when=QueryIs("grant_type", "password"))
     def by_query(_call: Call[None, None]) -> dict[str, Any]:
         return {"run": "by query"}
 
@@ -528,7 +528,7 @@ def test_where_a_refresh_token_is_traded_a_dead_one_is_400_as_supabase_has_it(lo
 def test_an_override_does_not_hold_for_another_operation(endpoint: Endpoint, log: RecordingLog) -> None:
     spec = ErrorSpec(HTTPStatus.CONFLICT, "Not good.")
 
-    @endpoint.post(snapotp.API, when=body_has("username"), overrides={"validation_failed": spec}, request=Greeting)
+    @endpoint.post(snapotp.API, when=BodyHas("username"), overrides={"validation_failed": spec}, request=Greeting)
     def first(_call: Call[Greeting, None]) -> None:
         raise AssertionError
 

@@ -12,13 +12,8 @@ from gerbang.storage.users import User
 _NOT_LISTED: Final = "not shown; end-sessions ends them all"
 
 
-<<<<<<< HEAD
 def fields_of(user: User, details: Details) -> dict[str, Any]:
     """Return the account for programs: names do not change, times are RFC 3339 in UTC, what is missing is None."""
-=======
-def fields_of(user: User) -> dict[str, Any]:
-    """Return the account for programs: names do not change, times are RFC 3339 in UTC, a missing value is None."""
->>>>>>> refs/heads/tools
     return {
         "id": user.user_id,
         "public_id": botlaunch_id(user.user_id),
@@ -52,16 +47,10 @@ def fields_of(user: User) -> dict[str, Any]:
     }
 
 
-<<<<<<< HEAD
 def lines_of(user: User, details: Details) -> list[str]:
     """Return the account for people, one fact a line."""
     verified = "not verified" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
     identities = [f"{identity.provider} {identity.email}" for identity in details.identities]
-=======
-def lines_of(user: User) -> list[str]:
-    """Return the account for people, one fact per line."""
-    verified = "not verified" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
->>>>>>> refs/heads/tools
     facts = {
         "account": f"{user.user_id}  {botlaunch_id(user.user_id)}" + (f"  {user.number}" if user.number else ""),
         "name": user.name,
@@ -84,7 +73,6 @@ def lines_of(user: User) -> list[str]:
     return [f"{name:<13} {fact}" for name, fact in facts.items() if fact]
 
 
-<<<<<<< HEAD
 def summary_of(user: User) -> dict[str, Any]:
     """Return the account as one object of a list, for programs."""
     return {
@@ -105,11 +93,6 @@ def line_of(user: User) -> str:
 def deletion_of(user: User, departure: Departure | None) -> list[str]:
     """Return what deleting the account will do, in sentences."""
     sentences = ["This deletes the account, its names and its membership for good, and ends its sessions at once."]
-=======
-def farewell_of(user: User, departure: Departure | None) -> list[str]:
-    """Return what deleting the account does, in sentences."""
-    sentences = ["The account, its names and its membership are deleted for good; its sessions end at once."]
->>>>>>> refs/heads/tools
     if departure is not None:
         sentences.append(_deletion_from(departure))
     if user.credit_balance:
@@ -132,13 +115,8 @@ def unlinking_of(user: User, provider: str) -> list[str]:
 def _deletion_from(departure: Departure) -> str:
     name, others = departure.organization_id, departure.others
     if not others:
-<<<<<<< HEAD
         return f"Organisation {name} has no other members: it is deleted, too."
     stays = f"Organisation {name} stays, with {others} other {'member' if others == 1 else 'members'}"
-=======
-        return f"The organisation {name} has no other member: it is deleted, too."
-    stays = f"The organisation {name} stays, with {others} other {'member' if others == 1 else 'members'}"
->>>>>>> refs/heads/tools
     return f"{stays}." if departure.other_owners else f"{stays} and NO OWNER."
 
 

@@ -155,11 +155,7 @@ class World:
         self._container.code_sign_in.sign_in(person.email, self.code(person), Client(address=self.client_address()))
 
     def google_identity(self) -> VerifiedIdentity:
-<<<<<<< HEAD
         """Return a Google identity that has no account here."""
-=======
-        """Return an identity that Google knows and no account has."""
->>>>>>> refs/heads/tools
         subject = f"{self._run}{next(self._numbers)}"
         return VerifiedIdentity(provider=GOOGLE, subject=subject, email=self.email(), name="Violet Tram")
 

@@ -26,13 +26,13 @@ from sam_local.queues import queues_read
 from sam_local.sam import Sam, SamFailed
 from sam_local.stand_ins import StandIns, stand_ins
 
-_REFUSALS: Final = frozenset({"InvalidRotation", "Unauthorized"})
-"""What functions raise to refuse, as AWS wants them to (docs/decisions/0007-authorizer-401.md)."""
+_EXPECTED_ERRORS: Final = frozenset({"InvalidRotation", "Unauthorized"})
+"""Errors that functions raise because AWS asks for them (docs/decisions/0007-authorizer-401.md)."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say, and return the exit status."""
-    for ending in (signal.SIGINT, signal.SIGTERM):  # alike, and also where a shell in the background ignores SIGINT
+    for ending in (signal.SIGINT, signal.SIGTERM):  # both, since a shell in the background ignores SIGINT
         signal.signal(ending, signal.default_int_handler)
     end = arguments.index("--") if "--" in arguments else len(arguments)
     chosen = _arguments(arguments[:end])
@@ -81,7 +81,7 @@ def is_failure(answer: str) -> bool:
         return True
     if not isinstance(parsed, dict):
         return False
-    raised = "errorMessage" in parsed and parsed.get("errorType") not in _REFUSALS
+    raised = "errorMessage" in parsed and parsed.get("errorType") not in _EXPECTED_ERRORS
     return raised or parsed.get("statusCode", 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 

@@ -22,6 +22,7 @@ class Invoker(Protocol):
 
     def invoke(self, function: str, event: Path) -> str:
         """Return what a function answers to an event, as text."""
+        ...
 
 
 @contextmanager

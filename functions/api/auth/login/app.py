@@ -7,7 +7,7 @@ from gerbang.apis.fields import is_username
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
 from gerbang.core.emails import EmailAddress, InvalidEmail
-from gerbang.http.endpoint import Call, Endpoint, body_has
+from gerbang.http.endpoint import BodyHas, Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.storage.users import Name
@@ -20,7 +20,7 @@ container.warm_up_users(connections=5)
 
 @endpoint.post(
     snapotp.API,
-    when=body_has("username"),
+    when=BodyHas("username"),
     request=snapotp_requests.LoginRequest,
     response=snapotp.SessionResponse,
     errors=(InvalidCredentials, EmailNotVerified, TooManyAttempts),

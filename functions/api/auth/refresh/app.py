@@ -4,7 +4,7 @@ from gerbang.apis import botlaunch, snapotp
 from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
-from gerbang.http.endpoint import Call, Endpoint, body_has
+from gerbang.http.endpoint import BodyHas, Call, Endpoint
 from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
 
@@ -16,7 +16,7 @@ container.warm_up_users(connections=2)
 
 @endpoint.post(
     snapotp.API,
-    when=body_has("refresh_token", without="refreshToken"),
+    when=BodyHas("refresh_token", without="refreshToken"),
     request=snapotp_requests.RefreshRequest,
     response=snapotp.SessionResponse,
     errors=(InvalidToken, SessionEnded, RefreshTokenReused),

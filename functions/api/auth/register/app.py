@@ -8,7 +8,7 @@ from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
-from gerbang.http.endpoint import Call, Endpoint, body_has
+from gerbang.http.endpoint import BodyHas, Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/api/auth/register")
@@ -20,7 +20,7 @@ container.warm_up_limits()
 
 @endpoint.post(
     snapotp.API,
-    when=body_has("username"),
+    when=BodyHas("username"),
     request=snapotp_requests.RegisterRequest,
     context=policy,
     response=snapotp.SessionResponse,

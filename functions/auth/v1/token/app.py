@@ -4,7 +4,7 @@ from gerbang.apis import gotrue
 from gerbang.apis.gotrue.requests import RefreshRequest, UnsupportedGrantType
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
-from gerbang.http.endpoint import Call, Endpoint, query_is
+from gerbang.http.endpoint import Call, Endpoint, QueryIs
 from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
@@ -18,7 +18,7 @@ container.warm_up_users()
 
 @endpoint.post(
     gotrue.API,
-    when=query_is("grant_type", "refresh_token"),
+    when=QueryIs("grant_type", "refresh_token"),
     caller=key_holder,
     request=RefreshRequest,
     response=gotrue.SessionResponse,

@@ -25,7 +25,7 @@ def verify_email(
 ) -> tuple[User, dict[str, Change]]:
     """Return the account with a verified address and this sign-in, and the changes that make it so.
 
-    Nothing is dropped if the address was verified before. The changes belong in the transaction that spends the proof.
+    Nothing is dropped if the address was verified before. The changes go into the transaction that spends the code.
     *locale*, the request's language, becomes the account's if it has none.
     """
     now = to_epoch(at)

@@ -58,19 +58,32 @@ class Call[B, C]:
         )
 
 
-type Condition = Callable[[Request], bool]
+@dataclass(frozen=True, slots=True)
+class BodyHas:
+    """The condition that the JSON body has a member, and does not have another one."""
+
+    member: str
+    without: str | None = None
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return self.member in request.body and self.without not in request.body
+
+
+@dataclass(frozen=True, slots=True)
+class QueryIs:
+    """The condition that a query parameter has a value."""
+
+    name: str
+    value: str
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return request.query.get(self.name) == self.value
+
+
+type Condition = BodyHas | QueryIs
 """Says whether an operation is the one that a request asks for."""
-
-
-def body_has(member: str, *, without: str | None = None) -> Condition:
-    """Return the condition that the JSON body has a member, and does not have another one."""
-    return lambda request: member in request.body and without not in request.body
-
-
-def query_is(name: str, value: str) -> Condition:
-    """Return the condition that a query parameter has a value."""
-    return lambda request: request.query.get(name) == value
-
 
 type ApiOf = Api | Callable[[Request], Api]
 """An API, or the function that chooses it by the request."""

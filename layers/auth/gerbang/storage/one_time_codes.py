@@ -1,6 +1,6 @@
 """One-time codes: one item per subject, with the newest secret that was mailed for it. It is spent once.
 
-Short codes and long tokens are stored alike: their HMAC, never the secret itself.
+Of short codes and long tokens, only an HMAC is stored, never the secret itself.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Slot(StrEnum):
     """What a subject has one code of at a time; how the item's key begins."""
 
     EMAIL = "CODE"
-    """Proves an e-mail address. The subject is the digest of the address."""
+    """Verifies an e-mail address. The subject is the digest of the address."""
     PASSWORD_RESET = "RESET"  # noqa: S105 - a label
     """Sets a password. The subject is the account's id."""
 
