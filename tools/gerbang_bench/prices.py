@@ -209,8 +209,8 @@ def explained(prices: Path = PRICES) -> str:
                 "The bill includes every call of the authorizer, but not the other API's requests and functions. It "
                 "leaves out KMS, X-Ray, stored logs and taxes. It does not subtract AWS's free tier, which the account "
                 "may use for other things. *Fixed* does not grow with use; an idle stack pays only for two secrets of "
-                "it. Cognito's free users are subtracted. API Gateway verifies Cognito's tokens at no cost, but accepts "
-                "them after a sign-out until they expire. Mails cost the same with both."
+                "it. Cognito's free users are subtracted. API Gateway verifies Cognito's tokens at no cost, but it "
+                "accepts them after a sign-out until they expire. Mails cost the same with both."
             ),
             table(("habit of one user in a month", "times", "first uses among them", "functions"), habits),
             f"Assumed: {assumed}.",

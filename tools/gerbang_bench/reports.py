@@ -96,8 +96,8 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
     parts = [
         "# Performance",
         (
-            "`make bench` writes this page. [performance-tried.md](performance-tried.md) lists what was tried and did not "
-            "help."
+            "`make bench` writes this page. [performance-tried.md](performance-tried.md) lists what was tried and did "
+            "not help."
         ),
         *_how(results),
         "## Targets",
@@ -111,7 +111,7 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
         *_memory(results["functions"]),
     ]
     if "traffic" in results:
-        parts += ["## Requests a second", *_traffic(results["traffic"])]
+        parts += ["## Requests per second", *_traffic(results["traffic"])]
     if bills:
         parts += ["## The bill", prices.explained(), *(prices.as_text(one) for one in bills)]
     return "\n\n".join(parts) + "\n"
@@ -139,12 +139,12 @@ def _how(results: Mapping[str, Any]) -> list[str]:
             f"load {machine['load']:.1f}. {versions}."
         ),
         (
-            "Functions run out of `.aws-sam/build` under Lambda's runtime client, each start in a fresh process on a "
-            "core of its own, as a vCPU of Lambda's at 1,769 MB; DynamoDB Local and AWS's stand-ins, over TLS, are on "
-            "the others. Each start is compared with those of `import boto3` and one client just before and after it "
-            f"({base['start_ms']:.0f} ms here; a bare handler's is {base['bare_start_ratio']:.2f} of that); ratios are "
-            "medians. Other work on the machine moves milliseconds by as much as it likes, ratios by up to a tenth "
-            "(two functions with equal starts show it), counts hardly."
+            "The functions of `.aws-sam/build` run under Lambda's runtime client. Each start is a new process on its "
+            "own core, like a vCPU of Lambda's at 1,769 MB. DynamoDB Local and simulated AWS services run on the other "
+            "cores, over TLS. The *base* is `import boto3` and making one client: "
+            f"{base['start_ms']:.0f} ms on this machine. Each start is compared with the base just before and after "
+            f"it. A handler that does nothing starts in {base['bare_start_ratio']:.2f} of the base. All ratios are "
+            "medians. Other work on the machine changes milliseconds a lot, ratios by up to 10 %, and counts hardly."
         ),
     ]
 
@@ -172,9 +172,9 @@ def _next_to_bare_reads(results: Mapping[str, Any]) -> list[str]:
     ]
     return [
         (
-            "What a function computes is mostly calls to AWS. A bare read is one GetItem of plain boto3's, of an item "
-            f"that is not there, and nothing else: {read_ms:.2f} ms of CPU in the same rounds. Next to as many of them "
-            "as a warm event makes calls, hashes left out:"
+            "Most of a function's CPU time goes into calls to AWS. A *bare read* is one GetItem with plain boto3, of "
+            f"an item that does not exist: {read_ms:.2f} ms of CPU in the same rounds. This table compares a warm event, "
+            "without hashes, with as many bare reads as the event makes calls:"
         ),
         table(("function", "calls", "own CPU ms", "as many bare reads, ms", "ratio"), rows),
     ]
@@ -257,9 +257,10 @@ def _calls(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     )
     return [
         (
-            "Round trips are calls to DynamoDB one after the other, *calls* all of them. Units are those that DynamoDB "
-            "Local gives; those of a write whose condition failed are as AWS bills them. Two figures are a first use "
-            "(an access token's, which confirms its session; an identity's; an address's proof) and every further one."
+            "*Round trips* are calls to DynamoDB one after the other, *calls* are all calls to DynamoDB. Units are "
+            "those that DynamoDB Local reports; writes whose condition fails are counted as AWS bills them. Where "
+            "there are two figures, the first is for the first use (of an access token, which confirms its session; of an "
+            "identity; of an unverified address), the second for later ones."
         ),
         table(heads, rows),
     ]
@@ -278,10 +279,11 @@ def _memory(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     return [
         (
-            "Milliseconds of a call, and gigabyte-seconds of a million of them, at the share of a core that Lambda "
-            f"gives (a whole one at 1,769 MB); a round trip to a service is taken to wait {ROUND_TRIP_MS:g} ms. "
-            f"Recommended is the cheapest at which a call takes at most {LONGEST_CALL_MS:g} ms and a start "
-            f"{LONGEST_START_MS:,.0f} ms, or the quickest if there is none; no client waits for the mailer."
+            "Milliseconds per call, and gigabyte-seconds per million calls, at the share of a core that Lambda gives "
+            f"(one core at 1,769 MB). A round trip to a service is taken as {ROUND_TRIP_MS:g} ms. The recommended "
+            f"memory is the cheapest at which a call takes at most {LONGEST_CALL_MS:g} ms and a start "
+            f"{LONGEST_START_MS:,.0f} ms, or else the fastest. For the mailer it is the cheapest, because no client "
+            "waits for it."
         ),
         table(("function", *(f"{setting} MB" for setting in SETTINGS_MB), "recommended", "set"), rows),
     ]
@@ -291,7 +293,7 @@ def _traffic(served: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [(str(one["callers"]), f"{one['requests_per_second']:.0f}", str(one["errors"])) for one in served]
     return [
         "`GET /api/auth/me` through `make run`: one process, AWS simulated in memory, callers on the same machine.",
-        table(("callers", "requests a second", "errors"), rows),
+        table(("callers", "requests per second", "errors"), rows),
     ]
 
 

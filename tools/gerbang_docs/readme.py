@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gerbang.http.endpoint import Operation
+from gerbang.http.endpoint import BodyHas, Operation, QueryIs
 from gerbang.http.errors import Api
 from gerbang_local.declarations import ROOT, endpoints, template
 
@@ -34,21 +34,25 @@ def with_tables(readme: str) -> str:
 
 
 def _endpoints() -> Iterator[str]:
-    """A row per operation, in the template's order. Operations that only raise an error are left out."""
+    """A row per operation and path, in the template's order. Operations that only raise an error are left out."""
     yield "| method and path | API | who may call | what it does |"
     yield "|---|---|---|---|"
     for endpoint in endpoints().values():
         for operation in endpoint.operations:
             if operation.response is not None:
                 for path in endpoint.paths:
-                    yield (
-                        f"| `{operation.method} {path}` | {_api(operation)} | {_caller(operation)} "
-                        f"| {operation.summary} |"
-                    )
+                    cells = f"`{operation.method} {path}{_query(operation)}`", _api(operation), _caller(operation)
+                    yield f"| {' | '.join(cells)} | {operation.summary} |"
+
+
+def _query(operation: Operation) -> str:
+    condition = operation.when
+    return f"?{condition.name}={condition.value}" if isinstance(condition, QueryIs) else ""
 
 
 def _api(operation: Operation) -> str:
-    return operation.api.name if isinstance(operation.api, Api) else "all"
+    name = operation.api.name if isinstance(operation.api, Api) else "all"
+    return f"{name}, with `{operation.when.member}`" if isinstance(operation.when, BodyHas) else name
 
 
 def _caller(operation: Operation) -> str:
