@@ -4,7 +4,7 @@
 ENVIRONMENT := tools/bootstrap/environment
 PYTHON := .venv/bin/python
 
-# One section of samconfig.toml: default, staging, production.
+# A section of samconfig.toml: default, staging or production.
 STAGE ?= default
 
 .DEFAULT_GOAL := help
@@ -18,7 +18,7 @@ run: ## Serve the API on this machine: HOST=127.0.0.1 PORT=3000 PARAMETERS="Name
 	@exec $(PYTHON) -m gerbang_local
 
 .PHONY: test
-test: ## Run every test that can run here: ARGS="-k refresh" for some
+test: ## Run every test that can run on this machine: ARGS="-k refresh" for some
 	@$(ENVIRONMENT) local test
 	@$(PYTHON) -m dynamodb_local fetch || true
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)

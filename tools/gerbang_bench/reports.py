@@ -173,8 +173,8 @@ def _next_to_bare_reads(results: Mapping[str, Any]) -> list[str]:
     return [
         (
             "Most of a function's CPU time goes into calls to AWS. A *bare read* is one GetItem with plain boto3, of "
-            f"an item that does not exist: {read_ms:.2f} ms of CPU in the same rounds. This table compares a warm event, "
-            "without hashes, with as many bare reads as the event makes calls:"
+            f"an item that does not exist: {read_ms:.2f} ms of CPU in the same rounds. This table compares a warm "
+            "event, without its hash, with as many bare reads as the event makes calls:"
         ),
         table(("function", "calls", "own CPU ms", "as many bare reads, ms", "ratio"), rows),
     ]
@@ -258,9 +258,9 @@ def _calls(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [
         (
             "*Round trips* are calls to DynamoDB one after the other, *calls* are all calls to DynamoDB. Units are "
-            "those that DynamoDB Local reports; writes whose condition fails are counted as AWS bills them. Where "
-            "there are two figures, the first is for the first use (of an access token, which confirms its session; of an "
-            "identity; of an unverified address), the second for later ones."
+            "those that DynamoDB Local reports; writes whose condition fails are counted as AWS bills them. Of two "
+            "figures, the first is for the first use (of an access token, which confirms its session; of an identity; "
+            "of an unverified address), the second for later ones."
         ),
         table(heads, rows),
     ]
