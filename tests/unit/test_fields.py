@@ -14,11 +14,11 @@ from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import FieldError
 from gerbang.http.request import InvalidFields
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang_local.declarations import function_in, modules
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.deployment import ALICE, PASSWORD, Deployment
-from tests.endpoints import function_in, modules
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
 from tests.unit.mail_fakes import mailing
