@@ -4,7 +4,7 @@
 ENVIRONMENT := tools/bootstrap/environment
 PYTHON := .venv/bin/python
 
-# One section of samconfig.toml: default, staging, production.
+# A section of samconfig.toml: default, staging or production.
 STAGE ?= default
 
 .DEFAULT_GOAL := help
@@ -18,7 +18,7 @@ run: ## Serve the API on this machine: HOST=127.0.0.1 PORT=3000 PARAMETERS="Name
 	@exec $(PYTHON) -m gerbang_local
 
 .PHONY: test
-test: ## Run every test that can run here: ARGS="-k refresh" for some
+test: ## Run every test that can run on this machine: ARGS="-k refresh" for some
 	@$(ENVIRONMENT) local test
 	@$(PYTHON) -m dynamodb_local fetch || true
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)
@@ -82,6 +82,11 @@ bench: ## Measure the built functions and write docs/performance.md: CASE=api/au
 price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1", or --write
 	@$(ENVIRONMENT)
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
+
+.PHONY: docs
+docs: ## Write the tables of README.md from the code and template.yaml
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m gerbang_docs
 
 REQUIREMENTS := tools/bootstrap/uv export --frozen --quiet --no-annotate --no-header --no-emit-project
 

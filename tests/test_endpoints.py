@@ -13,9 +13,7 @@ from gerbang.http.endpoint import Endpoint, Operation
 from gerbang.http.errors import Api
 from gerbang.http.request import Request
 from gerbang.http.response import Response
-from gerbang_local.template import ParameterValue
-
-from tests.endpoints import (
+from gerbang_local.declarations import (
     ROOT,
     code_of_class,
     endpoints,
@@ -26,6 +24,7 @@ from tests.endpoints import (
     template,
     without_aws,
 )
+from gerbang_local.template import ParameterValue
 
 NO_FOLDER_OF_THEIR_OWN: Final = {"$default": "default", "/.well-known/jwks.json": "jwks"}
 """Paths that cannot be folders below `functions`: one is none, the other begins with a dot, which tools pass over."""

@@ -10,8 +10,9 @@ from typing import Final
 
 import pytest
 from gerbang_bench import prices
+from gerbang_docs.readme import MarkersMissing, with_tables
+from gerbang_local.declarations import endpoints
 
-from tests.endpoints import DEFAULT_PATH, endpoints, template
 from tests.wire.server import Server, running
 
 ROOT: Final = Path(__file__).parents[1]
@@ -83,39 +84,19 @@ def test_the_transcript_runs_as_printed(server: Server) -> None:
     assert len(printed) == len(steps) + 1
 
 
-def table_after(heading: str) -> list[list[str]]:
-    """The rows of the first table after a line that begins so; cells without their back ticks."""
-    text = README[README.index(heading) :]
-    rows = re.findall(r"^\| (.*) \|$", text[: text.index("\n\n", text.index("|---|"))], re.MULTILINE)
-    return [[cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", row)] for row in rows]
+def test_make_docs_would_change_nothing() -> None:
+    assert with_tables(README) == README, "run `make docs`"
 
 
-def test_the_table_of_endpoints_lists_every_route_and_nothing_else() -> None:
-    listed = [row[0] for row in table_after("| method and path |")[1:]]
-
-    declared = {
-        f"{operation.method} {endpoint.paths[0]}"
-        for endpoint in endpoints().values()
-        for operation in endpoint.operations
-        if endpoint.paths[0] != DEFAULT_PATH
-    }
-    assert sorted(listed) == sorted(declared)
+def test_a_table_without_its_place_is_an_error() -> None:
+    with pytest.raises(MarkersMissing, match="needs <!-- endpoints -->"):
+        with_tables(README.replace("<!-- endpoints -->", ""))
 
 
-def test_the_table_of_settings_lists_every_parameter_with_its_default() -> None:
-    [listed] = re.findall(r"^<!-- settings -->\n(.*?)^<!-- /settings -->$", README, re.MULTILINE | re.DOTALL)
-
-    table = "".join(f"{line}\n" for line in _settings())
-
-    assert listed == table, f"README.md, between the settings comments, should be:\n\n{table}"
-
-
-def _settings() -> Iterator[str]:
-    yield "| parameter | default | |"
-    yield "|---|---|---|"
-    for name, parameter in template().parameters.items():
-        default = f"`{parameter['Default']}`" if str(parameter["Default"]) else ""
-        yield f"| `{name}` | {default} | {parameter['Description']} |"
+def test_every_endpoint_is_in_the_table() -> None:
+    for endpoint in endpoints().values():
+        for path in endpoint.paths:
+            assert re.search(rf"^\| `[A-Z]+ {re.escape(path)}[?`]", README, re.MULTILINE) or path == "$default"
 
 
 def test_the_bill_is_the_one_that_the_measurements_make() -> None:

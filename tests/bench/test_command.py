@@ -99,5 +99,5 @@ def test_the_bill_is_a_table_and_a_line() -> None:
     ran = run("--mau", "100000", module="gerbang_bench.bill")
 
     assert ran.status == 0
-    assert "| together |" in ran.out
-    assert ran.out.splitlines()[-1].startswith("100,000 people who use it for a month cost about $")
+    assert "| total |" in ran.out
+    assert ran.out.splitlines()[-1].startswith("100,000 active users cost about $")

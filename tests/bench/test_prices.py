@@ -124,7 +124,7 @@ def test_what_stands_is_billed_without_a_single_user(listed: Path) -> None:
     made = bill_of(listed, users=0)
 
     assert made.total == pytest.approx(2 * 3.0 + 3 * 1.0 + 4 * 1.0 + 1.0 + 1.0)
-    assert made.habits[prices.STANDING] == made.total
+    assert made.habits[prices.FIXED] == made.total
 
 
 def test_what_users_leave_in_the_tables_is_stored_and_backed_up(listed: Path) -> None:
@@ -156,14 +156,14 @@ def test_by_what_is_billed_and_by_habit_it_is_the_same_bill(listed: Path) -> Non
 def test_the_bill_says_which_part_dominates(listed: Path) -> None:
     made = bill_of(listed, functions={"authorizer": function(again=cost(write_units=1000.0))})
 
-    assert "DynamoDB is the largest part" in prices.as_text(made)
+    assert "The largest service is DynamoDB" in prices.as_text(made)
     assert "`authorized_calls`" in prices.as_text(made).splitlines()[0]
 
 
 def test_the_line_names_users_region_date_and_both_tiers(listed: Path) -> None:
     made = bill_of(listed, users=1000)
 
-    assert line(made).startswith("1,000 people")
+    assert line(made).startswith("1,000 active users")
     for said in ("here", "some day", "$991", "$496", f"${made.total:,.0f} "):
         assert said in line(made)
 

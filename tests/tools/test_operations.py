@@ -210,7 +210,7 @@ def test_failures_are_found_in_the_log(shell: Shell, stack: Stack) -> None:
 def test_accounts_are_looked_after(shell: Shell, functions: Deployment) -> None:
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
 
-    said = shell.run("Looking after accounts")
+    said = shell.run("Managing accounts")
 
     user = mira(functions)
     assert user is not None
@@ -228,7 +228,7 @@ def test_an_identity_that_its_owner_lost_is_unlinked(shell: Shell, functions: De
     )
     assert functions.store.commit(*functions.users.linking(user, lost, {})) == ()
 
-    said = shell.run("An identity that its owner lost")
+    said = shell.run("A lost Google identity")
 
     assert "identities    none" in said
     assert functions.users.find_id(Name.IDENTITY, "google#1081") is None
@@ -290,7 +290,7 @@ def test_one_person_comes_back_with_every_name_and_without_sessions(
     assert mira_now is not None
     functions.store.commit(*functions.users.removal(mira_now))
 
-    shell.run("One person")
+    shell.run("One account")
 
     after = mira(functions)
     assert after is not None
@@ -337,7 +337,7 @@ def assert_protected(table: str) -> None:
 
 
 def test_a_person_s_data_is_deleted(shell: Shell, functions: Deployment) -> None:
-    assert f"{MIRAS_ID} is deleted." in shell.run("Deleting a person's data")
+    assert f"{MIRAS_ID} is deleted." in shell.run("Deleting a user's data")
 
     assert mira(functions) is None
 

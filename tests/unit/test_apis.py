@@ -20,10 +20,10 @@ from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
 from gerbang.storage.organizations import Organization
 from gerbang.storage.users import User
+from gerbang_local.declarations import endpoints, operations
 from pydantic import TypeAdapter
 
 from tests.deployment import Deployment
-from tests.endpoints import endpoints, operations
 from tests.gateway_events import json_event
 
 AT: Final = datetime(2026, 3, 23, 6, 39, 34, 999_999, tzinfo=UTC)

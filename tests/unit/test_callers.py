@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from gerbang.core.init import LambdaHandler
 from gerbang.sessions.sessions import SignedIn
+from gerbang_local.declarations import function_in
 
 from tests.deployment import ALICE, HOME, Deployment
-from tests.endpoints import function_in
 from tests.fakes import FakeClock, FaultyStore
 from tests.gateway_events import body_of, http_event
 from tests.unit.mail_fakes import MailDeployment, mailing

@@ -38,10 +38,10 @@ from gerbang.sessions.api_keys import InvalidApiKey
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import NotAPerson, RefreshTokenReused, SessionEnded, SignInOvertaken
+from gerbang_local.declarations import endpoints
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.endpoints import endpoints
 from tests.fakes import RecordingLog
 from tests.gateway_events import http_event
 

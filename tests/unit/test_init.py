@@ -13,8 +13,8 @@ from gerbang.apis import botlaunch
 from gerbang.apis.fields import Body
 from gerbang.core import init
 from gerbang.http.endpoint import Call, Endpoint
+from gerbang_local.declarations import ROOT, functions
 
-from tests.endpoints import ROOT, functions
 from tests.fakes import RecordingLog
 
 IMPORTING_EVERY_FUNCTION = """

@@ -9,9 +9,9 @@ import pytest
 from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
+from gerbang_local.declarations import function_in
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment
-from tests.endpoints import function_in
 from tests.fakes import FakeClock, FakeSecret
 from tests.gateway_events import body_of, http_event
 

@@ -10,9 +10,8 @@ from typing import Any, Final
 import pytest
 from gerbang.mail.settings import MailSettings
 from gerbang.settings import InvalidSettings, Settings
+from gerbang_local.declarations import functions, template
 from gerbang_local.template import TemplateError, chosen_parameters
-
-from tests.endpoints import functions, template
 
 ENVIRONMENT: Final = {
     name: value for function in functions().values() for name, value in function.environment().items()

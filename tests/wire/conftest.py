@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from gerbang_local.declarations import codes_declared, endpoints
 
-from tests.endpoints import codes_declared, endpoints
 from tests.wire.client import Client
 from tests.wire.server import BackDoor, Server, running_with_back_door
 from tests.wire.world import Person, World

@@ -7,8 +7,7 @@ from urllib.parse import urlencode
 
 from gerbang.apis.fields import Body
 from gerbang.http.endpoint import BodyHas, Operation, QueryIs
-
-from tests.endpoints import DEFAULT_PATH, endpoints
+from gerbang_local.declarations import DEFAULT_PATH, endpoints
 
 ADDRESS: Final = "nobody@example.com"
 TEXT: Final = "x.y.z"

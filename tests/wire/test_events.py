@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from gerbang_local.declarations import DEFAULT_PATH, Function, endpoints, function_in
 
-from tests.endpoints import DEFAULT_PATH, Function, endpoints, function_in
 from tests.wire.server import ROOT, BackDoor, DoorStuck
 
 EVENTS: Final = ROOT / "events"

@@ -20,12 +20,12 @@ PRICES: Final = Path(__file__).with_name("prices.toml")
 MEASURED: Final = Path(__file__).with_name("measured.json")
 
 USERS: Final = 100_000
-"""Those of the README's line, and of the page."""
+"""Active users of the bill in the README and on the page."""
 
 REGION: Final = "eu-west-1"
-"""Whose prices are the README's."""
+"""The region of the bill in the README."""
 
-STANDING: Final = "standing"
+FIXED: Final = "fixed"
 """The part of the bill that does not grow with use."""
 
 _MILLION: Final = 1e6
@@ -34,10 +34,10 @@ _CALLS_PER_MESSAGE: Final = 3
 """SQS requests: a message is sent, received, deleted."""
 
 _REFRESHES_OF_SECRETS: Final = 30 * 24 * 12
-"""How many times in a month of 30 days an environment reads a secret anew: every five minutes."""
+"""How many times in 30 days an environment reads a secret again: every five minutes."""
 
 _WITHOUT_ROUTE: Final = frozenset({"authorizer", "mailer"})
-"""Functions whose invocations are no request to this deployment's API: its caller is another API, or a queue."""
+"""Functions that this API does not invoke: another API or a queue does."""
 
 _MAILER: Final = "mailer"
 
@@ -113,7 +113,7 @@ def bill(users: int, region: str, results: Mapping[str, Any], prices: Path = PRI
         for habit in habits.values()
     )
     request_price = stepped(requests / _MILLION, price["api_million_requests"]) / requests if requests else 0.0
-    parts = {STANDING: _standing(price, assumed)}
+    parts = {FIXED: _fixed(price, assumed)}
     for name, habit in habits.items():
         functions = [(folder, _function(results, folder)) for folder in habit["functions"]]
         each = _sum(
@@ -157,19 +157,19 @@ def line(made: Bill) -> str:
     """Return the one line that the README carries."""
     essentials, lite = made.cognito["Essentials"], made.cognito["Lite"]
     return (
-        f"{made.users:,} people who use it for a month cost about ${made.total:,.0f} in {made.region} by AWS's list "
-        f"prices of {made.as_of}; Cognito would cost ${essentials:,.0f}, its Lite tier ${lite:,.0f}."
+        f"{made.users:,} active users cost about ${made.total:,.0f} a month in {made.region}, by AWS's list prices of "
+        f"{made.as_of}. Cognito costs ${essentials:,.0f}, its Lite tier ${lite:,.0f}."
     )
 
 
 def as_text(made: Bill) -> str:
-    """Return a bill in Markdown: what dominates it, by what is billed, and by what people do."""
+    """Return a bill in Markdown: its largest parts, by service, and by habit."""
     largest = max(made.services, key=lambda name: made.services[name])
     dearest = max(made.habits, key=lambda habit: made.habits[habit])
     head = (
-        f"{made.users:,} active users in a month, {made.region}, list prices of {made.as_of}. {largest} is the largest "
-        f"part, {made.services[largest] / made.total:.0%}; by what people do it is `{dearest}`, "
-        f"{made.habits[dearest] / made.total:.0%}."
+        f"{made.users:,} active users in a month, {made.region}, list prices of {made.as_of}. The largest service is "
+        f"{largest} ({made.services[largest] / made.total:.0%}), the largest habit `{dearest}` "
+        f"({made.habits[dearest] / made.total:.0%})."
     )
     services = _descending(made.services)
     cognito = [(f"Cognito {tier}, for comparison", f"{dollars:,.2f}") for tier, dollars in made.cognito.items()]
@@ -177,11 +177,11 @@ def as_text(made: Bill) -> str:
         [
             head,
             table(
-                ("part", "US dollars"),
+                ("service", "US dollars"),
                 [
                     *services,
-                    ("together", f"{made.total:,.2f}"),
-                    ("of it what AWS gives every account", f"{made.free:,.2f}"),
+                    ("total", f"{made.total:,.2f}"),
+                    ("of it AWS's free tier", f"{made.free:,.2f}"),
                     *cognito,
                 ],
             ),
@@ -191,7 +191,7 @@ def as_text(made: Bill) -> str:
 
 
 def explained(prices: Path = PRICES) -> str:
-    """Return in Markdown what the bill rests on: habits, assumptions, what is left out."""
+    """Return the habits, assumptions and omissions of the bill in Markdown."""
     listed = _listed(prices)
     habits = [
         (name, f"{habit['times']:g}", f"{habit.get('first_uses', 0):g}", ", ".join(habit["functions"]))
@@ -201,18 +201,18 @@ def explained(prices: Path = PRICES) -> str:
     return "\n\n".join(
         [
             (
-                "By `make price MAU=100000`: durations, units and bytes as measured above, on arm64 at the memory that "
-                "is set, a round trip to a service taken to wait 5 ms, init billed as calls are; prices, their sources "
-                "and the habits are in `tools/gerbang_bench/prices.toml`. In it is what this deployment is billed for, "
-                "every call of the authorizer included (`AuthorizerCacheSeconds` is 0 by default); API Gateway's "
-                "requests and the functions behind it are the other API's. Left out are KMS, X-Ray, stored logs and "
-                "taxes. What AWS gives every account each month is not taken off, since the account may use it "
-                "otherwise. *Standing* is what does not grow with use; of it, two secrets are left while nobody uses "
-                "it at all: the rest is given, or is of what happens. Cognito's free users are taken off; its tokens "
-                "are verified by API Gateway itself for nothing and stay good after a sign-out until they expire; its "
-                "mails are SES's, as here."
+                "`make price MAU=100000` calculates it from the durations, units and bytes measured above, for arm64 "
+                "and the memory that is set. A round trip to a service is taken as 5 ms, and init is billed as calls "
+                "are. `tools/gerbang_bench/prices.toml` has the prices, their sources and the habits."
             ),
-            table(("habit of one user in a month", "times", "of them first uses", "functions"), habits),
+            (
+                "The bill includes every call of the authorizer, but not the other API's requests and functions. It "
+                "leaves out KMS, X-Ray, stored logs and taxes. It does not subtract AWS's free tier, which the account "
+                "may use for other things. *Fixed* does not grow with use; an idle stack pays only for two secrets of "
+                "it. Cognito's free users are subtracted. API Gateway verifies Cognito's tokens at no cost, but it "
+                "accepts them after a sign-out until they expire. Mails cost the same with both."
+            ),
+            table(("habit of one user in a month", "times", "first uses among them", "functions"), habits),
             f"Assumed: {assumed}.",
         ]
     )
@@ -268,7 +268,7 @@ def _start_ms(function: Mapping[str, Any]) -> float:
     return load_of(function).start_ms(function["memory_mb"])
 
 
-def _standing(price: Mapping[str, Any], assumed: Mapping[str, float]) -> dict[str, float]:
+def _fixed(price: Mapping[str, Any], assumed: Mapping[str, float]) -> dict[str, float]:
     reads = assumed["environments"] * _REFRESHES_OF_SECRETS
     return {
         "CloudWatch metrics": assumed["metrics"] * price["metric_month"],

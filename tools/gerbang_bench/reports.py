@@ -1,4 +1,4 @@
-"""The results as a page: `docs/performance.md`, and the README's one line. No figure on them is typed by hand."""
+"""Writes the results to `docs/performance.md`, and the bill to README.md."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,17 +30,17 @@ START_RATIO: Final = 1.3
 """The longest start of sign-in and refresh, as a ratio to that of a plain boto3 client (measured: 1.1 to 1.2)."""
 
 START_RATIO_OF_ANY: Final = 1.45
-"""The longest start of any function."""
+"""The longest start of any function, as a ratio to the same."""
 
 FIRST_EVENT_READS: Final = 3.5
-"""How much longer than a warm event a first one may take on the wall, as a multiple of a bare read's CPU, without hash:
-botocore builds the model of an operation when it first sees it."""
+"""How much longer a first event may take than a warm one, without hash, as a multiple of a bare read's CPU time. The
+first call of each operation is slower because botocore then builds its model."""
 
 _SIGN_IN: Final = "api/auth/login"
 _REFRESH: Final = "api/auth/refresh"
 OWN_CPU: Final[Mapping[str, float]] = {_SIGN_IN: 1.25, _REFRESH: 1.75, "api/auth/me": 2.1, "authorizer": 1.75}
-"""The most CPU that a warm event may take, as a ratio to as many bare reads as it makes calls; hashes and the runtime
-client's own share are left out. What a call computes is botocore's; the fewer calls, the more weigh token and log."""
+"""The most CPU that a warm event may take, as a ratio to as many bare reads as it makes calls, without hashes and the
+runtime client. With fewer calls, the token and the log weigh more."""
 
 _UNATTENDED: Final = "mailer"
 """No client waits for its first event."""
@@ -83,7 +83,7 @@ def _to_bare_reads(function: Mapping[str, Any], read_ms: float) -> float:
 
 
 def bills(results: Mapping[str, Any]) -> list[Bill]:
-    """Return the bills of the page, one a region.
+    """Return the bills of the page, one per region.
 
     Raises:
         NotMeasured: the measurements lack a function that is needed.
@@ -92,12 +92,12 @@ def bills(results: Mapping[str, Any]) -> list[Bill]:
 
 
 def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
-    """Return the page, with bills if there are any: they need a whole run."""
+    """Return the page. Bills need a whole run."""
     parts = [
         "# Performance",
         (
-            "Written by `make bench`; nothing here is typed by hand. What was tried, and did not help, is in "
-            "[performance-tried.md](performance-tried.md)."
+            "`make bench` writes this page. [performance-tried.md](performance-tried.md) lists what was tried and did "
+            "not help."
         ),
         *_how(results),
         "## Targets",
@@ -111,14 +111,14 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
         *_memory(results["functions"]),
     ]
     if "traffic" in results:
-        parts += ["## Requests a second", *_traffic(results["traffic"])]
+        parts += ["## Requests per second", *_traffic(results["traffic"])]
     if bills:
         parts += ["## The bill", prices.explained(), *(prices.as_text(one) for one in bills)]
     return "\n\n".join(parts) + "\n"
 
 
 def write(results: Mapping[str, Any], to: Path = PAGE, readme: Path = README) -> None:
-    """Write the page of a whole run, and the bill's line into the README, between its comments.
+    """Write the page of a whole run, and the bill into the README, between its comments.
 
     Raises:
         NotMeasured: the measurements lack a function that is needed.
@@ -139,12 +139,12 @@ def _how(results: Mapping[str, Any]) -> list[str]:
             f"load {machine['load']:.1f}. {versions}."
         ),
         (
-            "Functions run out of `.aws-sam/build` under Lambda's runtime client, each start in a fresh process on a "
-            "core of its own, as a vCPU of Lambda's at 1,769 MB; DynamoDB Local and AWS's stand-ins, over TLS, are on "
-            "the others. Each start is compared with those of `import boto3` and one client just before and after it "
-            f"({base['start_ms']:.0f} ms here; a bare handler's is {base['bare_start_ratio']:.2f} of that); ratios are "
-            "medians. Other work on the machine moves milliseconds by as much as it likes, ratios by up to a tenth "
-            "(two functions with equal starts show it), counts hardly."
+            "The functions of `.aws-sam/build` run under Lambda's runtime client. Each start is a new process on its "
+            "own core, like a vCPU of Lambda's at 1,769 MB. DynamoDB Local and simulated AWS services run on the other "
+            "cores, over TLS. The *base* is `import boto3` and making one client: "
+            f"{base['start_ms']:.0f} ms on this machine. Each start is compared with the base just before and after "
+            f"it. A handler that does nothing starts in {base['bare_start_ratio']:.2f} of the base. All ratios are "
+            "medians. Other work on the machine changes milliseconds a lot, ratios by up to 10 %, and counts hardly."
         ),
     ]
 
@@ -172,9 +172,9 @@ def _next_to_bare_reads(results: Mapping[str, Any]) -> list[str]:
     ]
     return [
         (
-            "What a function computes is mostly calls to AWS. A bare read is one GetItem of plain boto3's, of an item "
-            f"that is not there, and nothing else: {read_ms:.2f} ms of CPU in the same rounds. Next to as many of them "
-            "as a warm event makes calls, hashes left out:"
+            "Most of a function's CPU time goes into calls to AWS. A *bare read* is one GetItem with plain boto3, of "
+            f"an item that does not exist: {read_ms:.2f} ms of CPU in the same rounds. This table compares a warm "
+            "event, without its hash, with as many bare reads as the event makes calls:"
         ),
         table(("function", "calls", "own CPU ms", "as many bare reads, ms", "ratio"), rows),
     ]
@@ -218,12 +218,11 @@ def _times(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     return [
         (
-            "Milliseconds are on the wall but where it says CPU, and medians. What a first event takes over a warm one "
-            "is without their hashes, which differ by more than there is to see; *of it waiting* is for the stand-ins, "
-            "whose own first answers are slower, too. CPU is that of the whole process; *own* is without hashes and "
-            "without what a bare handler costs in the same round, which is the runtime client's, and what the targets "
-            "bound. The ratio to its hash is within each event; the one to a bare hash, of another process in the "
-            "same round, has the noise of two."
+            "Milliseconds are medians of wall-clock time, except where the column says CPU. *First over warm* is how "
+            "much longer the first event takes than a warm one, without hashes; *of it waiting* is the part spent "
+            "waiting for the simulated services. CPU is that of the whole process. *Own CPU*, which the targets limit, "
+            "leaves out hashes and the cost of a handler that does nothing. *To its hash* compares an event with its "
+            "own hash, *to a bare hash* with one in another process, which adds noise."
         ),
         table(heads, rows),
     ]
@@ -258,9 +257,10 @@ def _calls(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     )
     return [
         (
-            "Round trips are calls to DynamoDB one after the other, *calls* all of them. Units are those that DynamoDB "
-            "Local gives; those of a write whose condition failed are as AWS bills them. Two figures are a first use "
-            "(an access token's, which confirms its session; an identity's; an address's proof) and every further one."
+            "*Round trips* are calls to DynamoDB one after the other, *calls* are all calls to DynamoDB. Units are "
+            "those that DynamoDB Local reports; writes whose condition fails are counted as AWS bills them. Of two "
+            "figures, the first is for the first use (of an access token, which confirms its session; of an identity; "
+            "of an unverified address), the second for later ones."
         ),
         table(heads, rows),
     ]
@@ -279,10 +279,11 @@ def _memory(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     return [
         (
-            "Milliseconds of a call, and gigabyte-seconds of a million of them, at the share of a core that Lambda "
-            f"gives (a whole one at 1,769 MB); a round trip to a service is taken to wait {ROUND_TRIP_MS:g} ms. "
-            f"Recommended is the cheapest at which a call takes at most {LONGEST_CALL_MS:g} ms and a start "
-            f"{LONGEST_START_MS:,.0f} ms, or the quickest if there is none; no client waits for the mailer."
+            "Milliseconds per call, and gigabyte-seconds per million calls, at the share of a core that Lambda gives "
+            f"(one core at 1,769 MB). A round trip to a service is taken as {ROUND_TRIP_MS:g} ms. The recommended "
+            f"memory is the cheapest at which a call takes at most {LONGEST_CALL_MS:g} ms and a start "
+            f"{LONGEST_START_MS:,.0f} ms, or else the fastest. For the mailer it is the cheapest, because no client "
+            "waits for it."
         ),
         table(("function", *(f"{setting} MB" for setting in SETTINGS_MB), "recommended", "set"), rows),
     ]
@@ -291,8 +292,8 @@ def _memory(functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _traffic(served: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [(str(one["callers"]), f"{one['requests_per_second']:.0f}", str(one["errors"])) for one in served]
     return [
-        "`GET /api/auth/me` through `make run`: one process, AWS in memory, callers on the same machine.",
-        table(("callers", "requests a second", "errors"), rows),
+        "`GET /api/auth/me` through `make run`: one process, AWS simulated in memory, callers on the same machine.",
+        table(("callers", "requests per second", "errors"), rows),
     ]
 
 

@@ -33,7 +33,7 @@ container.warm_up_users()
     ),
 )
 def sign_in_with_google(call: Call[GoogleRequest, None]) -> snapotp.SessionResponse:
-    """Sign in with Google's `id_token`, or with three fields from a trusted back end; makes the account at first."""
+    """Sign in with Google's `id_token`, or three fields from a trusted back end; makes the account the first time."""
     if call.body.id_token is not None:
         identity = signed_identity(verifier.verify(call.body.id_token), call.body)
     else:

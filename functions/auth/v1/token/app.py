@@ -26,7 +26,7 @@ container.warm_up_users()
     overrides=gotrue.REFRESH_ERRORS,
 )
 def refresh(call: Call[RefreshRequest, KeyKind]) -> gotrue.SessionResponse:
-    """Trade a refresh token for the next session (`?grant_type=refresh_token`)."""
+    """Trade a refresh token for the next session."""
     return gotrue.session(sessions.refresh(call.body.refresh_token))
 
 

@@ -1,6 +1,6 @@
-"""The functions of `template.yaml`, and the endpoints that they declare.
+"""The functions of `template.yaml`, and the endpoints that they declare: for tests and documents.
 
-Each `app.py` is loaded with a container of its own, so that one function's settings are never another's.
+Each `app.py` is loaded with its own container, which has the function's settings and no AWS.
 """
 
 import importlib.util
@@ -16,10 +16,11 @@ from unittest.mock import patch
 from gerbang.container import Container
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.http.endpoint import Endpoint, Operation
+
 from gerbang_local.stack import PSEUDO_PARAMETERS
 from gerbang_local.template import ParameterValue, References, Resolver, Template, chosen_parameters
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 DEFAULT_PATH: Final = "$default"
 _FUNCTION: Final = "AWS::Serverless::Function"
 
@@ -31,7 +32,7 @@ class Function:
     logical_id: str
     folder: Path
     paths: tuple[str, ...]
-    """Of its HttpApi events, in the template's order; none for functions that no request reaches."""
+    """The paths of its HttpApi events, in the template's order; none for functions that AWS invokes."""
     variables: Mapping[str, Any]
     """Its environment as the template has it, Globals included."""
 
@@ -53,9 +54,9 @@ class Function:
 
     def load(self, container: Container) -> ModuleType:
         """Return the function's module, made with a container."""
-        spec = importlib.util.spec_from_file_location(f"tests.loaded.{self.logical_id}", self.folder / "app.py")
-        assert spec is not None
-        assert spec.loader is not None
+        spec = importlib.util.spec_from_file_location(f"{__name__}.{self.logical_id}", self.folder / "app.py")
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{self.folder / 'app.py'} is not a Python file")
         module = importlib.util.module_from_spec(spec)
         with patch("gerbang.container.container", container):
             spec.loader.exec_module(module)
@@ -94,14 +95,14 @@ def function_in(folder: str) -> Function:
 
 
 def without_aws(service: str) -> object:
-    """Return what takes the place of a client of AWS where none may be called."""
+    """Return an object in place of an AWS client; any use of it fails."""
     del service
     return object()
 
 
 @cache
 def modules() -> Mapping[str, ModuleType]:
-    """Return the module of every function that requests reach, by its logical id; no AWS is behind them."""
+    """Return the module of every function that has a path, by its logical id."""
     return {
         logical_id: function.load(Container(function.environment(), client=without_aws))
         for logical_id, function in functions().items()
@@ -110,7 +111,7 @@ def modules() -> Mapping[str, ModuleType]:
 
 
 def endpoints() -> Mapping[str, Endpoint]:
-    """Return what these modules declare."""
+    """Return the endpoint of every function that has a path, by the function's logical id."""
     return {logical_id: module.endpoint for logical_id, module in modules().items()}
 
 
@@ -142,6 +143,11 @@ def codes_declared(endpoint: Endpoint) -> frozenset[str]:
 
 
 def code_of_class(error: type[Exception]) -> str:
-    """Return the code of an error's class."""
-    assert issubclass(error, AuthError | DependencyUnavailable)
+    """Return the code of an error's class.
+
+    Raises:
+        TypeError: the class has none.
+    """
+    if not issubclass(error, AuthError | DependencyUnavailable):
+        raise TypeError(f"{error.__name__} has no code")
     return error.code
