@@ -11,7 +11,7 @@ everything at the top makes a start take 1.1 to 1.2 times as long (docs/performa
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
@@ -193,7 +193,9 @@ class Container:
         """Signs and reads tokens."""
         return self._tokens_with(self.keys)
 
-    def _tokens_with(self, keys: "Keys") -> "Tokens":
+    @cached_property
+    def _tokens_with(self) -> Callable[["Keys"], "Tokens"]:
+        """Makes what signs and reads tokens with the given keys; the settings are read now, in init."""
         from gerbang.sessions.keys import Algorithm
 
         algorithm = Algorithm(self.settings.token_algorithm)
@@ -202,14 +204,15 @@ class Container:
                 import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport]
         from gerbang.sessions.tokens import Tokens
 
-        return Tokens(
-            keys=keys,
+        tokens = partial(
+            Tokens,
             issuer=self.settings.issuer,
             audience=self.settings.audience,
             algorithm=algorithm,
             access_lifetime=self.settings.access_token_lifetime,
             new_id=self.new_id,
         )
+        return lambda keys: tokens(keys=keys)
 
     @cached_property
     def sessions(self) -> "Sessions":
