@@ -27,12 +27,8 @@ ALARMS_FOR_NOTHING: Final = 10
 METRICS_ON_A_DASHBOARD_FOR_NOTHING: Final = 50
 """The same page."""
 
-ENVIRONMENT_BYTES: Final = 4096
-"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: of names and values together."""
-
 CHANGED: Final = {
     "AccessTokenSeconds": "600",
-    "AuthorizerCacheSeconds": "300",
     "CorsAllowOrigins": "https://app.example.com, https://www.example.com",
     "DeletionProtection": "true",
     "LogRetentionDays": "90",
@@ -53,7 +49,6 @@ def chosen() -> Iterator[Stack]:
     with created_stack(
         "gerbang-chosen",
         AlarmEmail="ops@example.com",
-        AuthorizerCacheSeconds="60",
         CorsAllowOrigins="https://app.example.com,https://www.example.com",
         DeletionProtection="true",
         PointInTimeRecovery="false",
@@ -153,7 +148,7 @@ def test_a_table_has_the_key_that_the_code_uses(stack: Stack, name: str) -> None
 
     keys = {key["KeyType"]: key["AttributeName"] for key in schema}
 
-    assert keys == ({"HASH": "pk", "RANGE": "sk"} if name in KEPT else {"HASH": "pk"})
+    assert keys == ({"HASH": "pk", "RANGE": "sk"} if name in KEPT | {"RefreshTokenFamilies"} else {"HASH": "pk"})
 
 
 def test_tables_of_accounts_can_be_protected_and_all_do_without_backups(chosen: Stack) -> None:
@@ -270,37 +265,15 @@ def test_a_function_ends_before_whoever_waits_for_it_gives_up(stack: Stack, name
 
 
 def test_functions_have_all_settings_resolved(stack: Stack) -> None:
-    variables = stack.function("ApiLoginFunction")["Environment"]["Variables"]
+    variables = stack.function("ApiRegisterFunction")["Environment"]["Variables"]
 
     assert variables["USERS_TABLE"] == stack.ids["Users"]
     assert variables["MASTER_SECRET"] == stack.ids["MasterSecret"]
     assert variables["MAIL_QUEUE_URL"] == stack.ids["MailQueue"]
     assert variables["POWERTOOLS_SERVICE_NAME"] == STACK_NAME
-    assert variables["ACCESS_TOKEN_SECONDS"] == "3600"
+    assert "access=3600" in variables["SESSIONS"].split()
+    assert "registration=30/3600" in variables["LIMITS"].split()
     assert [name for name, value in variables.items() if "{" in value] == []
-
-
-def test_the_longest_settings_still_fit_into_a_functions_environment() -> None:
-    longest = {
-        name: "é" * 60 if name in {"ProductName", "MailSenderName"} else "x" * length
-        for name, parameter in template().parameters.items()
-        if (length := longest_of(parameter)) is not None
-    }
-
-    with created_stack("gerbang-longest", **longest) as made:
-        variables = made.function("ApiLoginFunction")["Environment"]["Variables"]
-
-    names_of_a_longer_stack = 12 * len("gerbang-production-eu")
-    size = sum(len(name) + len(value.encode()) for name, value in variables.items())
-    assert size + names_of_a_longer_stack <= ENVIRONMENT_BYTES
-
-
-def longest_of(parameter: dict[str, Any] | Any) -> int | None:
-    """Return the characters that a text may have at most; None for choices and numbers."""
-    if parameter["Type"] != "String" or "AllowedValues" in parameter:
-        return None
-    bounds = re.findall(r"\{\d+,(\d+)\}", parameter["AllowedPattern"])
-    return int(parameter.get("MaxLength", 0)) or sum(map(int, bounds)) or None
 
 
 def test_no_concurrency_is_reserved_unless_asked_for(stack: Stack) -> None:
@@ -343,7 +316,7 @@ def test_every_function_with_a_path_has_its_route_and_lets_the_api_call_it(stack
     not_served = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}
 
     assert served == set(every_function()) - not_served
-    for function in served | {"AuthorizerFunction"}:
+    for function in served:
         policy = json.loads(client("lambda").get_policy(FunctionName=stack.ids[function])["Policy"])
         assert "apigateway.amazonaws.com" in json.dumps(policy)
 
@@ -352,26 +325,13 @@ def test_paths_without_a_route_have_a_function(stack: Stack) -> None:
     assert stack.routes()["$default"]["function"] == "DefaultFunction"
 
 
-def test_the_authorizer_is_asked_every_time_by_bearer_and_organization(stack: Stack) -> None:
-    route = stack.routes()["GET /api/organization"]
+def test_no_route_has_an_authorizer_because_endpoints_check_tokens_themselves(stack: Stack) -> None:
+    """The Lambda authorizer is for the account's other APIs, which find it by the output."""
+    document = stack.template["Resources"]["Api"]["Properties"]["Body"]
 
-    authorizer = stack.authorizer(route["AuthorizerId"])
-
-    assert route["AuthorizationType"] == "CUSTOM"
-    assert authorizer["function"] == "AuthorizerFunction"
-    assert authorizer["AuthorizerPayloadFormatVersion"] == "2.0"
-    assert authorizer["EnableSimpleResponses"] is True
-    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
-    assert {source.lower() for source in authorizer["IdentitySource"]} == {
-        "$request.header.authorization",
-        "$request.header.x-organization-id",
-    }
-
-
-def test_the_authorizers_answers_are_kept_as_long_as_asked_for(chosen: Stack) -> None:
-    authorizer = chosen.authorizer(chosen.routes()["GET /api/organization"]["AuthorizerId"])
-
-    assert authorizer["AuthorizerResultTtlInSeconds"] == 60
+    assert "securitySchemes" not in document.get("components", {})
+    assert not any("security" in operation for path in document["paths"].values() for operation in path.values())
+    assert stack.outputs()["AuthorizerArn"] == stack.function_arn("AuthorizerFunction")
 
 
 def test_the_openapi_document_refers_to_no_parameter_that_has_to_be_a_number(stack: Stack) -> None:
@@ -529,7 +489,7 @@ def test_an_update_changes_settings_in_place(updated: tuple[dict[str, str], Stac
     variables = stack.function("ApiLoginFunction")["Environment"]["Variables"]
 
     assert stack.ids == before
-    assert variables["ACCESS_TOKEN_SECONDS"] == "600"
+    assert "access=600" in variables["SESSIONS"].split()
     assert variables["TOKEN_ISSUER"] == stack.outputs()["TokenIssuer"] == "https://auth.example.com"
     assert variables["USERS_TABLE"] == before["Users"]
 
