@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Final, override
+from typing import Any, Final, Self, override
 
 from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_in import Credentials, PasswordSignIn
@@ -13,6 +13,7 @@ from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
+from gerbang.sessions.claims import InvalidToken, TokenPair
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm, SecretSource
 from gerbang.sessions.sessions import Sessions
@@ -116,6 +117,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "INITIAL_CREDIT_BALANCE": "5000",
         "REQUIRE_VERIFIED_EMAIL": str(choices.unverified is UnverifiedAddress.REFUSED).lower(),
         "PUBLISHABLE_KEY": "sb_publishable_tests",
+        "MAIL_QUEUE_URL": "https://sqs.example.com/mail",
         "MAIL_SENDER": "no-reply@toko.example",
         "DEFAULT_LOCALE": choices.default_locale,
     }
@@ -163,7 +165,7 @@ class Deployment(Container):
             **more,
         )
 
-    def __replace__(self, **changes: Any) -> "Deployment":
+    def __replace__(self, **changes: Any) -> Self:
         return type(self)(**self._parts | changes)
 
     @property
@@ -187,6 +189,22 @@ class Deployment(Container):
     def sessions(self) -> Sessions:
         """The container's, with an end that need not be in whole days."""
         return replace(super().sessions, longest=self.choices.longest)
+
+    def accepts(self, session: TokenPair) -> bool:
+        """Return whether the tokens of a session are valid: both, or neither."""
+        accepted: list[bool] = []
+        for read, token in (
+            (self.tokens.read_access, session.access_token),
+            (self.tokens.read_refresh, session.refresh_token),
+        ):
+            try:
+                read(token, at=self.clock())
+            except InvalidToken:
+                accepted.append(False)
+            else:
+                accepted.append(True)
+        [both] = set(accepted)
+        return both
 
     @property
     def sign_in(self) -> PasswordSignIn:

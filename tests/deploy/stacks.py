@@ -98,13 +98,6 @@ class Stack:
             for route in gateway.get_routes(ApiId=api_id)["Items"]
         }
 
-    def authorizer(self, authorizer_id: str) -> dict[str, Any]:
-        """Return an authorizer of the API, with the `function` (logical id) that it asks."""
-        authorizer: dict[str, Any] = client("apigatewayv2").get_authorizer(
-            ApiId=self.ids["Api"], AuthorizerId=authorizer_id
-        )
-        return authorizer | {"function": self.function_of(authorizer["AuthorizerUri"])}
-
     def function_of(self, uri: str) -> str:
         """Return the function (logical id) that API Gateway calls at *uri*."""
         arn = uri.partition("/functions/")[2].removesuffix("/invocations")

@@ -41,9 +41,9 @@ INVALID_TOKEN: Final = "The token is not valid"
 ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "api/auth/change-password/no_session": (401, INVALID_TOKEN),
     "api/auth/forgot-password/unknown_address": (200, "If the address has an account"),
-    "api/auth/google/trusted_back_end_without_its_key": (401, "the secret API key, is required"),
-    "api/auth/google/without_proof": (401, "An id_token, or"),
-    "api/auth/login/form": (415, "The body must be sent as application/json"),
+    "api/auth/google/trusted_back_end_without_its_key": (401, "the secret API key"),
+    "api/auth/google/without_proof": (401, "an id_token, or"),
+    "api/auth/login/form": (415, "Content-Type: application/json"),
     "api/auth/login/preflight": (204, ""),
     "api/auth/login/unknown_account": (400, "Invalid email or password"),
     "api/auth/login/unknown_user_name": (400, "Invalid username or password"),
@@ -55,7 +55,7 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "api/auth/register/new_user_name": (201, '"username":"'),
     "api/auth/register/weak_password": (400, '"field":"password"'),
     "api/auth/reset-password/unknown_token": (400, "The reset token is wrong"),
-    "api/organization/organization_that_is_gone": (403, "You do not belong to this organisation"),
+    "api/organization/no_session": (401, INVALID_TOKEN),
     "auth/login_with_anonymous/guest": (200, "Success login anonymous"),
     "auth/login_with_email_password/unknown_account": (400, "Invalid email or password"),
     "auth/logout/no_session": (401, INVALID_TOKEN),
@@ -79,7 +79,7 @@ RAISED: Final = {
 """Of each event that is refused by raising, as AWS wants it: the words."""
 
 NOT_MAILED: Final = {
-    "mailer/one_that_is_no_wish": ["059f36b4-87a3-44ab-83d2-661975780004"],
+    "mailer/one_that_is_no_job": ["059f36b4-87a3-44ab-83d2-661975780004"],
     "mailer/unknown_addresses": [],
 }
 """Of each event that is a batch of mails: the messages that are to come again."""

@@ -129,7 +129,7 @@ def test_registering(deployment: Deployment, wire: Wire, name: str) -> None:
     for signed_in in made:
         assert deployment.sessions.authenticate(signed_in.tokens.access_token).user == signed_in.user
         with pytest.raises(EmailTaken):
-            deployment.register(replace(ALICE, email=str(signed_in.user.email), username=None))
+            deployment.register(replace(ALICE, email=EmailAddress(str(signed_in.user.email)), username=None))
 
 
 @pytest.mark.covers("D6")

@@ -103,9 +103,8 @@ def test_a_caller_recognises_its_own_claim(deliveries: MailDeliveryTable, clock:
     assert claim(deliveries, clock, nonce="another's") is Delivery.UNDER_WAY
 
 
-def test_a_claim_that_the_sdk_sent_twice_is_the_caller_s_own(  # faults.md, D6
-    deliveries: MailDeliveryTable, clock: FakeClock
-) -> None:
+@pytest.mark.covers("D6")
+def test_a_claim_that_the_sdk_sent_twice_is_the_caller_s_own(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
     twice = FaultyStore(deliveries.store, at=lambda call: call.nth == 0, fault=Fault.ASKED_AGAIN)
 
     assert claim(MailDeliveryTable(twice, deliveries.table), clock) is Delivery.CLAIMED

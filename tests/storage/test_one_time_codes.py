@@ -124,6 +124,7 @@ def test_a_code_is_spent_once(codes: OneTimeCodeTable, key: Key, code: OneTimeCo
     assert stored(codes, key) == replace(code, spent_at=clock(), expires_at=clock() + KEPT)
 
 
+@pytest.mark.covers("F13")
 def test_of_twenty_who_spend_a_code_at_once_one_does(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_code_cannot_be_spent_once_another_has_taken_its_place(
     assert stored(codes, key) == later
 
 
+@pytest.mark.covers("F35")
 def test_a_code_that_ttl_has_not_swept_yet_cannot_be_spent(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:

@@ -1,7 +1,8 @@
-"""Whether somebody is signed in, or could sign in, as tests of passwords and codes ask after every step."""
+"""Whether a session is active or a password signs in, as tests of passwords and codes ask after every step."""
 
 from gerbang.accounts.sign_in import InvalidCredentials
-from gerbang.sessions.sessions import Client, SessionEnded, SignedIn
+from gerbang.core.client import Client
+from gerbang.sessions.sessions import SessionEnded, SignedIn
 
 from tests.deployment import ABROAD, BOB, PASSWORD, by_email
 from tests.unit.mail_fakes import MailDeployment

@@ -17,7 +17,7 @@ from gerbang.accounts.administration import (
     NotLinked,
     OnlyWayToSignIn,
 )
-from gerbang.accounts.identity_sign_in import GOOGLE, IdentitySignIn, LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -25,17 +25,16 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import USER, botlaunch_id, read_public_id
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.sessions import SessionEnded, SignedIn
-from gerbang.storage.codes import CodePurpose, CodeTable
+from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, Slot
 from gerbang.storage.organizations import Member, Membership, Organization, OrganizationTable
 from gerbang.storage.records import to_item, to_value
-from gerbang.storage.resets import ResetTable
 from gerbang.storage.store import Delete, Key, Put
 from gerbang.storage.users import Identity, Name, User
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Database
-from tests.deployment import ALICE, BOB, HOME, REGISTRATIONS, Deployment, by_email
+from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
 from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore
 
 HELD: Final = FakeClock()
@@ -51,9 +50,8 @@ def accounts_of(deployment: Deployment) -> Accounts:
     return Accounts(
         store=deployment.store,
         users=deployment.users,
-        organizations=OrganizationTable(deployment.store, deployment.tables["Organizations"]),
-        codes=CodeTable(deployment.store, deployment.tables["OneTimeCodes"]),
-        resets=ResetTable(deployment.store, deployment.tables["OneTimeCodes"]),
+        organizations=deployment.organization_table,
+        codes=deployment.codes,
         now=deployment.clock,
     )
 
@@ -269,20 +267,8 @@ def test_deleting_leaves_nothing_of_a_person_but_expiring_session_records(
 
 
 def link_google(deployment: Deployment, subject: str = "1081") -> SignedIn:
-    google = IdentitySignIn(
-        store=deployment.store,
-        users=deployment.users,
-        sessions=deployment.sessions,
-        rate_limits=deployment.rate_limits,
-        limit=REGISTRATIONS,
-        initial_credit=0,
-        log_event=deployment.log_event,
-        now=deployment.clock,
-        new_id=deployment.new_id,
-        new_number=deployment.new_number,
-    )
     identity = VerifiedIdentity(provider=GOOGLE, subject=subject, email=ALICE.email, name="Alice")
-    return google.sign_in(identity, HOME)
+    return deployment.identity_sign_in.sign_in(identity, HOME)
 
 
 def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:

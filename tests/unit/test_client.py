@@ -1,14 +1,12 @@
 """gerbang.core.client: clients are counted by network, so that an IPv6 network is not 2^64 clients."""
 
-import copy
-
 import pytest
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.client import Client, network_of
 from gerbang.limits.rate_limits import TooManyAttempts
-from gerbang.mail.jobs import MailJob
 
 from tests.deployment import ALICE, Deployment, by_email
+from tests.unit.mail_fakes import mailing
 
 
 @pytest.mark.parametrize(
@@ -66,16 +64,9 @@ def test_neighbours_in_an_ipv4_network_are_counted_apart(deployment_in_memory: D
     assert guesses_until_refused(deployment_in_memory, ["198.51.100.1"] * 10) == 9
 
 
-class Anywhere:
-    """A queue that takes every job."""
-
-    def enqueue(self, job: MailJob, *, delay_seconds: int = 0) -> None:
-        del job, delay_seconds
-
-
 @pytest.mark.parametrize("ask", ["request_code", "request_reset"])
 def test_mail_is_counted_by_network_too(deployment_in_memory: Deployment, ask: str) -> None:
-    request = getattr(copy.replace(deployment_in_memory, mail_queue=Anywhere()).mail_service, ask)
+    request = getattr(mailing(deployment_in_memory).mail_service, ask)
 
     for number in range(30):
         request(f"person-{number}@example.com", None, network_of(f"2001:db8::{number:x}"))

@@ -5,7 +5,8 @@ after an acknowledged logout nothing works.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 
 import pytest
 from gerbang.accounts.registration import EmailTaken

@@ -1,5 +1,6 @@
 """gerbang.apis.fields and the request models: names, user names, addresses, and nothing that is not listed."""
 
+import json
 from typing import Any, Final
 
 import pytest
@@ -18,7 +19,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.deployment import ALICE, PASSWORD, Deployment
-from tests.gateway_events import body_of, json_event
+from tests.gateway_events import body_of, http_event, json_event
+from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
+from tests.unit.mail_fakes import mailing
 
 POLICY: Final = {PASSWORD_POLICY: PasswordPolicy()}
 PERSON: Final = {"username": "johndoe", "email": "john@example.com", "password": PASSWORD, "name": "John Doe"}
@@ -171,6 +174,15 @@ def test_rules_of_composition_are_botlaunchs_alone() -> None:
         registered(model, password="correct horse")
 
 
+@pytest.mark.parametrize("about", ["alice.cooper", "coopercooper", "cooperette"])
+def test_a_password_must_not_be_made_of_address_name_or_user_name(about: str) -> None:
+    person = {"email": "alice.cooper@example.com", "name": "CooperCooper X", "username": "cooperette"}
+
+    [error] = errors_of(snapotp_requests.RegisterRequest, **person, password=f"{about}1A")
+
+    assert error.field == "password"
+
+
 # What else may be in a body
 
 
@@ -262,3 +274,48 @@ def test_a_registration_with_a_user_name_founds_none(deployment_in_memory: Deplo
     assert answer["statusCode"] == 201
     assert body_of(answer)["data"].keys() == {"token", "refresh_token", "expires_in", "user"}
     assert deployment_in_memory.store.items("Organizations") == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("email", "alice", "not valid"),
+        ("password", "Short 1", "at least 8"),
+        ("password", "Password1", "common"),
+        ("password", "JohnDoe1", "name"),
+        ("password", "no capital 1", "upper"),
+    ],
+    ids=range(5),
+)
+def test_a_registration_that_is_refused_for_a_field_counts_no_attempt(
+    deployment_in_memory: Deployment, hashes: list[int], field: str, value: str, said: str
+) -> None:
+    """Choosing a password uses up no attempts."""
+    body = {key: text for key, text in PERSON.items() if key != "username"} | {field: value}
+
+    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(body), None)
+
+    assert answer["statusCode"] == 400
+    [detail] = body_of(answer)["details"]
+    assert detail["field"] == field
+    assert said in detail["message"]
+    assert deployment_in_memory.store.items("RateLimits") == []  # type: ignore[attr-defined]
+    assert hashes == []
+
+
+@pytest.mark.covers("17")
+@pytest.mark.parametrize("path", ["api/auth/register", "auth/register"])
+def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
+    deployment_in_memory: Deployment, hashes: list[int], path: str
+) -> None:
+    """To normalise it would take longer than to hash a password."""
+    handler = handler_in(path, mailing(deployment_in_memory).base)
+    event = http_event(json.dumps({**PERSON, "password": MARKS}, ensure_ascii=False))
+
+    def register() -> None:
+        answer = handler(event, None)
+        assert answer["statusCode"] == 400
+        assert "256" in answer["body"]
+
+    assert is_quicker_than_normalising(register)
+    assert hashes == []

@@ -16,9 +16,9 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.users import Name
 
-from tests.deployment import BOB, HOME, PASSWORD, REGISTRATIONS, Choices, by_email
+from tests.deployment import BOB, HOME, PASSWORD, REGISTRATIONS, RESETS, Choices, by_email
 from tests.fakes import Call, Fault, FaultyStore
-from tests.unit.mail_fakes import RESETS, MailDeployment, Shape, calls_of, mailing_in_memory, shape_of
+from tests.unit.mail_fakes import MailDeployment, Shape, calls_of, mailing_in_memory, shape_of
 
 NUMBERS = count(1)
 
@@ -57,11 +57,13 @@ def register(post: MailDeployment) -> object:
 
 def google(post: MailDeployment) -> object:
     subject = fresh("subject")
-    return post.google.sign_in(VerifiedIdentity(subject=subject, email=f"{subject}@example.com", name="Dan"), HOME)
+    return post.google.sign_in(
+        VerifiedIdentity(provider="google", subject=subject, email=f"{subject}@example.com", name="Dan"), HOME
+    )
 
 
 def reset(post: MailDeployment, shown: object) -> None:
-    post.password_reset.reset(str(shown), PASSWORD, client=HOME, policy=PasswordPolicy(), locale=None)
+    post.password_reset.reset(str(shown), PASSWORD, client=HOME, policy=PasswordPolicy())
 
 
 def session(post: MailDeployment) -> SignedIn:
@@ -71,7 +73,7 @@ def session(post: MailDeployment) -> SignedIn:
 def change(post: MailDeployment, held: object) -> None:
     assert isinstance(held, SignedIn)
     post.password_change.change(
-        held.tokens.access_token, current=PASSWORD, new=PASSWORD, client=HOME, policy=PasswordPolicy(), locale=None
+        held.tokens.access_token, current=PASSWORD, new=PASSWORD, client=HOME, policy=PasswordPolicy()
     )
 
 
@@ -95,8 +97,8 @@ WAYS = {
 
 def world() -> MailDeployment:
     post = mailing_in_memory()
-    choices = Choices(registration=replace(REGISTRATIONS, attempts=3))
-    post = replace(post, base=replace(post.base, choices=choices), reset_limit=replace(RESETS, attempts=3))
+    choices = Choices(registration=replace(REGISTRATIONS, attempts=3), reset=replace(RESETS, attempts=3))
+    post = replace(post, base=replace(post.base, choices=choices))
     post.register()
     return post
 

@@ -23,7 +23,7 @@ from gerbang.storage.store import Item, Plus, Put, Update
 from gerbang.storage.users import Name
 
 from tests.conftest import Database
-from tests.deployment import BOB, HOME, PASSWORD
+from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, at_once
 from tests.unit.mail_fakes import (
     Fate,
@@ -112,7 +112,8 @@ NOTICES = [MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED]
 
 
 def locale_of_mail(kind: MailKind, *, requested: str | None, of_account: str | None, of_deployment: str) -> str:
-    post = replace(mailing_in_memory(), default_locale=of_deployment)
+    post = mailing_in_memory()
+    post = replace(post, base=replace(post.base, choices=Choices(default_locale=of_deployment)))
     post.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=of_account))
     post.deliver(post.job(kind, locale=requested))
     return post.outbox.last.locale

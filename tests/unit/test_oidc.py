@@ -131,6 +131,7 @@ class TestIdentity:
 class TestSignature:
     """security.md 105: the signature, by the provider's keys, RS256 only at Google (RFC 8725, section 3.1)."""
 
+    @pytest.mark.covers("105")
     def test_a_key_of_the_same_name_but_another_owner_is_rejected(self, verifier: IdTokenVerifier) -> None:
         assert flaw_of(verifier, signed(by="mallory")) is IdTokenFlaw.SIGNATURE
 
@@ -146,6 +147,7 @@ class TestSignature:
 
         assert flaw_of(verifier, token) is IdTokenFlaw.SIGNATURE
 
+    @pytest.mark.covers("105")
     @pytest.mark.parametrize(
         "algorithm", ["none", "None", "NONE", "nOnE", "", None, "null", ["RS256"], 0, "rs256"], ids=repr
     )
@@ -171,12 +173,14 @@ class TestSignature:
             mac = hmac.digest(secret, text.encode(), "sha256")
             assert flaw_of(verifier, f"{text}.{base64url(mac)}") is IdTokenFlaw.ALGORITHM
 
+    @pytest.mark.covers("105")
     @pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256", "ES256", "EdDSA", "HS512"])
     def test_other_algorithms_are_rejected_even_when_the_signature_is_good(
         self, verifier: IdTokenVerifier, algorithm: str
     ) -> None:
         assert flaw_of(verifier, signed(alg=algorithm)) is IdTokenFlaw.ALGORITHM
 
+    @pytest.mark.covers("110")
     def test_a_key_that_a_header_contains_or_points_at_is_never_used(self, verifier: IdTokenVerifier) -> None:
         """security.md 110 (RFC 8725, section 3.10): no connection arrives where `jku` and `x5u` point."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -255,6 +259,7 @@ class TestPurpose:
     def test_google_has_two_spellings(self, verifier: IdTokenVerifier, issuer: str) -> None:
         assert verifier.verify(token_with(iss=issuer)).subject
 
+    @pytest.mark.covers("106")
     @pytest.mark.parametrize(
         "issuer",
         [
@@ -271,6 +276,7 @@ class TestPurpose:
     def test_other_issuers_are_rejected(self, verifier: IdTokenVerifier, issuer: object) -> None:
         assert flaw_of(verifier, token_with(iss=issuer)) is IdTokenFlaw.ISSUER
 
+    @pytest.mark.covers("106")
     @pytest.mark.parametrize("audience", [OF_ANOTHER_SERVICE, 7, [7], [WEB, 7], [WEB, OF_ANOTHER_SERVICE], {WEB: 1}])
     def test_every_audience_must_be_ours(self, verifier: IdTokenVerifier, audience: object) -> None:
         assert flaw_of(verifier, token_with(aud=audience)) is IdTokenFlaw.AUDIENCE
@@ -302,6 +308,7 @@ class TestPurpose:
 class TestTime:
     """F20; ASVS 9.2.1. Tokens are made relative to the system's clock, which PyJWT reads; steps are 5 s."""
 
+    @pytest.mark.covers("106")
     def test_a_token_is_valid_until_its_exp_and_a_minute_of_leeway(self, verifier: IdTokenVerifier) -> None:
         now, leeway = time.time(), CLOCK_SKEW.total_seconds()
 
@@ -309,6 +316,7 @@ class TestTime:
         assert verifier.verify(token_with(exp=now - leeway + 5)).subject
         assert flaw_of(verifier, token_with(exp=now - leeway)) is IdTokenFlaw.EXPIRED
 
+    @pytest.mark.covers("F20")
     @pytest.mark.parametrize("name", ["iat", "nbf"])
     def test_the_providers_clock_may_be_a_minute_ahead(self, verifier: IdTokenVerifier, name: str) -> None:
         now, leeway = time.time(), CLOCK_SKEW.total_seconds()
@@ -356,6 +364,7 @@ class TestNonce:
 
         assert verifier.verify(token_with(nonce=hashed), nonce="abc").subject
 
+    @pytest.mark.covers("109")
     @pytest.mark.parametrize("claim", [None, "", "raw nonce", 7, "é", hashlib.sha256(b"raw nonce").hexdigest().upper()])
     def test_a_token_made_for_another_nonce_or_none_is_rejected(self, verifier: IdTokenVerifier, claim: object) -> None:
         assert flaw_of(verifier, token_with(nonce=claim), nonce="raw nonce") is IdTokenFlaw.NONCE

@@ -121,6 +121,7 @@ class TestKeyCache:
 
         assert cache.find(KID) is None
 
+    @pytest.mark.covers("F43")
     def test_a_thousand_invented_keys_cost_one_fetch_a_minute(
         self, cache: KeyCache, server: Google, clock: FakeClock
     ) -> None:
@@ -133,6 +134,7 @@ class TestKeyCache:
 
         assert server.calls == 1 + 5  # in 300 s
 
+    @pytest.mark.covers("F43", "111")
     def test_stale_keys_serve_for_a_day_while_google_is_down(
         self, cache: KeyCache, server: Google, clock: FakeClock
     ) -> None:
@@ -159,6 +161,7 @@ class TestKeyCache:
 
         assert server.calls == 1 + 5  # in 300 s
 
+    @pytest.mark.covers("F43", "111")
     def test_an_unknown_key_is_unavailable_while_google_is_down(
         self, cache: KeyCache, server: Google, clock: FakeClock
     ) -> None:
@@ -462,6 +465,7 @@ class TestKeyEndpoint:
 
         assert paths == ["/oauth2/v3/certs?alt=json"]
 
+    @pytest.mark.covers("110")
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_redirects_are_not_followed(self, status: int) -> None:
         """ASVS 15.3.2."""
@@ -482,6 +486,7 @@ class TestKeyEndpoint:
 
             assert len(paths) == 1
 
+    @pytest.mark.covers("110")
     @pytest.mark.parametrize("headers", [{}, {"Content-Length": "100000000"}])
     def test_no_more_than_64_kib_are_read(self, headers: dict[str, str]) -> None:
         body = key_set(jwk()) + b" " * LARGEST_KEY_SET_BYTES
@@ -514,6 +519,7 @@ class TestKeyEndpoint:
 
         assert time.monotonic() - started_at < 2
 
+    @pytest.mark.covers("110")
     @pytest.mark.parametrize("bytes_sent", [b"H", b"HTTP/1.1 200 OK\r\nX-Drip: 1\r\n"])
     def test_an_answer_that_drips_is_given_up_on_in_time(self, bytes_sent: bytes) -> None:
         with dripping(bytes_sent) as host:

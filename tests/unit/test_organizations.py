@@ -46,21 +46,25 @@ def test_a_member_is_told_who_they_are_and_as_what(deployment: Deployment, alice
     assert (caller.organization_id, caller.role) == (organization_of(alice), "CLIENT_OWNER")
 
 
-def test_a_caller_who_names_no_organisation_acts_in_none(deployment: Deployment, alice: SignedIn) -> None:
+@pytest.mark.parametrize("named", [None, ""], ids=repr)
+def test_a_caller_who_names_no_organisation_acts_in_none(
+    deployment: Deployment, alice: SignedIn, named: str | None
+) -> None:
     watched = PassingStore(deployment.store)
 
-    caller = replace(deployment, store=watched).authorizer.authorize(alice.tokens.access_token, None)
+    caller = replace(deployment, store=watched).authorizer.authorize(alice.tokens.access_token, named)
 
-    assert (caller.subject, caller.organization_id, caller.role) == (alice.user.user_id, None, None)
+    assert (caller.subject, caller.organization_id, caller.role) == (alice.user.user_id, "", "")
     assert [call.method for call in watched.calls] == ["get_all", "write"]
     deployment.sessions.close(alice.tokens.access_token)
     with pytest.raises(SessionEnded):
-        deployment.authorizer.authorize(alice.tokens.access_token, None)
+        deployment.authorizer.authorize(alice.tokens.access_token, named)
 
 
+@pytest.mark.covers("127", "128")
 def test_nobody_acts_in_anothers_organisation(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
     """And nobody learns whether there is one."""
-    for organization_id in (organization_of(bob), "org_7n42DGM5Tflk9n8mt7Fhc7", "", "org_1#MEMBER", "x" * 5000):
+    for organization_id in (organization_of(bob), "org_7n42DGM5Tflk9n8mt7Fhc7", "org_1#MEMBER", "x" * 5000):
         with pytest.raises(NotAMember):
             deployment.authorizer.authorize(alice.tokens.access_token, organization_id)
 

@@ -69,6 +69,7 @@ def test_guesses_at_one_account_from_one_address_are_bounded(attempts: PasswordA
     assert guesses_left(attempts, "alice", "192.0.2.1") == (3, PAIR)
 
 
+@pytest.mark.covers("36")
 def test_guesses_from_one_address_at_many_accounts_are_bounded(attempts: PasswordAttempts) -> None:
     """Security.md 36: spraying."""
     for number in range(6):
@@ -96,6 +97,7 @@ def test_windows_end_one_after_the_other(attempts: PasswordAttempts, clock: Fake
 # Known addresses
 
 
+@pytest.mark.covers("24")
 def test_an_address_that_has_signed_in_before_is_let_through_when_strangers_have_used_up_the_account(
     attempts: PasswordAttempts,
 ) -> None:
@@ -170,6 +172,7 @@ def test_every_counter_has_an_end_for_ttl(attempts: PasswordAttempts, database: 
 # Right passwords
 
 
+@pytest.mark.covers("26")
 def test_a_right_password_clears_the_failures_of_its_account_from_its_address(attempts: PasswordAttempts) -> None:
     """Security.md 26."""
     for _ in range(2):

@@ -129,6 +129,7 @@ def test_subjects_and_limits_are_counted_apart(limits: RateLimits) -> None:
     assert attempts_left(limits, FIVE, "one") == 5
 
 
+@pytest.mark.covers("21", "F15")
 @pytest.mark.parametrize("window", ["first", "ended"])
 def test_parallel_attempts_never_exceed_the_limit(limits: RateLimits, clock: FakeClock, window: str) -> None:
     """Security.md 21, F15."""
@@ -157,6 +158,7 @@ def test_a_window_that_others_have_started_again_and_filled_meanwhile_is_full(
     assert attempts_left(limits, THREE, "subject") == 0
 
 
+@pytest.mark.covers("F21")
 def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLimits, clock: FakeClock) -> None:
     """F21: locked for the window and the jump at most."""
     attempts_left(limits, THREE, "subject")
@@ -169,6 +171,7 @@ def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLi
     fail(limits, Counted(THREE, "subject"))
 
 
+@pytest.mark.covers("F28")
 def test_what_cannot_be_counted_is_not_let_through(deployment: Deployment) -> None:
     """F28."""
     unreachable = on(deployment, FaultyStore(deployment.store, at=lambda _: True))
@@ -189,6 +192,7 @@ def test_a_counter_that_others_start_again_and_again_is_given_up_as_unavailable(
         CounterTable(store, "RateLimits").take("subject", most=3, at=clock(), window=MINUTE, token="token")
 
 
+@pytest.mark.covers("D18")
 @pytest.mark.parametrize("subject", ["", "a b", "x" * 100_000, "\0", "\ud800", "é#USER"], ids=ascii)
 def test_any_subject_makes_a_short_key(subject: str) -> None:
     """D18: a key that is too long would be our bug, and a 500."""

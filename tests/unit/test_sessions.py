@@ -229,7 +229,7 @@ def test_the_refreshed_session_says_who_the_person_is_now(
 
 
 def showing_roles(deployment: Deployment) -> Sessions:
-    return replace(deployment.sessions, read_role=deployment.organizations.default_role)
+    return replace(deployment.sessions, read_role=deployment.organizations.table.default_role)
 
 
 def test_a_session_shows_the_role_of_the_membership_as_it_is_now(deployment: Deployment) -> None:
@@ -931,6 +931,7 @@ def test_an_access_token_that_has_expired_ends_no_session_of_an_account_that_was
         deployment.sessions.close(first.tokens.access_token)
 
 
+@pytest.mark.covers("F10", "94")
 def test_logout_wins_against_refreshes_that_run_at_the_same_time(deployment: Deployment, alice: User) -> None:
     """F10: in any order, no token survives."""
     sessions = deployment.sessions
@@ -1264,6 +1265,7 @@ def test_a_person_is_one(sessions: Sessions, alice: User, first: SignedIn) -> No
     assert sessions.authenticate_person(first.tokens.access_token).user.user_id == alice.user_id
 
 
+@pytest.mark.covers("F35")
 def test_a_guest_past_its_time_is_refused_although_ttl_has_not_swept_it(
     deployment: Deployment, sessions: Sessions, clock: FakeClock
 ) -> None:

@@ -221,6 +221,7 @@ def test_a_guests_token_says_so(deployment: Deployment, alice: User, family: Fam
     assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
 
 
+@pytest.mark.covers("C20")
 def test_a_token_says_whether_the_address_is_verified(deployment: Deployment, alice: User, family: Family) -> None:
     """C20: what trusts the address must be able to tell."""
     verified = replace(alice, email_verified_at=deployment.clock())
@@ -334,6 +335,7 @@ def test_what_an_expired_access_token_says_can_be_read_to_end_its_session(
     assert claims == tokens.read_access(pair.access_token, at=clock())
 
 
+@pytest.mark.covers("F20")
 def test_no_leeway_lengthens_a_token(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     with pytest.raises(TokenExpired):
         tokens.read_access(pair.access_token, at=clock() + timedelta(hours=1, microseconds=1))

@@ -30,6 +30,7 @@ FULL = User(
     email="mira@example.com",
     email_as_typed="Mira@example.com",
     email_verified_at=AT,
+    contested_at=AT,
     username="mira",
     password_hash="$bcrypt-sha256$",
     migrated_at=AT,

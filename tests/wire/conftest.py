@@ -1,10 +1,12 @@
 """The deployment that the tests in this folder talk to over HTTP, as its clients do."""
 
 import itertools
+import json
 import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from gerbang_local.declarations import codes_declared, endpoints
 
 from tests.wire.client import Client
 from tests.wire.server import BackDoor, Server, running_with_back_door
@@ -27,6 +29,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
     folder = tmp_path_factory.mktemp("server")
     with running_with_back_door(folder, PARAMETERS="PasswordHashCost=10") as (server, door):
         yield server, door
+        assert undeclared_errors(server) == set(), "errors that were answered, and that no operation declares"
+
+
+def undeclared_errors(server: Server) -> set[tuple[str, str]]:
+    """Return the path and code of every error that was answered and that its endpoint does not declare."""
+    declared = {path: codes_declared(endpoint) for endpoint in endpoints().values() for path in endpoint.paths}
+    lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
+    answered = {
+        (line["route"].rpartition(" ")[2], line["event"]) for line in lines if {"route", "status"} <= line.keys()
+    }
+    return {(path, code) for path, code in answered if code not in declared.get(path, frozenset({code}))}
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, override
 
 _SEGMENT: Final = r"[A-Za-z0-9_-]+"
@@ -56,30 +57,30 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims
 
 
-# --- refusals, one envelope a contract --------------------------------------------------------------------------------
+# --- errors, one envelope an API; words are not pinned ----------------------------------------------------------------
 
 
-def botlaunch_refusal(status: int, error: str, message: str | Text = SENTENCE) -> dict[str, object]:
-    return {"statusCode": status, "error": error, "message": message}
+def botlaunch_error(status: int, title: str) -> dict[str, object]:
+    return {"statusCode": status, "error": title, "message": SENTENCE}
 
 
 def botlaunch_invalid(*fields: str) -> dict[str, object]:
     """A validation error that names these fields."""
     details = [{"field": field, "message": SENTENCE} for field in fields]
-    return {**botlaunch_refusal(400, "Validation Error"), "details": details}
+    return {**botlaunch_error(400, "Validation Error"), "details": details}
 
 
-def snapotp_refusal(message: str | Text = SENTENCE) -> dict[str, object]:
-    return {"success": False, "message": message}
+def snapotp_error() -> dict[str, object]:
+    return {"success": False, "message": SENTENCE}
 
 
 def snapotp_invalid(*fields: str) -> dict[str, object]:
-    return {**snapotp_refusal(), "errors": [{"field": field, "message": SENTENCE} for field in fields]}
+    return {**snapotp_error(), "errors": [{"field": field, "message": SENTENCE} for field in fields]}
 
 
-def atourin_refusal(status: int, phrase: str, info: str | Text = SENTENCE) -> dict[str, object]:
-    return {"status": False, "code": status, "info": info, "msg": phrase}
+def atourin_error(status: int, info: str | Text = SENTENCE) -> dict[str, object]:
+    return {"status": False, "code": status, "info": info, "msg": HTTPStatus(status).phrase}
 
 
-def gotrue_refusal(status: int, error_code: str, message: str | Text = SENTENCE) -> dict[str, object]:
-    return {"code": status, "error_code": error_code, "msg": message}
+def gotrue_error(status: int, error_code: str) -> dict[str, object]:
+    return {"code": status, "error_code": error_code, "msg": SENTENCE}

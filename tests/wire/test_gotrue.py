@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.wire.client import Answer
-from tests.wire.shapes import INSTANT, JWT, UUID, Whole, claims_of, gotrue_refusal
+from tests.wire.shapes import INSTANT, JWT, UUID, Whole, claims_of, gotrue_error
 from tests.wire.world import Person, World
 
 PATH = "/auth/v1/token?grant_type=refresh_token"
@@ -77,7 +77,7 @@ def test_without_a_key_of_the_deployment_it_is_401(world: World, resident: Perso
     answer = world.client.post(PATH, {"refresh_token": resident.refresh_token}, **headers)
 
     assert answer.status == 401
-    assert answer.json == gotrue_refusal(401, "no_authorization", "A valid API key is required")
+    assert answer.json == gotrue_error(401, "no_authorization")
     assert answer.headers["x-sb-error-code"] == "no_authorization"
 
 
@@ -109,7 +109,7 @@ def test_other_grants_are_400(world: World, resident: Person, query: str) -> Non
     answer = world.client.post(f"/auth/v1/token{query}", body, apikey=world.api_keys()["publishable_key"])
 
     assert answer.status == 400
-    assert answer.json == gotrue_refusal(400, "validation_failed", "This grant_type is not supported")
+    assert answer.json == gotrue_error(400, "validation_failed")
 
 
 @pytest.mark.parametrize("refresh_token", [None, "", 7, ["x"], {}])
@@ -117,7 +117,7 @@ def test_without_a_token_it_is_400(world: World, refresh_token: object) -> None:
     answer = trade(world, refresh_token)
 
     assert answer.status == 400
-    assert answer.json == gotrue_refusal(400, "validation_failed")
+    assert answer.json == gotrue_error(400, "validation_failed")
 
 
 @pytest.mark.parametrize("which", ["garbage", "an access token", "another signature", "signed out"])
@@ -134,7 +134,7 @@ def test_a_token_that_is_worth_nothing_is_400_and_not_found(world: World, reside
     answer = trade(world, shown)
 
     assert answer.status == 400
-    assert answer.json == gotrue_refusal(400, "refresh_token_not_found")
+    assert answer.json == gotrue_error(400, "refresh_token_not_found")
     assert answer.headers["x-sb-error-code"] == "refresh_token_not_found"
 
 
@@ -147,8 +147,8 @@ def test_a_stolen_token_is_400_and_already_used(world: World) -> None:
     answer = trade(world, guest["refresh_token"])
 
     assert answer.status == 400
-    assert answer.json == gotrue_refusal(400, "refresh_token_already_used")
-    assert trade(world, newest).json == gotrue_refusal(400, "refresh_token_not_found")
+    assert answer.json == gotrue_error(400, "refresh_token_already_used")
+    assert trade(world, newest).json == gotrue_error(400, "refresh_token_not_found")
 
 
 def test_a_guests_session_goes_on_here_too(world: World) -> None:
@@ -166,4 +166,4 @@ def test_what_is_not_served_yet_is_404_in_this_contract(world: World, path: str)
     answer = world.client.post(path, {}, apikey=world.api_keys()["publishable_key"])
 
     assert answer.status == 404
-    assert answer.json == gotrue_refusal(404, "validation_failed", "There is nothing at this path")
+    assert answer.json == gotrue_error(404, "validation_failed")

@@ -1,17 +1,16 @@
-"""`GET /api/organization` and the authorizer before it: who may act in which organisation."""
+"""`GET /api/organization`: who may act in which organization, from the tables at each call."""
 
 import time
 
 import pytest
 
 from tests.wire.client import Answer
-from tests.wire.shapes import INSTANT, botlaunch_refusal
+from tests.wire.shapes import INSTANT, botlaunch_error, botlaunch_invalid
 from tests.wire.world import Person, World
 
 PATH = "/api/organization"
-GATEWAYS_401 = {"message": "Unauthorized"}
-GATEWAYS_403 = {"message": "Forbidden"}
-"""What API Gateway itself says for its authorizer; an HTTP API cannot be told other words."""
+UNAUTHORIZED = botlaunch_error(401, "Unauthorized")
+FORBIDDEN = botlaunch_error(403, "Forbidden")
 
 
 def ask(world: World, token: str, organization_id: str) -> Answer:
@@ -46,24 +45,29 @@ def test_without_a_good_token_it_is_401(world: World, resident: Person, authoriz
 
     answer = world.client.get(PATH, authorization=shown, x_organization_id=resident.organization_id)
 
-    assert answer.status == 401
-    assert answer.json == GATEWAYS_401
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.json == UNAUTHORIZED
 
 
-def test_without_either_header_it_is_401(world: World, resident: Person) -> None:
+def test_without_a_token_it_is_401_and_without_an_organization_400(world: World, resident: Person) -> None:
     no_token = world.client.get(PATH, x_organization_id=resident.organization_id)
-    no_organization = world.client.get(PATH, bearer=resident.access_token)
     neither = world.client.get(PATH)
+    no_organization = world.client.get(PATH, bearer=resident.access_token)
 
-    for answer in (no_token, no_organization, neither):
+    for answer in (no_token, neither):
         assert answer.status == 401
-        assert answer.json == GATEWAYS_401
+        assert answer.json == UNAUTHORIZED
+    assert no_organization.status == 400
+    assert no_organization.json == botlaunch_invalid("x-organization-id")
 
 
-def test_an_expired_token_is_401(world: World, resident: Person) -> None:
+def test_an_expired_token_is_told_apart(world: World, resident: Person) -> None:
     expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
 
-    assert ask(world, expired, resident.organization_id).status == 401
+    answer = ask(world, expired, resident.organization_id)
+
+    assert answer.status == 401
+    assert answer.json == botlaunch_error(401, "Token Expired")
 
 
 def test_a_session_that_was_ended_is_401_on_the_next_call(world: World) -> None:
@@ -103,7 +107,7 @@ def test_anothers_an_unknown_and_a_malformed_organisation_have_one_answer(world:
 
     assert [answer.status for answer in answers] == [403] * len(asked)
     assert {answer.raw for answer in answers} == {answers[0].raw}
-    assert answers[0].json == GATEWAYS_403
+    assert answers[0].json == FORBIDDEN
     assert all(answer.lasting_headers == answers[0].lasting_headers for answer in answers)
 
 
@@ -134,7 +138,7 @@ def test_the_query_names_no_organisation(world: World, resident: Person) -> None
         x_organization_id=resident.organization_id,
     )
 
-    assert in_place_of_the_header.status == 401
+    assert in_place_of_the_header.status == 400
     assert beside_it.data["id"] == resident.organization_id
 
 
@@ -163,7 +167,7 @@ def test_an_organisation_that_is_gone_is_403_in_the_contract(world: World) -> No
     answer = ask(world, person.access_token, person.organization_id)
 
     assert answer.status == 403
-    assert answer.json == botlaunch_refusal(403, "Forbidden", "You do not belong to this organisation")
+    assert answer.json == botlaunch_error(403, "Forbidden")
 
 
 def test_somebody_without_an_organisation_is_in_none(world: World, resident: Person) -> None:

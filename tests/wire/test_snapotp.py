@@ -5,11 +5,11 @@ import time
 import pytest
 
 from tests.wire.client import Answer, Client
-from tests.wire.shapes import JWT, SNAPOTP_NUMBER, claims_of, snapotp_invalid, snapotp_refusal
+from tests.wire.shapes import JWT, SENTENCE, SNAPOTP_NUMBER, claims_of, snapotp_error, snapotp_invalid
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
-WRONG_CREDENTIALS = snapotp_refusal("Invalid username or password")
-DONE = {"success": True, "data": {"message": "The password was changed; please sign in"}}
+WRONG_CREDENTIALS = snapotp_error()
+DONE = {"success": True, "data": {"message": SENTENCE}}
 
 
 def user_of(*, email: str, name: str, username: str | None) -> dict[str, object]:
@@ -85,8 +85,6 @@ class TestRegister:
             "john@doe",
             "jöhn",
             "john/doe",
-            "john\n",
-            " john",
             "john\0",
             "jo+hn",
             None,
@@ -109,7 +107,7 @@ class TestRegister:
         answer = world.client.post("/api/auth/register", {**asked, "username": person.username.upper()})
 
         assert answer.status == 409
-        assert answer.json == snapotp_refusal("This user name is taken")
+        assert answer.json == snapotp_error()
         assert world.client.post("/api/auth/register", {**asked, "username": world.username()}).status == 201, (
             "the address was not taken along with the refusal"
         )
@@ -120,7 +118,7 @@ class TestRegister:
         answer = world.client.post("/api/auth/register", {**asked, "email": world.register().email.upper()})
 
         assert answer.status == 409
-        assert answer.json == snapotp_refusal("This e-mail address is registered already")
+        assert answer.json == snapotp_error()
 
     @pytest.mark.parametrize("password", ["alllower", "12 45 78", "........"[:8] + "x", "PLAIN UPPER"])
     def test_a_password_needs_8_characters_and_nothing_else(self, world: World, password: str) -> None:
@@ -201,7 +199,7 @@ class TestLogin:
         *_, last = [world.client.post("/api/auth/login", wrong) for _ in range(11)]
 
         assert last.status == 429
-        assert last.json == snapotp_refusal()
+        assert last.json == snapotp_error()
         assert int(last.headers["retry-after"]) >= 1
 
     def test_the_session_outlives_the_hour_by_its_refresh_token(self, world: World) -> None:
@@ -221,7 +219,7 @@ class TestLogin:
         answer = world.client.post("/api/auth/refresh", {"refresh_token": person.refresh_token})
 
         assert answer.status == 401
-        assert answer.json == snapotp_refusal()
+        assert answer.json == snapotp_error()
 
 
 class TestGoogle:
@@ -251,7 +249,7 @@ class TestGoogle:
         answer = world.client.post("/api/auth/google", {"id_token": world.google_token(email=email)})
 
         assert answer.status == 409
-        assert answer.json == snapotp_refusal()
+        assert answer.json == snapotp_error()
 
     def test_an_address_that_somebody_proved_is_linked_and_keeps_its_password(self, world: World) -> None:
         email, mail = world.register_without_session()
@@ -272,7 +270,7 @@ class TestGoogle:
         for field, other in (("google_id", "g-2"), ("email", world.email()), ("name", "Eve")):
             answer = world.client.post("/api/auth/google", {"id_token": token, **documented, field: other})
             assert answer.status == 401, field
-            assert answer.json == snapotp_refusal("The Google credential says otherwise")
+            assert answer.json == snapotp_error()
 
     def test_the_three_fields_alone_are_taken_from_a_trusted_back_end(self, world: World) -> None:
         email = world.email()
@@ -304,7 +302,7 @@ class TestGoogle:
         answer = world.client.post("/api/auth/google", documented, bearer=bearer, **headers)
 
         assert answer.status == 401
-        assert answer.json == snapotp_refusal("An id_token, or the secret API key, is required")
+        assert answer.json == snapotp_error()
         assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
 
     def test_a_token_of_an_android_app_is_accepted(self, world: World) -> None:
@@ -332,7 +330,7 @@ class TestGoogle:
         answer = world.client.post("/api/auth/google", {"id_token": token})
 
         assert answer.status == 401
-        assert answer.json == snapotp_refusal("The Google credential is not valid")
+        assert answer.json == snapotp_error()
 
     @pytest.mark.parametrize("spoilt", ["signature", "none", "ours", "words"])
     def test_a_token_that_google_did_not_sign_is_401(self, world: World, resident: Person, spoilt: str) -> None:
@@ -347,7 +345,7 @@ class TestGoogle:
         answer = world.client.post("/api/auth/google", {"id_token": token})
 
         assert answer.status == 401
-        assert answer.json == snapotp_refusal("The Google credential is not valid")
+        assert answer.json == snapotp_error()
 
     def test_a_disabled_account_stays_out(self, world: World) -> None:
         email = world.email()
@@ -363,7 +361,7 @@ class TestGoogle:
         answer = world.client.post("/api/auth/google", {"id_token": token})
 
         assert answer.status == 403
-        assert answer.json == snapotp_refusal()
+        assert answer.json == snapotp_error()
 
 
 class TestForgotPassword:
@@ -441,7 +439,7 @@ class TestResetPassword:
         answer = self.reset(world, token, "Third-password-44")
 
         assert answer.status == 400
-        assert answer.json == snapotp_refusal("The reset token is wrong or no longer valid")
+        assert answer.json == snapotp_error()
 
     def test_the_same_again_is_answered_as_the_first_time(self, world: World) -> None:
         token = world.request_reset(world.register().email)
@@ -490,7 +488,7 @@ class TestResetPassword:
         answer = self.reset(world, token)
 
         assert answer.status == 400
-        assert answer.json == snapotp_refusal("The reset token is wrong or no longer valid")
+        assert answer.json == snapotp_error()
 
     def test_a_token_with_one_character_changed_is_worth_nothing(self, world: World) -> None:
         person = world.register()
@@ -552,7 +550,7 @@ class TestMe:
         answer = client.get("/api/auth/me")
 
         assert answer.status == 401
-        assert answer.json == snapotp_refusal("A bearer token is required")
+        assert answer.json == snapotp_error()
 
     def test_a_token_in_the_query_is_not_read(self, client: Client, resident: Person) -> None:
         answer = client.get(f"/api/auth/me?access_token={resident.access_token}&authorization={resident.access_token}")
@@ -563,7 +561,7 @@ class TestMe:
         answer = world.me(world.guest())
 
         assert answer.status == 403
-        assert answer.json == snapotp_refusal("This needs a registered account")
+        assert answer.json == snapotp_error()
 
     def test_what_an_operator_changes_is_seen_at_once(self, world: World) -> None:
         person = world.register_by_username()
@@ -586,8 +584,7 @@ class TestChangePassword:
         answer = self.change(world, person.access_token, person.password, OTHER_PASSWORD)
 
         assert answer.status == 200
-        said = "The password was changed; other sessions have ended"
-        assert answer.json == {"success": True, "data": {"message": said}}
+        assert answer.json == DONE
         assert world.is_signed_in(person.access_token)
         assert world.refresh(person.refresh_token).status == 200
         assert not world.is_signed_in(other["accessToken"])
@@ -613,7 +610,7 @@ class TestChangePassword:
         answer = self.change(world, person.access_token, OTHER_PASSWORD, "Third-password-44")
 
         assert answer.status == 400
-        assert answer.json == snapotp_refusal("The current password is wrong")
+        assert answer.json == snapotp_error()
         assert world.can_sign_in(person.email, person.password)
 
     @pytest.mark.parametrize("new", ["short", "password", "ada lovelace"])
@@ -635,13 +632,13 @@ class TestChangePassword:
         answer = client.post("/api/auth/change-password", body)
 
         assert answer.status == 401
-        assert answer.json == snapotp_refusal("A bearer token is required")
+        assert answer.json == snapotp_error()
 
     def test_a_guest_has_no_password(self, world: World) -> None:
         answer = self.change(world, world.guest(), PASSWORD, OTHER_PASSWORD)
 
         assert answer.status == 403
-        assert answer.json == snapotp_refusal("This needs a registered account")
+        assert answer.json == snapotp_error()
 
     def test_an_account_without_a_password_cannot_change_it(self, world: World) -> None:
         token = world.client.post("/api/auth/google", {"id_token": world.google_token(email=world.email())}).data
@@ -649,4 +646,4 @@ class TestChangePassword:
         answer = self.change(world, token["token"], "whatever-it-is", OTHER_PASSWORD)
 
         assert answer.status == 400
-        assert answer.json == snapotp_refusal("The current password is wrong")
+        assert answer.json == snapotp_error()

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from tests.wire.client import Answer, Client
-from tests.wire.shapes import atourin_refusal, botlaunch_refusal, claims_of, gotrue_refusal, snapotp_refusal
+from tests.wire.shapes import atourin_error, botlaunch_error, claims_of, gotrue_error, snapotp_error
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
 type Trade = Callable[[World, str], Answer]
@@ -160,9 +160,9 @@ class TestOneBudget:
         assert [answer.status for answer in answers] == [400] * 10
         assert [answer.status for answer in over] == [429] * len(DOORS)
         assert all(1 <= int(answer.headers["retry-after"]) <= 900 for answer in over)
-        assert over[0].json == botlaunch_refusal(429, "Too Many Requests")
-        assert over[1].json == over[2].json == snapotp_refusal()
-        assert over[3].json == over[4].json == atourin_refusal(429, "Too Many Requests")
+        assert over[0].json == botlaunch_error(429, "Too Many Requests")
+        assert over[1].json == over[2].json == snapotp_error()
+        assert over[3].json == over[4].json == atourin_error(429)
 
     def test_a_change_of_password_shares_the_budget(self, world: World) -> None:
         person = world.register()
@@ -264,8 +264,7 @@ def test_a_refusal_of_one_token_is_worded_by_each_contract(world: World, residen
     atourin = world.client.get("/auth/logout", bearer=invalid)
     gotrue = at_gotrue(world, invalid)
 
-    said = "The token is not valid"
-    assert botlaunch.json == botlaunch_refusal(401, "Unauthorized", said)
-    assert snapotp.json == snapotp_refusal(said)
-    assert atourin.json == atourin_refusal(401, "Unauthorized", said)
-    assert gotrue.json == gotrue_refusal(400, "refresh_token_not_found")
+    assert botlaunch.json == botlaunch_error(401, "Unauthorized")
+    assert snapotp.json == snapotp_error()
+    assert atourin.json == atourin_error(401)
+    assert gotrue.json == gotrue_error(400, "refresh_token_not_found")

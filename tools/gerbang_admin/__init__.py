@@ -1,9 +1,9 @@
-"""The operator's tool: accounts of a deployed stack, found, shown and changed (`gerbang-admin`, `make admin`).
+"""The operator's tool: list, show and change the accounts of a deployed stack (`gerbang-admin`, `make admin`).
 
-    stacks     a stack's tables, out of its outputs
-    everybody  ending every session at once
-    showing    an account as an operator sees it: everything but secrets
-    __main__   the commands
+    stacks        a stack's tables, from its outputs
+    all_sessions  end every session of every account
+    showing       an account as an operator sees it: everything but secrets
+    __main__      the commands
 
-What a change does to an account is `gerbang.accounts.administration`.
+What each command does to an account is in `gerbang.accounts.administration`.
 """

@@ -234,7 +234,7 @@ class Container:
     @cached_property
     def sessions_with_role(self) -> "Sessions":
         """The same, which reads the role of an organization's member too: BotLaunch's clients are shown it."""
-        return replace(self.sessions, read_role=self.organizations.default_role)
+        return replace(self.sessions, read_role=self.organization_table.default_role)
 
     @cached_property
     def rotation(self) -> "Rotation":

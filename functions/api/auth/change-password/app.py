@@ -9,6 +9,8 @@ from gerbang.http.callers import BearerToken
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.passwords.policy import UnacceptablePassword
+from gerbang.sessions.claims import InvalidToken, TokenExpired
+from gerbang.sessions.sessions import NotAPerson, SessionEnded
 
 endpoint = Endpoint("/api/auth/change-password")
 change = container.password_change
@@ -24,7 +26,15 @@ container.warm_up_mail_queue()
     request=ChangePasswordRequest,
     context={PASSWORD_POLICY: policy},
     response=snapotp.MessageResponse,
-    errors=(WrongPassword, UnacceptablePassword, TooManyAttempts),
+    errors=(
+        InvalidToken,
+        TokenExpired,
+        SessionEnded,
+        NotAPerson,
+        WrongPassword,
+        UnacceptablePassword,
+        TooManyAttempts,
+    ),
 )
 def change_password(call: Call[ChangePasswordRequest, str]) -> snapotp.MessageResponse:
     """Set another password with the current one, and end the other sessions of the account."""

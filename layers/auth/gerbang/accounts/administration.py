@@ -118,14 +118,9 @@ class Accounts:
     def details(self, user: User) -> Details:
         """Return what an operator is shown of an account besides its own record."""
         person = self.users.find_person(user.user_id)
-        membership = (
-            None
-            if user.organization_id is None
-            else self.organizations.find_membership(user.organization_id, user.user_id)
-        )
         return Details(
             identities=() if person is None else person.identities,
-            role=None if membership is None else membership.role,
+            role=self.organizations.default_role(user),
         )
 
     def disable(self, user: User) -> User:

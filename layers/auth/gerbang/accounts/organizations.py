@@ -12,7 +12,6 @@ from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import ORGANIZATION, public_id
 from gerbang.storage.organizations import Membership, Organization, OrganizationTable
 from gerbang.storage.store import Action
-from gerbang.storage.users import User
 
 _ORGANIZATION_ID: Final = re.compile(r"org_[0-9A-Za-z]{1,40}")
 
@@ -67,13 +66,6 @@ class Organizations:
         if membership is None:
             raise NotAMember(organization_id)
         return membership
-
-    def default_role(self, user: User) -> str | None:
-        """Return an account's role in its default organisation, None if it has none or is not a member any more."""
-        if user.organization_id is None:
-            return None
-        membership = self.table.find_membership(user.organization_id, user.user_id)
-        return None if membership is None else membership.role
 
     def find(self, organization_id: str) -> Organization:
         """Return an organisation.

@@ -12,6 +12,7 @@ from typing import Final
 
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import Absent, Delete, Key, Put, Query, Store, query_all
+from gerbang.storage.users import User
 
 _ORGANIZATION: Final = "ORG"
 _MEMBER: Final = "MEMBER#"
@@ -62,6 +63,13 @@ class OrganizationTable:
             return None
         # A product's own functions write memberships, too: the key is what counts.
         return from_item(Membership, {**item, "organization_id": organization_id, "user_id": user_id})
+
+    def default_role(self, user: User) -> str | None:
+        """Return an account's role in its default organisation, None if it has none or is not a member any more."""
+        if user.organization_id is None:
+            return None
+        membership = self.find_membership(user.organization_id, user.user_id)
+        return None if membership is None else membership.role
 
     def members(self, organization_id: str) -> tuple[Member, ...]:
         """Return every member of an organisation; one call a megabyte.
