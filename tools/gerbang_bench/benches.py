@@ -5,6 +5,7 @@ import platform
 import secrets
 import signal
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -139,8 +140,8 @@ def started(
         texts = {name: secrets.token_hex(32) for name in ("MasterSecret", "SecretApiKey")}
         stand_ins = StandIns(dynamodb_endpoint=dynamodb_endpoint, secrets=texts, scratch=scratch / "tls")
         stack.enter_context(stand_ins)
-        any_function = next(iter(functions.values()))
-        variables = {**any_function.environment, **stand_ins.variables, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint}
+        variables = dict(ChainMap(*(dict(function.environment) for function in functions.values())))
+        variables |= {**stand_ins.variables, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint}
         world = stack.enter_context(World(variables, lambda: text_of_mail(stand_ins.mails[-1])))
         stand_ins.google_keys = world.google_keys()
         yield Bench(

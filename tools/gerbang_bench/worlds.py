@@ -78,7 +78,7 @@ class World:
     """Makes people and what they hold, in a context: meanwhile this process's services are those of a function."""
 
     def __init__(self, variables: Mapping[str, str], last_mail: Callable[[], str]) -> None:
-        """Take a function's environment, and what returns the text mailed last."""
+        """Take the environment of all functions together, and what returns the text mailed last."""
         self.publishable_key: Final = variables["PUBLISHABLE_KEY"]
         self._variables: Final = variables
         self._google: Final = StandInIssuer(variables["GOOGLE_CLIENT_IDS"])
@@ -88,7 +88,7 @@ class World:
         self._before: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        """Make the function's environment this process's, which the services read."""
+        """Make the functions' environment this process's, which the services read."""
         self._before = dict(os.environ)
         os.environ.update(self._variables)
         os.environ.update(
