@@ -387,7 +387,7 @@ def test_unknown_wrong_and_disabled_read_the_same(api: Api) -> None:
 def api_spoken(path: str, body: object) -> Api:
     """Return the API of the operation that a body asks for."""
     [endpoint] = [endpoint for endpoint in endpoints().values() if endpoint.paths == (path,)]
-    operation = endpoint._find(Request.from_event(json_event(body, path=path)))
+    operation = endpoint.find(Request.from_event(json_event(body, path=path)))
     assert isinstance(operation.api, Api)
     return operation.api
 

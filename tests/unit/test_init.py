@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from threading import Event
+from time import monotonic
 
 import pytest
 from gerbang.apis import botlaunch
@@ -130,8 +131,10 @@ def test_what_hangs_while_preloading_holds_up_a_start_for_seconds_at_most(monkey
     released = Event()
 
     init.preload(released.wait)
+    started_at = monotonic()
 
     assert init.finish_init(print) is print
+    assert monotonic() - started_at < 5
     released.set()
 
 

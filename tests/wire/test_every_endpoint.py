@@ -187,7 +187,9 @@ def test_another_method_is_405_and_names_those_that_there_are(client: Client, pa
     methods = next(route.methods for route in ROUTES if route.path == path)
     if method in methods:
         return
-    pretended = dict.fromkeys(("x-http-method-override", "x-http-method", "x-method-override"), next(iter(methods)))
+    pretended: dict[str, str] = dict.fromkeys(
+        ("x-http-method-override", "x-http-method", "x-method-override"), next(iter(methods))
+    )
 
     answer = client.request(method, path, headers=pretended)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, LiteralString
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class AuthError(Exception):
     evidence for the log (ids, counts), never a secret, an address or words for a client.
     """
 
-    code: str
+    code: LiteralString
     field_errors: tuple[FieldError, ...] = ()
     """The fields that are wrong, for APIs that name them."""
     retry_after: timedelta | None = None
@@ -34,4 +34,4 @@ class DependencyUnavailable(Exception):
     sign people out on a final error.
     """
 
-    code: ClassVar[str] = "service_unavailable"
+    code: ClassVar[LiteralString] = "service_unavailable"

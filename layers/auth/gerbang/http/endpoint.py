@@ -177,7 +177,7 @@ class Endpoint:
             return {"statusCode": HTTPStatus.NO_CONTENT.value}
         operation = None
         try:
-            operation = self._find(request)
+            operation = self.find(request)
             response = operation.respond(request)
         except Exception as error:  # noqa: BLE001 - the one place where everything is caught
             meant = operation or self._default()
@@ -186,7 +186,13 @@ class Endpoint:
             log_error(error, request, response.status)
         return response.to_gateway()
 
-    def _find(self, request: Request) -> Operation:
+    def find(self, request: Request) -> Operation:
+        """Return the operation that a request asks for.
+
+        Raises:
+            MethodNotAllowed: there is none with its method.
+            MalformedBody, BodyTooLarge, UnsupportedMediaType: the body decides, and cannot be read.
+        """
         candidates = [operation for operation in self.operations if operation.method in {request.method, "ANY"}]
         for operation in candidates:
             if operation.when is not None and operation.when(request):

@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, Final, LiteralString, cast
 
 from gerbang.core.errors import AuthError, FieldError
 
@@ -67,7 +67,7 @@ class InvalidFields(AuthError):
 
     code = "validation_failed"
 
-    def __init__(self, errors: tuple[FieldError, ...], code: str = code) -> None:
+    def __init__(self, errors: tuple[FieldError, ...], code: LiteralString = code) -> None:
         """Keep which fields, and what is wrong with them; a *code* of its own where all are wrong in one way."""
         super().__init__(", ".join(error.field for error in errors))
         self.code = code
