@@ -276,7 +276,8 @@ def test_what_is_so_already_is_said(admin: Admin) -> None:
     assert answer == Answer(
         NOT_DONE,
         "",
-        "Nothing was done: the account is in that state already, or has just been changed. Show it again.\n",
+        "Nothing was changed: the account already has this state, or was changed in the meantime. "
+        "Run `show`, then decide again.\n",
     )
 
 
@@ -305,7 +306,7 @@ def test_unlinking_what_is_not_linked_is_an_error(admin: Admin, deployment: Depl
     link(deployment, alice)
 
     assert admin("unlink", "alice", "apple") == Answer(
-        NOT_DONE, "", "Nothing was done: the account has no apple identity.\n"
+        NOT_DONE, "", "Nothing was changed: the account has no apple identity.\n"
     )
 
 
@@ -314,7 +315,7 @@ def test_the_only_way_to_sign_in_is_not_unlinked(admin: Admin, deployment: Deplo
     deployment.users.change(alice, {"password_hash": Gone()})
 
     assert admin("unlink", "alice", "google", "--yes") == Answer(
-        NOT_DONE, "", "Nothing was done: the owner could not sign in without the google identity.\n"
+        NOT_DONE, "", "Nothing was changed: the owner could not sign in without the google identity.\n"
     )
 
 
@@ -357,7 +358,7 @@ def test_without_a_terminal_deleting_needs_to_be_meant(
 
     refused = admin("delete", "alice")
     assert (refused.status, bool(database.items("Users"))) == (NOT_DONE, True)
-    assert "Give --yes to do it without confirmation." in refused.error
+    assert "Add --yes to confirm." in refused.error
 
     assert admin("delete", "alice", "--yes", "--json").status == DONE
     assert database.items("Users") == []
@@ -446,7 +447,7 @@ def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.Mo
         after = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
 
         assert refused.status == NOT_DONE
-        assert f"Every user of {STACK} in {REGION} has to sign in again." in refused.error
+        assert f"Every user of {STACK} in {REGION} has to sign in again, on every device." in refused.error
         assert (done.status, done.json) == (DONE, {"ended": "all sessions"})
         assert after.get(before, []) == []  # neither current nor previous
 
@@ -478,7 +479,10 @@ def test_a_stack_that_is_not_there_is_said(admin: Admin, name: str, region: str)
     answer = admin("show", "alice", stack=name, region=region)
 
     assert answer == Answer(
-        FAILED, "", f"Stack {name} does not exist in {region}, in the account of these credentials.\n"
+        FAILED,
+        "",
+        f"There is no stack {name} in {region}, in the account of these credentials. "
+        "Check --stack, --region and --profile.\n",
     )
 
 
@@ -489,7 +493,9 @@ def test_a_stack_that_is_not_gerbang_s_is_said(admin: Admin) -> None:
     answer = admin("show", "alice", stack="shop")
 
     assert answer == Answer(
-        FAILED, "", "Stack shop has no output OrganizationsTable: it is not Gerbang's, or an older version.\n"
+        FAILED,
+        "",
+        "The stack shop has no output OrganizationsTable. Name a stack of Gerbang, or deploy this version.\n",
     )
 
 
@@ -500,7 +506,7 @@ def test_what_aws_refuses_is_said_without_a_trace(admin: Admin, monkeypatch: pyt
     answer = admin("show", "alice")
 
     assert answer.status == FAILED
-    assert answer.error == "The AWS request failed: The config profile (nobody-s) could not be found\n"
+    assert answer.error == "The AWS request failed: The config profile (nobody-s) could not be found.\n"
 
 
 def test_it_is_a_command_of_its_own() -> None:
