@@ -101,6 +101,9 @@ def test_addresses_that_may_be_different_people_are_not_merged(one: str, other: 
         ".alice@example.com",
         "alice.@example.com",
         "al..ice@example.com",
+        "=?utf-8?q?x=40evil.example=3e=20?=@victim.example",  # RFC 2047: may be read as another address
+        "alice=?utf-8?b?YQ==?=@example.com",
+        "alice@xn--0.example",  # no valid A-label
         "al ice@example.com",
         "alice @example.com",
         "alice@ example.com",

@@ -247,6 +247,15 @@ def test_what_is_no_user_name_is_a_wrong_one(deployment_in_memory: Deployment, u
     )
 
 
+def test_every_wrong_field_of_a_registration_is_named_at_once(deployment_in_memory: Deployment) -> None:
+    wrong = {"username": "x", "email": "not-an-email", "password": "short", "name": ""}
+
+    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(wrong), None)
+
+    assert answer["statusCode"] == 400
+    assert {error["field"] for error in body_of(answer)["errors"]} == {"username", "email", "password", "name"}
+
+
 @pytest.mark.parametrize(
     ("more", "name"),
     [

@@ -5,6 +5,7 @@ from contextlib import suppress
 from copy import replace
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import pytest
 from gerbang.accounts.identity_sign_in import VerifiedIdentity
@@ -15,9 +16,11 @@ from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.users import Name
+from gerbang_local.declarations import function_in
 
 from tests.deployment import BOB, HOME, PASSWORD, REGISTRATIONS, RESETS, Choices, by_email
 from tests.fakes import Call, Fault, FaultyStore
+from tests.gateway_events import SOURCE_IP, json_event
 from tests.unit.mail_fakes import MailDeployment, Shape, calls_of, mailing_in_memory, shape_of
 
 NUMBERS = count(1)
@@ -172,3 +175,57 @@ def test_after_an_outage_that_began_once_attempts_were_counted_the_next_request_
 
     is_over, post.queue.is_down = True, False
     way.act(faulty, way.prepare(post))
+
+
+# Handlers: what clients are told
+
+
+def asked(folder: str, post: MailDeployment, document: object) -> dict[str, Any]:
+    """What a function's real handler answers."""
+    answer: dict[str, Any] = function_in(folder).load(post.base).handler(json_event(document), None)
+    return answer
+
+
+def test_a_code_works_after_more_failed_tries_than_it_has() -> None:
+    needed = 0
+    for shape, nth in calls_of_one(WAYS["code"]):
+        post, mishap = world(), Mishap(shape, nth)
+        shown = {"email": BOB.email, "otp": post.mailed_code()}
+        faulty = post.on(FaultyStore(post.base.store, at=mishap, fault=Fault.NOT_DONE))
+        if asked("auth/verify_otp", faulty, shown)["statusCode"] == 200:  # a call whose failure is no matter
+            continue
+        needed += 1
+        for _ in range(5):
+            mishap.new_request()
+            assert asked("auth/verify_otp", faulty, shown)["statusCode"] == 503
+        mishap.is_over = True
+        assert asked("auth/verify_otp", faulty, shown)["statusCode"] == 200, shape
+    assert needed > 3
+
+
+def test_while_right_passwords_are_being_checked_another_waits_one_second() -> None:
+    post = world()
+    bob = str(post.base.users.find_id(Name.EMAIL, BOB.email))
+    shown = {"email": BOB.email, "password": PASSWORD}
+    in_flight = [post.base.password_attempts.attempt(bob, SOURCE_IP) for _ in range(10)]
+
+    refused = asked("api/auth/login", post, shown)
+    for attempt in in_flight:
+        with attempt:
+            pass
+
+    assert (refused["statusCode"], refused["headers"]["retry-after"]) == (429, "1")
+    assert asked("api/auth/login", post, shown)["statusCode"] == 200
+
+
+def test_while_the_queue_is_down_a_registration_is_503_and_the_repeat_is_mailed() -> None:
+    post = world()
+    new = {"email": "carol@example.com", "password": PASSWORD, "name": "Carol"}
+    post.queue.is_down = True
+
+    refused = asked("auth/register", post, new)
+    post.queue.is_down = False
+    answer = asked("auth/register", post, new)
+
+    assert (refused["statusCode"], answer["statusCode"]) == (503, 200)
+    assert [job.email for job in post.queue.jobs] == ["carol@example.com"]

@@ -414,6 +414,9 @@ NOT_ONE_ADDRESS = [
     "ana@exämple.com",
     "anä@example.com",  # SES does not support SMTPUTF8
     "=?utf-8?q?ana?=@example.com>",
+    "=?utf-8?q?x=40evil.example=3e=20?=@victim.example",
+    "ana@xn--0.example",
+    "an..a@example.com",
     "a" * 65 + "@example.com",
     "ana@" + "e" * 251,
 ]

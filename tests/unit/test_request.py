@@ -186,6 +186,7 @@ def test_any_json_is_read_as_it_is_or_malformed(value: object) -> None:
         "application/json; charset='utf-8'",
         "application/json; charset=us-ascii",
         "application/json; charset=iso-8859-1",
+        "application/json, application/json",
         "application/json;charset=UTF-8, application/json",
         "application/json, application/json",
     ],

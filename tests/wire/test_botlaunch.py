@@ -509,6 +509,17 @@ class TestLogout:
 
         assert answer.status == 200
 
+    @pytest.mark.parametrize("body", [b"null", b'""', b"[]", b" ", b"no JSON"])
+    def test_whatever_is_in_the_body_the_session_ends(self, world: World, body: bytes) -> None:
+        person = world.register()
+        headers = {"authorization": f"Bearer {person.access_token}", "content-type": "application/json"}
+
+        answer = world.client.request("POST", "/api/auth/logout", body=body, headers=headers)
+
+        assert (answer.status, answer.json) == (200, {"message": "Logout successful"})
+        assert not world.is_signed_in(person.access_token)
+        assert world.refresh(person.refresh_token).status == 401
+
     def test_an_older_token_of_the_session_ends_it_too(self, world: World) -> None:
         person = world.register()
         newer = world.refresh(person.refresh_token).data

@@ -62,6 +62,7 @@ def test_tokens_are_signed_so_that_others_can_verify_them(world: World) -> None:
 
     assert key_set.status == 200
     assert key_set.headers["cache-control"] == "public, max-age=600"
+    assert key_set.headers["vary"] == "Origin"
     assert key_set.raw == same.raw
     [key] = key_set.json["keys"]
     assert key.keys() == {"kty", "crv", "x", "y", "kid", "alg", "use"}

@@ -129,15 +129,15 @@ class World:
         assert answer.status == 200, answer.raw
         return asked["email"], self.mail(asked["email"])
 
-    def inherit(self, password_hash: str) -> str:
-        """Put somebody into the tables as an import does, with the hash of an old system; return their address."""
-        email = self.email()
+    def inherit(self, password_hash: str, *, email: str = "", name: str = "Ada Lovelace") -> str:
+        """Put an account into the tables as an import does, with the hash of an old system; return its address."""
+        email = email or self.email()
         now = datetime.now(UTC)
         self.keep(
             User(
                 user_id=f"{next(_numbers):08x}-0000-4000-8000-000000000000",
                 number=2**31 - 1 - next(_numbers),
-                name="Ada Lovelace",
+                name=name,
                 email=email,
                 password_hash=password_hash,
                 created_at=now,

@@ -1,16 +1,10 @@
 """A mail that is ready to send, and the addresses that can be mailed."""
 
-import re
 from dataclasses import dataclass, field
-from typing import Final
 
-from gerbang.core.emails import LONGEST_ADDRESS
+from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.languages import Locale
-
-# One bare address: dot-atom characters of RFC 5322, section 3.2.3, and an ASCII domain, since SES does not support
-# SMTPUTF8 (its Destination type). No quoted local parts: no character that could end an address or a header.
-_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
 class MailRejected(Exception):
@@ -50,5 +44,11 @@ class Message:
 
 
 def is_one_address(address: str) -> bool:
-    """Return whether *address* is one bare address, with nothing that could make it two or end a header."""
-    return len(address) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(address) is not None
+    """Return whether *address* is one bare address that may be registered, in ASCII and with nothing around it.
+
+    SES does not support SMTPUTF8 (its Destination type).
+    """
+    try:
+        return address.isascii() and canonical(address) == address.lower()
+    except InvalidEmail:
+        return False
