@@ -89,8 +89,10 @@ class MailService:
         )
 
     def notify_password_changed(self, user: User, locale: str | None) -> None:
-        """Queue the notice that an account has a new password, if its address is verified.
+        """Queue the notice that an account has a new password, if its address is verified. *user*: as changed.
 
+        Its job is named after the account's epoch, which every change raises: the notice of one change, queued again
+        when the change is repeated, is mailed once.
         An unverified address may be a stranger's and is sent no notice. Notices are counted like the other mails of an
         hour. A failure to queue is logged only: the password is set. *locale* is the request's.
         """
@@ -99,7 +101,8 @@ class MailService:
         hour = Counted(self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}", OnSuccess.STAYS)
         try:
             with self.rate_limits.attempt(hour):
-                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale)
+                job_id = f"{MailKind.PASSWORD_CHANGED}-{user.user_id}-{user.epoch}"
+                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale, job_id=job_id)
         except (TooManyAttempts, DependencyUnavailable) as error:
             severity = Severity.WARNING if isinstance(error, TooManyAttempts) else Severity.ERROR
             self.log_event("mail_not_queued", severity, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
@@ -134,8 +137,9 @@ class MailService:
         email: str,
         locale: str | None,
         *,
+        job_id: str | None = None,
         payload: Mapping[str, str] | None = None,
         delay_seconds: int = 0,
     ) -> None:
-        job = MailJob(job_id=self.new_id(), kind=kind, email=email, locale=locale, payload=payload or {})
+        job = MailJob(job_id=job_id or self.new_id(), kind=kind, email=email, locale=locale, payload=payload or {})
         self.queue.enqueue(job, delay_seconds=delay_seconds)
