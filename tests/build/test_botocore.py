@@ -37,7 +37,7 @@ def built() -> dict[str, Any]:
 def test_the_services_kept_are_those_that_the_functions_call() -> None:
     package = build_for(this_machine()).layers["AuthLayer"] / "python" / "gerbang"
     sources = [source.read_text() for source in package.rglob("*.py")]
-    called = {service for source in sources for service in re.findall(r"_client\(\"(\w+)\"\)", source)}
+    called = {service for source in sources for service in re.findall(r"self\.client\(\"(\w+)\"\)", source)}
 
     assert called == set(trim.AWS_SERVICES)
 

@@ -14,6 +14,8 @@ import trim
 from tests.build.artefacts import ROOT
 
 DEPENDENCIES = ROOT / "layers" / "dependencies"
+LONGEST_MODULE = 350
+"""Lines, as docs/decisions/0020-wings.md has them."""
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,14 @@ def test_models_keep_everything_but_their_prose(tmp_path: Path) -> None:
 
     kept = {"shapes": {"Put": {"members": {"documentation": {"shape": "Text"}}}}}
     assert json.loads(gzip.decompress(file.read_bytes())) == kept
+
+
+def test_no_module_of_the_package_is_long() -> None:
+    """docs/decisions/0020-wings.md."""
+    package = ROOT / "layers" / "auth" / "gerbang"
+    lines = {str(file.relative_to(package)): len(file.read_text().splitlines()) for file in package.rglob("*.py")}
+
+    assert {file: count for file, count in lines.items() if count > LONGEST_MODULE} == {}
 
 
 def imported_by(source: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The API of a created stack, called in this process: routes, authorizer and queue as AWS joins them."""
+"""The API of a created stack, called in this process: routes and queue as AWS joins them."""
 
 import itertools
 import json
@@ -46,7 +46,7 @@ class Doors:
     """Everything that invokes the functions of a stack."""
 
     def __init__(self, stack: Stack, functions: Functions) -> None:
-        """Read the routes, the authorizer and the queue from the services that CloudFormation made them in."""
+        """Read the routes and the queue from the services that CloudFormation made them in."""
         self._stack: Final = stack
         self._functions: Final = functions
         self._router: Final = Router([_route(key, route) for key, route in stack.routes().items()])
@@ -150,7 +150,7 @@ class Doors:
 
 def _route(key: str, route: Mapping[str, Any]) -> Route:
     method, _, path = ("ANY", "", DEFAULT) if key == DEFAULT else key.partition(" ")
-    return Route(method=method, path=path, function=route["function"], authorizer=route.get("AuthorizerId"))
+    return Route(method=method, path=path, function=route["function"], authorizer=None)
 
 
 def _record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:

@@ -253,7 +253,7 @@ class LogGroup(Handler):
 
 
 class HttpApi(Handler):
-    """Takes routes, integrations, authorizers and CORS out of the OpenAPI document in `Body`, as API Gateway does.
+    """Takes routes, integrations and CORS out of the OpenAPI document in `Body`, as API Gateway does.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-open-api.html
     """
@@ -266,15 +266,11 @@ class HttpApi(Handler):
     def make(cls, name: str, properties: dict[str, Any]) -> Made:
         gateway, body = client("apigatewayv2"), properties["Body"]
         made = gateway.create_api(Name=name, ProtocolType="HTTP", CorsConfiguration=_cors(body))
-        authorizers = {
-            name: cls._authorizer(gateway, made["ApiId"], name, scheme["x-amazon-apigateway-authorizer"])
-            for name, scheme in body.get("components", {}).get("securitySchemes", {}).items()
-        }
         for path, methods in body["paths"].items():
             for method, operation in methods.items():
                 verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
                 key = path if operation.get("isDefaultRoute") else f"{verb} {path}"
-                cls._route(gateway, made["ApiId"], key, operation, authorizers)
+                cls._route(gateway, made["ApiId"], key, operation)
         return Made(made["ApiId"], {"ApiId": made["ApiId"], "ApiEndpoint": made["ApiEndpoint"]})
 
     @classmethod
@@ -284,23 +280,7 @@ class HttpApi(Handler):
         client("apigatewayv2").update_api(ApiId=made.physical_resource_id, CorsConfiguration=cors)
 
     @staticmethod
-    def _authorizer(gateway: Any, api_id: str, name: str, described: Mapping[str, Any]) -> str:
-        made = gateway.create_authorizer(
-            ApiId=api_id,
-            Name=name,
-            AuthorizerType=described["type"].upper(),
-            AuthorizerUri=described["authorizerUri"],
-            AuthorizerPayloadFormatVersion=str(described["authorizerPayloadFormatVersion"]),
-            AuthorizerResultTtlInSeconds=int(described["authorizerResultTtlInSeconds"]),
-            EnableSimpleResponses=described["enableSimpleResponses"],
-            IdentitySource=described["identitySource"],
-        )
-        return str(made["AuthorizerId"])
-
-    @staticmethod
-    def _route(
-        gateway: Any, api_id: str, key: str, operation: Mapping[str, Any], authorizers: Mapping[str, str]
-    ) -> None:
+    def _route(gateway: Any, api_id: str, key: str, operation: Mapping[str, Any]) -> None:
         described = operation["x-amazon-apigateway-integration"]
         integration = gateway.create_integration(
             ApiId=api_id,
@@ -309,13 +289,7 @@ class HttpApi(Handler):
             IntegrationUri=described["uri"],
             PayloadFormatVersion=described["payloadFormatVersion"],
         )
-        guards = [authorizers[name] for scheme in operation.get("security", []) for name in scheme]
-        gateway.create_route(
-            ApiId=api_id,
-            RouteKey=key,
-            Target=f"integrations/{integration['IntegrationId']}",
-            **({"AuthorizationType": "CUSTOM", "AuthorizerId": guards[0]} if guards else {}),
-        )
+        gateway.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{integration['IntegrationId']}")
 
 
 class Stage(Handler):

@@ -664,7 +664,7 @@ def test_a_right_code_whose_tries_cannot_be_cleared_signs_in_all_the_same(post: 
     assert "attempt_not_given_back" in post.base.recorded.events
 
 
-# What a code proves: security.md 108, docs/decisions/0009-proving-an-address.md
+# What a code proves: security.md 108, docs/decisions/0009-verifying-an-address.md
 
 
 @pytest.mark.covers("108")

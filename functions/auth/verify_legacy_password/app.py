@@ -7,7 +7,6 @@ from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.storage.users import Name
 
 endpoint = Endpoint("/auth/verify_legacy_password")
 sign_in = container.password_sign_in
@@ -23,7 +22,7 @@ container.warm_up_users(connections=5)
 )
 def verify_legacy_password(call: Call[LoginRequest, None]) -> atourin.SessionResponse:
     """Sign in with the old system's password, which moves the account over to today's hash."""
-    credentials = Credentials(name=Name.EMAIL, value=call.body.email, password=call.body.password)
+    credentials = Credentials.by_email(call.body.email, call.body.password)
     return atourin.session(sign_in.sign_in(credentials, call.client), "Success verify and migrate legacy user")
 
 

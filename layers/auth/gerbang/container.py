@@ -8,20 +8,13 @@ everything at the top makes a start take 1.1 to 1.2 times as long (docs/performa
 """
 # ruff: noqa: PLC0415
 
-import secrets
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
-from string import ascii_letters, digits
-from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final
 
+from gerbang.components import Components
 from gerbang.core import init
-from gerbang.core.clock import Clock, system_clock
-from gerbang.core.identifiers import LARGEST_NUMBER
-from gerbang.core.log import LogEvent, log_event
-from gerbang.settings import Settings
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
@@ -34,8 +27,6 @@ if TYPE_CHECKING:
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
-    from gerbang.limits.password_attempts import PasswordAttempts
-    from gerbang.limits.rate_limits import Limit, RateLimits
     from gerbang.mail.codes import CodeMaker, ResetTokens
     from gerbang.mail.composing import Mails
     from gerbang.mail.mailer import Mailer
@@ -43,255 +34,13 @@ if TYPE_CHECKING:
     from gerbang.mail.service import MailService
     from gerbang.mail.ses import Outbox
     from gerbang.mail.settings import MailSettings
-    from gerbang.passwords.hashing import Passwords
-    from gerbang.passwords.policy import PasswordPolicy
-    from gerbang.sessions.api_keys import ApiKeys
-    from gerbang.sessions.email_policy import UnverifiedAddress
-    from gerbang.sessions.keys import Keys, SecretSource
-    from gerbang.sessions.rotation import Rotation
-    from gerbang.sessions.sessions import Sessions
-    from gerbang.sessions.tokens import Tokens
-    from gerbang.storage.counters import CounterTable
-    from gerbang.storage.families import FamilyTable
-    from gerbang.storage.mail_deliveries import MailDeliveryTable
-    from gerbang.storage.one_time_codes import OneTimeCodeTable
-    from gerbang.storage.organizations import OrganizationTable
-    from gerbang.storage.store import Store
-    from gerbang.storage.users import UserTable
 
 NO_ACCOUNT: Final = "no-account"
 """Names no account, session or counter: reading it warms up what a request will need, and changes nothing."""
 
 
-class Container:
+class Container(Components):
     """Makes the services of one deployment, each once."""
-
-    def __init__(self, environment: Mapping[str, str], **replacements: Any) -> None:
-        """Take the environment, and what replaces a property of that name: `Container(environment, store=fake)`.
-
-        Raises:
-            TypeError: there is no such property.
-        """
-        for name in replacements:
-            if not hasattr(type(self), name):
-                raise TypeError(f"a container has no {name}")
-        self.settings: Final = Settings(environment)
-        self.__dict__.update(replacements)
-
-    # What the world supplies
-
-    @cached_property
-    def now(self) -> Clock:
-        """The clock."""
-        return system_clock
-
-    @cached_property
-    def log_event(self) -> LogEvent:
-        """The log."""
-        return log_event
-
-    @cached_property
-    def new_id(self) -> Callable[[], str]:
-        """Makes random UUIDs, as text."""
-        return lambda: str(uuid4())
-
-    @cached_property
-    def new_number(self) -> Callable[[], int]:
-        """Makes random integer ids, 1 to 2^31 - 1."""
-        return lambda: secrets.randbelow(LARGEST_NUMBER) + 1
-
-    @cached_property
-    def new_secret(self) -> Callable[[], str]:
-        """Makes master secrets: 64 random letters and digits, 381 bits, like the first one of `template.yaml`."""
-        return lambda: "".join(secrets.choice(ascii_letters + digits) for _ in range(64))
-
-    @cached_property
-    def client(self) -> Callable[[str], Any]:
-        """Returns the process's botocore client of an AWS service."""
-        from gerbang.storage.clients import client
-
-        return client
-
-    @cached_property
-    def store(self) -> "Store":
-        """The database."""
-        from gerbang.storage.dynamodb import DynamoStore
-
-        return DynamoStore(self.client("dynamodb"))
-
-    @cached_property
-    def master_secret(self) -> "SecretSource":
-        """Where the master secret is kept."""
-        from gerbang.storage.secrets import Secret
-
-        return Secret(lambda: self.client("secretsmanager"), self.settings.master_secret)
-
-    # Tables
-
-    @cached_property
-    def users(self) -> "UserTable":
-        """The table of accounts."""
-        from gerbang.storage.users import UserTable
-
-        return UserTable(self.store, self.settings.users_table)
-
-    @cached_property
-    def families(self) -> "FamilyTable":
-        """The table of refresh-token families."""
-        from gerbang.storage.families import FamilyTable
-
-        return FamilyTable(self.store, self.settings.families_table)
-
-    @cached_property
-    def organization_table(self) -> "OrganizationTable":
-        """The table of organizations."""
-        from gerbang.storage.organizations import OrganizationTable
-
-        return OrganizationTable(self.store, self.settings.organizations_table)
-
-    @cached_property
-    def codes(self) -> "OneTimeCodeTable":
-        """The table of one-time codes and reset tokens."""
-        from gerbang.storage.one_time_codes import OneTimeCodeTable
-
-        return OneTimeCodeTable(self.store, self.settings.codes_table)
-
-    @cached_property
-    def mail_deliveries(self) -> "MailDeliveryTable":
-        """Which mail jobs were delivered, in the table of one-time codes."""
-        from gerbang.storage.mail_deliveries import MailDeliveryTable
-
-        return MailDeliveryTable(self.store, self.settings.codes_table)
-
-    @cached_property
-    def counters(self) -> "CounterTable":
-        """The table of rate limits."""
-        from gerbang.storage.counters import CounterTable
-
-        return CounterTable(self.store, self.settings.limits_table)
-
-    # Keys, tokens and sessions
-
-    @cached_property
-    def keys(self) -> "Keys":
-        """The keys that are derived from the master secret."""
-        from gerbang.sessions.keys import Keys
-
-        return Keys(self.master_secret, self.now)
-
-    @cached_property
-    def api_keys(self) -> "ApiKeys":
-        """The deployment's API keys."""
-        from gerbang.sessions.api_keys import ApiKeys
-        from gerbang.storage.secrets import Secret
-
-        secret = Secret(lambda: self.client("secretsmanager"), self.settings.secret_api_key)
-        return ApiKeys(self.settings.publishable_key, secret, self.now)
-
-    @cached_property
-    def tokens(self) -> "Tokens":
-        """Signs and reads tokens."""
-        return self._tokens_with(self.keys)
-
-    def _tokens_with(self, keys: "Keys") -> "Tokens":
-        from gerbang.sessions.keys import Algorithm
-
-        algorithm = Algorithm(self.settings.token_algorithm)
-        if algorithm is Algorithm.HS256:
-            with init.hidden("cryptography"):  # 17 ms, a tenth of a start (docs/decisions/0013-init.md)
-                import jwt  # noqa: F401  # pyright: ignore[reportUnusedImport]
-        from gerbang.sessions.tokens import Tokens
-
-        return Tokens(
-            keys=keys,
-            issuer=self.settings.issuer,
-            audience=self.settings.audience,
-            algorithm=algorithm,
-            access_lifetime=self.settings.access_token_lifetime,
-            new_id=self.new_id,
-        )
-
-    @cached_property
-    def sessions(self) -> "Sessions":
-        """Opens, refreshes, authenticates and closes sessions."""
-        from gerbang.sessions.sessions import Sessions
-
-        return Sessions(
-            store=self.store,
-            families=self.families,
-            users=self.users,
-            tokens=self.tokens,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
-            lifetime=self.settings.refresh_token_lifetime,
-            longest=self.settings.longest_session,
-            grace=self.settings.refresh_grace,
-            unconfirmed_grace=self.settings.unconfirmed_grace,
-            unverified=self.unverified_address,
-        )
-
-    @cached_property
-    def sessions_with_role(self) -> "Sessions":
-        """The same, which reads the role of an organization's member too: BotLaunch's clients are shown it."""
-        return replace(self.sessions, read_role=self.organization_table.default_role)
-
-    @cached_property
-    def rotation(self) -> "Rotation":
-        """Rotates the master secret."""
-        from gerbang.sessions.rotation import Rotation
-        from gerbang.storage.secret_versions import SecretVersionHistory
-
-        return Rotation(
-            history=SecretVersionHistory(lambda: self.client("secretsmanager"), self.settings.master_secret),
-            new_secret=self.new_secret,
-            tokens_with=self._tokens_with,
-            log_event=self.log_event,
-            now=self.now,
-        )
-
-    # Passwords and limits
-
-    @cached_property
-    def passwords(self) -> "Passwords":
-        """Hashes and verifies passwords."""
-        from gerbang.passwords.hashing import Passwords
-
-        return Passwords(self.settings.password_hash_cost)
-
-    @cached_property
-    def password_policy(self) -> "PasswordPolicy":
-        """The deployment's rules for new passwords."""
-        from gerbang.passwords.policy import PasswordPolicy, common_passwords
-
-        init.preload(common_passwords)
-        return PasswordPolicy(shortest=self.settings.shortest_password, service_name=self.settings.product_name)
-
-    @cached_property
-    def rate_limits(self) -> "RateLimits":
-        """Counts attempts."""
-        from gerbang.limits.rate_limits import RateLimits
-
-        return RateLimits(self.counters, self.now, self.new_id, self.log_event)
-
-    def limit(self, name: str) -> "Limit":
-        """Return the limit of that name."""
-        from gerbang.limits.rate_limits import Limit
-
-        attempts, window = self.settings.limit(name)
-        return Limit(name=name, attempts=attempts, window=window)
-
-    @cached_property
-    def password_attempts(self) -> "PasswordAttempts":
-        """Counts attempts with a password, the same at every endpoint."""
-        from gerbang.limits.password_attempts import PasswordAttempts, SignInLimits
-
-        limits = SignInLimits(
-            account_and_address=self.limit("sign_in_account_and_address"),
-            address=self.limit("sign_in_address"),
-            account=self.limit("sign_in_account"),
-        )
-        return PasswordAttempts(limits, self.rate_limits)
 
     # Accounts
 
@@ -308,13 +57,6 @@ class Container:
         from gerbang.accounts.authorization import Authorizer
 
         return Authorizer(self.sessions, self.organizations)
-
-    @cached_property
-    def unverified_address(self) -> "UnverifiedAddress":
-        """Whether a password signs in before the address is verified."""
-        from gerbang.sessions.email_policy import UnverifiedAddress
-
-        return UnverifiedAddress.REFUSED if self.settings.requires_verified_email else UnverifiedAddress.ACCEPTED
 
     @cached_property
     def password_sign_in(self) -> "PasswordSignIn":

@@ -16,7 +16,7 @@ class InvalidSettings(Exception):
 
 
 class Settings:
-    """The deployment's settings. Each is described beside its parameter in `template.yaml`.
+    """The deployment's settings. Each is described at its parameter in `template.yaml`.
 
     Raises, from every property:
         InvalidSettings: the setting is missing or wrong.

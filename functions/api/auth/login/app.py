@@ -10,7 +10,6 @@ from gerbang.core.emails import EmailAddress, InvalidEmail
 from gerbang.http.endpoint import BodyHas, Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.storage.users import Name
 
 endpoint = Endpoint("/api/auth/login")
 sign_in = container.password_sign_in_with_role
@@ -38,7 +37,7 @@ def log_in_by_username(call: Call[snapotp_requests.LoginRequest, None]) -> snapo
 )
 def log_in_by_email(call: Call[botlaunch_requests.LoginRequest, None]) -> botlaunch.SessionResponse:
     """Sign in with an e-mail address and a password."""
-    credentials = Credentials(name=Name.EMAIL, value=call.body.email, password=call.body.password)
+    credentials = Credentials.by_email(call.body.email, call.body.password)
     return botlaunch.session(sign_in.sign_in(credentials, call.client), "Login successful")
 
 
@@ -47,12 +46,12 @@ def _credentials(body: snapotp_requests.LoginRequest) -> Credentials:
     name = body.username.strip()
     if "@" in name:
         try:
-            return Credentials(name=Name.EMAIL, value=EmailAddress(name), password=body.password)
+            return Credentials.by_email(EmailAddress(name), body.password)
         except InvalidEmail:
             raise InvalidCredentials(None) from None
     if not is_username(name):
         raise InvalidCredentials(None)
-    return Credentials(name=Name.USERNAME, value=name.lower(), password=body.password)
+    return Credentials.by_username(name, body.password)
 
 
 handler = endpoint.handler()

@@ -1,4 +1,4 @@
-"""POST /api/auth/refresh: trade a refresh token for the next session."""
+"""POST /api/auth/refresh: exchange a refresh token for the next session."""
 
 from gerbang.apis import botlaunch, snapotp
 from gerbang.apis.botlaunch import requests as botlaunch_requests
@@ -22,7 +22,7 @@ container.warm_up_users(connections=2)
     errors=(InvalidToken, SessionEnded, RefreshTokenReused),
 )
 def refresh_snapotp(call: Call[snapotp_requests.RefreshRequest, None]) -> snapotp.SessionResponse:
-    """Trade `refresh_token` for the next session."""
+    """Exchange `refresh_token` for the next session."""
     return snapotp.session(sessions.refresh(call.body.refresh_token))
 
 
@@ -33,7 +33,7 @@ def refresh_snapotp(call: Call[snapotp_requests.RefreshRequest, None]) -> snapot
     errors=(InvalidToken, SessionEnded, RefreshTokenReused),
 )
 def refresh_botlaunch(call: Call[botlaunch_requests.RefreshRequest, None]) -> botlaunch.SessionResponse:
-    """Trade `refreshToken` for the next session."""
+    """Exchange `refreshToken` for the next session."""
     return botlaunch.session(sessions.refresh(call.body.refresh_token), "Token refreshed")
 
 

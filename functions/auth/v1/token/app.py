@@ -1,4 +1,4 @@
-"""POST /auth/v1/token: trade a refresh token for the next session."""
+"""POST /auth/v1/token: exchange a refresh token for the next session."""
 
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue.requests import RefreshRequest, UnsupportedGrantType
@@ -26,13 +26,13 @@ container.warm_up_users()
     overrides=gotrue.REFRESH_ERRORS,
 )
 def refresh(call: Call[RefreshRequest, KeyKind]) -> gotrue.SessionResponse:
-    """Trade a refresh token for the next session."""
+    """Exchange a refresh token for the next session."""
     return gotrue.session(sessions.refresh(call.body.refresh_token))
 
 
 @endpoint.post(gotrue.API, caller=key_holder, errors=(UnsupportedGrantType,))
 def other_grant(_call: Call[None, KeyKind]) -> None:
-    """Refuse any other grant."""
+    """Answer 400 to any other grant."""
     raise UnsupportedGrantType
 
 

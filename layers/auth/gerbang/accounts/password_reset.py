@@ -46,7 +46,7 @@ class PasswordReset:
     now: Clock
 
     def reset(self, token: str, password: str, *, client: Client, policy: PasswordPolicy) -> None:
-        """Set the password, end every session of the account, and mail a notice. It signs nobody in.
+        """Set the password, end every session of the account, and mail a notice. It opens no session.
 
         The mail has reached the owner of the address, so this verifies the address, too. The same token with the same
         password is accepted again for ten minutes, and changes nothing then; the notice is mailed once.

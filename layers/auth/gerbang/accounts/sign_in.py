@@ -6,6 +6,7 @@ from typing import Final
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.password_attempts import PasswordAttempts
@@ -39,6 +40,16 @@ class Credentials:
     name: Name
     value: str
     password: str = field(repr=False)
+
+    @classmethod
+    def by_email(cls, email: EmailAddress, password: str) -> "Credentials":
+        """Return credentials that name an account by its e-mail address."""
+        return cls(name=Name.EMAIL, value=email, password=password)
+
+    @classmethod
+    def by_username(cls, username: str, password: str) -> "Credentials":
+        """Return credentials that name an account by its user name, in any case."""
+        return cls(name=Name.USERNAME, value=username.lower(), password=password)
 
 
 def is_right(password: str, user: User | None, *, passwords: Passwords, log_event: LogEvent) -> bool:

@@ -1,4 +1,4 @@
-"""Time arrives by constructor. Only `gerbang.container` hands over the real clock."""
+"""Time arrives by constructor. Only `gerbang.components` hands over the real clock."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -10,7 +10,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import environ  # noqa: TID251 - to learn where it runs, which nobody chooses
+from os import environ  # noqa: TID251 - to learn where it runs, which is no setting
 from threading import Thread
 from time import monotonic
 from typing import Any, Final
@@ -31,7 +31,7 @@ if ON_LAMBDA:
 
 
 def preload(work: Callable[[], object]) -> None:
-    """Do what the first request would have to, beside the rest of init; its failure is noted and no more."""
+    """Do in init, on another thread, what the first request would have to wait for. A failure is logged and ignored."""
     if ON_LAMBDA:
         thread = Thread(target=_attempt, args=(work,), daemon=True)
         thread.start()
@@ -39,7 +39,7 @@ def preload(work: Callable[[], object]) -> None:
 
 
 def finish_init[H](handler: H) -> H:
-    """Return the handler as it is, once all that is warmed has been, or has had its time: init ends with it."""
+    """Wait for all preloads, for `LONGEST_WAIT_SECONDS` at most, and return the handler unchanged: init ends here."""
     until = monotonic() + LONGEST_WAIT_SECONDS
     while _warming:
         _warming.pop().join(max(0.0, until - monotonic()))

@@ -1,4 +1,4 @@
-"""An endpoint, declared once beside its handler: methods, path, who may call, request, response and errors.
+"""An endpoint, declared once next to its handler: methods, path, who may call, request, response and errors.
 
 Routing, checks and error rendering come from the declaration, and so do the README's table and the tests that hold
 for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
@@ -90,7 +90,7 @@ type ApiOf = Api | Callable[[Request], Api]
 
 
 class Declaration(TypedDict, total=False):
-    """What is declared of an operation beside its method and API: the members of `Operation` that have a default."""
+    """What is declared of an operation besides its method and API: the members of `Operation` that have a default."""
 
     caller: Caller[Any]
     when: Condition | None
@@ -115,7 +115,7 @@ class Operation:
     """None: the operation for requests that meet no other's condition."""
     request: type[RequestModel] | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
-    """What validating the body needs beside the body, such as the password policy."""
+    """What validating the body needs besides the body, such as the password policy."""
     response: type | None = None
     status: HTTPStatus = HTTPStatus.OK
     errors: tuple[type[Exception], ...] = ()

@@ -36,7 +36,7 @@ class Verdict(Enum):
     RIGHT = "right"
     WRONG = "wrong"
     UNUSABLE = "unusable"
-    """The stored hash cannot be read or costs too much to compute: nobody gets in, and somebody should look."""
+    """The stored hash cannot be read or costs too much to compute: sign-in fails, and an operator should look."""
 
 
 def hash_text(text: str, cost: int) -> str:

@@ -34,8 +34,8 @@ class Passwords:
     def verify(self, password: str, stored: str | None) -> Verdict:
         """Say whether *password* is the one that *stored* was made from; None: there is no account or no password.
 
-        A refusal costs one hash of the deployment's cost, whatever was stored and whether anything was: the time
-        tells nobody who has an account (ASVS 6.3.8), nor whose hash was inherited.
+        A wrong password costs one hash of the deployment's cost, whatever is stored, if anything is: the time does not
+        show who has an account (ASVS 6.3.8), nor whose hash was inherited.
         """
         if stored is None:
             self._spend_a_hash(password, self.cost)
@@ -73,8 +73,8 @@ class Passwords:
 def replacing(old: str | None, new: str, *, at: datetime) -> dict[str, Change]:
     """Return the changes of an account that put the hash *new* in the place of *old*, None where it had none.
 
-    Where *old* was inherited, the account is marked as moved over: whoever sets another password leaves the old
-    system's behind as surely as who signs in with it.
+    Where *old* was inherited, the account is marked as migrated: a new password replaces the old system's hash, as a
+    sign-in does.
     """
     changes: dict[str, Change] = {"password_hash": new, "updated_at": to_epoch(at)}
     if old is not None and not is_current_format(old):

@@ -71,7 +71,7 @@ class PasswordPolicy:
     requirements: tuple[Requirement, ...] = ()
     service_name: str = "gerbang"
     field: str = "password"
-    """What the request calls the new password, so that a refusal names the right one."""
+    """What the request calls the new password, so that an error names the right one."""
 
     def asking_for(self, *requirements: Requirement) -> "PasswordPolicy":
         """Return these rules with others of composition, those of one contract."""

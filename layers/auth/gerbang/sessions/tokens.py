@@ -4,7 +4,7 @@ Every reader demands its own `token_use`, `aud`, `iss` and the one configured al
 3.9, 3.11, 3.12) and looks up the key by `kid` among ours; key material in a header is ignored (3.10). Access and
 refresh tokens are signed with different keys, so one can never be used as the other.
 
-PyJWT imports cryptography wherever it finds it. So at run time `gerbang.container` alone imports this module, which for
+PyJWT imports cryptography wherever it finds it. So at run time only `gerbang.components` imports this module, and for
 HS256 hides cryptography meanwhile; other modules take errors and claims from `gerbang.sessions.claims`.
 (docs/decisions/0013-init.md)
 """

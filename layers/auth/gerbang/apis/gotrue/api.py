@@ -41,7 +41,7 @@ def error_code(problem: Problem) -> str:
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
     """Return the body that tells Supabase's clients of an error.
 
-    A number as `code` beside `error_code` and `msg` is what all of them read right, whatever version of the API they
+    A number as `code` next to `error_code` and `msg` is what all of them read right, whatever version of the API they
     ask for (`x-supabase-api-version`).
     """
     return {"code": problem.status.value, "error_code": error_code(problem), "msg": problem.message}

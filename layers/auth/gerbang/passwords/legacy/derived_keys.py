@@ -6,13 +6,16 @@ One function computes each; the readers below it differ in punctuation only.
 import hashlib
 import re
 from base64 import b64encode
-from binascii import a2b_base64
 from typing import Final
 
-from gerbang.passwords.legacy.inherited import HostileLegacyHash, LegacyHash, MalformedLegacyHash, require_memory
-
-_SHORTEST_KEY_BYTES: Final = 16
-"""Shorter digests were cut off, and are met by chance; none of these systems writes fewer than 128 bits."""
+from gerbang.passwords.legacy.inherited import (
+    HostileLegacyHash,
+    LegacyHash,
+    MalformedLegacyHash,
+    from_base64,
+    require_memory,
+    require_sound_key,
+)
 
 _LEAST_ARGON2_SALT_BYTES: Final = 8  # RFC 9106, section 3.1
 _MOST_ARGON2_LANES: Final = 64
@@ -43,7 +46,7 @@ def read_django_pbkdf2(text: str) -> LegacyHash:
         algorithm=parts[1],
         iterations=int(parts[2]),
         salt=parts[3].encode(),
-        digest=_from_base64(name, parts[4]),
+        digest=from_base64(name, parts[4]),
         blank=_blanked(text, parts[4]),
     )
 
@@ -80,8 +83,8 @@ def read_passlib_pbkdf2(text: str) -> LegacyHash:
         name,
         algorithm=parts[1] or "sha1",
         iterations=int(parts[2]),
-        salt=_from_base64(name, parts[3].replace(".", "+")),
-        digest=_from_base64(name, parts[4].replace(".", "+")),
+        salt=from_base64(name, parts[3].replace(".", "+")),
+        digest=from_base64(name, parts[4].replace(".", "+")),
         blank=_blanked(text, parts[4]),
     )
 
@@ -95,7 +98,7 @@ def read_aspnet_identity(text: str) -> LegacyHash:
         MalformedLegacyHash: not a whole hash of this kind.
         HostileLegacyHash: more work than a sign-in may do.
     """
-    packed = _from_base64("aspnet-identity", text)
+    packed = from_base64("aspnet-identity", text)
     if packed[:1] == b"\0":
         return _aspnet_identity_2(packed)
     return _aspnet_identity_3(packed)
@@ -116,7 +119,7 @@ def read_django_scrypt(text: str) -> LegacyHash:
         r=int(parts[3]),
         p=int(parts[4]),
         salt=parts[2].encode(),
-        digest=_from_base64(name, parts[5]),
+        digest=from_base64(name, parts[5]),
         blank=_blanked(text, parts[5]),
     )
 
@@ -155,8 +158,8 @@ def read_scrypt(text: str) -> LegacyHash:
         n=1 << int(parts[1]),
         r=int(parts[2]),
         p=int(parts[3]),
-        salt=_from_base64(name, parts[4]),
-        digest=_from_base64(name, parts[5]),
+        salt=from_base64(name, parts[4]),
+        digest=from_base64(name, parts[5]),
         blank=_blanked(text, parts[5]),
     )
 
@@ -177,11 +180,11 @@ def read_firebase_scrypt(text: str) -> LegacyHash:
     parts = _parts(
         name, rf"\$fbscrypt\$v=1,n=([1-9][0-9]?),r={_NUMBER},p={_NUMBER},ss={field},sk={field}\${field}\${field}", text
     )
-    separator, signer_key, salt, digest = (_from_base64(name, parts[place]) for place in range(4, 8))
+    separator, signer_key, salt, digest = (from_base64(name, parts[place]) for place in range(4, 8))
     if len(digest) != len(signer_key):
         raise MalformedLegacyHash(name, "its digest must be as long as the signer key")
     n, r, p = 1 << int(parts[1]), int(parts[2]), int(parts[3])
-    _require_sound_key(name, digest)
+    require_sound_key(name, digest)
     _require_sound_scrypt(name, n=n, r=r, p=p)
 
     def compute(password: bytes) -> bytes:
@@ -252,7 +255,7 @@ def _aspnet_identity_3(packed: bytes) -> LegacyHash:
 
 
 def _pbkdf2(name: str, *, algorithm: str, iterations: int, salt: bytes, digest: bytes, blank: str) -> LegacyHash:
-    _require_sound_key(name, digest)
+    require_sound_key(name, digest)
     length = len(digest)
     blocks = -(-length // hashlib.new(algorithm).digest_size)  # each block takes all the iterations
 
@@ -269,7 +272,7 @@ def _pbkdf2(name: str, *, algorithm: str, iterations: int, salt: bytes, digest: 
 
 
 def _scrypt(name: str, *, n: int, r: int, p: int, salt: bytes, digest: bytes, blank: str) -> LegacyHash:
-    _require_sound_key(name, digest)
+    require_sound_key(name, digest)
     _require_sound_scrypt(name, n=n, r=r, p=p)
     length = len(digest)
 
@@ -301,8 +304,8 @@ def _argon2(name: str, *, before: str, text: str) -> LegacyHash:
     pattern = rf"\$argon2(id|i|d)\$v=19\$m={_NUMBER},t={_NUMBER},p={_NUMBER}\$([A-Za-z0-9+/]+)\${_BASE64}"
     parts = _parts(name, pattern, text)
     kind, memory_kib, passes, lanes = parts[1], int(parts[2]), int(parts[3]), int(parts[4])
-    salt, digest = _from_base64(name, parts[5]), _from_base64(name, parts[6])
-    _require_sound_key(name, digest)
+    salt, digest = from_base64(name, parts[5]), from_base64(name, parts[6])
+    require_sound_key(name, digest)
     if len(salt) < _LEAST_ARGON2_SALT_BYTES or memory_kib < 8 * lanes:
         raise MalformedLegacyHash(name, "has less than 8 bytes of salt or 8 KiB a lane (RFC 9106, section 3.1)")
     require_memory(name, 1024 * memory_kib)
@@ -330,20 +333,6 @@ def _parts(name: str, pattern: str, text: str) -> re.Match[str]:
     if parts is None:
         raise MalformedLegacyHash(name, "does not have the parts of such a hash, each with values that it allows")
     return parts
-
-
-def _require_sound_key(name: str, digest: bytes) -> None:
-    if len(digest) < _SHORTEST_KEY_BYTES:
-        raise MalformedLegacyHash(name, f"its digest is shorter than {_SHORTEST_KEY_BYTES} bytes: it was cut off")
-
-
-def _from_base64(name: str, text: str) -> bytes:
-    """Return what *text* encodes, in the ordinary or the URL alphabet, with or without its padding."""
-    unpadded = text.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        return a2b_base64(unpadded + "=" * (-len(unpadded) % 4), strict_mode=True)
-    except ValueError:
-        raise MalformedLegacyHash(name, "holds a part that is not base64") from None
 
 
 def _blanked(text: str, digest: str, filler: str = "A") -> str:

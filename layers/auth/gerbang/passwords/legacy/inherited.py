@@ -4,6 +4,7 @@ Invariant: a hash that could be read may be computed. Whatever would cost a sign
 `MOST_ROUNDS` and `MOST_MEMORY_BYTES` allow is refused while reading, so nothing stored can be a CPU bomb (ASVS 15.1.3).
 """
 
+from binascii import a2b_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -22,6 +23,9 @@ A password that is not in Unicode NFC is tried twice, and a sign-in is to be ans
 MOST_MEMORY_BYTES: Final = 256 * 2**20
 """The most memory that scrypt or Argon2 may ask for: twice OWASP's scrypt (N=2^17, r=8: 128 MiB), and what a function
 of 1,769 MB can spare."""
+
+SHORTEST_KEY_BYTES: Final = 16
+"""Shorter derived keys were cut off, and can be matched by chance; no known system writes fewer than 128 bits."""
 
 FAST_ROUNDS: Final = 2**7
 """Below this work, some 6 ms on a full vCPU, a hash counts as fast: PBKDF2 below 25,000 rounds, SHA-crypt at its
@@ -143,3 +147,26 @@ def require_memory(format: str, needed_bytes: int) -> None:  # noqa: A002 - as a
     if needed_bytes > MOST_MEMORY_BYTES:
         wanted, most = ceil(needed_bytes / 2**20), MOST_MEMORY_BYTES // 2**20
         raise HostileLegacyHash(format, f"needs {wanted:,} MiB of memory to compute, {most} MiB are allowed")
+
+
+def require_sound_key(format: str, key: bytes) -> None:  # noqa: A002 - as above
+    """Refuse a derived key that was cut off.
+
+    Raises:
+        MalformedLegacyHash: *key* is shorter than `SHORTEST_KEY_BYTES`.
+    """
+    if len(key) < SHORTEST_KEY_BYTES:
+        raise MalformedLegacyHash(format, f"its digest is shorter than {SHORTEST_KEY_BYTES} bytes: it was cut off")
+
+
+def from_base64(format: str, text: str) -> bytes:  # noqa: A002 - as above
+    """Return what *text* encodes, in the standard or the URL alphabet, with or without padding.
+
+    Raises:
+        MalformedLegacyHash: *text* is not base64.
+    """
+    unpadded = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return a2b_base64(unpadded + "=" * (-len(unpadded) % 4), strict_mode=True)
+    except ValueError:
+        raise MalformedLegacyHash(format, "holds a part that is not base64") from None
