@@ -14,6 +14,10 @@ from gerbang.storage.users import User
 REGISTRATION_DELAY_SECONDS: Final = 1
 """How long the queue holds a registration's mail back, so that its account is usually written when it is delivered."""
 
+NOTICE_DELAY_SECONDS: Final = 20
+"""How long the queue holds back a notice of what is still being written: `Timeout` of the functions in
+`template.yaml`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
@@ -117,17 +121,16 @@ class MailService:
             self.log_event("attempts_not_forgotten", Severity.WARNING, limit=self.limits.code_tries.name)
 
     def notify_password_removed(self, user: User, locale: str | None) -> None:
-        """Queue the notice that verifying the address removed the password. It happens once to an account.
+        """Queue the notice that verifying the address removed the password, while that is being written.
 
-        A failure to queue is logged only: the answer to the request says it, too. *locale* is the request's.
+        The queue holds it back until the request is over. It is mailed if the account has no password then. A failure
+        to queue is logged only: the answer to the request says it, too. *locale* is the request's.
         """
-        self._notify(MailKind.PASSWORD_REMOVED, user, locale)
-
-    def _notify(self, kind: MailKind, user: User, locale: str | None) -> None:
         if user.email is None:
             return
+        kind = MailKind.PASSWORD_REMOVED
         try:
-            self._enqueue(kind, user.email, locale)
+            self._enqueue(kind, user.email, locale, delay_seconds=NOTICE_DELAY_SECONDS)
         except DependencyUnavailable:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind, user_id=user.user_id)
 
