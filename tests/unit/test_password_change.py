@@ -340,6 +340,21 @@ def test_a_change_that_is_repeated_is_answered_as_the_first_time_and_changes_not
     assert is_alive(post, session)
 
 
+def test_a_change_that_is_repeated_is_notified_once(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory
+    session = post.register()
+    verified = Update(post.users.key(session.user.user_id), {"email_verified_at": to_epoch(post.base.clock())})
+    post.base.store.write(verified)
+
+    change(post, session)
+    change(post, session)
+    for job in post.queue.jobs:
+        post.deliver(job)
+
+    assert [job.kind for job in post.queue.jobs] == [MailKind.PASSWORD_CHANGED] * 2
+    assert len(post.outbox.sent) == 1
+
+
 @in_memory_only
 def test_a_change_is_not_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
     session = post.register()

@@ -3,7 +3,7 @@
 One transaction sets the password, raises the epoch and carries the caller's session over.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials, is_right
@@ -45,6 +45,7 @@ class PasswordChange:
         """Set the password and end every other session of the account; this one goes on, with the tokens it has.
 
         The same change is accepted again for ten minutes, and changes nothing then: its answer may have been lost.
+        The notice is mailed once.
 
         Raises:
             InvalidToken, TokenExpired, SessionEnded, NotAPerson: the token is worth nothing, or a guest's.
@@ -59,6 +60,7 @@ class PasswordChange:
             if not self._is_right(current, user) or user.password_hash is None:
                 if not self._is_repeated(new, user):
                     raise WrongPassword(user.user_id)
+                self.mail_service.notify_password_changed(user, client.locale)  # the first may have ended before it
                 return
             changes = replacing(user.password_hash, self.passwords.hash(new), at=self.now()) | {"epoch": Plus(1)}
             same_password = Equal("password_hash", user.password_hash)
@@ -71,7 +73,7 @@ class PasswordChange:
                     raise WrongPassword(user.user_id)  # changed, reset, disabled or signed out meanwhile
                 return
         self.log_event("password_changed", user_id=user.user_id, session_id=family.family_id)
-        self.mail_service.notify_password_changed(user, client.locale)
+        self.mail_service.notify_password_changed(replace(user, epoch=user.epoch + 1), client.locale)
 
     def _is_right(self, password: str, user: User) -> bool:
         return is_right(password, user, passwords=self.passwords, log_event=self.log_event)

@@ -49,7 +49,7 @@ class PasswordReset:
         """Set the password, end every session of the account, and mail a notice. It opens no session.
 
         The mail has reached the owner of the address, so this verifies the address, too. The same token with the same
-        password is accepted again for ten minutes, and changes nothing then.
+        password is accepted again for ten minutes, and changes nothing then; the notice is mailed once.
 
         Raises:
             InvalidResetToken: the token is not, or no longer, worth anything.
@@ -66,6 +66,7 @@ class PasswordReset:
                 return
             user, code = self._read(token)  # changed meanwhile, perhaps by this request sent twice
         self._check_repeated(user, code, password, client)
+        self.mail_service.notify_password_changed(user, client.locale)  # the first request may have ended before it
 
     def _set(self, user: User, code: OneTimeCode, password: str) -> bool:
         """Spend the token and set the password; return whether it was done."""
@@ -81,8 +82,8 @@ class PasswordReset:
         self.log_event("password_reset", user_id=user.user_id)
         # Strangers' guesses are forgotten: the owner, who can read the mail, is let in with the new password.
         self.password_attempts.forget(user.user_id, client.address)
-        verified = replace(user, email_verified_at=user.email_verified_at or self.now())
-        self.mail_service.notify_password_changed(verified, client.locale)
+        changed = replace(user, email_verified_at=user.email_verified_at or self.now(), epoch=user.epoch + 1)
+        self.mail_service.notify_password_changed(changed, client.locale)
 
     def _read(self, token: str) -> tuple[User, OneTimeCode]:
         """Return the account of a token and what is stored of the token, which may be spent."""

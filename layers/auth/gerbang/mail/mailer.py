@@ -124,7 +124,10 @@ class Mailer:
             self.log_event("mail_not_marked_as_sent", Severity.WARNING, kind=job.kind, job_id=job.job_id)
 
     def _message(self, order: "_Order") -> Message | None:
-        """Return the mail to send, its code now the newest of its subject; None if a later job was served already."""
+        """Return the mail to send, its code now the newest of its subject.
+
+        None if a later job was served already, or what the mail would tell was not done.
+        """
         job, user = order.job, order.user
         languages = (user.locale, job.locale) if job.kind in _NOTICES else (job.locale, user.locale)
         locale = choose_locale(*languages, self.default_locale)
@@ -133,7 +136,8 @@ class Mailer:
             case MailKind.PASSWORD_CHANGED:
                 return self.mails.password_changed(to, changed_at=order.queued_at)
             case MailKind.PASSWORD_REMOVED:
-                return self.mails.password_removed(to)
+                # Queued while it was being removed; where that failed, the account still has it.
+                return self.mails.password_removed(to) if user.password_hash is None else None
             case MailKind.PASSWORD_RESET:
                 return self._reset_mail(order, to)
             case MailKind.SIGN_IN_CODE:

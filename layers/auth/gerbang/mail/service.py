@@ -14,6 +14,10 @@ from gerbang.storage.users import User
 REGISTRATION_DELAY_SECONDS: Final = 1
 """How long the queue holds a registration's mail back, so that its account is usually written when it is delivered."""
 
+NOTICE_DELAY_SECONDS: Final = 20
+"""How long the queue holds back a notice of what is still being written: `Timeout` of the functions in
+`template.yaml`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
@@ -89,8 +93,10 @@ class MailService:
         )
 
     def notify_password_changed(self, user: User, locale: str | None) -> None:
-        """Queue the notice that an account has a new password, if its address is verified.
+        """Queue the notice that an account has a new password, if its address is verified. *user*: as changed.
 
+        Its job is named after the account's epoch, which every change raises: the notice of one change, queued again
+        when the change is repeated, is mailed once.
         An unverified address may be a stranger's and is sent no notice. Notices are counted like the other mails of an
         hour. A failure to queue is logged only: the password is set. *locale* is the request's.
         """
@@ -99,7 +105,8 @@ class MailService:
         hour = Counted(self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}", OnSuccess.STAYS)
         try:
             with self.rate_limits.attempt(hour):
-                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale)
+                job_id = f"{MailKind.PASSWORD_CHANGED}-{user.user_id}-{user.epoch}"
+                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale, job_id=job_id)
         except (TooManyAttempts, DependencyUnavailable) as error:
             severity = Severity.WARNING if isinstance(error, TooManyAttempts) else Severity.ERROR
             self.log_event("mail_not_queued", severity, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
@@ -114,17 +121,16 @@ class MailService:
             self.log_event("attempts_not_forgotten", Severity.WARNING, limit=self.limits.code_tries.name)
 
     def notify_password_removed(self, user: User, locale: str | None) -> None:
-        """Queue the notice that verifying the address removed the password. It happens once to an account.
+        """Queue the notice that verifying the address removed the password, while that is being written.
 
-        A failure to queue is logged only: the answer to the request says it, too. *locale* is the request's.
+        The queue holds it back until the request is over. It is mailed if the account has no password then. A failure
+        to queue is logged only: the answer to the request says it, too. *locale* is the request's.
         """
-        self._notify(MailKind.PASSWORD_REMOVED, user, locale)
-
-    def _notify(self, kind: MailKind, user: User, locale: str | None) -> None:
         if user.email is None:
             return
+        kind = MailKind.PASSWORD_REMOVED
         try:
-            self._enqueue(kind, user.email, locale)
+            self._enqueue(kind, user.email, locale, delay_seconds=NOTICE_DELAY_SECONDS)
         except DependencyUnavailable:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind, user_id=user.user_id)
 
@@ -134,8 +140,9 @@ class MailService:
         email: str,
         locale: str | None,
         *,
+        job_id: str | None = None,
         payload: Mapping[str, str] | None = None,
         delay_seconds: int = 0,
     ) -> None:
-        job = MailJob(job_id=self.new_id(), kind=kind, email=email, locale=locale, payload=payload or {})
+        job = MailJob(job_id=job_id or self.new_id(), kind=kind, email=email, locale=locale, payload=payload or {})
         self.queue.enqueue(job, delay_seconds=delay_seconds)

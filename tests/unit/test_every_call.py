@@ -1,0 +1,587 @@
+"""Every call that every endpoint makes, to the database and to the mail queue, goes wrong in every way.
+
+The handlers are those of `functions/`. Whatever goes wrong, a client is answered as promised or 503, and the same
+request sent again, once all is well, does what it promises. A request that was answered 503 is not counted.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import replace
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Final
+
+import pytest
+from gerbang.core.emails import EmailAddress
+from gerbang.mail.jobs import REGISTERED, MailKind
+from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.store import Update, Written
+from gerbang.storage.users import Name
+from gerbang_local.declarations import ROOT
+
+from tests.deployment import ALICE, BOB, HOUR, PASSWORD
+from tests.gateway_events import body_of, http_event, json_event
+from tests.unit.access import opens
+from tests.unit.mail_fakes import MailDeployment, Point
+from tests.unit.sweep import (
+    LASTING,
+    PUBLISHABLE_KEY,
+    SECRET_KEY,
+    SMALLEST,
+    Answer,
+    Event,
+    Mishap,
+    Trouble,
+    counted,
+    environment,
+    is_unavailable,
+    items,
+    world,
+)
+
+NEW_PASSWORD: Final = "Battery-staple-43"
+CAROL: Final = "carol@example.com"
+IMPORTED_HASH: Final = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"
+"""Of `PASSWORD`, as PHP's bcrypt stores it."""
+
+BOTLAUNCH: Final = frozenset({"statusCode", "error", "message"})
+SNAPOTP: Final = frozenset({"success", "message"})
+ATOURIN: Final = frozenset({"status", "code", "info", "msg"})
+GOTRUE: Final = frozenset({"code", "error_code", "msg"})
+"""The members of an error, by API."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """What a request is answered that is sent again because the answer to the first one was lost."""
+
+    status: int
+    is_done: Callable[[MailDeployment, Event], bool]
+    """Whether the first one did what was asked."""
+    then: Callable[[MailDeployment, Event], bool]
+    """What the client does next, and whether that works."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A request to an endpoint, and what it is answered."""
+
+    function: str
+    """The folder of the function, below `functions`."""
+    error: frozenset[str]
+    prepare: Callable[[MailDeployment], Event]
+    """Makes what the request needs, and returns the request."""
+    status: int = 200
+    kept: Callable[[MailDeployment, Event, Answer], bool]
+    """Whether a request that was answered so has done what it promises."""
+    notice: MailKind | None = None
+    """A mail that is queued at the latest when the request is sent again."""
+    repeated: Repeat | None = None
+    """None: as the first one."""
+    repeat_counts: frozenset[str] = frozenset()
+    """The limits at which a request sent again counts, and the first one does not."""
+
+
+# What requests need
+
+
+def bearer(held: SignedIn, **headers: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {held.tokens.access_token}", **headers}
+
+
+def with_bearer(method: str, post: MailDeployment) -> Event:
+    return http_event(method=method, headers=bearer(post.register(ALICE)))
+
+
+def in_organization(post: MailDeployment) -> Event:
+    held = post.register(ALICE)
+    return http_event(method="GET", headers=bearer(held, **{"x-organization-id": str(held.user.organization_id)}))
+
+
+def with_account(body: Mapping[str, str], post: MailDeployment) -> Event:
+    post.register(ALICE)
+    return json_event(body)
+
+
+def change_account(post: MailDeployment, user_id: str, **changes: Any) -> None:
+    assert isinstance(post.base.store.write(Update(post.users.key(user_id), changes)), Written)
+
+
+def with_imported_account(post: MailDeployment) -> Event:
+    change_account(post, post.register(ALICE).user.user_id, password_hash=IMPORTED_HASH)
+    return json_event({"email": ALICE.email, "password": PASSWORD})
+
+
+def with_refresh_token(field: str, post: MailDeployment, **more: Any) -> Event:
+    return json_event({field: post.register(ALICE).tokens.refresh_token}, **more)
+
+
+def with_stolen_token(post: MailDeployment) -> Event:
+    held = post.register(ALICE)
+    post.base.sessions.authenticate(post.base.sessions.refresh(held.tokens.refresh_token).tokens.access_token)
+    post.base.clock.advance(HOUR)
+    return json_event({"refresh_token": held.tokens.refresh_token})
+
+
+def with_code(kind: MailKind, post: MailDeployment) -> Event:
+    post.register(BOB)
+    return json_event({"email": BOB.email, "otp": post.mailed_code(kind=kind)})
+
+
+def with_reset_token(post: MailDeployment) -> Event:
+    post.register(BOB)
+    return json_event({"token": post.mailed_token(), "password": NEW_PASSWORD})
+
+
+def with_verified_session(post: MailDeployment) -> Event:
+    held = post.register(BOB)
+    change_account(post, held.user.user_id, email_verified_at=1)
+    return json_event(
+        {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
+        headers=bearer(held, **{"content-type": "application/json"}),
+    )
+
+
+def of_google(post: MailDeployment) -> Event:
+    del post
+    return json_event({"id_token": "carol"})
+
+
+def with_google_identity(post: MailDeployment) -> Event:
+    environment("api/auth/google", post)(of_google(post))
+    return of_google(post)
+
+
+def with_linkable_account(post: MailDeployment) -> Event:
+    post.register(replace(BOB, email=EmailAddress(CAROL)))
+    return of_google(post)
+
+
+def vouched(post: MailDeployment) -> Event:
+    del post
+    return json_event(
+        {"google_id": "carol", "email": CAROL, "name": "Carol"},
+        headers={"content-type": "application/json", "apikey": SECRET_KEY},
+    )
+
+
+# What answers promise
+
+
+def access_token(answer: Answer) -> str:
+    body = body_of(answer)
+    data = body.get("data", body)
+    return str(next(data[name] for name in ("accessToken", "token", "access_token") if name in data))
+
+
+def accepts(post: MailDeployment, token: str) -> bool:
+    try:
+        post.base.sessions.authenticate(token)
+    except SessionEnded:
+        return False
+    return True
+
+
+def session_works(post: MailDeployment, _: Event, answer: Answer) -> bool:
+    return accepts(post, access_token(answer))
+
+
+def shown(_post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    return bool(body_of(answer))
+
+
+def is_signed_out(post: MailDeployment, event: Event, _: Answer | None = None) -> bool:
+    return not accepts(post, event["headers"]["authorization"].removeprefix("Bearer "))
+
+
+def is_queued(kind: MailKind, post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
+    return any(job.kind is kind for job in post.queue.jobs)
+
+
+def password_is_new(post: MailDeployment, _event: Event, _answer: Answer) -> bool:
+    return opens(post, NEW_PASSWORD) and not opens(post)
+
+
+def account_works(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return has_account(post, event) and opens(post, email=CAROL)
+
+
+def has_account(post: MailDeployment, _event: Event) -> bool:
+    return post.users.find_id(Name.EMAIL, CAROL) is not None
+
+
+def account_has_its_mail(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    user_id = post.users.find_id(Name.EMAIL, CAROL)
+    return account_works(post, event) and any(job.payload.get(REGISTERED) == user_id for job in post.queue.jobs)
+
+
+def code_is_spent(post: MailDeployment, _event: Event) -> bool:
+    return any("spent_at" in item for item in items(post, "OneTimeCodes"))
+
+
+def another_code_works(post: MailDeployment, event: Event) -> bool:
+    del event
+    answer = environment("auth/verify_otp", post)(json_event({"email": BOB.email, "otp": post.mailed_code()}))
+    return bool(answer["statusCode"] == 200)
+
+
+TAKEN: Final = Repeat(status=409, is_done=has_account, then=account_works)
+"""The address is taken, by this client: the password signs in (F3)."""
+
+SIGNED_OUT: Final = Repeat(status=401, is_done=is_signed_out, then=is_signed_out)
+"""A session is not ended twice: the client is signed out, as it wanted."""
+
+SPENT: Final = Repeat(status=400, is_done=code_is_spent, then=another_code_works)
+"""A code has one use: the client asks for another one."""
+
+SPENT_AND_TOLD: Final = replace(
+    SPENT,
+    then=lambda post, event: is_queued(MailKind.PASSWORD_REMOVED, post, event) and another_code_works(post, event),
+)
+"""A code that removes a password: the owner is told so by mail."""
+
+
+def mailed(kind: MailKind) -> Repeat:
+    """One mail a minute: the mail is on its way. Only for a request that is sent twice: 503 is not counted."""
+    return Repeat(status=429, is_done=lambda *_: False, then=partial(is_queued, kind))
+
+
+CAROL_AT_BOTLAUNCH: Final = {"email": CAROL, "password": PASSWORD, "name": "Carol", "organizationName": "Carol Inc"}
+CAROL_AT_SNAPOTP: Final = {"username": "carol", "email": CAROL, "password": PASSWORD, "name": "Carol"}
+CAROL_AT_ATOURIN: Final = {"email": CAROL, "password": PASSWORD, "name": "Carol"}
+
+ROWS: Final[Mapping[str, Row]] = {
+    "BotLaunch register": Row(
+        function="api/auth/register",
+        error=BOTLAUNCH,
+        prepare=lambda _: json_event(CAROL_AT_BOTLAUNCH),
+        status=201,
+        kept=account_works,
+        repeated=TAKEN,
+    ),
+    "SnapOTP register": Row(
+        function="api/auth/register",
+        error=SNAPOTP,
+        prepare=lambda _: json_event(CAROL_AT_SNAPOTP),
+        status=201,
+        kept=account_works,
+        repeated=TAKEN,
+    ),
+    "Atourin register": Row(
+        function="auth/register",
+        error=ATOURIN,
+        prepare=lambda _: json_event(CAROL_AT_ATOURIN),
+        kept=account_has_its_mail,
+        repeated=replace(TAKEN, then=account_has_its_mail),
+    ),
+    "register a taken address": Row(
+        function="auth/register",
+        error=ATOURIN,
+        prepare=partial(with_account, CAROL_AT_ATOURIN | {"email": ALICE.email}),
+        status=409,
+        kept=lambda post, *_: opens(post, email=ALICE.email),
+    ),
+    "BotLaunch login": Row(
+        function="api/auth/login",
+        error=BOTLAUNCH,
+        prepare=partial(with_account, {"email": ALICE.email, "password": PASSWORD}),
+        kept=session_works,
+    ),
+    "SnapOTP login": Row(
+        function="api/auth/login",
+        error=SNAPOTP,
+        prepare=partial(with_account, {"username": "alice", "password": PASSWORD}),
+        kept=session_works,
+    ),
+    "wrong password": Row(
+        function="api/auth/login",
+        error=SNAPOTP,
+        prepare=partial(with_account, {"username": "alice", "password": NEW_PASSWORD}),
+        status=400,
+        kept=lambda post, *_: opens(post, email=ALICE.email),
+    ),
+    "Atourin login": Row(
+        function="auth/login_with_email_password",
+        error=ATOURIN,
+        prepare=partial(with_account, {"email": ALICE.email, "password": PASSWORD}),
+        kept=session_works,
+    ),
+    "imported password": Row(
+        function="auth/verify_legacy_password", error=ATOURIN, prepare=with_imported_account, kept=session_works
+    ),
+    "guest": Row(
+        function="auth/login_with_anonymous", error=ATOURIN, prepare=lambda _: http_event(), kept=session_works
+    ),
+    "me": Row(function="api/auth/me", error=SNAPOTP, prepare=partial(with_bearer, "GET"), kept=shown),
+    "organization": Row(function="api/organization", error=BOTLAUNCH, prepare=in_organization, kept=shown),
+    "BotLaunch logout": Row(
+        function="api/auth/logout",
+        error=BOTLAUNCH,
+        prepare=partial(with_bearer, "POST"),
+        kept=is_signed_out,
+        repeated=SIGNED_OUT,
+    ),
+    "Atourin logout": Row(
+        function="auth/logout",
+        error=ATOURIN,
+        prepare=partial(with_bearer, "GET"),
+        kept=is_signed_out,
+        repeated=SIGNED_OUT,
+    ),
+    "BotLaunch refresh": Row(
+        function="api/auth/refresh",
+        error=BOTLAUNCH,
+        prepare=partial(with_refresh_token, "refreshToken"),
+        kept=session_works,
+    ),
+    "SnapOTP refresh": Row(
+        function="api/auth/refresh",
+        error=SNAPOTP,
+        prepare=partial(with_refresh_token, "refresh_token"),
+        kept=session_works,
+    ),
+    "stolen refresh token": Row(
+        function="api/auth/refresh", error=SNAPOTP, prepare=with_stolen_token, status=401, kept=shown
+    ),
+    "GoTrue refresh": Row(
+        function="auth/v1/token",
+        error=GOTRUE,
+        prepare=partial(
+            with_refresh_token,
+            "refresh_token",
+            query={"grant_type": "refresh_token"},
+            headers={"content-type": "application/json", "apikey": PUBLISHABLE_KEY},
+        ),
+        kept=session_works,
+    ),
+    "change-password": Row(
+        function="api/auth/change-password",
+        error=SNAPOTP,
+        prepare=with_verified_session,
+        kept=password_is_new,
+        notice=MailKind.PASSWORD_CHANGED,
+    ),
+    "Google makes an account": Row(function="api/auth/google", error=SNAPOTP, prepare=of_google, kept=session_works),
+    "Google signs in": Row(function="api/auth/google", error=SNAPOTP, prepare=with_google_identity, kept=session_works),
+    "Google is linked": Row(
+        function="api/auth/google", error=SNAPOTP, prepare=with_linkable_account, kept=session_works
+    ),
+    "Google by a back end": Row(function="api/auth/google", error=SNAPOTP, prepare=vouched, kept=session_works),
+    "otp": Row(
+        function="auth/otp",
+        error=ATOURIN,
+        prepare=partial(with_account, {"email": ALICE.email}),
+        kept=partial(is_queued, MailKind.SIGN_IN_CODE),
+        repeated=mailed(MailKind.SIGN_IN_CODE),
+    ),
+    "forgot-password": Row(
+        function="api/auth/forgot-password",
+        error=SNAPOTP,
+        prepare=partial(with_account, {"email": ALICE.email}),
+        kept=partial(is_queued, MailKind.PASSWORD_RESET),
+        repeated=mailed(MailKind.PASSWORD_RESET),
+    ),
+    "verify_otp": Row(
+        function="auth/verify_otp",
+        error=ATOURIN,
+        prepare=partial(with_code, MailKind.SIGN_IN_CODE),
+        kept=session_works,
+        notice=MailKind.PASSWORD_REMOVED,
+        repeated=SPENT_AND_TOLD,
+    ),
+    "verify_otp of a registration": Row(
+        function="auth/verify_otp",
+        error=ATOURIN,
+        prepare=partial(with_code, MailKind.VERIFICATION_CODE),
+        kept=session_works,
+        repeated=SPENT,
+    ),
+    "reset-password": Row(
+        function="api/auth/reset-password",
+        error=SNAPOTP,
+        prepare=with_reset_token,
+        kept=password_is_new,
+        notice=MailKind.PASSWORD_CHANGED,
+        repeat_counts=frozenset({"sign_in_address"}),  # as an attempt with a password, so that it is no way to guess
+    ),
+}
+
+NOT_SWEPT: Final = {
+    "authorizer": "raises for the gateway instead of answering: tests/unit/test_faults.py fails its calls",
+    "default": "makes no call",
+    "jwks": "makes no call",
+    "mailer": "answers no client: tests/unit/test_mailer.py fails its calls",
+    "rotation": "answers no client and has no database: tests/unit/test_rotation.py",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What a request does when all goes well."""
+
+    points: tuple[Point, ...]
+    """Its calls."""
+    counted: Mapping[str, int]
+
+
+@cache
+def usual(name: str) -> Usual:
+    row, post, trouble = ROWS[name], world(), Trouble()
+    event = row.prepare(post)
+    answer = environment(row.function, post, trouble)(event)
+    assert answer["statusCode"] == row.status, answer
+    held = counted(post)
+    assert row.kept(post, event, answer)
+    shapes = sorted(trouble.calls)
+    return Usual(tuple(Point(shape, shapes[:index].count(shape)) for index, shape in enumerate(shapes)), held)
+
+
+@pytest.fixture(autouse=True)
+def no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace for each of some thousand requests would take a third of the time."""
+    monkeypatch.setattr("gerbang.http.endpoint.log_event", lambda *_, **__: None)
+
+
+def check_answer(row: Row, answer: Answer) -> None:
+    """Check that a request that met a mishap was answered as promised or, in the product's own words, 503."""
+    if is_unavailable(answer):
+        assert row.error <= body_of(answer).keys()
+        assert answer["headers"]["retry-after"] == "1"
+    else:
+        assert answer["statusCode"] == row.status, answer
+
+
+def check_again(row: Row, event: Event, post: MailDeployment, answer: Answer, expected: Mapping[str, int]) -> None:
+    """Check the answer to a request that was sent again after 503, once all was well."""
+    repeated = row.repeated
+    if answer["statusCode"] == row.status:
+        more = {limit for limit, attempts in counted(post).items() if attempts > expected.get(limit, 0)}
+        assert more <= row.repeat_counts
+        assert row.notice is None or is_queued(row.notice, post, event)
+        assert row.kept(post, event, answer)
+    else:
+        assert repeated is not None, answer
+        assert answer["statusCode"] == repeated.status, answer
+        assert repeated.then(post, event)
+
+
+def check_mishap(name: str, mishap: Mishap, point: Point) -> None:
+    """Check a request of which one call goes wrong, and the same request sent again."""
+    row, post = ROWS[name], world()
+    event = row.prepare(post)
+    trouble = Trouble(point=point, mishap=mishap)
+    first = environment(row.function, post, trouble)
+    answer = first(event)
+    assert trouble.met == 1
+    check_answer(row, answer)
+    if not is_unavailable(answer):
+        assert row.kept(post, event, answer)
+        return
+    assert mishap is not Mishap.EXECUTED_TWICE, "the SDK's second try is not recognised"
+    trouble.is_over = True
+    was_done = row.repeated is not None and row.repeated.is_done(post, event)
+    # Another environment serves the request, except where this one still has to give back what it counted.
+    answer = (first if mishap in LASTING else environment(row.function, post))(event)
+    assert not (was_done and answer["statusCode"] == row.status), "done twice"
+    assert was_done or answer["statusCode"] == row.status, answer
+    check_again(row, event, post, answer, usual(name).counted)
+
+
+def check_conflict(name: str, point: Point) -> None:
+    """Check a request while one of whose calls the same request is served elsewhere."""
+    row, post, rivals = ROWS[name], world(), list[Answer]()
+    event = row.prepare(post)
+    elsewhere = environment(row.function, post)
+    trouble = Trouble(point=point, mishap=Mishap.CONFLICT, meanwhile=lambda: rivals.append(elsewhere(event)))
+    answer = environment(row.function, post, trouble)(event)
+    (rival,) = rivals
+    allowed = {row.status} if row.repeated is None else {row.status, row.repeated.status}
+    statuses = {rival["statusCode"], answer["statusCode"]}
+    assert row.status in statuses <= allowed, (rival, answer)
+    for each in (rival, answer):
+        if each["statusCode"] == row.status:
+            assert row.kept(post, event, each)
+
+
+def check_repeated(name: str, mishap: Mishap, point: Point) -> None:
+    """Check a request of which the same call goes wrong again and again, up to the limit and beyond."""
+    row, post = ROWS[name], world()
+    event = row.prepare(post)
+    trouble = Trouble(point=point, mishap=mishap)
+    serve = environment(row.function, post, trouble)
+    is_answered = False
+    for _ in range(SMALLEST + 2):
+        was_done = row.repeated is not None and row.repeated.is_done(post, event)
+        answer = serve(event)
+        if was_done and not is_unavailable(answer):
+            check_again(row, event, post, answer, {})
+            return
+        check_answer(row, answer)
+        if not is_unavailable(answer):
+            assert row.kept(post, event, answer)
+            if row.status >= 400 or row.repeated is not None:
+                return  # the limits are on these
+            is_answered = True
+    assert trouble.met
+    trouble.is_over = True
+    answer = serve(event)
+    if is_answered:
+        assert answer["statusCode"] == row.status, answer
+    else:
+        check_again(row, event, post, answer, usual(name).counted)
+
+
+def check_all(
+    check: Callable[[str, Mishap, Point], None], name: str, mishap: Mishap, points: tuple[Point, ...]
+) -> None:
+    for point in points:
+        check(name, mishap, point)
+
+
+@pytest.mark.covers("F3", "F7", "F9", "F27", "F28", "F32", "D6")
+@pytest.mark.parametrize("mishap", [mishap for mishap in Mishap if mishap is not Mishap.CONFLICT])
+@pytest.mark.parametrize("name", ROWS)
+def test_whichever_call_goes_wrong_the_request_can_be_sent_again(name: str, mishap: Mishap) -> None:
+    check_all(check_mishap, name, mishap, usual(name).points)
+
+
+@pytest.mark.covers("F30", "F42")
+@pytest.mark.parametrize("name", ROWS)
+def test_whichever_call_meets_the_same_request_one_of_them_is_served(name: str) -> None:
+    for point in usual(name).points:
+        check_conflict(name, point)
+
+
+@pytest.mark.covers("F27", "F28")
+@pytest.mark.parametrize("mishap", [Mishap.THROTTLED, Mishap.ANSWER_LOST, Mishap.OUTAGE])
+@pytest.mark.parametrize("name", ROWS)
+def test_however_often_a_call_goes_wrong_the_next_request_is_served(name: str, mishap: Mishap) -> None:
+    check_all(check_repeated, name, mishap, usual(name).points)
+
+
+def test_every_function_is_swept_or_named_with_the_reason_why_not() -> None:
+    folders = {str(app.parent.relative_to(ROOT / "functions")) for app in (ROOT / "functions").rglob("app.py")}
+    swept = {row.function for row in ROWS.values()}
+
+    assert swept.isdisjoint(NOT_SWEPT)
+    assert swept | NOT_SWEPT.keys() == folders
+    assert all(usual(name).points for name in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "mishap"),
+    [
+        ("limits.rate_limits.RateLimits.give_back", "BotLaunch login", Mishap.THROTTLED),
+        ("limits.rate_limits.RateLimits._repay", "otp", Mishap.OUTAGE),
+        ("sessions.sessions.Sessions._forgives", "SnapOTP refresh", Mishap.ANSWER_LOST),
+        ("accounts.password_change.PasswordChange._is_repeated", "change-password", Mishap.ANSWER_LOST),
+    ],
+)
+def test_a_package_that_does_not_do_what_it_must_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, method: str, name: str, mishap: Mishap
+) -> None:
+    points = usual(name).points
+    monkeypatch.setattr(f"gerbang.{method}", lambda *_: None)
+
+    for check in (check_mishap, check_repeated):
+        with pytest.raises(AssertionError):
+            check_all(check, name, mishap, points)
