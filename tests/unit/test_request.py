@@ -188,7 +188,6 @@ def test_any_json_is_read_as_it_is_or_malformed(value: object) -> None:
         "application/json; charset=iso-8859-1",
         "application/json, application/json",
         "application/json;charset=UTF-8, application/json",
-        "application/json, application/json",
     ],
 )
 def test_json_is_read_however_it_is_called(content_type: str) -> None:
