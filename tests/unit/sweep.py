@@ -55,8 +55,8 @@ class Mishap(Enum):
     ANSWER_LOST = "done, and its answer lost"
     EXECUTED_TWICE = "done, its answer lost, and asked for once more by the SDK (faults.md, D6)"
     CONFLICT = "tried again until another request has been served: the same one, sent twice (faults.md, D10)"
-    DEAD_CONNECTION = "done, its answer lost, and every later call of the request refused"
-    OUTAGE = "refused, and every later call of the request, too"
+    DEAD_CONNECTION = "done, its answer lost, and every later call of the request to the same service refused"
+    OUTAGE = "refused, and every later call of the request to the same service, too"
 
 
 LASTING: Final = frozenset({Mishap.DEAD_CONNECTION, Mishap.OUTAGE})
@@ -91,7 +91,7 @@ class Trouble:
             is_here = not self.is_over and self.point == Point(shape, self._seen[shape])
             self._seen[shape] += 1
             self.calls.append(shape)
-            was_down = self._is_down
+            was_down = self._is_down and self.point is not None and service(shape) == service(self.point.shape)
             if is_here:
                 self.met += 1
                 self._is_down = self.mishap in LASTING
@@ -113,6 +113,11 @@ class Trouble:
             case Mishap.CONFLICT:
                 self.meanwhile()
                 return do()
+
+
+def service(shape: Shape) -> str:
+    """The service that a call is made to."""
+    return "SQS" if shape[0] == "enqueue" else "DynamoDB"
 
 
 class TroubledStore(PassingStore):

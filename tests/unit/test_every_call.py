@@ -233,6 +233,12 @@ SIGNED_OUT: Final = Repeat(status=401, is_done=is_signed_out, then=is_signed_out
 SPENT: Final = Repeat(status=400, is_done=code_is_spent, then=another_code_works)
 """A code has one use: the client asks for another one."""
 
+SPENT_AND_TOLD: Final = replace(
+    SPENT,
+    then=lambda post, event: is_queued(MailKind.PASSWORD_REMOVED, post, event) and another_code_works(post, event),
+)
+"""A code that removes a password: the owner is told so by mail."""
+
 
 def mailed(kind: MailKind) -> Repeat:
     """One mail a minute: the mail is on its way. Only for a request that is sent twice: 503 is not counted."""
@@ -380,7 +386,7 @@ ROWS: Final[Mapping[str, Row]] = {
         prepare=partial(with_code, MailKind.SIGN_IN_CODE),
         kept=session_works,
         notice=MailKind.PASSWORD_REMOVED,
-        repeated=SPENT,
+        repeated=SPENT_AND_TOLD,
     ),
     "verify_otp of a registration": Row(
         function="auth/verify_otp",

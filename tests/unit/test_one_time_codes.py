@@ -23,6 +23,7 @@ from gerbang.http.response import Response
 from gerbang.limits.rate_limits import Limit, TooManyAttempts, digest
 from gerbang.mail.codes import CODE_LIFETIME, DIGITS, CodeMaker, InvalidResetToken
 from gerbang.mail.jobs import MailKind
+from gerbang.mail.mailer import WRITE_GRACE, AccountNotWritten
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SessionEnded, SignedIn
@@ -31,7 +32,7 @@ from gerbang.storage.store import Gone, Plus, Update
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
-from tests.fakes import FakeClock, FakeSecret, FaultyStore, MeanwhileStore, MemoryStore, PassingStore, at_once
+from tests.fakes import FakeClock, FakeSecret, Fault, FaultyStore, MeanwhileStore, MemoryStore, PassingStore, at_once
 from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
@@ -797,6 +798,28 @@ def test_a_password_that_is_dropped_is_told_in_the_answer_and_by_mail(post_in_me
     assert (job.kind, job.email, job.locale) == (MailKind.PASSWORD_REMOVED, BOB.email, "it")
     post_in_memory.deliver(job)
     assert post_in_memory.outbox.last.kind is MailKind.PASSWORD_REMOVED
+
+
+@pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
+def test_a_password_that_is_dropped_is_told_by_mail_although_the_answer_was_lost(
+    post_in_memory: MailDeployment, *, is_done: bool
+) -> None:
+    post_in_memory.register()
+    code = post_in_memory.mailed_code()
+    fault = Fault.ANSWER_LOST if is_done else Fault.NOT_DONE
+    faulty = FaultyStore(post_in_memory.base.store, at=lambda call: call.method == "commit", fault=fault)
+
+    with pytest.raises(DependencyUnavailable):
+        redeemed(post_in_memory.on(faulty), code)
+
+    (job,) = post_in_memory.queue.jobs
+    queued_at = post_in_memory.base.clock()
+    if not is_done:
+        with pytest.raises(AccountNotWritten):
+            post_in_memory.mailer.deliver(job, queued_at=queued_at)
+        post_in_memory.base.clock.advance(WRITE_GRACE)
+    post_in_memory.mailer.deliver(job, queued_at=queued_at)
+    assert (post_in_memory.outbox.last.kind is MailKind.PASSWORD_REMOVED) is is_done
 
 
 def test_where_no_password_is_dropped_nothing_is_told(post_in_memory: MailDeployment) -> None:

@@ -82,8 +82,6 @@ class CodeSignIn:
             redeemed = self._redeem(email, code, client, attempt)
         signed_in = redeemed.signed_in
         self.log_event("signed_in", user_id=signed_in.user.user_id, session_id=signed_in.family_id, method="otp")
-        if redeemed.password_removed:
-            self.mail_service.notify_password_removed(signed_in.user, client.locale)
         return redeemed
 
     def _redeem(self, email: str, code: str, client: Client, attempt: Attempt[str | None]) -> Redeemed:
@@ -104,10 +102,13 @@ class CodeSignIn:
         # A registration that is refused meanwhile makes the account contested: then nothing is kept.
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
         changing = self.users.changing(user, changes, Absent("disabled_at"), *uncontested)
-        failed, _ = run_concurrently(lambda: self.store.commit(spending, changing, opening), attempt.succeed)
+        password_removed = user.password_hash is not None and verified.password_hash is None
+
+        # The notice is not queued afterwards, because the answer of the transaction may be lost.
+        notices = [lambda: self.mail_service.notify_password_removed(user, client.locale)] if password_removed else []
+        failed, *_ = run_concurrently(lambda: self.store.commit(spending, changing, opening), attempt.succeed, *notices)
         if failed:
             raise InvalidCode("spent meanwhile")
-        password_removed = user.password_hash is not None and verified.password_hash is None
         return Redeemed(signed_in=signed_in, password_removed=password_removed)
 
 

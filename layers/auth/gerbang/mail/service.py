@@ -11,8 +11,8 @@ from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
 from gerbang.mail.queue import MailQueue
 from gerbang.storage.users import User
 
-REGISTRATION_DELAY_SECONDS: Final = 1
-"""How long the queue holds a registration's mail back, so that its account is usually written when it is delivered."""
+WRITE_DELAY_SECONDS: Final = 1
+"""How long the queue holds back a mail whose account is being written: usually that is done when it is delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class MailService:
             user.email,
             user.locale,
             payload={REGISTERED: user.user_id},
-            delay_seconds=REGISTRATION_DELAY_SECONDS,
+            delay_seconds=WRITE_DELAY_SECONDS,
         )
 
     def notify_password_changed(self, user: User, locale: str | None) -> None:
@@ -117,17 +117,16 @@ class MailService:
             self.log_event("attempts_not_forgotten", Severity.WARNING, limit=self.limits.code_tries.name)
 
     def notify_password_removed(self, user: User, locale: str | None) -> None:
-        """Queue the notice that verifying the address removed the password. It happens once to an account.
+        """Queue the notice that verifying the address removed the password, while that is being written.
 
-        A failure to queue is logged only: the answer to the request says it, too. *locale* is the request's.
+        It is mailed once the account has no password; where that was not written, it is not mailed. A failure to queue
+        is logged only: the answer to the request says it, too. *locale* is the request's.
         """
-        self._notify(MailKind.PASSWORD_REMOVED, user, locale)
-
-    def _notify(self, kind: MailKind, user: User, locale: str | None) -> None:
         if user.email is None:
             return
+        kind = MailKind.PASSWORD_REMOVED
         try:
-            self._enqueue(kind, user.email, locale)
+            self._enqueue(kind, user.email, locale, delay_seconds=WRITE_DELAY_SECONDS)
         except DependencyUnavailable:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind, user_id=user.user_id)
 
