@@ -14,7 +14,7 @@ from gerbang.core.log import Severity
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, InvalidResetToken, ResetTokens
 from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
 from gerbang.mail.languages import LOCALES
-from gerbang.mail.mailer import LEASE, REGISTRATION_GRACE, AccountNotWritten, MailUnderWay, sent_at
+from gerbang.mail.mailer import LEASE, WRITE_GRACE, AccountNotWritten, MailUnderWay, sent_at
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SignedIn
@@ -557,7 +557,7 @@ def test_a_mail_waits_for_the_account_that_its_registration_writes(post: MailDep
 
 def test_a_mail_whose_registration_has_failed_is_dropped(post_in_memory: MailDeployment, clock: FakeClock) -> None:
     job = registration_s_mail(post_in_memory, "00000001-0000-4000-8000-000000000001")
-    clock.advance(REGISTRATION_GRACE - SECOND)
+    clock.advance(WRITE_GRACE - SECOND)
     with pytest.raises(AccountNotWritten):
         post_in_memory.deliver(job)
     clock.advance(SECOND)
@@ -579,7 +579,7 @@ def test_a_registration_that_was_refused_mails_nothing_to_the_account_that_has_t
 
 
 def test_the_mailer_waits_longer_than_a_registration_can_take() -> None:
-    assert timedelta(seconds=20) < REGISTRATION_GRACE  # the time-out of the functions, of which a registration is one
+    assert timedelta(seconds=20) < WRITE_GRACE  # the time-out of the functions, of which a registration is one
 
 
 # For good
@@ -618,6 +618,7 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
 @pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
 def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeployment, fate: Fate) -> None:
     bob = post_in_memory.register().user
+    remove_password(post_in_memory, bob)
     for kind in MailKind:
         post_in_memory.outbox.fates = [fate]
         job = post_in_memory.job(kind)

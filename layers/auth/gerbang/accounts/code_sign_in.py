@@ -103,7 +103,6 @@ class CodeSignIn:
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
         changing = self.users.changing(user, changes, Absent("disabled_at"), *uncontested)
         password_removed = user.password_hash is not None and verified.password_hash is None
-
         # The notice is not queued afterwards, because the answer of the transaction may be lost.
         notices = [lambda: self.mail_service.notify_password_removed(user, client.locale)] if password_removed else []
         failed, *_ = run_concurrently(lambda: self.store.commit(spending, changing, opening), attempt.succeed, *notices)

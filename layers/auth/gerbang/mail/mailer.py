@@ -28,8 +28,8 @@ LEASE: Final = timedelta(seconds=60)
 """How long a claim holds: longer than the mailer function may run (30 s), and over when a message that it died with
 is delivered again (180 s, the queue's visibility time-out)."""
 
-REGISTRATION_GRACE: Final = timedelta(seconds=60)
-"""How long a registration's mail waits for its account: longer than the function that writes it may run (20 s)."""
+WRITE_GRACE: Final = timedelta(seconds=60)
+"""How long a mail waits for its account to be written: longer than the function that writes it may run (20 s)."""
 
 _NOTICES: Final = frozenset({MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED})
 """Mails about what happened to an account. They are in the account's language, even if another caller asked."""
@@ -40,7 +40,7 @@ class MailUnderWay(Exception):
 
 
 class AccountNotWritten(Exception):
-    """The registration that asked for the mail has not written its account: try again later, in case it does."""
+    """The request that queued the mail has not written the account yet: try again later, in case it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +84,26 @@ class Mailer:
         """Return the account that is owed the mail, None if there is none.
 
         A registration queues its mail before it writes its account, and names the account: one that another
-        registration wrote is not owed this registration's mail.
+        registration wrote is not owed this registration's mail. The notice of a removed password is queued before the
+        password is removed, too.
         """
         user_id, registered = self.users.find_id(Name.EMAIL, job.email), job.payload.get(REGISTERED)
-        if registered is not None and user_id is None and self.now() < queued_at + REGISTRATION_GRACE:
-            raise AccountNotWritten(job.job_id)
+        if registered is not None and user_id is None:
+            self._wait(job, queued_at)
         if user_id is None or registered not in {None, user_id}:
             return None
         user = self.users.find(user_id)
-        return None if user is None or user.email is None or user.disabled_at is not None else user
+        if user is None or user.email is None or user.disabled_at is not None:
+            return None
+        if job.kind is MailKind.PASSWORD_REMOVED and user.password_hash is not None:
+            self._wait(job, queued_at)
+            return None
+        return user
+
+    def _wait(self, job: MailJob, queued_at: datetime) -> None:
+        """Raise AccountNotWritten, unless the request that queued the job must be over."""
+        if self.now() < queued_at + WRITE_GRACE:
+            raise AccountNotWritten(job.job_id)
 
     def _claim_and_send(self, order: "_Order", nonce: str) -> bool:
         """Send the mail, unless it was sent before; return whether it was sent now, or rejected for good."""

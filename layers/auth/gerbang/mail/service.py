@@ -11,12 +11,8 @@ from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
 from gerbang.mail.queue import MailQueue
 from gerbang.storage.users import User
 
-REGISTRATION_DELAY_SECONDS: Final = 1
-"""How long the queue holds a registration's mail back, so that its account is usually written when it is delivered."""
-
-NOTICE_DELAY_SECONDS: Final = 20
-"""How long the queue holds back a notice of what is still being written: `Timeout` of the functions in
-`template.yaml`."""
+WRITE_DELAY_SECONDS: Final = 1
+"""How long the queue holds back a mail whose account is being written: usually that is done when it is delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +85,7 @@ class MailService:
             user.email,
             user.locale,
             payload={REGISTERED: user.user_id},
-            delay_seconds=REGISTRATION_DELAY_SECONDS,
+            delay_seconds=WRITE_DELAY_SECONDS,
         )
 
     def notify_password_changed(self, user: User, locale: str | None) -> None:
@@ -123,14 +119,14 @@ class MailService:
     def notify_password_removed(self, user: User, locale: str | None) -> None:
         """Queue the notice that verifying the address removed the password, while that is being written.
 
-        The queue holds it back until the request is over. It is mailed if the account has no password then. A failure
-        to queue is logged only: the answer to the request says it, too. *locale* is the request's.
+        It is mailed once the account has no password; where that was not written, it is not mailed. A failure to queue
+        is logged only: the answer to the request says it, too. *locale* is the request's.
         """
         if user.email is None:
             return
         kind = MailKind.PASSWORD_REMOVED
         try:
-            self._enqueue(kind, user.email, locale, delay_seconds=NOTICE_DELAY_SECONDS)
+            self._enqueue(kind, user.email, locale, delay_seconds=WRITE_DELAY_SECONDS)
         except DependencyUnavailable:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind, user_id=user.user_id)
 
