@@ -135,10 +135,7 @@ class Mailer:
             self.log_event("mail_not_marked_as_sent", Severity.WARNING, kind=job.kind, job_id=job.job_id)
 
     def _message(self, order: "_Order") -> Message | None:
-        """Return the mail to send, its code now the newest of its subject.
-
-        None if a later job was served already, or what the mail would tell was not done.
-        """
+        """Return the mail to send, its code now the newest of its subject; None if a later job was served already."""
         job, user = order.job, order.user
         languages = (user.locale, job.locale) if job.kind in _NOTICES else (job.locale, user.locale)
         locale = choose_locale(*languages, self.default_locale)
@@ -147,8 +144,7 @@ class Mailer:
             case MailKind.PASSWORD_CHANGED:
                 return self.mails.password_changed(to, changed_at=order.queued_at)
             case MailKind.PASSWORD_REMOVED:
-                # Queued while it was being removed; where that failed, the account still has it.
-                return self.mails.password_removed(to) if user.password_hash is None else None
+                return self.mails.password_removed(to)
             case MailKind.PASSWORD_RESET:
                 return self._reset_mail(order, to)
             case MailKind.SIGN_IN_CODE:
