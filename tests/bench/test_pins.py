@@ -62,9 +62,11 @@ class Cost:
 
 
 SIGN_IN: Final = Cost(round_trips=3, reads=2, writes=11)
+SIGN_IN_WITH_ROLE: Final = Cost(round_trips=3, reads=3, writes=11)
 ASK_FOR_MAIL: Final = Cost(round_trips=1, writes=3, queued=1)
 LOGOUT: Final = Cost(round_trips=2, reads=2, writes=1)
 REFRESH: Final = Cost(round_trips=2, reads=1, writes=1)
+REFRESH_WITH_ROLE: Final = Cost(round_trips=2, reads=2, writes=1)
 NOTHING: Final = Cost(round_trips=0)
 
 AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
@@ -72,18 +74,18 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/change-password": Cost(round_trips=4, reads=2, writes=11),
         "api/auth/forgot-password": ASK_FOR_MAIL,
         "api/auth/google": Cost(round_trips=3, reads=2, writes=4),
-        "api/auth/login": SIGN_IN,
+        "api/auth/login": SIGN_IN_WITH_ROLE,
         "api/auth/logout": LOGOUT,
         "api/auth/me": Cost(round_trips=1, reads=2),
-        "api/auth/refresh": REFRESH,
-        "api/auth/register": Cost(round_trips=2, writes=7),
+        "api/auth/refresh": REFRESH_WITH_ROLE,
+        "api/auth/register": Cost(round_trips=2, writes=11),
         "api/auth/reset-password": Cost(round_trips=6, reads=2, writes=9, queued=1),
-        "api/organization": Cost(round_trips=1, reads=1),
+        "api/organization": Cost(round_trips=2, reads=4),
         "auth/login_with_anonymous": Cost(round_trips=2, writes=5),
         "auth/login_with_email_password": SIGN_IN,
         "auth/logout": LOGOUT,
-        "auth/otp": ASK_FOR_MAIL,
-        "auth/register": Cost(round_trips=2, writes=3, queued=1),
+        "auth/otp": Cost(round_trips=1, reads=1, writes=3, queued=1),
+        "auth/register": Cost(round_trips=3, writes=8, queued=1),
         "auth/v1/token": REFRESH,
         "auth/verify_legacy_password": SIGN_IN,
         "auth/verify_otp": Cost(round_trips=4, reads=3, writes=10),
@@ -97,8 +99,9 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
 FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
     {
         "api/auth/change-password": Cost(round_trips=5, reads=2, writes=12),
-        "api/auth/google": Cost(round_trips=4, reads=2, writes=5),
+        "api/auth/google": Cost(round_trips=4, reads=2, writes=9),
         "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
+        "api/organization": Cost(round_trips=3, reads=4, writes=1),
         "auth/verify_otp": Cost(round_trips=5, reads=3, writes=10, queued=1),
         "authorizer": Cost(round_trips=2, reads=3, writes=1),
     }

@@ -176,11 +176,18 @@ def _proving(world: World, identity: VerifiedIdentity) -> Event:
 
 def _organization(world: World) -> Scenario:
     person = world.person()
-    event = request("/api/organization", source=world.client_address())
-    caller = {"organizationId": person.organization_id, "role": "CLIENT_OWNER"}
-    event["requestContext"]["authorizer"] = {"lambda": caller}
+    world.use(person)
     while True:
-        yield event
+        yield _showing_organization(world, person)
+
+
+def _showing_organization(world: World, person: Person) -> Event:
+    return request(
+        "/api/organization",
+        source=world.client_address(),
+        authorization=f"Bearer {person.access_token}",
+        x_organization_id=person.organization_id,
+    )
 
 
 def _authorizer(world: World) -> Scenario:
@@ -191,14 +198,7 @@ def _authorizer(world: World) -> Scenario:
 
 
 def _authorizing(world: World, person: Person) -> Event:
-    event = request(
-        "/api/organization",
-        source=world.client_address(),
-        authorization=f"Bearer {person.access_token}",
-        x_organization_id=person.organization_id,
-    )
-    event["type"] = "REQUEST"
-    return event
+    return _showing_organization(world, person) | {"type": "REQUEST"}
 
 
 def _mailer(world: World) -> Scenario:
@@ -250,6 +250,7 @@ FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
     "api/auth/google": lambda world: _proving(world, world.google_identity()),
     "api/auth/me": lambda world: _asking_who(world, world.person()),
     "auth/verify_otp": lambda world: _redeeming(world, world.person()),
+    "api/organization": lambda world: _showing_organization(world, world.person()),
     "authorizer": lambda world: _authorizing(world, world.person()),
 }
 """An access token's first use confirms its session; a first code proves an address; a new identity gets an account."""

@@ -196,7 +196,11 @@ class Settings:
 
     def _entry(self, variable: str, name: str) -> str:
         """Return the value of *name* in a variable of the form `name=value name=value`; empty if it is not there."""
-        return dict(entry.partition("=")[::2] for entry in self._text(variable).split()).get(name, "")
+        for entry in self._text(variable).split():
+            key, _, value = entry.partition("=")
+            if key == name:
+                return value
+        return ""
 
     def _text(self, name: str) -> str:
         value = self._environment.get(name, "")
