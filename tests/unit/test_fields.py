@@ -1,6 +1,7 @@
 """gerbang.apis.fields and the request models: names, user names, addresses, and nothing that is not listed."""
 
 import json
+from contextlib import suppress
 from typing import Any, Final
 
 import pytest
@@ -14,7 +15,7 @@ from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import FieldError
 from gerbang.http.request import InvalidFields
 from gerbang.passwords.policy import PasswordPolicy
-from gerbang_local.declarations import function_in, modules
+from gerbang_local.declarations import function_in, modules, operations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -193,6 +194,33 @@ def test_a_password_must_not_be_made_of_address_name_or_user_name(about: str) ->
 @of_every_registration
 def test_only_listed_fields_enter(model: type[Body], name: str) -> None:
     assert registered(model, **{name: 1}) == registered(model)
+
+
+ODD_TEXTS: Final = (
+    "x" * 12_000,
+    "\0",
+    "\r\nSet-Cookie: a=b",
+    "' OR '1'='1",
+    "<script>alert(1)</script>",
+    "\u202e\u200b\ufeff",
+    "e\u0301" * 200,
+    "${jndi:ldap://localhost/a}",
+    "(" * 3000 + "a" * 3000 + "!",
+    "a@" + "a." * 3000,
+)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=lambda text: ascii(text[:12]) + str(len(text)))
+def test_odd_text_in_any_field_is_text_or_named(text: str) -> None:
+    for _, operation in operations():
+        if operation.request is None:
+            continue
+        assert issubclass(operation.request, Body)
+        for name, field in operation.request.model_fields.items():
+            body = {**PERSON, "otp": "1", "token": "x", "refreshToken": "x", field.alias or name: text}
+            with suppress(InvalidFields):
+                operation.request.read(body, operation.context or POLICY)
 
 
 def test_refresh_tokens_are_read_by_each_apis_name_for_them() -> None:
