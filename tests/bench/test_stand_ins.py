@@ -117,7 +117,7 @@ def test_calls_that_are_held_tell_beside_from_after(stand_ins: StandIns) -> None
     def call() -> None:
         client.call("DynamoDB_20120810.GetItem", {})
 
-    with stand_ins.ledger.counting(hold_seconds=0.2) as beside:
+    with stand_ins.ledger.counting(hold_seconds=1) as beside:
         threads = [threading.Thread(target=call) for _ in range(3)]
         for thread in threads:
             thread.start()
