@@ -129,14 +129,19 @@ class StandIns:
 
     def __exit__(self, *_: object) -> None:
         """Hang up and stop listening."""
-        if self._server is not None:
-            self._loop.call_soon_threadsafe(self._server.close)
-        asyncio.run_coroutine_threadsafe(_end_the_others(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
         self._database.close()
+
+    async def _hang_up(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server.abort_clients()
+        await _end_the_others()
+        await asyncio.sleep(0)  # the loop closes aborted connections in its next turn
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.ledger.connections += 1
