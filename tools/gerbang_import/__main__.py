@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from botocore.config import Config
 from gerbang.container import Container
+from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.passwords import bcrypt_sha256
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.users import UserTable
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
 def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
     try:
         users = UserTable(DynamoStore(_client(options.workers)), options.table)
-        users.find("nobody")  # a missing table or permission shows here, not at the first batch
+        users.find(NO_ACCOUNT)  # a missing table or permission shows here, not at the first batch
     except AwsFailure as error:
         print(f"The table {options.table} cannot be read. {failure(error)}", file=sys.stderr)
         return NOT_DONE

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gerbang.components import Components
 from gerbang.core import init
+from gerbang.core.identifiers import NO_ACCOUNT
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from gerbang.mail.service import MailService
     from gerbang.mail.ses import Outbox
     from gerbang.mail.settings import MailSettings
-
-NO_ACCOUNT: Final = "no-account"
-"""Names no account, session or counter: reading it warms up what a request will need, and changes nothing."""
 
 
 class Container(Components):

@@ -12,6 +12,7 @@ from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
+from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
 from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
@@ -23,7 +24,6 @@ from gerbang.storage.store import Absent, Store
 from gerbang.storage.users import Name, User, UserTable
 
 _FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
-_NO_ACCOUNT: Final = "nobody"
 
 
 class InvalidCode(AuthError):
@@ -86,7 +86,7 @@ class CodeSignIn:
 
     def _redeem(self, email: str, code: str, client: Client, attempt: Attempt[str | None]) -> Redeemed:
         slot = self.codes.key(Slot.EMAIL, digest(email))
-        user_item, code_item = self.store.get_all(self.users.key(attempt.alongside or _NO_ACCOUNT), slot)
+        user_item, code_item = self.store.get_all(self.users.key(attempt.alongside or NO_ACCOUNT), slot)
         user, known = from_item(User, user_item), self.codes.read(code_item)
         now = self.now()
         if known is None or known.spent_at is not None or known.expires_at <= now:

@@ -1,13 +1,13 @@
 """Sign in with a password: the same number of guesses, the same work and the same answer for every failure."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Attempt
@@ -17,9 +17,6 @@ from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import ConditionFailed, Equal
 from gerbang.storage.users import Name, User, UserTable
-
-_NO_ACCOUNT: Final = "nobody"
-"""The id that is read where no account matches, so that an unknown name costs as many reads as a known one."""
 
 
 class InvalidCredentials(AuthError):
@@ -88,7 +85,7 @@ class PasswordSignIn:
         with self.password_attempts.attempt(
             user_id or f"{shown.name}#{shown.value}",
             client.address,
-            alongside=lambda: self.users.find(user_id or _NO_ACCOUNT),
+            alongside=lambda: self.users.find(user_id or NO_ACCOUNT),
         ) as attempt:
             user = attempt.alongside
             if user is not None and user.disabled_at is not None:

@@ -9,6 +9,9 @@ USER: Final = "usr"
 ORGANIZATION: Final = "org"
 """Prefix of BotLaunch's organisation ids."""
 
+NO_ACCOUNT: Final = "no-account"
+"""An id that no account, session or counter has. Reading it costs as much as reading one that exists."""
+
 LARGEST_NUMBER: Final = 2**31 - 1
 """The largest integer id: SnapOTP's clients keep it in 31 bits."""
 
