@@ -394,6 +394,21 @@ class FakeSecret:
         self._broken = False
 
 
+@dataclass
+class FakeSecretText:
+    """A secret text that a test changes, and makes unreadable."""
+
+    text: str
+    is_unreadable: bool = False
+    reads: int = 0
+
+    def current(self) -> str:
+        self.reads += 1
+        if self.is_unreadable:
+            raise DependencyUnavailable("secret")
+        return self.text
+
+
 def at_once[T](calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
     """What each call returned or raised, all of them started together, each in a thread of its own."""
     start = Barrier(len(calls))

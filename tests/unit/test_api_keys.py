@@ -1,6 +1,5 @@
 """gerbang.sessions.api_keys: which key an `apikey` is; the secret one is read late and cached for five minutes."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -8,44 +7,29 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.sessions.api_keys import ApiKeys, InvalidApiKey, KeyKind
 from gerbang.sessions.cached_secret import FRESH_FOR
 
-from tests.fakes import FakeClock, at_once
+from tests.fakes import FakeClock, FakeSecretText, at_once
 
 PUBLISHABLE = "sb_publishable_0123456789"
 SECOND = timedelta(seconds=1)
 
 
-@dataclass
-class SecretKey:
-    """The secret API key as Secrets Manager has it."""
-
-    text: str = "sb_secret_first"
-    is_unreadable: bool = False
-    reads: int = 0
-
-    def current(self) -> str:
-        self.reads += 1
-        if self.is_unreadable:
-            raise DependencyUnavailable("secret")
-        return self.text
+@pytest.fixture
+def source() -> FakeSecretText:
+    return FakeSecretText("sb_secret_first")
 
 
 @pytest.fixture
-def source() -> SecretKey:
-    return SecretKey()
-
-
-@pytest.fixture
-def keys(source: SecretKey, clock: FakeClock) -> ApiKeys:
+def keys(source: FakeSecretText, clock: FakeClock) -> ApiKeys:
     return ApiKeys(PUBLISHABLE, source, clock)
 
 
-def test_both_keys_are_told_apart(keys: ApiKeys, source: SecretKey) -> None:
+def test_both_keys_are_told_apart(keys: ApiKeys, source: FakeSecretText) -> None:
     assert keys.kind_of(PUBLISHABLE) is KeyKind.PUBLISHABLE
     assert keys.kind_of(source.text) is KeyKind.SECRET
 
 
 @pytest.mark.parametrize("shown", [None, ""])
-def test_no_key_is_refused_without_reading_the_secret(keys: ApiKeys, source: SecretKey, shown: str | None) -> None:
+def test_no_key_is_refused_without_reading_the_secret(keys: ApiKeys, source: FakeSecretText, shown: str | None) -> None:
     with pytest.raises(InvalidApiKey):
         keys.kind_of(shown)
 
@@ -74,7 +58,7 @@ def test_any_other_key_is_refused(keys: ApiKeys, shown: str) -> None:
         keys.kind_of(shown)
 
 
-def test_where_no_secret_key_is_set_nothing_passes_for_it(keys: ApiKeys, source: SecretKey) -> None:
+def test_where_no_secret_key_is_set_nothing_passes_for_it(keys: ApiKeys, source: FakeSecretText) -> None:
     source.text = ""
 
     for shown in (None, "", "x"):
@@ -82,7 +66,7 @@ def test_where_no_secret_key_is_set_nothing_passes_for_it(keys: ApiKeys, source:
             keys.kind_of(shown)
 
 
-def test_the_publishable_key_is_known_without_reading_the_secret_one(keys: ApiKeys, source: SecretKey) -> None:
+def test_the_publishable_key_is_known_without_reading_the_secret_one(keys: ApiKeys, source: FakeSecretText) -> None:
     source.is_unreadable = True
 
     assert keys.kind_of(PUBLISHABLE) is KeyKind.PUBLISHABLE
@@ -90,7 +74,7 @@ def test_the_publishable_key_is_known_without_reading_the_secret_one(keys: ApiKe
 
 
 def test_the_secret_is_read_at_the_first_use_and_kept_for_five_minutes(
-    keys: ApiKeys, source: SecretKey, clock: FakeClock
+    keys: ApiKeys, source: FakeSecretText, clock: FakeClock
 ) -> None:
     for _ in range(5):
         keys.kind_of(source.text)
@@ -102,7 +86,7 @@ def test_the_secret_is_read_at_the_first_use_and_kept_for_five_minutes(
     assert (FRESH_FOR, source.reads) == (timedelta(minutes=5), 2)
 
 
-def test_unknown_keys_do_not_make_us_read_the_secret_again_and_again(keys: ApiKeys, source: SecretKey) -> None:
+def test_unknown_keys_do_not_make_us_read_the_secret_again_and_again(keys: ApiKeys, source: FakeSecretText) -> None:
     for number in range(100):
         with pytest.raises(InvalidApiKey):
             keys.kind_of(f"guess {number}")
@@ -111,7 +95,7 @@ def test_unknown_keys_do_not_make_us_read_the_secret_again_and_again(keys: ApiKe
 
 
 def test_a_new_secret_key_is_known_and_the_old_one_dead_after_five_minutes(
-    keys: ApiKeys, source: SecretKey, clock: FakeClock
+    keys: ApiKeys, source: FakeSecretText, clock: FakeClock
 ) -> None:
     old = source.text
     keys.kind_of(old)
@@ -124,7 +108,7 @@ def test_a_new_secret_key_is_known_and_the_old_one_dead_after_five_minutes(
 
 
 def test_a_secret_that_could_never_be_read_is_a_failure_of_ours_and_no_default(
-    keys: ApiKeys, source: SecretKey
+    keys: ApiKeys, source: FakeSecretText
 ) -> None:
     source.is_unreadable = True  # F23
 
@@ -137,7 +121,7 @@ def test_a_secret_that_could_never_be_read_is_a_failure_of_ours_and_no_default(
 
 
 def test_while_the_secret_cannot_be_read_again_the_one_read_last_serves(
-    keys: ApiKeys, source: SecretKey, clock: FakeClock
+    keys: ApiKeys, source: FakeSecretText, clock: FakeClock
 ) -> None:
     keys.kind_of(source.text)
     source.is_unreadable = True
@@ -149,13 +133,13 @@ def test_while_the_secret_cannot_be_read_again_the_one_read_last_serves(
     assert source.reads == 2  # and is not asked for at every call
 
 
-def test_calls_at_once_read_the_secret_once(keys: ApiKeys, source: SecretKey) -> None:
+def test_calls_at_once_read_the_secret_once(keys: ApiKeys, source: FakeSecretText) -> None:
     assert at_once([lambda: keys.kind_of(source.text)] * 20) == [KeyKind.SECRET] * 20
 
     assert source.reads == 1
 
 
-def test_neither_key_is_shown_by_repr_or_error(keys: ApiKeys, source: SecretKey) -> None:
+def test_neither_key_is_shown_by_repr_or_error(keys: ApiKeys, source: FakeSecretText) -> None:
     keys.kind_of(source.text)
     with pytest.raises(InvalidApiKey) as caught:
         keys.kind_of("a mistyped key")

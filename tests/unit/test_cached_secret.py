@@ -1,6 +1,5 @@
 """gerbang.sessions.cached_secret: a secret is read once, reused for five minutes, and never has a default."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -9,38 +8,23 @@ from gerbang.sessions.api_keys import ApiKeys, InvalidApiKey, KeyKind
 from gerbang.sessions.cached_secret import FRESH_FOR, CachedSecret
 from gerbang.sessions.keys import Keys, MasterKey
 
-from tests.fakes import FakeClock, FakeSecret, at_once
+from tests.fakes import FakeClock, FakeSecret, FakeSecretText, at_once
 
 SECOND = timedelta(seconds=1)
 
 
-@dataclass
-class Source:
-    """A secret that a test changes, and makes unreadable."""
-
-    text: str = "first"
-    is_unreadable: bool = False
-    reads: int = 0
-
-    def current(self) -> str:
-        self.reads += 1
-        if self.is_unreadable:
-            raise DependencyUnavailable("secret")
-        return self.text
+@pytest.fixture
+def source() -> FakeSecretText:
+    return FakeSecretText("first")
 
 
 @pytest.fixture
-def source() -> Source:
-    return Source()
-
-
-@pytest.fixture
-def cached(source: Source, clock: FakeClock) -> CachedSecret[str]:
+def cached(source: FakeSecretText, clock: FakeClock) -> CachedSecret[str]:
     return CachedSecret(source.current, clock)
 
 
 def test_a_secret_is_read_at_its_first_use_and_reused_for_five_minutes(
-    cached: CachedSecret[str], source: Source, clock: FakeClock
+    cached: CachedSecret[str], source: FakeSecretText, clock: FakeClock
 ) -> None:
     assert source.reads == 0
     for _ in range(5):
@@ -54,7 +38,9 @@ def test_a_secret_is_read_at_its_first_use_and_reused_for_five_minutes(
     assert (FRESH_FOR, source.reads) == (timedelta(minutes=5), 2)
 
 
-def test_a_caller_may_ask_for_a_younger_read(cached: CachedSecret[str], source: Source, clock: FakeClock) -> None:
+def test_a_caller_may_ask_for_a_younger_read(
+    cached: CachedSecret[str], source: FakeSecretText, clock: FakeClock
+) -> None:
     cached.get()
     source.text = "second"
     clock.advance(10 * SECOND - timedelta(microseconds=1))
@@ -66,7 +52,7 @@ def test_a_caller_may_ask_for_a_younger_read(cached: CachedSecret[str], source: 
 
 
 def test_a_secret_that_cannot_be_read_again_stays_in_use_and_is_not_read_at_every_call(
-    cached: CachedSecret[str], source: Source, clock: FakeClock
+    cached: CachedSecret[str], source: FakeSecretText, clock: FakeClock
 ) -> None:
     cached.get()
     source.is_unreadable = True
@@ -76,7 +62,7 @@ def test_a_secret_that_cannot_be_read_again_stays_in_use_and_is_not_read_at_ever
     assert source.reads == 2
 
 
-def test_a_secret_that_was_never_read_has_no_default(cached: CachedSecret[str], source: Source) -> None:
+def test_a_secret_that_was_never_read_has_no_default(cached: CachedSecret[str], source: FakeSecretText) -> None:
     """F23."""
     source.is_unreadable = True
     for _ in range(2):
@@ -88,7 +74,7 @@ def test_a_secret_that_was_never_read_has_no_default(cached: CachedSecret[str], 
     assert cached.get() == "first"
 
 
-def test_uses_at_the_same_time_read_it_once(cached: CachedSecret[str], source: Source) -> None:
+def test_uses_at_the_same_time_read_it_once(cached: CachedSecret[str], source: FakeSecretText) -> None:
     assert at_once([cached.get] * 20) == ["first"] * 20
     assert source.reads == 1
 
@@ -100,7 +86,9 @@ def test_it_is_not_shown(cached: CachedSecret[str]) -> None:
 # A clock that is set back: F21. Else a rotated secret would stay in use for as long as the clock was set back.
 
 
-def test_a_clock_set_back_a_day_does_not_keep_a_rotated_api_key_in_use(source: Source, clock: FakeClock) -> None:
+def test_a_clock_set_back_a_day_does_not_keep_a_rotated_api_key_in_use(
+    source: FakeSecretText, clock: FakeClock
+) -> None:
     api_keys = ApiKeys("publishable", source, clock)
     assert api_keys.kind_of("first") is KeyKind.SECRET
     clock.advance(-timedelta(days=1))
