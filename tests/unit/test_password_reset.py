@@ -37,6 +37,7 @@ from tests.unit.mail_fakes import (
     in_memory_only,
     mailing_in_memory,
 )
+from tests.unit.torn_store import TornStore
 
 SECOND = timedelta(seconds=1)
 NEW = "Another horse 2"
@@ -505,6 +506,19 @@ def test_of_a_reset_sent_twice_at_once_both_are_answered(post: MailDeployment) -
     assert outcomes == [None, None]
     assert opens(post, NEW)
     assert post.user(registered.user_id).epoch == registered.epoch + 1
+
+
+@in_memory_only
+@pytest.mark.covers("D11")
+@pytest.mark.parametrize("old", ["Users", "OneTimeCodes"])
+def test_a_reset_that_reads_while_it_is_done_elsewhere_is_answered_too(post: MailDeployment, old: str) -> None:
+    post.register()
+    token = post.mailed_token()
+    torn = TornStore(post.base.store, old=post.base.tables[old], happens=lambda: reset(post, token))
+
+    replace(post.password_reset, store=torn).reset(token, NEW, client=HOME, policy=POLICY)
+
+    assert opens(post, NEW)
 
 
 # A password that may not be set: security.md 54

@@ -88,9 +88,10 @@ class PasswordReset:
     def _read(self, token: str) -> tuple[User, OneTimeCode]:
         """Return the account of a token and what is stored of the token, which may be spent."""
         user_id = self.tokens.user_id(token)
-        slot = self.codes.key(Slot.PASSWORD_RESET, user_id)
-        user_item, code_item = self.store.get_all(self.users.key(user_id), slot)
-        user, code = from_item(User, user_item), self.codes.read(code_item)
+        user, code = self._read_both(user_id)
+        if user is not None and code is not None and (code.epoch == user.epoch) != (code.spent_at is None):
+            # A reset writes both in one transaction; a batch may read one before it and one after (faults.md, D11).
+            user, code = self._read_both(user_id)
         if user is None or code is None or user.disabled_at is not None:
             raise InvalidResetToken("none")
         if not self.tokens.matches(code.secret_hash, token):
@@ -98,6 +99,11 @@ class PasswordReset:
         if code.spent_at is None and (code.expires_at <= self.now() or code.epoch != user.epoch):
             raise InvalidResetToken("outlived")
         return user, code
+
+    def _read_both(self, user_id: str) -> tuple[User | None, OneTimeCode | None]:
+        slot = self.codes.key(Slot.PASSWORD_RESET, user_id)
+        user_item, code_item = self.store.get_all(self.users.key(user_id), slot)
+        return from_item(User, user_item), self.codes.read(code_item)
 
     def _check_repeated(self, user: User, code: OneTimeCode, password: str, client: Client) -> None:
         """Return if a spent token comes again with the password it has set, in time.
