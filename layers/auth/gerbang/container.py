@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
+    from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
 class Container(MailComponents):
@@ -48,6 +49,17 @@ class Container(MailComponents):
         from gerbang.accounts.authorization import Authorizer
 
         return Authorizer(self.sessions, self.organizations)
+
+    @cached_property
+    def sign_up_policy(self) -> "SignUpPolicy":
+        """Who may make an account."""
+        from gerbang.accounts.sign_up_policy import SignUpPolicy
+
+        return SignUpPolicy(
+            takes_accounts=self.settings.takes_accounts,
+            takes_guests=self.settings.takes_guests,
+            autoconfirm=self.settings.autoconfirm,
+        )
 
     @cached_property
     def password_sign_in(self) -> "PasswordSignIn":
@@ -82,6 +94,7 @@ class Container(MailComponents):
             passwords=self.passwords,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
+            policy=self.sign_up_policy,
             initial_credit=self.settings.initial_credit_balance,
             mail_service=self.mail_service if self.settings.requires_verified_email else None,
             log_event=self.log_event,
@@ -106,6 +119,7 @@ class Container(MailComponents):
             sessions=self.sessions,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
+            policy=self.sign_up_policy,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
