@@ -5,9 +5,10 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang.accounts.identity_sign_in import GOOGLE, RACES, AccountDisabled, LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, RACES, LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.clock import to_epoch
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import DependencyUnavailable

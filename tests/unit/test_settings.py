@@ -20,6 +20,7 @@ ENVIRONMENT: Final = {
 
 OPTIONAL: Final[dict[str, object]] = {
     "google_client_ids": frozenset(),
+    "required_characters": "",
     "mail_sender_name": None,
     "mail_reply_to": None,
     "password_reset_url": None,

@@ -23,6 +23,22 @@ def test_a_refresh_token_is_traded_for_a_bare_session(world: World, key: str) ->
     answer = trade(world, person.refresh_token, key=key)
 
     assert answer.status == 200
+    identity = {
+        "identity_id": UUID,
+        "id": person.user_id,
+        "user_id": person.user_id,
+        "identity_data": {
+            "sub": person.user_id,
+            "email": person.email,
+            "email_verified": False,
+            "phone_verified": False,
+        },
+        "provider": "email",
+        "last_sign_in_at": INSTANT,
+        "created_at": INSTANT,
+        "updated_at": INSTANT,
+        "email": person.email,
+    }
     user = {
         "id": UUID,
         "aud": "authenticated",
@@ -30,8 +46,10 @@ def test_a_refresh_token_is_traded_for_a_bare_session(world: World, key: str) ->
         "email": person.email,
         "phone": "",
         "is_anonymous": False,
-        "app_metadata": {},
+        "app_metadata": {"provider": "email", "providers": ["email"]},
         "user_metadata": {"name": "User Name"},
+        "identities": [identity],
+        "last_sign_in_at": INSTANT,
         "created_at": INSTANT,
         "updated_at": INSTANT,
     }

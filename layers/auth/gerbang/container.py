@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
+    from gerbang.accounts.sign_up import ConfirmedSignUp, SignUp
     from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
@@ -82,6 +83,14 @@ class Container(MailComponents):
         return replace(self.password_sign_in, sessions=self.sessions_with_role)
 
     @cached_property
+    def supabase_password_sign_in(self) -> "PasswordSignIn":
+        """The same as Supabase's clients know it: only verified addresses sign in, and a disabled account is told."""
+        from gerbang.sessions.email_policy import UnverifiedAddress
+
+        unverified = UnverifiedAddress.ACCEPTED if self.sign_up_policy.autoconfirm else UnverifiedAddress.REFUSED
+        return replace(self.password_sign_in, unverified=unverified, tells_of_disabling=True)
+
+    @cached_property
     def registration(self) -> "Registration":
         """Makes accounts, and mails a verification code where an unverified address does not sign in."""
         from gerbang.accounts.registration import Registration
@@ -107,6 +116,26 @@ class Container(MailComponents):
     def registration_with_mail(self) -> "Registration":
         """Makes accounts, and mails a verification code to each."""
         return replace(self.registration, mail_service=self.mail_service)
+
+    @cached_property
+    def sign_up(self) -> "SignUp":
+        """Makes accounts as Supabase's clients know it, with a mailed code."""
+        from gerbang.accounts.sign_up import SignUp
+
+        return SignUp(
+            registration=self.registration_with_mail,
+            users=self.users,
+            mail_service=self.mail_service,
+            now=self.now,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def confirmed_sign_up(self) -> "ConfirmedSignUp":
+        """Makes accounts that are signed in at once."""
+        from gerbang.accounts.sign_up import ConfirmedSignUp
+
+        return ConfirmedSignUp(registration=replace(self.registration, mail_service=None))
 
     @cached_property
     def guests(self) -> "Guests":

@@ -1,7 +1,8 @@
 """POST /api/auth/google: sign in with Google."""
 
-from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.identity_sign_in import LinkedToAnother
 from gerbang.accounts.oidc import InvalidIdToken
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import snapotp
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest

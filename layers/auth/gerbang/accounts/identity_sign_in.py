@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gerbang.accounts.verification import EarlierCredentials, verify_email
+from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import canonical
@@ -31,17 +31,6 @@ class LinkedToAnother(AuthError):
     """The address belongs to an account that another identity of the same provider signs in to."""
 
     code = "identity_already_exists"
-
-
-class AccountDisabled(AuthError):
-    """The identity is verified and its account may not be used."""
-
-    code = "user_banned"
-
-    def __init__(self, user_id: str) -> None:
-        """Keep the account's id, for the log."""
-        super().__init__(user_id)
-        self.user_id = user_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
