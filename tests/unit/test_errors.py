@@ -13,9 +13,9 @@ import gerbang
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
-from gerbang.accounts.oidc import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp

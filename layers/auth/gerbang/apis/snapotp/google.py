@@ -10,7 +10,7 @@ from gerbang.http.request import InvalidFields
 from gerbang.sessions.api_keys import InvalidApiKey, KeyKind
 
 if TYPE_CHECKING:
-    from gerbang.accounts.oidc import ProviderIdentity
+    from gerbang.accounts.provider_identity import ProviderIdentity
     from gerbang.apis.snapotp.requests import GoogleRequest
     from gerbang.sessions.api_keys import ApiKeys
 
