@@ -12,12 +12,14 @@ from typing import Any, Final
 import gerbang
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
+from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
+from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother, ProviderEmailUnverified
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.sign_up_policy import SignUpDisabled
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
 from gerbang.apis.errors import COMMON
 from gerbang.apis.gotrue.requests import UnsupportedGrantType
@@ -127,6 +129,8 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (InvalidResetToken, 400),
         (InvalidFields, 400),
         (InvalidEmail, 400),
+        (UnknownProvider, 400),
+        (ProviderDisabled, 400),
         (UnacceptablePassword, 400),
         (request.MalformedBody, 400),
         (request.MissingBearer, 401),
@@ -149,6 +153,8 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (LinkedToAnother, 409),
         (request.BodyTooLarge, 413),
         (request.UnsupportedMediaType, 415),
+        (ProviderEmailUnverified, 422),
+        (SignUpDisabled, 422),
         (TooManyAttempts, 429),
         (DependencyUnavailable, 503),
     ],
@@ -260,6 +266,10 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (InvalidCode("no tries left"), {"why": "no tries left"}),
     (InvalidResetToken("outlived"), {"why": "outlived"}),
     (InvalidIdToken(IdTokenFlaw.SIGNATURE), {"why": IdTokenFlaw.SIGNATURE.value}),
+    (UnknownProvider("issuer", "Unknown issuer"), {"why": "issuer"}),
+    (ProviderDisabled("apple"), {"why": "apple"}),
+    (ProviderEmailUnverified(), {}),
+    (SignUpDisabled(), {}),
     (LinkedToAnother(), {}),
     (AccountDisabled(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (IdentityMismatch(), {}),

@@ -30,6 +30,7 @@ ADAS: Final = ProviderIdentity(
     email="ada@example.com",
     email_verified=True,
     name="Ada",
+    profile={"locale": "id"},
 )
 VOUCHED: Final = {"google_id": "1234", "email": "Ada@example.com", "name": "Ada"}
 
@@ -69,7 +70,14 @@ def identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
     ids=lambda text: ascii(text[:20]) + str(len(text)),
 )
 def test_googles_name_is_made_one_that_we_would_accept(vouched: str, name: str) -> None:
-    assert identity(vouched) == VerifiedIdentity(provider=GOOGLE, subject="1234", email="ada@example.com", name=name)
+    assert identity(vouched) == VerifiedIdentity(
+        provider=GOOGLE,
+        subject="1234",
+        email="ada@example.com",
+        name=name,
+        issuer="https://accounts.google.com",
+        profile={"locale": "id"},
+    )
 
 
 @pytest.mark.parametrize("vouched", ["", " ", "\0", "\u200b", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))

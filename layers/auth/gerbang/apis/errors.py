@@ -65,6 +65,16 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "identity_already_exists": ErrorSpec(
             _CONFLICT, "This email address belongs to an account with another Google identity."
         ),
+        "provider_disabled": ErrorSpec(
+            _BAD_REQUEST, "Sign-in with this provider is turned off. Sign in in another way."
+        ),
+        "provider_email_needs_verification": ErrorSpec(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "The provider has not verified your email address. Verify it there, or sign in in another way.",
+        ),
+        "signup_disabled": ErrorSpec(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "New accounts are not accepted here. Sign in to an account that you have."
+        ),
         "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
         # Limits and failures
         "over_request_rate_limit": ErrorSpec(
