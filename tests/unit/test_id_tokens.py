@@ -1,6 +1,9 @@
 """gerbang.accounts.id_tokens: which provider a request means, and that its token is checked as GoTrue checks it."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +12,8 @@ from gerbang.accounts.id_tokens import IdTokens, ProviderDisabled, ShownIdToken,
 from gerbang.accounts.oidc import IdTokenVerifier
 from gerbang.accounts.oidc_provider import Provider, discovered, google
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
+from gerbang.container import Container
+from gerbang.settings import InvalidSettings
 
 from tests.unit.id_tokens import WEB, elliptic_jwk, good_claims, jwk, key_set, signed, signed_with_es256, token_with
 
@@ -175,3 +180,67 @@ def test_what_is_shown_is_not_logged() -> None:
     shown = ShownIdToken(id_token="secret-1", provider="google", nonce="secret-2", access_token="secret-3")
 
     assert "secret" not in repr(shown)
+
+
+# The deployment's providers
+
+CERTS = "https://www.googleapis.com/oauth2/v3/certs"
+
+
+def deployed(**environment: str) -> IdTokens:
+    return Container({"GOOGLE_CERTS_URL": CERTS, **environment}).id_tokens
+
+
+def test_a_deployment_has_the_providers_that_are_configured() -> None:
+    providers = {
+        name: verifier.provider
+        for name, verifier in deployed(
+            GOOGLE_CLIENT_IDS="web.apps",
+            OIDC_PROVIDERS=f"keycloak={ISSUER}|web,ios custom:shop=https://shop.example|web",
+        ).verifiers.items()
+    }
+
+    assert providers.keys() == {"google", "keycloak", "custom:shop"}
+    assert providers["keycloak"] == KEYCLOAK
+    assert providers["custom:shop"] == SHOP
+    assert providers["google"].client_ids == {"web.apps"}
+    assert providers["google"].jwks_url == CERTS
+    assert not any(provider.requires_verified_email for provider in providers.values())
+
+
+def test_a_deployment_without_providers_has_none() -> None:
+    assert deployed().verifiers == {}
+    assert deployed(OIDC_PROVIDERS=f"keycloak={ISSUER}|web").verifiers.keys() == {"keycloak"}
+    with pytest.raises(InvalidSettings):
+        deployed(OIDC_PROVIDERS="keycloak")
+
+
+@pytest.mark.parametrize(
+    ("client_ids", "after"),
+    [
+        ("", "assert 'jwt' not in sys.modules"),
+        ("web.apps", "import jwt; container.tokens; jwt.get_algorithm_by_name('RS256')"),
+    ],
+    ids=["no providers", "google"],
+)
+def test_only_a_function_with_providers_loads_cryptography_before_its_sessions_hide_it(
+    client_ids: str, after: str
+) -> None:
+    """docs/decisions/0013-init.md; as on Lambda, in a process of its own."""
+    environment = {
+        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
+        "GOOGLE_CERTS_URL": CERTS,
+        "GOOGLE_CLIENT_IDS": client_ids,
+        "TOKEN_ALGORITHM": "HS256",
+        "TOKEN_ISSUER": "test",
+        "TOKEN_AUDIENCE": "test",
+        "SESSIONS": "access=60",
+        "MASTER_SECRET": "test",
+    }
+    program = f"import sys; from gerbang.container import container; container.id_tokens; {after}"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
