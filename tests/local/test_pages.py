@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from gerbang.accounts.id_tokens import ShownIdToken
+from gerbang.container import Container
 from gerbang_local.loopback import is_loopback, names_loopback
 
 from tests.local.conftest import Served, served, tiny
@@ -121,6 +123,16 @@ def test_a_second_provider_describes_itself_at_the_address_that_is_asked(everywh
             "issuer": f"http://{host}/_local/oidc",
             "jwks_uri": f"http://{host}/_local/google/certs",
         }
+
+
+def test_tokens_of_a_second_provider_verify_with_what_it_publishes(everywhere: Served) -> None:
+    issuer = f"http://127.0.0.1:{everywhere.port}/_local/oidc"
+    environment = {"OIDC_PROVIDERS": f"keycloak={issuer}|web", "GOOGLE_CERTS_URL": "https://unused.example"}
+    fields = {**json.loads(PERSON), "iss": issuer, "aud": "web"}
+    answer = ask("127.0.0.1", everywhere.port, "/_local/google/id_token", method="POST", body=json.dumps(fields))
+    shown = ShownIdToken(id_token=json.loads(answer.body)["id_token"], provider="keycloak")
+
+    assert Container(environment).id_tokens.verify(shown).subject == "1"
 
 
 def test_where_host_is_another_address_the_pages_are_at_loopback(tmp_path: Path, own_address: str) -> None:
