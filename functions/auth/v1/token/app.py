@@ -10,6 +10,7 @@ from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
 
 endpoint = Endpoint("/auth/v1/token")
+id_tokens = container.id_tokens
 sessions = container.sessions
 key_holder = ApiKeyHolder(container.api_keys)
 container.warm_up_tokens()
