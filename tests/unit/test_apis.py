@@ -240,6 +240,15 @@ def test_gotrues_user_lists_identities_at_other_providers() -> None:
     }
 
 
+def test_gotrues_settings_name_every_way_to_sign_in() -> None:
+    settings = gotrue.settings(guests=True, sign_ups=False, autoconfirm=True, providers=["google", "custom:shop"])
+
+    on = {name for name, is_on in settings["external"].items() if is_on}
+    assert on == {"email", "anonymous_users", "google", "custom:shop"}
+    assert {"apple", "github", "phone", "zoom"} <= settings["external"].keys()
+    assert (settings["disable_signup"], settings["mailer_autoconfirm"]) == (True, True)
+
+
 def test_gotrues_decoy_looks_like_a_new_user_without_identities() -> None:
     user, decoy = gotrue.user(USER, audience="authenticated"), gotrue.decoy(USER, audience="authenticated")
 
@@ -291,6 +300,12 @@ ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (atourin.SignedOutResponse, atourin.signed_out()),
     (gotrue.SessionResponse, gotrue.session(SESSION)),
     (gotrue.SessionResponse, gotrue.session(GUESTS_SESSION)),
+    (gotrue.User, gotrue.user(USER, audience="authenticated")),
+    (gotrue.HealthResponse, gotrue.health("1.2.3")),
+    (
+        gotrue.SettingsResponse,
+        gotrue.settings(guests=True, sign_ups=True, autoconfirm=False, providers=["google", "custom:shop"]),
+    ),
 ]
 
 
@@ -398,7 +413,7 @@ def test_gotrues_errors_where_a_refresh_token_is_traded(error: Exception, status
 
     assert isinstance(answer.body, dict)
     assert (answer.status, answer.body["code"], answer.body["error_code"]) == (status, status, code)
-    assert answer.body.keys() == {"code", "error_code", "msg"}
+    assert answer.body.keys() - {"error_id"} == {"code", "error_code", "msg"}
     assert answer.headers["x-sb-error-code"] == code
     assert "www-authenticate" not in answer.headers
 

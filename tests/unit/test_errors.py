@@ -12,10 +12,11 @@ from typing import Any, Final
 import gerbang
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.identity_sign_in import LinkedToAnother
-from gerbang.accounts.oidc import IdTokenFlaw, InvalidIdToken
+from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
+from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
@@ -23,7 +24,14 @@ from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisa
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
 from gerbang.apis.errors import COMMON
-from gerbang.apis.gotrue.requests import UnsupportedGrantType
+from gerbang.apis.gotrue.requests import PhoneProviderDisabled, UnsupportedGrantType
+from gerbang.apis.gotrue.unavailable import (
+    ManualLinkingDisabled,
+    PasskeysDisabled,
+    SamlDisabled,
+    SecondFactorsDisabled,
+    Web3Disabled,
+)
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
@@ -102,13 +110,14 @@ SUPABASES_STATUSES: Final[dict[type[AuthError], int]] = {
     RefreshTokenReused: 403,
     EmailNotVerified: 400,
     EmailTaken: 422,
+    SignUpDisabled: 422,
 }
 """Where Supabase's clients know another status than those of the other APIs."""
 
 
 def test_every_error_has_a_code() -> None:
     assert {
-        error for error in every_error() if not re.fullmatch("[a-z]+(_[a-z]+)*", getattr(error, "code", ""))
+        error for error in every_error() if not re.fullmatch("[a-z][a-z0-9]*(_[a-z]+)*", getattr(error, "code", ""))
     } == set()
 
 
@@ -151,6 +160,8 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (InvalidResetToken, 400),
         (InvalidFields, 400),
         (InvalidEmail, 400),
+        (UnknownProvider, 400),
+        (ProviderDisabled, 400),
         (UnacceptablePassword, 400),
         (request.MalformedBody, 400),
         (request.MissingBearer, 401),
@@ -173,6 +184,8 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (LinkedToAnother, 409),
         (request.BodyTooLarge, 413),
         (request.UnsupportedMediaType, 415),
+        (ProviderEmailUnverified, 422),
+        (SignUpDisabled, 403),
         (TooManyAttempts, 429),
         (DependencyUnavailable, 503),
     ],
@@ -286,6 +299,10 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (InvalidCode("no tries left"), {"why": "no tries left"}),
     (InvalidResetToken("outlived"), {"why": "outlived"}),
     (InvalidIdToken(IdTokenFlaw.SIGNATURE), {"why": IdTokenFlaw.SIGNATURE.value}),
+    (UnknownProvider("issuer", "Unknown issuer"), {"why": "issuer"}),
+    (ProviderDisabled("apple"), {"why": "apple"}),
+    (ProviderEmailUnverified(), {}),
+    (SignUpDisabled(), {}),
     (LinkedToAnother(), {}),
     (AccountDisabled(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (IdentityMismatch(), {}),
@@ -299,9 +316,14 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (TooMuchMail("mail_minute", timedelta(seconds=9)), {"limit": "mail_minute", "why": "mail_minute"}),
     (UserDeleted(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (UserDisabled(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
-    (SignUpDisabled(), {}),
     (AnonymousSignInsDisabled(), {}),
     (UserAlreadyExists(), {}),
+    (ManualLinkingDisabled(), {}),
+    (PasskeysDisabled(), {}),
+    (SamlDisabled(), {}),
+    (SecondFactorsDisabled(), {}),
+    (Web3Disabled(), {}),
+    (PhoneProviderDisabled(), {}),
 ]
 """Every error as the code raises it, and what of it is evidence."""
 

@@ -8,7 +8,8 @@ from gerbang.sessions.api_keys import KeyKind
 
 endpoint = Endpoint("/auth/v1/settings")
 policy = container.sign_up_policy
-providers = container.settings.providers
+settings = container.settings
+providers = [each.name for each in settings.oidc_providers] + (["google"] if settings.google_client_ids else [])
 
 
 @endpoint.get(gotrue.API, caller=ApiKeyHolder(container.api_keys), response=gotrue.SettingsResponse)

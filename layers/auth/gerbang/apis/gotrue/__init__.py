@@ -1,6 +1,6 @@
 """Supabase Auth (GoTrue): snake_case, bare objects; errors `{code, error_code, msg}`."""
 
-from gerbang.apis.gotrue.api import API, PASSWORD_ERRORS, PHONE_IS_A_BAD_REQUEST, REFRESH_ERRORS
+from gerbang.apis.gotrue.api import API, ID_TOKEN_ERRORS, PASSWORD_ERRORS, PHONE_IS_A_BAD_REQUEST, REFRESH_ERRORS
 from gerbang.apis.gotrue.responses import (
     AUTHENTICATED,
     EmptyResponse,
@@ -18,6 +18,7 @@ from gerbang.apis.gotrue.responses import (
 __all__ = [
     "API",
     "AUTHENTICATED",
+    "ID_TOKEN_ERRORS",
     "PASSWORD_ERRORS",
     "PHONE_IS_A_BAD_REQUEST",
     "REFRESH_ERRORS",

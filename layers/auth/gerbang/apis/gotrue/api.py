@@ -72,6 +72,14 @@ PHONE_IS_A_BAD_REQUEST: Final = {
 }
 """At sign-up, a provider that is off is a 400; elsewhere a 422."""
 
+ID_TOKEN_ERRORS: Final = {
+    "invalid_id_token": ErrorSpec(
+        HTTPStatus.BAD_REQUEST, "The ID token is not valid for this app, or the nonce does not match."
+    ),
+    "identity_already_exists": ErrorSpec(_UNPROCESSABLE, COMMON["identity_already_exists"].message),
+}
+"""Where an ID token is traded, one that is worth nothing is a 400."""
+
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
 """Where a password is traded, a disabled account is a 400."""
 
@@ -94,6 +102,8 @@ def envelope(problem: Problem, request: Request) -> Mapping[str, Any]:
     Both versions have the members that are read by clients of either.
     """
     code, message = error_code(problem), _message(problem)
+    if problem.code == "invalid_id_token":  # in the words of OAuth, without a code (RFC 6749, section 5.2)
+        return {"error": "invalid request", "error_description": message}
     body: dict[str, Any] = {"code": problem.status.value, "error_code": code, "msg": message}
     if _names_codes(request):
         body |= {"code": code, "message": message}

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
+from gerbang.accounts.id_tokens import ShownIdToken
 from gerbang.apis.fields import Body, Email, Text, clean_name
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
@@ -85,6 +86,29 @@ class PasswordRequest(EmailOrPhone):
     """`POST /auth/v1/token?grant_type=password`."""
 
     password: Text
+
+
+class IdTokenRequest(Body):
+    """`POST /auth/v1/token?grant_type=id_token`."""
+
+    id_token: Text
+    provider: str | None = None
+    client_id: str | None = None
+    issuer: str | None = None
+    nonce: str | None = None
+    access_token: str | None = None
+    link_identity: bool | None = None
+
+    def shown(self) -> ShownIdToken:
+        """Return the token with what the request says about it."""
+        return ShownIdToken(
+            id_token=self.id_token,
+            provider=self.provider,
+            issuer=self.issuer,
+            client_id=self.client_id,
+            nonce=self.nonce,
+            access_token=self.access_token,
+        )
 
 
 def name_in(metadata: Mapping[str, Any]) -> str:
