@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.wire.client import Answer
-from tests.wire.shapes import INSTANT, JWT, UUID, Whole, claims_of, gotrue_error
+from tests.wire.shapes import INSTANT, JWT, UUID, Text, Whole, claims_of, gotrue_error
 from tests.wire.world import Person, World
 
 PATH = "/auth/v1/token?grant_type=refresh_token"
@@ -24,7 +24,7 @@ def test_a_refresh_token_is_traded_for_a_bare_session(world: World, key: str) ->
 
     assert answer.status == 200
     identity = {
-        "identity_id": UUID,
+        "identity_id": Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
         "id": person.user_id,
         "user_id": person.user_id,
         "identity_data": {

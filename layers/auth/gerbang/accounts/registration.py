@@ -149,23 +149,23 @@ class Registration:
         """Note on the account that has the address that another registration of it was refused; return its id.
 
         From then on, no code keeps the account's password: its owner may be the one who was refused. Nothing is noted
-        if the address is verified, or the password is the account's: then the same person has registered twice.
+        if the address is verified, or the password is the account's: then the same person has registered twice. A right
+        password takes as long as a wrong one, so that registering is no way to guess it.
         """
         user_id = None if failure.item is None else str(failure.item["user_id"])
         user = None if user_id is None else self.users.find(user_id)
-        if user is None or user.email_verified_at is not None or self._is_password_of(user, password):
+        if user is None or user.email_verified_at is not None:
             return user_id
+        same_person = is_right(password, user, passwords=self.passwords, log_event=self.log_event)
+        when = Absent("pk") if same_person else Present("pk")  # no account is without its key: nothing is written
         self.store.write(
             Update(
                 self.users.key(user.user_id),
                 {"contested_at": to_epoch(self.now())},
-                (Present("pk"), Absent("email_verified_at")),
+                (when, Absent("email_verified_at")),
             )
         )
         return user_id
-
-    def _is_password_of(self, user: User, password: str) -> bool:
-        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
 
     def _draft(self, new: NewAccount) -> "_Draft":
         now = self.now()
