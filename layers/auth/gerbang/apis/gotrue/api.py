@@ -76,7 +76,9 @@ ID_TOKEN_ERRORS: Final = {
     "invalid_id_token": ErrorSpec(
         HTTPStatus.BAD_REQUEST, "The ID token is not valid for this app, or the nonce does not match."
     ),
-    "identity_already_exists": ErrorSpec(_UNPROCESSABLE, COMMON["identity_already_exists"].message),
+    "identity_already_exists": ErrorSpec(
+        _UNPROCESSABLE, "This email address belongs to an account with another identity of the provider."
+    ),
 }
 """Where an ID token is traded, one that is worth nothing is a 400."""
 
