@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import TooManyAttempts
@@ -107,7 +108,7 @@ def test_no_code_is_mailed_to_an_address_that_has_used_up_its_tries(
 ) -> None:
     for _ in range(CODE_TRIES.attempts):
         with pytest.raises(InvalidCode):
-            post_in_memory.code_sign_in.sign_in(NEVER_REGISTERED, "123456", HOME)
+            post_in_memory.code_sign_in.sign_in(EmailAddress(NEVER_REGISTERED), "123456", HOME)
 
     assert refused(lambda: ask(post_in_memory, NEVER_REGISTERED, kind=kind)) == ("code_tries", CODE_TRIES.window)
 

@@ -153,29 +153,18 @@ class Mailer:
 
     def _message(self, order: "_Order") -> Message | None:
         """Return the mail to send, its code now the newest of its slot; None if a later job was served already."""
-        user, to = order.user, self._recipient(order)
-        if user is None:
-            return self._code_mail(order, to, Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.verification_code)
-        match order.job.kind:
+        kind, user, to = order.job.kind, order.user, self._recipient(order)
+        match kind:
             case MailKind.PASSWORD_CHANGED:
                 return self.mails.password_changed(to, changed_at=order.queued_at)
             case MailKind.PASSWORD_REMOVED:
                 return self.mails.password_removed(to)
             case MailKind.ACCOUNT_EXISTS:
                 return self.mails.account_exists(to)
-            case MailKind.PASSWORD_RESET:
+            case MailKind.PASSWORD_RESET if user is not None:
                 return self._reset_mail(order, user, to)
-            case MailKind.RECOVERY_CODE:
-                return self._code_mail(order, to, Slot.RECOVERY, CodePurpose.SIGN_IN, self.mails.recovery_code)
-            case MailKind.VERIFICATION_CODE:
-                return self._code_mail(order, to, Slot.EMAIL, CodePurpose.VERIFICATION, self.mails.verification_code)
-            case MailKind.SIGN_IN_CODE:
-                slot = order.job.payload.get(SLOT)
-                if slot is not None and user.email_verified_at is None:
-                    return self._code_mail(order, to, Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.verification_code)
-                return self._code_mail(
-                    order, to, Slot(slot or Slot.EMAIL), CodePurpose.SIGN_IN, self.mails.sign_in_code
-                )
+            case _:
+                return self._code_mail(order, to, *self._code(order))
 
     def _recipient(self, order: "_Order") -> Recipient:
         job, user = order.job, order.user
@@ -184,6 +173,19 @@ class Mailer:
         languages = (user.locale, job.locale) if job.kind in _NOTICES else (job.locale, user.locale)
         locale = choose_locale(*languages, self.default_locale)
         return Recipient(address=user.email or job.email, locale=locale, name=user.name)
+
+    def _code(self, order: "_Order") -> tuple[Slot, CodePurpose, Callable[..., Message]]:
+        """Return the slot and purpose of a job's one-time code, and what composes its mail."""
+        slot = order.job.payload.get(SLOT)
+        if order.job.kind is MailKind.RECOVERY_CODE:
+            return Slot.RECOVERY, CodePurpose.SIGN_IN, self.mails.recovery_code
+        if order.job.kind is MailKind.VERIFICATION_CODE:
+            return Slot.EMAIL, CodePurpose.VERIFICATION, self.mails.verification_code
+        if slot is None:
+            return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.sign_in_code
+        if order.user is None or order.user.email_verified_at is None:
+            return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.verification_code
+        return Slot(slot), CodePurpose.SIGN_IN, self.mails.sign_in_code
 
     def _code_mail(
         self, order: "_Order", to: Recipient, slot: Slot, purpose: CodePurpose, compose: Callable[..., Message]

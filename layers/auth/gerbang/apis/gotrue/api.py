@@ -1,6 +1,7 @@
 """How Supabase Auth's API words errors."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 from typing import Any, Final
@@ -66,6 +67,9 @@ REFRESH_ERRORS: Final = {
     "user_disabled": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: the account is disabled."),
 }
 """Where a refresh token is traded, a token that is worth nothing is a 400: no caller failed to authenticate."""
+
+VERIFY_ERRORS: Final = {"email_address_invalid": replace(_ERRORS["email_address_invalid"], status=_UNPROCESSABLE)}
+"""Where a code is redeemed, an invalid address is a 422, as at Supabase Auth."""
 
 _REFRESH_ERROR_CODES: Final = {"bad_jwt": "refresh_token_not_found", "session_not_found": "refresh_token_not_found"}
 

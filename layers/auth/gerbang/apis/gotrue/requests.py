@@ -1,7 +1,17 @@
 """The request bodies of Supabase Auth's API."""
 
-from gerbang.apis.fields import Body, Text
-from gerbang.core.errors import AuthError
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self, override
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from gerbang.apis.fields import Body, Email, Text
+from gerbang.core.emails import EmailAddress
+from gerbang.core.errors import AuthError, FieldError
+from gerbang.http.request import InvalidFields
+from gerbang.storage.metadata import LARGEST_USER_METADATA, merge, size_of
+from gerbang.storage.one_time_codes import Slot
 
 
 class UnsupportedGrantType(AuthError):
@@ -10,7 +20,146 @@ class UnsupportedGrantType(AuthError):
     code = "unsupported_grant_type"
 
 
+class PhoneProviderDisabled(AuthError):
+    """The request is about a phone number."""
+
+    code = "phone_provider_disabled"
+
+
+def _user_metadata(data: dict[str, Any]) -> dict[str, object]:
+    """Return metadata as it is stored: members that are null are left out."""
+    metadata = merge({}, data)
+    if size_of(metadata) > LARGEST_USER_METADATA:
+        raise PydanticCustomError("too_large", f"Must be at most {LARGEST_USER_METADATA // 1024} KiB of JSON")
+    return metadata
+
+
+type UserMetadata = Annotated[dict[str, Any], AfterValidator(_user_metadata)]
+"""What the owner of an account keeps with it: an object of at most 8 KiB."""
+
+_PHONE_TYPES: Final = ("sms", "phone_change")
+
+_REQUIRED: Final = FieldError("email", "Field required")
+
+_SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
+    "signup": (Slot.EMAIL,),
+    "invite": (Slot.EMAIL,),
+    "magiclink": (Slot.RECOVERY,),
+    "recovery": (Slot.RECOVERY,),
+    "email": (Slot.EMAIL, Slot.RECOVERY),
+}
+"""The slots that a code of a type is looked for in."""
+
+
 class RefreshRequest(Body):
     """`POST /auth/v1/token?grant_type=refresh_token`."""
 
     refresh_token: Text
+
+
+class RecoverRequest(Body):
+    """`POST /auth/v1/recover`."""
+
+    email: Email
+
+
+class _AddressedRequest(Body):
+    """A body about an e-mail address. Clients may send a phone number instead, which is not supported."""
+
+    email: Email | None = None
+    phone: Text | None = None
+
+    @classmethod
+    @override
+    def read(cls, body: Mapping[str, Any], context: Mapping[str, Any]) -> Self:
+        """Return the body as this model.
+
+        Raises:
+            InvalidFields: fields are missing or invalid, or do not go together.
+            PhoneProviderDisabled: the body is about a phone number.
+        """
+        made = super().read(body, context)
+        errors = made.conflicts()
+        if errors:
+            raise InvalidFields(tuple(errors))
+        if made.is_about_phone:
+            raise PhoneProviderDisabled
+        return made
+
+    @property
+    def address(self) -> EmailAddress:
+        """The e-mail address; a body without one is not read (but one with a `token_hash`)."""
+        if self.email is None:
+            raise InvalidFields((_REQUIRED,))
+        return self.email
+
+    @property
+    def is_about_phone(self) -> bool:
+        """Whether the body is about a phone number."""
+        return self.phone is not None
+
+    def conflicts(self) -> list[FieldError]:
+        """Return what is wrong with the fields together."""
+        if self.email is not None and self.phone is not None:
+            return [FieldError("phone", "Send either email or phone")]
+        if self.email is None and not self.is_about_phone:
+            return [_REQUIRED]
+        return []
+
+
+class OtpRequest(_AddressedRequest):
+    """`POST /auth/v1/otp`."""
+
+    create_user: bool = True
+    data: UserMetadata = Field(default_factory=dict)
+    channel: Text | None = None
+
+    @property
+    @override
+    def is_about_phone(self) -> bool:
+        return self.phone is not None or self.channel is not None
+
+    @override
+    def conflicts(self) -> list[FieldError]:
+        if self.email is not None and self.channel is not None:
+            return [FieldError("channel", "Send channel with phone only")]
+        return super().conflicts()
+
+
+class ResendRequest(_AddressedRequest):
+    """`POST /auth/v1/resend`."""
+
+    type: Literal["signup", "email_change", "sms", "phone_change"]
+
+    @property
+    @override
+    def is_about_phone(self) -> bool:
+        return self.phone is not None or self.type in _PHONE_TYPES
+
+
+class VerifyRequest(_AddressedRequest):
+    """`POST /auth/v1/verify`."""
+
+    type: Literal["signup", "invite", "magiclink", "recovery", "email", "email_change", "sms", "phone_change"]
+    token: Text | None = None
+    token_hash: Text | None = None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots that the code is looked for in; none for the change of an address."""
+        return _SLOTS.get(self.type, ())
+
+    @property
+    @override
+    def is_about_phone(self) -> bool:
+        return self.phone is not None or self.type in _PHONE_TYPES
+
+    @override
+    def conflicts(self) -> list[FieldError]:
+        if (self.token is None) == (self.token_hash is None):
+            return [FieldError("token", "Send either token or token_hash")]
+        if self.token_hash is None:
+            return super().conflicts()
+        if self.email is not None or self.phone is not None:
+            return [FieldError("token_hash", "Send it without email and phone")]
+        return []
