@@ -115,9 +115,9 @@ class CodeSignIn:
         self, email: EmailAddress, code: str, slots: Sequence[Slot], *, user_id: str | None
     ) -> tuple[User | None, "_Found"]:
         """Return the account that a code signs in to, None if it makes one, and what is to be spent."""
-        now, keys = self.now(), {slot: self.codes.key(slot, digest(email)) for slot in _SIBLINGS}
+        keys = {slot: self.codes.key(slot, digest(email)) for slot in _SIBLINGS}
         user_item, *items = self.store.get_all(self.users.key(user_id or NO_ACCOUNT), *keys.values())
-        user, read = from_item(User, user_item), map(self.codes.read, items)
+        now, user, read = self.now(), from_item(User, user_item), map(self.codes.read, items)
         live = {slot: each for slot, each in zip(keys, read, strict=True) if each is not None and each.is_live(now)}
         tried = [slot for slot in slots if slot in live]
         matching = [slot for slot in tried if self.maker.matches(live[slot].secret_hash, email, code)]
