@@ -194,11 +194,9 @@ def supabase_tokens(world: World) -> None:
     sign_in_everywhere(world, "/auth/v1/token?grant_type=password", email, apikey=key)
 
     trade, person = "/auth/v1/token?grant_type=id_token", doors.new_email()
-    for address, subject in ((person, "2001"), (person, "2001"), (world.person()["email"], "2002")):
+    for address, subject in ((person, "2001"), (person, "2001"), (world.person()["email"], "2002")):  # as at google
         token = world.issuer.id_token({"email": address, "name": "Mira", "google_id": subject})
-        session = succeeded(doors.post(trade, {"id_token": token, "provider": "google"}, apikey=key))
-    refresh = {"refresh_token": session["refresh_token"]}
-    succeeded(doors.post("/auth/v1/token?grant_type=refresh_token", refresh, apikey=key))
+        succeeded(doors.post(trade, {"id_token": token, "provider": "google"}, apikey=key))
 
 
 def reset_token(world: World, email: str) -> str:
