@@ -18,8 +18,10 @@ from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.mail_components import MailComponents
 
 if TYPE_CHECKING:
+    from gerbang.accounts.addresses import Addresses
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
+    from gerbang.accounts.email_change import EmailChange
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.identity_sign_in import IdentitySignIn
     from gerbang.accounts.oidc import IdTokenVerifier
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.accounts.sign_up_policy import SignUpPolicy
+    from gerbang.accounts.user_update import UserUpdate
 
 
 class Container(MailComponents):
@@ -207,6 +210,55 @@ class Container(MailComponents):
             passwords=self.passwords,
             password_attempts=self.password_attempts,
             mail_service=self.mail_service,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def addresses(self) -> "Addresses":
+        """Gives accounts other addresses."""
+        from gerbang.accounts.addresses import Addresses
+
+        return Addresses(
+            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
+        )
+
+    @cached_property
+    def user_update(self) -> "UserUpdate":
+        """Changes the account of a signed-in user."""
+        from gerbang.accounts.user_update import UserUpdate
+
+        return UserUpdate(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            sessions=self.sessions,
+            addresses=self.addresses,
+            passwords=self.passwords,
+            rate_limits=self.rate_limits,
+            limit=self.limit("registration"),
+            policy=self.sign_up_policy,
+            mail_service=self.mail_service,
+            change_mails=self.email_change_mails,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def email_change(self) -> "EmailChange":
+        """Confirms changes of addresses."""
+        from gerbang.accounts.email_change import EmailChange
+
+        return EmailChange(
+            store=self.store,
+            users=self.users,
+            codes=self.codes,
+            maker=self.code_maker,
+            addresses=self.addresses,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            tries=self.limit("code_tries"),
+            address_limit=self.limit("sign_in_address"),
             log_event=self.log_event,
             now=self.now,
         )

@@ -17,6 +17,15 @@ from gerbang.core.emails import LONGEST_ADDRESS
 REGISTERED: Final = "user_id"
 """In the payload of a registration's mail: the id of the account that the registration writes."""
 
+GUEST: Final = "guest_id"
+"""In the payload of the mail of a guest's change of address: the guest's id. `email` is the new address then."""
+
+NEW_EMAIL: Final = "new_email"
+"""In the payload: the new address that the account has once the request that queued the mail is written."""
+
+EPOCH: Final = "epoch"
+"""In the payload: the epoch that the account has reached once that request is written."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -28,6 +37,8 @@ class MailKind(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a mail, not a password
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - likewise
     PASSWORD_REMOVED = "password_removed"  # noqa: S105 - likewise
+    EMAIL_CHANGE_CURRENT = "email_change_current"
+    EMAIL_CHANGE_NEW = "email_change_new"
 
 
 class InvalidMailJob(Exception):

@@ -6,7 +6,7 @@ of a send was lost, the mail may go out twice, with the same code (F25): there a
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,12 +16,14 @@ from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, CodeMaker, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
-from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.mail.email_change import change_subject, has_pending_change, is_written
+from gerbang.mail.jobs import GUEST, NEW_EMAIL, REGISTERED, MailJob, MailKind
 from gerbang.mail.languages import choose_locale
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
+from gerbang.storage.store import Absent, AnyOf, Condition, Equal
 from gerbang.storage.users import Name, User, UserTable
 
 LEASE: Final = timedelta(seconds=60)
@@ -31,8 +33,10 @@ is delivered again (180 s, the queue's visibility time-out)."""
 WRITE_GRACE: Final = timedelta(seconds=60)
 """How long a mail waits for its account to be written: longer than the function that writes it may run (20 s)."""
 
-_NOTICES: Final = frozenset({MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED})
+_NOTICES: Final = frozenset({MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED, MailKind.EMAIL_CHANGE_CURRENT})
 """Mails about what happened to an account. They are in the account's language, even if another caller asked."""
+
+_EMAIL_CHANGE: Final = frozenset({MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW})
 
 
 class MailUnderWay(Exception):
@@ -85,15 +89,21 @@ class Mailer:
 
         A registration queues its mail before it writes its account, and names the account: one that another
         registration wrote is not owed this registration's mail. The notice of a removed password is queued before the
-        password is removed, too.
+        password is removed, too; the mails of a change of address before the change is written.
         """
-        user_id, registered = self.users.find_id(Name.EMAIL, job.email), job.payload.get(REGISTERED)
+        guest, registered = job.payload.get(GUEST), job.payload.get(REGISTERED)
+        user_id = guest or self.users.find_id(Name.EMAIL, job.email)
         if registered is not None and user_id is None:
             self._wait(job, queued_at)
         if user_id is None or registered not in {None, user_id}:
             return None
         user = self.users.find(user_id)
-        if user is None or user.email is None or user.disabled_at is not None:
+        if user is None or user.disabled_at is not None or (user.email is None and guest is None):
+            return None
+        if not is_written(job, user):
+            self._wait(job, queued_at)
+            return None
+        if job.kind in _EMAIL_CHANGE and not has_pending_change(job.kind, user):
             return None
         if job.kind is MailKind.PASSWORD_REMOVED and user.password_hash is not None:
             self._wait(job, queued_at)
@@ -151,6 +161,27 @@ class Mailer:
                 return self._code_mail(order, to, CodePurpose.SIGN_IN, self.mails.sign_in_code)
             case MailKind.VERIFICATION_CODE:
                 return self._code_mail(order, to, CodePurpose.VERIFICATION, self.mails.verification_code)
+            case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW:
+                return self._change_mail(order, to)
+
+    def _change_mail(self, order: "_Order", to: Recipient) -> Message | None:
+        """Return the mail with a code that confirms a change of address, to one of the two addresses."""
+        job, user = order.job, order.user
+        slot, compose = Slot.EMAIL_CHANGE_CURRENT, self.mails.email_change_current
+        its_own: tuple[Condition, ...] = ()
+        if job.kind is MailKind.EMAIL_CHANGE_NEW:
+            slot, compose = Slot.EMAIL_CHANGE_NEW, self.mails.email_change_new
+            to = replace(to, address=user.new_email or job.email)
+            if NEW_EMAIL not in job.payload:
+                # Of accounts that ask for the same new address, the last one may ask for its mail again.
+                its_own = (AnyOf((Absent("pk"), Equal("user_id", user.user_id))),)
+        subject = change_subject(slot, user)
+        code = self.maker.code(job.job_id, subject, epoch=user.epoch)
+        stored = self._stored(order, CodePurpose.EMAIL_CHANGE, self.maker.stored_form(subject, code), CODE_LIFETIME)
+        key = self.codes.key(slot, digest(to.address))
+        if not self.codes.replace(key, replace(stored, user_id=user.user_id), *its_own):
+            return None
+        return compose(to, code=code, valid_for=CODE_LIFETIME)
 
     def _code_mail(
         self, order: "_Order", to: Recipient, purpose: CodePurpose, compose: Callable[..., Message]
@@ -166,6 +197,7 @@ class Mailer:
         token = self.reset_tokens.token(order.job.job_id, order.user)
         secret_hash = self.reset_tokens.stored_form(token)
         stored = self._stored(order, CodePurpose.PASSWORD_RESET, secret_hash, RESET_LIFETIME)
+        stored = replace(stored, mailed_to=digest(to.address))
         if not self.codes.replace(self.codes.key(Slot.PASSWORD_RESET, order.user.user_id), stored):
             return None
         return self.mails.password_reset(to, token=token, valid_for=RESET_LIFETIME)

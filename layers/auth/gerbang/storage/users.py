@@ -189,6 +189,15 @@ class UserTable:
             keys=tuple(Key(self.table, account.pk, sk) for sk in items),
         )
 
+    def identities_of(self, user: User) -> tuple[Identity, ...]:
+        """Return the identities that sign in to an account. One call, none for an account without any."""
+        if not user.subjects:
+            return ()
+        names = (identity_name(provider, subject) for provider, subject in user.subjects.items())
+        items = self.store.get_all(*(self._identity_key(user.user_id, name) for name in names))
+        found = (from_item(Identity, item) for item in items)
+        return tuple(identity for identity in found if identity is not None)
+
     def creation(self, user: User) -> dict[Name | None, Put]:
         """Return the actions that write a new account with its markers, by the name they claim; None: the account.
 
@@ -201,16 +210,16 @@ class UserTable:
             item[NEWEST_FIRST.partition] = month_of(user.created_at)
         actions: dict[Name | None, Put] = {None: Put(self.key(user.user_id), item, (Absent("pk"),))}
         for name, value in _names_of(user).items():
-            actions[name] = self._claim(name, value, user.user_id)
+            actions[name] = self.claim(name, value, user.user_id)
         return actions
 
     def identity_creation(self, identity: Identity) -> tuple[Put, Put]:
         """Return the actions that write an identity with its marker. They fail when it is linked already."""
         name = identity_name(identity.provider, identity.subject)
-        key = Key(self.table, self.key(identity.user_id).pk, f"{Name.IDENTITY}#{name}")
+        key = self._identity_key(identity.user_id, name)
         return (
             Put(key, to_item(identity), (Absent("pk"),)),
-            self._claim(Name.IDENTITY, name, identity.user_id),
+            self.claim(Name.IDENTITY, name, identity.user_id),
         )
 
     def linking(self, user: User, identity: Identity, changes: Mapping[str, Change]) -> tuple[Update, Put, Put]:
@@ -224,7 +233,7 @@ class UserTable:
             user,
             {**changes, "subjects": to_value(subjects)},
             Absent("disabled_at"),
-            _unchanged("subjects", user),
+            unchanged("subjects", user),
         )
         return (update, *self.identity_creation(identity))
 
@@ -238,12 +247,12 @@ class UserTable:
         subjects = dict(user.subjects)
         name = identity_name(provider, subjects.pop(provider))
         update = self.changing(
-            user, {**changes, "subjects": to_value(subjects)}, _unchanged("subjects", user), *conditions
+            user, {**changes, "subjects": to_value(subjects)}, unchanged("subjects", user), *conditions
         )
         return (
             update,
-            Delete(Key(self.table, update.key.pk, f"{Name.IDENTITY}#{name}")),
-            self._release(Name.IDENTITY, name, user.user_id),
+            Delete(self._identity_key(user.user_id, name)),
+            self.release(Name.IDENTITY, name, user.user_id),
         )
 
     def removal(self, person: Person) -> tuple[Delete, ...]:
@@ -254,14 +263,14 @@ class UserTable:
         """
         user = person.user
         account = self.key(user.user_id)
-        same = (_unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
+        same = (unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
         identities = {identity_name(*each) for each in user.subjects.items()}
         identities |= {identity_name(each.provider, each.subject) for each in person.identities}
         names = [*_names_of(user).items(), *((Name.IDENTITY, name) for name in sorted(identities))]
         return (
             Delete(account, (Present("pk"), *same)),
             *(Delete(key) for key in person.keys if key != account),
-            *(self._release(name, value, user.user_id) for name, value in names),
+            *(self.release(name, value, user.user_id) for name, value in names),
         )
 
     def changing(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Update:
@@ -290,10 +299,15 @@ class UserTable:
         changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
         return self.changing(user, changes, Absent("disabled_at"))
 
-    def _claim(self, name: Name, value: str | int, user_id: str) -> Put:
+    def _identity_key(self, user_id: str, name: str) -> Key:
+        return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
+
+    def claim(self, name: Name, value: str | int, user_id: str) -> Put:
+        """Return the action that takes a name for an account. It fails when the name is taken."""
         return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))
 
-    def _release(self, name: Name, value: str | int, user_id: str) -> Delete:
+    def release(self, name: Name, value: str | int, user_id: str) -> Delete:
+        """Return the action that frees an account's name. It fails when the name is another account's."""
         return Delete(self.marker(name, value), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
 
 
@@ -308,10 +322,13 @@ def _names_of(user: User) -> dict[Name, str | int]:
     return {name: value for name, value in names.items() if value is not None}
 
 
-def _unchanged(attribute: str, user: User) -> Condition:
+def unchanged(attribute: str, user: User) -> Condition:
     """Return the condition that the account still has the value of an attribute that was read."""
     value = getattr(user, attribute)
-    return Absent(attribute) if value is None else Equal(attribute, to_value(value))
+    if value is None:
+        return Absent(attribute)
+    equal = Equal(attribute, to_value(value))
+    return AnyOf((equal, Absent(attribute))) if value == {} else equal  # items may be older than the attribute
 
 
 def learned_locale(user: User, locale: str | None) -> dict[str, Value]:

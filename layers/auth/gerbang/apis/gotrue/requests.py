@@ -1,6 +1,8 @@
 """The request bodies of Supabase Auth's API."""
 
-from gerbang.apis.fields import Body, Text
+from typing import Any
+
+from gerbang.apis.fields import Body, Email, Text
 from gerbang.core.errors import AuthError
 
 
@@ -10,7 +12,29 @@ class UnsupportedGrantType(AuthError):
     code = "unsupported_grant_type"
 
 
+class PhoneProviderDisabled(AuthError):
+    """A phone number was sent; accounts have none."""
+
+    code = "phone_provider_disabled"
+
+
+class NotAdmin(AuthError):
+    """A user asked for what is an administrator's to do."""
+
+    code = "not_admin"
+
+
 class RefreshRequest(Body):
     """`POST /auth/v1/token?grant_type=refresh_token`."""
 
     refresh_token: Text
+
+
+class UserRequest(Body):
+    """`PUT /auth/v1/user`."""
+
+    email: Email | None = None
+    phone: Text | None = None
+    password: Text | None = None
+    data: dict[str, Any] | None = None
+    app_metadata: dict[str, Any] | None = None
