@@ -18,9 +18,10 @@ from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.user_update import AddressRequired, SamePassword
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
 from gerbang.apis.errors import COMMON
-from gerbang.apis.gotrue.requests import UnsupportedGrantType
+from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UnsupportedGrantType
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
@@ -266,6 +267,10 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (IdentityNotProven(), {}),
     (InvalidApiKey("unknown"), {"why": "unknown"}),
     (UnsupportedGrantType(), {}),
+    (PhoneProviderDisabled(), {}),
+    (NotAdmin(), {}),
+    (SamePassword(), {}),
+    (AddressRequired(), {}),
     (EmailTaken(), {}),
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),

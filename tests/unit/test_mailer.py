@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.registration import NewAccount
+from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, InvalidResetToken, ResetTokens
@@ -41,6 +42,7 @@ from tests.unit.mail_fakes import (
 
 SECOND = timedelta(seconds=1)
 NEVER_REGISTERED = "nobody@example.com"
+NEW_ADDRESS = "bob@new.example"
 
 
 def redeem(post: MailDeployment, code: str) -> SignedIn:
@@ -108,18 +110,25 @@ def test_a_code_is_mailed_that_works(post_in_memory: MailDeployment, kind: MailK
     assert redeem(post_in_memory, code).user.email == BOB.email
 
 
-NOTICES = [MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED]
+NOTICES = [MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED, MailKind.EMAIL_CHANGE_CURRENT]
 
 
 def remove_password(post: MailDeployment, user: User) -> None:
     assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), {"password_hash": Gone()})), Written)
 
 
+def owe_every_mail(post: MailDeployment, user: User) -> None:
+    """Make an account one that is owed a mail of each kind."""
+    remove_password(post, user)
+    changes = {"email_verified_at": to_epoch(post.base.clock()), "new_email": NEW_ADDRESS}
+    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
+
+
 def locale_of_mail(kind: MailKind, *, requested: str | None, of_account: str | None, of_deployment: str) -> str:
     post = mailing_in_memory()
     post = replace(post, base=replace(post.base, choices=Choices(default_locale=of_deployment)))
     bob = post.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=of_account)).user
-    remove_password(post, bob)
+    owe_every_mail(post, bob)
     post.deliver(post.job(kind, locale=requested))
     return post.outbox.last.locale
 
@@ -237,7 +246,7 @@ def test_a_newer_reset_token_is_not_replaced_by_an_older_job_delivered_late(post
 
 @pytest.mark.parametrize("kind", MailKind)
 def test_a_message_delivered_twice_sends_one_mail(post: MailDeployment, clock: FakeClock, kind: MailKind) -> None:
-    remove_password(post, post.register().user)
+    owe_every_mail(post, post.register().user)
     job = post.job(kind)
     post.deliver(job)
 
@@ -618,7 +627,7 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
 @pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
 def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeployment, fate: Fate) -> None:
     bob = post_in_memory.register().user
-    remove_password(post_in_memory, bob)
+    owe_every_mail(post_in_memory, bob)
     for kind in MailKind:
         post_in_memory.outbox.fates = [fate]
         job = post_in_memory.job(kind)
@@ -626,6 +635,7 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
             post_in_memory.deliver(job)
         logged = str(post_in_memory.base.recorded.notes)
         assert BOB.email not in logged
+        assert NEW_ADDRESS not in logged
         assert post_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in logged
         assert post_in_memory.reset_tokens.token(job.job_id, bob) not in logged
 

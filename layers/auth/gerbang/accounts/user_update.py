@@ -97,10 +97,11 @@ class UserUpdate:
         user = caller.user
         asked = replace(asked, email=None if asked.email == user.email else asked.email)
         self._check(user, asked, password_policy)
-        with self._counted(user, asked, client) as attempt:
+        with self._looked_up(user, asked, client) as attempt:
             if attempt.alongside is not None:
                 raise EmailTaken
-            return self._write(caller, asked, client)
+            with self._counted_mails(user, asked):
+                return self._write(caller, asked, client)
 
     def _check(self, user: User, asked: UserChanges, password_policy: PasswordPolicy) -> None:
         """Check what can be checked without a look at other accounts."""
@@ -116,8 +117,8 @@ class UserUpdate:
         """Return whether the address is set at once, and a guest thereby registered."""
         return asked.email is not None and user.is_anonymous and self.policy.autoconfirm
 
-    def _counted(self, user: User, asked: UserChanges, client: Client) -> Attempt[str | None]:
-        """Count a request for another address, and read which account has it already."""
+    def _looked_up(self, user: User, asked: UserChanges, client: Client) -> Attempt[str | None]:
+        """Count a request for another address by its client, and read which account has the address already."""
         email = asked.email
         if email is None:
             return self.rate_limits.attempt(alongside=lambda: None)
@@ -128,7 +129,13 @@ class UserUpdate:
         if self._registers(user, asked):
             counted = Counted(self.limit, client.address, OnSuccess.STAYS)
             return self.rate_limits.attempt(counted, alongside=find_holder)
-        return self.change_mails.attempt(user, email, client.address, alongside=find_holder)
+        return self.change_mails.look_up(client.address, alongside=find_holder)
+
+    def _counted_mails(self, user: User, asked: UserChanges) -> Attempt[None]:
+        """Count the mails of a change of address, if there will be any."""
+        if asked.email is None or self._registers(user, asked):
+            return self.rate_limits.attempt()
+        return self.change_mails.attempt(user, asked.email)
 
     def _write(self, caller: Authenticated, asked: UserChanges, client: Client) -> User:
         before = caller.user

@@ -1,6 +1,6 @@
 """The mails of a change of address: a code to the new address, and one to the present one if it is verified."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,26 +37,30 @@ def change_subject(slot: Slot, user: User) -> str:
 class EmailChangeMails:
     """Counts and queues the mails of a change of address.
 
-    They are counted by the account, which its present address stands for, and by the new address: whoever asks, it is
-    mailed as often as any other.
+    They are counted by the account, which its present address stands for, and by the new address: whoever asks, it
+    is mailed as often as any other.
     """
 
     mail_service: MailService
 
-    def attempt[T](self, user: User, new_email: str, client_address: str, *, alongside: Callable[[], T]) -> Attempt[T]:
+    def look_up[T](self, client_address: str, *, alongside: Callable[[], T]) -> Attempt[T]:
+        """Count a request by its client alone, and read whether the new address is taken: it would not be mailed.
+
+        Raises:
+            TooManyAttempts: too much was requested from this client.
+        """
+        return self.mail_service.rate_limits.attempt(self._client(client_address), alongside=alongside)
+
+    def attempt(self, user: User, new_email: str) -> Attempt[None]:
         """Count a request for the mails, as `RateLimits.attempt` does. One round trip.
 
         Raises:
             TooMuchMail: too much was requested for the account or for the new address.
-            TooManyAttempts: too much was requested from this client; or one of the addresses has used up its tries.
+            TooManyAttempts: one of the addresses has used up its tries.
         """
-
-        def check_and_read() -> T:
-            present = () if user.email is None else (user.email,)
-            read, _ = run_concurrently(alongside, lambda: self._check_tries(new_email, *present))
-            return read
-
-        return self._count((user.email or user.user_id, new_email), client_address, check_and_read)
+        present = () if user.email is None else (user.email,)
+        counted = self._mails(user.email or user.user_id, new_email)
+        return self._attempt(counted, (new_email, *present))
 
     def request(self, requested: User, locale: str | None) -> None:
         """Queue the mails of a change that the caller writes next. *requested*: the account as it will be then.
@@ -87,29 +91,34 @@ class EmailChangeMails:
             TooMuchMail, TooManyAttempts: as `attempt`.
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
-        with self._count((email,), client_address, lambda: self._check_tries(email)):
+        with self._attempt([*self._mails(email), self._client(client_address)], (email,)):
             self._enqueue(MailKind.EMAIL_CHANGE_NEW, email, locale, {})
             self._enqueue(MailKind.EMAIL_CHANGE_CURRENT, email, locale, {})
 
-    def _count[T](self, subjects: tuple[str, ...], client_address: str, alongside: Callable[[], T]) -> Attempt[T]:
+    def _mails(self, *subjects: str) -> list[Counted]:
         limits = self.mail_service.limits
-        counted = [
+        return [
             Counted(limit, f"{MailKind.EMAIL_CHANGE_NEW} {subject}", OnSuccess.STAYS)
             for subject in subjects
             for limit in (limits.minute, limits.hour)
         ]
-        client = Counted(limits.client, client_address, OnSuccess.STAYS)
+
+    def _client(self, client_address: str) -> Counted:
+        return Counted(self.mail_service.limits.client, client_address, OnSuccess.STAYS)
+
+    def _attempt(self, counted: Sequence[Counted], emails: Sequence[str]) -> Attempt[None]:
+        """Count, and check that codes are still taken at these addresses: one that is not taken is not mailed."""
+        limits, rate_limits = self.mail_service.limits, self.mail_service.rate_limits
+
+        def check_tries() -> None:
+            run_concurrently(*(partial(rate_limits.check, limits.code_tries, email) for email in emails))
+
         try:
-            return self.mail_service.rate_limits.attempt(*counted, client, alongside=alongside)
+            return rate_limits.attempt(*counted, alongside=check_tries)
         except TooManyAttempts as error:
             if error.limit in {limits.minute.name, limits.hour.name}:
                 raise TooMuchMail(error.limit, error.retry_after) from None
             raise
-
-    def _check_tries(self, *emails: str) -> None:
-        """Check that codes are still taken at these addresses, since a code that is not taken is not mailed."""
-        limit, rate_limits = self.mail_service.limits.code_tries, self.mail_service.rate_limits
-        run_concurrently(*(partial(rate_limits.check, limit, email) for email in emails))
 
     def _enqueue(self, kind: MailKind, email: str, locale: str | None, payload: dict[str, str]) -> None:
         """Queue a mail. It is held back while the change is written: usually that is done when it is delivered."""
