@@ -24,6 +24,7 @@ _ERROR_CODES: Final = {
     "not_found": "validation_failed",
     "unsupported_grant_type": "validation_failed",
     "email_address_invalid": "validation_failed",
+    "address_required": "validation_failed",
     "invalid_api_key": "no_authorization",
     "token_expired": "bad_jwt",
     "invalid_code": "otp_expired",

@@ -52,6 +52,12 @@ _SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
 """The slots that a code of a type is looked for in."""
 
 
+class NotAdmin(AuthError):
+    """A user asked for what is an administrator's to do."""
+
+    code = "not_admin"
+
+
 class RefreshRequest(Body):
     """`POST /auth/v1/token?grant_type=refresh_token`."""
 
@@ -220,3 +226,13 @@ def name_in(metadata: Mapping[str, Any]) -> str:
         if isinstance(name, str) and name:
             return clean_name(name)
     return ""
+
+
+class UserRequest(Body):
+    """`PUT /auth/v1/user`."""
+
+    email: Email | None = None
+    phone: Text | None = None
+    password: Text | None = None
+    data: dict[str, Any] | None = None
+    app_metadata: dict[str, Any] | None = None
