@@ -1,8 +1,8 @@
 """POST /auth/v1/verify: sign in with a mailed code, which verifies the address."""
 
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.identity_sign_in import AccountDisabled
 from gerbang.accounts.sign_up_policy import SignUpDisabled
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled, VerifyRequest
 from gerbang.container import container
@@ -12,7 +12,7 @@ from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import KeyKind
 
 endpoint = Endpoint("/auth/v1/verify")
-sign_in = container.code_sign_in_with_sign_up
+sign_in, users = container.code_sign_in_with_sign_up, container.users
 container.warm_up_tokens()
 container.warm_up_users(connections=3)
 
@@ -27,13 +27,13 @@ container.warm_up_users(connections=3)
 )
 def verify(call: Call[VerifyRequest, KeyKind]) -> gotrue.SessionResponse:
     """Sign in with the code that was mailed to an address, which verifies the address."""
-    body = call.body
-    if body.token is None:
+    mailed = call.body.address_and_code()
+    if mailed is None:
         raise InvalidCode("no links are mailed")
-    if body.type == "email_change":
+    if call.body.type == "email_change":
         raise InvalidCode("no e-mail change is pending")
-    redeemed = sign_in.redeem(body.address, body.token, call.client, slots=body.slots)
-    return gotrue.session(redeemed.signed_in)
+    signed_in = sign_in.redeem(*mailed, call.client, slots=call.body.slots).signed_in
+    return gotrue.session(signed_in, users.identities_of(signed_in.user))
 
 
 handler = endpoint.handler()

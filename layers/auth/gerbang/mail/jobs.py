@@ -24,6 +24,9 @@ confirms the address, in text and slot."""
 NEW_USER_METADATA: Final = "new_user_metadata"
 """In the payload of a sign-in code that may make an account: the account's `user_metadata`, as JSON."""
 
+NEW_USER_NAME: Final = "new_user_name"
+"""Along with that: the account's name."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 

@@ -1,14 +1,15 @@
 """Requests for mail: the same for known and unknown addresses, counted, queued, never sent here."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
-from gerbang.mail.jobs import NEW_USER_METADATA, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.queue import MailQueue
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.users import User
@@ -59,16 +60,16 @@ class MailService:
         self.ask(MailKind.PASSWORD_RESET, email, locale, client_address)
 
     def request_code_or_account(
-        self, email: str, locale: str | None, client_address: str, *, new_user_metadata: Mapping[str, object] | None
+        self, email: str, locale: str | None, client_address: str, *, name: str, metadata: Mapping[str, object] | None
     ) -> None:
         """Queue a one-time code to an address, as `ask` does: to sign in, or to verify the address if it is not.
 
-        If no account has the address, a code is mailed only if *new_user_metadata* is given. Redeeming the code then
-        makes the account, with this `user_metadata`.
+        If no account has the address, a code is mailed only if *metadata* is given. Redeeming the code then makes the
+        account, with this `user_metadata` and *name*.
         """
         payload: dict[str, str] = {SLOT: Slot.RECOVERY.value}
-        if new_user_metadata is not None:
-            payload[NEW_USER_METADATA] = json.dumps(new_user_metadata, separators=(",", ":"))
+        if metadata is not None:
+            payload |= {NEW_USER_NAME: name, NEW_USER_METADATA: json.dumps(metadata, separators=(",", ":"))}
         self.ask(MailKind.SIGN_IN_CODE, email, locale, client_address, payload)
 
     def request_verification_again(self, email: str, locale: str | None, client_address: str) -> None:
@@ -95,20 +96,46 @@ class MailService:
                 up its tries.
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
-        counted = (*self._cooldown(kind, email), Counted(self.limits.client, client_address, OnSuccess.STAYS))
 
         def check_tries() -> None:
             if kind in _CODES:
                 self.rate_limits.check(self.limits.code_tries, email)
 
+        with self.counted(kind, email, client_address, alongside=check_tries):
+            self._enqueue(kind, email, locale, payload=payload)
+        self.log_event("mail_asked_for", kind=kind, client=client_address)
+
+    @contextmanager
+    def counted(
+        self, kind: MailKind, email: str, client_address: str, *, alongside: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """Count a mail of one kind to an address and from a client. It is not counted if the block raises.
+
+        Nor is it if *alongside* raises, which runs at the same time as the counting.
+
+        Raises:
+            TooMuchMail, TooManyAttempts, DependencyUnavailable: as `ask`.
+        """
         try:
-            with self.rate_limits.attempt(*counted, alongside=check_tries):
-                self._enqueue(kind, email, locale, payload=payload)
+            attempt = self.rate_limits.attempt(
+                *self._cooldown(kind, email),
+                Counted(self.limits.client, client_address, OnSuccess.STAYS),
+                alongside=alongside,
+            )
         except TooManyAttempts as error:
             if error.limit in {self.limits.minute.name, self.limits.hour.name}:
                 raise TooMuchMail(error.limit, error.retry_after) from None
             raise
-        self.log_event("mail_asked_for", kind=kind, client=client_address)
+        with attempt:
+            yield
+
+    def repeat_verification(self, email: str, locale: str | None) -> None:
+        """Queue again the code that verifies an address, for an account that has not verified it. It is not counted.
+
+        Raises:
+            DependencyUnavailable: it could not be queued.
+        """
+        self._enqueue(MailKind.VERIFICATION_CODE, email, locale)
 
     def request_verification(self, user: User) -> None:
         """Queue the mail that verifies the address of an account that the caller writes next. It is not counted.
