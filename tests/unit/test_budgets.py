@@ -14,8 +14,9 @@ from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import snapotp
 from gerbang.core.concurrency import run_concurrently
 from gerbang.limits.rate_limits import Limit
-from gerbang.mail.jobs import MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, SLOT, MailKind
 from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
+from gerbang.storage.one_time_codes import Slot
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.fakes import Call, PassingStore
@@ -180,7 +181,40 @@ def test_redeeming_a_code_takes_three_round_trips(budget: Budget) -> None:
     assert budget.of(lambda its: post.on(its.store).code_sign_in.sign_in(BOB.email, code, HOME)) == (3, 0)
 
 
-@pytest.mark.parametrize(("kind", "calls"), [(MailKind.PASSWORD_RESET, 3), (MailKind.SIGN_IN_CODE, 4)])
+@pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.RECOVERY_CODE])
+def test_redeeming_a_code_of_any_slot_takes_three_round_trips(budget: Budget, kind: MailKind) -> None:
+    post = mailing(budget.deployment)
+    post.register()
+    post.mailed_code()
+    code = post.mailed_code(kind=kind)
+
+    def redeem(its: Deployment) -> None:
+        its.code_sign_in_with_sign_up.redeem(BOB.email, code, HOME, slots=(Slot.EMAIL, Slot.RECOVERY))
+
+    assert budget.of(lambda its: redeem(post.on(its.store).base)) == (3, 0)
+
+
+def test_a_code_that_makes_an_account_takes_one_round_trip_more(budget: Budget) -> None:
+    post = mailing(budget.deployment)
+    job = replace(post.job(MailKind.SIGN_IN_CODE), payload={SLOT: "RECOVERY", NEW_USER_METADATA: "{}"})
+    post.deliver(job)
+    [code] = post.outbox.codes
+
+    def redeem(its: Deployment) -> None:
+        its.code_sign_in_with_sign_up.redeem(BOB.email, code, HOME, slots=(Slot.EMAIL,))
+
+    assert budget.of(lambda its: redeem(post.on(its.store).base)) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls"),
+    [
+        (MailKind.PASSWORD_RESET, 3),
+        (MailKind.SIGN_IN_CODE, 4),
+        (MailKind.VERIFICATION_CODE, 4),
+        (MailKind.RECOVERY_CODE, 4),
+    ],
+)
 def test_asking_for_a_mail_takes_one_round_trip(budget: Budget, kind: MailKind, calls: int) -> None:
     assert budget.of(lambda its: mailing(its).mail_service.ask(kind, BOB.email, None, HOME.address)) == (1, 0)
     assert len(budget.store.calls) == calls

@@ -11,7 +11,7 @@ from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import TooManyAttempts
-from gerbang.mail.jobs import EPOCH, NEW_USER_METADATA, REGISTERED, MailJob, MailKind
+from gerbang.mail.jobs import EPOCH, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.storage.users import User
 
 from tests.conftest import Database
@@ -81,14 +81,18 @@ def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeploy
 
 def test_a_code_of_supabase_s_clients_says_which_account_it_may_make(post_in_memory: MailDeployment) -> None:
     ask_for = post_in_memory.mail_service.request_code_or_account
-    ask_for(BOB.email, "it", HOME.address, new_user_metadata={"name": "Bob", "tags": ["a"]})
-    ask_for(ALICE.email, None, HOME.address, new_user_metadata={})
-    ask_for(NEVER_REGISTERED, None, HOME.address, new_user_metadata=None)
+    ask_for(BOB.email, "it", HOME.address, name="Bob", metadata={"tags": []})
+    ask_for(ALICE.email, None, HOME.address, name="", metadata={})
+    ask_for(NEVER_REGISTERED, None, HOME.address, name="Eve", metadata=None)
 
     assert [(job.kind, job.email, dict(job.payload)) for job in post_in_memory.queue.jobs] == [
-        (MailKind.SIGN_IN_CODE, BOB.email, {"slot": "RECOVERY", NEW_USER_METADATA: '{"name":"Bob","tags":["a"]}'}),
-        (MailKind.SIGN_IN_CODE, ALICE.email, {"slot": "RECOVERY", NEW_USER_METADATA: "{}"}),
-        (MailKind.SIGN_IN_CODE, NEVER_REGISTERED, {"slot": "RECOVERY"}),
+        (
+            MailKind.SIGN_IN_CODE,
+            BOB.email,
+            {SLOT: "RECOVERY", NEW_USER_NAME: "Bob", NEW_USER_METADATA: '{"tags":[]}'},
+        ),
+        (MailKind.SIGN_IN_CODE, ALICE.email, {SLOT: "RECOVERY", NEW_USER_NAME: "", NEW_USER_METADATA: "{}"}),
+        (MailKind.SIGN_IN_CODE, NEVER_REGISTERED, {SLOT: "RECOVERY"}),
     ]
 
 

@@ -150,11 +150,11 @@ class CodeSignIn:
         return Redeemed(signed_in=signed_in, password_removed=password_removed)
 
     def _sign_up(self, email: EmailAddress, found: "_Found", client: Client, attempt: Attempt[str | None]) -> Redeemed:
-        sign_up, metadata = self.sign_up, found.code.new_user_metadata
-        if sign_up is None or metadata is None:
+        sign_up, code = self.sign_up, found.code
+        if sign_up is None or code.new_user_metadata is None:
             raise InvalidCode("no account")
         signed_in, _ = run_concurrently(
-            lambda: sign_up.make(email, metadata, client, spending=found.spending), attempt.succeed
+            lambda: sign_up.make(email, code, client, spending=found.spending), attempt.succeed
         )
         if signed_in is None:
             raise InvalidCode("spent meanwhile")

@@ -4,7 +4,7 @@ So no one can fill the table with accounts whose addresses nobody has verified, 
 the same until then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gerbang.accounts.sign_up_policy import SignUpPolicy
@@ -15,6 +15,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.one_time_codes import OneTimeCode
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import NUMBER_DRAWS, Name, User, UserTable
 
@@ -37,9 +38,9 @@ class CodeSignUp:
     new_number: Callable[[], int]
 
     def make(
-        self, email: EmailAddress, metadata: Mapping[str, object], client: Client, *, spending: Sequence[Action]
+        self, email: EmailAddress, code: OneTimeCode, client: Client, *, spending: Sequence[Action]
     ) -> SignedIn | None:
-        """Make an account with this `user_metadata` and sign it in, in the transaction that spends its code.
+        """Make the account that a code is for and sign it in, in the transaction that spends the code.
 
         *spending* are the actions that spend it, the code itself first. Returns None if the code was spent or replaced
         meanwhile.
@@ -53,7 +54,7 @@ class CodeSignUp:
         now = self.now()
         draft = User(
             user_id=self.new_id(),
-            name="",
+            name=code.new_user_name,
             email=email,
             email_as_typed=email.as_typed,
             email_verified_at=now,
@@ -62,7 +63,7 @@ class CodeSignUp:
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
-            user_metadata=metadata,
+            user_metadata=code.new_user_metadata or {},
         )
         with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
             for _ in range(NUMBER_DRAWS):

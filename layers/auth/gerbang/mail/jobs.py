@@ -24,6 +24,9 @@ confirms the address, in text and slot."""
 NEW_USER_METADATA: Final = "new_user_metadata"
 """In the payload of a sign-in code that may make an account: the account's `user_metadata`, as JSON."""
 
+NEW_USER_NAME: Final = "new_user_name"
+"""Along with that: the account's name."""
+
 GUEST: Final = "guest_id"
 """In the payload of the mail of a guest's change of address: the guest's id. `email` is the new address then."""
 

@@ -18,7 +18,7 @@ from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, CodeMaker, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
 from gerbang.mail.email_change import change_subject, has_pending_change, is_written
-from gerbang.mail.jobs import GUEST, NEW_EMAIL, NEW_USER_METADATA, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.jobs import GUEST, NEW_EMAIL, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.languages import choose_locale
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
@@ -245,6 +245,7 @@ class Mailer:
 
     def _stored(self, order: "_Order", purpose: CodePurpose, secret_hash: str, lifetime: timedelta) -> OneTimeCode:
         """Return what is stored of a code. Its life begins when its mail is sent."""
+        payload = order.job.payload if order.user is None else {}
         return OneTimeCode(
             secret_hash=secret_hash,
             purpose=purpose,
@@ -252,7 +253,8 @@ class Mailer:
             job_id=order.job.job_id,
             issued_at_ms=int(order.queued_at.timestamp() * 1000),
             expires_at=self.now() + lifetime,
-            new_user_metadata=json.loads(order.job.payload[NEW_USER_METADATA]) if order.user is None else None,
+            new_user_metadata=json.loads(payload[NEW_USER_METADATA]) if payload else None,
+            new_user_name=payload.get(NEW_USER_NAME, ""),
         )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
-from gerbang.mail.jobs import EPOCH, NEW_USER_METADATA, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.jobs import EPOCH, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.queue import MailQueue
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.users import User
@@ -60,16 +60,16 @@ class MailService:
         self.ask(MailKind.PASSWORD_RESET, email, locale, client_address)
 
     def request_code_or_account(
-        self, email: str, locale: str | None, client_address: str, *, new_user_metadata: Mapping[str, object] | None
+        self, email: str, locale: str | None, client_address: str, *, name: str, metadata: Mapping[str, object] | None
     ) -> None:
         """Queue a one-time code to an address, as `ask` does: to sign in, or to verify the address if it is not.
 
-        If no account has the address, a code is mailed only if *new_user_metadata* is given. Redeeming the code then
-        makes the account, with this `user_metadata`.
+        If no account has the address, a code is mailed only if *metadata* is given. Redeeming the code then makes the
+        account, with this `user_metadata` and *name*.
         """
         payload: dict[str, str] = {SLOT: Slot.RECOVERY.value}
-        if new_user_metadata is not None:
-            payload[NEW_USER_METADATA] = json.dumps(new_user_metadata, separators=(",", ":"))
+        if metadata is not None:
+            payload |= {NEW_USER_NAME: name, NEW_USER_METADATA: json.dumps(metadata, separators=(",", ":"))}
         self.ask(MailKind.SIGN_IN_CODE, email, locale, client_address, payload)
 
     def request_verification_again(self, email: str, locale: str | None, client_address: str) -> None:
@@ -110,6 +110,8 @@ class MailService:
         self, kind: MailKind, email: str, client_address: str, *, alongside: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
         """Count a mail of one kind to an address and from a client. A failure of ours in the block gives it back.
+
+        It is not counted either if *alongside* raises, which runs at the same time as the counting.
 
         Raises:
             TooMuchMail: too much was requested for this address.

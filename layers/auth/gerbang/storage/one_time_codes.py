@@ -71,6 +71,8 @@ class OneTimeCode:
     spent_at: datetime | None = None
     new_user_metadata: Mapping[str, object] | None = field(default=None, repr=False, hash=False)
     """If no account has the address, redeeming the code makes one with this `user_metadata`. None: it makes none."""
+    new_user_name: str = field(default="", repr=False)
+    """Along with that: the account's name."""
     user_id: str | None = None
     """Whose account it is for, where the subject does not say so."""
     mailed_to: str | None = None
