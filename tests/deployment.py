@@ -75,6 +75,11 @@ class Choices:
     mail_address: Limit = MAIL_ADDRESS
     unverified: UnverifiedAddress = UnverifiedAddress.ACCEPTED
     default_locale: str = "en"
+    user_metadata_in_tokens: bool = True
+    sign_up_disabled: bool = False
+    anonymous_sign_ins: bool = True
+    autoconfirm: bool = False
+    required_characters: str = ""
 
 
 DEFAULTS: Final = Choices()
@@ -99,6 +104,12 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "days": choices.longest // timedelta(days=1),
         "grace": choices.grace // SECOND,
         "unconfirmed": choices.unconfirmed_grace // SECOND,
+        "user_metadata": str(choices.user_metadata_in_tokens).lower(),
+    }
+    sign_ups = {
+        "disabled": choices.sign_up_disabled,
+        "anonymous": choices.anonymous_sign_ins,
+        "autoconfirm": choices.autoconfirm,
     }
     return {
         "USERS_TABLE": tables["Users"],
@@ -112,7 +123,9 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "SESSIONS": " ".join(f"{name}={number}" for name, number in sessions.items()),
         "LIMITS": " ".join(f"{name}={limit.attempts}/{limit.window // SECOND}" for name, limit in limits.items()),
         "PASSWORD_HASH_COST": str(choices.cost),
+        "SIGN_UPS": " ".join(f"{name}={str(choice).lower()}" for name, choice in sign_ups.items()),
         "PASSWORD_MIN_LENGTH": "8",
+        "PASSWORD_REQUIRED_CHARACTERS": choices.required_characters,
         "PRODUCT_NAME": "Toko",
         "INITIAL_CREDIT_BALANCE": "5000",
         "REQUIRE_VERIFIED_EMAIL": str(choices.unverified is UnverifiedAddress.REFUSED).lower(),

@@ -5,17 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from gerbang.storage.metadata import LARGEST_APP_METADATA, LARGEST_USER_METADATA, MetadataTooLarge
 from gerbang.storage.organizations import Membership, Organization
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import Key, Put
-from gerbang.storage.users import (
-    LARGEST_APP_METADATA,
-    LARGEST_USER_METADATA,
-    Identity,
-    MetadataTooLarge,
-    User,
-    UserTable,
-)
+from gerbang.storage.users import Identity, User, UserTable
 
 from tests.conftest import Database
 
@@ -31,6 +25,11 @@ FULL = User(
     email_as_typed="Mira@example.com",
     email_verified_at=AT,
     contested_at=AT,
+    confirmation_sent_at=AT,
+    new_email="mira@new.example",
+    new_email_as_typed="Mira@new.example",
+    email_change_sent_at=AT,
+    email_change_confirmed="new",
     username="mira",
     password_hash="$bcrypt-sha256$",
     migrated_at=AT,

@@ -1,6 +1,7 @@
 """POST /auth/register: make an account, and mail a code that verifies its address."""
 
 from gerbang.accounts.registration import EmailTaken, NewAccount
+from gerbang.accounts.sign_up_policy import SignUpDisabled
 from gerbang.apis import atourin
 from gerbang.apis.atourin.requests import RegisterRequest
 from gerbang.apis.fields import PASSWORD_POLICY
@@ -19,7 +20,7 @@ container.warm_up_mail_queue()
     request=RegisterRequest,
     context={PASSWORD_POLICY: container.password_policy},
     response=atourin.RegistrationResponse,
-    errors=(EmailTaken, TooManyAttempts),
+    errors=(SignUpDisabled, EmailTaken, TooManyAttempts),
 )
 def register(call: Call[RegisterRequest, None]) -> atourin.RegistrationResponse:
     """Make an account and mail the code that verifies its address."""

@@ -185,6 +185,7 @@ class Components:
             audience=self.settings.audience,
             algorithm=algorithm,
             access_lifetime=self.settings.access_token_lifetime,
+            carries_user_metadata=self.settings.tokens_carry_user_metadata,
             new_id=self.new_id,
         )
         return lambda keys: tokens(keys=keys)
@@ -247,10 +248,14 @@ class Components:
     @cached_property
     def password_policy(self) -> "PasswordPolicy":
         """The deployment's rules for new passwords."""
-        from gerbang.passwords.policy import PasswordPolicy, common_passwords
+        from gerbang.passwords.policy import REQUIRED_CHARACTERS, PasswordPolicy, common_passwords
 
         init.preload(common_passwords)
-        return PasswordPolicy(shortest=self.settings.shortest_password, service_name=self.settings.product_name)
+        return PasswordPolicy(
+            shortest=self.settings.shortest_password,
+            requirements=REQUIRED_CHARACTERS[self.settings.required_characters],
+            service_name=self.settings.product_name,
+        )
 
     @cached_property
     def rate_limits(self) -> "RateLimits":

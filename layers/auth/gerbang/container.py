@@ -13,9 +13,9 @@ from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from typing import TYPE_CHECKING, Final
 
-from gerbang.components import Components
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
+from gerbang.mail_components import MailComponents
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
@@ -28,16 +28,10 @@ if TYPE_CHECKING:
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
-    from gerbang.mail.codes import CodeMaker, ResetTokens
-    from gerbang.mail.composing import Mails
-    from gerbang.mail.mailer import Mailer
-    from gerbang.mail.queue import SqsMailQueue
-    from gerbang.mail.service import MailService
-    from gerbang.mail.ses import Outbox
-    from gerbang.mail.settings import MailSettings
+    from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
-class Container(Components):
+class Container(MailComponents):
     """Makes the services of one deployment, each once."""
 
     # Accounts
@@ -55,6 +49,17 @@ class Container(Components):
         from gerbang.accounts.authorization import Authorizer
 
         return Authorizer(self.sessions, self.organizations)
+
+    @cached_property
+    def sign_up_policy(self) -> "SignUpPolicy":
+        """Who may make an account."""
+        from gerbang.accounts.sign_up_policy import SignUpPolicy
+
+        return SignUpPolicy(
+            takes_accounts=self.settings.takes_accounts,
+            takes_guests=self.settings.takes_guests,
+            autoconfirm=self.settings.autoconfirm,
+        )
 
     @cached_property
     def password_sign_in(self) -> "PasswordSignIn":
@@ -89,6 +94,7 @@ class Container(Components):
             passwords=self.passwords,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
+            policy=self.sign_up_policy,
             initial_credit=self.settings.initial_credit_balance,
             mail_service=self.mail_service if self.settings.requires_verified_email else None,
             log_event=self.log_event,
@@ -113,6 +119,7 @@ class Container(Components):
             sessions=self.sessions,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
+            policy=self.sign_up_policy,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
@@ -202,94 +209,6 @@ class Container(Components):
             mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
-        )
-
-    # Mail
-
-    @cached_property
-    def code_maker(self) -> "CodeMaker":
-        """Makes and compares one-time codes."""
-        from gerbang.mail.codes import CodeMaker
-
-        return CodeMaker(self.keys)
-
-    @cached_property
-    def reset_tokens(self) -> "ResetTokens":
-        """Makes and compares reset tokens."""
-        from gerbang.mail.codes import ResetTokens
-
-        return ResetTokens(self.keys)
-
-    @cached_property
-    def mail_queue(self) -> "SqsMailQueue":
-        """The queue of mail jobs; its client is made when it is first used."""
-        from gerbang.mail.queue import SqsMailQueue
-
-        return SqsMailQueue(client=lambda: self.client("sqs"), queue_url=self.settings.mail_queue_url)
-
-    @cached_property
-    def mail_service(self) -> "MailService":
-        """Takes requests for mail."""
-        from gerbang.mail.service import MailLimits, MailService
-
-        return MailService(
-            queue=self.mail_queue,
-            rate_limits=self.rate_limits,
-            limits=MailLimits(
-                minute=self.limit("mail_minute"),
-                hour=self.limit("mail_hour"),
-                client=self.limit("mail_address"),
-                code_tries=self.limit("code_tries"),
-            ),
-            log_event=self.log_event,
-            new_id=self.new_id,
-        )
-
-    @cached_property
-    def mail_settings(self) -> "MailSettings":
-        """What the operator chose about mails."""
-        from gerbang.mail.settings import MailSettings
-
-        return MailSettings(
-            product_name=self.settings.product_name,
-            sender_address=self.settings.mail_sender,
-            sender_name=self.settings.mail_sender_name,
-            reply_to=self.settings.mail_reply_to,
-            password_reset_url=self.settings.password_reset_url,
-            configuration_set=self.settings.ses_configuration_set,
-        )
-
-    @cached_property
-    def mails(self) -> "Mails":
-        """Composes mails."""
-        from gerbang.mail.composing import Mails
-
-        return Mails(settings=self.mail_settings)
-
-    @cached_property
-    def outbox(self) -> "Outbox":
-        """Sends mails."""
-        from gerbang.mail.ses import SesOutbox
-
-        return SesOutbox(client=self.client("sesv2"), settings=self.mail_settings)
-
-    @cached_property
-    def mailer(self) -> "Mailer":
-        """Handles mail jobs."""
-        from gerbang.mail.mailer import Mailer
-
-        return Mailer(
-            users=self.users,
-            codes=self.codes,
-            deliveries=self.mail_deliveries,
-            maker=self.code_maker,
-            reset_tokens=self.reset_tokens,
-            mails=self.mails,
-            outbox=self.outbox,
-            default_locale=self.settings.default_locale,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
         )
 
     # Warming up: what the first request would wait for is done while init lasts (docs/decisions/0013-init.md)

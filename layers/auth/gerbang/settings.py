@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+REQUIRED_CHARACTERS: Final = (
+    "letters_digits",
+    "lower_upper_letters_digits",
+    "lower_upper_letters_digits_symbols",
+)
+"""What passwords may be required to have, in the words of Supabase's `password_requirements`."""
+
 _LOWEST_COST_ANYWHERE: Final = 4
 """bcrypt's own floor. What may be deployed, 10 at least, is the template's to say; tests go lower."""
 
@@ -107,6 +114,26 @@ class Settings:
         return timedelta(seconds=self._session_number("unconfirmed")) or self.refresh_token_lifetime
 
     @property
+    def tokens_carry_user_metadata(self) -> bool:
+        """Whether access tokens carry what their user wrote in `user_metadata`."""
+        return self._choice("SESSIONS", "user_metadata")
+
+    @property
+    def takes_accounts(self) -> bool:
+        """Whether new accounts may be made."""
+        return not self._choice("SIGN_UPS", "disabled")
+
+    @property
+    def takes_guests(self) -> bool:
+        """Whether guests are admitted."""
+        return self._choice("SIGN_UPS", "anonymous")
+
+    @property
+    def autoconfirm(self) -> bool:
+        """Whether Supabase's clients are signed in at sign-up, without a code."""
+        return self._choice("SIGN_UPS", "autoconfirm")
+
+    @property
     def password_hash_cost(self) -> int:
         """The cost of bcrypt; one more doubles the work."""
         return self._number("PASSWORD_HASH_COST", least=_LOWEST_COST_ANYWHERE)
@@ -115,6 +142,12 @@ class Settings:
     def shortest_password(self) -> int:
         """The fewest characters of a new password."""
         return self._number("PASSWORD_MIN_LENGTH", least=8)
+
+    @property
+    def required_characters(self) -> str:
+        """The kinds of characters that a new password must have, in Supabase's words; empty: any will do."""
+        value = self._environment.get("PASSWORD_REQUIRED_CHARACTERS", "")
+        return self._one_of("PASSWORD_REQUIRED_CHARACTERS", *REQUIRED_CHARACTERS) if value else ""
 
     @property
     def product_name(self) -> str:
@@ -193,6 +226,13 @@ class Settings:
         if not _is_number(text):
             raise InvalidSettings(f"SESSIONS has no {name}=number")
         return int(text)
+
+    def _choice(self, variable: str, name: str) -> bool:
+        """Return a choice of a variable that holds several."""
+        text = self._entry(variable, name)
+        if text not in {"true", "false"}:
+            raise InvalidSettings(f"{variable} has no {name}=true or {name}=false")
+        return text == "true"
 
     def _entry(self, variable: str, name: str) -> str:
         """Return the value of *name* in a variable of the form `name=value name=value`; empty if it is not there."""

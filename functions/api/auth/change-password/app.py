@@ -10,7 +10,7 @@ from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.passwords.policy import UnacceptablePassword
 from gerbang.sessions.claims import InvalidToken, TokenExpired
-from gerbang.sessions.sessions import NotAPerson, SessionEnded
+from gerbang.sessions.sessions import NotAPerson, SessionEnded, UserDeleted, UserDisabled
 
 endpoint = Endpoint("/api/auth/change-password")
 change = container.password_change
@@ -30,6 +30,8 @@ container.warm_up_mail_queue()
         InvalidToken,
         TokenExpired,
         SessionEnded,
+        UserDeleted,
+        UserDisabled,
         NotAPerson,
         WrongPassword,
         UnacceptablePassword,

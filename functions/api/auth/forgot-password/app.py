@@ -5,6 +5,7 @@ from gerbang.apis.snapotp.requests import ForgotPasswordRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.service import TooMuchMail
 
 endpoint = Endpoint("/api/auth/forgot-password")
 mail_service = container.mail_service
@@ -16,7 +17,7 @@ container.warm_up_mail_queue()
     snapotp.API,
     request=ForgotPasswordRequest,
     response=snapotp.MessageResponse,
-    errors=(TooManyAttempts,),
+    errors=(TooMuchMail, TooManyAttempts),
 )
 def forgot_password(call: Call[ForgotPasswordRequest, None]) -> snapotp.MessageResponse:
     """Mail a password reset token, if an account has the address; the answer is the same if none has."""

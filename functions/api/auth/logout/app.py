@@ -5,7 +5,7 @@ from gerbang.container import container
 from gerbang.http.callers import BearerToken
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.sessions.claims import InvalidToken
-from gerbang.sessions.sessions import SessionEnded
+from gerbang.sessions.sessions import SessionEnded, UserDeleted, UserDisabled
 
 endpoint = Endpoint("/api/auth/logout")
 sessions = container.sessions
@@ -17,7 +17,7 @@ container.warm_up_sessions()
     botlaunch.API,
     caller=BearerToken(),
     response=botlaunch.MessageResponse,
-    errors=(InvalidToken, SessionEnded),
+    errors=(InvalidToken, SessionEnded, UserDeleted, UserDisabled),
 )
 def log_out(call: Call[None, str]) -> botlaunch.MessageResponse:
     """End the session at once, even if its access token has expired."""

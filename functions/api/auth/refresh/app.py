@@ -6,7 +6,7 @@ from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
 from gerbang.http.endpoint import BodyHas, Call, Endpoint
 from gerbang.sessions.claims import InvalidToken
-from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
+from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, UserDisabled
 
 endpoint = Endpoint("/api/auth/refresh")
 sessions = container.sessions_with_role
@@ -19,7 +19,7 @@ container.warm_up_users(connections=2)
     when=BodyHas("refresh_token", without="refreshToken"),
     request=snapotp_requests.RefreshRequest,
     response=snapotp.SessionResponse,
-    errors=(InvalidToken, SessionEnded, RefreshTokenReused),
+    errors=(InvalidToken, SessionEnded, UserDisabled, RefreshTokenReused),
 )
 def refresh_snapotp(call: Call[snapotp_requests.RefreshRequest, None]) -> snapotp.SessionResponse:
     """Exchange `refresh_token` for the next session."""
@@ -30,7 +30,7 @@ def refresh_snapotp(call: Call[snapotp_requests.RefreshRequest, None]) -> snapot
     botlaunch.API,
     request=botlaunch_requests.RefreshRequest,
     response=botlaunch.SessionResponse,
-    errors=(InvalidToken, SessionEnded, RefreshTokenReused),
+    errors=(InvalidToken, SessionEnded, UserDisabled, RefreshTokenReused),
 )
 def refresh_botlaunch(call: Call[botlaunch_requests.RefreshRequest, None]) -> botlaunch.SessionResponse:
     """Exchange `refreshToken` for the next session."""

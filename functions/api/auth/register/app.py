@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from gerbang.accounts.registration import EmailTaken, NewAccount, UsernameTaken
+from gerbang.accounts.sign_up_policy import SignUpDisabled
 from gerbang.apis import botlaunch, snapotp
 from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.fields import PASSWORD_POLICY
@@ -25,7 +26,7 @@ container.warm_up_limits()
     context=policy,
     response=snapotp.SessionResponse,
     status=HTTPStatus.CREATED,
-    errors=(EmailTaken, UsernameTaken, TooManyAttempts),
+    errors=(SignUpDisabled, EmailTaken, UsernameTaken, TooManyAttempts),
 )
 def register_username(call: Call[snapotp_requests.RegisterRequest, None]) -> snapotp.SessionResponse:
     """Make an account with a user name, signed in."""
@@ -43,7 +44,7 @@ def register_username(call: Call[snapotp_requests.RegisterRequest, None]) -> sna
     context=policy,
     response=botlaunch.SessionResponse,
     status=HTTPStatus.CREATED,
-    errors=(EmailTaken, TooManyAttempts),
+    errors=(SignUpDisabled, EmailTaken, TooManyAttempts),
 )
 def register_organization(call: Call[botlaunch_requests.RegisterRequest, None]) -> botlaunch.SessionResponse:
     """Make an account with an organization, signed in."""

@@ -7,7 +7,7 @@ from gerbang.http.callers import ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint, QueryIs
 from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.claims import InvalidToken
-from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded
+from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, UserDisabled
 
 endpoint = Endpoint("/auth/v1/token")
 sessions = container.sessions
@@ -22,7 +22,7 @@ container.warm_up_users()
     caller=key_holder,
     request=RefreshRequest,
     response=gotrue.SessionResponse,
-    errors=(InvalidToken, SessionEnded, RefreshTokenReused),
+    errors=(InvalidToken, SessionEnded, UserDisabled, RefreshTokenReused),
     overrides=gotrue.REFRESH_ERRORS,
 )
 def refresh(call: Call[RefreshRequest, KeyKind]) -> gotrue.SessionResponse:

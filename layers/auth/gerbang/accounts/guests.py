@@ -1,8 +1,9 @@
 """Guests: accounts without a name or a password, deleted when their session can no longer be refreshed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
@@ -23,18 +24,24 @@ class Guests:
     rate_limits: RateLimits
     limit: Limit
     """Of registrations and guests per client address."""
+    policy: SignUpPolicy
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
 
-    def admit(self, client: Client) -> SignedIn:
-        """Create a guest and sign it in. Its token has the role `anonymous`, which no person's endpoint accepts.
+    def admit(
+        self, client: Client, *, role: str = "anonymous", user_metadata: Mapping[str, object] | None = None
+    ) -> SignedIn:
+        """Create a guest and sign it in; the tokens of its session have the *role* while it is a guest.
 
         The account lasts as long as its session possibly can, so that no refresh has to extend it.
 
         Raises:
+            SignUpDisabled, AnonymousSignInsDisabled: the deployment admits no guests.
+            MetadataTooLarge: the metadata is.
             TooManyAttempts: this client address has created too many.
         """
+        self.policy.check_guest()
         now = self.now()
         guest = User(
             user_id=self.new_id(),
@@ -44,9 +51,10 @@ class Guests:
             updated_at=now,
             last_sign_in_at=now,
             expires_at=now + self.sessions.longest,
+            user_metadata=user_metadata or {},
         )
         with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)):
-            signed_in, opening = self.sessions.begin(guest, client, "anonymous")
+            signed_in, opening = self.sessions.begin(guest, client, "anonymous", guest_role=role)
             if self.store.commit(*self.users.creation(guest).values(), opening):
                 raise DependencyUnavailable("a random id was drawn twice")
         self.log_event("guest_admitted", user_id=guest.user_id, session_id=signed_in.family_id)

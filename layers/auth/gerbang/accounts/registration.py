@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gerbang.accounts.organizations import Organizations
+from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import EmailAddress
@@ -69,6 +70,7 @@ class Registration:
     rate_limits: RateLimits
     limit: Limit
     """Registrations and guests per client address."""
+    policy: SignUpPolicy
     initial_credit: int
     mail_service: "MailService | None"
     """Mails the code that verifies the address; None where registering mails nothing."""
@@ -83,6 +85,7 @@ class Registration:
         The password is hashed before the address is looked up, so both answers take as long.
 
         Raises:
+            SignUpDisabled: the deployment takes no accounts.
             TooManyAttempts: this client has registered too often.
             EmailTaken, UsernameTaken: another account has it.
             DependencyUnavailable: the account could not be written, or its mail not queued; then nothing is written.
@@ -98,7 +101,7 @@ class Registration:
         """Make an account as `register` does, without opening a session.
 
         Raises:
-            TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
+            SignUpDisabled, TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
         """
         with self._counted(client):
             user, _ = self._make(self._draft(new), lambda _: (None, None))
@@ -128,7 +131,8 @@ class Registration:
         raise DependencyUnavailable("no free number was drawn")
 
     def _counted(self, client: Client) -> Attempt[None]:
-        """Count a registration, also one that finds the address taken; not one that fails (503)."""
+        """Count a registration that is allowed, also one that finds the address taken; not one that fails (503)."""
+        self.policy.check_account()
         return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
 
     def _contest(self, failure: ConditionFailed) -> None:

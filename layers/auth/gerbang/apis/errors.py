@@ -14,6 +14,7 @@ _BAD_REQUEST: Final = HTTPStatus.BAD_REQUEST
 _UNAUTHORIZED: Final = HTTPStatus.UNAUTHORIZED
 _FORBIDDEN: Final = HTTPStatus.FORBIDDEN
 _CONFLICT: Final = HTTPStatus.CONFLICT
+_UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY
 
 COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
     {
@@ -41,6 +42,8 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "bad_jwt": ErrorSpec(_UNAUTHORIZED, "The token is not valid. Sign in again."),
         "token_expired": ErrorSpec(_UNAUTHORIZED, "The access token has expired. Refresh it."),
         "session_not_found": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
+        "user_not_found": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
+        "user_disabled": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "refresh_token_reused": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "registered_account_required": ErrorSpec(_FORBIDDEN, "Guests cannot do this. Register first."),
         "not_a_member": ErrorSpec(_FORBIDDEN, "You do not belong to this organization."),
@@ -65,10 +68,19 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "identity_already_exists": ErrorSpec(
             _CONFLICT, "This email address belongs to an account with another Google identity."
         ),
+        "user_already_exists": ErrorSpec(_UNPROCESSABLE, "User already registered. Sign in instead."),
+        "same_password": ErrorSpec(_UNPROCESSABLE, "The new password must differ from the present one."),
+        "signup_disabled": ErrorSpec(_FORBIDDEN, "New accounts are not accepted here."),
+        "anonymous_provider_disabled": ErrorSpec(_FORBIDDEN, "Signing in as a guest is turned off. Register instead."),
+        "phone_provider_disabled": ErrorSpec(_UNPROCESSABLE, "Phone numbers are not supported. Use an email address."),
+        "not_admin": ErrorSpec(_FORBIDDEN, "Only an administrator can do this."),
         "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
         # Limits and failures
         "over_request_rate_limit": ErrorSpec(
             HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts. Try again after the time in Retry-After."
+        ),
+        "over_email_send_rate_limit": ErrorSpec(
+            HTTPStatus.TOO_MANY_REQUESTS, "Too many mails were requested. Try again after the time in Retry-After."
         ),
         "service_unavailable": ErrorSpec(HTTPStatus.SERVICE_UNAVAILABLE, "The service is busy. Try again in a second."),
         "unexpected_failure": ErrorSpec(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side."),

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 ORGANIZATION_HEADER: Final = "x-organization-id"
 """Names the organization that the caller wants to act in."""
 
-ACCESS_TOKEN_ERRORS: Final = ("no_authorization", "bad_jwt", "token_expired", "session_not_found")
+ACCESS_TOKEN_ERRORS: Final = (
+    "no_authorization",
+    "bad_jwt",
+    "token_expired",
+    "session_not_found",
+    "user_not_found",
+    "user_disabled",
+)
 """The codes of the errors that an access token is answered with."""
 
 
@@ -117,3 +124,42 @@ class ApiKeyHolder:
             InvalidApiKey: there is none, or it is no key of this deployment.
         """
         return self.api_keys.kind_of(request.headers.get("apikey"))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyAndToken:
+    """The holder of an API key and the bearer of a token, which the handler checks by itself."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("apikey", "access token")
+    errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", "no_authorization")
+    api_keys: "ApiKeys"
+
+    def authenticate(self, request: Request) -> str:
+        """Return the token.
+
+        Raises:
+            InvalidApiKey: there is no API key, or it is no key of this deployment.
+            MissingBearer: there is no token.
+        """
+        self.api_keys.kind_of(request.headers.get("apikey"))
+        return request.bearer()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyAndUser:
+    """The holder of an API key and of an account, a guest's too, by an access token."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("apikey", "access token")
+    errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", *ACCESS_TOKEN_ERRORS)
+    api_keys: "ApiKeys"
+    sessions: "Sessions"
+
+    def authenticate(self, request: Request) -> "Authenticated":
+        """Return the account and its session, as they are in the tables.
+
+        Raises:
+            InvalidApiKey: there is no API key, or it is no key of this deployment.
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
+        """
+        self.api_keys.kind_of(request.headers.get("apikey"))
+        return self.sessions.authenticate(request.bearer())

@@ -159,6 +159,10 @@ class Endpoint:
         """Declare an operation of POST."""
         return self.operation("POST", api, **declared)
 
+    def put[F: Callable[[Call[Any, Any]], Any]](self, api: ApiOf, **declared: Unpack[Declaration]) -> Callable[[F], F]:
+        """Declare an operation of PUT."""
+        return self.operation("PUT", api, **declared)
+
     def handler(self) -> init.LambdaHandler:
         """Return the Lambda handler, and end init.
 

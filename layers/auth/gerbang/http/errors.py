@@ -37,6 +37,8 @@ class Problem:
     status: HTTPStatus
     message: str
     field_errors: tuple[FieldError, ...] = ()
+    rule: str | None = None
+    """The rule that a new password breaks (`UnacceptablePassword.rule`)."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +74,7 @@ def problem_of(error: Exception, specs: ErrorSpecs) -> Problem:
         status=spec.status,
         message=spec.message,
         field_errors=error.field_errors if isinstance(error, AuthError) else (),
+        rule=getattr(error, "rule", None),
         headers=_headers(error, spec.status),
     )
 

@@ -15,6 +15,12 @@ WRITE_DELAY_SECONDS: Final = 1
 """How long the queue holds back a mail whose account is being written: usually that is done when it is delivered."""
 
 
+class TooMuchMail(TooManyAttempts):
+    """An address was mailed lately, or too often in an hour."""
+
+    code = "over_email_send_rate_limit"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
     """How much mail may be requested; `template.yaml` has the defaults (LimitMail…)."""
@@ -51,8 +57,9 @@ class MailService:
         """Queue a mail to a canonical address, whether or not an account has it. One round trip and one queueing.
 
         Raises:
-            TooManyAttempts: too much was requested for this address, or from this client; or a code was requested, and
-                the address has used up its tries.
+            TooMuchMail: too much was requested for this address.
+            TooManyAttempts: too much was requested from this client; or a code was requested, and the address has used
+                up its tries.
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
         counted = (
@@ -65,8 +72,13 @@ class MailService:
             if kind is MailKind.SIGN_IN_CODE:
                 self.rate_limits.check(self.limits.code_tries, email)
 
-        with self.rate_limits.attempt(*counted, alongside=check_tries):
-            self._enqueue(kind, email, locale)
+        try:
+            with self.rate_limits.attempt(*counted, alongside=check_tries):
+                self._enqueue(kind, email, locale)
+        except TooManyAttempts as error:
+            if error.limit in {self.limits.minute.name, self.limits.hour.name}:
+                raise TooMuchMail(error.limit, error.retry_after) from None
+            raise
         self.log_event("mail_asked_for", kind=kind, client=client_address)
 
     def request_verification(self, user: User) -> None:

@@ -49,6 +49,21 @@ class Requirement:
     reason: str
 
 
+ONE_LETTER: Final = Requirement(
+    lambda password: any(character.isalpha() for character in password),
+    "Password must contain at least one letter",
+)
+
+ONE_LOWER_CASE_LETTER: Final = Requirement(
+    lambda password: any(character.islower() for character in password),
+    "Password must contain at least one lower-case letter",
+)
+
+ONE_SYMBOL: Final = Requirement(
+    lambda password: any(not character.isalnum() and not character.isspace() for character in password),
+    "Password must contain at least one symbol",
+)
+
 ONE_UPPER_CASE_LETTER: Final = Requirement(
     lambda password: any(character.isupper() for character in password),
     "Password must contain at least one upper-case letter",
@@ -63,6 +78,15 @@ ONE_DIGIT: Final = Requirement(
 """BotLaunch's rule, as above."""
 
 
+REQUIRED_CHARACTERS: Final = {
+    "": (),
+    "letters_digits": (ONE_LETTER, ONE_DIGIT),
+    "lower_upper_letters_digits": (ONE_LOWER_CASE_LETTER, ONE_UPPER_CASE_LETTER, ONE_DIGIT),
+    "lower_upper_letters_digits_symbols": (ONE_LOWER_CASE_LETTER, ONE_UPPER_CASE_LETTER, ONE_DIGIT, ONE_SYMBOL),
+}
+"""What an operator may require (`PasswordRequiredCharacters`), in the words of Supabase's `password_requirements`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordPolicy:
     """The rules for new passwords at one door of the deployment."""
@@ -75,7 +99,7 @@ class PasswordPolicy:
 
     def asking_for(self, *requirements: Requirement) -> "PasswordPolicy":
         """Return these rules with others of composition, those of one contract."""
-        return replace(self, requirements=requirements)
+        return replace(self, requirements=(*self.requirements, *requirements))
 
     def naming(self, field: str) -> "PasswordPolicy":
         """Return these rules for a request that calls the new password *field*."""

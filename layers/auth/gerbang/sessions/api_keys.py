@@ -1,4 +1,9 @@
-"""API keys: the values of the `apikey` header, one for clients and one for the deployment's own back ends."""
+"""API keys: the values of the `apikey` header, for clients and for the deployment's own back ends.
+
+A key is compared as text, whatever its shape: Supabase's opaque `sb_publishable_…` and `sb_secret_…`, or the JWTs of
+the roles `anon` and `service_role` that came before. Of each kind there may be several, separated by commas.
+(docs/decisions/0027-supabase-auth.md)
+"""
 
 import hmac
 from enum import Enum
@@ -40,7 +45,7 @@ class ApiKeys:
     """The deployment's API keys; thread-safe. The secret one is read only when a key is not the publishable one."""
 
     def __init__(self, publishable: str, secret: CurrentSecret, now: Clock) -> None:
-        """Take the publishable key and the source of the secret one; nothing is read yet."""
+        """Take the publishable keys and the source of the secret ones; nothing is read yet."""
         self._publishable = publishable
         self._secret = CachedSecret(secret.current, now)
 
@@ -53,8 +58,12 @@ class ApiKeys:
         """
         if not presented:
             raise InvalidApiKey("none")
-        if hmac.compare_digest(presented.encode(), self._publishable.encode()):
+        if _is_one_of(self._publishable, presented):
             return KeyKind.PUBLISHABLE
-        if hmac.compare_digest(presented.encode(), self._secret.get().encode()):
+        if _is_one_of(self._secret.get(), presented):
             return KeyKind.SECRET
         raise InvalidApiKey("unknown")
+
+
+def _is_one_of(keys: str, presented: str) -> bool:
+    return any(hmac.compare_digest(presented.encode(), key.encode()) for key in keys.split(",") if key)

@@ -40,10 +40,11 @@ class RefreshClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """What a client receives: two tokens, and what the access token says of its audience and end."""
+    """What a client receives: two tokens, and what the access token says of its audience, role and end."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     audience: str
+    role: str
     expires_at: datetime
     expires_in: timedelta

@@ -47,6 +47,18 @@ class SessionEnded(AuthError):
         self.user_id = user_id
 
 
+class UserDeleted(SessionEnded):
+    """The session's user does not exist any more."""
+
+    code = "user_not_found"
+
+
+class UserDisabled(SessionEnded):
+    """The session's user is disabled."""
+
+    code = "user_disabled"
+
+
 class RefreshTokenReused(SessionEnded):
     """A token already traded came back although its successor is in use, or too often: possible theft.
 
@@ -111,10 +123,12 @@ class Sessions:
     read_role: Callable[[User], str | None] | None = None
     """Reads the user's role in their default organisation, for the APIs that show it with a session."""
 
-    def begin(self, user: User, client: Client, method: Method) -> tuple[SignedIn, Action]:
+    def begin(
+        self, user: User, client: Client, method: Method, *, guest_role: str = "authenticated"
+    ) -> tuple[SignedIn, Action]:
         """Return a new session and the action that creates it, for the transaction of a larger step.
 
-        The tokens work once that action is committed.
+        The tokens work once that action is committed. Their role is *guest_role* while the user is a guest.
         """
         now = self.now()
         family = Family(
@@ -129,6 +143,7 @@ class Sessions:
             created_at=now,
             expires_at=self._deadline(signed_in_at=now, at=now),
             amr=(Authentication(method=method, at=now),),
+            guest_role=guest_role,
             device=client.device[:LONGEST_DEVICE],
             address=client.address,
         )
@@ -254,6 +269,8 @@ class Sessions:
 
     def _refreshing_user(self, claims: RefreshClaims, now: datetime) -> User:
         user = self.users.find(claims.user_id)
+        if user is not None and user.disabled_at is not None:
+            raise UserDisabled(claims.family_id, claims.user_id)
         if user is None or not user.may_sign_in(now):
             raise SessionEnded(claims.family_id, claims.user_id)
         return user
@@ -274,7 +291,11 @@ class Sessions:
         if family is not None and user is not None and family.epoch != user.epoch:
             # A change of password writes both in one transaction; a batch may read one before it and one after (D11).
             family, user = self._read_both(claims)
-        if family is None or user is None or family.epoch != user.epoch:
+        if user is None:
+            raise UserDeleted(claims.family_id, claims.user_id)
+        if user.disabled_at is not None:
+            raise UserDisabled(claims.family_id, claims.user_id)
+        if family is None or family.epoch != user.epoch:
             raise SessionEnded(claims.family_id, claims.user_id)
         if not family.is_open(now) or claims.generation > family.generation or not user.may_sign_in(now):
             raise SessionEnded(claims.family_id, claims.user_id)

@@ -23,6 +23,7 @@ import jwt
 from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
 from gerbang.sessions.keys import Algorithm, Keys, MasterKey, Purpose
+from gerbang.storage.metadata import shown_app_metadata, shown_user_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from gerbang.storage.families import Family
     from gerbang.storage.users import User
 
-LONGEST_TOKEN: Final = 4096
-"""Characters; ours have some 500. Longer text is rejected without parsing it."""
+LONGEST_TOKEN: Final = 8192
+"""Characters; ours have some 700, and up to 7,500 with the largest metadata. Longer text is rejected unparsed."""
+
+LONGEST_METADATA: Final = 3072
+"""Characters of JSON, in ASCII, of the metadata in an access token."""
 
 _COMPACT_FORM: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 """Three parts of base64url without padding (RFC 7515, sections 2 and 7.1). PyJWT accepts `=`, so that one token would
@@ -44,6 +48,11 @@ CLOCK_SKEW: Final = timedelta(seconds=60)
 
 REFRESH_AUDIENCE: Final = "gerbang:refresh"
 """The audience of refresh tokens: this deployment's refresh endpoints alone."""
+
+
+def role_of(user: "User", family: "Family") -> str:
+    """Return the `role` that the tokens of a session have."""
+    return family.guest_role if user.is_anonymous else "authenticated"
 
 
 class TokenUse(StrEnum):
@@ -62,6 +71,8 @@ class Tokens:
     audience: str
     algorithm: Algorithm
     access_lifetime: timedelta
+    carries_user_metadata: bool
+    """Whether access tokens carry what their user wrote in `user_metadata`."""
     new_id: "Callable[[], str]"
 
     def pair(self, user: "User", family: "Family", *, at: datetime) -> TokenPair:
@@ -80,6 +91,7 @@ class Tokens:
             access_token=self._sign_access(user, family, key=key, issued_at=issued_at, expires_at=expires_at),
             refresh_token=self._sign_refresh(family, key=key),
             audience=self.audience,
+            role=role_of(user, family),
             expires_at=expires_at,
             expires_in=expires_at - issued_at,
         )
@@ -171,13 +183,30 @@ class Tokens:
             "jti": self.new_id(),
             "session_id": family.family_id,
             "gen": family.generation,
-            "role": "anonymous" if user.is_anonymous else "authenticated",
+            "role": role_of(user, family),
+            "aal": family.aal,
+            "amr": [{"method": each.method, "timestamp": to_epoch(each.at)} for each in reversed(family.amr)],
             "email": user.email or "",
             "email_verified": user.email_verified_at is not None,
+            "phone": "",
             "is_anonymous": user.is_anonymous,
             "token_use": TokenUse.ACCESS,
+            **self._metadata(user),
         }
         return self._sign(claims, key, TokenUse.ACCESS, self.algorithm)
+
+    def _metadata(self, user: "User") -> dict[str, Any]:
+        """Return the metadata that goes into access tokens.
+
+        API Gateway takes 10,240 bytes of headers in all. So the user's own metadata, which may have 8 KiB, is left out
+        where both have more than `LONGEST_METADATA` characters.
+        """
+        app_metadata, user_metadata = shown_app_metadata(user), shown_user_metadata(user)
+        if not self.carries_user_metadata:
+            return {"app_metadata": app_metadata}
+        if len(json.dumps([app_metadata, user_metadata])) > LONGEST_METADATA:
+            user_metadata = {}
+        return {"app_metadata": app_metadata, "user_metadata": user_metadata}
 
     def _sign_refresh(self, family: "Family", *, key: MasterKey) -> str:
         claims = {

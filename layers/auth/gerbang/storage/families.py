@@ -52,6 +52,8 @@ class Family:
     """Authentication methods references: how and when the user authenticated in this session."""
     aal: str = "aal1"
     """Authenticator assurance level, in GoTrue's words: `aal1` is one factor."""
+    guest_role: str = "authenticated"
+    """The `role` of the session's tokens while its user is a guest, as the API that opened the session promises it."""
     device: str = ""
     """The User-Agent that signed in, cut to 200 characters."""
     address: str = ""

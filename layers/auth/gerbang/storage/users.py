@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 from gerbang.core.clock import to_epoch
+from gerbang.storage.metadata import check_metadata
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
     Absent,
@@ -37,12 +38,6 @@ from gerbang.storage.store import (
     query_all,
 )
 
-LARGEST_USER_METADATA: Final = 8 * 1024
-"""Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0024-one-partition-a-person.md)."""
-
-LARGEST_APP_METADATA: Final = 2 * 1024
-"""Bytes of JSON that the operator may keep in `app_metadata`, which access tokens may carry."""
-
 NEWEST_FIRST: Final = Index("newest-first", partition="created_month", sort="created_at")
 """The index of accounts, without guests, by month and time of creation. Both never change, so only the creation and
 deletion of an account write to it."""
@@ -50,20 +45,9 @@ deletion of an account write to it."""
 FIRST_MONTH: Final = "2000-01"
 """The oldest month of the index: accounts imported with an earlier time of creation are in this one."""
 
-_LARGEST_METADATA: Final = {"user_metadata": LARGEST_USER_METADATA, "app_metadata": LARGEST_APP_METADATA}
 _ACCOUNT: Final = "ACCOUNT"
 _MARKER: Final = "-"
 _PERSON: Final = "USER#"
-
-
-class MetadataTooLarge(ValueError):
-    """An account's `user_metadata` or `app_metadata` would be larger than it may be. Nothing was written."""
-
-    def __init__(self, attribute: str, size_bytes: int) -> None:
-        """Keep which attribute it is and how large it would be."""
-        super().__init__(f"{attribute} has {size_bytes} bytes")
-        self.attribute = attribute
-        self.size_bytes = size_bytes
 
 
 class Name(StrEnum):
@@ -99,6 +83,14 @@ class User:
     """When its owner verified the address; until then the address is not an identity."""
     contested_at: datetime | None = None
     """When another registration of the unverified address was refused. Since then, no code keeps the password."""
+    confirmation_sent_at: datetime | None = None
+    """When the code that verifies the address was last requested for the account."""
+    new_email: str | None = None
+    """The canonical address that is to replace `email`, once it is verified."""
+    new_email_as_typed: str | None = None
+    email_change_sent_at: datetime | None = None
+    email_change_confirmed: str | None = None
+    """Which of the two addresses has confirmed the change already: `current` or `new`; None: neither."""
     username: str | None = None
     """As typed; unique without regard to case."""
     password_hash: str | None = None
@@ -121,9 +113,9 @@ class User:
     expires_at: datetime | None = None
     """When a guest is swept (TTL); None for people."""
     user_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
-    """What the account's owner keeps with it: JSON of at most `LARGEST_USER_METADATA` bytes."""
+    """What the account's owner keeps with it: JSON of at most 8 KiB (`gerbang.storage.metadata`)."""
     app_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
-    """What the operator keeps with it: JSON of at most `LARGEST_APP_METADATA` bytes."""
+    """What the operator keeps with it: JSON of at most 2 KiB."""
 
     def may_sign_in(self, at: datetime) -> bool:
         """Say whether the account may be used: not disabled, not a guest past its time."""
@@ -204,7 +196,7 @@ class UserTable:
             MetadataTooLarge: its metadata is.
         """
         item = to_item(user)
-        _check_metadata(item)
+        check_metadata(item)
         if not user.is_anonymous:
             item[NEWEST_FIRST.partition] = month_of(user.created_at)
         actions: dict[Name | None, Put] = {None: Put(self.key(user.user_id), item, (Absent("pk"),))}
@@ -278,7 +270,7 @@ class UserTable:
         Raises:
             MetadataTooLarge: its metadata would be.
         """
-        _check_metadata(changes)
+        check_metadata(changes)
         when = (Present("pk"), Equal("epoch", user.epoch), *conditions)
         return Update(self.key(user.user_id), changes, when)
 
@@ -320,13 +312,6 @@ def _unchanged(attribute: str, user: User) -> Condition:
     """Return the condition that the account still has the value of an attribute that was read."""
     value = getattr(user, attribute)
     return Absent(attribute) if value is None else Equal(attribute, to_value(value))
-
-
-def _check_metadata(attributes: Mapping[str, Change]) -> None:
-    for name, largest in _LARGEST_METADATA.items():
-        text = attributes.get(name)
-        if isinstance(text, str) and len(text.encode()) > largest:
-            raise MetadataTooLarge(name, len(text.encode()))
 
 
 def learned_locale(user: User, locale: str | None) -> dict[str, Value]:

@@ -1,12 +1,21 @@
 """How Supabase Auth's API words errors."""
 
 from collections.abc import Mapping
+from datetime import date
 from http import HTTPStatus
 from typing import Any, Final
 
 from gerbang.apis.errors import COMMON
-from gerbang.http.errors import Api, ErrorSpec, Problem
+from gerbang.core.log import request_id
+from gerbang.http.errors import Api, ErrorSpec, ErrorSpecs, Problem
 from gerbang.http.request import Request
+
+VERSION_HEADER: Final = "x-supabase-api-version"
+
+VERSION: Final = date(2024, 1, 1)
+"""From this version on, an error's `code` is its name instead of its status."""
+
+_UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY
 
 _ERROR_CODES: Final = {
     "unsupported_media_type": "bad_json",
@@ -16,19 +25,52 @@ _ERROR_CODES: Final = {
     "email_address_invalid": "validation_failed",
     "invalid_api_key": "no_authorization",
     "token_expired": "bad_jwt",
+    "invalid_code": "otp_expired",
+    "user_disabled": "user_banned",
     "refresh_token_reused": "refresh_token_already_used",
     "registered_account_required": "not_admin",
+    "account_changed": "conflict",
     "service_unavailable": "request_timeout",
 }
 """GoTrue's names for errors that have another code here."""
 
+_ERRORS: Final[ErrorSpecs] = {
+    **COMMON,
+    # The words in quotation marks of gotrue.md, section 12, are what apps look for in a message.
+    "email_address_invalid": ErrorSpec(
+        HTTPStatus.BAD_REQUEST, "Unable to validate email address: it is not a valid one."
+    ),
+    "weak_password": ErrorSpec(_UNPROCESSABLE, "The password is not acceptable. Choose another one."),
+    "bad_jwt": ErrorSpec(HTTPStatus.FORBIDDEN, "invalid JWT: the access token is not valid. Sign in again."),
+    "token_expired": ErrorSpec(HTTPStatus.FORBIDDEN, "invalid JWT: the access token has expired. Refresh it."),
+    "session_not_found": ErrorSpec(HTTPStatus.FORBIDDEN, "The session has ended. Sign in again."),
+    "user_not_found": ErrorSpec(HTTPStatus.FORBIDDEN, "The user of this token does not exist any more."),
+    "user_disabled": ErrorSpec(HTTPStatus.FORBIDDEN, "This account is disabled."),
+    "invalid_credentials": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid login credentials"),
+    "email_not_confirmed": ErrorSpec(
+        HTTPStatus.BAD_REQUEST, "Email not confirmed. Enter the code that was mailed to it."
+    ),
+    "invalid_code": ErrorSpec(HTTPStatus.FORBIDDEN, "The code has expired or is invalid. Request a new one."),
+    "email_exists": ErrorSpec(_UNPROCESSABLE, "This email address is already registered to another user."),
+    "signup_disabled": ErrorSpec(_UNPROCESSABLE, COMMON["signup_disabled"].message),
+    "anonymous_provider_disabled": ErrorSpec(_UNPROCESSABLE, COMMON["anonymous_provider_disabled"].message),
+    "over_email_send_rate_limit": ErrorSpec(
+        HTTPStatus.TOO_MANY_REQUESTS, "A mail was sent to this address lately. Ask for another one"
+    ),
+}
+
 REFRESH_ERRORS: Final = {
-    code: ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON[code].message)
-    for code in ("bad_jwt", "session_not_found", "refresh_token_reused")
+    "bad_jwt": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: it is not one of ours. Sign in again."),
+    "session_not_found": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: the session has ended."),
+    "refresh_token_reused": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: it was used before."),
+    "user_disabled": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: the account is disabled."),
 }
 """Where a refresh token is traded, a token that is worth nothing is a 400: no caller failed to authenticate."""
 
 _REFRESH_ERROR_CODES: Final = {"bad_jwt": "refresh_token_not_found", "session_not_found": "refresh_token_not_found"}
+
+_REASONS: Final = {"length": "length", "characters": "characters", "common": "pwned", "personal": "characters"}
+"""GoTrue's names for the rules of passwords (`gerbang.passwords.policy`)."""
 
 
 def error_code(problem: Problem) -> str:
@@ -38,18 +80,42 @@ def error_code(problem: Problem) -> str:
     return _ERROR_CODES.get(problem.code, problem.code)
 
 
-def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
-    """Return the body that tells Supabase's clients of an error.
+def envelope(problem: Problem, request: Request) -> Mapping[str, Any]:
+    """Return the body that tells Supabase's clients of an error, in the version that the request asks for.
 
-    A number as `code` next to `error_code` and `msg` is what all of them read right, whatever version of the API they
-    ask for (`x-supabase-api-version`).
+    Both versions have the members that are read by clients of either.
     """
-    return {"code": problem.status.value, "error_code": error_code(problem), "msg": problem.message}
+    code, message = error_code(problem), _message(problem)
+    body: dict[str, Any] = {"code": problem.status.value, "error_code": code, "msg": message}
+    if _names_codes(request):
+        body |= {"code": code, "message": message}
+    if problem.rule is not None:
+        body["weak_password"] = {"reasons": [_REASONS[problem.rule]]}
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        body["error_id"] = request_id.get()
+    return body
 
 
-def headers(problem: Problem, _request: Request) -> Mapping[str, str]:
+def headers(problem: Problem, request: Request) -> Mapping[str, str]:
     """Return the headers that tell Supabase's clients of an error."""
-    return {"x-sb-error-code": error_code(problem)}
+    code = {"x-sb-error-code": error_code(problem)}
+    return {**code, VERSION_HEADER: VERSION.isoformat()} if _names_codes(request) else code
 
 
-API: Final = Api(name="Supabase Auth", errors=COMMON, envelope=envelope, headers=headers)
+def _names_codes(request: Request) -> bool:
+    """Say whether a request asks for the version in which an error's `code` is its name."""
+    try:
+        return date.fromisoformat(request.headers.get(VERSION_HEADER, "")) >= VERSION
+    except ValueError:
+        return False
+
+
+def _message(problem: Problem) -> str:
+    if problem.code == "over_email_send_rate_limit":
+        return f"{problem.message} after {problem.headers['retry-after']} seconds."
+    if problem.field_errors and problem.code != "email_address_invalid":
+        return "; ".join(f"{error.field}: {error.message}" for error in problem.field_errors)
+    return problem.message
+
+
+API: Final = Api(name="Supabase Auth", errors=_ERRORS, envelope=envelope, headers=headers)

@@ -1,27 +1,57 @@
 """The answers of Supabase Auth's API."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
+from uuid import UUID, uuid5
 
 from gerbang.core.clock import rfc3339
+from gerbang.storage.metadata import EMAIL, providers_of, shown_app_metadata, shown_user_metadata
 
 if TYPE_CHECKING:
     from gerbang.sessions.sessions import SignedIn
+    from gerbang.storage.users import Identity as StoredIdentity
+    from gerbang.storage.users import User as Account
+
+AUTHENTICATED: Final = "authenticated"
+"""The `role` of users in this API, guests included."""
+
+
+class Identity(TypedDict):
+    """One way in which a user signs in; `id` is who they are to the provider."""
+
+    identity_id: str
+    id: str
+    user_id: str
+    identity_data: Mapping[str, Any]
+    provider: str
+    last_sign_in_at: str
+    created_at: str
+    updated_at: str
+    email: str
 
 
 class User(TypedDict):
-    """An account as Supabase's clients read it; times are RFC 3339."""
+    """An account as Supabase's clients read it; times are RFC 3339. What has not happened is left out."""
 
     id: str
     aud: str
     role: str
     email: str
+    email_confirmed_at: NotRequired[str]
     phone: str
-    is_anonymous: bool
+    confirmation_sent_at: NotRequired[str]
+    confirmed_at: NotRequired[str]
+    recovery_sent_at: NotRequired[str]
+    new_email: NotRequired[str]
+    email_change_sent_at: NotRequired[str]
+    last_sign_in_at: NotRequired[str]
     app_metadata: Mapping[str, Any]
     user_metadata: Mapping[str, Any]
+    identities: Sequence[Identity]
     created_at: str
     updated_at: str
+    is_anonymous: bool
 
 
 class SessionResponse(TypedDict):
@@ -35,25 +65,80 @@ class SessionResponse(TypedDict):
     user: User
 
 
-def session(signed_in: "SignedIn") -> SessionResponse:
-    """Return the answer with a session."""
-    tokens, account = signed_in.tokens, signed_in.user
+class EmptyResponse(TypedDict):
+    """`{}`: it was done, or there was nothing to do."""
+
+
+def session(signed_in: "SignedIn", identities: "Sequence[StoredIdentity]" = ()) -> SessionResponse:
+    """Return the answer with a session. *identities* are those at other providers."""
+    tokens = signed_in.tokens
     return SessionResponse(
         access_token=tokens.access_token,
         token_type="bearer",  # noqa: S106 - a kind of token, not one
         expires_in=int(tokens.expires_in.total_seconds()),
         expires_at=int(tokens.expires_at.timestamp()),
         refresh_token=tokens.refresh_token,
-        user=User(
-            id=account.user_id,
-            aud=tokens.audience,
-            role="anonymous" if account.is_anonymous else "authenticated",
-            email=account.email or "",
-            phone="",
-            is_anonymous=account.is_anonymous,
-            app_metadata={},
-            user_metadata={"name": account.name} if account.name else {},
-            created_at=rfc3339(account.created_at),
-            updated_at=rfc3339(account.updated_at),
-        ),
+        user=user(signed_in.user, identities, audience=tokens.audience, role=tokens.role),
+    )
+
+
+def user(
+    account: "Account", identities: "Sequence[StoredIdentity]" = (), *, audience: str, role: str = AUTHENTICATED
+) -> User:
+    """Return an account as clients read it. *identities* are those at other providers."""
+    times = {
+        "email_confirmed_at": account.email_verified_at,
+        "confirmed_at": account.email_verified_at,
+        "confirmation_sent_at": account.confirmation_sent_at,
+        "email_change_sent_at": account.email_change_sent_at if account.new_email else None,
+        "last_sign_in_at": account.last_sign_in_at,
+    }
+    shown = User(
+        id=account.user_id,
+        aud=audience,
+        role=role,
+        email=account.email or "",
+        phone="",
+        app_metadata=shown_app_metadata(account),
+        user_metadata=shown_user_metadata(account),
+        identities=_identities(account, identities),
+        created_at=rfc3339(account.created_at),
+        updated_at=rfc3339(account.updated_at),
+        is_anonymous=account.is_anonymous,
+    )
+    shown.update({name: rfc3339(at) for name, at in times.items() if at is not None})  # type: ignore[typeddict-item]
+    if account.new_email:
+        shown["new_email"] = account.new_email
+    return shown
+
+
+def _identities(account: "Account", others: "Sequence[StoredIdentity]") -> list[Identity]:
+    """Return an account's identities, the one of its address first.
+
+    The identity of an address is not stored: its subject is the account.
+    """
+    address = account.email or ""
+    verified = account.email_verified_at is not None
+    shown = [
+        _identity(account, each.provider, each.subject, email=each.email, verified=True, at=each.created_at)
+        for each in others
+    ]
+    if EMAIL in providers_of(account):
+        own = _identity(account, EMAIL, account.user_id, email=address, verified=verified, at=account.created_at)
+        return [own, *shown]
+    return shown
+
+
+def _identity(account: "Account", provider: str, subject: str, *, email: str, verified: bool, at: datetime) -> Identity:
+    created_at = rfc3339(at)
+    return Identity(
+        identity_id=str(uuid5(UUID(account.user_id), provider)),
+        id=subject,
+        user_id=account.user_id,
+        identity_data={"sub": subject, "email": email, "email_verified": verified, "phone_verified": False},
+        provider=provider,
+        last_sign_in_at=rfc3339(account.last_sign_in_at or at),
+        created_at=created_at,
+        updated_at=created_at,
+        email=email,
     )

@@ -1,0 +1,109 @@
+"""What mails are made of: codes, the queue, the mailer; on top of `gerbang.components`.
+
+What a part is made of is imported where it is made, as in `gerbang.container`.
+"""
+# ruff: noqa: PLC0415
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gerbang.components import Components
+
+if TYPE_CHECKING:
+    from gerbang.mail.codes import CodeMaker, ResetTokens
+    from gerbang.mail.composing import Mails
+    from gerbang.mail.mailer import Mailer
+    from gerbang.mail.queue import SqsMailQueue
+    from gerbang.mail.service import MailService
+    from gerbang.mail.ses import Outbox
+    from gerbang.mail.settings import MailSettings
+
+
+class MailComponents(Components):
+    """Makes the parts of one deployment's mail, each once."""
+
+    @cached_property
+    def code_maker(self) -> "CodeMaker":
+        """Makes and compares one-time codes."""
+        from gerbang.mail.codes import CodeMaker
+
+        return CodeMaker(self.keys)
+
+    @cached_property
+    def reset_tokens(self) -> "ResetTokens":
+        """Makes and compares reset tokens."""
+        from gerbang.mail.codes import ResetTokens
+
+        return ResetTokens(self.keys)
+
+    @cached_property
+    def mail_queue(self) -> "SqsMailQueue":
+        """The queue of mail jobs; its client is made when it is first used."""
+        from gerbang.mail.queue import SqsMailQueue
+
+        return SqsMailQueue(client=lambda: self.client("sqs"), queue_url=self.settings.mail_queue_url)
+
+    @cached_property
+    def mail_service(self) -> "MailService":
+        """Takes requests for mail."""
+        from gerbang.mail.service import MailLimits, MailService
+
+        return MailService(
+            queue=self.mail_queue,
+            rate_limits=self.rate_limits,
+            limits=MailLimits(
+                minute=self.limit("mail_minute"),
+                hour=self.limit("mail_hour"),
+                client=self.limit("mail_address"),
+                code_tries=self.limit("code_tries"),
+            ),
+            log_event=self.log_event,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def mail_settings(self) -> "MailSettings":
+        """What the operator chose about mails."""
+        from gerbang.mail.settings import MailSettings
+
+        return MailSettings(
+            product_name=self.settings.product_name,
+            sender_address=self.settings.mail_sender,
+            sender_name=self.settings.mail_sender_name,
+            reply_to=self.settings.mail_reply_to,
+            password_reset_url=self.settings.password_reset_url,
+            configuration_set=self.settings.ses_configuration_set,
+        )
+
+    @cached_property
+    def mails(self) -> "Mails":
+        """Composes mails."""
+        from gerbang.mail.composing import Mails
+
+        return Mails(settings=self.mail_settings)
+
+    @cached_property
+    def outbox(self) -> "Outbox":
+        """Sends mails."""
+        from gerbang.mail.ses import SesOutbox
+
+        return SesOutbox(client=self.client("sesv2"), settings=self.mail_settings)
+
+    @cached_property
+    def mailer(self) -> "Mailer":
+        """Handles mail jobs."""
+        from gerbang.mail.mailer import Mailer
+
+        return Mailer(
+            users=self.users,
+            codes=self.codes,
+            deliveries=self.mail_deliveries,
+            maker=self.code_maker,
+            reset_tokens=self.reset_tokens,
+            mails=self.mails,
+            outbox=self.outbox,
+            default_locale=self.settings.default_locale,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+        )
