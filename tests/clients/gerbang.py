@@ -93,7 +93,7 @@ class Gerbang:
         asked = {"email": address, "name": "Mira Silva", "google_id": uuid.uuid4().hex, **claims}
         return str(self.post("/_local/google/id_token", asked)["id_token"])
 
-    def all_mail_has_arrived(self) -> None:
+    def wait_for_all_mail(self) -> None:
         """Wait until the mails that were requested so far have arrived: mails arrive in their order."""
         inbox = self.new_inbox()
         self.new_client().sign_in_with_otp({"email": inbox.address})

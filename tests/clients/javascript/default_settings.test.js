@@ -3,7 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Inbox, OTHER_PASSWORD, PASSWORD, fails, get, googleToken, newClient, signIn, succeeds, userOf,
+  Inbox,
+  OTHER_PASSWORD,
+  PASSWORD,
+  fails,
+  get,
+  googleToken,
+  newClient,
+  signIn,
+  succeeds,
+  userOf,
 } from "./gerbang.js";
 
 test("sign up, confirm, refresh, change, recover, sign in, sign out", async () => {
@@ -18,18 +27,19 @@ test("sign up, confirm, refresh, change, recover, sign in, sign out", async () =
   assert.equal((await userOf(client)).user_metadata.theme, "dark");
   const newInbox = new Inbox();
   await succeeds(client.auth.updateUser({ email: newInbox.address }));
-  for (const { address, nextCode } of [inbox, newInbox].map((box) => ({ address: box.address, nextCode: () => box.nextCode() }))) {
-    await succeeds(client.auth.verifyOtp({ email: address, token: await nextCode(), type: "email_change" }));
+  for (const box of [inbox, newInbox]) {
+    const token = await box.nextCode();
+    await succeeds(client.auth.verifyOtp({ email: box.address, token, type: "email_change" }));
   }
   await succeeds(client.auth.signOut());
   assert.equal((await client.auth.getUser()).data.user, null);
 
-  await succeeds(client.auth.resetPasswordForEmail(newInbox.address));
-  const token = await newInbox.nextCode();
-  await succeeds(client.auth.verifyOtp({ email: newInbox.address, token, type: "recovery" }));
+  const { address } = newInbox;
+  await succeeds(client.auth.resetPasswordForEmail(address));
+  await succeeds(client.auth.verifyOtp({ email: address, token: await newInbox.nextCode(), type: "recovery" }));
   await succeeds(client.auth.updateUser({ password: OTHER_PASSWORD }));
   await succeeds(client.auth.signOut());
-  assert.equal((await userOf(await signIn(newInbox.address, OTHER_PASSWORD))).id, user.id);
+  assert.equal((await userOf(await signIn(address, OTHER_PASSWORD))).id, user.id);
 });
 
 test("sign in with a code", async () => {

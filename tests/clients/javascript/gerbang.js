@@ -55,7 +55,7 @@ export class Inbox {
 }
 
 /** Waits until the mails that were requested so far have arrived: mails arrive in their order. */
-export async function allMailHasArrived() {
+export async function waitForAllMail() {
   const inbox = new Inbox();
   await succeeds(newClient().auth.signInWithOtp({ email: inbox.address }));
   await inbox.nextCode();
@@ -118,7 +118,11 @@ export async function get(path, headers = {}) {
 
 /** The body of a successful answer of any API. */
 export async function post(path, body, headers = {}) {
-  const request = { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } };
+  const request = {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "Content-Type": "application/json", ...headers },
+  };
   return bodyOf(await fetch(SERVER + path, request));
 }
 

@@ -9,13 +9,18 @@ test("Google's ID token makes an account", async () => {
   const client = newClient();
   const { address: email } = new Inbox();
 
-  const { user } = await succeeds(client.auth.signInWithIdToken({ provider: "google", token: await googleToken(email) }));
+  const { user } = await succeeds(
+    client.auth.signInWithIdToken({ provider: "google", token: await googleToken(email) }),
+  );
 
   assert.equal(user.email, email);
   assert.ok(Date.parse(user.email_confirmed_at));
   assert.equal(user.app_metadata.provider, "google");
   assert.equal(user.user_metadata.name, "Mira Silva");
-  assert.deepEqual(user.identities.map((identity) => identity.provider), ["google"]);
+  assert.deepEqual(
+    user.identities.map((identity) => identity.provider),
+    ["google"],
+  );
   assert.equal(await methodOf(client), "oauth");
 });
 

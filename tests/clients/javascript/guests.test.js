@@ -41,7 +41,10 @@ test("a guest who confirms an address and sets a password is permanent, under th
   assert.equal(user.email, email);
   assert.equal(user.is_anonymous, false);
   assert.equal(user.user_metadata.theme, "dark");
-  assert.deepEqual(user.identities.map((identity) => identity.provider), ["email"]);
+  assert.deepEqual(
+    user.identities.map((identity) => identity.provider),
+    ["email"],
+  );
   assert.ok(session.access_token);
 
   await succeeds(client.auth.updateUser({ password: PASSWORD }));

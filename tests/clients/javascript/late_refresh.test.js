@@ -8,7 +8,7 @@ async function newSession() {
   return session;
 }
 
-test("a client whose refresh was answered into the void refreshes again, however late", async () => {
+test("a client whose refresh response was lost refreshes again, however late", async () => {
   const session = await newSession();
   const client = newClient(session);
   await post("/auth/v1/token?grant_type=refresh_token", { refresh_token: session.refresh_token }, { apikey: KEY });

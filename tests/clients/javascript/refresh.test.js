@@ -38,7 +38,7 @@ test("tabs that refresh one after the other stay signed in", async () => {
   for (const tab of tabs) await userOf(tab);
 });
 
-test("a client whose refresh was answered into the void refreshes again", async () => {
+test("a client whose refresh response was lost refreshes again", async () => {
   const session = await newSession();
   const client = newClient(session);
   await post("/auth/v1/token?grant_type=refresh_token", { refresh_token: session.refresh_token }, { apikey: KEY });

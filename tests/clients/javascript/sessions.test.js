@@ -20,7 +20,7 @@ test("refreshSession returns the next tokens of the same session", async () => {
   assert.equal(claims.session_id, before.session_id);
 });
 
-test("setSession takes over a session", async () => {
+test("setSession continues a session", async () => {
   const { session, user } = await signUp();
   const client = newClient();
 
@@ -90,7 +90,10 @@ for (const [scope, left] of [
     assert.ifError(error);
     assert.deepEqual({ self: await isSignedIn(client), other: await isSignedIn(other) }, left);
     // The server ended the session, too: it takes neither of the tokens.
-    for (const [tokens, works] of [[session, left.self], [otherSession, left.other]]) {
+    for (const [tokens, works] of [
+      [session, left.self],
+      [otherSession, left.other],
+    ]) {
       const copy = newClient(tokens);
       assert.equal(await isSignedIn(copy), works);
       if (works) await succeeds(newClient().auth.refreshSession(tokens));
@@ -99,7 +102,7 @@ for (const [scope, left] of [
   });
 }
 
-test("a session that was ended elsewhere is missing: getUser forgets it", async () => {
+test("getUser removes a session that was ended elsewhere", async () => {
   const { client, session } = await signUp();
   await succeeds(newClient(session).auth.signOut());
 
@@ -109,7 +112,7 @@ test("a session that was ended elsewhere is missing: getUser forgets it", async 
   assert.equal((await client.auth.getSession()).data.session, null);
 });
 
-test("signing out of a session that was ended elsewhere is no error", async () => {
+test("signOut succeeds if the session was ended elsewhere", async () => {
   const { client, session } = await signUp();
   await succeeds(newClient(session).auth.signOut());
 
@@ -118,7 +121,7 @@ test("signing out of a session that was ended elsewhere is no error", async () =
   assert.equal(error, null);
 });
 
-test("a refresh token that is none is an error", async () => {
+test("an invalid refresh token is an error", async () => {
   const { error } = await newClient().auth.refreshSession({ refresh_token: "none" });
 
   assert.equal(error.status, 400);

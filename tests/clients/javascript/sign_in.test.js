@@ -55,11 +55,15 @@ test("an account without a password cannot sign in with one", async () => {
   await fails(newClient().auth.signInWithPassword({ email, password: PASSWORD }), 400, "invalid_credentials");
 });
 
-test("an unconfirmed address cannot sign in yet; only the right password is told so", async () => {
+test("before the address is confirmed, the right password is email_not_confirmed and a wrong one invalid_credentials", async () => {
   const { address: email } = new Inbox();
   await succeeds(newClient().auth.signUp({ email, password: PASSWORD }));
 
-  const error = await fails(newClient().auth.signInWithPassword({ email, password: PASSWORD }), 400, "email_not_confirmed");
+  const error = await fails(
+    newClient().auth.signInWithPassword({ email, password: PASSWORD }),
+    400,
+    "email_not_confirmed",
+  );
 
   assert.match(error.message, /Email not confirmed/);
   await fails(newClient().auth.signInWithPassword({ email, password: OTHER_PASSWORD }), 400, "invalid_credentials");

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  Inbox, KEY, OTHER_PASSWORD, PASSWORD, fails, newClient, signIn, signUp, succeeds, userOf,
-} from "./gerbang.js";
+import { Inbox, KEY, OTHER_PASSWORD, PASSWORD, fails, newClient, signIn, signUp, succeeds, userOf } from "./gerbang.js";
 
 test("getUser returns the user", async () => {
   const { client, email, user } = await signUp({ data: { nickname: "Mira" } });
@@ -27,7 +25,7 @@ test("getUserIdentities returns the identity of the address", async () => {
   assert.equal(identities[0].identity_data.email, email);
 });
 
-test("the API key is no user: 403 bad_jwt", async () => {
+test("getUser with the API key is 403 bad_jwt", async () => {
   const error = await fails(newClient().auth.getUser(KEY), 403, "bad_jwt");
 
   assert.match(error.message, /^invalid JWT/);
@@ -103,7 +101,7 @@ test("a session is refreshed after its user changed the password", async () => {
   await userOf(client);
 });
 
-test("the present password is not a new one", async () => {
+test("the same password is an error", async () => {
   const { client } = await signUp();
 
   await fails(client.auth.updateUser({ password: PASSWORD }), 422, "same_password");

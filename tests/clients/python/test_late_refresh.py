@@ -11,7 +11,7 @@ def session(gerbang: Gerbang) -> Session:
     return session_of(gerbang.new_client().sign_in_anonymously())
 
 
-def test_a_client_whose_refresh_was_answered_into_the_void_refreshes_again_however_late(
+def test_a_client_whose_refresh_response_was_lost_refreshes_again_however_late(
     gerbang: Gerbang, session: Session
 ) -> None:
     client = gerbang.new_client(session)

@@ -7,24 +7,17 @@ def test_an_account_of_sign_up_signs_in_through_the_other_apis(gerbang: Gerbang)
     owner = gerbang.sign_up(data={"name": "Mira Silva"})
     address, client = owner.inbox.address, gerbang.new_client()
 
-    bot_launch = gerbang.post("/api/auth/login", {"email": address, "password": PASSWORD})["data"]
-    snap_otp = gerbang.post("/api/auth/login", {"username": address, "password": PASSWORD})["data"]
+    botlaunch = gerbang.post("/api/auth/login", {"email": address, "password": PASSWORD})["data"]
+    snapotp = gerbang.post("/api/auth/login", {"username": address, "password": PASSWORD})["data"]
     atourin = gerbang.post("/auth/login_with_email_password", {"email": address, "password": PASSWORD})["data"]
 
     assert atourin["user"]["id"] == owner.id
-    for token in (bot_launch["accessToken"], snap_otp["token"], atourin["access_token"]):
+    for token in (botlaunch["accessToken"], snapotp["token"], atourin["access_token"]):
         assert gerbang.get("/api/auth/me", bearer=token)["data"]["email"] == address
         assert user_of(client.get_user(token)).id == owner.id
 
 
-def test_an_account_of_bot_launch_signs_in_with_a_password(gerbang: Gerbang) -> None:
-    address = gerbang.new_inbox().address
-    gerbang.post("/api/auth/register", {"email": address, "password": PASSWORD, "name": "Ada Lovelace"})
-
-    assert user_of(gerbang.sign_in(address).get_user()).email == address
-
-
-def test_a_session_of_bot_launch_goes_on_in_a_client(gerbang: Gerbang) -> None:
+def test_a_session_of_botlaunch_goes_on_in_a_client(gerbang: Gerbang) -> None:
     owner, client = gerbang.sign_up(), gerbang.new_client()
     session = gerbang.post("/api/auth/login", {"email": owner.inbox.address, "password": PASSWORD})["data"]
 

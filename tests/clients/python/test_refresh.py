@@ -36,7 +36,7 @@ def test_two_processes_that_refresh_at_the_same_time_get_the_same_tokens(gerbang
         client.get_user()
 
 
-def test_a_client_whose_refresh_was_answered_into_the_void_refreshes_again(gerbang: Gerbang, session: Session) -> None:
+def test_a_client_whose_refresh_response_was_lost_refreshes_again(gerbang: Gerbang, session: Session) -> None:
     client = gerbang.new_client(session)
     assert gerbang.refresh(session.refresh_token).is_success
 

@@ -33,7 +33,7 @@ def test_refresh_session_returns_the_next_tokens_of_the_same_session(gerbang: Ge
     assert claims_of(owner.client.get_claims(session.access_token))["session_id"] == before["session_id"]
 
 
-def test_set_session_takes_over_a_session(gerbang: Gerbang) -> None:
+def test_set_session_continues_a_session(gerbang: Gerbang) -> None:
     owner, client = gerbang.sign_up(), gerbang.new_client()
 
     client.set_session(owner.session.access_token, owner.session.refresh_token)
@@ -126,7 +126,7 @@ def test_a_session_that_was_ended_elsewhere_is_not_found(gerbang: Gerbang) -> No
     owner.client.sign_out()
 
 
-def test_a_refresh_token_that_is_none_is_an_error(gerbang: Gerbang) -> None:
+def test_an_invalid_refresh_token_is_an_error(gerbang: Gerbang) -> None:
     with pytest.raises(AuthApiError, match=r"^Invalid Refresh Token") as caught:
         gerbang.new_client().refresh_session("none")
 

@@ -35,7 +35,7 @@ def test_an_account_without_a_password_cannot_sign_in_with_one(gerbang: Gerbang)
         gerbang.sign_in(inbox.address)
 
 
-def test_an_unconfirmed_address_cannot_sign_in_yet_and_only_the_right_password_is_told_so(gerbang: Gerbang) -> None:
+def test_before_the_address_is_confirmed_only_the_right_password_is_email_not_confirmed(gerbang: Gerbang) -> None:
     address = gerbang.new_inbox().address
     gerbang.new_client().sign_up({"email": address, "password": PASSWORD})
 

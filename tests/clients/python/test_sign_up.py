@@ -37,7 +37,7 @@ def test_the_mailed_code_confirms_the_address_and_signs_in(gerbang: Gerbang, kin
     assert user_of(client.get_user()).id == user.id
 
 
-def test_signing_up_again_with_a_confirmed_address_shows_no_identity(gerbang: Gerbang) -> None:
+def test_signing_up_again_with_a_confirmed_address_returns_a_user_without_identities(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
 
     answer = gerbang.new_client().sign_up({"email": owner.inbox.address, "password": OTHER_PASSWORD})

@@ -26,7 +26,7 @@ def test_get_user_identities_returns_the_identity_of_the_address(gerbang: Gerban
     assert identity.identity_data["email"] == owner.inbox.address
 
 
-def test_the_api_key_is_no_user(gerbang: Gerbang) -> None:
+def test_get_user_with_the_api_key_is_bad_jwt(gerbang: Gerbang) -> None:
     with fails(403, "bad_jwt") as caught:
         gerbang.new_client().get_user(gerbang.key)
 
@@ -85,7 +85,7 @@ def test_a_new_password_ends_the_other_sessions(gerbang: Gerbang) -> None:
     gerbang.sign_in(owner.inbox.address, OTHER_PASSWORD)
 
 
-def test_the_present_password_is_not_a_new_one(gerbang: Gerbang) -> None:
+def test_the_same_password_is_an_error(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
 
     with fails(422, "same_password"):
