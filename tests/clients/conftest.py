@@ -7,9 +7,8 @@ from typing import Final
 
 import httpx
 import pytest
-from supabase_auth.types import Session
 
-from tests.clients.gerbang import Client, Gerbang, stored
+from tests.clients.gerbang import Gerbang
 from tests.wire.server import running
 
 MANY: Final = "100000/60"
@@ -47,19 +46,19 @@ def parameters() -> str:
     return NO_LIMITS
 
 
+@pytest.fixture(scope="session")
+def connect(serve: Serve) -> Iterator[Callable[[str], Gerbang]]:
+    """Returns a server with the given parameters."""
+    with ExitStack() as open_connections:
+
+        @cache
+        def gerbang(parameters: str) -> Gerbang:
+            http = open_connections.enter_context(httpx.Client(base_url=serve(parameters)))
+            return Gerbang(http=http, key=http.get("/_local/config.json").json()["publishable_key"])
+
+        yield gerbang
+
+
 @pytest.fixture
-def gerbang(serve: Serve, parameters: str) -> Iterator[Gerbang]:
-    url = serve(parameters)
-    key = httpx.get(f"{url}/_local/config.json").json()["publishable_key"]
-    with ExitStack() as open_clients:
-
-        def new_client(session: Session | None = None) -> Client:
-            client = Client(
-                url=f"{url}/auth/v1",
-                headers={"apikey": key, "Authorization": f"Bearer {key}"},  # as the package `supabase` sends them
-                storage=None if session is None else stored(session),
-                auto_refresh_token=False,
-            )
-            return open_clients.enter_context(client)
-
-        yield Gerbang(url=url, key=key, new_client=new_client)
+def gerbang(connect: Callable[[str], Gerbang], parameters: str) -> Gerbang:
+    return connect(parameters)

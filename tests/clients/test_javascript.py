@@ -45,6 +45,7 @@ def test_javascript(file: str, node: str, serve: Serve) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        timeout=100,
         check=False,
     )
 
