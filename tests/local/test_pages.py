@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from gerbang.accounts.id_tokens import ShownIdToken
+from gerbang.container import Container
 from gerbang_local.loopback import is_loopback, names_loopback
 
 from tests.local.conftest import Served, served, tiny
 
-PRIVATE = ["/_local/", "/_local/config.json", "/_local/mailbox.json", "/_local/google/certs"]
+DISCOVERY = "/_local/oidc/.well-known/openid-configuration"
+PRIVATE = ["/_local/", "/_local/config.json", "/_local/mailbox.json", "/_local/google/certs", DISCOVERY]
 PERSON = json.dumps({"email": "a@example.com", "name": "A", "google_id": "1"})
 
 
@@ -110,6 +113,26 @@ def test_a_front_end_on_another_port_may_sign_in_with_the_stand_in_for_google(ev
     assert (issued.status, issued.headers["access-control-allow-origin"]) == (200, origin)
     assert issued.headers["vary"] == "origin"
     assert (foreign.status, "id_token" in foreign.body) == (403, False)
+
+
+def test_a_second_provider_describes_itself_at_the_address_that_is_asked(everywhere: Served) -> None:
+    for host in (f"127.0.0.1:{everywhere.port}", f"localhost:{everywhere.port}"):
+        answer = ask("127.0.0.1", everywhere.port, DISCOVERY, Host=host)
+
+        assert json.loads(answer.body) == {
+            "issuer": f"http://{host}/_local/oidc",
+            "jwks_uri": f"http://{host}/_local/google/certs",
+        }
+
+
+def test_tokens_of_a_second_provider_verify_with_what_it_publishes(everywhere: Served) -> None:
+    issuer = f"http://127.0.0.1:{everywhere.port}/_local/oidc"
+    environment = {"OIDC_PROVIDERS": f"keycloak={issuer}|web", "GOOGLE_CERTS_URL": "https://unused.example"}
+    fields = {**json.loads(PERSON), "iss": issuer, "aud": "web"}
+    answer = ask("127.0.0.1", everywhere.port, "/_local/google/id_token", method="POST", body=json.dumps(fields))
+    shown = ShownIdToken(id_token=json.loads(answer.body)["id_token"], provider="keycloak")
+
+    assert Container(environment).id_tokens.verify(shown).subject == "1"
 
 
 def test_where_host_is_another_address_the_pages_are_at_loopback(tmp_path: Path, own_address: str) -> None:

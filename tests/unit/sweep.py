@@ -10,7 +10,7 @@ from http import HTTPStatus
 from threading import Lock
 from typing import Any, Final, override
 
-from gerbang.accounts.oidc import ProviderIdentity
+from gerbang.accounts.provider_identity import ProviderIdentity
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit
 from gerbang.mail.jobs import MailJob
@@ -154,8 +154,15 @@ class KnownSecret:
 class TrustingVerifier:
     """Takes an ID token for the subject that it is about. How tokens are verified: tests/unit/test_oidc.py."""
 
-    def verify(self, id_token: str) -> ProviderIdentity:
-        return ProviderIdentity(subject=id_token, email=f"{id_token}@example.com", email_verified=True, name="Dan")
+    def verify_with_any_nonce(self, id_token: str) -> ProviderIdentity:
+        return ProviderIdentity(
+            provider="google",
+            issuer="https://accounts.google.com",
+            subject=id_token,
+            email=f"{id_token}@example.com",
+            email_verified=True,
+            name="Dan",
+        )
 
 
 def world() -> MailDeployment:

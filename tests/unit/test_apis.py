@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, botlaunch, by_path, gotrue, snapotp
@@ -13,13 +14,16 @@ from gerbang.apis.botlaunch.responses import NO_ROLE
 from gerbang.apis.jwks import KeySet, key_set
 from gerbang.core.errors import DependencyUnavailable, FieldError
 from gerbang.core.identifiers import botlaunch_id
+from gerbang.core.log import request_id
 from gerbang.http.errors import Api
 from gerbang.http.request import InvalidFields, MalformedBody, MethodNotAllowed, MissingBearer, NoSuchPath, Request
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.service import TooMuchMail
+from gerbang.passwords.policy import UnacceptablePassword
 from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
-from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn
+from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn, UserDeleted, UserDisabled
 from gerbang.storage.organizations import Organization
-from gerbang.storage.users import User
+from gerbang.storage.users import Identity, User
 from gerbang_local.declarations import endpoints, operations
 from pydantic import TypeAdapter
 
@@ -48,6 +52,7 @@ SESSION: Final = SignedIn(
         access_token="eyJ.access",
         refresh_token="eyJ.refresh",
         audience="authenticated",
+        role="authenticated",
         expires_at=datetime(2024, 1, 15, 8, 0, tzinfo=UTC),
         expires_in=timedelta(hours=1),
     ),
@@ -167,13 +172,87 @@ def test_gotrues_session_is_bare() -> None:
             "email": "john@example.com",
             "phone": "",
             "is_anonymous": False,
-            "app_metadata": {},
+            "app_metadata": {"provider": "email", "providers": ["email"]},
             "user_metadata": {"name": "John Doe"},
+            "identities": [
+                {
+                    "identity_id": "938123ec-47c7-5c60-981e-5c1db21b20cb",
+                    "id": USER_ID,
+                    "user_id": USER_ID,
+                    "identity_data": {
+                        "sub": USER_ID,
+                        "email": "john@example.com",
+                        "email_verified": False,
+                        "phone_verified": False,
+                    },
+                    "provider": "email",
+                    "last_sign_in_at": "2026-03-23T06:39:34Z",
+                    "created_at": "2026-03-23T06:39:34Z",
+                    "updated_at": "2026-03-23T06:39:34Z",
+                    "email": "john@example.com",
+                }
+            ],
             "created_at": "2026-03-23T06:39:34Z",
             "updated_at": "2026-03-24T06:39:34Z",
         },
     }
-    assert gotrue.session(GUESTS_SESSION)["user"]["role"] == "anonymous"
+
+
+def test_gotrues_guest_has_the_role_of_the_token_and_no_identity() -> None:
+    session = replace(GUESTS_SESSION, tokens=replace(SESSION.tokens, role="anonymous"))
+
+    user = gotrue.session(session)["user"]
+
+    assert (user["role"], user["email"], user["identities"], user["app_metadata"]) == ("anonymous", "", [], {})
+
+
+def test_gotrues_user_shows_what_has_happened() -> None:
+    verified = replace(
+        USER,
+        email_verified_at=AT,
+        confirmation_sent_at=AT,
+        last_sign_in_at=AT,
+        new_email="john@new.example",
+        email_change_sent_at=AT,
+        user_metadata={"nickname": "Jo"},
+        app_metadata={"plan": "pro"},
+    )
+
+    user = gotrue.user(verified, audience="authenticated")
+
+    times = ("email_confirmed_at", "confirmed_at", "confirmation_sent_at", "last_sign_in_at", "email_change_sent_at")
+    assert {user.get(name) for name in times} == {"2026-03-23T06:39:34Z"}
+    assert user.get("new_email") == "john@new.example"
+    assert user["user_metadata"] == {"name": "John Doe", "nickname": "Jo", "email_verified": True}
+    assert user["app_metadata"] == {"plan": "pro", "provider": "email", "providers": ["email"]}
+
+
+def test_gotrues_user_lists_identities_at_other_providers() -> None:
+    google = Identity(user_id=USER_ID, provider="google", subject="1081", email="John@gmail.com", created_at=AT)
+    linked = replace(USER, password_hash=None, subjects={"google": "1081"})
+
+    [identity] = gotrue.user(linked, [google], audience="authenticated")["identities"]
+
+    assert (identity["provider"], identity["id"], identity["email"]) == ("google", "1081", "John@gmail.com")
+    assert gotrue.user(linked, [google], audience="x")["app_metadata"] == {
+        "provider": "google",
+        "providers": ["google"],
+    }
+
+
+def test_gotrues_settings_name_every_way_to_sign_in() -> None:
+    settings = gotrue.settings(guests=True, sign_ups=False, autoconfirm=True, providers=["google", "custom:shop"])
+
+    on = {name for name, is_on in settings["external"].items() if is_on}
+    assert on == {"email", "anonymous_users", "google", "custom:shop"}
+    assert {"apple", "github", "phone", "zoom"} <= settings["external"].keys()
+    assert (settings["disable_signup"], settings["mailer_autoconfirm"]) == (True, True)
+
+
+def test_gotrues_decoy_looks_like_a_new_user_without_identities() -> None:
+    user, decoy = gotrue.user(USER, audience="authenticated"), gotrue.decoy(USER, audience="authenticated")
+
+    assert decoy == {**user, "identities": []}
 
 
 def test_gotrues_user_has_the_audience_that_the_token_has() -> None:
@@ -221,6 +300,12 @@ ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (atourin.SignedOutResponse, atourin.signed_out()),
     (gotrue.SessionResponse, gotrue.session(SESSION)),
     (gotrue.SessionResponse, gotrue.session(GUESTS_SESSION)),
+    (gotrue.User, gotrue.user(USER, audience="authenticated")),
+    (gotrue.HealthResponse, gotrue.health("1.2.3")),
+    (
+        gotrue.SettingsResponse,
+        gotrue.settings(guests=True, sign_ups=True, autoconfirm=False, providers=["google", "custom:shop"]),
+    ),
 ]
 
 
@@ -328,27 +413,81 @@ def test_gotrues_errors_where_a_refresh_token_is_traded(error: Exception, status
 
     assert isinstance(answer.body, dict)
     assert (answer.status, answer.body["code"], answer.body["error_code"]) == (status, status, code)
-    assert answer.body.keys() == {"code", "error_code", "msg"}
+    assert answer.body.keys() - {"error_id"} == {"code", "error_code", "msg"}
     assert answer.headers["x-sb-error-code"] == code
     assert "www-authenticate" not in answer.headers
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "status", "code"),
     [
-        (MissingBearer(), "no_authorization"),
-        (InvalidToken("x"), "bad_jwt"),
-        (TokenExpired(), "bad_jwt"),
-        (SessionEnded("family", "user"), "session_not_found"),
+        (MissingBearer(), 401, "no_authorization"),
+        (InvalidToken("x"), 403, "bad_jwt"),
+        (TokenExpired(), 403, "bad_jwt"),
+        (SessionEnded("family", "user"), 403, "session_not_found"),
+        (UserDeleted("family", "user"), 403, "user_not_found"),
+        (UserDisabled("family", "user"), 403, "user_banned"),
     ],
     ids=repr,
 )
-def test_gotrues_errors_where_an_access_token_is_shown_are_401(error: Exception, code: str) -> None:
+def test_gotrues_errors_where_an_access_token_is_shown(error: Exception, status: int, code: str) -> None:
     answer = gotrue.API.render(error, ANY_REQUEST, {})
 
     assert isinstance(answer.body, dict)
-    assert (answer.status, answer.body["error_code"]) == (401, code)
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert (answer.status, answer.body["error_code"]) == (status, code)
+
+
+VERSIONED: Final = replace(ANY_REQUEST, headers={"x-supabase-api-version": "2024-01-01"})
+
+
+@pytest.mark.parametrize("version", ["", "2023-12-31", "yesterday", "2024-13-01"])
+def test_gotrues_older_errors_have_the_status_as_code(version: str) -> None:
+    answer = gotrue.API.render(
+        InvalidCode("wrong"), replace(VERSIONED, headers={"x-supabase-api-version": version}), {}
+    )
+
+    assert answer.body == {"code": 403, "error_code": "otp_expired", "msg": gotrue.API.errors["invalid_code"].message}
+    assert "x-supabase-api-version" not in answer.headers
+
+
+def test_gotrues_newer_errors_have_their_name_as_code_and_say_which_version_they_are() -> None:
+    answer = gotrue.API.render(InvalidCode("wrong"), VERSIONED, {})
+
+    words = gotrue.API.errors["invalid_code"].message
+    assert answer.body == {"code": "otp_expired", "error_code": "otp_expired", "msg": words, "message": words}
+    assert answer.headers["x-supabase-api-version"] == "2024-01-01"
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [("length", "length"), ("characters", "characters"), ("common", "pwned"), ("personal", "characters")],
+)
+def test_gotrues_clients_are_told_why_a_password_is_weak(rule: str, reason: str) -> None:
+    answer = gotrue.API.render(
+        UnacceptablePassword(rule, "Password must be at least 8 characters long", "x"), VERSIONED, {}
+    )
+
+    assert isinstance(answer.body, dict)
+    assert (answer.status, answer.body["code"]) == (422, "weak_password")
+    assert answer.body["weak_password"] == {"reasons": [reason]}
+    assert "at least 8 characters" in answer.body["msg"]
+
+
+def test_gotrues_clients_are_told_how_long_to_wait_for_another_mail() -> None:
+    answer = gotrue.API.render(TooMuchMail("mail_minute", timedelta(seconds=42)), VERSIONED, {})
+
+    assert isinstance(answer.body, dict)
+    assert (answer.status, answer.body["code"]) == (429, "over_email_send_rate_limit")
+    assert "after 42 seconds" in answer.body["msg"]
+
+
+def test_gotrues_failures_have_the_requests_id() -> None:
+    request_id.set("nxKjf4meeWZzZ7g=")
+
+    answer = gotrue.API.render(DependencyUnavailable("x"), VERSIONED, {})
+
+    assert isinstance(answer.body, dict)
+    assert answer.body["error_id"] == "nxKjf4meeWZzZ7g="
 
 
 @of_every_api

@@ -12,15 +12,26 @@ from typing import Any, Final
 import gerbang
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
-from gerbang.accounts.oidc import IdTokenFlaw, InvalidIdToken
+from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
+from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.sign_up import UserAlreadyExists
+from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
 from gerbang.apis.errors import COMMON
-from gerbang.apis.gotrue.requests import UnsupportedGrantType
+from gerbang.apis.gotrue.requests import PhoneProviderDisabled, UnsupportedGrantType
+from gerbang.apis.gotrue.unavailable import (
+    ManualLinkingDisabled,
+    PasskeysDisabled,
+    SamlDisabled,
+    SecondFactorsDisabled,
+    Web3Disabled,
+)
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
@@ -33,11 +44,19 @@ from gerbang.http.errors import UNEXPECTED, Api, code_of, problem_of
 from gerbang.http.request import InvalidFields, MethodNotAllowed, Request
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.codes import InvalidResetToken
+from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.api_keys import InvalidApiKey
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.sessions.sessions import NotAPerson, RefreshTokenReused, SessionEnded, SignInOvertaken
+from gerbang.sessions.sessions import (
+    NotAPerson,
+    RefreshTokenReused,
+    SessionEnded,
+    SignInOvertaken,
+    UserDeleted,
+    UserDisabled,
+)
 from gerbang_local.declarations import endpoints
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -82,10 +101,23 @@ def every_error() -> set[type[AuthError]]:
 
 # Codes and specs
 
+SUPABASES_STATUSES: Final[dict[type[AuthError], int]] = {
+    InvalidCode: 403,
+    UnacceptablePassword: 422,
+    InvalidToken: 403,
+    TokenExpired: 403,
+    SessionEnded: 403,
+    RefreshTokenReused: 403,
+    EmailNotVerified: 400,
+    EmailTaken: 422,
+    SignUpDisabled: 422,
+}
+"""Where Supabase's clients know another status than those of the other APIs."""
+
 
 def test_every_error_has_a_code() -> None:
     assert {
-        error for error in every_error() if not re.fullmatch("[a-z]+(_[a-z]+)*", getattr(error, "code", ""))
+        error for error in every_error() if not re.fullmatch("[a-z][a-z0-9]*(_[a-z]+)*", getattr(error, "code", ""))
     } == set()
 
 
@@ -103,7 +135,8 @@ def test_every_api_words_every_code(api: Api) -> None:
 @of_every_api
 def test_a_message_is_a_sentence_or_two(api: Api) -> None:
     for spec in api.errors.values():
-        assert re.fullmatch(r"[A-Z][^.]+\.( [A-Z][^.]+\.)?", spec.message), spec.message
+        message = spec.message.removeprefix("invalid JWT: ").capitalize()  # apps look for that prefix
+        assert re.fullmatch(r"[A-Z][^.]+\.( [A-Z][^.]+\.)?", message, re.IGNORECASE), spec.message
 
 
 @of_every_api
@@ -127,6 +160,8 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (InvalidResetToken, 400),
         (InvalidFields, 400),
         (InvalidEmail, 400),
+        (UnknownProvider, 400),
+        (ProviderDisabled, 400),
         (UnacceptablePassword, 400),
         (request.MalformedBody, 400),
         (request.MissingBearer, 401),
@@ -149,12 +184,16 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (LinkedToAnother, 409),
         (request.BodyTooLarge, 413),
         (request.UnsupportedMediaType, 415),
+        (ProviderEmailUnverified, 422),
+        (SignUpDisabled, 403),
         (TooManyAttempts, 429),
         (DependencyUnavailable, 503),
     ],
 )
 def test_statuses_are_those_that_clients_know(api: Api, error: type[AuthError], status: int) -> None:
-    assert api.errors[error.code].status == status
+    expected = SUPABASES_STATUSES.get(error, status) if api is gotrue.API else status
+
+    assert api.errors[error.code].status == expected
 
 
 def test_a_new_kind_of_an_error_has_the_code_of_the_wider_one() -> None:
@@ -260,6 +299,10 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (InvalidCode("no tries left"), {"why": "no tries left"}),
     (InvalidResetToken("outlived"), {"why": "outlived"}),
     (InvalidIdToken(IdTokenFlaw.SIGNATURE), {"why": IdTokenFlaw.SIGNATURE.value}),
+    (UnknownProvider("issuer", "Unknown issuer"), {"why": "issuer"}),
+    (ProviderDisabled("apple"), {"why": "apple"}),
+    (ProviderEmailUnverified(), {}),
+    (SignUpDisabled(), {}),
     (LinkedToAnother(), {}),
     (AccountDisabled(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (IdentityMismatch(), {}),
@@ -270,6 +313,17 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),
     (TooManyAttempts("address", timedelta(seconds=9)), {"limit": "address", "why": "address"}),
+    (TooMuchMail("mail_minute", timedelta(seconds=9)), {"limit": "mail_minute", "why": "mail_minute"}),
+    (UserDeleted(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
+    (UserDisabled(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
+    (AnonymousSignInsDisabled(), {}),
+    (UserAlreadyExists(), {}),
+    (ManualLinkingDisabled(), {}),
+    (PasskeysDisabled(), {}),
+    (SamlDisabled(), {}),
+    (SecondFactorsDisabled(), {}),
+    (Web3Disabled(), {}),
+    (PhoneProviderDisabled(), {}),
 ]
 """Every error as the code raises it, and what of it is evidence."""
 

@@ -1,10 +1,11 @@
 """gerbang.apis.snapotp.google: the two ways to show a Google identity, and what of it is believed."""
 
+from copy import replace
 from typing import Final
 
 import pytest
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
-from gerbang.accounts.oidc import ProviderIdentity
+from gerbang.accounts.provider_identity import ProviderIdentity
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest
 from gerbang.core.emails import InvalidEmail
@@ -22,6 +23,15 @@ class SecretKey:
 
 
 API_KEYS: Final = ApiKeys("the publishable key", SecretKey(), FakeClock())
+ADAS: Final = ProviderIdentity(
+    provider=GOOGLE,
+    issuer="https://accounts.google.com",
+    subject="1234",
+    email="ada@example.com",
+    email_verified=True,
+    name="Ada",
+    profile={"locale": "id"},
+)
 VOUCHED: Final = {"google_id": "1234", "email": "Ada@example.com", "name": "Ada"}
 
 
@@ -31,7 +41,7 @@ def read(**fields: object) -> GoogleRequest:
 
 def identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
     """What a token with a name proves, and fields beside it."""
-    verified = ProviderIdentity(subject="1234", email="ada@example.com", email_verified=True, name=vouched)
+    verified = replace(ADAS, name=vouched)
     return signed_identity(verified, read(id_token="x.y.z", **beside))
 
 
@@ -60,7 +70,14 @@ def identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
     ids=lambda text: ascii(text[:20]) + str(len(text)),
 )
 def test_googles_name_is_made_one_that_we_would_accept(vouched: str, name: str) -> None:
-    assert identity(vouched) == VerifiedIdentity(provider=GOOGLE, subject="1234", email="ada@example.com", name=name)
+    assert identity(vouched) == VerifiedIdentity(
+        provider=GOOGLE,
+        subject="1234",
+        email="ada@example.com",
+        name=name,
+        issuer="https://accounts.google.com",
+        profile={"locale": "id"},
+    )
 
 
 @pytest.mark.parametrize("vouched", ["", " ", "\0", "\u200b", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))
@@ -119,7 +136,7 @@ def test_the_other_fields_must_agree_too() -> None:
 def test_an_address_of_googles_that_we_could_not_keep_is_invalid_where_it_is_compared() -> None:
     with pytest.raises(InvalidEmail):
         signed_identity(
-            ProviderIdentity(subject="1234", email="nobody", email_verified=True, name="Ada"),
+            replace(ADAS, email="nobody"),
             read(id_token="x.y.z", email="ada@example.com"),
         )
 

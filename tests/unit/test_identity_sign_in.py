@@ -5,9 +5,18 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang.accounts.identity_sign_in import GOOGLE, RACES, AccountDisabled, LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.identity_sign_in import (
+    GOOGLE,
+    RACES,
+    LinkedToAnother,
+    ProviderEmailUnverified,
+    VerifiedIdentity,
+)
+from gerbang.accounts.oidc import LARGEST_PROFILE_BYTES
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.clock import to_epoch
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
@@ -91,6 +100,52 @@ def test_the_first_sign_in_stores_the_identity_with_its_account(post: MailDeploy
             created_at=post.base.clock(),
         ),
     )
+
+
+def test_the_account_keeps_the_providers_profile_as_gotrue_names_it(post: MailDeployment) -> None:
+    profile = {"picture": "https://photos.example/bob", "locale": "es", "family_name": "Martin"}
+
+    user = sign_in(post, replace(BOBS, issuer="https://accounts.google.com", profile=profile)).user
+
+    assert post.user(user.user_id).user_metadata == {
+        **profile,
+        "full_name": "Bob Martin",
+        "avatar_url": "https://photos.example/bob",
+        "email": "bob@example.com",
+        "email_verified": True,
+        "iss": "https://accounts.google.com",
+        "sub": BOBS_SUBJECT,
+        "provider_id": BOBS_SUBJECT,
+    }
+
+
+def test_claims_that_are_missing_are_left_out_of_the_metadata(post_in_memory: MailDeployment) -> None:
+    assert sign_in(post_in_memory, replace(BOBS, name="")).user.user_metadata == {
+        "email": "bob@example.com",
+        "email_verified": True,
+        "sub": BOBS_SUBJECT,
+        "provider_id": BOBS_SUBJECT,
+    }
+
+
+def test_the_largest_identity_can_be_stored(post_in_memory: MailDeployment) -> None:
+    """The bounds: gerbang.accounts.oidc, gerbang.apis.fields, gerbang.core.emails, and the template's for issuers."""
+    largest = VerifiedIdentity(
+        provider=GOOGLE,
+        subject='"' * 255,
+        email="b" * 64 + "@" + ".".join(["c" * 61] * 3) + ".de",
+        name="\U0001f600" * 200,
+        issuer="i" * 500,
+        profile={"picture": '"' * ((LARGEST_PROFILE_BYTES - 2) // 2)},
+    )
+
+    assert sign_in(post_in_memory, largest).user.user_metadata["avatar_url"] == largest.profile["picture"]
+
+
+def test_linking_leaves_the_accounts_metadata_as_it_is(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register(BOB)
+
+    assert sign_in(post_in_memory, replace(BOBS, profile={"locale": "es"})).user.user_metadata == {}
 
 
 def test_without_a_name_the_account_is_called_after_its_address(post_in_memory: MailDeployment) -> None:
@@ -340,6 +395,79 @@ def test_an_account_whose_epoch_moves_while_it_is_linked_is_looked_at_again(post
 
 def raise_epoch(post: MailDeployment, user_id: str) -> None:
     post.base.store.write(Update(post.base.users.key(user_id), {"epoch": Plus(1)}))
+
+
+# Addresses that the provider does not vouch for: security.md 108
+
+UNVOUCHED = replace(BOBS, email_verified=False)
+
+
+@pytest.mark.covers("108")
+@pytest.mark.parametrize("email", ["Bob@Example.com", "", "no address"])
+@pytest.mark.parametrize("before", ["nobody", "registered", "linked to another identity"])
+def test_an_unknown_identity_whose_address_nobody_vouches_for_changes_nothing(
+    post: MailDeployment, database: Database, before: str, email: str
+) -> None:
+    if before == "registered":
+        post.register(BOB)
+    if before == "linked to another identity":
+        sign_in(post, SOMEBODY_ELSES)
+    tables = ("Users", "RefreshTokenFamilies", "RateLimits")
+    items = [database.items(table) for table in tables]
+
+    with pytest.raises(ProviderEmailUnverified) as refusal:
+        sign_in(post, replace(UNVOUCHED, email=email))
+
+    assert refusal.value.code == "provider_email_needs_verification"
+    assert [database.items(table) for table in tables] == items
+
+
+@pytest.mark.parametrize("email", ["Bob@Example.com", "", "no address", "alice@example.com"])
+def test_a_known_identity_is_let_in_whatever_its_address(post: MailDeployment, email: str) -> None:
+    post.register(ALICE)
+    first = sign_in(post)
+
+    second = sign_in(post, replace(UNVOUCHED, email=email))
+
+    assert second.user.user_id == first.user.user_id
+    assert is_alive(post, second)
+
+
+@pytest.mark.covers("108")
+def test_an_identity_that_is_unlinked_meanwhile_is_not_linked_again(post: MailDeployment) -> None:
+    user = sign_in(post).user
+    meanwhile = MeanwhileStore(
+        post.base.store,
+        before=lambda call: call.keys[0].pk.startswith("USER#"),  # after it was looked up
+        happens=lambda: post.base.store.commit(*post.users.unlinking(user, GOOGLE, {})),
+    )
+
+    with pytest.raises(ProviderEmailUnverified):
+        sign_in(post.on(meanwhile), UNVOUCHED)
+
+    assert post.user(user.user_id).subjects == {}
+
+
+# Deployments that take no new accounts
+
+
+def test_where_no_accounts_are_taken_a_new_identity_makes_none(post: MailDeployment, database: Database) -> None:
+    closed = replace(post.google, policy=SignUpPolicy(takes_accounts=False))
+
+    with pytest.raises(SignUpDisabled):
+        closed.sign_in(BOBS, HOME)
+
+    assert database.items("Users") == database.items("RateLimits") == []
+
+
+def test_where_no_accounts_are_taken_identities_of_accounts_are_let_in(post: MailDeployment) -> None:
+    closed = replace(post.google, policy=SignUpPolicy(takes_accounts=False))
+    bob = post.register(BOB).user
+
+    linked = closed.sign_in(BOBS, HOME)
+    again = closed.sign_in(BOBS, HOME)
+
+    assert linked.user.user_id == again.user.user_id == bob.user_id
 
 
 # Accounts that may not be used

@@ -5,6 +5,8 @@ import hmac
 import json
 import socket
 import time
+from collections.abc import Mapping
+from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +15,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from gerbang.accounts.oidc import (
     CLOCK_SKEW,
+    LARGEST_PROFILE_BYTES,
     LONGEST_ID_TOKEN,
-    IdTokenFlaw,
+    PROFILE_CLAIMS,
     IdTokenVerifier,
-    InvalidIdToken,
-    ProviderIdentity,
 )
 from gerbang.accounts.oidc_provider import Provider, google
+from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken, ProviderIdentity
 from gerbang.core.errors import AuthError
 
 from tests.unit.id_tokens import (
@@ -86,10 +88,17 @@ class TestIdentity:
         identity = verifier.verify(signed())
 
         assert identity == ProviderIdentity(
-            subject="110169484474386276334", email="Ana@Example.com", email_verified=True, name="Ana Pérez"
+            provider="google",
+            issuer="https://accounts.google.com",
+            subject="110169484474386276334",
+            email="Ana@Example.com",
+            email_verified=True,
+            name="Ana Pérez",
+            profile={"picture": "https://lh3.googleusercontent.com/a/photo=s96-c", "locale": "es"},
         )
         assert "Example.com" not in repr(identity)
         assert "Ana" not in repr(identity)
+        assert "photo" not in repr(identity)
 
     def test_the_name_may_be_missing(self, verifier: IdTokenVerifier) -> None:
         assert verifier.verify(token_without("name", "azp")).name == ""
@@ -291,7 +300,7 @@ class TestPurpose:
         assert verifier.verify(token_with(aud=WEB, azp=party)).subject
 
     def test_without_client_ids_every_token_is_rejected_and_no_key_fetched(self, keys: Keys) -> None:
-        provider = google(client_ids=frozenset(), jwks_url=GOOGLE.jwks_url)
+        provider = replace(GOOGLE, client_ids=frozenset())
         verifier = IdTokenVerifier(provider, fetch=keys, now=lambda: datetime.now(UTC))
         verifier.warm()
 
@@ -355,6 +364,35 @@ class TestTime:
         assert verifier.verify(token_with(exp=time.time() + 60.5)).subject
 
 
+class TestProfile:
+    def test_the_known_claims_of_a_profile_are_kept(self, verifier: IdTokenVerifier) -> None:
+        profile = {name: f"Ana's {name}" for name in PROFILE_CLAIMS}
+
+        assert verifier.verify(token_with(**profile, gender="f", groups=["admins"])).profile == profile
+
+    @pytest.mark.parametrize("junk", [7, None, "", ["es"], {"es": 1}, "es\n", "half a pair \ud800"], ids=ascii)
+    def test_a_claim_that_is_not_printable_text_is_left_out(self, verifier: IdTokenVerifier, junk: object) -> None:
+        assert verifier.verify(token_with(locale=junk, given_name="Ana")).profile == {
+            "picture": good_claims()["picture"],
+            "given_name": "Ana",
+        }
+
+    @pytest.mark.parametrize("character", ["a", "é", '"', "\U0001f600"])
+    def test_a_claim_that_would_make_the_profile_too_large_is_left_out(
+        self, verifier: IdTokenVerifier, character: str
+    ) -> None:
+        """Counted as they are stored: in UTF-8, with JSON's escapes and quotation marks."""
+        size = len(json.dumps(character, ensure_ascii=False).encode()) - 2
+        fits = character * ((LARGEST_PROFILE_BYTES - 2 - len('"Ana"')) // size)
+
+        def profile_with(picture: str) -> Mapping[str, str]:
+            claims = {**good_claims(), "picture": picture, "given_name": "Ana", "locale": "es"}
+            return verifier.verify(signed(json.dumps(claims, ensure_ascii=False).encode())).profile
+
+        assert profile_with(fits) == {"picture": fits, "given_name": "Ana"}
+        assert profile_with(fits + character * 6) == {"given_name": "Ana", "locale": "es"}
+
+
 class TestNonce:
     """security.md 109; the token carries the hex SHA-256 of what the caller sends."""
 
@@ -374,8 +412,59 @@ class TestNonce:
     def test_an_odd_nonce_is_compared_like_any_other(self, verifier: IdTokenVerifier, nonce: str) -> None:
         assert flaw_of(verifier, signed(), nonce=nonce) is IdTokenFlaw.NONCE
 
-    def test_without_a_nonce_to_compare_a_token_may_have_any(self, verifier: IdTokenVerifier) -> None:
-        assert verifier.verify(token_with(nonce="something")).subject
+    @pytest.mark.covers("109")
+    @pytest.mark.parametrize("claim", ["something", hashlib.sha256(b"").hexdigest(), 7, 0, []])
+    def test_a_token_with_a_nonce_is_rejected_without_one(self, verifier: IdTokenVerifier, claim: object) -> None:
+        """Or else whoever intercepts it leaves the nonce out."""
+        assert flaw_of(verifier, token_with(nonce=claim)) is IdTokenFlaw.NONCE
+
+    @pytest.mark.parametrize("claim", [None, ""])
+    def test_an_empty_nonce_is_none(self, verifier: IdTokenVerifier, claim: object) -> None:
+        assert verifier.verify(token_with(nonce=claim)).subject
+
+    def test_where_no_nonce_can_be_sent_a_token_may_have_any(self, verifier: IdTokenVerifier) -> None:
+        assert verifier.verify_with_any_nonce(token_with(nonce="something")).subject
+        assert verifier.verify_with_any_nonce(signed()).subject
+        with pytest.raises(InvalidIdToken):
+            verifier.verify_with_any_nonce(signed(by="mallory"))
+
+    def test_the_nonce_is_compared_after_the_other_claims(self, verifier: IdTokenVerifier) -> None:
+        for claim, flaw in (({"iss": "x"}, "issuer"), ({"exp": 1}, "expired"), ({"aud": "x"}, "audience")):
+            assert flaw_of(verifier, token_with(**claim), nonce="raw nonce") == flaw
+
+
+class TestAccessToken:
+    """`at_hash`, OpenID Connect Core 1.0, sections 3.1.3.6 and 3.1.3.8."""
+
+    ACCESS_TOKEN = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"
+    AT_HASH = "77QmUPtjPfzWtF2AnpK9RQ"
+
+    def test_the_access_token_that_was_issued_with_the_id_token_is_accepted(self, verifier: IdTokenVerifier) -> None:
+        """The tokens of the example in OpenID Connect Core 1.0, appendix A.3."""
+        assert verifier.verify(token_with(at_hash=self.AT_HASH), access_token=self.ACCESS_TOKEN).subject
+
+    @pytest.mark.parametrize("claim", ["", "77QmUPtjPfzWtF2AnpK9RQ==", "77qmuptjpfzwtf2anpk9rq", 7, [], "é"])
+    def test_another_access_token_is_rejected(self, verifier: IdTokenVerifier, claim: object) -> None:
+        assert flaw_of_access_token(verifier, token_with(at_hash=self.AT_HASH), "another") is IdTokenFlaw.ACCESS_TOKEN
+        assert flaw_of_access_token(verifier, token_with(at_hash=self.AT_HASH), "\ud800") is IdTokenFlaw.ACCESS_TOKEN
+        token = token_with(at_hash=claim)
+        assert flaw_of_access_token(verifier, token, self.ACCESS_TOKEN) is IdTokenFlaw.ACCESS_TOKEN
+
+    def test_without_a_hash_or_an_access_token_nothing_is_compared(self, verifier: IdTokenVerifier) -> None:
+        assert verifier.verify(token_without("at_hash"), access_token="any").subject
+        assert verifier.verify(token_with(at_hash=None), access_token="any").subject
+        assert verifier.verify(token_with(at_hash=self.AT_HASH)).subject
+
+    def test_the_access_token_is_compared_after_the_nonce(self, verifier: IdTokenVerifier) -> None:
+        token = token_with(at_hash=self.AT_HASH, nonce="something")
+
+        assert flaw_of_access_token(verifier, token, "another") is IdTokenFlaw.NONCE
+
+
+def flaw_of_access_token(verifier: IdTokenVerifier, token: str, access_token: str) -> IdTokenFlaw:
+    with pytest.raises(InvalidIdToken) as caught:
+        verifier.verify(token, access_token=access_token)
+    return caught.value.flaw
 
 
 class TestOtherProviders:
@@ -442,6 +531,17 @@ class TestOtherProviders:
         assert (unverified.email, unverified.email_verified) == ("Ana@Example.com", False)
         del claims["email"]
         assert verifier.verify(signed(claims)).email == ""
+
+    @pytest.mark.parametrize("address", ["", "ana", "a@" + "b" * 253, "ana\r\n@example.com", 7, None])
+    def test_a_provider_vouches_for_no_address_that_cannot_be_one(self, address: object) -> None:
+        claims = {**self.claims_for(self.MICROSOFT), "email": address, "email_verified": True}
+
+        assert not verifier_of(self.MICROSOFT, jwk()).verify(signed(claims)).email_verified
+
+    def test_an_identity_names_the_provider_and_the_issuer(self) -> None:
+        identity = verifier_of(self.KEYCLOAK, jwk()).verify(signed(self.claims_for(self.KEYCLOAK)))
+
+        assert (identity.provider, identity.issuer) == ("keycloak", "https://id.example/realms/shop")
 
     @pytest.mark.parametrize(
         "url",

@@ -1,10 +1,11 @@
 """gerbang.accounts.oidc_provider: where a provider's keys come from, and what happens when they do not come (F43)."""
 
 import gzip
+import json
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,14 +27,26 @@ from gerbang.accounts.oidc_provider import (
     KeyEndpoint,
     Provider,
     ProviderKeysUnavailable,
+    discovered,
     google,
+    read_discovery,
     read_key_set,
 )
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.clients import trust
 from gerbang_bench.certificates import self_signed
 
-from tests.unit.id_tokens import KID, WEB, Claims, elliptic_jwk, jwk, key_set, signed
+from tests.unit.id_tokens import (
+    KID,
+    WEB,
+    Claims,
+    elliptic_jwk,
+    good_claims,
+    jwk,
+    key_set,
+    signed,
+    signed_with_es256,
+)
 
 NEW_KID = "key-of-april"
 
@@ -379,18 +392,126 @@ class TestKeySet:
             read_key_set(document, google_at())
 
 
+ISSUER = "https://id.example/realms/shop"
+
+
+def shop(issuer: str = ISSUER) -> Provider:
+    return discovered("custom:shop", issuer=issuer, client_ids=frozenset({"shop-app"}))
+
+
+def description(**members: Any) -> bytes:
+    """A discovery document."""
+    return json.dumps({"issuer": ISSUER, "jwks_uri": "https://keys.example/certs"} | members).encode()
+
+
+class TestDiscovery:
+    """OpenID Connect Discovery 1.0, sections 4 and 4.3 (security.md 110)."""
+
+    @pytest.mark.parametrize(
+        ("issuer", "url"),
+        [
+            ("https://id.example", "https://id.example/.well-known/openid-configuration"),
+            ("https://id.example/", "https://id.example/.well-known/openid-configuration"),
+            (ISSUER, f"{ISSUER}/.well-known/openid-configuration"),
+            (f"{ISSUER}/", f"{ISSUER}/.well-known/openid-configuration"),
+            ("http://127.0.0.1:3000/x", "http://127.0.0.1:3000/x/.well-known/openid-configuration"),
+        ],
+    )
+    def test_an_issuer_describes_itself_below_its_address(self, issuer: str, url: str) -> None:
+        assert shop(issuer).discovery_url == url
+
+    def test_the_document_has_the_address_of_the_keys(self) -> None:
+        assert read_discovery(description(), shop()) == "https://keys.example/certs"
+
+    @pytest.mark.covers("110")
+    @pytest.mark.parametrize("issuer", [f"{ISSUER}/", ISSUER.upper(), "https://evil.example", "", None, 7, [ISSUER]])
+    def test_the_document_must_describe_exactly_the_configured_issuer(self, issuer: object) -> None:
+        with pytest.raises(ProviderKeysUnavailable, match="the discovery document describes another issuer"):
+            read_discovery(description(issuer=issuer), shop())
+
+    @pytest.mark.covers("110")
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://keys.example/certs",
+            "http://127.0.0.1:9001/certs",
+            "http://localhost/certs",
+            "file:///etc/passwd",
+            "//keys.example/certs",
+            "/certs",
+            "https://",
+            "https://[",
+            "https://keys.example/a b",
+            "https://keys.example/\r\nX: 1",
+            "https://kéys.example/",
+            "",
+            None,
+            7,
+            ["https://keys.example/certs"],
+        ],
+        ids=ascii,
+    )
+    def test_the_address_of_the_keys_must_be_https(self, url: object) -> None:
+        """Http to this machine is no exception for an issuer elsewhere: Lambda's runtime listens here."""
+        with pytest.raises(ProviderKeysUnavailable, match="the discovery document has no https address"):
+            read_discovery(description(jwks_uri=url), shop())
+
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:3001/certs", "http://localhost/certs", "https://keys.example/"])
+    def test_an_issuer_on_this_machine_may_have_its_keys_there(self, url: str) -> None:
+        issuer = "http://127.0.0.1:3000/shop"
+
+        assert read_discovery(description(issuer=issuer, jwks_uri=url), shop(issuer)) == url
+        with pytest.raises(ProviderKeysUnavailable):
+            read_discovery(description(issuer=issuer, jwks_uri="http://keys.example/"), shop(issuer))
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            b"",
+            b"\xff",
+            b"null",
+            b"[]",
+            b"7",
+            b'"issuer"',
+            b"{}",
+            b'{"jwks_uri": "https://keys.example/"}',
+            f'{{"issuer": "{ISSUER}"}}'.encode(),
+            b"<html>captive portal</html>",
+            b"[" * LARGEST_KEY_SET_BYTES,
+            b"9" * 5000,
+        ],
+        ids=lambda document: repr(document[:40]),
+    )
+    def test_a_document_that_is_no_description_is_no_answer(self, document: bytes) -> None:
+        with pytest.raises(ProviderKeysUnavailable, match="custom:shop: answered no discovery document"):
+            read_discovery(document, shop())
+
+    @pytest.mark.parametrize(
+        "issuer", ["http://id.example", "http://10.0.0.1/", "id.example", "https://", "ftp://127.0.0.1/", ""]
+    )
+    def test_an_issuer_must_be_https_or_on_this_machine(self, issuer: str) -> None:
+        with pytest.raises(ValueError, match="issuer of custom:shop must be https"):
+            shop(issuer)
+
+    def test_only_one_issuer_can_be_asked_for_its_keys(self) -> None:
+        with pytest.raises(ValueError, match="unpack"):
+            Provider(name="two", issuers=frozenset({ISSUER, "https://b.example"}), client_ids=frozenset())
+
+
 type Answer = tuple[int, dict[str, str], bytes]
 
 
 @contextmanager
-def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> Generator[tuple[str, list[str]]]:
-    """Serve one answer on this machine; yield host and port, and the paths that are asked for."""
+def serving(
+    answer: Answer, tls: ssl.SSLContext | None = None, others: Mapping[str, Answer] | None = None
+) -> Generator[tuple[str, list[str]]]:
+    """Serve one answer on this machine, and *others* at their paths; yield host and port, and the paths asked for."""
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             paths.append(self.path)
-            status, headers, body = answer
+            status, headers, body = (others or {}).get(self.path, answer)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -578,3 +699,61 @@ class TestKeyEndpoint:
                 endpoint_at(f"https://{host}/".replace("127.0.0.1", "localhost"), trust=trust)()
 
             assert len(paths) == 1
+
+
+class TestDiscoveredKeys:
+    """The same bounds for the discovery document as for the keys; both are fetched together, once an hour."""
+
+    PATH = "/shop/.well-known/openid-configuration"
+
+    @pytest.mark.covers("110")
+    def test_a_token_is_verified_with_keys_whose_address_was_discovered(self, clock: FakeClock) -> None:
+        documents: dict[str, Answer] = {"/certs": (200, {}, key_set(jwk(), elliptic_jwk("elliptic")))}
+        with serving((404, {}, b""), others=documents) as (host, paths):
+            issuer = f"http://{host}/shop"
+            documents[self.PATH] = (200, {}, description(issuer=issuer, jwks_uri=f"http://{host}/certs"))
+            verifier = IdTokenVerifier(shop(issuer), fetch=KeyEndpoint(provider=shop(issuer)), now=clock)
+            claims = {**good_claims(), "iss": issuer, "aud": "shop-app"}
+
+            assert verifier.verify(signed(claims)).subject
+            assert verifier.verify(signed_with_es256(claims, "elliptic")).subject
+            assert paths == [self.PATH, "/certs"]
+            clock.advance(FRESH_FOR)
+            assert verifier.verify(signed(claims)).subject
+
+        assert paths == [self.PATH, "/certs"] * 2
+        clock.advance(STALE_FOR - timedelta(seconds=1))
+        assert verifier.verify(signed(claims)).subject
+
+    @pytest.mark.parametrize("status", [204, 301, 302, 307, 404, 429, 500])
+    def test_a_status_other_than_200_is_no_description(self, status: int) -> None:
+        with serving((status, {"Location": "/certs"}, description())) as (host, paths):
+            with pytest.raises(ProviderKeysUnavailable, match=f"custom:shop: answered {status}"):
+                KeyEndpoint(provider=shop(f"http://{host}/shop"))()
+
+            assert paths == [self.PATH]
+
+    def test_a_document_that_is_not_the_issuers_causes_no_fetch_of_keys(self) -> None:
+        with serving((200, {}, description(jwks_uri="https://127.0.0.1:1/certs"))) as (host, paths):
+            with pytest.raises(ProviderKeysUnavailable, match="another issuer"):
+                KeyEndpoint(provider=shop(f"http://{host}/shop"))()
+
+            assert paths == [self.PATH]
+
+    def test_no_more_than_64_kib_are_read(self) -> None:
+        with (
+            serving((200, {}, description() + b" " * LARGEST_KEY_SET_BYTES)) as (host, _),
+            pytest.raises(ProviderKeysUnavailable, match="too much"),
+        ):
+            KeyEndpoint(provider=shop(f"http://{host}/shop"))()
+
+    def test_both_fetches_together_are_given_up_on_in_time(self) -> None:
+        documents: dict[str, Answer] = {}
+        with serving((404, {}, b""), others=documents) as (host, _), dripping(b"H") as slow:
+            issuer = f"http://{host}/shop"
+            documents[self.PATH] = (200, {}, description(issuer=issuer, jwks_uri=f"http://{slow}/certs"))
+            started_at = time.monotonic()
+            with pytest.raises(ProviderKeysUnavailable, match="no answer in time"):
+                KeyEndpoint(provider=shop(issuer), deadline=timedelta(seconds=0.4))()
+
+            assert time.monotonic() - started_at < 2

@@ -879,7 +879,9 @@ def test_a_code_makes_nobody_more_than_signed_in(post_in_memory: MailDeployment)
     claims = session.tokens.access_token.split(".")[1]
     said = json.loads(urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
     assert said["role"] == "authenticated"
-    assert not {"acr", "amr", "aal"} & said.keys()
+    assert said["aal"] == "aal1"
+    assert [each["method"] for each in said["amr"]] == ["otp"]
+    assert "acr" not in said
 
 
 # The log: security.md 167

@@ -184,11 +184,11 @@ def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
 
 
 @pytest.mark.covers("C4")
-def test_an_address_that_is_taken_costs_as_many_hashes_as_one_that_is_free(
-    register: Register, hashes: list[int]
+def test_a_verified_address_that_is_taken_costs_as_many_hashes_as_one_that_is_free(
+    deployment: Deployment, register: Register, hashes: list[int]
 ) -> None:
     """Registering tells, because the contract says so, but not by its time."""
-    register(ALICE)
+    deployment.users.change(register(ALICE).signed_in.user, {"email_verified_at": 1})
     free = list(hashes)
     hashes.clear()
 
@@ -412,9 +412,35 @@ def test_a_registration_that_is_refused_contests_an_account_whose_address_is_unv
     clock.advance(timedelta(hours=1))
 
     with pytest.raises(EmailTaken):
-        register(ALICE, client=Client(address="192.0.2.99"))
+        register(replace(ALICE, password="Another horse 2"), client=Client(address="192.0.2.99"))
 
     assert deployment.users.find(alice.user_id) == replace(alice, contested_at=clock())
+
+
+def test_the_same_person_who_registers_twice_contests_nothing(deployment: Deployment, register: Register) -> None:
+    alice = register(ALICE).signed_in.user
+
+    with pytest.raises(EmailTaken) as refused:
+        register(ALICE)
+
+    assert refused.value.user_id == alice.user_id
+    assert deployment.users.find(alice.user_id) == alice
+
+
+def test_a_right_password_is_answered_with_as_many_calls_and_hashes_as_a_wrong_one(
+    deployment: Deployment, register: Register, hashes: list[int]
+) -> None:
+    """Registering is no way to guess a password."""
+    register(ALICE)
+    costs: list[tuple[int, list[str]]] = []
+    for password in (ALICE.password, "Another horse 2"):
+        hashes.clear()
+        watched = PassingStore(deployment.store)
+        with pytest.raises(EmailTaken):
+            replace(deployment, store=watched).registration.register(replace(ALICE, password=password), HOME)
+        costs.append((len(hashes), [call.method for call in watched.calls]))
+
+    assert costs[0] == costs[1]
 
 
 def test_an_account_whose_address_is_verified_is_not_contested(deployment: Deployment, register: Register) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 from gerbang.mail.settings import MailSettings
-from gerbang.settings import InvalidSettings, Settings
+from gerbang.settings import InvalidSettings, OidcProvider, Settings
 from gerbang_local.declarations import functions, template
 from gerbang_local.template import TemplateError, chosen_parameters
 
@@ -20,6 +20,8 @@ ENVIRONMENT: Final = {
 
 OPTIONAL: Final[dict[str, object]] = {
     "google_client_ids": frozenset(),
+    "required_characters": "",
+    "oidc_providers": (),
     "mail_sender_name": None,
     "mail_reply_to": None,
     "password_reset_url": None,
@@ -174,7 +176,97 @@ def test_client_ids_are_separated_by_commas() -> None:
     assert read("google_client_ids", GOOGLE_CLIENT_IDS="one.apps, two.apps,") == {"one.apps", "two.apps"}
 
 
+# OpenID providers
+
+APPLE: Final = "apple=https://appleid.apple.com|com.example.app"
+ODD_PROVIDERS: Final = {
+    "=https://id.example|web": "the name must be",
+    "https://id.example|web": "the name must be",
+    "Apple=https://id.example|web": "the name must be",
+    "ap#ple=https://id.example|web": "the name must be",
+    "custom:=https://id.example|web": "the name must be",
+    "shop:x=https://id.example|web": "the name must be",
+    "\u00e4pple=https://id.example|web": "the name must be",
+    f"{'a' * 33}=https://id.example|web": "the name must be",
+    "google=https://accounts.google.com|web": "GOOGLE_CLIENT_IDS",
+    "email=https://id.example|web": "another meaning",
+    "x=": "the issuer must be",
+    "x": "the issuer must be",
+    "x=web": "the issuer must be",
+    "x=|web": "the issuer must be",
+    "x=https://|web": "the issuer must be",
+    "x=http://id.example|web": "the issuer must be",
+    "x=http://localhost.evil.example|web": "the issuer must be",
+    "x=http://127.0.0.1@evil.example|web": "the issuer must be",
+    "x=https://user@id.example|web": "the issuer must be",
+    "x=https://id.example?a=b|web": "the issuer must be",
+    "x=https://id.example/#a|web": "the issuer must be",
+    "x=https://login.microsoftonline.com/{tenantid}/v2.0|web": "the issuer must be",
+    "x=https://\u00efd.example|web": "the issuer must be",
+    "x=https://id.example,https://b.example|web": "the issuer must be",
+    "x=https://id.example": "there must be client ids",
+    "x=https://id.example|": "there must be client ids",
+    "x=https://id.example|,": "there must be client ids",
+    "x=https://id.example|web,": "there must be client ids",
+    "x=https://id.example|web|ios": "there must be client ids",
+    "x=https://id.example|web;ios": "there must be client ids",
+    "x=https://id.example|w\u00e9b": "there must be client ids",
+}
+
+
+def test_openid_providers_have_a_name_an_issuer_and_client_ids() -> None:
+    text = f" {APPLE}  keycloak=https://id.example/realms/x|web,ios custom:shop=http://127.0.0.1:3000/a_b/|urn:shop "
+
+    assert read("oidc_providers", OIDC_PROVIDERS=text) == (
+        OidcProvider(name="apple", issuer="https://appleid.apple.com", client_ids=frozenset({"com.example.app"})),
+        OidcProvider(name="keycloak", issuer="https://id.example/realms/x", client_ids=frozenset({"web", "ios"})),
+        OidcProvider(name="custom:shop", issuer="http://127.0.0.1:3000/a_b/", client_ids=frozenset({"urn:shop"})),
+    )
+
+
+@pytest.mark.parametrize(("entry", "what"), ODD_PROVIDERS.items())
+def test_what_is_wrong_with_a_provider_is_said_without_its_value(entry: str, what: str) -> None:
+    said = complaint(lambda: read("oidc_providers", OIDC_PROVIDERS=f"{APPLE} {entry}"))
+
+    assert said.startswith("OIDC_PROVIDERS, entry 2: ")
+    assert what in said
+    assert entry not in said
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"), [("apple=https://id.example|web", "name"), ("x=https://appleid.apple.com|web", "issuer")]
+)
+def test_two_providers_share_no_name_and_no_issuer(entry: str, what: str) -> None:
+    said = complaint(lambda: read("oidc_providers", OIDC_PROVIDERS=f"{APPLE} {entry}"))
+
+    assert said == f"OIDC_PROVIDERS has two entries with the same {what}"
+
+
 # What may be chosen in the template
+
+
+@pytest.mark.parametrize(
+    "providers",
+    [
+        "",
+        APPLE,
+        f"{APPLE} keycloak=https://id.example/realms/x|web,ios",
+        "custom:shop=http://127.0.0.1:3000/_local/oidc|web",
+        "azure=https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0|6731de76-14a6-49ae",
+    ],
+)
+def test_providers_that_the_settings_take_can_be_chosen(providers: str) -> None:
+    assert chosen_parameters(template(), {"OidcProviders": providers})["OidcProviders"] == providers
+    read("oidc_providers", OIDC_PROVIDERS=providers)
+
+
+@pytest.mark.parametrize(
+    "providers",
+    [*(entry for entry in ODD_PROVIDERS if not entry.startswith(("google=", "email="))), f"{APPLE},{APPLE}"],
+)
+def test_providers_that_the_settings_would_reject_cannot_be_chosen(providers: str) -> None:
+    with pytest.raises(TemplateError, match="OidcProviders must be"):
+        chosen_parameters(template(), {"OidcProviders": providers})
 
 
 @pytest.mark.covers("146")

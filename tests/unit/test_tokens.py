@@ -18,7 +18,7 @@ from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
 from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Algorithm, MasterKey, Purpose
 from gerbang.sessions.tokens import LONGEST_TOKEN, REFRESH_AUDIENCE, Tokens
-from gerbang.storage.families import Family
+from gerbang.storage.families import Authentication, Family
 from gerbang.storage.users import User
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,9 +179,14 @@ def test_an_access_token_says_exactly_what_the_design_says(
         "session_id": family.family_id,
         "gen": 3,
         "role": "authenticated",
+        "aal": "aal1",
+        "amr": [],
         "email": "alice@example.com",
         "email_verified": False,
+        "phone": "",
         "is_anonymous": False,
+        "app_metadata": {"provider": "email", "providers": ["email"]},
+        "user_metadata": {"name": "Alice"},
         "token_use": "access",
     }
     assert jti.count("-") == 4
@@ -218,7 +223,54 @@ def test_a_guests_token_says_so(deployment: Deployment, alice: User, family: Fam
 
     claims = claims_of(deployment.tokens.pair(guest, family, at=deployment.clock()).access_token)
 
-    assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
+    assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("authenticated", True, "")
+
+
+def test_a_guests_role_is_the_sessions(deployment: Deployment, alice: User, family: Family) -> None:
+    """What the API that opened the session promises, until the guest registers."""
+    guest, atourins = replace(alice, is_anonymous=True, email=None), replace(family, guest_role="anonymous")
+
+    roles = [
+        claims_of(deployment.tokens.pair(user, atourins, at=deployment.clock()).access_token)["role"]
+        for user in (guest, alice)
+    ]
+
+    assert roles == ["anonymous", "authenticated"]
+
+
+def test_ways_of_authentication_are_listed_newest_first(deployment: Deployment, alice: User, family: Family) -> None:
+    at = deployment.clock()
+    twice = replace(
+        family, amr=(Authentication(method="password", at=at), Authentication(method="otp", at=at + timedelta(hours=1)))
+    )
+
+    amr = claims_of(deployment.tokens.pair(alice, twice, at=at).access_token)["amr"]
+
+    assert amr == [
+        {"method": "otp", "timestamp": to_epoch(at) + 3600},
+        {"method": "password", "timestamp": to_epoch(at)},
+    ]
+
+
+def test_user_metadata_is_left_out_where_it_is_large_or_not_wanted(
+    deployment: Deployment, alice: User, family: Family
+) -> None:
+    at = deployment.clock()
+    large = replace(alice, user_metadata={"note": "x" * 4000})
+    unwanted = replace(deployment.tokens, carries_user_metadata=False)
+
+    assert claims_of(deployment.tokens.pair(large, family, at=at).access_token)["user_metadata"] == {}
+    assert "user_metadata" not in claims_of(unwanted.pair(alice, family, at=at).access_token)
+
+
+def test_a_token_with_the_largest_metadata_can_be_read(deployment: Deployment, alice: User, family: Family) -> None:
+    """In escapes of JSON, a letter outside ASCII has six characters."""
+    at = deployment.clock()
+    full = replace(alice, app_metadata={"note": "\u4e2d" * 670})
+
+    token = deployment.tokens.pair(full, family, at=at).access_token
+
+    assert deployment.tokens.read_access(token, at=at).user_id == alice.user_id
 
 
 @pytest.mark.covers("C20")

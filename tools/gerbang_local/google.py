@@ -1,7 +1,8 @@
 """A stand-in for Google's sign-in, so that sign-in with Google works without Google.
 
 It signs ID tokens as Google does (RS256, with a `kid` of a published key set) for every caller. Only this machine can
-reach it, and only this machine trusts its keys.
+reach it, and only this machine trusts its keys. With `iss` and `aud` of a provider in `OidcProviders`, its tokens are
+that provider's: `OidcProviders="keycloak=http://127.0.0.1:3000/_local/oidc|web"`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What only `make run` has, under `/_local/`: the mailbox, the deployment's keys, a stand-in for Google.
+"""What only `make run` has, under `/_local/`: the mailbox, the deployment's keys, a stand-in for OpenID providers.
 
 These pages hold secrets, so they answer requests from this machine only, for any HOST. A page of another site in the
 developer's browser is on this machine, too: its `Origin` shows it or, after DNS rebinding, its `Host`.
@@ -18,6 +18,8 @@ from gerbang_local.mailbox import Mailbox
 from gerbang_local.routes import Route
 
 CERTS_PATH: Final = "/_local/google/certs"
+ISSUER_PATH: Final = "/_local/oidc"
+"""The issuer of a second OpenID provider, whose tokens the stand-in for Google makes too, with `iss` and `aud`."""
 
 _PAGE: Final = Path(__file__).with_name("mailbox.html")
 _ID_TOKEN_PATH: Final = "/_local/google/id_token"  # noqa: S105 - a path
@@ -58,6 +60,7 @@ class Pages:
             ("GET", "/_local/config.json"): self._config,
             ("GET", "/_local/mailbox.json"): self._mails,
             ("GET", CERTS_PATH): self._certs,
+            ("GET", f"{ISSUER_PATH}/.well-known/openid-configuration"): self._discovery,
             ("POST", _ID_TOKEN_PATH): self._id_token,
         }
 
@@ -93,6 +96,11 @@ class Pages:
 
     def _certs(self, _request: Request) -> Response:
         return Response.of_json(200, self._issuer.key_set()).with_headers({"cache-control": "public, max-age=300"})
+
+    def _discovery(self, request: Request) -> Response:
+        """Describe the issuer at the address that was asked (OpenID Connect Discovery 1.0, section 4.2)."""
+        here = f"http://{request.header('host')}"
+        return Response.of_json(200, {"issuer": f"{here}{ISSUER_PATH}", "jwks_uri": f"{here}{CERTS_PATH}"})
 
     def _id_token(self, request: Request) -> Response:
         try:

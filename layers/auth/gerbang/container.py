@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
     from gerbang.accounts.guests import Guests
+    from gerbang.accounts.id_tokens import IdTokens
     from gerbang.accounts.identity_sign_in import IdentitySignIn
     from gerbang.accounts.oidc import IdTokenVerifier
+    from gerbang.accounts.oidc_provider import Provider
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
+    from gerbang.accounts.sign_up import ConfirmedSignUp, SignUp
     from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
@@ -82,6 +85,14 @@ class Container(MailComponents):
         return replace(self.password_sign_in, sessions=self.sessions_with_role)
 
     @cached_property
+    def supabase_password_sign_in(self) -> "PasswordSignIn":
+        """The same as Supabase's clients know it: only verified addresses sign in, and a disabled account is told."""
+        from gerbang.sessions.email_policy import UnverifiedAddress
+
+        unverified = UnverifiedAddress.ACCEPTED if self.sign_up_policy.autoconfirm else UnverifiedAddress.REFUSED
+        return replace(self.password_sign_in, unverified=unverified, tells_of_disabling=True)
+
+    @cached_property
     def registration(self) -> "Registration":
         """Makes accounts, and mails a verification code where an unverified address does not sign in."""
         from gerbang.accounts.registration import Registration
@@ -109,6 +120,26 @@ class Container(MailComponents):
         return replace(self.registration, mail_service=self.mail_service)
 
     @cached_property
+    def sign_up(self) -> "SignUp":
+        """Makes accounts as Supabase's clients know it, with a mailed code."""
+        from gerbang.accounts.sign_up import SignUp
+
+        return SignUp(
+            registration=self.registration_with_mail,
+            users=self.users,
+            mail_service=self.mail_service,
+            now=self.now,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def confirmed_sign_up(self) -> "ConfirmedSignUp":
+        """Makes accounts that are signed in at once."""
+        from gerbang.accounts.sign_up import ConfirmedSignUp
+
+        return ConfirmedSignUp(registration=replace(self.registration, mail_service=None))
+
+    @cached_property
     def guests(self) -> "Guests":
         """Makes guests' accounts."""
         from gerbang.accounts.guests import Guests
@@ -127,16 +158,42 @@ class Container(MailComponents):
 
     @cached_property
     def google_verifier(self) -> "IdTokenVerifier":
-        """Verifies Google's ID tokens."""
-        # First of all that imports PyJWT: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
-        from gerbang.accounts.oidc import IdTokenVerifier
-        from gerbang.accounts.oidc_provider import KeyEndpoint, google
-        from gerbang.storage.clients import trust
+        """Verifies Google's ID tokens. Made before `sessions`, which with HS256 hides cryptography from PyJWT."""
+        from gerbang.accounts.oidc_provider import google
 
-        provider = google(client_ids=self.settings.google_client_ids, jwks_url=self.settings.google_certs_url)
-        made = IdTokenVerifier(provider, fetch=KeyEndpoint(provider=provider, trust=trust), now=self.now)
+        made = self._verifier_of(
+            google(client_ids=self.settings.google_client_ids, jwks_url=self.settings.google_certs_url)
+        )
         init.preload(made.warm)
         return made
+
+    @cached_property
+    def id_tokens(self) -> "IdTokens":
+        """Verifies ID tokens of every provider that is configured. Made before `sessions`, as `google_verifier`.
+
+        Keys are fetched when a token needs them: a provider that is down delays no start. The address need not be
+        verified.
+        """
+        from gerbang.accounts.id_tokens import IdTokens
+
+        settings = self.settings
+        client_ids, certs_url, others = settings.google_client_ids, settings.google_certs_url, settings.oidc_providers
+        if not client_ids and not others:
+            return IdTokens({})  # and cryptography is not imported for nothing
+        from gerbang.accounts.oidc_provider import discovered, google
+
+        providers = [discovered(each.name, issuer=each.issuer, client_ids=each.client_ids) for each in others]
+        if client_ids:
+            providers.append(replace(google(client_ids=client_ids, jwks_url=certs_url), requires_verified_email=False))
+        return IdTokens({provider.name: self._verifier_of(provider) for provider in providers})
+
+    def _verifier_of(self, provider: "Provider") -> "IdTokenVerifier":
+        # PyJWT is imported first here: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
+        from gerbang.accounts.oidc import IdTokenVerifier
+        from gerbang.accounts.oidc_provider import KeyEndpoint
+        from gerbang.storage.clients import trust
+
+        return IdTokenVerifier(provider, fetch=KeyEndpoint(provider=provider, trust=trust), now=self.now)
 
     @cached_property
     def identity_sign_in(self) -> "IdentitySignIn":
@@ -149,6 +206,7 @@ class Container(MailComponents):
             sessions=self.sessions,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
+            policy=self.sign_up_policy,
             initial_credit=self.settings.initial_credit_balance,
             log_event=self.log_event,
             now=self.now,

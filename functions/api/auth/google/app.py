@@ -1,7 +1,8 @@
 """POST /api/auth/google: sign in with Google."""
 
-from gerbang.accounts.identity_sign_in import AccountDisabled, LinkedToAnother
-from gerbang.accounts.oidc import InvalidIdToken
+from gerbang.accounts.identity_sign_in import LinkedToAnother
+from gerbang.accounts.provider_identity import InvalidIdToken
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import snapotp
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest
@@ -35,7 +36,7 @@ container.warm_up_users()
 def sign_in_with_google(call: Call[GoogleRequest, None]) -> snapotp.SessionResponse:
     """Sign in with Google's `id_token`, or three fields from a trusted back end; makes the account the first time."""
     if call.body.id_token is not None:
-        identity = signed_identity(verifier.verify(call.body.id_token), call.body)
+        identity = signed_identity(verifier.verify_with_any_nonce(call.body.id_token), call.body)
     else:
         identity = vouched_identity(call.request.headers.get("apikey"), api_keys, call.body)
     return snapotp.session(sign_in.sign_in(identity, call.client))

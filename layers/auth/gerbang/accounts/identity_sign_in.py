@@ -1,15 +1,17 @@
 """Sign in with an identity of another provider: its account is found, linked or made in one transaction.
 
-The identity is the provider's subject, never the address (ASVS 6.8.1, 10.5.2). The address links the identity to an
-account that has it already, because the provider vouches for it. What was set up in that account before the address
-was verified is dropped.
+The identity is the provider's subject, never the address (ASVS 6.8.1, 10.5.2). An address that the provider vouches
+for links the identity to an account that has it already, or makes an account. What was set up in that account before
+the address was verified is dropped. An identity whose address the provider does not vouch for only signs in to the
+account that it is linked to (docs/decisions/0029-oidc-providers.md).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gerbang.accounts.verification import EarlierCredentials, verify_email
+from gerbang.accounts.sign_up_policy import SignUpPolicy
+from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import canonical
@@ -33,15 +35,10 @@ class LinkedToAnother(AuthError):
     code = "identity_already_exists"
 
 
-class AccountDisabled(AuthError):
-    """The identity is verified and its account may not be used."""
+class ProviderEmailUnverified(AuthError):
+    """The identity is linked to no account, and its provider does not vouch for an address."""
 
-    code = "user_banned"
-
-    def __init__(self, user_id: str) -> None:
-        """Keep the account's id, for the log."""
-        super().__init__(user_id)
-        self.user_id = user_id
+    code = "provider_email_needs_verification"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +49,30 @@ class VerifiedIdentity:
     """Such as `GOOGLE`; without `#`."""
     subject: str
     email: str = field(repr=False)
-    """As the provider spells it; the provider vouches for it."""
+    """As the provider spells it."""
     name: str = field(repr=False)
+    email_verified: bool = True
+    """Whether the provider vouches for the address. If not, it is not read."""
+    issuer: str = ""
+    """The `iss` of the token, empty if there was none."""
+    profile: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, hash=False)
+    """Other claims of the profile, such as `picture` and `locale`: 2 KiB at most."""
+
+    def user_metadata(self, email: str) -> dict[str, object]:
+        """Return the `user_metadata` of an account that is made for the identity, with GoTrue's names for the claims.
+
+        *email* is the account's address. Claims that are missing are left out. The name is the account's, too.
+        """
+        texts = {
+            **self.profile,
+            "full_name": self.name,
+            "avatar_url": self.profile.get("picture", ""),
+            "email": email,
+            "iss": self.issuer,
+            "sub": self.subject,
+            "provider_id": self.subject,
+        }
+        return {**{name: text for name, text in texts.items() if text}, "email_verified": True}
 
     def of(self, user: User) -> Identity:
         """Return the identity as it is stored when it is linked to an account, which was changed just now."""
@@ -81,12 +100,15 @@ class IdentitySignIn:
     now: Clock
     new_id: Callable[[], str]
     new_number: Callable[[], int]
+    policy: SignUpPolicy = field(default_factory=SignUpPolicy)
 
     def sign_in(self, identity: VerifiedIdentity, client: Client) -> SignedIn:
         """Return a session of the identity's account, which is found, linked by its address, or made.
 
         Raises:
+            ProviderEmailUnverified: the identity is new here, and its provider does not vouch for its address.
             InvalidEmail: the identity is new here, and its address is not one that can be stored.
+            SignUpDisabled: the identity is new here, no account has its address, and none may be made.
             LinkedToAnother: another identity of the provider signs in to the account with that address.
             AccountDisabled: the account may not be used.
             TooManyAttempts: this client address has made too many accounts.
@@ -94,6 +116,7 @@ class IdentitySignIn:
         for _ in range(RACES):
             holder = self._holder(identity)
             if holder is None:
+                self.policy.check_account()
                 with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
                     signed_in = self._make(identity, client)
                     if signed_in is None:
@@ -109,7 +132,11 @@ class IdentitySignIn:
     def _holder(self, identity: VerifiedIdentity) -> User | None:
         """Return the account that the identity signs in to or, if there is none yet, the one that has its address."""
         known = self._account_of(Name.IDENTITY, identity_name(identity.provider, identity.subject))
-        return known or self._account_of(Name.EMAIL, canonical(identity.email))
+        if known is not None and known.subjects.get(identity.provider) == identity.subject:
+            return known
+        if not identity.email_verified:  # also if the identity was unlinked between the two reads
+            raise ProviderEmailUnverified
+        return self._account_of(Name.EMAIL, canonical(identity.email))
 
     def _account_of(self, name: Name, value: str) -> User | None:
         user_id = self.users.find_id(name, value)
@@ -151,6 +178,7 @@ class IdentitySignIn:
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
+            user_metadata=identity.user_metadata(email),
         )
         creation = (*self.users.creation(user).values(), *self.users.identity_creation(identity.of(user)))
         return self._commit(user, client, "registered", *creation)

@@ -6,25 +6,31 @@ that is depends on `subject`, never on the address (ASVS 6.8.1, 10.5.2). Reasons
 """
 
 import hashlib
+import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 import jwt
 
 from gerbang.accounts.oidc_provider import KeyCache, Provider, read_key_set
+from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken, ProviderIdentity
 from gerbang.core.clock import Clock
 from gerbang.core.emails import LONGEST_ADDRESS
-from gerbang.core.errors import AuthError
 
 LONGEST_ID_TOKEN: Final = 8 * 1024
 """Characters. Google's tokens have about 1,200. Longer text is rejected before any work."""
 
 LONGEST_SUBJECT: Final = 255
 """ASCII characters (OpenID Connect Core 1.0, section 2, `sub`)."""
+
+PROFILE_CLAIMS: Final = ("picture", "given_name", "family_name", "nickname", "preferred_username", "locale")
+"""Claims of the profile that are kept (section 5.1), the most useful first."""
+
+LARGEST_PROFILE_BYTES: Final = 2 * 1024
+"""Of the profile's claims together, in UTF-8 and JSON. A claim that would exceed it is left out."""
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """Leeway for `exp`, `iat` and `nbf` (F20, ASVS 9.2.1)."""
@@ -34,26 +40,6 @@ _COMPACT_FORM: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 """JSON's escapes can write half a pair (RFC 8259, section 8.2), which is no text that could be stored."""
-
-
-class IdTokenFlaw(StrEnum):
-    """What is wrong with an ID token: evidence for the log."""
-
-    MALFORMED = "malformed"
-    TYPE = "type"
-    ALGORITHM = "algorithm"
-    KEY = "key"
-    SIGNATURE = "signature"
-    MISSING_CLAIM = "missing_claim"
-    ISSUER = "issuer"
-    AUDIENCE = "audience"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    NONCE = "nonce"
-    SUBJECT = "subject"
-    ADDRESS = "address"
-    ADDRESS_UNVERIFIED = "address_unverified"
-
 
 _FLAWS: Final[Mapping[type[jwt.PyJWTError], IdTokenFlaw]] = {
     jwt.InvalidAlgorithmError: IdTokenFlaw.ALGORITHM,
@@ -69,31 +55,6 @@ _FLAWS: Final[Mapping[type[jwt.PyJWTError], IdTokenFlaw]] = {
 """By exact type. Any other error of PyJWT means a malformed token."""
 
 
-class InvalidIdToken(AuthError):
-    """The text is not an ID token that the provider issued to one of our clients and that is valid now."""
-
-    code = "invalid_id_token"
-
-    def __init__(self, flaw: IdTokenFlaw) -> None:
-        """Keep what is wrong, and nothing of the token."""
-        super().__init__(flaw.value)
-        self.flaw: Final = flaw
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderIdentity:
-    """Who the user is, as the provider says. Address and name still have to pass the account's own rules."""
-
-    subject: str
-    """The identity (`sub`): unique at this provider, never reused, the same when the address changes."""
-    email: str = field(repr=False)
-    """As the provider spells it. Empty when the token has none."""
-    email_verified: bool
-    """Whether the provider has verified the address."""
-    name: str = field(repr=False)
-    """Empty when the token has none."""
-
-
 class IdTokenVerifier:
     """Verifies the ID tokens of one provider."""
 
@@ -102,7 +63,7 @@ class IdTokenVerifier:
 
         A token's own times are checked by PyJWT, against the system's clock.
         """
-        self._provider = provider
+        self.provider: Final = provider
         self._keys = KeyCache(lambda: read_key_set(fetch(), provider), now=now)
 
     def warm(self) -> None:
@@ -111,28 +72,41 @@ class IdTokenVerifier:
         Raises:
             ProviderKeysUnavailable: they could not be fetched.
         """
-        if self._provider.client_ids:
+        if self.provider.client_ids:
             self._keys.warm()
 
-    def verify(self, id_token: str, *, nonce: str | None = None) -> ProviderIdentity:
-        """Return whom an ID token is about.
+    def verify(self, id_token: str, *, nonce: str | None = None, access_token: str | None = None) -> ProviderIdentity:
+        """Return whom an ID token is about; its nonce and the request's must belong together (GoTrue's id_token grant).
 
-        With a *nonce*, the token must carry its lower-case hex SHA-256: the app gave the provider the hash and sends us
-        the raw text, so an intercepted token is useless (GoTrue's id_token grant). Without one, the same token is
-        accepted until it expires.
+        Either both have a nonce or neither has one. The token's is the lower-case hex SHA-256 of *nonce*: the app gave
+        the provider the hash and sends us the raw text, so an intercepted token is useless. Without nonces, the same
+        token is accepted until it expires.
+
+        An *access_token* must be the one that was issued with the ID token, if that has its hash (`at_hash`, section
+        3.1.3.8).
 
         Raises:
-            InvalidIdToken: it is not from the provider, not for us, not valid now, not for *nonce*, or has no
-                verified address where the provider's configuration requires one.
+            InvalidIdToken: it is not from the provider, not for us, not valid now, not for *nonce* or *access_token*,
+                or has no verified address where the provider's configuration requires one.
             ProviderKeysUnavailable: we do not have the key that it names, and could not fetch the keys.
         """
-        if not self._provider.client_ids:
-            raise InvalidIdToken(IdTokenFlaw.AUDIENCE)
         claims = self._verified_claims(id_token)
+        claimed = None if claims.get("nonce") == "" else claims.get("nonce")
         # The caller has the token and so knows both values: a comparison in constant time would hide nothing.
-        if nonce is not None and claims.get("nonce") != _sha256(nonce):
+        if claimed != (None if nonce is None else _sha256(nonce).hex()):
             raise InvalidIdToken(IdTokenFlaw.NONCE)
+        at_hash = claims.get("at_hash")
+        if access_token is not None and at_hash is not None and at_hash != _left_half_of_sha256(access_token):
+            raise InvalidIdToken(IdTokenFlaw.ACCESS_TOKEN)
         return self._identity(claims)
+
+    def verify_with_any_nonce(self, id_token: str) -> ProviderIdentity:
+        """Return whom an ID token is about, whether or not it has a nonce: for an API that has no field for one.
+
+        Raises:
+            InvalidIdToken, ProviderKeysUnavailable: as `verify`.
+        """
+        return self._identity(self._verified_claims(id_token))
 
     def _verified_claims(self, id_token: str) -> dict[str, Any]:
         """Return the claims of a token that the provider signed for us and that is valid now.
@@ -140,22 +114,24 @@ class IdTokenVerifier:
         Every audience must be ours, because each of them could present the token (section 3.1.3.7, item 3). `azp` is
         not compared: tokens of an Android app have its own id there, and ours in `aud`.
         """
+        if not self.provider.client_ids:
+            raise InvalidIdToken(IdTokenFlaw.AUDIENCE)
         if len(id_token) > LONGEST_ID_TOKEN or not _COMPACT_FORM.fullmatch(id_token):
             raise InvalidIdToken(IdTokenFlaw.MALFORMED)
         try:
             claims = jwt.decode(
                 id_token,
                 self._key_for(jwt.get_unverified_header(id_token)),
-                algorithms=self._provider.algorithms,
-                audience=self._provider.client_ids,
-                issuer=self._provider.issuers,
+                algorithms=self.provider.algorithms,
+                audience=self.provider.client_ids,
+                issuer=self.provider.issuers,
                 leeway=CLOCK_SKEW,
                 options={"require": ["iss", "sub", "aud", "exp", "iat"], "enforce_minimum_key_length": True},
             )
         except jwt.PyJWTError as error:
             raise InvalidIdToken(_FLAWS.get(type(error), IdTokenFlaw.MALFORMED)) from None
         audience = claims["aud"]
-        if not self._provider.client_ids.issuperset([audience] if isinstance(audience, str) else audience):
+        if not self.provider.client_ids.issuperset([audience] if isinstance(audience, str) else audience):
             raise InvalidIdToken(IdTokenFlaw.AUDIENCE)
         return claims
 
@@ -167,7 +143,7 @@ class IdTokenVerifier:
         """
         if str(header.get("typ", "JWT")).upper() != "JWT":
             raise InvalidIdToken(IdTokenFlaw.TYPE)
-        if header.get("alg") not in self._provider.algorithms:  # as PyJWT does, but before we fetch keys for it
+        if header.get("alg") not in self.provider.algorithms:  # as PyJWT does, but before we fetch keys for it
             raise InvalidIdToken(IdTokenFlaw.ALGORITHM)
         key = self._keys.find(header.get("kid", ""))
         if key is None:
@@ -179,14 +155,22 @@ class IdTokenVerifier:
         if not subject.strip() or not subject.isascii() or not subject.isprintable() or len(subject) > LONGEST_SUBJECT:
             raise InvalidIdToken(IdTokenFlaw.SUBJECT)
         email = _text(claims, "email")
+        is_address = "@" in email and email.isprintable() and len(email) <= LONGEST_ADDRESS
         # Google and Apple have also issued the text "true". Anything else, such as 1 or "True", verifies nothing.
         is_verified = claims.get("email_verified") is True or claims.get("email_verified") == "true"
-        if self._provider.requires_verified_email:
-            if "@" not in email or not email.isprintable() or len(email) > LONGEST_ADDRESS:
-                raise InvalidIdToken(IdTokenFlaw.ADDRESS)
-            if not is_verified:
-                raise InvalidIdToken(IdTokenFlaw.ADDRESS_UNVERIFIED)
-        return ProviderIdentity(subject=subject, email=email, email_verified=is_verified, name=_text(claims, "name"))
+        if self.provider.requires_verified_email and not is_address:
+            raise InvalidIdToken(IdTokenFlaw.ADDRESS)
+        if self.provider.requires_verified_email and not is_verified:
+            raise InvalidIdToken(IdTokenFlaw.ADDRESS_UNVERIFIED)
+        return ProviderIdentity(
+            provider=self.provider.name,
+            issuer=claims["iss"],
+            subject=subject,
+            email=email,
+            email_verified=is_address and is_verified,
+            name=_text(claims, "name"),
+            profile=_profile(claims),
+        )
 
 
 def _text(claims: dict[str, Any], name: str) -> str:
@@ -195,5 +179,23 @@ def _text(claims: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) and not _SURROGATE.search(value) else ""
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _profile(claims: dict[str, Any]) -> dict[str, str]:
+    """Return the claims of the profile that are printable text, as many as fit into `LARGEST_PROFILE_BYTES`."""
+    profile: dict[str, str] = {}
+    left = LARGEST_PROFILE_BYTES
+    for name in PROFILE_CLAIMS:
+        text = _text(claims, name)
+        size = len(json.dumps(text, ensure_ascii=False).encode())
+        if text and text.isprintable() and size <= left:
+            profile[name] = text
+            left -= size
+    return profile
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _left_half_of_sha256(text: str) -> str:
+    """Return `at_hash` of an access token (section 3.1.3.6), for RS256 and ES256 alike."""
+    return urlsafe_b64encode(_sha256(text)[:16]).decode().rstrip("=")

@@ -1,8 +1,9 @@
 """An OpenID provider as configuration, and its keys: where they come from and how long they serve.
 
-Options and figures: docs/decisions/0021-oidc-verifier.md.
+Options and figures: docs/decisions/0021-oidc-verifier.md and 0029-oidc-providers.md.
 """
 
+import json
 import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,9 @@ from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 
 LARGEST_KEY_SET_BYTES: Final = 64 * 1024
-"""Google's key set has about 1.5 KB."""
+"""Also of a discovery document. Google's key set has about 1.5 KB, Keycloak's discovery document 7 KB."""
+
+_LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 FRESH_FOR: Final = timedelta(hours=1)
 """How long keys serve before they are fetched again; Google allows about six hours."""
@@ -48,29 +51,55 @@ class Provider:
     """Accepted values of `iss`, compared exactly."""
     client_ids: frozenset[str]
     """Accepted values of `aud`. Empty: every token is rejected."""
-    jwks_url: str
-    """Where the provider publishes its keys: `jwks_uri` of its discovery document."""
+    jwks_url: str | None = None
+    """Where the provider publishes its keys. None: its discovery document says; such a provider has one issuer."""
     algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256",)
     """Accepted signature algorithms. Every provider supports RS256 (OpenID Connect Core 1.0, section 15.1)."""
     requires_verified_email: bool = True
     """Whether a token is rejected that does not name a verified e-mail address."""
 
     def __post_init__(self) -> None:
-        """Check the address of the keys. Plain HTTP is for this machine only, where `make run` has its own issuer.
+        """Check the addresses that are fetched. Plain HTTP is for this machine only: `make run` has its own issuer.
 
         Raises:
-            ValueError: it is neither https nor http to this machine.
+            ValueError: one is neither https nor http to this machine, or there is not one issuer to ask for the keys.
         """
-        url = urlsplit(self.jwks_url)
-        is_local = url.scheme == "http" and url.hostname in {"127.0.0.1", "::1", "localhost"}
-        if not is_local and not (url.scheme == "https" and url.hostname):
-            raise ValueError(f"The address of {self.name}'s keys must be https: {self.jwks_url}")
+        if self.jwks_url is not None:
+            if not (_is_https(self.jwks_url) or _is_local_http(self.jwks_url)):
+                raise ValueError(f"The address of {self.name}'s keys must be https: {self.jwks_url}")
+            return
+        [issuer] = self.issuers
+        if not (_is_https(issuer) or _is_local_http(issuer)):
+            raise ValueError(f"The issuer of {self.name} must be https: {issuer}")
+
+    @property
+    def discovery_url(self) -> str:
+        """Where the provider's only issuer describes itself (OpenID Connect Discovery 1.0, section 4)."""
+        [issuer] = self.issuers
+        return f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
 
 
 def google(*, client_ids: frozenset[str], jwks_url: str) -> Provider:
     """Return Google's configuration, with both spellings of `iss` that Google documents."""
     issuers = frozenset({"https://accounts.google.com", "accounts.google.com"})
     return Provider(name="google", issuers=issuers, client_ids=client_ids, jwks_url=jwks_url)
+
+
+def discovered(name: str, *, issuer: str, client_ids: frozenset[str]) -> Provider:
+    """Return the configuration of a provider that describes itself.
+
+    It may sign with RS256 or ES256, and need not vouch for an address.
+
+    Raises:
+        ValueError: the issuer is neither https nor http to this machine.
+    """
+    return Provider(
+        name=name,
+        issuers=frozenset({issuer}),
+        client_ids=client_ids,
+        algorithms=("RS256", "ES256"),
+        requires_verified_email=False,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +115,13 @@ class KeyEndpoint:
     """For the whole fetch: name look-up, each address of the name, an answer that comes byte by byte (F29)."""
 
     def __call__(self) -> bytes:
-        """Return the key set, unread.
+        """Return the key set, unread. Where its address is not configured, fetch the discovery document first.
 
         Fetches in a thread: neither name look-up nor the sum of many slow reads heeds a time-out of urllib3.
 
         Raises:
-            ProviderKeysUnavailable: no answer in time, a status other than 200, or too large an answer.
+            ProviderKeysUnavailable: no answer in time, a status other than 200, too large an answer, or a discovery
+                document that is not the provider's.
         """
         pool = ThreadPoolExecutor(max_workers=1)
         try:
@@ -105,21 +135,64 @@ class KeyEndpoint:
         seconds = self.step_timeout.total_seconds()
         timeout = urllib3.Timeout(connect=seconds, read=seconds)
         try:
-            with (
-                urllib3.PoolManager(timeout=timeout, retries=False, ssl_context=self.trust()) as pool,
-                pool.request("GET", self.provider.jwks_url, redirect=False, preload_content=False) as response,
-            ):
-                if response.status != HTTPStatus.OK:
-                    raise self._unavailable(f"answered {response.status}")
-                document = response.read(LARGEST_KEY_SET_BYTES + 1, decode_content=False)
+            with urllib3.PoolManager(timeout=timeout, retries=False, ssl_context=self.trust()) as pool:
+                return self._get(pool, self.provider.jwks_url or self._discover(pool))
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise self._unavailable(type(error).__name__) from None
+
+    def _discover(self, pool: urllib3.PoolManager) -> str:
+        return read_discovery(self._get(pool, self.provider.discovery_url), self.provider)
+
+    def _get(self, pool: urllib3.PoolManager, url: str) -> bytes:
+        with pool.request("GET", url, redirect=False, preload_content=False) as response:
+            if response.status != HTTPStatus.OK:
+                raise self._unavailable(f"answered {response.status}")
+            document = response.read(LARGEST_KEY_SET_BYTES + 1, decode_content=False)
         if len(document) > LARGEST_KEY_SET_BYTES:
             raise self._unavailable("answered too much")
         return document
 
     def _unavailable(self, reason: str) -> ProviderKeysUnavailable:
         return ProviderKeysUnavailable(f"{self.provider.name}: {reason}")
+
+
+def read_discovery(document: bytes, provider: Provider) -> str:
+    """Return the address of the keys, `jwks_uri`, from a discovery document (OpenID Connect Discovery 1.0, section 4).
+
+    Raises:
+        ProviderKeysUnavailable: it is no such document, describes another issuer than the configured one (section
+            4.3), or the address is not https. An issuer on this machine may have its keys there, over http.
+    """
+    try:
+        published = json.loads(document.decode())
+        described, url = published["issuer"], published["jwks_uri"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise ProviderKeysUnavailable(f"{provider.name}: answered no discovery document") from None
+    [issuer] = provider.issuers
+    if described != issuer:
+        raise ProviderKeysUnavailable(f"{provider.name}: the discovery document describes another issuer")
+    if not isinstance(url, str) or not (_is_https(url) or (_is_local_http(issuer) and _is_local_http(url))):
+        raise ProviderKeysUnavailable(f"{provider.name}: the discovery document has no https address of the keys")
+    return url
+
+
+def _is_https(url: str) -> bool:
+    return _origin(url)[0] == "https"
+
+
+def _is_local_http(url: str) -> bool:
+    scheme, host = _origin(url)
+    return scheme == "http" and host in _LOCAL_HOSTS
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Return scheme and host of a URL; empty texts if it has no host, or a character that a URL cannot have."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    return (parts.scheme, parts.hostname) if is_clean and parts.hostname else ("", "")
 
 
 def read_key_set(document: bytes, provider: Provider) -> dict[str, jwt.PyJWK]:

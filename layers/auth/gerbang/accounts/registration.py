@@ -1,10 +1,11 @@
 """Registration: make an account, all or nothing, and sign its owner in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gerbang.accounts.organizations import Organizations
+from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
@@ -30,6 +31,11 @@ class EmailTaken(AuthError):
 
     code = "email_exists"
 
+    def __init__(self, user_id: str | None = None) -> None:
+        """Keep which account it is, if known."""
+        super().__init__(user_id or "")
+        self.user_id = user_id
+
 
 class UsernameTaken(AuthError):
     """Another account has the user name, in upper or lower case."""
@@ -48,6 +54,7 @@ class NewAccount:
     founds: str | None = None
     """The name of the organisation to found, None to found none."""
     locale: str | None = None
+    user_metadata: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +100,9 @@ class Registration:
         with self._counted(client):
             draft = self._draft(new)
             signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
-            user, signed_in = self._make(signing_in, lambda user: self.sessions.begin(user, client, "password"))
+            user, signed_in = self._make(
+                new.password, signing_in, lambda user: self.sessions.begin(user, client, "password")
+            )
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)
 
@@ -104,11 +113,13 @@ class Registration:
             SignUpDisabled, TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
         """
         with self._counted(client):
-            user, _ = self._make(self._draft(new), lambda _: (None, None))
+            user, _ = self._make(new.password, self._draft(new), lambda _: (None, None))
         self.log_event("registered", user_id=user.user_id)
         return user
 
-    def _make[T](self, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]) -> tuple[User, T]:
+    def _make[T](
+        self, password: str, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]
+    ) -> tuple[User, T]:
         """Write an account under the first number drawn that is free, with what *begin* begins for it."""
         if self.mail_service is not None:
             self.mail_service.request_verification(draft.user)
@@ -124,8 +135,7 @@ class Registration:
                 return user, begun
             taken = {name: failure for name, failure in zip(creation, failed, strict=False) if failure is not None}
             if Name.EMAIL in taken:
-                self._contest(taken[Name.EMAIL])
-                raise EmailTaken
+                raise EmailTaken(self._contest(taken[Name.EMAIL], password))
             if Name.USERNAME in taken:
                 raise UsernameTaken
         raise DependencyUnavailable("no free number was drawn")
@@ -135,17 +145,27 @@ class Registration:
         self.policy.check_account()
         return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
 
-    def _contest(self, failure: ConditionFailed) -> None:
-        """Note on the account that has the address that another registration of it was refused, if it is unverified.
+    def _contest(self, failure: ConditionFailed, password: str) -> str | None:
+        """Note on the account that has the address that another registration of it was refused; return its id.
 
-        From then on, no code keeps the account's password: its owner may be the one who was refused.
+        From then on, no code keeps the account's password: its owner may be the one who was refused. Nothing is noted
+        if the address is verified, or the password is the account's: then the same person has registered twice. A right
+        password takes as long as a wrong one, so that registering is no way to guess it.
         """
-        if failure.item is None:
-            return
-        key = self.users.key(str(failure.item["user_id"]))
+        user_id = None if failure.item is None else str(failure.item["user_id"])
+        user = None if user_id is None else self.users.find(user_id)
+        if user is None or user.email_verified_at is not None:
+            return user_id
+        same_person = is_right(password, user, passwords=self.passwords, log_event=self.log_event)
+        when = Absent("pk") if same_person else Present("pk")  # no account is without its key: nothing is written
         self.store.write(
-            Update(key, {"contested_at": to_epoch(self.now())}, (Present("pk"), Absent("email_verified_at")))
+            Update(
+                self.users.key(user.user_id),
+                {"contested_at": to_epoch(self.now())},
+                (when, Absent("email_verified_at")),
+            )
         )
+        return user_id
 
     def _draft(self, new: NewAccount) -> "_Draft":
         now = self.now()
@@ -158,6 +178,8 @@ class Registration:
             password_hash=self.passwords.hash(new.password),
             credit_balance=self.initial_credit,
             locale=new.locale,
+            user_metadata=new.user_metadata,
+            confirmation_sent_at=None if self.mail_service is None else now,
             created_at=now,
             updated_at=now,
         )

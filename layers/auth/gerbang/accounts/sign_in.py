@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
@@ -69,6 +70,8 @@ class PasswordSignIn:
     passwords: Passwords
     password_attempts: PasswordAttempts
     unverified: UnverifiedAddress
+    tells_of_disabling: bool = False
+    """Whether a right password is answered with what keeps its owner out."""
     log_event: LogEvent
     now: Clock
 
@@ -76,10 +79,11 @@ class PasswordSignIn:
         """Sign in the account that the credentials name. One hash, three round trips and eight calls at most.
 
         Raises:
-            InvalidCredentials: No account matches, the password is wrong, or the account is disabled; all after the
-                same work.
+            InvalidCredentials: No account matches, the password is wrong, or the account is disabled and the API does
+                not tell; all after the same work.
             TooManyAttempts: There were too many guesses. They are counted before the password is hashed.
             EmailNotVerified: The address must be verified first. Only a right password is answered so.
+            AccountDisabled: The account is disabled, where the API tells its owner. Only a right password is.
         """
         user_id = self.users.find_id(shown.name, shown.value)
         with self.password_attempts.attempt(
@@ -88,11 +92,14 @@ class PasswordSignIn:
             alongside=lambda: self.users.find(user_id or NO_ACCOUNT),
         ) as attempt:
             user = attempt.alongside
-            if user is not None and user.disabled_at is not None:
+            if user is not None and user.disabled_at is not None and not self.tells_of_disabling:
                 user = None  # its own hash may be cheaper, and the time would tell that the password is right
             right = is_right(shown.password, user, passwords=self.passwords, log_event=self.log_event)
             if user is None or not right:
                 raise InvalidCredentials(user_id)
+            if user.disabled_at is not None:
+                attempt.succeed()
+                raise AccountDisabled(user.user_id)
             if self.unverified.refuses(user):
                 attempt.succeed()
                 raise EmailNotVerified(user.user_id)

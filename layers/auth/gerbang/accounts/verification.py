@@ -8,8 +8,20 @@ from datetime import datetime
 from enum import Enum
 
 from gerbang.core.clock import to_epoch
+from gerbang.core.errors import AuthError
 from gerbang.storage.store import Change, Gone, Plus
 from gerbang.storage.users import User, learned_locale
+
+
+class AccountDisabled(AuthError):
+    """Who the user is has been verified, and their account may not be used."""
+
+    code = "user_banned"
+
+    def __init__(self, user_id: str) -> None:
+        """Keep the account's id, for the log."""
+        super().__init__(user_id)
+        self.user_id = user_id
 
 
 class EarlierCredentials(Enum):

@@ -74,6 +74,18 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "anonymous_provider_disabled": ErrorSpec(_FORBIDDEN, "Signing in as a guest is turned off. Register instead."),
         "phone_provider_disabled": ErrorSpec(_UNPROCESSABLE, "Phone numbers are not supported. Use an email address."),
         "not_admin": ErrorSpec(_FORBIDDEN, "Only an administrator can do this."),
+        "manual_linking_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Manual linking is disabled."),
+        "passkey_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Passkeys are not available here."),
+        "saml_provider_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Single sign-on by SAML is not available here."),
+        "mfa_totp_enroll_not_enabled": ErrorSpec(_UNPROCESSABLE, "A second factor is not available here."),
+        "web3_provider_disabled": ErrorSpec(_UNPROCESSABLE, "Signing in with a wallet is not available here."),
+        "provider_disabled": ErrorSpec(
+            _BAD_REQUEST, "Sign-in with this provider is turned off. Sign in in another way."
+        ),
+        "provider_email_needs_verification": ErrorSpec(
+            _UNPROCESSABLE,
+            "The provider has not verified your email address. Verify it there, or sign in in another way.",
+        ),
         "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
         # Limits and failures
         "over_request_rate_limit": ErrorSpec(

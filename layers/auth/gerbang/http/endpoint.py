@@ -71,6 +71,17 @@ class BodyHas:
 
 
 @dataclass(frozen=True, slots=True)
+class BodyGives:
+    """The condition that the JSON body gives one of these members at least. Null and empty text give nothing."""
+
+    members: tuple[str, ...]
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return any(request.body.get(member) not in (None, "") for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
 class QueryIs:
     """The condition that a query parameter has a value."""
 
@@ -82,7 +93,7 @@ class QueryIs:
         return request.query.get(self.name) == self.value
 
 
-type Condition = BodyHas | QueryIs
+type Condition = BodyHas | BodyGives | QueryIs
 """Says whether an operation is the one that a request asks for."""
 
 type ApiOf = Api | Callable[[Request], Api]

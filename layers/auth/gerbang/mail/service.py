@@ -1,6 +1,7 @@
 """Requests for mail: the same for known and unknown addresses, counted, queued, never sent here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,24 +63,43 @@ class MailService:
                 up its tries.
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
-        counted = (
-            Counted(self.limits.minute, f"{kind} {email}", OnSuccess.STAYS),
-            Counted(self.limits.hour, f"{kind} {email}", OnSuccess.STAYS),
-            Counted(self.limits.client, client_address, OnSuccess.STAYS),
-        )
+        with self.counted(kind, email, client_address):
+            self._enqueue(kind, email, locale)
+        self.log_event("mail_asked_for", kind=kind, client=client_address)
+
+    @contextmanager
+    def counted(self, kind: MailKind, email: str, client_address: str) -> Iterator[None]:
+        """Count a mail of one kind to an address and from a client. It is not counted if the block raises.
+
+        Raises:
+            TooMuchMail, TooManyAttempts, DependencyUnavailable: as `ask`.
+        """
 
         def check_tries() -> None:
             if kind is MailKind.SIGN_IN_CODE:
                 self.rate_limits.check(self.limits.code_tries, email)
 
         try:
-            with self.rate_limits.attempt(*counted, alongside=check_tries):
-                self._enqueue(kind, email, locale)
+            attempt = self.rate_limits.attempt(
+                Counted(self.limits.minute, f"{kind} {email}", OnSuccess.STAYS),
+                Counted(self.limits.hour, f"{kind} {email}", OnSuccess.STAYS),
+                Counted(self.limits.client, client_address, OnSuccess.STAYS),
+                alongside=check_tries,
+            )
         except TooManyAttempts as error:
             if error.limit in {self.limits.minute.name, self.limits.hour.name}:
                 raise TooMuchMail(error.limit, error.retry_after) from None
             raise
-        self.log_event("mail_asked_for", kind=kind, client=client_address)
+        with attempt:
+            yield
+
+    def repeat_verification(self, email: str, locale: str | None) -> None:
+        """Queue again the code that verifies an address, for an account that has not verified it. It is not counted.
+
+        Raises:
+            DependencyUnavailable: it could not be queued.
+        """
+        self._enqueue(MailKind.VERIFICATION_CODE, email, locale)
 
     def request_verification(self, user: User) -> None:
         """Queue the mail that verifies the address of an account that the caller writes next. It is not counted.

@@ -189,6 +189,14 @@ class UserTable:
             keys=tuple(Key(self.table, account.pk, sk) for sk in items),
         )
 
+    def identities_of(self, user: User) -> tuple[Identity, ...]:
+        """Return the identities that sign in to an account. No call for an account that has none."""
+        if not user.subjects:
+            return ()
+        keys = (self._identity_key(user.user_id, identity_name(*each)) for each in user.subjects.items())
+        found = (from_item(Identity, item) for item in self.store.get_all(*keys))
+        return tuple(identity for identity in found if identity is not None)
+
     def creation(self, user: User) -> dict[Name | None, Put]:
         """Return the actions that write a new account with its markers, by the name they claim; None: the account.
 
@@ -207,9 +215,8 @@ class UserTable:
     def identity_creation(self, identity: Identity) -> tuple[Put, Put]:
         """Return the actions that write an identity with its marker. They fail when it is linked already."""
         name = identity_name(identity.provider, identity.subject)
-        key = Key(self.table, self.key(identity.user_id).pk, f"{Name.IDENTITY}#{name}")
         return (
-            Put(key, to_item(identity), (Absent("pk"),)),
+            Put(self._identity_key(identity.user_id, name), to_item(identity), (Absent("pk"),)),
             self._claim(Name.IDENTITY, name, identity.user_id),
         )
 
@@ -242,7 +249,7 @@ class UserTable:
         )
         return (
             update,
-            Delete(Key(self.table, update.key.pk, f"{Name.IDENTITY}#{name}")),
+            Delete(self._identity_key(user.user_id, name)),
             self._release(Name.IDENTITY, name, user.user_id),
         )
 
@@ -289,6 +296,9 @@ class UserTable:
         """
         changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
         return self.changing(user, changes, Absent("disabled_at"))
+
+    def _identity_key(self, user_id: str, name: str) -> Key:
+        return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
 
     def _claim(self, name: Name, value: str | int, user_id: str) -> Put:
         return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))

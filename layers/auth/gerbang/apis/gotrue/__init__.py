@@ -1,6 +1,35 @@
 """Supabase Auth (GoTrue): snake_case, bare objects; errors `{code, error_code, msg}`."""
 
-from gerbang.apis.gotrue.api import API, REFRESH_ERRORS
-from gerbang.apis.gotrue.responses import EmptyResponse, SessionResponse, User, session, user
+from gerbang.apis.gotrue.api import API, ID_TOKEN_ERRORS, PASSWORD_ERRORS, PHONE_IS_A_BAD_REQUEST, REFRESH_ERRORS
+from gerbang.apis.gotrue.responses import (
+    AUTHENTICATED,
+    EmptyResponse,
+    HealthResponse,
+    SessionResponse,
+    SettingsResponse,
+    User,
+    decoy,
+    health,
+    session,
+    settings,
+    user,
+)
 
-__all__ = ["API", "REFRESH_ERRORS", "EmptyResponse", "SessionResponse", "User", "session", "user"]
+__all__ = [
+    "API",
+    "AUTHENTICATED",
+    "ID_TOKEN_ERRORS",
+    "PASSWORD_ERRORS",
+    "PHONE_IS_A_BAD_REQUEST",
+    "REFRESH_ERRORS",
+    "EmptyResponse",
+    "HealthResponse",
+    "SessionResponse",
+    "SettingsResponse",
+    "User",
+    "decoy",
+    "health",
+    "session",
+    "settings",
+    "user",
+]

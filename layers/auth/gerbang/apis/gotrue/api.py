@@ -36,7 +36,7 @@ _ERROR_CODES: Final = {
 
 _ERRORS: Final[ErrorSpecs] = {
     **COMMON,
-    # The words in quotation marks of gotrue.md, section 12, are what apps look for in a message.
+    # Apps look for some of these words: "invalid JWT" in front, "Invalid login credentials", "expired or is invalid".
     "email_address_invalid": ErrorSpec(
         HTTPStatus.BAD_REQUEST, "Unable to validate email address: it is not a valid one."
     ),
@@ -44,9 +44,10 @@ _ERRORS: Final[ErrorSpecs] = {
     "bad_jwt": ErrorSpec(HTTPStatus.FORBIDDEN, "invalid JWT: the access token is not valid. Sign in again."),
     "token_expired": ErrorSpec(HTTPStatus.FORBIDDEN, "invalid JWT: the access token has expired. Refresh it."),
     "session_not_found": ErrorSpec(HTTPStatus.FORBIDDEN, "The session has ended. Sign in again."),
+    "refresh_token_reused": ErrorSpec(HTTPStatus.FORBIDDEN, "The session has ended. Sign in again."),
     "user_not_found": ErrorSpec(HTTPStatus.FORBIDDEN, "The user of this token does not exist any more."),
     "user_disabled": ErrorSpec(HTTPStatus.FORBIDDEN, "This account is disabled."),
-    "invalid_credentials": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid login credentials"),
+    "invalid_credentials": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid login credentials."),
     "email_not_confirmed": ErrorSpec(
         HTTPStatus.BAD_REQUEST, "Email not confirmed. Enter the code that was mailed to it."
     ),
@@ -54,18 +55,33 @@ _ERRORS: Final[ErrorSpecs] = {
     "email_exists": ErrorSpec(_UNPROCESSABLE, "This email address is already registered to another user."),
     "signup_disabled": ErrorSpec(_UNPROCESSABLE, COMMON["signup_disabled"].message),
     "anonymous_provider_disabled": ErrorSpec(_UNPROCESSABLE, COMMON["anonymous_provider_disabled"].message),
-    "over_email_send_rate_limit": ErrorSpec(
-        HTTPStatus.TOO_MANY_REQUESTS, "A mail was sent to this address lately. Ask for another one"
-    ),
+    "over_email_send_rate_limit": ErrorSpec(HTTPStatus.TOO_MANY_REQUESTS, "A mail was sent to this address lately."),
 }
 
 REFRESH_ERRORS: Final = {
     "bad_jwt": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: it is not one of ours. Sign in again."),
     "session_not_found": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: the session has ended."),
-    "refresh_token_reused": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: it was used before."),
+    "refresh_token_reused": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: the session has ended."),
+    "email_not_confirmed": COMMON["email_not_confirmed"],
     "user_disabled": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: the account is disabled."),
 }
 """Where a refresh token is traded, a token that is worth nothing is a 400: no caller failed to authenticate."""
+
+PHONE_IS_A_BAD_REQUEST: Final = {
+    "phone_provider_disabled": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["phone_provider_disabled"].message)
+}
+"""At sign-up, a provider that is off is a 400; elsewhere a 422."""
+
+ID_TOKEN_ERRORS: Final = {
+    "invalid_id_token": ErrorSpec(
+        HTTPStatus.BAD_REQUEST, "The ID token is not valid for this app, or the nonce does not match."
+    ),
+    "identity_already_exists": ErrorSpec(_UNPROCESSABLE, COMMON["identity_already_exists"].message),
+}
+"""Where an ID token is traded, one that is worth nothing is a 400."""
+
+PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
+"""Where a password is traded, a disabled account is a 400."""
 
 _REFRESH_ERROR_CODES: Final = {"bad_jwt": "refresh_token_not_found", "session_not_found": "refresh_token_not_found"}
 
@@ -86,6 +102,8 @@ def envelope(problem: Problem, request: Request) -> Mapping[str, Any]:
     Both versions have the members that are read by clients of either.
     """
     code, message = error_code(problem), _message(problem)
+    if problem.code == "invalid_id_token":  # in the words of OAuth, without a code (RFC 6749, section 5.2)
+        return {"error": "invalid request", "error_description": message}
     body: dict[str, Any] = {"code": problem.status.value, "error_code": code, "msg": message}
     if _names_codes(request):
         body |= {"code": code, "message": message}
@@ -112,9 +130,12 @@ def _names_codes(request: Request) -> bool:
 
 def _message(problem: Problem) -> str:
     if problem.code == "over_email_send_rate_limit":
-        return f"{problem.message} after {problem.headers['retry-after']} seconds."
-    if problem.field_errors and problem.code != "email_address_invalid":
-        return "; ".join(f"{error.field}: {error.message}" for error in problem.field_errors)
+        return f"{problem.message} Ask for another one after {problem.headers['retry-after']} seconds."
+    if problem.code == "weak_password":
+        return "; ".join(error.message for error in problem.field_errors) or problem.message
+    if problem.code == "validation_failed" and problem.field_errors:
+        fields = "; ".join(f"{error.field}: {error.message}" for error in problem.field_errors)
+        return f"{problem.message.removesuffix('.')}: {fields}"
     return problem.message
 
 

@@ -1,6 +1,6 @@
 """The answers of Supabase Auth's API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 from uuid import UUID, uuid5
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 AUTHENTICATED: Final = "authenticated"
 """The `role` of users in this API, guests included."""
+
+
+WAYS_TO_SIGN_IN: Final = frozenset(
+    {
+        *("anonymous_users", "apple", "azure", "bitbucket", "discord", "email", "facebook", "figma", "fly", "github"),
+        *("gitlab", "google", "kakao", "keycloak", "linkedin", "linkedin_oidc", "notion", "phone", "slack"),
+        *("slack_oidc", "snapchat", "spotify", "twitch", "twitter", "workos", "zoom"),
+    }
+)
+"""What `GET /settings` says of each: whether it is on."""
 
 
 class Identity(TypedDict):
@@ -65,6 +75,27 @@ class SessionResponse(TypedDict):
     user: User
 
 
+class HealthResponse(TypedDict):
+    """What answers here."""
+
+    version: str
+    name: str
+    description: str
+
+
+class SettingsResponse(TypedDict):
+    """What clients may offer their users; `external` has every way to sign in that Supabase knows."""
+
+    external: Mapping[str, bool]
+    disable_signup: bool
+    mailer_autoconfirm: bool
+    phone_autoconfirm: bool
+    sms_provider: str
+    saml_enabled: bool
+    saml_private_key_next_configured: bool
+    passkeys_enabled: bool
+
+
 class EmptyResponse(TypedDict):
     """`{}`: it was done, or there was nothing to do."""
 
@@ -110,6 +141,33 @@ def user(
     if account.new_email:
         shown["new_email"] = account.new_email
     return shown
+
+
+def decoy(account: "Account", *, audience: str) -> User:
+    """Return a new account that was not made: it has no identities, by which apps tell that the address is taken."""
+    shown = user(account, audience=audience)
+    shown["identities"] = []
+    return shown
+
+
+def health(version: str) -> HealthResponse:
+    """Return what answers here."""
+    return HealthResponse(version=version, name="Gerbang", description="Gerbang speaks the API of Supabase Auth.")
+
+
+def settings(*, guests: bool, sign_ups: bool, autoconfirm: bool, providers: Iterable[str]) -> SettingsResponse:
+    """Return what clients may offer their users. *providers* are the OpenID providers whose ID tokens are accepted."""
+    on = {EMAIL, *providers, *(["anonymous_users"] if guests else [])}
+    return SettingsResponse(
+        external={name: name in on for name in sorted(WAYS_TO_SIGN_IN | on)},
+        disable_signup=not sign_ups,
+        mailer_autoconfirm=autoconfirm,
+        phone_autoconfirm=False,
+        sms_provider="",
+        saml_enabled=False,
+        saml_private_key_next_configured=False,
+        passkeys_enabled=False,
+    )
 
 
 def _identities(account: "Account", others: "Sequence[StoredIdentity]") -> list[Identity]:

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.apis.fields import clean_name
+from gerbang.apis.identities import verified_identity
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.http.request import InvalidFields
 from gerbang.sessions.api_keys import InvalidApiKey, KeyKind
 
 if TYPE_CHECKING:
-    from gerbang.accounts.oidc import ProviderIdentity
+    from gerbang.accounts.provider_identity import ProviderIdentity
     from gerbang.apis.snapotp.requests import GoogleRequest
     from gerbang.sessions.api_keys import ApiKeys
 
@@ -34,17 +35,15 @@ def signed_identity(verified: "ProviderIdentity", body: "GoogleRequest") -> Veri
         IdentityMismatch: a field of the request is not what Google says. A token without a name contradicts none.
         InvalidEmail: Google's address is none that we could keep.
     """
-    name = clean_name(verified.name)
+    identity = verified_identity(verified, name=body.name or "")
     agree = (
-        body.google_id in {None, verified.subject},
-        body.email is None or body.email == EmailAddress(verified.email),
-        body.name is None or not name or clean_name(body.name) == name,
+        body.google_id in {None, identity.subject},
+        body.email is None or body.email == EmailAddress(identity.email),
+        body.name is None or clean_name(body.name) == clean_name(identity.name),
     )
     if not all(agree):
         raise IdentityMismatch
-    return VerifiedIdentity(
-        provider=GOOGLE, subject=verified.subject, email=verified.email, name=name or body.name or ""
-    )
+    return identity
 
 
 def vouched_identity(apikey: str | None, api_keys: "ApiKeys", body: "GoogleRequest") -> VerifiedIdentity:

@@ -1,0 +1,77 @@
+"""POST /auth/v1/signup: make an account, or sign a guest in."""
+
+from http import HTTPStatus
+
+from gerbang.accounts.registration import NewAccount
+from gerbang.accounts.sign_up import Decoy, UserAlreadyExists
+from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
+from gerbang.apis import gotrue
+from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
+from gerbang.container import container
+from gerbang.http.callers import ApiKeyHolder
+from gerbang.http.endpoint import BodyGives, Call, Endpoint
+from gerbang.http.response import Response
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.service import TooMuchMail
+from gerbang.passwords.policy import UnacceptablePassword
+from gerbang.sessions.api_keys import KeyKind
+
+endpoint = Endpoint("/auth/v1/signup")
+sign_up_policy = container.sign_up_policy
+password_policy = container.password_policy
+audience = container.settings.audience
+sign_up, confirmed_sign_up, guests = container.sign_up, container.confirmed_sign_up, container.guests
+key_holder = ApiKeyHolder(container.api_keys)
+container.warm_up_tokens()
+container.warm_up_limits(connections=3)
+container.warm_up_mail_queue()
+
+
+@endpoint.post(
+    gotrue.API,
+    when=BodyGives(("email", "phone")),
+    caller=key_holder,
+    request=SignUpRequest,
+    response=gotrue.User,
+    errors=(
+        PhoneProviderDisabled,
+        SignUpDisabled,
+        UserAlreadyExists,
+        UnacceptablePassword,
+        TooMuchMail,
+        TooManyAttempts,
+    ),
+    overrides=gotrue.PHONE_IS_A_BAD_REQUEST,
+)
+def register(call: Call[SignUpRequest, KeyKind]) -> Response:
+    """Make an account and mail its code; the answer is a session where addresses need not be confirmed."""
+    body, email = call.body, call.body.address()
+    password_policy.check(body.password, about=(email, body.name))
+    new = NewAccount(
+        email=email,
+        password=body.password,
+        name=body.name,
+        locale=call.client.locale,
+        user_metadata=body.data or {},
+    )
+    if sign_up_policy.autoconfirm:
+        return Response(HTTPStatus.OK, gotrue.session(confirmed_sign_up.sign_up(new, call.client)))
+    made = sign_up.sign_up(new, call.client)
+    if isinstance(made, Decoy):
+        return Response(HTTPStatus.OK, gotrue.decoy(made.user, audience=audience))
+    return Response(HTTPStatus.OK, gotrue.user(made, audience=audience))
+
+
+@endpoint.post(
+    gotrue.API,
+    caller=key_holder,
+    request=AnonymousRequest,
+    response=gotrue.SessionResponse,
+    errors=(SignUpDisabled, AnonymousSignInsDisabled, TooManyAttempts),
+)
+def admit_guest(call: Call[AnonymousRequest, KeyKind]) -> gotrue.SessionResponse:
+    """Make a guest's account and sign it in."""
+    return gotrue.session(guests.admit(call.client, role=gotrue.AUTHENTICATED, user_metadata=call.body.data))
+
+
+handler = endpoint.handler()

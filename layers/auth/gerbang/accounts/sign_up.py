@@ -1,0 +1,102 @@
+"""Sign-up as Supabase's clients know it: a mailed code, and an answer for an address that is registered already.
+
+The address of a verified account is answered with a decoy, and its owner is mailed a notice: the answer is that of a
+new account. Every sign-up of an address counts as a mail to it, whether or not an account has it.
+(docs/decisions/0027-supabase-auth.md)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gerbang.accounts.registration import EmailTaken, NewAccount, Registration
+from gerbang.core.client import Client
+from gerbang.core.clock import Clock
+from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.mail.jobs import MailKind
+from gerbang.mail.service import MailService
+from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.users import User, UserTable
+
+
+class UserAlreadyExists(AuthError):
+    """Another account has the address, and sign-ups are confirmed at once, so that no code could tell them apart."""
+
+    code = "user_already_exists"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoy:
+    """What a sign-up of a verified account's address is answered with: the user that it would have made."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUp:
+    """Makes accounts whose address a mailed code verifies."""
+
+    registration: Registration
+    """Which mails the code."""
+    users: UserTable
+    mail_service: MailService
+    now: Clock
+    new_id: Callable[[], str]
+
+    def sign_up(self, new: NewAccount, client: Client) -> User | Decoy:
+        """Make an account and mail its code, or answer for the account that has the address.
+
+        An account that has not verified the address is mailed its code again; its password and metadata stay.
+
+        Raises:
+            SignUpDisabled: the deployment takes no accounts.
+            TooMuchMail: the address was mailed a code lately.
+            TooManyAttempts: this client has registered too often, or asked for too much mail.
+            MetadataTooLarge: the account's metadata would be.
+            DependencyUnavailable: nothing was written, or the mail not queued.
+        """
+        with self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address):
+            try:
+                return self.registration.register_without_session(new, client)
+            except EmailTaken as taken:
+                return self._known(taken, new, client)
+
+    def _known(self, taken: EmailTaken, new: NewAccount, client: Client) -> User | Decoy:
+        existing = None if taken.user_id is None else self.users.find(taken.user_id)
+        if existing is None:
+            raise DependencyUnavailable("the account was deleted meanwhile")
+        if existing.email_verified_at is None:
+            self.mail_service.repeat_verification(new.email, client.locale)
+            return existing
+        self.mail_service.notify_account_exists(new.email, client.locale)
+        now = self.now()
+        decoy = User(
+            user_id=self.new_id(),
+            name=new.name,
+            email=new.email,
+            password_hash="",
+            confirmation_sent_at=now,
+            user_metadata=new.user_metadata,
+            created_at=now,
+            updated_at=now,
+        )
+        return Decoy(user=decoy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmedSignUp:
+    """Makes accounts that are signed in at once (`Autoconfirm`). Their address is not verified for all that."""
+
+    registration: Registration
+    """Which mails nothing."""
+
+    def sign_up(self, new: NewAccount, client: Client) -> SignedIn:
+        """Make an account and open a session.
+
+        Raises:
+            SignUpDisabled, TooManyAttempts, MetadataTooLarge: as `SignUp.sign_up`.
+            UserAlreadyExists: another account has the address.
+        """
+        try:
+            return self.registration.register(new, client).signed_in
+        except EmailTaken:
+            raise UserAlreadyExists from None

@@ -1,0 +1,57 @@
+"""What Supabase Auth has and this deployment has not: errors that its clients know, in place of a bare 404."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gerbang.core.errors import AuthError
+from gerbang.http.request import NoSuchPath
+
+
+class ManualLinkingDisabled(AuthError):
+    """Identities cannot be linked or unlinked."""
+
+    code = "manual_linking_disabled"
+
+
+class PasskeysDisabled(AuthError):
+    """There are no passkeys."""
+
+    code = "passkey_disabled"
+
+
+class SamlDisabled(AuthError):
+    """There is no single sign-on by SAML."""
+
+    code = "saml_provider_disabled"
+
+
+class SecondFactorsDisabled(AuthError):
+    """There is no second factor."""
+
+    code = "mfa_totp_enroll_not_enabled"
+
+
+class Web3Disabled(AuthError):
+    """Signed messages of wallets are not accepted."""
+
+    code = "web3_provider_disabled"
+
+
+_BASE: Final = "/auth/v1/"
+
+_FEATURES: Final[Mapping[str, type[AuthError]]] = {
+    "factors": SecondFactorsDisabled,
+    "passkeys": PasskeysDisabled,
+    "sso": SamlDisabled,
+    "user/identities": ManualLinkingDisabled,
+}
+"""By the beginning of the path, below the base."""
+
+ERRORS: Final = (*_FEATURES.values(), NoSuchPath)
+"""The errors of paths without an endpoint."""
+
+
+def error_of(path: str) -> AuthError:
+    """Return the error that a path without an endpoint is answered with."""
+    below = f"{path.removeprefix(_BASE)}/" if path.startswith(_BASE) else ""
+    return next((error() for feature, error in _FEATURES.items() if below.startswith(f"{feature}/")), NoSuchPath())
