@@ -1,6 +1,7 @@
 """Servers for the clients, started as `make run` starts them. A pytest process has one of each that its tests use."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
 from typing import Final
@@ -54,7 +55,8 @@ def connect(serve: Serve) -> Iterator[Callable[[str], Gerbang]]:
         @cache
         def gerbang(parameters: str) -> Gerbang:
             http = open_connections.enter_context(httpx.Client(base_url=serve(parameters)))
-            return Gerbang(http=http, key=http.get("/_local/config.json").json()["publishable_key"])
+            key = http.get("/_local/config.json").json()["publishable_key"]
+            return Gerbang(http=http, key=key, threads=open_connections.enter_context(ThreadPoolExecutor()))
 
         yield gerbang
 

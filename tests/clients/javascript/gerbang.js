@@ -10,6 +10,9 @@ export const PASSWORD = "Violet-tram-42";
 export const OTHER_PASSWORD = "Amber-ferry-43";
 export const { publishable_key: KEY } = await get("/_local/config.json");
 
+/** Tests wait for mails most of the time, so those of a file run at the same time. */
+export const TOGETHER = { concurrency: true };
+
 const MAIL_SECONDS = 10;
 
 /** A client as an app makes it; signed out, unless it is given a session that the app has stored. */

@@ -13,14 +13,15 @@ def parameters() -> str:
 
 
 def test_sign_up_confirm_refresh_change_recover_sign_in_sign_out(gerbang: Gerbang) -> None:
-    owner, new_inbox = gerbang.sign_up(data={"nickname": "Mira"}), gerbang.new_inbox()
-    client = owner.client
+    client, inbox, new_inbox = gerbang.new_client(), gerbang.new_inbox(), gerbang.new_inbox()
 
+    client.sign_up({"email": inbox.address, "password": PASSWORD, "options": {"data": {"nickname": "Mira"}}})
+    user = user_of(verify(client, inbox, "signup"))
     client.refresh_session()
     client.update_user({"data": {"theme": "dark"}})
     assert user_of(client.get_user()).user_metadata["theme"] == "dark"
     client.update_user({"email": new_inbox.address})
-    verify(client, owner.inbox, "email_change")
+    verify(client, inbox, "email_change")
     verify(client, new_inbox, "email_change")
     client.sign_out()
     assert client.get_user() is None
@@ -29,7 +30,7 @@ def test_sign_up_confirm_refresh_change_recover_sign_in_sign_out(gerbang: Gerban
     verify(client, new_inbox, "recovery")
     client.update_user({"password": OTHER_PASSWORD})
     client.sign_out()
-    assert user_of(gerbang.sign_in(new_inbox.address, OTHER_PASSWORD).get_user()).id == owner.id
+    assert user_of(gerbang.sign_in(new_inbox.address, OTHER_PASSWORD).get_user()).id == user.id
 
 
 def test_sign_in_with_a_code(gerbang: Gerbang) -> None:

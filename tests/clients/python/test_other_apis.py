@@ -4,7 +4,7 @@ from tests.clients.gerbang import PASSWORD, Gerbang, session_of, user_of
 
 
 def test_an_account_of_sign_up_signs_in_through_the_other_apis(gerbang: Gerbang) -> None:
-    owner = gerbang.sign_up(data={"name": "Mira Silva"})
+    owner = gerbang.sign_up()
     address, client = owner.inbox.address, gerbang.new_client()
 
     botlaunch = gerbang.post("/api/auth/login", {"email": address, "password": PASSWORD})["data"]

@@ -8,7 +8,7 @@ from tests.clients.gerbang import OTHER_PASSWORD, PASSWORD, Gerbang, fails, user
 
 
 def test_get_user_returns_the_user(gerbang: Gerbang) -> None:
-    owner = gerbang.sign_up(data={"nickname": "Mira"})
+    owner = gerbang.sign_up()
 
     user = user_of(owner.client.get_user())
 
@@ -34,7 +34,8 @@ def test_get_user_with_the_api_key_is_bad_jwt(gerbang: Gerbang) -> None:
 
 
 def test_data_is_merged_into_the_metadata_and_none_removes_a_key(gerbang: Gerbang) -> None:
-    client = gerbang.sign_up(data={"nickname": "Mira", "theme": "dark"}).client
+    client = gerbang.sign_up().client
+    client.update_user({"data": {"theme": "dark"}})
 
     client.update_user({"data": {"theme": None, "language": "id"}})
 
