@@ -79,6 +79,18 @@ MESSAGES: dict[str, tuple[MailSettings, Compose, list[str]]] = {
         lambda mails, locale, name: mails.password_removed(Recipient(address=ANA, locale=locale, name=name)),
         ["help@example.com", "Atourin"],
     ),
+    "recovery_code": (
+        BARE,
+        lambda mails, locale, name: mails.recovery_code(
+            Recipient(address=ANA, locale=locale, name=name), code=CODE, valid_for=TEN_MINUTES
+        ),
+        [CODE, "10", "Atourin"],
+    ),
+    "account_exists": (
+        LINKED,
+        lambda mails, locale, name: mails.account_exists(Recipient(address=ANA, locale=locale, name=name)),
+        ["help@example.com", "Atourin"],
+    ),
 }
 
 every_message = pytest.mark.parametrize("message", MESSAGES)

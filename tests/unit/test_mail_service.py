@@ -6,10 +6,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import TooManyAttempts
-from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, REGISTERED, MailJob, MailKind
 from gerbang.storage.users import User
 
 from tests.conftest import Database
@@ -20,7 +22,13 @@ from tests.unit.mail_fakes import MailDeployment, calls_of, in_memory_only
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 NEVER_REGISTERED = "nobody@example.com"
-ASKED_FOR = [MailKind.SIGN_IN_CODE, MailKind.PASSWORD_RESET]
+ASKED_FOR = [
+    MailKind.SIGN_IN_CODE,
+    MailKind.PASSWORD_RESET,
+    MailKind.VERIFICATION_CODE,
+    MailKind.RECOVERY_CODE,
+]
+CODES = [kind for kind in ASKED_FOR if kind is not MailKind.PASSWORD_RESET]
 
 
 def ask(
@@ -71,6 +79,43 @@ def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeploy
     assert post_in_memory.base.recorded.events == ["mail_asked_for"] * 2
 
 
+def test_a_code_of_supabase_s_clients_says_which_account_it_may_make(post_in_memory: MailDeployment) -> None:
+    ask_for = post_in_memory.mail_service.request_code_or_account
+    ask_for(BOB.email, "it", HOME.address, new_user_metadata={"name": "Bob", "tags": ["a"]})
+    ask_for(ALICE.email, None, HOME.address, new_user_metadata={})
+    ask_for(NEVER_REGISTERED, None, HOME.address, new_user_metadata=None)
+
+    assert [(job.kind, job.email, dict(job.payload)) for job in post_in_memory.queue.jobs] == [
+        (MailKind.SIGN_IN_CODE, BOB.email, {"slot": "RECOVERY", NEW_USER_METADATA: '{"name":"Bob","tags":["a"]}'}),
+        (MailKind.SIGN_IN_CODE, ALICE.email, {"slot": "RECOVERY", NEW_USER_METADATA: "{}"}),
+        (MailKind.SIGN_IN_CODE, NEVER_REGISTERED, {"slot": "RECOVERY"}),
+    ]
+
+
+def test_recovery_and_another_verification_are_asked_for_by_name(post_in_memory: MailDeployment) -> None:
+    post_in_memory.mail_service.request_recovery(BOB.email, "es", HOME.address)
+    post_in_memory.mail_service.request_verification_again(BOB.email, None, HOME.address)
+
+    assert queued(post_in_memory) == [
+        MailJob(job_id="", kind=MailKind.RECOVERY_CODE, email=BOB.email, locale="es"),
+        MailJob(job_id="", kind=MailKind.VERIFICATION_CODE, email=BOB.email, locale=None),
+    ]
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_no_code_is_mailed_to_an_address_that_has_used_up_its_tries(
+    post_in_memory: MailDeployment, kind: MailKind
+) -> None:
+    for _ in range(CODE_TRIES.attempts):
+        with pytest.raises(InvalidCode):
+            post_in_memory.code_sign_in.sign_in(EmailAddress(NEVER_REGISTERED), "123456", HOME)
+
+    assert refused(lambda: ask(post_in_memory, NEVER_REGISTERED, kind=kind)) == ("code_tries", CODE_TRIES.window)
+
+    ask(post_in_memory, NEVER_REGISTERED, kind=MailKind.PASSWORD_RESET)
+    assert [job.kind for job in post_in_memory.queue.jobs] == [MailKind.PASSWORD_RESET]
+
+
 @pytest.mark.covers("52")
 @in_memory_only
 @pytest.mark.parametrize("kind", ASKED_FOR)
@@ -94,7 +139,7 @@ def test_known_and_unknown_addresses_cost_the_same_calls(post_in_memory: MailDep
     unknown = calls_of(post_in_memory, lambda post: ask(post, NEVER_REGISTERED, kind=kind))
 
     counters = post_in_memory.base.tables["RateLimits"]
-    reading = [("get", ((counters, CODE_TRIES.name),))] if kind is MailKind.SIGN_IN_CODE else []
+    reading = [("get", ((counters, CODE_TRIES.name),))] if kind in CODES else []
     assert known == unknown == [*reading, *[("write", ((counters, name),)) for name in LIMITS]]
     assert [job.email for job in post_in_memory.queue.jobs] == [BOB.email, NEVER_REGISTERED]
 
@@ -157,7 +202,7 @@ def test_requests_of_one_kind_do_not_hold_up_the_other(post_in_memory: MailDeplo
 @in_memory_only
 def test_one_client_may_ask_for_thirty_mails_an_hour_whoever_they_are_to(post: MailDeployment) -> None:
     for number in range(30):
-        ask(post, f"somebody-{number}@example.com", kind=ASKED_FOR[number % 2])
+        ask(post, f"somebody-{number}@example.com", kind=ASKED_FOR[number % len(ASKED_FOR)])
 
     limit, retry_after = refused(lambda: ask(post, "somebody-else@example.com"))
     assert (limit, retry_after) == ("mail_address", timedelta(hours=1))
@@ -332,6 +377,45 @@ def test_a_notice_of_a_removed_password_that_cannot_be_queued_is_logged(post_in_
         Severity.ERROR,
         {"kind": "password_removed", "user_id": bob.user_id},
     )
+
+
+def test_the_notice_that_an_account_exists_waits_a_minute_like_any_other_mail(
+    post_in_memory: MailDeployment, clock: FakeClock
+) -> None:
+    for _ in range(3):
+        post_in_memory.mail_service.notify_account_exists(BOB.email, "it")
+    assert queued(post_in_memory) == [MailJob(job_id="", kind=MailKind.ACCOUNT_EXISTS, email=BOB.email, locale="it")]
+    assert post_in_memory.base.recorded.events.count("mail_not_queued") == 2
+
+    clock.advance(MINUTE)
+    post_in_memory.mail_service.notify_account_exists(BOB.email, None)
+
+    assert len(post_in_memory.queue.jobs) == 2
+
+
+def test_nobody_is_flooded_with_notices_that_an_account_exists(
+    post_in_memory: MailDeployment, clock: FakeClock
+) -> None:
+    for _ in range(7):
+        post_in_memory.mail_service.notify_account_exists(BOB.email, None)
+        clock.advance(MINUTE)
+
+    assert len(post_in_memory.queue.jobs) == MAIL_HOUR.attempts
+
+
+def test_a_notice_that_an_account_exists_that_cannot_be_counted_or_queued_is_logged(
+    post_in_memory: MailDeployment,
+) -> None:
+    uncounting = FaultyStore(post_in_memory.base.store, at=lambda _: True)
+    post_in_memory.on(uncounting).mail_service.notify_account_exists(BOB.email, None)
+    post_in_memory.queue.is_down = True
+    post_in_memory.mail_service.notify_account_exists(BOB.email, None)
+
+    failures = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
+    assert [(each.severity, each.fields) for each in failures] == [(Severity.ERROR, {"kind": "account_exists"})] * 2
+    post_in_memory.queue.is_down = False
+    post_in_memory.mail_service.notify_account_exists(BOB.email, None)
+    assert len(post_in_memory.queue.jobs) == 1
 
 
 def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:

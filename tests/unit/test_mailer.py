@@ -9,17 +9,19 @@ from functools import partial
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.registration import NewAccount
+from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
+from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, InvalidResetToken, ResetTokens
-from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.languages import LOCALES
 from gerbang.mail.mailer import LEASE, WRITE_GRACE, AccountNotWritten, MailUnderWay, sent_at
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.one_time_codes import Slot
-from gerbang.storage.store import Gone, Item, Plus, Put, Update, Written
+from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, Slot
+from gerbang.storage.store import Change, Gone, Item, Plus, Put, Update, Written
 from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
@@ -41,6 +43,7 @@ from tests.unit.mail_fakes import (
 
 SECOND = timedelta(seconds=1)
 NEVER_REGISTERED = "nobody@example.com"
+CODES = [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CODE]
 
 
 def redeem(post: MailDeployment, code: str) -> SignedIn:
@@ -108,18 +111,34 @@ def test_a_code_is_mailed_that_works(post_in_memory: MailDeployment, kind: MailK
     assert redeem(post_in_memory, code).user.email == BOB.email
 
 
-NOTICES = [MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED]
+NOTICES = [MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED, MailKind.ACCOUNT_EXISTS]
+
+
+def change(post: MailDeployment, user: User, **changes: Change) -> None:
+    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
 
 
 def remove_password(post: MailDeployment, user: User) -> None:
-    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), {"password_hash": Gone()})), Written)
+    change(post, user, password_hash=Gone())
+
+
+def verify(post: MailDeployment, user: User) -> None:
+    change(post, user, email_verified_at=to_epoch(post.base.clock()))
+
+
+def owe(post: MailDeployment, kind: MailKind, user: User) -> None:
+    """Bring an account into the state in which it is owed a kind of mail."""
+    if kind is MailKind.PASSWORD_REMOVED:
+        remove_password(post, user)
+    if kind is MailKind.ACCOUNT_EXISTS:
+        verify(post, user)
 
 
 def locale_of_mail(kind: MailKind, *, requested: str | None, of_account: str | None, of_deployment: str) -> str:
     post = mailing_in_memory()
     post = replace(post, base=replace(post.base, choices=Choices(default_locale=of_deployment)))
     bob = post.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=of_account)).user
-    remove_password(post, bob)
+    owe(post, kind, bob)
     post.deliver(post.job(kind, locale=requested))
     return post.outbox.last.locale
 
@@ -165,7 +184,7 @@ def test_a_notice_is_in_the_account_s_language_then_the_request_s_then_the_deplo
 
 
 @pytest.mark.parametrize("locale", sorted(LOCALES))
-@pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE])
+@pytest.mark.parametrize("kind", CODES)
 def test_the_code_of_a_job_is_in_the_mail_of_every_language(
     post_in_memory: MailDeployment, kind: MailKind, locale: str
 ) -> None:
@@ -196,6 +215,144 @@ def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_c
         assert post_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in body
         assert post_in_memory.reset_tokens.token(job.job_id, bob) not in body
         assert re.search(r"[0-9]{6}|[A-Za-z0-9_-]{40}|://", re.sub(r"<[^>]*>", "", body)) is None
+
+
+# What is owed depends on the account, and is decided when the mail is sent
+
+
+def stored_code(post: MailDeployment, slot: Slot, email: str = BOB.email) -> OneTimeCode | None:
+    return post.codes.read(post.base.store.get(post.codes.key(slot, digest(email))))
+
+
+def code_or_account(post: MailDeployment, email: str = BOB.email, **payload: str) -> MailJob:
+    """The job of a code that goes to the recovery slot of a verified account."""
+    return replace(post.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **payload})
+
+
+def test_a_recovery_code_goes_into_the_recovery_slot_whether_the_address_is_verified_or_not(
+    post: MailDeployment,
+) -> None:
+    bob = post.register().user
+    for kind in ("unverified", "verified"):
+        code = post.mailed_code(kind=MailKind.RECOVERY_CODE)
+
+        stored = stored_code(post, Slot.RECOVERY)
+        assert stored is not None, kind
+        assert post.maker.matches(stored.secret_hash, BOB.email, code)
+        assert (stored.purpose, stored.new_user_metadata) == (CodePurpose.SIGN_IN, None)
+        assert post.outbox.last.subject == "Reset your Toko password"
+        verify(post, bob)
+    assert stored_code(post, Slot.EMAIL) is None
+
+
+def test_a_verified_account_gets_the_sign_in_code_in_the_slot_that_the_job_names(
+    post_in_memory: MailDeployment,
+) -> None:
+    verify(post_in_memory, post_in_memory.register().user)
+
+    post_in_memory.deliver(code_or_account(post_in_memory))
+
+    assert post_in_memory.outbox.last.kind is MailKind.SIGN_IN_CODE
+    assert stored_code(post_in_memory, Slot.RECOVERY) is not None
+    assert stored_code(post_in_memory, Slot.EMAIL) is None
+
+
+def test_an_unverified_account_gets_a_code_that_confirms_the_address_and_vouches_for_no_password(
+    post_in_memory: MailDeployment,
+) -> None:
+    post_in_memory.register()
+
+    post_in_memory.deliver(code_or_account(post_in_memory, new_user_metadata='{"a":1}'))
+
+    stored = stored_code(post_in_memory, Slot.EMAIL)
+    assert stored is not None
+    assert (stored.purpose, stored.new_user_metadata) == (CodePurpose.SIGN_IN, None)
+    assert post_in_memory.outbox.last.kind is MailKind.VERIFICATION_CODE
+    assert stored_code(post_in_memory, Slot.RECOVERY) is None
+
+
+def test_an_address_without_an_account_gets_a_code_that_makes_one_if_the_job_says_so(post: MailDeployment) -> None:
+    job = code_or_account(post, NEVER_REGISTERED, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
+
+    post.deliver(job)
+    post.deliver(job)
+
+    (message,) = post.outbox.sent
+    assert (message.kind, message.to, message.locale) == (MailKind.VERIFICATION_CODE, NEVER_REGISTERED, "en")
+    assert "Zoë" not in message.text
+    stored = stored_code(post, Slot.EMAIL, NEVER_REGISTERED)
+    assert stored is not None
+    assert post.maker.matches(stored.secret_hash, NEVER_REGISTERED, code_in(message))
+    assert stored.new_user_metadata == {"name": "Zoë", "n": [1, {"x": None}]}
+    assert post.base.recorded.notes[-1].fields == {"kind": "sign_in_code", "job_id": job.job_id}
+    assert post.users.find_id(Name.EMAIL, NEVER_REGISTERED) is None
+
+
+def test_an_address_without_an_account_gets_nothing_if_the_job_makes_none(post_in_memory: MailDeployment) -> None:
+    post_in_memory.deliver(code_or_account(post_in_memory, NEVER_REGISTERED))
+
+    assert post_in_memory.outbox.sent == []
+    assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind is not MailKind.SIGN_IN_CODE])
+def test_no_other_mail_goes_to_an_address_without_an_account(post_in_memory: MailDeployment, kind: MailKind) -> None:
+    payload = {NEW_USER_METADATA: "{}", SLOT: "RECOVERY"}
+    post_in_memory.deliver(replace(post_in_memory.job(kind, NEVER_REGISTERED), payload=payload))
+
+    assert post_in_memory.outbox.sent == []
+
+
+def test_a_disabled_account_gets_no_code_that_would_make_another(post_in_memory: MailDeployment) -> None:
+    post_in_memory.disable(post_in_memory.register().user)
+
+    post_in_memory.deliver(code_or_account(post_in_memory, new_user_metadata="{}"))
+
+    assert post_in_memory.outbox.sent == []
+
+
+def test_what_a_later_version_puts_into_the_payload_is_ignored(post_in_memory: MailDeployment) -> None:
+    post_in_memory.deliver(code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}", link="x"))
+
+    assert len(post_in_memory.outbox.sent) == 1
+
+
+def test_a_mail_to_an_address_without_an_account_that_is_rejected_is_logged_by_its_job(
+    post_in_memory: MailDeployment,
+) -> None:
+    post_in_memory.outbox.fates = [Fate.REFUSED]
+    job = code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}")
+
+    post_in_memory.deliver(job)
+
+    (refused,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_refused"]
+    assert refused.fields == {"kind": "sign_in_code", "job_id": job.job_id, "why": "MessageRejected"}
+
+
+@pytest.mark.parametrize("kind", [MailKind.VERIFICATION_CODE, MailKind.ACCOUNT_EXISTS])
+def test_which_mail_is_owed_depends_on_whether_the_address_is_verified(
+    post_in_memory: MailDeployment, kind: MailKind
+) -> None:
+    bob = post_in_memory.register().user
+    to_unverified, to_verified = post_in_memory.job(kind), post_in_memory.job(kind)
+
+    post_in_memory.deliver(to_unverified)
+    before = len(post_in_memory.outbox.sent)
+    verify(post_in_memory, bob)
+    post_in_memory.deliver(to_verified)
+
+    assert before == (kind is MailKind.VERIFICATION_CODE)
+    assert len(post_in_memory.outbox.sent) == 1
+
+
+def test_the_notice_that_an_account_exists_holds_no_code_and_no_link(post_in_memory: MailDeployment) -> None:
+    verify(post_in_memory, post_in_memory.register().user)
+
+    post_in_memory.deliver(post_in_memory.job(MailKind.ACCOUNT_EXISTS))
+
+    text = post_in_memory.outbox.last.text
+    assert "already have" in text
+    assert re.search(r"[0-9]{6}|://", text) is None
 
 
 # Reset tokens: security.md 49, 61
@@ -237,7 +394,7 @@ def test_a_newer_reset_token_is_not_replaced_by_an_older_job_delivered_late(post
 
 @pytest.mark.parametrize("kind", MailKind)
 def test_a_message_delivered_twice_sends_one_mail(post: MailDeployment, clock: FakeClock, kind: MailKind) -> None:
-    remove_password(post, post.register().user)
+    owe(post, kind, post.register().user)
     job = post.job(kind)
     post.deliver(job)
 
@@ -300,7 +457,7 @@ def test_a_message_that_comes_while_its_mail_is_being_sent_comes_again(post: Mai
 
 @pytest.mark.covers("F24")
 @in_memory_only
-@pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.PASSWORD_RESET])
+@pytest.mark.parametrize("kind", [*CODES, MailKind.PASSWORD_RESET])
 @pytest.mark.parametrize("failures", [1, 3])
 def test_while_ses_fails_the_message_comes_again_and_then_is_sent(
     post: MailDeployment, clock: FakeClock, kind: MailKind, failures: int
@@ -414,7 +571,7 @@ def test_a_reset_mail_that_comes_again_after_the_password_was_set_is_not_sent(po
         set_password(post, spent, "A third horse 3")
 
 
-@pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.PASSWORD_RESET])
+@pytest.mark.parametrize("kind", [*CODES, MailKind.PASSWORD_RESET])
 def test_a_mail_that_comes_again_after_the_sessions_were_ended_brings_another_code(
     post: MailDeployment, kind: MailKind
 ) -> None:
@@ -618,8 +775,8 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
 @pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
 def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeployment, fate: Fate) -> None:
     bob = post_in_memory.register().user
-    remove_password(post_in_memory, bob)
     for kind in MailKind:
+        owe(post_in_memory, kind, bob)
         post_in_memory.outbox.fates = [fate]
         job = post_in_memory.job(kind)
         with suppress(DependencyUnavailable):

@@ -17,6 +17,7 @@ from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin
 from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.http.request import Request
 from gerbang.http.response import Response
@@ -51,7 +52,7 @@ NEVER_MAILED = "nobody@example.com"
 
 
 def redeem(post: MailDeployment, code: str, email: str = BOB.email) -> SignedIn:
-    return post.code_sign_in.sign_in(email, code, HOME).signed_in
+    return post.code_sign_in.sign_in(EmailAddress(email), code, HOME).signed_in
 
 
 def wrong(code: str) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from gerbang.accounts.organizations import NotAMember, Role
-from gerbang.accounts.registration import NUMBER_DRAWS, EmailTaken, NewAccount, Registered, UsernameTaken
+from gerbang.accounts.registration import EmailTaken, NewAccount, Registered, UsernameTaken
 from gerbang.container import Container
 from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress
@@ -14,7 +14,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import REGISTERED, MailKind
-from gerbang.storage.users import Name, User
+from gerbang.storage.users import NUMBER_DRAWS, Name, User
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, REGISTRATIONS, Choices, Deployment

@@ -152,7 +152,9 @@ class World:
 
     def prove(self, person: Person) -> None:
         """Have a person redeem a code, so that the address is verified. No hash."""
-        self._container.code_sign_in.sign_in(person.email, self.code(person), Client(address=self.client_address()))
+        self._container.code_sign_in.sign_in(
+            EmailAddress(person.email), self.code(person), Client(address=self.client_address())
+        )
 
     def google_identity(self) -> VerifiedIdentity:
         """Return a Google identity that has no account here."""

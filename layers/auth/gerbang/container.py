@@ -20,6 +20,7 @@ from gerbang.mail_components import MailComponents
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
+    from gerbang.accounts.code_sign_up import CodeSignUp
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.id_tokens import IdTokens
     from gerbang.accounts.identity_sign_in import IdentitySignIn
@@ -228,9 +229,34 @@ class Container(MailComponents):
             rate_limits=self.rate_limits,
             tries=self.limit("code_tries"),
             address_limit=self.limit("sign_in_address"),
+            sign_up=None,
             mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
+        )
+
+    @cached_property
+    def code_sign_in_with_sign_up(self) -> "CodeSignIn":
+        """The same; a code may also make an account."""
+        return replace(self.code_sign_in, sign_up=self.code_sign_up)
+
+    @cached_property
+    def code_sign_up(self) -> "CodeSignUp":
+        """Makes accounts by a mailed code."""
+        from gerbang.accounts.code_sign_up import CodeSignUp
+
+        return CodeSignUp(
+            store=self.store,
+            users=self.users,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            limit=self.limit("registration"),
+            policy=self.sign_up_policy,
+            initial_credit=self.settings.initial_credit_balance,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
         )
 
     @cached_property

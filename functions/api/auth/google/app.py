@@ -2,6 +2,7 @@
 
 from gerbang.accounts.identity_sign_in import LinkedToAnother
 from gerbang.accounts.provider_identity import InvalidIdToken
+from gerbang.accounts.sign_up_policy import SignUpDisabled
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import snapotp
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
@@ -28,6 +29,7 @@ container.warm_up_users()
         IdentityMismatch,
         IdentityNotProven,
         InvalidEmail,
+        SignUpDisabled,
         LinkedToAnother,
         AccountDisabled,
         TooManyAttempts,

@@ -4,13 +4,16 @@ How codes are made and stored: `gerbang.mail.codes`.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gerbang.accounts.verification import EarlierCredentials, verify_email
+from gerbang.accounts.code_sign_up import CodeSignUp
+from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent
@@ -20,10 +23,13 @@ from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Absent, Store
+from gerbang.storage.store import Absent, Action, Store
 from gerbang.storage.users import Name, User, UserTable
 
 _FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
+
+_SIBLINGS: Final = (Slot.EMAIL, Slot.RECOVERY)
+"""The slots of an address. Both are read at each try, so that every try costs the same calls."""
 
 
 class InvalidCode(AuthError):
@@ -52,25 +58,42 @@ class CodeSignIn:
     sessions: Sessions
     rate_limits: RateLimits
     tries: Limit
-    """Wrong codes an address, whatever the number of codes; a right one clears them."""
+    """Wrong codes an address, whatever the number of codes and slots; a right one clears them."""
     address_limit: Limit
     """Failures of one client address, shared with passwords."""
+    sign_up: CodeSignUp | None
+    """Makes the account of an address that has none; None: no account is made."""
     mail_service: MailService
     log_event: LogEvent
     now: Clock
 
-    def sign_in(self, email: str, code: str, client: Client) -> Redeemed:
-        """Trade the code mailed to a canonical address for a session. Three round trips.
+    def sign_in(self, email: EmailAddress, code: str, client: Client) -> Redeemed:
+        """Trade a code of the slot `EMAIL` for a session, as `redeem` does.
 
-        The code is spent in the transaction that opens the session (F14). If the address was unverified, a code that
-        was requested to sign in removes the password and ends the sessions that a stranger may have set up (account
-        pre-hijacking), and a mail tells the owner. The code of the registration itself keeps them, unless another
-        registration of the address was refused since: then the owner may be the one who was refused.
+        Raises:
+            InvalidCode, TooManyAttempts: as `redeem`; a disabled account is an invalid code here.
+        """
+        try:
+            return self.redeem(email, code, client, slots=(Slot.EMAIL,))
+        except AccountDisabled:
+            raise InvalidCode("disabled") from None
+
+    def redeem(self, email: EmailAddress, code: str, client: Client, *, slots: Sequence[Slot]) -> Redeemed:
+        """Trade the code mailed to an address, in one of *slots*, for a session. Three round trips.
+
+        The code is spent in the transaction that opens the session (F14), and with it the address's other code. If the
+        address was unverified, a code that was requested to sign in removes the password and ends the sessions that a
+        stranger may have set up (account pre-hijacking), and a mail tells the owner. The code of the registration
+        itself keeps them, unless another registration of the address was refused since: then the owner may be the one
+        who was refused. If no account has the address, a code that was mailed for that makes one: one round trip more.
 
         Raises:
             InvalidCode: the code is not, or no longer, worth anything.
+            AccountDisabled: the code is right, and its account may not be used.
+            SignUpDisabled: the code is right, and would make an account, which is not allowed any more.
             TooManyAttempts: the address, whether an account has it or not, has used up its tries; or this client
-                address has failed too often.
+                address has failed, or made accounts, too often.
+            DependencyUnavailable: the database did not answer, or the address was registered at the same time.
         """
         if not _FORM.fullmatch(code):
             raise InvalidCode("malformed")
@@ -79,36 +102,71 @@ class CodeSignIn:
             Counted(self.address_limit, client.address),
             alongside=lambda: self.users.find_id(Name.EMAIL, email),
         ) as attempt:
-            redeemed = self._redeem(email, code, client, attempt)
+            user, found = self._find(email, code, slots, user_id=attempt.alongside)
+            if user is None:
+                return self._sign_up(email, found, client, attempt)
+            redeemed = self._sign_in(user, found, client, attempt)
         signed_in = redeemed.signed_in
         self.log_event("signed_in", user_id=signed_in.user.user_id, session_id=signed_in.family_id, method="otp")
         return redeemed
 
-    def _redeem(self, email: str, code: str, client: Client, attempt: Attempt[str | None]) -> Redeemed:
-        slot = self.codes.key(Slot.EMAIL, digest(email))
-        user_item, code_item = self.store.get_all(self.users.key(attempt.alongside or NO_ACCOUNT), slot)
-        user, known = from_item(User, user_item), self.codes.read(code_item)
-        now = self.now()
-        if known is None or known.spent_at is not None or known.expires_at <= now:
-            raise InvalidCode("none")
-        if user is None or user.disabled_at is not None or user.epoch != known.epoch:
-            raise InvalidCode("none")
-        if not self.maker.matches(known.secret_hash, email, code):
-            raise InvalidCode("wrong")
-        earlier = _earlier_credentials(user, known)
-        verified, changes = verify_email(user, earlier, at=now, locale=client.locale)
+    def _find(
+        self, email: EmailAddress, code: str, slots: Sequence[Slot], *, user_id: str | None
+    ) -> tuple[User | None, "_Found"]:
+        """Return the account that a code signs in to, None if it makes one, and what is to be spent."""
+        keys = {slot: self.codes.key(slot, digest(email)) for slot in _SIBLINGS}
+        user_item, *items = self.store.get_all(self.users.key(user_id or NO_ACCOUNT), *keys.values())
+        now, user, read = self.now(), from_item(User, user_item), map(self.codes.read, items)
+        live = {slot: each for slot, each in zip(keys, read, strict=True) if each is not None and each.is_live(now)}
+        tried = [slot for slot in slots if slot in live]
+        matching = [slot for slot in tried if self.maker.matches(live[slot].secret_hash, email, code)]
+        if not matching:
+            raise InvalidCode("wrong" if tried else "none")
+        [slot, *_] = matching
+        known = live.pop(slot)
+        if user is not None and user.disabled_at is not None:
+            raise AccountDisabled(user.user_id)
+        if user is not None and user.epoch != known.epoch:
+            raise InvalidCode("another epoch")
+        spending = self.codes.spending(keys[slot], known, at=now, kept=REMEMBERED)
+        others = [self.codes.discarding(keys[other], at=now, kept=REMEMBERED) for other in live]
+        return user, _Found(known, (spending, *others))
+
+    def _sign_in(self, user: User, found: "_Found", client: Client, attempt: Attempt[str | None]) -> Redeemed:
+        earlier = _earlier_credentials(user, found.code)
+        verified, changes = verify_email(user, earlier, at=self.now(), locale=client.locale)
         signed_in, opening = self.sessions.begin(verified, client, "otp")
-        spending = self.codes.spending(slot, known, at=now, kept=REMEMBERED)
         # A registration that is refused meanwhile makes the account contested: then nothing is kept.
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
         changing = self.users.changing(user, changes, Absent("disabled_at"), *uncontested)
         password_removed = user.password_hash is not None and verified.password_hash is None
         # The notice is not queued afterwards, because the answer of the transaction may be lost.
         notices = [lambda: self.mail_service.notify_password_removed(user, client.locale)] if password_removed else []
-        failed, *_ = run_concurrently(lambda: self.store.commit(spending, changing, opening), attempt.succeed, *notices)
+        failed, *_ = run_concurrently(
+            lambda: self.store.commit(*found.spending, changing, opening), attempt.succeed, *notices
+        )
         if failed:
             raise InvalidCode("spent meanwhile")
         return Redeemed(signed_in=signed_in, password_removed=password_removed)
+
+    def _sign_up(self, email: EmailAddress, found: "_Found", client: Client, attempt: Attempt[str | None]) -> Redeemed:
+        sign_up, metadata = self.sign_up, found.code.new_user_metadata
+        if sign_up is None or metadata is None:
+            raise InvalidCode("no account")
+        signed_in, _ = run_concurrently(
+            lambda: sign_up.make(email, metadata, client, spending=found.spending), attempt.succeed
+        )
+        if signed_in is None:
+            raise InvalidCode("spent meanwhile")
+        return Redeemed(signed_in=signed_in, password_removed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A code that is right, and the actions that spend it and the address's other code."""
+
+    code: OneTimeCode
+    spending: tuple[Action, ...]
 
 
 def _earlier_credentials(user: User, code: OneTimeCode) -> EarlierCredentials:

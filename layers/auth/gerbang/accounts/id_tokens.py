@@ -1,6 +1,6 @@
 """The ID tokens that may be traded for a session, by the provider that a request names (GoTrue's id_token grant).
 
-Nothing here imports PyJWT; the verifiers have. Reasons: docs/decisions/0029-oidc-providers.md.
+Nothing here imports PyJWT; the verifiers have. Reasons: docs/decisions/0028-oidc-providers.md.
 """
 
 import re

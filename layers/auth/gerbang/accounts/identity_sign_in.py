@@ -3,7 +3,7 @@
 The identity is the provider's subject, never the address (ASVS 6.8.1, 10.5.2). An address that the provider vouches
 for links the identity to an account that has it already, or makes an account. What was set up in that account before
 the address was verified is dropped. An identity whose address the provider does not vouch for only signs in to the
-account that it is linked to (docs/decisions/0029-oidc-providers.md).
+account that it is linked to (docs/decisions/0028-oidc-providers.md).
 """
 
 from collections.abc import Callable, Mapping

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gerbang.accounts.organizations import Organizations
 from gerbang.accounts.sign_in import is_right
@@ -17,13 +17,10 @@ from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.organizations import Organization
 from gerbang.storage.store import Absent, Action, ConditionFailed, Present, Store, Update
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import NUMBER_DRAWS, Name, User, UserTable
 
 if TYPE_CHECKING:
     from gerbang.mail.service import MailService
-
-NUMBER_DRAWS: Final = 8
-"""How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
 
 
 class EmailTaken(AuthError):

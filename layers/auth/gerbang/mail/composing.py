@@ -53,6 +53,10 @@ class Mails:
         """Return the mail that brings a new account the code to verify its address with; *valid_for* as above."""
         return self._compose(MailKind.VERIFICATION_CODE, to, code=code, minutes=_minutes(valid_for))
 
+    def recovery_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
+        """Return the mail with a code to sign in with and then set a new password; *valid_for* as above."""
+        return self._compose(MailKind.RECOVERY_CODE, to, code=code, minutes=_minutes(valid_for))
+
     def password_reset(self, to: Recipient, *, token: str, valid_for: timedelta) -> Message:
         """Return the mail with a password reset token, *valid_for* as above.
 
@@ -75,6 +79,10 @@ class Mails:
     def password_removed(self, to: Recipient) -> Message:
         """Return the notice that verifying the address removed the password, and how to set a new one."""
         return self._compose(MailKind.PASSWORD_REMOVED, to, contact=self.settings.contact)
+
+    def account_exists(self, to: Recipient) -> Message:
+        """Return the notice that the address was registered again. It carries no code and no link."""
+        return self._compose(MailKind.ACCOUNT_EXISTS, to, contact=self.settings.contact)
 
     def _compose(self, kind: MailKind, to: Recipient, template: str | None = None, /, **values: str) -> Message:
         """Return the message that *template*, by default the kind's, makes of *values*. It must use each of them."""

@@ -17,6 +17,13 @@ from gerbang.core.emails import LONGEST_ADDRESS
 REGISTERED: Final = "user_id"
 """In the payload of a registration's mail: the id of the account that the registration writes."""
 
+SLOT: Final = "slot"
+"""In the payload of a sign-in code: the slot it goes to if the address is verified. A code for any other address
+confirms the address, in text and slot."""
+
+NEW_USER_METADATA: Final = "new_user_metadata"
+"""In the payload of a sign-in code that may make an account: the account's `user_metadata`, as JSON."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -25,9 +32,11 @@ class MailKind(StrEnum):
 
     SIGN_IN_CODE = "sign_in_code"
     VERIFICATION_CODE = "verification_code"
+    RECOVERY_CODE = "recovery_code"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a mail, not a password
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - likewise
     PASSWORD_REMOVED = "password_removed"  # noqa: S105 - likewise
+    ACCOUNT_EXISTS = "account_exists"
 
 
 class InvalidMailJob(Exception):

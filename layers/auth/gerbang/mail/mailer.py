@@ -4,6 +4,7 @@ A message delivered twice sends one mail: its job is claimed before sending and 
 of a send was lost, the mail may go out twice, with the same code (F25): there are never two different live ones.
 """
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, CodeMaker, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
-from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.languages import choose_locale
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
@@ -31,7 +32,7 @@ is delivered again (180 s, the queue's visibility time-out)."""
 WRITE_GRACE: Final = timedelta(seconds=60)
 """How long a mail waits for its account to be written: longer than the function that writes it may run (20 s)."""
 
-_NOTICES: Final = frozenset({MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED})
+_NOTICES: Final = frozenset({MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED, MailKind.ACCOUNT_EXISTS})
 """Mails about what happened to an account. They are in the account's language, even if another caller asked."""
 
 
@@ -60,18 +61,18 @@ class Mailer:
     new_id: Callable[[], str]
 
     def deliver(self, job: MailJob, *, queued_at: datetime) -> None:
-        """Send the mail of a job, if an account is owed it and it was not sent yet.
+        """Send the mail of a job, if it is owed and was not sent yet.
 
         Raises:
             DependencyUnavailable, MailUnderWay, AccountNotWritten: not yet; the message should be delivered again.
         """
-        user = self._recipient(job, queued_at)
-        if user is None:
+        order = self._order(job, queued_at)
+        if order is None:
             self.log_event("mail_not_owed", kind=job.kind, job_id=job.job_id)
             return
         nonce = self.new_id()
         try:
-            is_sent_now = self._claim_and_send(_Order(job, user, queued_at), nonce)
+            is_sent_now = self._claim_and_send(order, nonce)
         except Exception:
             # Else the next delivery would meet this one's claim. If it cannot be released, it ends by itself.
             with suppress(DependencyUnavailable):
@@ -80,25 +81,40 @@ class Mailer:
         if is_sent_now:
             self._record_as_sent(job)
 
-    def _recipient(self, job: MailJob, queued_at: datetime) -> User | None:
-        """Return the account that is owed the mail, None if there is none.
+    def _order(self, job: MailJob, queued_at: datetime) -> "_Order | None":
+        """Return a job with the account that is owed its mail; None if no mail is owed.
 
         A registration queues its mail before it writes its account, and names the account: one that another
-        registration wrote is not owed this registration's mail. The notice of a removed password is queued before the
-        password is removed, too.
+        registration wrote is not owed this registration's mail. A sign-in code may be owed to an address that no
+        account has, because redeeming it makes the account.
         """
         user_id, registered = self.users.find_id(Name.EMAIL, job.email), job.payload.get(REGISTERED)
-        if registered is not None and user_id is None:
-            self._wait(job, queued_at)
-        if user_id is None or registered not in {None, user_id}:
-            return None
-        user = self.users.find(user_id)
+        if user_id is None:
+            if registered is not None:
+                self._wait(job, queued_at)
+            makes_account = job.kind is MailKind.SIGN_IN_CODE and NEW_USER_METADATA in job.payload
+            return _Order(job, None, queued_at) if makes_account else None
+        user = self.users.find(user_id) if registered in {None, user_id} else None
         if user is None or user.email is None or user.disabled_at is not None:
             return None
-        if job.kind is MailKind.PASSWORD_REMOVED and user.password_hash is not None:
-            self._wait(job, queued_at)
-            return None
-        return user
+        return _Order(job, user, queued_at) if self._is_owed(job, user, queued_at) else None
+
+    def _is_owed(self, job: MailJob, user: User, queued_at: datetime) -> bool:
+        """Say whether an account is owed the mail, as it is now.
+
+        The notice of a removed password is queued before the password is removed.
+        """
+        match job.kind:
+            case MailKind.PASSWORD_REMOVED:
+                if user.password_hash is not None:
+                    self._wait(job, queued_at)
+                return user.password_hash is None
+            case MailKind.VERIFICATION_CODE:
+                return user.email_verified_at is None
+            case MailKind.ACCOUNT_EXISTS:  # an unverified address may be a stranger's
+                return user.email_verified_at is not None
+            case _:
+                return True
 
     def _wait(self, job: MailJob, queued_at: datetime) -> None:
         """Raise AccountNotWritten, unless the request that queued the job must be over."""
@@ -117,15 +133,16 @@ class Mailer:
                 return True
 
     def _send(self, order: "_Order") -> None:
-        kind, user_id = order.job.kind, order.user.user_id
+        job, user = order.job, order.user
+        about = {"kind": job.kind, **({"job_id": job.job_id} if user is None else {"user_id": user.user_id})}
         try:
             message = self._message(order)
             if message is not None:
                 self.outbox.send(message)
         except MailRejected as rejected:  # for good: another try would not help
-            self.log_event("mail_refused", Severity.ERROR, kind=kind, user_id=user_id, why=rejected.reason)
+            self.log_event("mail_refused", Severity.ERROR, **about, why=rejected.reason)
         else:
-            self.log_event("mail_superseded" if message is None else "mail_sent", kind=kind, user_id=user_id)
+            self.log_event("mail_superseded" if message is None else "mail_sent", **about)
 
     def _record_as_sent(self, job: MailJob) -> None:
         """Record that a mail was sent; if that fails, a message that the queue delivers twice sends it twice."""
@@ -135,38 +152,56 @@ class Mailer:
             self.log_event("mail_not_marked_as_sent", Severity.WARNING, kind=job.kind, job_id=job.job_id)
 
     def _message(self, order: "_Order") -> Message | None:
-        """Return the mail to send, its code now the newest of its subject; None if a later job was served already."""
-        job, user = order.job, order.user
-        languages = (user.locale, job.locale) if job.kind in _NOTICES else (job.locale, user.locale)
-        locale = choose_locale(*languages, self.default_locale)
-        to = Recipient(address=user.email or job.email, locale=locale, name=user.name)
-        match job.kind:
+        """Return the mail to send, its code now the newest of its slot; None if a later job was served already."""
+        kind, user, to = order.job.kind, order.user, self._recipient(order)
+        match kind:
             case MailKind.PASSWORD_CHANGED:
                 return self.mails.password_changed(to, changed_at=order.queued_at)
             case MailKind.PASSWORD_REMOVED:
                 return self.mails.password_removed(to)
-            case MailKind.PASSWORD_RESET:
-                return self._reset_mail(order, to)
-            case MailKind.SIGN_IN_CODE:
-                return self._code_mail(order, to, CodePurpose.SIGN_IN, self.mails.sign_in_code)
-            case MailKind.VERIFICATION_CODE:
-                return self._code_mail(order, to, CodePurpose.VERIFICATION, self.mails.verification_code)
+            case MailKind.ACCOUNT_EXISTS:
+                return self.mails.account_exists(to)
+            case MailKind.PASSWORD_RESET if user is not None:
+                return self._reset_mail(order, user, to)
+            case _:
+                return self._code_mail(order, to, *self._code(order))
+
+    def _recipient(self, order: "_Order") -> Recipient:
+        job, user = order.job, order.user
+        if user is None:
+            return Recipient(address=job.email, locale=choose_locale(job.locale, self.default_locale))
+        languages = (user.locale, job.locale) if job.kind in _NOTICES else (job.locale, user.locale)
+        locale = choose_locale(*languages, self.default_locale)
+        return Recipient(address=user.email or job.email, locale=locale, name=user.name)
+
+    def _code(self, order: "_Order") -> tuple[Slot, CodePurpose, Callable[..., Message]]:
+        """Return the slot and purpose of a job's one-time code, and what composes its mail."""
+        slot = order.job.payload.get(SLOT)
+        if order.job.kind is MailKind.RECOVERY_CODE:
+            return Slot.RECOVERY, CodePurpose.SIGN_IN, self.mails.recovery_code
+        if order.job.kind is MailKind.VERIFICATION_CODE:
+            return Slot.EMAIL, CodePurpose.VERIFICATION, self.mails.verification_code
+        if slot is None:
+            return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.sign_in_code
+        if order.user is None or order.user.email_verified_at is None:
+            return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.verification_code
+        return Slot(slot), CodePurpose.SIGN_IN, self.mails.sign_in_code
 
     def _code_mail(
-        self, order: "_Order", to: Recipient, purpose: CodePurpose, compose: Callable[..., Message]
+        self, order: "_Order", to: Recipient, slot: Slot, purpose: CodePurpose, compose: Callable[..., Message]
     ) -> Message | None:
         email = order.job.email
-        code = self.maker.code(order.job.job_id, email, epoch=order.user.epoch)
+        code = self.maker.code(order.job.job_id, email, epoch=order.epoch)
         stored = self._stored(order, purpose, self.maker.stored_form(email, code), CODE_LIFETIME)
-        if not self.codes.replace(self.codes.key(Slot.EMAIL, digest(email)), stored):
+        if not self.codes.replace(self.codes.key(slot, digest(email)), stored):
             return None
         return compose(to, code=code, valid_for=CODE_LIFETIME)
 
-    def _reset_mail(self, order: "_Order", to: Recipient) -> Message | None:
-        token = self.reset_tokens.token(order.job.job_id, order.user)
+    def _reset_mail(self, order: "_Order", user: User, to: Recipient) -> Message | None:
+        token = self.reset_tokens.token(order.job.job_id, user)
         secret_hash = self.reset_tokens.stored_form(token)
         stored = self._stored(order, CodePurpose.PASSWORD_RESET, secret_hash, RESET_LIFETIME)
-        if not self.codes.replace(self.codes.key(Slot.PASSWORD_RESET, order.user.user_id), stored):
+        if not self.codes.replace(self.codes.key(Slot.PASSWORD_RESET, user.user_id), stored):
             return None
         return self.mails.password_reset(to, token=token, valid_for=RESET_LIFETIME)
 
@@ -175,10 +210,11 @@ class Mailer:
         return OneTimeCode(
             secret_hash=secret_hash,
             purpose=purpose,
-            epoch=order.user.epoch,
+            epoch=order.epoch,
             job_id=order.job.job_id,
             issued_at_ms=int(order.queued_at.timestamp() * 1000),
             expires_at=self.now() + lifetime,
+            new_user_metadata=json.loads(order.job.payload[NEW_USER_METADATA]) if order.user is None else None,
         )
 
 
@@ -187,8 +223,14 @@ class _Order:
     """A job, the account that is owed its mail, and when it was queued."""
 
     job: MailJob
-    user: User
+    user: User | None
+    """None: no account has the address, and redeeming the code makes one."""
     queued_at: datetime
+
+    @property
+    def epoch(self) -> int:
+        """The account's epoch."""
+        return 0 if self.user is None else self.user.epoch
 
 
 def sent_at(milliseconds: str) -> datetime:

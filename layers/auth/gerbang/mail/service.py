@@ -1,5 +1,6 @@
 """Requests for mail: the same for known and unknown addresses, counted, queued, never sent here."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,12 +9,16 @@ from typing import Final
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
-from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.queue import MailQueue
+from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.users import User
 
 WRITE_DELAY_SECONDS: Final = 1
 """How long the queue holds back a mail whose account is being written: usually that is done when it is delivered."""
+
+_CODES: Final = frozenset({MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CODE})
+"""Mails that carry a one-time code."""
 
 
 class TooMuchMail(TooManyAttempts):
@@ -54,7 +59,35 @@ class MailService:
         """Queue a password reset token to an address, as `ask` does."""
         self.ask(MailKind.PASSWORD_RESET, email, locale, client_address)
 
-    def ask(self, kind: MailKind, email: str, locale: str | None, client_address: str) -> None:
+    def request_code_or_account(
+        self, email: str, locale: str | None, client_address: str, *, new_user_metadata: Mapping[str, object] | None
+    ) -> None:
+        """Queue a one-time code to an address, as `ask` does: to sign in, or to verify the address if it is not.
+
+        If no account has the address, a code is mailed only if *new_user_metadata* is given. Redeeming the code then
+        makes the account, with this `user_metadata`.
+        """
+        payload: dict[str, str] = {SLOT: Slot.RECOVERY.value}
+        if new_user_metadata is not None:
+            payload[NEW_USER_METADATA] = json.dumps(new_user_metadata, separators=(",", ":"))
+        self.ask(MailKind.SIGN_IN_CODE, email, locale, client_address, payload)
+
+    def request_verification_again(self, email: str, locale: str | None, client_address: str) -> None:
+        """Queue another code of its registration to an address, as `ask` does. It is mailed if it is not verified."""
+        self.ask(MailKind.VERIFICATION_CODE, email, locale, client_address)
+
+    def request_recovery(self, email: str, locale: str | None, client_address: str) -> None:
+        """Queue a one-time code to sign in without the password to an address, as `ask` does."""
+        self.ask(MailKind.RECOVERY_CODE, email, locale, client_address)
+
+    def ask(
+        self,
+        kind: MailKind,
+        email: str,
+        locale: str | None,
+        client_address: str,
+        payload: Mapping[str, str] | None = None,
+    ) -> None:
         """Queue a mail to a canonical address, whether or not an account has it. One round trip and one queueing.
 
         Raises:
@@ -63,29 +96,29 @@ class MailService:
                 up its tries.
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
-        with self.counted(kind, email, client_address):
-            self._enqueue(kind, email, locale)
+
+        def check_tries() -> None:
+            if kind in _CODES:
+                self.rate_limits.check(self.limits.code_tries, email)
+
+        with self.counted(kind, email, client_address, alongside=check_tries):
+            self._enqueue(kind, email, locale, payload=payload)
         self.log_event("mail_asked_for", kind=kind, client=client_address)
 
     @contextmanager
-    def counted(self, kind: MailKind, email: str, client_address: str) -> Iterator[None]:
-        """Count a mail of one kind to an address and from a client. It is not counted if the block raises.
+    def counted(
+        self, kind: MailKind, email: str, client_address: str, *, alongside: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """Count a mail of one kind to an address and from a client. A failure of ours in the block gives it back.
 
         Raises:
-            TooMuchMail, TooManyAttempts, DependencyUnavailable: as `ask`.
+            TooMuchMail: too much was requested for this address.
+            TooManyAttempts: too much was requested from this client.
+            DependencyUnavailable: it could not be counted.
         """
-
-        def check_tries() -> None:
-            if kind is MailKind.SIGN_IN_CODE:
-                self.rate_limits.check(self.limits.code_tries, email)
-
+        client = Counted(self.limits.client, client_address, OnSuccess.STAYS)
         try:
-            attempt = self.rate_limits.attempt(
-                Counted(self.limits.minute, f"{kind} {email}", OnSuccess.STAYS),
-                Counted(self.limits.hour, f"{kind} {email}", OnSuccess.STAYS),
-                Counted(self.limits.client, client_address, OnSuccess.STAYS),
-                alongside=check_tries,
-            )
+            attempt = self.rate_limits.attempt(*self._cooldown(kind, email), client, alongside=alongside)
         except TooManyAttempts as error:
             if error.limit in {self.limits.minute.name, self.limits.hour.name}:
                 raise TooMuchMail(error.limit, error.retry_after) from None
@@ -161,6 +194,29 @@ class MailService:
             self._enqueue(kind, user.email, locale, delay_seconds=WRITE_DELAY_SECONDS)
         except DependencyUnavailable:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind, user_id=user.user_id)
+
+    def notify_account_exists(self, email: str, locale: str | None) -> None:
+        """Queue the notice that the address was registered again, which is mailed if a verified account has it.
+
+        It is counted like a mail that was requested. If it is over a limit or cannot be queued, that is logged only.
+        *locale* is the request's.
+        """
+        kind = MailKind.ACCOUNT_EXISTS
+        try:
+            with self.rate_limits.attempt(*self._cooldown(kind, email)):
+                self._enqueue(kind, email, locale)
+        except TooManyAttempts:
+            self.log_event("mail_not_queued", Severity.WARNING, kind=kind)
+        except DependencyUnavailable:
+            self.log_event("mail_not_queued", Severity.ERROR, kind=kind)
+
+    def _cooldown(self, kind: MailKind, email: str) -> tuple[Counted, Counted]:
+        """Return what a mail of a kind to an address is counted against, whoever requests it."""
+        subject = f"{kind} {email}"
+        return (
+            Counted(self.limits.minute, subject, OnSuccess.STAYS),
+            Counted(self.limits.hour, subject, OnSuccess.STAYS),
+        )
 
     def _enqueue(
         self,

@@ -1,15 +1,29 @@
-"""One-time codes: one item per subject, with the newest secret that was mailed for it. It is spent once.
+"""One-time codes: one item per slot and subject, with the newest secret that was mailed for it. It is spent once.
 
 Of short codes and long tokens, only an HMAC is stored, never the secret itself.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gerbang.core.clock import to_epoch
 from gerbang.storage.records import from_item, to_item
-from gerbang.storage.store import Absent, AnyOf, ConditionFailed, Equal, Greater, Item, Key, Less, Put, Store, Update
+from gerbang.storage.store import (
+    Absent,
+    AnyOf,
+    ConditionFailed,
+    Equal,
+    Greater,
+    Item,
+    Key,
+    Less,
+    Present,
+    Put,
+    Store,
+    Update,
+)
 
 
 class Slot(StrEnum):
@@ -17,6 +31,8 @@ class Slot(StrEnum):
 
     EMAIL = "CODE"
     """Verifies an e-mail address. The subject is the digest of the address."""
+    RECOVERY = "RECOVERY"
+    """Signs in with an address, to set a forgotten password for example. The subject is the digest of the address."""
     PASSWORD_RESET = "RESET"  # noqa: S105 - a label
     """Sets a password. The subject is the account's id."""
 
@@ -46,6 +62,12 @@ class OneTimeCode:
     expires_at: datetime
     """When the code ends; once spent, when the item may be deleted (TTL)."""
     spent_at: datetime | None = None
+    new_user_metadata: Mapping[str, object] | None = field(default=None, repr=False, hash=False)
+    """If no account has the address, redeeming the code makes one with this `user_metadata`. None: it makes none."""
+
+    def is_live(self, at: datetime) -> bool:
+        """Say whether the code is neither spent nor expired."""
+        return self.spent_at is None and self.expires_at > at
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +107,10 @@ class OneTimeCodeTable:
             {"spent_at": to_epoch(at), "expires_at": to_epoch(at + kept)},
             (Equal("secret_hash", code.secret_hash), Greater("expires_at", to_epoch(at)), Absent("spent_at")),
         )
+
+    def discarding(self, key: Key, *, at: datetime, kept: timedelta) -> Update:
+        """Return the action that spends the code of a slot, whichever it is by then, because another was redeemed.
+
+        It fails when there is none: read before that there is a live one. The item stays for *kept*.
+        """
+        return Update(key, {"spent_at": to_epoch(at), "expires_at": to_epoch(at + kept)}, (Present("pk"),))

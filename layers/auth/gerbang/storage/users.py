@@ -45,6 +45,9 @@ deletion of an account write to it."""
 FIRST_MONTH: Final = "2000-01"
 """The oldest month of the index: accounts imported with an earlier time of creation are in this one."""
 
+NUMBER_DRAWS: Final = 8
+"""How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
+
 _ACCOUNT: Final = "ACCOUNT"
 _MARKER: Final = "-"
 _PERSON: Final = "USER#"

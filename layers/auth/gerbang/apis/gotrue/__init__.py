@@ -1,6 +1,13 @@
 """Supabase Auth (GoTrue): snake_case, bare objects; errors `{code, error_code, msg}`."""
 
-from gerbang.apis.gotrue.api import API, ID_TOKEN_ERRORS, PASSWORD_ERRORS, PHONE_IS_A_BAD_REQUEST, REFRESH_ERRORS
+from gerbang.apis.gotrue.api import (
+    API,
+    ID_TOKEN_ERRORS,
+    PASSWORD_ERRORS,
+    PHONE_IS_A_BAD_REQUEST,
+    REFRESH_ERRORS,
+    VERIFY_ERRORS,
+)
 from gerbang.apis.gotrue.responses import (
     AUTHENTICATED,
     EmptyResponse,
@@ -22,6 +29,7 @@ __all__ = [
     "PASSWORD_ERRORS",
     "PHONE_IS_A_BAD_REQUEST",
     "REFRESH_ERRORS",
+    "VERIFY_ERRORS",
     "EmptyResponse",
     "HealthResponse",
     "SessionResponse",

@@ -1,6 +1,7 @@
 """How Supabase Auth's API words errors."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 from typing import Any, Final
@@ -76,12 +77,17 @@ ID_TOKEN_ERRORS: Final = {
     "invalid_id_token": ErrorSpec(
         HTTPStatus.BAD_REQUEST, "The ID token is not valid for this app, or the nonce does not match."
     ),
-    "identity_already_exists": ErrorSpec(_UNPROCESSABLE, COMMON["identity_already_exists"].message),
+    "identity_already_exists": ErrorSpec(
+        _UNPROCESSABLE, "This email address belongs to an account with another identity of the provider."
+    ),
 }
 """Where an ID token is traded, one that is worth nothing is a 400."""
 
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
 """Where a password is traded, a disabled account is a 400."""
+
+VERIFY_ERRORS: Final = {"email_address_invalid": replace(_ERRORS["email_address_invalid"], status=_UNPROCESSABLE)}
+"""Where a code is redeemed, an invalid address is a 422, as at Supabase Auth."""
 
 _REFRESH_ERROR_CODES: Final = {"bad_jwt": "refresh_token_not_found", "session_not_found": "refresh_token_not_found"}
 

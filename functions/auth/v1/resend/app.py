@@ -1,0 +1,33 @@
+"""POST /auth/v1/resend: mail the code of a sign-up or of an e-mail change again."""
+
+from gerbang.apis import gotrue
+from gerbang.apis.gotrue.requests import PhoneProviderDisabled, ResendRequest
+from gerbang.container import container
+from gerbang.http.callers import ApiKeyHolder
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.service import TooMuchMail
+from gerbang.sessions.api_keys import KeyKind
+
+endpoint = Endpoint("/auth/v1/resend")
+mail_service = container.mail_service
+container.warm_up_limits(connections=3)
+container.warm_up_mail_queue()
+
+
+@endpoint.post(
+    gotrue.API,
+    caller=ApiKeyHolder(container.api_keys),
+    request=ResendRequest,
+    response=gotrue.EmptyResponse,
+    errors=(PhoneProviderDisabled, TooMuchMail, TooManyAttempts),
+)
+def resend(call: Call[ResendRequest, KeyKind]) -> gotrue.EmptyResponse:
+    """Mail the code of a sign-up or an e-mail change again, if one is pending; the answer is the same if none is."""
+    email = call.body.address
+    if call.body.type == "signup":
+        mail_service.request_verification_again(email, call.client.locale, call.client.address)
+    return {}  # no change of an address is pending: none can be requested yet
+
+
+handler = endpoint.handler()

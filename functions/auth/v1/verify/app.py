@@ -1,0 +1,39 @@
+"""POST /auth/v1/verify: sign in with a mailed code, which verifies the address."""
+
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.verification import AccountDisabled
+from gerbang.accounts.sign_up_policy import SignUpDisabled
+from gerbang.apis import gotrue
+from gerbang.apis.gotrue.requests import PhoneProviderDisabled, VerifyRequest
+from gerbang.container import container
+from gerbang.http.callers import ApiKeyHolder
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.api_keys import KeyKind
+
+endpoint = Endpoint("/auth/v1/verify")
+sign_in = container.code_sign_in_with_sign_up
+container.warm_up_tokens()
+container.warm_up_users(connections=3)
+
+
+@endpoint.post(
+    gotrue.API,
+    caller=ApiKeyHolder(container.api_keys),
+    request=VerifyRequest,
+    response=gotrue.SessionResponse,
+    errors=(PhoneProviderDisabled, InvalidCode, AccountDisabled, SignUpDisabled, TooManyAttempts),
+    overrides=gotrue.VERIFY_ERRORS,
+)
+def verify(call: Call[VerifyRequest, KeyKind]) -> gotrue.SessionResponse:
+    """Sign in with the code that was mailed to an address, which verifies the address."""
+    body = call.body
+    if body.token is None:
+        raise InvalidCode("no links are mailed")
+    if body.type == "email_change":
+        raise InvalidCode("no e-mail change is pending")
+    redeemed = sign_in.redeem(body.address, body.token, call.client, slots=body.slots)
+    return gotrue.session(redeemed.signed_in)
+
+
+handler = endpoint.handler()

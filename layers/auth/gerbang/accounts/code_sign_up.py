@@ -1,0 +1,81 @@
+"""Sign-up by a mailed one-time code: the account is made when the code is redeemed, with a verified address.
+
+So no one can fill the table with accounts whose addresses nobody has verified, and known and unknown addresses cost
+the same until then.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gerbang.accounts.sign_up_policy import SignUpPolicy
+from gerbang.core.client import Client
+from gerbang.core.clock import Clock
+from gerbang.core.emails import EmailAddress
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import LogEvent
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
+from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.store import Action, Store
+from gerbang.storage.users import NUMBER_DRAWS, Name, User, UserTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeSignUp:
+    """Makes the accounts of addresses to which a code was mailed for that."""
+
+    store: Store
+    users: UserTable
+    sessions: Sessions
+    rate_limits: RateLimits
+    limit: Limit
+    """Registrations and guests per client address."""
+    policy: SignUpPolicy
+    initial_credit: int
+    log_event: LogEvent
+    now: Clock
+    new_id: Callable[[], str]
+    new_number: Callable[[], int]
+
+    def make(
+        self, email: EmailAddress, metadata: Mapping[str, object], client: Client, *, spending: Sequence[Action]
+    ) -> SignedIn | None:
+        """Make an account with this `user_metadata` and sign it in, in the transaction that spends its code.
+
+        *spending* are the actions that spend it, the code itself first. Returns None if the code was spent or replaced
+        meanwhile.
+
+        Raises:
+            SignUpDisabled: the deployment takes no accounts.
+            TooManyAttempts: this client address has made too many.
+            DependencyUnavailable: another account has taken the address meanwhile, or the database did not answer.
+        """
+        self.policy.check_account()
+        now = self.now()
+        draft = User(
+            user_id=self.new_id(),
+            name="",
+            email=email,
+            email_as_typed=email.as_typed,
+            email_verified_at=now,
+            credit_balance=self.initial_credit,
+            locale=client.locale,
+            created_at=now,
+            updated_at=now,
+            last_sign_in_at=now,
+            user_metadata=metadata,
+        )
+        with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
+            for _ in range(NUMBER_DRAWS):
+                user = replace(draft, number=self.new_number())
+                signed_in, opening = self.sessions.begin(user, client, "otp")
+                creation = self.users.creation(user)
+                failed = self.store.commit(*spending, *creation.values(), opening)
+                if not failed:
+                    self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id, method="otp")
+                    return signed_in
+                if failed[0] is not None:
+                    attempt.give_back()
+                    return None
+                if dict(zip(creation, failed[len(spending) :], strict=False))[Name.EMAIL] is not None:
+                    raise DependencyUnavailable("the address was registered meanwhile")
+        raise DependencyUnavailable("no free number was drawn")
