@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   Inbox,
+  KEY,
   OTHER_PASSWORD,
   PASSWORD,
   TOGETHER,
@@ -106,7 +107,7 @@ describe("default settings", TOGETHER, () => {
   }
 
   test("the settings say what an app may offer", async () => {
-    const settings = await get("/auth/v1/settings");
+    const settings = await get("/auth/v1/settings", { apikey: KEY });
 
     assert.equal(settings.external.email, true);
     assert.equal(settings.external.anonymous_users, true);

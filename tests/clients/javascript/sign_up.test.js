@@ -67,20 +67,37 @@ describe("signing up", TOGETHER, () => {
     await fails(newClient().auth.signInWithPassword({ email, password: OTHER_PASSWORD }), 400, "invalid_credentials");
   });
 
-  test("signing up again with an unconfirmed address mails another code, and keeps the first password", async () => {
+  test("signing up again with an unconfirmed address mails another code for the same account", async () => {
     const client = newClient();
     const inbox = new Inbox();
     const email = inbox.address;
     const { user: first } = await succeeds(client.auth.signUp({ email, password: PASSWORD }));
     await inbox.nextCode();
 
-    const { user: second } = await succeeds(client.auth.signUp({ email, password: OTHER_PASSWORD }));
+    const { user: second } = await succeeds(client.auth.signUp({ email, password: PASSWORD }));
 
     assert.equal(second.id, first.id);
     assert.equal(second.identities.length, 1);
     await succeeds(client.auth.verifyOtp({ email, token: await inbox.nextCode(), type: "signup" }));
-    await signIn(email, PASSWORD);
-    await fails(newClient().auth.signInWithPassword({ email, password: OTHER_PASSWORD }), 400, "invalid_credentials");
+    await signIn(email);
+  });
+
+  test("the code of an address that was signed up with two passwords removes both", async () => {
+    const stranger = newClient();
+    const owner = newClient();
+    const inbox = new Inbox();
+    const email = inbox.address;
+    await succeeds(stranger.auth.signUp({ email, password: PASSWORD }));
+    await inbox.nextCode();
+    await succeeds(owner.auth.signUp({ email, password: OTHER_PASSWORD }));
+
+    await succeeds(owner.auth.verifyOtp({ email, token: await inbox.nextCode(), type: "signup" }));
+
+    for (const password of [PASSWORD, OTHER_PASSWORD]) {
+      await fails(newClient().auth.signInWithPassword({ email, password }), 400, "invalid_credentials");
+    }
+    await succeeds(owner.auth.updateUser({ password: OTHER_PASSWORD }));
+    await signIn(email, OTHER_PASSWORD);
   });
 
   test("a weak password is an AuthWeakPasswordError with its reasons", async () => {

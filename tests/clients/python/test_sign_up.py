@@ -49,21 +49,32 @@ def test_signing_up_again_with_a_confirmed_address_returns_a_user_without_identi
         gerbang.sign_in(owner.inbox.address, OTHER_PASSWORD)
 
 
-def test_signing_up_again_with_an_unconfirmed_address_mails_another_code_and_keeps_the_first_password(
-    gerbang: Gerbang,
-) -> None:
+def test_signing_up_again_with_an_unconfirmed_address_mails_another_code_for_the_same_account(gerbang: Gerbang) -> None:
     client, inbox = gerbang.new_client(), gerbang.new_inbox()
     first = user_of(client.sign_up({"email": inbox.address, "password": PASSWORD}))
     inbox.next_code()
 
-    second = user_of(client.sign_up({"email": inbox.address, "password": OTHER_PASSWORD}))
+    second = user_of(client.sign_up({"email": inbox.address, "password": PASSWORD}))
 
     assert second.id == first.id
     assert len(second.identities or []) == 1
     verify(client, inbox, "signup")
-    gerbang.sign_in(inbox.address, PASSWORD)
-    with fails(400, "invalid_credentials"):
-        gerbang.sign_in(inbox.address, OTHER_PASSWORD)
+    gerbang.sign_in(inbox.address)
+
+
+def test_the_code_of_an_address_that_was_signed_up_with_two_passwords_removes_both(gerbang: Gerbang) -> None:
+    stranger, owner, inbox = gerbang.new_client(), gerbang.new_client(), gerbang.new_inbox()
+    stranger.sign_up({"email": inbox.address, "password": PASSWORD})
+    inbox.next_code()
+    owner.sign_up({"email": inbox.address, "password": OTHER_PASSWORD})
+
+    verify(owner, inbox, "signup")
+
+    for password in (PASSWORD, OTHER_PASSWORD):
+        with fails(400, "invalid_credentials"):
+            gerbang.sign_in(inbox.address, password)
+    owner.update_user({"password": OTHER_PASSWORD})
+    gerbang.sign_in(inbox.address, OTHER_PASSWORD)
 
 
 def test_a_weak_password_is_an_error_with_its_reasons(gerbang: Gerbang) -> None:
