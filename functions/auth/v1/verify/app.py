@@ -1,8 +1,8 @@
 """POST /auth/v1/verify: sign in with a mailed code, which verifies the address."""
 
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.verification import AccountDisabled
 from gerbang.accounts.sign_up_policy import SignUpDisabled
+from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled, VerifyRequest
 from gerbang.container import container

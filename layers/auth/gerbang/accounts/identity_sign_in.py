@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gerbang.accounts.sign_up_policy import SignUpPolicy
+from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
 from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
-from gerbang.core.emails import canonical
+from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import Identity, Name, User, UserTable, identity_name
@@ -39,6 +39,17 @@ class ProviderEmailUnverified(AuthError):
     """The identity is linked to no account, and its provider does not vouch for an address."""
 
     code = "provider_email_needs_verification"
+
+
+IDENTITY_ERRORS: Final = (
+    ProviderEmailUnverified,
+    InvalidEmail,
+    SignUpDisabled,
+    LinkedToAnother,
+    AccountDisabled,
+    TooManyAttempts,
+)
+"""What `IdentitySignIn.sign_in` raises, but for failures of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
