@@ -12,7 +12,7 @@ import yaml
 ROOT: Final = Path(__file__).parents[1]
 FUNCTIONS: Final = ROOT / "functions"
 EVENTS: Final = ROOT / "events"
-LONGEST_APP: Final = 75
+LONGEST_APP: Final = 90
 """Lines of an app.py: an endpoint reads as one thought (style)."""
 
 ROUTES_OF_THEIR_OWN: Final = {
@@ -22,7 +22,7 @@ ROUTES_OF_THEIR_OWN: Final = {
 """Folders that are no path: one answers what has no route, one two paths, whose names begin with a dot."""
 
 WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/mailer", "functions/rotation"}
-WITHOUT_AWS: Final = {"functions/default"}
+WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default"}
 MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
 """Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
 

@@ -86,6 +86,8 @@ def everything(world: World) -> None:
     snapotp(world)
     atourin(world)
     gotrue(world)
+    supabase_sign_up(world)
+    supabase_tokens(world)
     passwords(world)
     google(world)
     assert world.doors.get("/nowhere").status == 404
@@ -164,6 +166,45 @@ def gotrue(world: World) -> None:
     succeeded(doors.post(trade, token, apikey=world.secret_key()))
 
 
+def supabase_sign_up(world: World) -> None:
+    """Sign up: a new address, one that waits for its code, one that is verified, and as a guest."""
+    doors, email, key = world.doors, world.doors.new_email(), world.publishable_key()
+    succeeded(doors.get("/auth/v1/health"))
+    succeeded(doors.get("/auth/v1/settings", apikey=key))
+
+    asked = {"email": email, "password": PASSWORD, "data": {"name": "Mira"}}
+    succeeded(doors.post("/auth/v1/signup", asked, apikey=key))
+    doors.read_mail(email, r"\b([0-9]{6})\b")
+    succeeded(doors.post("/auth/v1/signup", asked | {"password": ANOTHER}, apikey=key))
+    code = doors.read_mail(email, r"\b([0-9]{6})\b")
+    succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": code}))
+    succeeded(doors.post("/auth/v1/signup", asked, apikey=key))
+    doors.deliver()
+    succeeded(doors.post("/auth/v1/signup", {}, apikey=key))
+
+
+def supabase_tokens(world: World) -> None:
+    """Trade passwords and ID tokens for sessions."""
+    doors, key, mira = world.doors, world.publishable_key(), world.person()
+    email = mira["email"]
+    succeeded(doors.post("/auth/otp", {"email": email}))
+    succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": doors.read_mail(email, r"\b([0-9]{6})\b")}))
+    reset = {"token": reset_token(world, email), "password": PASSWORD}
+    succeeded(doors.post("/api/auth/reset-password", reset))
+    sign_in_everywhere(world, "/auth/v1/token?grant_type=password", email, apikey=key)
+
+    trade, person = "/auth/v1/token?grant_type=id_token", doors.new_email()
+    for address, subject in ((person, "2001"), (person, "2001"), (world.person()["email"], "2002")):  # as at google
+        token = world.issuer.id_token({"email": address, "name": "Mira", "google_id": subject})
+        succeeded(doors.post(trade, {"id_token": token, "provider": "google"}, apikey=key))
+
+
+def reset_token(world: World, email: str) -> str:
+    """Return the token of a password reset that is asked for now."""
+    succeeded(world.doors.post("/api/auth/forgot-password", {"email": email}))
+    return world.doors.read_mail(email, r"(?m)^\s*([A-Za-z0-9_.-]{20,})\s*$")
+
+
 def passwords(world: World) -> None:
     doors, mira = world.doors, world.person()
     right = {"email": mira["email"], "password": PASSWORD}
@@ -173,8 +214,7 @@ def passwords(world: World) -> None:
     assert doors.post("/api/auth/change-password", change, authorization=token, address=ELSEWHERE).status == 429
     succeeded(doors.post("/api/auth/change-password", change, authorization=token))
 
-    succeeded(doors.post("/api/auth/forgot-password", {"email": mira["email"]}))
-    reset = doors.read_mail(mira["email"], r"(?m)^\s*([A-Za-z0-9_.-]{20,})\s*$")
+    reset = reset_token(world, mira["email"])
     assert doors.post("/api/auth/reset-password", {"token": f"{reset}x", "password": PASSWORD}).status == 400
     succeeded(doors.post("/api/auth/reset-password", {"token": reset, "password": PASSWORD}))
     world.strangers_use_up_the_attempts_of(mira["email"])
@@ -206,14 +246,14 @@ def rotation(world: World) -> None:
     assert answers == [{}] * 4
 
 
-def sign_in_everywhere(world: World, path: str, email: str) -> None:
+def sign_in_everywhere(world: World, path: str, email: str, **headers: str) -> None:
     """Sign in at a door with a password: with a hash to renew, wrongly, and from a known address past the limit."""
     doors, right = world.doors, {"email": email, "password": PASSWORD}
     world.inherit(email)
-    succeeded(doors.post(path, right))
-    assert doors.post(path, right | {"password": "wrong"}).status == 400
+    succeeded(doors.post(path, right, **headers))
+    assert doors.post(path, right | {"password": "wrong"}, **headers).status == 400
     world.strangers_use_up_the_attempts_of(email)
-    succeeded(doors.post(path, right))
+    succeeded(doors.post(path, right, **headers))
 
 
 def theft(world: World, trade: Callable[[str], Answer]) -> None:

@@ -1,15 +1,12 @@
 """POST /api/auth/google: sign in with Google."""
 
-from gerbang.accounts.identity_sign_in import LinkedToAnother
+from gerbang.accounts.identity_sign_in import IDENTITY_ERRORS
 from gerbang.accounts.provider_identity import InvalidIdToken
-from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import snapotp
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest
 from gerbang.container import container
-from gerbang.core.emails import InvalidEmail
 from gerbang.http.endpoint import Call, Endpoint
-from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/api/auth/google")
 verifier = container.google_verifier
@@ -23,15 +20,7 @@ container.warm_up_users()
     snapotp.API,
     request=GoogleRequest,
     response=snapotp.SessionResponse,
-    errors=(
-        InvalidIdToken,
-        IdentityMismatch,
-        IdentityNotProven,
-        InvalidEmail,
-        LinkedToAnother,
-        AccountDisabled,
-        TooManyAttempts,
-    ),
+    errors=(InvalidIdToken, IdentityMismatch, IdentityNotProven, *IDENTITY_ERRORS),
 )
 def sign_in_with_google(call: Call[GoogleRequest, None]) -> snapotp.SessionResponse:
     """Sign in with Google's `id_token`, or three fields from a trusted back end; makes the account the first time."""

@@ -5,8 +5,7 @@ from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
 from gerbang.http.endpoint import BodyHas, Call, Endpoint
-from gerbang.sessions.claims import InvalidToken
-from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, UserDisabled
+from gerbang.sessions.sessions import REFRESH_ERRORS
 
 endpoint = Endpoint("/api/auth/refresh")
 sessions = container.sessions_with_role
@@ -19,7 +18,7 @@ container.warm_up_users(connections=2)
     when=BodyHas("refresh_token", without="refreshToken"),
     request=snapotp_requests.RefreshRequest,
     response=snapotp.SessionResponse,
-    errors=(InvalidToken, SessionEnded, UserDisabled, RefreshTokenReused),
+    errors=REFRESH_ERRORS,
 )
 def refresh_snapotp(call: Call[snapotp_requests.RefreshRequest, None]) -> snapotp.SessionResponse:
     """Exchange `refresh_token` for the next session."""
@@ -30,7 +29,7 @@ def refresh_snapotp(call: Call[snapotp_requests.RefreshRequest, None]) -> snapot
     botlaunch.API,
     request=botlaunch_requests.RefreshRequest,
     response=botlaunch.SessionResponse,
-    errors=(InvalidToken, SessionEnded, UserDisabled, RefreshTokenReused),
+    errors=REFRESH_ERRORS,
 )
 def refresh_botlaunch(call: Call[botlaunch_requests.RefreshRequest, None]) -> botlaunch.SessionResponse:
     """Exchange `refreshToken` for the next session."""

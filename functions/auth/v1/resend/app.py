@@ -24,7 +24,7 @@ container.warm_up_mail_queue()
 )
 def resend(call: Call[ResendRequest, KeyKind]) -> gotrue.EmptyResponse:
     """Mail the code of a sign-up or an e-mail change again, if one is pending; the answer is the same if none is."""
-    email = call.body.address()
+    email = call.body.address
     if call.body.type == "signup":
         mail_service.request_verification_again(email, call.client.locale, call.client.address)
     return {}  # no change of an address is pending: none can be requested yet

@@ -45,14 +45,14 @@ container.warm_up_mail_queue()
 )
 def register(call: Call[SignUpRequest, KeyKind]) -> Response:
     """Make an account and mail its code; the answer is a session where addresses need not be confirmed."""
-    body, email = call.body, call.body.address()
+    body, email = call.body, call.body.address
     password_policy.check(body.password, about=(email, body.name))
     new = NewAccount(
         email=email,
         password=body.password,
         name=body.name,
         locale=call.client.locale,
-        user_metadata=body.data or {},
+        user_metadata=body.data,
     )
     if sign_up_policy.autoconfirm:
         return Response(HTTPStatus.OK, gotrue.session(confirmed_sign_up.sign_up(new, call.client)))

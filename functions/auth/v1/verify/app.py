@@ -27,12 +27,12 @@ container.warm_up_users(connections=3)
 )
 def verify(call: Call[VerifyRequest, KeyKind]) -> gotrue.SessionResponse:
     """Sign in with the code that was mailed to an address, which verifies the address."""
-    mailed = call.body.address_and_code()
-    if mailed is None:
+    body = call.body
+    if body.token is None:
         raise InvalidCode("no links are mailed")
-    if call.body.type == "email_change":
+    if body.type == "email_change":
         raise InvalidCode("no e-mail change is pending")
-    signed_in = sign_in.redeem(*mailed, call.client, slots=call.body.slots).signed_in
+    signed_in = sign_in.redeem(body.address, body.token, call.client, slots=body.slots).signed_in
     return gotrue.session(signed_in, users.identities_of(signed_in.user))
 
 

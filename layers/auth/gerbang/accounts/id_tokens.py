@@ -1,6 +1,6 @@
 """The ID tokens that may be traded for a session, by the provider that a request names (GoTrue's id_token grant).
 
-Nothing here imports PyJWT; the verifiers have. Reasons: docs/decisions/0029-oidc-providers.md.
+Nothing here imports PyJWT; the verifiers have. Reasons: docs/decisions/0028-oidc-providers.md.
 """
 
 import re
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gerbang.accounts.provider_identity import InvalidIdToken
 from gerbang.core.errors import AuthError, FieldError
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class ProviderDisabled(AuthError):
     """GoTrue has the provider, and the deployment is not configured for it."""
 
     code = "provider_disabled"
+
+
+ID_TOKEN_ERRORS: Final = (UnknownProvider, ProviderDisabled, InvalidIdToken)
+"""What `IdTokens.verify` raises, but for failures of the provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,21 +3,21 @@
 The identity is the provider's subject, never the address (ASVS 6.8.1, 10.5.2). An address that the provider vouches
 for links the identity to an account that has it already, or makes an account. What was set up in that account before
 the address was verified is dropped. An identity whose address the provider does not vouch for only signs in to the
-account that it is linked to (docs/decisions/0029-oidc-providers.md).
+account that it is linked to (docs/decisions/0028-oidc-providers.md).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gerbang.accounts.sign_up_policy import SignUpPolicy
+from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
 from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
-from gerbang.core.emails import canonical
+from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
-from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import Identity, Name, User, UserTable, identity_name
@@ -39,6 +39,17 @@ class ProviderEmailUnverified(AuthError):
     """The identity is linked to no account, and its provider does not vouch for an address."""
 
     code = "provider_email_needs_verification"
+
+
+IDENTITY_ERRORS: Final = (
+    ProviderEmailUnverified,
+    InvalidEmail,
+    SignUpDisabled,
+    LinkedToAnother,
+    AccountDisabled,
+    TooManyAttempts,
+)
+"""What `IdentitySignIn.sign_in` raises, but for failures of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """An OpenID provider as configuration, and its keys: where they come from and how long they serve.
 
-Options and figures: docs/decisions/0021-oidc-verifier.md and 0029-oidc-providers.md.
+Options and figures: docs/decisions/0021-oidc-verifier.md and 0028-oidc-providers.md.
 """
 
 import json

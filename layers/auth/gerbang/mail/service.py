@@ -109,19 +109,16 @@ class MailService:
     def counted(
         self, kind: MailKind, email: str, client_address: str, *, alongside: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
-        """Count a mail of one kind to an address and from a client. It is not counted if the block raises.
-
-        Nor is it if *alongside* raises, which runs at the same time as the counting.
+        """Count a mail of one kind to an address and from a client. A failure of ours in the block gives it back.
 
         Raises:
-            TooMuchMail, TooManyAttempts, DependencyUnavailable: as `ask`.
+            TooMuchMail: too much was requested for this address.
+            TooManyAttempts: too much was requested from this client.
+            DependencyUnavailable: it could not be counted.
         """
+        client = Counted(self.limits.client, client_address, OnSuccess.STAYS)
         try:
-            attempt = self.rate_limits.attempt(
-                *self._cooldown(kind, email),
-                Counted(self.limits.client, client_address, OnSuccess.STAYS),
-                alongside=alongside,
-            )
+            attempt = self.rate_limits.attempt(*self._cooldown(kind, email), client, alongside=alongside)
         except TooManyAttempts as error:
             if error.limit in {self.limits.minute.name, self.limits.hour.name}:
                 raise TooMuchMail(error.limit, error.retry_after) from None

@@ -14,7 +14,7 @@ from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
-from gerbang.sessions.claims import AccessClaims, RefreshClaims, TokenPair
+from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenPair
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.families import Authentication, Family, FamilyTable
 from gerbang.storage.records import from_item
@@ -66,6 +66,10 @@ class RefreshTokenReused(SessionEnded):
     """
 
     code = "refresh_token_reused"
+
+
+REFRESH_ERRORS: Final = (InvalidToken, SessionEnded, UserDisabled, RefreshTokenReused)
+"""What `Sessions.refresh` raises where any address may sign in, but for failures of ours."""
 
 
 class SignInOvertaken(AuthError):

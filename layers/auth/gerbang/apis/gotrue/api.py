@@ -24,6 +24,7 @@ _ERROR_CODES: Final = {
     "not_found": "validation_failed",
     "unsupported_grant_type": "validation_failed",
     "email_address_invalid": "validation_failed",
+    "address_required": "validation_failed",
     "invalid_api_key": "no_authorization",
     "token_expired": "bad_jwt",
     "invalid_code": "otp_expired",
@@ -68,9 +69,6 @@ REFRESH_ERRORS: Final = {
 }
 """Where a refresh token is traded, a token that is worth nothing is a 400: no caller failed to authenticate."""
 
-VERIFY_ERRORS: Final = {"email_address_invalid": replace(_ERRORS["email_address_invalid"], status=_UNPROCESSABLE)}
-"""Where a code is redeemed, an invalid address is a 422, as at Supabase Auth."""
-
 PHONE_IS_A_BAD_REQUEST: Final = {
     "phone_provider_disabled": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["phone_provider_disabled"].message)
 }
@@ -80,12 +78,17 @@ ID_TOKEN_ERRORS: Final = {
     "invalid_id_token": ErrorSpec(
         HTTPStatus.BAD_REQUEST, "The ID token is not valid for this app, or the nonce does not match."
     ),
-    "identity_already_exists": ErrorSpec(_UNPROCESSABLE, COMMON["identity_already_exists"].message),
+    "identity_already_exists": ErrorSpec(
+        _UNPROCESSABLE, "This email address belongs to an account with another identity of the provider."
+    ),
 }
 """Where an ID token is traded, one that is worth nothing is a 400."""
 
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
 """Where a password is traded, a disabled account is a 400."""
+
+VERIFY_ERRORS: Final = {"email_address_invalid": replace(_ERRORS["email_address_invalid"], status=_UNPROCESSABLE)}
+"""Where a code is redeemed, an invalid address is a 422, as at Supabase Auth."""
 
 _REFRESH_ERROR_CODES: Final = {"bad_jwt": "refresh_token_not_found", "session_not_found": "refresh_token_not_found"}
 
