@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import pytest
 from gerbang.apis.gotrue.requests import (
-    EmailOrPhone,
     OtpRequest,
     PhoneProviderDisabled,
     RecoverRequest,
@@ -27,7 +26,9 @@ BESIDES: Final[Mapping[str, Any]] = {
 }
 """What clients send besides, and is not read."""
 
-MODELS: Final[Mapping[type[EmailOrPhone], Mapping[str, Any]]] = {
+type Model = type[OtpRequest | ResendRequest | VerifyRequest]
+
+MODELS: Final[Mapping[Model, Mapping[str, Any]]] = {
     OtpRequest: {},
     ResendRequest: {"type": "signup"},
     VerifyRequest: {"type": "email", "token": "123456"},
@@ -37,57 +38,47 @@ MODELS: Final[Mapping[type[EmailOrPhone], Mapping[str, Any]]] = {
 of_every_model = pytest.mark.parametrize(("model", "more"), MODELS.items())
 
 
-def invalid(model: type[EmailOrPhone], body: Mapping[str, Any]) -> set[str]:
+def invalid(model: Model, body: Mapping[str, Any]) -> set[str]:
     """The names of the fields that are wrong."""
     with pytest.raises(InvalidFields) as error:
-        address_in(model.read(body, {}))
+        model.read(body, {})
     return {each.field for each in error.value.field_errors}
-
-
-def address_in(body: EmailOrPhone) -> str:
-    if isinstance(body, VerifyRequest):
-        mailed = body.address_and_code()
-        assert mailed is not None
-        return mailed[0]
-    return body.address()
 
 
 @of_every_model
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_what_is_null_or_empty_was_not_sent(
-    model: type[EmailOrPhone], more: Mapping[str, Any], nothing: str | None
-) -> None:
+def test_what_is_null_or_empty_was_not_sent(model: Model, more: Mapping[str, Any], nothing: str | None) -> None:
     absent = dict.fromkeys({"phone", "channel", "data", "create_user", "token_hash"}, nothing)
 
-    assert address_in(model.read({**BESIDES, **absent, **more, "email": ADDRESS}, {})) == EmailAddress(ADDRESS)
+    assert model.read({**BESIDES, **absent, **more, "email": ADDRESS}, {}).address == EmailAddress(ADDRESS)
 
 
 @of_every_model
-def test_exactly_one_of_email_and_phone_is_required(model: type[EmailOrPhone], more: Mapping[str, Any]) -> None:
+def test_exactly_one_of_email_and_phone_is_required(model: Model, more: Mapping[str, Any]) -> None:
     assert invalid(model, more) == {"email"}
     assert invalid(model, {**more, "email": "", "phone": None}) == {"email"}
     assert invalid(model, {**more, "email": ADDRESS, "phone": "+6281234567"}) == {"phone"}
 
 
 @of_every_model
-def test_phones_are_not_supported(model: type[EmailOrPhone], more: Mapping[str, Any]) -> None:
+def test_phones_are_not_supported(model: Model, more: Mapping[str, Any]) -> None:
     with pytest.raises(PhoneProviderDisabled):
-        address_in(model.read({**more, "phone": "+6281234567"}, {}))
+        model.read({**more, "phone": "+6281234567"}, {})
 
 
 @pytest.mark.parametrize("model", [ResendRequest, VerifyRequest])
 @pytest.mark.parametrize("kind", ["sms", "phone_change"])
-def test_types_of_phones_are_not_supported_either(model: type[EmailOrPhone], kind: str) -> None:
+def test_types_of_phones_are_not_supported_either(model: Model, kind: str) -> None:
     for named in ({"email": ADDRESS}, {"phone": "+6281234567"}):
         with pytest.raises(PhoneProviderDisabled):
-            address_in(model.read({**MODELS[model], **named, "type": kind}, {}))
+            model.read({**MODELS[model], **named, "type": kind}, {})
 
 
 def test_a_channel_is_for_phones() -> None:
     assert invalid(OtpRequest, {"email": ADDRESS, "channel": "sms"}) == {"channel"}
     for named in ({}, {"phone": "+6281234567"}):
         with pytest.raises(PhoneProviderDisabled):
-            OtpRequest.read({**named, "channel": "whatsapp"}, {}).address()
+            OtpRequest.read({**named, "channel": "whatsapp"}, {})
 
 
 @pytest.mark.parametrize("email", [None, 7, ["x"]])
@@ -97,6 +88,14 @@ def test_recovery_needs_an_address(email: object) -> None:
 
     assert error.value.code == "validation_failed"
     assert RecoverRequest.read({**BESIDES, "email": ADDRESS}, {}).email == EmailAddress(ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [({"name": " Mira\n"}, "Mira"), ({"full_name": "Mira"}, "Mira"), ({"name": 7}, ""), ({"nickname": "Mira"}, "")],
+)
+def test_the_account_that_a_code_makes_has_the_name_in_its_data(data: Mapping[str, Any], name: str) -> None:
+    assert OtpRequest.read({"email": ADDRESS, "data": data}, {}).name == name
 
 
 def test_an_account_is_made_unless_the_client_says_otherwise() -> None:
@@ -132,15 +131,15 @@ def test_a_type_says_where_its_code_is_looked_for(kind: str, slots: tuple[Slot, 
     body = VerifyRequest.read({"type": kind, "email": ADDRESS, "token": "123456"}, {})
 
     assert body.slots == slots
-    assert body.address_and_code() == (EmailAddress(ADDRESS), "123456")
+    assert (body.address, body.token) == (EmailAddress(ADDRESS), "123456")
 
 
 def test_a_link_comes_without_an_address() -> None:
-    assert VerifyRequest.read({"type": "email", "token_hash": "x"}, {}).address_and_code() is None
+    assert VerifyRequest.read({"type": "email", "token_hash": "x"}, {}).token is None
     assert invalid(VerifyRequest, {"type": "email", "token_hash": "x", "email": ADDRESS}) == {"token_hash"}
     assert invalid(VerifyRequest, {"type": "email", "token_hash": "x", "phone": "+62812"}) == {"token_hash"}
     with pytest.raises(PhoneProviderDisabled):
-        VerifyRequest.read({"type": "sms", "token_hash": "x"}, {}).address_and_code()
+        VerifyRequest.read({"type": "sms", "token_hash": "x"}, {})
 
 
 @pytest.mark.parametrize("more", [{}, {"token": ""}, {"token": "1", "token_hash": "x"}])
@@ -150,7 +149,7 @@ def test_exactly_one_of_code_and_hash_is_required(more: Mapping[str, Any]) -> No
 
 @pytest.mark.parametrize("kind", [None, "", "x", "SIGNUP", 7])
 @pytest.mark.parametrize("model", [ResendRequest, VerifyRequest])
-def test_the_type_is_required_and_known(model: type[EmailOrPhone], kind: object) -> None:
+def test_the_type_is_required_and_known(model: Model, kind: object) -> None:
     assert invalid(model, {**MODELS[model], "email": ADDRESS, "type": kind}) == {"type"}
 
 

@@ -1,7 +1,7 @@
 """POST /auth/v1/otp: mail a one-time code."""
 
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue.requests import OtpRequest, PhoneProviderDisabled, name_in
+from gerbang.apis.gotrue.requests import OtpRequest, PhoneProviderDisabled
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint
@@ -25,14 +25,14 @@ container.warm_up_mail_queue()
 )
 def request_code(call: Call[OtpRequest, KeyKind]) -> gotrue.EmptyResponse:
     """Mail a one-time code, which signs in or makes an account; the answer is the same if none is mailed."""
-    body, client, metadata = call.body, call.client, call.body.data or {}
+    body, client = call.body, call.client
     makes_account = body.create_user and policy.takes_accounts
     mail_service.request_code_or_account(
-        body.address(),
+        body.address,
         client.locale,
         client.address,
-        name=name_in(metadata),
-        metadata=metadata if makes_account else None,
+        name=body.name,
+        metadata=body.data if makes_account else None,
     )
     return {}
 
