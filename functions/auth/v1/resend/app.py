@@ -24,7 +24,7 @@ container.warm_up_mail_queue()
 )
 def resend(call: Call[ResendRequest, KeyKind]) -> gotrue.EmptyResponse:
     """Mail the code of a sign-up or an e-mail change again, if one is pending; the answer is the same if none is."""
-    email, client = call.body.address(), call.client
+    email, client = call.body.address, call.client
     if call.body.type == "signup":
         mail_service.request_verification_again(email, client.locale, client.address)
     else:

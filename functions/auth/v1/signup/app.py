@@ -45,7 +45,7 @@ container.warm_up_mail_queue()
 )
 def register(call: Call[SignUpRequest, KeyKind]) -> Response:
     """Make an account and mail its code; the answer is a session where addresses need not be confirmed."""
-    body, email = call.body, call.body.address()
+    body, email = call.body, call.body.address
     password_policy.check(body.password, about=(email, body.name))
     new = NewAccount(
         email=email,

@@ -37,7 +37,7 @@ container.warm_up_users(connections=5)
 )
 def exchange_password(call: Call[requests.PasswordRequest, KeyKind]) -> gotrue.SessionResponse:
     """Sign in with an e-mail address and a password."""
-    credentials = Credentials.by_email(call.body.address(), call.body.password)
+    credentials = Credentials.by_email(call.body.address, call.body.password)
     return _session(sign_in.sign_in(credentials, call.client))
 
 

@@ -33,16 +33,16 @@ container.warm_up_users(connections=3)
 )
 def verify(call: Call[VerifyRequest, KeyKind]) -> Response:
     """Sign in with the code that was mailed to an address, which verifies the address or confirms its change."""
-    mailed = call.body.address_and_code()
-    if mailed is None:
+    body = call.body
+    if body.token is None:
         raise InvalidCode("no links are mailed")
-    if call.body.type == "email_change":
-        outcome = email_change.confirm(*mailed, call.client)
+    if body.type == "email_change":
+        outcome = email_change.confirm(body.address, body.token, call.client)
         if isinstance(outcome, HalfConfirmed):
             return Response(HTTPStatus.OK, gotrue.half_confirmed())
         signed_in = outcome
     else:
-        signed_in = sign_in.redeem(*mailed, call.client, slots=call.body.slots).signed_in
+        signed_in = sign_in.redeem(body.address, body.token, call.client, slots=body.slots).signed_in
     return Response(HTTPStatus.OK, gotrue.session(signed_in, users.identities_of(signed_in.user)))
 
 

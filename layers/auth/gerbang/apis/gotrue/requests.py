@@ -1,9 +1,9 @@
 """The request bodies of Supabase Auth's API."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, override
+from typing import Annotated, Any, Final, Literal, Self, override
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gerbang.accounts.id_tokens import ShownIdToken
@@ -11,7 +11,7 @@ from gerbang.apis.fields import Body, Email, Text, clean_name
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.http.request import InvalidFields
-from gerbang.storage.metadata import LARGEST_USER_METADATA, size_of
+from gerbang.storage.metadata import LARGEST_USER_METADATA, merge, size_of
 from gerbang.storage.one_time_codes import Slot
 
 
@@ -22,22 +22,25 @@ class UnsupportedGrantType(AuthError):
 
 
 class PhoneProviderDisabled(AuthError):
-    """The request names a phone number, and no text messages are sent here."""
+    """The request is about a phone number, and no text messages are sent here."""
 
     code = "phone_provider_disabled"
 
 
-def _metadata(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    if size_of(data) > LARGEST_USER_METADATA:
-        raise PydanticCustomError("metadata_too_large", "Must be at most 8 KiB of JSON")
-    return data
+def _user_metadata(data: dict[str, Any]) -> dict[str, object]:
+    """Return metadata as it is stored: members that are null are left out."""
+    metadata = merge({}, data)
+    if size_of(metadata) > LARGEST_USER_METADATA:
+        raise PydanticCustomError("too_large", f"Must be at most {LARGEST_USER_METADATA // 1024} KiB of JSON")
+    return metadata
 
 
-type Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
-"""What becomes a user's `user_metadata`: an object of at most 8 KiB."""
-
+type UserMetadata = Annotated[dict[str, Any], AfterValidator(_user_metadata)]
+"""What the owner of an account keeps with it: an object of at most 8 KiB."""
 
 _PHONE_TYPES: Final = ("sms", "phone_change")
+
+_REQUIRED: Final = FieldError("email", "Field required")
 
 _SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
     "signup": (Slot.EMAIL,),
@@ -46,7 +49,7 @@ _SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
     "recovery": (Slot.RECOVERY,),
     "email": (Slot.EMAIL, Slot.RECOVERY),
 }
-"""The slots in which a code of a type is looked for."""
+"""The slots that a code of a type is looked for in."""
 
 
 class NotAdmin(AuthError):
@@ -61,50 +64,141 @@ class RefreshRequest(Body):
     refresh_token: Text
 
 
-class EmailOrPhone(Body):
-    """A body that names an account by its e-mail address. A phone number is refused, not ignored."""
+class RecoverRequest(Body):
+    """`POST /auth/v1/recover`."""
+
+    email: Email
+
+
+class _AddressedRequest(Body):
+    """A body about an e-mail address. Clients may send a phone number instead, which is not supported."""
 
     email: Email | None = None
-    phone: str | None = None
+    phone: Text | None = None
 
-    def address(self) -> EmailAddress:
-        """Return the address.
+    @classmethod
+    @override
+    def read(cls, body: Mapping[str, Any], context: Mapping[str, Any]) -> Self:
+        """Return the body as this model.
 
         Raises:
-            InvalidFields: there is neither an address nor a phone number, or both.
-            PhoneProviderDisabled: there is a phone number.
+            InvalidFields: fields are missing or invalid, or do not go together.
+            PhoneProviderDisabled: the body is about a phone number.
         """
-        if self.phone is not None and self.email is None:
+        made = super().read(body, context)
+        errors = made.conflicts()
+        if errors:
+            raise InvalidFields(tuple(errors))
+        if made.is_about_phone:
             raise PhoneProviderDisabled
-        if self.phone is not None:
-            raise InvalidFields((FieldError("phone", "Send either email or phone"),))
+        return made
+
+    @property
+    def address(self) -> EmailAddress:
+        """The e-mail address; a body without one is not read (but one with a `token_hash`)."""
         if self.email is None:
-            raise InvalidFields((FieldError("email", "Field required"),))
+            raise InvalidFields((_REQUIRED,))
         return self.email
 
+    @property
+    def is_about_phone(self) -> bool:
+        """Whether the body is about a phone number."""
+        return self.phone is not None
 
-class SignUpRequest(EmailOrPhone):
+    def conflicts(self) -> list[FieldError]:
+        """Return what is wrong with the fields together."""
+        if self.email is not None and self.phone is not None:
+            return [FieldError("phone", "Send either email or phone")]
+        if self.email is None and not self.is_about_phone:
+            return [_REQUIRED]
+        return []
+
+
+class SignUpRequest(_AddressedRequest):
     """`POST /auth/v1/signup` with an e-mail address."""
 
     password: Text
-    data: Metadata | None = None
+    data: UserMetadata = Field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The name that the metadata gives, empty if none that we accept."""
-        return name_in(self.data or {})
+        return name_in(self.data)
 
 
 class AnonymousRequest(Body):
     """`POST /auth/v1/signup` without an address."""
 
-    data: Metadata | None = None
+    data: UserMetadata = Field(default_factory=dict)
 
 
-class PasswordRequest(EmailOrPhone):
+class PasswordRequest(_AddressedRequest):
     """`POST /auth/v1/token?grant_type=password`."""
 
     password: Text
+
+
+class OtpRequest(_AddressedRequest):
+    """`POST /auth/v1/otp`."""
+
+    create_user: bool = True
+    data: UserMetadata = Field(default_factory=dict)
+    channel: Text | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that the metadata gives, empty if none that we accept."""
+        return name_in(self.data)
+
+    @property
+    @override
+    def is_about_phone(self) -> bool:
+        return self.phone is not None or self.channel is not None
+
+    @override
+    def conflicts(self) -> list[FieldError]:
+        if self.email is not None and self.channel is not None:
+            return [FieldError("channel", "Send channel with phone only")]
+        return super().conflicts()
+
+
+class ResendRequest(_AddressedRequest):
+    """`POST /auth/v1/resend`."""
+
+    type: Literal["signup", "email_change", "sms", "phone_change"]
+
+    @property
+    @override
+    def is_about_phone(self) -> bool:
+        return self.phone is not None or self.type in _PHONE_TYPES
+
+
+class VerifyRequest(_AddressedRequest):
+    """`POST /auth/v1/verify`."""
+
+    type: Literal["signup", "invite", "magiclink", "recovery", "email", "email_change", "sms", "phone_change"]
+    token: Text | None = None
+    token_hash: Text | None = None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots that the code is looked for in; none for the change of an address."""
+        return _SLOTS.get(self.type, ())
+
+    @property
+    @override
+    def is_about_phone(self) -> bool:
+        return self.phone is not None or self.type in _PHONE_TYPES
+
+    @override
+    def conflicts(self) -> list[FieldError]:
+        if (self.token is None) == (self.token_hash is None):
+            return [FieldError("token", "Send either token or token_hash")]
+        if self.token_hash is None:
+            return super().conflicts()
+        if self.email is not None or self.phone is not None:
+            return [FieldError("token_hash", "Send it without email and phone")]
+        return []
 
 
 class IdTokenRequest(Body):
@@ -128,81 +222,6 @@ class IdTokenRequest(Body):
             nonce=self.nonce,
             access_token=self.access_token,
         )
-
-
-class RecoverRequest(Body):
-    """`POST /auth/v1/recover`."""
-
-    email: Email
-
-
-class OtpRequest(EmailOrPhone):
-    """`POST /auth/v1/otp`."""
-
-    create_user: bool = True
-    data: Metadata | None = None
-    channel: str | None = None
-
-    @override
-    def address(self) -> EmailAddress:
-        """Return the address.
-
-        Raises:
-            InvalidFields: as `EmailOrPhone.address`; or an address comes with a channel, which only phones have.
-            PhoneProviderDisabled: there is a phone number or a channel.
-        """
-        if self.channel is None:
-            return super().address()
-        if self.email is None:
-            raise PhoneProviderDisabled
-        raise InvalidFields((FieldError("channel", "Send it with phone only"),))
-
-
-class ResendRequest(EmailOrPhone):
-    """`POST /auth/v1/resend`."""
-
-    type: Literal["signup", "email_change", "sms", "phone_change"]
-
-    @override
-    def address(self) -> EmailAddress:
-        """Return the address.
-
-        Raises:
-            InvalidFields: as `EmailOrPhone.address`.
-            PhoneProviderDisabled: there is a phone number, or the type is for one.
-        """
-        if self.type in _PHONE_TYPES:
-            raise PhoneProviderDisabled
-        return super().address()
-
-
-class VerifyRequest(EmailOrPhone):
-    """`POST /auth/v1/verify`."""
-
-    type: Literal["signup", "invite", "magiclink", "recovery", "email", "email_change", "sms", "phone_change"]
-    token: str | None = None
-    token_hash: str | None = None
-
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """The slots in which the code is looked for; none for the change of an address."""
-        return _SLOTS.get(self.type, ())
-
-    def address_and_code(self) -> tuple[EmailAddress, str] | None:
-        """Return the address and the code that was mailed to it; None if there is the `token_hash` of a link instead.
-
-        Raises:
-            InvalidFields: as `EmailOrPhone.address`; or there are both or neither of code and `token_hash`, or an
-                address with a `token_hash`.
-            PhoneProviderDisabled: there is a phone number, or the type is for one.
-        """
-        if (self.token is None) == (self.token_hash is None):
-            raise InvalidFields((FieldError("token", "Send either token or token_hash"),))
-        if self.token is None and (self.email is not None or self.phone is not None):
-            raise InvalidFields((FieldError("token_hash", "Send it without email and phone"),))
-        if self.type in _PHONE_TYPES:
-            raise PhoneProviderDisabled
-        return None if self.token is None else (self.address(), self.token)
 
 
 def name_in(metadata: Mapping[str, Any]) -> str:
