@@ -206,7 +206,7 @@ def test_a_password_must_not_be_the_new_address(post_in_memory: MailDeployment) 
 
 
 @pytest.mark.parametrize("verified", [False, True])
-def test_a_notice_is_mailed_to_a_verified_address(post: MailDeployment, verified: bool) -> None:
+def test_a_notice_is_mailed_to_a_verified_address(post: MailDeployment, *, verified: bool) -> None:
     session = registered(post, verified=verified)
 
     update(post, session, password=NEW)
@@ -309,7 +309,7 @@ def test_the_present_password_is_not_told_by_a_request_that_fails_for_another_re
 
 
 @pytest.mark.parametrize("verified", [False, True])
-def test_another_address_is_pending_until_it_is_confirmed(post: MailDeployment, verified: bool) -> None:
+def test_another_address_is_pending_until_it_is_confirmed(post: MailDeployment, *, verified: bool) -> None:
     session = registered(post, verified=verified)
 
     returned = update(post, session, email=NEW_EMAIL)
