@@ -338,7 +338,7 @@ def test_codes_and_tokens_that_were_mailed_to_the_old_address_are_worth_nothing(
 
     moved_at_once(post, session)
 
-    for email in (BOB.email, str(NEW)):
+    for email in (BOB.email, NEW):
         with pytest.raises(InvalidCode):
             post.code_sign_in.sign_in(email, sign_in_code, HOME)
     with pytest.raises(InvalidResetToken):
