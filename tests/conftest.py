@@ -17,7 +17,7 @@ from tests.fakes import FakeClock, FakeSecret, MemoryStore, Numbers, RecordingLo
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytest_plugins = ["tests.bench.timed", "tests.dynamodb_local", "tests.wire_faults"]
+pytest_plugins = ["tests.not_run", "tests.bench.timed", "tests.dynamodb_local", "tests.wire_faults"]
 
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")

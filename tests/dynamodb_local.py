@@ -23,6 +23,8 @@ import pytest
 from botocore.config import Config
 from gerbang_local.template import Template
 
+from tests.not_run import not_run
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -31,7 +33,6 @@ ROOT: Final = Path(__file__).parents[1]
 TRIES: Final = 3
 """How often the SDK makes a call of `a_client` before it gives up."""
 
-_UNAVAILABLE = "no DynamoDB Local"
 _BATCH_LIMIT = 25  # BatchWriteItem, API reference
 
 
@@ -66,18 +67,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(run.folder, ignore_errors=True)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reasons = [
-        report.longrepr[2].removeprefix("Skipped: ")
-        for report in terminalreporter.getreports("skipped")
-        if isinstance(report.longrepr, tuple)
-    ]
-    missed = [reason for reason in reasons if reason.startswith(_UNAVAILABLE)]
-    if missed:
-        line = f"NOT RUN: {len(missed)} tests of races, conditions and transactions: {missed[0]}"
-        terminalreporter.write_line(line, red=True, bold=True)
-
-
 @pytest.fixture(scope="session")
 def dynamodb_endpoint(pytestconfig: pytest.Config) -> str:
     """Where a DynamoDB answers, such as `http://127.0.0.1:8000`."""
@@ -87,10 +76,7 @@ def dynamodb_endpoint(pytestconfig: pytest.Config) -> str:
     try:
         return _endpoint_of(pytestconfig.stash[_RUN])
     except dynamodb_local.Unavailable as missing:
-        reason = f"{_UNAVAILABLE}: {missing}"
-        if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        not_run("tests of races, conditions and transactions", f"no DynamoDB Local: {missing}")
 
 
 def _endpoint_of(run: Run) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 from gerbang.accounts.code_sign_in import CodeSignIn
+from gerbang.accounts.email_change import EmailChange
 from gerbang.accounts.guests import Guests
 from gerbang.accounts.identity_sign_in import IdentitySignIn
 from gerbang.accounts.password_change import PasswordChange
@@ -199,6 +200,10 @@ class MailDeployment:
     @property
     def password_change(self) -> PasswordChange:
         return self.base.password_change
+
+    @property
+    def email_change(self) -> EmailChange:
+        return self.base.email_change
 
     def register(self, new: NewAccount = BOB) -> SignedIn:
         """Make an account the way a client does, and keep its first session."""

@@ -146,3 +146,18 @@ def test_neither_key_is_shown_by_repr_or_error(keys: ApiKeys, source: FakeSecret
 
     assert source.text not in repr(keys)
     assert "a mistyped key" not in f"{caught.value!r}{caught.value}"
+
+
+ANON = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.c2lnbmF0dXJl"
+SERVICE = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
+
+
+def test_a_deployment_may_have_several_keys_of_each_kind_and_shape(clock: FakeClock) -> None:
+    """An old project's JWT goes on, next to its successor."""
+    keys = ApiKeys(f"{PUBLISHABLE},{ANON}", FakeSecretText(f"sb_secret_first,{SERVICE}"), clock)
+
+    assert [keys.kind_of(key) for key in (PUBLISHABLE, ANON)] == [KeyKind.PUBLISHABLE] * 2
+    assert [keys.kind_of(key) for key in ("sb_secret_first", SERVICE)] == [KeyKind.SECRET] * 2
+    for key in (f"{PUBLISHABLE},{ANON}", "", ",", ANON[:-1]):
+        with pytest.raises(InvalidApiKey):
+            keys.kind_of(key)

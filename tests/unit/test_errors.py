@@ -21,10 +21,11 @@ from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
+from gerbang.accounts.user_update import AddressRequired, SamePassword
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
 from gerbang.apis.errors import COMMON
-from gerbang.apis.gotrue.requests import PhoneProviderDisabled, UnsupportedGrantType
+from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UnsupportedGrantType
 from gerbang.apis.gotrue.unavailable import (
     ManualLinkingDisabled,
     PasskeysDisabled,
@@ -309,6 +310,10 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (IdentityNotProven(), {}),
     (InvalidApiKey("unknown"), {"why": "unknown"}),
     (UnsupportedGrantType(), {}),
+    (PhoneProviderDisabled(), {}),
+    (NotAdmin(), {}),
+    (SamePassword(), {}),
+    (AddressRequired(), {}),
     (EmailTaken(), {}),
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),

@@ -79,6 +79,20 @@ MESSAGES: dict[str, tuple[MailSettings, Compose, list[str]]] = {
         lambda mails, locale, name: mails.password_removed(Recipient(address=ANA, locale=locale, name=name)),
         ["help@example.com", "Atourin"],
     ),
+    "email_change_current": (
+        LINKED,
+        lambda mails, locale, name: mails.email_change_current(
+            Recipient(address=ANA, locale=locale, name=name), code=CODE, valid_for=TEN_MINUTES
+        ),
+        [CODE, "10", "help@example.com", "Atourin"],
+    ),
+    "email_change_new": (
+        BARE,
+        lambda mails, locale, name: mails.email_change_new(
+            Recipient(address=ANA, locale=locale, name=name), code=CODE, valid_for=TEN_MINUTES
+        ),
+        [CODE, "10", "Atourin"],
+    ),
     "recovery_code": (
         BARE,
         lambda mails, locale, name: mails.recovery_code(

@@ -44,6 +44,7 @@ from tests.unit.mail_fakes import (
 SECOND = timedelta(seconds=1)
 NEVER_REGISTERED = "nobody@example.com"
 CODES = [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CODE]
+NEW_ADDRESS = "bob@new.example"
 
 
 def redeem(post: MailDeployment, code: str) -> SignedIn:
@@ -111,7 +112,12 @@ def test_a_code_is_mailed_that_works(post_in_memory: MailDeployment, kind: MailK
     assert redeem(post_in_memory, code).user.email == BOB.email
 
 
-NOTICES = [MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED, MailKind.ACCOUNT_EXISTS]
+NOTICES = [
+    MailKind.PASSWORD_CHANGED,
+    MailKind.PASSWORD_REMOVED,
+    MailKind.ACCOUNT_EXISTS,
+    MailKind.EMAIL_CHANGE_CURRENT,
+]
 
 
 def change(post: MailDeployment, user: User, **changes: Change) -> None:
@@ -130,8 +136,10 @@ def owe(post: MailDeployment, kind: MailKind, user: User) -> None:
     """Bring an account into the state in which it is owed a kind of mail."""
     if kind is MailKind.PASSWORD_REMOVED:
         remove_password(post, user)
-    if kind is MailKind.ACCOUNT_EXISTS:
+    if kind in {MailKind.ACCOUNT_EXISTS, MailKind.EMAIL_CHANGE_CURRENT}:
         verify(post, user)
+    if kind in {MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW}:
+        change(post, user, new_email=NEW_ADDRESS)
 
 
 def locale_of_mail(kind: MailKind, *, requested: str | None, of_account: str | None, of_deployment: str) -> str:
@@ -783,6 +791,7 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
             post_in_memory.deliver(job)
         logged = str(post_in_memory.base.recorded.notes)
         assert BOB.email not in logged
+        assert NEW_ADDRESS not in logged
         assert post_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in logged
         assert post_in_memory.reset_tokens.token(job.job_id, bob) not in logged
 

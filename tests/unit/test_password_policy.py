@@ -6,11 +6,13 @@ import sys
 from unicodedata import normalize
 
 import pytest
+from gerbang import settings
 from gerbang.passwords.policy import (
     LONGEST,
     LONGEST_UNNORMALISED,
     ONE_DIGIT,
     ONE_UPPER_CASE_LETTER,
+    REQUIRED_CHARACTERS,
     PasswordPolicy,
     UnacceptablePassword,
     common_passwords,
@@ -216,3 +218,34 @@ def test_nobody_has_to_have_a_name() -> None:
 
 def test_names_are_compared_in_one_form() -> None:
     assert rule_broken("ZOE\u0308MULLER1", PLAIN, about=("Zo\u00eb Muller",)) == "personal"
+
+
+@pytest.mark.parametrize(
+    ("required", "accepted", "refused"),
+    [
+        ("letters_digits", "violet tram 42", ["violet tram", "4242 4242 77"]),
+        ("lower_upper_letters_digits", "Violet tram 42", ["violet tram 42", "VIOLET TRAM 42", "Violet tram"]),
+        ("lower_upper_letters_digits_symbols", "Violet-tram 42", ["Violet tram 42", "violet-tram 42"]),
+    ],
+)
+def test_an_operator_may_require_kinds_of_characters(required: str, accepted: str, refused: list[str]) -> None:
+    policy = PasswordPolicy(requirements=REQUIRED_CHARACTERS[required])
+
+    policy.check(accepted)
+    for password in refused:
+        with pytest.raises(UnacceptablePassword) as caught:
+            policy.check(password)
+        assert caught.value.rule == "characters"
+
+
+def test_an_apis_own_requirements_come_on_top() -> None:
+    policy = PasswordPolicy(requirements=REQUIRED_CHARACTERS["letters_digits"]).asking_for(ONE_UPPER_CASE_LETTER)
+
+    for password in ("violet tram 42", "VIOLET TRAM"):
+        with pytest.raises(UnacceptablePassword):
+            policy.check(password)
+    policy.check("Violet tram 42")
+
+
+def test_the_settings_and_the_policy_know_the_same_requirements() -> None:
+    assert {"", *settings.REQUIRED_CHARACTERS} == REQUIRED_CHARACTERS.keys()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gerbang.sessions.keys import Keys, SecretSource
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
+    from gerbang.sessions.sign_out import SignOut
     from gerbang.sessions.tokens import Tokens
     from gerbang.storage.counters import CounterTable
     from gerbang.storage.families import FamilyTable
@@ -221,6 +222,15 @@ class Components:
     def sessions_with_role(self) -> "Sessions":
         """The same, which reads the role of an organization's member too: BotLaunch's clients are shown it."""
         return replace(self.sessions, read_role=self.organization_table.default_role)
+
+    @cached_property
+    def sign_out(self) -> "SignOut":
+        """Ends sessions of a user."""
+        from gerbang.sessions.sign_out import SignOut
+
+        return SignOut(
+            store=self.store, users=self.users, families=self.families, sessions=self.sessions, log_event=self.log_event
+        )
 
     @cached_property
     def rotation(self) -> "Rotation":

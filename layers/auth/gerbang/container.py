@@ -15,27 +15,25 @@ from typing import TYPE_CHECKING, Final
 
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
-from gerbang.mail_components import MailComponents
+from gerbang.identity_components import IdentityComponents
 
 if TYPE_CHECKING:
+    from gerbang.accounts.addresses import Addresses
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
     from gerbang.accounts.code_sign_up import CodeSignUp
+    from gerbang.accounts.email_change import EmailChange
     from gerbang.accounts.guests import Guests
-    from gerbang.accounts.id_tokens import IdTokens
-    from gerbang.accounts.identity_sign_in import IdentitySignIn
-    from gerbang.accounts.oidc import IdTokenVerifier
-    from gerbang.accounts.oidc_provider import Provider
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.accounts.sign_up import ConfirmedSignUp, SignUp
-    from gerbang.accounts.sign_up_policy import SignUpPolicy
+    from gerbang.accounts.user_update import UserUpdate
 
 
-class Container(MailComponents):
+class Container(IdentityComponents):
     """Makes the services of one deployment, each once."""
 
     # Accounts
@@ -53,17 +51,6 @@ class Container(MailComponents):
         from gerbang.accounts.authorization import Authorizer
 
         return Authorizer(self.sessions, self.organizations)
-
-    @cached_property
-    def sign_up_policy(self) -> "SignUpPolicy":
-        """Who may make an account."""
-        from gerbang.accounts.sign_up_policy import SignUpPolicy
-
-        return SignUpPolicy(
-            takes_accounts=self.settings.takes_accounts,
-            takes_guests=self.settings.takes_guests,
-            autoconfirm=self.settings.autoconfirm,
-        )
 
     @cached_property
     def password_sign_in(self) -> "PasswordSignIn":
@@ -158,64 +145,6 @@ class Container(MailComponents):
         )
 
     @cached_property
-    def google_verifier(self) -> "IdTokenVerifier":
-        """Verifies Google's ID tokens. Made before `sessions`, which with HS256 hides cryptography from PyJWT."""
-        from gerbang.accounts.oidc_provider import google
-
-        made = self._verifier_of(
-            google(client_ids=self.settings.google_client_ids, jwks_url=self.settings.google_certs_url)
-        )
-        init.preload(made.warm)
-        return made
-
-    @cached_property
-    def id_tokens(self) -> "IdTokens":
-        """Verifies ID tokens of every provider that is configured. Made before `sessions`, as `google_verifier`.
-
-        Keys are fetched when a token needs them: a provider that is down delays no start. The address need not be
-        verified.
-        """
-        from gerbang.accounts.id_tokens import IdTokens
-
-        settings = self.settings
-        client_ids, certs_url, others = settings.google_client_ids, settings.google_certs_url, settings.oidc_providers
-        if not client_ids and not others:
-            return IdTokens({})  # and cryptography is not imported for nothing
-        from gerbang.accounts.oidc_provider import discovered, google
-
-        providers = [discovered(each.name, issuer=each.issuer, client_ids=each.client_ids) for each in others]
-        if client_ids:
-            providers.append(replace(google(client_ids=client_ids, jwks_url=certs_url), requires_verified_email=False))
-        return IdTokens({provider.name: self._verifier_of(provider) for provider in providers})
-
-    def _verifier_of(self, provider: "Provider") -> "IdTokenVerifier":
-        # PyJWT is imported first here: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
-        from gerbang.accounts.oidc import IdTokenVerifier
-        from gerbang.accounts.oidc_provider import KeyEndpoint
-        from gerbang.storage.clients import trust
-
-        return IdTokenVerifier(provider, fetch=KeyEndpoint(provider=provider, trust=trust), now=self.now)
-
-    @cached_property
-    def identity_sign_in(self) -> "IdentitySignIn":
-        """Signs in by a verified identity of a provider."""
-        from gerbang.accounts.identity_sign_in import IdentitySignIn
-
-        return IdentitySignIn(
-            store=self.store,
-            users=self.users,
-            sessions=self.sessions,
-            rate_limits=self.rate_limits,
-            limit=self.limit("registration"),
-            policy=self.sign_up_policy,
-            initial_credit=self.settings.initial_credit_balance,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
-            new_number=self.new_number,
-        )
-
-    @cached_property
     def code_sign_in(self) -> "CodeSignIn":
         """Signs in by a mailed code."""
         from gerbang.accounts.code_sign_in import CodeSignIn
@@ -291,6 +220,55 @@ class Container(MailComponents):
             passwords=self.passwords,
             password_attempts=self.password_attempts,
             mail_service=self.mail_service,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def addresses(self) -> "Addresses":
+        """Gives accounts other addresses."""
+        from gerbang.accounts.addresses import Addresses
+
+        return Addresses(
+            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
+        )
+
+    @cached_property
+    def user_update(self) -> "UserUpdate":
+        """Changes the account of a signed-in user."""
+        from gerbang.accounts.user_update import UserUpdate
+
+        return UserUpdate(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            sessions=self.sessions,
+            addresses=self.addresses,
+            passwords=self.passwords,
+            rate_limits=self.rate_limits,
+            limit=self.limit("registration"),
+            policy=self.sign_up_policy,
+            mail_service=self.mail_service,
+            change_mails=self.email_change_mails,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def email_change(self) -> "EmailChange":
+        """Confirms changes of addresses."""
+        from gerbang.accounts.email_change import EmailChange
+
+        return EmailChange(
+            store=self.store,
+            users=self.users,
+            codes=self.codes,
+            maker=self.code_maker,
+            addresses=self.addresses,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            tries=self.limit("code_tries"),
+            address_limit=self.limit("sign_in_address"),
             log_event=self.log_event,
             now=self.now,
         )

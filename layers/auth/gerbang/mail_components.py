@@ -12,6 +12,7 @@ from gerbang.components import Components
 if TYPE_CHECKING:
     from gerbang.mail.codes import CodeMaker, ResetTokens
     from gerbang.mail.composing import Mails
+    from gerbang.mail.email_change import EmailChangeMails
     from gerbang.mail.mailer import Mailer
     from gerbang.mail.queue import SqsMailQueue
     from gerbang.mail.service import MailService
@@ -60,6 +61,13 @@ class MailComponents(Components):
             log_event=self.log_event,
             new_id=self.new_id,
         )
+
+    @cached_property
+    def email_change_mails(self) -> "EmailChangeMails":
+        """Takes requests for the mails of a change of address."""
+        from gerbang.mail.email_change import EmailChangeMails
+
+        return EmailChangeMails(self.mail_service)
 
     @cached_property
     def mail_settings(self) -> "MailSettings":

@@ -10,7 +10,7 @@ from gerbang.mail.service import TooMuchMail
 from gerbang.sessions.api_keys import KeyKind
 
 endpoint = Endpoint("/auth/v1/resend")
-mail_service = container.mail_service
+mail_service, change_mails = container.mail_service, container.email_change_mails
 container.warm_up_limits(connections=3)
 container.warm_up_mail_queue()
 
@@ -24,10 +24,12 @@ container.warm_up_mail_queue()
 )
 def resend(call: Call[ResendRequest, KeyKind]) -> gotrue.EmptyResponse:
     """Mail the code of a sign-up or an e-mail change again, if one is pending; the answer is the same if none is."""
-    email = call.body.address
+    email, client = call.body.address, call.client
     if call.body.type == "signup":
-        mail_service.request_verification_again(email, call.client.locale, call.client.address)
-    return {}  # no change of an address is pending: none can be requested yet
+        mail_service.request_verification_again(email, client.locale, client.address)
+    else:
+        change_mails.request_again(email, client.locale, client.address)
+    return {}
 
 
 handler = endpoint.handler()

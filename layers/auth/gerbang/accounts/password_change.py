@@ -3,8 +3,9 @@
 One transaction sets the password, raises the epoch and carries the caller's session over.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from gerbang.accounts.new_password import set_password
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials, is_right
 from gerbang.core.client import Client
@@ -12,12 +13,12 @@ from gerbang.core.clock import Clock
 from gerbang.core.log import LogEvent
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.mail.service import MailService
-from gerbang.passwords.hashing import Passwords, replacing
+from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Sessions
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Absent, Equal, Plus, Store
+from gerbang.storage.store import Absent, Equal, Store
 from gerbang.storage.users import User, UserTable
 
 
@@ -62,10 +63,10 @@ class PasswordChange:
                     raise WrongPassword(user.user_id)
                 self.mail_service.notify_password_changed(user, client.locale)  # the first may have ended before it
                 return
-            changes = replacing(user.password_hash, self.passwords.hash(new), at=self.now()) | {"epoch": Plus(1)}
+            changed, changes = set_password(user, self.passwords.hash(new), at=self.now())
             same_password = Equal("password_hash", user.password_hash)
             changing = self.users.changing(user, changes, same_password, Absent("disabled_at"))
-            carrying_over = self.families.carry_over(family, epoch=user.epoch + 1)
+            carrying_over = self.families.carry_over(family, epoch=changed.epoch)
             if failures := self.store.commit(changing, carrying_over):
                 current_item = None if failures[0] is None else failures[0].item
                 if not self._is_repeated(new, from_item(User, current_item)):
@@ -73,7 +74,7 @@ class PasswordChange:
                     raise WrongPassword(user.user_id)  # changed, reset, disabled or signed out meanwhile
                 return
         self.log_event("password_changed", user_id=user.user_id, session_id=family.family_id)
-        self.mail_service.notify_password_changed(replace(user, epoch=user.epoch + 1), client.locale)
+        self.mail_service.notify_password_changed(changed, client.locale)
 
     def _is_right(self, password: str, user: User) -> bool:
         return is_right(password, user, passwords=self.passwords, log_event=self.log_event)

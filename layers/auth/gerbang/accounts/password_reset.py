@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from gerbang.accounts.new_password import set_password
 from gerbang.accounts.sign_in import is_right
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.log import LogEvent
 from gerbang.limits.password_attempts import PasswordAttempts
-from gerbang.limits.rate_limits import Counted, Limit, RateLimits
+from gerbang.limits.rate_limits import Counted, Limit, RateLimits, digest
 from gerbang.mail.codes import REMEMBERED, InvalidResetToken, ResetTokens
 from gerbang.mail.service import MailService
-from gerbang.passwords.hashing import Passwords, replacing
+from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Absent, Plus, Store
+from gerbang.storage.store import Absent, Store
 from gerbang.storage.users import User, UserTable
 
 REPEATABLE_FOR: Final = timedelta(minutes=10)
@@ -71,7 +72,7 @@ class PasswordReset:
     def _set(self, user: User, code: OneTimeCode, password: str) -> bool:
         """Spend the token and set the password; return whether it was done."""
         now = self.now()
-        changes = replacing(user.password_hash, self.passwords.hash(password), at=now) | {"epoch": Plus(1)}
+        _, changes = set_password(user, self.passwords.hash(password), at=now)
         if user.email_verified_at is None:
             changes["email_verified_at"] = to_epoch(now)
         slot = self.codes.key(Slot.PASSWORD_RESET, user.user_id)
@@ -96,6 +97,8 @@ class PasswordReset:
             raise InvalidResetToken("none")
         if not self.tokens.matches(code.secret_hash, token):
             raise InvalidResetToken("wrong")
+        if code.mailed_to is not None and code.mailed_to != digest(user.email or ""):
+            raise InvalidResetToken("mailed to an earlier address")
         if code.spent_at is None and (code.expires_at <= self.now() or code.epoch != user.epoch):
             raise InvalidResetToken("outlived")
         return user, code

@@ -70,6 +70,7 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         ),
         "user_already_exists": ErrorSpec(_UNPROCESSABLE, "User already registered. Sign in instead."),
         "same_password": ErrorSpec(_UNPROCESSABLE, "The new password must differ from the present one."),
+        "address_required": ErrorSpec(_UNPROCESSABLE, "Guests have no password. Add an email address first."),
         "signup_disabled": ErrorSpec(_FORBIDDEN, "New accounts are not accepted here."),
         "anonymous_provider_disabled": ErrorSpec(_FORBIDDEN, "Signing in as a guest is turned off. Register instead."),
         "phone_provider_disabled": ErrorSpec(_UNPROCESSABLE, "Phone numbers are not supported. Use an email address."),

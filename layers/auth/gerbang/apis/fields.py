@@ -87,6 +87,13 @@ def _name(text: str) -> str:
     return normalize("NFC", text)
 
 
+def as_name(value: object) -> str | None:
+    """Return a value from metadata as a person's name, None if it cannot be one."""
+    text = value.strip() if isinstance(value, str) else ""
+    is_name = len(text) <= LONGEST_NAME and is_visible(text) and _UNPRINTABLE.isdisjoint(map(category, text))
+    return normalize("NFC", text) if is_name else None
+
+
 type Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_name)
 ]

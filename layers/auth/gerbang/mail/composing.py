@@ -84,6 +84,18 @@ class Mails:
         """Return the notice that the address was registered again. It carries no code and no link."""
         return self._compose(MailKind.ACCOUNT_EXISTS, to, contact=self.settings.contact)
 
+    def email_change_current(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
+        """Return the mail that asks the present address to confirm that another one replaces it; *valid_for* as above.
+
+        It does not name the other address, which a stranger may have chosen.
+        """
+        minutes, contact = _minutes(valid_for), self.settings.contact
+        return self._compose(MailKind.EMAIL_CHANGE_CURRENT, to, code=code, minutes=minutes, contact=contact)
+
+    def email_change_new(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
+        """Return the mail that asks a new address of an account to confirm it; *valid_for* as above."""
+        return self._compose(MailKind.EMAIL_CHANGE_NEW, to, code=code, minutes=_minutes(valid_for))
+
     def _compose(self, kind: MailKind, to: Recipient, template: str | None = None, /, **values: str) -> Message:
         """Return the message that *template*, by default the kind's, makes of *values*. It must use each of them."""
         written = read_templates(self.templates, to.locale, template or kind, frozenset(values))

@@ -27,6 +27,15 @@ NEW_USER_METADATA: Final = "new_user_metadata"
 NEW_USER_NAME: Final = "new_user_name"
 """Along with that: the account's name."""
 
+GUEST: Final = "guest_id"
+"""In the payload of the mail of a guest's change of address: the guest's id. `email` is the new address then."""
+
+NEW_EMAIL: Final = "new_email"
+"""In the payload: the new address that the account has once the request that queued the mail is written."""
+
+EPOCH: Final = "epoch"
+"""In the payload: the epoch that the account has reached once that request is written."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -40,6 +49,8 @@ class MailKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - likewise
     PASSWORD_REMOVED = "password_removed"  # noqa: S105 - likewise
     ACCOUNT_EXISTS = "account_exists"
+    EMAIL_CHANGE_CURRENT = "email_change_current"
+    EMAIL_CHANGE_NEW = "email_change_new"
 
 
 class InvalidMailJob(Exception):

@@ -7,7 +7,7 @@ of a send was lost, the mail may go out twice, with the same code (F25): there a
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,12 +17,14 @@ from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, CodeMaker, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
-from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.email_change import change_subject, has_pending_change, is_written
+from gerbang.mail.jobs import GUEST, NEW_EMAIL, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.languages import choose_locale
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
+from gerbang.storage.store import Absent, AnyOf, Condition, Equal
 from gerbang.storage.users import Name, User, UserTable
 
 LEASE: Final = timedelta(seconds=60)
@@ -32,7 +34,14 @@ is delivered again (180 s, the queue's visibility time-out)."""
 WRITE_GRACE: Final = timedelta(seconds=60)
 """How long a mail waits for its account to be written: longer than the function that writes it may run (20 s)."""
 
-_NOTICES: Final = frozenset({MailKind.PASSWORD_CHANGED, MailKind.PASSWORD_REMOVED, MailKind.ACCOUNT_EXISTS})
+_NOTICES: Final = frozenset(
+    {
+        MailKind.PASSWORD_CHANGED,
+        MailKind.PASSWORD_REMOVED,
+        MailKind.ACCOUNT_EXISTS,
+        MailKind.EMAIL_CHANGE_CURRENT,
+    }
+)
 """Mails about what happened to an account. They are in the account's language, even if another caller asked."""
 
 
@@ -85,25 +94,30 @@ class Mailer:
         """Return a job with the account that is owed its mail; None if no mail is owed.
 
         A registration queues its mail before it writes its account, and names the account: one that another
-        registration wrote is not owed this registration's mail. A sign-in code may be owed to an address that no
-        account has, because redeeming it makes the account.
+        registration wrote is not owed this registration's mail. A guest's change of address names the guest. A sign-in
+        code may be owed to an address that no account has, because redeeming it makes the account.
         """
-        user_id, registered = self.users.find_id(Name.EMAIL, job.email), job.payload.get(REGISTERED)
+        guest, registered = job.payload.get(GUEST), job.payload.get(REGISTERED)
+        user_id = guest or self.users.find_id(Name.EMAIL, job.email)
         if user_id is None:
             if registered is not None:
                 self._wait(job, queued_at)
             makes_account = job.kind is MailKind.SIGN_IN_CODE and NEW_USER_METADATA in job.payload
             return _Order(job, None, queued_at) if makes_account else None
         user = self.users.find(user_id) if registered in {None, user_id} else None
-        if user is None or user.email is None or user.disabled_at is not None:
+        if user is None or user.disabled_at is not None or (user.email is None and guest is None):
             return None
         return _Order(job, user, queued_at) if self._is_owed(job, user, queued_at) else None
 
     def _is_owed(self, job: MailJob, user: User, queued_at: datetime) -> bool:
         """Say whether an account is owed the mail, as it is now.
 
-        The notice of a removed password is queued before the password is removed.
+        The notice of a removed password is queued before the password is removed; the mails of a change of address
+        before the change is written.
         """
+        if not is_written(job, user):
+            self._wait(job, queued_at)
+            return False
         match job.kind:
             case MailKind.PASSWORD_REMOVED:
                 if user.password_hash is not None:
@@ -113,6 +127,8 @@ class Mailer:
                 return user.email_verified_at is None
             case MailKind.ACCOUNT_EXISTS:  # an unverified address may be a stranger's
                 return user.email_verified_at is not None
+            case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW:
+                return has_pending_change(job.kind, user)
             case _:
                 return True
 
@@ -163,6 +179,8 @@ class Mailer:
                 return self.mails.account_exists(to)
             case MailKind.PASSWORD_RESET if user is not None:
                 return self._reset_mail(order, user, to)
+            case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW if user is not None:
+                return self._change_mail(order, user, to)
             case _:
                 return self._code_mail(order, to, *self._code(order))
 
@@ -187,6 +205,25 @@ class Mailer:
             return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.verification_code
         return Slot(slot), CodePurpose.SIGN_IN, self.mails.sign_in_code
 
+    def _change_mail(self, order: "_Order", user: User, to: Recipient) -> Message | None:
+        """Return the mail with a code that confirms a change of address, to one of the two addresses."""
+        job = order.job
+        slot, compose = Slot.EMAIL_CHANGE_CURRENT, self.mails.email_change_current
+        its_own: tuple[Condition, ...] = ()
+        if job.kind is MailKind.EMAIL_CHANGE_NEW:
+            slot, compose = Slot.EMAIL_CHANGE_NEW, self.mails.email_change_new
+            to = replace(to, address=user.new_email or job.email)
+            if NEW_EMAIL not in job.payload:
+                # Of accounts that ask for the same new address, the last one may ask for its mail again.
+                its_own = (AnyOf((Absent("pk"), Equal("user_id", user.user_id))),)
+        subject = change_subject(slot, user)
+        code = self.maker.code(job.job_id, subject, epoch=user.epoch)
+        stored = self._stored(order, CodePurpose.EMAIL_CHANGE, self.maker.stored_form(subject, code), CODE_LIFETIME)
+        key = self.codes.key(slot, digest(to.address))
+        if not self.codes.replace(key, replace(stored, user_id=user.user_id), *its_own):
+            return None
+        return compose(to, code=code, valid_for=CODE_LIFETIME)
+
     def _code_mail(
         self, order: "_Order", to: Recipient, slot: Slot, purpose: CodePurpose, compose: Callable[..., Message]
     ) -> Message | None:
@@ -201,6 +238,7 @@ class Mailer:
         token = self.reset_tokens.token(order.job.job_id, user)
         secret_hash = self.reset_tokens.stored_form(token)
         stored = self._stored(order, CodePurpose.PASSWORD_RESET, secret_hash, RESET_LIFETIME)
+        stored = replace(stored, mailed_to=digest(to.address))
         if not self.codes.replace(self.codes.key(Slot.PASSWORD_RESET, user.user_id), stored):
             return None
         return self.mails.password_reset(to, token=token, valid_for=RESET_LIFETIME)

@@ -228,7 +228,7 @@ class Sessions:
         Raises:
             SessionEnded: signed out, or the account is deleted, disabled, or its password was reset.
         """
-        active = self._active(claims)
+        active = self._active(claims.user_id, claims.family_id, generation=claims.generation)
         if active.family.confirmed < claims.generation == active.family.generation:
             self.families.confirm(active.family)
         return active
@@ -255,6 +255,24 @@ class Sessions:
             raise NotAPerson(authenticated.user.user_id)
         return authenticated
 
+    def authenticate_even_if_expired(self, access_token: str) -> Authenticated:
+        """Return the account and the active family of an access token, expired or not: to end sessions.
+
+        Raises:
+            InvalidToken: it is not ours, not an access token, or damaged.
+            SessionEnded: as `authenticate`.
+        """
+        claims = self.tokens.read_access_even_if_expired(access_token, at=self.now())
+        return self._active(claims.user_id, claims.family_id, generation=claims.generation)
+
+    def read_again(self, before: Authenticated) -> Authenticated:
+        """Return an account and its family as they are now: after a write that failed because they had changed.
+
+        Raises:
+            SessionEnded: as `authenticate`.
+        """
+        return self._active(before.user.user_id, before.family.family_id)
+
     def close(self, access_token: str) -> None:
         """End the session of an access token, expired or not: its tokens stop working at once.
 
@@ -262,10 +280,9 @@ class Sessions:
             InvalidToken: it is not ours, not an access token, or damaged.
             SessionEnded: as `authenticate`; a session is not ended twice.
         """
-        claims = self.tokens.read_access_even_if_expired(access_token, at=self.now())
-        self._active(claims)
-        self.families.remove(claims.user_id, claims.family_id)
-        self.log_event("signed_out", user_id=claims.user_id, session_id=claims.family_id)
+        family = self.authenticate_even_if_expired(access_token).family
+        self.families.remove(family.user_id, family.family_id)
+        self.log_event("signed_out", user_id=family.user_id, session_id=family.family_id)
 
     def _deadline(self, *, signed_in_at: datetime, at: datetime) -> datetime:
         """Return when a session ends that is used now and never again."""
@@ -289,26 +306,24 @@ class Sessions:
             self.families.record_late_return(family, run)
         return True
 
-    def _active(self, claims: AccessClaims) -> Authenticated:
+    def _active(self, user_id: str, family_id: str, *, generation: int = 0) -> Authenticated:
         now = self.now()
-        family, user = self._read_both(claims)
+        family, user = self._read_both(user_id, family_id)
         if family is not None and user is not None and family.epoch != user.epoch:
             # A change of password writes both in one transaction; a batch may read one before it and one after (D11).
-            family, user = self._read_both(claims)
+            family, user = self._read_both(user_id, family_id)
         if user is None:
-            raise UserDeleted(claims.family_id, claims.user_id)
+            raise UserDeleted(family_id, user_id)
         if user.disabled_at is not None:
-            raise UserDisabled(claims.family_id, claims.user_id)
+            raise UserDisabled(family_id, user_id)
         if family is None or family.epoch != user.epoch:
-            raise SessionEnded(claims.family_id, claims.user_id)
-        if not family.is_open(now) or claims.generation > family.generation or not user.may_sign_in(now):
-            raise SessionEnded(claims.family_id, claims.user_id)
+            raise SessionEnded(family_id, user_id)
+        if not family.is_open(now) or generation > family.generation or not user.may_sign_in(now):
+            raise SessionEnded(family_id, user_id)
         return Authenticated(user=user, family=family)
 
-    def _read_both(self, claims: AccessClaims) -> tuple[Family | None, User | None]:
-        family, user = self.store.get_all(
-            self.families.key(claims.user_id, claims.family_id), self.users.key(claims.user_id)
-        )
+    def _read_both(self, user_id: str, family_id: str) -> tuple[Family | None, User | None]:
+        family, user = self.store.get_all(self.families.key(user_id, family_id), self.users.key(user_id))
         return self.families.read(family), from_item(User, user)
 
     def _with_role[T](self, user: User, write: Callable[[], T]) -> tuple[T, str | None]:

@@ -23,7 +23,7 @@ import jwt
 from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
 from gerbang.sessions.keys import Algorithm, Keys, MasterKey, Purpose
-from gerbang.storage.metadata import shown_app_metadata, shown_user_metadata
+from gerbang.storage.profiles import shown_app_metadata, shown_user_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable

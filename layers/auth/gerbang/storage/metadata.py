@@ -1,23 +1,17 @@
-"""An account's metadata: JSON that its owner and the operator keep with it, and what clients are shown of it.
+"""An account's metadata: JSON that its owner and the operator keep with it.
 
 In GoTrue's words: `user_metadata` is the owner's, `app_metadata` the operator's.
 """
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from gerbang.storage.users import User
+from typing import Final
 
 LARGEST_USER_METADATA: Final = 8 * 1024
 """Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0024-one-partition-a-person.md)."""
 
 LARGEST_APP_METADATA: Final = 2 * 1024
 """Bytes of JSON that the operator may keep in `app_metadata`, which access tokens carry."""
-
-EMAIL: Final = "email"
-"""GoTrue's name of the provider that is an e-mail address with a password or codes."""
 
 _LARGEST: Final = {"user_metadata": LARGEST_USER_METADATA, "app_metadata": LARGEST_APP_METADATA}
 
@@ -42,32 +36,6 @@ def check_metadata(attributes: Mapping[str, object]) -> None:
         text = attributes.get(name)
         if isinstance(text, str) and len(text.encode()) > largest:
             raise MetadataTooLarge(name, len(text.encode()))
-
-
-def providers_of(user: "User") -> list[str]:
-    """Return the providers whose identities sign in to an account, the first one first.
-
-    The provider `email` is not stored: an account has it if it has an address, and a password or no other identity.
-    (docs/decisions/0027-supabase-auth.md)
-    """
-    has_email = user.email is not None and (user.password_hash is not None or not user.subjects)
-    return [*([EMAIL] if has_email else []), *user.subjects]
-
-
-def shown_app_metadata(user: "User") -> dict[str, object]:
-    """Return the operator's metadata as clients are shown it, with the account's providers."""
-    providers = providers_of(user)
-    return {**user.app_metadata, **({"provider": providers[0], "providers": providers} if providers else {})}
-
-
-def shown_user_metadata(user: "User") -> dict[str, object]:
-    """Return the owner's metadata as clients are shown it, with the account's name and whether its address is verified.
-
-    A `name` that the owner wrote is shown as it is written.
-    """
-    shown: dict[str, object] = {"name": user.name} if user.name else {}
-    shown |= user.user_metadata
-    return shown | {"email_verified": True} if user.email_verified_at is not None else shown
 
 
 def merge(current: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:

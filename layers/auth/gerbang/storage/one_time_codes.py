@@ -13,6 +13,7 @@ from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import (
     Absent,
     AnyOf,
+    Condition,
     ConditionFailed,
     Equal,
     Greater,
@@ -35,6 +36,10 @@ class Slot(StrEnum):
     """Signs in with an address, to set a forgotten password for example. The subject is the digest of the address."""
     PASSWORD_RESET = "RESET"  # noqa: S105 - a label
     """Sets a password. The subject is the account's id."""
+    EMAIL_CHANGE_CURRENT = "CHANGE_CURRENT"
+    """Confirms a change of address at the present one. The subject is the digest of that address."""
+    EMAIL_CHANGE_NEW = "CHANGE_NEW"
+    """Confirms it at the new one. The subject is the digest of that address."""
 
 
 class CodePurpose(StrEnum):
@@ -46,6 +51,8 @@ class CodePurpose(StrEnum):
     """Mailed by the registration of the account: redeeming it keeps the password of that registration."""
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a label
     """Requested to set a forgotten password."""
+    EMAIL_CHANGE = "email_change"
+    """Requested to change the account's address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,11 @@ class OneTimeCode:
     """If no account has the address, redeeming the code makes one with this `user_metadata`. None: it makes none."""
     new_user_name: str = field(default="", repr=False)
     """Along with that: the account's name."""
+    user_id: str | None = None
+    """Whose account it is for, where the subject does not say so."""
+    mailed_to: str | None = None
+    """The digest of the address it was mailed to, where the subject is another. An account that has another address
+    by now is not opened by it."""
 
     def is_live(self, at: datetime) -> bool:
         """Say whether the code is neither spent nor expired."""
@@ -87,7 +99,7 @@ class OneTimeCodeTable:
         """Return the code that an item holds, spent or not; None if there is none."""
         return from_item(OneTimeCode, item)
 
-    def replace(self, key: Key, code: OneTimeCode) -> bool:
+    def replace(self, key: Key, code: OneTimeCode, *conditions: Condition) -> bool:
         """Put a code in the place of an older one, and return whether it is now the newest. Repeating it is harmless.
 
         A spent code is replaced by a later job's code only: a message that is delivered again does not revive it.
@@ -96,6 +108,7 @@ class OneTimeCodeTable:
         when = (
             AnyOf((Absent("pk"), is_later, Equal("job_id", code.job_id))),
             AnyOf((Absent("spent_at"), is_later)),
+            *conditions,
         )
         return not isinstance(self.store.write(Put(key, to_item(code), when)), ConditionFailed)
 

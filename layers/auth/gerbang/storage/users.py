@@ -193,11 +193,12 @@ class UserTable:
         )
 
     def identities_of(self, user: User) -> tuple[Identity, ...]:
-        """Return the identities that sign in to an account. No call for an account that has none."""
+        """Return the identities that sign in to an account. One call, none for an account without any."""
         if not user.subjects:
             return ()
-        keys = (self._identity_key(user.user_id, identity_name(*each)) for each in user.subjects.items())
-        found = (from_item(Identity, item) for item in self.store.get_all(*keys))
+        names = (identity_name(provider, subject) for provider, subject in user.subjects.items())
+        items = self.store.get_all(*(self._identity_key(user.user_id, name) for name in names))
+        found = (from_item(Identity, item) for item in items)
         return tuple(identity for identity in found if identity is not None)
 
     def creation(self, user: User) -> dict[Name | None, Put]:
@@ -212,15 +213,16 @@ class UserTable:
             item[NEWEST_FIRST.partition] = month_of(user.created_at)
         actions: dict[Name | None, Put] = {None: Put(self.key(user.user_id), item, (Absent("pk"),))}
         for name, value in _names_of(user).items():
-            actions[name] = self._claim(name, value, user.user_id)
+            actions[name] = self.claim(name, value, user.user_id)
         return actions
 
     def identity_creation(self, identity: Identity) -> tuple[Put, Put]:
         """Return the actions that write an identity with its marker. They fail when it is linked already."""
         name = identity_name(identity.provider, identity.subject)
+        key = self._identity_key(identity.user_id, name)
         return (
-            Put(self._identity_key(identity.user_id, name), to_item(identity), (Absent("pk"),)),
-            self._claim(Name.IDENTITY, name, identity.user_id),
+            Put(key, to_item(identity), (Absent("pk"),)),
+            self.claim(Name.IDENTITY, name, identity.user_id),
         )
 
     def linking(self, user: User, identity: Identity, changes: Mapping[str, Change]) -> tuple[Update, Put, Put]:
@@ -234,7 +236,7 @@ class UserTable:
             user,
             {**changes, "subjects": to_value(subjects)},
             Absent("disabled_at"),
-            _unchanged("subjects", user),
+            unchanged("subjects", user),
         )
         return (update, *self.identity_creation(identity))
 
@@ -248,12 +250,12 @@ class UserTable:
         subjects = dict(user.subjects)
         name = identity_name(provider, subjects.pop(provider))
         update = self.changing(
-            user, {**changes, "subjects": to_value(subjects)}, _unchanged("subjects", user), *conditions
+            user, {**changes, "subjects": to_value(subjects)}, unchanged("subjects", user), *conditions
         )
         return (
             update,
             Delete(self._identity_key(user.user_id, name)),
-            self._release(Name.IDENTITY, name, user.user_id),
+            self.release(Name.IDENTITY, name, user.user_id),
         )
 
     def removal(self, person: Person) -> tuple[Delete, ...]:
@@ -264,14 +266,14 @@ class UserTable:
         """
         user = person.user
         account = self.key(user.user_id)
-        same = (_unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
+        same = (unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
         identities = {identity_name(*each) for each in user.subjects.items()}
         identities |= {identity_name(each.provider, each.subject) for each in person.identities}
         names = [*_names_of(user).items(), *((Name.IDENTITY, name) for name in sorted(identities))]
         return (
             Delete(account, (Present("pk"), *same)),
             *(Delete(key) for key in person.keys if key != account),
-            *(self._release(name, value, user.user_id) for name, value in names),
+            *(self.release(name, value, user.user_id) for name, value in names),
         )
 
     def changing(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Update:
@@ -303,10 +305,12 @@ class UserTable:
     def _identity_key(self, user_id: str, name: str) -> Key:
         return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
 
-    def _claim(self, name: Name, value: str | int, user_id: str) -> Put:
+    def claim(self, name: Name, value: str | int, user_id: str) -> Put:
+        """Return the action that takes a name for an account. It fails when the name is taken."""
         return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))
 
-    def _release(self, name: Name, value: str | int, user_id: str) -> Delete:
+    def release(self, name: Name, value: str | int, user_id: str) -> Delete:
+        """Return the action that frees an account's name. It fails when the name is another account's."""
         return Delete(self.marker(name, value), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
 
 
@@ -321,10 +325,13 @@ def _names_of(user: User) -> dict[Name, str | int]:
     return {name: value for name, value in names.items() if value is not None}
 
 
-def _unchanged(attribute: str, user: User) -> Condition:
+def unchanged(attribute: str, user: User) -> Condition:
     """Return the condition that the account still has the value of an attribute that was read."""
     value = getattr(user, attribute)
-    return Absent(attribute) if value is None else Equal(attribute, to_value(value))
+    if value is None:
+        return Absent(attribute)
+    equal = Equal(attribute, to_value(value))
+    return AnyOf((equal, Absent(attribute))) if value == {} else equal  # items may be older than the attribute
 
 
 def learned_locale(user: User, locale: str | None) -> dict[str, Value]:

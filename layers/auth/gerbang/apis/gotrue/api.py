@@ -69,6 +69,9 @@ REFRESH_ERRORS: Final = {
 }
 """Where a refresh token is traded, a token that is worth nothing is a 400: no caller failed to authenticate."""
 
+VERIFY_ERRORS: Final = {"email_address_invalid": replace(_ERRORS["email_address_invalid"], status=_UNPROCESSABLE)}
+"""Where a code is redeemed, an invalid address is a 422, as at Supabase Auth."""
+
 PHONE_IS_A_BAD_REQUEST: Final = {
     "phone_provider_disabled": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["phone_provider_disabled"].message)
 }
@@ -86,9 +89,6 @@ ID_TOKEN_ERRORS: Final = {
 
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
 """Where a password is traded, a disabled account is a 400."""
-
-VERIFY_ERRORS: Final = {"email_address_invalid": replace(_ERRORS["email_address_invalid"], status=_UNPROCESSABLE)}
-"""Where a code is redeemed, an invalid address is a 422, as at Supabase Auth."""
 
 _REFRESH_ERROR_CODES: Final = {"bad_jwt": "refresh_token_not_found", "session_not_found": "refresh_token_not_found"}
 

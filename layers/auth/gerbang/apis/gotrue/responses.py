@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 from uuid import UUID, uuid5
 
 from gerbang.core.clock import rfc3339
-from gerbang.storage.metadata import EMAIL, providers_of, shown_app_metadata, shown_user_metadata
+from gerbang.storage.profiles import EMAIL, providers_of, shown_app_metadata, shown_user_metadata
 
 if TYPE_CHECKING:
     from gerbang.sessions.sessions import SignedIn
@@ -96,6 +96,13 @@ class SettingsResponse(TypedDict):
     passkeys_enabled: bool
 
 
+class HalfConfirmedResponse(TypedDict):
+    """One of the two addresses of a change has confirmed it; `code` is text, as clients expect."""
+
+    msg: str
+    code: Literal["200"]
+
+
 class EmptyResponse(TypedDict):
     """`{}`: it was done, or there was nothing to do."""
 
@@ -148,6 +155,11 @@ def decoy(account: "Account", *, audience: str) -> User:
     shown = user(account, audience=audience)
     shown["identities"] = []
     return shown
+
+
+def half_confirmed() -> HalfConfirmedResponse:
+    """Return the answer to the first of the two codes that a change of address needs."""
+    return HalfConfirmedResponse(msg="Confirmed. Enter the code that was mailed to the other address, too.", code="200")
 
 
 def health(version: str) -> HealthResponse:

@@ -1,0 +1,82 @@
+"""GET and PUT /auth/v1/user: show the caller's account, change it."""
+
+from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
+from gerbang.apis import gotrue
+from gerbang.apis.fields import as_name
+from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UserRequest
+from gerbang.container import container
+from gerbang.core.errors import FieldError
+from gerbang.http.callers import ApiKeyAndUser
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.request import InvalidFields
+from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.mail.service import TooMuchMail
+from gerbang.passwords.policy import UnacceptablePassword
+from gerbang.sessions.sessions import Authenticated
+from gerbang.sessions.tokens import role_of
+from gerbang.storage.metadata import MetadataTooLarge
+from gerbang.storage.users import User
+
+endpoint = Endpoint("/auth/v1/user")
+users = container.users
+user_update = container.user_update
+policy = container.password_policy
+audience = container.settings.audience
+caller = ApiKeyAndUser(container.api_keys, container.sessions)
+container.warm_up_tokens()
+container.warm_up_sessions()
+
+
+@endpoint.get(gotrue.API, caller=caller, response=gotrue.User)
+def show_user(call: Call[None, Authenticated]) -> gotrue.User:
+    """Show the caller's account."""
+    return _shown(call.caller.user, call.caller)
+
+
+@endpoint.put(
+    gotrue.API,
+    caller=caller,
+    request=UserRequest,
+    response=gotrue.User,
+    errors=(
+        InvalidFields,
+        NotAdmin,
+        PhoneProviderDisabled,
+        AddressRequired,
+        UnacceptablePassword,
+        SamePassword,
+        EmailTaken,
+        TooMuchMail,
+        TooManyAttempts,
+    ),
+)
+def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
+    """Change the caller's password, metadata or, once it is confirmed, address."""
+    body = call.body
+    if body.app_metadata is not None:
+        raise NotAdmin
+    if body.phone is not None:
+        raise PhoneProviderDisabled
+    asked = UserChanges(email=body.email, password=body.password, metadata=body.data, name=_name(body))
+    try:
+        user = user_update.update(call.caller, asked, call.client, policy)
+    except MetadataTooLarge:
+        raise InvalidFields((FieldError("data", "All metadata together must be at most 8 KiB of JSON"),)) from None
+    return _shown(user, call.caller)
+
+
+def _name(body: UserRequest) -> str | None:
+    """Return the account's new name, empty to remove it, None to keep it."""
+    data = body.data or {}
+    if "name" in data and data["name"] is None:
+        return ""
+    return as_name(data.get("name"))
+
+
+def _shown(user: User, authenticated: Authenticated) -> gotrue.User:
+    role = role_of(user, authenticated.family)
+    return gotrue.user(user, users.identities_of(user), audience=audience, role=role)
+
+
+handler = endpoint.handler()

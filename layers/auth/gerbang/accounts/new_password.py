@@ -1,0 +1,17 @@
+"""What setting a password changes in an account, however its owner was authenticated."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from gerbang.passwords.hashing import replacing
+from gerbang.storage.store import Change, Plus
+from gerbang.storage.users import User
+
+
+def set_password(user: User, password_hash: str, *, at: datetime) -> tuple[User, dict[str, Change]]:
+    """Return the account with a password, and the changes that make it so.
+
+    They raise the epoch: outstanding codes and every session that is not carried over end.
+    """
+    changes = replacing(user.password_hash, password_hash, at=at) | {"epoch": Plus(1)}
+    return replace(user, password_hash=password_hash, epoch=user.epoch + 1, updated_at=at), changes

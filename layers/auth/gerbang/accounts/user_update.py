@@ -1,0 +1,256 @@
+"""Changes that a signed-in user makes to their account: address, password, metadata, name; one transaction for all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from gerbang.accounts.addresses import Addresses, Move, request_change
+from gerbang.accounts.new_password import set_password
+from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.sign_in import is_right
+from gerbang.accounts.sign_up_policy import SignUpPolicy
+from gerbang.core.client import Client
+from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.concurrency import run_concurrently
+from gerbang.core.emails import EmailAddress
+from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.log import LogEvent
+from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
+from gerbang.mail.email_change import EmailChangeMails
+from gerbang.mail.service import MailService
+from gerbang.passwords.hashing import Passwords
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import Authenticated, Sessions
+from gerbang.storage.families import FamilyTable
+from gerbang.storage.metadata import check_metadata, merge
+from gerbang.storage.records import to_value
+from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Condition, Store
+from gerbang.storage.users import Name, User, UserTable, unchanged
+
+TRIES: Final = 4
+"""How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
+
+
+class SamePassword(AuthError):
+    """The new password is the present one."""
+
+    code = "same_password"
+
+
+class AddressRequired(AuthError):
+    """A guest without an address cannot have a password, because nothing would name the account at a sign-in."""
+
+    code = "address_required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserChanges:
+    """What a user asks to change. None: nothing of the kind."""
+
+    email: EmailAddress | None = None
+    password: str | None = field(default=None, repr=False)
+    metadata: Mapping[str, object] | None = field(default=None, repr=False)
+    """Members of `user_metadata`; one that is None is removed."""
+    name: str | None = field(default=None, repr=False)
+    """Empty: the name is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserUpdate:
+    """Changes the account of a signed-in user."""
+
+    store: Store
+    users: UserTable
+    families: FamilyTable
+    sessions: Sessions
+    addresses: Addresses
+    passwords: Passwords
+    rate_limits: RateLimits
+    limit: Limit
+    """Of registrations and guests per client address: a guest that is registered at once counts."""
+    policy: SignUpPolicy
+    mail_service: MailService
+    change_mails: EmailChangeMails
+    log_event: LogEvent
+    now: Clock
+
+    def update(
+        self, caller: Authenticated, asked: UserChanges, client: Client, password_policy: PasswordPolicy
+    ) -> User:
+        """Make the changes, all or none, and return the account as it is then.
+
+        A new address takes the present one's place once it is confirmed (`EmailChange`); codes for that are mailed.
+        Only a guest's first address is set at once, unverified, where the deployment confirms addresses by itself.
+        A new password makes outstanding codes worthless and ends every other session; a verified address is mailed a
+        notice. The present password is compared last: an attempt that finds it different sets another one, so that
+        this is no way to guess it.
+
+        Raises:
+            AddressRequired: a guest without an address asks for a password.
+            UnacceptablePassword, SamePassword: the password breaks the policy, or is the present one.
+            MetadataTooLarge: the metadata would be.
+            EmailTaken: another account has the address.
+            TooMuchMail, TooManyAttempts: too much mail was requested, or too many guests were registered.
+            SessionEnded: the session ended meanwhile.
+            DependencyUnavailable: nothing was written.
+        """
+        user = caller.user
+        asked = replace(asked, email=None if asked.email == user.email else asked.email)
+        self._check(user, asked, password_policy)
+        with self._looked_up(user, asked, client) as attempt:
+            if attempt.alongside is not None:
+                raise EmailTaken
+            with self._counted_mails(user, asked):
+                return self._write(caller, asked, client)
+
+    def _check(self, user: User, asked: UserChanges, password_policy: PasswordPolicy) -> None:
+        """Check what can be checked without a look at other accounts."""
+        if asked.password is not None:
+            if user.email is None and not self._registers(user, asked):
+                raise AddressRequired
+            about = (asked.email or user.email, user.username, asked.name or user.name)
+            password_policy.check(asked.password, about=about)
+        if asked.metadata:
+            check_metadata({"user_metadata": to_value(merge(user.user_metadata, asked.metadata))})
+
+    def _registers(self, user: User, asked: UserChanges) -> bool:
+        """Return whether the address is set at once, and a guest thereby registered."""
+        return asked.email is not None and user.is_anonymous and self.policy.autoconfirm
+
+    def _looked_up(self, user: User, asked: UserChanges, client: Client) -> Attempt[str | None]:
+        """Count a request for another address by its client, and read which account has the address already."""
+        email = asked.email
+        if email is None:
+            return self.rate_limits.attempt(alongside=lambda: None)
+
+        def find_holder() -> str | None:
+            return self.users.find_id(Name.EMAIL, email)
+
+        if self._registers(user, asked):
+            counted = Counted(self.limit, client.address, OnSuccess.STAYS)
+            return self.rate_limits.attempt(counted, alongside=find_holder)
+        return self.change_mails.look_up(client.address, alongside=find_holder)
+
+    def _counted_mails(self, user: User, asked: UserChanges) -> Attempt[None]:
+        """Count the mails of a change of address, if there will be any."""
+        if asked.email is None or self._registers(user, asked):
+            return self.rate_limits.attempt()
+        return self.change_mails.attempt(user, asked.email)
+
+    def _write(self, caller: Authenticated, asked: UserChanges, client: Client) -> User:
+        before = caller.user
+        password_hash = self._new_hash(before, asked)
+        for number_of_try in range(TRIES):
+            draft = self._draft(caller, asked, password_hash)
+            if not draft.actions:
+                return caller.user
+            if number_of_try == 0 and asked.email is not None and draft.move is None:
+                self.change_mails.request(draft.user, client.locale)
+            failed = self._commit(draft, client)
+            if not failed:
+                self._log(caller, draft)
+                return draft.user
+            if draft.finds_email_taken(failed):
+                raise EmailTaken
+            caller = self.sessions.read_again(caller)
+            if asked.email == caller.user.email:
+                asked = replace(asked, email=None)  # set by the same request, sent twice
+            elif asked.email is not None and caller.user.email != before.email:
+                break  # the mails were queued for the account as it was
+            if asked.password is not None and self._is_right(asked.password, caller.user):
+                asked, password_hash = replace(asked, password=None), None  # likewise
+        raise DependencyUnavailable("others kept changing the account")
+
+    def _new_hash(self, user: User, asked: UserChanges) -> str | None:
+        if asked.password is None:
+            return None
+        if user.password_hash is not None and self._is_right(asked.password, user):
+            raise SamePassword
+        return self.passwords.hash(asked.password)
+
+    def _draft(self, caller: Authenticated, asked: UserChanges, password_hash: str | None) -> "_Draft":
+        """Return the account as it is to be, and the actions that make it so."""
+        user, now = caller.user, self.now()
+        changed, changes, conditions = _profile(user, asked)
+        others, move = list[Action](), None
+        if password_hash is not None:
+            changed, setting = set_password(changed, password_hash, at=now)
+            changes |= setting
+            others.append(self.families.carry_over(caller.family, epoch=changed.epoch))
+        if asked.email is not None:
+            email, as_typed = str(asked.email), asked.email.as_typed
+            conditions.append(unchanged("email", user))
+            if self._registers(user, asked):
+                move = self.addresses.move(changed, email, as_typed=as_typed, at=now, verified_at=None)
+                changed, moving = move.user, move.changes
+                others += [*move.markers.values(), *move.releases]
+            else:
+                changed, moving = request_change(changed, email, as_typed=as_typed, at=now)
+            changes |= moving
+        if not changes:
+            return _Draft(user=user)
+        changes["updated_at"] = to_epoch(now)
+        updating = self.users.changing(user, changes, Absent("disabled_at"), *conditions)
+        return _Draft(
+            user=replace(changed, updated_at=now),
+            actions=(updating, *others),
+            move=move,
+            sets_password=password_hash is not None,
+        )
+
+    def _commit(self, draft: "_Draft", client: Client) -> CommitOutcome:
+        """Write the changes. The notice of a new password is queued at the same time: the answer may be lost."""
+        if not draft.sets_password:
+            return self.store.commit(*draft.actions)
+        failed, _ = run_concurrently(
+            lambda: self.store.commit(*draft.actions),
+            lambda: self.mail_service.notify_password_changed(draft.user, client.locale),
+        )
+        return failed
+
+    def _log(self, caller: Authenticated, draft: "_Draft") -> None:
+        event = "user_updated" if draft.move is None else "registered"
+        ids = {"user_id": caller.user.user_id, "session_id": caller.family.family_id}
+        self.log_event(event, **ids)
+        if draft.sets_password:
+            self.log_event("password_changed", **ids)
+        if draft.user.email_change_sent_at != caller.user.email_change_sent_at:
+            self.log_event("email_change_requested", **ids)
+
+    def _is_right(self, password: str, user: User) -> bool:
+        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """An account as it is to be, and the actions that make it so: none if nothing changes."""
+
+    user: User
+    actions: tuple[Action, ...] = ()
+    move: Move | None = None
+    """To a guest's first address."""
+    sets_password: bool = False
+
+    def finds_email_taken(self, failed: CommitOutcome) -> bool:
+        """Return whether the commit failed because another account has the address."""
+        if self.move is None:
+            return False
+        failure = failed[self.actions.index(self.move.markers[Name.EMAIL])]
+        return failure is not None and failure.item is not None and failure.item["user_id"] != self.user.user_id
+
+
+def _profile(user: User, asked: UserChanges) -> tuple[User, dict[str, Change], list[Condition]]:
+    """Return the account with the metadata and name asked for, the changes, and the conditions on which they hold."""
+    changes: dict[str, Change] = {}
+    conditions: list[Condition] = []
+    metadata = merge(user.user_metadata, asked.metadata or {})
+    if metadata != user.user_metadata:
+        changes["user_metadata"] = to_value(metadata)
+        conditions.append(unchanged("user_metadata", user))
+    if asked.name is not None and asked.name != user.name:
+        changes["name"] = asked.name
+    return (
+        replace(user, user_metadata=metadata, name=asked.name if asked.name is not None else user.name),
+        changes,
+        conditions,
+    )

@@ -1,0 +1,92 @@
+"""What sign-in with identity providers is made of, and who may make an account; on top of `gerbang.mail_components`.
+
+What a part is made of is imported where it is made, as in `gerbang.container`.
+"""
+# ruff: noqa: PLC0415
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gerbang.core import init
+from gerbang.mail_components import MailComponents
+
+if TYPE_CHECKING:
+    from gerbang.accounts.id_tokens import IdTokens
+    from gerbang.accounts.identity_sign_in import IdentitySignIn
+    from gerbang.accounts.oidc import IdTokenVerifier
+    from gerbang.accounts.oidc_provider import Provider
+    from gerbang.accounts.sign_up_policy import SignUpPolicy
+
+
+class IdentityComponents(MailComponents):
+    """Makes the parts of one deployment that know identity providers, each once."""
+
+    @cached_property
+    def sign_up_policy(self) -> "SignUpPolicy":
+        """Who may make an account."""
+        from gerbang.accounts.sign_up_policy import SignUpPolicy
+
+        return SignUpPolicy(
+            takes_accounts=self.settings.takes_accounts,
+            takes_guests=self.settings.takes_guests,
+            autoconfirm=self.settings.autoconfirm,
+        )
+
+    @cached_property
+    def google_verifier(self) -> "IdTokenVerifier":
+        """Verifies Google's ID tokens. Made before `sessions`, which with HS256 hides cryptography from PyJWT."""
+        from gerbang.accounts.oidc_provider import google
+
+        made = self._verifier_of(
+            google(client_ids=self.settings.google_client_ids, jwks_url=self.settings.google_certs_url)
+        )
+        init.preload(made.warm)
+        return made
+
+    @cached_property
+    def id_tokens(self) -> "IdTokens":
+        """Verifies ID tokens of every provider that is configured. Made before `sessions`, as `google_verifier`.
+
+        Keys are fetched when a token needs them: a provider that is down delays no start. The address need not be
+        verified.
+        """
+        from gerbang.accounts.id_tokens import IdTokens
+
+        settings = self.settings
+        client_ids, certs_url, others = settings.google_client_ids, settings.google_certs_url, settings.oidc_providers
+        if not client_ids and not others:
+            return IdTokens({})  # and cryptography is not imported for nothing
+        from gerbang.accounts.oidc_provider import discovered, google
+
+        providers = [discovered(each.name, issuer=each.issuer, client_ids=each.client_ids) for each in others]
+        if client_ids:
+            providers.append(replace(google(client_ids=client_ids, jwks_url=certs_url), requires_verified_email=False))
+        return IdTokens({provider.name: self._verifier_of(provider) for provider in providers})
+
+    def _verifier_of(self, provider: "Provider") -> "IdTokenVerifier":
+        # PyJWT is imported first here: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
+        from gerbang.accounts.oidc import IdTokenVerifier
+        from gerbang.accounts.oidc_provider import KeyEndpoint
+        from gerbang.storage.clients import trust
+
+        return IdTokenVerifier(provider, fetch=KeyEndpoint(provider=provider, trust=trust), now=self.now)
+
+    @cached_property
+    def identity_sign_in(self) -> "IdentitySignIn":
+        """Signs in by a verified identity of a provider."""
+        from gerbang.accounts.identity_sign_in import IdentitySignIn
+
+        return IdentitySignIn(
+            store=self.store,
+            users=self.users,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            limit=self.limit("registration"),
+            policy=self.sign_up_policy,
+            initial_credit=self.settings.initial_credit_balance,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
+        )

@@ -1,0 +1,178 @@
+"""The server that `make run` starts, as apps meet it: its API key, its mails, its stand-in for Google."""
+
+import itertools
+import re
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+import pytest
+from supabase_auth import SyncGoTrueClient, SyncMemoryStorage
+from supabase_auth.constants import STORAGE_KEY
+from supabase_auth.errors import AuthApiError
+from supabase_auth.types import AuthResponse, EmailOtpType, Session, User, UserResponse
+
+PASSWORD: Final = "Violet-tram-42"
+OTHER_PASSWORD: Final = "Amber-ferry-43"
+MAIL_SECONDS: Final = 10.0
+
+Client = SyncGoTrueClient
+
+_AHEAD: Final = 6
+"""How many accounts are made at the same time."""
+
+_CODE: Final = re.compile(r"^[0-9]{6}$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """The mails to an e-mail address, read in their order."""
+
+    http: httpx.Client
+    address: str = field(default_factory=lambda: f"mira-{uuid.uuid4().hex[:12]}@example.com")
+    _read: Iterator[int] = field(default_factory=itertools.count)
+
+    def next_code(self) -> str:
+        """Return the code of the next mail that has one; wait until it arrives."""
+        number = next(self._read)
+        deadline = time.monotonic() + MAIL_SECONDS
+        while time.monotonic() < deadline:
+            if len(codes := self.codes()) > number:
+                return codes[number]
+            time.sleep(0.02)
+        raise AssertionError(f"no mail with code {number + 1} to {self.address} arrived")
+
+    def codes(self) -> list[str]:
+        """Return the codes of all mails that have arrived."""
+        mails = self.http.get("/_local/mailbox.json").raise_for_status().json()
+        found = [_CODE.search(mail["text"]) for mail in mails if mail["to"] == self.address]
+        return [code[0] for code in found if code is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A client that is signed in, and the inbox of its user."""
+
+    client: Client
+    session: Session
+    inbox: Inbox
+
+    @property
+    def id(self) -> str:
+        return self.session.user.id
+
+
+@dataclass(frozen=True, slots=True)
+class Gerbang:
+    """A server, and what a user and an app do with it."""
+
+    http: httpx.Client
+    """Its base URL is the server's."""
+    key: str
+    threads: Executor
+    _ahead: deque[Future[SignedIn]] = field(default_factory=deque)
+
+    def new_client(self, session: Session | None = None) -> Client:
+        """Return a client as an app makes it; signed out, unless it is given a session that the app has stored."""
+        return Client(
+            url=str(self.http.base_url.join("/auth/v1")),
+            headers={"apikey": self.key, "Authorization": f"Bearer {self.key}"},  # as the package `supabase` sends them
+            storage=None if session is None else stored(session),
+            auto_refresh_token=False,
+            http_client=self.http,  # a client that makes its own takes a tenth of a second to read the certificates
+        )
+
+    def new_inbox(self) -> Inbox:
+        """Return the inbox of an address that no account has."""
+        return Inbox(self.http)
+
+    def sign_up(self) -> SignedIn:
+        """Return a new account with a confirmed address, signed in.
+
+        It was made ahead: the mail of a sign-up takes a second.
+        """
+        while len(self._ahead) < _AHEAD:
+            self._ahead.append(self.threads.submit(self._sign_up))
+        return self._ahead.popleft().result()
+
+    def _sign_up(self) -> SignedIn:
+        client, inbox = self.new_client(), self.new_inbox()
+        client.sign_up({"email": inbox.address, "password": PASSWORD, "options": {"data": {"nickname": "Mira"}}})
+        return SignedIn(client=client, session=session_of(verify(client, inbox, "signup")), inbox=inbox)
+
+    def sign_in(self, address: str, password: str = PASSWORD) -> Client:
+        """Return a new client, signed in with a password."""
+        client = self.new_client()
+        client.sign_in_with_password({"email": address, "password": password})
+        return client
+
+    def google_token(self, address: str, **claims: str) -> str:
+        """Return an ID token as Google gives it to the app."""
+        asked = {"email": address, "name": "Mira Silva", "google_id": uuid.uuid4().hex, **claims}
+        return str(self.post("/_local/google/id_token", asked)["id_token"])
+
+    def wait_for_all_mail(self) -> None:
+        """Wait until the mails that were requested so far have arrived: mails arrive in their order."""
+        inbox = self.new_inbox()
+        self.new_client().sign_in_with_otp({"email": inbox.address})
+        inbox.next_code()
+
+    def refresh(self, refresh_token: str) -> httpx.Response:
+        """Refresh a session without a client."""
+        return self.http.post(
+            "/auth/v1/token?grant_type=refresh_token",
+            json={"refresh_token": refresh_token},
+            headers={"apikey": self.key},
+        )
+
+    def get(self, path: str, *, bearer: str) -> Any:
+        """Return the body of a successful answer of any API."""
+        return self.http.get(path, headers={"Authorization": f"Bearer {bearer}"}).raise_for_status().json()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the body of a successful answer of any API."""
+        return self.http.post(path, json=body).raise_for_status().json()
+
+
+def verify(client: Client, inbox: Inbox, kind: EmailOtpType) -> AuthResponse:
+    """Give the client the code of the next mail, as the user does."""
+    return client.verify_otp({"email": inbox.address, "token": inbox.next_code(), "type": kind})
+
+
+def session_of(response: AuthResponse) -> Session:
+    """Return the session of an answer that has one."""
+    assert response.session is not None
+    return response.session
+
+
+def user_of(response: AuthResponse | UserResponse | None) -> User:
+    """Return the user of an answer that has one."""
+    assert response is not None
+    assert response.user is not None
+    return response.user
+
+
+def stored(session: Session) -> SyncMemoryStorage:
+    """Return what an app has stored when it is signed in."""
+    storage = SyncMemoryStorage()
+    storage.set_item(STORAGE_KEY, session.model_dump_json())
+    return storage
+
+
+def method_of(client: Client) -> str:
+    """Return how the user of a client has signed in, as the access token says."""
+    return str(client.mfa.get_authenticator_assurance_level().current_authentication_methods[0].method)
+
+
+@contextmanager
+def fails(status: int, code: str) -> Iterator[pytest.ExceptionInfo[AuthApiError]]:
+    """Check that the block ends with an error of the server."""
+    with pytest.raises(AuthApiError) as caught:
+        yield caught
+    assert (caught.value.status, caught.value.code) == (status, code), caught.value.message

@@ -1,0 +1,135 @@
+// What every test needs: clients as an app makes them, e-mail addresses with their inboxes, and calls without a client.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "@supabase/supabase-js";
+
+export const SERVER = process.env.GERBANG_URL;
+export const PASSWORD = "Violet-tram-42";
+export const OTHER_PASSWORD = "Amber-ferry-43";
+export const { publishable_key: KEY } = await get("/_local/config.json");
+
+/** Tests wait for mails most of the time, so those of a file run at the same time. */
+export const TOGETHER = { concurrency: true };
+
+const MAIL_SECONDS = 10;
+
+/** A client as an app makes it; signed out, unless it is given a session that the app has stored. */
+export function newClient(session) {
+  return createClient(SERVER, KEY, {
+    auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session" },
+    realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
+  });
+}
+
+/** What a browser's localStorage does. */
+function storageWith(session) {
+  const items = new Map(session ? [["session", JSON.stringify(session)]] : []);
+  return {
+    getItem: (name) => items.get(name) ?? null,
+    setItem: (name, value) => items.set(name, value),
+    removeItem: (name) => items.delete(name),
+  };
+}
+
+/** The mails to a new e-mail address, read in their order. */
+export class Inbox {
+  address = `mira-${randomUUID().slice(0, 13)}@example.com`;
+  #read = 0;
+
+  /** The code of the next mail that has one; waits until it arrives. */
+  async nextCode() {
+    const number = this.#read++;
+    const deadline = Date.now() + MAIL_SECONDS * 1000;
+    while (Date.now() < deadline) {
+      const codes = await this.codes();
+      if (codes.length > number) return codes[number];
+      await sleep(20);
+    }
+    assert.fail(`no mail with code ${number + 1} to ${this.address} arrived`);
+  }
+
+  /** The codes of all mails that have arrived. */
+  async codes() {
+    const mails = await get("/_local/mailbox.json");
+    return mails.filter((mail) => mail.to === this.address).flatMap((mail) => mail.text.match(/^\d{6}$/m) ?? []);
+  }
+}
+
+/** Waits until the mails that were requested so far have arrived: mails arrive in their order. */
+export async function waitForAllMail() {
+  const inbox = new Inbox();
+  await succeeds(newClient().auth.signInWithOtp({ email: inbox.address }));
+  await inbox.nextCode();
+}
+
+/** The `data` of a call that must succeed. */
+export async function succeeds(call) {
+  const { data, error } = await call;
+  if (error) assert.fail(`${error.name} ${error.status} ${error.code}: ${error.message}`);
+  return data;
+}
+
+/** The `error` of a call that must fail with a status and a code. */
+export async function fails(call, status, code) {
+  const { error } = await call;
+  assert.deepEqual({ status: error?.status, code: error?.code }, { status, code }, error?.message);
+  return error;
+}
+
+/** Makes an account and confirms its address, as a user does; the client is signed in. */
+export async function signUp({ password = PASSWORD, data = {} } = {}) {
+  const client = newClient();
+  const inbox = new Inbox();
+  const email = inbox.address;
+  await succeeds(client.auth.signUp({ email, password, options: { data } }));
+  const { user, session } = await succeeds(
+    client.auth.verifyOtp({ email, token: await inbox.nextCode(), type: "signup" }),
+  );
+  return { client, inbox, email, user, session };
+}
+
+/** A new client, signed in with a password. */
+export async function signIn(email, password = PASSWORD) {
+  const client = newClient();
+  await succeeds(client.auth.signInWithPassword({ email, password }));
+  return client;
+}
+
+/** How the user of a client has signed in, as the access token says. */
+export async function methodOf(client) {
+  const { currentAuthenticationMethods } = await succeeds(client.auth.mfa.getAuthenticatorAssuranceLevel());
+  return currentAuthenticationMethods[0].method;
+}
+
+/** The user of a client, as the server knows them. */
+export async function userOf(client) {
+  return (await succeeds(client.auth.getUser())).user;
+}
+
+/** An ID token as Google gives it to the app. */
+export async function googleToken(email, claims = {}) {
+  const asked = { email, name: "Mira Silva", google_id: randomUUID(), ...claims };
+  return (await post("/_local/google/id_token", asked)).id_token;
+}
+
+/** The body of a successful answer of any API. */
+export async function get(path, headers = {}) {
+  return bodyOf(await fetch(SERVER + path, { headers }));
+}
+
+/** The body of a successful answer of any API. */
+export async function post(path, body, headers = {}) {
+  const request = {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "Content-Type": "application/json", ...headers },
+  };
+  return bodyOf(await fetch(SERVER + path, request));
+}
+
+async function bodyOf(response) {
+  assert.ok(response.ok, `${response.url} answered ${response.status}: ${await response.clone().text()}`);
+  return response.json();
+}

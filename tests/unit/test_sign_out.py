@@ -1,0 +1,179 @@
+"""gerbang.sessions.sign_out: one session ends, all others, or all."""
+
+from datetime import timedelta
+from functools import partial
+from typing import override
+
+import pytest
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions.claims import InvalidToken
+from gerbang.sessions.sessions import SessionEnded, SignedIn, UserDeleted, UserDisabled
+from gerbang.sessions.sign_out import Scope
+from gerbang.storage.store import Action, CommitOutcome, ConditionFailed, Delete
+
+from tests.deployment import ABROAD, ALICE, BOB, HOME, Deployment, by_email
+from tests.fakes import MeanwhileStore, PassingStore, at_once
+from tests.unit.access import is_alive, opens
+from tests.unit.mail_fakes import MailDeployment
+
+of_every_scope = pytest.mark.parametrize("scope", Scope)
+
+
+def sign_out(post: MailDeployment, session: SignedIn, scope: Scope) -> None:
+    post.base.sign_out.sign_out(session.tokens.access_token, scope)
+
+
+def three_sessions(post: MailDeployment) -> tuple[SignedIn, SignedIn, SignedIn]:
+    first = post.register()
+    second, third = (post.base.sign_in.sign_in(by_email(BOB.email), client) for client in (HOME, ABROAD))
+    return first, second, third
+
+
+@pytest.mark.parametrize(
+    ("scope", "alive"),
+    [
+        (Scope.LOCAL, [False, True, True]),
+        (Scope.OTHERS, [True, False, False]),
+        (Scope.GLOBAL, [False, False, False]),
+    ],
+)
+def test_the_sessions_of_the_scope_end_and_no_others(post: MailDeployment, scope: Scope, alive: list[bool]) -> None:
+    sessions = three_sessions(post)
+    stranger = post.register(ALICE)
+
+    sign_out(post, sessions[0], scope)
+
+    assert [is_alive(post, session) for session in sessions] == alive
+    for session, is_open in zip(sessions, alive, strict=True):
+        if is_open:
+            assert is_alive(post, post.base.sessions.refresh(session.tokens.refresh_token))
+        else:
+            with pytest.raises(SessionEnded):
+                post.base.sessions.refresh(session.tokens.refresh_token)
+    assert is_alive(post, stranger)
+    assert opens(post)
+    (note,) = [note for note in post.base.recorded.notes if note.event == "signed_out"]
+    assert note.fields == {
+        "user_id": sessions[0].user.user_id,
+        "session_id": sessions[0].family_id,
+        "scope": scope.value,
+    }
+
+
+@of_every_scope
+def test_an_expired_access_token_ends_its_sessions(post: MailDeployment, scope: Scope) -> None:
+    first, second, _ = three_sessions(post)
+    post.base.clock.advance(timedelta(hours=2))
+
+    sign_out(post, first, scope)
+
+    ended = first if scope is not Scope.OTHERS else second
+    with pytest.raises(SessionEnded):
+        post.base.sessions.refresh(ended.tokens.refresh_token)
+
+
+@of_every_scope
+def test_a_session_that_has_ended_signs_nobody_out(post: MailDeployment, scope: Scope) -> None:
+    first, second, _ = three_sessions(post)
+    sign_out(post, first, Scope.LOCAL)
+
+    with pytest.raises(SessionEnded):
+        sign_out(post, first, scope)
+
+    assert is_alive(post, second)
+
+
+@of_every_scope
+def test_the_user_of_the_session_must_exist_and_be_enabled(post_in_memory: MailDeployment, scope: Scope) -> None:
+    deleted, disabled = post_in_memory.register(), post_in_memory.register(ALICE)
+    post_in_memory.base.store.write(Delete(post_in_memory.users.key(deleted.user.user_id)))
+    post_in_memory.disable(disabled.user)
+
+    with pytest.raises(UserDeleted):
+        sign_out(post_in_memory, deleted, scope)
+    with pytest.raises(UserDisabled):
+        sign_out(post_in_memory, disabled, scope)
+
+
+@of_every_scope
+@pytest.mark.parametrize("token", ["", "sb_publishable_tests", "a.b.c"])
+def test_what_is_no_access_token_is_an_error(deployment_in_memory: Deployment, scope: Scope, token: str) -> None:
+    with pytest.raises(InvalidToken):
+        deployment_in_memory.sign_out.sign_out(token, scope)
+
+
+@of_every_scope
+def test_a_refresh_token_signs_nobody_out(post_in_memory: MailDeployment, scope: Scope) -> None:
+    session = post_in_memory.register()
+
+    with pytest.raises(InvalidToken):
+        post_in_memory.base.sign_out.sign_out(session.tokens.refresh_token, scope)
+
+    assert is_alive(post_in_memory, session)
+
+
+def test_a_guest_signs_out_everywhere(post_in_memory: MailDeployment) -> None:
+    guest = post_in_memory.guests.admit(HOME)
+
+    sign_out(post_in_memory, guest, Scope.GLOBAL)
+
+    assert not is_alive(post_in_memory, guest)
+
+
+class BusyStore(PassingStore):
+    """A store of which every transaction meets a change of the account."""
+
+    @override
+    def commit(self, *actions: Action) -> CommitOutcome:
+        return tuple(ConditionFailed(None) for _ in actions)
+
+
+def meanwhile(post: MailDeployment, session: SignedIn, scope: Scope) -> MailDeployment:
+    """The same world, where a session is signed out just before the next commit."""
+
+    def happens() -> None:
+        sign_out(post, session, scope)
+
+    return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
+
+
+@pytest.mark.covers("F30")
+@pytest.mark.parametrize("scope", [Scope.GLOBAL, Scope.OTHERS])
+def test_others_that_end_at_the_same_time_stay_ended(post: MailDeployment, scope: Scope) -> None:
+    first, second, third = three_sessions(post)
+
+    sign_out(meanwhile(post, first, Scope.OTHERS), first, scope)
+
+    assert [is_alive(post, each) for each in (first, second, third)] == [scope is Scope.OTHERS, False, False]
+
+
+def test_all_that_end_meanwhile_have_ended(post: MailDeployment) -> None:
+    first, second, third = three_sessions(post)
+
+    sign_out(meanwhile(post, second, Scope.GLOBAL), first, Scope.GLOBAL)
+
+    assert [is_alive(post, each) for each in (first, second, third)] == [False, False, False]
+
+
+def test_a_session_that_ended_meanwhile_is_not_kept_by_ending_the_others(post: MailDeployment) -> None:
+    first, second, third = three_sessions(post)
+
+    with pytest.raises(SessionEnded):
+        sign_out(meanwhile(post, second, Scope.GLOBAL), first, Scope.OTHERS)
+
+    assert [is_alive(post, each) for each in (first, second, third)] == [False, False, False]
+
+
+def test_of_two_sessions_that_end_the_others_at_once_at_most_one_goes_on(post: MailDeployment) -> None:
+    first, second, third = three_sessions(post)
+
+    at_once([partial(sign_out, post, each, Scope.OTHERS) for each in (first, second)])
+
+    assert [is_alive(post, each) for each in (first, second, third)].count(True) == 1
+
+
+def test_an_account_that_keeps_changing_is_tried_again_later(post_in_memory: MailDeployment) -> None:
+    session = post_in_memory.register()
+
+    with pytest.raises(DependencyUnavailable):
+        sign_out(post_in_memory.on(BusyStore(post_in_memory.base.store)), session, Scope.GLOBAL)
