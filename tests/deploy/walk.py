@@ -88,6 +88,7 @@ def everything(world: World) -> None:
     gotrue(world)
     supabase_sign_up(world)
     supabase_tokens(world)
+    supabase_codes(world)
     passwords(world)
     google(world)
     assert world.doors.get("/nowhere").status == 404
@@ -227,6 +228,26 @@ def supabase_tokens(world: World) -> None:
     for address, subject in ((person, "2001"), (person, "2001"), (world.person()["email"], "2002")):  # as at google
         token = world.issuer.id_token({"email": address, "name": "Mira", "google_id": subject})
         succeeded(doors.post(trade, {"id_token": token, "provider": "google"}, apikey=key))
+
+
+def supabase_codes(world: World) -> None:
+    """Redeem codes: one that makes an account, one that recovers it, and one that removes a password."""
+    doors, email, digits = world.doors, world.doors.new_email(), r"\b([0-9]{6})\b"
+    for key in (world.publishable_key(), world.secret_key()):
+        for path in ("otp", "recover"):
+            succeeded(doors.post(f"/auth/v1/{path}", {"email": email}, apikey=key))
+            shown = {"email": email, "token": doors.read_mail(email, digits), "type": "email"}
+            succeeded(doors.post("/auth/v1/verify", shown, apikey=key))
+            assert doors.post("/auth/v1/verify", shown, apikey=key).status == 403
+
+    key, unverified = world.publishable_key(), world.person()["email"]
+    for resending_key in (key, world.secret_key()):
+        succeeded(doors.post("/auth/v1/resend", {"email": unverified, "type": "signup"}, apikey=resending_key))
+    doors.read_mail(unverified, digits)
+    succeeded(doors.post("/auth/v1/recover", {"email": unverified}, apikey=key))
+    shown = {"email": unverified, "token": doors.read_mail(unverified, digits), "type": "recovery"}
+    succeeded(doors.post("/auth/v1/verify", shown, apikey=key))
+    doors.deliver()
 
 
 def reset_token(world: World, email: str) -> str:

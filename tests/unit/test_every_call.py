@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 from gerbang.core.emails import EmailAddress
-from gerbang.mail.jobs import REGISTERED, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailKind
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Update, Written
 from gerbang.storage.users import Name, User
@@ -125,6 +125,27 @@ def with_stolen_token(post: MailDeployment) -> Event:
 def with_code(kind: MailKind, post: MailDeployment) -> Event:
     post.register(BOB)
     return json_event({"email": BOB.email, "otp": post.mailed_code(kind=kind)})
+
+
+def with_key(body: Mapping[str, str]) -> Event:
+    return json_event(body, headers={"content-type": "application/json", "apikey": PUBLISHABLE_KEY})
+
+
+def with_account_and_key(body: Mapping[str, str], post: MailDeployment) -> Event:
+    post.register(ALICE)
+    return with_key(body)
+
+
+def with_code_at_gotrue(post: MailDeployment) -> Event:
+    post.register(BOB)
+    post.mailed_code(kind=MailKind.RECOVERY_CODE)
+    return with_key({"type": "email", "email": BOB.email, "token": post.mailed_code()})
+
+
+def with_code_of_a_sign_up(post: MailDeployment) -> Event:
+    payload = {SLOT: "RECOVERY", NEW_USER_NAME: "Carol", NEW_USER_METADATA: "{}"}
+    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, CAROL), payload=payload))
+    return with_key({"type": "email", "email": CAROL, "token": post.outbox.codes[-1]})
 
 
 def with_reset_token(post: MailDeployment) -> Event:
@@ -296,6 +317,12 @@ def code_is_spent(post: MailDeployment, _event: Event) -> bool:
 def another_code_works(post: MailDeployment, event: Event) -> bool:
     del event
     answer = environment("auth/verify_otp", post)(json_event({"email": BOB.email, "otp": post.mailed_code()}))
+    return bool(answer["statusCode"] == 200)
+
+
+def another_code_of_a_sign_up_works(post: MailDeployment, event: Event) -> bool:
+    del event
+    answer = environment("auth/v1/verify", post)(with_code_of_a_sign_up(post))
     return bool(answer["statusCode"] == 200)
 
 
@@ -493,6 +520,42 @@ ROWS: Final[Mapping[str, Row]] = {
         prepare=partial(signing_out, "others"),
         status=204,
         kept=others_are_signed_out,
+    ),
+    "GoTrue otp": Row(
+        function="auth/v1/otp",
+        error=GOTRUE,
+        prepare=partial(with_account_and_key, {"email": ALICE.email}),
+        kept=partial(is_queued, MailKind.SIGN_IN_CODE),
+        repeated=mailed(MailKind.SIGN_IN_CODE),
+    ),
+    "GoTrue recover": Row(
+        function="auth/v1/recover",
+        error=GOTRUE,
+        prepare=partial(with_account_and_key, {"email": ALICE.email}),
+        kept=partial(is_queued, MailKind.RECOVERY_CODE),
+        repeated=mailed(MailKind.RECOVERY_CODE),
+    ),
+    "GoTrue resend": Row(
+        function="auth/v1/resend",
+        error=GOTRUE,
+        prepare=partial(with_account_and_key, {"email": ALICE.email, "type": "signup"}),
+        kept=partial(is_queued, MailKind.VERIFICATION_CODE),
+        repeated=mailed(MailKind.VERIFICATION_CODE),
+    ),
+    "GoTrue verify": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=with_code_at_gotrue,
+        kept=session_works,
+        notice=MailKind.PASSWORD_REMOVED,
+        repeated=replace(SPENT_AND_TOLD, status=403),
+    ),
+    "GoTrue verify makes an account": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=with_code_of_a_sign_up,
+        kept=lambda post, event, answer: has_account(post, event) and session_works(post, event, answer),
+        repeated=Repeat(status=403, is_done=has_account, then=another_code_of_a_sign_up_works),
     ),
     "change-password": Row(
         function="api/auth/change-password",
