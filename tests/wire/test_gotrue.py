@@ -161,7 +161,7 @@ def test_a_guests_session_goes_on_here_too(world: World) -> None:
     assert claims_of(answer.json["access_token"])["role"] == "anonymous"
 
 
-@pytest.mark.parametrize("path", ["/auth/v1/signup", "/auth/v1/user", "/auth/v1/", "/auth/v1", "/auth/v1/token/"])
+@pytest.mark.parametrize("path", ["/auth/v1/signup", "/auth/v1/factors", "/auth/v1/", "/auth/v1", "/auth/v1/token/"])
 def test_what_is_not_served_yet_is_404_in_this_contract(world: World, path: str) -> None:
     answer = world.client.post(path, {}, apikey=world.api_keys()["publishable_key"])
 

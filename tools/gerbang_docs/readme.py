@@ -5,6 +5,7 @@ Each table is between two comments, `<!-- name -->` and `<!-- /name -->`.
 
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Final
 
 from gerbang.http.endpoint import BodyHas, Operation, QueryIs
@@ -39,7 +40,7 @@ def _endpoints() -> Iterator[str]:
     yield "|---|---|---|---|"
     for endpoint in endpoints().values():
         for operation in endpoint.operations:
-            if operation.response is not None:
+            if operation.response is not None or operation.status is HTTPStatus.NO_CONTENT:
                 for path in endpoint.paths:
                     cells = f"`{operation.method} {path}{_query(operation)}`", _api(operation), _caller(operation)
                     yield f"| {' | '.join(cells)} | {operation.summary} |"
