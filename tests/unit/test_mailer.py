@@ -20,7 +20,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.one_time_codes import Slot
-from gerbang.storage.store import Gone, Item, Plus, Put, Update, Written
+from gerbang.storage.store import Change, Gone, Item, Plus, Put, Update, Written
 from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
@@ -120,7 +120,7 @@ def remove_password(post: MailDeployment, user: User) -> None:
 def owe_every_mail(post: MailDeployment, user: User) -> None:
     """Make an account one that is owed a mail of each kind."""
     remove_password(post, user)
-    changes = {"email_verified_at": to_epoch(post.base.clock()), "new_email": NEW_ADDRESS}
+    changes: dict[str, Change] = {"email_verified_at": to_epoch(post.base.clock()), "new_email": NEW_ADDRESS}
     assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
 
 

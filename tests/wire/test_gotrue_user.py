@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
@@ -17,7 +18,15 @@ LOGOUT: Final = "/auth/v1/logout"
 VERSION: Final = {"x-supabase-api-version": "2024-01-01"}
 
 
-def call(world: World, method: str, path: str, token: str | None, body: bytes | None = None, **headers: str) -> Answer:
+def call(
+    world: World,
+    method: str,
+    path: str,
+    token: str | None,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Answer:
     """Call as the official clients do, which name the media type even where there is no body."""
     known = {
         "apikey": world.api_keys()["publishable_key"],
@@ -28,12 +37,12 @@ def call(world: World, method: str, path: str, token: str | None, body: bytes | 
     return world.client.request(method, path, body=body, headers=known)
 
 
-def show(world: World, token: str | None, **headers: str) -> Answer:
-    return call(world, "GET", USER, token, **headers)
+def show(world: World, token: str | None, headers: Mapping[str, str] = MappingProxyType({})) -> Answer:
+    return call(world, "GET", USER, token, headers=headers)
 
 
 def update(world: World, token: str, **fields: object) -> Answer:
-    return call(world, "PUT", USER, token, json.dumps(fields).encode())
+    return call(world, "PUT", USER, token, body=json.dumps(fields).encode())
 
 
 def log_out(world: World, token: str | None, scope: str | None = None) -> Answer:
@@ -142,7 +151,7 @@ class TestUser:
         person = world.register()
         assert log_out(world, person.access_token).status == 204
 
-        answer = show(world, person.access_token, **VERSION)
+        answer = show(world, person.access_token, VERSION)
 
         assert answer.status == 403
         assert answer.json["code"] == "session_not_found"

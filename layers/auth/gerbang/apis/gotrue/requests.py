@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gerbang.apis.fields import Body, Email, Text
+from gerbang.apis.fields import Body, Email, Text, as_name
 from gerbang.core.errors import AuthError
 
 
@@ -38,3 +38,9 @@ class UserRequest(Body):
     password: Text | None = None
     data: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The account's new name, from the metadata; empty: it is removed, None: it stays."""
+        data = self.data or {}
+        return "" if "name" in data and data["name"] is None else as_name(data.get("name"))
