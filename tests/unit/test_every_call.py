@@ -401,7 +401,7 @@ ROWS: Final[Mapping[str, Row]] = {
         prepare=with_reset_token,
         kept=password_is_new,
         notice=MailKind.PASSWORD_CHANGED,
-        repeat_counts=frozenset({"sign_in_address"}),  # as an attempt with a password, so that it is no way to guess
+        repeat_counts=frozenset({"sign_in_account", "sign_in_address"}),  # as an attempt with a password
     ),
 }
 
