@@ -8,7 +8,7 @@ import pytest
 from gerbang.apis import snapotp
 from gerbang.apis.atourin import requests as atourin_requests
 from gerbang.apis.botlaunch import requests as botlaunch_requests
-from gerbang.apis.fields import LONGEST_NAME, PASSWORD_POLICY, Body, clean_name
+from gerbang.apis.fields import LONGEST_NAME, PASSWORD_POLICY, Body, as_name, clean_name
 from gerbang.apis.gotrue import requests as gotrue_requests
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.core.emails import InvalidEmail
@@ -356,3 +356,28 @@ def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
 
     assert is_quicker_than_normalising(register)
     assert hashes == []
+
+
+# Names in metadata
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("Ada", "Ada"),
+        ("  Ada  Byron ", "Ada  Byron"),
+        ("e\u0301", "\u00e9"),
+        ("x" * LONGEST_NAME, "x" * LONGEST_NAME),
+        ("x" * (LONGEST_NAME + 1), None),
+        ("", None),
+        (" ", None),
+        ("\u200b", None),
+        ("a\nb", None),
+        ("a\u0000b", None),
+        (7, None),
+        (None, None),
+        (["Ada"], None),
+    ],
+)
+def test_a_value_of_metadata_is_a_name_or_none(value: object, name: str | None) -> None:
+    assert as_name(value) == name
