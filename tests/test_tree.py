@@ -12,7 +12,7 @@ import yaml
 ROOT: Final = Path(__file__).parents[1]
 FUNCTIONS: Final = ROOT / "functions"
 EVENTS: Final = ROOT / "events"
-LONGEST_APP: Final = 90
+LONGEST_APP: Final = 95
 """Lines of an app.py: an endpoint reads as one thought (style)."""
 
 ROUTES_OF_THEIR_OWN: Final = {

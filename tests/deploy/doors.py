@@ -60,6 +60,10 @@ class Doors:
         """Return the answer to a POST from a client address; header names are given with `_` for `-`."""
         return self._call("POST", path, json.dumps(body).encode(), address, headers)
 
+    def put(self, path: str, body: Mapping[str, Any], *, address: str = HOME, **headers: str) -> Answer:
+        """Return the answer to a PUT; as `post`."""
+        return self._call("PUT", path, json.dumps(body).encode(), address, headers)
+
     def get(self, path: str, *, address: str = HOME, **headers: str) -> Answer:
         """Return the answer to a GET; as `post`."""
         return self._call("GET", path, b"", address, headers)
@@ -113,7 +117,7 @@ class Doors:
         assert match is not None
         event = function_event(request, match, api=_API, authorizer=None)
         response = response_of(self._functions.invoke(match.route.function, event))
-        return Answer(response.status, json.loads(response.body))
+        return Answer(response.status, json.loads(response.body) if response.body else {})
 
     def _request(self, method: str, path: str, body: bytes, address: str, headers: Mapping[str, str]) -> Request:
         plain, _, query = path.partition("?")

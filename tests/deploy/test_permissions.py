@@ -16,7 +16,7 @@ from tests.deploy.doors import Doors
 from tests.deploy.iam import Call, Grant, grants
 from tests.deploy.resource_handlers import client
 from tests.deploy.stacks import Stack, created_stack
-from tests.deploy.walk import PARAMETERS, World, everything, proving_addresses, published
+from tests.deploy.walk import PARAMETERS, World, everything, proving_addresses, published, registering_a_guest_at_once
 from tests.deploy.watching import WatchedFunctions
 
 MANAGED: Final = {
@@ -96,10 +96,13 @@ def driven() -> Iterator[Driven]:
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Driven]:
-    """A stack where addresses must be verified; only what is different there was called."""
-    with created_stack("gerbang-strict", RequireVerifiedEmail="true", PasswordHashCost="10") as stack:
+    """A stack with settings that are off otherwise; only what is different there was called."""
+    settings = {"RequireVerifiedEmail": "true", "Autoconfirm": "true", "PasswordHashCost": "10"}
+    with created_stack("gerbang-strict", **settings) as stack:
         functions = WatchedFunctions(stack)
-        proving_addresses(World(stack, Doors(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions))
+        world = World(stack, Doors(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions)
+        proving_addresses(world)
+        registering_a_guest_at_once(world)
         yield Driven.read(stack, functions)
 
 
@@ -121,6 +124,7 @@ def test_a_function_does_all_that_a_setting_allows_it(driven: Driven, strict: Dr
     assert sorted(added.elements()) == [
         "ApiRegisterFunction: dynamodb:DeleteItem",
         "ApiRegisterFunction: sqs:SendMessage",
+        "SupabaseUserFunction: dynamodb:PutItem",
     ]
     assert [line for line in strict.unused() if line.partition(" on ")[0] in added] == []
 

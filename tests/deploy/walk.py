@@ -105,6 +105,14 @@ def proving_addresses(world: World) -> None:
     succeeded(world.doors.post("/auth/verify_otp", {"email": mira["email"], "otp": code}))
 
 
+def registering_a_guest_at_once(world: World) -> None:
+    """Give a guest an address where Supabase's clients need not verify it first."""
+    guest = succeeded(world.doors.post("/auth/login_with_anonymous", {}))["data"]
+    known = {"apikey": world.publishable_key(), "authorization": bearer(guest["access_token"])}
+    shown = succeeded(world.doors.put("/auth/v1/user", {"email": world.doors.new_email()}, **known))
+    assert shown["is_anonymous"] is False
+
+
 def botlaunch(world: World) -> None:
     doors, mira = world.doors, world.person()
     at_organization = {"x_organization_id": mira["organization"]["id"], "authorization": bearer(mira["accessToken"])}
@@ -165,6 +173,28 @@ def gotrue(world: World) -> None:
     guest = succeeded(doors.post("/auth/login_with_anonymous", {}))
     token = {"refresh_token": guest["data"]["refresh_token"]}
     succeeded(doors.post(trade, token, apikey=world.secret_key()))
+    user(world)
+
+
+def user(world: World) -> None:
+    """Show an account, change all of it, and sign out in every way."""
+    doors, mira = world.doors, world.person()
+    known = {"apikey": world.publishable_key(), "authorization": bearer(mira["accessToken"])}
+    google = world.issuer.id_token({"email": mira["email"], "name": "Mira", "google_id": "1004"})
+    verified = succeeded(doors.post("/api/auth/google", {"id_token": google}))["data"]["token"]
+    known["authorization"] = bearer(verified)
+    assert [each["provider"] for each in succeeded(doors.get("/auth/v1/user", **known))["identities"]] == ["google"]
+    email = doors.new_email()
+    asked = {"email": email, "password": ANOTHER, "data": {"nickname": "Mira"}}
+    shown = succeeded(doors.put("/auth/v1/user", asked, **known))
+    assert shown["new_email"] == email
+    doors.read_mail(email, r"\b([0-9]{6})\b")
+
+    for scope in ("others", "local", "global"):
+        right = {"email": mira["email"], "password": ANOTHER}
+        session = succeeded(doors.post("/api/auth/login", right))["data"]["accessToken"]
+        path = f"/auth/v1/logout?scope={scope}"
+        assert doors.post(path, {}, **known | {"authorization": bearer(session)}).status == 204
 
 
 def supabase_sign_up(world: World) -> None:

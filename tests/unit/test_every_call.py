@@ -15,10 +15,10 @@ from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailKind
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.store import Update, Written
-from gerbang.storage.users import Name
+from gerbang.storage.users import Name, User
 from gerbang_local.declarations import ROOT
 
-from tests.deployment import ALICE, BOB, HOUR, PASSWORD
+from tests.deployment import ALICE, BOB, HOME, HOUR, PASSWORD, by_email
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.access import opens
 from tests.unit.mail_fakes import MailDeployment, Point
@@ -185,6 +185,41 @@ def vouched(post: MailDeployment) -> Event:
     )
 
 
+def of_user(method: str, body: Mapping[str, Any] | None, post: MailDeployment) -> Event:
+    """A request of Alice; Bob has an account, too."""
+    post.register(BOB)
+    return by_user(post.register(ALICE), method, body)
+
+
+def by_user(held: SignedIn, method: str, body: Mapping[str, Any] | None) -> Event:
+    headers = bearer(held, apikey=PUBLISHABLE_KEY)
+    if body is None:
+        return http_event(method=method, headers=headers)
+    return json_event(body, method=method, headers=headers | {"content-type": "application/json"})
+
+
+def of_google_user(method: str, post: MailDeployment) -> Event:
+    answer = environment("api/auth/google", post)(of_google(post))
+    headers = {"authorization": f"Bearer {access_token(answer)}", "apikey": PUBLISHABLE_KEY}
+    return http_event(method=method, headers=headers)
+
+
+def with_verified_user(post: MailDeployment) -> Event:
+    held = post.register(BOB)
+    change_account(post, held.user.user_id, email_verified_at=1)
+    return by_user(held, "PUT", {"password": NEW_PASSWORD})
+
+
+def of_guest(post: MailDeployment) -> Event:
+    return by_user(post.guests.admit(HOME), "PUT", {"email": CAROL})
+
+
+def signing_out(scope: str | None, post: MailDeployment) -> Event:
+    held = post.register(ALICE)
+    post.base.sign_in.sign_in(by_email(), HOME)
+    return http_event(headers=bearer(held, apikey=PUBLISHABLE_KEY), query={"scope": scope} if scope else {})
+
+
 # What answers promise
 
 
@@ -214,12 +249,52 @@ def is_signed_out(post: MailDeployment, event: Event, _: Answer | None = None) -
     return not accepts(post, event["headers"]["authorization"].removeprefix("Bearer "))
 
 
+def shows_identity(_post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    return [each["provider"] for each in body_of(answer)["identities"]] == ["google"]
+
+
+def caller_of(post: MailDeployment, event: Event) -> User:
+    token = event["headers"]["authorization"].removeprefix("Bearer ")
+    return post.base.sessions.authenticate(token).user
+
+
+def metadata_is_new(post: MailDeployment, event: Event, _answer: Answer) -> bool:
+    user = caller_of(post, event)
+    return (user.name, user.user_metadata) == ("Allie", {"nickname": "Al", "name": "Allie"})
+
+
+def change_is_pending(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return caller_of(post, event).new_email == CAROL and is_queued(MailKind.EMAIL_CHANGE_NEW, post, event)
+
+
+def active_sessions(post: MailDeployment) -> int:
+    """How many sessions Alice has."""
+    user_id = post.users.find_id(Name.EMAIL, ALICE.email)
+    assert user_id is not None
+    epoch = post.user(user_id).epoch
+    return sum(family.epoch == epoch for family in post.base.families.list(user_id))
+
+
+def all_are_signed_out(post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
+    return active_sessions(post) == 0
+
+
+def others_are_signed_out(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return active_sessions(post) == 1 and not is_signed_out(post, event)
+
+
 def is_queued(kind: MailKind, post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
     return any(job.kind is kind for job in post.queue.jobs)
 
 
 def password_is_new(post: MailDeployment, _event: Event, _answer: Answer) -> bool:
     return opens(post, NEW_PASSWORD) and not opens(post)
+
+
+def password_is_set(post: MailDeployment, _event: Event) -> bool:
+    """Whether Bob's password was set, which raises the epoch: signing in would count."""
+    user_id = post.users.find_id(Name.EMAIL, BOB.email)
+    return user_id is not None and post.user(user_id).epoch > 0
 
 
 def account_works(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
@@ -380,6 +455,72 @@ ROWS: Final[Mapping[str, Row]] = {
         ),
         kept=session_works,
     ),
+    "GoTrue user": Row(function="auth/v1/user", error=GOTRUE, prepare=partial(of_user, "GET", None), kept=shown),
+    "GoTrue user with an identity": Row(
+        function="auth/v1/user", error=GOTRUE, prepare=partial(of_google_user, "GET"), kept=shows_identity
+    ),
+    "GoTrue metadata": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=partial(of_user, "PUT", {"data": {"nickname": "Al", "name": "Allie"}}),
+        kept=metadata_is_new,
+    ),
+    "GoTrue password": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=with_verified_user,
+        kept=password_is_new,
+        notice=MailKind.PASSWORD_CHANGED,
+        repeated=Repeat(
+            status=422,
+            is_done=password_is_set,
+            then=lambda post, event: is_queued(MailKind.PASSWORD_CHANGED, post, event),
+        ),
+    ),
+    "GoTrue address": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=partial(of_user, "PUT", {"email": CAROL, "data": {"nickname": "Al"}}),
+        kept=change_is_pending,
+        repeated=replace(mailed(MailKind.EMAIL_CHANGE_NEW), then=change_is_pending),
+    ),
+    "GoTrue guest's address": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=of_guest,
+        kept=change_is_pending,
+        repeated=replace(mailed(MailKind.EMAIL_CHANGE_NEW), then=change_is_pending),
+    ),
+    "GoTrue taken address": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=partial(of_user, "PUT", {"email": BOB.email}),
+        status=422,
+        kept=lambda post, *_: not post.queue.jobs,
+    ),
+    "GoTrue logout": Row(
+        function="auth/v1/logout",
+        error=GOTRUE,
+        prepare=partial(signing_out, None),
+        status=204,
+        kept=all_are_signed_out,
+        repeated=replace(SIGNED_OUT, status=403, then=all_are_signed_out),
+    ),
+    "GoTrue logout here": Row(
+        function="auth/v1/logout",
+        error=GOTRUE,
+        prepare=partial(signing_out, "local"),
+        status=204,
+        kept=is_signed_out,
+        repeated=replace(SIGNED_OUT, status=403),
+    ),
+    "GoTrue logout of others": Row(
+        function="auth/v1/logout",
+        error=GOTRUE,
+        prepare=partial(signing_out, "others"),
+        status=204,
+        kept=others_are_signed_out,
+    ),
     "GoTrue otp": Row(
         function="auth/v1/otp",
         error=GOTRUE,
@@ -464,7 +605,7 @@ ROWS: Final[Mapping[str, Row]] = {
         prepare=with_reset_token,
         kept=password_is_new,
         notice=MailKind.PASSWORD_CHANGED,
-        repeat_counts=frozenset({"sign_in_address"}),  # as an attempt with a password, so that it is no way to guess
+        repeat_counts=frozenset({"sign_in_account", "sign_in_address"}),  # as an attempt with a password
     ),
 }
 

@@ -139,7 +139,7 @@ def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(
     watched, store = made.watched()
     watched.sign_in.sign_in(by_email(), HOME)
     calls = store.calls
-    assert len(calls) == 8
+    assert len(calls) == 7
     unanswered = 0
     for call in calls:
         made, held = signed_in_world()

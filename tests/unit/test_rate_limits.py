@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 THREE = Limit(name="three", attempts=3, window=MINUTE)
 FIVE = Limit(name="five", attempts=5, window=timedelta(hours=1))
 MANY = Limit(name="many", attempts=100, window=timedelta(hours=1))
-"""The smallest limit at which attempts are left unsettled: fifty of them."""
+"""A limit whose half is as many attempts as are ever left unsettled."""
 
 in_memory_only = pytest.mark.parametrize("database", ["memory"], indirect=True)
 """For tests that count to a hundred; what DynamoDB does about a condition, others ask."""
@@ -223,12 +223,17 @@ def test_a_full_counter_is_returned_with_its_window(deployment: Deployment, cloc
 # What becomes of an attempt
 
 
-def test_a_success_is_not_counted_at_a_small_limit(limits: RateLimits) -> None:
-    for _ in range(10):
-        with limits.attempt(Counted(THREE, "subject"), Counted(FIVE, "subject", OnSuccess.CLEARED)):
+@in_memory_only
+@pytest.mark.parametrize(("most", "left"), [(1, 1), (3, 2), (5, 3), (50, 25), (100, 50), (150, 100)])
+def test_however_many_successes_there_are_half_of_a_limit_is_left_for_wrong_answers(
+    limits: RateLimits, most: int, left: int
+) -> None:
+    limit = replace(THREE, attempts=most)
+    for _ in range(2 * most):
+        with limits.attempt(Counted(limit, "subject"), Counted(FIVE, "subject", OnSuccess.CLEARED)):
             pass
 
-    assert attempts_left(limits, THREE, "subject") == 3
+    assert attempts_left(limits, limit, "subject") == left
     assert attempts_left(limits, FIVE, "subject") == 5
 
 
@@ -252,7 +257,7 @@ def test_a_success_stays_counted_where_the_limit_is_on_successes(limits: RateLim
 
 
 @in_memory_only
-def test_a_success_costs_no_call_while_its_counter_is_far_from_the_limit(deployment: Deployment) -> None:
+def test_a_success_costs_no_call_up_to_half_of_the_limit_and_is_given_back_beyond(deployment: Deployment) -> None:
     watched = PassingStore(deployment.store)
     limits = on(deployment, watched)
     for _ in range(50):
@@ -260,25 +265,28 @@ def test_a_success_costs_no_call_while_its_counter_is_far_from_the_limit(deploym
             pass
     assert len(watched.calls) == 50
 
-    for _ in range(60):  # beyond half of the limit, each success is given back
+    for _ in range(60):
         with limits.attempt(Counted(MANY, "subject")):
             pass
 
+    assert len(watched.calls) == 50 + 2 * 60
     assert attempts_left(limits, MANY, "subject") == 50
 
 
-def test_of_two_counters_near_their_limits_a_success_gives_back_to_the_fuller(deployment: Deployment) -> None:
+def test_a_success_gives_back_to_every_counter_past_half_of_its_limit_and_to_no_other(deployment: Deployment) -> None:
     limits = deployment.rate_limits
-    for _ in range(3):
-        fail(limits, Counted(FIVE, "fuller"))
-    fail(limits, Counted(THREE, "emptier"))
+    fail(limits, Counted(THREE, "near"))
+    fail(limits, Counted(FIVE, "far"))
+    for _ in range(2):
+        fail(limits, Counted(FIVE, "near"))
+    counted = [Counted(THREE, "near"), Counted(FIVE, "near"), Counted(FIVE, "far")]
     watched = PassingStore(deployment.store)
 
-    with on(deployment, watched).attempt(Counted(THREE, "emptier"), Counted(FIVE, "fuller")):
+    with on(deployment, watched).attempt(*counted):
         pass
 
-    assert [call.keys[0].pk.partition("#")[0] for call in watched.calls[2:]] == ["five"]
-    assert (attempts_left(limits, FIVE, "fuller"), attempts_left(limits, THREE, "emptier")) == (2, 1)
+    assert sorted(call.keys[0].pk for call in watched.calls[3:]) == sorted(each.key for each in counted[:2])
+    assert [attempts_left(limits, each.limit, each.subject) for each in counted] == [2, 3, 3]
 
 
 @in_memory_only
@@ -323,10 +331,10 @@ def test_what_runs_alongside_is_handed_over_and_its_failure_gives_back(limits: R
     for _ in range(10):
         with pytest.raises(DependencyUnavailable):
             limits.attempt(Counted(THREE, "subject"), alongside=unavailable)
-
-    with limits.attempt(Counted(THREE, "subject"), alongside=lambda: "read") as attempt:
-        assert attempt.alongside == "read"
     assert attempts_left(limits, THREE, "subject") == 3
+
+    with limits.attempt(Counted(FIVE, "subject"), alongside=lambda: "read") as attempt:
+        assert attempt.alongside == "read"
 
 
 def test_an_attempt_whose_function_dies_stays_counted(limits: RateLimits) -> None:
@@ -437,22 +445,24 @@ def test_a_large_limit_used_up_by_wrong_answers_is_full_until_its_window_ends(li
 
 
 def test_a_wrong_answer_that_cannot_be_settled_stays_counted(deployment: Deployment) -> None:
+    counted = Counted(THREE, "subject", OnSuccess.CLEARED)  # each wrong answer is settled
     forgetful = on(deployment, FaultyStore(deployment.store, at=lambda call: call.nth % 2 == 1))
     for _ in range(3):
-        fail(forgetful, Counted(THREE, "subject"))
+        fail(forgetful, counted)
 
-    assert attempts_left(deployment.rate_limits, THREE, "subject") == 0
+    too_many(deployment.rate_limits, counted)
 
 
 # Without counting
 
 
 def test_a_limit_can_be_checked_without_counting(limits: RateLimits, clock: FakeClock) -> None:
+    counted = Counted(THREE, "subject", OnSuccess.CLEARED)
     for _ in range(2):
-        fail(limits, Counted(THREE, "subject"))
+        fail(limits, counted)
     for _ in range(10):
         limits.check(THREE, "subject")
-    fail(limits, Counted(THREE, "subject"))
+    fail(limits, counted)
 
     with pytest.raises(TooManyAttempts) as caught:
         limits.check(THREE, "subject")

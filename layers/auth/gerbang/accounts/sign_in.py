@@ -76,7 +76,9 @@ class PasswordSignIn:
     now: Clock
 
     def sign_in(self, shown: Credentials, client: Client) -> SignedIn:
-        """Sign in the account that the credentials name. One hash, three round trips and eight calls at most.
+        """Sign in the account that the credentials name. One hash, three round trips.
+
+        Seven calls, eight with the role; more only near a limit (docs/decisions/0023-limits.md).
 
         Raises:
             InvalidCredentials: No account matches, the password is wrong, or the account is disabled and the API does

@@ -27,12 +27,9 @@ KNOWN_FOR: Final = timedelta(days=90)
 IN_FLIGHT_WAIT: Final = timedelta(seconds=1)
 """The wait while attempts that are still running fill a limit: a password hash takes less (docs/performance.md)."""
 
-_FAR: Final = 50
-"""The number of attempts up to which a large limit is left unsettled: half of the smallest large one. That many tokens
-keep the counter's item below 1 KiB, which is what one write unit pays for."""
-
-_LARGE: Final = 100
-"""The smallest number of attempts at which a limit need not be exact. Below it, each attempt is settled."""
+_UNSETTLED: Final = 50
+"""The largest number of attempts that are left unsettled: their tokens keep the counter's item below 1 KiB, which is
+what one write unit pays for."""
 
 _OWED: Final = 30
 """The largest number of failed give-backs that are kept: ten attempts against three limits."""
@@ -64,7 +61,7 @@ class OnSuccess(Enum):
     """What becomes of a counter when the attempt succeeds. A wrong answer always stays counted."""
 
     STAYS = "The attempt stays counted: the limit is on successes, too (mails, registrations)."
-    GIVEN_BACK = "The attempt is given back, unless the counter is far from its limit."
+    GIVEN_BACK = "The attempt is given back once the counter is past half of its limit."
     CLEARED = "All attempts are forgotten."
     REMEMBERED = "All attempts are forgotten, and the subject is known for `KNOWN_FOR`."
 
@@ -87,9 +84,13 @@ class Counted:
     @property
     def far(self) -> int:
         """Up to this number of attempts, the counter is far from its limit, and no call is spent on settling them."""
-        if self.on_success is OnSuccess.STAYS:
-            return _FAR
-        return 0 if self.limit.attempts < _LARGE else _FAR
+        match self.on_success:
+            case OnSuccess.STAYS:
+                return _UNSETTLED
+            case OnSuccess.GIVEN_BACK:
+                return min(self.limit.attempts // 2, _UNSETTLED)
+            case OnSuccess.CLEARED | OnSuccess.REMEMBERED:
+                return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,25 +231,16 @@ class Attempt[T]:
             self._keep(self.taken)
 
     def succeed(self) -> None:
-        """Settle a right answer, where that need not wait for the block's end. Never raises DependencyUnavailable.
-
-        Of the counters that give back, one call is made at most: for the one that is nearest to its limit.
-        """
+        """Settle a right answer, where that need not wait for the block's end. Never raises DependencyUnavailable."""
         self._settled = True
         limits, token = self.limits, self.token
         self._keep(each for each in self.taken if each.on_success is OnSuccess.STAYS)
-        calls: dict[Counted, Callable[[], None]] = {
-            each: partial(limits.forget, each)
-            for each in self.taken
-            if each.on_success in {OnSuccess.CLEARED, OnSuccess.REMEMBERED}
-        }
-        fullest = max(
-            (each for each in self.taken if each.on_success is OnSuccess.GIVEN_BACK and not self._is_far(each)),
-            key=lambda each: self.taken[each].attempts / each.limit.attempts,
-            default=None,
-        )
-        if fullest is not None:
-            calls[fullest] = partial(limits.counters.give_back, fullest.key, token)
+        calls: dict[Counted, Callable[[], None]] = {}
+        for each in self.taken:
+            if each.on_success in {OnSuccess.CLEARED, OnSuccess.REMEMBERED}:
+                calls[each] = partial(limits.forget, each)
+            elif each.on_success is OnSuccess.GIVEN_BACK and not self._is_far(each):
+                calls[each] = partial(limits.counters.give_back, each.key, token)
         run_concurrently(*[partial(limits.uncount, each.key, token, call) for each, call in calls.items()])
         self.taken = {each: count for each, count in self.taken.items() if each not in calls}
 
