@@ -31,7 +31,7 @@ def _user_metadata(data: dict[str, Any]) -> dict[str, object]:
     """Return metadata as it is stored: members that are null are left out."""
     metadata = merge({}, data)
     if size_of(metadata) > LARGEST_USER_METADATA:
-        raise PydanticCustomError("too_large", f"Must be at most {LARGEST_USER_METADATA // 1024} KiB of JSON")
+        raise PydanticCustomError("too_large", "Must be at most 8 KiB of JSON")
     return metadata
 
 
