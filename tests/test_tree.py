@@ -110,14 +110,17 @@ def test_a_functions_route_is_its_folder(logical_id: str) -> None:
 def test_a_functions_description_names_its_method_and_path_as_its_handler_does(logical_id: str) -> None:
     function = LAMBDAS[logical_id]
     source = (ROOT / function["CodeUri"] / "app.py").read_text("utf-8")
-    described = re.match(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)$", function["Description"])
+    method = "(?:GET|POST|PUT|PATCH|DELETE)"
+    described = re.match(rf"({method}(?: and {method})*) (/\S*)$", function["Description"])
 
     if described is None:
         assert paths(function) <= {"$default"}
         return
     assert described[2] in paths(function)
     assert source.startswith(f'"""{described[1]} {described[2]}')
-    assert set(re.findall(r"^@endpoint\.(\w+)\(", source, re.MULTILINE)) == {described[1].lower()}
+    assert set(re.findall(r"^@endpoint\.(\w+)\(", source, re.MULTILINE)) == {
+        each.lower() for each in described[1].split(" and ")
+    }
 
 
 def test_what_has_no_route_is_called_by_something_else() -> None:

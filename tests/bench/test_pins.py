@@ -33,13 +33,21 @@ MAILING: Final = frozenset(
         "auth/v1/otp",
         "auth/v1/recover",
         "auth/v1/resend",
+        "auth/v1/user",
         "mailer",
     }
 )
 
 WITHOUT_BODY: Final = frozenset(
     {"authorizer", "default", "jwks", "mailer", "rotation"}
-    | {"api/auth/logout", "api/auth/me", "api/organization", "auth/login_with_anonymous", "auth/logout"}
+    | {
+        "api/auth/logout",
+        "api/auth/me",
+        "api/organization",
+        "auth/login_with_anonymous",
+        "auth/logout",
+        "auth/v1/logout",
+    }
 )
 """Functions that read no request body."""
 
@@ -71,6 +79,7 @@ SIGN_IN_WITH_ROLE: Final = Cost(round_trips=3, calls=8, reads=3, writes=8)
 ASK_FOR_MAIL: Final = Cost(round_trips=1, writes=3, queued=1)
 ASK_FOR_CODE: Final = Cost(round_trips=1, reads=1, writes=3, queued=1)
 LOGOUT: Final = Cost(round_trips=2, reads=2, writes=1)
+LOGOUT_EVERYWHERE: Final = Cost(round_trips=2, reads=2, writes=2)
 REFRESH: Final = Cost(round_trips=2, reads=1, writes=1)
 REFRESH_WITH_ROLE: Final = Cost(round_trips=2, reads=2, writes=1)
 NOTHING: Final = Cost(round_trips=0)
@@ -92,10 +101,12 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "auth/logout": LOGOUT,
         "auth/otp": ASK_FOR_CODE,
         "auth/register": Cost(round_trips=3, writes=8, queued=1),
+        "auth/v1/logout": LOGOUT_EVERYWHERE,
         "auth/v1/otp": ASK_FOR_CODE,
         "auth/v1/recover": ASK_FOR_CODE,
         "auth/v1/resend": ASK_FOR_CODE,
         "auth/v1/token": REFRESH,
+        "auth/v1/user": Cost(round_trips=1, reads=2),
         "auth/v1/verify": Cost(round_trips=3, reads=4, writes=9),
         "auth/verify_legacy_password": SIGN_IN,
         "auth/verify_otp": Cost(round_trips=3, reads=4, writes=9),
@@ -112,6 +123,7 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/google": Cost(round_trips=4, reads=2, writes=9),
         "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
         "api/organization": Cost(round_trips=3, reads=4, writes=1),
+        "auth/v1/user": Cost(round_trips=2, reads=2, writes=1),
         "auth/v1/verify": Cost(round_trips=3, reads=4, writes=9, queued=1),
         "auth/verify_otp": Cost(round_trips=3, reads=4, writes=9, queued=1),
         "authorizer": Cost(round_trips=2, reads=3, writes=1),

@@ -186,6 +186,7 @@ def user(world: World) -> None:
     assert [each["provider"] for each in succeeded(doors.get("/auth/v1/user", **known))["identities"]] == ["google"]
     email = doors.new_email()
     asked = {"email": email, "password": ANOTHER, "data": {"nickname": "Mira"}}
+    known["apikey"] = world.secret_key()
     shown = succeeded(doors.put("/auth/v1/user", asked, **known))
     assert shown["new_email"] == email
     doors.read_mail(email, r"\b([0-9]{6})\b")

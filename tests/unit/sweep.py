@@ -10,6 +10,8 @@ from http import HTTPStatus
 from threading import Lock
 from typing import Any, Final, override
 
+from gerbang.accounts.id_tokens import IdTokens
+from gerbang.accounts.identity_sign_in import GOOGLE
 from gerbang.accounts.provider_identity import ProviderIdentity
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit
@@ -154,6 +156,9 @@ class KnownSecret:
 class TrustingVerifier:
     """Takes an ID token for the subject that it is about. How tokens are verified: tests/unit/test_oidc.py."""
 
+    def verify(self, id_token: str, **_more: str | None) -> ProviderIdentity:
+        return self.verify_with_any_nonce(id_token)
+
     def verify_with_any_nonce(self, id_token: str) -> ProviderIdentity:
         return ProviderIdentity(
             provider="google",
@@ -174,6 +179,7 @@ def world() -> MailDeployment:
         client=without_aws,
         api_keys=ApiKeys(PUBLISHABLE_KEY, KnownSecret(), post.base.clock),
         google_verifier=TrustingVerifier(),
+        id_tokens=IdTokens({GOOGLE: TrustingVerifier()}),  # type: ignore[dict-item]
     )
     return replace(post, base=base)
 

@@ -310,7 +310,6 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (IdentityNotProven(), {}),
     (InvalidApiKey("unknown"), {"why": "unknown"}),
     (UnsupportedGrantType(), {}),
-    (PhoneProviderDisabled(), {}),
     (NotAdmin(), {}),
     (SamePassword(), {}),
     (AddressRequired(), {}),

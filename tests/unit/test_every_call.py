@@ -127,8 +127,14 @@ def with_code(kind: MailKind, post: MailDeployment) -> Event:
     return json_event({"email": BOB.email, "otp": post.mailed_code(kind=kind)})
 
 
-def with_key(body: Mapping[str, str]) -> Event:
-    return json_event(body, headers={"content-type": "application/json", "apikey": PUBLISHABLE_KEY})
+def with_key(body: Mapping[str, str], **query: str) -> Event:
+    headers = {"content-type": "application/json", "apikey": PUBLISHABLE_KEY}
+    return json_event(body, headers=headers, query=query)
+
+
+def with_verified_account_and_key(post: MailDeployment) -> Event:
+    change_account(post, post.register(ALICE).user.user_id, email_verified_at=1)
+    return with_key({"email": ALICE.email, "password": PASSWORD}, grant_type="password")
 
 
 def with_account_and_key(body: Mapping[str, str], post: MailDeployment) -> Event:
@@ -349,6 +355,7 @@ def mailed(kind: MailKind) -> Repeat:
 
 CAROL_AT_BOTLAUNCH: Final = {"email": CAROL, "password": PASSWORD, "name": "Carol", "organizationName": "Carol Inc"}
 CAROL_AT_SNAPOTP: Final = {"username": "carol", "email": CAROL, "password": PASSWORD, "name": "Carol"}
+CAROL_AT_SUPABASE: Final = {"email": CAROL, "password": PASSWORD}
 CAROL_AT_ATOURIN: Final = {"email": CAROL, "password": PASSWORD, "name": "Carol"}
 
 ROWS: Final[Mapping[str, Row]] = {
@@ -453,6 +460,33 @@ ROWS: Final[Mapping[str, Row]] = {
             query={"grant_type": "refresh_token"},
             headers={"content-type": "application/json", "apikey": PUBLISHABLE_KEY},
         ),
+        kept=session_works,
+    ),
+    "GoTrue sign-up": Row(
+        function="auth/v1/signup",
+        error=GOTRUE,
+        prepare=lambda _: with_key(CAROL_AT_SUPABASE),
+        kept=account_has_its_mail,
+        repeated=replace(mailed(MailKind.VERIFICATION_CODE), then=account_has_its_mail),
+    ),
+    "GoTrue sign-up of a taken address": Row(
+        function="auth/v1/signup",
+        error=GOTRUE,
+        prepare=partial(with_account_and_key, {**CAROL_AT_SUPABASE, "email": ALICE.email}),
+        kept=lambda post, *_: opens(post, email=ALICE.email),
+        repeated=Repeat(status=429, is_done=lambda *_: False, then=lambda post, _: opens(post, email=ALICE.email)),
+    ),
+    "GoTrue guest": Row(function="auth/v1/signup", error=GOTRUE, prepare=lambda _: with_key({}), kept=session_works),
+    "GoTrue password grant": Row(
+        function="auth/v1/token",
+        error=GOTRUE,
+        prepare=with_verified_account_and_key,
+        kept=session_works,
+    ),
+    "GoTrue id_token grant": Row(
+        function="auth/v1/token",
+        error=GOTRUE,
+        prepare=lambda _: with_key({"id_token": "dan", "provider": "google"}, grant_type="id_token"),
         kept=session_works,
     ),
     "GoTrue user": Row(function="auth/v1/user", error=GOTRUE, prepare=partial(of_user, "GET", None), kept=shown),
@@ -610,6 +644,8 @@ ROWS: Final[Mapping[str, Row]] = {
 }
 
 NOT_SWEPT: Final = {
+    "auth/v1/health": "makes no call",
+    "auth/v1/settings": "makes no call to the database",
     "authorizer": "raises for the gateway instead of answering: tests/unit/test_faults.py fails its calls",
     "default": "makes no call",
     "jwks": "makes no call",

@@ -215,8 +215,8 @@ def test_the_fake_keeps_what_was_noted() -> None:
 def explained_events() -> set[str]:
     """The events in the table of docs/operations.md whose first column is called `event`."""
     table = OPERATIONS.read_text("utf-8").partition("\n| event | when |\n")[2].partition("\n\n")[0]
-    rows = re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \|", table, re.MULTILINE)
-    return {event for row in rows for event in re.findall(r"[a-z_]+", row)}
+    rows = re.findall(r"^\| (`[a-z0-9_]+`(?:, `[a-z0-9_]+`)*) \|", table, re.MULTILINE)
+    return {event for row in rows for event in re.findall(r"[a-z0-9_]+", row)}
 
 
 def source_of_the_layer() -> str:

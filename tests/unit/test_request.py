@@ -82,6 +82,8 @@ def test_no_body_is_an_empty_one(body: str | bytes | None) -> None:
         pytest.param('{"a": NaN}', id="NaN"),
         pytest.param('{"a": Infinity}', id="Infinity"),
         pytest.param('{"a": -Infinity}', id="-Infinity"),
+        pytest.param('{"a": 1e999}', id="a number that is infinite to us"),
+        pytest.param('{"a": [-1.5e400]}', id="one that is below all others"),
         pytest.param('{"a": "\\ud800"}', id="a lone surrogate"),
         pytest.param('{"a": ["\\udc00\\ud800"]}', id="surrogates the wrong way round"),
         pytest.param('{"\\ud800": 1}', id="a lone surrogate in a name"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
 from gerbang.core.emails import EmailAddress
@@ -217,20 +218,34 @@ def test_a_notice_is_mailed_to_a_verified_address(post: MailDeployment, *, verif
     assert [message.to for message in post.outbox.sent] == ([BOB.email] if verified else [])
 
 
-def test_a_notice_waits_for_the_change_and_is_not_mailed_without_it(post_in_memory: MailDeployment) -> None:
+def test_a_notice_that_was_not_queued_is_when_the_request_is_sent_again(post_in_memory: MailDeployment) -> None:
     session = registered(post_in_memory, verified=True)
-    faulty = FaultyStore(post_in_memory.base.store, at=lambda call: call.method == "commit", fault=Fault.NOT_DONE)
-
+    faulty = FaultyStore(post_in_memory.base.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
     with pytest.raises(DependencyUnavailable):
         update(post_in_memory.on(faulty), session, password=NEW)
+    assert kinds(post_in_memory) == []
 
-    (job,) = post_in_memory.queue.jobs
-    queued_at = post_in_memory.base.clock()
-    with pytest.raises(AccountNotWritten):
-        post_in_memory.mailer.deliver(job, queued_at=queued_at)
-    post_in_memory.base.clock.advance(WRITE_GRACE)
-    post_in_memory.mailer.deliver(job, queued_at=queued_at)
-    assert post_in_memory.outbox.sent == []
+    for _ in range(2):
+        with pytest.raises(SamePassword):
+            update(post_in_memory, session, password=NEW)
+
+    for job in post_in_memory.queue.jobs:
+        post_in_memory.deliver(job)
+    assert [message.kind for message in post_in_memory.outbox.sent] == [MailKind.PASSWORD_CHANGED]
+
+
+@pytest.mark.parametrize("who", ["another session", "this one, long ago"])
+def test_no_notice_tells_of_a_password_that_was_not_set_just_now(post_in_memory: MailDeployment, who: str) -> None:
+    session = registered(post_in_memory, verified=True)
+    if who == "this one, long ago":
+        update(post_in_memory, session, password=NEW)
+        post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
+    before = kinds(post_in_memory)
+
+    with pytest.raises(SamePassword):
+        update(post_in_memory, session, password=PASSWORD if who == "another session" else NEW)
+
+    assert kinds(post_in_memory) == before
 
 
 def test_a_notice_that_cannot_be_queued_does_not_keep_the_password_from_being_set(

@@ -174,7 +174,8 @@ def test_a_body_that_is_not_read_changes_nothing(world: World, resident: Person,
         answer = world.client.request(route.method, route.target, body=body, headers={**known, **headers})
 
         assert answer.status == plain.status
-        assert answer.json.keys() == plain.json.keys()
+        if plain.raw:  # signing out at Supabase's API is answered without a body
+            assert answer.json.keys() == plain.json.keys()
 
 
 # Methods and paths

@@ -128,6 +128,25 @@ class TestRegistration:
         assert claims_of(answer.data["access_token"])["role"] == "anonymous"
 
 
+@pytest.mark.covers("126", "131")
+def test_a_user_changes_no_more_of_their_account_than_their_metadata(world: World) -> None:
+    person = world.register_by_username()
+    before = world.account(person.user_id)
+    planted = {name: value for name, value in NEVER_TAKEN.items() if name != "app_metadata"}
+    headers = {
+        "authorization": f"Bearer {person.access_token}",
+        "apikey": world.api_keys()["publishable_key"],
+        "content-type": "application/json",
+    }
+
+    answer = world.client.request("PUT", "/auth/v1/user", body=json.dumps(planted).encode(), headers=headers)
+
+    assert answer.status == 200
+    after = world.account(person.user_id)
+    assert after == {**before, "updated_at": after["updated_at"], "user_metadata": '{"role":"admin"}'}
+    assert claims_of(world.refresh(person.refresh_token).data["accessToken"])["role"] == "authenticated"
+
+
 @pytest.mark.covers("131")
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST"], ids=str)
 def test_no_other_body_changes_the_caller(world: World, resident: Person, route: Route) -> None:
@@ -158,6 +177,9 @@ def test_no_other_body_changes_the_caller(world: World, resident: Person, route:
     if route.path == "/api/auth/change-password":
         assert answer.status == 200, answer.raw
         moves |= {"password_hash", "epoch"}
+    if route.path == "/auth/v1/logout":  # of all sessions
+        assert answer.status == 204, answer.raw
+        moves |= {"epoch"}
     after = world.account(person.user_id)
     assert {name: value for name, value in after.items() if name not in moves} == {
         name: value for name, value in before.items() if name not in moves

@@ -106,6 +106,27 @@ def _asking_who(world: World, person: Person) -> Event:
     return request("/api/auth/me", source=world.client_address(), authorization=f"Bearer {person.access_token}")
 
 
+def _supabase_user(world: World) -> Scenario:
+    person = world.person()
+    world.use(person)
+    while True:
+        yield _asking_for_user(world, person)
+
+
+def _asking_for_user(world: World, person: Person) -> Event:
+    bearer = f"Bearer {person.access_token}"
+    return request("/auth/v1/user", source=world.client_address(), apikey=world.publishable_key, authorization=bearer)
+
+
+def _supabase_logout(world: World) -> Scenario:
+    while True:
+        person = world.person()
+        bearer = f"Bearer {world.access_token(person)}"
+        yield request(
+            "/auth/v1/logout", {}, source=world.client_address(), apikey=world.publishable_key, authorization=bearer
+        )
+
+
 def _logging_out(path: str, body: Mapping[str, Any] | None) -> Callable[[World], Scenario]:
     def scenario(world: World) -> Scenario:
         person = world.person()
@@ -258,10 +279,12 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/logout": _logging_out("/auth/logout", None),
     "auth/otp": _asking_for_mail("/auth/otp"),
     "auth/register": _enrol,
+    "auth/v1/logout": _supabase_logout,
     "auth/v1/otp": _asking_at_supabase("/auth/v1/otp", {}),
     "auth/v1/recover": _asking_at_supabase("/auth/v1/recover", {}),
     "auth/v1/resend": _asking_at_supabase("/auth/v1/resend", {"type": "signup"}),
     "auth/v1/token": _token,
+    "auth/v1/user": _supabase_user,
     "auth/v1/verify": _verify,
     "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),
     "auth/verify_otp": _verify_otp,
@@ -274,6 +297,7 @@ FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
     "api/auth/change-password": lambda world: _changing(world, world.person(), PASSWORD, OTHER_PASSWORD),
     "api/auth/google": lambda world: _proving(world, world.google_identity()),
     "api/auth/me": lambda world: _asking_who(world, world.person()),
+    "auth/v1/user": lambda world: _asking_for_user(world, world.person()),
     "auth/v1/verify": lambda world: _verifying(world, world.person()),
     "auth/verify_otp": lambda world: _redeeming(world, world.person()),
     "api/organization": lambda world: _showing_organization(world, world.person()),

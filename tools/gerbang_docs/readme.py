@@ -5,9 +5,10 @@ Each table is between two comments, `<!-- name -->` and `<!-- /name -->`.
 
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Final
 
-from gerbang.http.endpoint import BodyHas, Operation, QueryIs
+from gerbang.http.endpoint import BodyGives, BodyHas, Operation, QueryIs
 from gerbang.http.errors import Api
 from gerbang_local.declarations import ROOT, endpoints, template
 
@@ -39,7 +40,7 @@ def _endpoints() -> Iterator[str]:
     yield "|---|---|---|---|"
     for endpoint in endpoints().values():
         for operation in endpoint.operations:
-            if operation.response is not None:
+            if operation.response is not None or operation.status is HTTPStatus.NO_CONTENT:
                 for path in endpoint.paths:
                     cells = f"`{operation.method} {path}{_query(operation)}`", _api(operation), _caller(operation)
                     yield f"| {' | '.join(cells)} | {operation.summary} |"
@@ -52,7 +53,13 @@ def _query(operation: Operation) -> str:
 
 def _api(operation: Operation) -> str:
     name = operation.api.name if isinstance(operation.api, Api) else "all"
-    return f"{name}, with `{operation.when.member}`" if isinstance(operation.when, BodyHas) else name
+    match operation.when:
+        case BodyHas(member):
+            return f"{name}, with `{member}`"
+        case BodyGives(members):
+            return f"{name}, with {' or '.join(f'`{member}`' for member in members)}"
+        case _:
+            return name
 
 
 def _caller(operation: Operation) -> str:

@@ -3,7 +3,6 @@
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
 from gerbang.apis import gotrue
-from gerbang.apis.fields import as_name
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UserRequest
 from gerbang.container import container
 from gerbang.core.errors import FieldError
@@ -58,20 +57,12 @@ def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
         raise NotAdmin
     if body.phone is not None:
         raise PhoneProviderDisabled
-    asked = UserChanges(email=body.email, password=body.password, metadata=body.data, name=_name(body))
+    asked = UserChanges(email=body.email, password=body.password, metadata=body.data, name=body.name)
     try:
         user = user_update.update(call.caller, asked, call.client, policy)
     except MetadataTooLarge:
         raise InvalidFields((FieldError("data", "All metadata together must be at most 8 KiB of JSON"),)) from None
     return _shown(user, call.caller)
-
-
-def _name(body: UserRequest) -> str | None:
-    """Return the account's new name, empty to remove it, None to keep it."""
-    data = body.data or {}
-    if "name" in data and data["name"] is None:
-        return ""
-    return as_name(data.get("name"))
 
 
 def _shown(user: User, authenticated: Authenticated) -> gotrue.User:

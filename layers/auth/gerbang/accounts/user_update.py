@@ -6,12 +6,12 @@ from typing import Final
 
 from gerbang.accounts.addresses import Addresses, Move, request_change
 from gerbang.accounts.new_password import set_password
+from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
-from gerbang.core.concurrency import run_concurrently
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
@@ -82,8 +82,8 @@ class UserUpdate:
         A new address takes the present one's place once it is confirmed (`EmailChange`); codes for that are mailed.
         Only a guest's first address is set at once, unverified, where the deployment confirms addresses by itself.
         A new password makes outstanding codes worthless and ends every other session; a verified address is mailed a
-        notice. The present password is compared last: an attempt that finds it different sets another one, so that
-        this is no way to guess it.
+        notice, once, also if the request is sent again. The present password is compared last: a request that finds it
+        different sets another one, so that this is no way to guess it.
 
         Raises:
             AddressRequired: a guest without an address asks for a password.
@@ -139,16 +139,18 @@ class UserUpdate:
 
     def _write(self, caller: Authenticated, asked: UserChanges, client: Client) -> User:
         before = caller.user
-        password_hash = self._new_hash(before, asked)
+        password_hash = self._new_hash(caller, asked, client)
         for number_of_try in range(TRIES):
             draft = self._draft(caller, asked, password_hash)
             if not draft.actions:
                 return caller.user
             if number_of_try == 0 and asked.email is not None and draft.move is None:
                 self.change_mails.request(draft.user, client.locale)
-            failed = self._commit(draft, client)
+            failed = self.store.commit(*draft.actions)
             if not failed:
                 self._log(caller, draft)
+                if draft.sets_password:
+                    self.mail_service.notify_password_changed(draft.user, client.locale)
                 return draft.user
             if draft.finds_email_taken(failed):
                 raise EmailTaken
@@ -161,10 +163,15 @@ class UserUpdate:
                 asked, password_hash = replace(asked, password=None), None  # likewise
         raise DependencyUnavailable("others kept changing the account")
 
-    def _new_hash(self, user: User, asked: UserChanges) -> str | None:
+    def _new_hash(self, caller: Authenticated, asked: UserChanges, client: Client) -> str | None:
+        """Return the hash of the new password, None if none is asked for."""
+        user, set_at = caller.user, caller.family.password_set_at
         if asked.password is None:
             return None
         if user.password_hash is not None and self._is_right(asked.password, user):
+            if set_at is not None and self.now() <= set_at + REPEATABLE_FOR:
+                # This request may have set it, and have ended before the notice was queued.
+                self.mail_service.notify_password_changed(user, client.locale)
             raise SamePassword
         return self.passwords.hash(asked.password)
 
@@ -176,7 +183,7 @@ class UserUpdate:
         if password_hash is not None:
             changed, setting = set_password(changed, password_hash, at=now)
             changes |= setting
-            others.append(self.families.carry_over(caller.family, epoch=changed.epoch))
+            others.append(self.families.carry_over(caller.family, epoch=changed.epoch, password_set_at=now))
         if asked.email is not None:
             email, as_typed = str(asked.email), asked.email.as_typed
             conditions.append(unchanged("email", user))
@@ -197,16 +204,6 @@ class UserUpdate:
             move=move,
             sets_password=password_hash is not None,
         )
-
-    def _commit(self, draft: "_Draft", client: Client) -> CommitOutcome:
-        """Write the changes. The notice of a new password is queued at the same time: the answer may be lost."""
-        if not draft.sets_password:
-            return self.store.commit(*draft.actions)
-        failed, _ = run_concurrently(
-            lambda: self.store.commit(*draft.actions),
-            lambda: self.mail_service.notify_password_changed(draft.user, client.locale),
-        )
-        return failed
 
     def _log(self, caller: Authenticated, draft: "_Draft") -> None:
         event = "user_updated" if draft.move is None else "registered"

@@ -9,7 +9,7 @@ from typing import Final
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
-from gerbang.mail.jobs import EPOCH, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.queue import MailQueue
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.users import User
@@ -162,8 +162,6 @@ class MailService:
         when the change is repeated, is mailed once.
         An unverified address may be a stranger's and is sent no notice. Notices are counted like the other mails of an
         hour. A failure to queue is logged only: the password is set. *locale* is the request's.
-
-        It may be queued while the change is being written: it is mailed once the account has reached the epoch.
         """
         if user.email is None or user.email_verified_at is None:
             return
@@ -171,8 +169,7 @@ class MailService:
         try:
             with self.rate_limits.attempt(hour):
                 job_id = f"{MailKind.PASSWORD_CHANGED}-{user.user_id}-{user.epoch}"
-                payload = {EPOCH: str(user.epoch)}
-                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale, job_id=job_id, payload=payload)
+                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale, job_id=job_id)
         except (TooManyAttempts, DependencyUnavailable) as error:
             severity = Severity.WARNING if isinstance(error, TooManyAttempts) else Severity.ERROR
             self.log_event("mail_not_queued", severity, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)

@@ -54,6 +54,8 @@ class Family:
     """Authenticator assurance level, in GoTrue's words: `aal1` is one factor."""
     guest_role: str = "authenticated"
     """The `role` of the session's tokens while its user is a guest, as the API that opened the session promises it."""
+    password_set_at: datetime | None = None
+    """When the account's password was last set in this session."""
     device: str = ""
     """The User-Agent that signed in, cut to 200 characters."""
     address: str = ""
@@ -160,9 +162,13 @@ class FamilyTable:
             )
         )
 
-    def carry_over(self, family: Family, *, epoch: int) -> Update:
-        """Return the action that carries a family over to another epoch of its account; it fails if it has ended."""
-        return Update(self._key_of(family), {"epoch": epoch}, (Equal("epoch", family.epoch),))
+    def carry_over(self, family: Family, *, epoch: int, password_set_at: datetime | None = None) -> Update:
+        """Return the action that carries a family over to another epoch of its account; it fails if it has ended.
+
+        *password_set_at*: when a password was set, if that raised the epoch.
+        """
+        set_at = {} if password_set_at is None else {"password_set_at": to_epoch(password_set_at)}
+        return Update(self._key_of(family), {"epoch": epoch, **set_at}, (Equal("epoch", family.epoch),))
 
     def remove(self, user_id: str, family_id: str) -> None:
         """Delete the family: from now on none of its tokens works, whether already issued or being issued."""

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gerbang.accounts.id_tokens import ShownIdToken
-from gerbang.apis.fields import Body, Email, Text, clean_name
+from gerbang.apis.fields import Body, Email, Text, as_name, clean_name
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.http.request import InvalidFields
@@ -241,3 +241,9 @@ class UserRequest(Body):
     password: Text | None = None
     data: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The account's new name, from the metadata; empty: it is removed, None: it stays."""
+        data = self.data or {}
+        return "" if "name" in data and data["name"] is None else as_name(data.get("name"))
