@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import bcrypt
+import botocore.session
 import hypothesis
 import pytest
 from gerbang.storage.dynamodb import DynamoStore, from_wire, to_wire
@@ -21,6 +24,13 @@ pytest_plugins = ["tests.not_run", "tests.bench.timed", "tests.dynamodb_local", 
 
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_are_read_once() -> Iterator[None]:
+    """Share botocore's loader between sessions: each would read the services' models again, megabytes of JSON."""
+    with patch.object(botocore.session, "create_loader", cache(botocore.session.create_loader)):
+        yield
 
 
 @dataclass(frozen=True, slots=True)

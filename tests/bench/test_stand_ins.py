@@ -35,7 +35,7 @@ class Database(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Database)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -5,6 +5,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,7 @@ class Build:
         return [str(layer / "python") for layer in self.layers.values()]
 
 
+@cache
 def build_for(architecture: str) -> Build:
     """Return the build for *architecture*, skipping the test (in CI: failing it) if there is none."""
     name = "build" if architecture == this_machine() else architecture

@@ -26,6 +26,9 @@ from tests.build.artefacts import Build
 _INIT_SECONDS: Final = 60
 """Lambda gives 10; this machine is shared."""
 
+_POLL_SECONDS: Final = 0.05
+"""How often a server looks whether it is to end; the default of half a second is waited for at every end."""
+
 _CLIENT: Final = ("awslambdaric", "simplejson", "snapshot_restore_py.py", "runtime_client.*.so")
 """The runtime interface client and what it needs, in this environment's site-packages."""
 
@@ -85,7 +88,7 @@ class RunningFunction:
         self._ready: Final = threading.Event()
         self._api: Final = ThreadingHTTPServer(("127.0.0.1", 0), partial(_RuntimeApi, self))
         self._api.daemon_threads = True
-        threading.Thread(target=self._api.serve_forever, daemon=True).start()
+        threading.Thread(target=self._api.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         self._process: Final = subprocess.Popen(
             [sys._base_executable, "-I", "-S", "-B", "-c", _BOOT],  # type: ignore[attr-defined]
             cwd=task,

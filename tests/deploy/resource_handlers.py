@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import botocore.session
 from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack
 
 _clients: Final[dict[str, Any]] = {}
 
@@ -374,6 +375,8 @@ def complete_cloudformation() -> Iterator[None]:
         changes.callback(_clients.clear)
         changes.enter_context(patch.dict(parsing.get_model_map(), {handler.TYPE: handler for handler in HANDLERS}))
         changes.enter_context(patch.object(parsing, "parse_resource", parse))
+        # Our templates are JSON there; moto reads them as YAML, in two seconds each.
+        changes.enter_context(patch.object(Stack, "parse_template", staticmethod(json.loads)))
         yield
 
 

@@ -15,9 +15,10 @@ from typing import Any, Final, Self
 
 import pytest
 from gerbang_local.aws import behave_as_in_lambda
+from gerbang_local.declarations import template
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
-from gerbang_local.template import Resource, Template
+from gerbang_local.template import Resource
 
 from tests.deploy.resource_handlers import client, complete_cloudformation
 
@@ -49,11 +50,6 @@ def transformed(overrides: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
         pytest.skip(reason)
     result: dict[str, Any] = json.loads(run.stdout)
     return result
-
-
-def template() -> Template:
-    """Return template.yaml as written."""
-    return Template.parse(TEMPLATE.read_text("utf-8"))
 
 
 def written(kind: str) -> dict[str, Resource]:
@@ -93,16 +89,16 @@ class Stack:
         """Return the API's routes by key, each with the `function` (logical id) that serves it."""
         gateway, api_id = client("apigatewayv2"), self.ids["Api"]
         uris = {one["IntegrationId"]: one["IntegrationUri"] for one in gateway.get_integrations(ApiId=api_id)["Items"]}
+        functions = {self.function_arn(name): name for name in self.logical_ids("AWS::Lambda::Function")}
+
+        def function_at(uri: str) -> str:
+            """Return the function that API Gateway calls at *uri*."""
+            return functions[uri.partition("/functions/")[2].removesuffix("/invocations")]
+
         return {
-            route["RouteKey"]: route | {"function": self.function_of(uris[route["Target"].rpartition("/")[2]])}
+            route["RouteKey"]: route | {"function": function_at(uris[route["Target"].rpartition("/")[2]])}
             for route in gateway.get_routes(ApiId=api_id)["Items"]
         }
-
-    def function_of(self, uri: str) -> str:
-        """Return the function (logical id) that API Gateway calls at *uri*."""
-        arn = uri.partition("/functions/")[2].removesuffix("/invocations")
-        [logical_id] = [name for name in self.logical_ids("AWS::Lambda::Function") if arn == self.function_arn(name)]
-        return logical_id
 
     def function_arn(self, logical_id: str) -> str:
         return str(self.function(logical_id)["FunctionArn"])

@@ -5,10 +5,11 @@ import tomllib
 from typing import Any
 
 import pytest
+from gerbang_local.declarations import template
 from gerbang_local.template import chosen_parameters
 from sam_deploy.__main__ import Deployment
 
-from tests.deploy.stacks import ROOT, template
+from tests.deploy.stacks import ROOT
 
 STAGES = ("default", "staging", "production")
 

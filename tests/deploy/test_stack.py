@@ -13,9 +13,10 @@ import pytest
 from gerbang.core.log import metric_name
 from gerbang.mail.codes import REMEMBERED
 from gerbang.storage.clients import CONNECT_SECONDS, READ_SECONDS, TRIES
+from gerbang_local.declarations import template
 
 from tests.deploy.resource_handlers import client
-from tests.deploy.stacks import ROOT, STACK_NAME, Stack, created_stack, template, transformed, written
+from tests.deploy.stacks import ROOT, STACK_NAME, Stack, created_stack, transformed, written
 
 TABLES: Final = {"Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits"}
 KEPT: Final = {"Users", "Organizations"}

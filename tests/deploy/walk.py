@@ -352,7 +352,7 @@ def published(document: Mapping[str, Any]) -> Iterator[str]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Page) as server:
-        serving = threading.Thread(target=server.serve_forever)
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/certs"

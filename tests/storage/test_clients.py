@@ -45,7 +45,7 @@ def serving(chain: Path) -> Iterator[int]:
     context.load_cert_chain(chain)
     with ThreadingHTTPServer(("127.0.0.1", 0), Tables) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_port
         server.shutdown()
 

@@ -10,8 +10,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage import clients
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Key
-
-from tests.deploy.stacks import template
+from gerbang_local.declarations import template
 
 ROUND_TRIPS: Final = 3
 """One after the other: as many as a sign-in makes (`BUDGETS` of gerbang_bench.reports)."""

@@ -67,7 +67,7 @@ def serving(database: Database) -> Iterator[int]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Connection) as server:
         server.daemon_threads = True
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_port
         server.shutdown()
 

@@ -60,7 +60,7 @@ def served(path: Path) -> Iterator[None]:
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
     with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield
         server.shutdown()
 

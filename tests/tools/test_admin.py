@@ -18,12 +18,11 @@ from gerbang.storage.store import Gone, Item, Put
 from gerbang.storage.users import Identity, Name, User
 from gerbang_admin.__main__ import DONE, FAILED, NOT_DONE, main
 from gerbang_admin.all_sessions import ROTATION_SECONDS, NotRotated, end_all_sessions
-from gerbang_local.template import Template
+from gerbang_local import declarations
 from moto import mock_aws
 
 from tests.conftest import Database, deployed_on
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
-from tests.dynamodb_local import ROOT
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
 from tests.unit.test_accounts import join
 
@@ -37,7 +36,7 @@ def template(*tables: str) -> dict[str, Any]:
 
     def table(name: str) -> dict[str, Any]:
         shape = {"AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"}
-        properties = Template.parse((ROOT / "template.yaml").read_text()).resources[name].properties
+        properties = declarations.template().resources[name].properties
         return {
             "Type": "AWS::DynamoDB::Table",
             "Properties": {key: value for key, value in properties.items() if key in shape},

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang_local.declarations import codes_declared, endpoints
 
 from tests.wire.client import Client
@@ -25,9 +26,9 @@ def many_addresses() -> None:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, BackDoor]]:
-    """One server a pytest process, with the settings of the template but for a cheaper hash."""
+    """One server a pytest process, with the settings of the template but for the cheapest hash."""
     folder = tmp_path_factory.mktemp("server")
-    with running_with_back_door(folder, PARAMETERS="PasswordHashCost=10") as (server, door):
+    with running_with_back_door(folder, HASH_COST=str(CHEAPEST_COST)) as (server, door):
         yield server, door
         assert undeclared_errors(server) == set(), "errors that were answered, and that no operation declares"
 

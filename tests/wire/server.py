@@ -43,7 +43,10 @@ class BackDoor:
     _lock: Lock = field(default_factory=Lock)
 
     def ask(self, service: str, what: str, argument: dict[str, Any]) -> Any:
-        """Return the answer of an AWS operation, or of a function (`invoke`, its logical id, the event)."""
+        """Return the answer of an AWS operation, of a function (`invoke`, its logical id, the event), or mails.
+
+        Mails are asked for by `mails` and an address.
+        """
         with self._lock:
             self.door.sendall(json.dumps([service, what, argument]).encode() + b"\n")
             reply = json.loads(self._line())

@@ -98,6 +98,12 @@ def test_tokens_live_as_long_as_was_chosen(world: World) -> None:
     assert answer.data["expiresIn"] == 600
 
 
+def test_a_password_is_hashed_at_the_cost_that_was_chosen(world: World) -> None:
+    person = world.register()
+
+    assert world.account(person.user_id)["password_hash"].startswith("$bcrypt-sha256$v=2,t=2b,r=10$")
+
+
 def test_a_password_needs_as_many_characters_as_was_chosen(world: World) -> None:
     asked = {"username": world.username(), "email": world.email(), "name": "Ada Lovelace"}
 

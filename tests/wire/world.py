@@ -190,8 +190,7 @@ class World:
 
     def mails(self, email: str) -> list[Mail]:
         """Every mail to an address, the newest last."""
-        mailbox = self.client.get("/_local/mailbox.json").json
-        return [Mail(**mail) for mail in mailbox if mail["to"] == email]
+        return [Mail(**mail) for mail in self.door.ask("mails", email, {})]
 
     def mail(self, email: str, *, nth: int = 1, having: Callable[[Mail], object] = lambda _: True) -> Mail:
         """The *nth* mail to an address, of those that have something; waited for."""

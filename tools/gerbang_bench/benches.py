@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Final
 
 import dynamodb_local
@@ -23,6 +24,7 @@ from gerbang_bench import builds, scenarios, traffic
 from gerbang_bench.builds import Build, BuiltFunction
 from gerbang_bench.environments import Deployed
 from gerbang_bench.measuring import (
+    Base,
     Case,
     Counts,
     Machine,
@@ -30,7 +32,6 @@ from gerbang_bench.measuring import (
     Taken,
     a_core,
     count,
-    imported,
     median,
     ratio,
     rounds,
@@ -107,11 +108,17 @@ class Bench:
 
 @contextmanager
 def started(
-    folder: Path, progress: Progress, *, only: Collection[str] = (), dynamodb_endpoint: str | None = None
+    folder: Path,
+    progress: Progress,
+    *,
+    only: Collection[str] = (),
+    dynamodb_endpoint: str | None = None,
+    parameters: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Bench]:
     """Start AWS's stand-ins and yield what can be measured of the build in *folder*, of *only* these functions if any.
 
-    DynamoDB is *dynamodb_endpoint*, or else a DynamoDB Local that is started and ends with this process.
+    The template's *parameters* are at their defaults but for these. DynamoDB is *dynamodb_endpoint*, or else a DynamoDB
+    Local that is started and ends with this process.
 
     Raises:
         NotBuilt: there is no build.
@@ -125,7 +132,7 @@ def started(
         scratch = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent, prefix="bench-"))).resolve()
         core = stack.enter_context(a_core())
         progress("laying out the build")
-        overrides = {"Architecture": this_machine(), "GoogleClientIds": LOCAL_CLIENT_ID}
+        overrides = {"Architecture": this_machine(), "GoogleClientIds": LOCAL_CLIENT_ID, **parameters}
         build = Build(folder, scratch, overrides)
         functions = build.functions()
         if unknown := sorted(set(only) - set(functions)):
@@ -176,8 +183,9 @@ def _cases(functions: Mapping[str, BuiltFunction], world: World) -> dict[str, Ca
 
 
 def _compared(functions: Mapping[str, BuiltFunction], scratch: Path) -> Callable[[], list[Case]]:
-    """Return what makes the cases to compare with: only a whole measurement needs them."""
+    """Return what makes the cases to compare with, once: only a whole measurement needs them."""
 
+    @cache
     def make() -> list[Case]:
         hashing = functions["api/auth/login"]
         opt = scratch / "boto3"
@@ -215,7 +223,7 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
     compared = {case.deployed.name: case for case in bench.compared()}
     base = compared.pop(BASE)
     cases = [*compared.values(), *(bench.cases[name] for name in chosen)]
-    samples = rounds(cases, number, bench.machine, progress, base=base.deployed)
+    samples = rounds(cases, number, bench.machine, progress, base=Base(base.deployed, bench.machine))
     bare, hashed = samples[BARE], samples[HASH]
     base_starts = [one.base for of_one_case in samples.values() for one in of_one_case]
     results: dict[str, Any] = {}
@@ -224,7 +232,6 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
         results[name] = {
             **timed(samples[name], bare=bare, hashed=hashed),
             **counted(count(bench.cases[name], bench.machine)),
-            "modules": len(imported(bench.cases[name], bench.machine)),
             "memory_mb": bench.functions[name].memory_mb,
         }
         results[name]["recommended_mb"] = recommended_mb(name, load_of(results[name]))
@@ -303,6 +310,7 @@ def counted(counts: Counts) -> dict[str, Any]:
         "again": None if counts.again is None else asdict(counts.again),
         "secrets_read": counts.secrets_read,
         "connections_first": counts.connections_first,
+        "modules": len(counts.modules),
     }
 
 

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -103,6 +104,8 @@ class Counts:
     """How many secrets init reads."""
     connections_first: int
     """How many connections to AWS the first event of all opened: those that init left to it."""
+    modules: frozenset[str]
+    """What init imports, the runtime client's modules among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,29 +134,40 @@ def a_core() -> Iterator[int]:
         os.sched_setaffinity(0, cores)
 
 
-def sample(case: Case, machine: Machine, base: Deployed) -> Sample:
+@dataclass(slots=True)
+class Base:
+    """What starts are compared with: it is started before and after each, once between two in a row."""
+
+    deployed: Deployed
+    machine: Machine
+    _last: Start | None = None
+
+    def around[T](self, measure: Callable[[], T]) -> tuple[T, Start]:
+        """Return what *measure* returns, and what the base took just before and just after it, on average."""
+        before = self._last or self._start()
+        measured = measure()
+        after = self._last = self._start()
+        return measured, Start(ms=(before.ms + after.ms) / 2, cpu_ms=(before.cpu_ms + after.cpu_ms) / 2)
+
+    def _start(self) -> Start:
+        with self.machine.start(self.deployed) as environment:
+            return environment.start
+
+
+def sample(case: Case, machine: Machine, base: Base) -> Sample:
     """Start a case once, between two starts of the base, and hand it its events."""
-    before = _started(base, machine)
+    (start, taken, peak_mb), around = base.around(partial(_run, case, machine))
+    return Sample(start=start, base=around, first=taken[0] if taken else None, warm=tuple(taken[1:]), peak_mb=peak_mb)
+
+
+def _run(case: Case, machine: Machine) -> tuple[Start, list[Taken], float]:
     with machine.start(case.deployed) as environment:
 
         def take(event: Event) -> tuple[Taken, Any]:
             taken = _taken(case, machine, environment, event)
             return taken, taken.invocation.answer
 
-        taken, peak_mb = _handed(case, 1 + case.warm, take), environment.peak_mb()
-    after = _started(base, machine)
-    return Sample(
-        start=environment.start,
-        base=Start(ms=(before.ms + after.ms) / 2, cpu_ms=(before.cpu_ms + after.cpu_ms) / 2),
-        first=taken[0] if taken else None,
-        warm=tuple(taken[1:]),
-        peak_mb=peak_mb,
-    )
-
-
-def _started(deployed: Deployed, machine: Machine) -> Start:
-    with machine.start(deployed) as environment:
-        return environment.start
+        return environment.start, _handed(case, 1 + case.warm, take), environment.peak_mb()
 
 
 def _handed[R](case: Case, number: int, hand: Callable[[Event], tuple[R, Any]]) -> list[R]:
@@ -175,24 +189,20 @@ def _taken(case: Case, machine: Machine, environment: Environment, event: Event)
 
 def count(case: Case, machine: Machine) -> Counts:
     """Start a case, hand it a first use and a few equal events, and return what each costs in calls."""
-    with machine.ledger.counting() as calls, machine.start(case.deployed) as environment:
+    with machine.ledger.counting() as calls, machine.start(case.deployed, LISTING) as environment:
         secrets_read = sum(call.operation == "GetSecretValue" for call in calls)
         first_use = case.first_use()
         first_used = None if first_use is None else _count(case, machine, environment, first_use)[0]
         again = _handed(case, COUNTED_EVENTS, lambda event: _count(case, machine, environment, event))
+        modules = environment.modules()
     first = first_used or (again[0] if again else None)
     return Counts(
         first_use=first_used,
         again=_dearest(again) if again else None,
         secrets_read=secrets_read,
         connections_first=first.connections if first else 0,
+        modules=modules,
     )
-
-
-def imported(case: Case, machine: Machine) -> frozenset[str]:
-    """Start a case and return the modules that init imports, the runtime client's among them."""
-    with machine.start(case.deployed, LISTING) as environment:
-        return environment.modules()
 
 
 def _count(case: Case, machine: Machine, environment: Environment, event: Event) -> tuple[Counted, Any]:
@@ -239,7 +249,7 @@ def _invoked(case: Case, environment: Environment, event: Event) -> Invocation:
 
 
 def rounds(
-    cases: Sequence[Case], number: int, machine: Machine, progress: Callable[[str], None], *, base: Deployed
+    cases: Sequence[Case], number: int, machine: Machine, progress: Callable[[str], None], *, base: Base
 ) -> dict[str, list[Sample]]:
     """Return *number* samples of each case by its name, in the order of their rounds."""
     samples: dict[str, list[Sample]] = {case.deployed.name: [] for case in cases}

@@ -94,7 +94,7 @@ class Registration:
             EmailTaken, UsernameTaken: another account has it.
             DependencyUnavailable: the account could not be written, or its mail not queued; then nothing is written.
         """
-        with self._counted(client):
+        with self.counted(client):
             draft = self._draft(new)
             signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
             user, signed_in = self._make(
@@ -109,8 +109,16 @@ class Registration:
         Raises:
             SignUpDisabled, TooManyAttempts, EmailTaken, UsernameTaken: as `register`.
         """
-        with self._counted(client):
-            user, _ = self._make(new.password, self._draft(new), lambda _: (None, None))
+        with self.counted(client):
+            return self.make(new)
+
+    def make(self, new: NewAccount) -> User:
+        """Make an account without a session, as part of what the caller counts.
+
+        Raises:
+            EmailTaken, UsernameTaken: as `register`.
+        """
+        user, _ = self._make(new.password, self._draft(new), lambda _: (None, None))
         self.log_event("registered", user_id=user.user_id)
         return user
 
@@ -137,8 +145,13 @@ class Registration:
                 raise UsernameTaken
         raise DependencyUnavailable("no free number was drawn")
 
-    def _counted(self, client: Client) -> Attempt[None]:
-        """Count a registration that is allowed, also one that finds the address taken; not one that fails (503)."""
+    def counted(self, client: Client) -> Attempt[None]:
+        """Count a registration that is allowed, also one that finds the address taken; not one that fails (503).
+
+        Raises:
+            SignUpDisabled: the deployment takes no accounts.
+            TooManyAttempts: this client has registered too often.
+        """
         self.policy.check_account()
         return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
 

@@ -54,9 +54,10 @@ class SignUp:
             MetadataTooLarge: the account's metadata would be.
             DependencyUnavailable: nothing was written, or the mail not queued.
         """
-        with self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address):
+        mail = self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address)
+        with mail, self.registration.counted(client):
             try:
-                return self.registration.register_without_session(new, client)
+                return self.registration.make(new)
             except EmailTaken as taken:
                 return self._known(taken, new, client)
 
