@@ -48,13 +48,12 @@ class TooManyAttempts(AuthError):
     """A limit is reached. Its name and the time to wait are for the log and for `Retry-After`."""
 
     code = "over_request_rate_limit"
-    retry_after: timedelta
 
     def __init__(self, limit: str, retry_after: timedelta) -> None:
         """Keep which limit it was and how long to wait."""
         super().__init__(limit)
         self.limit = limit
-        self.retry_after = retry_after
+        self.wait = self.retry_after = retry_after
 
 
 class OnSuccess(Enum):

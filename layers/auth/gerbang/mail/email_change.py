@@ -117,7 +117,7 @@ class EmailChangeMails:
             return rate_limits.attempt(*counted, alongside=check_tries)
         except TooManyAttempts as error:
             if error.limit in {limits.minute.name, limits.hour.name}:
-                raise TooMuchMail(error.limit, error.retry_after) from None
+                raise TooMuchMail(error.limit, error.wait) from None
             raise
 
     def _enqueue(self, kind: MailKind, email: str, locale: str | None, payload: dict[str, str]) -> None:

@@ -123,7 +123,7 @@ class MailService:
             attempt = self.rate_limits.attempt(*self._cooldown(kind, email), client, alongside=alongside)
         except TooManyAttempts as error:
             if error.limit in {self.limits.minute.name, self.limits.hour.name}:
-                raise TooMuchMail(error.limit, error.retry_after) from None
+                raise TooMuchMail(error.limit, error.wait) from None
             raise
         with attempt:
             yield
