@@ -30,6 +30,9 @@ MAILING: Final = frozenset(
         "api/auth/reset-password",
         "auth/otp",
         "auth/register",
+        "auth/v1/otp",
+        "auth/v1/recover",
+        "auth/v1/resend",
         "auth/v1/user",
         "mailer",
     }
@@ -74,6 +77,7 @@ class Cost:
 SIGN_IN: Final = Cost(round_trips=3, calls=7, reads=2, writes=8)
 SIGN_IN_WITH_ROLE: Final = Cost(round_trips=3, calls=8, reads=3, writes=8)
 ASK_FOR_MAIL: Final = Cost(round_trips=1, writes=3, queued=1)
+ASK_FOR_CODE: Final = Cost(round_trips=1, reads=1, writes=3, queued=1)
 LOGOUT: Final = Cost(round_trips=2, reads=2, writes=1)
 LOGOUT_EVERYWHERE: Final = Cost(round_trips=2, reads=2, writes=2)
 REFRESH: Final = Cost(round_trips=2, reads=1, writes=1)
@@ -95,13 +99,17 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "auth/login_with_anonymous": Cost(round_trips=2, writes=5),
         "auth/login_with_email_password": SIGN_IN,
         "auth/logout": LOGOUT,
-        "auth/otp": Cost(round_trips=1, reads=1, writes=3, queued=1),
+        "auth/otp": ASK_FOR_CODE,
         "auth/register": Cost(round_trips=3, writes=8, queued=1),
         "auth/v1/logout": LOGOUT_EVERYWHERE,
+        "auth/v1/otp": ASK_FOR_CODE,
+        "auth/v1/recover": ASK_FOR_CODE,
+        "auth/v1/resend": ASK_FOR_CODE,
         "auth/v1/token": REFRESH,
         "auth/v1/user": Cost(round_trips=1, reads=2),
+        "auth/v1/verify": Cost(round_trips=3, reads=4, writes=9),
         "auth/verify_legacy_password": SIGN_IN,
-        "auth/verify_otp": Cost(round_trips=3, reads=3, writes=9),
+        "auth/verify_otp": Cost(round_trips=3, reads=4, writes=9),
         "authorizer": Cost(round_trips=1, reads=3),
         "default": NOTHING,
         "jwks": NOTHING,
@@ -116,7 +124,8 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
         "api/organization": Cost(round_trips=3, reads=4, writes=1),
         "auth/v1/user": Cost(round_trips=2, reads=2, writes=1),
-        "auth/verify_otp": Cost(round_trips=3, reads=3, writes=9, queued=1),
+        "auth/v1/verify": Cost(round_trips=3, reads=4, writes=9, queued=1),
+        "auth/verify_otp": Cost(round_trips=3, reads=4, writes=9, queued=1),
         "authorizer": Cost(round_trips=2, reads=3, writes=1),
     }
 )
@@ -124,7 +133,7 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
 CONNECTIONS_LEFT: Final[Mapping[str, int]] = MappingProxyType(
     {
         # Their calls go beside one another, and init's may have been quick enough to share a connection.
-        **dict.fromkeys(SIGNING_IN | MAILING | {"auth/verify_otp"}, 1),
+        **dict.fromkeys(SIGNING_IN | MAILING | {"auth/verify_otp", "auth/v1/verify"}, 1),
         "api/auth/reset-password": 2,
         "mailer": 2,  # nobody waits for it
     }

@@ -50,7 +50,7 @@ def envelope(api: Api, status: int) -> dict[str, object]:
     if api is snapotp.API:
         return {"success": False, "message": SENTENCE}
     if api is gotrue.API:
-        return {"code": status, "error_code": Text("[a-z_]{5,40}"), "msg": SENTENCE}
+        return {"code": status, "error_code": Text("[a-z_]{5,40}"), "msg": Text("[A-Z].{5,2000}")}
     if api is atourin.API:
         return {"status": False, "code": status, "info": Text(".{5,2000}"), "msg": HTTPStatus(status).phrase}
     assert api is botlaunch.API

@@ -22,6 +22,9 @@ BUDGETS: Final[Mapping[str, int]] = {
     "api/auth/refresh": 2,
     "api/auth/register": 2,
     "auth/otp": 1,
+    "auth/v1/otp": 1,
+    "auth/v1/recover": 1,
+    "auth/v1/resend": 1,
     "authorizer": 2,
 }
 """Round trips to DynamoDB, one after the other, that an endpoint may make, whether it is a first use or not."""

@@ -178,6 +178,27 @@ def _asking_for_mail(path: str) -> Callable[[World], Scenario]:
     return scenario
 
 
+def _asking_at_supabase(path: str, more: Mapping[str, str]) -> Callable[[World], Scenario]:
+    def scenario(world: World) -> Scenario:
+        while True:
+            body = {"email": world.email(), **more}
+            yield request(path, body, source=world.client_address(), apikey=world.publishable_key)
+
+    return scenario
+
+
+def _verify(world: World) -> Scenario:
+    person = world.person()
+    world.prove(person)
+    while True:
+        yield _verifying(world, person)
+
+
+def _verifying(world: World, person: Person) -> Event:
+    body = {"email": person.email, "token": world.code(person), "type": "email"}
+    return request("/auth/v1/verify", body, source=world.client_address(), apikey=world.publishable_key)
+
+
 def _guest(world: World) -> Scenario:
     while True:
         yield request("/auth/login_with_anonymous", {}, source=world.client_address())
@@ -259,8 +280,12 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/otp": _asking_for_mail("/auth/otp"),
     "auth/register": _enrol,
     "auth/v1/logout": _supabase_logout,
+    "auth/v1/otp": _asking_at_supabase("/auth/v1/otp", {}),
+    "auth/v1/recover": _asking_at_supabase("/auth/v1/recover", {}),
+    "auth/v1/resend": _asking_at_supabase("/auth/v1/resend", {"type": "signup"}),
     "auth/v1/token": _token,
     "auth/v1/user": _supabase_user,
+    "auth/v1/verify": _verify,
     "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),
     "auth/verify_otp": _verify_otp,
     "authorizer": _authorizer,
@@ -273,6 +298,7 @@ FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
     "api/auth/google": lambda world: _proving(world, world.google_identity()),
     "api/auth/me": lambda world: _asking_who(world, world.person()),
     "auth/v1/user": lambda world: _asking_for_user(world, world.person()),
+    "auth/v1/verify": lambda world: _verifying(world, world.person()),
     "auth/verify_otp": lambda world: _redeeming(world, world.person()),
     "api/organization": lambda world: _showing_organization(world, world.person()),
     "authorizer": lambda world: _authorizing(world, world.person()),
