@@ -146,7 +146,8 @@ def atourin(world: World) -> None:
     doors, email = world.doors, world.doors.new_email()
     ketut = {"email": email, "password": PASSWORD, "name": "Ketut"}
     succeeded(doors.post("/auth/register", ketut))
-    verification = world.doors.read_mail(email, r"\b([0-9]{6})\b")
+    assert doors.post("/auth/register", ketut | {"password": ANOTHER}).status == 409  # which is noted on the account
+    verification = doors.read_mail(email, r"\b([0-9]{6})\b")
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": verification}))
     assert doors.post("/auth/register", ketut).status == 409
 
@@ -202,7 +203,8 @@ def supabase_sign_up(world: World) -> None:
     """Sign up: a new address, one that waits for its code, one that is verified, and as a guest."""
     doors, email, key = world.doors, world.doors.new_email(), world.publishable_key()
     succeeded(doors.get("/auth/v1/health"))
-    succeeded(doors.get("/auth/v1/settings", apikey=key))
+    for each in (key, world.secret_key()):
+        succeeded(doors.get("/auth/v1/settings", apikey=each))
 
     asked = {"email": email, "password": PASSWORD, "data": {"name": "Mira"}}
     succeeded(doors.post("/auth/v1/signup", asked, apikey=key))
@@ -212,7 +214,7 @@ def supabase_sign_up(world: World) -> None:
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": code}))
     succeeded(doors.post("/auth/v1/signup", asked, apikey=key))
     doors.deliver()
-    succeeded(doors.post("/auth/v1/signup", {}, apikey=key))
+    succeeded(doors.post("/auth/v1/signup", {}, apikey=world.secret_key()))
 
 
 def supabase_tokens(world: World) -> None:
