@@ -91,6 +91,27 @@ def test_an_account_that_waits_for_its_code_is_mailed_it_again_and_keeps_its_pas
     assert opens(post)
 
 
+def test_a_stranger_is_told_nothing_of_an_unverified_account_but_its_id(post: MailDeployment) -> None:
+    made = post.register(replace(BOB, name="Bob Private", user_metadata={"plan": "secret"})).user
+    post.base.users.change(made, {"new_email": "bob@new.example", "last_sign_in_at": 1, "app_metadata": '{"team":"a"}'})
+    post.base.clock.advance(MINUTE)
+
+    told = sign_up(post)
+
+    now = post.base.clock()
+    assert told == User(
+        user_id=made.user_id,
+        name=BOB.name,
+        email=BOB.email,
+        password_hash="",
+        user_metadata={"plan": "pro"},
+        confirmation_sent_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    assert post.user(made.user_id).user_metadata == {"plan": "secret"}
+
+
 def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeployment) -> None:
     """Either of the two may be the owner of the address, so the code keeps neither's password."""
     sign_up(post)

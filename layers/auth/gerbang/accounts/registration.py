@@ -28,10 +28,11 @@ class EmailTaken(AuthError):
 
     code = "email_exists"
 
-    def __init__(self, user_id: str | None = None) -> None:
+    def __init__(self, holder: User | None = None) -> None:
         """Keep which account it is, if known."""
-        super().__init__(user_id or "")
-        self.user_id = user_id
+        self.user_id = None if holder is None else holder.user_id
+        super().__init__(self.user_id or "")
+        self.holder = holder
 
 
 class UsernameTaken(AuthError):
@@ -155,8 +156,8 @@ class Registration:
         self.policy.check_account()
         return self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS))
 
-    def _contest(self, failure: ConditionFailed, password: str) -> str | None:
-        """Note on the account that has the address that another registration of it was refused; return its id.
+    def _contest(self, failure: ConditionFailed, password: str) -> User | None:
+        """Note on the account that has the address that another registration of it was refused; return the account.
 
         From then on, no code keeps the account's password: its owner may be the one who was refused. Nothing is noted
         if the address is verified, or the password is the account's: then the same person has registered twice. A right
@@ -165,7 +166,7 @@ class Registration:
         user_id = None if failure.item is None else str(failure.item["user_id"])
         user = None if user_id is None else self.users.find(user_id)
         if user is None or user.email_verified_at is not None:
-            return user_id
+            return user
         same_person = is_right(password, user, passwords=self.passwords, log_event=self.log_event)
         when = Absent("pk") if same_person else Present("pk")  # no account is without its key: nothing is written
         self.store.write(
@@ -175,7 +176,7 @@ class Registration:
                 (when, Absent("email_verified_at")),
             )
         )
-        return user_id
+        return user
 
     def _draft(self, new: NewAccount) -> "_Draft":
         now = self.now()
