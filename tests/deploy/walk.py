@@ -11,7 +11,9 @@ from unittest.mock import patch
 
 import bcrypt
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
+from gerbang_local.stack import ACCOUNT_ID, REGION
 from moto.awslambda.models import LambdaBackend
+from moto.secretsmanager.models import secretsmanager_backends
 
 from tests.deploy.doors import Answer, Doors, Functions
 from tests.deploy.resource_handlers import client
@@ -286,15 +288,18 @@ def google(world: World) -> None:
 
 
 def rotation(world: World) -> None:
-    """Rotate the master secret as Secrets Manager does, in moto, whose word for the secret is its name."""
+    """Rotate the master secret as Secrets Manager does, in moto, whose word for the secret is its name.
+
+    Its backend is called directly: a call through botocore would hold the lock that the function's own calls need.
+    """
     secret, answers = world.stack.ids["MasterSecret"], []
 
     def invoke(_backend: LambdaBackend, _function: str, *, body: str, **_more: Any) -> None:
         answers.append(world.functions.invoke("RotationFunction", json.loads(body) | {"SecretId": secret}))
 
     with patch.object(LambdaBackend, "invoke", invoke):
-        client("secretsmanager").rotate_secret(
-            SecretId=secret, RotationLambdaARN=world.stack.function_arn("RotationFunction")
+        secretsmanager_backends[ACCOUNT_ID][REGION].rotate_secret(
+            secret, rotation_lambda_arn=world.stack.function_arn("RotationFunction")
         )
 
     assert answers == [{}] * 4
