@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gerbang.accounts.organizations import Organizations
-from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
@@ -13,6 +12,7 @@ from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
+from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.organizations import Organization
@@ -167,7 +167,7 @@ class Registration:
         user = None if user_id is None else self.users.find(user_id)
         if user is None or user.email_verified_at is not None:
             return user
-        same_person = is_right(password, user, passwords=self.passwords, log_event=self.log_event)
+        same_person = self.passwords.verify_in_equal_time(password, user.password_hash) is Verdict.RIGHT
         when = Absent("pk") if same_person else Present("pk")  # no account is without its key: nothing is written
         self.store.write(
             Update(
