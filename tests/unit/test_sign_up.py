@@ -14,9 +14,10 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.service import TooMuchMail
 from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.storage.users import User
+from gerbang.storage.users import Name, User
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
+from tests.fakes import MeanwhileStore
 from tests.unit.access import opens
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
 
@@ -123,6 +124,32 @@ def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeploy
 
     assert not opens(post)
     assert not opens(post, OTHER_PASSWORD)
+
+
+@in_memory_only
+@pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
+@pytest.mark.parametrize("account", [None, "unverified", "verified"])
+def test_a_sign_up_takes_one_hash_whoever_has_the_address(
+    post: MailDeployment, hashes: list[int], account: str | None, password: str
+) -> None:
+    if account is not None:
+        user = post.register().user
+        if account == "verified":
+            post.base.users.change(user, {"email_verified_at": 1})
+    hashes.clear()
+
+    sign_up(post, replace(ASKED, password=password))
+
+    assert len(hashes) == 1
+
+
+def test_an_address_that_is_registered_at_the_same_time_is_answered_for(post: MailDeployment) -> None:
+    meanwhile = MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=post.register)
+
+    told = sign_up(post.on(meanwhile))
+
+    assert isinstance(told, User)
+    assert told.user_id == post.users.find_id(Name.EMAIL, BOB.email)
 
 
 @in_memory_only

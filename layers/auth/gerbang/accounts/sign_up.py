@@ -56,10 +56,13 @@ class SignUp:
         """
         mail = self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address)
         with mail, self.registration.counted(client):
-            try:
-                return self.registration.make(new)
-            except EmailTaken as taken:
-                return self._known(taken.holder, new, client)
+            holder = self.registration.find_holder(new)
+            if holder is None:
+                try:
+                    return self.registration.make(new)
+                except EmailTaken as taken:  # by another request meanwhile
+                    holder = taken.holder
+            return self._known(holder, new, client)
 
     def _known(self, holder: User | None, new: NewAccount, client: Client) -> User | Decoy:
         """Answer for the account that has the address, and tell nothing of it but the id of an unverified one."""
