@@ -88,7 +88,7 @@ class SignUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmedSignUp:
-    """Makes accounts that are signed in at once (`Autoconfirm`). Their address is not verified for all that."""
+    """Makes accounts that are signed in at once (`Autoconfirm`). Their address stays unverified."""
 
     registration: Registration
     """Which mails nothing."""
