@@ -13,16 +13,12 @@ from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from typing import TYPE_CHECKING, Final
 
+from gerbang.code_components import CodeComponents
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
-from gerbang.identity_components import IdentityComponents
 
 if TYPE_CHECKING:
-    from gerbang.accounts.addresses import Addresses
     from gerbang.accounts.authorization import Authorizer
-    from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.accounts.code_sign_up import CodeSignUp
-    from gerbang.accounts.email_change import EmailChange
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
     from gerbang.accounts.user_update import UserUpdate
 
 
-class Container(IdentityComponents):
+class Container(CodeComponents):
     """Makes the services of one deployment, each once."""
 
     # Accounts
@@ -145,50 +141,6 @@ class Container(IdentityComponents):
         )
 
     @cached_property
-    def code_sign_in(self) -> "CodeSignIn":
-        """Signs in by a mailed code."""
-        from gerbang.accounts.code_sign_in import CodeSignIn
-
-        return CodeSignIn(
-            store=self.store,
-            users=self.users,
-            codes=self.codes,
-            maker=self.code_maker,
-            sessions=self.sessions,
-            rate_limits=self.rate_limits,
-            tries=self.limit("code_tries"),
-            address_limit=self.limit("sign_in_address"),
-            sign_up=None,
-            mail_service=self.mail_service,
-            log_event=self.log_event,
-            now=self.now,
-        )
-
-    @cached_property
-    def code_sign_in_with_sign_up(self) -> "CodeSignIn":
-        """The same; a code may also make an account."""
-        return replace(self.code_sign_in, sign_up=self.code_sign_up)
-
-    @cached_property
-    def code_sign_up(self) -> "CodeSignUp":
-        """Makes accounts by a mailed code."""
-        from gerbang.accounts.code_sign_up import CodeSignUp
-
-        return CodeSignUp(
-            store=self.store,
-            users=self.users,
-            sessions=self.sessions,
-            rate_limits=self.rate_limits,
-            limit=self.limit("registration"),
-            policy=self.sign_up_policy,
-            initial_credit=self.settings.initial_credit_balance,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
-            new_number=self.new_number,
-        )
-
-    @cached_property
     def password_reset(self) -> "PasswordReset":
         """Sets forgotten passwords."""
         from gerbang.accounts.password_reset import PasswordReset
@@ -225,15 +177,6 @@ class Container(IdentityComponents):
         )
 
     @cached_property
-    def addresses(self) -> "Addresses":
-        """Gives accounts other addresses."""
-        from gerbang.accounts.addresses import Addresses
-
-        return Addresses(
-            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
-        )
-
-    @cached_property
     def user_update(self) -> "UserUpdate":
         """Changes the account of a signed-in user."""
         from gerbang.accounts.user_update import UserUpdate
@@ -250,25 +193,6 @@ class Container(IdentityComponents):
             policy=self.sign_up_policy,
             mail_service=self.mail_service,
             change_mails=self.email_change_mails,
-            log_event=self.log_event,
-            now=self.now,
-        )
-
-    @cached_property
-    def email_change(self) -> "EmailChange":
-        """Confirms changes of addresses."""
-        from gerbang.accounts.email_change import EmailChange
-
-        return EmailChange(
-            store=self.store,
-            users=self.users,
-            codes=self.codes,
-            maker=self.code_maker,
-            addresses=self.addresses,
-            sessions=self.sessions,
-            rate_limits=self.rate_limits,
-            tries=self.limit("code_tries"),
-            address_limit=self.limit("sign_in_address"),
             log_event=self.log_event,
             now=self.now,
         )

@@ -66,7 +66,7 @@ class SignUp:
         if existing is None:
             raise DependencyUnavailable("the account was deleted meanwhile")
         if existing.email_verified_at is None:
-            self.mail_service.repeat_verification(new.email, client.locale)
+            self.mail_service.repeat_verification(new.email, client.locale, new.link)
             return existing
         self.mail_service.notify_account_exists(new.email, client.locale)
         now = self.now()

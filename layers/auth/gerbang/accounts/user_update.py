@@ -17,6 +17,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.mail.email_change import EmailChangeMails
+from gerbang.mail.links import LinkRequest
 from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
@@ -53,6 +54,8 @@ class UserChanges:
     """Members of `user_metadata`; one that is None is removed."""
     name: str | None = field(default=None, repr=False)
     """Empty: the name is removed."""
+    link: LinkRequest | None = None
+    """The link of the mails that confirm another address; None: they have codes only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,7 @@ class UserUpdate:
             if not draft.actions:
                 return caller.user
             if number_of_try == 0 and asked.email is not None and draft.move is None:
-                self.change_mails.request(draft.user, client.locale)
+                self.change_mails.request(draft.user, client.locale, asked.link)
             failed = self.store.commit(*draft.actions)
             if not failed:
                 self._log(caller, draft)
