@@ -16,6 +16,7 @@ from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.pkce import BadCodeVerifier, FlowStateExpired, FlowStateNotFound
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -305,6 +306,9 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (ProviderEmailUnverified(), {}),
     (SignUpDisabled(), {}),
     (LinkedToAnother(), {}),
+    (FlowStateNotFound("unknown"), {"why": "unknown"}),
+    (FlowStateExpired(), {}),
+    (BadCodeVerifier(), {}),
     (AccountDisabled(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (IdentityMismatch(), {}),
     (IdentityNotProven(), {}),

@@ -159,8 +159,11 @@ class Settings:
 
     @property
     def public_url(self) -> str | None:
-        """The URL under which clients call the API, for links in mails; None: the one of the request."""
-        return self._entry("LINKS", "base").rstrip("/") or None
+        """The URL under which clients call the API, for links in mails; None: the one of the request.
+
+        It is the issuer of tokens, where the operator has set it.
+        """
+        return self.issuer.rstrip("/") if self.issuer.startswith("https://") else None
 
     @property
     def site_url(self) -> str:

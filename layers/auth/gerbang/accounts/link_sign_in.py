@@ -85,10 +85,10 @@ class LinkSignIn:
             email = None if sealed is None else unseal(token, sealed, named)
             if code is None or email is None:
                 raise InvalidCode("none, or wrong")
-            return self._open_named(token, EmailAddress(email), client, attempt, named.slot, choose(code))
+            return self._open_named(token, EmailAddress(email), client, attempt, slot=named.slot, begin=choose(code))
 
     def _open_named[T](
-        self, token: str, email: EmailAddress, client: Client, attempt: Attempt[Any], slot: Slot, begin: Begin[T]
+        self, token: str, email: EmailAddress, client: Client, attempt: Attempt[Any], *, slot: Slot, begin: Begin[T]
     ) -> T | HalfConfirmed:
         """Open what a token is for. The code is read once more, with everything else of the account, and compared."""
 

@@ -115,9 +115,9 @@ class PkceFlows:
         if state is None:
             raise FlowStateNotFound("unknown")
         if now >= state.valid_until:
-            raise FlowStateExpired(state.user_id)
+            raise FlowStateExpired
         if not CodeChallenge.from_text(state.challenge).is_met_by(verifier):
-            raise BadCodeVerifier(state.user_id)
+            raise BadCodeVerifier
         user = self.users.find(state.user_id)
         if user is None or user.epoch != state.epoch:
             raise FlowStateNotFound("another epoch")

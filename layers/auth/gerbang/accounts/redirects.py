@@ -88,6 +88,11 @@ class RedirectTargets:
             except ValueError as error:
                 raise ValueError(f"redirect_urls, entry {number}: {error}") from None
 
+    @property
+    def site_host(self) -> str:
+        """The host of the site, for readers; with its port if that is not the scheme's own."""
+        return self._site.authority
+
     def choose(self, *wanted: str | None) -> str:
         """Return the first target that was asked for, or the site if that one is not allowed or none was."""
         first = next((each for each in wanted if each), None)
@@ -99,9 +104,9 @@ class RedirectTargets:
         if read is None:
             return False
         site = self._site
-        if read.scheme == site.scheme and read.host is not None:
-            if (read.host, read.port) == (site.host, site.port) or (read.is_loopback and site.is_loopback):
-                return True
+        is_site = (read.host, read.port) == (site.host, site.port) or (read.is_loopback and site.is_loopback)
+        if read.scheme == site.scheme and is_site:
+            return True
         if read.is_literal_ip and not read.is_loopback:
             return False
         return any(pattern.matches(read) for pattern in self._compiled)
@@ -143,7 +148,7 @@ class _Pattern:
         if found is None:
             raise ValueError("it must have a host")
         host, port, path, query = found.groups(default="")
-        if host.endswith("*") or host.startswith("**") and not host.startswith("**."):
+        if host.endswith("*") or (host.startswith("**") and not host.startswith("**.")):
             raise ValueError("the host must not end with a wildcard: anyone could register what matches")
         port = "" if port == f":{_DEFAULT_PORTS[scheme]}" else port
         return cls(scheme=scheme, authority=_glob(f"{host.lower()}{port}"), rest=_glob(f"{path or '/'}{query}"))

@@ -100,9 +100,7 @@ class Registration:
         with self.counted(client):
             draft = self._draft(new)
             signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
-            user, signed_in = self._make(
-                new, signing_in, lambda user: self.sessions.begin(user, client, "password")
-            )
+            user, signed_in = self._make(new, signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)
 

@@ -108,7 +108,7 @@ class PkceRequest(Body):
     code_verifier: Text
 
 
-class _AddressedRequest(_LinkedRequest):
+class _AddressedRequest(Body):
     """A body about an e-mail address. Clients may send a phone number instead, which is not supported."""
 
     email: Email | None = None
@@ -152,7 +152,7 @@ class _AddressedRequest(_LinkedRequest):
         return []
 
 
-class SignUpRequest(_AddressedRequest):
+class SignUpRequest(_AddressedRequest, _LinkedRequest):
     """`POST /auth/v1/signup` with an e-mail address."""
 
     password: Text
@@ -176,7 +176,7 @@ class PasswordRequest(_AddressedRequest):
     password: Text
 
 
-class OtpRequest(_AddressedRequest):
+class OtpRequest(_AddressedRequest, _LinkedRequest):
     """`POST /auth/v1/otp`."""
 
     create_user: bool = True
