@@ -28,6 +28,7 @@ from gerbang.storage.store import (
     Equal,
     Index,
     Key,
+    Less,
     Outcome,
     Present,
     Put,
@@ -105,6 +106,9 @@ class User:
     epoch: int = 0
     """Sessions opened at an older epoch are dead: password reset, sign-out everywhere and disabling raise it."""
     disabled_at: datetime | None = None
+    """When an operator disabled the account for good."""
+    banned_until: datetime | None = None
+    """When a ban ends. Until then the account is disabled; its sessions are kept, and refused at each use."""
     role_id: int = 3
     """SnapOTP's: 1 administrator, 2 staff, 3 user."""
     credit_balance: int = 0
@@ -120,10 +124,15 @@ class User:
     app_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
     """What the operator keeps with it: JSON of at most 2 KiB."""
 
+    def is_disabled(self, at: datetime) -> bool:
+        """Say whether the account is kept out: disabled for good, or banned."""
+        banned = self.banned_until is not None and at < self.banned_until
+        return self.disabled_at is not None or banned
+
     def may_sign_in(self, at: datetime) -> bool:
         """Say whether the account may be used: not disabled, not a guest past its time."""
         expired = self.expires_at is not None and at >= self.expires_at
-        return self.disabled_at is None and not expired
+        return not self.is_disabled(at) and not expired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +244,7 @@ class UserTable:
         update = self.changing(
             user,
             {**changes, "subjects": to_value(subjects)},
-            Absent("disabled_at"),
+            *not_disabled(identity.created_at),
             unchanged("subjects", user),
         )
         return (update, *self.identity_creation(identity))
@@ -300,7 +309,7 @@ class UserTable:
         *locale*, the request's language, becomes the account's if it has none.
         """
         changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
-        return self.changing(user, changes, Absent("disabled_at"))
+        return self.changing(user, changes, *not_disabled(at))
 
     def _identity_key(self, user_id: str, name: str) -> Key:
         return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
@@ -323,6 +332,12 @@ def _names_of(user: User) -> dict[Name, str | int]:
     """Return the names that an account has by itself, each of which has a marker."""
     names = {name: getattr(user, attribute) for name, attribute in _ATTRIBUTES.items()}
     return {name: value for name, value in names.items() if value is not None}
+
+
+def not_disabled(at: datetime) -> tuple[Condition, Condition]:
+    """Return the conditions that an account is not disabled then, as `User.is_disabled` says."""
+    ban_has_ended = Less("banned_until", to_epoch(at) + 1)
+    return Absent("disabled_at"), AnyOf((Absent("banned_until"), ban_has_ended))
 
 
 def unchanged(attribute: str, user: User) -> Condition:
