@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
     from gerbang.accounts.code_sign_up import CodeSignUp
+    from gerbang.accounts.deletion import Deletion
     from gerbang.accounts.email_change import EmailChange
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.organizations import Organizations
@@ -126,6 +127,21 @@ class Container(IdentityComponents):
         from gerbang.accounts.sign_up import ConfirmedSignUp
 
         return ConfirmedSignUp(registration=replace(self.registration, mail_service=None))
+
+    @cached_property
+    def deletion(self) -> "Deletion":
+        """Deletes accounts."""
+        from gerbang.accounts.deletion import Deletion
+
+        return Deletion(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            organizations=self.organization_table,
+            codes=self.codes,
+            log_event=self.log_event,
+            now=self.now,
+        )
 
     @cached_property
     def guests(self) -> "Guests":

@@ -10,7 +10,7 @@ A name is taken exactly when its marker exists. Account and markers are always w
 no account without its markers and no marker without its account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -26,10 +26,12 @@ from gerbang.storage.store import (
     Condition,
     Delete,
     Equal,
+    IfAbsent,
     Index,
     Key,
     Less,
     Outcome,
+    Plus,
     Present,
     Put,
     Query,
@@ -267,20 +269,27 @@ class UserTable:
             self.release(Name.IDENTITY, name, user.user_id),
         )
 
-    def removal(self, person: Person) -> tuple[Delete, ...]:
-        """Return the actions that remove an account, with every item under its key and its markers.
+    def retiring(self, user: User, at: datetime) -> Update:
+        """Return the action that disables an account which is to be removed, and raises its epoch.
+
+        It fails when epoch, names or identities have changed since the account was read.
+        """
+        changes: dict[str, Change] = {"disabled_at": IfAbsent(to_epoch(at)), "epoch": Plus(1)}
+        return Update(self.key(user.user_id), changes, (Present("pk"), *_same(user)))
+
+    def removal(self, person: Person, *conditions: Condition) -> tuple[Delete, ...]:
+        """Return the actions that remove an account, with every item under its key and its markers; its own is first.
 
         They fail when epoch, names or identities have changed since, or a marker is another account's. A marker may be
         missing. An item added under the key since the person was read is not removed.
         """
         user = person.user
         account = self.key(user.user_id)
-        same = (unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
         identities = {identity_name(*each) for each in user.subjects.items()}
         identities |= {identity_name(each.provider, each.subject) for each in person.identities}
         names = [*_names_of(user).items(), *((Name.IDENTITY, name) for name in sorted(identities))]
         return (
-            Delete(account, (Present("pk"), *same)),
+            Delete(account, (Present("pk"), *_same(user), *conditions)),
             *(Delete(key) for key in person.keys if key != account),
             *(self.release(name, value, user.user_id) for name, value in names),
         )
@@ -332,6 +341,11 @@ def _names_of(user: User) -> dict[Name, str | int]:
     """Return the names that an account has by itself, each of which has a marker."""
     names = {name: getattr(user, attribute) for name, attribute in _ATTRIBUTES.items()}
     return {name: value for name, value in names.items() if value is not None}
+
+
+def _same(user: User) -> Iterator[Condition]:
+    """Return the conditions that an account has the epoch, names and identities that were read."""
+    return (unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
 
 
 def not_disabled(at: datetime) -> tuple[Condition, Condition]:
