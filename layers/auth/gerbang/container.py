@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.accounts.sign_up import ConfirmedSignUp, SignUp
+    from gerbang.accounts.user_creation import UserCreation
+    from gerbang.accounts.user_edit import UserEditing
     from gerbang.accounts.user_update import UserUpdate
+    from gerbang.storage.numbered_pages import NumberedPages
 
 
 class Container(IdentityComponents):
@@ -248,6 +251,44 @@ class Container(IdentityComponents):
         return Addresses(
             users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
         )
+
+    @cached_property
+    def user_creation(self) -> "UserCreation":
+        """Makes accounts for administrators."""
+        from gerbang.accounts.user_creation import UserCreation
+
+        return UserCreation(
+            store=self.store,
+            users=self.users,
+            passwords=self.passwords,
+            initial_credit=self.settings.initial_credit_balance,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
+        )
+
+    @cached_property
+    def user_editing(self) -> "UserEditing":
+        """Changes accounts for administrators."""
+        from gerbang.accounts.user_edit import UserEditing
+
+        return UserEditing(
+            store=self.store,
+            users=self.users,
+            addresses=self.addresses,
+            passwords=self.passwords,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def numbered_users(self) -> "NumberedPages":
+        """Lists accounts by the numbers of pages."""
+        from gerbang.storage.listings import ListingTable
+        from gerbang.storage.numbered_pages import NumberedPages
+
+        return NumberedPages(self.users, ListingTable(self.store, self.settings.codes_table), self.now)
 
     @cached_property
     def user_update(self) -> "UserUpdate":

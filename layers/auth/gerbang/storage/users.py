@@ -10,10 +10,11 @@ A name is taken exactly when its marker exists. Account and markers are always w
 no account without its markers and no marker without its account.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import batched
 from typing import Final
 
 from gerbang.core.clock import to_epoch
@@ -50,6 +51,9 @@ FIRST_MONTH: Final = "2000-01"
 
 NUMBER_DRAWS: Final = 8
 """How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
+
+LARGEST_BATCH: Final = 100
+"""Items that one call reads at most (DynamoDB, API reference, BatchGetItem)."""
 
 _ACCOUNT: Final = "ACCOUNT"
 _MARKER: Final = "-"
@@ -211,6 +215,24 @@ class UserTable:
         items = self.store.get_all(*(self._identity_key(user.user_id, name) for name in names))
         found = (from_item(Identity, item) for item in items)
         return tuple(identity for identity in found if identity is not None)
+
+    def identities_of_each(self, users: Iterable[User]) -> dict[str, tuple[Identity, ...]]:
+        """Return the identities of several accounts by the account's id; no entry for an account without any.
+
+        One call for each 100 identities.
+        """
+        keys = [
+            self._identity_key(user.user_id, identity_name(provider, subject))
+            for user in users
+            for provider, subject in user.subjects.items()
+        ]
+        found: dict[str, tuple[Identity, ...]] = {}
+        for some in batched(keys, LARGEST_BATCH, strict=False):
+            for item in self.store.get_all(*some):
+                identity = from_item(Identity, item)
+                if identity is not None:
+                    found[identity.user_id] = (*found.get(identity.user_id, ()), identity)
+        return found
 
     def creation(self, user: User) -> dict[Name | None, Put]:
         """Return the actions that write a new account with its markers, by the name they claim; None: the account.

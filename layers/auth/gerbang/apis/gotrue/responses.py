@@ -65,6 +65,13 @@ class User(TypedDict):
     banned_until: NotRequired[str]
 
 
+class UsersResponse(TypedDict):
+    """A page of users."""
+
+    users: Sequence[User]
+    aud: str
+
+
 class SessionResponse(TypedDict):
     """A bare session; `expires_in` is in seconds, `expires_at` in seconds since 1970."""
 
