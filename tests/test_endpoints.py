@@ -27,8 +27,13 @@ from gerbang_local.declarations import (
 )
 from gerbang_local.template import ParameterValue
 
-NO_FOLDER_OF_THEIR_OWN: Final = {"$default": "default", "/.well-known/jwks.json": "jwks"}
-"""Paths that cannot be folders below `functions`: one is none, the other begins with a dot, which tools pass over."""
+NO_FOLDER_OF_THEIR_OWN: Final = {
+    "$default": "default",
+    "/.well-known/jwks.json": "jwks",
+    "/auth/v1/admin/users/{user_id}": "auth/v1/admin/user",
+}
+"""Paths that cannot be folders below `functions`: one is none, one begins with a dot, which tools pass over, and one
+lies in another function's, whose package it would be in."""
 
 BEHIND_NO_PATH: Final = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}
 """Functions that API Gateway's authorizer, the queue and Secrets Manager invoke."""

@@ -22,6 +22,8 @@ from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
+from gerbang.accounts.user_creation import UserIdTaken
+from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.accounts.user_update import AddressRequired, SamePassword
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
@@ -40,7 +42,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
 from gerbang.core.init import LambdaHandler
 from gerbang.core.log import Severity
 from gerbang.http import request
-from gerbang.http.callers import ANYONE
+from gerbang.http.callers import ANYONE, SecretKeyRequired, UnknownBearer
 from gerbang.http.endpoint import LONGEST_REASON, Call, Endpoint, log_error
 from gerbang.http.errors import UNEXPECTED, Api, code_of, problem_of
 from gerbang.http.request import InvalidFields, MethodNotAllowed, Request
@@ -332,6 +334,10 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (SecondFactorsDisabled(), {}),
     (Web3Disabled(), {}),
     (PhoneProviderDisabled(), {}),
+    (SecretKeyRequired(), {}),
+    (UnknownBearer(), {}),
+    (UserIdTaken(), {}),
+    (NoSuchUser(USER_ID), {"why": USER_ID}),
 ]
 """Every error as the code raises it, and what of it is evidence."""
 

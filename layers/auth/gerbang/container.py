@@ -19,6 +19,7 @@ from gerbang.core.identifiers import NO_ACCOUNT
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
+    from gerbang.accounts.deletion import Deletion
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.accounts.sign_up import ConfirmedSignUp, SignUp
+    from gerbang.accounts.user_creation import UserCreation
+    from gerbang.accounts.user_edit import UserEditing
     from gerbang.accounts.user_update import UserUpdate
+    from gerbang.storage.numbered_pages import NumberedPages
 
 
 class Container(CodeComponents):
@@ -124,6 +128,21 @@ class Container(CodeComponents):
         return ConfirmedSignUp(registration=replace(self.registration, mail_service=None))
 
     @cached_property
+    def deletion(self) -> "Deletion":
+        """Deletes accounts."""
+        from gerbang.accounts.deletion import Deletion
+
+        return Deletion(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            organizations=self.organization_table,
+            codes=self.codes,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
     def guests(self) -> "Guests":
         """Makes guests' accounts."""
         from gerbang.accounts.guests import Guests
@@ -175,6 +194,44 @@ class Container(CodeComponents):
             log_event=self.log_event,
             now=self.now,
         )
+
+    @cached_property
+    def user_creation(self) -> "UserCreation":
+        """Makes accounts for administrators."""
+        from gerbang.accounts.user_creation import UserCreation
+
+        return UserCreation(
+            store=self.store,
+            users=self.users,
+            passwords=self.passwords,
+            initial_credit=self.settings.initial_credit_balance,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
+        )
+
+    @cached_property
+    def user_editing(self) -> "UserEditing":
+        """Changes accounts for administrators."""
+        from gerbang.accounts.user_edit import UserEditing
+
+        return UserEditing(
+            store=self.store,
+            users=self.users,
+            addresses=self.addresses,
+            passwords=self.passwords,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def numbered_users(self) -> "NumberedPages":
+        """Lists accounts by the numbers of pages."""
+        from gerbang.storage.listings import ListingTable
+        from gerbang.storage.numbered_pages import NumberedPages
+
+        return NumberedPages(self.users, ListingTable(self.store, self.settings.codes_table), self.now)
 
     @cached_property
     def user_update(self) -> "UserUpdate":

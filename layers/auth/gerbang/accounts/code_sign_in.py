@@ -24,7 +24,7 @@ from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Action, Store
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import Name, User, UserTable, not_disabled
 
 type Begin[T] = Callable[[User], tuple[T, Action]]
 """Begins what a code opens, a session for example: returns it, and the action that makes it valid."""
@@ -166,7 +166,7 @@ class CodeSignIn:
             raise InvalidCode("wrong" if tried else "none")
         [slot, *_] = matching
         known = live.pop(slot)
-        if user is not None and user.disabled_at is not None:
+        if user is not None and user.is_disabled(now):
             raise AccountDisabled(user.user_id)
         if user is not None and user.epoch != known.epoch:
             raise InvalidCode("another epoch")
@@ -178,11 +178,12 @@ class CodeSignIn:
         self, user: User, found: "_Found", client: Client, attempt: Attempt[Any], begin: Begin[T]
     ) -> Opened[T]:
         earlier = _earlier_credentials(user, found.code)
-        verified, changes = verify_email(user, earlier, at=self.now(), locale=client.locale)
+        now = self.now()
+        verified, changes = verify_email(user, earlier, at=now, locale=client.locale)
         begun, opening = begin(verified)
         # A registration that is refused meanwhile makes the account contested: then nothing is kept.
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
-        changing = self.users.changing(user, changes, Absent("disabled_at"), *uncontested)
+        changing = self.users.changing(user, changes, *not_disabled(now), *uncontested)
         password_removed = user.password_hash is not None and verified.password_hash is None
         # The notice is not queued afterwards, because the answer of the transaction may be lost.
         notices = [lambda: self.mail_service.notify_password_removed(user, client.locale)] if password_removed else []

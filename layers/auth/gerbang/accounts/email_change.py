@@ -23,8 +23,8 @@ from gerbang.mail.email_change import change_subject
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Item, Key, Store
-from gerbang.storage.users import User, UserTable, learned_locale, unchanged
+from gerbang.storage.store import Action, Change, CommitOutcome, Item, Key, Store
+from gerbang.storage.users import User, UserTable, learned_locale, not_disabled, unchanged
 
 TRIES: Final = 8
 """How often a right code is tried: the other address may confirm meanwhile, and the number drawn may be taken."""
@@ -201,7 +201,7 @@ class EmailChange:
         now, user = self.now(), found.user
         same = [unchanged(attribute, user) for attribute in _DECIDING]
         spending = self.codes.spending(found.key, found.code, at=now, kept=REMEMBERED)
-        changing = self.users.changing(user, changes, Absent("disabled_at"), *same)
+        changing = self.users.changing(user, changes, *not_disabled(now), *same)
         failed, _ = run_concurrently(lambda: self.store.commit(spending, changing, *others), attempt.succeed)
         if failed and failed[0] is not None:
             raise InvalidCode("spent meanwhile")

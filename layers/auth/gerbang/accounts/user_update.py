@@ -25,8 +25,8 @@ from gerbang.sessions.sessions import Authenticated, Sessions
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.metadata import check_metadata, merge
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Condition, Store
-from gerbang.storage.users import Name, User, UserTable, unchanged
+from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
+from gerbang.storage.users import Name, User, UserTable, not_disabled, unchanged
 
 TRIES: Final = 4
 """How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
@@ -200,7 +200,7 @@ class UserUpdate:
         if not changes:
             return _Draft(user=user)
         changes["updated_at"] = to_epoch(now)
-        updating = self.users.changing(user, changes, Absent("disabled_at"), *conditions)
+        updating = self.users.changing(user, changes, *not_disabled(now), *conditions)
         return _Draft(
             user=replace(changed, updated_at=now),
             actions=(updating, *others),

@@ -188,6 +188,12 @@ class Endpoint:
         """Declare an operation of HEAD."""
         return self.operation("HEAD", api, **declared)
 
+    def delete[F: Callable[[Call[Any, Any]], Any]](
+        self, api: ApiOf, **declared: Unpack[Declaration]
+    ) -> Callable[[F], F]:
+        """Declare an operation of DELETE."""
+        return self.operation("DELETE", api, **declared)
+
     def handler(self) -> init.LambdaHandler:
         """Return the Lambda handler, and end init.
 

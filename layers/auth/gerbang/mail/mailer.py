@@ -107,7 +107,7 @@ class Mailer:
             makes_account = job.kind is MailKind.SIGN_IN_CODE and NEW_USER_METADATA in job.payload
             return _Order(job, None, queued_at) if makes_account else None
         user = self.users.find(user_id) if registered in {None, user_id} else None
-        if user is None or user.disabled_at is not None or (user.email is None and guest is None):
+        if user is None or user.is_disabled(self.now()) or (user.email is None and guest is None):
             return None
         return _Order(job, user, queued_at) if self._is_owed(job, user, queued_at) else None
 

@@ -15,6 +15,7 @@ from gerbang.storage.store import (
     AnyOf,
     Condition,
     ConditionFailed,
+    Delete,
     Equal,
     Greater,
     Item,
@@ -133,6 +134,10 @@ class OneTimeCodeTable:
             {"spent_at": to_epoch(at), "expires_at": to_epoch(at + kept)},
             (Equal("secret_hash", code.secret_hash), Greater("expires_at", to_epoch(at)), Absent("spent_at")),
         )
+
+    def deletion_for(self, slot: Slot, subject: str, user_id: str) -> Delete:
+        """Return the action that deletes the code of a slot. It fails when the code is for another account."""
+        return Delete(self.key(slot, subject), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
 
     def discarding(self, key: Key, *, at: datetime, kept: timedelta) -> Update:
         """Return the action that spends the code of a slot, whichever it is by then, because another was redeemed.
