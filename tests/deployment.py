@@ -24,6 +24,8 @@ from tests.fakes import FakeClock, FakeSecret, RecordingLog
 
 ISSUER: Final = "https://auth.example.com"
 AUDIENCE: Final = "authenticated"
+SITE: Final = "https://app.example.com"
+REDIRECTS: Final = "https://*.example.com/**,com.example.app://**"
 TABLES: Final = {
     name: name for name in ("Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits")
 }
@@ -80,6 +82,7 @@ class Choices:
     anonymous_sign_ins: bool = True
     autoconfirm: bool = False
     required_characters: str = ""
+    confirmation_page: bool = False
 
 
 DEFAULTS: Final = Choices()
@@ -123,6 +126,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "SESSIONS": " ".join(f"{name}={number}" for name, number in sessions.items()),
         "LIMITS": " ".join(f"{name}={limit.attempts}/{limit.window // SECOND}" for name, limit in limits.items()),
         "PASSWORD_HASH_COST": str(choices.cost),
+        "LINKS": f"confirmation_page={str(choices.confirmation_page).lower()} site={SITE} redirects={REDIRECTS}",
         "SIGN_UPS": " ".join(f"{name}={str(choice).lower()}" for name, choice in sign_ups.items()),
         "PASSWORD_MIN_LENGTH": "8",
         "PASSWORD_REQUIRED_CHARACTERS": choices.required_characters,

@@ -40,6 +40,7 @@ from gerbang.storage.store import (
     Present,
     Put,
     Query,
+    Select,
     Store,
     Update,
     Value,
@@ -98,7 +99,8 @@ class MemoryStore:
         page = found[: query.limit]
         keys = {"pk", "sk", partition, sort}
         more = query.limit is not None and len(page) == query.limit  # as DynamoDB, which does not look further
-        return Page(tuple(page), {name: page[-1][name] for name in keys} if more else None)
+        cursor = {name: page[-1][name] for name in keys} if more else None
+        return Page(tuple(page) if query.select is Select.ITEMS else (), cursor, len(page))
 
     def write(self, action: Action) -> Outcome:
         _demand_key(action.key)

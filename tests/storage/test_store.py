@@ -34,6 +34,7 @@ from gerbang.storage.store import (
     Present,
     Put,
     Query,
+    Select,
     Store,
     Update,
     Value,
@@ -171,7 +172,21 @@ def test_a_query_returns_every_item_of_one_partition_whole_and_in_order(store: S
 
 
 def test_a_query_of_a_partition_without_items_returns_none(store: Store, partition: Query) -> None:
-    assert store.query(replace(partition, pk="org_2")) == Page((), None)
+    assert store.query(replace(partition, pk="org_2")) == Page((), None, 0)
+
+
+@pytest.mark.parametrize(("limit", "counts"), [(None, [6]), (4, [4, 2])])
+def test_items_are_counted_without_being_returned(
+    store: Store, partition: Query, limit: int | None, counts: list[int]
+) -> None:
+    query = replace(partition, select=Select.COUNT, limit=limit)
+    pages = [store.query(query)]
+    while pages[-1].cursor is not None:
+        pages.append(store.query(replace(query, after=pages[-1].cursor)))
+
+    assert [page.count for page in pages] == counts
+    assert [page.items for page in pages] == [()] * len(counts)
+    assert store.query(partition).count == 6
 
 
 def test_a_query_returns_the_sort_keys_that_begin_as_asked(store: Store, partition: Query) -> None:

@@ -11,12 +11,11 @@ import pytest
 from gerbang.accounts.administration import (
     Accounts,
     AmbiguousName,
-    ChangedMeanwhile,
-    Departure,
     NoSuchAccount,
     NotLinked,
     OnlyWayToSignIn,
 )
+from gerbang.accounts.deletion import ChangedMeanwhile, Departure
 from gerbang.accounts.identity_sign_in import GOOGLE, LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.registration import EmailTaken
@@ -28,16 +27,17 @@ from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, Slot
 from gerbang.storage.organizations import Member, Membership, Organization, OrganizationTable
 from gerbang.storage.records import to_item, to_value
-from gerbang.storage.store import Delete, Key, Put
+from gerbang.storage.store import Change, Delete, Key, Put, Update, Written
 from gerbang.storage.users import Identity, Name, User
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
-from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore
+from tests.fakes import Call, FakeClock, Fault, FaultyStore, MeanwhileStore, PassingStore
 
 HELD: Final = FakeClock()
+NEW_EMAIL: Final = "alice@example.org"
 NO_ACCOUNT: Final = "00000000-0000-4000-8000-00000000ffff"
 
 
@@ -51,7 +51,7 @@ def accounts_of(deployment: Deployment) -> Accounts:
         store=deployment.store,
         users=deployment.users,
         organizations=deployment.organization_table,
-        codes=deployment.codes,
+        deletion=deployment.deletion,
         now=deployment.clock,
     )
 
@@ -245,22 +245,20 @@ def test_an_account_is_disabled_and_enabled_once(accounts: Accounts, alice: User
 # --- deleting ---------------------------------------------------------------------------------------------------------
 
 
-def test_deleting_leaves_nothing_of_a_person_but_expiring_session_records(
-    deployment: Deployment, accounts: Accounts, database: Database, alice: User, clock: FakeClock
+def test_deleting_leaves_nothing_of_a_person(
+    deployment: Deployment, accounts: Accounts, database: Database, alice: User
 ) -> None:
     """ASVS 14.2.7; GDPR, article 17."""
     link_google(deployment)
     session = deployment.sessions.open(accounts.find(alice.user_id), HOME, "oauth")
-    mail_code_and_reset_token(accounts, alice)
-    families = database.items("RefreshTokenFamilies")
+    mail_codes_and_reset_token(deployment, alice)
 
     accounts.delete(accounts.find(alice.user_id))
 
     assert database.items("Users") == []
     assert database.items("Organizations") == []
     assert database.items("OneTimeCodes") == []
-    assert database.items("RefreshTokenFamilies") == families
-    assert all(int(item["expires_at"]) <= clock.at.timestamp() + 7 * 86400 for item in families)
+    assert database.items("RefreshTokenFamilies") == []
     assert_ended(deployment, session)
     with pytest.raises(InvalidCredentials):
         deployment.sign_in.sign_in(by_email(), HOME)
@@ -271,17 +269,24 @@ def link_google(deployment: Deployment, subject: str = "1081") -> SignedIn:
     return deployment.identity_sign_in.sign_in(identity, HOME)
 
 
-def mail_code_and_reset_token(accounts: Accounts, user: User) -> None:
+def mail_codes_and_reset_token(deployment: Deployment, user: User) -> None:
+    """Have every kind of code in the table that an account can have; its address is to change."""
+    codes = deployment.codes
+    change: dict[str, Change] = {"new_email": NEW_EMAIL}
+    assert isinstance(deployment.store.write(Update(deployment.users.key(user.user_id), change)), Written)
     code = OneTimeCode(
         secret_hash="of a code",
         purpose=CodePurpose.SIGN_IN,
         epoch=0,
         job_id="job",
         issued_at_ms=1,
-        expires_at=accounts.now(),
+        expires_at=deployment.clock(),
+        user_id=user.user_id,
     )
-    accounts.codes.replace(accounts.codes.key(Slot.EMAIL, digest(ALICE.email)), code)
-    accounts.codes.replace(accounts.codes.key(Slot.PASSWORD_RESET, user.user_id), code)
+    for slot in (Slot.EMAIL, Slot.RECOVERY, Slot.EMAIL_CHANGE_CURRENT):
+        codes.replace(codes.key(slot, digest(ALICE.email)), code)
+    codes.replace(codes.key(Slot.EMAIL_CHANGE_NEW, digest(NEW_EMAIL)), code)
+    codes.replace(codes.key(Slot.PASSWORD_RESET, user.user_id), code)
 
 
 def test_deleting_takes_items_of_kinds_unknown_to_this_version_too(
@@ -371,17 +376,114 @@ def test_an_account_that_lost_a_marker_can_be_deleted(accounts: Accounts, databa
 
 
 @pytest.mark.parametrize("fault", Fault)
-def test_deleting_is_whole_or_not_at_all(deployment: Deployment, database: Database, alice: User, fault: Fault) -> None:
-    faulty = replace(
-        deployment, store=FaultyStore(database.store, at=lambda call: call.method == "commit", fault=fault)
-    )
-    before = everything(database)
+def test_whichever_call_of_a_deletion_fails_the_next_one_ends_it(
+    deployment: Deployment, database: Database, fault: Fault
+) -> None:
+    calls = deletion_calls(deployment, deployment.register())
 
-    with suppress(DependencyUnavailable):
-        accounts_of(faulty).delete(alice)
+    for number in range(len(calls)):
+        alice = deployment.register()
+        deployment.sessions.open(alice, HOME, "password")
+        mail_codes_and_reset_token(deployment, alice)
+        faulty = FaultyStore(database.store, at=_Nth(number), fault=fault)
+        with suppress(DependencyUnavailable):
+            replace(deployment, store=faulty).deletion.delete_by_id(alice.user_id)
+        deployment.deletion.delete_by_id(alice.user_id)
 
-    left = everything(database)
-    assert left == before or not left["Users"] + left["Organizations"]
+        assert not [item for name in database.tables if name != "RateLimits" for item in database.items(name)]
+
+
+def deletion_calls(deployment: Deployment, user: User) -> list[Call]:
+    deployment.sessions.open(user, HOME, "password")
+    mail_codes_and_reset_token(deployment, user)
+    watched = PassingStore(deployment.store)
+    assert replace(deployment, store=watched).deletion.delete_by_id(user.user_id)
+    return watched.calls
+
+
+class _Nth:
+    """Knows a call by its place among all."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self, _: Call) -> bool:
+        self._left -= 1
+        return self._left == -1
+
+
+def test_no_account_is_deleted_twice(deployment: Deployment, alice: User) -> None:
+    assert deployment.deletion.delete_by_id(alice.user_id) is True
+    assert deployment.deletion.delete_by_id(alice.user_id) is False
+
+
+def test_two_deletions_at_once_delete_the_account(deployment: Deployment, database: Database) -> None:
+    for number in range(1, len(deletion_calls(deployment, deployment.register()))):
+        alice = deployment.register()
+
+        def rival(user: User = alice) -> None:
+            deployment.deletion.delete_by_id(user.user_id)
+
+        meanwhile = MeanwhileStore(database.store, before=_Nth(number), happens=rival)
+
+        assert replace(deployment, store=meanwhile).deletion.delete_by_id(alice.user_id)
+        assert database.items("Users") == []
+
+
+def test_a_session_that_opens_during_a_deletion_is_gone_too(deployment: Deployment, database: Database) -> None:
+    for number in range(len(deletion_calls(deployment, deployment.register()))):
+        alice = deployment.register()
+
+        def sign_in() -> None:
+            with suppress(InvalidCredentials):
+                deployment.sign_in.sign_in(by_email(), HOME)
+
+        meanwhile = MeanwhileStore(database.store, before=_Nth(number), happens=sign_in)
+        replace(deployment, store=meanwhile).deletion.delete_by_id(alice.user_id)
+
+        assert database.items("Users") == []
+        assert database.items("RefreshTokenFamilies") == []
+
+
+def test_a_deletion_during_a_sign_in_leaves_no_session(deployment: Deployment, database: Database, alice: User) -> None:
+    def opens(call: Call) -> bool:
+        return call.method == "commit" and deployment.users.key(alice.user_id) in call.keys
+
+    def delete() -> None:
+        deployment.deletion.delete_by_id(alice.user_id)
+
+    meanwhile = replace(deployment, store=MeanwhileStore(database.store, before=opens, happens=delete))
+    with pytest.raises(InvalidCredentials):
+        meanwhile.sign_in.sign_in(by_email(), HOME)
+
+    assert database.items("RefreshTokenFamilies") == []
+
+
+def test_the_code_of_another_account_s_change_to_the_same_address_stays(
+    deployment: Deployment, database: Database, alice: User
+) -> None:
+    mail_codes_and_reset_token(deployment, alice)
+    key = deployment.codes.key(Slot.EMAIL_CHANGE_NEW, digest(NEW_EMAIL))
+    assert isinstance(deployment.store.write(Update(key, {"user_id": NO_ACCOUNT})), Written)
+
+    deployment.deletion.delete(deployment.users.find(alice.user_id) or alice)
+
+    assert [item["user_id"] for item in database.items("OneTimeCodes")] == [NO_ACCOUNT]
+
+
+def test_an_account_with_more_items_than_a_transaction_takes_is_deleted(
+    deployment: Deployment, database: Database, alice: User
+) -> None:
+    pk = deployment.users.key(alice.user_id).pk
+    for number in range(250):
+        deployment.store.write(Put(Key(deployment.users.table, pk, f"PASSKEY#{number}"), {"user_id": alice.user_id}))
+        family = Key(deployment.families.table, alice.user_id, f"family-{number}")
+        deployment.store.write(Put(family, {"expires_at": 1}))
+
+    assert deployment.deletion.delete_by_id(alice.user_id)
+
+    assert database.items("Users") == []
+    assert database.items("RefreshTokenFamilies") == []
 
 
 # --- unlinking --------------------------------------------------------------------------------------------------------

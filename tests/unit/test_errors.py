@@ -16,11 +16,14 @@ from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.pkce import BadCodeVerifier, FlowStateExpired, FlowStateNotFound
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
+from gerbang.accounts.user_creation import UserIdTaken
+from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.accounts.user_update import AddressRequired, SamePassword
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
@@ -39,7 +42,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
 from gerbang.core.init import LambdaHandler
 from gerbang.core.log import Severity
 from gerbang.http import request
-from gerbang.http.callers import ANYONE
+from gerbang.http.callers import ANYONE, SecretKeyRequired, UnknownBearer
 from gerbang.http.endpoint import LONGEST_REASON, Call, Endpoint, log_error
 from gerbang.http.errors import UNEXPECTED, Api, code_of, problem_of
 from gerbang.http.request import InvalidFields, MethodNotAllowed, Request
@@ -305,6 +308,9 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (ProviderEmailUnverified(), {}),
     (SignUpDisabled(), {}),
     (LinkedToAnother(), {}),
+    (FlowStateNotFound("unknown"), {"why": "unknown"}),
+    (FlowStateExpired(), {}),
+    (BadCodeVerifier(), {}),
     (AccountDisabled(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (IdentityMismatch(), {}),
     (IdentityNotProven(), {}),
@@ -328,6 +334,10 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (SecondFactorsDisabled(), {}),
     (Web3Disabled(), {}),
     (PhoneProviderDisabled(), {}),
+    (SecretKeyRequired(), {}),
+    (UnknownBearer(), {}),
+    (UserIdTaken(), {}),
+    (NoSuchUser(USER_ID), {"why": USER_ID}),
 ]
 """Every error as the code raises it, and what of it is evidence."""
 

@@ -124,7 +124,7 @@ def test_data_is_an_object_of_at_most_eight_kibibytes_as_it_is_stored() -> None:
         ("magiclink", (Slot.RECOVERY,)),
         ("recovery", (Slot.RECOVERY,)),
         ("email", (Slot.EMAIL, Slot.RECOVERY)),
-        ("email_change", ()),
+        ("email_change", (Slot.EMAIL_CHANGE_CURRENT, Slot.EMAIL_CHANGE_NEW)),
     ],
 )
 def test_a_type_says_where_its_code_is_looked_for(kind: str, slots: tuple[Slot, ...]) -> None:

@@ -100,11 +100,40 @@ MESSAGES: dict[str, tuple[MailSettings, Compose, list[str]]] = {
         ),
         [CODE, "10", "Atourin"],
     ),
+    "invite": (
+        BARE,
+        lambda mails, locale, name: mails.invite(
+            Recipient(address=ANA, locale=locale, name=name), code=CODE, valid_for=TEN_MINUTES
+        ),
+        [CODE, "10", "Atourin"],
+    ),
     "account_exists": (
         LINKED,
         lambda mails, locale, name: mails.account_exists(Recipient(address=ANA, locale=locale, name=name)),
         ["help@example.com", "Atourin"],
     ),
+}
+
+LINK = "https://auth.example.com/auth/v1/verify?token=abc&type=signup&redirect_to=https%3A%2F%2Fapp.example.com%2F"
+
+
+def linked(method: str) -> Compose:
+    """How a mail with a code and a link is composed."""
+    return lambda mails, locale, name: getattr(mails, method)(
+        Recipient(address=ANA, locale=locale, name=name), code=CODE, valid_for=TEN_MINUTES, link=LINK
+    )
+
+
+CODES_AND_LINKS = {
+    "sign_in_link": "sign_in_code",
+    "verification_link": "verification_code",
+    "recovery_link": "recovery_code",
+    "invite_link": "invite",
+    "email_change_current_link": "email_change_current",
+    "email_change_new_link": "email_change_new",
+}
+MESSAGES |= {
+    message: (LINKED, linked(method), [LINK, CODE, "10", "Atourin"]) for message, method in CODES_AND_LINKS.items()
 }
 
 every_message = pytest.mark.parametrize("message", MESSAGES)
@@ -219,7 +248,7 @@ def test_the_html_is_well_formed_says_its_language_and_loads_nothing(message: st
     assert not {"src", "background", "srcset"} & {name for _, name, _ in page.attributes}
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     for link in page.links:
-        assert link.startswith((settings.password_reset_url or "mailto:", f"mailto:{settings.contact}"))
+        assert link == LINK or link.startswith((settings.password_reset_url or "mailto:", f"mailto:{settings.contact}"))
     assert "url(" not in compose(message, locale).html
 
 
@@ -240,6 +269,17 @@ def test_a_code_is_the_only_thing_in_a_mail_that_looks_like_one(message: str, lo
     assert re.findall(r"\d{4,}", mail.text) == [CODE]
     assert re.findall(r"\d{4,}", mail.html) == [CODE]
     assert CODE in mail.text.splitlines()  # on a line of its own, to be copied
+
+
+@pytest.mark.parametrize("message", CODES_AND_LINKS)
+@every_language
+def test_a_link_and_a_code_are_each_on_a_line_of_their_own(message: str, locale: Locale) -> None:
+    mail = compose(message, locale, "Ana")
+
+    assert [line for line in mail.text.splitlines() if LINK in line] == [LINK]
+    assert CODE in mail.text.splitlines()
+    assert set(Page(mail.html).links) >= {LINK}
+    assert LINK not in mail.subject
 
 
 @every_message

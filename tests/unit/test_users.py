@@ -36,6 +36,7 @@ FULL = User(
     subjects={"google": "1081"},
     epoch=2,
     disabled_at=AT,
+    banned_until=AT,
     role_id=1,
     credit_balance=5,
     organization_id="org_1",

@@ -33,6 +33,10 @@ STATUSES: Final = {
     "auth/logout/no_session": 401,
     "auth/otp/unknown_address": 200,
     "auth/register/new_account": 200,
+    "auth/v1/admin/user/delete_without_key": 401,
+    "auth/v1/admin/user/no_key": 401,
+    "auth/v1/admin/users/create_without_key": 401,
+    "auth/v1/admin/users/no_key": 401,
     "auth/v1/health/health": 200,
     "auth/v1/logout/no_key": 401,
     "auth/v1/otp/no_key": 401,
@@ -95,7 +99,7 @@ def test_a_request_is_one_that_api_gateway_would_send_to_that_function(name: str
         assert name.startswith("default/")
         return
     method, _, path = event["routeKey"].partition(" ")
-    assert path == event["rawPath"]
+    assert path.format(**event.get("pathParameters", {})) == event["rawPath"]
     assert method in {"ANY", context["http"]["method"]}
     assert path in endpoints()[function_of(name).logical_id].paths
     assert "authorizer" not in context

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 from gerbang.limits.rate_limits import digest
@@ -68,6 +69,19 @@ class Mail:
     def codes(self) -> list[str]:
         """The lines of the text that are six digits."""
         return [line for line in self.text.splitlines() if len(line) == 6 and line.isdecimal()]
+
+    @property
+    def link(self) -> str:
+        """The one line of the text that is a link, without the server's address."""
+        [link] = [line for line in self.text.splitlines() if line.startswith("http")]
+        parts = urlsplit(link)
+        return f"{parts.path}?{parts.query}"
+
+    @property
+    def link_token(self) -> str:
+        """The token of that link."""
+        [token] = parse_qs(urlsplit(self.link).query)["token"]
+        return token
 
     @property
     def reset_token(self) -> str:

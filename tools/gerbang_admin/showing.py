@@ -25,6 +25,7 @@ def fields_of(user: User, details: Details) -> dict[str, Any]:
         "username": user.username,
         "state": _state(user),
         "disabled_at": _instant(user.disabled_at),
+        "banned_until": _instant(user.banned_until),
         "guest": user.is_anonymous,
         "password": _password(user),
         "identities": [
@@ -56,7 +57,7 @@ def lines_of(user: User, details: Details) -> list[str]:
         "name": user.name,
         "e-mail": None if user.email is None else f"{user.email}, {verified}",
         "user name": user.username,
-        "state": _state(user) + (f" since {_spoken(user.disabled_at)}" if user.disabled_at else ""),
+        "state": _state(user) + _since_or_until(user),
         "guest": f"until {_spoken(user.expires_at)}" if user.expires_at else None,
         "password": _password(user),
         "identities": ", ".join(identities) or "none",
@@ -121,9 +122,20 @@ def _deletion_from(departure: Departure) -> str:
 
 
 def _state(user: User) -> str:
+    now = system_clock()
     if user.disabled_at is not None:
         return "disabled"
-    return "active" if user.may_sign_in(system_clock()) else "expired"
+    if user.is_disabled(now):
+        return "banned"
+    return "active" if user.may_sign_in(now) else "expired"
+
+
+def _since_or_until(user: User) -> str:
+    if user.disabled_at is not None:
+        return f" since {_spoken(user.disabled_at)}"
+    if user.banned_until is not None and _state(user) == "banned":
+        return f" until {_spoken(user.banned_until)}"
+    return ""
 
 
 def _password(user: User) -> str:

@@ -7,8 +7,11 @@ from typing import Self
 import boto3
 from botocore.exceptions import ClientError
 from gerbang.accounts.administration import Accounts
+from gerbang.accounts.deletion import Deletion
 from gerbang.core.clock import system_clock
+from gerbang.core.log import Severity
 from gerbang.storage.dynamodb import DynamoStore
+from gerbang.storage.families import FamilyTable
 from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.users import UserTable
@@ -69,10 +72,19 @@ class Stack:
             UnknownStack: its outputs do not name its tables.
         """
         store = DynamoStore(session.client("dynamodb", config=CONFIG))
-        return Accounts(
+        users = UserTable(store, self.output("UsersTable"))
+        organizations = OrganizationTable(store, self.output("OrganizationsTable"))
+        deletion = Deletion(
             store=store,
-            users=UserTable(store, self.output("UsersTable")),
-            organizations=OrganizationTable(store, self.output("OrganizationsTable")),
+            users=users,
+            families=FamilyTable(store, self.output("RefreshTokenFamiliesTable")),
+            organizations=organizations,
             codes=OneTimeCodeTable(store, self.output("OneTimeCodesTable")),
+            log_event=_log_nothing,
             now=system_clock,
         )
+        return Accounts(store=store, users=users, organizations=organizations, deletion=deletion, now=system_clock)
+
+
+def _log_nothing(_event: str, _severity: Severity = Severity.INFO, /, **_fields: str | float) -> None:
+    """Log nothing: what the tool does is printed."""

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
-from gerbang.http.endpoint import BodyGives, BodyHas, Operation, QueryIs
+from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, QueryIs
 from gerbang.http.errors import Api
 from gerbang_local.declarations import ROOT, endpoints, template
 
 README: Final = ROOT / "README.md"
+
+_WITHOUT_JSON: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER}
+"""Statuses of operations that answer without JSON, and do not only raise an error."""
 
 
 class MarkersMissing(Exception):
@@ -40,7 +43,7 @@ def _endpoints() -> Iterator[str]:
     yield "|---|---|---|---|"
     for endpoint in endpoints().values():
         for operation in endpoint.operations:
-            if operation.response is not None or operation.status is HTTPStatus.NO_CONTENT:
+            if operation.response is not None or operation.status in _WITHOUT_JSON:
                 for path in endpoint.paths:
                     cells = f"`{operation.method} {path}{_query(operation)}`", _api(operation), _caller(operation)
                     yield f"| {' | '.join(cells)} | {operation.summary} |"
@@ -58,6 +61,8 @@ def _api(operation: Operation) -> str:
             return f"{name}, with `{member}`"
         case BodyGives(members):
             return f"{name}, with {' or '.join(f'`{member}`' for member in members)}"
+        case IsForm():
+            return f"{name}, with a form"
         case _:
             return name
 

@@ -10,7 +10,7 @@ from gerbang.apis.fields import LONGEST_NAME, Name, Username
 from gerbang.core.clock import Clock
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.passwords import legacy as legacy_passwords
-from gerbang.passwords.legacy import LegacyHash, LegacyHashError
+from gerbang.passwords.legacy import LegacyHashError
 from gerbang.storage.users import User
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
@@ -58,9 +58,8 @@ class Draft:
 
     def finished(self, cost: int) -> User:
         """Return the account as it is to be stored: a weak hash is wrapped, which takes one bcrypt hash of *cost*."""
-        if isinstance(self.inherited, LegacyHash) and self.inherited.is_weak:
-            return replace(self.user, password_hash=legacy_passwords.wrap(self.inherited, cost=cost))
-        return self.user
+        password_hash = legacy_passwords.to_store(self.user.password_hash or "", cost=cost)
+        return replace(self.user, password_hash=password_hash)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

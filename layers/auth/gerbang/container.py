@@ -13,16 +13,13 @@ from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from typing import TYPE_CHECKING, Final
 
+from gerbang.code_components import CodeComponents
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
-from gerbang.identity_components import IdentityComponents
 
 if TYPE_CHECKING:
-    from gerbang.accounts.addresses import Addresses
     from gerbang.accounts.authorization import Authorizer
-    from gerbang.accounts.code_sign_in import CodeSignIn
-    from gerbang.accounts.code_sign_up import CodeSignUp
-    from gerbang.accounts.email_change import EmailChange
+    from gerbang.accounts.deletion import Deletion
     from gerbang.accounts.guests import Guests
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
@@ -30,10 +27,13 @@ if TYPE_CHECKING:
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.accounts.sign_up import ConfirmedSignUp, SignUp
+    from gerbang.accounts.user_creation import UserCreation
+    from gerbang.accounts.user_edit import UserEditing
     from gerbang.accounts.user_update import UserUpdate
+    from gerbang.storage.numbered_pages import NumberedPages
 
 
-class Container(IdentityComponents):
+class Container(CodeComponents):
     """Makes the services of one deployment, each once."""
 
     # Accounts
@@ -127,6 +127,21 @@ class Container(IdentityComponents):
         return ConfirmedSignUp(registration=replace(self.registration, mail_service=None))
 
     @cached_property
+    def deletion(self) -> "Deletion":
+        """Deletes accounts."""
+        from gerbang.accounts.deletion import Deletion
+
+        return Deletion(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            organizations=self.organization_table,
+            codes=self.codes,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
     def guests(self) -> "Guests":
         """Makes guests' accounts."""
         from gerbang.accounts.guests import Guests
@@ -141,50 +156,6 @@ class Container(IdentityComponents):
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
-        )
-
-    @cached_property
-    def code_sign_in(self) -> "CodeSignIn":
-        """Signs in by a mailed code."""
-        from gerbang.accounts.code_sign_in import CodeSignIn
-
-        return CodeSignIn(
-            store=self.store,
-            users=self.users,
-            codes=self.codes,
-            maker=self.code_maker,
-            sessions=self.sessions,
-            rate_limits=self.rate_limits,
-            tries=self.limit("code_tries"),
-            address_limit=self.limit("sign_in_address"),
-            sign_up=None,
-            mail_service=self.mail_service,
-            log_event=self.log_event,
-            now=self.now,
-        )
-
-    @cached_property
-    def code_sign_in_with_sign_up(self) -> "CodeSignIn":
-        """The same; a code may also make an account."""
-        return replace(self.code_sign_in, sign_up=self.code_sign_up)
-
-    @cached_property
-    def code_sign_up(self) -> "CodeSignUp":
-        """Makes accounts by a mailed code."""
-        from gerbang.accounts.code_sign_up import CodeSignUp
-
-        return CodeSignUp(
-            store=self.store,
-            users=self.users,
-            sessions=self.sessions,
-            rate_limits=self.rate_limits,
-            limit=self.limit("registration"),
-            policy=self.sign_up_policy,
-            initial_credit=self.settings.initial_credit_balance,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
-            new_number=self.new_number,
         )
 
     @cached_property
@@ -224,13 +195,42 @@ class Container(IdentityComponents):
         )
 
     @cached_property
-    def addresses(self) -> "Addresses":
-        """Gives accounts other addresses."""
-        from gerbang.accounts.addresses import Addresses
+    def user_creation(self) -> "UserCreation":
+        """Makes accounts for administrators."""
+        from gerbang.accounts.user_creation import UserCreation
 
-        return Addresses(
-            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
+        return UserCreation(
+            store=self.store,
+            users=self.users,
+            passwords=self.passwords,
+            initial_credit=self.settings.initial_credit_balance,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
         )
+
+    @cached_property
+    def user_editing(self) -> "UserEditing":
+        """Changes accounts for administrators."""
+        from gerbang.accounts.user_edit import UserEditing
+
+        return UserEditing(
+            store=self.store,
+            users=self.users,
+            addresses=self.addresses,
+            passwords=self.passwords,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def numbered_users(self) -> "NumberedPages":
+        """Lists accounts by the numbers of pages."""
+        from gerbang.storage.listings import ListingTable
+        from gerbang.storage.numbered_pages import NumberedPages
+
+        return NumberedPages(self.users, ListingTable(self.store, self.settings.codes_table), self.now)
 
     @cached_property
     def user_update(self) -> "UserUpdate":
@@ -249,25 +249,6 @@ class Container(IdentityComponents):
             policy=self.sign_up_policy,
             mail_service=self.mail_service,
             change_mails=self.email_change_mails,
-            log_event=self.log_event,
-            now=self.now,
-        )
-
-    @cached_property
-    def email_change(self) -> "EmailChange":
-        """Confirms changes of addresses."""
-        from gerbang.accounts.email_change import EmailChange
-
-        return EmailChange(
-            store=self.store,
-            users=self.users,
-            codes=self.codes,
-            maker=self.code_maker,
-            addresses=self.addresses,
-            sessions=self.sessions,
-            rate_limits=self.rate_limits,
-            tries=self.limit("code_tries"),
-            address_limit=self.limit("sign_in_address"),
             log_event=self.log_event,
             now=self.now,
         )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gerbang.mail.codes import CodeMaker, ResetTokens
     from gerbang.mail.composing import Mails
     from gerbang.mail.email_change import EmailChangeMails
+    from gerbang.mail.issuing import CodeIssuer
+    from gerbang.mail.link_tokens import LinkTokens
     from gerbang.mail.mailer import Mailer
     from gerbang.mail.queue import SqsMailQueue
     from gerbang.mail.service import MailService
@@ -29,6 +31,20 @@ class MailComponents(Components):
         from gerbang.mail.codes import CodeMaker
 
         return CodeMaker(self.keys)
+
+    @cached_property
+    def link_tokens(self) -> "LinkTokens":
+        """Makes and compares the tokens of mailed links."""
+        from gerbang.mail.link_tokens import LinkTokens
+
+        return LinkTokens(self.keys)
+
+    @cached_property
+    def code_issuer(self) -> "CodeIssuer":
+        """Issues one-time codes."""
+        from gerbang.mail.issuing import CodeIssuer
+
+        return CodeIssuer(codes=self.codes, maker=self.code_maker, link_tokens=self.link_tokens, now=self.now)
 
     @cached_property
     def reset_tokens(self) -> "ResetTokens":
@@ -106,7 +122,7 @@ class MailComponents(Components):
             users=self.users,
             codes=self.codes,
             deliveries=self.mail_deliveries,
-            maker=self.code_maker,
+            issuer=self.code_issuer,
             reset_tokens=self.reset_tokens,
             mails=self.mails,
             outbox=self.outbox,

@@ -158,6 +158,29 @@ class Settings:
         return self._choice("SIGN_UPS", "autoconfirm")
 
     @property
+    def public_url(self) -> str | None:
+        """The URL under which clients call the API, for links in mails; None: the one of the request.
+
+        It is the issuer of tokens, where the operator has set it.
+        """
+        return self.issuer.rstrip("/") if self.issuer.startswith("https://") else None
+
+    @property
+    def site_url(self) -> str:
+        """Where mailed links lead that name no allowed target."""
+        return self._entry("LINKS", "site")
+
+    @property
+    def redirect_urls(self) -> tuple[str, ...]:
+        """Patterns of other targets that mailed links may lead to."""
+        return tuple(each for each in self._entry("LINKS", "redirects").split(",") if each)
+
+    @property
+    def confirms_links(self) -> bool:
+        """Whether a mailed link shows a page with a button, instead of doing at once what it is for."""
+        return self._choice("LINKS", "confirmation_page")
+
+    @property
     def password_hash_cost(self) -> int:
         """The cost of bcrypt; one more doubles the work."""
         return self._number("PASSWORD_HASH_COST", least=_LOWEST_COST_ANYWHERE)

@@ -1,16 +1,19 @@
 """POST /auth/v1/recover: mail a one-time code to sign in with when the password is forgotten."""
 
 from gerbang.apis import gotrue
+from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import RecoverRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.request import InvalidFields
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.service import TooMuchMail
 from gerbang.sessions.api_keys import KeyKind
 
 endpoint = Endpoint("/auth/v1/recover")
 mail_service = container.mail_service
+links = Links(container.settings.public_url, container.redirect_targets)
 container.warm_up_limits(connections=3)
 container.warm_up_mail_queue()
 
@@ -20,11 +23,12 @@ container.warm_up_mail_queue()
     caller=ApiKeyHolder(container.api_keys),
     request=RecoverRequest,
     response=gotrue.EmptyResponse,
-    errors=(TooMuchMail, TooManyAttempts),
+    errors=(InvalidFields, TooMuchMail, TooManyAttempts),
 )
 def request_recovery(call: Call[RecoverRequest, KeyKind]) -> gotrue.EmptyResponse:
-    """Mail a code to sign in with and set a new password, if an account has the address; the answer is the same."""
-    mail_service.request_recovery(call.body.email, call.client.locale, call.client.address)
+    """Mail a code and a link to sign in and set a new password; the answer is the same if none is mailed."""
+    link = links.asked_for(call.request, call.body.challenge)
+    mail_service.request_recovery(call.body.email, call.client.locale, call.client.address, link)
     return {}
 
 

@@ -1,6 +1,7 @@
 """POST /auth/v1/resend: mail the code of a sign-up or of an e-mail change again."""
 
 from gerbang.apis import gotrue
+from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled, ResendRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
@@ -11,6 +12,7 @@ from gerbang.sessions.api_keys import KeyKind
 
 endpoint = Endpoint("/auth/v1/resend")
 mail_service, change_mails = container.mail_service, container.email_change_mails
+links = Links(container.settings.public_url, container.redirect_targets)
 container.warm_up_limits(connections=3)
 container.warm_up_mail_queue()
 
@@ -24,11 +26,11 @@ container.warm_up_mail_queue()
 )
 def resend(call: Call[ResendRequest, KeyKind]) -> gotrue.EmptyResponse:
     """Mail the code of a sign-up or an e-mail change again, if one is pending; the answer is the same if none is."""
-    email, client = call.body.address, call.client
+    email, client, link = call.body.address, call.client, links.asked_for(call.request)
     if call.body.type == "signup":
-        mail_service.request_verification_again(email, client.locale, client.address)
+        mail_service.request_verification_again(email, client.locale, client.address, link)
     else:
-        change_mails.request_again(email, client.locale, client.address)
+        change_mails.request_again(email, client.locale, client.address, link)
     return {}
 
 

@@ -6,10 +6,12 @@ from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_up import Decoy, UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
 from gerbang.apis import gotrue
+from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
 from gerbang.http.endpoint import BodyGives, Call, Endpoint
+from gerbang.http.request import InvalidFields
 from gerbang.http.response import Response
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.service import TooMuchMail
@@ -20,6 +22,7 @@ endpoint = Endpoint("/auth/v1/signup")
 sign_up_policy = container.sign_up_policy
 password_policy = container.password_policy
 audience = container.settings.audience
+links = Links(container.settings.public_url, container.redirect_targets)
 sign_up, confirmed_sign_up, guests = container.sign_up, container.confirmed_sign_up, container.guests
 key_holder = ApiKeyHolder(container.api_keys)
 container.warm_up_tokens()
@@ -34,6 +37,7 @@ container.warm_up_mail_queue()
     request=SignUpRequest,
     response=gotrue.User,
     errors=(
+        InvalidFields,
         PhoneProviderDisabled,
         SignUpDisabled,
         UserAlreadyExists,
@@ -53,6 +57,7 @@ def register(call: Call[SignUpRequest, KeyKind]) -> Response:
         name=body.name,
         locale=call.client.locale,
         user_metadata=body.data,
+        link=links.asked_for(call.request, body.challenge),
     )
     if sign_up_policy.autoconfirm:
         return Response(HTTPStatus.OK, gotrue.session(confirmed_sign_up.sign_up(new, call.client)))

@@ -1,24 +1,19 @@
-"""POST /auth/v1/token: exchange a password, a refresh token or an ID token for a session."""
+"""POST /auth/v1/token: exchange a password, a token or an authorization code for a session."""
 
-from gerbang.accounts.id_tokens import ID_TOKEN_ERRORS
-from gerbang.accounts.identity_sign_in import IDENTITY_ERRORS
-from gerbang.accounts.sign_in import Credentials, InvalidCredentials
-from gerbang.accounts.verification import AccountDisabled
+from gerbang.accounts.sign_in import Credentials
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue import requests, unavailable
+from gerbang.apis.gotrue import grants, requests, unavailable
 from gerbang.apis.identities import verified_identity
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint, QueryIs
-from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import KeyKind
-from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.sessions.sessions import REFRESH_ERRORS, SignedIn
+from gerbang.sessions.sessions import SignedIn
 
 endpoint = Endpoint("/auth/v1/token")
-id_tokens = container.id_tokens
-sessions = container.sessions
+id_tokens, sessions = container.id_tokens, container.sessions
 users = container.users
+pkce_flows = container.pkce_flows
 identity_sign_in = container.identity_sign_in
 sign_in = container.supabase_password_sign_in
 key_holder = ApiKeyHolder(container.api_keys)
@@ -32,7 +27,7 @@ container.warm_up_users(connections=5)
     caller=key_holder,
     request=requests.PasswordRequest,
     response=gotrue.SessionResponse,
-    errors=(requests.PhoneProviderDisabled, InvalidCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts),
+    errors=grants.PASSWORD,
     overrides=gotrue.PASSWORD_ERRORS,
 )
 def exchange_password(call: Call[requests.PasswordRequest, KeyKind]) -> gotrue.SessionResponse:
@@ -47,7 +42,7 @@ def exchange_password(call: Call[requests.PasswordRequest, KeyKind]) -> gotrue.S
     caller=key_holder,
     request=requests.RefreshRequest,
     response=gotrue.SessionResponse,
-    errors=REFRESH_ERRORS,
+    errors=grants.REFRESH_TOKEN,
     overrides=gotrue.REFRESH_ERRORS,
 )
 def exchange_refresh_token(call: Call[requests.RefreshRequest, KeyKind]) -> gotrue.SessionResponse:
@@ -61,7 +56,7 @@ def exchange_refresh_token(call: Call[requests.RefreshRequest, KeyKind]) -> gotr
     caller=key_holder,
     request=requests.IdTokenRequest,
     response=gotrue.SessionResponse,
-    errors=(*ID_TOKEN_ERRORS, unavailable.ManualLinkingDisabled, *IDENTITY_ERRORS),
+    errors=grants.ID_TOKEN,
     overrides=gotrue.ID_TOKEN_ERRORS,
 )
 def exchange_id_token(call: Call[requests.IdTokenRequest, KeyKind]) -> gotrue.SessionResponse:
@@ -72,16 +67,25 @@ def exchange_id_token(call: Call[requests.IdTokenRequest, KeyKind]) -> gotrue.Se
     return _session(identity_sign_in.sign_in(verified_identity(proven), call.client))
 
 
-@endpoint.post(gotrue.API, when=QueryIs("grant_type", "web3"), caller=key_holder, errors=(unavailable.Web3Disabled,))
-def exchange_wallet_message(_call: Call[None, KeyKind]) -> None:
-    """Say that signed messages of wallets are not accepted."""
-    raise unavailable.Web3Disabled
+@endpoint.post(
+    gotrue.API,
+    when=QueryIs("grant_type", "pkce"),
+    caller=key_holder,
+    request=requests.PkceRequest,
+    response=gotrue.SessionResponse,
+    errors=grants.PKCE,
+    overrides=gotrue.PASSWORD_ERRORS,
+)
+def exchange_authorization_code(call: Call[requests.PkceRequest, KeyKind]) -> gotrue.SessionResponse:
+    """Exchange the code that a mailed link has brought, and the verifier, for a session (PKCE)."""
+    return _session(pkce_flows.exchange(call.body.auth_code, call.body.code_verifier, call.client))
 
 
-@endpoint.post(gotrue.API, caller=key_holder, errors=(requests.UnsupportedGrantType,))
-def other_grant(_call: Call[None, KeyKind]) -> None:
-    """Answer 400 to any other grant."""
-    raise requests.UnsupportedGrantType
+@endpoint.post(gotrue.API, caller=key_holder, errors=(requests.UnsupportedGrantType, unavailable.Web3Disabled))
+def other_grant(call: Call[None, KeyKind]) -> None:
+    """Answer with an error to any other grant."""
+    asked = call.request.query.get("grant_type")
+    raise unavailable.Web3Disabled if asked == "web3" else requests.UnsupportedGrantType
 
 
 def _session(signed_in: SignedIn) -> gotrue.SessionResponse:

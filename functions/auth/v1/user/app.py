@@ -3,6 +3,7 @@
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
 from gerbang.apis import gotrue
+from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UserRequest
 from gerbang.container import container
 from gerbang.core.errors import FieldError
@@ -22,6 +23,7 @@ users = container.users
 user_update = container.user_update
 policy = container.password_policy
 audience = container.settings.audience
+links = Links(container.settings.public_url, container.redirect_targets)
 caller = ApiKeyAndUser(container.api_keys, container.sessions)
 container.warm_up_tokens()
 container.warm_up_sessions()
@@ -57,7 +59,8 @@ def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
         raise NotAdmin
     if body.phone is not None:
         raise PhoneProviderDisabled
-    asked = UserChanges(email=body.email, password=body.password, metadata=body.data, name=body.name)
+    link = links.asked_for(call.request, body.challenge)
+    asked = UserChanges(email=body.email, password=body.password, metadata=body.data, name=body.name, link=link)
     try:
         user = user_update.update(call.caller, asked, call.client, policy)
     except MetadataTooLarge:

@@ -1,7 +1,8 @@
 """What operators do with accounts: find, show, disable, enable, end sessions, set role and credit, unlink, delete.
 
 Every change is one write, or one transaction, of the account as it was shown to the operator. It fails when the epoch
-has moved since, or what is being changed. So no operator overwrites what they have not seen.
+has moved since, or what is being changed. So no operator overwrites what they have not seen. Deleting takes several
+steps (`gerbang.accounts.deletion`).
 """
 
 from collections.abc import Mapping
@@ -10,22 +11,18 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from gerbang.accounts.organizations import Role
+from gerbang.accounts.deletion import ChangedMeanwhile, Deletion, Departure
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
-from gerbang.limits.rate_limits import digest
 from gerbang.storage.newest_users import LARGEST_PAGE, NewestUsers, UserPage
-from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import (
     Absent,
-    Action,
     Change,
     Condition,
     ConditionFailed,
-    Delete,
     Equal,
     Gone,
     Plus,
@@ -51,10 +48,6 @@ class AmbiguousName(Exception):
         self.user_ids = user_ids
 
 
-class ChangedMeanwhile(Exception):
-    """The account is not as it was read any more, or is gone: look again, then decide again."""
-
-
 class NotLinked(Exception):
     """No identity of that provider signs in to the account."""
 
@@ -73,23 +66,13 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
-    """What would be left of an account's organisation without the account."""
-
-    organization_id: str
-    others: int
-    """How many other people belong to it; if none, it is deleted with the account."""
-    other_owners: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
     """Finds and changes accounts for operators."""
 
     store: Store
     users: UserTable
     organizations: OrganizationTable
-    codes: OneTimeCodeTable
+    deletion: Deletion
     now: Clock
 
     def find(self, text: str) -> User:
@@ -189,38 +172,16 @@ class Accounts:
 
     def departure(self, user: User) -> Departure | None:
         """Return what deleting the account would leave of its organisation, None if it has none."""
-        if user.organization_id is None:
-            return None
-        members = self.organizations.members(user.organization_id)
-        others = [member for member in members if member.user_id != user.user_id]
-        owners = [member for member in others if member.role == Role.CLIENT_OWNER]
-        return Departure(organization_id=user.organization_id, others=len(others), other_owners=len(owners))
+        return self.deletion.departure(user)
 
     def delete(self, user: User) -> None:
-        """Remove the account for good: one transaction, all or nothing.
-
-        Deleted with it are every item under its key, its names, which anyone may take from then on, its one-time code
-        and reset token, its membership, and its organisation if it has no other members. Its sessions are dead without
-        it; their records, which hold client addresses, expire as they would have. (docs/operations.md, "Deleting a
-        person's data") Nothing here adds members to an organisation; code that does must not while it is being removed.
+        """Delete the account for good, as `Deletion.delete` does.
 
         Raises:
             ChangedMeanwhile: it is not as it was read.
+            DependencyUnavailable: the database did not answer. Deleting the account again deletes what is left.
         """
-        person = self.users.find_person(user.user_id)
-        if person is None:
-            raise ChangedMeanwhile(user.user_id)
-        reset = Delete(self.codes.key(Slot.PASSWORD_RESET, user.user_id))
-        removal: list[Action] = [*self.users.removal(replace(person, user=user)), reset]
-        if user.email is not None:
-            removal.append(Delete(self.codes.key(Slot.EMAIL, digest(user.email))))
-        departure = self.departure(user)
-        if departure is not None:
-            removal.append(self.organizations.membership_deletion(departure.organization_id, user.user_id))
-            if not departure.others:
-                removal.append(self.organizations.organization_deletion(departure.organization_id))
-        if self.store.commit(*removal):
-            raise ChangedMeanwhile(user.user_id)
+        self.deletion.delete(user)
 
     def _change(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> User:
         outcome = self.users.change(user, {**changes, "updated_at": to_epoch(self.now())}, *conditions)

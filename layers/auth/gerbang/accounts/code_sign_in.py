@@ -3,9 +3,9 @@
 How codes are made and stored: `gerbang.mail.codes`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from gerbang.accounts.code_sign_up import CodeSignUp
 from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, verify_email
@@ -23,7 +23,10 @@ from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Action, Store
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import Name, User, UserTable, not_disabled
+
+type Begin[T] = Callable[[User], tuple[T, Action]]
+"""Begins what a code opens, a session for example: returns it, and the action that makes it valid."""
 
 _SIBLINGS: Final = (Slot.EMAIL, Slot.RECOVERY)
 """The slots of an address. Both are read at each try, so that every try costs the same calls."""
@@ -42,6 +45,26 @@ class Redeemed:
     signed_in: SignedIn
     password_removed: bool
     """Whether the account had a password that was set before the address was verified, and has none now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened[T]:
+    """What a code opened, and what verifying the address removed."""
+
+    begun: T
+    password_removed: bool
+    """As `Redeemed.password_removed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentedCode:
+    """What a client presents: a code or the token of a link."""
+
+    email: EmailAddress = field(repr=False)
+    slots: Sequence[Slot]
+    """The slots it may be in."""
+    is_right: Callable[[OneTimeCode], bool]
+    """Says whether what is stored was made from what is presented."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,34 +117,53 @@ class CodeSignIn:
         """
         if not CODE_FORM.fullmatch(code):
             raise InvalidCode("malformed")
+        presented = PresentedCode(
+            email=email, slots=slots, is_right=lambda stored: self.maker.matches(stored.secret_hash, email, code)
+        )
         with self.rate_limits.attempt(
             Counted(self.tries, email, OnSuccess.CLEARED),
             Counted(self.address_limit, client.address),
             alongside=lambda: self.users.find_id(Name.EMAIL, email),
         ) as attempt:
-            user, found = self._find(email, code, slots, user_id=attempt.alongside)
-            if user is None:
-                return self._sign_up(email, found, client, attempt)
-            redeemed = self._sign_in(user, found, client, attempt)
-        signed_in = redeemed.signed_in
-        self.log_event("signed_in", user_id=signed_in.user.user_id, session_id=signed_in.family_id, method="otp")
-        return redeemed
+            opened = self.open(
+                presented,
+                client,
+                attempt,
+                user_id=attempt.alongside,
+                begin=lambda user: self.sessions.begin(user, client, "otp"),
+            )
+        return Redeemed(signed_in=opened.begun, password_removed=opened.password_removed)
 
-    def _find(
-        self, email: EmailAddress, code: str, slots: Sequence[Slot], *, user_id: str | None
-    ) -> tuple[User | None, "_Found"]:
+    def open[T](
+        self, presented: PresentedCode, client: Client, attempt: Attempt[Any], *, user_id: str | None, begin: Begin[T]
+    ) -> Opened[T]:
+        """Spend a code as part of what the caller counts, and begin what it opens; *user_id* has the address.
+
+        Raises:
+            InvalidCode, AccountDisabled, SignUpDisabled, TooManyAttempts, DependencyUnavailable: as `redeem`.
+        """
+        user, found = self._find(presented, user_id=user_id)
+        if user is None:
+            return self._sign_up(presented.email, found, client, attempt, begin)
+        opened = self._sign_in(user, found, client, attempt, begin)
+        if isinstance(opened.begun, SignedIn):
+            session_id = opened.begun.family_id
+            self.log_event("signed_in", user_id=user.user_id, session_id=session_id, method="otp")
+        return opened
+
+    def _find(self, presented: PresentedCode, *, user_id: str | None) -> tuple[User | None, "_Found"]:
         """Return the account that a code signs in to, None if it makes one, and what is to be spent."""
-        keys = {slot: self.codes.key(slot, digest(email)) for slot in _SIBLINGS}
+        keys = {slot: self.codes.key(slot, digest(presented.email)) for slot in _SIBLINGS}
         user_item, *items = self.store.get_all(self.users.key(user_id or NO_ACCOUNT), *keys.values())
         now, user, read = self.now(), from_item(User, user_item), map(self.codes.read, items)
         live = {slot: each for slot, each in zip(keys, read, strict=True) if each is not None and each.is_live(now)}
-        tried = [slot for slot in slots if slot in live]
-        matching = [slot for slot in tried if self.maker.matches(live[slot].secret_hash, email, code)]
+        tried = [slot for slot in presented.slots if slot in live]
+        matching = [slot for slot in tried if presented.is_right(live[slot])]
         if not matching:
             raise InvalidCode("wrong" if tried else "none")
         [slot, *_] = matching
         known = live.pop(slot)
-        if user is not None and user.disabled_at is not None:
+        if user is not None and user.is_disabled(now):
             raise AccountDisabled(user.user_id)
         if user is not None and user.epoch != known.epoch:
             raise InvalidCode("another epoch")
@@ -129,13 +171,16 @@ class CodeSignIn:
         others = [self.codes.discarding(keys[other], at=now, kept=REMEMBERED) for other in live]
         return user, _Found(known, (spending, *others))
 
-    def _sign_in(self, user: User, found: "_Found", client: Client, attempt: Attempt[str | None]) -> Redeemed:
+    def _sign_in[T](
+        self, user: User, found: "_Found", client: Client, attempt: Attempt[Any], begin: Begin[T]
+    ) -> Opened[T]:
         earlier = _earlier_credentials(user, found.code)
-        verified, changes = verify_email(user, earlier, at=self.now(), locale=client.locale)
-        signed_in, opening = self.sessions.begin(verified, client, "otp")
+        now = self.now()
+        verified, changes = verify_email(user, earlier, at=now, locale=client.locale)
+        begun, opening = begin(verified)
         # A registration that is refused meanwhile makes the account contested: then nothing is kept.
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
-        changing = self.users.changing(user, changes, Absent("disabled_at"), *uncontested)
+        changing = self.users.changing(user, changes, *not_disabled(now), *uncontested)
         password_removed = user.password_hash is not None and verified.password_hash is None
         # The notice is not queued afterwards, because the answer of the transaction may be lost.
         notices = [lambda: self.mail_service.notify_password_removed(user, client.locale)] if password_removed else []
@@ -144,18 +189,20 @@ class CodeSignIn:
         )
         if failed:
             raise InvalidCode("spent meanwhile")
-        return Redeemed(signed_in=signed_in, password_removed=password_removed)
+        return Opened(begun=begun, password_removed=password_removed)
 
-    def _sign_up(self, email: EmailAddress, found: "_Found", client: Client, attempt: Attempt[str | None]) -> Redeemed:
+    def _sign_up[T](
+        self, email: EmailAddress, found: "_Found", client: Client, attempt: Attempt[Any], begin: Begin[T]
+    ) -> Opened[T]:
         sign_up, code = self.sign_up, found.code
         if sign_up is None or code.new_user_metadata is None:
             raise InvalidCode("no account")
-        signed_in, _ = run_concurrently(
-            lambda: sign_up.make(email, code, client, spending=found.spending), attempt.succeed
+        begun, _ = run_concurrently(
+            lambda: sign_up.make(email, code, client, spending=found.spending, begin=begin), attempt.succeed
         )
-        if signed_in is None:
+        if begun is None:
             raise InvalidCode("spent meanwhile")
-        return Redeemed(signed_in=signed_in, password_removed=False)
+        return Opened(begun=begun, password_removed=False)
 
 
 @dataclass(frozen=True, slots=True)

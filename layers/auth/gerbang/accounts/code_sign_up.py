@@ -14,7 +14,7 @@ from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
-from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.one_time_codes import OneTimeCode
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import NUMBER_DRAWS, Name, User, UserTable
@@ -26,7 +26,6 @@ class CodeSignUp:
 
     store: Store
     users: UserTable
-    sessions: Sessions
     rate_limits: RateLimits
     limit: Limit
     """Registrations and guests per client address."""
@@ -37,10 +36,16 @@ class CodeSignUp:
     new_id: Callable[[], str]
     new_number: Callable[[], int]
 
-    def make(
-        self, email: EmailAddress, code: OneTimeCode, client: Client, *, spending: Sequence[Action]
-    ) -> SignedIn | None:
-        """Make the account that a code is for and sign it in, in the transaction that spends the code.
+    def make[T](
+        self,
+        email: EmailAddress,
+        code: OneTimeCode,
+        client: Client,
+        *,
+        spending: Sequence[Action],
+        begin: Callable[[User], tuple[T, Action]],
+    ) -> T | None:
+        """Make the account that a code is for and return what is begun for it, in the transaction that spends the code.
 
         *spending* are the actions that spend it, the code itself first. Returns None if the code was spent or replaced
         meanwhile.
@@ -68,12 +73,13 @@ class CodeSignUp:
         with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
             for _ in range(NUMBER_DRAWS):
                 user = replace(draft, number=self.new_number())
-                signed_in, opening = self.sessions.begin(user, client, "otp")
+                begun, opening = begin(user)
                 creation = self.users.creation(user)
                 failed = self.store.commit(*spending, *creation.values(), opening)
                 if not failed:
-                    self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id, method="otp")
-                    return signed_in
+                    session = {"session_id": begun.family_id} if isinstance(begun, SignedIn) else {}
+                    self.log_event("registered", user_id=user.user_id, **session, method="otp")
+                    return begun
                 if failed[0] is not None:
                     attempt.give_back()
                     return None

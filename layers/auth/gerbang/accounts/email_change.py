@@ -4,12 +4,12 @@ Each address confirms its own code, in any order. Where the present address is n
 one alone confirms. How the change is requested: `gerbang.accounts.user_update`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gerbang.accounts.addresses import Addresses
-from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.code_sign_in import Begin, InvalidCode
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
@@ -22,11 +22,14 @@ from gerbang.mail.email_change import change_subject
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Item, Key, Store
-from gerbang.storage.users import User, UserTable, learned_locale, unchanged
+from gerbang.storage.store import Action, Change, CommitOutcome, Item, Key, Store
+from gerbang.storage.users import User, UserTable, learned_locale, not_disabled, unchanged
 
 TRIES: Final = 8
 """How often a right code is tried: the other address may confirm meanwhile, and the number drawn may be taken."""
+
+type _IsRight = Callable[[OneTimeCode, str], bool]
+"""Says whether what is stored was made from what is presented, for the change that the text names."""
 
 _CONFIRMED: Final = {Slot.EMAIL_CHANGE_CURRENT: "current", Slot.EMAIL_CHANGE_NEW: "new"}
 """What `User.email_change_confirmed` says once the code of a slot was redeemed."""
@@ -82,17 +85,46 @@ class EmailChange:
             Counted(self.address_limit, client.address),
             alongside=lambda: self.store.get_all(*keys),
         ) as attempt:
-            items = attempt.alongside
-            for _ in range(TRIES):
-                found = self._find(email, code, items)
-                redeem = self._complete if found.is_last else self._confirm_half
-                outcome = redeem(found, client, attempt)
-                if outcome is not None:
-                    return outcome
-                items = self.store.get_all(*keys)
-            raise InvalidCode("the account kept changing")
+            return self.confirm_counted(
+                email,
+                lambda stored, subject: self.maker.matches(stored.secret_hash, subject, code),
+                client,
+                attempt,
+                items=attempt.alongside,
+                begin=lambda user: self.sessions.begin(user, client, "otp"),
+            )
 
-    def _find(self, email: str, code: str, items: Sequence[Item | None]) -> "_Found":
+    def confirm_counted[T](
+        self,
+        email: str,
+        is_right: "_IsRight",
+        client: Client,
+        attempt: Attempt[Any],
+        *,
+        items: Sequence[Item | None] | None = None,
+        begin: Begin[T],
+    ) -> T | HalfConfirmed:
+        """Redeem a code or the token of a link as part of what the caller counts, and begin what it opens.
+
+        *items* are those of the address's codes, if they were read already.
+
+        Raises:
+            InvalidCode, EmailTaken: as `confirm`.
+        """
+        keys = [self.codes.key(slot, digest(email)) for slot in _CONFIRMED]
+        for _ in range(TRIES):
+            found = self._find(email, is_right, self.store.get_all(*keys) if items is None else items)
+            outcome = (
+                self._complete(found, client, attempt, begin)
+                if found.is_last
+                else self._confirm_half(found, client, attempt)
+            )
+            if outcome is not None:
+                return outcome
+            items = None
+        raise InvalidCode("the account kept changing")
+
+    def _find(self, email: str, is_right: "_IsRight", items: Sequence[Item | None]) -> "_Found":
         """Return the change that a code confirms at an address."""
         now = self.now()
         stored = {slot: self.codes.read(item) for slot, item in zip(_CONFIRMED, items, strict=True)}
@@ -104,7 +136,7 @@ class EmailChange:
                 continue
             if email != (user.email if slot is Slot.EMAIL_CHANGE_CURRENT else user.new_email):
                 continue
-            if self.maker.matches(each.secret_hash, change_subject(slot, user), code):
+            if is_right(each, change_subject(slot, user)):
                 return _Found(user=user, slot=slot, key=self.codes.key(slot, digest(email)), code=each)
         raise InvalidCode("none, or wrong")
 
@@ -123,8 +155,8 @@ class EmailChange:
         self.log_event("email_change_confirmed", user_id=user.user_id, address=confirmed)
         return HalfConfirmed(user=replace(user, email_change_confirmed=confirmed))
 
-    def _complete(self, found: "_Found", client: Client, attempt: Attempt[Any]) -> SignedIn | None:
-        """Set the new address and open a session; None: the account was changed meanwhile."""
+    def _complete[T](self, found: "_Found", client: Client, attempt: Attempt[Any], begin: Begin[T]) -> T | None:
+        """Set the new address and begin what the code opens; None: the account was changed meanwhile."""
         user, now = found.user, self.now()
         move = self.addresses.move(
             replace(user, last_sign_in_at=now, locale=user.locale or client.locale),
@@ -134,19 +166,21 @@ class EmailChange:
             verified_at=now,
         )
         changes = move.changes | {"last_sign_in_at": to_epoch(now), **learned_locale(user, client.locale)}
-        signed_in, opening = self.sessions.begin(move.user, client, "otp")
+        begun, opening = begin(move.user)
         claim, *others = move.markers.values()
         failed = self._commit(found, attempt, changes, claim, *others, *move.releases, opening)
         if failed and failed[_FIRST_OTHER] is not None:
             raise EmailTaken
         if failed:
             return None
-        ids = {"user_id": user.user_id, "session_id": signed_in.family_id}
+        session = {"session_id": begun.family_id} if isinstance(begun, SignedIn) else {}
+        ids = {"user_id": user.user_id, **session}
         if user.is_anonymous:
             self.log_event("registered", **ids, method="otp")
         self.log_event("email_changed", **ids)
-        self.log_event("signed_in", **ids, method="otp")
-        return signed_in
+        if session:
+            self.log_event("signed_in", **ids, method="otp")
+        return begun
 
     def _commit(
         self, found: "_Found", attempt: Attempt[Any], changes: Mapping[str, Change], *others: Action
@@ -159,7 +193,7 @@ class EmailChange:
         now, user = self.now(), found.user
         same = [unchanged(attribute, user) for attribute in _DECIDING]
         spending = self.codes.spending(found.key, found.code, at=now, kept=REMEMBERED)
-        changing = self.users.changing(user, changes, Absent("disabled_at"), *same)
+        changing = self.users.changing(user, changes, *not_disabled(now), *same)
         failed, _ = run_concurrently(lambda: self.store.commit(spending, changing, *others), attempt.succeed)
         if failed and failed[0] is not None:
             raise InvalidCode("spent meanwhile")

@@ -155,7 +155,7 @@ class IdentitySignIn:
 
     def _open(self, user: User, client: Client) -> SignedIn | None:
         """Open a session; None when the account was disabled, or its epoch raised, since it was read."""
-        if user.disabled_at is not None:
+        if user.is_disabled(self.now()):
             raise AccountDisabled(user.user_id)
         try:
             return self.sessions.open(user, client, "oauth")
@@ -163,11 +163,11 @@ class IdentitySignIn:
             return None
 
     def _link(self, holder: User, identity: VerifiedIdentity, client: Client) -> SignedIn | None:
-        if holder.disabled_at is not None:
+        now = self.now()
+        if holder.is_disabled(now):
             raise AccountDisabled(holder.user_id)
         if identity.provider in holder.subjects:
             raise LinkedToAnother
-        now = self.now()
         verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now, locale=client.locale)
         linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
         changes["updated_at"] = to_epoch(now)

@@ -18,8 +18,8 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Sessions
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Absent, Equal, Store
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.store import Equal, Store
+from gerbang.storage.users import User, UserTable, not_disabled
 
 
 class WrongPassword(InvalidCredentials):
@@ -63,9 +63,10 @@ class PasswordChange:
                     raise WrongPassword(user.user_id)
                 self.mail_service.notify_password_changed(user, client.locale)  # the first may have ended before it
                 return
-            changed, changes = set_password(user, self.passwords.hash(new), at=self.now())
+            now = self.now()
+            changed, changes = set_password(user, self.passwords.hash(new), at=now)
             same_password = Equal("password_hash", user.password_hash)
-            changing = self.users.changing(user, changes, same_password, Absent("disabled_at"))
+            changing = self.users.changing(user, changes, same_password, *not_disabled(now))
             carrying_over = self.families.carry_over(family, epoch=changed.epoch)
             if failures := self.store.commit(changing, carrying_over):
                 current_item = None if failures[0] is None else failures[0].item
@@ -84,6 +85,7 @@ class PasswordChange:
 
         No account that was last changed earlier can have got it lately. There, an attempt is one guess, not two.
         """
-        if user is None or user.disabled_at is not None or self.now() > user.updated_at + REPEATABLE_FOR:
+        now = self.now()
+        if user is None or user.is_disabled(now) or now > user.updated_at + REPEATABLE_FOR:
             return False
         return self._is_right(new, user)

@@ -21,8 +21,8 @@ from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Absent, Store
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.store import Store
+from gerbang.storage.users import User, UserTable, not_disabled
 
 REPEATABLE_FOR: Final = timedelta(minutes=10)
 """For how long a change of password that was done may be repeated and is answered as the first time: its answer may
@@ -77,7 +77,7 @@ class PasswordReset:
             changes["email_verified_at"] = to_epoch(now)
         slot = self.codes.key(Slot.PASSWORD_RESET, user.user_id)
         spending = self.codes.spending(slot, code, at=self.now(), kept=REMEMBERED)
-        return not self.store.commit(spending, self.users.changing(user, changes, Absent("disabled_at")))
+        return not self.store.commit(spending, self.users.changing(user, changes, *not_disabled(now)))
 
     def _after(self, user: User, client: Client) -> None:
         self.log_event("password_reset", user_id=user.user_id)
@@ -93,7 +93,7 @@ class PasswordReset:
         if user is not None and code is not None and (code.epoch == user.epoch) != (code.spent_at is None):
             # A reset writes both in one transaction; a batch may read one before it and one after (faults.md, D11).
             user, code = self._read_both(user_id)
-        if user is None or code is None or user.disabled_at is not None:
+        if user is None or code is None or user.is_disabled(self.now()):
             raise InvalidResetToken("none")
         if not self.tokens.matches(code.secret_hash, token):
             raise InvalidResetToken("wrong")

@@ -12,6 +12,7 @@ from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
+from gerbang.mail.links import LinkRequest
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Sessions, SignedIn
@@ -53,6 +54,8 @@ class NewAccount:
     """The name of the organisation to found, None to found none."""
     locale: str | None = None
     user_metadata: Mapping[str, object] = field(default_factory=dict[str, object])
+    link: LinkRequest | None = None
+    """The link of the mail that verifies the address; None: the mail has a code only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +101,7 @@ class Registration:
         with self.counted(client):
             draft = self._draft(new)
             signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
-            user, signed_in = self._make(
-                new.password, signing_in, lambda user: self.sessions.begin(user, client, "password")
-            )
+            user, signed_in = self._make(new, signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)
 
@@ -119,7 +120,7 @@ class Registration:
         Raises:
             EmailTaken, UsernameTaken: as `register`.
         """
-        user, _ = self._make(new.password, self._draft(new), lambda _: (None, None))
+        user, _ = self._make(new, self._draft(new), lambda _: (None, None))
         self.log_event("registered", user_id=user.user_id)
         return user
 
@@ -139,11 +140,11 @@ class Registration:
         return holder
 
     def _make[T](
-        self, password: str, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]
+        self, new: NewAccount, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]
     ) -> tuple[User, T]:
         """Write an account under the first number drawn that is free, with what *begin* begins for it."""
         if self.mail_service is not None:
-            self.mail_service.request_verification(draft.user)
+            self.mail_service.request_verification(draft.user, new.link)
         for _ in range(NUMBER_DRAWS):
             user = replace(draft.user, number=self.new_number())
             begun, opening = begin(user)
@@ -156,7 +157,7 @@ class Registration:
                 return user, begun
             taken = {name: failure for name, failure in zip(creation, failed, strict=False) if failure is not None}
             if Name.EMAIL in taken:
-                raise EmailTaken(self._contested(taken[Name.EMAIL], password))
+                raise EmailTaken(self._contested(taken[Name.EMAIL], new.password))
             if Name.USERNAME in taken:
                 raise UsernameTaken
         raise DependencyUnavailable("no free number was drawn")

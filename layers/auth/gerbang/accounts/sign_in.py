@@ -94,12 +94,12 @@ class PasswordSignIn:
             alongside=lambda: self.users.find(user_id or NO_ACCOUNT),
         ) as attempt:
             user = attempt.alongside
-            if user is not None and user.disabled_at is not None and not self.tells_of_disabling:
+            if user is not None and user.is_disabled(self.now()) and not self.tells_of_disabling:
                 user = None  # its own hash may be cheaper, and the time would tell that the password is right
             right = is_right(shown.password, user, passwords=self.passwords, log_event=self.log_event)
             if user is None or not right:
                 raise InvalidCredentials(user_id)
-            if user.disabled_at is not None:
+            if user.is_disabled(self.now()):
                 attempt.succeed()
                 raise AccountDisabled(user.user_id)
             if self.unverified.refuses(user):

@@ -82,7 +82,7 @@ class SignUp:
         if is_verified:
             self.mail_service.notify_account_exists(new.email, client.locale)
             return Decoy(user=shown)
-        self.mail_service.repeat_verification(new.email, client.locale)
+        self.mail_service.repeat_verification(new.email, client.locale, new.link)
         return shown
 
 

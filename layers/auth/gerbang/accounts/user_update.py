@@ -17,6 +17,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.mail.email_change import EmailChangeMails
+from gerbang.mail.links import LinkRequest
 from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
@@ -24,8 +25,8 @@ from gerbang.sessions.sessions import Authenticated, Sessions
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.metadata import check_metadata, merge
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Condition, Store
-from gerbang.storage.users import Name, User, UserTable, unchanged
+from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
+from gerbang.storage.users import Name, User, UserTable, not_disabled, unchanged
 
 TRIES: Final = 4
 """How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
@@ -53,6 +54,8 @@ class UserChanges:
     """Members of `user_metadata`; one that is None is removed."""
     name: str | None = field(default=None, repr=False)
     """Empty: the name is removed."""
+    link: LinkRequest | None = None
+    """The link of the mails that confirm another address; None: they have codes only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,7 @@ class UserUpdate:
             if not draft.actions:
                 return caller.user
             if number_of_try == 0 and asked.email is not None and draft.move is None:
-                self.change_mails.request(draft.user, client.locale)
+                self.change_mails.request(draft.user, client.locale, asked.link)
             failed = self.store.commit(*draft.actions)
             if not failed:
                 self._log(caller, draft)
@@ -198,7 +201,7 @@ class UserUpdate:
         if not changes:
             return _Draft(user=user)
         changes["updated_at"] = to_epoch(now)
-        updating = self.users.changing(user, changes, Absent("disabled_at"), *conditions)
+        updating = self.users.changing(user, changes, *not_disabled(now), *conditions)
         return _Draft(
             user=replace(changed, updated_at=now),
             actions=(updating, *others),

@@ -89,6 +89,15 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
             _UNPROCESSABLE,
             "The provider has not verified your email address. Verify it there, or sign in in another way.",
         ),
+        "flow_state_not_found": ErrorSpec(
+            HTTPStatus.NOT_FOUND, "The authorization code is unknown or was used. Ask for a new link."
+        ),
+        "flow_state_expired": ErrorSpec(
+            _UNPROCESSABLE, "The authorization code has expired. Ask for a new link, and open it."
+        ),
+        "bad_code_verifier": ErrorSpec(
+            _BAD_REQUEST, "The code verifier is wrong. Open the link where you asked for it."
+        ),
         "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
         # Limits and failures
         "over_request_rate_limit": ErrorSpec(

@@ -1,15 +1,17 @@
 """Who may call an endpoint. Each kind of caller authenticates a request and returns what the handler needs to know."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
-from gerbang.core.errors import FieldError
+from gerbang.core.errors import AuthError, FieldError
+from gerbang.core.log import LogEvent
 from gerbang.http.request import InvalidFields, Request
+from gerbang.sessions.api_keys import ApiKeys, InvalidApiKey, KeyKind
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.authorization import Caller as AuthorizedCaller
-    from gerbang.sessions.api_keys import ApiKeys, KeyKind
     from gerbang.sessions.sessions import Authenticated, Sessions
 
 ORGANIZATION_HEADER: Final = "x-organization-id"
@@ -24,6 +26,26 @@ ACCESS_TOKEN_ERRORS: Final = (
     "user_disabled",
 )
 """The codes of the errors that an access token is answered with."""
+
+
+_JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+"""The form of a signed JWT (RFC 7515, section 7.1)."""
+
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The usual form of a UUID (RFC 9562, section 4)."""
+
+
+class SecretKeyRequired(AuthError):
+    """The bearer is a user's access token or the publishable key. An administrator has the secret key."""
+
+    code = "not_admin"
+
+
+class UnknownBearer(AuthError):
+    """The bearer is neither a key of this deployment nor a token."""
+
+    code = "bad_jwt"
 
 
 class Caller[C](Protocol):
@@ -115,9 +137,9 @@ class ApiKeyHolder:
 
     credentials: ClassVar[tuple[str, ...]] = ("apikey",)
     errors: ClassVar[tuple[str, ...]] = ("invalid_api_key",)
-    api_keys: "ApiKeys"
+    api_keys: ApiKeys
 
-    def authenticate(self, request: Request) -> "KeyKind":
+    def authenticate(self, request: Request) -> KeyKind:
         """Return which key it is.
 
         Raises:
@@ -132,7 +154,7 @@ class ApiKeyAndToken:
 
     credentials: ClassVar[tuple[str, ...]] = ("apikey", "access token")
     errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", "no_authorization")
-    api_keys: "ApiKeys"
+    api_keys: ApiKeys
 
     def authenticate(self, request: Request) -> str:
         """Return the token.
@@ -151,7 +173,7 @@ class ApiKeyAndUser:
 
     credentials: ClassVar[tuple[str, ...]] = ("apikey", "access token")
     errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", *ACCESS_TOKEN_ERRORS)
-    api_keys: "ApiKeys"
+    api_keys: ApiKeys
     sessions: "Sessions"
 
     def authenticate(self, request: Request) -> "Authenticated":
@@ -163,3 +185,39 @@ class ApiKeyAndUser:
         """
         self.api_keys.kind_of(request.headers.get("apikey"))
         return self.sessions.authenticate(request.bearer())
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRole:
+    """An administrator: the holder of an API key whose bearer is the secret key. Every call is logged once.
+
+    Keys are compared as text, and no token is verified. (docs/decisions/0029-administrators.md)
+    """
+
+    credentials: ClassVar[tuple[str, ...]] = ("apikey", "secret key")
+    errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", "no_authorization", "bad_jwt", "not_admin")
+    api_keys: ApiKeys
+    log_event: LogEvent
+
+    def authenticate(self, request: Request) -> None:
+        """Let an administrator through.
+
+        Raises:
+            InvalidApiKey: there is no API key, or it is no key of this deployment.
+            MissingBearer: there is no bearer.
+            SecretKeyRequired: the bearer is the publishable key, or has the form of a token.
+            UnknownBearer: the bearer is anything else.
+        """
+        self.api_keys.kind_of(request.headers.get("apikey"))
+        bearer = request.bearer()
+        try:
+            kind = self.api_keys.kind_of(bearer)
+        except InvalidApiKey:
+            if _JWT.fullmatch(bearer):
+                raise SecretKeyRequired from None
+            raise UnknownBearer from None
+        if kind is not KeyKind.SECRET:
+            raise SecretKeyRequired
+        about = request.path_parameters.get("user_id", "")
+        whom = {"user_id": about} if _UUID.fullmatch(about) else {}
+        self.log_event("admin_called", method=request.method, route=request.route, client=request.source_ip, **whom)

@@ -93,7 +93,17 @@ class QueryIs:
         return request.query.get(self.name) == self.value
 
 
-type Condition = BodyHas | BodyGives | QueryIs
+@dataclass(frozen=True, slots=True)
+class IsForm:
+    """The condition that the body is a form that a browser posted."""
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type == "application/x-www-form-urlencoded"
+
+
+type Condition = BodyHas | BodyGives | QueryIs | IsForm
 """Says whether an operation is the one that a request asks for."""
 
 type ApiOf = Api | Callable[[Request], Api]
@@ -173,6 +183,16 @@ class Endpoint:
     def put[F: Callable[[Call[Any, Any]], Any]](self, api: ApiOf, **declared: Unpack[Declaration]) -> Callable[[F], F]:
         """Declare an operation of PUT."""
         return self.operation("PUT", api, **declared)
+
+    def head[F: Callable[[Call[Any, Any]], Any]](self, api: ApiOf, **declared: Unpack[Declaration]) -> Callable[[F], F]:
+        """Declare an operation of HEAD."""
+        return self.operation("HEAD", api, **declared)
+
+    def delete[F: Callable[[Call[Any, Any]], Any]](
+        self, api: ApiOf, **declared: Unpack[Declaration]
+    ) -> Callable[[F], F]:
+        """Declare an operation of DELETE."""
+        return self.operation("DELETE", api, **declared)
 
     def handler(self) -> init.LambdaHandler:
         """Return the Lambda handler, and end init.

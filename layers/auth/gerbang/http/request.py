@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
 from typing import Any, Final, LiteralString, cast
+from urllib.parse import parse_qsl
 
 from gerbang.core.errors import AuthError, FieldError
 
@@ -16,6 +17,9 @@ LARGEST_BODY: Final = 16 * 1024
 
 DEEPEST_BODY: Final = 32
 """Objects and arrays within one another. Requests of the APIs have one; metadata of Supabase's clients has a few."""
+
+_MOST_FIELDS: Final = 16
+"""Of a form. Ours have three."""
 
 _LONE_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -89,6 +93,8 @@ class Request:
     """The address of the socket, from the gateway; what a header says of addresses is never read (ASVS 4.1.3)."""
     route: str = ""
     """The route key that matched, such as `ANY /api/auth/login` or `$default`: what logs may say of the path."""
+    domain: str = ""
+    """The API's own domain as the client called it, from the gateway."""
     raw_body: str = field(default="", repr=False)
     is_base64_encoded: bool = False
 
@@ -104,6 +110,7 @@ class Request:
             path_parameters=event.get("pathParameters") or {},
             query=event.get("queryStringParameters") or {},
             source_ip=context["http"].get("sourceIp", ""),
+            domain=context.get("domainName", ""),
             raw_body=event.get("body") or "",
             is_base64_encoded=bool(event.get("isBase64Encoded")),
         )
@@ -125,6 +132,26 @@ class Request:
             raise MissingBearer
         return token
 
+    @property
+    def base_url(self) -> str:
+        """The address of the API as the client called it: https, but on this machine, where `make run` serves http."""
+        if self.domain in {"localhost", "127.0.0.1", "[::1]"}:
+            return f"http://{self.domain}:{self.headers.get('x-forwarded-port', '80')}"
+        return f"https://{self.domain}"
+
+    @cached_property
+    def form(self) -> Mapping[str, str]:
+        """The fields of a form that a browser posted, the last of each name; empty where there is none.
+
+        Raises:
+            BodyTooLarge: it is above 16 KiB.
+            MalformedBody: it is not text.
+        """
+        try:
+            return dict(parse_qsl(self._raw().decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        except ValueError as error:
+            raise MalformedBody(type(error).__name__) from None
+
     @cached_property
     def body(self) -> Mapping[str, Any]:
         """The members of the JSON body; empty where there is none.
@@ -136,14 +163,23 @@ class Request:
         """
         if not self.raw_body:
             return {}
+        raw = self._raw()
+        if not _is_json(self.headers.get("content-type", "application/json")):
+            raise UnsupportedMediaType
+        return _json_object(raw.removeprefix(_BYTE_ORDER_MARK))
+
+    def _raw(self) -> bytes:
+        """Return the bytes of the body.
+
+        Raises:
+            BodyTooLarge: it is above 16 KiB.
+        """
         if len(self.raw_body) > LARGEST_BODY * 4 // 3 + 4:  # longer than that in base64 even: not decoded
             raise BodyTooLarge
         raw = b64decode(self.raw_body) if self.is_base64_encoded else self.raw_body.encode("utf-8", "surrogatepass")
         if len(raw) > LARGEST_BODY:
             raise BodyTooLarge
-        if not _is_json(self.headers.get("content-type", "application/json")):
-            raise UnsupportedMediaType
-        return _json_object(raw.removeprefix(_BYTE_ORDER_MARK))
+        return raw
 
 
 def _is_json(content_type: str) -> bool:

@@ -45,17 +45,26 @@ class Mails:
     templates: Path = TEMPLATES
     """The folder of the templates, one folder per language in it."""
 
-    def sign_in_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
-        """Return the mail with a code to sign in with; it states *valid_for* in whole minutes, rounded down."""
-        return self._compose(MailKind.SIGN_IN_CODE, to, code=code, minutes=_minutes(valid_for))
+    def sign_in_code(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
+        """Return the mail with a code to sign in with; it states *valid_for* in whole minutes, rounded down.
 
-    def verification_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
-        """Return the mail that brings a new account the code to verify its address with; *valid_for* as above."""
-        return self._compose(MailKind.VERIFICATION_CODE, to, code=code, minutes=_minutes(valid_for))
+        With a *link*, which does what the code does, the mail has both.
+        """
+        return self._compose_code(MailKind.SIGN_IN_CODE, to, "sign_in_link", link, code=code, valid_for=valid_for)
 
-    def recovery_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
-        """Return the mail with a code to sign in with and then set a new password; *valid_for* as above."""
-        return self._compose(MailKind.RECOVERY_CODE, to, code=code, minutes=_minutes(valid_for))
+    def verification_code(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
+        """Return the mail that brings a new account the code to verify its address with; the rest as above."""
+        return self._compose_code(
+            MailKind.VERIFICATION_CODE, to, "verification_link", link, code=code, valid_for=valid_for
+        )
+
+    def recovery_code(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
+        """Return the mail with a code to sign in with and then set a new password; the rest as above."""
+        return self._compose_code(MailKind.RECOVERY_CODE, to, "recovery_link", link, code=code, valid_for=valid_for)
+
+    def invite(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
+        """Return the mail that invites to an account that the operator made; the rest as above."""
+        return self._compose_code(MailKind.INVITE, to, "invite_link", link, code=code, valid_for=valid_for)
 
     def password_reset(self, to: Recipient, *, token: str, valid_for: timedelta) -> Message:
         """Return the mail with a password reset token, *valid_for* as above.
@@ -84,17 +93,32 @@ class Mails:
         """Return the notice that the address was registered again. It carries no code and no link."""
         return self._compose(MailKind.ACCOUNT_EXISTS, to, contact=self.settings.contact)
 
-    def email_change_current(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
-        """Return the mail that asks the present address to confirm that another one replaces it; *valid_for* as above.
+    def email_change_current(
+        self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None
+    ) -> Message:
+        """Return the mail that asks the present address to confirm that another one replaces it; the rest as above.
 
         It does not name the other address, which a stranger may have chosen.
         """
-        minutes, contact = _minutes(valid_for), self.settings.contact
-        return self._compose(MailKind.EMAIL_CHANGE_CURRENT, to, code=code, minutes=minutes, contact=contact)
+        kind, contact = MailKind.EMAIL_CHANGE_CURRENT, self.settings.contact
+        return self._compose_code(
+            kind, to, "email_change_current_link", link, code=code, valid_for=valid_for, contact=contact
+        )
 
-    def email_change_new(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
-        """Return the mail that asks a new address of an account to confirm it; *valid_for* as above."""
-        return self._compose(MailKind.EMAIL_CHANGE_NEW, to, code=code, minutes=_minutes(valid_for))
+    def email_change_new(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
+        """Return the mail that asks a new address of an account to confirm it; the rest as above."""
+        return self._compose_code(
+            MailKind.EMAIL_CHANGE_NEW, to, "email_change_new_link", link, code=code, valid_for=valid_for
+        )
+
+    def _compose_code(
+        self, kind: MailKind, to: Recipient, linked: str, link: str | None, *, valid_for: timedelta, **values: str
+    ) -> Message:
+        """Return the mail with a code, by the template *linked* if it has a link, too."""
+        values["minutes"] = _minutes(valid_for)
+        if link is None:
+            return self._compose(kind, to, **values)
+        return self._compose(kind, to, linked, link=link, **values)
 
     def _compose(self, kind: MailKind, to: Recipient, template: str | None = None, /, **values: str) -> Message:
         """Return the message that *template*, by default the kind's, makes of *values*. It must use each of them."""

@@ -7,6 +7,7 @@ from functools import partial
 from gerbang.core.concurrency import run_concurrently
 from gerbang.limits.rate_limits import Attempt, Counted, OnSuccess, TooManyAttempts
 from gerbang.mail.jobs import EPOCH, GUEST, NEW_EMAIL, MailJob, MailKind
+from gerbang.mail.links import LinkRequest, to_payload
 from gerbang.mail.service import WRITE_DELAY_SECONDS, MailService, TooMuchMail
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.users import User
@@ -62,7 +63,7 @@ class EmailChangeMails:
         counted = self._mails(user.email or user.user_id, new_email)
         return self._attempt(counted, (new_email, *present))
 
-    def request(self, requested: User, locale: str | None) -> None:
+    def request(self, requested: User, locale: str | None, link: LinkRequest | None = None) -> None:
         """Queue the mails of a change that the caller writes next. *requested*: the account as it will be then.
 
         They are queued first, as a registration's is, and not sent if the change is not written after all.
@@ -74,7 +75,7 @@ class EmailChangeMails:
         new_email, user_id = requested.new_email, requested.user_id
         if new_email is None:
             return
-        payload = {NEW_EMAIL: new_email, EPOCH: str(requested.epoch)}
+        payload = {NEW_EMAIL: new_email, EPOCH: str(requested.epoch), **to_payload(link)}
         if requested.email is None:
             self._enqueue(MailKind.EMAIL_CHANGE_NEW, new_email, locale, {**payload, GUEST: user_id})
             return
@@ -82,7 +83,9 @@ class EmailChangeMails:
         if requested.email_verified_at is not None:
             self._enqueue(MailKind.EMAIL_CHANGE_CURRENT, requested.email, locale, payload)
 
-    def request_again(self, email: str, locale: str | None, client_address: str) -> None:
+    def request_again(
+        self, email: str, locale: str | None, client_address: str, link: LinkRequest | None = None
+    ) -> None:
         """Queue the mails of the change that is pending at an address, whether there is an account and one or not.
 
         *email* is the account's present address, canonical. One round trip and two queueings.
@@ -92,8 +95,8 @@ class EmailChangeMails:
             DependencyUnavailable: it could not be counted or queued; then it was not counted either.
         """
         with self._attempt([*self._mails(email), self._client(client_address)], (email,)):
-            self._enqueue(MailKind.EMAIL_CHANGE_NEW, email, locale, {})
-            self._enqueue(MailKind.EMAIL_CHANGE_CURRENT, email, locale, {})
+            self._enqueue(MailKind.EMAIL_CHANGE_NEW, email, locale, to_payload(link))
+            self._enqueue(MailKind.EMAIL_CHANGE_CURRENT, email, locale, to_payload(link))
 
     def _mails(self, *subjects: str) -> list[Counted]:
         limits = self.mail_service.limits
@@ -122,6 +125,6 @@ class EmailChangeMails:
 
     def _enqueue(self, kind: MailKind, email: str, locale: str | None, payload: dict[str, str]) -> None:
         """Queue a mail. It is held back while the change is written: usually that is done when it is delivered."""
-        delay_seconds = WRITE_DELAY_SECONDS if payload else 0
+        delay_seconds = WRITE_DELAY_SECONDS if NEW_EMAIL in payload else 0
         job = MailJob(job_id=self.mail_service.new_id(), kind=kind, email=email, locale=locale, payload=payload)
         self.mail_service.queue.enqueue(job, delay_seconds=delay_seconds)

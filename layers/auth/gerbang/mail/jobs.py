@@ -51,6 +51,7 @@ class MailKind(StrEnum):
     ACCOUNT_EXISTS = "account_exists"
     EMAIL_CHANGE_CURRENT = "email_change_current"
     EMAIL_CHANGE_NEW = "email_change_new"
+    INVITE = "invite"
 
 
 class InvalidMailJob(Exception):

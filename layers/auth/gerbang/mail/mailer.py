@@ -15,11 +15,13 @@ from gerbang.core.clock import Clock, from_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
-from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, CodeMaker, ResetTokens
+from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
 from gerbang.mail.email_change import change_subject, has_pending_change, is_written
+from gerbang.mail.issuing import CodeIssuer, CodeOrder
 from gerbang.mail.jobs import GUEST, NEW_EMAIL, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.languages import choose_locale
+from gerbang.mail.links import LinkRequest, LinkType
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
@@ -60,7 +62,7 @@ class Mailer:
     users: UserTable
     codes: OneTimeCodeTable
     deliveries: MailDeliveryTable
-    maker: CodeMaker
+    issuer: CodeIssuer
     reset_tokens: ResetTokens
     mails: Mails
     outbox: Outbox
@@ -105,7 +107,7 @@ class Mailer:
             makes_account = job.kind is MailKind.SIGN_IN_CODE and NEW_USER_METADATA in job.payload
             return _Order(job, None, queued_at) if makes_account else None
         user = self.users.find(user_id) if registered in {None, user_id} else None
-        if user is None or user.disabled_at is not None or (user.email is None and guest is None):
+        if user is None or user.is_disabled(self.now()) or (user.email is None and guest is None):
             return None
         return _Order(job, user, queued_at) if self._is_owed(job, user, queued_at) else None
 
@@ -182,7 +184,7 @@ class Mailer:
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW if user is not None:
                 return self._change_mail(order, user, to)
             case _:
-                return self._code_mail(order, to, *self._code(order))
+                return self._code_mail(order, to, self._kind_of_code(order))
 
     def _recipient(self, order: "_Order") -> Recipient:
         job, user = order.job, order.user
@@ -192,18 +194,23 @@ class Mailer:
         locale = choose_locale(*languages, self.default_locale)
         return Recipient(address=user.email or job.email, locale=locale, name=user.name)
 
-    def _code(self, order: "_Order") -> tuple[Slot, CodePurpose, Callable[..., Message]]:
-        """Return the slot and purpose of a job's one-time code, and what composes its mail."""
-        slot = order.job.payload.get(SLOT)
-        if order.job.kind is MailKind.RECOVERY_CODE:
-            return Slot.RECOVERY, CodePurpose.SIGN_IN, self.mails.recovery_code
-        if order.job.kind is MailKind.VERIFICATION_CODE:
-            return Slot.EMAIL, CodePurpose.VERIFICATION, self.mails.verification_code
-        if slot is None:
-            return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.sign_in_code
-        if order.user is None or order.user.email_verified_at is None:
-            return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.verification_code
-        return Slot(slot), CodePurpose.SIGN_IN, self.mails.sign_in_code
+    def _kind_of_code(self, order: "_Order") -> "_KindOfCode":
+        """Return the slot, purpose and type of link of a job's one-time code, and what composes its mail."""
+        slot, sign_in = order.job.payload.get(SLOT), CodePurpose.SIGN_IN
+        match order.job.kind:
+            case MailKind.RECOVERY_CODE:
+                return _KindOfCode(Slot.RECOVERY, sign_in, LinkType.RECOVERY, self.mails.recovery_code)
+            case MailKind.VERIFICATION_CODE:
+                purpose = CodePurpose.VERIFICATION
+                return _KindOfCode(Slot.EMAIL, purpose, LinkType.SIGN_UP, self.mails.verification_code)
+            case MailKind.INVITE:
+                return _KindOfCode(Slot.EMAIL, sign_in, LinkType.INVITE, self.mails.invite)
+            case _ if slot is None:
+                return _KindOfCode(Slot.EMAIL, sign_in, LinkType.MAGIC_LINK, self.mails.sign_in_code)
+            case _ if order.user is None or order.user.email_verified_at is None:
+                return _KindOfCode(Slot.EMAIL, sign_in, LinkType.SIGN_UP, self.mails.verification_code)
+            case _:
+                return _KindOfCode(Slot(slot), sign_in, LinkType.MAGIC_LINK, self.mails.sign_in_code)
 
     def _change_mail(self, order: "_Order", user: User, to: Recipient) -> Message | None:
         """Return the mail with a code that confirms a change of address, to one of the two addresses."""
@@ -216,46 +223,66 @@ class Mailer:
             if NEW_EMAIL not in job.payload:
                 # Of accounts that ask for the same new address, the last one may ask for its mail again.
                 its_own = (AnyOf((Absent("pk"), Equal("user_id", user.user_id))),)
-        subject = change_subject(slot, user)
-        code = self.maker.code(job.job_id, subject, epoch=user.epoch)
-        stored = self._stored(order, CodePurpose.EMAIL_CHANGE, self.maker.stored_form(subject, code), CODE_LIFETIME)
-        key = self.codes.key(slot, digest(to.address))
-        if not self.codes.replace(key, replace(stored, user_id=user.user_id), *its_own):
-            return None
-        return compose(to, code=code, valid_for=CODE_LIFETIME)
+        issued = self.issuer.issue(
+            CodeOrder(
+                job_id=job.job_id,
+                queued_at=order.queued_at,
+                slot=slot,
+                email=to.address,
+                subject=change_subject(slot, user),
+                purpose=CodePurpose.EMAIL_CHANGE,
+                epoch=user.epoch,
+                user_id=user.user_id,
+                link=LinkRequest.from_payload(job.payload),
+                link_type=LinkType.EMAIL_CHANGE,
+            ),
+            *its_own,
+        )
+        return None if issued is None else compose(to, code=issued.code, valid_for=CODE_LIFETIME, link=issued.link)
 
-    def _code_mail(
-        self, order: "_Order", to: Recipient, slot: Slot, purpose: CodePurpose, compose: Callable[..., Message]
-    ) -> Message | None:
-        email = order.job.email
-        code = self.maker.code(order.job.job_id, email, epoch=order.epoch)
-        stored = self._stored(order, purpose, self.maker.stored_form(email, code), CODE_LIFETIME)
-        if not self.codes.replace(self.codes.key(slot, digest(email)), stored):
-            return None
-        return compose(to, code=code, valid_for=CODE_LIFETIME)
+    def _code_mail(self, order: "_Order", to: Recipient, kind: "_KindOfCode") -> Message | None:
+        job, payload = order.job, order.job.payload if order.user is None else {}
+        issued = self.issuer.issue(
+            CodeOrder(
+                job_id=job.job_id,
+                queued_at=order.queued_at,
+                slot=kind.slot,
+                email=job.email,
+                subject=job.email,
+                purpose=kind.purpose,
+                epoch=order.epoch,
+                new_user_metadata=json.loads(payload[NEW_USER_METADATA]) if payload else None,
+                new_user_name=payload.get(NEW_USER_NAME, ""),
+                link=LinkRequest.from_payload(job.payload),
+                link_type=kind.link_type,
+            )
+        )
+        return None if issued is None else kind.compose(to, code=issued.code, valid_for=CODE_LIFETIME, link=issued.link)
 
     def _reset_mail(self, order: "_Order", user: User, to: Recipient) -> Message | None:
         token = self.reset_tokens.token(order.job.job_id, user)
-        secret_hash = self.reset_tokens.stored_form(token)
-        stored = self._stored(order, CodePurpose.PASSWORD_RESET, secret_hash, RESET_LIFETIME)
-        stored = replace(stored, mailed_to=digest(to.address))
+        stored = OneTimeCode(
+            secret_hash=self.reset_tokens.stored_form(token),
+            purpose=CodePurpose.PASSWORD_RESET,
+            epoch=order.epoch,
+            job_id=order.job.job_id,
+            issued_at_ms=int(order.queued_at.timestamp() * 1000),
+            expires_at=self.now() + RESET_LIFETIME,
+            mailed_to=digest(to.address),
+        )
         if not self.codes.replace(self.codes.key(Slot.PASSWORD_RESET, user.user_id), stored):
             return None
         return self.mails.password_reset(to, token=token, valid_for=RESET_LIFETIME)
 
-    def _stored(self, order: "_Order", purpose: CodePurpose, secret_hash: str, lifetime: timedelta) -> OneTimeCode:
-        """Return what is stored of a code. Its life begins when its mail is sent."""
-        payload = order.job.payload if order.user is None else {}
-        return OneTimeCode(
-            secret_hash=secret_hash,
-            purpose=purpose,
-            epoch=order.epoch,
-            job_id=order.job.job_id,
-            issued_at_ms=int(order.queued_at.timestamp() * 1000),
-            expires_at=self.now() + lifetime,
-            new_user_metadata=json.loads(payload[NEW_USER_METADATA]) if payload else None,
-            new_user_name=payload.get(NEW_USER_NAME, ""),
-        )
+
+@dataclass(frozen=True, slots=True)
+class _KindOfCode:
+    """The slot and purpose of a one-time code, the type of its link, and what composes its mail."""
+
+    slot: Slot
+    purpose: CodePurpose
+    link_type: LinkType
+    compose: Callable[..., Message]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.links import LinkRequest, to_payload
 from gerbang.mail.queue import MailQueue
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.users import User
@@ -60,25 +61,36 @@ class MailService:
         self.ask(MailKind.PASSWORD_RESET, email, locale, client_address)
 
     def request_code_or_account(
-        self, email: str, locale: str | None, client_address: str, *, name: str, metadata: Mapping[str, object] | None
+        self,
+        email: str,
+        locale: str | None,
+        client_address: str,
+        *,
+        name: str,
+        metadata: Mapping[str, object] | None,
+        link: LinkRequest | None = None,
     ) -> None:
         """Queue a one-time code to an address, as `ask` does: to sign in, or to verify the address if it is not.
 
         If no account has the address, a code is mailed only if *metadata* is given. Redeeming the code then makes the
         account, with this `user_metadata` and *name*.
         """
-        payload: dict[str, str] = {SLOT: Slot.RECOVERY.value}
+        payload: dict[str, str] = {SLOT: Slot.RECOVERY.value, **to_payload(link)}
         if metadata is not None:
             payload |= {NEW_USER_NAME: name, NEW_USER_METADATA: json.dumps(metadata, separators=(",", ":"))}
         self.ask(MailKind.SIGN_IN_CODE, email, locale, client_address, payload)
 
-    def request_verification_again(self, email: str, locale: str | None, client_address: str) -> None:
+    def request_verification_again(
+        self, email: str, locale: str | None, client_address: str, link: LinkRequest | None = None
+    ) -> None:
         """Queue another code of its registration to an address, as `ask` does. It is mailed if it is not verified."""
-        self.ask(MailKind.VERIFICATION_CODE, email, locale, client_address)
+        self.ask(MailKind.VERIFICATION_CODE, email, locale, client_address, to_payload(link))
 
-    def request_recovery(self, email: str, locale: str | None, client_address: str) -> None:
+    def request_recovery(
+        self, email: str, locale: str | None, client_address: str, link: LinkRequest | None = None
+    ) -> None:
         """Queue a one-time code to sign in without the password to an address, as `ask` does."""
-        self.ask(MailKind.RECOVERY_CODE, email, locale, client_address)
+        self.ask(MailKind.RECOVERY_CODE, email, locale, client_address, to_payload(link))
 
     def ask(
         self,
@@ -128,15 +140,15 @@ class MailService:
         with attempt:
             yield
 
-    def repeat_verification(self, email: str, locale: str | None) -> None:
+    def repeat_verification(self, email: str, locale: str | None, link: LinkRequest | None = None) -> None:
         """Queue again the code that verifies an address, for an account that has not verified it. It is not counted.
 
         Raises:
             DependencyUnavailable: it could not be queued.
         """
-        self._enqueue(MailKind.VERIFICATION_CODE, email, locale)
+        self._enqueue(MailKind.VERIFICATION_CODE, email, locale, payload=to_payload(link))
 
-    def request_verification(self, user: User) -> None:
+    def request_verification(self, user: User, link: LinkRequest | None = None) -> None:
         """Queue the mail that verifies the address of an account that the caller writes next. It is not counted.
 
         It is queued first, so that a registration which promises a mail is not written without it. If the account is
@@ -151,7 +163,7 @@ class MailService:
             MailKind.VERIFICATION_CODE,
             user.email,
             user.locale,
-            payload={REGISTERED: user.user_id},
+            payload={REGISTERED: user.user_id, **to_payload(link)},
             delay_seconds=WRITE_DELAY_SECONDS,
         )
 

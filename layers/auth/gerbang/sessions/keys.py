@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     REFRESH_TOKEN = "gerbang refresh token v1"  # noqa: S105 - a label
     ONE_TIME_CODE = "gerbang one-time code v1"
     RESET_TOKEN = "gerbang reset token v1"  # noqa: S105 - a label
+    LINK_TOKEN = "gerbang link token v1"  # noqa: S105 - a label
     SIGNING_KEY_P256 = "gerbang access token P-256 v1"
 
 
@@ -175,8 +176,15 @@ class KeyedHash:
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        digests = [self._digest(key, text).hex() for key in self.keys.verifying()]
-        return any(hmac.compare_digest(digest.encode(), stored.encode()) for digest in digests)
+        return any(hmac.compare_digest(digest.hex().encode(), stored.encode()) for digest in self.digests(text))
+
+    def digests(self, text: str) -> tuple[bytes, ...]:
+        """Return the digest of *text* with each active key, the newest first.
+
+        Raises:
+            DependencyUnavailable: the keys could not be read.
+        """
+        return tuple(self._digest(key, text) for key in self.keys.verifying())
 
     def _digest(self, key: MasterKey, text: str) -> bytes:
         return hmac.digest(self.keys.derive(key, self.purpose), text.encode(), "sha256")

@@ -290,7 +290,7 @@ class Sessions:
 
     def _refreshing_user(self, claims: RefreshClaims, now: datetime) -> User:
         user = self.users.find(claims.user_id)
-        if user is not None and user.disabled_at is not None:
+        if user is not None and user.is_disabled(now):
             raise UserDisabled(claims.family_id, claims.user_id)
         if user is None or not user.may_sign_in(now):
             raise SessionEnded(claims.family_id, claims.user_id)
@@ -314,7 +314,7 @@ class Sessions:
             family, user = self._read_both(user_id, family_id)
         if user is None:
             raise UserDeleted(family_id, user_id)
-        if user.disabled_at is not None:
+        if user.is_disabled(now):
             raise UserDisabled(family_id, user_id)
         if family is None or family.epoch != user.epoch:
             raise SessionEnded(family_id, user_id)

@@ -39,6 +39,7 @@ from gerbang.storage.store import (
     Present,
     Put,
     Query,
+    Select,
     Update,
     Value,
     Written,
@@ -185,6 +186,8 @@ def _render_query(query: Query) -> dict[str, Any]:
         rendered["IndexName"] = query.index.name
     if query.limit is not None:
         rendered["Limit"] = query.limit
+    if query.select is Select.COUNT:
+        rendered["Select"] = "COUNT"
     if query.after is not None:
         rendered["ExclusiveStartKey"] = to_wire(query.after)
     return rendered | expression.placeholders()
@@ -230,7 +233,8 @@ class DynamoStore:
         with _Translated():
             answer = self.client.query(**_render_query(query))
         last = answer.get("LastEvaluatedKey")
-        return Page(tuple(map(from_wire, answer["Items"])), from_wire(last) if last else None)
+        items = tuple(map(from_wire, answer.get("Items", [])))  # none where they are only counted
+        return Page(items, from_wire(last) if last else None, answer["Count"])
 
     def write(self, action: Action) -> Outcome:
         """Do one action, atomically with its conditions; a conflict with a running transaction is waited out."""

@@ -24,6 +24,7 @@ class MetadataTooLarge(ValueError):
         super().__init__(f"{attribute} has {size_bytes} bytes")
         self.attribute = attribute
         self.size_bytes = size_bytes
+        self.largest = _LARGEST[attribute]
 
 
 def check_metadata(attributes: Mapping[str, object]) -> None:

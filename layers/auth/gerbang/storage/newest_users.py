@@ -52,7 +52,7 @@ class NewestUsers:
         """
         if not 1 <= size <= LARGEST_PAGE:
             raise ValueError(f"a page has 1 to {LARGEST_PAGE} accounts, not {size}")
-        store, place = self.users.store, _Place(month_of(at)) if cursor is None else self._place(cursor)
+        store, place = self.users.store, Position(month_of(at)) if cursor is None else self.position(cursor)
         keys: list[Key] = []
         for _ in range(MONTHS_PER_PAGE):
             if len(keys) == size or place.month < FIRST_MONTH:
@@ -68,37 +68,46 @@ class NewestUsers:
                 )
             )
             keys += [Key(self.users.table, str(item["pk"]), str(item["sk"])) for item in found.items]
-            place = place.month_before() if found.cursor is None else _Place(place.month, found.cursor)
+            place = place.month_before() if found.cursor is None else Position(place.month, found.cursor)
         accounts = [from_item(User, item) for item in (store.get_all(*keys) if keys else ())]
         return UserPage(
             users=tuple(account for account in accounts if account is not None),
-            cursor=None if place.month < FIRST_MONTH else self._cursor(place),
+            cursor=None if place.month < FIRST_MONTH else place.cursor,
         )
 
-    def _cursor(self, place: "_Place") -> str:
-        if place.after is None:
-            return place.month
-        user_id = str(place.after["pk"]).partition("#")[2]
-        return f"{place.month}.{place.after[NEWEST_FIRST.sort]}.{user_id}"
+    def position(self, cursor: str) -> "Position":
+        """Return the position that a cursor names.
 
-    def _place(self, cursor: str) -> "_Place":
+        Raises:
+            InvalidCursor: it is not one of ours.
+        """
         match = _CURSOR.fullmatch(cursor)
         if match is None:
             raise InvalidCursor(cursor)
         month, created_at, user_id = match.groups()
         if created_at is None:
-            return _Place(month)
+            return Position(month)
         after: dict[str, Value] = dict(self.users.key(user_id).attributes)
-        return _Place(month, after | {NEWEST_FIRST.partition: month, NEWEST_FIRST.sort: int(created_at)})
+        return Position(month, after | {NEWEST_FIRST.partition: month, NEWEST_FIRST.sort: int(created_at)})
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Position:
     """Where a page begins: in a month, after an account of it; None: at its newest account."""
 
     month: str
     after: Item | None = None
+    """The keys of the account in table and index, which need not exist any more."""
+
+    @property
+    def cursor(self) -> str:
+        """The position as a text: letters, digits, `.` and `-`; it holds an account's id."""
+        if self.after is None:
+            return self.month
+        user_id = str(self.after["pk"]).partition("#")[2]
+        return f"{self.month}.{self.after[NEWEST_FIRST.sort]}.{user_id}"
 
     def month_before(self) -> Self:
+        """Return the position of the newest account of the month before."""
         year, month = map(int, self.month.split("-"))
         return type(self)(f"{year - 1:04}-12" if month == 1 else f"{year:04}-{month - 1:02}")

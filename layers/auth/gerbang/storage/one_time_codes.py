@@ -15,6 +15,7 @@ from gerbang.storage.store import (
     AnyOf,
     Condition,
     ConditionFailed,
+    Delete,
     Equal,
     Greater,
     Item,
@@ -79,6 +80,13 @@ class OneTimeCode:
     """The digest of the address it was mailed to, where the subject is another. An account that has another address
     by now is not opened by it."""
 
+    link_hash: str | None = None
+    """An HMAC of the token in the mail's link; None: the mail has none. Code and link are spent together."""
+    sealed_email: str | None = field(default=None, repr=False)
+    """Along with that: the address, encrypted with the token (`gerbang.mail.link_tokens`)."""
+    challenge: str | None = field(default=None, repr=False)
+    """Of a client that exchanges an authorization code for the session once the link was opened (RFC 7636)."""
+
     def is_live(self, at: datetime) -> bool:
         """Say whether the code is neither spent nor expired."""
         return self.spent_at is None and self.expires_at > at
@@ -94,6 +102,10 @@ class OneTimeCodeTable:
     def key(self, slot: Slot, subject: str) -> Key:
         """Return the key of a subject's code."""
         return Key(self.table, f"{slot}#{subject}")
+
+    def find(self, key: Key) -> OneTimeCode | None:
+        """Return the code of a key, spent or not; None if there is none."""
+        return self.read(self.store.get(key))
 
     def read(self, item: Item | None) -> OneTimeCode | None:
         """Return the code that an item holds, spent or not; None if there is none."""
@@ -122,6 +134,10 @@ class OneTimeCodeTable:
             {"spent_at": to_epoch(at), "expires_at": to_epoch(at + kept)},
             (Equal("secret_hash", code.secret_hash), Greater("expires_at", to_epoch(at)), Absent("spent_at")),
         )
+
+    def deletion_for(self, slot: Slot, subject: str, user_id: str) -> Delete:
+        """Return the action that deletes the code of a slot. It fails when the code is for another account."""
+        return Delete(self.key(slot, subject), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
 
     def discarding(self, key: Key, *, at: datetime, kept: timedelta) -> Update:
         """Return the action that spends the code of a slot, whichever it is by then, because another was redeemed.

@@ -181,6 +181,14 @@ class Order(Enum):
     DESCENDING = "descending"
 
 
+class Select(Enum):
+    """What a query returns of the items."""
+
+    ITEMS = "items"
+    COUNT = "count"
+    """How many there are. It reads as much, and sends less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """A global secondary index: its name and the attributes that are its partition and sort key.
@@ -207,6 +215,7 @@ class Query:
     """Items a page at most. None: as many as fit into a megabyte (DynamoDB's bound)."""
     after: Item | None = None
     """Where the page begins: a `Page.cursor`, or the keys of an item, which need not exist any more."""
+    select: Select = Select.ITEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +225,8 @@ class Page:
     items: tuple[Item, ...]
     cursor: Item | None
     """What the next page's query has as `after`, None when no page follows."""
+    count: int
+    """How many items it has; they are left out with `Select.COUNT`."""
 
 
 class Store(Protocol):

@@ -10,10 +10,11 @@ A name is taken exactly when its marker exists. Account and markers are always w
 no account without its markers and no marker without its account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import batched
 from typing import Final
 
 from gerbang.core.clock import to_epoch
@@ -26,9 +27,12 @@ from gerbang.storage.store import (
     Condition,
     Delete,
     Equal,
+    IfAbsent,
     Index,
     Key,
+    Less,
     Outcome,
+    Plus,
     Present,
     Put,
     Query,
@@ -47,6 +51,9 @@ FIRST_MONTH: Final = "2000-01"
 
 NUMBER_DRAWS: Final = 8
 """How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
+
+LARGEST_BATCH: Final = 100
+"""Items that one call reads at most (DynamoDB, API reference, BatchGetItem)."""
 
 _ACCOUNT: Final = "ACCOUNT"
 _MARKER: Final = "-"
@@ -105,6 +112,9 @@ class User:
     epoch: int = 0
     """Sessions opened at an older epoch are dead: password reset, sign-out everywhere and disabling raise it."""
     disabled_at: datetime | None = None
+    """When an operator disabled the account for good."""
+    banned_until: datetime | None = None
+    """When a ban ends. Until then the account is disabled; its sessions are kept, and refused at each use."""
     role_id: int = 3
     """SnapOTP's: 1 administrator, 2 staff, 3 user."""
     credit_balance: int = 0
@@ -120,10 +130,15 @@ class User:
     app_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
     """What the operator keeps with it: JSON of at most 2 KiB."""
 
+    def is_disabled(self, at: datetime) -> bool:
+        """Say whether the account is kept out: disabled for good, or banned."""
+        banned = self.banned_until is not None and at < self.banned_until
+        return self.disabled_at is not None or banned
+
     def may_sign_in(self, at: datetime) -> bool:
         """Say whether the account may be used: not disabled, not a guest past its time."""
         expired = self.expires_at is not None and at >= self.expires_at
-        return self.disabled_at is None and not expired
+        return not self.is_disabled(at) and not expired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +216,24 @@ class UserTable:
         found = (from_item(Identity, item) for item in items)
         return tuple(identity for identity in found if identity is not None)
 
+    def identities_of_each(self, users: Iterable[User]) -> dict[str, tuple[Identity, ...]]:
+        """Return the identities of several accounts by the account's id; no entry for an account without any.
+
+        One call for each 100 identities.
+        """
+        keys = [
+            self._identity_key(user.user_id, identity_name(provider, subject))
+            for user in users
+            for provider, subject in user.subjects.items()
+        ]
+        found: dict[str, tuple[Identity, ...]] = {}
+        for some in batched(keys, LARGEST_BATCH, strict=False):
+            for item in self.store.get_all(*some):
+                identity = from_item(Identity, item)
+                if identity is not None:
+                    found[identity.user_id] = (*found.get(identity.user_id, ()), identity)
+        return found
+
     def creation(self, user: User) -> dict[Name | None, Put]:
         """Return the actions that write a new account with its markers, by the name they claim; None: the account.
 
@@ -235,7 +268,7 @@ class UserTable:
         update = self.changing(
             user,
             {**changes, "subjects": to_value(subjects)},
-            Absent("disabled_at"),
+            *not_disabled(identity.created_at),
             unchanged("subjects", user),
         )
         return (update, *self.identity_creation(identity))
@@ -258,20 +291,27 @@ class UserTable:
             self.release(Name.IDENTITY, name, user.user_id),
         )
 
-    def removal(self, person: Person) -> tuple[Delete, ...]:
-        """Return the actions that remove an account, with every item under its key and its markers.
+    def retiring(self, user: User, at: datetime) -> Update:
+        """Return the action that disables an account which is to be removed, and raises its epoch.
+
+        It fails when epoch, names or identities have changed since the account was read.
+        """
+        changes: dict[str, Change] = {"disabled_at": IfAbsent(to_epoch(at)), "epoch": Plus(1)}
+        return Update(self.key(user.user_id), changes, (Present("pk"), *_same(user)))
+
+    def removal(self, person: Person, *conditions: Condition) -> tuple[Delete, ...]:
+        """Return the actions that remove an account, with every item under its key and its markers; its own is first.
 
         They fail when epoch, names or identities have changed since, or a marker is another account's. A marker may be
         missing. An item added under the key since the person was read is not removed.
         """
         user = person.user
         account = self.key(user.user_id)
-        same = (unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
         identities = {identity_name(*each) for each in user.subjects.items()}
         identities |= {identity_name(each.provider, each.subject) for each in person.identities}
         names = [*_names_of(user).items(), *((Name.IDENTITY, name) for name in sorted(identities))]
         return (
-            Delete(account, (Present("pk"), *same)),
+            Delete(account, (Present("pk"), *_same(user), *conditions)),
             *(Delete(key) for key in person.keys if key != account),
             *(self.release(name, value, user.user_id) for name, value in names),
         )
@@ -300,7 +340,7 @@ class UserTable:
         *locale*, the request's language, becomes the account's if it has none.
         """
         changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
-        return self.changing(user, changes, Absent("disabled_at"))
+        return self.changing(user, changes, *not_disabled(at))
 
     def _identity_key(self, user_id: str, name: str) -> Key:
         return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
@@ -323,6 +363,17 @@ def _names_of(user: User) -> dict[Name, str | int]:
     """Return the names that an account has by itself, each of which has a marker."""
     names = {name: getattr(user, attribute) for name, attribute in _ATTRIBUTES.items()}
     return {name: value for name, value in names.items() if value is not None}
+
+
+def _same(user: User) -> Iterator[Condition]:
+    """Return the conditions that an account has the epoch, names and identities that were read."""
+    return (unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
+
+
+def not_disabled(at: datetime) -> tuple[Condition, Condition]:
+    """Return the conditions that an account is not disabled then, as `User.is_disabled` says."""
+    ban_has_ended = Less("banned_until", to_epoch(at) + 1)
+    return Absent("disabled_at"), AnyOf((Absent("banned_until"), ban_has_ended))
 
 
 def unchanged(attribute: str, user: User) -> Condition:

@@ -1,6 +1,7 @@
 """Supabase Auth (GoTrue): snake_case, bare objects; errors `{code, error_code, msg}`."""
 
 from gerbang.apis.gotrue.api import (
+    ADMIN_ERRORS,
     API,
     ID_TOKEN_ERRORS,
     PASSWORD_ERRORS,
@@ -16,6 +17,7 @@ from gerbang.apis.gotrue.responses import (
     SessionResponse,
     SettingsResponse,
     User,
+    UsersResponse,
     decoy,
     half_confirmed,
     health,
@@ -25,6 +27,7 @@ from gerbang.apis.gotrue.responses import (
 )
 
 __all__ = [
+    "ADMIN_ERRORS",
     "API",
     "AUTHENTICATED",
     "ID_TOKEN_ERRORS",
@@ -38,6 +41,7 @@ __all__ = [
     "SessionResponse",
     "SettingsResponse",
     "User",
+    "UsersResponse",
     "decoy",
     "half_confirmed",
     "health",

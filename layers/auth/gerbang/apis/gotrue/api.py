@@ -87,6 +87,12 @@ ID_TOKEN_ERRORS: Final = {
 }
 """Where an ID token is traded, one that is worth nothing is a 400."""
 
+ADMIN_ERRORS: Final = {
+    "user_not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "No user has this id."),
+    "user_already_exists": ErrorSpec(_UNPROCESSABLE, "Another user has this id."),
+}
+"""Where an administrator names a user, one that does not exist is a 404."""
+
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
 """Where a password is traded, a disabled account is a 400."""
 

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self, override
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gerbang.accounts.id_tokens import ShownIdToken
+from gerbang.accounts.link_sign_in import CHANGES
 from gerbang.apis.fields import Body, Email, Text, as_name, clean_name
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.http.request import InvalidFields
+from gerbang.sessions.pkce import CHALLENGE, ChallengeMethod, CodeChallenge
 from gerbang.storage.metadata import LARGEST_USER_METADATA, merge, size_of
 from gerbang.storage.one_time_codes import Slot
 
@@ -38,16 +40,23 @@ def _user_metadata(data: dict[str, Any]) -> dict[str, object]:
 type UserMetadata = Annotated[dict[str, Any], AfterValidator(_user_metadata)]
 """What the owner of an account keeps with it: an object of at most 8 KiB."""
 
+type Challenge = Annotated[str, StringConstraints(pattern=rf"^{CHALLENGE.pattern}$")]
+"""A challenge of PKCE (RFC 7636, section 4.2)."""
+
+type ChallengeMethodName = Annotated[str, StringConstraints(pattern=r"^(?i:s256|plain)$")]
+"""How it was made, in any case."""
+
 _PHONE_TYPES: Final = ("sms", "phone_change")
 
 _REQUIRED: Final = FieldError("email", "Field required")
 
-_SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
+SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
     "signup": (Slot.EMAIL,),
     "invite": (Slot.EMAIL,),
     "magiclink": (Slot.RECOVERY,),
     "recovery": (Slot.RECOVERY,),
     "email": (Slot.EMAIL, Slot.RECOVERY),
+    "email_change": CHANGES,
 }
 """The slots that a code of a type is looked for in."""
 
@@ -64,10 +73,39 @@ class RefreshRequest(Body):
     refresh_token: Text
 
 
-class RecoverRequest(Body):
+class _LinkedRequest(Body):
+    """A body that asks for a mail with a link. Clients that use PKCE send a challenge."""
+
+    code_challenge: Challenge | None = None
+    code_challenge_method: ChallengeMethodName | None = None
+
+    @property
+    def challenge(self) -> CodeChallenge | None:
+        """The client's challenge, None if it uses no PKCE.
+
+        Raises:
+            InvalidFields: there is a challenge without a method, or a method without a challenge.
+        """
+        value, method = self.code_challenge, self.code_challenge_method
+        if value is None and method is None:
+            return None
+        if value is None or method is None:
+            missing = "code_challenge" if value is None else "code_challenge_method"
+            raise InvalidFields((FieldError(missing, "Send code_challenge and code_challenge_method together"),))
+        return CodeChallenge(value, ChallengeMethod(method.lower()))
+
+
+class RecoverRequest(_LinkedRequest):
     """`POST /auth/v1/recover`."""
 
     email: Email
+
+
+class PkceRequest(Body):
+    """`POST /auth/v1/token?grant_type=pkce`."""
+
+    auth_code: Text
+    code_verifier: Text
 
 
 class _AddressedRequest(Body):
@@ -125,7 +163,7 @@ class _NewUserRequest(_AddressedRequest):
         return name_in(self.data)
 
 
-class SignUpRequest(_NewUserRequest):
+class SignUpRequest(_NewUserRequest, _LinkedRequest):
     """`POST /auth/v1/signup` with an e-mail address."""
 
     password: Text
@@ -143,7 +181,7 @@ class PasswordRequest(_AddressedRequest):
     password: Text
 
 
-class OtpRequest(_NewUserRequest):
+class OtpRequest(_NewUserRequest, _LinkedRequest):
     """`POST /auth/v1/otp`."""
 
     create_user: bool = True
@@ -181,8 +219,8 @@ class VerifyRequest(_AddressedRequest):
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """The slots that the code is looked for in; none for the change of an address."""
-        return _SLOTS.get(self.type, ())
+        """The slots that the code is looked for in."""
+        return SLOTS.get(self.type, ())
 
     @property
     @override
@@ -232,7 +270,7 @@ def name_in(metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-class UserRequest(Body):
+class UserRequest(_LinkedRequest):
     """`PUT /auth/v1/user`."""
 
     email: Email | None = None

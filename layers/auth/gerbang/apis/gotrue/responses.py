@@ -62,6 +62,14 @@ class User(TypedDict):
     created_at: str
     updated_at: str
     is_anonymous: bool
+    banned_until: NotRequired[str]
+
+
+class UsersResponse(TypedDict):
+    """A page of users."""
+
+    users: Sequence[User]
+    aud: str
 
 
 class SessionResponse(TypedDict):
@@ -130,6 +138,7 @@ def user(
         "confirmation_sent_at": account.confirmation_sent_at,
         "email_change_sent_at": account.email_change_sent_at if account.new_email else None,
         "last_sign_in_at": account.last_sign_in_at,
+        "banned_until": account.banned_until,
     }
     shown = User(
         id=account.user_id,

@@ -53,6 +53,7 @@ __all__ = [
     "WrappedHash",
     "check",
     "parse",
+    "to_store",
     "wrap",
 ]
 
@@ -141,6 +142,18 @@ def wrap(legacy: LegacyHash, *, cost: int) -> str:
     It reads `$wrapped$`, the old hash with a blank digest, `$`, the new hash; `check` takes it.
     """
     return f"{_WRAPPED}{legacy.blank}${bcrypt_sha256.hash_text(legacy.digest.hex(), cost)}"
+
+
+def to_store(text: str, *, cost: int) -> str:
+    """Return what is stored of a hash of another system: the hash itself, or, if it is weak, `wrap` of it.
+
+    Raises:
+        LegacyHashError: as `parse`.
+    """
+    inherited = parse(text)
+    if isinstance(inherited, LegacyHash) and inherited.is_weak:
+        return wrap(inherited, cost=cost)
+    return text
 
 
 def check(stored: str, password: str) -> Checked:

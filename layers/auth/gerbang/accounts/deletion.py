@@ -1,0 +1,142 @@
+"""Delete an account for good, in steps that can be repeated: whatever fails, the next deletion ends what is left.
+
+First the account is disabled and its epoch raised: from then on no session opens, nothing is linked and no mail is
+owed. Then its sessions go, then everything else, the account and its names last and at once. So until the account is
+gone it can be found, and the deletion sent again. (docs/decisions/0029-administrators.md)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import batched
+from typing import Final
+
+from gerbang.accounts.organizations import Role
+from gerbang.core.clock import Clock
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.log import LogEvent
+from gerbang.limits.rate_limits import digest
+from gerbang.storage.families import FamilyTable
+from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
+from gerbang.storage.organizations import OrganizationTable
+from gerbang.storage.records import from_item
+from gerbang.storage.store import Action, ConditionFailed, Delete, Present, Store
+from gerbang.storage.users import Person, User, UserTable
+
+RACES: Final = 4
+"""How often a deletion is tried, since the account may be changed meanwhile."""
+
+MOST_ACTIONS: Final = 100
+"""Actions of one transaction (DynamoDB, API reference, TransactWriteItems)."""
+
+
+class ChangedMeanwhile(Exception):
+    """The account is not as it was read any more, or is gone: look again, then decide again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """What would be left of an account's organisation without the account."""
+
+    organization_id: str
+    others: int
+    """How many other people belong to it; if none, it is deleted with the account."""
+    other_owners: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """Deletes accounts."""
+
+    store: Store
+    users: UserTable
+    families: FamilyTable
+    organizations: OrganizationTable
+    codes: OneTimeCodeTable
+    log_event: LogEvent
+    now: Clock
+
+    def departure(self, user: User) -> Departure | None:
+        """Return what deleting the account would leave of its organisation, None if it has none."""
+        if user.organization_id is None:
+            return None
+        members = self.organizations.members(user.organization_id)
+        others = [member for member in members if member.user_id != user.user_id]
+        owners = [member for member in others if member.role == Role.CLIENT_OWNER]
+        return Departure(organization_id=user.organization_id, others=len(others), other_owners=len(owners))
+
+    def delete_by_id(self, user_id: str) -> bool:
+        """Delete the account that has an id, whatever it is by now; return whether there was one.
+
+        Raises:
+            DependencyUnavailable: others kept changing the account, or the database did not answer. The same call,
+                made again, deletes what is left.
+        """
+        for number_of_try in range(RACES):
+            user = self.users.find(user_id)
+            if user is None:
+                return number_of_try > 0  # another request has deleted it meanwhile
+            try:
+                self.delete(user)
+            except ChangedMeanwhile:
+                continue
+            return True
+        raise DependencyUnavailable("others kept changing the account")
+
+    def delete(self, user: User) -> None:
+        """Delete an account as it was read, with its sessions, codes, membership, identities and names.
+
+        Its names are anyone's from then on. Its organisation is deleted if it has no other members. Nothing here adds
+        members to an organisation; code that does must not while it is being deleted.
+
+        Raises:
+            ChangedMeanwhile: it is not as it was read, or is gone. It may be disabled by then.
+            DependencyUnavailable: the database did not answer.
+        """
+        retired = self._retire(user)
+        for some in batched(self.families.keys(user.user_id), MOST_ACTIONS, strict=False):
+            self.store.commit(*map(Delete, some))
+        if user.new_email is not None:
+            self.store.write(self.codes.deletion_for(Slot.EMAIL_CHANGE_NEW, digest(user.new_email), user.user_id))
+        person = self.users.find_person(user.user_id)
+        if person is None:
+            raise ChangedMeanwhile(user.user_id)
+        self._remove(replace(person, user=retired))
+        self.log_event("user_deleted", user_id=user.user_id)
+
+    def _retire(self, user: User) -> User:
+        """Disable the account and raise its epoch, and return it as it is then."""
+        outcome = self.store.write(self.users.retiring(user, self.now()))
+        retired = None if isinstance(outcome, ConditionFailed) else from_item(User, outcome.item)
+        if retired is None:
+            raise ChangedMeanwhile(user.user_id)
+        return retired
+
+    def _remove(self, person: Person) -> None:
+        """Remove the account and everything that is stored of it in one transaction, or in several if it is much."""
+        user = person.user
+        account, *others = self.users.removal(person, Present("disabled_at"))
+        last: list[Action] = [account, *self._codes(user), *self._membership(user)]
+        several = len(others) + len(last) - MOST_ACTIONS
+        for some in batched(others[: max(0, several)], MOST_ACTIONS, strict=False):
+            self._commit(user, some)
+        self._commit(user, [*last, *others[max(0, several) :]])
+
+    def _codes(self, user: User) -> list[Action]:
+        subjects = [(Slot.PASSWORD_RESET, user.user_id)]
+        if user.email is not None:
+            own = digest(user.email)
+            subjects += [(Slot.EMAIL, own), (Slot.RECOVERY, own), (Slot.EMAIL_CHANGE_CURRENT, own)]
+        return [Delete(self.codes.key(slot, subject)) for slot, subject in subjects]
+
+    def _membership(self, user: User) -> list[Action]:
+        departure = self.departure(user)
+        if departure is None:
+            return []
+        ending: list[Action] = [self.organizations.membership_deletion(departure.organization_id, user.user_id)]
+        if not departure.others:
+            ending.append(self.organizations.organization_deletion(departure.organization_id))
+        return ending
+
+    def _commit(self, user: User, actions: Sequence[Action]) -> None:
+        if self.store.commit(*actions):
+            raise ChangedMeanwhile(user.user_id)

@@ -1,0 +1,33 @@
+"""The links of the mails that requests ask for."""
+
+from dataclasses import dataclass
+
+from gerbang.accounts.redirects import RedirectTargets
+from gerbang.http.request import Request
+from gerbang.mail.links import LinkRequest
+from gerbang.sessions.pkce import CodeChallenge
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Reads from requests where the links of their mails lead."""
+
+    public_url: str | None
+    """The API's address, None: the one that the client called."""
+    targets: RedirectTargets
+
+    def asked_for(
+        self, request: Request, challenge: CodeChallenge | None = None, *, redirect_to: str | None = None
+    ) -> LinkRequest:
+        """Return the link that a request asks for; *redirect_to* is what its body says of the target."""
+        return LinkRequest(
+            base_url=self.public_url or request.base_url,
+            redirect_to=self.target(request, redirect_to),
+            challenge=challenge,
+        )
+
+    def target(self, request: Request, redirect_to: str | None = None) -> str:
+        """Return where a link leads: the target that was asked for if it is allowed, else the site."""
+        headers = request.headers
+        asked = (request.query.get("redirect_to"), headers.get("redirect_to"), headers.get("referer"))
+        return self.targets.choose(redirect_to, *asked)

@@ -1,0 +1,46 @@
+"""How far the caller of a numbered list has read it, in the table of one-time codes.
+
+| partition key | holds |
+|---|---|
+| `LISTING#<digest of the caller>` | a `Place` |
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gerbang.storage.records import from_item, to_item
+from gerbang.storage.store import Key, Put, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The page that was read last. Times are instants in UTC."""
+
+    number: int
+    begins: str
+    """The cursor of its first account."""
+    ends: str | None
+    """The cursor of the next page's first account, None if this page is the last one."""
+    total: int
+    """How many accounts there were when the list was begun."""
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListingTable:
+    """The places, in a table with the partition key `pk` and TTL on `expires_at`."""
+
+    store: Store
+    table: str
+
+    def find(self, caller: str, at: datetime) -> Place | None:
+        """Return how far a caller has read, None if they have read nothing lately."""
+        place = from_item(Place, self.store.get(self._key(caller)))
+        return None if place is None or place.expires_at <= at else place
+
+    def keep(self, caller: str, place: Place) -> None:
+        """Remember how far a caller has read."""
+        self.store.write(Put(self._key(caller), to_item(place)))
+
+    def _key(self, caller: str) -> Key:
+        return Key(self.table, f"LISTING#{caller}")

@@ -1,0 +1,180 @@
+"""A ban keeps a user out at every way in, for as long as it lasts, and ends no session."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
+from gerbang.accounts.password_reset import InvalidResetToken
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.user_update import UserChanges
+from gerbang.accounts.verification import AccountDisabled
+from gerbang.core.clock import to_epoch
+from gerbang.core.emails import EmailAddress
+from gerbang.mail.jobs import MailKind
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import SessionEnded, SignedIn, UserDisabled
+from gerbang.sessions.sign_out import Scope
+from gerbang.storage.one_time_codes import Slot
+from gerbang.storage.store import Change, Update, Written
+from gerbang.storage.users import User
+
+from tests.deployment import BOB, HOME, PASSWORD, by_email
+from tests.fakes import Call, MeanwhileStore
+from tests.unit.mail_fakes import MailDeployment
+
+BAN: Final = timedelta(hours=24)
+NEW_PASSWORD: Final = "Battery staple 2"
+GOOGLES_BOB: Final = VerifiedIdentity(provider=GOOGLE, subject="1081", email=BOB.email, name="Bob")
+
+type Use = Callable[[MailDeployment], object]
+type WayIn = Callable[[MailDeployment, SignedIn], Use]
+"""Prepares a way to use an account while its user is not banned; returns what uses it."""
+
+
+def ban(post: MailDeployment, user: User, until: timedelta = BAN) -> None:
+    changes: dict[str, Change] = {"banned_until": to_epoch(post.base.clock() + until)}
+    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
+
+
+def password(_post: MailDeployment, _session: SignedIn) -> Use:
+    return lambda its: its.base.sign_in.sign_in(by_email(BOB.email), HOME)
+
+
+def supabase_password(post: MailDeployment, session: SignedIn) -> Use:
+    key = post.users.key(session.user.user_id)
+    assert isinstance(post.base.store.write(Update(key, {"email_verified_at": 1})), Written)
+    return lambda its: its.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME)
+
+
+def code(post: MailDeployment, _: SignedIn) -> Use:
+    mailed = post.mailed_code()
+    return lambda its: its.code_sign_in.redeem(BOB.email, mailed, HOME, slots=[Slot.EMAIL])
+
+
+def google(post: MailDeployment, _: SignedIn) -> Use:
+    post.google.sign_in(GOOGLES_BOB, HOME)
+    return lambda its: its.google.sign_in(GOOGLES_BOB, HOME)
+
+
+def first_google(_post: MailDeployment, _session: SignedIn) -> Use:
+    return lambda its: its.google.sign_in(GOOGLES_BOB, HOME)
+
+
+def refresh(_post: MailDeployment, session: SignedIn) -> Use:
+    return lambda its: its.base.sessions.refresh(session.tokens.refresh_token)
+
+
+def call(_post: MailDeployment, session: SignedIn) -> Use:
+    return lambda its: its.base.sessions.authenticate(session.tokens.access_token)
+
+
+def sign_out(_post: MailDeployment, session: SignedIn) -> Use:
+    return lambda its: its.base.sign_out.sign_out(session.tokens.access_token, Scope.GLOBAL)
+
+
+def reset(post: MailDeployment, _: SignedIn) -> Use:
+    token = post.mailed_token()
+    return lambda its: its.password_reset.reset(token, NEW_PASSWORD, client=HOME, policy=PasswordPolicy())
+
+
+def change_password(_post: MailDeployment, session: SignedIn) -> Use:
+    token = session.tokens.access_token
+    return lambda its: its.password_change.change(
+        token, current=PASSWORD, new=NEW_PASSWORD, client=HOME, policy=PasswordPolicy()
+    )
+
+
+def change_email(post: MailDeployment, session: SignedIn) -> Use:
+    new = EmailAddress("robert@example.com")
+    caller = post.base.sessions.authenticate(session.tokens.access_token)
+    post.base.user_update.update(caller, UserChanges(email=new), HOME, PasswordPolicy())
+    [job] = [job for job in post.queue.jobs if job.kind is MailKind.EMAIL_CHANGE_NEW]
+    post.deliver(job)
+    mailed = post.outbox.codes[-1]
+    return lambda its: its.email_change.confirm(new, mailed, HOME)
+
+
+WAYS_IN: Final[dict[str, tuple[WayIn, type[Exception]]]] = {
+    "password": (password, InvalidCredentials),
+    "password as Supabase's clients know it": (supabase_password, AccountDisabled),
+    "code": (code, AccountDisabled),
+    "Google": (google, AccountDisabled),
+    "Google for the first time": (first_google, AccountDisabled),
+    "refresh": (refresh, UserDisabled),
+    "authenticated call": (call, UserDisabled),
+    "sign-out": (sign_out, UserDisabled),
+    "reset": (reset, InvalidResetToken),
+    "change of password": (change_password, UserDisabled),
+    "change of address": (change_email, InvalidCode),
+}
+
+of_every_way_in = pytest.mark.parametrize("name", WAYS_IN)
+
+
+@of_every_way_in
+def test_a_banned_user_is_kept_out(post: MailDeployment, name: str) -> None:
+    prepare, error = WAYS_IN[name]
+    session = post.register()
+    use = prepare(post, session)
+
+    ban(post, session.user)
+
+    with pytest.raises(error):
+        use(post)
+
+
+@of_every_way_in
+def test_a_ban_that_has_ended_keeps_nobody_out(post: MailDeployment, name: str) -> None:
+    prepare, error = WAYS_IN[name]
+    session = post.register()
+    use = prepare(post, session)
+    ban(post, session.user, timedelta(minutes=5))
+
+    post.base.clock.advance(timedelta(minutes=5) - timedelta(seconds=1))
+    with pytest.raises(error):
+        use(post)
+    post.base.clock.advance(timedelta(seconds=1))
+    use(post)
+
+
+def test_a_ban_ends_no_session(post: MailDeployment) -> None:
+    session = post.register()
+    ban(post, session.user, timedelta(minutes=5))
+
+    for use in (refresh(post, session), call(post, session)):
+        with pytest.raises(SessionEnded):
+            use(post)
+    post.base.clock.advance(timedelta(minutes=5))
+
+    refreshed = post.base.sessions.refresh(session.tokens.refresh_token)
+    assert post.base.sessions.authenticate(refreshed.tokens.access_token).family.family_id == session.family_id
+
+
+@pytest.mark.parametrize("name", ["password", "code", "Google", "Google for the first time", "reset"])
+def test_a_ban_that_is_set_during_a_sign_in_wins(post: MailDeployment, name: str) -> None:
+    prepare, error = WAYS_IN[name]
+    session = post.register()
+    use = prepare(post, session)
+    before = post.base.families.list(session.user.user_id)
+
+    def writes_account(its: Call) -> bool:
+        return its.method == "commit" and post.users.key(session.user.user_id) in its.keys
+
+    meanwhile = MeanwhileStore(post.base.store, before=writes_account, happens=lambda: ban(post, session.user))
+    with pytest.raises((error, InvalidCode)):
+        use(post.on(meanwhile))
+
+    assert post.base.families.list(session.user.user_id) == before
+
+
+def test_a_banned_user_is_mailed_nothing(post: MailDeployment) -> None:
+    session = post.register()
+    ban(post, session.user)
+    sent = len(post.outbox.sent)
+
+    post.deliver(post.job(MailKind.SIGN_IN_CODE))
+
+    assert len(post.outbox.sent) == sent

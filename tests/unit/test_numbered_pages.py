@@ -1,0 +1,185 @@
+"""Accounts are listed by the numbers of pages: complete for who reads one page after the other."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from gerbang.storage.listings import ListingTable
+from gerbang.storage.numbered_pages import EMPTY_FOR, REMEMBERED, NumberedPage, NumberedPages
+from gerbang.storage.users import User, UserTable
+
+from tests.conftest import Database
+from tests.fakes import FakeClock, PassingStore
+from tests.unit.test_newest_users import days_apart, remove, user, write
+
+NOW = datetime(2026, 3, 1, 0, 0, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOW)
+
+
+@pytest.fixture
+def users(database: Database) -> UserTable:
+    return UserTable(database.store, database.tables["Users"])
+
+
+@pytest.fixture
+def pages(database: Database, users: UserTable, clock: FakeClock) -> NumberedPages:
+    return NumberedPages(users, ListingTable(database.store, database.tables["OneTimeCodes"]), clock)
+
+
+def every(pages: NumberedPages, size: int, caller: str = "me") -> Iterator[NumberedPage]:
+    number = 1
+    page = pages.page(1, size=size, caller=caller)
+    yield page
+    while not page.is_last:
+        number += 1
+        page = pages.page(number, size=size, caller=caller)
+        yield page
+
+
+@pytest.mark.parametrize("size", [3, 7, 69, 70, 150])
+def test_pages_together_are_all_accounts_the_newest_first(users: UserTable, pages: NumberedPages, size: int) -> None:
+    made = days_apart(70)
+    write(users, *made)
+
+    read = list(every(pages, size))
+
+    assert [account for page in read for account in page.users] == made
+    assert [page.number for page in read] == list(range(1, -(-70 // size) + 1))
+    assert {page.total for page in read} == {70}
+    assert all(len(page.users) == size for page in read[:-1])
+
+
+def test_an_empty_table_has_one_empty_page(pages: NumberedPages) -> None:
+    page = pages.page(1, size=10, caller="me")
+
+    assert (page.users, page.total, page.is_last) == ((), 0, True)
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 7])
+def test_any_page_can_be_read_first(users: UserTable, pages: NumberedPages, number: int) -> None:
+    made = days_apart(70)
+    write(users, *made)
+
+    page = pages.page(number, size=10, caller="me")
+
+    assert list(page.users) == made[10 * (number - 1) : 10 * number]
+    assert (page.total, page.is_last) == (70, number == 7)
+
+
+@pytest.mark.parametrize("number", [8, 9, 100])
+def test_a_page_after_the_last_one_is_empty(users: UserTable, pages: NumberedPages, number: int) -> None:
+    write(users, *days_apart(70))
+
+    page = pages.page(number, size=10, caller="me")
+
+    assert (page.users, page.total, page.is_last) == ((), 70, True)
+
+
+def test_the_page_after_the_last_one_that_was_read_is_empty(users: UserTable, pages: NumberedPages) -> None:
+    write(users, *days_apart(5))
+    list(every(pages, 3))
+
+    assert pages.page(3, size=3, caller="me").users == ()
+
+
+def test_accounts_that_are_added_and_removed_move_no_other_to_another_page(
+    users: UserTable, pages: NumberedPages
+) -> None:
+    made = days_apart(40)
+    write(users, *made)
+    first = pages.page(1, size=10, caller="me")
+
+    remove(users, made[0])
+    write(users, *(user(100 + number, NOW) for number in range(3)))
+    second = pages.page(2, size=10, caller="me")
+
+    assert [*first.users, *second.users] == made[:20]
+
+
+def test_a_page_can_be_read_again(users: UserTable, pages: NumberedPages) -> None:
+    made = days_apart(40)
+    write(users, *made)
+    pages.page(1, size=10, caller="me")
+    second = pages.page(2, size=10, caller="me")
+
+    remove(users, made[3])
+
+    assert pages.page(2, size=10, caller="me") == second
+    assert list(pages.page(3, size=10, caller="me").users) == made[20:30]
+
+
+def test_callers_do_not_disturb_each_other(users: UserTable, pages: NumberedPages) -> None:
+    made = days_apart(40)
+    write(users, *made)
+    pages.page(1, size=10, caller="me")
+    remove(users, made[3])
+
+    pages.page(1, size=10, caller="another")
+
+    assert list(pages.page(2, size=10, caller="me").users) == made[10:20]
+
+
+def test_after_a_while_a_page_is_counted_anew(users: UserTable, pages: NumberedPages, clock: FakeClock) -> None:
+    made = days_apart(40)
+    write(users, *made)
+    pages.page(1, size=10, caller="me")
+    remove(users, made[3])
+
+    clock.advance(REMEMBERED)
+
+    page = pages.page(2, size=10, caller="me")
+    assert (list(page.users), page.total) == (made[11:21], 39)
+
+
+def test_an_account_that_is_imported_into_an_old_month_is_found_a_little_later(
+    users: UserTable, pages: NumberedPages, clock: FakeClock
+) -> None:
+    pages.page(1, size=10, caller="me")
+    old = user(1, datetime(2001, 5, 1, tzinfo=UTC))
+    write(users, old)
+
+    clock.advance(EMPTY_FOR)
+
+    assert pages.page(1, size=10, caller="me").users == (old,)
+
+
+def test_months_without_accounts_are_looked_into_once(users: UserTable, clock: FakeClock, database: Database) -> None:
+    write(users, *days_apart(40))
+    watched = PassingStore(database.store)
+    listings = ListingTable(watched, database.tables["OneTimeCodes"])
+    pages = NumberedPages(replace(users, store=watched), listings, clock)
+    pages.page(1, size=10, caller="me")
+    assert len(watched.calls) > 12 * 26
+
+    watched.calls.clear()
+    pages.page(2, size=10, caller="me")
+
+    # Whether the month before last has accounts, the place, the keys, the accounts, the place again.
+    assert [call.method for call in watched.calls].count("query") <= 4
+    assert len(watched.calls) <= 7
+
+
+def test_more_accounts_than_are_counted_are_listed_all_the_same(
+    users: UserTable, pages: NumberedPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gerbang.storage.numbered_pages.MOST_COUNTED", 20)
+    made = [user(number, NOW - timedelta(days=20 * number)) for number in range(40)]
+    write(users, *made)
+
+    read = list(every(pages, 10))
+
+    assert [account for page in read for account in page.users] == made
+    assert 20 <= read[0].total <= 40
+
+
+def test_accounts_that_are_gone_are_left_out(users: UserTable, pages: NumberedPages) -> None:
+    made: list[User] = days_apart(5)
+    write(users, *made)
+    remove(users, made[2])
+
+    assert list(pages.page(1, size=5, caller="me").users) == [*made[:2], *made[3:]]
