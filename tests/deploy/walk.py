@@ -91,6 +91,7 @@ def everything(world: World) -> None:
     supabase_sign_up(world)
     supabase_tokens(world)
     supabase_codes(world)
+    supabase_administrators(world)
     passwords(world)
     google(world)
     assert world.doors.get("/nowhere").status == 404
@@ -253,6 +254,27 @@ def supabase_codes(world: World) -> None:
     shown = {"email": unverified, "token": doors.read_mail(unverified, digits), "type": "recovery"}
     succeeded(doors.post("/auth/v1/verify", shown, apikey=key))
     doors.deliver()
+
+
+def supabase_administrators(world: World) -> None:
+    """List, find, create, show, change and delete users, a guest and a member of an organization among them."""
+    doors, users, secret = world.doors, "/auth/v1/admin/users", world.secret_key()
+    known = {"apikey": secret, "authorization": bearer(secret)}
+    assert doors.get(users, **known | {"authorization": bearer(world.publishable_key())}).status == 403
+    mira = world.person()
+    google = world.issuer.id_token({"email": mira["email"], "name": "Mira", "google_id": "3001"})
+    succeeded(doors.post("/api/auth/google", {"id_token": google}))
+    made = succeeded(doors.post(users, {"email": doors.new_email(), "password": PASSWORD}, **known))
+    for query in ("page=1&per_page=2", "page=2&per_page=2", "page=3&per_page=3", f"filter={mira['email']}"):
+        assert succeeded(doors.get(f"{users}?{query}", **known))["users"]
+
+    member = succeeded(doors.get(f"{users}?filter={mira['email']}", **known))["users"][0]["id"]
+    succeeded(doors.get(f"{users}/{member}", **known))
+    for user_id in (member, made["id"]):
+        asked = {"email": doors.new_email(), "password": ANOTHER, "user_metadata": {"name": "Mira"}}
+        assert succeeded(doors.put(f"{users}/{user_id}", asked, **known))["email"] == asked["email"]
+        succeeded(doors.delete(f"{users}/{user_id}", **known))
+        assert doors.get(f"{users}/{user_id}", **known).status == 404
 
 
 def reset_token(world: World, email: str) -> str:

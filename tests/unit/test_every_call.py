@@ -50,7 +50,7 @@ GOTRUE: Final = frozenset({"code", "error_code", "msg"})
 """The members of an error, by API."""
 
 
-MOST_ALIKE: Final = 5
+MOST_ALIKE: Final = 8
 """Of a request's calls of one shape, the first few go wrong. A list of users asks for 300 months, one like another."""
 
 
