@@ -79,6 +79,7 @@ class Choices:
     sign_up_disabled: bool = False
     anonymous_sign_ins: bool = True
     autoconfirm: bool = False
+    manual_linking: bool = True
     required_characters: str = ""
 
 
@@ -110,6 +111,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "disabled": choices.sign_up_disabled,
         "anonymous": choices.anonymous_sign_ins,
         "autoconfirm": choices.autoconfirm,
+        "linking": choices.manual_linking,
     }
     return {
         "USERS_TABLE": tables["Users"],

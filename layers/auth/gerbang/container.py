@@ -18,7 +18,6 @@ from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.identity_components import IdentityComponents
 
 if TYPE_CHECKING:
-    from gerbang.accounts.addresses import Addresses
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.code_sign_in import CodeSignIn
     from gerbang.accounts.code_sign_up import CodeSignUp
@@ -222,15 +221,6 @@ class Container(IdentityComponents):
             mail_service=self.mail_service,
             log_event=self.log_event,
             now=self.now,
-        )
-
-    @cached_property
-    def addresses(self) -> "Addresses":
-        """Gives accounts other addresses."""
-        from gerbang.accounts.addresses import Addresses
-
-        return Addresses(
-            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
         )
 
     @cached_property

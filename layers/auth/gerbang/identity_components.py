@@ -12,8 +12,10 @@ from gerbang.core import init
 from gerbang.mail_components import MailComponents
 
 if TYPE_CHECKING:
+    from gerbang.accounts.addresses import Addresses
     from gerbang.accounts.id_tokens import IdTokens
     from gerbang.accounts.identity_sign_in import IdentitySignIn
+    from gerbang.accounts.linked_identities import LinkedIdentities
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.oidc_provider import Provider
     from gerbang.accounts.sign_up_policy import SignUpPolicy
@@ -85,8 +87,35 @@ class IdentityComponents(MailComponents):
             limit=self.limit("registration"),
             policy=self.sign_up_policy,
             initial_credit=self.settings.initial_credit_balance,
+            notices=self.identity_notices,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
+        )
+
+    @cached_property
+    def addresses(self) -> "Addresses":
+        """Gives accounts other addresses."""
+        from gerbang.accounts.addresses import Addresses
+
+        return Addresses(
+            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
+        )
+
+    @cached_property
+    def linked_identities(self) -> "LinkedIdentities":
+        """Links identities to the accounts of signed-in users."""
+        from gerbang.accounts.linked_identities import LinkedIdentities
+
+        return LinkedIdentities(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            sessions=self.sessions,
+            addresses=self.addresses,
+            notices=self.identity_notices,
+            is_allowed=self.settings.lets_users_link,
+            log_event=self.log_event,
+            now=self.now,
         )

@@ -158,6 +158,11 @@ class Settings:
         return self._choice("SIGN_UPS", "autoconfirm")
 
     @property
+    def lets_users_link(self) -> bool:
+        """Whether users may link identities of providers to their accounts, and unlink them."""
+        return self._choice("SIGN_UPS", "linking")
+
+    @property
     def password_hash_cost(self) -> int:
         """The cost of bcrypt; one more doubles the work."""
         return self._number("PASSWORD_HASH_COST", least=_LOWEST_COST_ANYWHERE)

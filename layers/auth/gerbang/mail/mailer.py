@@ -15,15 +15,27 @@ from gerbang.core.clock import Clock, from_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
+from gerbang.mail import email_change, identity_notices
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, CodeMaker, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
-from gerbang.mail.email_change import change_subject, has_pending_change, is_written
-from gerbang.mail.jobs import GUEST, NEW_EMAIL, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.email_change import change_subject, has_pending_change
+from gerbang.mail.jobs import (
+    GUEST,
+    NEW_EMAIL,
+    NEW_USER_METADATA,
+    NEW_USER_NAME,
+    PROVIDER,
+    REGISTERED,
+    SLOT,
+    MailJob,
+    MailKind,
+)
 from gerbang.mail.languages import choose_locale
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
+from gerbang.storage.profiles import EMAIL
 from gerbang.storage.store import Absent, AnyOf, Condition, Equal
 from gerbang.storage.users import Name, User, UserTable
 
@@ -40,6 +52,8 @@ _NOTICES: Final = frozenset(
         MailKind.PASSWORD_REMOVED,
         MailKind.ACCOUNT_EXISTS,
         MailKind.EMAIL_CHANGE_CURRENT,
+        MailKind.IDENTITY_LINKED,
+        MailKind.IDENTITY_UNLINKED,
     }
 )
 """Mails about what happened to an account. They are in the account's language, even if another caller asked."""
@@ -112,20 +126,21 @@ class Mailer:
     def _is_owed(self, job: MailJob, user: User, queued_at: datetime) -> bool:
         """Say whether an account is owed the mail, as it is now.
 
-        The notice of a removed password is queued before the password is removed; the mails of a change of address
-        before the change is written.
+        The notice of a removed password is queued before the password is removed; the mails of a change of address,
+        and the notices about identities, before the change is written.
         """
-        if not is_written(job, user):
+        if not _is_written(job, user):
             self._wait(job, queued_at)
             return False
         match job.kind:
-            case MailKind.PASSWORD_REMOVED:
-                if user.password_hash is not None:
-                    self._wait(job, queued_at)
-                return user.password_hash is None
             case MailKind.VERIFICATION_CODE:
                 return user.email_verified_at is None
-            case MailKind.ACCOUNT_EXISTS:  # an unverified address may be a stranger's
+            case (
+                MailKind.ACCOUNT_EXISTS
+                | MailKind.IDENTITY_LINKED
+                | MailKind.IDENTITY_UNLINKED
+                | MailKind.REAUTHENTICATION_CODE
+            ):  # an unverified address may be a stranger's
                 return user.email_verified_at is not None
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW:
                 return has_pending_change(job.kind, user)
@@ -171,16 +186,12 @@ class Mailer:
         """Return the mail to send, its code now the newest of its slot; None if a later job was served already."""
         kind, user, to = order.job.kind, order.user, self._recipient(order)
         match kind:
-            case MailKind.PASSWORD_CHANGED:
-                return self.mails.password_changed(to, changed_at=order.queued_at)
-            case MailKind.PASSWORD_REMOVED:
-                return self.mails.password_removed(to)
-            case MailKind.ACCOUNT_EXISTS:
-                return self.mails.account_exists(to)
             case MailKind.PASSWORD_RESET if user is not None:
                 return self._reset_mail(order, user, to)
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW if user is not None:
                 return self._change_mail(order, user, to)
+            case _ if kind in _NOTICES:
+                return self._notice(order, to)
             case _:
                 return self._code_mail(order, to, *self._code(order))
 
@@ -195,6 +206,8 @@ class Mailer:
     def _code(self, order: "_Order") -> tuple[Slot, CodePurpose, Callable[..., Message]]:
         """Return the slot and purpose of a job's one-time code, and what composes its mail."""
         slot = order.job.payload.get(SLOT)
+        if order.job.kind is MailKind.REAUTHENTICATION_CODE:
+            return Slot.REAUTHENTICATION, CodePurpose.REAUTHENTICATION, self.mails.reauthentication_code
         if order.job.kind is MailKind.RECOVERY_CODE:
             return Slot.RECOVERY, CodePurpose.SIGN_IN, self.mails.recovery_code
         if order.job.kind is MailKind.VERIFICATION_CODE:
@@ -204,6 +217,22 @@ class Mailer:
         if order.user is None or order.user.email_verified_at is None:
             return Slot.EMAIL, CodePurpose.SIGN_IN, self.mails.verification_code
         return Slot(slot), CodePurpose.SIGN_IN, self.mails.sign_in_code
+
+    def _notice(self, order: "_Order", to: Recipient) -> Message:
+        changed_at, provider = order.queued_at, order.job.payload.get(PROVIDER, "")
+        match order.job.kind:
+            case MailKind.PASSWORD_CHANGED:
+                return self.mails.password_changed(to, changed_at=changed_at)
+            case MailKind.PASSWORD_REMOVED:
+                return self.mails.password_removed(to)
+            case MailKind.IDENTITY_LINKED:
+                return self.mails.identity_linked(to, provider=provider, changed_at=changed_at)
+            case MailKind.IDENTITY_UNLINKED if provider == EMAIL:
+                return self.mails.password_unlinked(to, changed_at=changed_at)
+            case MailKind.IDENTITY_UNLINKED:
+                return self.mails.identity_unlinked(to, provider=provider, changed_at=changed_at)
+            case _:
+                return self.mails.account_exists(to)
 
     def _change_mail(self, order: "_Order", user: User, to: Recipient) -> Message | None:
         """Return the mail with a code that confirms a change of address, to one of the two addresses."""
@@ -271,6 +300,17 @@ class _Order:
     def epoch(self) -> int:
         """The account's epoch."""
         return 0 if self.user is None else self.user.epoch
+
+
+def _is_written(job: MailJob, user: User) -> bool:
+    """Return whether the request that queued a mail before its account was changed has changed it."""
+    match job.kind:
+        case MailKind.PASSWORD_REMOVED:
+            return user.password_hash is None
+        case MailKind.IDENTITY_LINKED | MailKind.IDENTITY_UNLINKED:
+            return identity_notices.is_written(job, user)
+        case _:
+            return email_change.is_written(job, user)
 
 
 def sent_at(milliseconds: str) -> datetime:
