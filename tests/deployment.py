@@ -80,6 +80,8 @@ class Choices:
     anonymous_sign_ins: bool = True
     autoconfirm: bool = False
     manual_linking: bool = True
+    secure_password_change: bool = False
+    require_current_password: bool = False
     required_characters: str = ""
 
 
@@ -106,6 +108,8 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "grace": choices.grace // SECOND,
         "unconfirmed": choices.unconfirmed_grace // SECOND,
         "user_metadata": str(choices.user_metadata_in_tokens).lower(),
+        "secure_password_change": str(choices.secure_password_change).lower(),
+        "current_password": str(choices.require_current_password).lower(),
     }
     sign_ups = {
         "disabled": choices.sign_up_disabled,

@@ -1,6 +1,7 @@
 """The events of `events/`, each given to its handler: what `sam local invoke -e` does, in a second and without SAM."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,12 +37,14 @@ STATUSES: Final = {
     "auth/v1/health/health": 200,
     "auth/v1/logout/no_key": 401,
     "auth/v1/otp/no_key": 401,
+    "auth/v1/reauthenticate/no_key": 401,
     "auth/v1/recover/no_key": 401,
     "auth/v1/resend/no_key": 401,
     "auth/v1/settings/no_key": 401,
     "auth/v1/signup/no_key": 401,
     "auth/v1/token/no_key": 401,
     "auth/v1/user/change_without_key": 401,
+    "auth/v1/user/identities/one/no_key": 401,
     "auth/v1/user/no_key": 401,
     "auth/v1/verify/no_key": 401,
     "auth/verify_legacy_password/unknown_account": 400,
@@ -95,7 +98,7 @@ def test_a_request_is_one_that_api_gateway_would_send_to_that_function(name: str
         assert name.startswith("default/")
         return
     method, _, path = event["routeKey"].partition(" ")
-    assert path == event["rawPath"]
+    assert re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), event["rawPath"])
     assert method in {"ANY", context["http"]["method"]}
     assert path in endpoints()[function_of(name).logical_id].paths
     assert "authorizer" not in context

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gerbang.accounts.linked_identities import LinkedIdentities
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.oidc_provider import Provider
+    from gerbang.accounts.reauthentication import Reauthentication
     from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
@@ -33,6 +34,7 @@ class IdentityComponents(MailComponents):
             takes_accounts=self.settings.takes_accounts,
             takes_guests=self.settings.takes_guests,
             autoconfirm=self.settings.autoconfirm,
+            manual_linking=self.settings.lets_users_link,
         )
 
     @cached_property
@@ -115,7 +117,28 @@ class IdentityComponents(MailComponents):
             sessions=self.sessions,
             addresses=self.addresses,
             notices=self.identity_notices,
-            is_allowed=self.settings.lets_users_link,
+            policy=self.sign_up_policy,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def reauthentication(self) -> "Reauthentication":
+        """Checks what must be shown along with a new password."""
+        from gerbang.accounts.reauthentication import Reauthentication
+
+        return Reauthentication(
+            store=self.store,
+            sessions=self.sessions,
+            codes=self.codes,
+            maker=self.code_maker,
+            passwords=self.passwords,
+            password_attempts=self.password_attempts,
+            rate_limits=self.rate_limits,
+            tries=self.limit("code_tries"),
+            address_limit=self.limit("sign_in_address"),
+            needs_code=self.settings.secures_password_change,
+            needs_password=self.settings.requires_current_password,
             log_event=self.log_event,
             now=self.now,
         )

@@ -143,6 +143,16 @@ class Settings:
         return self._choice("SESSIONS", "user_metadata")
 
     @property
+    def secures_password_change(self) -> bool:
+        """Whether a session older than a day needs a mailed code to set another password."""
+        return self._choice("SESSIONS", "secure_password_change")
+
+    @property
+    def requires_current_password(self) -> bool:
+        """Whether the present password is needed to set another one."""
+        return self._choice("SESSIONS", "current_password")
+
+    @property
     def takes_accounts(self) -> bool:
         """Whether new accounts may be made."""
         return not self._choice("SIGN_UPS", "disabled")

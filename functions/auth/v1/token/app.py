@@ -2,26 +2,29 @@
 
 from gerbang.accounts.id_tokens import ID_TOKEN_ERRORS
 from gerbang.accounts.identity_sign_in import IDENTITY_ERRORS
+from gerbang.accounts.linked_identities import LINKING_ERRORS
 from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import requests, unavailable
 from gerbang.apis.identities import verified_identity
 from gerbang.container import container
-from gerbang.http.callers import ApiKeyHolder
-from gerbang.http.endpoint import Call, Endpoint, QueryIs
+from gerbang.http.callers import ApiKeyAndUser, ApiKeyHolder
+from gerbang.http.endpoint import Call, Endpoint, QueryIs, QueryIsAndBodySets
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.sessions.sessions import REFRESH_ERRORS, SignedIn
+from gerbang.sessions.sessions import REFRESH_ERRORS, Authenticated, SignedIn
 
 endpoint = Endpoint("/auth/v1/token")
 id_tokens = container.id_tokens
 sessions = container.sessions
 users = container.users
 identity_sign_in = container.identity_sign_in
+linked_identities, policy = container.linked_identities, container.sign_up_policy
 sign_in = container.supabase_password_sign_in
 key_holder = ApiKeyHolder(container.api_keys)
+user = ApiKeyAndUser(container.api_keys, sessions)
 container.warm_up_tokens()
 container.warm_up_users(connections=5)
 
@@ -57,17 +60,31 @@ def exchange_refresh_token(call: Call[requests.RefreshRequest, KeyKind]) -> gotr
 
 @endpoint.post(
     gotrue.API,
+    when=QueryIsAndBodySets("grant_type", "id_token", "link_identity"),
+    caller=user,
+    request=requests.IdTokenRequest,
+    response=gotrue.SessionResponse,
+    errors=(*ID_TOKEN_ERRORS, *LINKING_ERRORS),
+    overrides=gotrue.LINKING_ERRORS,
+)
+def link_identity(call: Call[requests.IdTokenRequest, Authenticated]) -> gotrue.SessionResponse:
+    """Link the identity of an OpenID provider's ID token to the caller's account."""
+    policy.check_linking()
+    proven = id_tokens.verify(call.body.shown())
+    return _session(linked_identities.link(call.caller, verified_identity(proven), call.client))
+
+
+@endpoint.post(
+    gotrue.API,
     when=QueryIs("grant_type", "id_token"),
     caller=key_holder,
     request=requests.IdTokenRequest,
     response=gotrue.SessionResponse,
-    errors=(*ID_TOKEN_ERRORS, unavailable.ManualLinkingDisabled, *IDENTITY_ERRORS),
+    errors=(*ID_TOKEN_ERRORS, *IDENTITY_ERRORS),
     overrides=gotrue.ID_TOKEN_ERRORS,
 )
 def exchange_id_token(call: Call[requests.IdTokenRequest, KeyKind]) -> gotrue.SessionResponse:
     """Sign in with the ID token of an OpenID provider; makes the account the first time."""
-    if call.body.link_identity:
-        raise unavailable.ManualLinkingDisabled
     proven = id_tokens.verify(call.body.shown())
     return _session(identity_sign_in.sign_in(verified_identity(proven), call.client))
 

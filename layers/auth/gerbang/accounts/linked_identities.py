@@ -10,6 +10,7 @@ from typing import Final
 
 from gerbang.accounts.addresses import Addresses
 from gerbang.accounts.identity_sign_in import LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.sign_up_policy import ManualLinkingDisabled, SignUpPolicy
 from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
@@ -33,12 +34,6 @@ _DECIDING: Final = ("email", "email_verified_at", "is_anonymous")
 
 _ADDRESS: Final = 3
 """The position of the address's marker in the transaction, after the account and the identity with its marker."""
-
-
-class ManualLinkingDisabled(AuthError):
-    """The deployment does not let users link and unlink identities."""
-
-    code = "manual_linking_disabled"
 
 
 class IdentityNotFound(AuthError):
@@ -67,19 +62,9 @@ class LinkedIdentities:
     sessions: Sessions
     addresses: Addresses
     notices: IdentityNotices
-    is_allowed: bool
-    """Whether users may link and unlink identities (`ManualLinking`)."""
+    policy: SignUpPolicy
     log_event: LogEvent
     now: Clock
-
-    def check(self) -> None:
-        """Return if users may link and unlink identities.
-
-        Raises:
-            ManualLinkingDisabled: they may not.
-        """
-        if not self.is_allowed:
-            raise ManualLinkingDisabled
 
     def link(self, caller: Authenticated, identity: VerifiedIdentity, client: Client) -> SignedIn:
         """Link a verified identity to the caller's account, and return the caller's session, which goes on.
@@ -94,7 +79,7 @@ class LinkedIdentities:
                 later would share the account with this identity.
             SessionEnded: the session ended meanwhile.
         """
-        self.check()
+        self.policy.check_linking()
         takes_address = True
         for _ in range(TRIES):
             user = caller.user
@@ -128,7 +113,7 @@ class LinkedIdentities:
             LastIdentity: the account has no other one.
             SessionEnded: the session ended meanwhile.
         """
-        self.check()
+        self.policy.check_linking()
         for _ in range(TRIES):
             user, now = caller.user, self.now()
             providers = providers_of(user)

@@ -93,7 +93,20 @@ class QueryIs:
         return request.query.get(self.name) == self.value
 
 
-type Condition = BodyHas | BodyGives | QueryIs
+@dataclass(frozen=True, slots=True)
+class QueryIsAndBodySets:
+    """The condition that a query parameter has a value, and a member of the JSON body is true."""
+
+    name: str
+    value: str
+    member: str
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return request.query.get(self.name) == self.value and request.body.get(self.member) is True
+
+
+type Condition = BodyHas | BodyGives | QueryIs | QueryIsAndBodySets
 """Says whether an operation is the one that a request asks for."""
 
 type ApiOf = Api | Callable[[Request], Api]
@@ -173,6 +186,12 @@ class Endpoint:
     def put[F: Callable[[Call[Any, Any]], Any]](self, api: ApiOf, **declared: Unpack[Declaration]) -> Callable[[F], F]:
         """Declare an operation of PUT."""
         return self.operation("PUT", api, **declared)
+
+    def delete[F: Callable[[Call[Any, Any]], Any]](
+        self, api: ApiOf, **declared: Unpack[Declaration]
+    ) -> Callable[[F], F]:
+        """Declare an operation of DELETE."""
+        return self.operation("DELETE", api, **declared)
 
     def handler(self) -> init.LambdaHandler:
         """Return the Lambda handler, and end init.
