@@ -23,7 +23,7 @@ from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.profiles import EMAIL, providers_of
-from gerbang.storage.store import Absent, Action, Change, Gone, Store
+from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Gone, Store
 from gerbang.storage.users import Name, User, UserTable, identity_name, learned_locale, unchanged
 
 TRIES: Final = 4
@@ -83,22 +83,19 @@ class LinkedIdentities:
         takes_address = True
         for _ in range(TRIES):
             user = caller.user
-            name = identity_name(identity.provider, identity.subject)
-            holder = self.users.find_id(Name.IDENTITY, name)
-            if user.subjects.get(identity.provider) == identity.subject and holder == user.user_id:
+            is_linked = user.subjects.get(identity.provider) == identity.subject
+            holder = self.users.find_id(Name.IDENTITY, identity_name(identity.provider, identity.subject))
+            if is_linked and holder == user.user_id:
                 return self._shown(caller)
-            if holder is not None or identity.provider in user.subjects:
+            if holder not in {None, user.user_id} or (identity.provider in user.subjects and not is_linked):
                 raise LinkedToAnother
-            draft = self._draft(user, identity, client, takes_address=takes_address)
-            family, recording = self.families.reauthenticate(caller.family, "oauth", at=self.now())
-            notices = self.notices.linking(user, draft.user, identity.provider, locale=client.locale)
-            actions = (*draft.actions, recording)
-            failed, *_ = run_concurrently(partial(self.store.commit, *actions), *notices)
-            if not failed:
-                self._log("identity_linked", caller, is_registered=user.is_anonymous)
-                return self._shown(Authenticated(user=draft.user, family=family))
-            if draft.claims_address and failed[_ADDRESS] is not None:
-                takes_address = False  # another account has it: this one stays without
+            if holder is None and not is_linked:  # else it was linked or unlinked between the two reads
+                draft = self._draft(user, identity, client, takes_address=takes_address)
+                linked, failed = self._commit(caller, draft, identity, client)
+                if linked is not None:
+                    return linked
+                if draft.claims_address and failed[_ADDRESS] is not None:
+                    takes_address = False  # another account has it: this one stays without
             caller = self.sessions.read_again(caller)
         raise DependencyUnavailable("others kept changing the account")
 
@@ -129,6 +126,19 @@ class LinkedIdentities:
                 return
             caller = self.sessions.read_again(caller)
         raise DependencyUnavailable("others kept changing the account")
+
+    def _commit(
+        self, caller: Authenticated, draft: "_Draft", identity: VerifiedIdentity, client: Client
+    ) -> tuple[SignedIn | None, CommitOutcome]:
+        """Link the identity; return the session, None if the account was changed meanwhile, and what failed."""
+        before = caller.user
+        family, recording = self.families.reauthenticate(caller.family, "oauth", at=self.now())
+        notices = self.notices.linking(before, draft.user, identity.provider, locale=client.locale)
+        failed, *_ = run_concurrently(partial(self.store.commit, *draft.actions, recording), *notices)
+        if failed:
+            return None, failed
+        self._log("identity_linked", caller, is_registered=before.is_anonymous)
+        return self._shown(Authenticated(user=draft.user, family=family)), failed
 
     def _draft(self, user: User, identity: VerifiedIdentity, client: Client, *, takes_address: bool) -> "_Draft":
         """Return the account as it is to be, and the actions that make it so.
