@@ -11,12 +11,19 @@ from typing import Any, Final
 
 import gerbang
 import pytest
+from gerbang.accounts.captcha import CaptchaFailed
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
+from gerbang.accounts.linked_identities import IdentityNotFound, LastIdentity
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
+from gerbang.accounts.reauthentication import (
+    CurrentPasswordRequired,
+    InvalidReauthenticationCode,
+    ReauthenticationNeeded,
+)
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
@@ -313,6 +320,12 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (NotAdmin(), {}),
     (SamePassword(), {}),
     (AddressRequired(), {}),
+    (IdentityNotFound(), {}),
+    (LastIdentity(), {}),
+    (ReauthenticationNeeded(), {}),
+    (InvalidReauthenticationCode("none, or wrong"), {}),
+    (CurrentPasswordRequired(), {}),
+    (CaptchaFailed("no token"), {}),
     (EmailTaken(), {}),
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),

@@ -13,6 +13,7 @@ from gerbang.mail_components import MailComponents
 
 if TYPE_CHECKING:
     from gerbang.accounts.addresses import Addresses
+    from gerbang.accounts.captcha import Captcha
     from gerbang.accounts.id_tokens import IdTokens
     from gerbang.accounts.identity_sign_in import IdentitySignIn
     from gerbang.accounts.linked_identities import LinkedIdentities
@@ -141,4 +142,23 @@ class IdentityComponents(MailComponents):
             needs_password=self.settings.requires_current_password,
             log_event=self.log_event,
             now=self.now,
+        )
+
+    @cached_property
+    def captcha(self) -> "Captcha | None":
+        """Verifies CAPTCHA tokens; None where none are asked for, and then nothing is imported."""
+        chosen = self.settings.captcha
+        if chosen is None:
+            return None
+        from gerbang.accounts.captcha import VERIFY_URLS, Captcha
+        from gerbang.sessions.cached_secret import CachedSecret
+        from gerbang.storage.clients import trust
+        from gerbang.storage.secrets import Secret
+
+        secret = Secret(lambda: self.client("secretsmanager"), chosen.secret)
+        return Captcha(
+            url=chosen.url or VERIFY_URLS[chosen.provider],
+            secret=CachedSecret(secret.current, self.now),
+            log_event=self.log_event,
+            trust=trust,
         )

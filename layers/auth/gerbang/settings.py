@@ -46,6 +46,18 @@ class OidcProvider:
     client_ids: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptchaSettings:
+    """The CAPTCHA that the operator chose."""
+
+    provider: str
+    """`turnstile` or `hcaptcha`."""
+    secret: str
+    """Name or ARN of the secret that holds the provider's secret."""
+    url: str
+    """Where tokens are verified; empty: at the provider. Only this machine may take its place."""
+
+
 class Settings:
     """The deployment's settings. Each is described at its parameter in `template.yaml`.
 
@@ -223,6 +235,19 @@ class Settings:
             if len({getattr(provider, attribute) for provider in providers}) < len(providers):
                 raise InvalidSettings(f"OIDC_PROVIDERS has two entries with the same {attribute}")
         return providers
+
+    @property
+    def captcha(self) -> CaptchaSettings | None:
+        """The CAPTCHA that is asked for, None: none is."""
+        provider = self._entry("CAPTCHA", "provider")
+        if provider not in {"none", "turnstile", "hcaptcha"}:
+            raise InvalidSettings("CAPTCHA has no provider=none, provider=turnstile or provider=hcaptcha")
+        if provider == "none":
+            return None
+        secret, url = self._entry("CAPTCHA", "secret"), self._entry("CAPTCHA", "url")
+        if not secret or not re.fullmatch(r"(http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/.*)?", url):
+            raise InvalidSettings("CAPTCHA has no secret=, or a url= that is not of this machine")
+        return CaptchaSettings(provider=provider, secret=secret, url=url)
 
     @property
     def mail_queue_url(self) -> str:

@@ -9,7 +9,7 @@ from gerbang.apis import gotrue
 from gerbang.apis.gotrue import requests, unavailable
 from gerbang.apis.identities import verified_identity
 from gerbang.container import container
-from gerbang.http.callers import ApiKeyAndUser, ApiKeyHolder
+from gerbang.http.callers import ApiKeyAndCaptcha, ApiKeyAndUser, ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint, QueryIs, QueryIsAndBodySets
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import KeyKind
@@ -24,6 +24,7 @@ identity_sign_in = container.identity_sign_in
 linked_identities, policy = container.linked_identities, container.sign_up_policy
 sign_in = container.supabase_password_sign_in
 key_holder = ApiKeyHolder(container.api_keys)
+visitor = ApiKeyAndCaptcha(container.api_keys, container.captcha)
 user = ApiKeyAndUser(container.api_keys, sessions)
 container.warm_up_tokens()
 container.warm_up_users(connections=5)
@@ -32,7 +33,7 @@ container.warm_up_users(connections=5)
 @endpoint.post(
     gotrue.API,
     when=QueryIs("grant_type", "password"),
-    caller=key_holder,
+    caller=visitor,
     request=requests.PasswordRequest,
     response=gotrue.SessionResponse,
     errors=(requests.PhoneProviderDisabled, InvalidCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts),

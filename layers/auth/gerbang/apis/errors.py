@@ -98,6 +98,7 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
             _UNPROCESSABLE,
             "The provider has not verified your email address. Verify it there, or sign in in another way.",
         ),
+        "captcha_failed": ErrorSpec(_BAD_REQUEST, "The CAPTCHA was not solved, or its token was used. Solve it again."),
         "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
         # Limits and failures
         "over_request_rate_limit": ErrorSpec(
