@@ -27,14 +27,13 @@ from gerbang.accounts.reauthentication import (
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
-from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
+from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, ManualLinkingDisabled, SignUpDisabled
 from gerbang.accounts.user_update import AddressRequired, SamePassword
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
 from gerbang.apis.errors import COMMON
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UnsupportedGrantType
 from gerbang.apis.gotrue.unavailable import (
-    ManualLinkingDisabled,
     PasskeysDisabled,
     SamlDisabled,
     SecondFactorsDisabled,
@@ -323,9 +322,9 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (IdentityNotFound(), {}),
     (LastIdentity(), {}),
     (ReauthenticationNeeded(), {}),
-    (InvalidReauthenticationCode("none, or wrong"), {}),
+    (InvalidReauthenticationCode("none, or wrong"), {"why": "none, or wrong"}),
     (CurrentPasswordRequired(), {}),
-    (CaptchaFailed("no token"), {}),
+    (CaptchaFailed("no token"), {"why": "no token"}),
     (EmailTaken(), {}),
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),

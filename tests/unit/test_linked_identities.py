@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, override
 
 import pytest
 from gerbang.accounts.identity_sign_in import LinkedToAnother, VerifiedIdentity
@@ -15,7 +15,7 @@ from gerbang.mail.jobs import MailKind
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Authenticated, SessionEnded, SignedIn
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Change, Plus, Update, Written
+from gerbang.storage.store import Action, Change, CommitOutcome, Plus, Update, Written
 from gerbang.storage.users import Name, User, identity_name
 
 from tests.conftest import Database
@@ -265,7 +265,7 @@ def test_of_two_ways_to_sign_in_that_are_unlinked_at_once_one_stays(post: MailDe
 
     outcomes = at_once([partial(unlink, post, session, provider) for provider in ("google", "email")])
 
-    assert sorted(type(outcome) for outcome in outcomes if outcome is not None) == [LastIdentity]
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [LastIdentity]
     user = now(post, session)
     assert (user.password_hash is None) == bool(user.subjects)
 
@@ -311,7 +311,8 @@ class AlwaysOvertaken(MeanwhileStore):
         super().__init__(post.base.store, before=lambda _: False, happens=lambda: None)
         self._change = Update(post.users.key(user_id), {"email_verified_at": Plus(1)})
 
-    def commit(self, *actions: Any) -> Any:
+    @override
+    def commit(self, *actions: Action) -> CommitOutcome:
         self.write(self._change)
         return super().commit(*actions)
 

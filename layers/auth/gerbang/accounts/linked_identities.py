@@ -91,10 +91,10 @@ class LinkedIdentities:
                 raise LinkedToAnother
             if holder is None and not is_linked:  # else it was linked or unlinked between the two reads
                 draft = self._draft(user, identity, client, takes_address=takes_address)
-                linked, failed = self._commit(caller, draft, identity, client)
-                if linked is not None:
+                linked = self._commit(caller, draft, identity, client)
+                if isinstance(linked, SignedIn):
                     return linked
-                if draft.claims_address and failed[_ADDRESS] is not None:
+                if draft.claims_address and linked[_ADDRESS] is not None:
                     takes_address = False  # another account has it: this one stays without
             caller = self.sessions.read_again(caller)
         raise DependencyUnavailable("others kept changing the account")
@@ -129,16 +129,16 @@ class LinkedIdentities:
 
     def _commit(
         self, caller: Authenticated, draft: "_Draft", identity: VerifiedIdentity, client: Client
-    ) -> tuple[SignedIn | None, CommitOutcome]:
-        """Link the identity; return the session, None if the account was changed meanwhile, and what failed."""
+    ) -> SignedIn | CommitOutcome:
+        """Link the identity and return the session, or what failed because the account was changed meanwhile."""
         before = caller.user
         family, recording = self.families.reauthenticate(caller.family, "oauth", at=self.now())
         notices = self.notices.linking(before, draft.user, identity.provider, locale=client.locale)
         failed, *_ = run_concurrently(partial(self.store.commit, *draft.actions, recording), *notices)
         if failed:
-            return None, failed
+            return failed
         self._log("identity_linked", caller, is_registered=before.is_anonymous)
-        return self._shown(Authenticated(user=draft.user, family=family)), failed
+        return self._shown(Authenticated(user=draft.user, family=family))
 
     def _draft(self, user: User, identity: VerifiedIdentity, client: Client, *, takes_address: bool) -> "_Draft":
         """Return the account as it is to be, and the actions that make it so.

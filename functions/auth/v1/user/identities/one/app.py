@@ -1,4 +1,4 @@
-"""DELETE /auth/v1/user/identities/{identity_id}: unlink an identity from the caller's account."""
+"""GET and DELETE /auth/v1/user/identities/{identity_id}: unlink an identity from the caller's account."""
 
 from uuid import UUID
 
