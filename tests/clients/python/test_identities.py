@@ -77,9 +77,10 @@ class TestCaptcha:
 
     def test_a_good_token_passes(self, gerbang: Gerbang) -> None:
         client, inbox = gerbang.new_client(), gerbang.new_inbox()
-        options = {"captcha_token": LOCAL_CAPTCHA_TOKEN}
 
-        client.sign_up({"email": inbox.address, "password": PASSWORD, "options": {**options}})
+        client.sign_up(
+            {"email": inbox.address, "password": PASSWORD, "options": {"captcha_token": LOCAL_CAPTCHA_TOKEN}}
+        )
         client.verify_otp({"email": inbox.address, "token": inbox.next_code(), "type": "signup"})
         client.sign_in_with_password(
             {"email": inbox.address, "password": PASSWORD, "options": {"captcha_token": LOCAL_CAPTCHA_TOKEN}}
