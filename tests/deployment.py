@@ -81,6 +81,9 @@ class Choices:
     sign_up_disabled: bool = False
     anonymous_sign_ins: bool = True
     autoconfirm: bool = False
+    manual_linking: bool = True
+    secure_password_change: bool = False
+    require_current_password: bool = False
     required_characters: str = ""
     confirmation_page: bool = False
 
@@ -108,11 +111,14 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "grace": choices.grace // SECOND,
         "unconfirmed": choices.unconfirmed_grace // SECOND,
         "user_metadata": str(choices.user_metadata_in_tokens).lower(),
+        "secure_password_change": str(choices.secure_password_change).lower(),
+        "current_password": str(choices.require_current_password).lower(),
     }
     sign_ups = {
         "disabled": choices.sign_up_disabled,
         "anonymous": choices.anonymous_sign_ins,
         "autoconfirm": choices.autoconfirm,
+        "linking": choices.manual_linking,
     }
     return {
         "USERS_TABLE": tables["Users"],
@@ -133,6 +139,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "PRODUCT_NAME": "Toko",
         "INITIAL_CREDIT_BALANCE": "5000",
         "REQUIRE_VERIFIED_EMAIL": str(choices.unverified is UnverifiedAddress.REFUSED).lower(),
+        "CAPTCHA": "provider=none secret= url=",
         "PUBLISHABLE_KEY": "sb_publishable_tests",
         "MAIL_QUEUE_URL": "https://sqs.example.com/mail",
         "MAIL_SENDER": "no-reply@toko.example",

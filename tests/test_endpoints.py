@@ -72,7 +72,12 @@ def test_paths_are_the_templates_and_the_folder_is_the_first_of_them(logical_id:
     [first, *_] = endpoint.paths
 
     assert endpoint.paths == function.paths
-    assert function.folder == ROOT / "functions" / NO_FOLDER_OF_THEIR_OWN.get(first, first.removeprefix("/"))
+    assert function.folder == ROOT / "functions" / NO_FOLDER_OF_THEIR_OWN.get(first, folder_of(first))
+
+
+def folder_of(path: str) -> str:
+    """The folder of a path: a parameter is the folder `one`, because tools stumble over braces."""
+    return re.sub(r"\{\w+\}", "one", path.removeprefix("/"))
 
 
 @of_every_endpoint

@@ -12,7 +12,7 @@ import yaml
 ROOT: Final = Path(__file__).parents[1]
 FUNCTIONS: Final = ROOT / "functions"
 EVENTS: Final = ROOT / "events"
-LONGEST_APP: Final = 95
+LONGEST_APP: Final = 130
 """Lines of an app.py: an endpoint reads as one thought (style)."""
 
 ROUTES_OF_THEIR_OWN: Final = {
@@ -105,7 +105,8 @@ def test_a_functions_route_is_its_folder(logical_id: str) -> None:
     if folder in WITHOUT_A_ROUTE:
         assert paths(function) == set()
     else:
-        assert paths(function) == ROUTES_OF_THEIR_OWN.get(folder, {f"/{folder.removeprefix('functions/')}"})
+        found = {re.sub(r"\{\w+\}", "one", path) for path in paths(function)}
+        assert found == ROUTES_OF_THEIR_OWN.get(folder, {f"/{folder.removeprefix('functions/')}"})
 
 
 @of_every_function

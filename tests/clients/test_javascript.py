@@ -17,6 +17,7 @@ from tests.wire.server import running
 JAVASCRIPT: Final = Path(__file__).with_name("javascript")
 FILES: Final = sorted(path.name for path in JAVASCRIPT.glob("*.test.js"))
 WITH_DEFAULT_SETTINGS: Final = frozenset({"default_settings.test.js", "refresh.test.js"})
+WITH_CAPTCHA: Final = frozenset({"captcha.test.js"})
 OLDEST_NODE: Final = 20
 GET_NODE: Final = f"Install Node.js {OLDEST_NODE} or later (https://nodejs.org)."
 
@@ -38,7 +39,8 @@ def node() -> str:
 
 @pytest.mark.parametrize("file", FILES)
 def test_javascript(file: str, node: str, serve: Serve) -> None:
-    passes(file, node, serve("" if file in WITH_DEFAULT_SETTINGS else NO_LIMITS, running))
+    captcha = " CaptchaProvider=hcaptcha" if file in WITH_CAPTCHA else ""
+    passes(file, node, serve("" if file in WITH_DEFAULT_SETTINGS else f"{NO_LIMITS}{captcha}", running))
 
 
 @pytest.mark.build

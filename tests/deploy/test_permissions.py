@@ -16,7 +16,16 @@ from tests.deploy.doors import Doors
 from tests.deploy.iam import Call, Grant, grants
 from tests.deploy.resource_handlers import client
 from tests.deploy.stacks import Stack, created_stack
-from tests.deploy.walk import PARAMETERS, World, everything, proving_addresses, published, registering_a_guest_at_once
+from tests.deploy.walk import (
+    PARAMETERS,
+    World,
+    changing_a_password_with_proofs,
+    everything,
+    proving_addresses,
+    published,
+    registering_a_guest_at_once,
+    solving_captchas,
+)
 from tests.deploy.watching import WatchedFunctions
 
 MANAGED: Final = {
@@ -97,12 +106,25 @@ def driven() -> Iterator[Driven]:
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Driven]:
     """A stack with settings that are off otherwise; only what is different there was called."""
-    settings = {"RequireVerifiedEmail": "true", "Autoconfirm": "true", "PasswordHashCost": "10"}
-    with created_stack("gerbang-strict", **settings) as stack:
+    settings = {
+        "RequireVerifiedEmail": "true",
+        "Autoconfirm": "true",
+        "PasswordHashCost": "10",
+        "SecurePasswordChange": "true",
+        "RequireCurrentPassword": "true",
+        "CaptchaProvider": "turnstile",
+        "LimitMailMinute": "1000/60",
+    }
+    with (
+        published({"success": True}) as verify_url,
+        created_stack("gerbang-strict", CaptchaVerifyUrl=verify_url, **settings) as stack,
+    ):
         functions = WatchedFunctions(stack)
         world = World(stack, Doors(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions)
         proving_addresses(world)
         registering_a_guest_at_once(world)
+        changing_a_password_with_proofs(world)
+        solving_captchas(world)
         yield Driven.read(stack, functions)
 
 
@@ -124,7 +146,16 @@ def test_a_function_does_all_that_a_setting_allows_it(driven: Driven, strict: Dr
     assert sorted(added.elements()) == [
         "ApiRegisterFunction: dynamodb:DeleteItem",
         "ApiRegisterFunction: sqs:SendMessage",
+        "SupabaseOtpFunction: secretsmanager:GetSecretValue",
+        "SupabaseRecoverFunction: secretsmanager:GetSecretValue",
+        "SupabaseResendFunction: secretsmanager:GetSecretValue",
+        "SupabaseSignUpFunction: secretsmanager:GetSecretValue",
+        "SupabaseTokenFunction: secretsmanager:GetSecretValue",
+        "SupabaseUserFunction: dynamodb:DeleteItem",
+        "SupabaseUserFunction: dynamodb:GetItem",
         "SupabaseUserFunction: dynamodb:PutItem",
+        "SupabaseUserFunction: dynamodb:PutItem",
+        "SupabaseUserFunction: dynamodb:UpdateItem",
     ]
     assert [line for line in strict.unused() if line.partition(" on ")[0] in added] == []
 

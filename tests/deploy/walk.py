@@ -2,6 +2,7 @@
 
 import json
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,17 @@ class World:
             },
         )
 
+    def grow_old(self, access_token: str) -> None:
+        """Have a session that began two days ago."""
+        payload = access_token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        client("dynamodb").update_item(
+            TableName=self.stack.ids["RefreshTokenFamilies"],
+            Key={"pk": {"S": claims["sub"]}, "sk": {"S": claims["session_id"]}},
+            UpdateExpression="SET created_at = created_at - :two_days",
+            ExpressionAttributeValues={":two_days": {"N": str(2 * 86400)}},
+        )
+
     def strangers_use_up_the_attempts_of(self, email: str) -> None:
         """Guess until the account's own limit is reached: whoever was there before is known and still let in."""
         for _ in range(ATTEMPTS):
@@ -92,6 +104,7 @@ def everything(world: World) -> None:
     supabase_tokens(world)
     supabase_codes(world)
     supabase_administrators(world)
+    supabase_identities(world)
     passwords(world)
     google(world)
     assert world.doors.get("/nowhere").status == 404
@@ -200,6 +213,66 @@ def user(world: World) -> None:
         session = succeeded(doors.post("/api/auth/login", right))["data"]["accessToken"]
         path = f"/auth/v1/logout?scope={scope}"
         assert doors.post(path, {}, **known | {"authorization": bearer(session)}).status == 204
+
+
+def supabase_identities(world: World) -> None:
+    """Link an identity to a verified account and to a guest's, unlink it in both ways, and ask for a code."""
+    doors, link = world.doors, "/auth/v1/token?grant_type=id_token"
+
+    def token(address: str, subject: str) -> Mapping[str, Any]:
+        made = world.issuer.id_token({"email": address, "name": "Mira", "google_id": subject})
+        return {"id_token": made, "provider": "google", "link_identity": True}
+
+    for number, provider in enumerate(("google", "email")):
+        known = verified_user(world)
+        linked = succeeded(doors.post(link, token(doors.new_email(), f"300{number}"), **known))
+        doors.deliver()
+        [identity_id] = [each["identity_id"] for each in linked["user"]["identities"] if each["provider"] == provider]
+        succeeded(doors.delete(f"/auth/v1/user/identities/{identity_id}", **known))
+        doors.deliver()
+        succeeded(doors.get("/auth/v1/reauthenticate", **known | {"apikey": world.secret_key()}))
+        doors.deliver()
+
+    for address in (doors.new_email(), world.person()["email"]):
+        guest = succeeded(doors.post("/auth/login_with_anonymous", {}))["data"]
+        known = {"apikey": world.secret_key(), "authorization": bearer(guest["access_token"])}
+        shown = succeeded(doors.post(link, token(address, f"31 {address}"), **known))
+        assert shown["user"]["is_anonymous"] is False
+
+
+def verified_user(world: World) -> dict[str, str]:
+    """Return the credentials of an account with a password and a verified address."""
+    doors, email = world.doors, world.doors.new_email()
+    succeeded(doors.post("/auth/register", {"email": email, "password": PASSWORD, "name": "Mira"}))
+    code = doors.read_mail(email, r"\b([0-9]{6})\b")
+    session = succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": code}))["data"]
+    return {"apikey": world.publishable_key(), "authorization": bearer(session["access_token"])}
+
+
+def changing_a_password_with_proofs(world: World) -> None:
+    """Set a password where the present one is needed and, in an old session, a mailed code."""
+    doors, mira = world.doors, world.person()
+    email, digits = mira["email"], r"\b([0-9]{6})\b"
+    succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": doors.read_mail(email, digits)}))
+    right = {"email": email, "password": PASSWORD}
+    session = succeeded(doors.post("/api/auth/login", right))["data"]["accessToken"]
+    world.grow_old(session)
+    known = {"apikey": world.publishable_key(), "authorization": bearer(session)}
+    succeeded(doors.get("/auth/v1/reauthenticate", **known))
+    asked = {"password": ANOTHER, "current_password": PASSWORD, "nonce": doors.read_mail(email, digits)}
+    assert doors.put("/auth/v1/user", asked | {"nonce": wrong(asked["nonce"])}, **known).status == 422
+    assert doors.put("/auth/v1/user", asked | {"current_password": "wrong"}, **known).status == 400
+    succeeded(doors.put("/auth/v1/user", asked, **known))
+
+
+def solving_captchas(world: World) -> None:
+    """Send every request that needs a CAPTCHA."""
+    doors, key = world.doors, world.publishable_key()
+    asked = {"email": doors.new_email(), "password": PASSWORD, "type": "signup"}
+    for path in ("signup", "otp", "recover", "resend", "token?grant_type=password"):
+        assert doors.post(f"/auth/v1/{path}", asked, apikey=key).body["error_code"] == "captcha_failed"
+        solved = asked | {"gotrue_meta_security": {"captcha_token": "good"}}
+        assert doors.post(f"/auth/v1/{path}", solved, apikey=key).body.get("error_code") != "captcha_failed"
 
 
 def supabase_sign_up(world: World) -> None:
@@ -369,6 +442,11 @@ def published(document: Mapping[str, Any]) -> Iterator[str]:
     """Serve a document on this machine until the block ends; yield its address."""
 
     class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Verify a CAPTCHA, whichever it is."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def do_GET(self) -> None:
             body = json.dumps(document).encode()
             self.send_response(200)

@@ -1,7 +1,7 @@
 """Fakes of the mail queue and of SES, and a deployment that uses them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,8 +20,9 @@ from gerbang.accounts.registration import NewAccount, Registration
 from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
+from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CodeMaker, ResetTokens
-from gerbang.mail.jobs import MailJob, MailKind
+from gerbang.mail.jobs import PROVIDER, SUBJECT, MailJob, MailKind
 from gerbang.mail.mailer import Mailer
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.service import MailService
@@ -41,6 +42,14 @@ ELSEWHERE: Final = Client(address="203.0.113.201")
 
 in_memory_only: Final = pytest.mark.parametrize("database", ["memory"], indirect=True)
 """For tests of what `deployment` does that no database could do differently, or that are asked of both elsewhere."""
+
+
+LINKED_SUBJECT: Final = "1001"
+PAYLOADS: Final[Mapping[MailKind, Mapping[str, str]]] = {
+    MailKind.IDENTITY_LINKED: {PROVIDER: "google", SUBJECT: digest(LINKED_SUBJECT)},
+    MailKind.IDENTITY_UNLINKED: {PROVIDER: "google", SUBJECT: digest("1002")},
+}
+"""What jobs of these kinds carry in tests."""
 
 
 class RecordingQueue:
@@ -212,7 +221,8 @@ class MailDeployment:
     def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
         """A job, later than every one before it."""
         self.base.clock.advance(timedelta(seconds=1))
-        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=locale)
+        payload = PAYLOADS.get(kind, {})
+        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=locale, payload=payload)
         self.queued_at[job.job_id] = self.base.clock()
         return job
 

@@ -22,6 +22,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
 from gerbang.sessions.sign_out import Scope
 from gerbang.storage.one_time_codes import Slot
+from gerbang.storage.store import Update
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.fakes import Call, PassingStore
@@ -339,6 +340,46 @@ def test_confirming_a_change_of_address_takes_three_round_trips(budget: Budget) 
     code = post.outbox.codes[0]
 
     assert budget.of(lambda its: its.email_change.confirm("bob@new.example", code, HOME)) == (3, 0)
+
+
+def test_linking_takes_three_round_trips_and_unlinking_two(budget: Budget) -> None:
+    post = mailing(budget.deployment)
+    session = post.register()
+    change = Update(post.users.key(session.user.user_id), {"email_verified_at": 1})
+    post.base.store.write(change)
+    post.base.sessions.authenticate(session.tokens.access_token)
+    identity = VerifiedIdentity(provider=GOOGLE, subject="1001", email=BOB.email, name="Bob")
+
+    def link(its: Deployment) -> None:
+        base = post.on(its.store).base
+        base.linked_identities.link(base.sessions.authenticate(session.tokens.access_token), identity, HOME)
+
+    def unlink(its: Deployment) -> None:
+        base = post.on(its.store).base
+        base.linked_identities.unlink(base.sessions.authenticate(session.tokens.access_token), GOOGLE, HOME)
+
+    assert budget.of(link) == (3, 0)
+    assert budget.of(unlink) == (2, 0)
+
+
+def test_a_code_that_confirms_takes_two_round_trips_more(budget: Budget) -> None:
+    made = budget.deployment
+    budget.deployment = replace(made, choices=Choices(secure_password_change=True))
+    post = mailing(budget.deployment)
+    session = post.register()
+    post.base.store.write(Update(post.users.key(session.user.user_id), {"email_verified_at": 1}))
+    made.clock.advance(timedelta(hours=25))
+    session = post.base.sessions.refresh(session.tokens.refresh_token)
+    post.base.sessions.authenticate(session.tokens.access_token)
+    code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+    asked = UserChanges(password="Another horse 2", code=code)
+
+    def change(its: Deployment) -> None:
+        base = post.on(its.store).base
+        caller = base.sessions.authenticate(session.tokens.access_token)
+        base.user_update.update(caller, asked, HOME, PasswordPolicy())
+
+    assert budget.of(change) == (5, 2)
 
 
 def test_the_authorizer_takes_two_round_trips_the_first_time_and_then_one(budget: Budget, alice: SignedIn) -> None:

@@ -11,17 +11,24 @@ from typing import Any, Final
 
 import gerbang
 import pytest
+from gerbang.accounts.captcha import CaptchaFailed
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
+from gerbang.accounts.linked_identities import IdentityNotFound, LastIdentity
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.pkce import BadCodeVerifier, FlowStateExpired, FlowStateNotFound
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
+from gerbang.accounts.reauthentication import (
+    CurrentPasswordRequired,
+    InvalidReauthenticationCode,
+    ReauthenticationNeeded,
+)
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
-from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
+from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, ManualLinkingDisabled, SignUpDisabled
 from gerbang.accounts.user_creation import UserIdTaken
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.accounts.user_update import AddressRequired, SamePassword
@@ -30,7 +37,6 @@ from gerbang.apis import atourin, botlaunch, gotrue, snapotp
 from gerbang.apis.errors import COMMON
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UnsupportedGrantType
 from gerbang.apis.gotrue.unavailable import (
-    ManualLinkingDisabled,
     PasskeysDisabled,
     SamlDisabled,
     SecondFactorsDisabled,
@@ -319,6 +325,12 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (NotAdmin(), {}),
     (SamePassword(), {}),
     (AddressRequired(), {}),
+    (IdentityNotFound(), {}),
+    (LastIdentity(), {}),
+    (ReauthenticationNeeded(), {}),
+    (InvalidReauthenticationCode("none, or wrong"), {"why": "none, or wrong"}),
+    (CurrentPasswordRequired(), {}),
+    (CaptchaFailed("no token"), {"why": "no token"}),
     (EmailTaken(), {}),
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),

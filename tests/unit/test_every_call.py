@@ -14,6 +14,7 @@ import pytest
 from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailKind
 from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.profiles import providers_of
 from gerbang.storage.store import Update, Written
 from gerbang.storage.users import Name, User
 from gerbang_local.declarations import ROOT
@@ -224,6 +225,35 @@ def of_guest(post: MailDeployment) -> Event:
     return by_user(post.guests.admit(HOME), "PUT", {"email": CAROL})
 
 
+def linking(post: MailDeployment) -> Event:
+    held = post.register(BOB)
+    change_account(post, held.user.user_id, email_verified_at=1)
+    body = {"id_token": "dan", "provider": "google", "link_identity": True}
+    headers = bearer(held, apikey=PUBLISHABLE_KEY, **{"content-type": "application/json"})
+    return json_event(body, headers=headers, query={"grant_type": "id_token"})
+
+
+def guest_linking(post: MailDeployment) -> Event:
+    body = {"id_token": "dan", "provider": "google", "link_identity": True}
+    headers = bearer(post.guests.admit(HOME), apikey=PUBLISHABLE_KEY, **{"content-type": "application/json"})
+    return json_event(body, headers=headers, query={"grant_type": "id_token"})
+
+
+def unlinking(provider: str, post: MailDeployment) -> Event:
+    linked = environment("auth/v1/token", post)(linking(post))
+    post.queue.jobs.clear()
+    post.base.clock.advance(HOUR / 2)
+    identity_id = next(each["identity_id"] for each in user_in(linked)["identities"] if each["provider"] == provider)
+    headers = {"authorization": f"Bearer {access_token(linked)}", "apikey": PUBLISHABLE_KEY}
+    return http_event(method="DELETE", headers=headers) | {"pathParameters": {"identity_id": identity_id}}
+
+
+def reauthenticating(post: MailDeployment) -> Event:
+    held = post.register(BOB)
+    change_account(post, held.user.user_id, email_verified_at=1)
+    return http_event(method="GET", headers=bearer(held, apikey=PUBLISHABLE_KEY))
+
+
 def signing_out(scope: str | None, post: MailDeployment) -> Event:
     held = post.register(ALICE)
     post.base.sign_in.sign_in(by_email(), HOME)
@@ -293,6 +323,20 @@ def shown(_post: MailDeployment, _event: Event, answer: Answer) -> bool:
 
 def is_signed_out(post: MailDeployment, event: Event, _: Answer | None = None) -> bool:
     return not accepts(post, event["headers"]["authorization"].removeprefix("Bearer "))
+
+
+def user_in(answer: Answer) -> Any:
+    return body_of(answer)["user"]
+
+
+def is_linked(post: MailDeployment, event: Event, answer: Answer) -> bool:
+    """Whether the identity is linked to the account of the caller, whose session goes on."""
+    user = caller_of(post, event)
+    return user.subjects == {"google": "dan"} and user_in(answer)["id"] == user.user_id and not user.is_anonymous
+
+
+def has_identities(left: list[str], post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return providers_of(caller_of(post, event)) == left
 
 
 def shows_identity(_post: MailDeployment, _event: Event, answer: Answer) -> bool:
@@ -549,6 +593,43 @@ ROWS: Final[Mapping[str, Row]] = {
         prepare=lambda _: with_key({"id_token": "dan", "provider": "google"}, grant_type="id_token"),
         kept=session_works,
     ),
+    "GoTrue links an identity": Row(
+        function="auth/v1/token",
+        error=GOTRUE,
+        prepare=linking,
+        kept=is_linked,
+        repeat_counts=frozenset({"mail_hour"}),
+    ),
+    "GoTrue guest links an identity": Row(
+        function="auth/v1/token", error=GOTRUE, prepare=guest_linking, kept=is_linked
+    ),
+    "GoTrue unlinks an identity": Row(
+        function="auth/v1/user/identities/one",
+        error=GOTRUE,
+        prepare=partial(unlinking, "google"),
+        kept=partial(has_identities, ["email"]),
+        repeated=Repeat(
+            status=422, is_done=partial(has_identities, ["email"]), then=partial(has_identities, ["email"])
+        ),
+        repeat_counts=frozenset({"mail_hour"}),
+    ),
+    "GoTrue unlinks the address": Row(
+        function="auth/v1/user/identities/one",
+        error=GOTRUE,
+        prepare=partial(unlinking, "email"),
+        kept=partial(has_identities, ["google"]),
+        repeated=Repeat(
+            status=422, is_done=partial(has_identities, ["google"]), then=partial(has_identities, ["google"])
+        ),
+        repeat_counts=frozenset({"mail_hour"}),
+    ),
+    "GoTrue reauthenticate": Row(
+        function="auth/v1/reauthenticate",
+        error=GOTRUE,
+        prepare=reauthenticating,
+        kept=partial(is_queued, MailKind.REAUTHENTICATION_CODE),
+        repeated=mailed(MailKind.REAUTHENTICATION_CODE),
+    ),
     "GoTrue user": Row(function="auth/v1/user", error=GOTRUE, prepare=partial(of_user, "GET", None), kept=shown),
     "GoTrue user with an identity": Row(
         function="auth/v1/user", error=GOTRUE, prepare=partial(of_google_user, "GET"), kept=shows_identity
@@ -707,7 +788,11 @@ ROWS: Final[Mapping[str, Row]] = {
     "Google makes an account": Row(function="api/auth/google", error=SNAPOTP, prepare=of_google, kept=session_works),
     "Google signs in": Row(function="api/auth/google", error=SNAPOTP, prepare=with_google_identity, kept=session_works),
     "Google is linked": Row(
-        function="api/auth/google", error=SNAPOTP, prepare=with_linkable_account, kept=session_works
+        function="api/auth/google",
+        error=SNAPOTP,
+        prepare=with_linkable_account,
+        kept=session_works,
+        repeat_counts=frozenset({"mail_hour"}),
     ),
     "Google by a back end": Row(function="api/auth/google", error=SNAPOTP, prepare=vouched, kept=session_works),
     "otp": Row(

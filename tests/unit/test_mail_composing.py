@@ -107,6 +107,34 @@ MESSAGES: dict[str, tuple[MailSettings, Compose, list[str]]] = {
         ),
         [CODE, "10", "Atourin"],
     ),
+    "reauthentication_code": (
+        BARE,
+        lambda mails, locale, name: mails.reauthentication_code(
+            Recipient(address=ANA, locale=locale, name=name), code=CODE, valid_for=TEN_MINUTES
+        ),
+        [CODE, "10", "Atourin"],
+    ),
+    "identity_linked": (
+        LINKED,
+        lambda mails, locale, name: mails.identity_linked(
+            Recipient(address=ANA, locale=locale, name=name), provider="google", changed_at=CHANGED_AT
+        ),
+        ["Google", "2026-03-23 06:39 UTC", "help@example.com", "Atourin"],
+    ),
+    "identity_unlinked": (
+        LINKED,
+        lambda mails, locale, name: mails.identity_unlinked(
+            Recipient(address=ANA, locale=locale, name=name), provider="custom:my-shop", changed_at=CHANGED_AT
+        ),
+        ["My Shop", "2026-03-23 06:39 UTC", "help@example.com", "Atourin"],
+    ),
+    "password_unlinked": (
+        LINKED,
+        lambda mails, locale, name: mails.password_unlinked(
+            Recipient(address=ANA, locale=locale, name=name), changed_at=CHANGED_AT
+        ),
+        ["2026-03-23 06:39 UTC", "help@example.com", "Atourin"],
+    ),
     "account_exists": (
         LINKED,
         lambda mails, locale, name: mails.account_exists(Recipient(address=ANA, locale=locale, name=name)),

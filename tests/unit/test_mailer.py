@@ -14,13 +14,14 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, InvalidResetToken, ResetTokens
-from gerbang.mail.jobs import NEW_USER_METADATA, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.jobs import NEW_USER_METADATA, PROVIDER, REGISTERED, SLOT, SUBJECT, MailJob, MailKind
 from gerbang.mail.languages import LOCALES
 from gerbang.mail.mailer import LEASE, WRITE_GRACE, AccountNotWritten, MailUnderWay, sent_at
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, Slot
+from gerbang.storage.records import to_value
 from gerbang.storage.store import Change, Gone, Item, Plus, Put, Update, Written
 from gerbang.storage.users import Name, User
 
@@ -28,6 +29,8 @@ from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, at_once
 from tests.unit.mail_fakes import (
+    LINKED_SUBJECT,
+    PAYLOADS,
     Fate,
     Killed,
     MailDeployment,
@@ -117,7 +120,16 @@ NOTICES = [
     MailKind.PASSWORD_REMOVED,
     MailKind.ACCOUNT_EXISTS,
     MailKind.EMAIL_CHANGE_CURRENT,
+    MailKind.IDENTITY_LINKED,
+    MailKind.IDENTITY_UNLINKED,
 ]
+VERIFIED_ONLY = {
+    MailKind.ACCOUNT_EXISTS,
+    MailKind.EMAIL_CHANGE_CURRENT,
+    MailKind.IDENTITY_LINKED,
+    MailKind.IDENTITY_UNLINKED,
+    MailKind.REAUTHENTICATION_CODE,
+}
 
 
 def change(post: MailDeployment, user: User, **changes: Change) -> None:
@@ -136,8 +148,10 @@ def owe(post: MailDeployment, kind: MailKind, user: User) -> None:
     """Bring an account into the state in which it is owed a kind of mail."""
     if kind is MailKind.PASSWORD_REMOVED:
         remove_password(post, user)
-    if kind in {MailKind.ACCOUNT_EXISTS, MailKind.EMAIL_CHANGE_CURRENT}:
+    if kind in VERIFIED_ONLY:
         verify(post, user)
+    if kind is MailKind.IDENTITY_LINKED:
+        change(post, user, subjects=to_value({"google": LINKED_SUBJECT}))
     if kind in {MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW}:
         change(post, user, new_email=NEW_ADDRESS)
 
@@ -794,6 +808,92 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
         assert NEW_ADDRESS not in logged
         assert post_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in logged
         assert post_in_memory.reset_tokens.token(job.job_id, bob) not in logged
+
+
+# Notices about identities, and codes that confirm
+
+
+@pytest.mark.parametrize("kind", [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE])
+def test_an_unverified_address_is_sent_neither_notices_nor_codes_that_confirm(
+    post_in_memory: MailDeployment, kind: MailKind
+) -> None:
+    bob = post_in_memory.register().user
+    owe(post_in_memory, kind, bob)
+    change(post_in_memory, bob, email_verified_at=Gone())
+
+    post_in_memory.deliver(post_in_memory.job(kind))
+
+    assert post_in_memory.outbox.sent == []
+
+
+LINKED, UNLINKED = MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED
+OF_THE_PASSWORD = {PROVIDER: "email", SUBJECT: digest("")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "subjects"),
+    [(LINKED, {"google": LINKED_SUBJECT}), (UNLINKED, {"google": "another"}), (UNLINKED, {})],
+)
+def test_a_notice_about_an_identity_is_sent_once_the_account_is_changed(
+    post_in_memory: MailDeployment, kind: MailKind, subjects: dict[str, str]
+) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    verify(post, bob)
+    change(post, bob, subjects=to_value(subjects))
+
+    post.deliver(post.job(kind))
+
+    assert post.outbox.last.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "subjects"),
+    [
+        (LINKED, PAYLOADS[LINKED], {"google": "another"}),
+        (LINKED, PAYLOADS[LINKED], {"apple": LINKED_SUBJECT}),
+        (LINKED, PAYLOADS[LINKED], {}),
+        (UNLINKED, PAYLOADS[UNLINKED], {"google": "1002"}),
+        (UNLINKED, OF_THE_PASSWORD, {}),
+    ],
+)
+def test_a_notice_about_an_identity_waits_for_the_change_and_is_then_dropped(
+    post_in_memory: MailDeployment, kind: MailKind, payload: dict[str, str], subjects: dict[str, str]
+) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    verify(post, bob)
+    change(post, bob, subjects=to_value(subjects))
+    job = replace(post.job(kind), payload=payload)
+
+    with pytest.raises(AccountNotWritten):
+        post.deliver(job)
+    post.base.clock.advance(WRITE_GRACE)
+    post.deliver(job)
+
+    assert post.outbox.sent == []
+
+
+def test_a_removed_password_has_a_notice_of_its_own(post_in_memory: MailDeployment) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    verify(post, bob)
+    remove_password(post, bob)
+
+    post.deliver(replace(post.job(MailKind.IDENTITY_UNLINKED), payload=OF_THE_PASSWORD))
+
+    assert "password was removed" in post.outbox.last.subject
+
+
+def test_a_code_that_confirms_has_a_slot_of_its_own(post_in_memory: MailDeployment) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    verify(post, bob)
+
+    code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+
+    stored = post.codes.read(post.base.store.get(post.codes.key(Slot.REAUTHENTICATION, digest(BOB.email))))
+    assert stored is not None
+    assert stored.purpose is CodePurpose.REAUTHENTICATION
+    assert post.maker.matches(stored.secret_hash, BOB.email, code)
+    with pytest.raises(InvalidCode):
+        redeem(post, code)
 
 
 # The queue's clock

@@ -1,17 +1,19 @@
 """The routes of the API and a harmless request to each, from what the endpoints declare."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, override
 from urllib.parse import urlencode
 
 from gerbang.apis.fields import Body
-from gerbang.http.endpoint import BodyGives, BodyHas, Operation, QueryIs
+from gerbang.http.endpoint import BodyGives, BodyHas, Operation, QueryIs, QueryIsAndBodySets
 from gerbang_local.declarations import DEFAULT_PATH, endpoints
 
 ADDRESS: Final = "nobody@example.com"
 TEXT: Final = "x.y.z"
 """No account's address, and a text that is no token, code, password or user name of any account."""
+NO_ID: Final = "00000000-0000-4000-8000-000000000000"
 ACCEPTABLE: Final = "Battery-staple-43"
 """What no rule for new passwords objects to."""
 
@@ -35,12 +37,13 @@ class Route:
 
     @property
     def target(self) -> str:
-        """The path, with the query by which the operation is chosen, if any."""
+        """The path, with the query by which the operation is chosen, if any. A parameter is an id that nothing has."""
+        path = re.sub(r"\{\w+\}", NO_ID, self.path)
         match self.operation.when:
-            case QueryIs(name, value):
-                return f"{self.path}?{urlencode({name: value})}"
+            case QueryIs(name, value) | QueryIsAndBodySets(name, value, _):
+                return f"{path}?{urlencode({name: value})}"
             case _:
-                return self.path
+                return path
 
     @property
     def fields(self) -> Mapping[str, bool]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
-from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, QueryIs
+from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, QueryIs, QueryIsAndBodySets
 from gerbang.http.errors import Api
 from gerbang_local.declarations import ROOT, endpoints, template
 
@@ -51,7 +51,7 @@ def _endpoints() -> Iterator[str]:
 
 def _query(operation: Operation) -> str:
     condition = operation.when
-    return f"?{condition.name}={condition.value}" if isinstance(condition, QueryIs) else ""
+    return f"?{condition.name}={condition.value}" if isinstance(condition, QueryIs | QueryIsAndBodySets) else ""
 
 
 def _api(operation: Operation) -> str:
@@ -59,6 +59,8 @@ def _api(operation: Operation) -> str:
     match operation.when:
         case BodyHas(member):
             return f"{name}, with `{member}`"
+        case QueryIsAndBodySets(_, _, member):
+            return f"{name}, with `{member}: true`"
         case BodyGives(members):
             return f"{name}, with {' or '.join(f'`{member}`' for member in members)}"
         case IsForm():

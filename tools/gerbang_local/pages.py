@@ -1,4 +1,4 @@
-"""What only `make run` has, under `/_local/`: mails, accounts, the deployment's keys, a stand-in for OpenID providers.
+"""What only `make run` has, under `/_local/`: mails, accounts, the deployment's keys, stand-ins for others' services.
 
 These pages hold secrets, so they answer requests from this machine only, for any HOST. A page of another site in the
 developer's browser is on this machine, too: its `Origin` shows it or, after DNS rebinding, its `Host`.
@@ -22,6 +22,10 @@ from gerbang_local.sessions import StoredSessions
 CERTS_PATH: Final = "/_local/google/certs"
 ISSUER_PATH: Final = "/_local/oidc"
 """The issuer of a second OpenID provider, whose tokens the stand-in for Google makes too, with `iss` and `aud`."""
+
+CAPTCHA_PATH: Final = "/_local/captcha"
+GOOD_CAPTCHA_TOKEN: Final = "local-captcha-token"  # noqa: S105 - everybody's
+"""The one token that the stand-in for the CAPTCHA's provider confirms."""
 
 _MAILBOX: Final = Path(__file__).with_name("mailbox.html")
 _ACCOUNTS: Final = Path(__file__).with_name("accounts.html")
@@ -70,6 +74,7 @@ class Pages:
             ("GET", CERTS_PATH): self._certs,
             ("GET", f"{ISSUER_PATH}/.well-known/openid-configuration"): self._discovery,
             ("POST", _ID_TOKEN_PATH): self._id_token,
+            ("POST", CAPTCHA_PATH): self._captcha,
         }
 
     def answer(self, request: Request) -> Response:
@@ -116,6 +121,13 @@ class Pages:
         """Describe the issuer at the address that was asked (OpenID Connect Discovery 1.0, section 4.2)."""
         here = f"http://{request.header('host')}"
         return Response.of_json(200, {"issuer": f"{here}{ISSUER_PATH}", "jwks_uri": f"{here}{CERTS_PATH}"})
+
+    def _captcha(self, request: Request) -> Response:
+        """Verify a token as Turnstile and hCaptcha do."""
+        tokens = parse_qs(request.body.decode("utf-8", "replace")).get("response")
+        if tokens == [GOOD_CAPTCHA_TOKEN]:
+            return Response.of_json(200, {"success": True})
+        return Response.of_json(200, {"success": False, "error-codes": ["invalid-input-response"]})
 
     def _id_token(self, request: Request) -> Response:
         try:

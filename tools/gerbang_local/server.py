@@ -27,7 +27,7 @@ from gerbang_local.loopback import is_loopback
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
 from gerbang_local.options import Options
-from gerbang_local.pages import CERTS_PATH, Pages
+from gerbang_local.pages import CAPTCHA_PATH, CERTS_PATH, Pages
 from gerbang_local.queues import QueueReader
 from gerbang_local.routes import Router
 from gerbang_local.sessions import StoredSessions
@@ -42,6 +42,7 @@ _BACKLOG: Final = 2048
 _LOOPBACK: Final = "127.0.0.1"
 
 _CERTS_PARAMETER: Final = "GoogleCertsUrl"
+_CAPTCHA_PARAMETER: Final = "CaptchaVerifyUrl"
 _CLIENT_IDS_PARAMETER: Final = "GoogleClientIds"
 _PUBLISHABLE_KEY: Final = "PublishableKey"  # an output, or else a parameter
 _USERS: Final = "Users"
@@ -157,10 +158,12 @@ def _publishable_key(resolver: Resolver) -> str | None:
 def _stand_ins(
     parameters: Mapping[str, ParameterValue], *, overrides: Mapping[str, str], local_url: str
 ) -> dict[str, ParameterValue]:
-    """Return the parameters that point Google sign-in at the stand-in: what is not set, where there is such a one."""
+    """Return the parameters that point at the stand-ins for Google and CAPTCHAs: what is not set, and exists."""
     stand_ins: dict[str, ParameterValue] = {}
     if _CERTS_PARAMETER in parameters and _CERTS_PARAMETER not in overrides:
         stand_ins[_CERTS_PARAMETER] = f"{local_url}{CERTS_PATH}"
+    if _CAPTCHA_PARAMETER in parameters and _CAPTCHA_PARAMETER not in overrides:
+        stand_ins[_CAPTCHA_PARAMETER] = f"{local_url}{CAPTCHA_PATH}"
     client_ids = parameters.get(_CLIENT_IDS_PARAMETER)
     if client_ids is not None and not _listed(client_ids):
         stand_ins[_CLIENT_IDS_PARAMETER] = [LOCAL_CLIENT_ID] if isinstance(client_ids, list) else LOCAL_CLIENT_ID

@@ -244,6 +244,7 @@ class Container(CodeComponents):
             sessions=self.sessions,
             addresses=self.addresses,
             passwords=self.passwords,
+            reauthentication=self.reauthentication,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
             policy=self.sign_up_policy,

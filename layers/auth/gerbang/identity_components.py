@@ -12,10 +12,14 @@ from gerbang.core import init
 from gerbang.mail_components import MailComponents
 
 if TYPE_CHECKING:
+    from gerbang.accounts.addresses import Addresses
+    from gerbang.accounts.captcha import Captcha
     from gerbang.accounts.id_tokens import IdTokens
     from gerbang.accounts.identity_sign_in import IdentitySignIn
+    from gerbang.accounts.linked_identities import LinkedIdentities
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.oidc_provider import Provider
+    from gerbang.accounts.reauthentication import Reauthentication
     from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
@@ -31,6 +35,7 @@ class IdentityComponents(MailComponents):
             takes_accounts=self.settings.takes_accounts,
             takes_guests=self.settings.takes_guests,
             autoconfirm=self.settings.autoconfirm,
+            manual_linking=self.settings.lets_users_link,
         )
 
     @cached_property
@@ -85,8 +90,75 @@ class IdentityComponents(MailComponents):
             limit=self.limit("registration"),
             policy=self.sign_up_policy,
             initial_credit=self.settings.initial_credit_balance,
+            notices=self.identity_notices,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
+        )
+
+    @cached_property
+    def addresses(self) -> "Addresses":
+        """Gives accounts other addresses."""
+        from gerbang.accounts.addresses import Addresses
+
+        return Addresses(
+            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
+        )
+
+    @cached_property
+    def linked_identities(self) -> "LinkedIdentities":
+        """Links identities to the accounts of signed-in users."""
+        from gerbang.accounts.linked_identities import LinkedIdentities
+
+        return LinkedIdentities(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            sessions=self.sessions,
+            addresses=self.addresses,
+            notices=self.identity_notices,
+            policy=self.sign_up_policy,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def reauthentication(self) -> "Reauthentication":
+        """Checks what must be shown along with a new password."""
+        from gerbang.accounts.reauthentication import Reauthentication
+
+        return Reauthentication(
+            store=self.store,
+            sessions=self.sessions,
+            codes=self.codes,
+            maker=self.code_maker,
+            passwords=self.passwords,
+            password_attempts=self.password_attempts,
+            rate_limits=self.rate_limits,
+            tries=self.limit("code_tries"),
+            address_limit=self.limit("sign_in_address"),
+            needs_code=self.settings.secures_password_change,
+            needs_password=self.settings.requires_current_password,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def captcha(self) -> "Captcha | None":
+        """Verifies CAPTCHA tokens; None where none are asked for, and then nothing is imported."""
+        chosen = self.settings.captcha
+        if chosen is None:
+            return None
+        from gerbang.accounts.captcha import VERIFY_URLS, Captcha
+        from gerbang.sessions.cached_secret import CachedSecret
+        from gerbang.storage.clients import trust
+        from gerbang.storage.secrets import Secret
+
+        secret = Secret(lambda: self.client("secretsmanager"), chosen.secret)
+        return Captcha(
+            url=chosen.url or VERIFY_URLS[chosen.provider],
+            secret=CachedSecret(secret.current, self.now),
+            log_event=self.log_event,
+            trust=trust,
         )

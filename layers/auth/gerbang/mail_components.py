@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gerbang.mail.codes import CodeMaker, ResetTokens
     from gerbang.mail.composing import Mails
     from gerbang.mail.email_change import EmailChangeMails
+    from gerbang.mail.identity_notices import IdentityNotices
     from gerbang.mail.issuing import CodeIssuer
     from gerbang.mail.link_tokens import LinkTokens
     from gerbang.mail.mailer import Mailer
@@ -84,6 +85,13 @@ class MailComponents(Components):
         from gerbang.mail.email_change import EmailChangeMails
 
         return EmailChangeMails(self.mail_service)
+
+    @cached_property
+    def identity_notices(self) -> "IdentityNotices":
+        """Queues notices about identities."""
+        from gerbang.mail.identity_notices import IdentityNotices
+
+        return IdentityNotices(self.mail_service)
 
     @cached_property
     def mail_settings(self) -> "MailSettings":

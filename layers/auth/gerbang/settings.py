@@ -46,6 +46,18 @@ class OidcProvider:
     client_ids: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptchaSettings:
+    """The CAPTCHA that the operator chose."""
+
+    provider: str
+    """`turnstile` or `hcaptcha`."""
+    secret: str
+    """Name or ARN of the secret that holds the provider's secret."""
+    url: str
+    """Where tokens are verified; empty: at the provider. Only this machine may take its place."""
+
+
 class Settings:
     """The deployment's settings. Each is described at its parameter in `template.yaml`.
 
@@ -143,6 +155,16 @@ class Settings:
         return self._choice("SESSIONS", "user_metadata")
 
     @property
+    def secures_password_change(self) -> bool:
+        """Whether a session older than a day needs a mailed code to set another password."""
+        return self._choice("SESSIONS", "secure_password_change")
+
+    @property
+    def requires_current_password(self) -> bool:
+        """Whether the present password is needed to set another one."""
+        return self._choice("SESSIONS", "current_password")
+
+    @property
     def takes_accounts(self) -> bool:
         """Whether new accounts may be made."""
         return not self._choice("SIGN_UPS", "disabled")
@@ -156,6 +178,11 @@ class Settings:
     def autoconfirm(self) -> bool:
         """Whether Supabase's clients are signed in at sign-up, without a code."""
         return self._choice("SIGN_UPS", "autoconfirm")
+
+    @property
+    def lets_users_link(self) -> bool:
+        """Whether users may link identities of providers to their accounts, and unlink them."""
+        return self._choice("SIGN_UPS", "linking")
 
     @property
     def public_url(self) -> str | None:
@@ -231,6 +258,19 @@ class Settings:
             if len({getattr(provider, attribute) for provider in providers}) < len(providers):
                 raise InvalidSettings(f"OIDC_PROVIDERS has two entries with the same {attribute}")
         return providers
+
+    @property
+    def captcha(self) -> CaptchaSettings | None:
+        """The CAPTCHA that is asked for, None: none is."""
+        provider = self._entry("CAPTCHA", "provider")
+        if provider not in {"none", "turnstile", "hcaptcha"}:
+            raise InvalidSettings("CAPTCHA has no provider=none, provider=turnstile or provider=hcaptcha")
+        if provider == "none":
+            return None
+        secret, url = self._entry("CAPTCHA", "secret"), self._entry("CAPTCHA", "url")
+        if not secret or not re.fullmatch(r"(http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/.*)?", url):
+            raise InvalidSettings("CAPTCHA has no secret=, or a url= that is not of this machine")
+        return CaptchaSettings(provider=provider, secret=secret, url=url)
 
     @property
     def mail_queue_url(self) -> str:

@@ -4,7 +4,7 @@ from gerbang.apis import gotrue
 from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import OtpRequest, PhoneProviderDisabled
 from gerbang.container import container
-from gerbang.http.callers import ApiKeyHolder
+from gerbang.http.callers import ApiKeyAndCaptcha
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields
 from gerbang.limits.rate_limits import TooManyAttempts
@@ -21,7 +21,7 @@ container.warm_up_mail_queue()
 
 @endpoint.post(
     gotrue.API,
-    caller=ApiKeyHolder(container.api_keys),
+    caller=ApiKeyAndCaptcha(container.api_keys, container.captcha),
     request=OtpRequest,
     response=gotrue.EmptyResponse,
     errors=(InvalidFields, PhoneProviderDisabled, TooMuchMail, TooManyAttempts),

@@ -4,7 +4,7 @@ from gerbang.apis import gotrue
 from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled, ResendRequest
 from gerbang.container import container
-from gerbang.http.callers import ApiKeyHolder
+from gerbang.http.callers import ApiKeyAndCaptcha
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.service import TooMuchMail
@@ -19,7 +19,7 @@ container.warm_up_mail_queue()
 
 @endpoint.post(
     gotrue.API,
-    caller=ApiKeyHolder(container.api_keys),
+    caller=ApiKeyAndCaptcha(container.api_keys, container.captcha),
     request=ResendRequest,
     response=gotrue.EmptyResponse,
     errors=(PhoneProviderDisabled, TooMuchMail, TooManyAttempts),

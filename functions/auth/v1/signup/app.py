@@ -9,7 +9,7 @@ from gerbang.apis import gotrue
 from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
 from gerbang.container import container
-from gerbang.http.callers import ApiKeyHolder
+from gerbang.http.callers import ApiKeyAndCaptcha
 from gerbang.http.endpoint import BodyGives, Call, Endpoint
 from gerbang.http.request import InvalidFields
 from gerbang.http.response import Response
@@ -24,7 +24,7 @@ password_policy = container.password_policy
 audience = container.settings.audience
 links = Links(container.settings.public_url, container.redirect_targets)
 sign_up, confirmed_sign_up, guests = container.sign_up, container.confirmed_sign_up, container.guests
-key_holder = ApiKeyHolder(container.api_keys)
+visitor = ApiKeyAndCaptcha(container.api_keys, container.captcha)
 container.warm_up_tokens()
 container.warm_up_limits(connections=3)
 container.warm_up_mail_queue()
@@ -33,7 +33,7 @@ container.warm_up_mail_queue()
 @endpoint.post(
     gotrue.API,
     when=BodyGives(("email", "phone")),
-    caller=key_holder,
+    caller=visitor,
     request=SignUpRequest,
     response=gotrue.User,
     errors=(
@@ -69,7 +69,7 @@ def register(call: Call[SignUpRequest, KeyKind]) -> Response:
 
 @endpoint.post(
     gotrue.API,
-    caller=key_holder,
+    caller=visitor,
     request=AnonymousRequest,
     response=gotrue.SessionResponse,
     errors=(SignUpDisabled, AnonymousSignInsDisabled, TooManyAttempts),

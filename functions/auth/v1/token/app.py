@@ -1,22 +1,26 @@
 """POST /auth/v1/token: exchange a password, a token or an authorization code for a session."""
 
+from gerbang.accounts.linked_identities import LINKING_ERRORS
 from gerbang.accounts.sign_in import Credentials
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import grants, requests, unavailable
 from gerbang.apis.identities import verified_identity
 from gerbang.container import container
-from gerbang.http.callers import ApiKeyHolder
-from gerbang.http.endpoint import Call, Endpoint, QueryIs
+from gerbang.http.callers import ApiKeyAndCaptcha, ApiKeyAndUser, ApiKeyHolder
+from gerbang.http.endpoint import Call, Endpoint, QueryIs, QueryIsAndBodySets
 from gerbang.sessions.api_keys import KeyKind
-from gerbang.sessions.sessions import SignedIn
+from gerbang.sessions.sessions import Authenticated, SignedIn
 
 endpoint = Endpoint("/auth/v1/token")
 id_tokens, sessions = container.id_tokens, container.sessions
 users = container.users
 pkce_flows = container.pkce_flows
 identity_sign_in = container.identity_sign_in
+linked_identities, policy = container.linked_identities, container.sign_up_policy
 sign_in = container.supabase_password_sign_in
 key_holder = ApiKeyHolder(container.api_keys)
+visitor = ApiKeyAndCaptcha(container.api_keys, container.captcha)
+user = ApiKeyAndUser(container.api_keys, sessions)
 container.warm_up_tokens()
 container.warm_up_users(connections=5)
 
@@ -24,7 +28,7 @@ container.warm_up_users(connections=5)
 @endpoint.post(
     gotrue.API,
     when=QueryIs("grant_type", "password"),
-    caller=key_holder,
+    caller=visitor,
     request=requests.PasswordRequest,
     response=gotrue.SessionResponse,
     errors=grants.PASSWORD,
@@ -52,6 +56,22 @@ def exchange_refresh_token(call: Call[requests.RefreshRequest, KeyKind]) -> gotr
 
 @endpoint.post(
     gotrue.API,
+    when=QueryIsAndBodySets("grant_type", "id_token", "link_identity"),
+    caller=user,
+    request=requests.IdTokenRequest,
+    response=gotrue.SessionResponse,
+    errors=(*ID_TOKEN_ERRORS, *LINKING_ERRORS),
+    overrides=gotrue.LINKING_ERRORS,
+)
+def link_identity(call: Call[requests.IdTokenRequest, Authenticated]) -> gotrue.SessionResponse:
+    """Link the identity of an OpenID provider's ID token to the caller's account."""
+    policy.check_linking()
+    proven = id_tokens.verify(call.body.shown())
+    return _session(linked_identities.link(call.caller, verified_identity(proven), call.client))
+
+
+@endpoint.post(
+    gotrue.API,
     when=QueryIs("grant_type", "id_token"),
     caller=key_holder,
     request=requests.IdTokenRequest,
@@ -61,8 +81,6 @@ def exchange_refresh_token(call: Call[requests.RefreshRequest, KeyKind]) -> gotr
 )
 def exchange_id_token(call: Call[requests.IdTokenRequest, KeyKind]) -> gotrue.SessionResponse:
     """Sign in with the ID token of an OpenID provider; makes the account the first time."""
-    if call.body.link_identity:
-        raise unavailable.ManualLinkingDisabled
     proven = id_tokens.verify(call.body.shown())
     return _session(identity_sign_in.sign_in(verified_identity(proven), call.client))
 

@@ -1,5 +1,6 @@
 """GET and PUT /auth/v1/user: show the caller's account, change it."""
 
+from gerbang.accounts.reauthentication import REAUTHENTICATION_ERRORS
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
 from gerbang.apis import gotrue
@@ -47,6 +48,7 @@ def show_user(call: Call[None, Authenticated]) -> gotrue.User:
         AddressRequired,
         UnacceptablePassword,
         SamePassword,
+        *REAUTHENTICATION_ERRORS,
         EmailTaken,
         TooMuchMail,
         TooManyAttempts,
@@ -59,8 +61,15 @@ def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
         raise NotAdmin
     if body.phone is not None:
         raise PhoneProviderDisabled
-    link = links.asked_for(call.request, body.challenge)
-    asked = UserChanges(email=body.email, password=body.password, metadata=body.data, name=body.name, link=link)
+    asked = UserChanges(
+        email=body.email,
+        password=body.password,
+        code=body.nonce,
+        current_password=body.current_password,
+        metadata=body.data,
+        name=body.name,
+        link=links.asked_for(call.request, body.challenge),
+    )
     try:
         user = user_update.update(call.caller, asked, call.client, policy)
     except MetadataTooLarge:

@@ -1,4 +1,4 @@
-"""Give an account another e-mail address. A guest becomes a registered account by its first one."""
+"""Give an account another e-mail address. A guest becomes a registered account by its first one, or by an identity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -77,22 +77,27 @@ class Addresses:
         )
         markers: dict[Name, Action] = {Name.EMAIL: self.users.claim(Name.EMAIL, email, user.user_id)}
         releases = () if user.email is None else (self.users.release(Name.EMAIL, user.email, user.user_id),)
+        kept = self.keep(moved)
+        return Move(user=kept.user, changes=changes | kept.changes, markers=markers | kept.markers, releases=releases)
+
+    def keep(self, user: User) -> Move:
+        """Return a guest as a registered account, which stays; any other account as it is."""
         if not user.is_anonymous:
-            return Move(user=moved, changes=changes, markers=markers, releases=releases)
+            return Move(user=user, changes={}, markers={}, releases=())
         number = self.new_number()
-        changes |= {
+        changes: dict[str, Change] = {
             "is_anonymous": False,
             "expires_at": Gone(),
             "number": number,
             "credit_balance": Plus(self.initial_credit),
             NEWEST_FIRST.partition: month_of(user.created_at),
         }
-        markers[Name.NUMBER] = self.users.claim(Name.NUMBER, number, user.user_id)
         registered = replace(
-            moved,
+            user,
             is_anonymous=False,
             expires_at=None,
             number=number,
             credit_balance=user.credit_balance + self.initial_credit,
         )
-        return Move(user=registered, changes=changes, markers=markers, releases=releases)
+        markers: dict[Name, Action] = {Name.NUMBER: self.users.claim(Name.NUMBER, number, user.user_id)}
+        return Move(user=registered, changes=changes, markers=markers, releases=())

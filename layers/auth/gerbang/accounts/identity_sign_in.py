@@ -14,10 +14,12 @@ from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
 from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.concurrency import run_concurrently
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
+from gerbang.mail.identity_notices import IdentityNotices
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import Identity, Name, User, UserTable, identity_name
@@ -107,6 +109,7 @@ class IdentitySignIn:
     limit: Limit
     """Registrations and guests per client address: first uses count."""
     initial_credit: int
+    notices: IdentityNotices
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
@@ -172,7 +175,9 @@ class IdentitySignIn:
         linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
         changes["updated_at"] = to_epoch(now)
         linking = self.users.linking(holder, identity.of(linked), changes)
-        return self._commit(linked, client, "identity_linked", *linking)
+        notices = self.notices.linking(holder, linked, identity.provider, locale=client.locale)
+        signed_in, *_ = run_concurrently(lambda: self._commit(linked, client, "identity_linked", *linking), *notices)
+        return signed_in
 
     def _make(self, identity: VerifiedIdentity, client: Client) -> SignedIn | None:
         now, email = self.now(), canonical(identity.email)

@@ -17,6 +17,12 @@ class AnonymousSignInsDisabled(AuthError):
     code = "anonymous_provider_disabled"
 
 
+class ManualLinkingDisabled(AuthError):
+    """The deployment does not let users link and unlink identities (`ManualLinking`)."""
+
+    code = "manual_linking_disabled"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignUpPolicy:
     """What the operator chose about new accounts."""
@@ -27,6 +33,18 @@ class SignUpPolicy:
     """Whether guests are admitted (`AnonymousSignIns`)."""
     autoconfirm: bool = False
     """Whether Supabase's clients are signed in at sign-up, without a code (`Autoconfirm`)."""
+
+    manual_linking: bool = True
+    """Whether users may link identities of providers to their accounts, and unlink them (`ManualLinking`)."""
+
+    def check_linking(self) -> None:
+        """Return if users may link and unlink identities.
+
+        Raises:
+            ManualLinkingDisabled: they may not.
+        """
+        if not self.manual_linking:
+            raise ManualLinkingDisabled
 
     def check_account(self) -> None:
         """Return if an account may be made.

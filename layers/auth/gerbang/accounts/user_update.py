@@ -7,6 +7,7 @@ from typing import Final
 from gerbang.accounts.addresses import Addresses, Move, request_change
 from gerbang.accounts.new_password import set_password
 from gerbang.accounts.password_reset import REPEATABLE_FOR
+from gerbang.accounts.reauthentication import InvalidReauthenticationCode, Reauthentication, Shown
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.sign_up_policy import SignUpPolicy
@@ -50,6 +51,9 @@ class UserChanges:
 
     email: EmailAddress | None = None
     password: str | None = field(default=None, repr=False)
+    code: str | None = field(default=None, repr=False)
+    """That was mailed to confirm the change of the password."""
+    current_password: str | None = field(default=None, repr=False)
     metadata: Mapping[str, object] | None = field(default=None, repr=False)
     """Members of `user_metadata`; one that is None is removed."""
     name: str | None = field(default=None, repr=False)
@@ -68,6 +72,7 @@ class UserUpdate:
     sessions: Sessions
     addresses: Addresses
     passwords: Passwords
+    reauthentication: Reauthentication
     rate_limits: RateLimits
     limit: Limit
     """Of registrations and guests per client address: a guest that is registered at once counts."""
@@ -92,6 +97,8 @@ class UserUpdate:
         Raises:
             AddressRequired: a guest without an address asks for a password.
             UnacceptablePassword, SamePassword: the password breaks the policy, or is the present one.
+            ReauthenticationNeeded, InvalidReauthenticationCode, CurrentPasswordRequired, WrongPassword: the deployment
+                asks for a code, or the present password, along with another password.
             MetadataTooLarge: the metadata would be.
             EmailTaken: another account has the address.
             TooMuchMail, TooManyAttempts: too much mail was requested, or too many guests were registered.
@@ -142,10 +149,10 @@ class UserUpdate:
         return self.change_mails.attempt(user, asked.email)
 
     def _write(self, caller: Authenticated, asked: UserChanges, client: Client) -> User:
-        before = caller.user
+        before, spending = caller.user, self._check_owner(caller, asked, client)
         password_hash = self._new_hash(caller, asked, client)
         for number_of_try in range(TRIES):
-            draft = self._draft(caller, asked, password_hash)
+            draft = self._draft(caller, asked, password_hash, spending)
             if not draft.actions:
                 return caller.user
             if number_of_try == 0 and asked.email is not None and draft.move is None:
@@ -159,13 +166,36 @@ class UserUpdate:
             if draft.finds_email_taken(failed):
                 raise EmailTaken
             caller = self.sessions.read_again(caller)
-            if asked.email == caller.user.email:
-                asked = replace(asked, email=None)  # set by the same request, sent twice
-            elif asked.email is not None and caller.user.email != before.email:
-                break  # the mails were queued for the account as it was
-            if asked.password is not None and self._is_right(asked.password, caller.user):
-                asked, password_hash = replace(asked, password=None), None  # likewise
+            asked = self._still_asked(asked, before, caller.user)
+            if asked.password is None:
+                password_hash = None
+            elif spending and failed[-1] is not None:
+                raise InvalidReauthenticationCode("spent meanwhile")
         raise DependencyUnavailable("others kept changing the account")
+
+    def _still_asked(self, asked: UserChanges, before: User, user: User) -> UserChanges:
+        """Return what is still to be changed after the same request, sent twice, may have changed it.
+
+        Raises:
+            DependencyUnavailable: a new address is asked for, and the mails were queued for the account as it was.
+        """
+        if asked.email == user.email:
+            asked = replace(asked, email=None)
+        elif asked.email is not None and user.email != before.email:
+            raise DependencyUnavailable("others kept changing the account")
+        is_set = asked.password is not None and self._is_right(asked.password, user)
+        return replace(asked, password=None) if is_set else asked
+
+    def _check_owner(self, caller: Authenticated, asked: UserChanges, client: Client) -> tuple[Action, ...]:
+        """Return the actions that spend what must be shown along with a new password."""
+        if asked.password is None:
+            return ()
+        shown = Shown(new_password=asked.password, code=asked.code, current_password=asked.current_password)
+        spending = self.reauthentication.check(caller, shown, client)
+        if spending is None:
+            self.mail_service.notify_password_changed(self.sessions.read_again(caller).user, client.locale)
+            raise SamePassword
+        return spending
 
     def _new_hash(self, caller: Authenticated, asked: UserChanges, client: Client) -> str | None:
         """Return the hash of the new password, None if none is asked for."""
@@ -179,8 +209,10 @@ class UserUpdate:
             raise SamePassword
         return self.passwords.hash(asked.password)
 
-    def _draft(self, caller: Authenticated, asked: UserChanges, password_hash: str | None) -> "_Draft":
-        """Return the account as it is to be, and the actions that make it so."""
+    def _draft(
+        self, caller: Authenticated, asked: UserChanges, password_hash: str | None, spending: tuple[Action, ...]
+    ) -> "_Draft":
+        """Return the account as it is to be, and the actions that make it so; at their end, *spending* if needed."""
         user, now = caller.user, self.now()
         changed, changes, conditions = _profile(user, asked)
         others, move = list[Action](), None
@@ -204,7 +236,7 @@ class UserUpdate:
         updating = self.users.changing(user, changes, *not_disabled(now), *conditions)
         return _Draft(
             user=replace(changed, updated_at=now),
-            actions=(updating, *others),
+            actions=(updating, *others, *(spending if password_hash is not None else ())),
             move=move,
             sets_password=password_hash is not None,
         )

@@ -78,6 +78,17 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "phone_provider_disabled": ErrorSpec(_UNPROCESSABLE, "Phone numbers are not supported. Use an email address."),
         "not_admin": ErrorSpec(_FORBIDDEN, "Only an administrator can do this."),
         "manual_linking_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Manual linking is disabled."),
+        "identity_not_found": ErrorSpec(_UNPROCESSABLE, "Your account has no such identity."),
+        "single_identity_not_deletable": ErrorSpec(
+            _UNPROCESSABLE, "This is the only identity of your account. Link another one, or set a password, first."
+        ),
+        "reauthentication_needed": ErrorSpec(
+            _BAD_REQUEST, "You signed in too long ago to change the password. Request a code and send it as nonce."
+        ),
+        "reauthentication_not_valid": ErrorSpec(
+            _UNPROCESSABLE, "The code has expired or is invalid. Request a new one."
+        ),
+        "current_password_required": ErrorSpec(_BAD_REQUEST, "Send the current password along with the new one."),
         "passkey_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Passkeys are not available here."),
         "saml_provider_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Single sign-on by SAML is not available here."),
         "mfa_totp_enroll_not_enabled": ErrorSpec(_UNPROCESSABLE, "A second factor is not available here."),
@@ -98,6 +109,7 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "bad_code_verifier": ErrorSpec(
             _BAD_REQUEST, "The code verifier is wrong. Open the link where you asked for it."
         ),
+        "captcha_failed": ErrorSpec(_BAD_REQUEST, "The CAPTCHA was not solved, or its token was used. Solve it again."),
         "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
         # Limits and failures
         "over_request_rate_limit": ErrorSpec(

@@ -12,6 +12,7 @@ from gerbang.sessions.api_keys import ApiKeys, InvalidApiKey, KeyKind
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.authorization import Caller as AuthorizedCaller
+    from gerbang.accounts.captcha import Captcha
     from gerbang.sessions.sessions import Authenticated, Sessions
 
 ORGANIZATION_HEADER: Final = "x-organization-id"
@@ -146,6 +147,35 @@ class ApiKeyHolder:
             InvalidApiKey: there is none, or it is no key of this deployment.
         """
         return self.api_keys.kind_of(request.headers.get("apikey"))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyAndCaptcha:
+    """The holder of an API key who has solved a CAPTCHA, where the deployment asks for that."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("apikey",)
+    errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", "captcha_failed")
+    api_keys: "ApiKeys"
+    captcha: "Captcha | None"
+
+    def authenticate(self, request: Request) -> "KeyKind":
+        """Return which key it is.
+
+        Raises:
+            InvalidApiKey: there is none, or it is no key of this deployment.
+            CaptchaFailed: the body has no good CAPTCHA token, and the key is not the secret one.
+        """
+        key = self.api_keys.kind_of(request.headers.get("apikey"))
+        if self.captcha is not None:
+            self.captcha.check(key, captcha_token(request), request.source_ip)
+        return key
+
+
+def captcha_token(request: Request) -> str | None:
+    """Return the token of a CAPTCHA from `gotrue_meta_security`, None if there is none."""
+    security = request.body.get("gotrue_meta_security")
+    token = security.get("captcha_token") if isinstance(security, dict) else None
+    return token if isinstance(token, str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,20 @@ class IsForm:
         return media_type == "application/x-www-form-urlencoded"
 
 
-type Condition = BodyHas | BodyGives | QueryIs | IsForm
+@dataclass(frozen=True, slots=True)
+class QueryIsAndBodySets:
+    """The condition that a query parameter has a value, and a member of the JSON body is true."""
+
+    name: str
+    value: str
+    member: str
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return request.query.get(self.name) == self.value and request.body.get(self.member) is True
+
+
+type Condition = BodyHas | BodyGives | QueryIs | QueryIsAndBodySets | IsForm
 """Says whether an operation is the one that a request asks for."""
 
 type ApiOf = Api | Callable[[Request], Api]

@@ -81,9 +81,8 @@ class Mails:
 
         It carries no token and no link (SP 800-63B-4, section 4.6; ASVS 6.3.7).
         """
-        # ISO 8601 with a space for the T: readers of every language understand it in the same way.
-        when = changed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return self._compose(MailKind.PASSWORD_CHANGED, to, changed_at=when, contact=self.settings.contact)
+        values = {"changed_at": _instant(changed_at), "contact": self.settings.contact}
+        return self._compose(MailKind.PASSWORD_CHANGED, to, **values)
 
     def password_removed(self, to: Recipient) -> Message:
         """Return the notice that verifying the address removed the password, and how to set a new one."""
@@ -120,6 +119,25 @@ class Mails:
             return self._compose(kind, to, **values)
         return self._compose(kind, to, linked, link=link, **values)
 
+    def reauthentication_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
+        """Return the mail with a code by which a signed-in user confirms a change; *valid_for* as above."""
+        return self._compose(MailKind.REAUTHENTICATION_CODE, to, code=code, minutes=_minutes(valid_for))
+
+    def identity_linked(self, to: Recipient, *, provider: str, changed_at: datetime) -> Message:
+        """Return the notice that an identity of a provider signs in to the account from now on."""
+        values = {"provider": _shown_provider(provider), "changed_at": _instant(changed_at)}
+        return self._compose(MailKind.IDENTITY_LINKED, to, **values, contact=self.settings.contact)
+
+    def identity_unlinked(self, to: Recipient, *, provider: str, changed_at: datetime) -> Message:
+        """Return the notice that an identity of a provider does not sign in to the account any more."""
+        values = {"provider": _shown_provider(provider), "changed_at": _instant(changed_at)}
+        return self._compose(MailKind.IDENTITY_UNLINKED, to, **values, contact=self.settings.contact)
+
+    def password_unlinked(self, to: Recipient, *, changed_at: datetime) -> Message:
+        """Return the notice that the owner of the account removed its password."""
+        values = {"changed_at": _instant(changed_at), "contact": self.settings.contact}
+        return self._compose(MailKind.IDENTITY_UNLINKED, to, "password_unlinked", **values)
+
     def _compose(self, kind: MailKind, to: Recipient, template: str | None = None, /, **values: str) -> Message:
         """Return the message that *template*, by default the kind's, makes of *values*. It must use each of them."""
         written = read_templates(self.templates, to.locale, template or kind, frozenset(values))
@@ -146,6 +164,16 @@ class Mails:
 def _minutes(span: timedelta) -> str:
     """Return *span* in whole minutes, rounded down, at least one."""
     return str(max(1, span // timedelta(minutes=1)))
+
+
+def _instant(at: datetime) -> str:
+    """Return ISO 8601 with a space for the T: readers of every language understand it in the same way."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _shown_provider(name: str) -> str:
+    """Return what people call a provider: `Google` for `google`, `My Shop` for `custom:my-shop`."""
+    return re.sub(r"[_-]+", " ", name.removeprefix("custom:")).strip().title()
 
 
 # What mail programs make links of on their own, in names: anything with a scheme, path or address in it, "www.", and

@@ -36,6 +36,12 @@ NEW_EMAIL: Final = "new_email"
 EPOCH: Final = "epoch"
 """In the payload: the epoch that the account has reached once that request is written."""
 
+PROVIDER: Final = "provider"
+"""In the payload of a notice about an identity: its provider; `email` is the password."""
+
+SUBJECT: Final = "subject"
+"""Along with that: the digest of the identity's subject."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -52,6 +58,9 @@ class MailKind(StrEnum):
     EMAIL_CHANGE_CURRENT = "email_change_current"
     EMAIL_CHANGE_NEW = "email_change_new"
     INVITE = "invite"
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
+    REAUTHENTICATION_CODE = "reauthentication_code"
 
 
 class InvalidMailJob(Exception):

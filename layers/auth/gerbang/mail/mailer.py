@@ -15,17 +15,29 @@ from gerbang.core.clock import Clock, from_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
+from gerbang.mail import email_change, identity_notices
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
-from gerbang.mail.email_change import change_subject, has_pending_change, is_written
+from gerbang.mail.email_change import change_subject, has_pending_change
 from gerbang.mail.issuing import CodeIssuer, CodeOrder
-from gerbang.mail.jobs import GUEST, NEW_EMAIL, NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
+from gerbang.mail.jobs import (
+    GUEST,
+    NEW_EMAIL,
+    NEW_USER_METADATA,
+    NEW_USER_NAME,
+    PROVIDER,
+    REGISTERED,
+    SLOT,
+    MailJob,
+    MailKind,
+)
 from gerbang.mail.languages import choose_locale
 from gerbang.mail.links import LinkRequest, LinkType
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
+from gerbang.storage.profiles import EMAIL
 from gerbang.storage.store import Absent, AnyOf, Condition, Equal
 from gerbang.storage.users import Name, User, UserTable
 
@@ -42,6 +54,8 @@ _NOTICES: Final = frozenset(
         MailKind.PASSWORD_REMOVED,
         MailKind.ACCOUNT_EXISTS,
         MailKind.EMAIL_CHANGE_CURRENT,
+        MailKind.IDENTITY_LINKED,
+        MailKind.IDENTITY_UNLINKED,
     }
 )
 """Mails about what happened to an account. They are in the account's language, even if another caller asked."""
@@ -114,20 +128,21 @@ class Mailer:
     def _is_owed(self, job: MailJob, user: User, queued_at: datetime) -> bool:
         """Say whether an account is owed the mail, as it is now.
 
-        The notice of a removed password is queued before the password is removed; the mails of a change of address
-        before the change is written.
+        The notice of a removed password is queued before the password is removed; the mails of a change of address,
+        and the notices about identities, before the change is written.
         """
-        if not is_written(job, user):
+        if not _is_written(job, user):
             self._wait(job, queued_at)
             return False
         match job.kind:
-            case MailKind.PASSWORD_REMOVED:
-                if user.password_hash is not None:
-                    self._wait(job, queued_at)
-                return user.password_hash is None
             case MailKind.VERIFICATION_CODE:
                 return user.email_verified_at is None
-            case MailKind.ACCOUNT_EXISTS:  # an unverified address may be a stranger's
+            case (
+                MailKind.ACCOUNT_EXISTS
+                | MailKind.IDENTITY_LINKED
+                | MailKind.IDENTITY_UNLINKED
+                | MailKind.REAUTHENTICATION_CODE
+            ):  # an unverified address may be a stranger's
                 return user.email_verified_at is not None
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW:
                 return has_pending_change(job.kind, user)
@@ -173,16 +188,12 @@ class Mailer:
         """Return the mail to send, its code now the newest of its slot; None if a later job was served already."""
         kind, user, to = order.job.kind, order.user, self._recipient(order)
         match kind:
-            case MailKind.PASSWORD_CHANGED:
-                return self.mails.password_changed(to, changed_at=order.queued_at)
-            case MailKind.PASSWORD_REMOVED:
-                return self.mails.password_removed(to)
-            case MailKind.ACCOUNT_EXISTS:
-                return self.mails.account_exists(to)
             case MailKind.PASSWORD_RESET if user is not None:
                 return self._reset_mail(order, user, to)
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW if user is not None:
                 return self._change_mail(order, user, to)
+            case _ if kind in _NOTICES:
+                return self._notice(order, to)
             case _:
                 return self._code_mail(order, to, self._kind_of_code(order))
 
@@ -198,6 +209,9 @@ class Mailer:
         """Return the slot, purpose and type of link of a job's one-time code, and what composes its mail."""
         slot, sign_in = order.job.payload.get(SLOT), CodePurpose.SIGN_IN
         match order.job.kind:
+            case MailKind.REAUTHENTICATION_CODE:
+                purpose = CodePurpose.REAUTHENTICATION
+                return _KindOfCode(Slot.REAUTHENTICATION, purpose, LinkType.RECOVERY, self._reauthentication_code)
             case MailKind.RECOVERY_CODE:
                 return _KindOfCode(Slot.RECOVERY, sign_in, LinkType.RECOVERY, self.mails.recovery_code)
             case MailKind.VERIFICATION_CODE:
@@ -211,6 +225,26 @@ class Mailer:
                 return _KindOfCode(Slot.EMAIL, sign_in, LinkType.SIGN_UP, self.mails.verification_code)
             case _:
                 return _KindOfCode(Slot(slot), sign_in, LinkType.MAGIC_LINK, self.mails.sign_in_code)
+
+    def _reauthentication_code(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None) -> Message:
+        assert link is None, "this code is typed into the session that asked for it"
+        return self.mails.reauthentication_code(to, code=code, valid_for=valid_for)
+
+    def _notice(self, order: "_Order", to: Recipient) -> Message:
+        changed_at, provider = order.queued_at, order.job.payload.get(PROVIDER, "")
+        match order.job.kind:
+            case MailKind.PASSWORD_CHANGED:
+                return self.mails.password_changed(to, changed_at=changed_at)
+            case MailKind.PASSWORD_REMOVED:
+                return self.mails.password_removed(to)
+            case MailKind.IDENTITY_LINKED:
+                return self.mails.identity_linked(to, provider=provider, changed_at=changed_at)
+            case MailKind.IDENTITY_UNLINKED if provider == EMAIL:
+                return self.mails.password_unlinked(to, changed_at=changed_at)
+            case MailKind.IDENTITY_UNLINKED:
+                return self.mails.identity_unlinked(to, provider=provider, changed_at=changed_at)
+            case _:
+                return self.mails.account_exists(to)
 
     def _change_mail(self, order: "_Order", user: User, to: Recipient) -> Message | None:
         """Return the mail with a code that confirms a change of address, to one of the two addresses."""
@@ -298,6 +332,17 @@ class _Order:
     def epoch(self) -> int:
         """The account's epoch."""
         return 0 if self.user is None else self.user.epoch
+
+
+def _is_written(job: MailJob, user: User) -> bool:
+    """Return whether the request that queued a mail before its account was changed has changed it."""
+    match job.kind:
+        case MailKind.PASSWORD_REMOVED:
+            return user.password_hash is None
+        case MailKind.IDENTITY_LINKED | MailKind.IDENTITY_UNLINKED:
+            return identity_notices.is_written(job, user)
+        case _:
+            return email_change.is_written(job, user)
 
 
 def sent_at(milliseconds: str) -> datetime:

@@ -18,7 +18,14 @@ from gerbang.storage.users import User
 WRITE_DELAY_SECONDS: Final = 1
 """How long the queue holds back a mail whose account is being written: usually that is done when it is delivered."""
 
-_CODES: Final = frozenset({MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CODE})
+_CODES: Final = frozenset(
+    {
+        MailKind.SIGN_IN_CODE,
+        MailKind.VERIFICATION_CODE,
+        MailKind.RECOVERY_CODE,
+        MailKind.REAUTHENTICATION_CODE,
+    }
+)
 """Mails that carry a one-time code."""
 
 
@@ -91,6 +98,10 @@ class MailService:
     ) -> None:
         """Queue a one-time code to sign in without the password to an address, as `ask` does."""
         self.ask(MailKind.RECOVERY_CODE, email, locale, client_address, to_payload(link))
+
+    def request_reauthentication(self, email: str, locale: str | None, client_address: str) -> None:
+        """Queue a code by which a signed-in user confirms a change to the account's verified address, as `ask` does."""
+        self.ask(MailKind.REAUTHENTICATION_CODE, email, locale, client_address)
 
     def ask(
         self,

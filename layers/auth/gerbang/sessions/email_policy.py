@@ -27,5 +27,9 @@ class UnverifiedAddress(Enum):
     REFUSED = "refused"
 
     def refuses(self, user: "User") -> bool:
-        """Return whether the account must verify its address first. Guests have none to verify."""
-        return self is UnverifiedAddress.REFUSED and user.email_verified_at is None and not user.is_anonymous
+        """Return whether the account must verify its address first.
+
+        Guests, and accounts to which only identities of providers sign in, have none to verify.
+        """
+        has_none = user.is_anonymous or (user.email is None and bool(user.subjects))
+        return self is UnverifiedAddress.REFUSED and user.email_verified_at is None and not has_none

@@ -1,10 +1,10 @@
 """Refresh-token families: one item per sign-in, a counter that only moves forward. No token is stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gerbang.core.clock import to_epoch
-from gerbang.storage.records import from_item, to_item
+from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
     Absent,
     CopyOf,
@@ -174,6 +174,16 @@ class FamilyTable:
         """
         set_at = {} if password_set_at is None else {"password_set_at": to_epoch(password_set_at)}
         return Update(self._key_of(family), {"epoch": epoch, **set_at}, (Equal("epoch", family.epoch),))
+
+    def reauthenticate(self, family: Family, method: str, *, at: datetime) -> tuple[Family, Update]:
+        """Return a family whose user has authenticated in another way, too, and the action that records it.
+
+        The action fails if the session has ended.
+        """
+        others = tuple(each for each in family.amr if each.method != method)
+        amr = (*others, Authentication(method=method, at=at))
+        still_open = Equal("epoch", family.epoch), Greater("expires_at", to_epoch(at))
+        return replace(family, amr=amr), Update(self._key_of(family), {"amr": to_value(amr)}, still_open)
 
     def remove(self, user_id: str, family_id: str) -> None:
         """Delete the family: from now on none of its tokens works, whether already issued or being issued."""

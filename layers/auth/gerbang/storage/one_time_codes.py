@@ -41,6 +41,8 @@ class Slot(StrEnum):
     """Confirms a change of address at the present one. The subject is the digest of that address."""
     EMAIL_CHANGE_NEW = "CHANGE_NEW"
     """Confirms it at the new one. The subject is the digest of that address."""
+    REAUTHENTICATION = "REAUTHENTICATION"
+    """Confirms that a signed-in user is the account's owner. The subject is the digest of the address."""
 
 
 class CodePurpose(StrEnum):
@@ -54,6 +56,8 @@ class CodePurpose(StrEnum):
     """Requested to set a forgotten password."""
     EMAIL_CHANGE = "email_change"
     """Requested to change the account's address."""
+    REAUTHENTICATION = "reauthentication"
+    """Requested to set another password in an old session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

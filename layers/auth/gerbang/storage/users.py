@@ -258,7 +258,9 @@ class UserTable:
             self.claim(Name.IDENTITY, name, identity.user_id),
         )
 
-    def linking(self, user: User, identity: Identity, changes: Mapping[str, Change]) -> tuple[Update, Put, Put]:
+    def linking(
+        self, user: User, identity: Identity, changes: Mapping[str, Change], *conditions: Condition
+    ) -> tuple[Update, Put, Put]:
         """Return the actions that link an identity to an account as it was read, with other changes of the account.
 
         They fail when an identity was linked or unlinked since, the account was disabled, or its epoch has moved. So
@@ -270,6 +272,7 @@ class UserTable:
             {**changes, "subjects": to_value(subjects)},
             *not_disabled(identity.created_at),
             unchanged("subjects", user),
+            *conditions,
         )
         return (update, *self.identity_creation(identity))
 

@@ -93,6 +93,27 @@ ADMIN_ERRORS: Final = {
 }
 """Where an administrator names a user, one that does not exist is a 404."""
 
+LINKING_ERRORS: Final = {
+    **ID_TOKEN_ERRORS,
+    "identity_already_exists": ErrorSpec(
+        _UNPROCESSABLE, "This identity is linked to another account, or yours has another one of the provider."
+    ),
+    "email_not_confirmed": ErrorSpec(
+        _UNPROCESSABLE, "Email not confirmed. Enter the code that was mailed to it before you link an identity."
+    ),
+}
+"""Where an identity is linked to the caller's account."""
+
+UNLINKING_ERRORS: Final = {
+    "validation_failed": ErrorSpec(HTTPStatus.NOT_FOUND, "The identity's id is not a UUID. Send its identity_id.")
+}
+"""Where an identity is unlinked, an id that cannot be one is a 404."""
+
+REAUTHENTICATION_ERRORS: Final = {
+    "email_not_confirmed": ErrorSpec(_UNPROCESSABLE, "Email not confirmed. Enter the code that was mailed to it.")
+}
+"""Where a code is mailed to a signed-in user, an address that is not verified is a 422."""
+
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
 """Where a password is traded, a disabled account is a 400."""
 

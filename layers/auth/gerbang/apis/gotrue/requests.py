@@ -276,6 +276,8 @@ class UserRequest(_LinkedRequest):
     email: Email | None = None
     phone: Text | None = None
     password: Text | None = None
+    nonce: Text | None = None
+    current_password: Text | None = None
     data: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
 

@@ -208,10 +208,21 @@ def _identities(account: "Account", others: "Sequence[StoredIdentity]") -> list[
     return shown
 
 
+def provider_of(account: "Account", identity_id: UUID) -> str | None:
+    """Return the provider whose identity in an account has an id, None if none has."""
+    found = (each for each in providers_of(account) if _identity_id(account, each) == identity_id)
+    return next(found, None)
+
+
+def _identity_id(account: "Account", provider: str) -> UUID:
+    """Return the id of a provider's identity in an account, which is not stored (RFC 9562, section 5.5)."""
+    return uuid5(UUID(account.user_id), provider)
+
+
 def _identity(account: "Account", provider: str, subject: str, *, email: str, verified: bool, at: datetime) -> Identity:
     created_at = rfc3339(at)
     return Identity(
-        identity_id=str(uuid5(UUID(account.user_id), provider)),
+        identity_id=str(_identity_id(account, provider)),
         id=subject,
         user_id=account.user_id,
         identity_data={"sub": subject, "email": email, "email_verified": verified, "phone_verified": False},

@@ -3,14 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from gerbang.accounts.sign_up_policy import ManualLinkingDisabled
 from gerbang.core.errors import AuthError
 from gerbang.http.request import NoSuchPath
-
-
-class ManualLinkingDisabled(AuthError):
-    """Identities cannot be linked or unlinked."""
-
-    code = "manual_linking_disabled"
 
 
 class PasskeysDisabled(AuthError):

@@ -1,0 +1,135 @@
+"""CAPTCHAs: a visitor's browser has solved a provider's challenge, as the provider confirms.
+
+Turnstile and hCaptcha verify in the same way: a form with the deployment's secret, the token, and the client address.
+It is bounded in time and space, and a provider that does not answer is no pass (docs/decisions/0032-captcha.md).
+"""
+
+import json
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, Final
+
+import urllib3
+
+from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.log import LogEvent, Severity
+from gerbang.sessions.api_keys import KeyKind
+from gerbang.sessions.cached_secret import CachedSecret
+
+VERIFY_URLS: Final = {
+    "turnstile": "https://challenges.cloudflare.com/turnstile/v0/siteverify",
+    "hcaptcha": "https://api.hcaptcha.com/siteverify",
+}
+"""Where each provider verifies tokens."""
+
+LARGEST_ANSWER_BYTES: Final = 16 * 1024
+
+LONGEST_TOKEN: Final = 8 * 1024
+"""Characters. Turnstile's have at most 2,048, hCaptcha's a few thousand."""
+
+_OUR_FAULT: Final = frozenset({"missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch"})
+"""Error codes of a secret that is missing or wrong: an operator must put the right one into Secrets Manager."""
+
+_THEIR_FAULT: Final = frozenset({"internal-error", "bad-request"})
+"""Error codes of a provider that could not verify the token."""
+
+
+class CaptchaFailed(AuthError):
+    """The request has no CAPTCHA token, or one that the provider does not confirm."""
+
+    code = "captcha_failed"
+
+
+class CaptchaUnavailable(DependencyUnavailable):
+    """The provider did not say whether the token is good; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captcha:
+    """Verifies CAPTCHA tokens at one provider. Follows no redirects (ASVS 15.3.2)."""
+
+    url: str
+    secret: CachedSecret[str]
+    log_event: LogEvent
+    trust: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    """Makes the TLS context that verifies certificate and host name."""
+    step_timeout: timedelta = timedelta(seconds=2)
+    """For each connection attempt and each read."""
+    deadline: timedelta = timedelta(seconds=4)
+    """For all of it: name look-up, each address of the name, an answer that comes byte by byte (F29)."""
+
+    def check(self, key: KeyKind, token: str | None, client_address: str) -> None:
+        """Return if a request passes: its token is good, or it comes from a back end, which has the secret API key.
+
+        Raises:
+            CaptchaFailed: there is no token, or the provider does not confirm it.
+            CaptchaUnavailable: the provider does not answer in time, or with anything but a verdict.
+            DependencyUnavailable: the secret could not be read.
+        """
+        if key is KeyKind.SECRET:
+            return
+        if token is None or not 1 <= len(token) <= LONGEST_TOKEN:
+            raise CaptchaFailed("no token")
+        fields = {"secret": self.secret.get(), "response": token, "remoteip": client_address}
+        verdict = _read(self._ask(fields))
+        if verdict.get("success") is True:
+            return
+        errors = verdict.get("error-codes")
+        codes = {code for code in errors if isinstance(code, str)} if isinstance(errors, list) else set[str]()
+        if codes & _OUR_FAULT:
+            self.log_event("captcha_secret_wrong", Severity.ERROR)
+            raise CaptchaUnavailable("the secret is wrong")
+        if codes & _THEIR_FAULT or verdict.get("success") is not False:
+            raise CaptchaUnavailable("no verdict")
+        raise CaptchaFailed("not confirmed")
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        return self.trust()
+
+    def _ask(self, fields: dict[str, str]) -> bytes:
+        """Return the provider's answer, unread.
+
+        Asks in a thread: neither name look-up nor the sum of many slow reads heeds a time-out of urllib3.
+        """
+        pool = ThreadPoolExecutor(max_workers=1)
+        try:
+            return pool.submit(self._post, fields).result(timeout=self.deadline.total_seconds())
+        except TimeoutError:
+            raise CaptchaUnavailable("no answer in time") from None
+        finally:
+            pool.shutdown(wait=False)
+
+    def _post(self, fields: dict[str, str]) -> bytes:
+        seconds = self.step_timeout.total_seconds()
+        timeout = urllib3.Timeout(connect=seconds, read=seconds)
+        try:
+            with (
+                urllib3.PoolManager(timeout=timeout, retries=False, ssl_context=self._context) as pool,
+                pool.request(
+                    "POST", self.url, fields=fields, encode_multipart=False, redirect=False, preload_content=False
+                ) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    raise CaptchaUnavailable(f"answered {response.status}")
+                answer = response.read(LARGEST_ANSWER_BYTES + 1, decode_content=False)
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise CaptchaUnavailable(type(error).__name__) from None
+        if len(answer) > LARGEST_ANSWER_BYTES:
+            raise CaptchaUnavailable("answered too much")
+        return answer
+
+
+def _read(answer: bytes) -> dict[str, Any]:
+    try:
+        verdict = json.loads(answer.decode())
+    except (ValueError, RecursionError):
+        raise CaptchaUnavailable("answered no JSON") from None
+    if not isinstance(verdict, dict):
+        raise CaptchaUnavailable("answered no object")
+    return verdict

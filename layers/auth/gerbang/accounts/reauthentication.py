@@ -1,0 +1,156 @@
+"""What a signed-in user must show before another password is set, where the deployment asks for it.
+
+A code that is mailed to the account's address, in a session that is older than a day; or the present password. Whoever
+finds a device unlocked has neither. (docs/decisions/0031-linked-identities.md)
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.password_reset import REPEATABLE_FOR
+from gerbang.accounts.sign_in import is_right
+from gerbang.core.client import Client
+from gerbang.core.clock import Clock
+from gerbang.core.errors import AuthError
+from gerbang.core.log import LogEvent
+from gerbang.limits.password_attempts import PasswordAttempts
+from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, digest
+from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
+from gerbang.passwords.hashing import Passwords
+from gerbang.sessions.sessions import Authenticated, Sessions
+from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
+from gerbang.storage.store import Action, Store
+from gerbang.storage.users import User
+
+FRESH_FOR: Final = timedelta(hours=24)
+"""How long after its sign-in a session needs no code, as at Supabase Auth."""
+
+_FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
+
+_BY_CODE: Final = "otp"
+"""How a session begins that a mailed code opened; its user may have forgotten the password."""
+
+
+class ReauthenticationNeeded(AuthError):
+    """The session is too old to set a password without a code that was mailed."""
+
+    code = "reauthentication_needed"
+
+
+class InvalidReauthenticationCode(AuthError):
+    """The code is wrong, spent, replaced or expired."""
+
+    code = "reauthentication_not_valid"
+
+
+class CurrentPasswordRequired(AuthError):
+    """The present password must be sent with the new one."""
+
+    code = "current_password_required"
+
+
+REAUTHENTICATION_ERRORS: Final = (
+    ReauthenticationNeeded,
+    InvalidReauthenticationCode,
+    CurrentPasswordRequired,
+    WrongPassword,
+)
+"""What `Reauthentication.check` raises, but for limits and failures of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a user shows along with a new password. None: nothing of the kind."""
+
+    new_password: str = field(repr=False)
+    code: str | None = field(default=None, repr=False)
+    current_password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reauthentication:
+    """Checks what a user shows along with a new password."""
+
+    store: Store
+    sessions: Sessions
+    codes: OneTimeCodeTable
+    maker: CodeMaker
+    passwords: Passwords
+    password_attempts: PasswordAttempts
+    rate_limits: RateLimits
+    tries: Limit
+    """Wrong codes an address, shared with other codes (`CodeSignIn.tries`)."""
+    address_limit: Limit
+    """Failures of one client address, shared with passwords."""
+    needs_code: bool
+    """Whether an old session needs a code (`SecurePasswordChange`)."""
+    needs_password: bool
+    """Whether the present password is needed (`RequireCurrentPassword`)."""
+    log_event: LogEvent
+    now: Clock
+
+    def check(self, caller: Authenticated, shown: Shown, client: Client) -> tuple[Action, ...] | None:
+        """Return the actions that spend what was shown, for the transaction that sets the password.
+
+        None: the session has set this password already, within ten minutes. Such a request is sent again because its
+        answer was lost, or twice at once, and shows what is worth nothing any more.
+
+        Raises:
+            ReauthenticationNeeded, InvalidReauthenticationCode: a code is needed, and there is none, or a wrong one.
+            CurrentPasswordRequired, WrongPassword: the present password is needed, and it is missing or another one.
+            TooManyAttempts: there were too many wrong codes for the address, or wrong passwords.
+        """
+        spending = self._check_code(caller, shown, client)
+        return spending if spending is not None and self._has_password(caller, shown, client) else None
+
+    def _check_code(self, caller: Authenticated, shown: Shown, client: Client) -> tuple[Action, ...] | None:
+        user, now = caller.user, self.now()
+        if not self.needs_code or now <= caller.family.created_at + FRESH_FOR:
+            return ()
+        email, code = user.email, shown.code
+        if code is None:
+            raise ReauthenticationNeeded
+        if email is None or not _FORM.fullmatch(code):
+            raise InvalidReauthenticationCode("malformed")
+        key = self.codes.key(Slot.REAUTHENTICATION, digest(email))
+        with self.rate_limits.attempt(
+            Counted(self.tries, email, OnSuccess.CLEARED),
+            Counted(self.address_limit, client.address),
+            alongside=lambda: self.store.get(key),
+        ) as attempt:
+            stored = self.codes.read(attempt.alongside)
+            is_live = stored is not None and stored.is_live(now) and stored.epoch == user.epoch
+            if stored is not None and is_live and self.maker.matches(stored.secret_hash, email, code):
+                return (self.codes.spending(key, stored, at=now, kept=REMEMBERED),)
+            if self._is_repeated(caller, shown):
+                return None
+            raise InvalidReauthenticationCode("none, or wrong")
+
+    def _has_password(self, caller: Authenticated, shown: Shown, client: Client) -> bool:
+        """Return True if the present password was shown, or is not needed; False if the request is repeated."""
+        user, amr = caller.user, caller.family.amr
+        began_by_code = bool(amr) and amr[0].method == _BY_CODE
+        if not self.needs_password or user.password_hash is None or began_by_code:
+            return True
+        if shown.current_password is None:
+            raise CurrentPasswordRequired
+        with self.password_attempts.attempt(user.user_id, client.address):
+            if self._is_right(shown.current_password, user):
+                return True
+            if self._is_repeated(caller, shown):
+                return False
+            raise WrongPassword(user.user_id)
+
+    def _is_repeated(self, caller: Authenticated, shown: Shown) -> bool:
+        """Return whether the session has set the new password already, a short time ago or meanwhile."""
+        current = self.sessions.read_again(caller)
+        set_at = current.family.password_set_at
+        if set_at is None or self.now() > set_at + REPEATABLE_FOR:
+            return False
+        return self._is_right(shown.new_password, current.user)
+
+    def _is_right(self, password: str, user: User) -> bool:
+        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)

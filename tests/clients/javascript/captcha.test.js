@@ -1,0 +1,33 @@
+import { describe, test } from "node:test";
+import { Inbox, PASSWORD, TOGETHER, fails, newClient, succeeds, userOf } from "./gerbang.js";
+
+/** The one token that the stand-in of `make run` for the CAPTCHA's provider confirms. */
+const captchaToken = "local-captcha-token";
+
+describe("CAPTCHA", TOGETHER, () => {
+  test("without a token, or with a wrong one, nothing is done", async () => {
+    const { auth } = newClient();
+    const { address: email } = new Inbox();
+
+    await fails(auth.signUp({ email, password: PASSWORD }), 400, "captcha_failed");
+    await fails(auth.signInAnonymously(), 400, "captcha_failed");
+    await fails(auth.signInWithPassword({ email, password: PASSWORD }), 400, "captcha_failed");
+    await fails(auth.signInWithOtp({ email, options: { captchaToken: "another" } }), 400, "captcha_failed");
+    await fails(auth.resetPasswordForEmail(email), 400, "captcha_failed");
+    await fails(auth.resend({ type: "signup", email }), 400, "captcha_failed");
+  });
+
+  test("a good token passes, and a refresh needs none", async () => {
+    const client = newClient();
+    const inbox = new Inbox();
+    const { address: email } = inbox;
+    const options = { captchaToken };
+
+    await succeeds(client.auth.signUp({ email, password: PASSWORD, options }));
+    await succeeds(client.auth.verifyOtp({ email, token: await inbox.nextCode(), type: "signup" }));
+    await succeeds(client.auth.signInWithPassword({ email, password: PASSWORD, options }));
+    await succeeds(client.auth.refreshSession());
+
+    await userOf(client);
+  });
+});
