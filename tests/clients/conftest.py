@@ -68,8 +68,11 @@ def connect(serve: Serve) -> Iterator[Connect]:
         @cache
         def gerbang(parameters: str, run: Run) -> Gerbang:
             http = open_connections.enter_context(httpx.Client(base_url=serve(parameters, run)))
-            key = http.get("/_local/config.json").json()["publishable_key"]
-            return Gerbang(http=http, key=key, threads=open_connections.enter_context(ThreadPoolExecutor()))
+            keys = http.get("/_local/config.json").json()
+            key, secret_key = keys["publishable_key"], keys["secret_key"]
+            return Gerbang(
+                http=http, key=key, secret_key=secret_key, threads=open_connections.enter_context(ThreadPoolExecutor())
+            )
 
         yield gerbang
 

@@ -76,6 +76,7 @@ class Service:
             api=API,
             pages=Pages(
                 mailbox=Mailbox(now=lambda: pytest.fail("no mail here")),
+                sessions=None,
                 issuer=StandInIssuer("client"),
                 routes=routes,
                 publishable_key="pk",

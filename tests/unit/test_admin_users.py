@@ -109,7 +109,7 @@ def test_only_the_secret_key_lets_an_administrator_in(
     *,
     method: str,
     user_id: str | None,
-    headers: Mapping[str, str | None],
+    headers: dict[str, Any],
     status: int,
     code: str,
 ) -> None:

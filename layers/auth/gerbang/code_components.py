@@ -12,7 +12,6 @@ from gerbang.identity_components import IdentityComponents
 from gerbang.settings import InvalidSettings
 
 if TYPE_CHECKING:
-    from gerbang.accounts.addresses import Addresses
     from gerbang.accounts.code_sign_in import CodeSignIn
     from gerbang.accounts.code_sign_up import CodeSignUp
     from gerbang.accounts.email_change import EmailChange
@@ -65,15 +64,6 @@ class CodeComponents(IdentityComponents):
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
-        )
-
-    @cached_property
-    def addresses(self) -> "Addresses":
-        """Gives accounts other addresses."""
-        from gerbang.accounts.addresses import Addresses
-
-        return Addresses(
-            users=self.users, initial_credit=self.settings.initial_credit_balance, new_number=self.new_number
         )
 
     @cached_property

@@ -8,7 +8,7 @@ import { createClient } from "@supabase/supabase-js";
 export const SERVER = process.env.GERBANG_URL;
 export const PASSWORD = "Violet-tram-42";
 export const OTHER_PASSWORD = "Amber-ferry-43";
-export const { publishable_key: KEY } = await get("/_local/config.json");
+export const { publishable_key: KEY, secret_key: SECRET_KEY } = await get("/_local/config.json");
 
 /** Tests wait for mails most of the time, so those of a file run at the same time. */
 export const TOGETHER = { concurrency: true };
@@ -17,7 +17,16 @@ const MAIL_SECONDS = 10;
 
 /** A client as an app makes it; signed out, unless it is given a session that the app has stored. */
 export function newClient(session) {
-  return createClient(SERVER, KEY, {
+  return clientWith(KEY, session);
+}
+
+/** The administrator's methods of a client as a back end makes it. */
+export function newAdmin() {
+  return clientWith(SECRET_KEY).auth.admin;
+}
+
+function clientWith(key, session) {
+  return createClient(SERVER, key, {
     auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session" },
     realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
   });

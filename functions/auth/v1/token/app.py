@@ -1,6 +1,5 @@
 """POST /auth/v1/token: exchange a password, a token or an authorization code for a session."""
 
-from gerbang.accounts.linked_identities import LINKING_ERRORS
 from gerbang.accounts.sign_in import Credentials
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import grants, requests, unavailable
@@ -60,7 +59,7 @@ def exchange_refresh_token(call: Call[requests.RefreshRequest, KeyKind]) -> gotr
     caller=user,
     request=requests.IdTokenRequest,
     response=gotrue.SessionResponse,
-    errors=(*ID_TOKEN_ERRORS, *LINKING_ERRORS),
+    errors=grants.LINKING,
     overrides=gotrue.LINKING_ERRORS,
 )
 def link_identity(call: Call[requests.IdTokenRequest, Authenticated]) -> gotrue.SessionResponse:

@@ -119,8 +119,8 @@ class Mails:
             return self._compose(kind, to, **values)
         return self._compose(kind, to, linked, link=link, **values)
 
-    def reauthentication_code(self, to: Recipient, *, code: str, valid_for: timedelta) -> Message:
-        """Return the mail with a code by which a signed-in user confirms a change; *valid_for* as above."""
+    def reauthentication_code(self, to: Recipient, *, code: str, valid_for: timedelta, **_link: None) -> Message:
+        """Return the mail with a code by which a signed-in user confirms a change; *valid_for* as above. No link."""
         return self._compose(MailKind.REAUTHENTICATION_CODE, to, code=code, minutes=_minutes(valid_for))
 
     def identity_linked(self, to: Recipient, *, provider: str, changed_at: datetime) -> Message:

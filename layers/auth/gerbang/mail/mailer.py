@@ -207,28 +207,24 @@ class Mailer:
 
     def _kind_of_code(self, order: "_Order") -> "_KindOfCode":
         """Return the slot, purpose and type of link of a job's one-time code, and what composes its mail."""
-        slot, sign_in = order.job.payload.get(SLOT), CodePurpose.SIGN_IN
-        match order.job.kind:
-            case MailKind.REAUTHENTICATION_CODE:
-                purpose = CodePurpose.REAUTHENTICATION
-                return _KindOfCode(Slot.REAUTHENTICATION, purpose, LinkType.RECOVERY, self._reauthentication_code)
-            case MailKind.RECOVERY_CODE:
-                return _KindOfCode(Slot.RECOVERY, sign_in, LinkType.RECOVERY, self.mails.recovery_code)
-            case MailKind.VERIFICATION_CODE:
-                purpose = CodePurpose.VERIFICATION
-                return _KindOfCode(Slot.EMAIL, purpose, LinkType.SIGN_UP, self.mails.verification_code)
-            case MailKind.INVITE:
-                return _KindOfCode(Slot.EMAIL, sign_in, LinkType.INVITE, self.mails.invite)
-            case _ if slot is None:
-                return _KindOfCode(Slot.EMAIL, sign_in, LinkType.MAGIC_LINK, self.mails.sign_in_code)
-            case _ if order.user is None or order.user.email_verified_at is None:
-                return _KindOfCode(Slot.EMAIL, sign_in, LinkType.SIGN_UP, self.mails.verification_code)
-            case _:
-                return _KindOfCode(Slot(slot), sign_in, LinkType.MAGIC_LINK, self.mails.sign_in_code)
-
-    def _reauthentication_code(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None) -> Message:
-        assert link is None, "this code is typed into the session that asked for it"
-        return self.mails.reauthentication_code(to, code=code, valid_for=valid_for)
+        kind, slot, sign_in, mails = order.job.kind, order.job.payload.get(SLOT), CodePurpose.SIGN_IN, self.mails
+        verification, again = CodePurpose.VERIFICATION, CodePurpose.REAUTHENTICATION
+        # Codes that reauthenticate have no link: their jobs ask for none.
+        fixed = {
+            MailKind.RECOVERY_CODE: (Slot.RECOVERY, sign_in, LinkType.RECOVERY, mails.recovery_code),
+            MailKind.VERIFICATION_CODE: (Slot.EMAIL, verification, LinkType.SIGN_UP, mails.verification_code),
+            MailKind.INVITE: (Slot.EMAIL, sign_in, LinkType.INVITE, mails.invite),
+            MailKind.REAUTHENTICATION_CODE: (
+                Slot.REAUTHENTICATION, again, LinkType.RECOVERY, mails.reauthentication_code
+            ),
+        }  # fmt: skip
+        if kind in fixed:
+            return _KindOfCode(*fixed[kind])
+        if slot is None:
+            return _KindOfCode(Slot.EMAIL, sign_in, LinkType.MAGIC_LINK, mails.sign_in_code)
+        if order.user is None or order.user.email_verified_at is None:
+            return _KindOfCode(Slot.EMAIL, sign_in, LinkType.SIGN_UP, mails.verification_code)
+        return _KindOfCode(Slot(slot), sign_in, LinkType.MAGIC_LINK, mails.sign_in_code)
 
     def _notice(self, order: "_Order", to: Recipient) -> Message:
         changed_at, provider = order.queued_at, order.job.payload.get(PROVIDER, "")
