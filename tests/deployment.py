@@ -17,8 +17,8 @@ from gerbang.sessions.claims import InvalidToken, TokenPair
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm, SecretSource
 from gerbang.sessions.sessions import Sessions
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import Store
-from gerbang.storage.users import Name, User
 
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
 

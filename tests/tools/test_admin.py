@@ -13,9 +13,9 @@ import boto3
 import pytest
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.sessions import SessionEnded
+from gerbang.storage.accounts import Identity, Name, User
 from gerbang.storage.dynamodb import DynamoStore, from_wire
 from gerbang.storage.store import Gone, Item, Put
-from gerbang.storage.users import Identity, Name, User
 from gerbang_admin.__main__ import DONE, FAILED, NOT_DONE, main
 from gerbang_admin.all_sessions import ROTATION_SECONDS, NotRotated, end_all_sessions
 from gerbang_local import declarations

@@ -18,9 +18,10 @@ from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.passwords import legacy as legacy_passwords
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST, Verdict, is_current_format
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Action, CommitOutcome, Store
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import UserTable
 from gerbang_import.__main__ import main
 from gerbang_import.drafting import Drafter
 from gerbang_import.importing import Count, Importer, Rejections

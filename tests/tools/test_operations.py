@@ -23,10 +23,10 @@ from gerbang.core.emails import EmailAddress
 from gerbang.sessions import rotation_events as secret_rotation
 from gerbang.sessions.rotation import Rotation
 from gerbang.sessions.sessions import SessionEnded
+from gerbang.storage.accounts import Identity, Name, User
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
-from gerbang.storage.users import Identity, Name, User
 from gerbang_local.stack import ACCOUNT_ID, REGION
 from moto.awslambda.models import LambdaBackend
 from moto.backends import get_backend

@@ -27,10 +27,11 @@ from gerbang.mail.mailer import Mailer
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import User
 from gerbang.storage.mail_deliveries import MailDeliveryTable
 from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import UserTable
 
 from tests.conftest import Database, deployed_on, in_memory
 from tests.deployment import BOB, Deployment

@@ -24,11 +24,11 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import USER, botlaunch_id, read_public_id
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import Identity, Name, User
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, Slot
 from gerbang.storage.organizations import Member, Membership, Organization, OrganizationTable
 from gerbang.storage.records import to_item, to_value
 from gerbang.storage.store import Change, Delete, Key, Put, Update, Written
-from gerbang.storage.users import Identity, Name, User
 from hypothesis import given
 from hypothesis import strategies as st
 

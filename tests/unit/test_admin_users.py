@@ -12,7 +12,7 @@ from gerbang.apis.gotrue.durations import LONGEST, InvalidDuration, parse_durati
 from gerbang.core.clock import rfc3339
 from gerbang.sessions.api_keys import ApiKeys
 from gerbang.sessions.sessions import SessionEnded
-from gerbang.storage.users import Name
+from gerbang.storage.accounts import Name
 from gerbang_local.declarations import function_in
 
 from tests.conftest import Database

@@ -22,8 +22,8 @@ from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import UnacceptablePassword
 from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn, UserDeleted, UserDisabled
+from gerbang.storage.accounts import Identity, User
 from gerbang.storage.organizations import Organization
-from gerbang.storage.users import Identity, User
 from gerbang_local.declarations import endpoints, operations
 from pydantic import TypeAdapter
 

@@ -17,9 +17,9 @@ from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn, UserDisabled
 from gerbang.sessions.sign_out import Scope
+from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.store import Change, Update, Written
-from gerbang.storage.users import User
 
 from tests.deployment import BOB, HOME, PASSWORD, by_email
 from tests.fakes import Call, MeanwhileStore

@@ -28,7 +28,8 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.cached_secret import CachedSecret
-from gerbang.settings import InvalidSettings, Settings
+from gerbang.setting_forms import InvalidSettings
+from gerbang.settings import Settings
 
 from tests.fakes import FakeClock, RecordingLog
 from tests.gateway_events import body_of, json_event

@@ -16,9 +16,10 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts, digest
 from gerbang.mail.codes import CODE_LIFETIME, DIGITS
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailJob, MailKind
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import OneTimeCode, Slot
 from gerbang.storage.store import Plus, Update
-from gerbang.storage.users import NUMBER_DRAWS, Name, User
+from gerbang.storage.users import NUMBER_DRAWS
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, HOUR, SECOND, Choices

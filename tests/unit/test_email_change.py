@@ -19,10 +19,10 @@ from gerbang.mail.jobs import MailKind
 from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.families import Authentication
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.store import Update, Written
-from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME

@@ -14,9 +14,9 @@ import pytest
 from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailKind
 from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.profiles import providers_of
 from gerbang.storage.store import Update, Written
-from gerbang.storage.users import Name, User
 from gerbang_local.declarations import ROOT
 
 from tests.deployment import ALICE, BOB, HOME, HOUR, PASSWORD, by_email

@@ -12,8 +12,8 @@ import pytest
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import Name
 from gerbang.storage.store import Item
-from gerbang.storage.users import Name
 
 from tests.conftest import deployed_on, in_memory
 from tests.deployment import ABROAD, ALICE, HOME, Deployment, by_email

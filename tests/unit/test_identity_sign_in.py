@@ -23,8 +23,8 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import MailKind
 from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import Identity, Name, identity_name
 from gerbang.storage.store import Plus, Update
-from gerbang.storage.users import Identity, Name, identity_name
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email

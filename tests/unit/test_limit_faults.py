@@ -15,7 +15,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.users import Name
+from gerbang.storage.accounts import Name
 from gerbang_local.declarations import function_in
 
 from tests.deployment import BOB, HOME, PASSWORD, REGISTRATIONS, RESETS, Choices, by_email

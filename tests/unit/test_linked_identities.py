@@ -14,9 +14,9 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Authenticated, SessionEnded, SignedIn
+from gerbang.storage.accounts import Name, User, identity_name
 from gerbang.storage.records import to_value
 from gerbang.storage.store import Action, Change, CommitOutcome, Plus, Update, Written
-from gerbang.storage.users import Name, User, identity_name
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, HOUR, MINUTE, Choices

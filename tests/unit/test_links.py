@@ -28,9 +28,9 @@ from gerbang.mail.links import LinkRequest, LinkType
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import Name
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.store import Plus, Update
-from gerbang.storage.users import Name
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, HOUR, SITE, Choices

@@ -11,8 +11,9 @@ from uuid import uuid4
 
 import pytest
 from gerbang.sessions.api_keys import ApiKeys
+from gerbang.storage.accounts import User
 from gerbang.storage.dynamodb import DynamoStore, to_wire
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import UserTable
 from gerbang_local.declarations import ROOT, function_in
 
 from tests.conftest import Database, deployed_on

@@ -12,7 +12,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
-from gerbang.storage.users import User
+from gerbang.storage.accounts import User
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, CODE_TRIES, HOME, MAIL_ADDRESS, MAIL_HOUR, MAIL_MINUTE, by_email

@@ -20,10 +20,10 @@ from gerbang.mail.mailer import LEASE, WRITE_GRACE, AccountNotWritten, MailUnder
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, Slot
 from gerbang.storage.records import to_value
 from gerbang.storage.store import Change, Gone, Item, Plus, Put, Update, Written
-from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from gerbang.storage.accounts import User
 from gerbang.storage.newest_users import LARGEST_PAGE, MONTHS_PER_PAGE, InvalidCursor, NewestUsers, UserPage
 from gerbang.storage.store import Store
-from gerbang.storage.users import FIRST_MONTH, User, UserTable
+from gerbang.storage.users import FIRST_MONTH, UserTable
 
 from tests.conftest import Database
 from tests.fakes import PassingStore

@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from gerbang.storage.listings import ListingTable
 from gerbang.storage.numbered_pages import EMPTY_FOR, REMEMBERED, NumberedPage, NumberedPages
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import UserTable
 
 from tests.conftest import Database
 from tests.fakes import FakeClock, PassingStore
 from tests.unit.test_newest_users import days_apart, remove, user, write
+
+if TYPE_CHECKING:
+    from gerbang.storage.accounts import User
 
 NOW = datetime(2026, 3, 1, 0, 0, 5, tzinfo=UTC)
 

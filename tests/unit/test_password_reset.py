@@ -22,8 +22,8 @@ from gerbang.passwords.bcrypt_sha256 import is_current_format
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import User
 from gerbang.storage.store import Gone, Plus, Update
-from gerbang.storage.users import User
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.clock import to_epoch
+from gerbang.storage.accounts import User
 from gerbang.storage.store import Gone, Plus
-from gerbang.storage.users import User
 
 from tests.deployment import Deployment
 

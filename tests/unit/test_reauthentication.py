@@ -21,8 +21,8 @@ from gerbang.mail.codes import CODE_LIFETIME
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import User
 from gerbang.storage.store import Change, Update, Written
-from gerbang.storage.users import User
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND, Choices
 from tests.fakes import at_once

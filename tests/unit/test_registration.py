@@ -16,7 +16,8 @@ from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import REGISTERED, MailKind
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
-from gerbang.storage.users import NUMBER_DRAWS, Name, User
+from gerbang.storage.accounts import Name, User
+from gerbang.storage.users import NUMBER_DRAWS
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, REGISTRATIONS, Choices, Deployment

@@ -26,10 +26,10 @@ from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.claims import InvalidToken, TokenPair
 from gerbang.sessions.keys import KNOWN_AFTER, REREAD_AT_MOST_EVERY, Algorithm
 from gerbang.sessions.rotation import InvalidRotation, Rotation, Step
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
 from gerbang.storage.store import Put
-from gerbang.storage.users import Name, User
 from moto import mock_aws
 
 from tests.deployment import ALICE, HOME, Choices, Deployment

@@ -23,9 +23,9 @@ from gerbang.sessions.sessions import (
     SignedIn,
     SignInOvertaken,
 )
+from gerbang.storage.accounts import User
 from gerbang.storage.families import Authentication, Family
 from gerbang.storage.store import Delete, Gone, Key, Plus, Put, Update, Written
-from gerbang.storage.users import User
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, HOME, Choices, Deployment

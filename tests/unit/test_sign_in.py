@@ -17,8 +17,8 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.passwords.bcrypt_sha256 import Verdict, hash_text
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import Gone, Plus, Update, Value, Written
-from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, Deployment, by_email

@@ -14,7 +14,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.service import TooMuchMail
 from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.storage.users import Name, User
+from gerbang.storage.accounts import Name, User
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import MeanwhileStore

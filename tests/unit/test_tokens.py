@@ -18,8 +18,8 @@ from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
 from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Algorithm, MasterKey, Purpose
 from gerbang.sessions.tokens import LONGEST_TOKEN, REFRESH_AUDIENCE, Tokens
+from gerbang.storage.accounts import User
 from gerbang.storage.families import Authentication, Family
-from gerbang.storage.users import User
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import User
 from gerbang.storage.store import Gone, Key, Update
-from gerbang.storage.users import User
 
 from tests.conftest import Database
 from tests.deployment import ALICE, HOME, Deployment, by_email

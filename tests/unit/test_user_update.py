@@ -18,10 +18,10 @@ from gerbang.mail.mailer import WRITE_GRACE, AccountNotWritten
 from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.metadata import MetadataTooLarge
 from gerbang.storage.newest_users import NewestUsers
 from gerbang.storage.store import Gone, Update, Written
-from gerbang.storage.users import Name, User
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from gerbang.storage.accounts import Identity, User
 from gerbang.storage.metadata import LARGEST_APP_METADATA, LARGEST_USER_METADATA, MetadataTooLarge
 from gerbang.storage.organizations import Membership, Organization
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import Key, Put
-from gerbang.storage.users import Identity, User, UserTable
+from gerbang.storage.users import UserTable
 
 from tests.conftest import Database
 

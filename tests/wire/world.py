@@ -13,9 +13,10 @@ import jwt
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.jobs import MailKind
 from gerbang.sessions.keys import MasterKey, Purpose
+from gerbang.storage.accounts import User
 from gerbang.storage.dynamodb import from_wire, to_wire
 from gerbang.storage.store import Value
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import UserTable
 
 from tests.fakes import MemoryStore
 from tests.wire.client import Answer, Client

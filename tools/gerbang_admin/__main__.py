@@ -23,8 +23,8 @@ from gerbang.accounts.administration import (
     OnlyWayToSignIn,
 )
 from gerbang.accounts.deletion import ChangedMeanwhile
+from gerbang.storage.accounts import User
 from gerbang.storage.newest_users import LARGEST_PAGE
-from gerbang.storage.users import User
 
 from gerbang_admin.all_sessions import NotRotated, end_all_sessions
 from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of

@@ -8,7 +8,7 @@ from gerbang.accounts.deletion import Departure
 from gerbang.core.clock import system_clock
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.passwords.bcrypt_sha256 import is_current_format
-from gerbang.storage.users import User
+from gerbang.storage.accounts import User
 
 _NOT_LISTED: Final = "not shown; end-sessions ends them all"
 

@@ -11,7 +11,7 @@ from gerbang.core.clock import Clock
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.passwords import legacy as legacy_passwords
 from gerbang.passwords.legacy import LegacyHashError
-from gerbang.storage.users import User
+from gerbang.storage.accounts import User
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gerbang.core.errors import DependencyUnavailable
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import ConditionFailed, Key, Put, Store
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import UserTable
 
 from gerbang_import.drafting import Draft
 from gerbang_import.reading import Rejection

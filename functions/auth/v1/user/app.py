@@ -16,8 +16,8 @@ from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import UnacceptablePassword
 from gerbang.sessions.claims import role_of
 from gerbang.sessions.sessions import Authenticated
+from gerbang.storage.accounts import User
 from gerbang.storage.metadata import MetadataTooLarge
-from gerbang.storage.users import User
 
 endpoint = Endpoint("/auth/v1/user")
 users = container.users

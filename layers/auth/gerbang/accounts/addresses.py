@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gerbang.core.clock import to_epoch
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import Action, Change, Gone, Plus
-from gerbang.storage.users import NEWEST_FIRST, Name, User, UserTable, month_of
+from gerbang.storage.users import NEWEST_FIRST, UserTable, month_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from gerbang.accounts.deletion import ChangedMeanwhile, Deletion, Departure
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
+from gerbang.storage.accounts import Identity, Name, User
 from gerbang.storage.newest_users import LARGEST_PAGE, NewestUsers, UserPage
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.records import from_item
@@ -29,7 +30,7 @@ from gerbang.storage.store import (
     Present,
     Store,
 )
-from gerbang.storage.users import Identity, Name, User, UserTable
+from gerbang.storage.users import UserTable
 
 ROLES: Final[Mapping[int, str]] = MappingProxyType({1: "administrator", 2: "staff", 3: "user"})
 """SnapOTP's `role_id`."""

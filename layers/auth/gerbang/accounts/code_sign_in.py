@@ -20,10 +20,11 @@ from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateL
 from gerbang.mail.codes import CODE_FORM, REMEMBERED, CodeMaker
 from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Action, Store
-from gerbang.storage.users import Name, User, UserTable, not_disabled
+from gerbang.storage.users import UserTable, not_disabled
 
 type Begin[T] = Callable[[User], tuple[T, Action]]
 """Begins what a code opens, a session for example: returns it, and the action that makes it valid."""

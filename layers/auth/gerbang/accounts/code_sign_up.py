@@ -15,9 +15,10 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import OneTimeCode
 from gerbang.storage.store import Action, Store
-from gerbang.storage.users import NUMBER_DRAWS, Name, User, UserTable
+from gerbang.storage.users import NUMBER_DRAWS, UserTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,13 @@ from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import digest
+from gerbang.storage.accounts import Person, User
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, ConditionFailed, Delete, Present, Store
-from gerbang.storage.users import Person, User, UserTable
+from gerbang.storage.users import UserTable
 
 RACES: Final = 4
 """How often a deletion is tried, since the account may be changed meanwhile."""

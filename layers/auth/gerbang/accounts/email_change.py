@@ -20,10 +20,11 @@ from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateL
 from gerbang.mail.codes import CODE_FORM, REMEMBERED, CodeMaker
 from gerbang.mail.email_change import change_subject
 from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Change, CommitOutcome, Item, Key, Store
-from gerbang.storage.users import User, UserTable, learned_locale, not_disabled, unchanged
+from gerbang.storage.users import UserTable, learned_locale, not_disabled, unchanged
 
 TRIES: Final = 8
 """How often a right code is tried: the other address may confirm meanwhile, and the number drawn may be taken."""

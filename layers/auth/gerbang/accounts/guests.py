@@ -10,8 +10,9 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.accounts import User
 from gerbang.storage.store import Store
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import UserTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

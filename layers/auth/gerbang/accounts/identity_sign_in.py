@@ -21,8 +21,9 @@ from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.identity_notices import IdentityNotices
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
+from gerbang.storage.accounts import Identity, Name, User, identity_name
 from gerbang.storage.store import Action, Store
-from gerbang.storage.users import Identity, Name, User, UserTable, identity_name
+from gerbang.storage.users import UserTable
 
 GOOGLE: Final = "google"
 """The provider's name, as stored and as GoTrue's clients know it."""

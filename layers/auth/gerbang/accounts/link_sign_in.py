@@ -17,8 +17,8 @@ from gerbang.limits.rate_limits import Attempt, Counted
 from gerbang.mail.link_tokens import LinkTokens, unseal
 from gerbang.sessions.pkce import CodeChallenge
 from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import OneTimeCode, Slot
-from gerbang.storage.users import Name, User
 
 CHANGES = (Slot.EMAIL_CHANGE_CURRENT, Slot.EMAIL_CHANGE_NEW)
 """The slots of the links that confirm a change of address."""

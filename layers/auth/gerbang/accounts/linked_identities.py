@@ -21,10 +21,11 @@ from gerbang.core.log import LogEvent
 from gerbang.mail.identity_notices import IdentityNotices
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
+from gerbang.storage.accounts import Name, User, identity_name
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.profiles import EMAIL, providers_of
 from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Gone, Store
-from gerbang.storage.users import Name, User, UserTable, identity_name, learned_locale, unchanged
+from gerbang.storage.users import UserTable, learned_locale, unchanged
 
 TRIES: Final = 4
 """How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""

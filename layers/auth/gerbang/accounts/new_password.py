@@ -5,8 +5,8 @@ from datetime import datetime
 
 from gerbang.accounts.addresses import cancel_change
 from gerbang.passwords.hashing import replacing
+from gerbang.storage.accounts import User
 from gerbang.storage.store import Change, Plus
-from gerbang.storage.users import User
 
 
 def set_password(user: User, password_hash: str, *, at: datetime) -> tuple[User, dict[str, Change]]:

@@ -16,10 +16,11 @@ from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Sessions
+from gerbang.storage.accounts import User
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Equal, Store
-from gerbang.storage.users import User, UserTable, not_disabled
+from gerbang.storage.users import UserTable, not_disabled
 
 
 class WrongPassword(InvalidCredentials):

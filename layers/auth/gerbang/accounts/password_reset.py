@@ -19,10 +19,11 @@ from gerbang.mail.codes import REMEMBERED, InvalidResetToken, ResetTokens
 from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Store
-from gerbang.storage.users import User, UserTable, not_disabled
+from gerbang.storage.users import UserTable, not_disabled
 
 REPEATABLE_FOR: Final = timedelta(minutes=10)
 """For how long a change of password that was done may be repeated and is answered as the first time: its answer may

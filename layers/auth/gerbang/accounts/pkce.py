@@ -17,9 +17,10 @@ from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, RateLimits
 from gerbang.sessions.pkce import CodeChallenge
 from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.accounts import User
 from gerbang.storage.flow_states import FlowState, FlowStateTable
 from gerbang.storage.store import Action, Store
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import UserTable
 
 FLOW_LIFETIME: Final = timedelta(minutes=5)
 """How long an authorization code may be exchanged, as at Supabase. RFC 6749, section 4.1.2, allows ten minutes."""

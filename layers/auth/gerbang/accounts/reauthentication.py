@@ -21,9 +21,9 @@ from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, di
 from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
 from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Authenticated, Sessions
+from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.store import Action, Store
-from gerbang.storage.users import User
 
 FRESH_FOR: Final = timedelta(hours=24)
 """How long after its sign-in a session needs no code, as at Supabase Auth."""

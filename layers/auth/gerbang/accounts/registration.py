@@ -16,9 +16,10 @@ from gerbang.mail.links import LinkRequest
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Sessions, SignedIn
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.organizations import Organization
 from gerbang.storage.store import Absent, Action, ConditionFailed, Present, Store, Update
-from gerbang.storage.users import NUMBER_DRAWS, Name, User, UserTable
+from gerbang.storage.users import NUMBER_DRAWS, UserTable
 
 if TYPE_CHECKING:
     from gerbang.mail.service import MailService

@@ -16,8 +16,9 @@ from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import ConditionFailed, Equal
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import UserTable
 
 
 class InvalidCredentials(AuthError):

@@ -16,7 +16,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.users import User
+from gerbang.storage.accounts import User
 
 
 class UserAlreadyExists(AuthError):

@@ -11,8 +11,9 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.passwords import legacy
 from gerbang.passwords.hashing import Passwords
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import Store
-from gerbang.storage.users import NUMBER_DRAWS, Name, User, UserTable
+from gerbang.storage.users import NUMBER_DRAWS, UserTable
 
 
 class UserIdTaken(AuthError):

@@ -14,10 +14,11 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.metadata import merge
 from gerbang.storage.records import to_value
 from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Gone, Store
-from gerbang.storage.users import Name, User, UserTable, unchanged
+from gerbang.storage.users import UserTable, unchanged
 
 TRIES: Final = 4
 """How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""

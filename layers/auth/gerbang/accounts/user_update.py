@@ -23,11 +23,12 @@ from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import Authenticated, Sessions
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.metadata import check_metadata, merge
 from gerbang.storage.records import to_value
 from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
-from gerbang.storage.users import Name, User, UserTable, not_disabled, unchanged
+from gerbang.storage.users import UserTable, not_disabled, unchanged
 
 TRIES: Final = 4
 """How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""

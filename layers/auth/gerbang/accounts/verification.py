@@ -10,8 +10,9 @@ from enum import Enum
 from gerbang.accounts.addresses import cancel_change
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import AuthError
+from gerbang.storage.accounts import User
 from gerbang.storage.store import Change, Gone, Plus
-from gerbang.storage.users import User, learned_locale
+from gerbang.storage.users import learned_locale
 
 
 class AccountDisabled(AuthError):

@@ -17,7 +17,7 @@ from uuid import UUID
 from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import from_base62, to_base62
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
-from gerbang.storage.users import User
+from gerbang.storage.accounts import User
 
 DIGITS: Final = 6
 """20 bits, which is enough where tries are counted (ASVS 6.5.4; NIST SP 800-63B-4, 3.1.3.2)."""

@@ -9,8 +9,8 @@ from gerbang.limits.rate_limits import Attempt, Counted, OnSuccess, TooManyAttem
 from gerbang.mail.jobs import EPOCH, GUEST, NEW_EMAIL, MailJob, MailKind
 from gerbang.mail.links import LinkRequest, to_payload
 from gerbang.mail.service import WRITE_DELAY_SECONDS, MailService, TooMuchMail
+from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import Slot
-from gerbang.storage.users import User
 
 
 def is_written(job: MailJob, user: User) -> bool:

@@ -9,8 +9,8 @@ from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import Counted, OnSuccess, TooManyAttempts, digest
 from gerbang.mail.jobs import PROVIDER, SUBJECT, MailJob, MailKind
 from gerbang.mail.service import WRITE_DELAY_SECONDS, MailService
+from gerbang.storage.accounts import User
 from gerbang.storage.profiles import EMAIL
-from gerbang.storage.users import User
 
 
 def is_written(job: MailJob, user: User) -> bool:

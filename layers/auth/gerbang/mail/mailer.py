@@ -35,11 +35,12 @@ from gerbang.mail.languages import choose_locale
 from gerbang.mail.links import LinkRequest, LinkType
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.ses import Outbox
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.profiles import EMAIL
 from gerbang.storage.store import Absent, AnyOf, Condition, Equal
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import UserTable
 
 LEASE: Final = timedelta(seconds=60)
 """How long a claim holds: longer than the mailer function may run (30 s), and over when a message that it died with
@@ -210,7 +211,7 @@ class Mailer:
         kind, slot, sign_in, mails = order.job.kind, order.job.payload.get(SLOT), CodePurpose.SIGN_IN, self.mails
         verification, again = CodePurpose.VERIFICATION, CodePurpose.REAUTHENTICATION
         # Codes that reauthenticate have no link: their jobs ask for none.
-        fixed = {
+        fixed: dict[MailKind, tuple[Slot, CodePurpose, LinkType, Callable[..., Message]]] = {
             MailKind.RECOVERY_CODE: (Slot.RECOVERY, sign_in, LinkType.RECOVERY, mails.recovery_code),
             MailKind.VERIFICATION_CODE: (Slot.EMAIL, verification, LinkType.SIGN_UP, mails.verification_code),
             MailKind.INVITE: (Slot.EMAIL, sign_in, LinkType.INVITE, mails.invite),

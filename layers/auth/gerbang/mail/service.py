@@ -12,8 +12,8 @@ from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, To
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.links import LinkRequest, to_payload
 from gerbang.mail.queue import MailQueue
+from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import Slot
-from gerbang.storage.users import User
 
 WRITE_DELAY_SECONDS: Final = 1
 """How long the queue holds back a mail whose account is being written: usually that is done when it is delivered."""

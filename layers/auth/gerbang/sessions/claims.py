@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from gerbang.core.errors import AuthError
 
 if TYPE_CHECKING:
+    from gerbang.storage.accounts import User
     from gerbang.storage.families import Family
-    from gerbang.storage.users import User
 
 
 class InvalidToken(AuthError):

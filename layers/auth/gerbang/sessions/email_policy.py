@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gerbang.core.errors import AuthError
 
 if TYPE_CHECKING:
-    from gerbang.storage.users import User
+    from gerbang.storage.accounts import User
 
 
 class EmailNotVerified(AuthError):

@@ -16,10 +16,11 @@ from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenPair
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
+from gerbang.storage.accounts import User
 from gerbang.storage.families import Authentication, Family, FamilyTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Store
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import UserTable
 
 if TYPE_CHECKING:
     from gerbang.sessions.tokens import Tokens  # imports PyJWT: see there

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+    from gerbang.storage.accounts import User
     from gerbang.storage.families import Family
-    from gerbang.storage.users import User
 
 LONGEST_TOKEN: Final = 8192
 """Characters; ours have some 700, and up to 7,500 with the largest metadata. Longer text is rejected unparsed."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
+from gerbang.storage.accounts import User
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Item, Key, Order, Query, Value
-from gerbang.storage.users import FIRST_MONTH, NEWEST_FIRST, User, UserTable, month_of
+from gerbang.storage.users import FIRST_MONTH, NEWEST_FIRST, UserTable, month_of
 
 LARGEST_PAGE: Final = 100
 """Accounts a page at most: as many items as one BatchGetItem reads."""

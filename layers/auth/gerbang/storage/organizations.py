@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gerbang.storage.accounts import User
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import Absent, Delete, Key, Put, Query, Store, query_all
-from gerbang.storage.users import User
 
 _ORGANIZATION: Final = "ORG"
 _MEMBER: Final = "MEMBER#"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gerbang.storage.users import User
+from gerbang.storage.accounts import User
 
 EMAIL: Final = "email"
 """GoTrue's name of the provider that is an e-mail address with a password or codes."""

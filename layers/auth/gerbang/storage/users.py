@@ -1,4 +1,4 @@
-"""Accounts, their identities, and the markers that make their names unique.
+"""The table of accounts, their identities, and the markers that make their names unique.
 
 | partition key | sort key | holds |
 |---|---|---|
@@ -11,13 +11,13 @@ no account without its markers and no marker without its account.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import batched
 from typing import Final
 
 from gerbang.core.clock import to_epoch
+from gerbang.storage.accounts import Identity, Name, Person, User, identity_name
 from gerbang.storage.metadata import check_metadata
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
@@ -58,111 +58,6 @@ LARGEST_BATCH: Final = 100
 _ACCOUNT: Final = "ACCOUNT"
 _MARKER: Final = "-"
 _PERSON: Final = "USER#"
-
-
-class Name(StrEnum):
-    """The kinds of unique name, as the keys of their markers begin."""
-
-    EMAIL = "EMAIL"
-    USERNAME = "USERNAME"
-    NUMBER = "NUMBER"
-    IDENTITY = "IDENTITY"
-    """Its value is `identity_name(provider, subject)`."""
-
-
-def identity_name(provider: str, subject: str) -> str:
-    """Return the unique name of an identity. A provider's name contains no `#`."""
-    return f"{provider}#{subject}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """An account as stored. Times are instants in UTC; what is None has not happened or does not exist."""
-
-    user_id: str
-    """UUID, as text: the token's `sub`."""
-    name: str
-    created_at: datetime
-    updated_at: datetime
-    number: int | None = None
-    """SnapOTP's integer id, 1 to 2^31 - 1; every registered account has one, guests have none."""
-    email: str | None = None
-    """Canonical: the form that is looked up and counted (`gerbang.core.emails`)."""
-    email_as_typed: str | None = None
-    email_verified_at: datetime | None = None
-    """When its owner verified the address; until then the address is not an identity."""
-    contested_at: datetime | None = None
-    """When another registration of the unverified address was refused. Since then, no code keeps the password."""
-    confirmation_sent_at: datetime | None = None
-    """When the code that verifies the address was last requested for the account."""
-    new_email: str | None = None
-    """The canonical address that is to replace `email`, once it is verified."""
-    new_email_as_typed: str | None = None
-    email_change_sent_at: datetime | None = None
-    email_change_confirmed: str | None = None
-    """Which of the two addresses has confirmed the change already: `current` or `new`; None: neither."""
-    username: str | None = None
-    """As typed; unique without regard to case."""
-    password_hash: str | None = None
-    """In a public format: today's (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
-    migrated_at: datetime | None = None
-    """When an inherited hash was replaced by today's."""
-    subjects: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
-    """The subject of each provider's identity that signs in to the account, by provider; at most one a provider."""
-    epoch: int = 0
-    """Sessions opened at an older epoch are dead: password reset, sign-out everywhere and disabling raise it."""
-    disabled_at: datetime | None = None
-    """When an operator disabled the account for good."""
-    banned_until: datetime | None = None
-    """When a ban ends. Until then the account is disabled; its sessions are kept, and refused at each use."""
-    role_id: int = 3
-    """SnapOTP's: 1 administrator, 2 staff, 3 user."""
-    credit_balance: int = 0
-    organization_id: str | None = None
-    """The account's default organisation. Its role there is in the membership only."""
-    is_anonymous: bool = False
-    locale: str | None = None
-    last_sign_in_at: datetime | None = None
-    expires_at: datetime | None = None
-    """When a guest is swept (TTL); None for people."""
-    user_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
-    """What the account's owner keeps with it: JSON of at most 8 KiB (`gerbang.storage.metadata`)."""
-    app_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
-    """What the operator keeps with it: JSON of at most 2 KiB."""
-
-    def is_disabled(self, at: datetime) -> bool:
-        """Say whether the account is kept out: disabled for good, or banned."""
-        banned = self.banned_until is not None and at < self.banned_until
-        return self.disabled_at is not None or banned
-
-    def may_sign_in(self, at: datetime) -> bool:
-        """Say whether the account may be used: not disabled, not a guest past its time."""
-        expired = self.expires_at is not None and at >= self.expires_at
-        return not self.is_disabled(at) and not expired
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """That a person at a provider signs in to an account."""
-
-    user_id: str
-    provider: str
-    subject: str
-    """Who it is to the provider: never reassigned, unlike an address."""
-    email: str
-    """As the provider spelt it when the identity was linked."""
-    created_at: datetime
-    """When it was linked to the account."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Everything that is stored under one person's key."""
-
-    user: User
-    identities: tuple[Identity, ...]
-    keys: tuple[Key, ...]
-    """Of every item, of kinds unknown to this version too."""
 
 
 _ATTRIBUTES: Final = {Name.EMAIL: "email", Name.USERNAME: "username", Name.NUMBER: "number"}

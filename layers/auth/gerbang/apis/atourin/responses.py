@@ -6,7 +6,7 @@ from gerbang.core.clock import rfc3339
 
 if TYPE_CHECKING:
     from gerbang.sessions.sessions import SignedIn
-    from gerbang.storage.users import User as Account
+    from gerbang.storage.accounts import User as Account
 
 REGISTERED: Final = "Pendaftaran berhasil, silakan cek email untuk verifikasi"
 """The `info` of a registration, word for word."""

@@ -9,8 +9,9 @@ from gerbang.apis.gotrue.admin_requests import ListQuery
 from gerbang.apis.gotrue.responses import UsersResponse, user
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.http.response import Response
+from gerbang.storage.accounts import Name, User
 from gerbang.storage.numbered_pages import NumberedPage, NumberedPages
-from gerbang.storage.users import Name, User, UserTable
+from gerbang.storage.users import UserTable
 
 
 @dataclass(frozen=True, slots=True)

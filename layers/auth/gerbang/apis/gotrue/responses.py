@@ -10,8 +10,8 @@ from gerbang.storage.profiles import EMAIL, providers_of, shown_app_metadata, sh
 
 if TYPE_CHECKING:
     from gerbang.sessions.sessions import SignedIn
-    from gerbang.storage.users import Identity as StoredIdentity
-    from gerbang.storage.users import User as Account
+    from gerbang.storage.accounts import Identity as StoredIdentity
+    from gerbang.storage.accounts import User as Account
 
 AUTHENTICATED: Final = "authenticated"
 """The `role` of users in this API, guests included."""

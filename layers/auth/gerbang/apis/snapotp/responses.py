@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from gerbang.sessions.sessions import SignedIn
-    from gerbang.storage.users import User as Account
+    from gerbang.storage.accounts import User as Account
 
 
 class User(TypedDict):
