@@ -3,6 +3,7 @@
 Each setting is read when it is asked for: a function's environment holds what that function reads, and no more.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
