@@ -113,7 +113,7 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "auth/v1/recover": ASK_FOR_CODE,
         "auth/v1/resend": ASK_FOR_CODE,
         "auth/v1/settings": NOTHING,
-        "auth/v1/signup": Cost(round_trips=4, writes=11, queued=1),
+        "auth/v1/signup": Cost(round_trips=5, reads=1, writes=11, queued=1),
         "auth/v1/token": REFRESH,
         ID_TOKEN_GRANT: Cost(round_trips=4, reads=3, writes=4),
         PASSWORD_GRANT: SIGN_IN,
