@@ -3,11 +3,19 @@
 Each setting is read when it is asked for: a function's environment holds what that function reads, and no more.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+from gerbang.provider_settings import (
+    CaptchaSettings,
+    InvalidSettings,
+    OidcProvider,
+    read_captcha,
+    read_oidc_provider,
+)
+
+__all__ = ["InvalidSettings", "OidcProvider", "Settings"]
 
 REQUIRED_CHARACTERS: Final = (
     "letters_digits",
@@ -18,44 +26,6 @@ REQUIRED_CHARACTERS: Final = (
 
 _LOWEST_COST_ANYWHERE: Final = 4
 """bcrypt's own floor. What may be deployed, 10 at least, is the template's to say; tests go lower."""
-
-
-_PROVIDER_NAME: Final = re.compile(r"(custom:)?[a-z][a-z0-9_-]{0,31}")
-_NOT_A_PROVIDER: Final = frozenset({"google", "email", "phone", "anonymous"})
-"""Names that have a meaning of their own: Google has its own parameters, the others are no OpenID providers."""
-
-_ISSUER: Final = re.compile(
-    r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?"
-)
-"""A URL without query or fragment (OpenID Connect Discovery 1.0, section 3); http to this machine alone."""
-
-_CLIENT_IDS: Final = re.compile(r"[A-Za-z0-9._:/-]+(,[A-Za-z0-9._:/-]+)*")
-
-
-class InvalidSettings(Exception):
-    """A setting is missing or wrong; the message names it, without its value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OidcProvider:
-    """An OpenID provider that the operator chose."""
-
-    name: str
-    """As Supabase's clients name it: `apple`, `keycloak`, `custom:shop`."""
-    issuer: str
-    client_ids: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptchaSettings:
-    """The CAPTCHA that the operator chose."""
-
-    provider: str
-    """`turnstile` or `hcaptcha`."""
-    secret: str
-    """Name or ARN of the secret that holds the provider's secret."""
-    url: str
-    """Where tokens are verified; empty: at the provider. Only this machine may take its place."""
 
 
 class Settings:
@@ -230,7 +200,7 @@ class Settings:
     def oidc_providers(self) -> tuple[OidcProvider, ...]:
         """The OpenID providers besides Google: `name=issuer|client ids`, separated by spaces; none if it is empty."""
         entries = self._environment.get("OIDC_PROVIDERS", "").split()
-        providers = tuple(_oidc_provider(entry, f"OIDC_PROVIDERS, entry {n}") for n, entry in enumerate(entries, 1))
+        providers = tuple(read_oidc_provider(entry, f"OIDC_PROVIDERS, entry {n}") for n, entry in enumerate(entries, 1))
         for attribute in ("name", "issuer"):  # an account's identity is the provider's name and the issuer's `sub`
             if len({getattr(provider, attribute) for provider in providers}) < len(providers):
                 raise InvalidSettings(f"OIDC_PROVIDERS has two entries with the same {attribute}")
@@ -239,15 +209,8 @@ class Settings:
     @property
     def captcha(self) -> CaptchaSettings | None:
         """The CAPTCHA that is asked for, None: none is."""
-        provider = self._entry("CAPTCHA", "provider")
-        if provider not in {"none", "turnstile", "hcaptcha"}:
-            raise InvalidSettings("CAPTCHA has no provider=none, provider=turnstile or provider=hcaptcha")
-        if provider == "none":
-            return None
-        secret, url = self._entry("CAPTCHA", "secret"), self._entry("CAPTCHA", "url")
-        if not secret or not re.fullmatch(r"(http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/.*)?", url):
-            raise InvalidSettings("CAPTCHA has no secret=, or a url= that is not of this machine")
-        return CaptchaSettings(provider=provider, secret=secret, url=url)
+        provider, secret, url = (self._entry("CAPTCHA", name) for name in ("provider", "secret", "url"))
+        return read_captcha(provider, secret, url)
 
     @property
     def mail_queue_url(self) -> str:
@@ -337,17 +300,3 @@ class Settings:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
-
-
-def _oidc_provider(entry: str, where: str) -> OidcProvider:
-    name, _, rest = entry.partition("=")
-    issuer, _, client_ids = rest.partition("|")
-    if not _PROVIDER_NAME.fullmatch(name):
-        raise InvalidSettings(f"{where}: the name must be lower-case letters, digits, _ and -, perhaps after custom:")
-    if name in _NOT_A_PROVIDER:
-        raise InvalidSettings(f"{where}: the name has another meaning; for Google, set GOOGLE_CLIENT_IDS")
-    if not _ISSUER.fullmatch(issuer):
-        raise InvalidSettings(f"{where}: the issuer must be an https URL without query (http for localhost alone)")
-    if not _CLIENT_IDS.fullmatch(client_ids):
-        raise InvalidSettings(f"{where}: after the issuer and a | there must be client ids, separated by commas")
-    return OidcProvider(name=name, issuer=issuer, client_ids=frozenset(client_ids.split(",")))
