@@ -26,9 +26,9 @@ from gerbang.accounts.captcha import (
 from gerbang.container import Container
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
+from gerbang.provider_settings import InvalidSettings
 from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.cached_secret import CachedSecret
-from gerbang.setting_forms import InvalidSettings
 from gerbang.settings import Settings
 
 from tests.fakes import FakeClock, RecordingLog

@@ -13,7 +13,7 @@ from gerbang.accounts.oidc import IdTokenVerifier
 from gerbang.accounts.oidc_provider import Provider, discovered, google
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
 from gerbang.container import Container
-from gerbang.setting_forms import InvalidSettings
+from gerbang.provider_settings import InvalidSettings
 
 from tests.unit.id_tokens import WEB, elliptic_jwk, good_claims, jwk, key_set, signed, signed_with_es256, token_with
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 from gerbang.mail.settings import MailSettings
-from gerbang.setting_forms import InvalidSettings, OidcProvider
+from gerbang.provider_settings import InvalidSettings, OidcProvider
 from gerbang.settings import Settings
 from gerbang_local.declarations import functions, template
 from gerbang_local.template import TemplateError, chosen_parameters

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gerbang.identity_components import IdentityComponents
-from gerbang.setting_forms import InvalidSettings
+from gerbang.provider_settings import InvalidSettings
 
 if TYPE_CHECKING:
     from gerbang.accounts.code_sign_in import CodeSignIn

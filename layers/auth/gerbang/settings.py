@@ -3,12 +3,19 @@
 Each setting is read when it is asked for: a function's environment holds what that function reads, and no more.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from gerbang.setting_forms import CaptchaSettings, InvalidSettings, OidcProvider, read_oidc_provider
+from gerbang.provider_settings import (
+    CaptchaSettings,
+    InvalidSettings,
+    OidcProvider,
+    read_captcha,
+    read_oidc_provider,
+)
+
+__all__ = ["InvalidSettings", "OidcProvider", "Settings"]
 
 REQUIRED_CHARACTERS: Final = (
     "letters_digits",
@@ -225,15 +232,8 @@ class Settings:
     @property
     def captcha(self) -> CaptchaSettings | None:
         """The CAPTCHA that is asked for, None: none is."""
-        provider = self._entry("CAPTCHA", "provider")
-        if provider not in {"none", "turnstile", "hcaptcha"}:
-            raise InvalidSettings("CAPTCHA has no provider=none, provider=turnstile or provider=hcaptcha")
-        if provider == "none":
-            return None
-        secret, url = self._entry("CAPTCHA", "secret"), self._entry("CAPTCHA", "url")
-        if not secret or not re.fullmatch(r"(http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/.*)?", url):
-            raise InvalidSettings("CAPTCHA has no secret=, or a url= that is not of this machine")
-        return CaptchaSettings(provider=provider, secret=secret, url=url)
+        provider, secret, url = (self._entry("CAPTCHA", name) for name in ("provider", "secret", "url"))
+        return read_captcha(provider, secret, url)
 
     @property
     def mail_queue_url(self) -> str:

@@ -7,14 +7,16 @@ from gerbang.accounts.sign_up_policy import ManualLinkingDisabled
 from gerbang.apis import gotrue
 from gerbang.container import container
 from gerbang.core.errors import FieldError
-from gerbang.http.callers import ApiKeyAndUser
+from gerbang.http.callers import ApiKeyAndUser, ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields
+from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.sessions import Authenticated
 
 endpoint = Endpoint("/auth/v1/user/identities/{identity_id}")
 linked_identities, policy = container.linked_identities, container.sign_up_policy
-caller = ApiKeyAndUser(container.api_keys, container.sessions)
+api_keys = container.api_keys
+caller = ApiKeyAndUser(api_keys, container.sessions)
 container.warm_up_tokens()
 container.warm_up_sessions()
 
@@ -34,8 +36,8 @@ def unlink_identity(call: Call[None, Authenticated]) -> gotrue.EmptyResponse:
     return {}
 
 
-@endpoint.get(gotrue.API, caller=caller, errors=(ManualLinkingDisabled,))
-def link_by_redirect(_call: Call[None, Authenticated]) -> None:
+@endpoint.get(gotrue.API, caller=ApiKeyHolder(api_keys), errors=(ManualLinkingDisabled,))
+def link_by_redirect(_call: Call[None, KeyKind]) -> None:
     """Say that identities are not linked by a redirect (`/auth/v1/user/identities/authorize`)."""
     raise ManualLinkingDisabled
 

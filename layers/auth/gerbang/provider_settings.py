@@ -1,4 +1,4 @@
-"""Settings that have several parts, and how they are read."""
+"""What an operator may choose about services of others: OpenID providers and CAPTCHAs."""
 
 import re
 from dataclasses import dataclass
@@ -43,10 +43,10 @@ class CaptchaSettings:
 
 
 def read_oidc_provider(entry: str, where: str) -> OidcProvider:
-    """Return the provider that an entry `name=issuer|client ids` names.
+    """Return the provider of an entry `name=issuer|client ids`. *where* names the entry in errors.
 
     Raises:
-        InvalidSettings: it is not of that form; the message begins with *where*.
+        InvalidSettings: the entry is wrong.
     """
     name, _, rest = entry.partition("=")
     issuer, _, client_ids = rest.partition("|")
@@ -59,3 +59,18 @@ def read_oidc_provider(entry: str, where: str) -> OidcProvider:
     if not _CLIENT_IDS.fullmatch(client_ids):
         raise InvalidSettings(f"{where}: after the issuer and a | there must be client ids, separated by commas")
     return OidcProvider(name=name, issuer=issuer, client_ids=frozenset(client_ids.split(",")))
+
+
+def read_captcha(provider: str, secret: str, url: str) -> CaptchaSettings | None:
+    """Return the CAPTCHA of these entries, None if none is asked for.
+
+    Raises:
+        InvalidSettings: one is missing or wrong.
+    """
+    if provider not in {"none", "turnstile", "hcaptcha"}:
+        raise InvalidSettings("CAPTCHA has no provider=none, provider=turnstile or provider=hcaptcha")
+    if provider == "none":
+        return None
+    if not secret or not re.fullmatch(r"(http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/.*)?", url):
+        raise InvalidSettings("CAPTCHA has no secret=, or a url= that is not of this machine")
+    return CaptchaSettings(provider=provider, secret=secret, url=url)
