@@ -14,6 +14,7 @@ import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
+from gerbang.accounts.link_generation import AddressNotConfirmed
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.pkce import BadCodeVerifier, FlowStateExpired, FlowStateNotFound
@@ -308,6 +309,7 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (ProviderEmailUnverified(), {}),
     (SignUpDisabled(), {}),
     (LinkedToAnother(), {}),
+    (AddressNotConfirmed(), {}),
     (FlowStateNotFound("unknown"), {"why": "unknown"}),
     (FlowStateExpired(), {}),
     (BadCodeVerifier(), {}),

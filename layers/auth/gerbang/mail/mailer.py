@@ -125,7 +125,7 @@ class Mailer:
                 if user.password_hash is not None:
                     self._wait(job, queued_at)
                 return user.password_hash is None
-            case MailKind.VERIFICATION_CODE:
+            case MailKind.VERIFICATION_CODE | MailKind.INVITE:
                 return user.email_verified_at is None
             case MailKind.ACCOUNT_EXISTS:  # an unverified address may be a stranger's
                 return user.email_verified_at is not None
