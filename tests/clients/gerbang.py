@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from supabase_auth import SyncGoTrueClient, SyncMemoryStorage
+from supabase_auth import SyncGoTrueAdminAPI, SyncGoTrueClient, SyncMemoryStorage
 from supabase_auth.constants import STORAGE_KEY
 from supabase_auth.errors import AuthApiError
 from supabase_auth.types import AuthResponse, EmailOtpType, Session, User, UserResponse
@@ -47,6 +47,19 @@ class Inbox:
                 return codes[number]
             time.sleep(0.02)
         raise AssertionError(f"no mail with code {number + 1} to {self.address} arrived")
+
+    def next_link(self) -> str:
+        """Return the link of the next mail that has a code; wait until it arrives."""
+        code = self.next_code()
+        mails = self.http.get("/_local/mailbox.json").raise_for_status().json()
+        [link] = [
+            line
+            for mail in mails
+            if mail["to"] == self.address and code in mail["text"].splitlines()
+            for line in mail["text"].splitlines()
+            if line.startswith("http")
+        ]
+        return str(link)
 
     def codes(self) -> list[str]:
         """Return the codes of all mails that have arrived."""
@@ -87,6 +100,25 @@ class Gerbang:
             auto_refresh_token=False,
             http_client=self.http,  # a client that makes its own takes a tenth of a second to read the certificates
         )
+
+    def new_pkce_client(self) -> Client:
+        """Return a client of an app that uses PKCE."""
+        client = self.new_client()
+        client._flow_type = "pkce"
+        return client
+
+    def new_admin(self) -> SyncGoTrueAdminAPI:
+        """Return the administration of a back end, which has the secret key."""
+        key = self.http.get("/_local/config.json").json()["secret_key"]
+        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        url = str(self.http.base_url.join("/auth/v1"))
+        return Client(url=url, headers=headers, auto_refresh_token=False, http_client=self.http).admin
+
+    def follow(self, link: str) -> str:
+        """Open a link as a browser does; return the address in the app that it leads to."""
+        answer = self.http.get(link, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return str(answer.headers["location"])
 
     def new_inbox(self) -> Inbox:
         """Return the inbox of an address that no account has."""

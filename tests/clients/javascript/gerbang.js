@@ -8,7 +8,7 @@ import { createClient } from "@supabase/supabase-js";
 export const SERVER = process.env.GERBANG_URL;
 export const PASSWORD = "Violet-tram-42";
 export const OTHER_PASSWORD = "Amber-ferry-43";
-export const { publishable_key: KEY } = await get("/_local/config.json");
+export const { publishable_key: KEY, secret_key: SECRET_KEY } = await get("/_local/config.json");
 
 /** Tests wait for mails most of the time, so those of a file run at the same time. */
 export const TOGETHER = { concurrency: true };
@@ -21,6 +21,30 @@ export function newClient(session) {
     auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session" },
     realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
   });
+}
+
+/** A client of an app that uses PKCE. */
+export function newPkceClient() {
+  return createClient(SERVER, KEY, {
+    auth: { autoRefreshToken: false, flowType: "pkce", storage: storageWith(), storageKey: "session" },
+    realtime: { transport: class {} },
+  });
+}
+
+/** The administration of a back end, which has the secret key. */
+export function newAdmin() {
+  const client = createClient(SERVER, SECRET_KEY, {
+    auth: { autoRefreshToken: false, persistSession: false },
+    realtime: { transport: class {} },
+  });
+  return client.auth.admin;
+}
+
+/** Opens a link as a browser does; returns the address in the app that it leads to. */
+export async function follow(link) {
+  const response = await fetch(link, { redirect: "manual" });
+  assert.equal(response.status, 303, await response.text());
+  return new URL(response.headers.get("location"));
 }
 
 /** What a browser's localStorage does. */
@@ -48,6 +72,15 @@ export class Inbox {
       await sleep(20);
     }
     assert.fail(`no mail with code ${number + 1} to ${this.address} arrived`);
+  }
+
+  /** The link of the newest mail that has one; waits until a mail arrives. */
+  async nextLink() {
+    await this.nextCode();
+    const mails = (await get("/_local/mailbox.json")).filter((mail) => mail.to === this.address);
+    const links = mails.flatMap((mail) => mail.text.match(/^http\S+$/m) ?? []);
+    assert.ok(links.length, `no mail to ${this.address} has a link`);
+    return links[this.#read - 1];
   }
 
   /** The codes of all mails that have arrived. */
