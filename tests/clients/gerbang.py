@@ -48,6 +48,19 @@ class Inbox:
             time.sleep(0.02)
         raise AssertionError(f"no mail with code {number + 1} to {self.address} arrived")
 
+    def next_link(self) -> str:
+        """Return the link of the next mail that has a code; wait until it arrives."""
+        code = self.next_code()
+        mails = self.http.get("/_local/mailbox.json").raise_for_status().json()
+        [link] = [
+            line
+            for mail in mails
+            if mail["to"] == self.address and code in mail["text"].splitlines()
+            for line in mail["text"].splitlines()
+            if line.startswith("http")
+        ]
+        return str(link)
+
     def codes(self) -> list[str]:
         """Return the codes of all mails that have arrived."""
         mails = self.http.get("/_local/mailbox.json").raise_for_status().json()
@@ -97,6 +110,18 @@ class Gerbang:
             auto_refresh_token=False,
             http_client=self.http,
         ).admin
+
+    def new_pkce_client(self) -> Client:
+        """Return a client of an app that uses PKCE."""
+        client = self.new_client()
+        client._flow_type = "pkce"
+        return client
+
+    def follow(self, link: str) -> str:
+        """Open a link as a browser does; return the address in the app that it leads to."""
+        answer = self.http.get(link, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return str(answer.headers["location"])
 
     def new_inbox(self) -> Inbox:
         """Return the inbox of an address that no account has."""

@@ -37,6 +37,8 @@ class Answer:
 
     status: int
     body: Mapping[str, Any] = field(default_factory=dict)
+    location: str = ""
+    """Where a browser is sent."""
 
     def __getitem__(self, name: str) -> Any:
         return self.body[name]
@@ -121,7 +123,8 @@ class Doors:
         assert match is not None
         event = function_event(request, match, api=_API, authorizer=None)
         response = response_of(self._functions.invoke(match.route.function, event))
-        return Answer(response.status, json.loads(response.body) if response.body else {})
+        location = dict(response.headers).get("location", "")
+        return Answer(response.status, json.loads(response.body) if response.body else {}, location)
 
     def _request(self, method: str, path: str, body: bytes, address: str, headers: Mapping[str, str]) -> Request:
         plain, _, query = path.partition("?")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Final, override
 from unittest.mock import patch
+from urllib.parse import parse_qsl, urlsplit
 
 import bcrypt
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
@@ -105,6 +106,8 @@ def everything(world: World) -> None:
     supabase_codes(world)
     supabase_administrators(world)
     supabase_identities(world)
+    supabase_links(world)
+    supabase_administrators_links(world)
     passwords(world)
     google(world)
     assert world.doors.get("/nowhere").status == 404
@@ -352,6 +355,56 @@ def supabase_administrators(world: World) -> None:
         assert succeeded(doors.put(f"{users}/{user_id}", asked, **known))["email"] == asked["email"]
         succeeded(doors.delete(f"{users}/{user_id}", **known))
         assert doors.get(f"{users}/{user_id}", **known).status == 404
+
+
+def supabase_links(world: World) -> None:
+    """Follow links: one that makes an account, one for a client that uses PKCE, and those of a change of address."""
+    doors, email, key = world.doors, world.doors.new_email(), world.publishable_key()
+    succeeded(doors.post("/auth/v1/otp", {"email": email}, apikey=key))
+    session = followed(world, email)
+
+    challenge = {"code_challenge": "v" * 43, "code_challenge_method": "plain"}
+    succeeded(doors.post("/auth/v1/recover", {"email": email, **challenge}, apikey=key))
+    code = dict(parse_qsl(urlsplit(doors.get(link_to(world, email)).location).query))["code"]
+    exchange = {"auth_code": code, "code_verifier": "v" * 43}
+    succeeded(doors.post("/auth/v1/token?grant_type=pkce", exchange, apikey=key))
+    assert doors.post("/auth/v1/token?grant_type=pkce", exchange, apikey=key).status == 404
+
+    known = {"apikey": key, "authorization": bearer(session["access_token"])}
+    new = doors.new_email()
+    succeeded(doors.put("/auth/v1/user", {"email": new}, **known))
+    assert "message" in followed(world, email)
+    assert "access_token" in followed(world, new)
+
+
+def supabase_administrators_links(world: World) -> None:
+    """Invite, and generate links: for an unknown address, for a known one, and for a change of address."""
+    doors, email = world.doors, world.doors.new_email()
+    known = {"apikey": world.secret_key(), "authorization": bearer(world.secret_key())}
+    for _ in range(2):
+        succeeded(doors.post("/auth/v1/invite", {"email": email}, **known))
+        doors.deliver()
+    assert "access_token" in followed(world, email)
+
+    email = doors.new_email()
+    for asked in (
+        {"type": "magiclink"},
+        {"type": "invite"},
+        {"type": "email_change_new", "new_email": doors.new_email()},
+    ):
+        succeeded(doors.post("/auth/v1/admin/generate_link", {"email": email, **asked}, **known))
+
+
+def link_to(world: World, email: str) -> str:
+    """Return the link of the newest mail to an address, without the API's address."""
+    return world.doors.read_mail(email, r"(?m)^https://api(/\S+)$")
+
+
+def followed(world: World, email: str) -> Mapping[str, str]:
+    """Follow the link of the newest mail to an address; return what the app is told."""
+    answer = world.doors.get(link_to(world, email))
+    assert answer.status == 303, answer
+    return dict(parse_qsl(urlsplit(answer.location).fragment))
 
 
 def reset_token(world: World, email: str) -> str:

@@ -1,5 +1,6 @@
 """Faults of single calls, and the handler of a function whose calls go wrong: for tests/unit/test_every_call.py."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from copy import replace
@@ -9,6 +10,7 @@ from enum import Enum
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, Final, override
+from urllib.parse import parse_qsl, urlsplit
 
 from gerbang.accounts.id_tokens import IdTokens
 from gerbang.accounts.identity_sign_in import GOOGLE
@@ -195,9 +197,19 @@ def environment(folder: str, post: MailDeployment, trouble: Trouble | None = Non
     def serve(event: Event) -> Answer:
         trouble.new_request()
         answer: Answer = handler(event, None)
-        return answer
+        return as_told(answer)
 
     return serve
+
+
+def as_told(answer: Answer) -> Answer:
+    """The answer to a browser that opened a link and is told of an error, as any other client is told of it."""
+    told = dict(parse_qsl(urlsplit(answer.get("headers", {}).get("location", "")).fragment))
+    if "error" not in told:
+        return answer
+    status = HTTPStatus.SERVICE_UNAVAILABLE if told["error"] == "server_error" else HTTPStatus.FORBIDDEN
+    body = {"code": status, "error_code": told["error_code"], "msg": told["error_description"]}
+    return {"statusCode": status.value, "headers": {"retry-after": "1"}, "body": json.dumps(body)}
 
 
 def items(post: MailDeployment, table: str) -> list[Item]:

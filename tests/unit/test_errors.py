@@ -15,6 +15,7 @@ from gerbang.accounts.captcha import CaptchaFailed
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
+from gerbang.accounts.link_generation import AddressNotConfirmed
 from gerbang.accounts.linked_identities import IdentityNotFound, LastIdentity
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.password_change import WrongPassword
@@ -314,6 +315,7 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (ProviderEmailUnverified(), {}),
     (SignUpDisabled(), {}),
     (LinkedToAnother(), {}),
+    (AddressNotConfirmed(), {}),
     (FlowStateNotFound("unknown"), {"why": "unknown"}),
     (FlowStateExpired(), {}),
     (BadCodeVerifier(), {}),

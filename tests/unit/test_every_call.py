@@ -9,17 +9,20 @@ from copy import replace
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailKind
+from gerbang.mail.links import LinkRequest
+from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.profiles import providers_of
 from gerbang.storage.store import Update, Written
 from gerbang_local.declarations import ROOT
 
-from tests.deployment import ALICE, BOB, HOME, HOUR, PASSWORD, by_email
+from tests.deployment import ALICE, BOB, HOME, HOUR, PASSWORD, SITE, by_email
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.access import opens
 from tests.unit.mail_fakes import MailDeployment, Point
@@ -157,6 +160,51 @@ def with_code_of_a_sign_up(post: MailDeployment) -> Event:
     payload = {SLOT: "RECOVERY", NEW_USER_NAME: "Carol", NEW_USER_METADATA: "{}"}
     post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, CAROL), payload=payload))
     return with_key({"type": "email", "email": CAROL, "token": post.outbox.codes[-1]})
+
+
+LINK: Final = LinkRequest(base_url="https://auth.example.com", redirect_to=SITE)
+PKCE_LINK: Final = replace(LINK, challenge=CodeChallenge("v" * 43, ChallengeMethod.PLAIN))
+
+
+def mailed_link(post: MailDeployment, email: str, link: LinkRequest, **payload: str) -> dict[str, str]:
+    """Have a link mailed; return the members of its query."""
+    post.deliver(
+        replace(post.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **link.to_payload(), **payload})
+    )
+    [url] = [line for line in post.outbox.last.text.splitlines() if line.startswith("http")]
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def with_link(link: LinkRequest, post: MailDeployment) -> Event:
+    post.register(BOB)
+    return http_event(method="GET", headers={}, query=mailed_link(post, BOB.email, link))
+
+
+def with_link_of_a_sign_up(post: MailDeployment) -> Event:
+    new = {NEW_USER_NAME: "Carol", NEW_USER_METADATA: "{}"}
+    return http_event(method="GET", headers={}, query=mailed_link(post, CAROL, LINK, **new))
+
+
+def with_token_hash(post: MailDeployment) -> Event:
+    post.register(BOB)
+    members = mailed_link(post, BOB.email, LINK)
+    return with_key({"type": members["type"], "token_hash": members["token"]})
+
+
+def with_authorization_code(post: MailDeployment) -> Event:
+    answer = environment("auth/v1/verify", post)(with_link(PKCE_LINK, post))
+    return with_key({"auth_code": code_of(answer), "code_verifier": "v" * 43}, grant_type="pkce")
+
+
+def code_of(answer: Answer) -> str:
+    location: str = answer["headers"]["location"]
+    return dict(parse_qsl(urlsplit(location).query))["code"]
+
+
+def with_secret_key(body: Mapping[str, str], post: MailDeployment) -> Event:
+    del post
+    headers = {"content-type": "application/json", "apikey": SECRET_KEY, "authorization": f"Bearer {SECRET_KEY}"}
+    return json_event(body, headers=headers)
 
 
 def with_reset_token(post: MailDeployment) -> Event:
@@ -303,6 +351,39 @@ def access_token(answer: Answer) -> str:
     body = body_of(answer)
     data = body.get("data", body)
     return str(next(data[name] for name in ("accessToken", "token", "access_token") if name in data))
+
+
+def link_signs_in(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    session = dict(parse_qsl(urlsplit(answer["headers"]["location"]).fragment))
+    return accepts(post, session.get("access_token", ""))
+
+
+def link_gives_code(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    exchanged = environment("auth/v1/token", post)(
+        with_key({"auth_code": code_of(answer), "code_verifier": "v" * 43}, grant_type="pkce")
+    )
+    return session_works(post, _event, exchanged)
+
+
+def another_link_works(post: MailDeployment, event: Event) -> bool:
+    del event
+    query = mailed_link(post, BOB.email, LINK)
+    answer = environment("auth/v1/verify", post)(http_event(method="GET", headers={}, query=query))
+    return link_signs_in(post, {}, answer)
+
+
+def is_invited(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    user = post.user(body_of(answer)["id"])
+    return user.invited_at is not None and any(job.kind is MailKind.INVITE for job in post.queue.jobs)
+
+
+def link_is_generated(post: MailDeployment, event: Event, answer: Answer) -> bool:
+    """Whether there are an account and a link. The link works unless another one was generated since."""
+    return has_account(post, event) and body_of(answer)["hashed_token"] in body_of(answer)["action_link"]
+
+
+def flow_is_over(post: MailDeployment, _event: Event) -> bool:
+    return not any(str(item["pk"]).startswith("FLOW#") for item in items(post, "OneTimeCodes"))
 
 
 def accepts(post: MailDeployment, token: str) -> bool:
@@ -777,6 +858,59 @@ ROWS: Final[Mapping[str, Row]] = {
         prepare=with_code_of_a_sign_up,
         kept=lambda post, event, answer: has_account(post, event) and session_works(post, event, answer),
         repeated=Repeat(status=403, is_done=has_account, then=another_code_of_a_sign_up_works),
+    ),
+    "GoTrue link": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=partial(with_link, LINK),
+        status=303,
+        kept=link_signs_in,
+        notice=MailKind.PASSWORD_REMOVED,
+        repeated=replace(SPENT_AND_TOLD, status=403),
+    ),
+    "GoTrue link of a client with PKCE": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=partial(with_link, PKCE_LINK),
+        status=303,
+        kept=link_gives_code,
+        notice=MailKind.PASSWORD_REMOVED,
+        repeated=replace(SPENT_AND_TOLD, status=403),
+    ),
+    "GoTrue link makes an account": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=with_link_of_a_sign_up,
+        status=303,
+        kept=lambda post, event, answer: has_account(post, event) and link_signs_in(post, event, answer),
+        repeated=Repeat(status=403, is_done=has_account, then=another_code_of_a_sign_up_works),
+    ),
+    "GoTrue token_hash": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=with_token_hash,
+        kept=session_works,
+        notice=MailKind.PASSWORD_REMOVED,
+        repeated=replace(SPENT_AND_TOLD, status=403),
+    ),
+    "GoTrue pkce grant": Row(
+        function="auth/v1/token",
+        error=GOTRUE,
+        prepare=with_authorization_code,
+        kept=session_works,
+        repeated=Repeat(status=404, is_done=flow_is_over, then=another_link_works),
+    ),
+    "GoTrue invite": Row(
+        function="auth/v1/invite",
+        error=GOTRUE,
+        prepare=partial(with_secret_key, {"email": CAROL}),
+        kept=is_invited,
+    ),
+    "GoTrue generate_link makes an account": Row(
+        function="auth/v1/admin/generate_link",
+        error=GOTRUE,
+        prepare=partial(with_secret_key, {"email": CAROL, "type": "magiclink"}),
+        kept=link_is_generated,
     ),
     "change-password": Row(
         function="api/auth/change-password",

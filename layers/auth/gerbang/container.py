@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.deletion import Deletion
     from gerbang.accounts.guests import Guests
+    from gerbang.accounts.invitations import Invitations
+    from gerbang.accounts.link_generation import LinkGeneration
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
     from gerbang.accounts.password_reset import PasswordReset
@@ -208,6 +210,34 @@ class Container(CodeComponents):
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
+        )
+
+    @cached_property
+    def invitations(self) -> "Invitations":
+        """Invites people."""
+        from gerbang.accounts.invitations import Invitations
+
+        return Invitations(
+            users=self.users,
+            creation=self.user_creation,
+            mail_service=self.mail_service,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def link_generation(self) -> "LinkGeneration":
+        """Generates links for administrators."""
+        from gerbang.accounts.link_generation import LinkGeneration
+
+        return LinkGeneration(
+            users=self.users,
+            creation=self.user_creation,
+            issuer=self.code_issuer,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
         )
 
     @cached_property

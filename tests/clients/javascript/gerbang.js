@@ -32,6 +32,30 @@ function clientWith(key, session) {
   });
 }
 
+/** A client of an app that uses PKCE. */
+export function newPkceClient() {
+  return createClient(SERVER, KEY, {
+    auth: { autoRefreshToken: false, flowType: "pkce", storage: storageWith(), storageKey: "session" },
+    realtime: { transport: class {} },
+  });
+}
+
+/** The administration of a back end, which has the secret key. */
+export function newAdmin() {
+  const client = createClient(SERVER, SECRET_KEY, {
+    auth: { autoRefreshToken: false, persistSession: false },
+    realtime: { transport: class {} },
+  });
+  return client.auth.admin;
+}
+
+/** Opens a link as a browser does; returns the address in the app that it leads to. */
+export async function follow(link) {
+  const response = await fetch(link, { redirect: "manual" });
+  assert.equal(response.status, 303, await response.text());
+  return new URL(response.headers.get("location"));
+}
+
 /** What a browser's localStorage does. */
 function storageWith(session) {
   const items = new Map(session ? [["session", JSON.stringify(session)]] : []);
@@ -57,6 +81,15 @@ export class Inbox {
       await sleep(20);
     }
     assert.fail(`no mail with code ${number + 1} to ${this.address} arrived`);
+  }
+
+  /** The link of the newest mail that has one; waits until a mail arrives. */
+  async nextLink() {
+    await this.nextCode();
+    const mails = (await get("/_local/mailbox.json")).filter((mail) => mail.to === this.address);
+    const links = mails.flatMap((mail) => mail.text.match(/^http\S+$/m) ?? []);
+    assert.ok(links.length, `no mail to ${this.address} has a link`);
+    return links[this.#read - 1];
   }
 
   /** The codes of all mails that have arrived. */

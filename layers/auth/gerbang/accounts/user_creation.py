@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.clock import Clock
@@ -38,6 +38,8 @@ class NewUser:
     """In a format of `gerbang.passwords.legacy`."""
     user_metadata: Mapping[str, object] = field(default_factory=dict[str, object], repr=False, hash=False)
     app_metadata: Mapping[str, object] = field(default_factory=dict[str, object], repr=False, hash=False)
+    invited_at: datetime | None = None
+    """When its owner was invited."""
     ban: timedelta | None = None
     """How long the account is kept out."""
 
@@ -88,6 +90,7 @@ class UserCreation:
             email_as_typed=new.email.as_typed,
             email_verified_at=now if new.is_verified else None,
             password_hash=self._hash(new),
+            invited_at=new.invited_at,
             banned_until=now + new.ban if new.ban else None,
             credit_balance=self.initial_credit,
             user_metadata=new.user_metadata,

@@ -70,6 +70,7 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "identity_already_exists": ErrorSpec(
             _CONFLICT, "This email address belongs to an account with another Google identity."
         ),
+        "address_not_confirmed": ErrorSpec(_BAD_REQUEST, "The user's present address is not confirmed."),
         "user_already_exists": ErrorSpec(_UNPROCESSABLE, "User already registered. Sign in instead."),
         "same_password": ErrorSpec(_UNPROCESSABLE, "The new password must differ from the present one."),
         "address_required": ErrorSpec(_UNPROCESSABLE, "Guests have no password. Add an email address first."),

@@ -10,7 +10,7 @@ from gerbang.mail.codes import CODE_LIFETIME, CodeMaker
 from gerbang.mail.link_tokens import LinkTokens, seal
 from gerbang.mail.links import LinkRequest, LinkType
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
-from gerbang.storage.store import Condition
+from gerbang.storage.store import Condition, Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,25 @@ class CodeIssuer:
         Raises:
             DependencyUnavailable: the keys could not be read, or the code not be stored.
         """
+        issued, stored = self._make(order)
+        is_newest = self.codes.replace(self._key(order), stored, *conditions)
+        return issued if is_newest else None
+
+    def issue_at_once(self, order: CodeOrder) -> IssuedCode:
+        """Return the code of an order, which replaces whatever is in its slot. Its life begins now.
+
+        Raises:
+            DependencyUnavailable: the keys could not be read, or the code not be stored.
+        """
+        issued, stored = self._make(order)
+        self.codes.overwrite(self._key(order), stored)
+        return issued
+
+    def _key(self, order: CodeOrder) -> Key:
+        return self.codes.key(order.slot, digest(order.email))
+
+    def _make(self, order: CodeOrder) -> tuple[IssuedCode, OneTimeCode]:
+        """Return the code of an order, and what is stored of it."""
         code, token = self.maker.code(order.job_id, order.subject, epoch=order.epoch), self._token(order)
         stored = OneTimeCode(
             secret_hash=self.maker.stored_form(order.subject, code),
@@ -83,9 +102,7 @@ class CodeIssuer:
                 sealed_email=seal(token, order.email),
                 challenge=None if challenge is None else challenge.to_text(),
             )
-        if not self.codes.replace(self.codes.key(order.slot, digest(order.email)), stored, *conditions):
-            return None
-        return IssuedCode(code=code, token=token, link=link)
+        return IssuedCode(code=code, token=token, link=link), stored
 
     def _token(self, order: CodeOrder) -> str | None:
         if order.link is None:

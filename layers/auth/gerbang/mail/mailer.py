@@ -136,7 +136,7 @@ class Mailer:
             self._wait(job, queued_at)
             return False
         match job.kind:
-            case MailKind.VERIFICATION_CODE:
+            case MailKind.VERIFICATION_CODE | MailKind.INVITE:
                 return user.email_verified_at is None
             case (
                 MailKind.ACCOUNT_EXISTS

@@ -178,6 +178,21 @@ class MailService:
             delay_seconds=WRITE_DELAY_SECONDS,
         )
 
+    def request_invitation(
+        self, email: str, locale: str | None, link: LinkRequest, *, user_id: str | None = None
+    ) -> None:
+        """Queue the invitation of an unverified account. It is not counted.
+
+        *user_id*: the account that the caller writes next, as in `request_verification`; None: it is there.
+
+        Raises:
+            DependencyUnavailable: it could not be queued.
+        """
+        payload, delay_seconds = link.to_payload(), 0
+        if user_id is not None:
+            payload[REGISTERED], delay_seconds = user_id, WRITE_DELAY_SECONDS
+        self._enqueue(MailKind.INVITE, email, locale, payload=payload, delay_seconds=delay_seconds)
+
     def notify_password_changed(self, user: User, locale: str | None) -> None:
         """Queue the notice that an account has a new password, if its address is verified. *user*: as changed.
 

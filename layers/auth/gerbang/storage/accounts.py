@@ -43,6 +43,8 @@ class User:
     """When another registration of the unverified address was refused. Since then, no code keeps the password."""
     confirmation_sent_at: datetime | None = None
     """When the code that verifies the address was last requested for the account."""
+    invited_at: datetime | None = None
+    """When an administrator last invited the account's owner."""
     new_email: str | None = None
     """The canonical address that is to replace `email`, once it is verified."""
     new_email_as_typed: str | None = None

@@ -128,6 +128,10 @@ class OneTimeCodeTable:
         )
         return not isinstance(self.store.write(Put(key, to_item(code), when)), ConditionFailed)
 
+    def overwrite(self, key: Key, code: OneTimeCode) -> None:
+        """Put a code in the place of any other. An earlier job's code does not replace it."""
+        self.store.write(Put(key, to_item(code)))
+
     def spending(self, key: Key, code: OneTimeCode, *, at: datetime, kept: timedelta) -> Update:
         """Return the action that spends a code. It fails when the code is spent, replaced or expired.
 

@@ -25,6 +25,7 @@ _ERROR_CODES: Final = {
     "unsupported_grant_type": "validation_failed",
     "email_address_invalid": "validation_failed",
     "address_required": "validation_failed",
+    "address_not_confirmed": "validation_failed",
     "invalid_api_key": "no_authorization",
     "token_expired": "bad_jwt",
     "invalid_code": "otp_expired",

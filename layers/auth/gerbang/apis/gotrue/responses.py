@@ -9,6 +9,7 @@ from gerbang.core.clock import rfc3339
 from gerbang.storage.profiles import EMAIL, providers_of, shown_app_metadata, shown_user_metadata
 
 if TYPE_CHECKING:
+    from gerbang.accounts.link_generation import GeneratedLink
     from gerbang.sessions.sessions import SignedIn
     from gerbang.storage.accounts import Identity as StoredIdentity
     from gerbang.storage.accounts import User as Account
@@ -50,6 +51,7 @@ class User(TypedDict):
     email: str
     email_confirmed_at: NotRequired[str]
     phone: str
+    invited_at: NotRequired[str]
     confirmation_sent_at: NotRequired[str]
     confirmed_at: NotRequired[str]
     recovery_sent_at: NotRequired[str]
@@ -70,6 +72,16 @@ class UsersResponse(TypedDict):
 
     users: Sequence[User]
     aud: str
+
+
+class GeneratedLinkResponse(User):
+    """The user that a link is for, and the link with its parts."""
+
+    action_link: str
+    email_otp: str
+    hashed_token: str
+    verification_type: str
+    redirect_to: str
 
 
 class SessionResponse(TypedDict):
@@ -135,6 +147,7 @@ def user(
     times = {
         "email_confirmed_at": account.email_verified_at,
         "confirmed_at": account.email_verified_at,
+        "invited_at": account.invited_at,
         "confirmation_sent_at": account.confirmation_sent_at,
         "email_change_sent_at": account.email_change_sent_at if account.new_email else None,
         "last_sign_in_at": account.last_sign_in_at,
@@ -164,6 +177,18 @@ def decoy(account: "Account", *, audience: str) -> User:
     shown = user(account, audience=audience)
     shown["identities"] = []
     return shown
+
+
+def generated_link(generated: "GeneratedLink", *, redirect_to: str, audience: str) -> GeneratedLinkResponse:
+    """Return a link that was generated, with its user. Identities at other providers are not shown."""
+    return GeneratedLinkResponse(
+        **user(generated.user, audience=audience),
+        action_link=generated.url,
+        email_otp=generated.code,
+        hashed_token=generated.token,
+        verification_type=generated.wanted.value,
+        redirect_to=redirect_to,
+    )
 
 
 def half_confirmed() -> HalfConfirmedResponse:

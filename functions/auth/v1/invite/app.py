@@ -1,0 +1,37 @@
+"""POST /auth/v1/invite: make an account for an address and mail its owner an invitation."""
+
+from gerbang.accounts.registration import EmailTaken
+from gerbang.apis import gotrue
+from gerbang.apis.gotrue import admin_requests
+from gerbang.apis.gotrue.admin_links import InviteRequest
+from gerbang.apis.gotrue.links import Links
+from gerbang.container import container
+from gerbang.http.callers import ServiceRole
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.storage.metadata import MetadataTooLarge
+
+endpoint = Endpoint("/auth/v1/invite")
+invitations = container.invitations
+audience = container.settings.audience
+links = Links(container.settings.public_url, container.redirect_targets)
+container.warm_up_users()
+container.warm_up_mail_queue()
+
+
+@endpoint.post(
+    gotrue.API,
+    caller=ServiceRole(container.api_keys, container.log_event),
+    request=InviteRequest,
+    response=gotrue.User,
+    errors=(EmailTaken,),
+)
+def invite(call: Call[InviteRequest, None]) -> gotrue.User:
+    """Make an account and mail a code and a link to its owner; an unverified account is invited again."""
+    try:
+        user = invitations.invite(call.body.new_user(), call.client.locale, links.asked_for(call.request))
+    except MetadataTooLarge as error:
+        raise admin_requests.invalid_metadata(error) from None
+    return gotrue.user(user, audience=audience)
+
+
+handler = endpoint.handler()
