@@ -118,7 +118,6 @@ class Container(IdentityComponents):
 
         return SignUp(
             registration=self.registration_with_mail,
-            users=self.users,
             mail_service=self.mail_service,
             now=self.now,
             new_id=self.new_id,

@@ -52,7 +52,7 @@ def register(call: Call[SignUpRequest, KeyKind]) -> Response:
         password=body.password,
         name=body.name,
         locale=call.client.locale,
-        user_metadata=body.data or {},
+        user_metadata=body.data,
     )
     if sign_up_policy.autoconfirm:
         return Response(HTTPStatus.OK, gotrue.session(confirmed_sign_up.sign_up(new, call.client)))

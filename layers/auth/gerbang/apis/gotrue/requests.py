@@ -114,16 +114,21 @@ class _AddressedRequest(Body):
         return []
 
 
-class SignUpRequest(_AddressedRequest):
-    """`POST /auth/v1/signup` with an e-mail address."""
+class _NewUserRequest(_AddressedRequest):
+    """A body that may make an account, with the account's metadata."""
 
-    password: Text
     data: UserMetadata = Field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The name that the metadata gives, empty if none that we accept."""
         return name_in(self.data)
+
+
+class SignUpRequest(_NewUserRequest):
+    """`POST /auth/v1/signup` with an e-mail address."""
+
+    password: Text
 
 
 class AnonymousRequest(Body):
@@ -138,17 +143,11 @@ class PasswordRequest(_AddressedRequest):
     password: Text
 
 
-class OtpRequest(_AddressedRequest):
+class OtpRequest(_NewUserRequest):
     """`POST /auth/v1/otp`."""
 
     create_user: bool = True
-    data: UserMetadata = Field(default_factory=dict)
     channel: Text | None = None
-
-    @property
-    def name(self) -> str:
-        """The name that the metadata gives, empty if none that we accept."""
-        return name_in(self.data)
 
     @property
     @override
