@@ -69,10 +69,8 @@ def connect(serve: Serve) -> Iterator[Connect]:
         def gerbang(parameters: str, run: Run) -> Gerbang:
             http = open_connections.enter_context(httpx.Client(base_url=serve(parameters, run)))
             keys = http.get("/_local/config.json").json()
-            key, secret_key = keys["publishable_key"], keys["secret_key"]
-            return Gerbang(
-                http=http, key=key, secret_key=secret_key, threads=open_connections.enter_context(ThreadPoolExecutor())
-            )
+            threads = open_connections.enter_context(ThreadPoolExecutor())
+            return Gerbang(http=http, key=keys["publishable_key"], secret_key=keys["secret_key"], threads=threads)
 
         yield gerbang
 
