@@ -16,13 +16,16 @@ from gerbang_bench import benches
 from gerbang_bench.benches import HASHING, Bench
 from gerbang_bench.measuring import Base, Counted, Counts, count, sample
 from gerbang_bench.reports import BUDGETS, START_RATIO_OF_ANY, page, targets
+from gerbang_bench.scenarios import ID_TOKEN_GRANT, PASSWORD_GRANT
 from sam_deploy import this_machine
 
-from tests.bench.test_scenarios import FUNCTIONS
+from tests.bench.test_scenarios import CASES
 from tests.bench.timed import TIMED
 from tests.build.artefacts import build_for
 
-SIGNING_IN: Final = frozenset({"api/auth/login", "auth/login_with_email_password", "auth/verify_legacy_password"})
+SIGNING_IN: Final = frozenset(
+    {"api/auth/login", "auth/login_with_email_password", "auth/verify_legacy_password", PASSWORD_GRANT}
+)
 MAILING: Final = frozenset(
     {
         "api/auth/change-password",
@@ -33,6 +36,7 @@ MAILING: Final = frozenset(
         "auth/v1/otp",
         "auth/v1/recover",
         "auth/v1/resend",
+        "auth/v1/signup",
         "auth/v1/user",
         "mailer",
     }
@@ -46,7 +50,9 @@ WITHOUT_BODY: Final = frozenset(
         "api/organization",
         "auth/login_with_anonymous",
         "auth/logout",
+        "auth/v1/health",
         "auth/v1/logout",
+        "auth/v1/settings",
     }
 )
 """Functions that read no request body."""
@@ -55,8 +61,8 @@ ONLY_IN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "boto3": frozenset(),
         "aws_lambda_powertools.event_handler": frozenset(),  # the router: a third of a start
-        "cryptography": frozenset({"api/auth/google"}),  # reads asymmetric keys
-        "pydantic": frozenset(FUNCTIONS) - WITHOUT_BODY,
+        "cryptography": frozenset({"api/auth/google", ID_TOKEN_GRANT}),  # reads asymmetric keys
+        "pydantic": frozenset(CASES) - WITHOUT_BODY,
     }
 )
 """Third parties that cost a start most, and the functions that may import them in init."""
@@ -101,11 +107,16 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "auth/logout": LOGOUT,
         "auth/otp": ASK_FOR_CODE,
         "auth/register": Cost(round_trips=3, writes=8, queued=1),
+        "auth/v1/health": NOTHING,
         "auth/v1/logout": LOGOUT_EVERYWHERE,
         "auth/v1/otp": ASK_FOR_CODE,
         "auth/v1/recover": ASK_FOR_CODE,
         "auth/v1/resend": ASK_FOR_CODE,
+        "auth/v1/settings": NOTHING,
+        "auth/v1/signup": Cost(round_trips=5, reads=1, writes=11, queued=1),
         "auth/v1/token": REFRESH,
+        ID_TOKEN_GRANT: Cost(round_trips=4, reads=3, writes=4),
+        PASSWORD_GRANT: SIGN_IN,
         "auth/v1/user": Cost(round_trips=1, reads=2),
         "auth/v1/verify": Cost(round_trips=3, reads=4, writes=9),
         "auth/verify_legacy_password": SIGN_IN,
@@ -123,6 +134,7 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/google": Cost(round_trips=4, reads=2, writes=9),
         "api/auth/me": Cost(round_trips=2, reads=2, writes=1),
         "api/organization": Cost(round_trips=3, reads=4, writes=1),
+        ID_TOKEN_GRANT: Cost(round_trips=5, reads=3, writes=9),
         "auth/v1/user": Cost(round_trips=2, reads=2, writes=1),
         "auth/v1/verify": Cost(round_trips=3, reads=4, writes=9, queued=1),
         "auth/verify_otp": Cost(round_trips=3, reads=4, writes=9, queued=1),
@@ -136,6 +148,7 @@ CONNECTIONS_LEFT: Final[Mapping[str, int]] = MappingProxyType(
         **dict.fromkeys(SIGNING_IN | MAILING | {"auth/verify_otp", "auth/v1/verify"}, 1),
         "api/auth/reset-password": 2,
         "mailer": 2,  # nobody waits for it
+        ID_TOKEN_GRANT: 1,  # to the provider, for its keys: the other grants need none
     }
 )
 """How many connections a first event may open, where init does not open all."""
@@ -170,7 +183,7 @@ def counts_of(bench: Bench) -> Callable[[str], Counts]:
 
 
 @pytest.mark.build
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", CASES)
 def test_a_function_starts_within_the_bound_beside_a_boto3_client(bench: Bench, base: Base, function: str) -> None:
     only_start = replace(bench.cases[function], events=lambda: None)
     ratios: list[float] = []
@@ -182,7 +195,7 @@ def test_a_function_starts_within_the_bound_beside_a_boto3_client(bench: Bench, 
 
 
 @pytest.mark.build
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", CASES)
 def test_a_function_does_not_import_what_it_does_not_need(counts_of: Callable[[str], Counts], function: str) -> None:
     assert denied(counts_of(function).modules, function) == []
 
@@ -192,7 +205,7 @@ def denied(modules: Collection[str], function: str) -> list[str]:
 
 
 @pytest.mark.build
-@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"rotation"}))
+@pytest.mark.parametrize("function", sorted(set(CASES) - {"rotation"}))
 def test_events_cost_the_calls_and_units_that_they_did(
     bench: Bench, counts_of: Callable[[str], Counts], function: str
 ) -> None:
@@ -234,8 +247,8 @@ def test_no_pin_is_beyond_its_budget() -> None:
 def test_every_pin_is_of_a_function_that_there_is() -> None:
     pinned = {*AGAIN, *FIRST_USE, *CONNECTIONS_LEFT, *(name for names in ONLY_IN.values() for name in names)}
 
-    assert set(AGAIN) == set(FUNCTIONS) - {"rotation"}
-    assert pinned - set(FUNCTIONS) == set()
+    assert set(AGAIN) == set(CASES) - {"rotation"}
+    assert pinned - set(CASES) == set()
 
 
 def test_a_cost_beyond_its_pin_is_named() -> None:

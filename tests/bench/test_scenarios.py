@@ -18,6 +18,9 @@ FUNCTIONS = sorted(
 )
 
 
+CASES = scenarios.cases_of(FUNCTIONS)
+
+
 @pytest.mark.parametrize("folder", FUNCTIONS)
 def test_every_function_has_a_scenario_an_event_or_a_reason_to_be_only_started(folder: str) -> None:
     has_events = any((ROOT / "events" / folder).glob("*.json"))
@@ -26,9 +29,17 @@ def test_every_function_has_a_scenario_an_event_or_a_reason_to_be_only_started(f
 
 
 def test_no_scenario_budget_or_hash_is_of_a_function_that_is_gone() -> None:
-    named = {*scenarios.OWN, *scenarios.FIRST_USES, *scenarios.NOT_INVOKED, *HASHING, *BUDGETS}
+    named = {*scenarios.OWN, *scenarios.FIRST_USES, *scenarios.NOT_INVOKED, *scenarios.VARIABLES, *HASHING, *BUDGETS}
 
-    assert named - set(FUNCTIONS) == set()
+    assert named - set(CASES) == set()
+
+
+def test_a_function_has_a_case_for_each_query_that_has_a_scenario() -> None:
+    assert [case for case in CASES if case.startswith("auth/v1/token")] == [
+        "auth/v1/token",
+        "auth/v1/token?grant_type=id_token",
+        "auth/v1/token?grant_type=password",
+    ]
 
 
 def test_a_request_is_an_event_of_api_gateway() -> None:

@@ -1,8 +1,11 @@
-"""Servers for the clients, started as `make run` starts them. A pytest process has one of each that its tests use."""
+"""Servers for the clients, started as `make run` starts them or with the functions as built.
+
+A pytest process has one of each that its tests use.
+"""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from typing import Final
 
@@ -10,7 +13,7 @@ import httpx
 import pytest
 
 from tests.clients.gerbang import Gerbang
-from tests.wire.server import running
+from tests.wire.server import Server, running
 
 MANY: Final = "100000/60"
 NO_LIMITS: Final = " ".join(
@@ -24,18 +27,22 @@ NO_LIMITS: Final = " ".join(
 )
 """Parameters of the server that most tests use. The others use a server with the default settings."""
 
-type Serve = Callable[[str], str]
+type Run = Callable[..., AbstractContextManager[Server]]
+"""Runs a server: `running`, or `running_built`."""
+
+type Serve = Callable[[str, Run], str]
+type Connect = Callable[[str, Run], Gerbang]
 
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Returns the URL of a server with the given parameters; starts it at the first call."""
+    """Returns the URL of a server with the given parameters, run so; starts it at the first call."""
     with ExitStack() as running_servers:
 
         @cache
-        def url(parameters: str) -> str:
+        def url(parameters: str, run: Run) -> str:
             folder = tmp_path_factory.mktemp("server")
-            server = running_servers.enter_context(running(folder, PARAMETERS=parameters))
+            server = running_servers.enter_context(run(folder, PARAMETERS=parameters))
             return f"http://127.0.0.1:{server.port}"
 
         yield url
@@ -47,14 +54,20 @@ def parameters() -> str:
     return NO_LIMITS
 
 
+@pytest.fixture
+def run() -> Run:
+    """What runs the server. A module that runs another has a fixture of this name."""
+    return running
+
+
 @pytest.fixture(scope="session")
-def connect(serve: Serve) -> Iterator[Callable[[str], Gerbang]]:
-    """Returns a server with the given parameters."""
+def connect(serve: Serve) -> Iterator[Connect]:
+    """Returns a server with the given parameters, run so."""
     with ExitStack() as open_connections:
 
         @cache
-        def gerbang(parameters: str) -> Gerbang:
-            http = open_connections.enter_context(httpx.Client(base_url=serve(parameters)))
+        def gerbang(parameters: str, run: Run) -> Gerbang:
+            http = open_connections.enter_context(httpx.Client(base_url=serve(parameters, run)))
             key = http.get("/_local/config.json").json()["publishable_key"]
             return Gerbang(http=http, key=key, threads=open_connections.enter_context(ThreadPoolExecutor()))
 
@@ -62,5 +75,5 @@ def connect(serve: Serve) -> Iterator[Callable[[str], Gerbang]]:
 
 
 @pytest.fixture
-def gerbang(connect: Callable[[str], Gerbang], parameters: str) -> Gerbang:
-    return connect(parameters)
+def gerbang(connect: Connect, parameters: str, run: Run) -> Gerbang:
+    return connect(parameters, run)

@@ -10,7 +10,9 @@ from typing import Final
 import pytest
 
 from tests.clients.conftest import NO_LIMITS, Serve
+from tests.deploy.built_server import running_built
 from tests.not_run import not_run
+from tests.wire.server import running
 
 JAVASCRIPT: Final = Path(__file__).with_name("javascript")
 FILES: Final = sorted(path.name for path in JAVASCRIPT.glob("*.test.js"))
@@ -36,8 +38,16 @@ def node() -> str:
 
 @pytest.mark.parametrize("file", FILES)
 def test_javascript(file: str, node: str, serve: Serve) -> None:
-    url = serve("" if file in WITH_DEFAULT_SETTINGS else NO_LIMITS)
+    passes(file, node, serve("" if file in WITH_DEFAULT_SETTINGS else NO_LIMITS, running))
 
+
+@pytest.mark.build
+def test_javascript_with_built_functions(node: str, serve: Serve) -> None:
+    passes("default_settings.test.js", node, serve("", running_built))
+
+
+def passes(file: str, node: str, url: str) -> None:
+    """Run a test file against a server, and fail with what it says if it fails."""
     ran = subprocess.run(
         [node, "--test", "--test-reporter=spec", file],
         cwd=JAVASCRIPT,

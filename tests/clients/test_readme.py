@@ -13,6 +13,7 @@ import pytest
 from tests.clients.conftest import Serve
 from tests.clients.gerbang import Inbox
 from tests.clients.test_javascript import JAVASCRIPT, node
+from tests.wire.server import running
 
 __all__ = ["node"]
 
@@ -47,7 +48,7 @@ def output_of(command: list[str], url: str, address: str, folder: Path) -> list[
 
 
 def test_the_program_in_python(serve: Serve, tmp_path: Path) -> None:
-    url = serve("")
+    url = serve("", running)
     written = tmp_path / "program.py"
     written.write_text(program("python", url))
 
@@ -58,7 +59,7 @@ def test_the_program_in_python(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_the_program_in_javascript(serve: Serve, node: str, request: pytest.FixtureRequest) -> None:
-    url = serve("")
+    url = serve("", running)
     written = JAVASCRIPT / "readme-program.mjs"  # where the clients are installed
     request.addfinalizer(written.unlink)
     without_websocket = "globalThis.WebSocket ??= class {};"  # supabase-js asks for one, which Node 20 has not

@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, override
 
+from gerbang_local.stack import REGION, Function
+
 from tests.build.artefacts import Build
 
 _INIT_SECONDS: Final = 60
@@ -75,14 +77,14 @@ class Mounts:
 class RunningFunction:
     """A process of one function, between its init and its end."""
 
-    def __init__(self, mounts: Mounts, task: Path, configuration: Mapping[str, Any], more: Mapping[str, str]) -> None:
-        """Start it; *configuration* is Lambda's, *more* are variables over those that it has.
+    def __init__(self, mounts: Mounts, function: Function, more: Mapping[str, str]) -> None:
+        """Start it; *more* are variables over those that it has.
 
         Raises:
             FunctionFailed: its module cannot be imported, or init took too long.
         """
-        self._name: Final = str(configuration["FunctionName"])
-        self._timeout_seconds: Final = float(configuration["Timeout"])
+        self._name: Final = function.name
+        self._timeout_seconds: Final = function.timeout_seconds
         self._events: Final[queue.SimpleQueue[bytes]] = queue.SimpleQueue()
         self._answers: Final[queue.SimpleQueue[Any]] = queue.SimpleQueue()
         self._ready: Final = threading.Event()
@@ -91,13 +93,13 @@ class RunningFunction:
         threading.Thread(target=self._api.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         self._process: Final = subprocess.Popen(
             [sys._base_executable, "-I", "-S", "-B", "-c", _BOOT],  # type: ignore[attr-defined]
-            cwd=task,
+            cwd=function.folder,
             env={
-                "SEARCH_PATH": mounts.search_path(task),
+                "SEARCH_PATH": mounts.search_path(function.folder),
                 "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}",
                 "AWS_LAMBDA_FUNCTION_NAME": self._name,
                 "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
                 "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
                 "AWS_LAMBDA_LOG_FORMAT": "JSON",
                 "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self._name}",
@@ -106,15 +108,15 @@ class RunningFunction:
                 "AWS_ACCESS_KEY_ID": "local",
                 "AWS_SECRET_ACCESS_KEY": "local",
                 "AWS_SESSION_TOKEN": "local",
-                "AWS_REGION": "us-east-1",
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "LAMBDA_TASK_ROOT": str(task),
+                "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION,
+                "LAMBDA_TASK_ROOT": str(function.folder),
                 "LAMBDA_RUNTIME_DIR": str(mounts.runtime),
-                "_HANDLER": str(configuration["Handler"]),
+                "_HANDLER": function.handler,
                 "LANG": "en_US.UTF-8",
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "TZ": ":UTC",
-                **configuration["Environment"]["Variables"],
+                **function.environment,
                 **more,
             },
             stdout=subprocess.PIPE,
@@ -173,6 +175,42 @@ class RunningFunction:
 
     def _said(self) -> str:
         return b"".join(self._printed)[-3000:].decode(errors="replace")
+
+
+class BuiltFunctions:
+    """The functions of a stack, a process each, started when it is first needed. Safe to use from several threads."""
+
+    def __init__(self, functions: Mapping[str, Function], mounts: Mounts, aws: Mapping[str, str]) -> None:
+        """Take the functions by logical id, their folders as built, and the variables that point at AWS."""
+        self._functions: Final = functions
+        self._mounts: Final = mounts
+        self._aws: Final = aws
+        self._free: Final = {name: threading.Lock() for name in functions}
+        self.running: Final[dict[str, RunningFunction]] = {}
+
+    def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
+        """Return what a function answers. Events at the same time wait for each other; Lambda starts more processes."""
+        with self._free[name]:
+            return self._started(name).invoke(event)
+
+    def start(self, name: str) -> None:
+        """Start the function's process, unless it runs.
+
+        Raises:
+            FunctionFailed: it cannot be initialized.
+        """
+        with self._free[name]:
+            self._started(name)
+
+    def end(self) -> None:
+        """End all processes."""
+        for function in self.running.values():
+            function.end()
+
+    def _started(self, name: str) -> RunningFunction:
+        if name not in self.running:
+            self.running[name] = RunningFunction(self._mounts, self._functions[name], self._aws)
+        return self.running[name]
 
 
 class _RuntimeApi(BaseHTTPRequestHandler):

@@ -18,6 +18,7 @@ from gerbang_local.aws import behave_as_in_lambda
 from gerbang_local.declarations import template
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
+from gerbang_local.stack import Function
 from gerbang_local.template import Resource
 
 from tests.deploy.resource_handlers import client, complete_cloudformation
@@ -84,6 +85,21 @@ class Stack:
         """Return the configuration of a function."""
         configuration: dict[str, Any] = client("lambda").get_function_configuration(FunctionName=self.ids[logical_id])
         return configuration
+
+    def described(self, logical_id: str, folder: Path) -> Function:
+        """Return a function as CloudFormation made it, with its code in *folder* and no layers."""
+        configuration = self.function(logical_id)
+        return Function(
+            logical_id=logical_id,
+            name=configuration["FunctionName"],
+            arn=configuration["FunctionArn"],
+            folder=folder,
+            handler=configuration["Handler"],
+            environment=configuration["Environment"]["Variables"],
+            layers=(),
+            timeout_seconds=configuration["Timeout"],
+            memory_mb=configuration["MemorySize"],
+        )
 
     def routes(self) -> dict[str, dict[str, Any]]:
         """Return the API's routes by key, each with the `function` (logical id) that serves it."""

@@ -1,26 +1,23 @@
 """Every function as built, initialised and invoked under Lambda's own runtime interface client.
 
-So an import that no layer has cannot ship. AWS is moto, as a server, with the stack in it that CloudFormation makes.
+So an import that no layer has cannot ship. AWS is in memory, with the stack in it that CloudFormation makes.
 Each function gets each of its events of `events/`, too, and answers what the event is named after.
 """
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from unittest.mock import patch
 
 import pytest
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
-from gerbang_local.mailbox import Mailbox
-from moto.server import ThreadedMotoServer
-from moto.sesv2.responses import SESV2Response
 from sam_deploy import this_machine
 
 from tests.build.artefacts import build_for
+from tests.deploy.aws_server import served_aws
 from tests.deploy.doors import Doors
-from tests.deploy.lambda_runtime import FunctionFailed, Mounts, RunningFunction
+from tests.deploy.lambda_runtime import BuiltFunctions, FunctionFailed, Mounts, RunningFunction
 from tests.deploy.stacks import ROOT, Stack, created_stack, written
 from tests.deploy.walk import PARAMETERS, World, everything, published
 
@@ -99,37 +96,6 @@ NOT_MAILED: Final = {
 """Of each event that is a batch of mails: the messages that are to come again."""
 
 
-class BuiltFunctions:
-    """The functions of a stack, a process each, started when it is first needed."""
-
-    def __init__(self, stack: Stack, mounts: Mounts, folders: Mapping[str, Path], aws_url: str) -> None:
-        """Take where the artefacts are, and where AWS is."""
-        self._stack: Final = stack
-        self._mounts: Final = mounts
-        self._folders: Final = folders
-        self._endpoints: Final = {
-            f"AWS_ENDPOINT_URL_{service}": aws_url for service in ("DYNAMODB", "SECRETS_MANAGER", "SESV2", "SQS")
-        }
-        self.running: Final[dict[str, RunningFunction]] = {}
-
-    def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
-        """Return what a function answers."""
-        return self.start(name).invoke(event)
-
-    def start(self, name: str) -> RunningFunction:
-        """Return the function's process."""
-        if name not in self.running:
-            self.running[name] = RunningFunction(
-                self._mounts, self._folders[name], self._stack.function(name), self._endpoints
-            )
-        return self.running[name]
-
-    def end(self) -> None:
-        """End all processes."""
-        for function in self.running.values():
-            function.end()
-
-
 @pytest.fixture(scope="module")
 def mounts(tmp_path_factory: pytest.TempPathFactory) -> Mounts:
     return Mounts.of(build_for(this_machine()), tmp_path_factory.mktemp("lambda"))
@@ -145,32 +111,20 @@ def stack(issuer: StandInIssuer) -> Iterator[Stack]:
     with (
         published(issuer.key_set()) as certs_url,
         created_stack(GoogleCertsUrl=certs_url, **PARAMETERS) as made,
-        patch.object(SESV2Response, "send_email", delivering_to(made.mailbox)),
     ):
         yield made
 
 
-def delivering_to(mailbox: Mailbox) -> Any:
-    """Return SES as `gerbang_local` has it, for moto as a server."""
-
-    def send_email(response: SESV2Response) -> str:
-        mailbox.receive(json.loads(response.body))
-        return json.dumps({"MessageId": "1"})
-
-    return send_email
-
-
 @pytest.fixture(scope="module")
 def functions(stack: Stack, mounts: Mounts) -> Iterator[BuiltFunctions]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    built = BuiltFunctions(stack, mounts, build_for(this_machine()).functions, f"http://{host}:{port}")
-    try:
-        yield built
-    finally:
-        built.end()
-        server.stop()
+    folders = build_for(this_machine()).functions
+    described = {name: stack.described(name, folder) for name, folder in folders.items()}
+    with served_aws() as aws:
+        built = BuiltFunctions(described, mounts, aws)
+        try:
+            yield built
+        finally:
+            built.end()
 
 
 def test_every_function_of_the_template_was_built() -> None:
@@ -229,14 +183,14 @@ def test_an_import_that_no_layer_has_is_found(stack: Stack, mounts: Mounts, tmp_
     (tmp_path / "app.py").write_text("import pytest")
 
     with pytest.raises(FunctionFailed, match="No module named 'pytest'"):
-        RunningFunction(mounts, tmp_path, stack.function("DefaultFunction"), {})
+        RunningFunction(mounts, stack.described("DefaultFunction", tmp_path), {})
 
 
 def test_the_package_is_taken_from_the_layer(stack: Stack, mounts: Mounts, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "import botocore, gerbang\ndef handler(event, context): return [gerbang.__file__, botocore.__file__]"
     )
-    function = RunningFunction(mounts, tmp_path, stack.function("DefaultFunction"), {})
+    function = RunningFunction(mounts, stack.described("DefaultFunction", tmp_path), {})
 
     files = function.invoke({})
 

@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import bcrypt
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
+from gerbang_local.stack import ACCOUNT_ID, REGION
 from moto.awslambda.models import LambdaBackend
+from moto.secretsmanager.models import secretsmanager_backends
 
 from tests.deploy.doors import Answer, Doors, Functions
 from tests.deploy.resource_handlers import client
@@ -149,7 +151,8 @@ def atourin(world: World) -> None:
     doors, email = world.doors, world.doors.new_email()
     ketut = {"email": email, "password": PASSWORD, "name": "Ketut"}
     succeeded(doors.post("/auth/register", ketut))
-    verification = world.doors.read_mail(email, r"\b([0-9]{6})\b")
+    assert doors.post("/auth/register", ketut | {"password": ANOTHER}).status == 409  # which is noted on the account
+    verification = doors.read_mail(email, r"\b([0-9]{6})\b")
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": verification}))
     assert doors.post("/auth/register", ketut).status == 409
 
@@ -205,7 +208,8 @@ def supabase_sign_up(world: World) -> None:
     """Sign up: a new address, one that waits for its code, one that is verified, and as a guest."""
     doors, email, key = world.doors, world.doors.new_email(), world.publishable_key()
     succeeded(doors.get("/auth/v1/health"))
-    succeeded(doors.get("/auth/v1/settings", apikey=key))
+    for each in (key, world.secret_key()):
+        succeeded(doors.get("/auth/v1/settings", apikey=each))
 
     asked = {"email": email, "password": PASSWORD, "data": {"name": "Mira"}}
     succeeded(doors.post("/auth/v1/signup", asked, apikey=key))
@@ -215,7 +219,7 @@ def supabase_sign_up(world: World) -> None:
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": code}))
     succeeded(doors.post("/auth/v1/signup", asked, apikey=key))
     doors.deliver()
-    succeeded(doors.post("/auth/v1/signup", {}, apikey=key))
+    succeeded(doors.post("/auth/v1/signup", {}, apikey=world.secret_key()))
 
 
 def supabase_tokens(world: World) -> None:
@@ -337,15 +341,18 @@ def google(world: World) -> None:
 
 
 def rotation(world: World) -> None:
-    """Rotate the master secret as Secrets Manager does, in moto, whose word for the secret is its name."""
+    """Rotate the master secret as Secrets Manager does, in moto, whose word for the secret is its name.
+
+    Its backend is called directly: a call through botocore would hold the lock that the function's own calls need.
+    """
     secret, answers = world.stack.ids["MasterSecret"], []
 
     def invoke(_backend: LambdaBackend, _function: str, *, body: str, **_more: Any) -> None:
         answers.append(world.functions.invoke("RotationFunction", json.loads(body) | {"SecretId": secret}))
 
     with patch.object(LambdaBackend, "invoke", invoke):
-        client("secretsmanager").rotate_secret(
-            SecretId=secret, RotationLambdaARN=world.stack.function_arn("RotationFunction")
+        secretsmanager_backends[ACCOUNT_ID][REGION].rotate_secret(
+            secret, rotation_lambda_arn=world.stack.function_arn("RotationFunction")
         )
 
     assert answers == [{}] * 4

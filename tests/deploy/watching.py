@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import parseaddr
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 from unittest.mock import patch
@@ -36,7 +36,7 @@ class WatchedFunctions:
         self._packages: Final[dict[str, dict[str, ModuleType]]] = {name: {} for name in self.calls}
         self._functions: Final[dict[str, LoadedFunction]] = {}
         for name, resource in written("AWS::Serverless::Function").items():
-            described = _described(name, stack.function(name), ROOT / resource.properties["CodeUri"])
+            described = replace(stack.described(name, ROOT / resource.properties["CodeUri"]), layers=_LAYERS)
             with self._invocation_of(name), _init_as_on_lambda():
                 self._functions.update(load_functions(_stack_of(described)))
 
@@ -114,20 +114,6 @@ def _table(name: str) -> str:
 
 def _ses(kind: str, name: str) -> str:
     return f"arn:aws:ses:{REGION}:{ACCOUNT_ID}:{kind}/{name}"
-
-
-def _described(name: str, configuration: Mapping[str, Any], folder: Path) -> Function:
-    return Function(
-        logical_id=name,
-        name=configuration["FunctionName"],
-        arn=configuration["FunctionArn"],
-        folder=folder,
-        handler=configuration["Handler"],
-        environment=configuration["Environment"]["Variables"],
-        layers=_LAYERS,
-        timeout_seconds=configuration["Timeout"],
-        memory_mb=configuration["MemorySize"],
-    )
 
 
 def _stack_of(function: Function) -> LocalStack:

@@ -227,6 +227,18 @@ def test_gotrues_user_shows_what_has_happened() -> None:
     assert user["app_metadata"] == {"plan": "pro", "provider": "email", "providers": ["email"]}
 
 
+@pytest.mark.parametrize("verified_at", [None, AT])
+@pytest.mark.parametrize("written", [True, False, "yes"])
+def test_nobody_verifies_an_address_by_writing_so_into_the_metadata(
+    verified_at: datetime | None, written: object
+) -> None:
+    account = replace(USER, email_verified_at=verified_at, user_metadata={"email_verified": written})
+
+    shown = gotrue.user(account, audience="authenticated")["user_metadata"]
+
+    assert shown["email_verified"] is (verified_at is not None)
+
+
 def test_gotrues_user_lists_identities_at_other_providers() -> None:
     google = Identity(user_id=USER_ID, provider="google", subject="1081", email="John@gmail.com", created_at=AT)
     linked = replace(USER, password_hash=None, subjects={"google": "1081"})

@@ -314,6 +314,59 @@ def test_a_reset_between_the_two_codes_ends_the_second(post: MailDeployment) -> 
         confirm(post, NEW, codes[NEW_CODE])
 
 
+@pytest.mark.parametrize("what", ["reset", "password", "change", "code", "recovery", "identity"])
+def test_an_owner_who_arrives_later_ends_a_stranger_s_change(post: MailDeployment, what: str) -> None:
+    """Else the stranger has the account's next code for it mailed to their own address: `/resend` asks for no token."""
+    session = post.register()
+    request(post, session)
+    assert stored(post, session).new_email is not None
+    match what:
+        case "reset":
+            post.password_reset.reset(post.mailed_token(), "Another horse 2", client=HOME, policy=PasswordPolicy())
+        case "password":
+            caller = post.base.sessions.authenticate(session.tokens.access_token)
+            changed = post.base.user_update.update(
+                caller, UserChanges(password="Another horse 2"), HOME, PasswordPolicy()
+            )
+            assert changed == replace(stored(post, session), updated_at=changed.updated_at)
+            assert post.base.recorded.events.count("email_change_requested") == 1
+        case "change":
+            post.password_change.change(
+                session.tokens.access_token,
+                current=BOB.password,
+                new="Another horse 2",
+                client=HOME,
+                policy=PasswordPolicy(),
+            )
+        case "identity":
+            post.google.sign_in(VerifiedIdentity(provider=GOOGLE, subject="g-1", email=BOB.email, name="Bob"), HOME)
+        case _:
+            kind = MailKind.RECOVERY_CODE if what == "recovery" else MailKind.SIGN_IN_CODE
+            slot = Slot.RECOVERY if what == "recovery" else Slot.EMAIL
+            redeemed = post.code_sign_in.redeem(BOB.email, post.mailed_code(kind=kind), HOME, slots=(slot,))
+            assert redeemed.signed_in.user == stored(post, session)
+
+    after = stored(post, session)
+    assert (after.new_email, after.new_email_as_typed, after.email_change_sent_at) == (None, None, None)
+    post.base.clock.advance(timedelta(minutes=1))
+    before = len(post.queue.jobs)
+    post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    assert delivered(post, before).keys() == set()
+
+
+def test_a_request_for_an_address_and_a_password_changes_both(post: MailDeployment) -> None:
+    session = verified(post)
+    caller = post.base.sessions.authenticate(session.tokens.access_token)
+    asked = UserChanges(email=NEW, password="Another horse 2")
+
+    post.base.user_update.update(caller, asked, HOME, PasswordPolicy())
+
+    assert post.queue.jobs.pop().kind is MailKind.PASSWORD_CHANGED
+    codes = delivered(post, 0)
+    confirm(post, BOB.email, codes[PRESENT_CODE])
+    assert isinstance(confirm(post, NEW, codes[NEW_CODE]), SignedIn)
+
+
 def test_a_disabled_account_s_codes_are_worth_nothing(post: MailDeployment) -> None:
     session = verified(post)
     codes = request(post, session)

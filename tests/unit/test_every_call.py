@@ -196,7 +196,7 @@ def with_authorization_code(post: MailDeployment) -> Event:
 
 
 def code_of(answer: Answer) -> str:
-    return dict(parse_qsl(urlsplit(answer["headers"]["location"]).query))["code"]
+    return str(dict(parse_qsl(urlsplit(answer["headers"]["location"]).query))["code"])
 
 
 def with_secret_key(body: Mapping[str, str], post: MailDeployment) -> Event:

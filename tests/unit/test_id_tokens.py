@@ -234,7 +234,7 @@ def test_only_a_function_with_providers_loads_cryptography_before_its_sessions_h
         "TOKEN_ALGORITHM": "HS256",
         "TOKEN_ISSUER": "test",
         "TOKEN_AUDIENCE": "test",
-        "SESSIONS": "access=60",
+        "SESSIONS": "access=60 user_metadata=true",
         "MASTER_SECRET": "test",
     }
     program = f"import sys; from gerbang.container import container; container.id_tokens; {after}"

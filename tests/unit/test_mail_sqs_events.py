@@ -7,7 +7,7 @@ import pytest
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import request_id
 from gerbang.mail import sqs_events
-from gerbang.mail.jobs import MailJob, MailKind
+from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
 
 from tests.deployment import ALICE, BOB, Deployment
 from tests.fakes import Fault, FaultyStore
@@ -192,6 +192,23 @@ def test_the_log_of_a_failure_holds_no_address_and_no_code(
     for secret in (BOB.email, ALICE.email, "123456", *post.outbox.codes):
         assert secret not in caplog.text
         assert not any(secret in str(vars(line)) for line in caplog.records)
+
+
+def test_a_mail_that_waits_for_its_account_is_no_error(post: MailDeployment, caplog: pytest.LogCaptureFixture) -> None:
+    waiting = MailJob(
+        job_id="w-1",
+        kind=MailKind.VERIFICATION_CODE,
+        email=UNANSWERED,
+        locale=None,
+        payload={REGISTERED: "a5e2f0f2-0f8b-4a57-8d3e-6a1f0a4f5b11"},
+    )
+    now = str(int(post.base.clock().timestamp() * 1000))
+
+    assert handle(post, record(waiting.to_json(), sent_timestamp=now)) == [record("")["messageId"]]
+
+    [line] = [line for line in caplog.records if line.message == "mail_delayed"]
+    assert line.levelname == "WARNING"
+    assert not line.exc_info
 
 
 def test_a_claim_of_a_message_under_way_is_left_alone(post: MailDeployment) -> None:

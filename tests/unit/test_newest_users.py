@@ -12,7 +12,8 @@ from gerbang.storage.users import FIRST_MONTH, User, UserTable
 from tests.conftest import Database
 from tests.fakes import PassingStore
 
-NOW = datetime(2026, 3, 1, 0, 0, 5, tzinfo=UTC)
+NOW = datetime(2003, 3, 1, 0, 0, 5, tzinfo=UTC)
+"""Soon after the first month, since each listing asks for every month: few, but more than one page looks into."""
 
 
 @pytest.fixture
@@ -83,8 +84,8 @@ def test_a_page_looks_into_so_many_months_and_no_more(database: Database) -> Non
 
     every = list(pages(users, 10))
 
-    months = (2026 - 2000) * 12 + 3
-    assert len(every) == -(-months // MONTHS_PER_PAGE)
+    months = (2003 - 2000) * 12 + 3
+    assert len(every) == -(-months // MONTHS_PER_PAGE) == 2
     assert [call.method for call in watched.calls] == ["query"] * months
 
 
@@ -153,7 +154,7 @@ def test_pages_are_complete_while_accounts_are_added(users: UserTable, hours: in
 
 
 def test_the_months_of_a_year_follow_each_other(users: UserTable) -> None:
-    made = [user(month, datetime(2025, month, 28, tzinfo=UTC)) for month in range(12, 0, -1)]
+    made = [user(month, datetime(2002, month, 28, tzinfo=UTC)) for month in range(12, 0, -1)]
     write(users, *made)
 
     assert listed(users, 5) == made
@@ -196,4 +197,4 @@ def test_a_sign_in_does_not_move_an_account(users: UserTable, store: Store, data
 
     store.write(users.signing_in(user(1), NOW + timedelta(days=50)))
 
-    assert keys() == before == {("2026-03", int(NOW.timestamp()))}
+    assert keys() == before == {("2003-03", int(NOW.timestamp()))}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import replace
 from datetime import timedelta
+from hashlib import md5
 
 import pytest
 from gerbang.accounts.organizations import NotAMember, Role
@@ -14,6 +15,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import LARGEST_NUMBER
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import REGISTERED, MailKind
+from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang.storage.users import NUMBER_DRAWS, Name, User
 
 from tests.conftest import Database
@@ -441,6 +443,24 @@ def test_a_right_password_is_answered_with_as_many_calls_and_hashes_as_a_wrong_o
         costs.append((len(hashes), [call.method for call in watched.calls]))
 
     assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize("inherited", [True, False])
+def test_a_right_password_takes_as_long_as_a_wrong_one_whose_hash_is_cheaper_too(
+    deployment: Deployment, register: Register, hashes: list[int], *, inherited: bool
+) -> None:
+    alice = register(ALICE).signed_in.user
+    if inherited:
+        deployment.users.change(alice, {"password_hash": md5(ALICE.password.encode()).hexdigest()})  # noqa: S324
+    dearer = replace(deployment, choices=Choices(cost=CHEAPEST_COST + 2))
+    rounds: list[int] = []
+    for password in (ALICE.password, "Another horse 2"):
+        hashes.clear()
+        with pytest.raises(EmailTaken):
+            dearer.registration.register(replace(ALICE, password=password), HOME)
+        rounds.append(sum(1 << cost for cost in hashes))
+
+    assert rounds[0] == rounds[1]
 
 
 def test_an_account_whose_address_is_verified_is_not_contested(deployment: Deployment, register: Register) -> None:

@@ -14,9 +14,10 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.service import TooMuchMail
 from gerbang.sessions.email_policy import EmailNotVerified
-from gerbang.storage.users import User
+from gerbang.storage.users import Name, User
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
+from tests.fakes import MeanwhileStore
 from tests.unit.access import opens
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
 
@@ -91,6 +92,27 @@ def test_an_account_that_waits_for_its_code_is_mailed_it_again_and_keeps_its_pas
     assert opens(post)
 
 
+def test_a_stranger_is_told_nothing_of_an_unverified_account_but_its_id(post: MailDeployment) -> None:
+    made = post.register(replace(BOB, name="Bob Private", user_metadata={"plan": "secret"})).user
+    post.base.users.change(made, {"new_email": "bob@new.example", "last_sign_in_at": 1, "app_metadata": '{"team":"a"}'})
+    post.base.clock.advance(MINUTE)
+
+    told = sign_up(post)
+
+    now = post.base.clock()
+    assert told == User(
+        user_id=made.user_id,
+        name=BOB.name,
+        email=BOB.email,
+        password_hash="",
+        user_metadata={"plan": "pro"},
+        confirmation_sent_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    assert post.user(made.user_id).user_metadata == {"plan": "secret"}
+
+
 def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeployment) -> None:
     """Either of the two may be the owner of the address, so the code keeps neither's password."""
     sign_up(post)
@@ -102,6 +124,32 @@ def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeploy
 
     assert not opens(post)
     assert not opens(post, OTHER_PASSWORD)
+
+
+@in_memory_only
+@pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
+@pytest.mark.parametrize("account", [None, "unverified", "verified"])
+def test_a_sign_up_takes_one_hash_whoever_has_the_address(
+    post: MailDeployment, hashes: list[int], account: str | None, password: str
+) -> None:
+    if account is not None:
+        user = post.register().user
+        if account == "verified":
+            post.base.users.change(user, {"email_verified_at": 1})
+    hashes.clear()
+
+    sign_up(post, replace(ASKED, password=password))
+
+    assert len(hashes) == 1
+
+
+def test_an_address_that_is_registered_at_the_same_time_is_answered_for(post: MailDeployment) -> None:
+    meanwhile = MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=post.register)
+
+    told = sign_up(post.on(meanwhile))
+
+    assert isinstance(told, User)
+    assert told.user_id == post.users.find_id(Name.EMAIL, BOB.email)
 
 
 @in_memory_only

@@ -4,7 +4,7 @@ Through it a test reaches what no request may: the tables and secrets that moto 
 handlers, which take events as they are, and the mails to one address. One line of JSON in, one out:
 `["dynamodb", "PutItem", {...}]` is answered by `{"answer": {...}}`, an error by `{"error": "its class and text"}`.
 
-Hours of waiting and hashing are left out: a mail that is to be delivered a second later is delivered sooner, and if the
+Some waiting and hashing is left out: a mail that is to be delivered a second later is delivered sooner, and if the
 variable HASH_COST is set, passwords are hashed at that cost, which may be below the lowest that can be deployed.
 """
 
@@ -27,7 +27,7 @@ from gerbang_local.mailbox import Mailbox
 from moto.core.utils import unix_time_millis
 from moto.sqs.models import Message
 
-DELAY_MILLISECONDS: Final = 300
+DELAY_MILLISECONDS: Final = 500
 """How long a delayed message is delayed: what it waits for is a write that takes some ten."""
 
 _mailboxes: Final[list[Mailbox]] = []

@@ -6,7 +6,7 @@ from typing import Final, override
 from urllib.parse import urlencode
 
 from gerbang.apis.fields import Body
-from gerbang.http.endpoint import BodyHas, Operation, QueryIs
+from gerbang.http.endpoint import BodyGives, BodyHas, Operation, QueryIs
 from gerbang_local.declarations import DEFAULT_PATH, endpoints
 
 ADDRESS: Final = "nobody@example.com"
@@ -57,13 +57,15 @@ class Route:
         return {name: {"email": ADDRESS, "new_password": ACCEPTABLE}.get(name, TEXT) for name in self.fields}
 
     @property
-    def choice(self) -> frozenset[str]:
-        """The fields by which the operation is chosen among those of its path."""
+    def choice(self) -> dict[str, str]:
+        """The fields by which the operation is chosen among those of its path, with the least that chooses it."""
         match self.operation.when:
             case BodyHas(member, _):
-                return frozenset({member})
+                return {member: ""}
+            case BodyGives((member, *_)):
+                return {member: ADDRESS}
             case _:
-                return frozenset()
+                return {}
 
 
 def _routes() -> Iterator[Route]:

@@ -64,9 +64,9 @@ class BackDoor:
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Server]:
-    """Run `python -m gerbang_local`, as `make run` does, with *settings* as its environment's."""
-    with _process(folder, ["-m", "gerbang_local"], settings) as server:
+def running(folder: Path, *command: str, **settings: str) -> Iterator[Server]:
+    """Run `python -m gerbang_local`, as `make run` does, with *settings* as its environment's; or another *command*."""
+    with _process(folder, command or ("-m", "gerbang_local"), settings) as server:
         yield server
 
 

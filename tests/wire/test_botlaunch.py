@@ -371,7 +371,7 @@ class TestTokens:
 
         assert claims.keys() == (
             {"iss", "aud", "sub", "iat", "exp", "jti", "session_id", "gen", "role", "email", "is_anonymous"}
-            | {"email_verified", "token_use"}
+            | {"email_verified", "token_use", "aal", "amr", "phone", "app_metadata", "user_metadata"}
         )
         assert claims["role"] == "authenticated"
         assert claims["is_anonymous"] is False

@@ -125,6 +125,7 @@ def test_other_grants_are_400(world: World, resident: Person, query: str) -> Non
 
     assert answer.status == 400
     assert answer.json == gotrue_error(400, "validation_failed")
+    assert "Use password, refresh_token or id_token." in answer.json["msg"]
 
 
 @pytest.mark.parametrize("refresh_token", [None, "", 7, ["x"], {}])

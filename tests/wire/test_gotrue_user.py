@@ -188,7 +188,7 @@ class TestUpdate:
 
         assert answer.status == 400
         assert answer.json["error_code"] == "validation_failed"
-        assert answer.json["msg"].startswith("data: ")
+        assert "data: " in answer.json["msg"]
 
     @pytest.mark.parametrize(
         ("fields", "status", "code"),
@@ -327,7 +327,7 @@ class TestLogout:
 
         assert answer.status == 400
         assert answer.json["error_code"] == "validation_failed"
-        assert answer.json["msg"].startswith("scope: ")
+        assert "scope: " in answer.json["msg"]
         assert world.is_signed_in(resident.access_token)
 
     def test_an_expired_token_ends_its_session(self, world: World) -> None:

@@ -61,7 +61,16 @@ def assert_ordinary(account: dict[str, Any]) -> None:
     never = {"email_verified_at", "disabled_at", "migrated_at", "expires_at"}
     assert never.isdisjoint(account)
     ours = {"pk", "sk", "user_id", "number", "name", "email", "email_as_typed", "username", "password_hash", "role_id"}
-    ours |= {"credit_balance", "epoch", "is_anonymous", "created_at", "updated_at", "last_sign_in_at", "locale"}
+    ours |= {
+        "credit_balance",
+        "epoch",
+        "is_anonymous",
+        "created_at",
+        "updated_at",
+        "last_sign_in_at",
+        "locale",
+        "confirmation_sent_at",
+    }
     ours |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
     assert account.keys() <= ours, "nothing unknown is stored"
 

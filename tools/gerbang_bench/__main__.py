@@ -26,7 +26,7 @@ ROUNDS: Final = 11
 def main(arguments: Sequence[str]) -> int:
     """Do what *arguments* ask, and return the exit status."""
     parser = argparse.ArgumentParser(prog="gerbang_bench", description=__doc__)
-    parser.add_argument("--case", action="append", default=[], help="a function's folder, such as api/auth/login")
+    parser.add_argument("--case", action="append", default=[], help="a function's folder: api/auth/login")
     parser.add_argument("--rounds", type=positive, default=ROUNDS, help="samples of each case (default %(default)s)")
     parser.add_argument("--build", type=Path, default=ROOT / ".aws-sam" / "build", help="what sam build left")
     parser.add_argument("--json", type=Path, help="write every result here, too")
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measured(asked: argparse.Namespace) -> dict[str, object]:
     with benches.started(asked.build, _progress, only=asked.case) as bench:
-        results = benches.run(bench, asked.case or list(bench.functions), asked.rounds, _progress)
+        results = benches.run(bench, asked.case or list(bench.cases), asked.rounds, _progress)
     return results if asked.case else benches.with_traffic(results, _progress)
 
 

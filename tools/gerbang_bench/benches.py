@@ -58,10 +58,12 @@ HASHING: Final = frozenset(
         "api/auth/reset-password",
         "auth/login_with_email_password",
         "auth/register",
+        "auth/v1/signup",
         "auth/verify_legacy_password",
+        scenarios.PASSWORD_GRANT,
     }
 )
-"""Functions that hash a password: fewer events, since each takes a fifth of a second or two."""
+"""Cases that hash a password: fewer events, since each takes a fifth of a second or two."""
 
 _BASE_SOURCE: Final = """
 import boto3
@@ -100,7 +102,7 @@ class Bench:
 
     functions: Mapping[str, BuiltFunction]
     cases: Mapping[str, Case]
-    """Of the functions, by their folders."""
+    """Of the functions, by their folders, and by their queries if a function has several."""
     compared: Callable[[], list[Case]]
     """Makes the cases that they are compared with."""
     machine: Machine
@@ -135,8 +137,9 @@ def started(
         overrides = {"Architecture": this_machine(), "GoogleClientIds": LOCAL_CLIENT_ID, **parameters}
         build = Build(folder, scratch, overrides)
         functions = build.functions()
-        if unknown := sorted(set(only) - set(functions)):
-            raise builds.UnknownFunction(f"No function is {', '.join(unknown)}; there are {', '.join(functions)}.")
+        known = scenarios.cases_of(functions)
+        if unknown := sorted(set(only) - set(known)):
+            raise builds.UnknownFunction(f"No function is {', '.join(unknown)}; there are {', '.join(known)}.")
         progress("starting DynamoDB")
         if dynamodb_endpoint is None:
             log = stack.enter_context((scratch / "dynamodb.log").open("wb"))
@@ -166,19 +169,20 @@ def started(
 
 def _cases(functions: Mapping[str, BuiltFunction], world: World) -> dict[str, Case]:
     return {
-        folder: Case(
+        name: Case(
             deployed=Deployed(
-                name=folder,
+                name=name,
                 task=function.task,
                 opt=function.opt,
                 handler=function.handler,
-                variables=function.environment,
+                variables={**function.environment, **scenarios.VARIABLES.get(name, {})},
             ),
-            events=partial(scenarios.scenario_of, folder, world),
-            first_use=partial(scenarios.first_use_of, folder, world),
-            warm=3 if folder in HASHING else 10,
+            events=partial(scenarios.scenario_of, name, world),
+            first_use=partial(scenarios.first_use_of, name, world),
+            warm=3 if name in HASHING else 10,
         )
-        for folder, function in functions.items()
+        for name in scenarios.cases_of(functions)
+        for function in [functions[scenarios.folder_of(name)]]
     }
 
 
@@ -232,7 +236,7 @@ def run(bench: Bench, chosen: Sequence[str], number: int, progress: Progress) ->
         results[name] = {
             **timed(samples[name], bare=bare, hashed=hashed),
             **counted(count(bench.cases[name], bench.machine)),
-            "memory_mb": bench.functions[name].memory_mb,
+            "memory_mb": bench.functions[scenarios.folder_of(name)].memory_mb,
         }
         results[name]["recommended_mb"] = recommended_mb(name, load_of(results[name]))
     return {

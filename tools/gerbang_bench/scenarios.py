@@ -3,10 +3,13 @@
 What is measured is the ordinary case: the right password, a live token. The events of a function are all alike; where
 the first use of something costs other calls than every further one, `first_use_of` has its event apart. A function
 without a scenario of its own is given an event out of `events/`, which it may refuse but not fail at.
+
+A case is named after the function's folder. A function that does several things has other cases, named after folder and
+query: `auth/v1/token?grant_type=password`.
 """
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Final
 
 from gerbang.accounts.identity_sign_in import VerifiedIdentity
@@ -19,6 +22,9 @@ type Scenario = Generator[Event, Any]
 
 NOT_FOUND: Final = 404
 FIRST_ERROR: Final = 400
+
+PASSWORD_GRANT: Final = "auth/v1/token?grant_type=password"  # noqa: S105 - a case
+ID_TOKEN_GRANT: Final = "auth/v1/token?grant_type=id_token"  # noqa: S105
 
 
 class Unsuccessful(Exception):
@@ -87,12 +93,47 @@ def _refresh(world: World) -> Scenario:
         token = _data(answer)["refreshToken"]
 
 
-def _token(world: World) -> Scenario:
+def _refresh_grant(world: World) -> Scenario:
     token = world.person().refresh_token
     path, key = "/auth/v1/token?grant_type=refresh_token", world.publishable_key
     while True:
         answer = yield request(path, {"refresh_token": token}, source=world.client_address(), apikey=key)
         token = _data(answer)["refresh_token"]
+
+
+def _password_grant(world: World) -> Scenario:
+    person = world.person()
+    world.prove(person)
+    world.reset_password(person)
+    body = {"email": person.email, "password": PASSWORD}
+    while True:
+        yield request(f"/{PASSWORD_GRANT}", body, source=world.client_address(), apikey=world.publishable_key)
+
+
+def _id_token_grant(world: World) -> Scenario:
+    identity = world.google_identity()
+    world.sign_in_with_google(identity)
+    while True:
+        yield _exchanging(world, identity)
+
+
+def _exchanging(world: World, identity: VerifiedIdentity) -> Event:
+    body = {"provider": "google", "id_token": world.google_token(identity)}
+    return request(f"/{ID_TOKEN_GRANT}", body, source=world.client_address(), apikey=world.publishable_key)
+
+
+def _supabase_sign_up(world: World) -> Scenario:
+    while True:
+        body = {"email": world.email(), "password": PASSWORD, "data": {"name": "Violet Tram"}}
+        yield request("/auth/v1/signup", body, source=world.client_address(), apikey=world.publishable_key)
+
+
+def _reading(path: str) -> Callable[[World], Scenario]:
+    def scenario(world: World) -> Scenario:
+        while True:
+            yield request(path, source=world.client_address(), apikey=world.publishable_key)
+
+    return scenario
 
 
 def _me(world: World) -> Scenario:
@@ -279,11 +320,16 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/logout": _logging_out("/auth/logout", None),
     "auth/otp": _asking_for_mail("/auth/otp"),
     "auth/register": _enrol,
+    "auth/v1/health": _reading("/auth/v1/health"),
     "auth/v1/logout": _supabase_logout,
     "auth/v1/otp": _asking_at_supabase("/auth/v1/otp", {}),
     "auth/v1/recover": _asking_at_supabase("/auth/v1/recover", {}),
     "auth/v1/resend": _asking_at_supabase("/auth/v1/resend", {"type": "signup"}),
-    "auth/v1/token": _token,
+    "auth/v1/settings": _reading("/auth/v1/settings"),
+    "auth/v1/signup": _supabase_sign_up,
+    "auth/v1/token": _refresh_grant,
+    ID_TOKEN_GRANT: _id_token_grant,
+    PASSWORD_GRANT: _password_grant,
     "auth/v1/user": _supabase_user,
     "auth/v1/verify": _verify,
     "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),
@@ -297,6 +343,7 @@ FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
     "api/auth/change-password": lambda world: _changing(world, world.person(), PASSWORD, OTHER_PASSWORD),
     "api/auth/google": lambda world: _proving(world, world.google_identity()),
     "api/auth/me": lambda world: _asking_who(world, world.person()),
+    ID_TOKEN_GRANT: lambda world: _exchanging(world, world.google_identity()),
     "auth/v1/user": lambda world: _asking_for_user(world, world.person()),
     "auth/v1/verify": lambda world: _verifying(world, world.person()),
     "auth/verify_otp": lambda world: _redeeming(world, world.person()),
@@ -305,12 +352,33 @@ FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
 }
 """An access token's first use confirms its session; a first code proves an address; a new identity gets an account."""
 
+_WITHOUT_PROVIDERS: Final = {"GOOGLE_CLIENT_IDS": "", "OIDC_PROVIDERS": ""}
+
+VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "auth/v1/token": _WITHOUT_PROVIDERS,
+    PASSWORD_GRANT: _WITHOUT_PROVIDERS,
+}
+"""What cases have in the place of the function's variables: a deployment without providers, which is the default."""
+
 _EXPECTED: Final = {"default": NOT_FOUND}
 """Statuses of answers that are no success and right all the same."""
 
 
+OTHERS: Final = frozenset(case for case in OWN if "?" in case)
+"""Cases that are not the first of their function."""
+
 NOT_INVOKED: Final = frozenset({"rotation"})
 """Functions that are only started: Secrets Manager calls this one four times a year."""
+
+
+def folder_of(case: str) -> str:
+    """Return the folder of a case's function."""
+    return case.partition("?")[0]
+
+
+def cases_of(folders: Iterable[str]) -> list[str]:
+    """Return all cases of functions, in their order."""
+    return [case for folder in folders for case in (folder, *sorted(OTHERS)) if folder_of(case) == folder]
 
 
 def first_use_of(folder: str, world: World) -> Event | None:

@@ -156,6 +156,15 @@ class World:
             EmailAddress(person.email), self.code(person), Client(address=self.client_address())
         )
 
+    def reset_password(self, person: Person) -> None:
+        """Have a person set the password again, which the first code removes. One hash."""
+        self._container.password_reset.reset(
+            self.reset_token(person),
+            PASSWORD,
+            client=Client(address=self.client_address()),
+            policy=self._container.password_policy,
+        )
+
     def google_identity(self) -> VerifiedIdentity:
         """Return a Google identity that has no account here."""
         subject = f"{self._run}{next(self._numbers)}"

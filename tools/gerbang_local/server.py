@@ -16,7 +16,7 @@ from botocore.exceptions import EndpointConnectionError
 from gerbang_local.authorizers import Gatekeeper
 from gerbang_local.aws import Aws, Resources, behave_as_in_lambda
 from gerbang_local.events import Api
-from gerbang_local.functions import CannotLoad, load_functions
+from gerbang_local.functions import CannotLoad, LoadedFunction, load_functions
 from gerbang_local.gateway import Gateway, access_log
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 from gerbang_local.invoker import Invoker
@@ -42,6 +42,9 @@ _CLIENT_IDS_PARAMETER: Final = "GoogleClientIds"
 _PUBLISHABLE_KEY: Final = "PublishableKey"  # an output, or else a parameter
 _SECRET_KEY_RESOURCE: Final = "SecretApiKey"  # noqa: S105 - a logical id
 
+type Load = Callable[[Stack], Mapping[str, LoadedFunction]]
+"""Returns a stack's functions by logical id."""
+
 
 class CannotStart(Exception):
     """The service cannot start. Its text says why and what to do; a traceback worth showing is its cause."""
@@ -57,8 +60,8 @@ class _Service:
     readers: tuple[QueueReader, ...]
 
 
-def serve(options: Options) -> None:
-    """Serve *options*' template until SIGINT or SIGTERM.
+def serve(options: Options, *, load: Load = load_functions) -> None:
+    """Serve *options*' template until SIGINT or SIGTERM, with the functions that *load* returns.
 
     Raises:
         TemplateError: the template, or a parameter, cannot be served.
@@ -74,7 +77,7 @@ def serve(options: Options) -> None:
         behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint)
         mailbox = Mailbox(now=lambda: datetime.now(UTC))
         until_the_end.enter_context(aws_in_memory(mailbox))
-        service = _assemble(options, local_url=local_url, mailbox=mailbox)
+        service = _assemble(options, load, local_url=local_url, mailbox=mailbox)
         until_the_end.callback(service.invoker.stop)
         for reader in service.readers:
             reader.start()
@@ -85,7 +88,7 @@ def serve(options: Options) -> None:
         server.run(sockets=listeners)
 
 
-def _assemble(options: Options, *, local_url: str, mailbox: Mailbox) -> _Service:
+def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox) -> _Service:
     template = Template.parse(options.template.read_text("utf-8"))
     parameters = chosen_parameters(template, options.parameters)
     parameters |= _stand_ins(parameters, overrides=options.parameters, local_url=local_url)
@@ -99,7 +102,7 @@ def _assemble(options: Options, *, local_url: str, mailbox: Mailbox) -> _Service
         ) from None
     stack = read_stack(resources.resolver, root=options.template.parent)
     try:
-        functions = load_functions(stack)
+        functions = load(stack)
     except CannotLoad as error:
         raise CannotStart(str(error)) from error.__cause__
     invoker = Invoker(functions)

@@ -116,7 +116,6 @@ class Container(CodeComponents):
 
         return SignUp(
             registration=self.registration_with_mail,
-            users=self.users,
             mail_service=self.mail_service,
             now=self.now,
             new_id=self.new_id,

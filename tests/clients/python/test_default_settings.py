@@ -1,15 +1,24 @@
-"""The default settings run the client's whole life, without any parameter."""
+"""The default settings run the client's whole life: on `make run` and on the built functions, without any parameter."""
 
 from collections.abc import Callable
 
 import pytest
 
+from tests.clients.conftest import Run
 from tests.clients.gerbang import OTHER_PASSWORD, PASSWORD, Client, Gerbang, fails, session_of, user_of, verify
+from tests.deploy.built_server import running_built
+from tests.wire.server import running
 
 
 @pytest.fixture
 def parameters() -> str:
     return ""
+
+
+@pytest.fixture(params=[running, pytest.param(running_built, marks=pytest.mark.build)], ids=["make run", "built"])
+def run(request: pytest.FixtureRequest) -> Run:
+    chosen: Run = request.param
+    return chosen
 
 
 def test_sign_up_confirm_refresh_change_recover_sign_in_sign_out(gerbang: Gerbang) -> None:

@@ -56,7 +56,7 @@ def register(call: Call[SignUpRequest, KeyKind]) -> Response:
         password=body.password,
         name=body.name,
         locale=call.client.locale,
-        user_metadata=body.data or {},
+        user_metadata=body.data,
         link=links.asked_for(call.request, body.challenge),
     )
     if sign_up_policy.autoconfirm:

@@ -13,8 +13,8 @@ from gerbang.http.request import InvalidFields
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import UnacceptablePassword
+from gerbang.sessions.claims import role_of
 from gerbang.sessions.sessions import Authenticated
-from gerbang.sessions.tokens import role_of
 from gerbang.storage.metadata import MetadataTooLarge
 from gerbang.storage.users import User
 

@@ -36,6 +36,15 @@ def request_change(user: User, email: str, *, as_typed: str, at: datetime) -> tu
     return requested, changes
 
 
+def cancel_change(user: User) -> tuple[User, dict[str, Change]]:
+    """Return the account without a requested change of its address, and the changes that make it so."""
+    cancelled = replace(
+        user, new_email=None, new_email_as_typed=None, email_change_sent_at=None, email_change_confirmed=None
+    )
+    requested = ("new_email", "new_email_as_typed", "email_change_sent_at", "email_change_confirmed")
+    return cancelled, dict.fromkeys(requested, Gone())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
     """Gives accounts other addresses."""
@@ -50,9 +59,9 @@ class Addresses:
 
         *verified_at*: when the owner has verified it, None if that is still to be done.
         """
-        pending = ("new_email", "new_email_as_typed", "email_change_sent_at", "email_change_confirmed")
-        changes: dict[str, Change] = {
-            **dict.fromkeys((*pending, "contested_at"), Gone()),
+        user, changes = cancel_change(user)
+        changes |= {
+            "contested_at": Gone(),
             "email": email,
             "email_as_typed": as_typed,
             "email_verified_at": Gone() if verified_at is None else to_epoch(verified_at),
@@ -65,10 +74,6 @@ class Addresses:
             email_verified_at=verified_at,
             updated_at=at,
             contested_at=None,
-            new_email=None,
-            new_email_as_typed=None,
-            email_change_sent_at=None,
-            email_change_confirmed=None,
         )
         markers: dict[Name, Action] = {Name.EMAIL: self.users.claim(Name.EMAIL, email, user.user_id)}
         releases = () if user.email is None else (self.users.release(Name.EMAIL, user.email, user.user_id),)

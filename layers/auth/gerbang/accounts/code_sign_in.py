@@ -3,7 +3,6 @@
 How codes are made and stored: `gerbang.mail.codes`.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +17,7 @@ from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
-from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
+from gerbang.mail.codes import CODE_FORM, REMEMBERED, CodeMaker
 from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
@@ -28,8 +27,6 @@ from gerbang.storage.users import Name, User, UserTable, not_disabled
 
 type Begin[T] = Callable[[User], tuple[T, Action]]
 """Begins what a code opens, a session for example: returns it, and the action that makes it valid."""
-
-_FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
 
 _SIBLINGS: Final = (Slot.EMAIL, Slot.RECOVERY)
 """The slots of an address. Both are read at each try, so that every try costs the same calls."""
@@ -81,7 +78,7 @@ class CodeSignIn:
     sessions: Sessions
     rate_limits: RateLimits
     tries: Limit
-    """Wrong codes an address, whatever the number of codes and slots; a right one clears them."""
+    """Wrong codes an address, over all codes and slots; a right one clears them."""
     address_limit: Limit
     """Failures of one client address, shared with passwords."""
     sign_up: CodeSignUp | None
@@ -118,7 +115,7 @@ class CodeSignIn:
                 address has failed, or made accounts, too often.
             DependencyUnavailable: the database did not answer, or the address was registered at the same time.
         """
-        if not _FORM.fullmatch(code):
+        if not CODE_FORM.fullmatch(code):
             raise InvalidCode("malformed")
         presented = PresentedCode(
             email=email, slots=slots, is_right=lambda stored: self.maker.matches(stored.secret_hash, email, code)

@@ -4,7 +4,6 @@ Each address confirms its own code, in any order. Where the present address is n
 one alone confirms. How the change is requested: `gerbang.accounts.user_update`.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,7 +17,7 @@ from gerbang.core.concurrency import run_concurrently
 from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
-from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
+from gerbang.mail.codes import CODE_FORM, REMEMBERED, CodeMaker
 from gerbang.mail.email_change import change_subject
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
@@ -32,11 +31,8 @@ TRIES: Final = 8
 type _IsRight = Callable[[OneTimeCode, str], bool]
 """Says whether what is stored was made from what is presented, for the change that the text names."""
 
-_FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
-
 _CONFIRMED: Final = {Slot.EMAIL_CHANGE_CURRENT: "current", Slot.EMAIL_CHANGE_NEW: "new"}
 """What `User.email_change_confirmed` says once the code of a slot was redeemed."""
-
 
 _DECIDING: Final = ("email", "email_verified_at", "new_email", "email_change_confirmed")
 """The attributes of an account by which it is decided what a code does."""
@@ -81,7 +77,7 @@ class EmailChange:
             EmailTaken: another account has the new address meanwhile; the code is not spent.
             TooManyAttempts: the address has used up its tries, or this client address has failed too often.
         """
-        if not _FORM.fullmatch(code):
+        if not CODE_FORM.fullmatch(code):
             raise InvalidCode("malformed")
         keys = [self.codes.key(slot, digest(email)) for slot in _CONFIRMED]
         with self.rate_limits.attempt(
@@ -132,11 +128,7 @@ class EmailChange:
         """Return the change that a code confirms at an address."""
         now = self.now()
         stored = {slot: self.codes.read(item) for slot, item in zip(_CONFIRMED, items, strict=True)}
-        live = {
-            slot: each
-            for slot, each in stored.items()
-            if each is not None and each.user_id is not None and each.is_live(now)
-        }
+        live = {slot: each for slot, each in stored.items() if each is not None and each.is_live(now)}
         users = self._users(*(each.user_id or NO_ACCOUNT for each in live.values()))
         for slot, each in live.items():
             user = users.get(each.user_id or NO_ACCOUNT)

@@ -78,7 +78,7 @@ def find_unverified(users: UserTable, email: EmailAddress) -> User | None:
     user_id = users.find_id(Name.EMAIL, email)
     user = None if user_id is None else users.find(user_id)
     if user is not None and user.email_verified_at is not None:
-        raise EmailTaken(user_id)
+        raise EmailTaken(user)
     return user
 
 

@@ -143,9 +143,8 @@ class LinkGeneration:
             slot = Slot.EMAIL_CHANGE_CURRENT
             if user.email_verified_at is None:
                 raise AddressNotConfirmed
-        holder = self.users.find_id(Name.EMAIL, new_email)
-        if holder is not None:
-            raise EmailTaken(holder)
+        if self.users.find_id(Name.EMAIL, new_email) is not None:
+            raise EmailTaken
         if user.new_email != new_email:
             requested, changes = request_change(user, new_email, as_typed=new_email.as_typed, at=self.now())
             if isinstance(self.users.change(user, changes, unchanged("email", user)), ConditionFailed):

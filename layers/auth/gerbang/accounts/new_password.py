@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from gerbang.accounts.addresses import cancel_change
 from gerbang.passwords.hashing import replacing
 from gerbang.storage.store import Change, Plus
 from gerbang.storage.users import User
@@ -11,7 +12,9 @@ from gerbang.storage.users import User
 def set_password(user: User, password_hash: str, *, at: datetime) -> tuple[User, dict[str, Change]]:
     """Return the account with a password, and the changes that make it so.
 
-    They raise the epoch: outstanding codes and every session that is not carried over end.
+    They raise the epoch: outstanding codes and every session that is not carried over end. A requested change of
+    address ends, too: a stranger may have requested it.
     """
-    changes = replacing(user.password_hash, password_hash, at=at) | {"epoch": Plus(1)}
-    return replace(user, password_hash=password_hash, epoch=user.epoch + 1, updated_at=at), changes
+    cancelled, cancelling = cancel_change(user)
+    changes = replacing(user.password_hash, password_hash, at=at) | cancelling | {"epoch": Plus(1)}
+    return replace(cancelled, password_hash=password_hash, epoch=user.epoch + 1, updated_at=at), changes

@@ -1,7 +1,8 @@
 """Sign-up as Supabase's clients know it: a mailed code, and an answer for an address that is registered already.
 
 The address of a verified account is answered with a decoy, and its owner is mailed a notice: the answer is that of a
-new account. Every sign-up of an address counts as a mail to it, whether or not an account has it.
+new account. So is the answer for an unverified account, which may have been registered in another API. Every sign-up
+of an address counts as a mail to it, whether or not an account has it.
 (docs/decisions/0027-supabase-auth.md)
 """
 
@@ -15,7 +16,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.users import User, UserTable
+from gerbang.storage.users import User
 
 
 class UserAlreadyExists(AuthError):
@@ -37,7 +38,6 @@ class SignUp:
 
     registration: Registration
     """Which mails the code."""
-    users: UserTable
     mail_service: MailService
     now: Clock
     new_id: Callable[[], str]
@@ -56,22 +56,21 @@ class SignUp:
         """
         mail = self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address)
         with mail, self.registration.counted(client):
-            try:
-                return self.registration.make(new)
-            except EmailTaken as taken:
-                return self._known(taken, new, client)
+            holder = self.registration.find_holder(new)
+            if holder is None:
+                try:
+                    return self.registration.make(new)
+                except EmailTaken as taken:  # by another request meanwhile
+                    holder = taken.holder
+            return self._known(holder, new, client)
 
-    def _known(self, taken: EmailTaken, new: NewAccount, client: Client) -> User | Decoy:
-        existing = None if taken.user_id is None else self.users.find(taken.user_id)
-        if existing is None:
+    def _known(self, holder: User | None, new: NewAccount, client: Client) -> User | Decoy:
+        """Answer for the account that has the address, and tell nothing of it but the id of an unverified one."""
+        if holder is None:
             raise DependencyUnavailable("the account was deleted meanwhile")
-        if existing.email_verified_at is None:
-            self.mail_service.repeat_verification(new.email, client.locale, new.link)
-            return existing
-        self.mail_service.notify_account_exists(new.email, client.locale)
-        now = self.now()
-        decoy = User(
-            user_id=self.new_id(),
+        is_verified, now = holder.email_verified_at is not None, self.now()
+        shown = User(
+            user_id=self.new_id() if is_verified else holder.user_id,
             name=new.name,
             email=new.email,
             password_hash="",
@@ -80,12 +79,16 @@ class SignUp:
             created_at=now,
             updated_at=now,
         )
-        return Decoy(user=decoy)
+        if is_verified:
+            self.mail_service.notify_account_exists(new.email, client.locale)
+            return Decoy(user=shown)
+        self.mail_service.repeat_verification(new.email, client.locale, new.link)
+        return shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmedSignUp:
-    """Makes accounts that are signed in at once (`Autoconfirm`). Their address is not verified for all that."""
+    """Makes accounts that are signed in at once (`Autoconfirm`). Their address stays unverified."""
 
     registration: Registration
     """Which mails nothing."""

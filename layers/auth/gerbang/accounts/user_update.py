@@ -84,9 +84,10 @@ class UserUpdate:
 
         A new address takes the present one's place once it is confirmed (`EmailChange`); codes for that are mailed.
         Only a guest's first address is set at once, unverified, where the deployment confirms addresses by itself.
-        A new password makes outstanding codes worthless and ends every other session; a verified address is mailed a
-        notice, once, also if the request is sent again. The present password is compared last: a request that finds it
-        different sets another one, so that this is no way to guess it.
+        A new password makes outstanding codes worthless, and ends every other session and a change of address that was
+        requested before; a verified address is mailed a notice, once, also if the request is sent again. The present
+        password is compared last: a request that finds it different sets another one, so that this is no way to guess
+        it.
 
         Raises:
             AddressRequired: a guest without an address asks for a password.
@@ -214,7 +215,7 @@ class UserUpdate:
         self.log_event(event, **ids)
         if draft.sets_password:
             self.log_event("password_changed", **ids)
-        if draft.user.email_change_sent_at != caller.user.email_change_sent_at:
+        if draft.user.email_change_sent_at not in {None, caller.user.email_change_sent_at}:
             self.log_event("email_change_requested", **ids)
 
     def _is_right(self, password: str, user: User) -> bool:

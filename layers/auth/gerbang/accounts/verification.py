@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
+from gerbang.accounts.addresses import cancel_change
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import AuthError
 from gerbang.storage.store import Change, Gone, Plus
@@ -25,7 +26,7 @@ class AccountDisabled(AuthError):
 
 
 class EarlierCredentials(Enum):
-    """What becomes of the password and the sessions that were set up before the address was verified."""
+    """What becomes of the password, the sessions and the change of address that were set up before the verification."""
 
     KEPT = "kept"
     """The proof covers them: it is the code that the registration mailed which set them."""
@@ -50,5 +51,6 @@ def verify_email(
     verified = replace(user, last_sign_in_at=at, email_verified_at=at, updated_at=at)
     if earlier is EarlierCredentials.KEPT:
         return verified, changes
-    changes |= {"epoch": Plus(1), "password_hash": Gone()}
-    return replace(verified, epoch=user.epoch + 1, password_hash=None), changes
+    cancelled, cancelling = cancel_change(verified)
+    changes |= cancelling | {"epoch": Plus(1), "password_hash": Gone()}
+    return replace(cancelled, epoch=user.epoch + 1, password_hash=None), changes

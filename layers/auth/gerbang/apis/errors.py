@@ -33,7 +33,9 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
             HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed. Use one that the Allow header names."
         ),
         "not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "No endpoint has this path. Check the URL."),
-        "unsupported_grant_type": ErrorSpec(_BAD_REQUEST, "This grant_type is not supported. Use refresh_token."),
+        "unsupported_grant_type": ErrorSpec(
+            _BAD_REQUEST, "This grant_type is not supported. Use password, refresh_token or id_token."
+        ),
         # Who calls
         "no_authorization": ErrorSpec(
             _UNAUTHORIZED, "A bearer token is required. Send it in the Authorization header."

@@ -22,6 +22,9 @@ from gerbang.storage.users import User
 DIGITS: Final = 6
 """20 bits, which is enough where tries are counted (ASVS 6.5.4; NIST SP 800-63B-4, 3.1.3.2)."""
 
+CODE_FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
+"""The form of a whole code."""
+
 CODE_LIFETIME: Final = timedelta(minutes=10)
 """NIST SP 800-63B-4, 3.1.3.2; ASVS 6.5.5."""
 

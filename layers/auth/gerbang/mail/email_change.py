@@ -38,8 +38,8 @@ def change_subject(slot: Slot, user: User) -> str:
 class EmailChangeMails:
     """Counts and queues the mails of a change of address.
 
-    They are counted by the account, which its present address stands for, and by the new address: whoever asks, it
-    is mailed as often as any other.
+    They are counted by the account, which its present address stands for, and by the new address, which all
+    accounts that ask for it share.
     """
 
     mail_service: MailService

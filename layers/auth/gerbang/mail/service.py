@@ -240,7 +240,7 @@ class MailService:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind)
 
     def _cooldown(self, kind: MailKind, email: str) -> tuple[Counted, Counted]:
-        """Return what a mail of a kind to an address is counted against, whoever requests it."""
+        """Return what a mail of a kind to an address is counted against, for all clients together."""
         subject = f"{kind} {email}"
         return (
             Counted(self.limits.minute, subject, OnSuccess.STAYS),

@@ -6,7 +6,7 @@ from gerbang.core import init
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity, log_event, request_id
 from gerbang.mail.jobs import MailJob
-from gerbang.mail.mailer import Mailer, sent_at
+from gerbang.mail.mailer import AccountNotWritten, Mailer, MailUnderWay, sent_at
 from gerbang.mail.queue import RedeliverySchedule
 
 FIRST_RETRY_SECONDS: Final = 5
@@ -33,7 +33,8 @@ def _is_delivered(mailer: Mailer, record: dict[str, Any]) -> bool:
         job = MailJob.from_json(record["body"])
         mailer.deliver(job, queued_at=sent_at(record["attributes"]["SentTimestamp"]))
     except Exception as failure:  # noqa: BLE001 - one bad message must not hold up the others; it is delivered again
-        log_event("mail_delayed", Severity.ERROR, reason=type(failure).__name__)
+        is_expected = isinstance(failure, AccountNotWritten | MailUnderWay)  # clients that race cause them
+        log_event("mail_delayed", Severity.WARNING if is_expected else Severity.ERROR, reason=type(failure).__name__)
         return False
     return True
 

@@ -3,6 +3,7 @@
 Whatever a guess meets, an unknown account, one without a password, an inherited hash, it costs the same work.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from unicodedata import normalize
@@ -37,37 +38,40 @@ class Passwords:
         A wrong password costs one hash of the deployment's cost, whatever is stored, if anything is: the time does not
         show who has an account (ASVS 6.3.8), nor whose hash was inherited.
         """
-        if stored is None:
-            self._spend_a_hash(password, self.cost)
-            return Verdict.WRONG
-        if is_current_format(stored):
-            return self._verify_current(password, stored)
-        from gerbang.passwords import legacy  # noqa: PLC0415 - most sign-ins never meet an inherited hash
+        verdict, costs_left = self._compare(password, stored)
+        if verdict is not Verdict.RIGHT:  # when right, it is hashed anew
+            self._spend_hashes(password, costs_left)
+        return verdict
 
-        checked = legacy.check(stored, password)
-        if checked.verdict is not Verdict.RIGHT:  # when right, it is hashed anew
-            for cost in checked.costs_left(self.cost):
-                self._spend_a_hash(password, cost)
-        return checked.verdict
+    def verify_in_equal_time(self, password: str, stored: str | None) -> Verdict:
+        """Do as `verify`, at the same cost for a right password: for callers who may not learn which it was."""
+        verdict, costs_left = self._compare(password, stored)
+        self._spend_hashes(password, costs_left)
+        return verdict
 
     def needs_rehash(self, stored: str) -> bool:
         """Say whether a hash should be replaced, its password being at hand: inherited, or of a lower cost than set."""
         return not is_current_format(stored) or cost_of(stored) < self.cost
 
-    def _verify_current(self, password: str, stored: str) -> Verdict:
-        try:
-            right = verify_text(stored, _normal(password))
-        except ValueError:
-            self._spend_a_hash(password, self.cost)
-            return Verdict.UNUSABLE
-        if right:
-            return Verdict.RIGHT
-        for cost in range(cost_of(stored), self.cost):  # 2^c + 2^c + 2^(c+1) + ... + 2^(cost-1) = 2^cost rounds
-            self._spend_a_hash(password, cost)
-        return Verdict.WRONG
+    def _compare(self, password: str, stored: str | None) -> tuple[Verdict, Iterable[int]]:
+        """Return the verdict, and the costs of the hashes that bring the work up to one of the deployment's cost."""
+        if stored is None:
+            return Verdict.WRONG, (self.cost,)
+        if is_current_format(stored):
+            try:
+                right = verify_text(stored, _normal(password))
+            except ValueError:
+                return Verdict.UNUSABLE, (self.cost,)
+            # 2^c + 2^c + 2^(c+1) + ... + 2^(cost-1) = 2^cost rounds
+            return Verdict.RIGHT if right else Verdict.WRONG, range(cost_of(stored), self.cost)
+        from gerbang.passwords import legacy  # noqa: PLC0415 - most sign-ins never meet an inherited hash
 
-    def _spend_a_hash(self, password: str, cost: int) -> None:
-        verify_text(dummy_hash(cost), _normal(password))
+        checked = legacy.check(stored, password)
+        return checked.verdict, checked.costs_left(self.cost)
+
+    def _spend_hashes(self, password: str, costs: Iterable[int]) -> None:
+        for cost in costs:
+            verify_text(dummy_hash(cost), _normal(password))
 
 
 def replacing(old: str | None, new: str, *, at: datetime) -> dict[str, Change]:

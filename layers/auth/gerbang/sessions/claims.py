@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from gerbang.core.errors import AuthError
+
+if TYPE_CHECKING:
+    from gerbang.storage.families import Family
+    from gerbang.storage.users import User
 
 
 class InvalidToken(AuthError):
@@ -48,3 +53,8 @@ class TokenPair:
     role: str
     expires_at: datetime
     expires_in: timedelta
+
+
+def role_of(user: "User", family: "Family") -> str:
+    """Return the `role` that the tokens of a session have."""
+    return family.guest_role if user.is_anonymous else "authenticated"

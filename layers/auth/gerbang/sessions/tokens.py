@@ -21,7 +21,7 @@ from uuid import UUID
 import jwt
 
 from gerbang.core.clock import from_epoch, to_epoch
-from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
+from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair, role_of
 from gerbang.sessions.keys import Algorithm, Keys, MasterKey, Purpose
 from gerbang.storage.profiles import shown_app_metadata, shown_user_metadata
 
@@ -48,11 +48,6 @@ CLOCK_SKEW: Final = timedelta(seconds=60)
 
 REFRESH_AUDIENCE: Final = "gerbang:refresh"
 """The audience of refresh tokens: this deployment's refresh endpoints alone."""
-
-
-def role_of(user: "User", family: "Family") -> str:
-    """Return the `role` that the tokens of a session have."""
-    return family.guest_role if user.is_anonymous else "authenticated"
 
 
 class TokenUse(StrEnum):

@@ -27,8 +27,9 @@ def shown_app_metadata(user: User) -> dict[str, object]:
 def shown_user_metadata(user: User) -> dict[str, object]:
     """Return the owner's metadata as clients are shown it, with the account's name and whether its address is verified.
 
-    A `name` that the owner wrote is shown as it is written.
+    A `name` that the owner wrote is shown as it is written, an `email_verified` is not.
     """
     shown: dict[str, object] = {"name": user.name} if user.name else {}
     shown |= user.user_metadata
-    return shown | {"email_verified": True} if user.email_verified_at is not None else shown
+    is_verified = user.email_verified_at is not None
+    return shown | {"email_verified": is_verified} if is_verified or "email_verified" in shown else shown

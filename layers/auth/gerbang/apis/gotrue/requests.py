@@ -152,16 +152,21 @@ class _AddressedRequest(Body):
         return []
 
 
-class SignUpRequest(_AddressedRequest, _LinkedRequest):
-    """`POST /auth/v1/signup` with an e-mail address."""
+class _NewUserRequest(_AddressedRequest, _LinkedRequest):
+    """A body that may make an account, with the account's metadata."""
 
-    password: Text
     data: UserMetadata = Field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The name that the metadata gives, empty if none that we accept."""
         return name_in(self.data)
+
+
+class SignUpRequest(_NewUserRequest):
+    """`POST /auth/v1/signup` with an e-mail address."""
+
+    password: Text
 
 
 class AnonymousRequest(Body):
@@ -176,17 +181,11 @@ class PasswordRequest(_AddressedRequest):
     password: Text
 
 
-class OtpRequest(_AddressedRequest, _LinkedRequest):
+class OtpRequest(_NewUserRequest):
     """`POST /auth/v1/otp`."""
 
     create_user: bool = True
-    data: UserMetadata = Field(default_factory=dict)
     channel: Text | None = None
-
-    @property
-    def name(self) -> str:
-        """The name that the metadata gives, empty if none that we accept."""
-        return name_in(self.data)
 
     @property
     @override
