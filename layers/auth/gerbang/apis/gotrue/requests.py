@@ -152,7 +152,7 @@ class _AddressedRequest(Body):
         return []
 
 
-class _NewUserRequest(_AddressedRequest):
+class _NewUserRequest(_AddressedRequest, _LinkedRequest):
     """A body that may make an account, with the account's metadata."""
 
     data: UserMetadata = Field(default_factory=dict)
@@ -181,7 +181,7 @@ class PasswordRequest(_AddressedRequest):
     password: Text
 
 
-class OtpRequest(_NewUserRequest, _LinkedRequest):
+class OtpRequest(_NewUserRequest):
     """`POST /auth/v1/otp`."""
 
     create_user: bool = True
