@@ -81,7 +81,6 @@ class Service:
                 routes=routes,
                 publishable_key="pk",
                 secret_key=None,
-                sessions=None,
             ),
         )
 
