@@ -101,6 +101,7 @@ def everything(world: World) -> None:
     snapotp(world)
     atourin(world)
     gotrue(world)
+    supabase_email_change(world)
     supabase_sign_up(world)
     supabase_tokens(world)
     supabase_codes(world)
@@ -280,6 +281,21 @@ def solving_captchas(world: World) -> None:
         assert doors.post(f"/auth/v1/{path}", solved, apikey=key).body.get("error_code") != "captcha_failed"
         by_a_back_end = doors.post(f"/auth/v1/{path}", asked, apikey=world.secret_key())
         assert by_a_back_end.body.get("error_code") != "captcha_failed"
+
+
+def supabase_email_change(world: World) -> None:
+    """Change a verified address, by the codes that are mailed to both; ask for them a second time."""
+    doors, old, new = world.doors, world.person()["email"], world.doors.new_email()
+    google = world.issuer.id_token({"email": old, "name": "Mira", "google_id": "1005"})
+    session = succeeded(doors.post("/api/auth/google", {"id_token": google}))["data"]["token"]
+    known = {"apikey": world.publishable_key()}
+    succeeded(doors.put("/auth/v1/user", {"email": new}, **known, authorization=bearer(session)))
+    doors.deliver()
+    succeeded(doors.post("/auth/v1/resend", {"type": "email_change", "email": old}, **known))
+    for email, answered in ((old, {"msg", "code"}), (new, {"access_token", "user"})):
+        code = doors.read_mail(email, r"\b([0-9]{6})\b")
+        confirmed = {"type": "email_change", "email": email, "token": code}
+        assert answered <= succeeded(doors.post("/auth/v1/verify", confirmed, **known)).keys()
 
 
 def supabase_sign_up(world: World) -> None:
