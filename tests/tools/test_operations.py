@@ -25,6 +25,7 @@ from gerbang.sessions.rotation import Rotation
 from gerbang.sessions.sessions import SessionEnded
 from gerbang.storage.accounts import Identity, Name, User
 from gerbang.storage.dynamodb import DynamoStore
+from gerbang.storage.removal import removal
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
 from gerbang_local.stack import ACCOUNT_ID, REGION
@@ -288,7 +289,7 @@ def test_one_person_comes_back_with_every_name_and_without_sessions(
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
     mira_now = functions.users.find_person(then.user_id)
     assert mira_now is not None
-    functions.store.commit(*functions.users.removal(mira_now))
+    functions.store.commit(*removal(functions.users, mira_now))
 
     shell.run("One account")
 

@@ -18,6 +18,7 @@ from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailJob, M
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import OneTimeCode, Slot
+from gerbang.storage.removal import removal
 from gerbang.storage.store import Plus, Update
 from gerbang.storage.users import NUMBER_DRAWS
 
@@ -298,7 +299,7 @@ def test_a_code_of_an_account_that_was_deleted_makes_no_other(post_in_memory: Ma
     code = post_in_memory.mailed_code()
     person = post_in_memory.users.find_person(bob.user_id)
     assert person is not None
-    post_in_memory.base.store.commit(*post_in_memory.users.removal(person))
+    post_in_memory.base.store.commit(*removal(post_in_memory.users, person))
 
     assert guess(post_in_memory, code) == "no account"
 

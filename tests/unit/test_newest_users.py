@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from gerbang.storage.accounts import User
 from gerbang.storage.newest_users import LARGEST_PAGE, MONTHS_PER_PAGE, InvalidCursor, NewestUsers, UserPage
+from gerbang.storage.removal import removal
 from gerbang.storage.store import Store
 from gerbang.storage.users import FIRST_MONTH, UserTable
 
@@ -40,7 +41,7 @@ def write(users: UserTable, *made: User) -> None:
 def remove(users: UserTable, user: User) -> None:
     person = users.find_person(user.user_id)
     assert person is not None
-    assert users.store.commit(*users.removal(person)) == ()
+    assert users.store.commit(*removal(users, person)) == ()
 
 
 def pages(users: UserTable, size: int, *, at: datetime = NOW) -> Iterator[UserPage]:

@@ -13,29 +13,23 @@ from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from typing import TYPE_CHECKING, Final
 
-from gerbang.code_components import CodeComponents
+from gerbang.administration_components import AdministrationComponents
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
-    from gerbang.accounts.deletion import Deletion
     from gerbang.accounts.guests import Guests
-    from gerbang.accounts.invitations import Invitations
-    from gerbang.accounts.link_generation import LinkGeneration
     from gerbang.accounts.organizations import Organizations
     from gerbang.accounts.password_change import PasswordChange
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
     from gerbang.accounts.sign_in import PasswordSignIn
     from gerbang.accounts.sign_up import ConfirmedSignUp, SignUp
-    from gerbang.accounts.user_creation import UserCreation
-    from gerbang.accounts.user_edit import UserEditing
     from gerbang.accounts.user_update import UserUpdate
-    from gerbang.storage.numbered_pages import NumberedPages
 
 
-class Container(CodeComponents):
+class Container(AdministrationComponents):
     """Makes the services of one deployment, each once."""
 
     # Accounts
@@ -129,21 +123,6 @@ class Container(CodeComponents):
         return ConfirmedSignUp(registration=replace(self.registration, mail_service=None))
 
     @cached_property
-    def deletion(self) -> "Deletion":
-        """Deletes accounts."""
-        from gerbang.accounts.deletion import Deletion
-
-        return Deletion(
-            store=self.store,
-            users=self.users,
-            families=self.families,
-            organizations=self.organization_table,
-            codes=self.codes,
-            log_event=self.log_event,
-            now=self.now,
-        )
-
-    @cached_property
     def guests(self) -> "Guests":
         """Makes guests' accounts."""
         from gerbang.accounts.guests import Guests
@@ -195,72 +174,6 @@ class Container(CodeComponents):
             log_event=self.log_event,
             now=self.now,
         )
-
-    @cached_property
-    def user_creation(self) -> "UserCreation":
-        """Makes accounts for administrators."""
-        from gerbang.accounts.user_creation import UserCreation
-
-        return UserCreation(
-            store=self.store,
-            users=self.users,
-            passwords=self.passwords,
-            initial_credit=self.settings.initial_credit_balance,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
-            new_number=self.new_number,
-        )
-
-    @cached_property
-    def invitations(self) -> "Invitations":
-        """Invites people."""
-        from gerbang.accounts.invitations import Invitations
-
-        return Invitations(
-            users=self.users,
-            creation=self.user_creation,
-            mail_service=self.mail_service,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
-        )
-
-    @cached_property
-    def link_generation(self) -> "LinkGeneration":
-        """Generates links for administrators."""
-        from gerbang.accounts.link_generation import LinkGeneration
-
-        return LinkGeneration(
-            users=self.users,
-            creation=self.user_creation,
-            issuer=self.code_issuer,
-            log_event=self.log_event,
-            now=self.now,
-            new_id=self.new_id,
-        )
-
-    @cached_property
-    def user_editing(self) -> "UserEditing":
-        """Changes accounts for administrators."""
-        from gerbang.accounts.user_edit import UserEditing
-
-        return UserEditing(
-            store=self.store,
-            users=self.users,
-            addresses=self.addresses,
-            passwords=self.passwords,
-            log_event=self.log_event,
-            now=self.now,
-        )
-
-    @cached_property
-    def numbered_users(self) -> "NumberedPages":
-        """Lists accounts by the numbers of pages."""
-        from gerbang.storage.listings import ListingTable
-        from gerbang.storage.numbered_pages import NumberedPages
-
-        return NumberedPages(self.users, ListingTable(self.store, self.settings.codes_table), self.now)
 
     @cached_property
     def user_update(self) -> "UserUpdate":

@@ -2,13 +2,12 @@
 
 from gerbang.accounts.registration import EmailTaken
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue import admin_requests
 from gerbang.apis.gotrue.admin_links import InviteRequest
+from gerbang.apis.gotrue.admin_requests import naming_fields
 from gerbang.apis.gotrue.links import Links
 from gerbang.container import container
 from gerbang.http.callers import ServiceRole
 from gerbang.http.endpoint import Call, Endpoint
-from gerbang.storage.metadata import MetadataTooLarge
 
 endpoint = Endpoint("/auth/v1/invite")
 invitations = container.invitations
@@ -27,10 +26,8 @@ container.warm_up_mail_queue()
 )
 def invite(call: Call[InviteRequest, None]) -> gotrue.User:
     """Make an account and mail a code and a link to its owner; an unverified account is invited again."""
-    try:
+    with naming_fields():
         user = invitations.invite(call.body.new_user(), call.client.locale, links.asked_for(call.request))
-    except MetadataTooLarge as error:
-        raise admin_requests.invalid_metadata(error) from None
     return gotrue.user(user, audience=audience)
 
 

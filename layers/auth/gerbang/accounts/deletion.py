@@ -20,6 +20,7 @@ from gerbang.storage.families import FamilyTable
 from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.records import from_item
+from gerbang.storage.removal import removal, retiring
 from gerbang.storage.store import Action, ConditionFailed, Delete, Present, Store
 from gerbang.storage.users import UserTable
 
@@ -106,7 +107,7 @@ class Deletion:
 
     def _retire(self, user: User) -> User:
         """Disable the account and raise its epoch, and return it as it is then."""
-        outcome = self.store.write(self.users.retiring(user, self.now()))
+        outcome = self.store.write(retiring(self.users, user, self.now()))
         retired = None if isinstance(outcome, ConditionFailed) else from_item(User, outcome.item)
         if retired is None:
             raise ChangedMeanwhile(user.user_id)
@@ -115,7 +116,7 @@ class Deletion:
     def _remove(self, person: Person) -> None:
         """Remove the account and everything that is stored of it in one transaction, or in several if it is much."""
         user = person.user
-        account, *others = self.users.removal(person, Present("disabled_at"))
+        account, *others = removal(self.users, person, Present("disabled_at"))
         last: list[Action] = [account, *self._codes(user), *self._membership(user)]
         several = len(others) + len(last) - MOST_ACTIONS
         for some in batched(others[: max(0, several)], MOST_ACTIONS, strict=False):

@@ -1,16 +1,21 @@
 """Lists accounts, the newest first, page by page, month by month through an index."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
 from typing import Final, Self
 
-from gerbang.storage.accounts import User
+from gerbang.storage.accounts import Identity, User, identity_name
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Item, Key, Order, Query, Value
 from gerbang.storage.users import FIRST_MONTH, NEWEST_FIRST, UserTable, month_of
 
-LARGEST_PAGE: Final = 100
+LARGEST_BATCH: Final = 100
+"""Items that one call reads at most (DynamoDB, API reference, BatchGetItem)."""
+
+LARGEST_PAGE: Final = LARGEST_BATCH
 """Accounts a page at most: as many items as one BatchGetItem reads."""
 
 MONTHS_PER_PAGE: Final = 36
@@ -112,3 +117,22 @@ class Position:
         """Return the position of the newest account of the month before."""
         year, month = map(int, self.month.split("-"))
         return type(self)(f"{year - 1:04}-12" if month == 1 else f"{year:04}-{month - 1:02}")
+
+
+def identities_of_each(users: UserTable, accounts: Iterable[User]) -> dict[str, tuple[Identity, ...]]:
+    """Return the identities of several accounts by the account's id; no entry for an account without any.
+
+    One call for each 100 identities.
+    """
+    keys = [
+        users.identity_key(user.user_id, identity_name(provider, subject))
+        for user in accounts
+        for provider, subject in user.subjects.items()
+    ]
+    found: dict[str, tuple[Identity, ...]] = {}
+    for some in batched(keys, LARGEST_BATCH, strict=False):
+        for item in users.store.get_all(*some):
+            identity = from_item(Identity, item)
+            if identity is not None:
+                found[identity.user_id] = (*found.get(identity.user_id, ()), identity)
+    return found

@@ -15,10 +15,10 @@ from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.storage.accounts import User
 from gerbang.storage.listings import ListingTable, Place
-from gerbang.storage.newest_users import NewestUsers, Position
+from gerbang.storage.newest_users import LARGEST_BATCH, NewestUsers, Position
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Key, Order, Query, Select
-from gerbang.storage.users import FIRST_MONTH, LARGEST_BATCH, NEWEST_FIRST, UserTable, month_of
+from gerbang.storage.users import FIRST_MONTH, NEWEST_FIRST, UserTable, month_of
 
 MOST_COUNTED: Final = 100_000
 """Accounts that are counted at most, which takes some ten calls of a megabyte each."""

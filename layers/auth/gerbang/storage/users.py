@@ -10,10 +10,9 @@ A name is taken exactly when its marker exists. Account and markers are always w
 no account without its markers and no marker without its account.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import batched
 from typing import Final
 
 from gerbang.core.clock import to_epoch
@@ -27,12 +26,10 @@ from gerbang.storage.store import (
     Condition,
     Delete,
     Equal,
-    IfAbsent,
     Index,
     Key,
     Less,
     Outcome,
-    Plus,
     Present,
     Put,
     Query,
@@ -52,15 +49,13 @@ FIRST_MONTH: Final = "2000-01"
 NUMBER_DRAWS: Final = 8
 """How often a random number is drawn until one is free. At 10 million accounts one in 200 is taken."""
 
-LARGEST_BATCH: Final = 100
-"""Items that one call reads at most (DynamoDB, API reference, BatchGetItem)."""
-
 _ACCOUNT: Final = "ACCOUNT"
 _MARKER: Final = "-"
 _PERSON: Final = "USER#"
 
 
-_ATTRIBUTES: Final = {Name.EMAIL: "email", Name.USERNAME: "username", Name.NUMBER: "number"}
+ATTRIBUTES: Final = {Name.EMAIL: "email", Name.USERNAME: "username", Name.NUMBER: "number"}
+"""The attributes of an account that are names of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,27 +102,9 @@ class UserTable:
         if not user.subjects:
             return ()
         names = (identity_name(provider, subject) for provider, subject in user.subjects.items())
-        items = self.store.get_all(*(self._identity_key(user.user_id, name) for name in names))
+        items = self.store.get_all(*(self.identity_key(user.user_id, name) for name in names))
         found = (from_item(Identity, item) for item in items)
         return tuple(identity for identity in found if identity is not None)
-
-    def identities_of_each(self, users: Iterable[User]) -> dict[str, tuple[Identity, ...]]:
-        """Return the identities of several accounts by the account's id; no entry for an account without any.
-
-        One call for each 100 identities.
-        """
-        keys = [
-            self._identity_key(user.user_id, identity_name(provider, subject))
-            for user in users
-            for provider, subject in user.subjects.items()
-        ]
-        found: dict[str, tuple[Identity, ...]] = {}
-        for some in batched(keys, LARGEST_BATCH, strict=False):
-            for item in self.store.get_all(*some):
-                identity = from_item(Identity, item)
-                if identity is not None:
-                    found[identity.user_id] = (*found.get(identity.user_id, ()), identity)
-        return found
 
     def creation(self, user: User) -> dict[Name | None, Put]:
         """Return the actions that write a new account with its markers, by the name they claim; None: the account.
@@ -140,14 +117,14 @@ class UserTable:
         if not user.is_anonymous:
             item[NEWEST_FIRST.partition] = month_of(user.created_at)
         actions: dict[Name | None, Put] = {None: Put(self.key(user.user_id), item, (Absent("pk"),))}
-        for name, value in _names_of(user).items():
+        for name, value in names_of(user).items():
             actions[name] = self.claim(name, value, user.user_id)
         return actions
 
     def identity_creation(self, identity: Identity) -> tuple[Put, Put]:
         """Return the actions that write an identity with its marker. They fail when it is linked already."""
         name = identity_name(identity.provider, identity.subject)
-        key = self._identity_key(identity.user_id, name)
+        key = self.identity_key(identity.user_id, name)
         return (
             Put(key, to_item(identity), (Absent("pk"),)),
             self.claim(Name.IDENTITY, name, identity.user_id),
@@ -185,33 +162,8 @@ class UserTable:
         )
         return (
             update,
-            Delete(self._identity_key(user.user_id, name)),
+            Delete(self.identity_key(user.user_id, name)),
             self.release(Name.IDENTITY, name, user.user_id),
-        )
-
-    def retiring(self, user: User, at: datetime) -> Update:
-        """Return the action that disables an account which is to be removed, and raises its epoch.
-
-        It fails when epoch, names or identities have changed since the account was read.
-        """
-        changes: dict[str, Change] = {"disabled_at": IfAbsent(to_epoch(at)), "epoch": Plus(1)}
-        return Update(self.key(user.user_id), changes, (Present("pk"), *_same(user)))
-
-    def removal(self, person: Person, *conditions: Condition) -> tuple[Delete, ...]:
-        """Return the actions that remove an account, with every item under its key and its markers; its own is first.
-
-        They fail when epoch, names or identities have changed since, or a marker is another account's. A marker may be
-        missing. An item added under the key since the person was read is not removed.
-        """
-        user = person.user
-        account = self.key(user.user_id)
-        identities = {identity_name(*each) for each in user.subjects.items()}
-        identities |= {identity_name(each.provider, each.subject) for each in person.identities}
-        names = [*_names_of(user).items(), *((Name.IDENTITY, name) for name in sorted(identities))]
-        return (
-            Delete(account, (Present("pk"), *_same(user), *conditions)),
-            *(Delete(key) for key in person.keys if key != account),
-            *(self.release(name, value, user.user_id) for name, value in names),
         )
 
     def changing(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Update:
@@ -240,7 +192,8 @@ class UserTable:
         changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
         return self.changing(user, changes, *not_disabled(at))
 
-    def _identity_key(self, user_id: str, name: str) -> Key:
+    def identity_key(self, user_id: str, name: str) -> Key:
+        """Return the key of an account's identity, by its unique name."""
         return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
 
     def claim(self, name: Name, value: str | int, user_id: str) -> Put:
@@ -257,15 +210,10 @@ def month_of(at: datetime) -> str:
     return max(f"{at.year:04}-{at.month:02}", FIRST_MONTH)
 
 
-def _names_of(user: User) -> dict[Name, str | int]:
+def names_of(user: User) -> dict[Name, str | int]:
     """Return the names that an account has by itself, each of which has a marker."""
-    names = {name: getattr(user, attribute) for name, attribute in _ATTRIBUTES.items()}
+    names = {name: getattr(user, attribute) for name, attribute in ATTRIBUTES.items()}
     return {name: value for name, value in names.items() if value is not None}
-
-
-def _same(user: User) -> Iterator[Condition]:
-    """Return the conditions that an account has the epoch, names and identities that were read."""
-    return (unchanged(attribute, user) for attribute in ("epoch", "subjects", *_ATTRIBUTES.values()))
 
 
 def not_disabled(at: datetime) -> tuple[Condition, Condition]:

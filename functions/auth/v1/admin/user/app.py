@@ -11,7 +11,6 @@ from gerbang.http.callers import ServiceRole
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields, NoSuchPath
 from gerbang.passwords.policy import UnacceptablePassword
-from gerbang.storage.metadata import MetadataTooLarge
 
 endpoint = Endpoint("/auth/v1/admin/users/{user_id}")
 users, editing, deletion = container.users, container.user_editing, container.deletion
@@ -48,10 +47,8 @@ def show_user(call: Call[None, None]) -> gotrue.User:
 def change_user(call: Call[admin_requests.EditUserRequest, None]) -> gotrue.User:
     """Change a user at once, without confirmation and without mail. A new password ends the user's sessions."""
     user_id = user_id_in(call.request.path_parameters)
-    try:
+    with admin_requests.naming_fields():
         user = editing.edit(user_id, call.body.edit(user_id), policy)
-    except MetadataTooLarge as error:
-        raise admin_requests.invalid_metadata(error) from None
     return gotrue.user(user, users.identities_of(user), audience=audience)
 
 

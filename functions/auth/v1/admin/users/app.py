@@ -11,8 +11,6 @@ from gerbang.http.callers import ServiceRole
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields
 from gerbang.http.response import Response
-from gerbang.passwords.legacy import LegacyHashError
-from gerbang.storage.metadata import MetadataTooLarge
 
 endpoint = Endpoint("/auth/v1/admin/users")
 creation = container.user_creation
@@ -43,12 +41,8 @@ def list_users(call: Call[None, None]) -> Response:
 )
 def create_user(call: Call[admin_requests.CreateUserRequest, None]) -> gotrue.User:
     """Create a user. No mail is sent, and the rules for passwords are not applied."""
-    try:
+    with admin_requests.naming_fields():
         user = creation.create(call.body.new_user())
-    except MetadataTooLarge as error:
-        raise admin_requests.invalid_metadata(error) from None
-    except LegacyHashError as error:
-        raise admin_requests.invalid_hash(error) from None
     return gotrue.user(user, audience=audience)
 
 

@@ -10,6 +10,7 @@ from gerbang.apis.gotrue.responses import UsersResponse, user
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.http.response import Response
 from gerbang.storage.accounts import Name, User
+from gerbang.storage.newest_users import identities_of_each
 from gerbang.storage.numbered_pages import NumberedPage, NumberedPages
 from gerbang.storage.users import UserTable
 
@@ -43,7 +44,7 @@ class UserList:
 
     def _answer(self, accounts: Iterable[User], headers: Mapping[str, str]) -> Response:
         listed = tuple(accounts)
-        identities = self.users.identities_of_each(listed)
+        identities = identities_of_each(self.users, listed)
         shown = [user(each, identities.get(each.user_id, ()), audience=self.audience) for each in listed]
         return Response(HTTPStatus.OK, UsersResponse(users=shown, aud=self.audience), headers)
 

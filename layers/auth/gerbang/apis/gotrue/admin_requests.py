@@ -1,6 +1,7 @@
 """The request bodies of Supabase Auth's endpoints for administrators."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any, Final, Self, override
 from uuid import UUID
@@ -228,11 +229,17 @@ def _number(query: Mapping[str, str], name: str, default: int, errors: list[Fiel
     return default
 
 
-def invalid_metadata(error: MetadataTooLarge) -> InvalidFields:
-    """Return the error that tells a client which metadata is too large."""
-    return InvalidFields((FieldError(error.attribute, f"Must be at most {error.largest // 1024} KiB of JSON"),))
+@contextmanager
+def naming_fields() -> Iterator[None]:
+    """Tell a client of what is found wrong inside, by the field that it is in.
 
-
-def invalid_hash(error: LegacyHashError) -> InvalidFields:
-    """Return the error that tells a client why a hash is not taken over."""
-    return InvalidFields((FieldError("password_hash", f"{error}"),))
+    Raises:
+        InvalidFields: metadata is too large, or the hash of a password is not taken over.
+    """
+    try:
+        yield
+    except MetadataTooLarge as error:
+        message = f"Must be at most {error.largest // 1024} KiB of JSON"
+        raise InvalidFields((FieldError(error.attribute, message),)) from None
+    except LegacyHashError as error:
+        raise InvalidFields((FieldError("password_hash", f"{error}"),)) from None

@@ -1,0 +1,103 @@
+"""What the services for administrators of the container are made of.
+
+What a part is made of is imported where it is made, as in `gerbang.container`.
+"""
+# ruff: noqa: PLC0415
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gerbang.code_components import CodeComponents
+
+if TYPE_CHECKING:
+    from gerbang.accounts.deletion import Deletion
+    from gerbang.accounts.invitations import Invitations
+    from gerbang.accounts.link_generation import LinkGeneration
+    from gerbang.accounts.user_creation import UserCreation
+    from gerbang.accounts.user_edit import UserEditing
+    from gerbang.storage.numbered_pages import NumberedPages
+
+
+class AdministrationComponents(CodeComponents):
+    """Makes what administrators' endpoints use, each once."""
+
+    @cached_property
+    def deletion(self) -> "Deletion":
+        """Deletes accounts."""
+        from gerbang.accounts.deletion import Deletion
+
+        return Deletion(
+            store=self.store,
+            users=self.users,
+            families=self.families,
+            organizations=self.organization_table,
+            codes=self.codes,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def user_creation(self) -> "UserCreation":
+        """Makes accounts for administrators."""
+        from gerbang.accounts.user_creation import UserCreation
+
+        return UserCreation(
+            store=self.store,
+            users=self.users,
+            passwords=self.passwords,
+            initial_credit=self.settings.initial_credit_balance,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
+        )
+
+    @cached_property
+    def invitations(self) -> "Invitations":
+        """Invites people."""
+        from gerbang.accounts.invitations import Invitations
+
+        return Invitations(
+            users=self.users,
+            creation=self.user_creation,
+            mail_service=self.mail_service,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def link_generation(self) -> "LinkGeneration":
+        """Generates links for administrators."""
+        from gerbang.accounts.link_generation import LinkGeneration
+
+        return LinkGeneration(
+            users=self.users,
+            creation=self.user_creation,
+            issuer=self.code_issuer,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def user_editing(self) -> "UserEditing":
+        """Changes accounts for administrators."""
+        from gerbang.accounts.user_edit import UserEditing
+
+        return UserEditing(
+            store=self.store,
+            users=self.users,
+            addresses=self.addresses,
+            passwords=self.passwords,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def numbered_users(self) -> "NumberedPages":
+        """Lists accounts by the numbers of pages."""
+        from gerbang.storage.listings import ListingTable
+        from gerbang.storage.numbered_pages import NumberedPages
+
+        return NumberedPages(self.users, ListingTable(self.store, self.settings.codes_table), self.now)
