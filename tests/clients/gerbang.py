@@ -103,9 +103,13 @@ class Gerbang:
 
     def new_pkce_client(self) -> Client:
         """Return a client of an app that uses PKCE."""
-        client = self.new_client()
-        client._flow_type = "pkce"
-        return client
+        return Client(
+            url=str(self.http.base_url.join("/auth/v1")),
+            headers={"apikey": self.key, "Authorization": f"Bearer {self.key}"},
+            auto_refresh_token=False,
+            flow_type="pkce",
+            http_client=self.http,
+        )
 
     def new_admin(self) -> SyncGoTrueAdminAPI:
         """Return the administration of a back end, which has the secret key."""
