@@ -68,8 +68,9 @@ def connect(serve: Serve) -> Iterator[Connect]:
         @cache
         def gerbang(parameters: str, run: Run) -> Gerbang:
             http = open_connections.enter_context(httpx.Client(base_url=serve(parameters, run)))
-            key = http.get("/_local/config.json").json()["publishable_key"]
-            return Gerbang(http=http, key=key, threads=open_connections.enter_context(ThreadPoolExecutor()))
+            keys = http.get("/_local/config.json").json()
+            threads = open_connections.enter_context(ThreadPoolExecutor())
+            return Gerbang(http=http, key=keys["publishable_key"], secret_key=keys["secret_key"], threads=threads)
 
         yield gerbang
 

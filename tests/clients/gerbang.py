@@ -88,6 +88,7 @@ class Gerbang:
     http: httpx.Client
     """Its base URL is the server's."""
     key: str
+    secret_key: str
     threads: Executor
     _ahead: deque[Future[SignedIn]] = field(default_factory=deque)
 
@@ -111,18 +112,20 @@ class Gerbang:
             http_client=self.http,
         )
 
-    def new_admin(self) -> SyncGoTrueAdminAPI:
-        """Return the administration of a back end, which has the secret key."""
-        key = self.http.get("/_local/config.json").json()["secret_key"]
-        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-        url = str(self.http.base_url.join("/auth/v1"))
-        return Client(url=url, headers=headers, auto_refresh_token=False, http_client=self.http).admin
-
     def follow(self, link: str) -> str:
         """Open a link as a browser does; return the address in the app that it leads to."""
         answer = self.http.get(link, follow_redirects=False)
         assert answer.status_code == 303, answer.text
         return str(answer.headers["location"])
+
+    def new_admin(self) -> SyncGoTrueAdminAPI:
+        """Return the administrator's methods of a client as a back end makes it."""
+        return Client(
+            url=str(self.http.base_url.join("/auth/v1")),
+            headers={"apikey": self.secret_key, "Authorization": f"Bearer {self.secret_key}"},
+            auto_refresh_token=False,
+            http_client=self.http,
+        ).admin
 
     def new_inbox(self) -> Inbox:
         """Return the inbox of an address that no account has."""

@@ -70,6 +70,10 @@ class Doors:
         """Return the answer to a GET; as `post`."""
         return self._call("GET", path, b"", address, headers)
 
+    def delete(self, path: str, *, address: str = HOME, **headers: str) -> Answer:
+        """Return the answer to a DELETE; as `post`."""
+        return self._call("DELETE", path, b"", address, headers)
+
     def read_mail(self, email: str, pattern: str) -> str:
         """Have the mailer read its queue; return what *pattern* finds first in the newest mail to an address."""
         self.deliver()

@@ -92,6 +92,7 @@ def everything(world: World) -> None:
     supabase_sign_up(world)
     supabase_tokens(world)
     supabase_codes(world)
+    supabase_administrators(world)
     supabase_links(world)
     supabase_administrators_links(world)
     passwords(world)
@@ -306,6 +307,27 @@ def followed(world: World, email: str) -> Mapping[str, str]:
     answer = world.doors.get(link_to(world, email))
     assert answer.status == 303, answer
     return dict(parse_qsl(urlsplit(answer.location).fragment))
+
+
+def supabase_administrators(world: World) -> None:
+    """List, find, create, show, change and delete users, a guest and a member of an organization among them."""
+    doors, users, secret = world.doors, "/auth/v1/admin/users", world.secret_key()
+    known = {"apikey": secret, "authorization": bearer(secret)}
+    assert doors.get(users, **known | {"authorization": bearer(world.publishable_key())}).status == 403
+    mira = world.person()
+    google = world.issuer.id_token({"email": mira["email"], "name": "Mira", "google_id": "3001"})
+    succeeded(doors.post("/api/auth/google", {"id_token": google}))
+    made = succeeded(doors.post(users, {"email": doors.new_email(), "password": PASSWORD}, **known))
+    for query in ("page=1&per_page=2", "page=2&per_page=2", "page=3&per_page=3", f"filter={mira['email']}"):
+        assert succeeded(doors.get(f"{users}?{query}", **known))["users"]
+
+    member = succeeded(doors.get(f"{users}?filter={mira['email']}", **known))["users"][0]["id"]
+    succeeded(doors.get(f"{users}/{member}", **known))
+    for user_id in (member, made["id"]):
+        asked = {"email": doors.new_email(), "password": ANOTHER, "user_metadata": {"name": "Mira"}}
+        assert succeeded(doors.put(f"{users}/{user_id}", asked, **known))["email"] == asked["email"]
+        succeeded(doors.delete(f"{users}/{user_id}", **known))
+        assert doors.get(f"{users}/{user_id}", **known).status == 404
 
 
 def reset_token(world: World, email: str) -> str:

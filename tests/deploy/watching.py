@@ -81,7 +81,8 @@ def calls_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Ite
             for table in parameters["RequestItems"]:
                 yield Call(f"dynamodb:{operation}", _table(table))
         case "dynamodb", _ if "TableName" in parameters:
-            yield Call(f"dynamodb:{operation}", _table(parameters["TableName"]))
+            index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
+            yield Call(f"dynamodb:{operation}", _table(parameters["TableName"]) + index)
         case "secretsmanager", _ if "SecretId" in parameters:
             yield Call(f"secretsmanager:{operation}", parameters["SecretId"])
         case "sqs", _ if "QueueUrl" in parameters:

@@ -80,6 +80,7 @@ class Service:
                 routes=routes,
                 publishable_key="pk",
                 secret_key=None,
+                sessions=None,
             ),
         )
 

@@ -16,7 +16,15 @@ from gerbang_local.loopback import is_loopback, names_loopback
 from tests.local.conftest import Served, served, tiny
 
 DISCOVERY = "/_local/oidc/.well-known/openid-configuration"
-PRIVATE = ["/_local/", "/_local/config.json", "/_local/mailbox.json", "/_local/google/certs", DISCOVERY]
+PRIVATE = [
+    "/_local/",
+    "/_local/accounts",
+    "/_local/config.json",
+    "/_local/mailbox.json",
+    "/_local/sessions.json?user_id=x",
+    "/_local/google/certs",
+    DISCOVERY,
+]
 PERSON = json.dumps({"email": "a@example.com", "name": "A", "google_id": "1"})
 
 
@@ -89,7 +97,7 @@ def test_a_page_of_another_site_is_refused(everywhere: Served, path: str, origin
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:5173", "https://evil.example"])
-@pytest.mark.parametrize("path", ["/_local/config.json", "/_local/mailbox.json"])
+@pytest.mark.parametrize("path", ["/_local/config.json", "/_local/mailbox.json", "/_local/sessions.json?user_id=x"])
 def test_no_other_origin_may_read_keys_and_mails(everywhere: Served, path: str, origin: str) -> None:
     preflight = ask("127.0.0.1", everywhere.port, path, method="OPTIONS", Origin=origin)
     answer = ask("127.0.0.1", everywhere.port, path, Origin=origin)
@@ -100,6 +108,27 @@ def test_no_other_origin_may_read_keys_and_mails(everywhere: Served, path: str, 
     assert own.headers["cross-origin-resource-policy"] == "same-origin"
     assert own.headers["x-content-type-options"] == "nosniff"
     assert own.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/_local/", "/_local/accounts"])
+def test_only_the_scripts_of_a_page_itself_run(everywhere: Served, path: str) -> None:
+    first, second = (ask("127.0.0.1", everywhere.port, path) for _ in range(2))
+
+    policies = [answer.headers["content-security-policy"] for answer in (first, second)]
+    assert policies[0] != policies[1]
+    for answer, policy in zip((first, second), policies, strict=True):
+        assert policy.startswith("default-src 'none'; script-src 'nonce-")
+        assert policy.partition("nonce-")[2].partition("'")[0] in answer.body
+        assert "color-scheme: light dark" in answer.body
+
+
+@pytest.mark.parametrize("query", ["", "?user_id=", "?user_id=a&user_id=b"])
+def test_sessions_are_those_of_one_account(everywhere: Served, query: str) -> None:
+    assert ask("127.0.0.1", everywhere.port, f"/_local/sessions.json{query}").status == 400
+
+
+def test_a_template_without_accounts_has_no_sessions(everywhere: Served) -> None:
+    assert ask("127.0.0.1", everywhere.port, "/_local/sessions.json?user_id=x").body == "[]"
 
 
 def test_a_front_end_on_another_port_may_sign_in_with_the_stand_in_for_google(everywhere: Served) -> None:

@@ -155,7 +155,8 @@ def stack(dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
         monkeypatch.setenv(f"AWS_{name}", value)
     parameters = "PasswordHashCost=10 PublishableKey=sb_publishable_smoke"
     with served(TEMPLATE, DYNAMODB_ENDPOINT=dynamodb_endpoint, PARAMETERS=parameters) as running:
-        tables = {f"{name}Table": f"gerbang-local-{name}" for name in ("Users", "Organizations", "OneTimeCodes")}
+        names = ("Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes")
+        tables = {f"{name}Table": f"gerbang-local-{name}" for name in names}
         outputs = {"ApiUrl": running.url, "PublishableKey": "sb_publishable_smoke", **tables}
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_endpoint)
         with mock_aws():

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from copy import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
@@ -38,7 +39,7 @@ class Admin:
 
     def __init__(self, base: Deployment) -> None:
         self.base = replace(base, api_keys=ApiKeys(PUBLISHABLE_KEY, KnownSecret(), base.clock))
-        self.headers: dict[str, str] = {"apikey": SECRET_KEY, "authorization": f"Bearer {SECRET_KEY}"}
+        self.headers: dict[str, str | None] = {"apikey": SECRET_KEY, "authorization": f"Bearer {SECRET_KEY}"}
         self._handlers: dict[str, Any] = {}
 
     def ask(
@@ -47,12 +48,12 @@ class Admin:
         user_id: str | None = None,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
-        **headers: str | None,
+        headers: Mapping[str, str | None] = MappingProxyType({}),
     ) -> dict[str, Any]:
         folder = "auth/v1/admin/users" if user_id is None else "auth/v1/admin/user"
         if folder not in self._handlers:
             self._handlers[folder] = function_in(folder).load(self.base).handler
-        sent = {name: value for name, value in (self.headers | headers).items() if value is not None}
+        sent = {name: value for name, value in (self.headers | dict(headers)).items() if value is not None}
         event = http_event(
             None if body is None else json.dumps(body),
             method=method,
@@ -115,7 +116,7 @@ def test_only_the_secret_key_lets_an_administrator_in(
 ) -> None:
     body = None if method == "GET" else {"email": CAROL}
 
-    answer = admin_in_memory.ask(method, user_id, body, **headers)
+    answer = admin_in_memory.ask(method, user_id, body, headers=headers)
 
     assert (answer["statusCode"], body_of(answer)["error_code"]) == (status, code)
     assert admin_in_memory.base.users.find_id(Name.EMAIL, CAROL) is None
@@ -124,14 +125,14 @@ def test_only_the_secret_key_lets_an_administrator_in(
 def test_a_user_s_access_token_is_403(admin_in_memory: Admin, post_in_memory: MailDeployment) -> None:
     token = post_in_memory.register(ALICE).tokens.access_token
 
-    answer = admin_in_memory.ask("GET", authorization=f"Bearer {token}")
+    answer = admin_in_memory.ask("GET", headers={"authorization": f"Bearer {token}"})
 
     assert (answer["statusCode"], body_of(answer)["error_code"]) == (403, "not_admin")
 
 
 @pytest.mark.parametrize("apikey", [PUBLISHABLE_KEY, SECRET_KEY])
 def test_any_key_of_the_deployment_is_an_apikey(admin_in_memory: Admin, apikey: str) -> None:
-    assert admin_in_memory.ask("GET", apikey=apikey)["statusCode"] == 200
+    assert admin_in_memory.ask("GET", headers={"apikey": apikey})["statusCode"] == 200
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_a_key_may_have_the_shape_of_a_token_and_there_may_be_several(
     admin = Admin(post_in_memory.base)
     admin.base = replace(admin.base, api_keys=ApiKeys(PUBLISHABLE_KEY, Secrets(), admin.base.clock))
 
-    assert admin.ask("GET", authorization=f"Bearer {secret}")["statusCode"] == 200
+    assert admin.ask("GET", headers={"authorization": f"Bearer {secret}"})["statusCode"] == 200
 
 
 def test_every_call_is_logged_once_without_an_address(admin_in_memory: Admin) -> None:

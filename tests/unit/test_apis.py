@@ -313,6 +313,7 @@ ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (gotrue.SessionResponse, gotrue.session(SESSION)),
     (gotrue.SessionResponse, gotrue.session(GUESTS_SESSION)),
     (gotrue.User, gotrue.user(USER, audience="authenticated")),
+    (gotrue.UsersResponse, gotrue.UsersResponse(users=[gotrue.user(USER, audience="x")], aud="x")),
     (gotrue.EmptyResponse, gotrue.EmptyResponse()),
     (gotrue.HealthResponse, gotrue.health("1.2.3")),
     (

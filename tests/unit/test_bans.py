@@ -7,12 +7,12 @@ from typing import Final
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
-from gerbang.accounts.password_reset import InvalidResetToken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.user_update import UserChanges
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.clock import to_epoch
 from gerbang.core.emails import EmailAddress
+from gerbang.mail.codes import InvalidResetToken
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn, UserDisabled

@@ -12,6 +12,8 @@ import pytest
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.user_creation import NewUser
+from gerbang.accounts.user_edit import UserEdit
 from gerbang.accounts.user_update import UserChanges
 from gerbang.apis import snapotp
 from gerbang.core.concurrency import run_concurrently
@@ -339,6 +341,38 @@ def test_confirming_a_change_of_address_takes_three_round_trips(budget: Budget) 
     code = post.outbox.codes[0]
 
     assert budget.of(lambda its: its.email_change.confirm("bob@new.example", code, HOME)) == (3, 0)
+
+
+def test_an_administrator_s_calls_take_one_or_two_round_trips(budget: Budget, alice: SignedIn) -> None:
+    user_id, policy = alice.user.user_id, PasswordPolicy()
+
+    def create(its: Deployment) -> None:
+        its.user_creation.create(NewUser(email=EmailAddress("c@example.com"), is_verified=True, name="", password="x"))
+
+    def edit(its: Deployment) -> None:
+        its.user_editing.edit(user_id, UserEdit(email=EmailAddress("d@example.com"), password="Battery 12"), policy)
+
+    assert budget.of(lambda its: its.users.find_person(user_id)) == (1, 0)
+    assert budget.of(create) == (1, 1)
+    assert budget.of(edit) == (2, 1)
+
+
+def test_a_deletion_takes_seven_round_trips(budget: Budget, alice: SignedIn) -> None:
+    """The account, disabled; its sessions, gone; what there is, the organization's members, and all of it gone."""
+    assert budget.of(lambda its: its.deletion.delete_by_id(alice.user.user_id)) == (7, 0)
+
+
+@pytest.mark.usefixtures("alice")
+def test_the_next_page_of_users_takes_three_round_trips(budget: Budget) -> None:
+    def page(number: int) -> Callable[[Deployment], object]:
+        return lambda its: its.numbered_users.page(number, size=1, caller="me")
+
+    for number in range(2):
+        new = NewUser(email=EmailAddress(f"user-{number}@example.com"), is_verified=True, name="")
+        budget.deployment.user_creation.create(new)
+    budget.of(page(1))
+
+    assert budget.of(page(2)) == (3, 0)
 
 
 def test_the_authorizer_takes_two_round_trips_the_first_time_and_then_one(budget: Budget, alice: SignedIn) -> None:

@@ -53,7 +53,7 @@ GOTRUE: Final = frozenset({"code", "error_code", "msg"})
 """The members of an error, by API."""
 
 
-MOST_ALIKE: Final = 5
+MOST_ALIKE: Final = 8
 """Of a request's calls of one shape, the first few go wrong. A list of users asks for 300 months, one like another."""
 
 
@@ -284,7 +284,7 @@ def by_admin(
     query: Mapping[str, str] | None = None,
 ) -> Event:
     headers = {"authorization": f"Bearer {SECRET_KEY}", "apikey": SECRET_KEY, "content-type": "application/json"}
-    more = {} if user_id is None else {"pathParameters": {"user_id": user_id}}
+    more: dict[str, Any] = {} if user_id is None else {"pathParameters": {"user_id": user_id}}
     if body is None:
         return http_event(method=method, headers=headers, query=query, **more)
     return json_event(body, method=method, headers=headers, **more)

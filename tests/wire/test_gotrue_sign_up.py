@@ -189,7 +189,7 @@ def test_health_and_settings(world: World) -> None:
         ("GET", "/auth/v1/user/identities/authorize", 404, "manual_linking_disabled"),
         ("POST", "/auth/v1/sso", 404, "saml_provider_disabled"),
         ("POST", "/auth/v1/passkeys/x", 404, "passkey_disabled"),
-        ("GET", "/auth/v1/admin/users", 404, "validation_failed"),
+        ("GET", "/auth/v1/admin/audit", 404, "validation_failed"),
         ("GET", "/auth/v1/factorsx", 404, "validation_failed"),
         ("POST", "/auth/v1/token?grant_type=web3", 422, "web3_provider_disabled"),
     ],

@@ -18,11 +18,11 @@ from gerbang.accounts.administration import (
     ROLES,
     Accounts,
     AmbiguousName,
-    ChangedMeanwhile,
     NoSuchAccount,
     NotLinked,
     OnlyWayToSignIn,
 )
+from gerbang.accounts.deletion import ChangedMeanwhile
 from gerbang.storage.newest_users import LARGEST_PAGE
 from gerbang.storage.users import User
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any, Final
 
-from gerbang.accounts.administration import ROLES, Departure, Details
+from gerbang.accounts.administration import ROLES, Details
+from gerbang.accounts.deletion import Departure
 from gerbang.core.clock import system_clock
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.passwords.bcrypt_sha256 import is_current_format

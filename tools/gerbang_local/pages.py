@@ -1,4 +1,4 @@
-"""What only `make run` has, under `/_local/`: the mailbox, the deployment's keys, a stand-in for OpenID providers.
+"""What only `make run` has, under `/_local/`: mails, accounts, the deployment's keys, a stand-in for OpenID providers.
 
 These pages hold secrets, so they answer requests from this machine only, for any HOST. A page of another site in the
 developer's browser is on this machine, too: its `Origin` shows it or, after DNS rebinding, its `Host`.
@@ -10,18 +10,22 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from gerbang_local.events import Request, Response
 from gerbang_local.google import MissingFields, StandInIssuer
 from gerbang_local.loopback import is_loopback, names_loopback
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.routes import Route
+from gerbang_local.sessions import StoredSessions
 
 CERTS_PATH: Final = "/_local/google/certs"
 ISSUER_PATH: Final = "/_local/oidc"
 """The issuer of a second OpenID provider, whose tokens the stand-in for Google makes too, with `iss` and `aud`."""
 
-_PAGE: Final = Path(__file__).with_name("mailbox.html")
+_MAILBOX: Final = Path(__file__).with_name("mailbox.html")
+_ACCOUNTS: Final = Path(__file__).with_name("accounts.html")
+_STYLE: Final = Path(__file__).with_name("pages.css")
 _ID_TOKEN_PATH: Final = "/_local/google/id_token"  # noqa: S105 - a path
 _NO_STORE: Final = {"cache-control": "no-store"}
 _SAME_ORIGIN: Final = {"cross-origin-resource-policy": "same-origin", "x-content-type-options": "nosniff"}
@@ -47,16 +51,20 @@ class Pages:
         mailbox: Mailbox,
         issuer: StandInIssuer,
         routes: Iterable[Route],
+        sessions: StoredSessions | None,
         publishable_key: str | None,
         secret_key: str | None,
     ) -> None:
-        """Take what there is to show; a key is None where the template has none."""
+        """Take what there is to show; keys and sessions are None where the template has none."""
         self._mailbox: Final = mailbox
         self._issuer: Final = issuer
         self._routes: Final = tuple(routes)
+        self._sessions: Final = sessions
         self._keys: Final = {"publishable_key": publishable_key, "secret_key": secret_key}
         self._answers: Final[Mapping[tuple[str, str], Callable[[Request], Response]]] = {
-            ("GET", "/_local/"): self._page,
+            ("GET", "/_local/"): self._mailbox_page,
+            ("GET", "/_local/accounts"): self._accounts_page,
+            ("GET", "/_local/sessions.json"): self._sessions_of,
             ("GET", "/_local/config.json"): self._config,
             ("GET", "/_local/mailbox.json"): self._mails,
             ("GET", CERTS_PATH): self._certs,
@@ -87,12 +95,19 @@ class Pages:
     def _mails(self, _request: Request) -> Response:
         return Response.of_json(200, [mail.to_json() for mail in self._mailbox.mails()]).with_headers(_NO_STORE)
 
-    def _page(self, _request: Request) -> Response:
+    def _sessions_of(self, request: Request) -> Response:
+        user_ids = parse_qs(request.raw_query).get("user_id", [])
+        if len(user_ids) != 1:
+            return _bad_request("the query needs user_id once")
+        sessions = [] if self._sessions is None else self._sessions.of(user_ids[0])
+        return Response.of_json(200, sessions).with_headers(_NO_STORE)
+
+    def _mailbox_page(self, _request: Request) -> Response:
         rows = "".join(f"<li><code>{escape(route.key)}</code> {escape(route.function)}</li>" for route in self._routes)
-        nonce = secrets.token_urlsafe()
-        headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": _POLICY.format(nonce=nonce)}
-        page = _PAGE.read_text("utf-8").replace("<!--routes-->", rows).replace("{nonce}", nonce)
-        return Response(status=200, headers=tuple(headers.items()), body=page.encode())
+        return _page(_MAILBOX.read_text("utf-8").replace("<!--routes-->", rows))
+
+    def _accounts_page(self, _request: Request) -> Response:
+        return _page(_ACCOUNTS.read_text("utf-8"))
 
     def _certs(self, _request: Request) -> Response:
         return Response.of_json(200, self._issuer.key_set()).with_headers({"cache-control": "public, max-age=300"})
@@ -113,6 +128,13 @@ class Pages:
             return Response.of_json(200, {"id_token": self._issuer.id_token(fields)}).with_headers(_NO_STORE)
         except MissingFields as missing:
             return _bad_request(f"missing: {missing}")
+
+
+def _page(html: str) -> Response:
+    nonce = secrets.token_urlsafe()
+    headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": _POLICY.format(nonce=nonce)}
+    page = html.replace("<!--style-->", _STYLE.read_text("utf-8")).replace("{nonce}", nonce)
+    return Response(status=200, headers=tuple(headers.items()), body=page.encode())
 
 
 def _bad_request(message: str) -> Response:

@@ -12,6 +12,9 @@ from typing import Final, override
 
 import uvicorn
 from botocore.exceptions import EndpointConnectionError
+from gerbang.storage.dynamodb import DynamoStore
+from gerbang.storage.families import FamilyTable
+from gerbang.storage.users import UserTable
 
 from gerbang_local.authorizers import Gatekeeper
 from gerbang_local.aws import Aws, Resources, behave_as_in_lambda
@@ -27,8 +30,9 @@ from gerbang_local.options import Options
 from gerbang_local.pages import CERTS_PATH, Pages
 from gerbang_local.queues import QueueReader
 from gerbang_local.routes import Router
+from gerbang_local.sessions import StoredSessions
 from gerbang_local.stack import ACCOUNT_ID, REGION, Stack, read_stack
-from gerbang_local.template import ParameterValue, Resolver, Template, chosen_parameters
+from gerbang_local.template import ParameterValue, Resolver, Template, chosen_parameters, text_of
 
 # Requests under way when it is told to stop have this long.
 _GRACE_SECONDS: Final = 1
@@ -40,6 +44,8 @@ _LOOPBACK: Final = "127.0.0.1"
 _CERTS_PARAMETER: Final = "GoogleCertsUrl"
 _CLIENT_IDS_PARAMETER: Final = "GoogleClientIds"
 _PUBLISHABLE_KEY: Final = "PublishableKey"  # an output, or else a parameter
+_USERS: Final = "Users"
+_SESSIONS: Final = "RefreshTokenFamilies"
 _SECRET_KEY_RESOURCE: Final = "SecretApiKey"  # noqa: S105 - a logical id
 
 type Load = Callable[[Stack], Mapping[str, LoadedFunction]]
@@ -115,6 +121,7 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
         routes=router.routes,
         publishable_key=_publishable_key(resources.resolver),
         secret_key=resources.secret_value(_SECRET_KEY_RESOURCE),
+        sessions=_sessions(aws, resources.resolver),
     )
     return _Service(
         stack=stack,
@@ -129,6 +136,15 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
         invoker=invoker,
         readers=tuple(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
     )
+
+
+def _sessions(aws: Aws, resolver: Resolver) -> StoredSessions | None:
+    """Return what reads sessions, None where the template has no such tables."""
+    if not {_USERS, _SESSIONS} <= resolver.template.resources.keys():
+        return None
+    store = DynamoStore(aws.dynamodb)
+    users, families = (text_of(resolver.resolve({"Ref": name})) for name in (_USERS, _SESSIONS))
+    return StoredSessions(UserTable(store, users), FamilyTable(store, families), lambda: datetime.now(UTC))
 
 
 def _publishable_key(resolver: Resolver) -> str | None:
@@ -258,6 +274,7 @@ def _greeting(options: Options, stack: Stack, *, url: str, local_url: str) -> st
         f"Listening at {url}, {len(stack.functions)} functions of {options.template.name}. Press Ctrl-C to stop.",
         f"  Try it:        {try_it}",
         f"  Mail arrives:  {local_url}/_local/",
+        f"  Accounts:      {local_url}/_local/accounts",
         f"  {aws}",
         *(f"  {notice}" for notice in stack.notices),
     ]

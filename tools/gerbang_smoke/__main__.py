@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import boto3
-from gerbang.accounts.administration import ChangedMeanwhile, NoSuchAccount
+from gerbang.accounts.administration import NoSuchAccount
+from gerbang.accounts.deletion import ChangedMeanwhile
 from gerbang_admin.aws import AwsFailure, failure, session_of
 from gerbang_admin.stacks import Stack, UnknownStack
 

@@ -17,27 +17,24 @@ const MAIL_SECONDS = 10;
 
 /** A client as an app makes it; signed out, unless it is given a session that the app has stored. */
 export function newClient(session) {
-  return createClient(SERVER, KEY, {
-    auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session" },
-    realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
-  });
+  return clientWith(KEY, session);
+}
+
+/** The administrator's methods of a client as a back end makes it. */
+export function newAdmin() {
+  return clientWith(SECRET_KEY).auth.admin;
 }
 
 /** A client of an app that uses PKCE. */
 export function newPkceClient() {
-  return createClient(SERVER, KEY, {
-    auth: { autoRefreshToken: false, flowType: "pkce", storage: storageWith(), storageKey: "session" },
-    realtime: { transport: class {} },
-  });
+  return clientWith(KEY, undefined, { flowType: "pkce" });
 }
 
-/** The administration of a back end, which has the secret key. */
-export function newAdmin() {
-  const client = createClient(SERVER, SECRET_KEY, {
-    auth: { autoRefreshToken: false, persistSession: false },
-    realtime: { transport: class {} },
+function clientWith(key, session, more = {}) {
+  return createClient(SERVER, key, {
+    auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session", ...more },
+    realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
   });
-  return client.auth.admin;
 }
 
 /** Opens a link as a browser does; returns the address in the app that it leads to. */

@@ -52,6 +52,8 @@ class NumberedPages:
         self._listings = listings
         self._now = now
         self._empty_until: dict[str, datetime] = {}
+        self._with_accounts: set[str] = set()
+        """Months that had accounts when they were looked into. Some may be empty by now, which costs a query each."""
 
     def page(self, number: int, *, size: int, caller: str) -> NumberedPage:
         """Return a page of *size* accounts; *number* begins at 1, *caller* says who reads.
@@ -106,11 +108,15 @@ class NumberedPages:
         while position.month >= FIRST_MONTH:
             older.append(position.month)
             position = position.month_before()
-        unknown = [month for month in older if self._empty_until.get(month, now) <= now]
+        unknown = [
+            month for month in older if month not in self._with_accounts and self._empty_until.get(month, now) <= now
+        ]
         for month, count in self._of_each(unknown, lambda month: self._count(month, limit=1)):
-            if not count:
+            if count:
+                self._with_accounts.add(month)
+            else:
                 self._empty_until[month] = now + EMPTY_FOR
-        return [*recent, *(month for month in older if self._empty_until.get(month, now) <= now)]
+        return [*recent, *(month for month in older if month in self._with_accounts)]
 
     def _counts(self, months: Sequence[str], *, at_least: int) -> dict[str, int]:
         """Return how many accounts each month has, up to some bound altogether."""
