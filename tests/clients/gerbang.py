@@ -102,6 +102,22 @@ class Gerbang:
             http_client=self.http,  # a client that makes its own takes a tenth of a second to read the certificates
         )
 
+    def new_pkce_client(self) -> Client:
+        """Return a client of an app that uses PKCE."""
+        return Client(
+            url=str(self.http.base_url.join("/auth/v1")),
+            headers={"apikey": self.key, "Authorization": f"Bearer {self.key}"},
+            auto_refresh_token=False,
+            flow_type="pkce",
+            http_client=self.http,
+        )
+
+    def follow(self, link: str) -> str:
+        """Open a link as a browser does; return the address in the app that it leads to."""
+        answer = self.http.get(link, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return str(answer.headers["location"])
+
     def new_admin(self) -> SyncGoTrueAdminAPI:
         """Return the administrator's methods of a client as a back end makes it."""
         return Client(
@@ -110,18 +126,6 @@ class Gerbang:
             auto_refresh_token=False,
             http_client=self.http,
         ).admin
-
-    def new_pkce_client(self) -> Client:
-        """Return a client of an app that uses PKCE."""
-        client = self.new_client()
-        client._flow_type = "pkce"
-        return client
-
-    def follow(self, link: str) -> str:
-        """Open a link as a browser does; return the address in the app that it leads to."""
-        answer = self.http.get(link, follow_redirects=False)
-        assert answer.status_code == 303, answer.text
-        return str(answer.headers["location"])
 
     def new_inbox(self) -> Inbox:
         """Return the inbox of an address that no account has."""

@@ -25,28 +25,16 @@ export function newAdmin() {
   return clientWith(SECRET_KEY).auth.admin;
 }
 
-function clientWith(key, session) {
-  return createClient(SERVER, key, {
-    auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session" },
-    realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
-  });
-}
-
 /** A client of an app that uses PKCE. */
 export function newPkceClient() {
-  return createClient(SERVER, KEY, {
-    auth: { autoRefreshToken: false, flowType: "pkce", storage: storageWith(), storageKey: "session" },
-    realtime: { transport: class {} },
-  });
+  return clientWith(KEY, undefined, { flowType: "pkce" });
 }
 
-/** The administration of a back end, which has the secret key. */
-export function newAdmin() {
-  const client = createClient(SERVER, SECRET_KEY, {
-    auth: { autoRefreshToken: false, persistSession: false },
-    realtime: { transport: class {} },
+function clientWith(key, session, more = {}) {
+  return createClient(SERVER, key, {
+    auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session", ...more },
+    realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
   });
-  return client.auth.admin;
 }
 
 /** Opens a link as a browser does; returns the address in the app that it leads to. */
