@@ -30,10 +30,8 @@ from gerbang_local.template import ParameterValue
 NO_FOLDER_OF_THEIR_OWN: Final = {
     "$default": "default",
     "/.well-known/jwks.json": "jwks",
-    "/auth/v1/admin/users/{user_id}": "auth/v1/admin/user",
 }
-"""Paths that cannot be folders below `functions`: one is none, one begins with a dot, which tools pass over, and one
-lies in another function's, whose package it would be in."""
+"""Paths that cannot be folders below `functions`: one is none, one begins with a dot, which tools pass over."""
 
 BEHIND_NO_PATH: Final = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}
 """Functions that API Gateway's authorizer, the queue and Secrets Manager invoke."""

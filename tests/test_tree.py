@@ -16,12 +16,10 @@ LONGEST_APP: Final = 130
 """Lines of an app.py: an endpoint reads as one thought (style)."""
 
 ROUTES_OF_THEIR_OWN: Final = {
-    "functions/auth/v1/admin/user": {"/auth/v1/admin/users/{user_id}"},
     "functions/default": {"$default"},
     "functions/jwks": {"/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json"},
 }
-"""Folders that are no path: one's path lies in another function's folder, one answers what has no route, one two paths,
-whose names begin with a dot."""
+"""Folders that are no path: one answers what has no route, one two paths, whose names begin with a dot."""
 
 WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/mailer", "functions/rotation"}
 WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default"}

@@ -72,8 +72,10 @@ class Handler:
 
     @classmethod
     def update_from_cloudformation_json(
-        cls, original_resource: Made, cloudformation_json: dict[str, Any], **_more: Any
+        cls, original_resource: Made | None, cloudformation_json: dict[str, Any], **_more: Any
     ) -> Made:
+        if original_resource is None:  # moto changes what no condition lets exist, too
+            return Made("", {})
         cls.change(original_resource, dict(cloudformation_json["Properties"]))
         return original_resource
 

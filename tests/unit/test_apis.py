@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.link_generation import GeneratedLink, WantedLink
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, botlaunch, by_path, gotrue, snapotp
@@ -295,6 +296,10 @@ def test_only_listed_fields_leave(answer: Answer) -> None:
         assert secret not in shown
 
 
+GENERATED: Final = GeneratedLink(
+    user=USER, url="https://api.example/auth/v1/verify", code="123456", token="a-token", wanted=WantedLink.MAGIC_LINK
+)
+
 ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Login successful")),
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Registration successful", ORGANIZATION)),
@@ -313,6 +318,7 @@ ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (gotrue.SessionResponse, gotrue.session(SESSION)),
     (gotrue.SessionResponse, gotrue.session(GUESTS_SESSION)),
     (gotrue.User, gotrue.user(USER, audience="authenticated")),
+    (gotrue.GeneratedLinkResponse, gotrue.generated_link(GENERATED, redirect_to="https://x.example", audience="x")),
     (gotrue.UsersResponse, gotrue.UsersResponse(users=[gotrue.user(USER, audience="x")], aud="x")),
     (gotrue.EmptyResponse, gotrue.EmptyResponse()),
     (gotrue.HealthResponse, gotrue.health("1.2.3")),

@@ -27,6 +27,7 @@ FULL = User(
     email_verified_at=AT,
     contested_at=AT,
     confirmation_sent_at=AT,
+    invited_at=AT,
     new_email="mira@new.example",
     new_email_as_typed="Mira@new.example",
     email_change_sent_at=AT,

@@ -5,6 +5,7 @@ docs/decisions/0031-linked-identities.md.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -24,8 +25,8 @@ from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
 from gerbang.storage.accounts import Name, User, identity_name
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.profiles import EMAIL, providers_of
-from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Gone, Store
-from gerbang.storage.users import UserTable, learned_locale, unchanged
+from gerbang.storage.store import Action, Change, CommitOutcome, Gone, Store
+from gerbang.storage.users import UserTable, learned_locale, not_disabled, unchanged
 
 TRIES: Final = 4
 """How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
@@ -119,7 +120,7 @@ class LinkedIdentities:
                 raise IdentityNotFound
             if len(providers) == 1:
                 raise LastIdentity
-            actions = self._unlinking(user, provider, {"updated_at": to_epoch(now)})
+            actions = self._unlinking(user, provider, at=now)
             notices = self.notices.unlinking(user, provider, locale=client.locale)
             failed, *_ = run_concurrently(partial(self.store.commit, *actions), *notices)
             if not failed:
@@ -175,9 +176,10 @@ class LinkedIdentities:
             claims_address=Name.EMAIL in move.markers,
         )
 
-    def _unlinking(self, user: User, provider: str, changes: dict[str, Change]) -> tuple[Action, ...]:
+    def _unlinking(self, user: User, provider: str, *, at: datetime) -> tuple[Action, ...]:
         """Return the actions that unlink an identity; they fail if a way to sign in was added or removed since."""
-        same = unchanged("password_hash", user), unchanged("email", user), Absent("disabled_at")
+        changes: dict[str, Change] = {"updated_at": to_epoch(at)}
+        same = unchanged("password_hash", user), unchanged("email", user), *not_disabled(at)
         if provider == EMAIL:
             removal = changes | {"password_hash": Gone()}
             return (self.users.changing(user, removal, unchanged("subjects", user), *same),)
