@@ -19,7 +19,7 @@ run: ## Serve the API on this machine: HOST=127.0.0.1 PORT=3000 PARAMETERS="Name
 
 .PHONY: test
 test: ## Run every test that can run on this machine: ARGS="-k refresh" for some
-	@$(ENVIRONMENT) local test clients
+	@$(ENVIRONMENT) local test clients browser
 	@$(PYTHON) -m dynamodb_local fetch || true
 	@tools/bootstrap/javascript-clients || true
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)

@@ -74,6 +74,7 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "auth/v1/user/change_without_key": (401, "A valid API key is required"),
     "auth/v1/user/identities/one/no_key": (401, "A valid API key is required"),
     "auth/v1/user/no_key": (401, "A valid API key is required"),
+    "auth/v1/verify/link_without_token": (400, "Field required"),
     "auth/v1/verify/no_key": (401, "A valid API key is required"),
     "auth/verify_legacy_password/unknown_account": (400, "Invalid email or password"),
     "auth/verify_otp/unknown_code": (400, "The code is wrong"),
