@@ -27,7 +27,7 @@ class App(BaseHTTPRequestHandler):
         self.end_headers()
 
     @override
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the method is declared
         """Print nothing."""
 
 
