@@ -27,7 +27,7 @@ class App(BaseHTTPRequestHandler):
         self.end_headers()
 
     @override
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the method is declared
+    def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
 
 
