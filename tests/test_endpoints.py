@@ -30,9 +30,10 @@ from gerbang_local.template import ParameterValue
 NO_FOLDER_OF_THEIR_OWN: Final = {
     "$default": "default",
     "/.well-known/jwks.json": "jwks",
+    "/.well-known/openid-configuration": "openid-configuration",
     "/auth/v1/admin/users/{user_id}": "auth/v1/admin/user",
 }
-"""Paths that cannot be folders below `functions`: one is none, one begins with a dot, which tools pass over, and one
+"""Paths that cannot be folders below `functions`: one is none, two begin with a dot, which tools pass over, and one
 lies in another function's, whose package it would be in."""
 
 BEHIND_NO_PATH: Final = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}

@@ -19,6 +19,7 @@ ROUTES_OF_THEIR_OWN: Final = {
     "functions/auth/v1/admin/user": {"/auth/v1/admin/users/{user_id}"},
     "functions/default": {"$default"},
     "functions/jwks": {"/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json"},
+    "functions/openid-configuration": {"/.well-known/openid-configuration"},
 }
 """Folders that are no path: one's path lies in another function's folder, one answers what has no route, one two paths,
 whose names begin with a dot."""

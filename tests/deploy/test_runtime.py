@@ -81,6 +81,7 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "default/unknown_path_of_gotrue": (404, '"error_code":'),
     "jwks/key_set": (200, '"keys":[{'),
     "jwks/key_set_of_gotrue": (200, '"keys":[{'),
+    "openid-configuration/configuration": (200, '"jwks_uri":"https://'),
 }
 """Of each event that is a request: the status, and what is in the body."""
 

@@ -59,6 +59,7 @@ STATUSES: Final = {
     "default/unknown_path_of_gotrue": 404,
     "jwks/key_set": 200,
     "jwks/key_set_of_gotrue": 200,
+    "openid-configuration/configuration": 404,
 }
 """Of the events that are requests: what their functions answer on a deployment that nobody has used."""
 

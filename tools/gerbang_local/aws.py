@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
+from gerbang.container import Container
+from gerbang.sessions.keys import version_text
 
 from gerbang_local.stack import ACCOUNT_ID, PSEUDO_PARAMETERS, REGION, STACK_NAME, serverless_references
 from gerbang_local.template import (
@@ -57,7 +59,6 @@ _IGNORED: Final[Mapping[str, str | None]] = {
     "AWS::SQS::QueueInlinePolicy": None,
     "AWS::SQS::QueuePolicy": None,
     "AWS::SecretsManager::ResourcePolicy": None,
-    "AWS::SecretsManager::RotationSchedule": None,
 }
 
 # Properties read, and those that change nothing here. Any other stops the start.
@@ -174,6 +175,7 @@ class Resources:
         makers: Mapping[str, Callable[[Resource], References]] = {
             "AWS::DynamoDB::Table": self._table,
             "AWS::SQS::Queue": self._queue,
+            "AWS::SecretsManager::RotationSchedule": self._rotation,
             "AWS::SecretsManager::Secret": self._secret,
         }
         if resource.type in makers:
@@ -243,6 +245,17 @@ class Resources:
             value = _generated_secret(properties.get("GenerateSecretString", {}))
         made = self._aws.secrets.create_secret(Name=properties.get("Name", _name(resource)), SecretString=value)
         return References(ref=made["ARN"], attributes={"Id": made["ARN"]})
+
+    def _rotation(self, resource: Resource) -> References:
+        """Give the master secret the version that its first rotation makes, and never rotate it again.
+
+        CloudFormation has Secrets Manager call the rotation function; here the same version is made without it.
+        """
+        container = Container({})
+        secret_id = text_of(self.resolver.resolve(resource.properties["SecretId"]))
+        text = version_text(container.new_secret(), container.new_key_pair())
+        self._aws.secrets.put_secret_value(SecretId=secret_id, SecretString=text)
+        return References(ref=secret_id)
 
 
 def _name(resource: Resource) -> str:

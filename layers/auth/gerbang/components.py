@@ -82,6 +82,13 @@ class Components:
         return lambda: "".join(secrets.choice(ascii_letters + digits) for _ in range(64))
 
     @cached_property
+    def new_key_pair(self) -> Callable[[], bytes]:
+        """Makes RSA key pairs."""
+        from gerbang.sessions.rsa_pair import new_key_pair
+
+        return new_key_pair
+
+    @cached_property
     def client(self) -> Callable[[str], Any]:
         """Returns the process's botocore client of an AWS service."""
         from gerbang.storage.clients import client
@@ -241,6 +248,7 @@ class Components:
         return Rotation(
             history=SecretVersionHistory(lambda: self.client("secretsmanager"), self.settings.master_secret),
             new_secret=self.new_secret,
+            new_key_pair=lambda: self.new_key_pair(),
             tokens_with=self._tokens_with,
             log_event=self.log_event,
             now=self.now,

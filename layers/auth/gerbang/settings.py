@@ -91,8 +91,8 @@ class Settings:
 
     @property
     def token_algorithm(self) -> str:
-        """How access tokens are signed: `HS256` or `ES256`."""
-        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256")
+        """How access tokens are signed: `HS256`, `ES256` or `RS256`."""
+        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256", "RS256")
 
     @property
     def access_token_lifetime(self) -> timedelta:
