@@ -14,7 +14,7 @@ discovery = Discovery(issuer=settings.issuer, url=settings.public_url, algorithm
 
 @endpoint.get(api_of, response=ProviderMetadata, errors=(NoSuchPath,))
 def show_configuration(_call: Call[None, None]) -> Response:
-    """Say where the public keys of access tokens are (OpenID Connect Discovery), if they are signed with RS256 or ES256."""
+    """Say where the public keys are, if `PublicUrl` and ES256 or RS256 are set (OpenID Connect Discovery)."""
     return discovery.answer()
 
 

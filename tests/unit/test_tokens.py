@@ -98,14 +98,13 @@ class Forge:
         return self._signed(self.pair.refresh_token, change or {}, without, self._symmetric(Purpose.REFRESH_TOKEN))
 
     def access_signed_for_refresh(self, change: dict[str, Any]) -> str:
-        kid = self.deployment.keys.current().kid
-        return self._signed(self.pair.access_token, change, "", self._symmetric(Purpose.REFRESH_TOKEN), "HS256", kid)
+        header = {"alg": "HS256", "kid": self.deployment.keys.current().kid}
+        return self._signed(self.pair.access_token, change, "", self._symmetric(Purpose.REFRESH_TOKEN), header)
 
     def _signed(
-        self, like: str, change: dict[str, Any], without: str, key: Any, algorithm: str = "", kid: str = ""
+        self, like: str, change: dict[str, Any], without: str, key: Any, header: dict[str, Any] | None = None
     ) -> str:
-        header, claims = header_of(like), claims_of(like) | change
-        header |= {"alg": algorithm or header["alg"], "kid": kid or header["kid"]}
+        header, claims = header_of(like) | (header or {}), claims_of(like) | change
         claims.pop(without, None)
         # Not PyJWT's encode, which rejects some of the claims that reading must reject.
         signing_input = f"{encoded(header)}.{encoded(claims)}"

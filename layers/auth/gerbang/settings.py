@@ -125,6 +125,19 @@ class Settings:
         return self._choice("SESSIONS", "user_metadata")
 
     @property
+    def claims_function(self) -> str | None:
+        """The ARN of the function that is asked for claims of access tokens, None: none is."""
+        return self._entry("SESSIONS", "claims") or None
+
+    @property
+    def claims_failure(self) -> str:
+        """What is done if that function fails: `503` or `without`."""
+        value = self._entry("SESSIONS", "claims_failure")
+        if value not in {"503", "without"}:
+            raise InvalidSettings("SESSIONS has no claims_failure=503 or claims_failure=without")
+        return value
+
+    @property
     def secures_password_change(self) -> bool:
         """Whether a session older than a day needs a mailed code to set another password."""
         return self._choice("SESSIONS", "secure_password_change")

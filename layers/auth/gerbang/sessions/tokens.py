@@ -21,12 +21,20 @@ from uuid import UUID
 import jwt
 
 from gerbang.core.clock import from_epoch, to_epoch
-from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair, role_of
+from gerbang.sessions.claims import (
+    NO_CLAIMS,
+    AccessClaims,
+    InvalidToken,
+    RefreshClaims,
+    TokenExpired,
+    TokenPair,
+    role_of,
+)
 from gerbang.sessions.keys import Algorithm, Keys, MasterKey, Purpose
 from gerbang.storage.profiles import shown_app_metadata, shown_user_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -34,8 +42,9 @@ if TYPE_CHECKING:
     from gerbang.storage.accounts import User
     from gerbang.storage.families import Family
 
-LONGEST_TOKEN: Final = 8192
-"""Characters; ours have some 700, and up to 7,500 with the largest metadata. Longer text is rejected unparsed."""
+LONGEST_TOKEN: Final = 11_264
+"""Characters; ours have some 700 to 1,000, and up to 10,700 with the largest metadata and claims, all of it in letters
+that JSON escapes. API Gateway takes 10,240 bytes of headers. Longer text is rejected unparsed."""
 
 LONGEST_METADATA: Final = 3072
 """Characters of JSON, in ASCII, of the metadata in an access token."""
@@ -75,8 +84,10 @@ class Tokens:
     """Whether access tokens carry what their user wrote in `user_metadata`."""
     new_id: "Callable[[], str]"
 
-    def pair(self, user: "User", family: "Family", *, at: datetime) -> TokenPair:
-        """Return the tokens of the family's current generation for its user.
+    def pair(
+        self, user: "User", family: "Family", *, at: datetime, extra: "Mapping[str, object]" = NO_CLAIMS
+    ) -> TokenPair:
+        """Return the tokens of the family's current generation for its user, the access token with *extra* claims.
 
         The refresh token depends on the family alone: every caller that gets the same generation gets the same text.
         The access token ends with the session at the latest.
@@ -88,7 +99,12 @@ class Tokens:
         issued_at = from_epoch(to_epoch(at))
         expires_at = min(issued_at + self.access_lifetime, from_epoch(to_epoch(family.expires_at)))
         return TokenPair(
-            access_token=self._sign_access(user, family, key=access_key, issued_at=issued_at, expires_at=expires_at),
+            access_token=self._sign(
+                {**extra, **self._access_claims(user, family, issued_at=issued_at, expires_at=expires_at)},
+                access_key,
+                TokenUse.ACCESS,
+                self.algorithm,
+            ),
             refresh_token=self._sign_refresh(family, key=key),
             audience=self.audience,
             role=role_of(user, family),
@@ -174,10 +190,10 @@ class Tokens:
             published.append(jwk | {"kid": _kid_of(key, self.algorithm), "alg": self.algorithm.value, "use": "sig"})
         return published
 
-    def _sign_access(
-        self, user: "User", family: "Family", *, key: MasterKey, issued_at: datetime, expires_at: datetime
-    ) -> str:
-        claims = {
+    def _access_claims(
+        self, user: "User", family: "Family", *, issued_at: datetime, expires_at: datetime
+    ) -> dict[str, Any]:
+        return {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": user.user_id,
@@ -196,7 +212,6 @@ class Tokens:
             "token_use": TokenUse.ACCESS,
             **self._metadata(user),
         }
-        return self._sign(claims, key, TokenUse.ACCESS, self.algorithm)
 
     def _metadata(self, user: "User") -> dict[str, Any]:
         """Return the metadata that goes into access tokens.
