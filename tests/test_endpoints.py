@@ -36,8 +36,8 @@ NO_FOLDER_OF_THEIR_OWN: Final = {
 """Paths that cannot be folders below `functions`: one is none, two begin with a dot, which tools pass over, and one
 lies in another function's, whose package it would be in."""
 
-BEHIND_NO_PATH: Final = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}
-"""Functions that API Gateway's authorizer, the queue and Secrets Manager invoke."""
+BEHIND_NO_PATH: Final = {"AuthorizerFunction", "EventsFunction", "MailerFunction", "RotationFunction"}
+"""Functions that API Gateway's authorizer, the tables' streams, the queue and Secrets Manager invoke."""
 
 MOST_BYTES: Final = 3_000
 """Of a function's environment, names and values together (docs/decisions); Lambda allows 4,096."""

@@ -78,7 +78,10 @@ def test_a_function_that_may_not_be_invoked_is_named_as_aws_names_it(monkeypatch
     def refuse(handler: BaseHTTPRequestHandler, _event: bytes) -> None:
         answer(handler, b'{"Message": "not authorized"}', 403, X_Amzn_ErrorType="AccessDeniedException")
 
-    with lambda_that(refuse, monkeypatch) as (function, _), pytest.raises(FunctionFailed, match="^AccessDenied"):
+    with (
+        lambda_that(refuse, monkeypatch) as (function, _),
+        pytest.raises(FunctionFailed, match="AccessDeniedException"),
+    ):
         function.invoke(b"{}")
 
 

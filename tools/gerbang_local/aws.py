@@ -26,6 +26,7 @@ from gerbang_local.template import (
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -67,7 +68,7 @@ _TABLE_PROPERTIES: Final = frozenset(
     | {"TimeToLiveSpecification"}
     | {"BillingMode", "ContributorInsightsSpecification", "DeletionProtectionEnabled", "OnDemandThroughput"}
     | {"PointInTimeRecoverySpecification", "ProvisionedThroughput", "ResourcePolicy", "SSESpecification", "TableClass"}
-    | {"Tags"}
+    | {"StreamSpecification", "Tags"}
 )
 _QUEUE_ATTRIBUTES: Final = frozenset(
     {"DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds"}
@@ -117,6 +118,11 @@ class Aws:
         """Make the clients. Call `behave_as_in_lambda` first, and stay inside `memory.aws_in_memory`."""
         session = boto3.Session()
         self.dynamodb: Final[DynamoDBClient] = session.client("dynamodb", config=_CONFIG)
+        self.streams: Final[DynamoDBStreamsClient] = session.client(
+            "dynamodbstreams",
+            config=_CONFIG.merge(Config(account_id_endpoint_mode="disabled")),  # moto knows no others
+            endpoint_url=os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"),
+        )
         self.sqs: Final[SQSClient] = session.client("sqs", config=_CONFIG)
         self.secrets: Final[SecretsManagerClient] = session.client("secretsmanager", config=_CONFIG)
 
@@ -206,6 +212,9 @@ class Resources:
             for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
             if kind in properties
         }
+        stream: Any = {}
+        if "StreamSpecification" in properties:
+            stream = {"StreamSpecification": {"StreamEnabled": True, **properties["StreamSpecification"]}}
         try:
             self._aws.dynamodb.create_table(
                 TableName=name,
@@ -213,6 +222,7 @@ class Resources:
                 KeySchema=properties["KeySchema"],
                 BillingMode="PAY_PER_REQUEST",
                 **indexes,
+                **stream,
             )
         except self._aws.dynamodb.exceptions.ResourceInUseException:
             pass
@@ -225,7 +235,11 @@ class Resources:
                         "Enabled": is_true(ttl["Enabled"]),
                     },
                 )
-        return References(ref=name, attributes={"Arn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"})
+        attributes = {"Arn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"}
+        if stream:
+            table = self._aws.dynamodb.describe_table(TableName=name)["Table"]
+            attributes["StreamArn"] = table.get("LatestStreamArn", "")
+        return References(ref=name, attributes=attributes)
 
     def _queue(self, resource: Resource) -> References:
         properties = self._properties(resource, _QUEUE_PROPERTIES)

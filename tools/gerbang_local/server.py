@@ -32,6 +32,7 @@ from gerbang_local.queues import QueueReader
 from gerbang_local.routes import Router
 from gerbang_local.sessions import StoredSessions
 from gerbang_local.stack import ACCOUNT_ID, REGION, Stack, read_stack
+from gerbang_local.streams import StreamReader
 from gerbang_local.template import ParameterValue, Resolver, Template, chosen_parameters, text_of
 
 # Requests under way when it is told to stop have this long.
@@ -64,7 +65,7 @@ class _Service:
     stack: Stack
     gateway: Gateway
     invoker: Invoker
-    readers: tuple[QueueReader, ...]
+    readers: tuple[QueueReader | StreamReader, ...]
 
 
 def serve(options: Options, *, load: Load = load_functions) -> None:
@@ -135,7 +136,10 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
             pages=pages,
         ),
         invoker=invoker,
-        readers=tuple(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
+        readers=(
+            *(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
+            *(StreamReader(trigger, functions[trigger.function], aws.streams) for trigger in stack.stream_triggers),
+        ),
     )
 
 

@@ -283,6 +283,16 @@ class Settings:
         """The SES configuration set to send with, if any."""
         return self._environment.get("SES_CONFIGURATION_SET") or None
 
+    @property
+    def event_bus(self) -> str:
+        """The name of the EventBridge bus that events are published on."""
+        return self._entry("EVENTS", "bus")
+
+    @property
+    def event_source(self) -> str:
+        """The `source` of those events."""
+        return self._entry("EVENTS", "source")
+
     def limit(self, name: str) -> tuple[int, timedelta]:
         """Return how many attempts a limit allows in which window.
 

@@ -214,7 +214,7 @@ class Sessions:
                 raise SessionEnded(claims.family_id, claims.user_id)
         advanced = family.nonce == nonce  # by this call, perhaps in a try whose answer the SDK lost
         if not advanced and not self._forgives(claims, family, now):
-            self.families.remove(claims.user_id, claims.family_id)
+            self.families.remove_reused(family, at=now)
             raise RefreshTokenReused(claims.family_id, claims.user_id)
         signed_in = replace(self._signed_in(user, family, now, extra), role=role)
         event = "session_refreshed" if advanced else "refresh_forgiven"
