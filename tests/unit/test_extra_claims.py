@@ -219,7 +219,7 @@ def test_a_refresh_that_fails_spends_no_token(asking: Deployment, function: Func
 
     assert asking.families.list(session.user.user_id) == before
     function.answers(b'{"claims": {}}')
-    assert asking.sessions.refresh(session.tokens.refresh_token)
+    assert asking.sessions.refresh(session.tokens.refresh_token).family_id == session.family_id
 
 
 @pytest.mark.parametrize("on_failure", OnFailure, indirect=True)

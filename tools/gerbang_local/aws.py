@@ -91,7 +91,7 @@ _PASSWORD_LENGTH: Final = 32  # what Secrets Manager takes unless told otherwise
 _CONFIG: Final = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "max_attempts": 2}, proxies={})
 
 
-def behave_as_in_lambda(*, dynamodb_endpoint: str | None) -> None:
+def behave_as_in_lambda(*, dynamodb_endpoint: str | None, lambda_endpoint: str | None = None) -> None:
     """Give this process the AWS settings of a function, and remove those of the developer's shell.
 
     No profile, credential or endpoint of the developer is left: a call that moto does not know cannot reach AWS.
@@ -109,6 +109,8 @@ def behave_as_in_lambda(*, dynamodb_endpoint: str | None) -> None:
     }
     if dynamodb_endpoint is not None:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = dynamodb_endpoint
+    if lambda_endpoint is not None:
+        os.environ["AWS_ENDPOINT_URL_LAMBDA"] = lambda_endpoint
 
 
 class Aws:

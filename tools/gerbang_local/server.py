@@ -82,7 +82,7 @@ def serve(options: Options, *, load: Load = load_functions) -> None:
         if not is_loopback(_reached_at(listeners[0])):  # `/_local/` and the key set of the stand-in answer there only
             listeners.append(until_the_end.enter_context(_listening(_LOOPBACK, _port(listeners[0]))))
         local_url = _url(listeners[-1])
-        behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint)
+        behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint, lambda_endpoint=options.lambda_endpoint)
         mailbox = Mailbox(now=lambda: datetime.now(UTC))
         until_the_end.enter_context(aws_in_memory(mailbox))
         service = _assemble(options, load, local_url=local_url, mailbox=mailbox)

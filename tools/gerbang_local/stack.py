@@ -126,8 +126,8 @@ class Stack:
     authorizers: Mapping[str, Authorizer]  # by name
     cors: Cors | None
     triggers: tuple[Trigger, ...]
-    stream_triggers: tuple[StreamTrigger, ...]
     notices: tuple[str, ...]  # a sentence for each event that nothing here sends
+    stream_triggers: tuple[StreamTrigger, ...] = ()
 
 
 def serverless_references(resource: Resource) -> References | None:
