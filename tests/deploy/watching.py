@@ -36,6 +36,8 @@ class WatchedFunctions:
         self._packages: Final[dict[str, dict[str, ModuleType]]] = {name: {} for name in self.calls}
         self._functions: Final[dict[str, LoadedFunction]] = {}
         for name, resource in written("AWS::Serverless::Function").items():
+            if name not in self.calls:
+                continue
             described = replace(stack.described(name, ROOT / resource.properties["CodeUri"]), layers=_LAYERS)
             with self._invocation_of(name), _init_as_on_lambda():
                 self._functions.update(load_functions(_stack_of(described)))
@@ -88,6 +90,11 @@ def calls_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Ite
         case "sqs", _ if "QueueUrl" in parameters:
             queue = parameters["QueueUrl"].rpartition("/")[2]
             yield Call(f"sqs:{operation}", f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}")
+        case "lambda", "Invoke":
+            yield Call("lambda:InvokeFunction", parameters["FunctionName"])
+        case "events", "PutEvents":
+            for bus in {entry["EventBusName"] for entry in parameters["Entries"]}:
+                yield Call("events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{bus}")
         case "sesv2", "SendEmail":
             yield from _sending(parameters)
         case _:  # said here what IAM asks for, it can be allowed

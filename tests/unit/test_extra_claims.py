@@ -236,7 +236,7 @@ def test_the_log_says_why_and_names_the_account_by_its_id(
         asking.sessions.open(user, HOME, "password")
 
     [note] = [note for note in asking.recorded.notes if note.event == "claims_failed"]
-    assert (note.severity, note.fields) == (Severity.ERROR, {"user_id": user.user_id, "reason": "ReadTimeoutError"})
+    assert (note.severity, note.fields) == (Severity.WARNING, {"user_id": user.user_id, "reason": "ReadTimeoutError"})
 
 
 @pytest.mark.parametrize("on_failure", [OnFailure.WITHOUT], indirect=True)

@@ -58,7 +58,7 @@ class ClaimsFunction:
         try:
             return _claims_in(self.invoke(_event(user, session_id, occasion)))
         except (ClaimsUnavailable, FunctionFailed) as failure:
-            self.log_event("claims_failed", Severity.ERROR, user_id=user.user_id, reason=str(failure))
+            self.log_event("claims_failed", Severity.WARNING, user_id=user.user_id, reason=str(failure))
             if self.on_failure is OnFailure.WITHOUT:
                 return NO_CLAIMS
             raise ClaimsUnavailable(str(failure)) from failure
