@@ -376,11 +376,11 @@ def complete_cloudformation() -> Iterator[None]:
 
     update_resource = parsing.parse_and_update_resource
 
-    def update(logical_id: str, resource_json: dict[str, Any], resources_map: Any, *more: Any) -> Any:
+    def update(logical_id: str, resource_json: dict[str, Any], resources_map: Any, **more: Any) -> Any:
         """Leave out resources whose condition does not hold, which moto updates all the same."""
         if resources_map[logical_id] is None:
             return None
-        return update_resource(logical_id, resource_json, resources_map, *more)
+        return update_resource(logical_id, resource_json, resources_map, **more)
 
     with ExitStack() as changes:
         changes.callback(_clients.clear)

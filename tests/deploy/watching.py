@@ -67,7 +67,9 @@ class WatchedFunctions:
             self.calls[self._invoked] += calls_of(model.service_model.service_name, model.name, params)
 
 
-def calls_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
+def calls_of(  # noqa: C901 - a list of services
+    service: str, operation: str, parameters: Mapping[str, Any]
+) -> Iterator[Call]:
     """Yield what IAM is asked when an operation is called.
 
     Transactions and batches are asked for as their members are:
@@ -90,15 +92,20 @@ def calls_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Ite
         case "sqs", _ if "QueueUrl" in parameters:
             queue = parameters["QueueUrl"].rpartition("/")[2]
             yield Call(f"sqs:{operation}", f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}")
-        case "lambda", "Invoke":
-            yield Call("lambda:InvokeFunction", parameters["FunctionName"])
-        case "events", "PutEvents":
-            for bus in {entry["EventBusName"] for entry in parameters["Entries"]}:
-                yield Call("events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{bus}")
+        case "lambda" | "events", _:
+            yield from _to_others(operation, parameters)
         case "sesv2", "SendEmail":
             yield from _sending(parameters)
         case _:  # said here what IAM asks for, it can be allowed
             yield Call(f"{service}:{operation}", "unknown")
+
+
+def _to_others(operation: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
+    """Yield what is asked when the operator's own function or event bus is called."""
+    if operation == "Invoke":
+        yield Call("lambda:InvokeFunction", parameters["FunctionName"])
+    for bus in {entry["EventBusName"] for entry in parameters.get("Entries", [])}:
+        yield Call(f"events:{operation}", f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{bus}")
 
 
 def _sending(parameters: Mapping[str, Any]) -> Iterator[Call]:

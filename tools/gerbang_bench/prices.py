@@ -2,8 +2,8 @@
 
 In it is what this deployment is billed for. Not in it: API Gateway's requests and the functions of the APIs behind the
 authorizer, which are those APIs' own; KMS, X-Ray, the storage of logs, mails of alarms: cents, or off by default.
-Every call behind the Lambda authorizer invokes it, since its cache is off in the README. The bill is made both ways: with
-it, and with API Gateway's JWT authorizers in its place, which cost nothing.
+Every call behind the Lambda authorizer invokes it, since its cache is off in the README. The bill is made both ways:
+with it, and with API Gateway's JWT authorizers in its place, which cost nothing.
 """
 
 import json

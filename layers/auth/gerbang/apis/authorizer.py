@@ -73,6 +73,6 @@ def _rest_request(event: Mapping[str, Any]) -> Request:
 
 
 def _policy(effect: str, method_arn: str, subject: str = "unauthorized") -> dict[str, Any]:
-    """Return the policy for the one method that is called. With a cache it would be used for others, too: turn it off."""
+    """Return the policy for the one method that is called. A cache would use it for others, too."""
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": method_arn}
     return {"principalId": subject, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
