@@ -19,7 +19,7 @@ import yaml
 
 from tests.jwt_authorizer import Denied, JwtAuthorizer
 from tests.wire.client import Client
-from tests.wire.server import running
+from tests.wire.server import Server, running
 from tests.wire.shapes import claims_of
 
 README: Final = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
@@ -62,15 +62,20 @@ def claims_function() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client of a deployment with RS256, claims of the operator's and events."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A deployment with RS256, claims of the operator's and events."""
     parameters = (
         f"TokenAlgorithm=RS256 PublicUrl={ISSUER} EventBusName=default RefreshGraceSeconds=0 "
         "ClaimsFunctionArn=arn:aws:lambda:us-east-1:123456789012:function:claims"
     )
     folder = tmp_path_factory.mktemp("other-apis")
     with claims_function() as url, running(folder, PARAMETERS=parameters, LAMBDA_ENDPOINT=url) as server:
-        yield Client(address="127.0.98.1", port=server.port)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Client:
+    return Client(address="127.0.98.1", port=server.port)
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +209,29 @@ def test_the_readmes_typescript_verifies_a_token(client: Client, session: dict[s
     )
 
     assert (ran.stdout.split(), ran.stderr) == ([PERSON["email"], "no"], "")
+
+
+def events_of(server: Server) -> list[dict[str, Any]]:
+    """What `make run` has printed of events."""
+    return [json.loads(line) for line in re.findall(r" event default (\{.*\})$", server.output(), re.MULTILINE)]
+
+
+def test_changes_are_printed_as_events_a_suspected_theft_too(server: Server, client: Client) -> None:
+    """From the tables' streams, which moto has as DynamoDB does, through the function, to the bus."""
+    email = "thief@example.com"
+    used = client.post("/api/auth/register", {**PERSON, "email": email}).data
+    following = client.post("/api/auth/refresh", {"refreshToken": used["refreshToken"]}).data
+    assert client.get("/api/auth/me", bearer=following["accessToken"]).status == 200
+    assert client.post("/api/auth/refresh", {"refreshToken": used["refreshToken"]}).status == 401
+
+    session, deadline = str(claims_of(used["accessToken"])["session_id"]), time.monotonic() + 10
+    told: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        told = {
+            event["type"]: event["data"] for event in events_of(server) if email in str(event) or session in str(event)
+        }
+        if "session.theft_suspected" in told:
+            break
+        time.sleep(0.1)
+
+    assert told.keys() == {"account.created", "session.opened", "session.theft_suspected"}

@@ -55,14 +55,14 @@ class StreamReader:
     def _read(self) -> None:
         described = self._streams.describe_stream(StreamArn=self._trigger.stream_arn)["StreamDescription"]
         [shard] = described["Shards"]
-        iterator: str | None = self._streams.get_shard_iterator(
+        iterator = self._streams.get_shard_iterator(
             StreamArn=self._trigger.stream_arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
         waiting: list[Any] = []
-        while iterator is not None and not self._stopped.is_set():
+        while iterator and not self._stopped.is_set():
             answer = self._streams.get_records(ShardIterator=iterator)
             waiting += answer["Records"]
-            iterator = answer.get("NextShardIterator")
+            iterator = answer.get("NextShardIterator", "")
             dealt_with = self.handle(waiting) if waiting else 0
             del waiting[:dealt_with]
             self._stopped.wait(_PAUSE_SECONDS)
