@@ -94,6 +94,8 @@ def call(service: str, operation: str, arguments: dict[str, Any], answers: list[
     caller.meta.events.register("before-send", answer)
     try:
         made: Any = getattr(caller, operation)(**arguments)
+        if "Payload" in made:  # a stream
+            made["Payload"] = made["Payload"].read().decode()
     except ClientError as error:
         made = [[kind.__name__ for kind in type(error).__mro__], error.response]
     return {"sent": sent, "made": made}
