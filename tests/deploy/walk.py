@@ -116,6 +116,7 @@ def everything(world: World) -> None:
     google(world)
     assert world.doors.get("/nowhere").status == 404
     succeeded(world.doors.get("/.well-known/jwks.json"))
+    assert world.doors.get("/.well-known/openid-configuration").status == 404  # `PublicUrl` is not set
     rotation(world)
     events(world)
 
