@@ -113,6 +113,8 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "user_metadata": str(choices.user_metadata_in_tokens).lower(),
         "secure_password_change": str(choices.secure_password_change).lower(),
         "current_password": str(choices.require_current_password).lower(),
+        "claims": "",
+        "claims_failure": "503",
     }
     sign_ups = {
         "disabled": choices.sign_up_disabled,

@@ -62,10 +62,10 @@ OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
 }
 """Package to pattern to reason; each pattern must match if the package is there. An empty one is the package itself."""
 
-AWS_SERVICES = ("dynamodb", "secretsmanager", "sesv2", "sqs")
+AWS_SERVICES = ("dynamodb", "events", "lambda", "secretsmanager", "sesv2", "sqs")
 """The folders kept of the 400 in botocore's data: what the functions call."""
 
-AWS_ENDPOINT_PREFIXES = ("dynamodb", "email", "secretsmanager", "sqs")
+AWS_ENDPOINT_PREFIXES = ("dynamodb", "email", "events", "lambda", "secretsmanager", "sqs")
 """The same services as `endpoints.json` calls them; in every partition and region, so that a stack may be anywhere."""
 
 

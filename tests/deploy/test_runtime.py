@@ -84,6 +84,7 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "default/unknown_path_of_gotrue": (404, '"error_code":'),
     "jwks/key_set": (200, '"keys":[{'),
     "jwks/key_set_of_gotrue": (200, '"keys":[{'),
+    "openid-configuration/configuration": (404, '"error":"Not Found"'),
 }
 """Of each event that is a request: the status, and what is in the body."""
 
@@ -99,6 +100,10 @@ NOT_MAILED: Final = {
     "mailer/unknown_addresses": [],
 }
 """Of each event that is a batch of mails: the messages that are to come again."""
+
+
+PUBLISHED: Final = "events/account_deleted"
+"""The event that is a change: it is published."""
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +155,7 @@ def test_functions_do_together_all_that_they_do(stack: Stack, functions: BuiltFu
 def test_every_event_has_an_answer_here() -> None:
     files = {str(file.relative_to(ROOT / "events").with_suffix("")) for file in (ROOT / "events").rglob("*.json")}
 
-    assert files == {*ANSWERED, *RAISED, *NOT_MAILED}
+    assert files == {*ANSWERED, *RAISED, *NOT_MAILED, PUBLISHED}
 
 
 @pytest.mark.parametrize("event", ANSWERED)
@@ -176,6 +181,13 @@ def test_mails_are_taken_but_for_what_is_none(functions: BuiltFunctions, stack: 
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": one} for one in NOT_MAILED[event]]}
     assert len(stack.mailbox.mails()) == sent_before  # the addresses are nobody's
+
+
+def test_a_change_is_published(functions: BuiltFunctions, stack: Stack) -> None:
+    text = (ROOT / "events" / f"{PUBLISHED}.json").read_text("utf-8")
+    event = json.loads(text.replace("gerbang-local-Users", stack.ids["Users"]))
+
+    assert functions.invoke("EventsFunction", event) == {"batchItemFailures": []}
 
 
 def sent(functions: BuiltFunctions, event: str) -> Any:

@@ -32,6 +32,7 @@ from gerbang_local.queues import QueueReader
 from gerbang_local.routes import Router
 from gerbang_local.sessions import StoredSessions
 from gerbang_local.stack import ACCOUNT_ID, REGION, Stack, read_stack
+from gerbang_local.streams import StreamReader
 from gerbang_local.template import ParameterValue, Resolver, Template, chosen_parameters, text_of
 
 # Requests under way when it is told to stop have this long.
@@ -64,7 +65,7 @@ class _Service:
     stack: Stack
     gateway: Gateway
     invoker: Invoker
-    readers: tuple[QueueReader, ...]
+    readers: tuple[QueueReader | StreamReader, ...]
 
 
 def serve(options: Options, *, load: Load = load_functions) -> None:
@@ -81,7 +82,7 @@ def serve(options: Options, *, load: Load = load_functions) -> None:
         if not is_loopback(_reached_at(listeners[0])):  # `/_local/` and the key set of the stand-in answer there only
             listeners.append(until_the_end.enter_context(_listening(_LOOPBACK, _port(listeners[0]))))
         local_url = _url(listeners[-1])
-        behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint)
+        behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint, lambda_endpoint=options.lambda_endpoint)
         mailbox = Mailbox(now=lambda: datetime.now(UTC))
         until_the_end.enter_context(aws_in_memory(mailbox))
         service = _assemble(options, load, local_url=local_url, mailbox=mailbox)
@@ -135,7 +136,10 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
             pages=pages,
         ),
         invoker=invoker,
-        readers=tuple(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
+        readers=(
+            *(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
+            *(StreamReader(trigger, functions[trigger.function], aws.streams) for trigger in stack.stream_triggers),
+        ),
     )
 
 

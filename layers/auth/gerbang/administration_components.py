@@ -15,11 +15,30 @@ if TYPE_CHECKING:
     from gerbang.accounts.link_generation import LinkGeneration
     from gerbang.accounts.user_creation import UserCreation
     from gerbang.accounts.user_edit import UserEditing
+    from gerbang.events.publishing import Publisher
     from gerbang.storage.numbered_pages import NumberedPages
 
 
 class AdministrationComponents(CodeComponents):
     """Makes what administrators' endpoints use, each once."""
+
+    @cached_property
+    def publisher(self) -> "Publisher":
+        """Publishes events for other services."""
+        from gerbang.events.changes import Table
+        from gerbang.events.publishing import Publisher
+        from gerbang.storage.event_bus import EventBus
+
+        return Publisher(
+            bus=EventBus(lambda: self.client("events"), self.settings.event_bus),
+            source=self.settings.event_source,
+            tables={
+                self.settings.users_table: Table.USERS,
+                self.settings.families_table: Table.FAMILIES,
+                self.settings.organizations_table: Table.ORGANIZATIONS,
+            },
+            log_event=self.log_event,
+        )
 
     @cached_property
     def deletion(self) -> "Deletion":

@@ -91,8 +91,8 @@ class Settings:
 
     @property
     def token_algorithm(self) -> str:
-        """How access tokens are signed: `HS256` or `ES256`."""
-        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256")
+        """How access tokens are signed: `HS256`, `ES256` or `RS256`."""
+        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256", "RS256")
 
     @property
     def access_token_lifetime(self) -> timedelta:
@@ -123,6 +123,19 @@ class Settings:
     def tokens_carry_user_metadata(self) -> bool:
         """Whether access tokens carry what their user wrote in `user_metadata`."""
         return self._choice("SESSIONS", "user_metadata")
+
+    @property
+    def claims_function(self) -> str | None:
+        """The ARN of the function that is asked for claims of access tokens, None: none is."""
+        return self._entry("SESSIONS", "claims") or None
+
+    @property
+    def claims_failure(self) -> str:
+        """What is done if that function fails: `503` or `without`."""
+        value = self._entry("SESSIONS", "claims_failure")
+        if value not in {"503", "without"}:
+            raise InvalidSettings("SESSIONS has no claims_failure=503 or claims_failure=without")
+        return value
 
     @property
     def secures_password_change(self) -> bool:
@@ -269,6 +282,16 @@ class Settings:
     def ses_configuration_set(self) -> str | None:
         """The SES configuration set to send with, if any."""
         return self._environment.get("SES_CONFIGURATION_SET") or None
+
+    @property
+    def event_bus(self) -> str:
+        """The name of the EventBridge bus that events are published on."""
+        return self._entry("EVENTS", "bus")
+
+    @property
+    def event_source(self) -> str:
+        """The `source` of those events."""
+        return self._entry("EVENTS", "source")
 
     def limit(self, name: str) -> tuple[int, timedelta]:
         """Return how many attempts a limit allows in which window.
