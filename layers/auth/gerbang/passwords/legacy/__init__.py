@@ -3,24 +3,13 @@
 `parse` reads a hash at import and refuses what no sign-in could or should compute; `wrap` puts today's hash over a weak
 one, so that no fast hash lies in the table; `check` compares either with a password at sign-in.
 
-| what is read | who wrote it |
-|---|---|
-| `$2a$`, `$2b$`, `$2x$`, `$2y$` | bcrypt: PHP, Laravel, Node, Ruby, Python |
-| `$wp$2y$`, `$P$`, `$H$` | WordPress since 6.8; phpass: WordPress before, phpBB 3 |
-| `pbkdf2_sha256$`, `pbkdf2_sha1$`, `argon2$`, `bcrypt$`, `bcrypt_sha256$`, `scrypt$`, `md5$`, `sha1$` | Django |
-| `$argon2id$`, `$argon2i$`, `$argon2d$`, `$scrypt$` | PHC strings: PHP, Laravel, argon2-cffi, passlib |
-| `pbkdf2:sha256:N$`, `scrypt:N:r:p$` | Werkzeug, Flask |
-| `$pbkdf2$`, `$pbkdf2-sha256$`, `$pbkdf2-sha512$` | passlib |
-| base64 that begins with a 0 or 1 byte | ASP.NET Identity 2 and 3 |
-| `$5$`, `$6$` | SHA-crypt: `/etc/shadow` |
-| `{SSHA}`, `{SSHA256}`, `{SSHA512}`, `{SMD5}`, `{SHA}`, ... | LDAP |
-| `$fbscrypt$` | Firebase Authentication, in the notation of Supabase Auth |
-| `md5:`, `sha1(salt.password):`, `hmac-sha256(salt,password):`, ..., bare hexadecimal | see `plain_digests` |
+`docs/legacy-users.md` lists the formats and who writes them. Libraries compute them: bcrypt, hashlib, cryptography
+(Argon2, Firebase), and libpass (phpass, MD5-, SHA- and DES-crypt). What remains to us is to read their notations, to
+bound their work before it is done, and the loops of formats that no library has (Drupal, Rails, Spring).
 
-Passwords become bytes in UTF-8. One with a NUL is never right: bcrypt, PBKDF2 and scrypt take it for another, shorter
-one (docs/security.md 122). A hash that the old system made of a password in another encoding cannot be verified.
-Argon2 and Firebase need the `cryptography` package, which the functions have in a layer of its own: without it such a
-hash is UNUSABLE.
+Passwords become bytes in UTF-8, unless a `preparation` says otherwise. One with a NUL is never right: bcrypt, PBKDF2
+and scrypt take it for another, shorter one (docs/security.md 122). cryptography and libpass are imported when a hash
+needs them, and are in a layer of their own: without it such a hash is UNUSABLE.
 """
 
 import re
@@ -110,7 +99,6 @@ _READERS: Final[tuple[tuple[str, Callable[[str], LegacyHash]], ...]] = (
     ("$fbscrypt$", memory_hard_keys.read_firebase_scrypt),
     ("$argon2", memory_hard_keys.read_argon2),
     ("argon2$", memory_hard_keys.read_django_argon2),
-    ("*", plain_digests.read_mysql),
     *((f"{algorithm}$", plain_digests.read_salted_digest) for algorithm in formulas.ALGORITHMS),
     *((f"{algorithm}{mark}", formulas.read_formula) for algorithm in formulas.ALGORITHMS for mark in ":(^"),
     ("hmac-", formulas.read_formula),
@@ -232,9 +220,11 @@ def _parse_unprepared(text: str) -> LegacyHash:
             return read(text)
     if text.startswith("{"):
         return schemes.read_scheme(text, _parse_unprepared)
+    if re.fullmatch(r"\*[0-9A-Fa-f]{40}", text):
+        return plain_digests.read_mysql(text)
+    plain_digests.refuse_bare_digest(text)
     if re.fullmatch(r"A[A-Q][A-Za-z0-9+/]+={0,2}", text):
         return derived_keys.read_aspnet_identity(text)
-    plain_digests.refuse_bare_digest(text)
     for prefix, name in _UNSUPPORTED.items():
         if text.startswith(prefix):
             raise UnknownLegacyHash("hash", f"is {name}, which cannot be verified; these users need a new password")
