@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -621,3 +622,17 @@ def test_the_vectors_say_where_they_are_from() -> None:
         "spring-scrypt", "spring-sha256", "authlogic-sha1", "restful-authentication",
     }  # fmt: skip
     assert not hasattr(legacy_passwords, "hash")
+
+
+def test_reading_hashes_imports_neither_libpass_nor_cryptography() -> None:
+    """They are imported when a hash is compared that needs them: a start pays for none."""
+    program = (
+        "import sys\n"
+        "from gerbang.passwords.legacy import check, parse\n"
+        "parse('$6$salt$' + 'u' * 86), parse('$argon2id$v=19$m=512,t=2,p=1$c2FsdHNhbHQ$' + 'A' * 43)\n"
+        "assert not {'passlib', 'cryptography'} & {*sys.modules}\n"
+        "check('$1$salt$' + 'u' * 22, 'password')\n"
+        "assert 'passlib' in sys.modules\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
