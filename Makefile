@@ -60,12 +60,15 @@ smoke: ## Test a deployed stack through its API, as clients do: STACK=gerbang RE
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)")
 
+HASH_OPTIONS = $(if $(DIGEST),--digest "$(DIGEST)") $(if $(PREHASH),--prehash "$(PREHASH)") \
+	$(if $(ENCODING),--encoding "$(ENCODING)") $(if $(PEPPER_FILE),--pepper-file "$(PEPPER_FILE)")
+
 .PHONY: import-legacy
 import-legacy: ## Import users of an old system: FILE=users.csv TABLE=name-of-the-users-table ARGS=--help
 	@$(if $(FILE)$(findstring --help,$(ARGS)),,$(error FILE= is missing. Give a CSV or JSON Lines file, or - for standard input))
 	@$(if $(TABLE)$(findstring --help,$(ARGS)),,$(error TABLE= is missing. Give the stack's output UsersTable))
 	@$(ENVIRONMENT) local
-	@exec $(PYTHON) -m gerbang_import --file "$(FILE)" --table "$(TABLE)" $(ARGS)
+	@exec $(PYTHON) -m gerbang_import --file "$(FILE)" --table "$(TABLE)" $(HASH_OPTIONS) $(ARGS)
 
 .PHONY: admin
 admin: ## Find, show and change accounts of a stack: STACK=gerbang ARGS="show mira@example.com"; ARGS=--help

@@ -37,7 +37,7 @@ NO_FOLDER_OF_THEIR_OWN: Final = {
 BEHIND_NO_PATH: Final = {"AuthorizerFunction", "EventsFunction", "MailerFunction", "RotationFunction"}
 """Functions that API Gateway's authorizer, the tables' streams, the queue and Secrets Manager invoke."""
 
-MOST_BYTES: Final = 3_200
+MOST_BYTES: Final = 3_600
 """Of a function's environment, names and values together (docs/decisions); Lambda allows 4,096."""
 
 WITHOUT_BODY: Final = {HTTPStatus.SEE_OTHER, HTTPStatus.NO_CONTENT}

@@ -52,6 +52,18 @@ OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
         "tz/win.py": "Windows",
         "tzwin.py": "Windows",
     },
+    "passlib": {
+        "_data": "word lists for new passwords",
+        "ext": "plug-ins for Django",
+        "apache.py": "reads files of Apache's passwords",
+        "apps.py": "lists of formats by application",
+        "context.py": "gerbang.passwords chooses the format",
+        "hosts.py": "lists of formats by operating system",
+        "pwd.py": "makes new passwords",
+        "totp.py": "one-time passwords",
+        "crypto/_blowfish": "bcrypt has it",
+        "crypto/scrypt": "hashlib has it",
+    },
     "pycparser": {"": "parses C when cffi builds; nothing is built at run time"},
     "pydantic": {
         "v1": "the previous pydantic, whole",

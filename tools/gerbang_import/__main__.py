@@ -22,7 +22,9 @@ from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.users import UserTable
 from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
 
+from gerbang_import import hash_options
 from gerbang_import.drafting import Drafter
+from gerbang_import.hash_options import HashOptions, InvalidHashOptions
 from gerbang_import.importing import Count, Importer, Rejections
 from gerbang_import.progress import Progress
 from gerbang_import.reading import Lines, Unreadable
@@ -42,14 +44,19 @@ def main(arguments: list[str]) -> int:
     """Import the file that the arguments name, and return the exit status."""
     options = _options(arguments)
     try:
+        hashes = HashOptions.read(options)
+    except InvalidHashOptions as error:
+        print(error, file=sys.stderr)
+        return NOT_DONE
+    try:
         with _opened(options.file) as stream:
-            return _import(options, stream)
+            return _import(options, stream, hashes)
     except OSError as error:
         print(f"{options.file}: {error.strerror}.", file=sys.stderr)
         return NOT_DONE
 
 
-def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
+def _import(options: argparse.Namespace, stream: IO[bytes], hashes: HashOptions) -> int:
     try:
         users = UserTable(DynamoStore(_client(options.workers)), options.table)
         users.find(NO_ACCOUNT)  # a missing table or permission shows here, not at the first batch
@@ -58,7 +65,9 @@ def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
         return NOT_DONE
     container = Container(os.environ)
     importer = Importer(
-        drafter=Drafter(now=container.now, new_id=container.new_id, new_number=container.new_number),
+        drafter=Drafter(
+            now=container.now, new_id=container.new_id, new_number=container.new_number, hash_options=hashes
+        ),
         writer=Writer(store=users.store, users=users, cost=options.cost, new_number=container.new_number),
         workers=options.workers,
     )
@@ -112,6 +121,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         default=max(4, os.process_cpu_count() or 1),
         help="transactions at the same time, 1 to 64 (default: %(default)s)",
     )
+    hash_options.add_arguments(parser)
     return parser.parse_args(arguments)
 
 

@@ -1,7 +1,7 @@
 """Make an account of a record, or say why that is not possible."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -15,6 +15,7 @@ from gerbang.storage.accounts import User
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
+from gerbang_import.hash_options import HashOptions
 from gerbang_import.reading import Record, Rejection
 
 LONGEST_LOCALE: Final = 35
@@ -35,6 +36,7 @@ class Row(BaseModel):
 
     email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     password_hash: Annotated[str, StringConstraints(min_length=1)]
+    password_salt: str | None = None
     name: Name | None = None
     username: Username | None = None
     id: UUID | None = None
@@ -69,14 +71,17 @@ class Drafter:
     now: Clock
     new_id: Callable[[], str]
     new_number: Callable[[], int]
+    hash_options: HashOptions = field(default_factory=HashOptions)
 
     def draft(self, record: Record) -> Draft | Rejection:
         """Return the account that a record describes, or why the record is rejected."""
         try:
             row = Row.model_validate(record.fields)
             email = canonical(row.email)
-            inherited = legacy_passwords.parse(row.password_hash)
-            return Draft(line=record.line, email=email, user=self._user(row, email), inherited=inherited)
+            notation = self.hash_options.notation(row.password_hash, row.password_salt)
+            inherited = legacy_passwords.parse(notation)
+            user = replace(self._user(row, email), password_hash=notation)
+            return Draft(line=record.line, email=email, user=user, inherited=inherited)
         except ValidationError as invalid:
             return Rejection(record.line, "; ".join(_reasons(invalid)))
         except InvalidEmail:

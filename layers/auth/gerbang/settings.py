@@ -10,8 +10,10 @@ from typing import Final
 from gerbang.provider_settings import (
     CaptchaSettings,
     InvalidSettings,
+    LegacyVerifySettings,
     OidcProvider,
     read_captcha,
+    read_legacy_verify,
     read_oidc_provider,
 )
 
@@ -247,6 +249,12 @@ class Settings:
         """The CAPTCHA that is asked for, None: none is."""
         provider, secret, url = (self._entry("CAPTCHA", name) for name in ("provider", "secret", "url"))
         return read_captcha(provider, secret, url)
+
+    @property
+    def legacy_verify(self) -> LegacyVerifySettings | None:
+        """The endpoint that knows the passwords of the old system, None: none is asked."""
+        url, secret, credit = (self._entry("LEGACY_VERIFY", name) for name in ("url", "secret", "credit"))
+        return read_legacy_verify(url, secret, credit)
 
     @property
     def mail_queue_url(self) -> str:
