@@ -26,6 +26,7 @@ from gerbang_local.invoker import Invoker
 from gerbang_local.loopback import is_loopback
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
+from gerbang_local.operators import OperatorAccess, outputs_of
 from gerbang_local.options import Options
 from gerbang_local.pages import CAPTCHA_PATH, CERTS_PATH, Pages
 from gerbang_local.queues import QueueReader
@@ -123,6 +124,7 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
         publishable_key=_publishable_key(resources.resolver),
         secret_key=resources.secret_value(_SECRET_KEY_RESOURCE),
         sessions=_sessions(aws, resources.resolver),
+        operators=OperatorAccess(outputs=outputs_of(resources.resolver), dynamodb_endpoint=options.dynamodb_endpoint),
     )
     return _Service(
         stack=stack,
