@@ -1,7 +1,7 @@
 """The fields of one record, found by name in any spelling: `email_verified` is `emailVerified` is `Email Verified`.
 
-A path such as `fields.email` leads into nested objects, also into JSON that is written as text; of a list, it takes the
-first value.
+A path such as `fields.email` leads into nested objects, also into JSON that is written as text; of a list of plain
+values, it takes the first.
 """
 
 import json
@@ -68,7 +68,7 @@ class Fields:
         value = self._whole(path)
         if isinstance(value, list):
             members = cast("list[object]", value)
-            value = members[0] if members and not isinstance(members[0], dict | list) else None
+            return members if members and isinstance(members[0], dict | list) else next(iter(members), None)
         return value
 
     def _whole(self, path: str) -> object | None:
