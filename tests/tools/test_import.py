@@ -347,9 +347,7 @@ def test_no_more_is_read_than_will_soon_be_written(import_in_memory: Import) -> 
     count, ahead = Count(), list[int]()
 
     with import_in_memory.notes() as notes:
-        import_in_memory.importer.run(
-            lines, count, notes, on_progress=lambda: ahead.append(lines.read - count.users)
-        )
+        import_in_memory.importer.run(lines, count, notes, on_progress=lambda: ahead.append(lines.read - count.users))
 
     assert count.imported == 60 * BATCH
     assert max(ahead) <= (2 * import_in_memory.importer.workers + 1) * BATCH

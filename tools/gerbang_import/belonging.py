@@ -7,6 +7,7 @@ from uuid import UUID
 
 from gerbang.accounts.organizations import Role
 from gerbang.apis.fields import as_name
+from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.identifiers import ORGANIZATION, public_id
 from gerbang.storage.accounts import Identity, User
 from gerbang.storage.organizations import Membership, Organization
@@ -62,7 +63,7 @@ def identities_of(columns: Columns, user: User) -> tuple[Identity, ...]:
             user_id=user.user_id,
             provider=provider,
             subject=subject,
-            email=email or user.email_as_typed or "",
+            email=_address(email) or user.email_as_typed or "",
             created_at=user.created_at,
         )
     return tuple(found.values())
@@ -83,6 +84,15 @@ def _given(columns: Columns) -> Iterator[tuple[str, str, str]]:
     for name, subject in subjects.items():  # {"google": "subject"}
         if isinstance(subject, str):
             yield PROVIDERS.get(name.lower(), name.lower()), subject, ""
+
+
+def _address(text: str) -> str:
+    """Return an address as the provider spells it, empty if it is none."""
+    try:
+        canonical(text)
+    except InvalidEmail:
+        return ""
+    return text
 
 
 def _flaw(provider: str, subject: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gerbang_import.fields import fold
-from gerbang_import.records import LINE, REASON, Lines, Record, Rejection, Unreadable
+from gerbang_import.records import LINE, NOT_UTF_8, REASON, Lines, Record, Rejection, Unreadable, is_utf_8
 from gerbang_import.rejections import Form, csv_form
 from gerbang_import.systems.system import System
 
@@ -111,15 +111,19 @@ def _rows(names: list[str], lines: Lines, delimiter: str) -> Iterator[Record | R
             yield Rejection(line, f"is not CSV: quotes do not match, up to line {last}", text=text)
             reader = csv.reader(source, delimiter=delimiter, strict=True)
             continue
+        text = "".join(source.taken)
+        if not is_utf_8(text):
+            yield Rejection(line, NOT_UTF_8, text=text)
+            continue
         if delimiter == "\t":
             row = [_unescaped(value) for value in row]
         beyond = row[len(names) :]
         if any(beyond):
             reason = "has more fields than the first line: a value with the separator in it needs quotes"
-            yield Rejection(line, reason, text="".join(source.taken))
+            yield Rejection(line, reason, text=text)
         elif any(row):
             fields = {name: value for name, value in zip(names, row, strict=False) if name and value}
-            yield Record(line, fields, lines.read_bytes, "".join(source.taken))
+            yield Record(line, fields, lines.read_bytes, text)
 
 
 def _unescaped(value: str) -> str:

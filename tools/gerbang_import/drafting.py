@@ -4,6 +4,7 @@ A person needs an address that mail can be sent to, and a hash that can be read 
 read is dropped and listed, and the person comes without it.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,14 +25,12 @@ from gerbang.storage.organizations import Membership, Organization
 from gerbang_import.belonging import identities_of, organization_of
 from gerbang_import.columns import Columns, Dropped
 from gerbang_import.fields import Fields
-from gerbang_import.records import Record, Rejection, is_utf_8
+from gerbang_import.records import Record, Rejection
 from gerbang_import.systems.system import Around, InvalidHash, NotAUser, Row, System
 from gerbang_import.values import FAR_FUTURE, InvalidValue, boolean, instant, json_object, locale, since, whole_number
 
 NO_PASSWORD: Final = "no password"  # noqa: S105 - a word
 """In the place of a hash's format."""
-
-NOT_UTF_8: Final = "is not UTF-8: save the file as UTF-8"
 
 _CREDIT: Final = range(2**53)
 """What every JSON reader reads exactly (RFC 8259, section 6)."""
@@ -115,8 +114,6 @@ class Drafter:
             return Rejection(record.line, f"password_hash: {error}", record)
         except InvalidValue as error:
             return Rejection(record.line, str(error), record)
-        if not is_utf_8(*record.fields.values(), record.text):
-            return Rejection(record.line, NOT_UTF_8, record)
         columns = Columns(row, record.line)
         user, drawn = self._user(columns, email, typed, password_hash)
         identities = identities_of(columns, user)
@@ -187,8 +184,6 @@ def _email(row: Row) -> tuple[str, str]:
     if value is None:
         raise InvalidValue("email: is missing")
     typed = value.strip() if isinstance(value, str) else ""
-    if not is_utf_8(typed):
-        raise InvalidValue(NOT_UTF_8)
     try:
         return canonical(typed), typed
     except InvalidEmail:
@@ -259,8 +254,8 @@ def _role(value: object) -> int:
 def _metadata(value: object, most_bytes: int) -> dict[str, object]:
     metadata = json_object(value)
     try:
-        size = size_of(metadata)
-    except (TypeError, ValueError, RecursionError):
+        size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError):  # also NaN, and half a surrogate pair
         raise InvalidValue("is not JSON") from None
     if size > most_bytes:
         raise InvalidValue(f"has more than {most_bytes // 1024} KiB")

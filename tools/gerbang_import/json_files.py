@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import ijson  # type: ignore[import-untyped]
 
-from gerbang_import.records import Lines, Record, Rejection, Unreadable
+from gerbang_import.records import NOT_UTF_8, Lines, Record, Rejection, Unreadable, is_utf_8
 
 type _Events = Iterator[tuple[str, Any]]
 
@@ -15,6 +15,9 @@ def line_records(lines: Lines) -> Iterator[Record | Rejection]:
     """Return the objects of JSON Lines."""
     for text in lines:
         if not text.strip():
+            continue
+        if not is_utf_8(text):
+            yield Rejection(lines.read, NOT_UTF_8, text=text)
             continue
         try:
             members: Any = json.loads(text)

@@ -17,6 +17,9 @@ REASON: Final = "rejected_reason"
 """Columns, or members, that a file of rejections has besides the row's own, and that are not read."""
 
 
+NOT_UTF_8: Final = "is not UTF-8: save the file as UTF-8"
+
+
 class Unreadable(Exception):
     """The file as a whole cannot be read; its text says why, in a sentence, without quoting from the file."""
 
@@ -113,6 +116,6 @@ class Lines:
     _is_at_end_of_line = True
 
 
-def is_utf_8(*texts: object) -> bool:
-    """Say whether texts were UTF-8 in the file: bytes that are not were read as lone surrogates."""
-    return not any(isinstance(text, str) and any("\ud800" <= one <= "\udfff" for one in text) for text in texts)
+def is_utf_8(text: str) -> bool:
+    """Say whether a text was UTF-8 in the file: bytes that are not were read as lone surrogates."""
+    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)

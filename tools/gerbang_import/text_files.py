@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator
 from typing import Final
 
-from gerbang_import.records import Lines, Record, Rejection
+from gerbang_import.records import NOT_UTF_8, Lines, Record, Rejection, is_utf_8
 
 SHADOW_FIELDS: Final = ("name", "hash", "changed", "minimum", "maximum", "warning", "inactive", "expires", "reserved")
 """shadow(5); dates are days since 1970."""
@@ -27,6 +27,9 @@ def ldif_records(lines: Lines) -> Iterator[Record | Rejection]:
 
 def _entry(number: int, taken: list[str], end: int) -> Iterator[Record | Rejection]:
     text = "".join(taken)
+    if not is_utf_8(text):
+        yield Rejection(number, NOT_UTF_8, text=text)
+        return
     unfolded = text.replace("\r\n", "\n").replace("\n ", "").splitlines()
     attributes: dict[str, list[str]] = {}
     for line in unfolded:
