@@ -34,10 +34,9 @@ def records(lines: Lines, system: System) -> tuple[Iterator[Record | Rejection],
 
 
 def _is_object_a_line(head: str, system: System) -> bool:
-    first, end, _ = head.partition("\n")
     try:
-        members = json.loads(first)
+        members = json.loads(head)
     except (ValueError, RecursionError):
         # A line of which only a part is here may hold the whole file; a bad line among others is a bad record.
-        return bool(end) and first.rstrip().endswith("}")
+        return head.rstrip(" \r").endswith("}\n")
     return isinstance(members, dict) and not isinstance(members.get(system.collection), list)

@@ -1,9 +1,8 @@
 """What files are read into: lines, records, and records that are not imported."""
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Final, cast
+from typing import IO, Final
 
 CHUNK_BYTES: Final = 2**16
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -54,7 +53,8 @@ class Lines:
 
     def __init__(self, stream: IO[bytes]) -> None:
         """Read *stream* from its present position."""
-        self._stream: Final = io.BufferedReader(cast("io.RawIOBase", stream), CHUNK_BYTES)
+        self._stream: Final = stream
+        self._pieces: Final[list[bytes]] = []
         self._returned: Final[list[str]] = []
         self.read = 0
         """How many lines were read."""
@@ -62,15 +62,19 @@ class Lines:
         """How many bytes they had."""
 
     def head(self) -> str:
-        """Return the beginning of the file, at most 64 KiB, without reading it.
+        """Return the first line that is not blank, at most 64 KiB of it, without reading it; empty if there is none.
 
         Raises:
             Unreadable: the file is in UTF-16.
         """
-        head = self._stream.peek(CHUNK_BYTES)[:CHUNK_BYTES]
-        if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-            raise Unreadable("The file is in UTF-16. Save it as UTF-8.")
-        return head.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
+        while True:
+            piece = self._stream.readline(CHUNK_BYTES)
+            self._pieces.append(piece)
+            if not self._pieces[1:] and piece[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+                raise Unreadable("The file is in UTF-16. Save it as UTF-8.")
+            text = piece.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
+            if text.strip() or not piece:
+                return text
 
     def __iter__(self) -> "Lines":
         """Return itself: every line is read once."""
@@ -104,7 +108,9 @@ class Lines:
                 return
 
     def _next(self, most: int) -> bytes:
-        piece = self._stream.readline(most)
+        piece = self._pieces.pop(0) if self._pieces else self._stream.readline(most)
+        if len(piece) < most and not piece.endswith(b"\n"):  # a piece of the head, or the file's last line
+            piece += self._stream.readline(most - len(piece))
         if not piece:
             raise StopIteration
         is_first = self.read_bytes == 0

@@ -12,6 +12,8 @@ from gerbang_import.systems.system import Around, InvalidConfig, NotAUser, Syste
 
 _PARAMETERS: Final = {"base64_signer_key", "base64_salt_separator", "rounds", "mem_cost"}
 _CSV_PROVIDERS: Final = ("google", "facebook", "twitter", "github")
+_LATER_PROVIDERS: Final = ("apple", "microsoft", "gc.apple", "playgames.google", "linkedin", "yahoo")
+"""Those that firebase-tools 15 writes after the other columns (`src/accountExporter.ts`)."""
 _OF_A_PROVIDER: Final = ("Id", "Email", "DisplayName", "PhotoUrl")
 
 
@@ -33,9 +35,17 @@ def _more(record: Fields, around: Around) -> Mapping[str, object]:
 def _identities(record: Fields) -> Iterator[Mapping[str, object]]:
     for one in record.each("providerUserInfo"):
         yield {"provider": one.text("providerId"), "subject": one.get("rawId"), "email": one.get("email")}
-    for provider in _CSV_PROVIDERS:
-        if (subject := record.get(f"{provider}Id")) is not None:
-            yield {"provider": provider, "subject": subject, "email": record.get(f"{provider}Email")}
+    for provider in (*_CSV_PROVIDERS, *_LATER_PROVIDERS):
+        if (subject := record.get(f"{_folded(provider)}Id")) is not None:
+            yield {
+                "provider": f"{provider}.com",
+                "subject": subject,
+                "email": record.get(f"{_folded(provider)}Email"),
+            }
+
+
+def _folded(provider: str) -> str:
+    return provider.replace(".", "_")
 
 
 SYSTEM: Final = System(
@@ -54,7 +64,8 @@ SYSTEM: Final = System(
     positions=(
         *("localId", "email", "emailVerified", "passwordHash", "salt", "displayName", "photoUrl"),
         *(f"{provider}{what}" for provider in _CSV_PROVIDERS for what in _OF_A_PROVIDER),
-        *("createdAt", "lastSignedInAt", "phoneNumber", "disabled", "customAttributes", "providerUserInfo"),
+        *("createdAt", "lastSignedInAt", "phoneNumber", "disabled", "customAttributes"),
+        *(f"{_folded(provider)}{what}" for provider in _LATER_PROVIDERS for what in _OF_A_PROVIDER),
     ),
     leaves_out="guests, photos, phone numbers, second factors; users without an e-mail address are rejected",
 )
