@@ -56,10 +56,11 @@ def run(tmp_path: Path) -> Import:
         f"email,password_hash\na@example.com,{STRONG},,,,\n",
         f'\ufeff"email","password_hash"\n"a@example.com","{STRONG}"',
         f"\n\nemail,password_hash\n\na@example.com,{STRONG}\n\n",
+        f"email,password_hash\n-----,-------------\na@example.com,{STRONG}\n",
     ],
     ids=[
         *("commas", "semicolons", "tabs", "bars", "separator line", "quoted separator line"),
-        *("empty columns", "empty fields at the end", "byte order mark", "empty lines"),
+        *("empty columns", "empty fields at the end", "byte order mark", "empty lines", "a rule below the names"),
     ],
 )
 def test_a_csv_file_of_any_dialect_is_read(run: Import, text: str) -> None:

@@ -17,6 +17,9 @@ _HASHES: Final = fold("password_hash")
 _LIKELY: Final = re.compile(r"passw|hash|passwd|pwd", re.IGNORECASE)
 """Columns that probably hold what `password_hash` should."""
 
+_RULE: Final = frozenset("-")
+"""What `sqlcmd` writes below the names."""
+
 _DELIMITERS: Final = ",;\t|"
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*')
 _ESCAPES: Final = {r"\t": "\t", r"\n": "\n", r"\r": "\r", r"\\": "\\"}
@@ -121,7 +124,7 @@ def _rows(names: list[str], lines: Lines, delimiter: str) -> Iterator[Record | R
         if any(beyond):
             reason = "has more fields than the first line: a value with the separator in it needs quotes"
             yield Rejection(line, reason, text=text)
-        elif any(row):
+        elif any(row) and not _RULE.issuperset("".join(row)):
             fields = {name: value for name, value in zip(names, row, strict=False) if name and value}
             yield Record(line, fields, lines.read_bytes, text)
 

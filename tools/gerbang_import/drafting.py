@@ -97,8 +97,9 @@ class Drafter:
     now: Clock
     new_id: Callable[[], str]
     new_number: Callable[[], int]
-    to_notation: Callable[[str], str] = lambda text: text
-    """Applies what the operator said of the hashes: the one place where options change how they are read."""
+    to_notation: Callable[[str, str | None], str] = lambda text, _salt: text
+    """Returns a hash, with the salt of a column of its own, in a notation of `gerbang.passwords.legacy`: the one place
+    where options change how hashes are read."""
     vouches_for_addresses: bool = False
     """Whether the operator vouches for every address."""
 
@@ -140,7 +141,8 @@ class Drafter:
             return None, NO_PASSWORD
         if not isinstance(value, str):
             raise InvalidValue("password_hash: is not text")
-        text = self.to_notation(value.strip())
+        salt = row.get("password_salt")
+        text = self.to_notation(value.strip(), None if salt is None else str(salt))
         return text, legacy_passwords.parse(text).format
 
     def _user(self, columns: Columns, email: str, typed: str, password_hash: str | None) -> tuple[User, frozenset[str]]:

@@ -21,6 +21,7 @@ SYSTEM: Final = System(
     columns={
         "email": "email",
         "password_hash": "password_hash",
+        "password_salt": "password_salt",
         "name": ("name", "full_name"),
         "username": "username",
         "id": "id",

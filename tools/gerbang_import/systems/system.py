@@ -12,7 +12,7 @@ type Row = dict[str, object]
 """A user in the columns of the generic form, as the system wrote the values."""
 
 COLUMNS: Final = frozenset(
-    {"email", "password_hash", "name", "username", "id", "number", "created_at", "last_sign_in_at"}
+    {"email", "password_hash", "password_salt", "name", "username", "id", "number", "created_at", "last_sign_in_at"}
     | {"email_verified", "disabled", "enabled", "banned_until", "role_id", "credit_balance", "locale"}
     | {"user_metadata", "app_metadata", "identities", "google_id"}
     | {"organization_id", "organization_name", "organization_role"}
