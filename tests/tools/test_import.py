@@ -464,7 +464,7 @@ def test_rejections_are_in_the_file_at_once(import_in_memory: Import) -> None:
 def test_the_import_stops_when_the_first_thousand_rows_fail_for_one_reason(import_in_memory: Import) -> None:
     bad = [(f"user{number}@example.com", "bad") for number in range(3 * FIRST_ROWS)]
 
-    with pytest.raises(Unreadable, match="first 1,000 rows were all rejected for one reason. password_hash"):
+    with pytest.raises(Unreadable, match=r"first 1,000 rows were all rejected for one reason\. password_hash"):
         import_in_memory(table_of(*bad))
     outcome = import_in_memory(table_of(("good@example.com", STRONG), *bad))
 
@@ -474,7 +474,7 @@ def test_the_import_stops_when_the_first_thousand_rows_fail_for_one_reason(impor
 def test_what_comes_before_the_place_where_a_file_breaks_is_imported(import_in_memory: Import) -> None:
     users = ",\n".join(json.dumps({"email": f"user{number}@example.com"}) for number in range(3))
 
-    with pytest.raises(Unreadable, match="not JSON. Line 4"):
+    with pytest.raises(Unreadable, match=r"not JSON\. Line 4"):
         import_in_memory(f"[{users},\n nonsense]")
 
     assert import_in_memory.find("user2@example.com").password_hash is None

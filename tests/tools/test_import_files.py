@@ -1,9 +1,8 @@
 """The forms of files: CSV in its dialects, JSON in its layouts, LDIF, `/etc/shadow`; and files that are none."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from gerbang_import.csv_files import MOST_FIELD_CHARACTERS
@@ -14,6 +13,9 @@ from gerbang_import.systems import GENERIC, SYSTEMS
 from gerbang_import.systems.system import System
 
 from tests.tools.imports import STRONG, Import, in_memory, lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HASH: Final = "$argon2id$v=19$m=8,t=1,p=1$x"
 
@@ -112,7 +114,7 @@ def test_a_quote_that_is_never_closed_spoils_its_own_row() -> None:
     ["email,hash\n", "email,password\n", "email,encrypted_password,name\n", "mail,PWD,email\n"],
 )
 def test_a_column_that_is_probably_the_hashes_is_not_overlooked(header: str) -> None:
-    with pytest.raises(Unreadable, match="is not read. If it has the hashes, name it password_hash"):
+    with pytest.raises(Unreadable, match=r"is not read\. If it has the hashes, name it password_hash"):
         read(header)
 
 

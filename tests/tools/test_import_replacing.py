@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import pytest
 from gerbang.accounts.administration import Accounts
@@ -160,6 +160,7 @@ class Meanwhile(MemoryStore):
 
     change: Update | None = None
 
+    @override
     def commit(self, *actions: Action) -> CommitOutcome:
         if self.change is not None:
             change, self.change = self.change, None

@@ -1,4 +1,4 @@
-"""The recipes of docs/legacy-users.md, as printed, on small exports in tests/vectors/exports, which says who made them."""
+"""The recipes of docs/legacy-users.md, as printed, on the small exports of tests/vectors/exports."""
 
 import json
 import re

@@ -289,7 +289,7 @@ def _greeting(options: Options, stack: Stack, *, url: str, local_url: str) -> st
         f"  Mail arrives:  {local_url}/_local/",
         f"  Accounts:      {local_url}/_local/accounts",
         f"  Import users:  make import-legacy FILE=users.csv LOCAL=1{where}    (docs/legacy-users.md)",
-        f"  Change them:   make admin LOCAL=1{where} ARGS=\"list\"",
+        f'  Change them:   make admin LOCAL=1{where} ARGS="list"',
         f"  {aws}",
         *(f"  {notice}" for notice in stack.notices),
     ]
