@@ -12,9 +12,12 @@ from tests.not_run import not_run
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser without windows. Without one on this machine the test is skipped, in CI it fails."""
+    """A browser without windows. Without one on this machine the test is skipped, in CI it fails.
+
+    Of one module, since Playwright keeps an event loop running, in which tests of others could not run theirs.
+    """
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:
         not_run("tests of pages", "there is no Chromium. Install it: apt-get install chromium, or Google Chrome")
