@@ -162,7 +162,7 @@ def test_a_wrong_password_of_an_account_is_asked_about_somebody_who_does_not_exi
         sign_in(migrating, ALICE.email, "a wrong password")
 
     [(email, password)] = old_system.asked
-    assert email == "nobody@gerbang.invalid"
+    assert email == "nobody@example.invalid"
     assert password != "a wrong password"
 
 
@@ -176,7 +176,7 @@ def test_a_right_password_of_an_account_and_a_user_name_ask_no_questions_of_thei
 
     with pytest.raises(InvalidCredentials):
         migrating.sign_in.sign_in(Credentials.by_username("nobody", PASSWORD), HOME)
-    assert [email for email, _ in old_system.asked] == ["nobody@gerbang.invalid"]
+    assert [email for email, _ in old_system.asked] == ["nobody@example.invalid"]
 
 
 def test_every_failure_costs_as_many_hashes_and_questions(

@@ -39,7 +39,7 @@ OPEN_FOR: Final = timedelta(seconds=30)
 LONGEST_NAME: Final = 200
 """Characters, as of every account."""
 
-_NOBODY: Final = "nobody@gerbang.invalid"
+_NOBODY: Final = "nobody@example.invalid"
 """Whom no system knows: RFC 2606 reserves the domain."""
 
 _LEAST_SECRET_BYTES: Final = 24  # Standard Webhooks 1.0, "Signature scheme"
