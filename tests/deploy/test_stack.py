@@ -114,7 +114,7 @@ def test_what_cannot_be_made_again_outlives_the_stack(stack: Stack) -> None:
         name for name, resource in stack.template["Resources"].items() if resource.get("DeletionPolicy") == "Retain"
     }
 
-    assert kept == KEPT | {"MasterSecret", "SecretApiKey", "CaptchaSecret"}
+    assert kept == KEPT | {"MasterSecret", "SecretApiKey", "CaptchaSecret", "LegacyVerifySecret"}
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------

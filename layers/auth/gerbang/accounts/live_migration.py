@@ -220,5 +220,6 @@ def _read(answer: bytes) -> OldUser | None:
     if not verified:
         return None
     name = said.get("name")
-    usable = isinstance(name, str) and 0 < len(name.strip()) <= LONGEST_NAME and name.isprintable()
-    return OldUser(name=name.strip() if usable else None, email_verified=said.get("email_verified") is True)
+    name = name.strip() if isinstance(name, str) and name.isprintable() else ""
+    usable = name if len(name) <= LONGEST_NAME else ""
+    return OldUser(name=usable or None, email_verified=said.get("email_verified") is True)
