@@ -126,6 +126,40 @@ def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeploy
     assert not opens(post, OTHER_PASSWORD)
 
 
+@pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
+def test_a_sign_up_that_is_too_soon_for_another_mail_leaves_no_other_password_to_be_kept(
+    post: MailDeployment, password: str
+) -> None:
+    """The owner of the address may be the one who is told to wait, and has the code of the stranger's sign-up."""
+    sign_up(post)
+    with pytest.raises(TooMuchMail):
+        sign_up(post, replace(ASKED, password=password))
+
+    deliver_all(post)
+    redeem(post)
+
+    assert opens(post) is (password == BOB.password)
+    assert opens(post, OTHER_PASSWORD) is False
+
+
+@in_memory_only
+@pytest.mark.parametrize("account", [None, "unverified", "verified"])
+def test_a_sign_up_that_is_too_soon_takes_one_hash_whoever_has_the_address(
+    post: MailDeployment, hashes: list[int], account: str | None
+) -> None:
+    if account is not None:
+        user = post.register().user
+        if account == "verified":
+            post.base.users.change(user, {"email_verified_at": 1})
+    post.mail_service.request_verification_again(BOB.email, None, HOME.address)
+    hashes.clear()
+
+    with pytest.raises(TooMuchMail):
+        sign_up(post, replace(ASKED, password=OTHER_PASSWORD))
+
+    assert len(hashes) == 1
+
+
 @in_memory_only
 @pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
 @pytest.mark.parametrize("account", [None, "unverified", "verified"])

@@ -14,7 +14,7 @@ from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.mail.jobs import MailKind
-from gerbang.mail.service import MailService
+from gerbang.mail.service import MailService, TooMuchMail
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import User
 
@@ -55,14 +55,27 @@ class SignUp:
             DependencyUnavailable: nothing was written, or the mail not queued.
         """
         mail = self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address)
-        with mail, self.registration.counted(client):
-            holder = self.registration.find_holder(new)
-            if holder is None:
-                try:
-                    return self.registration.make(new)
-                except EmailTaken as taken:  # by another request meanwhile
-                    holder = taken.holder
-            return self._known(holder, new, client)
+        try:
+            with mail, self.registration.counted(client):
+                holder = self.registration.find_holder(new)
+                if holder is None:
+                    try:
+                        return self.registration.make(new)
+                    except EmailTaken as taken:  # by another request meanwhile
+                        holder = taken.holder
+                return self._known(holder, new, client)
+        except TooMuchMail:
+            self._contest(new, client)
+            raise
+
+    def _contest(self, new: NewAccount, client: Client) -> None:
+        """Have no code keep another password: the owner of the address may be the one who is told to wait.
+
+        It takes one hash, whether or not an account has the address, and counts as a registration.
+        """
+        with self.registration.counted(client):
+            if self.registration.find_holder(new) is None:
+                self.registration.passwords.verify(new.password, None)
 
     def _known(self, holder: User | None, new: NewAccount, client: Client) -> User | Decoy:
         """Answer for the account that has the address, and tell nothing of it but the id of an unverified one."""
