@@ -16,6 +16,8 @@ from gerbang.accounts.id_tokens import IdTokens
 from gerbang.accounts.identity_sign_in import GOOGLE
 from gerbang.accounts.provider_identity import ProviderIdentity
 from gerbang.core.errors import DependencyUnavailable
+from gerbang.http.endpoint import Endpoint
+from gerbang.http.request import Request
 from gerbang.limits.rate_limits import Limit
 from gerbang.mail.jobs import MailJob
 from gerbang.sessions.api_keys import ApiKeys
@@ -51,11 +53,14 @@ CHOICES: Final = Choices(
     mail_address=_limit("mail_address"),
 )
 
+LOWEST: Final = replace(CHOICES, address=_limit("sign_in_address"), account=_limit("sign_in_account"))
+"""With every limit low. Half of a limit is never given back (`Counted.far`), which hides that one attempt leaks."""
+
 
 class Mishap(Enum):
     """What goes wrong with one call of a request."""
 
-    THROTTLED = "refused before it is done"
+    THROTTLED = "refused before it is done: throttled, or in conflict with others until the client gives up"
     ANSWER_LOST = "done, and its answer lost"
     EXECUTED_TWICE = "done, its answer lost, and asked for once more by the SDK (faults.md, D6)"
     CONFLICT = "tried again until another request has been served: the same one, sent twice (faults.md, D10)"
@@ -172,12 +177,12 @@ class TrustingVerifier:
         )
 
 
-def world() -> MailDeployment:
+def world(choices: Choices = CHOICES) -> MailDeployment:
     """A world of its own in memory, with low limits, the same every time."""
     post = mailing_in_memory()
     base = replace(
         post.base,
-        choices=CHOICES,
+        choices=choices,
         client=without_aws,
         api_keys=ApiKeys(PUBLISHABLE_KEY, KnownSecret(), post.base.clock),
         google_verifier=TrustingVerifier(),
@@ -210,6 +215,21 @@ def as_told(answer: Answer) -> Answer:
     status = HTTPStatus.SERVICE_UNAVAILABLE if told["error"] == "server_error" else HTTPStatus.FORBIDDEN
     body = {"code": status, "error_code": told["error_code"], "msg": told["error_description"]}
     return {"statusCode": status.value, "headers": {"retry-after": "1"}, "body": json.dumps(body)}
+
+
+def operation(folder: str, event: Event) -> str:
+    """The operation of a function that a request asks for."""
+    return _endpoint(folder).find(Request.from_event(event)).run.__name__
+
+
+def operations(folder: str) -> frozenset[str]:
+    """The operations that a function declares."""
+    return frozenset(operation.run.__name__ for operation in _endpoint(folder).operations)
+
+
+def _endpoint(folder: str) -> Endpoint:
+    endpoint: Endpoint = function_in(folder).load(world().base).endpoint
+    return endpoint
 
 
 def items(post: MailDeployment, table: str) -> list[Item]:
