@@ -187,9 +187,7 @@ class LinkedIdentities:
 
     def _shown(self, caller: Authenticated) -> SignedIn:
         """Return the caller's session with tokens of its current generation."""
-        user, family = caller.user, caller.family
-        tokens = self.sessions.tokens.pair(user, family, at=self.now())
-        return SignedIn(user=user, tokens=tokens, family_id=family.family_id)
+        return self.sessions.signed_in(caller.user, caller.family, self.now())
 
     def _log(self, event: str, caller: Authenticated, *, is_registered: bool = False) -> None:
         ids = {"user_id": caller.user.user_id, "session_id": caller.family.family_id}

@@ -6,6 +6,7 @@ by a rotation. (docs/decisions/0014-publish-then-sign.md)
 """
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +28,10 @@ KNOWN_AFTER: Final = FRESH_FOR + PUBLISHED_FOR
 from a function that had (F22)."""
 
 
+_LASTING: Final = re.compile(r".+\.lasting\.([0-9a-f]{64})", re.DOTALL)
+"""The form of a master secret that carries the lasting key of the one before it."""
+
+
 class Purpose(StrEnum):
     """What a derived key is for. The text is HKDF's `info`: changing it changes the key."""
 
@@ -36,6 +41,10 @@ class Purpose(StrEnum):
     ONE_TIME_CODE = "gerbang one-time code v1"
     RESET_TOKEN = "gerbang reset token v1"  # noqa: S105 - a label
     LINK_TOKEN = "gerbang link token v1"  # noqa: S105 - a label
+    FIRST_FACTOR_TOKEN = "gerbang first factor token v1"  # noqa: S105 - a label
+    FACTOR_CHALLENGE = "gerbang factor challenge v1"
+    LASTING_KEY = "gerbang lasting key v1"
+    TOTP_SECRET = "gerbang TOTP secret v1"  # noqa: S105 - a label
     SIGNING_KEY_P256 = "gerbang access token P-256 v1"
 
 
@@ -77,6 +86,16 @@ class MasterKey:
     def derive(self, purpose: Purpose, length: int = 32) -> bytes:
         """Return the key for one purpose, *length* bytes."""
         return hkdf_sha256(self.secret, info=purpose.encode(), length=length)
+
+    @property
+    def lasting(self) -> bytes:
+        """The key that rotations keep, for what outlives them: derived from the first secret, carried by later ones."""
+        carried = _LASTING.fullmatch(self.secret.decode())
+        return self.derive(Purpose.LASTING_KEY) if carried is None else bytes.fromhex(carried[1])
+
+    def followed_by(self, secret: str) -> str:
+        """Return the text of a new master secret that is to replace this one, and carries its lasting key."""
+        return f"{secret}.lasting.{self.lasting.hex()}"
 
 
 class SecretSource(Protocol):
@@ -146,6 +165,14 @@ class Keys:
                 if key.kid == kid:
                     return key
         return None
+
+    def lasting(self) -> bytes:
+        """Return the key that rotations keep.
+
+        Raises:
+            DependencyUnavailable: the keys could not be read.
+        """
+        return self._active.get().keys[0].lasting
 
     def derive(self, key: MasterKey, purpose: Purpose, length: int = 32) -> bytes:
         """Return `key.derive(purpose, length)`, computed once."""

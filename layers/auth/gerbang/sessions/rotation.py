@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gerbang.core.clock import Clock
 from gerbang.core.log import LogEvent
-from gerbang.sessions.keys import Keys
+from gerbang.sessions.keys import Keys, MasterKey
 from gerbang.storage.secret_versions import CURRENT, PENDING, SecretVersionHistory
 from gerbang.storage.secrets import SecretVersions
 
@@ -62,7 +62,8 @@ class Rotation:
         match step:
             case Step.CREATE:
                 if self.history.pending(version_id) is None:
-                    self.history.add_pending(version_id, self.new_secret())
+                    before = MasterKey.from_secret(self.history.current())
+                    self.history.add_pending(version_id, before.followed_by(self.new_secret()))
             case Step.SET:
                 pass  # nothing to notify: the functions read the secret themselves
             case Step.TEST:
