@@ -135,6 +135,14 @@ class Settings:
         return self._choice("SESSIONS", "current_password")
 
     @property
+    def second_factor_policy(self) -> str:
+        """Whom the authorizer lets through: `never`, `if-enrolled` or `always` says who needs a second factor."""
+        value = self._entry("SESSIONS", "second_factor")
+        if value not in {"never", "if-enrolled", "always"}:
+            raise InvalidSettings("SESSIONS has no second_factor=never, if-enrolled or always")
+        return value
+
+    @property
     def takes_accounts(self) -> bool:
         """Whether new accounts may be made."""
         return not self._choice("SIGN_UPS", "disabled")

@@ -14,6 +14,7 @@ from gerbang.http.request import InvalidFields
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import UnacceptablePassword
+from gerbang.sessions.assurance import InsufficientLevel
 from gerbang.sessions.claims import role_of
 from gerbang.sessions.sessions import Authenticated
 from gerbang.storage.accounts import User
@@ -52,7 +53,9 @@ def show_user(call: Call[None, Authenticated]) -> gotrue.User:
         EmailTaken,
         TooMuchMail,
         TooManyAttempts,
+        InsufficientLevel,
     ),
+    overrides=gotrue.USER_ERRORS,
 )
 def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
     """Change the caller's password, metadata or, once it is confirmed, address."""

@@ -11,17 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gerbang.accounts import recovery_codes, totp
-from gerbang.accounts.challenges import Challenge, ChallengeExpired, ChallengeNotFound, Challenges
+from gerbang.accounts.challenges import ChallengeExpired, ChallengeNotFound, Challenges
 from gerbang.accounts.factors import (
     RACES,
     FactorNotFound,
     GuestsHaveNoFactors,
     as_read,
     bounded,
-    check_person,
-    find,
-    is_alive,
-    others_than,
+    living_factor,
 )
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
@@ -36,7 +33,7 @@ from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
 from gerbang.storage.accounts import Factor, User
 from gerbang.storage.families import AAL1, Authentication, Family, FamilyTable
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Action, Change, Plus, Store
+from gerbang.storage.store import Change, Plus, Store
 from gerbang.storage.users import UserTable, learned_locale, not_disabled
 
 
@@ -46,11 +43,9 @@ class WrongCode(AuthError):
     code = "mfa_verification_failed"
 
 
-CHALLENGE_ERRORS: Final = (GuestsHaveNoFactors, FactorNotFound)
-"""What `SecondFactor.challenge` raises, but for failures of ours."""
-
 VERIFICATION_ERRORS: Final = (
-    *CHALLENGE_ERRORS,
+    GuestsHaveNoFactors,
+    FactorNotFound,
     InsufficientLevel,
     ChallengeNotFound,
     ChallengeExpired,
@@ -93,16 +88,6 @@ class SecondFactor:
     now: Clock
     new_id: Callable[[], str]
 
-    def challenge(self, caller: Authenticated, factor_id: str) -> Challenge:
-        """Return a new challenge of one of the caller's factors.
-
-        Raises:
-            GuestsHaveNoFactors, FactorNotFound: there is no such factor.
-        """
-        check_person(caller.user)
-        self._factor(caller.user, factor_id)
-        return self.challenges.make(caller.family, factor_id)
-
     def verify(
         self, caller: Authenticated, factor_id: str, *, challenge_id: str, code: str, client: Client
     ) -> SignedIn:
@@ -119,8 +104,7 @@ class SecondFactor:
             TooManyAttempts: there were too many wrong codes.
             SessionEnded: the session ended meanwhile.
         """
-        check_person(caller.user)
-        self._factor(caller.user, factor_id)
+        living_factor(caller.user, factor_id, at=self.now())
         self.challenges.check(challenge_id, caller.family, factor_id)
         with self._attempt(caller.user.user_id, code, client, lambda: self._to_end(caller)) as attempt:
             ending = attempt.alongside
@@ -161,19 +145,13 @@ class SecondFactor:
             counted.append(Counted(self.tries, user_id, OnSuccess.CLEARED))
         return self.rate_limits.attempt(*counted, alongside=read)
 
-    def _factor(self, user: User, factor_id: str) -> Factor:
-        factor = find(user, factor_id)
-        if factor is None or not is_alive(factor, self.now()):
-            raise FactorNotFound(user.user_id)
-        return factor
-
     def _verifiable(self, caller: Authenticated, factor_id: str) -> Factor:
         """Return a factor of the caller that a code may be of.
 
         Raises:
             InsufficientLevel: the factor is new, and the session must show another one first.
         """
-        factor = self._factor(caller.user, factor_id)
+        factor = living_factor(caller.user, factor_id, at=self.now())
         if not factor.is_verified:
             check_level(caller)
         return factor

@@ -59,18 +59,12 @@ class FirstFactors:
     keys: Keys
     now: Clock
 
-    def check(self, user: "User", method: "Method") -> None:
-        """Return if one factor is all that an account has.
+    def waiting(self, user: "User", method: "Method") -> SecondFactorRequired:
+        """Return the error that asks for a second factor, with a token that lives for five minutes.
 
         Raises:
-            SecondFactorRequired: it has a second one.
             DependencyUnavailable: the keys could not be read.
         """
-        if user.has_second_factor:
-            raise self.waiting(user, method)
-
-    def waiting(self, user: "User", method: "Method") -> SecondFactorRequired:
-        """Return the error that asks for a second factor, with a token that lives for five minutes."""
         says = f"{user.user_id} {user.epoch} {method} {to_epoch(self.now())}"
         shown = urlsafe_b64encode(says.encode()).rstrip(b"=").decode("ascii")
         return SecondFactorRequired(user.user_id, f"{shown}.{self._hash.digest(shown).hex()}")
@@ -86,9 +80,7 @@ class FirstFactors:
         if len(token) > LONGEST_TOKEN or not token.isascii() or not self._hash.matches(mac, shown):
             raise InvalidFirstFactorToken("not ours")
         user_id, epoch, method, at = urlsafe_b64decode(shown + "=" * (-len(shown) % 4)).decode().split()
-        first = FirstFactor(
-            user_id=user_id, epoch=int(epoch), method=cast("Method", method), at=from_epoch(int(at))
-        )
+        first = FirstFactor(user_id=user_id, epoch=int(epoch), method=cast("Method", method), at=from_epoch(int(at)))
         if not first.at - CLOCK_SKEW <= self.now() < first.at + LIFETIME:
             raise InvalidFirstFactorToken("expired")
         return first

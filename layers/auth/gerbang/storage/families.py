@@ -23,7 +23,6 @@ from gerbang.storage.store import (
     query_all,
 )
 
-
 AAL1: Final = "aal1"
 """One factor: the authenticator assurance level in GoTrue's words."""
 AAL2: Final = "aal2"
