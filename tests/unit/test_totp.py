@@ -46,13 +46,12 @@ def test_codes_are_those_of_rfc_4226(step: int, code: str) -> None:
     assert totp.code_of(RFC_SECRET, step) == code
 
 
-@pytest.mark.parametrize(("steps_off", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-def test_a_code_may_be_one_step_early_or_late(clock: FakeClock, steps_off: int, accepted: bool) -> None:
-    step = totp.step_at(clock()) + steps_off
+def test_a_code_may_be_one_step_early_or_late(clock: FakeClock) -> None:
+    now = totp.step_at(clock())
 
-    found = totp.step_of(RFC_SECRET, totp.code_of(RFC_SECRET, step), at=clock())
+    found = [totp.step_of(RFC_SECRET, totp.code_of(RFC_SECRET, now + off), at=clock()) for off in range(-2, 3)]
 
-    assert found == (step if accepted else None)
+    assert found == [None, now - 1, now, now + 1, None]
 
 
 def test_a_secret_is_of_one_factor_of_one_account(keys: Keys) -> None:
@@ -102,11 +101,11 @@ def test_recovery_codes_are_many_and_long() -> None:
     assert {len(code.replace("-", "")) for code in codes} == {24}  # of 5 bits each: 120
 
 
-@pytest.mark.parametrize("typed", [str, str.upper, lambda code: code.replace("-", ""), lambda code: f" {code} "])
-def test_a_recovery_code_is_spent_once_however_it_is_typed(typed: Callable[[str], str]) -> None:
+@pytest.mark.parametrize(("joined", "typed"), [("-", str), ("-", str.upper), ("", str), (" ", str.title)])
+def test_a_recovery_code_is_spent_once_however_it_is_typed(joined: str, typed: Callable[[str], str]) -> None:
     codes = recovery_codes.new_codes(counting_bytes())
     stored = recovery_codes.hashes_of("mira", codes)
-    shown = recovery_codes.canonical(typed(codes[3]))
+    shown = recovery_codes.canonical(typed(codes[3].replace("-", joined)))
     assert shown is not None
 
     left = recovery_codes.without(stored, "mira", shown)
