@@ -3,6 +3,7 @@
 from gerbang.accounts.own_factors import ENROLMENT_ERRORS
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import factors
+from gerbang.apis.gotrue.factor_requests import EnrolRequest
 from gerbang.apis.gotrue.unavailable import PhoneFactorsDisabled, SecurityKeysDisabled
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndUser
@@ -19,11 +20,11 @@ container.warm_up_sessions()
 @endpoint.post(
     gotrue.API,
     caller=ApiKeyAndUser(container.api_keys, container.sessions),
-    request=factors.EnrolRequest,
+    request=EnrolRequest,
     response=factors.EnrolledResponse,
     errors=(*ENROLMENT_ERRORS, PhoneFactorsDisabled, SecurityKeysDisabled),
 )
-def enrol(call: Call[factors.EnrolRequest, Authenticated]) -> factors.EnrolledResponse:
+def enrol(call: Call[EnrolRequest, Authenticated]) -> factors.EnrolledResponse:
     """Add a code app; its first code must be verified within five minutes."""
     body = call.body
     made = own_factors.enrol(call.caller, name=body.friendly_name or "", issuer=body.issuer or issuer)

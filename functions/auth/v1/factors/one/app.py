@@ -3,6 +3,7 @@
 from gerbang.accounts.factors import FactorNotFound
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import factors
+from gerbang.apis.gotrue.path_ids import factor_id_in
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndUser
 from gerbang.http.endpoint import Call, Endpoint
@@ -25,7 +26,7 @@ container.warm_up_sessions()
 )
 def unenrol(call: Call[None, Authenticated]) -> factors.UnenrolledResponse:
     """Remove a second factor; a verified one only in a session that has shown a second factor."""
-    factor = own_factors.unenrol(call.caller, factors.factor_id_in(call.request.path_parameters))
+    factor = own_factors.unenrol(call.caller, factor_id_in(call.request.path_parameters))
     return factors.UnenrolledResponse(id=factor.factor_id)
 
 

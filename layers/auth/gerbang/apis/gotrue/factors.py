@@ -1,54 +1,12 @@
-"""The request bodies and answers of Supabase Auth's endpoints about second factors."""
+"""The answers of Supabase Auth's endpoints about second factors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, override
-
-from gerbang.apis.fields import Body, Name, Text
-from gerbang.apis.gotrue.admin_requests import user_id_of
-from gerbang.apis.gotrue.unavailable import PhoneFactorsDisabled, SecurityKeysDisabled
-from gerbang.http.request import NoSuchPath
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from gerbang.accounts.challenges import Challenge
     from gerbang.accounts.own_factors import Enrolled
-
-
-class EnrolRequest(Body):
-    """`POST /auth/v1/factors`."""
-
-    factor_type: Literal["totp", "phone", "webauthn"]
-    friendly_name: Name | None = None
-    issuer: Name | None = None
-
-    @classmethod
-    @override
-    def read(cls, body: Mapping[str, Any], context: Mapping[str, Any]) -> Self:
-        """Return the body as this model.
-
-        Raises:
-            InvalidFields: fields are missing or invalid.
-            PhoneFactorsDisabled, SecurityKeysDisabled: the factor is of another type than `totp`.
-        """
-        made = super().read(body, context)
-        if made.factor_type == "phone":
-            raise PhoneFactorsDisabled
-        if made.factor_type == "webauthn":
-            raise SecurityKeysDisabled
-        return made
-
-
-class VerifyFactorRequest(Body):
-    """`POST /auth/v1/factors/{factor_id}/verify`."""
-
-    challenge_id: Text
-    code: Text
-
-
-class EditFactorRequest(Body):
-    """`PUT /auth/v1/admin/users/{user_id}/factors/{factor_id}`."""
-
-    friendly_name: Name
 
 
 class TotpSecret(TypedDict):
@@ -101,18 +59,6 @@ def enrolled(made: "Enrolled") -> EnrolledResponse:
 def challenged(made: "Challenge") -> ChallengeResponse:
     """Return the answer with a challenge."""
     return ChallengeResponse(id=made.challenge_id, type="totp", expires_at=int(made.expires_at.timestamp()))
-
-
-def factor_id_in(path_parameters: Mapping[str, str]) -> str:
-    """Return the id of the factor that a path names.
-
-    Raises:
-        NoSuchPath: it is no UUID.
-    """
-    factor_id = user_id_of(path_parameters.get("factor_id", ""))
-    if factor_id is None:
-        raise NoSuchPath
-    return factor_id
 
 
 def _qr_code(text: str) -> str:

@@ -3,6 +3,7 @@
 from gerbang.accounts.own_factors import CHALLENGE_ERRORS
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import factors
+from gerbang.apis.gotrue.path_ids import factor_id_in
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndUser
 from gerbang.http.endpoint import Call, Endpoint
@@ -23,7 +24,7 @@ container.warm_up_sessions()
 )
 def challenge(call: Call[None, Authenticated]) -> factors.ChallengeResponse:
     """Begin to show a second factor; the answer's id goes with the code."""
-    factor_id = factors.factor_id_in(call.request.path_parameters)
+    factor_id = factor_id_in(call.request.path_parameters)
     return factors.challenged(own_factors.challenge(call.caller, factor_id))
 
 

@@ -3,8 +3,8 @@
 from gerbang.accounts.factors import FactorNameTaken, FactorNotFound
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue.admin_requests import user_id_in
-from gerbang.apis.gotrue.factors import EditFactorRequest, factor_id_in
+from gerbang.apis.gotrue.factor_requests import EditFactorRequest
+from gerbang.apis.gotrue.path_ids import factor_id_in, user_id_in
 from gerbang.container import container
 from gerbang.http.callers import ServiceRole
 from gerbang.http.endpoint import Call, Endpoint
