@@ -107,6 +107,7 @@ def test_the_first_code_verifies_a_factor_and_raises_the_session(post: MailDeplo
     ]
 
 
+@pytest.mark.covers("203", "204")
 def test_no_secret_and_no_code_is_stored(post: MailDeployment, database: Database) -> None:
     session = post.register(BOB)
     made = enrol(post, session)
@@ -135,6 +136,7 @@ def test_a_lost_answer_is_made_up_by_the_token_before(post: MailDeployment) -> N
     assert level(post, refreshed)[0] == "aal2"
 
 
+@pytest.mark.covers("210")
 def test_the_first_factor_ends_other_sessions_and_a_sign_in_under_way(post: MailDeployment) -> None:
     session = post.register(BOB)
     other = post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
@@ -232,6 +234,7 @@ def test_guests_have_no_factors(post: MailDeployment) -> None:
 # Codes
 
 
+@pytest.mark.covers("202")
 def test_a_code_works_once_in_every_session(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     shown = code(post, raised, factor_id)
@@ -247,7 +250,7 @@ def test_a_code_works_once_in_every_session(post: MailDeployment) -> None:
     verify(post, raised, factor_id, code(post, raised, factor_id, 1))
 
 
-@pytest.mark.covers("F14")
+@pytest.mark.covers("F14", "202")
 def test_of_a_code_sent_many_times_at_once_one_is_accepted(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     shown, tokens = code(post, raised, factor_id), [waiting(post) for _ in range(4)]
@@ -257,6 +260,7 @@ def test_of_a_code_sent_many_times_at_once_one_is_accepted(post: MailDeployment)
     assert Counter(type(outcome) for outcome in outcomes) == {SignedIn: 1, WrongCode: 3}
 
 
+@pytest.mark.covers("202")
 def test_of_a_code_verified_twice_at_once_one_raises_the_session(post: MailDeployment) -> None:
     session = post.register(BOB)
     factor_id = enrol(post, session).factor.factor_id
@@ -305,7 +309,7 @@ def test_a_code_of_one_account_is_wrong_at_another(post: MailDeployment) -> None
         verify(post, bob, factor_id, code(post, alice, another))
 
 
-@pytest.mark.covers("42", "43")
+@pytest.mark.covers("42", "43", "206")
 def test_wrong_codes_are_counted_over_challenges_factors_and_sign_ins(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     for _ in range(3):
@@ -347,6 +351,7 @@ def test_a_challenge_is_of_one_session_and_factor_and_five_minutes(post: MailDep
 # Removing
 
 
+@pytest.mark.covers("207", "208")
 def test_unenrolling_needs_the_second_factor_and_lowers_what_it_raised(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     low = post.base.sessions.open(now(post, raised), HOME, "password")
@@ -382,6 +387,7 @@ def test_a_factor_that_waits_is_removed_by_any_session(post: MailDeployment) -> 
     assert now(post, session).factors == ()
 
 
+@pytest.mark.covers("207")
 def test_an_administrator_removes_and_renames(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     user_id = raised.user.user_id
@@ -401,6 +407,7 @@ def test_an_administrator_removes_and_renames(post: MailDeployment) -> None:
 # Recovery codes
 
 
+@pytest.mark.covers("202")
 def test_a_recovery_code_stands_in_for_the_app_once(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     first, second, *_ = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
@@ -453,6 +460,7 @@ def test_wrong_codes_of_a_stranger_do_not_keep_recovery_codes_out(post: MailDepl
 # Signing in
 
 
+@pytest.mark.covers("209")
 def test_a_sign_in_waits_for_the_second_factor(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
 
@@ -462,6 +470,7 @@ def test_a_sign_in_waits_for_the_second_factor(post: MailDeployment) -> None:
     assert is_alive(post, raised)
 
 
+@pytest.mark.covers("209")
 def test_a_mailed_code_and_google_wait_for_it_too(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     verify_address(post, raised)
@@ -490,6 +499,7 @@ def test_a_mailed_code_is_spent_by_the_wait(post: MailDeployment) -> None:
         post.code_sign_in.sign_in(BOB.email, mailed, HOME)
 
 
+@pytest.mark.covers("209")
 def test_supabase_s_endpoints_open_a_session_of_one_factor(post: MailDeployment) -> None:
     raised, _ = with_factor(post, post.register(BOB))
     verify_address(post, raised)
@@ -499,6 +509,7 @@ def test_supabase_s_endpoints_open_a_session_of_one_factor(post: MailDeployment)
     assert level(post, signed_in) == ("aal1", ["password"])
 
 
+@pytest.mark.covers("211")
 def test_the_token_of_a_wait_ends(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     token = waiting(post)
@@ -516,6 +527,7 @@ def test_the_token_of_a_wait_ends(post: MailDeployment) -> None:
         complete(token)
 
 
+@pytest.mark.covers("211")
 def test_a_new_password_and_disabling_end_the_wait(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
     token = waiting(post)
@@ -597,6 +609,7 @@ def test_a_reset_of_a_verified_account_keeps_the_second_factor(post: MailDeploym
 # What needs the second factor
 
 
+@pytest.mark.covers("208")
 def test_password_and_address_are_changed_in_a_raised_session_only(post: MailDeployment) -> None:
     raised, _ = with_factor(post, post.register(BOB))
     low = post.base.sessions.open(now(post, raised), HOME, "password")
@@ -616,6 +629,7 @@ def test_password_and_address_are_changed_in_a_raised_session_only(post: MailDep
     assert level(post, raised)[0] == "aal2"
 
 
+@pytest.mark.covers("201")
 @pytest.mark.parametrize(
     ("policy", "let_through"),
     [

@@ -46,6 +46,7 @@ def test_codes_are_those_of_rfc_4226(step: int, code: str) -> None:
     assert totp.code_of(RFC_SECRET, step) == code
 
 
+@pytest.mark.covers("205")
 def test_a_code_may_be_one_step_early_or_late(clock: FakeClock) -> None:
     now = totp.step_at(clock())
 
@@ -54,6 +55,7 @@ def test_a_code_may_be_one_step_early_or_late(clock: FakeClock) -> None:
     assert found == [None, now - 1, now, now + 1, None]
 
 
+@pytest.mark.covers("204")
 def test_a_secret_is_of_one_factor_of_one_account(keys: Keys) -> None:
     secrets = {totp.secret_of(keys, user, factor) for user in "ab" for factor in "ab"}
 
@@ -94,6 +96,7 @@ def counting_bytes() -> Callable[[int], bytes]:
     return lambda length: next(numbers).to_bytes(length)
 
 
+@pytest.mark.covers("203")
 def test_recovery_codes_are_many_and_long() -> None:
     codes = recovery_codes.new_codes(counting_bytes())
 
