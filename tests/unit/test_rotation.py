@@ -24,7 +24,7 @@ from gerbang.mail.codes import CodeMaker, ResetTokens
 from gerbang.sessions import rotation_events as secret_rotation
 from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.claims import InvalidToken, TokenPair
-from gerbang.sessions.keys import KNOWN_AFTER, REREAD_AT_MOST_EVERY, Algorithm
+from gerbang.sessions.keys import KNOWN_AFTER, REREAD_AT_MOST_EVERY, Algorithm, MasterKey
 from gerbang.sessions.rotation import InvalidRotation, Rotation, Step
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.secret_versions import SecretVersionHistory
@@ -186,10 +186,20 @@ def test_a_new_secret_is_64_random_letters_and_digits(aws: SecretsManager) -> No
     made = []
     for _ in range(3):
         aws.rotate()
-        made.append(aws.text())
+        made.append(aws.text().partition(".lasting."))
 
-    assert len(set(made)) == 3
-    assert all(len(text) == 64 and text.isascii() and text.isalnum() for text in made)
+    assert len({own for own, _, _ in made}) == 3
+    assert all(len(own) == 64 and own.isascii() and own.isalnum() for own, _, _ in made)
+
+
+def test_every_rotation_carries_the_lasting_key_over(aws: SecretsManager) -> None:
+    lasting = MasterKey.from_secret(FIRST_SECRET).lasting
+    assert aws.text() == FIRST_SECRET
+
+    for _ in range(3):
+        aws.rotate()
+        assert aws.text().endswith(f".lasting.{lasting.hex()}")
+        assert MasterKey.from_secret(aws.text()).lasting == lasting
 
 
 def test_every_step_may_come_twice(aws: SecretsManager) -> None:
