@@ -74,7 +74,7 @@ class OwnFactors:
     random_bytes: Callable[[int], bytes]
 
     def enrol(self, caller: Authenticated, *, name: str, issuer: str) -> Enrolled:
-        """Add a factor to the caller's account, which counts once its first code was accepted. Two round trips.
+        """Add a factor to the caller's account, which counts once its first code was accepted. One round trip.
 
         Factors that were not verified in time are removed.
 
@@ -112,7 +112,7 @@ class OwnFactors:
     def unenrol(self, caller: Authenticated, factor_id: str) -> Factor:
         """Remove a factor of the caller's account; sessions that it has raised go back to one factor.
 
-        With the last verified factor, the recovery codes are removed, too. Three round trips for a verified factor.
+        With the last verified factor, the recovery codes are removed, too. One round trip, two for a verified factor.
 
         Raises:
             FactorNotFound: there is none.

@@ -94,7 +94,7 @@ class SecondFactor:
         """Raise the caller's session by a code of a factor, or a recovery code; return it with new tokens.
 
         The first code of a factor verifies it, and removes factors that wait for theirs. The account's sessions of one
-        factor end; with its first factor, all others do, and so does a sign-in under way. Four round trips.
+        factor end; with its first factor, all others do, and so does a sign-in under way. Two round trips.
 
         Raises:
             GuestsHaveNoFactors, FactorNotFound: there is no such factor.
