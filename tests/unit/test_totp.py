@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from gerbang.accounts import recovery_codes, totp
-from gerbang.sessions.keys import Keys
+from gerbang.sessions.keys import Keys, version_text
 from gerbang.storage.secrets import SecretVersions
 
 from tests.fakes import FakeClock, FakeSecret
@@ -68,7 +68,7 @@ def test_a_secret_outlives_every_rotation(keys: Keys, secret: FakeSecret, clock:
     before = totp.secret_of(keys, "a", "a")
 
     for number in range(3):
-        text = keys.current().followed_by(f"secret number {number}")
+        text = version_text(f"secret number {number}", b"", lasting=keys.current().lasting)
         secret.versions = SecretVersions(text)
         clock.advance(timedelta(hours=1))
         keys.current()

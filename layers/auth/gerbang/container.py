@@ -60,6 +60,7 @@ class Container(AdministrationComponents):
             passwords=self.passwords,
             password_attempts=self.password_attempts,
             unverified=self.unverified_address,
+            live_migration=self.live_migration,
             first_factors=self.first_factors,
             log_event=self.log_event,
             now=self.now,

@@ -3,17 +3,19 @@
 Each setting is read when it is asked for: a function's environment holds what that function reads, and no more.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 from gerbang.provider_settings import (
     CaptchaSettings,
     InvalidSettings,
+    LegacyVerifySettings,
     OidcProvider,
     read_captcha,
+    read_legacy_verify,
     read_oidc_provider,
 )
+from gerbang.variables import Variables, is_number
 
 __all__ = ["InvalidSettings", "OidcProvider", "Settings"]
 
@@ -28,16 +30,12 @@ _LOWEST_COST_ANYWHERE: Final = 4
 """bcrypt's own floor. What may be deployed, 10 at least, is the template's to say; tests go lower."""
 
 
-class Settings:
+class Settings(Variables):
     """The deployment's settings. Each is described at its parameter in `template.yaml`.
 
     Raises, from every property:
         InvalidSettings: the setting is missing or wrong.
     """
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """Take the environment; nothing is read yet."""
-        self._environment = environment
 
     @property
     def users_table(self) -> str:
@@ -91,8 +89,8 @@ class Settings:
 
     @property
     def token_algorithm(self) -> str:
-        """How access tokens are signed: `HS256` or `ES256`."""
-        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256")
+        """How access tokens are signed: `HS256`, `ES256` or `RS256`."""
+        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256", "RS256")
 
     @property
     def access_token_lifetime(self) -> timedelta:
@@ -125,6 +123,16 @@ class Settings:
         return self._choice("SESSIONS", "user_metadata")
 
     @property
+    def claims_function(self) -> str | None:
+        """The ARN of the function that is asked for claims of access tokens, None: none is."""
+        return self._entry("SESSIONS", "claims") or None
+
+    @property
+    def claims_failure(self) -> str:
+        """What is done if that function fails: `503` or `without`."""
+        return self._one_entry("SESSIONS", "claims_failure", "503", "without")
+
+    @property
     def secures_password_change(self) -> bool:
         """Whether a session older than a day needs a mailed code to set another password."""
         return self._choice("SESSIONS", "secure_password_change")
@@ -137,10 +145,7 @@ class Settings:
     @property
     def second_factor_policy(self) -> str:
         """Whom the authorizer lets through: `never`, `if-enrolled` or `always` says who needs a second factor."""
-        value = self._entry("SESSIONS", "second_factor")
-        if value not in {"never", "if-enrolled", "always"}:
-            raise InvalidSettings("SESSIONS has no second_factor=never, if-enrolled or always")
-        return value
+        return self._one_entry("SESSIONS", "second_factor", "never", "if-enrolled", "always")
 
     @property
     def takes_accounts(self) -> bool:
@@ -244,6 +249,12 @@ class Settings:
         return read_captcha(provider, secret, url)
 
     @property
+    def legacy_verify(self) -> LegacyVerifySettings | None:
+        """The endpoint that knows the passwords of the old system, None: none is asked."""
+        url, secret, credit = (self._entry("LEGACY_VERIFY", name) for name in ("url", "secret", "credit"))
+        return read_legacy_verify(url, secret, credit)
+
+    @property
     def mail_queue_url(self) -> str:
         """The queue of mail jobs."""
         return self._text("MAIL_QUEUE_URL")
@@ -278,56 +289,29 @@ class Settings:
         """The SES configuration set to send with, if any."""
         return self._environment.get("SES_CONFIGURATION_SET") or None
 
+    @property
+    def event_bus(self) -> str:
+        """The name of the EventBridge bus that events are published on."""
+        return self._entry("EVENTS", "bus")
+
+    @property
+    def event_source(self) -> str:
+        """The `source` of those events."""
+        return self._entry("EVENTS", "source")
+
     def limit(self, name: str) -> tuple[int, timedelta]:
         """Return how many attempts a limit allows in which window.
 
         All limits are in one variable: `name=attempts/seconds`, separated by spaces.
         """
         attempts, _, seconds = self._entry("LIMITS", name).partition("/")
-        if not (_is_number(attempts) and _is_number(seconds) and int(attempts) and int(seconds)):
+        if not (is_number(attempts) and is_number(seconds) and int(attempts) and int(seconds)):
             raise InvalidSettings(f"LIMITS has no {name}=attempts/seconds")
         return int(attempts), timedelta(seconds=int(seconds))
 
     def _session_number(self, name: str) -> int:
         """Return a number of the variable that holds all lifetimes, in seconds or, of `days`, in days."""
         text = self._entry("SESSIONS", name)
-        if not _is_number(text):
+        if not is_number(text):
             raise InvalidSettings(f"SESSIONS has no {name}=number")
         return int(text)
-
-    def _choice(self, variable: str, name: str) -> bool:
-        """Return a choice of a variable that holds several."""
-        text = self._entry(variable, name)
-        if text not in {"true", "false"}:
-            raise InvalidSettings(f"{variable} has no {name}=true or {name}=false")
-        return text == "true"
-
-    def _entry(self, variable: str, name: str) -> str:
-        """Return the value of *name* in a variable of the form `name=value name=value`; empty if it is not there."""
-        for entry in self._text(variable).split():
-            key, _, value = entry.partition("=")
-            if key == name:
-                return value
-        return ""
-
-    def _text(self, name: str) -> str:
-        value = self._environment.get(name, "")
-        if not value:
-            raise InvalidSettings(f"{name} is missing")
-        return value
-
-    def _one_of(self, name: str, *allowed: str) -> str:
-        value = self._text(name)
-        if value not in allowed:
-            raise InvalidSettings(f"{name} must be one of {', '.join(allowed)}")
-        return value
-
-    def _number(self, name: str, *, least: int = 0) -> int:
-        text = self._text(name)
-        if not _is_number(text) or int(text) < least:
-            raise InvalidSettings(f"{name} must be a whole number, at least {least}")
-        return int(text)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal()

@@ -20,6 +20,7 @@ from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.mail.identity_notices import IdentityNotices
+from gerbang.sessions.claims import Occasion
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
 from gerbang.storage.accounts import Name, User, identity_name
@@ -187,7 +188,9 @@ class LinkedIdentities:
 
     def _shown(self, caller: Authenticated) -> SignedIn:
         """Return the caller's session with tokens of its current generation."""
-        return self.sessions.signed_in(caller.user, caller.family, self.now())
+        user, family = caller.user, caller.family
+        extra = self.sessions.extra_claims(user, family.family_id, Occasion.REFRESH)
+        return self.sessions.signed_in(user, family, self.now(), extra)
 
     def _log(self, event: str, caller: Authenticated, *, is_registered: bool = False) -> None:
         ids = {"user_id": caller.user.user_id, "session_id": caller.family.family_id}

@@ -27,6 +27,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.sessions.assurance import InsufficientLevel, check_level
+from gerbang.sessions.claims import Occasion
 from gerbang.sessions.first_factor import FirstFactor, FirstFactors, InvalidFirstFactorToken
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
@@ -209,6 +210,9 @@ class SecondFactor:
             epoch=accepted.user.epoch,
             until=self.sessions.deadline(signed_in_at=family.created_at, at=now),
         )
+        extra = self.sessions.extra_claims(
+            accepted.user, family.family_id, Occasion.REFRESH
+        )  # may fail: before the write
         endings = bounded(self.store, [self.families.ending_at_aal1(each) for each in ending])
         changing = self.users.changing(caller.user, accepted.changes, *not_disabled(now), *as_read(caller.user))
         failed, _ = run_concurrently(lambda: self.store.commit(changing, raising, *endings), attempt.succeed)
@@ -220,7 +224,7 @@ class SecondFactor:
         if is_new:
             self.log_event("factor_verified", user_id=family.user_id, factor_id=accepted.factor_id)
         self._log("session_raised", accepted, raised.family_id)
-        return self.sessions.signed_in(accepted.user, raised, now)
+        return self.sessions.signed_in(accepted.user, raised, now, extra)
 
     def _open(
         self, before: User, first: FirstFactor, accepted: _Accepted, client: Client, attempt: Attempt[Any]

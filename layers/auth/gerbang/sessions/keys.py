@@ -1,4 +1,8 @@
-"""Keys: every one is derived from the deployment's master secret, with one label per purpose.
+"""Keys: every one is derived from the deployment's master secret, with one label per purpose, but two.
+
+The RSA key pair cannot be derived: the rotation function makes one for each version, and the version holds it beside
+the secret (docs/decisions/0037-rs256.md). The lasting key outlives rotations: each version carries over the one of the
+version before (docs/decisions/0041-second-factor.md).
 
 The secret has a current and, after a rotation, a previous version. Both verify, and one of them signs: the current one
 once it is old enough to be known to every reader, the previous one until then. So tokens end by their own expiry, not
@@ -6,14 +10,15 @@ by a rotation. (docs/decisions/0014-publish-then-sign.md)
 """
 
 import hmac
-import re
-from base64 import urlsafe_b64encode
+import json
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
 from gerbang.core.clock import Clock
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.sessions.cached_secret import FRESH_FOR, CachedSecret
 from gerbang.storage.secrets import SecretVersions
 
@@ -21,15 +26,16 @@ REREAD_AT_MOST_EVERY: Final = timedelta(seconds=10)
 """An unknown key id makes us read the secret again, but not more often than this: anyone can make up key ids."""
 
 PUBLISHED_FOR: Final = timedelta(minutes=10)
-"""How long other services may cache the public keys: `max-age` of the JWKS, and what Supabase's clients do."""
+"""How long caches may keep the public keys: `max-age` of the JWKS, and what Supabase's clients do."""
 
-KNOWN_AFTER: Final = FRESH_FOR + PUBLISHED_FOR
-"""The age at which a new key starts to sign: by then every warm function has read it, and every cached JWKS was fetched
-from a function that had (F22)."""
+KEPT_BY_GATEWAYS: Final = timedelta(hours=2)
+"""How long API Gateway keeps the public keys of an issuer, whatever `max-age` says
+(docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html). An AWS SDK or library keeps them
+for less."""
 
-
-_LASTING: Final = re.compile(r".+\.lasting\.([0-9a-f]{64})", re.DOTALL)
-"""The form of a master secret that carries the lasting key of the one before it."""
+KNOWN_AFTER: Final = FRESH_FOR + PUBLISHED_FOR + KEPT_BY_GATEWAYS
+"""The age at which a new key starts to sign: by then every warm function has read it, every cached JWKS was fetched
+from a function that had, and every gateway has fetched that JWKS (F22)."""
 
 
 class Purpose(StrEnum):
@@ -53,6 +59,7 @@ class Algorithm(StrEnum):
 
     HS256 = "HS256"
     ES256 = "ES256"
+    RS256 = "RS256"
 
 
 def hkdf_sha256(secret: bytes, *, info: bytes, length: int = 32, salt: bytes = b"") -> bytes:
@@ -69,19 +76,31 @@ def hkdf_sha256(secret: bytes, *, info: bytes, length: int = 32, salt: bytes = b
     return derived[:length]
 
 
+class NoKeyPair(DependencyUnavailable):
+    """No version of the secret has an RSA key pair. Rotating the secret makes one."""
+
+
 @dataclass(frozen=True, slots=True)
 class MasterKey:
     """One version of the master secret, and the key id that tokens name it by."""
 
     kid: str
     secret: bytes = field(repr=False)
+    key_pair: bytes | None = field(default=None, repr=False)
+    """The RSA private key of RS256, as PKCS #8 in DER; None if the version was not made by the rotation function."""
+    carried: bytes | None = field(default=None, repr=False)
+    """The lasting key of the version before; None if the rotation function did not make this version."""
 
     @classmethod
-    def from_secret(cls, secret: str) -> "MasterKey":
-        """Return the key of a secret's text. Its `kid` is derived from the text, the same in every function."""
-        raw = secret.encode("utf-8")
+    def from_secret(cls, text: str) -> "MasterKey":
+        """Return the key of a version's text: of `version_text`, or of a text that is the secret itself.
+
+        Its `kid` is derived from the secret, the same in every function.
+        """
+        version = _Version.parse(text)
+        raw = version.secret.encode("utf-8")
         kid = urlsafe_b64encode(hkdf_sha256(raw, info=Purpose.KEY_ID.encode(), length=9)).decode("ascii")
-        return cls(kid, raw)
+        return cls(kid, raw, version.key_pair, version.lasting)
 
     def derive(self, purpose: Purpose, length: int = 32) -> bytes:
         """Return the key for one purpose, *length* bytes."""
@@ -90,12 +109,33 @@ class MasterKey:
     @property
     def lasting(self) -> bytes:
         """The key that rotations keep, for what outlives them: derived from the first secret, carried by later ones."""
-        carried = _LASTING.fullmatch(self.secret.decode())
-        return self.derive(Purpose.LASTING_KEY) if carried is None else bytes.fromhex(carried[1])
+        return self.derive(Purpose.LASTING_KEY) if self.carried is None else self.carried
 
-    def followed_by(self, secret: str) -> str:
-        """Return the text of a new master secret that is to replace this one, and carries its lasting key."""
-        return f"{secret}.lasting.{self.lasting.hex()}"
+
+def version_text(secret: str, key_pair: bytes, *, lasting: bytes) -> str:
+    """Return the text of a version: the secret, the key pair of `MasterKey.key_pair`, and the *lasting* key."""
+    return json.dumps({"secret": secret, "rsa": b64encode(key_pair).decode("ascii"), "lasting": lasting.hex()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The parts of a version's text."""
+
+    secret: str
+    key_pair: bytes | None = None
+    lasting: bytes | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "_Version":
+        """Return the parts of a text. One that `version_text` did not make is a secret as a whole."""
+        if text.startswith("{"):
+            try:
+                parts = json.loads(text)
+                key_pair, lasting = b64decode(parts["rsa"], validate=True), bytes.fromhex(parts["lasting"])
+                return cls(str(parts["secret"]), key_pair, lasting)
+            except (KeyError, TypeError, ValueError):
+                pass
+        return cls(text)
 
 
 class SecretSource(Protocol):
@@ -142,9 +182,29 @@ class Keys:
             DependencyUnavailable: the secret could not be read, now or before.
         """
         active = self._active.get()
-        if active.newest_since is None or self._now() >= active.newest_since + KNOWN_AFTER:
-            return active.keys[0]
-        return active.keys[-1]  # the previous one; a deployment's first key has none, and signs at once
+        return self._signing(active, active.keys)
+
+    def current_with_pair(self) -> MasterKey:
+        """Return the key whose RSA key pair signs.
+
+        A version without one, such as the first one of a stack, is passed over; the secret is read again at once, since
+        the stack's first rotation may have ended meanwhile.
+
+        Raises:
+            DependencyUnavailable: the secret could not be read, now or before.
+            NoKeyPair: no version has a key pair.
+        """
+        for fresh_for in (FRESH_FOR, REREAD_AT_MOST_EVERY):
+            active = self._active.get(fresh_for)
+            keys = tuple(key for key in active.keys if key.key_pair is not None)
+            if keys:
+                return self._signing(active, keys)
+        raise NoKeyPair("the master secret has no RSA key pair: rotate it")
+
+    def _signing(self, active: _ActiveKeys, keys: tuple[MasterKey, ...]) -> MasterKey:
+        """Return which of some active *keys* signs: the newest once it is known everywhere, until then the oldest."""
+        is_known = active.newest_since is None or self._now() >= active.newest_since + KNOWN_AFTER
+        return keys[0] if is_known else keys[-1]  # a deployment's first key has no other, and signs at once
 
     def verifying(self) -> tuple[MasterKey, ...]:
         """Return the keys that verify, the newest first.
