@@ -4,7 +4,7 @@ from collections import Counter
 from copy import replace
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 from gerbang.accounts import totp
@@ -20,6 +20,7 @@ from gerbang.core.clock import to_epoch
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.assurance import InsufficientLevel, SecondFactorPolicy
+from gerbang.sessions.claims_function import ClaimsUnavailable
 from gerbang.sessions.first_factor import InvalidFirstFactorToken, SecondFactorRequired
 from gerbang.sessions.sessions import Authenticated, SignedIn
 from gerbang.storage.accounts import User
@@ -30,6 +31,7 @@ from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND,
 from tests.fakes import MeanwhileStore, PassingStore, at_once
 from tests.unit.access import is_alive
 from tests.unit.mail_fakes import MailDeployment, is_nowhere
+from tests.unit.test_tokens import claims_of
 
 STEP: Final = timedelta(seconds=totp.STEP_SECONDS)
 NO_FACTOR: Final = "0e1d6f52-3a43-4f0e-9d0c-6a1d2b3c4d5e"
@@ -463,11 +465,37 @@ def test_wrong_codes_of_a_stranger_do_not_keep_recovery_codes_out(post: MailDepl
 @pytest.mark.covers("209")
 def test_a_sign_in_waits_for_the_second_factor(post: MailDeployment) -> None:
     raised, factor_id = with_factor(post, post.register(BOB))
+    mfa_token, shown_first = waiting(post), post.base.clock()
+    post.base.clock.advance(MINUTE)
 
-    signed_in = post.base.second_factor.sign_in(waiting(post), code(post, raised, factor_id), HOME)
+    signed_in = post.base.second_factor.sign_in(mfa_token, code(post, raised, factor_id), HOME)
 
     assert level(post, signed_in) == ("aal2", ["password", "totp"])
+    assert [each.at for each in caller_of(post, signed_in).family.amr] == [shown_first, post.base.clock()]
     assert is_alive(post, raised)
+
+
+@pytest.mark.parametrize("occasion", ["a session is raised", "a sign-in is completed"])
+def test_a_failure_of_the_claims_function_uses_no_code(post: MailDeployment, occasion: str) -> None:
+    raised, factor_id = with_factor(post, post.register(BOB))
+    shown = code(post, raised, factor_id)
+    mfa_token = waiting(post)
+
+    def fail(*_: object) -> NoReturn:
+        raise ClaimsUnavailable("answered no JSON")
+
+    def show(asking: MailDeployment) -> SignedIn:
+        if occasion == "a session is raised":
+            return verify(asking, raised, factor_id, shown)
+        return asking.base.second_factor.sign_in(mfa_token, shown, HOME)
+
+    for _ in range(6):  # nor is it a wrong one
+        with pytest.raises(ClaimsUnavailable):
+            show(replace(post, base=replace(post.base, extra_claims=fail)))
+    claims = {"plan": "gold"}
+    signed_in = show(replace(post, base=replace(post.base, extra_claims=lambda *_: claims)))
+
+    assert claims_of(signed_in.tokens.access_token).items() >= claims.items()
 
 
 @pytest.mark.covers("209")

@@ -232,10 +232,13 @@ class SecondFactor:
         """Open a session of two factors, in the transaction that uses the code; None: the account has changed."""
         now, as_found = self.now(), accepted.user
         user = replace(as_found, last_sign_in_at=now, locale=as_found.locale or client.locale)
+        shown_first = Authentication(method=first.method, at=first.at)
         by = Authentication(method=accepted.method, at=now)
-        signed_in, opening = self.sessions.begin(
-            user, client, first.method, raised=lambda family: family.raised(by, factor_id=accepted.factor_id)
-        )
+
+        def raised(family: Family) -> Family:
+            return replace(family, amr=(shown_first,)).raised(by, factor_id=accepted.factor_id)
+
+        signed_in, opening = self.sessions.begin(user, client, first.method, raised=raised)
         changes = {**accepted.changes, "last_sign_in_at": to_epoch(now), **learned_locale(as_found, client.locale)}
         changing = self.users.changing(before, changes, *not_disabled(now), *as_read(before))
         (failed, role), _ = run_concurrently(
