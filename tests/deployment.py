@@ -13,6 +13,7 @@ from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
+from gerbang.sessions.assurance import SecondFactorPolicy
 from gerbang.sessions.claims import InvalidToken, TokenPair
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm, SecretSource
@@ -84,6 +85,7 @@ class Choices:
     manual_linking: bool = True
     secure_password_change: bool = False
     require_current_password: bool = False
+    second_factor: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED
     required_characters: str = ""
     confirmation_page: bool = False
 
@@ -113,6 +115,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "user_metadata": str(choices.user_metadata_in_tokens).lower(),
         "secure_password_change": str(choices.secure_password_change).lower(),
         "current_password": str(choices.require_current_password).lower(),
+        "second_factor": choices.second_factor.value,
         "claims": "",
         "claims_failure": "503",
     }

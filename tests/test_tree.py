@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,6 +91,15 @@ def listed(value: Any) -> list[Any]:
 
 
 # --- functions --------------------------------------------------------------------------------------------------------
+
+
+def test_pytest_enters_every_folder_that_has_tests(pytestconfig: pytest.Config) -> None:
+    passed_over = pytestconfig.getini("norecursedirs")
+    folders = {file.parent.relative_to(ROOT) for file in (ROOT / "tests").rglob("test_*.py")}
+    assert len(folders) > 10
+    assert not [
+        folder for folder in folders if any(fnmatch(part, glob) for part in folder.parts for glob in passed_over)
+    ]
 
 
 def test_every_folder_has_one_function_and_every_function_a_folder() -> None:

@@ -274,7 +274,8 @@ def test_functions_have_all_settings_resolved(stack: Stack) -> None:
     assert variables["POWERTOOLS_SERVICE_NAME"] == STACK_NAME
     assert variables["SESSIONS"].split() == [
         *("access=3600", "refresh=604800", "days=90", "grace=30", "unconfirmed=0", "user_metadata=true"),
-        *("secure_password_change=false", "current_password=false", "claims=", "claims_failure=503"),
+        *("secure_password_change=false", "current_password=false", "second_factor=if-enrolled"),
+        *("claims=", "claims_failure=503"),
     ]
     assert "registration=30/3600" in variables["LIMITS"].split()
     assert [name for name, value in variables.items() if "{" in value] == []

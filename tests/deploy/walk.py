@@ -2,7 +2,8 @@
 
 import json
 import threading
-from base64 import urlsafe_b64decode
+import time
+from base64 import b32decode, urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
 import bcrypt
+from gerbang.accounts import totp
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 from gerbang_local.stack import ACCOUNT_ID, REGION
 from moto.awslambda.models import LambdaBackend
@@ -112,6 +114,7 @@ def everything(world: World) -> None:
     supabase_identities(world)
     supabase_links(world)
     supabase_administrators_links(world)
+    second_factors(world)
     passwords(world)
     google(world)
     assert world.doors.get("/nowhere").status == 404
@@ -414,6 +417,65 @@ def supabase_administrators_links(world: World) -> None:
         {"type": "email_change_new", "new_email": doors.new_email()},
     ):
         succeeded(doors.post("/auth/v1/admin/generate_link", {"email": email, **asked}, **known))
+
+
+def second_factors(world: World) -> None:
+    """Enrol an app, show its codes and recovery codes in every API, and remove it; with either key as `apikey`."""
+    doors, mira, factors = world.doors, world.person(), "/auth/v1/factors"
+    known = {"apikey": world.publishable_key(), "authorization": bearer(mira["accessToken"])}
+    made: Any = succeeded(doors.post(factors, {"factor_type": "totp", "friendly_name": "phone"}, **known))
+    secret, of_factor = b32decode(made["totp"]["secret"]), f"{factors}/{made['id']}"
+
+    def code(step: int) -> str:
+        return totp.code_of(secret, int(time.time()) // totp.STEP_SECONDS + step)
+
+    def verify(shown: str, **known: str) -> Answer:
+        challenge = succeeded(doors.post(f"{of_factor}/challenge", {}, **known))
+        return doors.post(f"{of_factor}/verify", {"challenge_id": challenge["id"], "code": shown}, **known)
+
+    assert verify("000000", **known).status == 422
+    strong = known | {"authorization": bearer(succeeded(verify(code(-1), **known))["access_token"])}
+    codes = succeeded(doors.post(f"{factors}/recovery-codes", {}, **strong | {"apikey": world.secret_key()}))
+    shown = iter(codes["recovery_codes"])
+
+    right, session = {"email": mira["email"], "password": PASSWORD}, dict[str, Any]()
+    for path, field, then in (
+        ("/api/auth/login", "mfaToken", "/api/auth/mfa/verify"),
+        ("/auth/login_with_email_password", "mfa_token", "/auth/mfa/verify"),
+    ):
+        waits = doors.post(path, right)
+        assert waits.status == 403
+        token = {field: waits.body.get(field) or waits.body["data"][field]}
+        assert doors.post(then, token | {"code": "000000"}).status == 400
+        succeeded(doors.post(then, token | {"code": next(shown)}))
+        session = succeeded(doors.post(then, token | {"code": code(0 if "api" in then else 1)}))["data"]
+    assert doors.authorize(authorization=bearer(session["access_token"]))
+
+    google = world.issuer.id_token({"email": doors.new_email(), "name": "Mira", "google_id": "4001"})
+    asked = {"id_token": google, "provider": "google"}
+    first = succeeded(doors.post("/auth/v1/token?grant_type=id_token", asked, **known))["access_token"]
+    fresh = known | {"authorization": bearer(first), "apikey": world.secret_key()}
+    assert doors.post(f"{factors}/recovery-codes", {}, **fresh).status == 422
+    made = succeeded(doors.post(factors, {"factor_type": "totp"}, **fresh))
+    of_factor, secret = f"{factors}/{made['id']}", b32decode(made["totp"]["secret"])
+    raised = succeeded(verify(code(0), **fresh))
+    assert [each["status"] for each in raised["user"]["factors"]] == ["verified"]
+    low, other = (
+        succeeded(doors.post("/auth/v1/token?grant_type=id_token", asked, **known))["access_token"] for _ in range(2)
+    )
+    assert verify(code(1), **known | {"authorization": bearer(other)}).status == 200
+    assert doors.get("/auth/v1/user", **known | {"authorization": bearer(low)}).status == 403  # it has ended
+    succeeded(doors.delete(of_factor, **fresh | {"authorization": bearer(raised["access_token"])}))
+
+    admin = {"apikey": world.secret_key(), "authorization": bearer(world.secret_key())}
+    made = succeeded(doors.post(factors, {"factor_type": "totp"}, **fresh))
+    of_user = f"/auth/v1/admin/users/{raised['user']['id']}/factors"
+    listed: Any = succeeded(doors.get(of_user, **admin))
+    assert [each["id"] for each in listed] == [made["id"]]
+    of_factor, secret = f"{factors}/{made['id']}", b32decode(made["totp"]["secret"])
+    succeeded(verify(code(0), **fresh))
+    succeeded(doors.put(f"{of_user}/{made['id']}", {"friendly_name": "tablet"}, **admin))
+    succeeded(doors.delete(f"{of_user}/{made['id']}", **admin))
 
 
 def link_to(world: World, email: str) -> str:

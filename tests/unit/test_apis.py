@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from gerbang.accounts.challenges import Challenge
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.link_generation import GeneratedLink, WantedLink
+from gerbang.accounts.own_factors import Enrolled
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, botlaunch, by_path, gotrue, snapotp
 from gerbang.apis.botlaunch.responses import NO_ROLE
 from gerbang.apis.discovery import Discovery, ProviderMetadata
+from gerbang.apis.gotrue import factors
 from gerbang.apis.jwks import KeySet, key_set
 from gerbang.core.errors import DependencyUnavailable, FieldError
 from gerbang.core.identifiers import botlaunch_id
@@ -24,7 +27,7 @@ from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import UnacceptablePassword
 from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn, UserDeleted, UserDisabled
-from gerbang.storage.accounts import Identity, User
+from gerbang.storage.accounts import Factor, Identity, User
 from gerbang.storage.organizations import Organization
 from gerbang_local.declarations import endpoints, operations
 from pydantic import TypeAdapter
@@ -301,6 +304,8 @@ GENERATED: Final = GeneratedLink(
     user=USER, url="https://api.example/auth/v1/verify", code="123456", token="a-token", wanted=WantedLink.MAGIC_LINK
 )
 
+FACTOR: Final = Factor(factor_id="7", friendly_name="phone", created_at=USER.created_at, updated_at=USER.updated_at)
+
 ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Login successful")),
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Registration successful", ORGANIZATION)),
@@ -322,6 +327,12 @@ ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (gotrue.GeneratedLinkResponse, gotrue.generated_link(GENERATED, redirect_to="https://x.example", audience="x")),
     (gotrue.UsersResponse, gotrue.UsersResponse(users=[gotrue.user(USER, audience="x")], aud="x")),
     (gotrue.EmptyResponse, gotrue.EmptyResponse()),
+    (gotrue.Factor, gotrue.factor(FACTOR)),
+    (gotrue.User, gotrue.user(replace(USER, factors=(FACTOR,)), audience="authenticated")),
+    (factors.EnrolledResponse, factors.enrolled(Enrolled(factor=FACTOR, secret="GEZDGNBV", uri="otpauth://totp/x"))),
+    (factors.ChallengeResponse, factors.challenged(Challenge(challenge_id="7", expires_at=USER.created_at))),
+    (factors.UnenrolledResponse, factors.UnenrolledResponse(id=FACTOR.factor_id)),
+    (factors.RecoveryCodesResponse, factors.RecoveryCodesResponse(recovery_codes=("abcdef-234567",))),
     (gotrue.HealthResponse, gotrue.health("1.2.3")),
     (
         gotrue.SettingsResponse,

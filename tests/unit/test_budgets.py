@@ -9,6 +9,7 @@ from threading import local
 from typing import Any
 
 import pytest
+from gerbang.accounts import totp
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
@@ -21,6 +22,7 @@ from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.mail.jobs import NEW_USER_METADATA, SLOT, MailKind
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.first_factor import SecondFactorRequired
 from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
 from gerbang.sessions.sign_out import Scope
 from gerbang.storage.one_time_codes import Slot
@@ -382,6 +384,64 @@ def test_a_code_that_confirms_takes_two_round_trips_more(budget: Budget) -> None
         base.user_update.update(caller, asked, HOME, PasswordPolicy())
 
     assert budget.of(change) == (5, 2)
+
+
+def with_factor(its: Deployment, session: SignedIn) -> tuple[SignedIn, str]:
+    """Enrol a factor and verify its first code; return the raised session and the factor's id."""
+    caller = its.sessions.authenticate(session.tokens.access_token)
+    factor_id = its.own_factors.enrol(caller, name="", issuer="Toko").factor.factor_id
+    return verify(its, session, factor_id, steps=-1), factor_id
+
+
+def verify(its: Deployment, session: SignedIn, factor_id: str, *, steps: int) -> SignedIn:
+    caller = its.sessions.authenticate(session.tokens.access_token)
+    challenge_id = its.own_factors.challenge(caller, factor_id).challenge_id
+    code = code_of(its, session, factor_id, steps)
+    return its.second_factor.verify(caller, factor_id, challenge_id=challenge_id, code=code, client=HOME)
+
+
+def code_of(its: Deployment, session: SignedIn, factor_id: str, steps: int) -> str:
+    secret = totp.secret_of(its.keys, session.user.user_id, factor_id)
+    return totp.code_of(secret, totp.step_at(its.clock()) + steps)
+
+
+def test_showing_a_second_factor_takes_two_round_trips_more_than_being_authenticated(
+    budget: Budget, alice: SignedIn
+) -> None:
+    _, factor_id = with_factor(budget.deployment, alice)
+
+    assert budget.of(lambda its: its.sessions.authenticate(alice.tokens.access_token)) == (1, 0)
+    assert budget.of(lambda its: verify(its, alice, factor_id, steps=0)) == (3, 0)
+
+
+def test_enrolling_takes_two_round_trips_and_unenrolling_three(budget: Budget, alice: SignedIn) -> None:
+    raised, factor_id = with_factor(budget.deployment, alice)
+    budget.deployment.sessions.authenticate(raised.tokens.access_token)
+
+    def enrol(its: Deployment) -> None:
+        its.own_factors.enrol(its.sessions.authenticate(raised.tokens.access_token), name="", issuer="Toko")
+
+    def unenrol(its: Deployment) -> None:
+        its.own_factors.unenrol(its.sessions.authenticate(raised.tokens.access_token), factor_id)
+
+    assert budget.of(enrol) == (2, 0)
+    assert budget.of(unenrol) == (3, 0)
+
+
+def test_a_sign_in_that_waits_takes_what_any_does_and_its_second_step_two_round_trips(
+    budget: Budget, alice: SignedIn
+) -> None:
+    _, factor_id = with_factor(budget.deployment, alice)
+    tokens: list[str] = []
+
+    def wait(its: Deployment) -> None:
+        with pytest.raises(SecondFactorRequired) as waits:
+            its.sign_in.sign_in(by_email(), HOME)
+        tokens.append(waits.value.mfa_token)
+
+    assert budget.of(wait) == (3, 1)
+    code = code_of(budget.deployment, alice, factor_id, 0)
+    assert budget.of(lambda its: its.second_factor.sign_in(tokens[0], code, HOME)) == (2, 0)
 
 
 def test_an_administrator_s_calls_take_one_or_two_round_trips(budget: Budget, alice: SignedIn) -> None:

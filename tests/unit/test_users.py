@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from gerbang.storage.accounts import Identity, User
+from gerbang.storage.accounts import Factor, Identity, User
 from gerbang.storage.metadata import LARGEST_APP_METADATA, LARGEST_USER_METADATA, MetadataTooLarge
 from gerbang.storage.organizations import Membership, Organization
 from gerbang.storage.records import from_item, to_item
@@ -42,6 +42,11 @@ FULL = User(
     banned_until=AT,
     role_id=1,
     credit_balance=5,
+    factors=(
+        Factor(factor_id="f1", friendly_name="phone", created_at=AT, updated_at=AT, verified_at=AT, last_step=59),
+        Factor(factor_id="f2", friendly_name="", created_at=AT, updated_at=AT),
+    ),
+    recovery_codes=("0a1b", "2c3d"),
     organization_id="org_1",
     is_anonymous=True,
     locale="id",

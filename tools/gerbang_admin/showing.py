@@ -33,6 +33,11 @@ def fields_of(user: User, details: Details) -> dict[str, Any]:
             {"provider": identity.provider, "email": identity.email, "created_at": _instant(identity.created_at)}
             for identity in details.identities
         ],
+        "factors": [
+            {"id": factor.factor_id, "name": factor.friendly_name, "verified_at": _instant(factor.verified_at)}
+            for factor in user.factors
+        ],
+        "recovery_codes_left": len(user.recovery_codes),
         "role_id": user.role_id,
         "credit_balance": user.credit_balance,
         "organization_id": user.organization_id,
@@ -62,6 +67,7 @@ def lines_of(user: User, details: Details) -> list[str]:
         "guest": f"until {_spoken(user.expires_at)}" if user.expires_at else None,
         "password": _password(user),
         "identities": ", ".join(identities) or "none",
+        "second factor": _second_factor(user),
         "role": f"{user.role_id}, {ROLES.get(user.role_id, 'unknown')}",
         "credit": str(user.credit_balance),
         "organisation": f"{user.organization_id}, {details.role or 'not a member'}" if user.organization_id else None,
@@ -143,6 +149,11 @@ def _password(user: User) -> str:
     if user.password_hash is None:
         return "none"
     return "set" if is_current_format(user.password_hash) else "inherited"
+
+
+def _second_factor(user: User) -> str:
+    verified = [factor.friendly_name or factor.factor_id for factor in user.factors if factor.is_verified]
+    return f"{', '.join(verified)}, {len(user.recovery_codes)} recovery codes left" if verified else "none"
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -97,6 +97,17 @@ def _reset_password(world: World) -> Scenario:
         yield request("/api/auth/reset-password", body, source=world.client_address())
 
 
+def _second_factor(path: str, field: str) -> Callable[[World], Scenario]:
+    def scenario(world: World) -> Scenario:
+        person = world.person()
+        while True:
+            world.set_factor(person)
+            body = {field: world.waiting_sign_in(person), "code": world.code_of_app(person)}
+            yield request(path, body, source=world.client_address())
+
+    return scenario
+
+
 def _verify_otp(world: World) -> Scenario:
     person = world.person()
     world.prove(person)
@@ -188,6 +199,7 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "api/auth/login": _signing_in("/api/auth/login"),
     "api/auth/logout": _logging_out("/api/auth/logout", {}),
     "api/auth/me": _me,
+    "api/auth/mfa/verify": _second_factor("/api/auth/mfa/verify", "mfaToken"),
     "api/auth/refresh": _refresh,
     "api/auth/register": _register,
     "api/auth/reset-password": _reset_password,
@@ -195,6 +207,7 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/login_with_anonymous": _guest,
     "auth/login_with_email_password": _signing_in("/auth/login_with_email_password"),
     "auth/logout": _logging_out("/auth/logout", None),
+    "auth/mfa/verify": _second_factor("/auth/mfa/verify", "mfa_token"),
     "auth/otp": _asking_for_mail("/auth/otp"),
     "auth/register": _enrol,
     "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),

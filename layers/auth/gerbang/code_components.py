@@ -39,14 +39,15 @@ class CodeComponents(IdentityComponents):
             address_limit=self.limit("sign_in_address"),
             sign_up=None,
             mail_service=self.mail_service,
+            first_factors=self.first_factors,
             log_event=self.log_event,
             now=self.now,
         )
 
     @cached_property
     def code_sign_in_with_sign_up(self) -> "CodeSignIn":
-        """The same; a code may also make an account."""
-        return replace(self.code_sign_in, sign_up=self.code_sign_up)
+        """The same for Supabase's clients: a code may also make an account, and a session is raised later."""
+        return replace(self.code_sign_in, sign_up=self.code_sign_up, first_factors=None)
 
     @cached_property
     def code_sign_up(self) -> "CodeSignUp":

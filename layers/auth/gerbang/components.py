@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gerbang.sessions.api_keys import ApiKeys
     from gerbang.sessions.claims import ExtraClaims
     from gerbang.sessions.email_policy import UnverifiedAddress
+    from gerbang.sessions.first_factor import FirstFactors
     from gerbang.sessions.keys import Keys, SecretSource
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
@@ -81,6 +82,11 @@ class Components:
     def new_secret(self) -> Callable[[], str]:
         """Makes master secrets: 64 random letters and digits, 381 bits, like the first one of `template.yaml`."""
         return lambda: "".join(secrets.choice(ascii_letters + digits) for _ in range(64))
+
+    @cached_property
+    def random_bytes(self) -> Callable[[int], bytes]:
+        """Makes random bytes, as many as are asked for."""
+        return secrets.token_bytes
 
     @cached_property
     def new_key_pair(self) -> Callable[[], bytes]:
@@ -230,6 +236,13 @@ class Components:
             unverified=self.unverified_address,
             extra_claims=self.extra_claims,
         )
+
+    @cached_property
+    def first_factors(self) -> "FirstFactors":
+        """Lets sign-ins wait for a second factor."""
+        from gerbang.sessions.first_factor import FirstFactors
+
+        return FirstFactors(self.keys, self.now)
 
     @cached_property
     def extra_claims(self) -> "ExtraClaims":

@@ -45,8 +45,9 @@ class Container(AdministrationComponents):
     def authorizer(self) -> "Authorizer":
         """Says who calls the deployment's APIs, and in which organization."""
         from gerbang.accounts.authorization import Authorizer
+        from gerbang.sessions.assurance import SecondFactorPolicy
 
-        return Authorizer(self.sessions, self.organizations)
+        return Authorizer(self.sessions, self.organizations, SecondFactorPolicy(self.settings.second_factor_policy))
 
     @cached_property
     def password_sign_in(self) -> "PasswordSignIn":
@@ -60,6 +61,7 @@ class Container(AdministrationComponents):
             password_attempts=self.password_attempts,
             unverified=self.unverified_address,
             live_migration=self.live_migration,
+            first_factors=self.first_factors,
             log_event=self.log_event,
             now=self.now,
         )
@@ -75,7 +77,7 @@ class Container(AdministrationComponents):
         from gerbang.sessions.email_policy import UnverifiedAddress
 
         unverified = UnverifiedAddress.ACCEPTED if self.sign_up_policy.autoconfirm else UnverifiedAddress.REFUSED
-        return replace(self.password_sign_in, unverified=unverified, tells_of_disabling=True)
+        return replace(self.password_sign_in, unverified=unverified, first_factors=None, tells_of_disabling=True)
 
     @cached_property
     def registration(self) -> "Registration":

@@ -167,9 +167,9 @@ class EmailChange:
             verified_at=now,
         )
         changes = move.changes | {"last_sign_in_at": to_epoch(now), **learned_locale(user, client.locale)}
-        begun, opening = begin(move.user)
+        begun, *opening = begin(move.user)
         claim, *others = move.markers.values()
-        failed = self._commit(found, attempt, changes, claim, *others, *move.releases, opening)
+        failed = self._commit(found, attempt, changes, claim, *others, *move.releases, *opening)
         if failed and failed[_FIRST_OTHER] is not None:
             raise EmailTaken
         if failed:

@@ -20,6 +20,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.identity_notices import IdentityNotices
+from gerbang.sessions.first_factor import FirstFactors
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Identity, Name, User, identity_name
 from gerbang.storage.store import Action, Store
@@ -116,6 +117,8 @@ class IdentitySignIn:
     new_id: Callable[[], str]
     new_number: Callable[[], int]
     policy: SignUpPolicy = field(default_factory=SignUpPolicy)
+    first_factors: FirstFactors | None = None
+    """Lets an account with a second factor wait for it; None: the session is raised later, as at Supabase Auth."""
 
     def sign_in(self, identity: VerifiedIdentity, client: Client) -> SignedIn:
         """Return a session of the identity's account, which is found, linked by its address, or made.
@@ -127,6 +130,7 @@ class IdentitySignIn:
             LinkedToAnother: another identity of the provider signs in to the account with that address.
             AccountDisabled: the account may not be used.
             TooManyAttempts: this client address has made too many accounts.
+            SecondFactorRequired: the account has a second factor, and the API asks for it. The identity is linked.
         """
         for _ in range(RACES):
             holder = self._holder(identity)
@@ -161,6 +165,8 @@ class IdentitySignIn:
         """Open a session; None when the account was disabled, or its epoch raised, since it was read."""
         if user.is_disabled(self.now()):
             raise AccountDisabled(user.user_id)
+        if self.first_factors is not None and user.has_second_factor:
+            raise self.first_factors.waiting(user, "oauth")
         try:
             return self.sessions.open(user, client, "oauth")
         except SignInOvertaken:
@@ -202,6 +208,11 @@ class IdentitySignIn:
 
     def _commit(self, user: User, client: Client, event: str, *actions: Action) -> SignedIn | None:
         """Write the account and its session; None when another request was first."""
+        if self.first_factors is not None and user.has_second_factor:
+            if self.store.commit(*actions):
+                return None
+            self.log_event(event, user_id=user.user_id, method="oauth")
+            raise self.first_factors.waiting(user, "oauth")
         signed_in, opening = self.sessions.begin(user, client, "oauth")
         if self.store.commit(*actions, opening):
             return None

@@ -27,7 +27,7 @@ class AccountDisabled(AuthError):
 
 
 class EarlierCredentials(Enum):
-    """What becomes of the password, the sessions and the change of address that were set up before the verification."""
+    """What becomes of what was set up before: password, second factors, sessions, change of address."""
 
     KEPT = "kept"
     """The proof covers them: it is the code that the registration mailed which set them."""
@@ -53,5 +53,5 @@ def verify_email(
     if earlier is EarlierCredentials.KEPT:
         return verified, changes
     cancelled, cancelling = cancel_change(verified)
-    changes |= cancelling | {"epoch": Plus(1), "password_hash": Gone()}
-    return replace(cancelled, epoch=user.epoch + 1, password_hash=None), changes
+    changes |= cancelling | {"epoch": Plus(1), "password_hash": Gone(), "factors": Gone(), "recovery_codes": Gone()}
+    return replace(cancelled, epoch=user.epoch + 1, password_hash=None, factors=(), recovery_codes=()), changes

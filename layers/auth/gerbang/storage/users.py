@@ -228,7 +228,7 @@ def unchanged(attribute: str, user: User) -> Condition:
     if value is None:
         return Absent(attribute)
     equal = Equal(attribute, to_value(value))
-    return AnyOf((equal, Absent(attribute))) if value == {} else equal  # items may be older than the attribute
+    return AnyOf((equal, Absent(attribute))) if value in ({}, ()) else equal  # items may be older than the attribute
 
 
 def learned_locale(user: User, locale: str | None) -> dict[str, Value]:

@@ -27,6 +27,13 @@ class RegisterRequest(Body):
     password: NewPassword
 
 
+class SecondFactorRequest(Body):
+    """`POST /api/auth/mfa/verify`."""
+
+    mfa_token: Text = Field(alias="mfaToken")
+    code: Text
+
+
 class RefreshRequest(Body):
     """`POST /api/auth/refresh`."""
 
