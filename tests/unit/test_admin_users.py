@@ -343,6 +343,19 @@ def test_a_new_password_keeps_to_the_rules(admin_in_memory: Admin) -> None:
     assert (status, error["error_code"], error["weak_password"]) == (422, "weak_password", {"reasons": ["length"]})
 
 
+@pytest.mark.parametrize(("wrong", "named"), [({"email": "nonsense"}, "email: "), ({"role": "postgres"}, "role: ")])
+def test_a_weak_password_is_named_with_the_other_fields(
+    admin_in_memory: Admin, wrong: dict[str, Any], named: str
+) -> None:
+    user = admin_in_memory.create(email=CAROL)
+
+    status, error = admin_in_memory("PUT", user["id"], password="12345", **wrong)
+
+    assert (status, error["error_code"]) == (400, "validation_failed")
+    assert named in error["msg"]
+    assert "password: Password must be at least 8 characters" in error["msg"]
+
+
 def test_an_address_changes_at_once(admin: Admin, post: MailDeployment) -> None:
     user = admin.create(email=CAROL, password=PASSWORD, email_confirm=True)
 

@@ -160,6 +160,63 @@ def test_a_sign_up_that_is_too_soon_takes_one_hash_whoever_has_the_address(
     assert len(hashes) == 1
 
 
+def use_up_tries(post: MailDeployment) -> None:
+    for _ in range(CODE_TRIES.attempts):
+        with pytest.raises(InvalidCode):
+            post.code_sign_in.sign_in(BOB.email, "123456", HOME)
+
+
+@in_memory_only
+@pytest.mark.parametrize("account", [None, "unverified", "verified"])
+def test_an_address_that_has_used_up_its_tries_is_mailed_nothing_and_told_so_whoever_has_it(
+    post: MailDeployment, hashes: list[int], account: str | None
+) -> None:
+    """A code could not be redeemed. The answer, and the one hash that it takes, are the same for all."""
+    if account is not None:
+        user = post.register().user
+        if account == "verified":
+            post.base.users.change(user, {"email_verified_at": 1})
+    use_up_tries(post)
+    hashes.clear()
+
+    with pytest.raises(TooManyAttempts) as refused:
+        sign_up(post, replace(ASKED, password=OTHER_PASSWORD))
+
+    assert (refused.value.code, refused.value.limit) == ("over_request_rate_limit", "code_tries")
+    assert refused.value.wait == CODE_TRIES.window
+    assert post.queue.jobs == []
+    assert (post.users.find_id(Name.EMAIL, BOB.email) is None) is (account is None)
+    assert len(hashes) == 1
+
+    post.base.clock.advance(CODE_TRIES.window)
+    sign_up(post, replace(ASKED, password=OTHER_PASSWORD))
+    assert len(post.queue.jobs) == 1
+
+
+@pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
+def test_a_sign_up_after_too_many_wrong_codes_leaves_no_other_password_to_be_kept(
+    post: MailDeployment, password: str
+) -> None:
+    """The link in the owner's mailbox still works, and it is the stranger's sign-up that mailed it."""
+    sign_up(post, replace(ASKED, link=LINK))
+    deliver_all(post)
+    link = post.outbox.last.link
+    use_up_tries(post)
+    with pytest.raises(TooManyAttempts):
+        sign_up(post, replace(ASKED, password=password))
+
+    open_link(post, link)
+
+    assert opens(post) is (password == BOB.password)
+    assert opens(post, OTHER_PASSWORD) is False
+
+
+def test_where_no_code_is_mailed_wrong_ones_keep_nobody_from_signing_up(post: MailDeployment) -> None:
+    use_up_tries(post)
+
+    assert post.base.confirmed_sign_up.sign_up(ASKED, HOME).user.email == BOB.email
+
+
 @in_memory_only
 @pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
 @pytest.mark.parametrize("account", [None, "unverified", "verified"])

@@ -124,6 +124,32 @@ def test_a_weak_password_is_422_with_the_reasons(world: World) -> None:
     assert "at least 8 characters" in answer.json["msg"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"email": "not-an-address"}, "email: "),
+        ({"phone": "+15550100"}, "phone: "),
+        ({"data": []}, "data: "),
+        ({"code_challenge": "short"}, "code_challenge: "),
+    ],
+    ids=str,
+)
+def test_a_weak_password_is_named_with_the_other_fields(world: World, wrong: dict[str, object], named: str) -> None:
+    answer = post(world, SIGN_UP, {"email": world.email(), "password": "short", "data": {"name": "Mira"}, **wrong})
+
+    assert (answer.status, answer.json["error_code"]) == (400, "validation_failed")
+    assert named in answer.json["msg"]
+    assert "password: Password must be at least 8 characters" in answer.json["msg"]
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "", None, 7])
+def test_a_password_is_named_once_and_only_if_it_is_wrong(world: World, password: object) -> None:
+    answer = post(world, SIGN_UP, {"email": "not-an-address", "password": password})
+
+    assert answer.json["error_code"] == "validation_failed"
+    assert answer.json["msg"].count("password: ") == (password != PASSWORD)
+
+
 def test_an_anonymous_sign_up_is_a_session_of_a_guest(world: World) -> None:
     answer = post(world, SIGN_UP, {"data": {"cart": 7}, "gotrue_meta_security": {}})
 

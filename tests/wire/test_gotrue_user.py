@@ -226,6 +226,13 @@ class TestUpdate:
         assert answer.json["weak_password"] == {"reasons": ["length"]}
         assert "at least 8 characters" in answer.json["msg"]
 
+    def test_a_weak_password_is_named_with_the_other_fields(self, world: World) -> None:
+        answer = update(world, world.register().access_token, password="short", email="nonsense", data="text")
+
+        assert (answer.status, answer.json["error_code"]) == (400, "validation_failed")
+        for named in ("email: ", "data: ", "password: Password must be at least 8 characters"):
+            assert named in answer.json["msg"]
+
     def test_a_password_ends_other_sessions_and_mails_a_notice(self, world: World) -> None:
         person = world.register()
         verify(world, person)

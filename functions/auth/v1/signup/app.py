@@ -6,6 +6,7 @@ from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_up import Decoy, UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
 from gerbang.apis import gotrue
+from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
 from gerbang.container import container
@@ -35,6 +36,7 @@ container.warm_up_mail_queue()
     when=BodyGives(("email", "phone")),
     caller=visitor,
     request=SignUpRequest,
+    context={PASSWORD_POLICY: password_policy},
     response=gotrue.User,
     errors=(
         InvalidFields,

@@ -6,6 +6,7 @@ from gerbang.accounts.reauthentication import REAUTHENTICATION_ERRORS
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
 from gerbang.apis import gotrue
+from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.gotrue import requests
 from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UserRequest
@@ -41,6 +42,7 @@ def show_user(call: Call[None, Authenticated]) -> gotrue.User:
     gotrue.API,
     caller=caller,
     request=UserRequest,
+    context={PASSWORD_POLICY: policy},
     response=gotrue.User,
     errors=(
         InvalidFields,

@@ -15,7 +15,7 @@ from gerbang.accounts.user_edit import UserEdit
 from gerbang.apis.fields import Body, Email, Text, as_name
 from gerbang.apis.gotrue.durations import InvalidDuration, parse_duration
 from gerbang.apis.gotrue.path_ids import id_of
-from gerbang.apis.gotrue.requests import PhoneProviderDisabled, name_in
+from gerbang.apis.gotrue.requests import NewPasswordBody, PhoneProviderDisabled, name_in
 from gerbang.apis.gotrue.responses import AUTHENTICATED
 from gerbang.core.errors import FieldError
 from gerbang.http.request import InvalidFields
@@ -133,7 +133,7 @@ class CreateUserRequest(_AdminUserRequest):
         )
 
 
-class EditUserRequest(_AdminUserRequest):
+class EditUserRequest(NewPasswordBody, _AdminUserRequest):
     """`PUT /auth/v1/admin/users/{user_id}`."""
 
     @override

@@ -8,10 +8,11 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gerbang.accounts.id_tokens import ShownIdToken
-from gerbang.apis.fields import Body, Email, Text, as_name, clean_name
+from gerbang.apis.fields import PASSWORD_POLICY, Body, Email, Text, as_name, clean_name
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.http.request import InvalidFields
+from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.pkce import CHALLENGE, ChallengeMethod, CodeChallenge
 from gerbang.storage.metadata import LARGEST_USER_METADATA, MetadataTooLarge, merge, size_of
 from gerbang.storage.one_time_codes import EMAIL_CHANGES, Slot
@@ -108,6 +109,42 @@ class _LinkedRequest(Body):
         return CodeChallenge(value, ChallengeMethod(method.lower()))
 
 
+class NewPasswordBody(Body):
+    """A body with a new password, which is named along with the other fields if it is weak.
+
+    Where nothing else is wrong, the password is checked after the body is read: `UnacceptablePassword` tells clients
+    the reasons.
+    """
+
+    @classmethod
+    @override
+    def read(cls, body: Mapping[str, Any], context: Mapping[str, Any]) -> Self:
+        """Return the body as this model.
+
+        Raises:
+            InvalidFields: fields are missing or invalid; with the password, if it is weak, too.
+        """
+        try:
+            return super().read(body, context)
+        except InvalidFields as error:
+            weak = tuple(_weak_password(body, context[PASSWORD_POLICY]))
+            if not weak:
+                raise
+            raise InvalidFields((*error.field_errors, *weak)) from None
+
+
+def _weak_password(body: Mapping[str, Any], policy: PasswordPolicy) -> Iterator[FieldError]:
+    """Return what is wrong with the password of a body that is not read as a model."""
+    password, email, data = body.get("password"), body.get("email"), body.get("data")
+    if not isinstance(password, str) or not password:
+        return
+    about = (email if isinstance(email, str) else None, name_in(data) if isinstance(data, dict) else None)
+    try:
+        policy.check(password, about=about)
+    except UnacceptablePassword as error:
+        yield from error.field_errors
+
+
 class RecoverRequest(_LinkedRequest):
     """`POST /auth/v1/recover`."""
 
@@ -176,7 +213,7 @@ class _NewUserRequest(_AddressedRequest, _LinkedRequest):
         return name_in(self.data)
 
 
-class SignUpRequest(_NewUserRequest, _LinkedRequest):
+class SignUpRequest(NewPasswordBody, _NewUserRequest):
     """`POST /auth/v1/signup` with an e-mail address."""
 
     password: Text
@@ -283,7 +320,7 @@ def name_in(metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-class UserRequest(_LinkedRequest):
+class UserRequest(NewPasswordBody, _LinkedRequest):
     """`PUT /auth/v1/user`."""
 
     email: Email | None = None

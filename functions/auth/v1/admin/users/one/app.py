@@ -3,6 +3,7 @@
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.apis import gotrue
+from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.gotrue import admin_requests
 from gerbang.apis.gotrue.path_ids import user_id_in
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled
@@ -40,7 +41,7 @@ def show_user(call: Call[None, None]) -> gotrue.User:
     gotrue.API,
     caller=caller,
     request=admin_requests.EditUserRequest,
-    context={admin_requests.AUDIENCE: audience},
+    context={admin_requests.AUDIENCE: audience, PASSWORD_POLICY: policy},
     response=gotrue.User,
     errors=(NoSuchPath, NoSuchUser, InvalidFields, PhoneProviderDisabled, UnacceptablePassword, EmailTaken),
     overrides=gotrue.ADMIN_ERRORS,
