@@ -8,6 +8,7 @@ from gerbang.apis.gotrue.links import Links
 from gerbang.container import container
 from gerbang.http.callers import ServiceRole
 from gerbang.http.endpoint import Call, Endpoint
+from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/auth/v1/invite")
 invitations = container.invitations
@@ -23,7 +24,7 @@ container.warm_up_mail_queue()
     caller=ServiceRole(container.api_keys, container.log_event),
     request=InviteRequest,
     response=gotrue.User,
-    errors=(EmailTaken,),
+    errors=(EmailTaken, TooManyAttempts),
 )
 def invite(call: Call[InviteRequest, None]) -> gotrue.User:
     """Make an account and mail a code and a link to its owner; an unverified account is invited again."""

@@ -41,6 +41,7 @@ class Invitations:
         Raises:
             EmailTaken: the address is another account's, and verified.
             MetadataTooLarge: the account's metadata would be.
+            TooManyAttempts: the address has used up its tries; its code would not be taken.
             DependencyUnavailable: it was not made, or its mail not queued. The same request works later.
         """
         user = self._invite_known(new.email, locale, link) or self._make(new, locale, link)

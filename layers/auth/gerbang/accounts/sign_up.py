@@ -13,8 +13,9 @@ from gerbang.accounts.registration import EmailTaken, NewAccount, Registration
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import MailKind
-from gerbang.mail.service import MailService, TooMuchMail
+from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import User
 
@@ -50,7 +51,8 @@ class SignUp:
         Raises:
             SignUpDisabled: the deployment takes no accounts.
             TooMuchMail: the address was mailed a code lately.
-            TooManyAttempts: this client has registered too often, or asked for too much mail.
+            TooManyAttempts: this client has registered too often, or asked for too much mail; or the address has used
+                up its tries, so that its code would not be taken.
             MetadataTooLarge: the account's metadata would be.
             DependencyUnavailable: nothing was written, or the mail not queued.
         """
@@ -64,7 +66,7 @@ class SignUp:
                     except EmailTaken as taken:  # by another request meanwhile
                         holder = taken.holder
                 return self._known(holder, new, client)
-        except TooMuchMail:
+        except TooManyAttempts:
             self._contest(new, client)
             raise
 

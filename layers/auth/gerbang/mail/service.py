@@ -114,36 +114,31 @@ class MailService:
         """Queue a mail to a canonical address, whether or not an account has it. One round trip and one queueing.
 
         Raises:
+            TooMuchMail, TooManyAttempts: as `counted`.
+            DependencyUnavailable: it could not be counted or queued; then it was not counted either.
+        """
+        with self.counted(kind, email, client_address):
+            self._enqueue(kind, email, locale, payload=payload)
+        self.log_event("mail_asked_for", kind=kind, client=client_address)
+
+    @contextmanager
+    def counted(self, kind: MailKind, email: str, client_address: str) -> Iterator[None]:
+        """Count a mail of one kind to an address and from a client. A failure of ours in the block gives it back.
+
+        Raises:
             TooMuchMail: too much was requested for this address.
             TooManyAttempts: too much was requested from this client; or a code was requested, and the address has used
                 up its tries.
-            DependencyUnavailable: it could not be counted or queued; then it was not counted either.
+            DependencyUnavailable: it could not be counted.
         """
 
         def check_tries() -> None:
             if kind in _CODES:
                 self.rate_limits.check(self.limits.code_tries, email)
 
-        with self.counted(kind, email, client_address, alongside=check_tries):
-            self._enqueue(kind, email, locale, payload=payload)
-        self.log_event("mail_asked_for", kind=kind, client=client_address)
-
-    @contextmanager
-    def counted(
-        self, kind: MailKind, email: str, client_address: str, *, alongside: Callable[[], None] = lambda: None
-    ) -> Iterator[None]:
-        """Count a mail of one kind to an address and from a client. A failure of ours in the block gives it back.
-
-        It is not counted either if *alongside* raises, which runs at the same time as the counting.
-
-        Raises:
-            TooMuchMail: too much was requested for this address.
-            TooManyAttempts: too much was requested from this client.
-            DependencyUnavailable: it could not be counted.
-        """
         client = Counted(self.limits.client, client_address, OnSuccess.STAYS)
         try:
-            attempt = self.rate_limits.attempt(*self._cooldown(kind, email), client, alongside=alongside)
+            attempt = self.rate_limits.attempt(*self._cooldown(kind, email), client, alongside=check_tries)
         except TooManyAttempts as error:
             if error.limit in {self.limits.minute.name, self.limits.hour.name}:
                 raise TooMuchMail(error.limit, error.wait) from None
@@ -186,8 +181,10 @@ class MailService:
         *user_id*: the account that the caller writes next, as in `request_verification`; None: it is there.
 
         Raises:
+            TooManyAttempts: the address has used up its tries; its code would not be taken.
             DependencyUnavailable: it could not be queued.
         """
+        self.rate_limits.check(self.limits.code_tries, email)
         payload, delay_seconds = link.to_payload(), 0
         if user_id is not None:
             payload[REGISTERED], delay_seconds = user_id, WRITE_DELAY_SECONDS
