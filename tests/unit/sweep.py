@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from gerbang.accounts.id_tokens import IdTokens
 from gerbang.accounts.identity_sign_in import GOOGLE
+from gerbang.accounts.live_migration import LiveMigration, OldUser
 from gerbang.accounts.provider_identity import ProviderIdentity
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.http.endpoint import Endpoint
@@ -24,7 +25,7 @@ from gerbang.sessions.api_keys import ApiKeys
 from gerbang.storage.store import Item, Key, Store
 from gerbang_local.declarations import function_in, without_aws
 
-from tests.deployment import Choices
+from tests.deployment import PASSWORD, Choices
 from tests.fakes import Call, MemoryStore, PassingStore
 from tests.unit.mail_fakes import MailDeployment, Point, RecordingQueue, Shape, mailing_in_memory, shape_of
 
@@ -33,6 +34,9 @@ type Answer = dict[str, Any]
 
 PUBLISHABLE_KEY: Final = "sb_publishable_tests"
 SECRET_KEY: Final = "sb_secret_tests"
+
+OLD_USER: Final = "mira@example.com"
+"""The address of whom the old system knows (`LegacyVerifyUrl`)."""
 
 SMALLEST: Final = 3
 """The number of attempts of every limit that a test would otherwise take long to reach."""
@@ -68,7 +72,7 @@ class Mishap(Enum):
     OUTAGE = "refused, and every later call of the request to the same service, too"
 
 
-LASTING: Final = frozenset({Mishap.DEAD_CONNECTION, Mishap.OUTAGE})
+LASTING: Final = (Mishap.DEAD_CONNECTION, Mishap.OUTAGE)
 """What keeps the request from giving back what it has counted. Its environment does that before the next request."""
 
 
@@ -177,6 +181,13 @@ class TrustingVerifier:
         )
 
 
+class OldSystem:
+    """The system that users move in from: it knows one, under the tests' password."""
+
+    def verify(self, email: str, password: str) -> OldUser | None:
+        return OldUser(name="Mira", email_verified=True) if (email, password) == (OLD_USER, PASSWORD) else None
+
+
 def world(choices: Choices = CHOICES) -> MailDeployment:
     """A world of its own in memory, with low limits, the same every time."""
     post = mailing_in_memory()
@@ -197,7 +208,14 @@ def environment(folder: str, post: MailDeployment, trouble: Trouble | None = Non
     base = replace(
         post.base, store=TroubledStore(post.base.store, trouble), mail_queue=TroubledQueue(post.queue, trouble)
     )
-    handler = function_in(folder).load(base).handler
+    moving_in = LiveMigration(
+        verifier=OldSystem(),
+        creation=base.user_creation,
+        users=base.users,
+        log_event=base.log_event,
+        new_id=base.new_id,
+    )
+    handler = function_in(folder).load(replace(base, live_migration=moving_in)).handler
 
     def serve(event: Event) -> Answer:
         trouble.new_request()

@@ -4,22 +4,27 @@ The handlers are those of `functions/`. Whatever goes wrong, a client is answere
 request sent again, once all is well, does what it promises. A request that was answered 503 is not counted.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import replace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from gerbang.accounts import totp
+from gerbang.accounts.reauthentication import FRESH_FOR
 from gerbang.accounts.second_factor import WrongCode
+from gerbang.accounts.user_update import UserChanges
 from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailKind
 from gerbang.mail.links import LinkRequest
 from gerbang.passwords.bcrypt_sha256 import Verdict
+from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.accounts import Name, User
@@ -27,13 +32,15 @@ from gerbang.storage.profiles import providers_of
 from gerbang.storage.store import Update, Written
 from gerbang_local.declarations import ROOT
 
-from tests.deployment import ALICE, BOB, HOME, HOUR, MINUTE, PASSWORD, SITE, by_email
+from tests.deployment import ALICE, BOB, HOME, HOUR, MINUTE, PASSWORD, SECOND, SITE, Choices, by_email
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.access import opens
-from tests.unit.mail_fakes import MailDeployment, Point
+from tests.unit.mail_fakes import MailDeployment, Point, code_in
 from tests.unit.sweep import (
+    CHOICES,
     LASTING,
     LOWEST,
+    OLD_USER,
     PUBLISHABLE_KEY,
     SECRET_KEY,
     SMALLEST,
@@ -51,6 +58,8 @@ from tests.unit.sweep import (
 )
 
 NEW_PASSWORD: Final = "Battery-staple-43"
+CREDIT: Final = 5000
+"""What new accounts have (`tests.deployment`)."""
 CAROL: Final = "carol@example.com"
 IMPORTED_HASH: Final = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"
 """Of `PASSWORD`, as PHP's bcrypt stores it."""
@@ -95,6 +104,12 @@ class Row:
     """None: as the first one."""
     repeat_counts: frozenset[str] = frozenset()
     """The limits at which a request sent again counts, and the first one does not."""
+    choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the operator chose besides."""
+
+    def world(self, choices: Choices = CHOICES) -> MailDeployment:
+        """A world of its own for the request."""
+        return world(replace(choices, **self.choices))
 
 
 # What requests need
@@ -435,6 +450,134 @@ def listing(query: Mapping[str, str], post: MailDeployment) -> Event:
     return by_admin("GET", query=query)
 
 
+def another_code(code: str) -> str:
+    """A code that is not the one that was mailed."""
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+def another_token(token: str) -> str:
+    """A token that is not the one that was mailed."""
+    return f"{token[:-1]}{'1' if token[-1] == '0' else '0'}"
+
+
+def with_wrong_code(post: MailDeployment) -> Event:
+    post.register(BOB)
+    return json_event({"email": BOB.email, "otp": another_code(post.mailed_code())})
+
+
+def with_wrong_code_at_gotrue(kind: str, post: MailDeployment) -> Event:
+    post.register(BOB)
+    return with_key({"type": kind, "email": BOB.email, "token": another_code(post.mailed_code())})
+
+
+def with_wrong_link(post: MailDeployment) -> Event:
+    post.register(BOB)
+    query = mailed_link(post, BOB.email, LINK)
+    return http_event(method="GET", headers={}, query=query | {"token": another_token(query["token"])})
+
+
+def with_wrong_reset_token(post: MailDeployment) -> Event:
+    post.register(BOB)
+    return json_event({"token": another_token(post.mailed_token()), "password": NEW_PASSWORD})
+
+
+def with_wrong_factor_code(post: MailDeployment) -> Event:
+    event = with_waiting_sign_in("mfaToken", post)
+    body = json.loads(event["body"])
+    return json_event(body | {"code": another_code(body["code"])})
+
+
+def verifying_with_a_wrong_code(post: MailDeployment) -> Event:
+    held = with_new_factor(post)
+    body = json.loads(verifying(held, post)["body"])
+    return about_factor("POST", held, post, body | {"code": another_code(body["code"])})
+
+
+def with_wrong_present_password(post: MailDeployment) -> Event:
+    event = with_verified_session(post)
+    body = json.loads(event["body"])
+    return event | {"body": json.dumps(body | {"current_password": "Wrong horse 1"})}
+
+
+def with_recovery_code_at_gotrue(post: MailDeployment) -> Event:
+    change_account(post, post.register(BOB).user.user_id, email_verified_at=1)
+    code = post.mailed_code(kind=MailKind.RECOVERY_CODE)
+    return with_key({"type": "recovery", "email": BOB.email, "token": code})
+
+
+def changing_address(post: MailDeployment, held: SignedIn) -> dict[MailKind, str]:
+    """Ask for a change to Carol's address; return the codes that are mailed."""
+    caller = post.base.sessions.authenticate(held.tokens.access_token)
+    post.base.user_update.update(caller, UserChanges(email=EmailAddress(CAROL), link=LINK), HOME, PasswordPolicy())
+    for job in post.queue.jobs:
+        post.base.clock.advance(SECOND)
+        post.deliver(job)
+    post.queue.jobs.clear()
+    return {message.kind: code_in(message) for message in post.outbox.sent}
+
+
+def bob_changing_address(post: MailDeployment) -> dict[MailKind, str]:
+    held = post.register(BOB)
+    change_account(post, held.user.user_id, email_verified_at=1)
+    return changing_address(post, held)
+
+
+def confirming(email: str, code: str) -> Event:
+    return with_key({"type": "email_change", "email": email, "token": code})
+
+
+def confirming_first(post: MailDeployment) -> Event:
+    return confirming(BOB.email, bob_changing_address(post)[MailKind.EMAIL_CHANGE_CURRENT])
+
+
+def confirming_last(post: MailDeployment) -> Event:
+    codes = bob_changing_address(post)
+    post.email_change.confirm(BOB.email, codes[MailKind.EMAIL_CHANGE_CURRENT], HOME)
+    return confirming(CAROL, codes[MailKind.EMAIL_CHANGE_NEW])
+
+
+def confirming_last_by_link(post: MailDeployment) -> Event:
+    body = json.loads(confirming_last(post)["body"])
+    [message] = [each for each in post.outbox.sent if each.kind is MailKind.EMAIL_CHANGE_NEW]
+    [url] = [line for line in message.text.splitlines() if line.startswith("http")]
+    query = dict(parse_qsl(urlsplit(url).query))
+    return with_key({"type": body["type"], "token_hash": query["token"]})
+
+
+def guest_confirming(post: MailDeployment) -> Event:
+    return confirming(CAROL, changing_address(post, post.guests.admit(HOME))[MailKind.EMAIL_CHANGE_NEW])
+
+
+def confirming_with_a_wrong_code(post: MailDeployment) -> Event:
+    return confirming(BOB.email, another_code(bob_changing_address(post)[MailKind.EMAIL_CHANGE_CURRENT]))
+
+
+def in_an_old_session(change: Callable[[str], str], post: MailDeployment) -> Event:
+    """A request for another password, with the code that was mailed for it, changed or not."""
+    held = post.register(BOB)
+    change_account(post, held.user.user_id, email_verified_at=1)
+    post.base.clock.advance(FRESH_FOR + SECOND)
+    held = post.base.sessions.refresh(held.tokens.refresh_token)
+    code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+    return by_user(held, "PUT", {"password": NEW_PASSWORD, "nonce": change(code)})
+
+
+def with_present_password(password: str, post: MailDeployment) -> Event:
+    held = post.register(BOB)
+    change_account(post, held.user.user_id, email_verified_at=1)
+    return by_user(held, "PUT", {"password": NEW_PASSWORD, "current_password": password})
+
+
+def about_bob(body: Mapping[str, str], post: MailDeployment) -> Event:
+    post.register(BOB)
+    return with_secret_key(body | {"email": BOB.email}, post)
+
+
+def about_verified_bob(body: Mapping[str, str], post: MailDeployment) -> Event:
+    change_account(post, post.register(BOB).user.user_id, email_verified_at=1)
+    return with_secret_key(body | {"email": BOB.email}, post)
+
+
 # What answers promise
 
 
@@ -682,6 +825,51 @@ def another_code_of_a_sign_up_works(post: MailDeployment, event: Event) -> bool:
     del event
     answer = environment("auth/v1/verify", post)(with_code_of_a_sign_up(post))
     return bool(answer["statusCode"] == 200)
+
+
+def nothing_is_spent(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    """Whether the code that was mailed still waits, and Bob's password is the old one."""
+    return not code_is_spent(post, event) and opens(post)
+
+
+def first_half_is_confirmed(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    return body_of(answer)["code"] == "200" and bob_of(post).email_change_confirmed == "current"
+
+
+def other_half_works(post: MailDeployment, _event: Event) -> bool:
+    [code] = [code_in(message) for message in post.outbox.sent if message.kind is MailKind.EMAIL_CHANGE_NEW]
+    answer = environment("auth/v1/verify", post)(confirming(CAROL, code))
+    return bool(answer["statusCode"] == 200) and has_account(post, {})
+
+
+def address_is_new(post: MailDeployment, event: Event, answer: Answer) -> bool:
+    return has_account(post, event) and session_works(post, event, answer)
+
+
+def guest_is_registered(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    user = caller_of(post, event)
+    return (user.email, user.is_anonymous) == (CAROL, False)
+
+
+def link_is_bobs(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    body = body_of(answer)
+    return body["id"] == bob_of(post).user_id and body["hashed_token"] in body["action_link"]
+
+
+def link_changes_address(post: MailDeployment, event: Event, answer: Answer) -> bool:
+    return link_is_bobs(post, event, answer) and bob_of(post).new_email == CAROL
+
+
+def has_moved_in(post: MailDeployment, event: Event, answer: Answer) -> bool:
+    """Whether the account of the old system's user has been made, with its credit, once."""
+    user_id = post.users.find_id(Name.EMAIL, OLD_USER)
+    accounts = [item for item in items(post, "Users") if item["sk"] == "ACCOUNT"]
+    return (
+        user_id is not None
+        and post.user(user_id).credit_balance == CREDIT
+        and len(accounts) == 1
+        and session_works(post, event, answer)
+    )
 
 
 TAKEN: Final = Repeat(status=409, is_done=has_account, then=account_works)
@@ -1233,6 +1421,186 @@ ROWS: Final[Mapping[str, Row]] = {
         kept=session_works,
         repeated=SPENT,
     ),
+    "user of the old system": Row(
+        function="auth/login_with_email_password",
+        error=ATOURIN,
+        prepare=lambda _: json_event({"email": OLD_USER, "password": PASSWORD}),
+        kept=has_moved_in,
+    ),
+    "user of the old system at GoTrue": Row(
+        function="auth/v1/token",
+        error=GOTRUE,
+        prepare=lambda _: with_key({"email": OLD_USER, "password": PASSWORD}, grant_type="password"),
+        kept=has_moved_in,
+    ),
+    "wrong code": Row(
+        function="auth/verify_otp", error=ATOURIN, prepare=with_wrong_code, status=400, kept=nothing_is_spent
+    ),
+    "GoTrue wrong code": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=partial(with_wrong_code_at_gotrue, "email"),
+        status=403,
+        kept=nothing_is_spent,
+    ),
+    "GoTrue wrong link": Row(
+        function="auth/v1/verify", error=GOTRUE, prepare=with_wrong_link, status=403, kept=nothing_is_spent
+    ),
+    "GoTrue wrong code of another address": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=confirming_with_a_wrong_code,
+        status=403,
+        kept=nothing_is_spent,
+    ),
+    "wrong reset token": Row(
+        function="api/auth/reset-password",
+        error=SNAPOTP,
+        prepare=with_wrong_reset_token,
+        status=400,
+        kept=nothing_is_spent,
+    ),
+    "wrong present password": Row(
+        function="api/auth/change-password",
+        error=SNAPOTP,
+        prepare=with_wrong_present_password,
+        status=400,
+        kept=nothing_is_spent,
+    ),
+    "BotLaunch wrong second factor": Row(
+        function="api/auth/mfa/verify",
+        error=BOTLAUNCH,
+        prepare=with_wrong_factor_code,
+        status=400,
+        kept=lambda post, event, _: not code_is_used(post, event),
+    ),
+    "GoTrue wrong second factor": Row(
+        function="auth/v1/factors/one/verify",
+        error=GOTRUE,
+        prepare=verifying_with_a_wrong_code,
+        status=422,
+        kept=lambda post, event, _: caller_of(post, event).factors[0].verified_at is None,
+    ),
+    "GoTrue recovery": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=with_recovery_code_at_gotrue,
+        kept=session_works,
+        repeated=replace(SPENT, status=403),
+    ),
+    "GoTrue confirms half of a change": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=confirming_first,
+        kept=first_half_is_confirmed,
+        repeated=Repeat(status=403, is_done=code_is_spent, then=other_half_works),
+    ),
+    "GoTrue confirms a change": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=confirming_last,
+        kept=address_is_new,
+        repeated=Repeat(status=403, is_done=has_account, then=account_works),
+    ),
+    "GoTrue confirms a change by its link": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=confirming_last_by_link,
+        kept=address_is_new,
+        repeated=Repeat(status=403, is_done=has_account, then=account_works),
+    ),
+    "GoTrue guest confirms an address": Row(
+        function="auth/v1/verify",
+        error=GOTRUE,
+        prepare=guest_confirming,
+        kept=address_is_new,
+        repeated=Repeat(status=403, is_done=has_account, then=has_account),
+    ),
+    "GoTrue password with a code": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=partial(in_an_old_session, str),
+        kept=password_is_new,
+        notice=MailKind.PASSWORD_CHANGED,
+        repeated=Repeat(
+            status=422,
+            is_done=password_is_set,
+            then=lambda post, event: is_queued(MailKind.PASSWORD_CHANGED, post, event),
+        ),
+        choices={"secure_password_change": True},
+    ),
+    "GoTrue password with a wrong code": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=partial(in_an_old_session, another_code),
+        status=422,
+        kept=nothing_is_spent,
+        choices={"secure_password_change": True},
+    ),
+    "GoTrue password with the present one": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=partial(with_present_password, PASSWORD),
+        kept=password_is_new,
+        notice=MailKind.PASSWORD_CHANGED,
+        repeated=Repeat(
+            status=422,
+            is_done=password_is_set,
+            then=lambda post, event: is_queued(MailKind.PASSWORD_CHANGED, post, event),
+        ),
+        choices={"require_current_password": True},
+    ),
+    "GoTrue password with a wrong present one": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=partial(with_present_password, "Wrong horse 1"),
+        status=400,
+        kept=nothing_is_spent,
+        choices={"require_current_password": True},
+    ),
+    "GoTrue sign-up without confirmation": Row(
+        function="auth/v1/signup",
+        error=GOTRUE,
+        prepare=lambda _: with_key(CAROL_AT_SUPABASE),
+        kept=lambda post, event, answer: account_works(post, event) and session_works(post, event, answer),
+        repeated=replace(TAKEN, status=422),
+        choices={"autoconfirm": True},
+    ),
+    "GoTrue guest's address without confirmation": Row(
+        function="auth/v1/user",
+        error=GOTRUE,
+        prepare=of_guest,
+        kept=guest_is_registered,
+        choices={"autoconfirm": True},
+    ),
+    "GoTrue invite of an unverified user": Row(
+        function="auth/v1/invite", error=GOTRUE, prepare=partial(about_bob, {}), kept=is_invited
+    ),
+    "GoTrue invite of a verified user": Row(
+        function="auth/v1/invite",
+        error=GOTRUE,
+        prepare=partial(about_verified_bob, {}),
+        status=422,
+        kept=lambda post, *_: not post.queue.jobs,
+    ),
+    **{
+        f"GoTrue generate_link {kind}": Row(
+            function="auth/v1/admin/generate_link",
+            error=GOTRUE,
+            prepare=partial(about_bob, {"type": kind, "password": PASSWORD}),
+            kept=link_is_bobs,
+        )
+        for kind in ("signup", "invite", "magiclink", "recovery")
+    },
+    **{
+        f"GoTrue generate_link {kind}": Row(
+            function="auth/v1/admin/generate_link",
+            error=GOTRUE,
+            prepare=partial(about_verified_bob, {"type": kind, "new_email": CAROL}),
+            kept=link_changes_address,
+        )
+        for kind in ("email_change_current", "email_change_new")
+    },
     "reset-password": Row(
         function="api/auth/reset-password",
         error=SNAPOTP,
@@ -1275,7 +1643,8 @@ class Usual:
 
 @cache
 def usual(name: str) -> Usual:
-    row, post, trouble = ROWS[name], world(), Trouble()
+    row, trouble = ROWS[name], Trouble()
+    post = row.world()
     event = row.prepare(post)
     answer = environment(row.function, post, trouble)(event)
     assert answer["statusCode"] == row.status, answer
@@ -1317,7 +1686,8 @@ def check_again(row: Row, event: Event, post: MailDeployment, answer: Answer, ex
 
 def check_mishap(name: str, mishap: Mishap, point: Point) -> None:
     """Check a request of which one call goes wrong, and the same request sent again."""
-    row, post = ROWS[name], world()
+    row = ROWS[name]
+    post = row.world()
     event = row.prepare(post)
     trouble = Trouble(point=point, mishap=mishap)
     first = environment(row.function, post, trouble)
@@ -1341,7 +1711,8 @@ def check_mishap(name: str, mishap: Mishap, point: Point) -> None:
 
 def check_conflict(name: str, point: Point) -> None:
     """Check a request while one of whose calls the same request is served elsewhere."""
-    row, post, rivals = ROWS[name], world(), list[Answer]()
+    row, rivals = ROWS[name], list[Answer]()
+    post = row.world()
     event = row.prepare(post)
     elsewhere = environment(row.function, post)
     trouble = Trouble(point=point, mishap=Mishap.CONFLICT, meanwhile=lambda: rivals.append(elsewhere(event)))
@@ -1357,7 +1728,8 @@ def check_conflict(name: str, point: Point) -> None:
 
 def check_repeated(name: str, mishap: Mishap, point: Point) -> None:
     """Check a request of which the same call goes wrong again and again, up to the limit and beyond."""
-    row, post = ROWS[name], world(LOWEST)
+    row = ROWS[name]
+    post = row.world(LOWEST)
     event = row.prepare(post)
     trouble = Trouble(point=point, mishap=mishap)
     serve = environment(row.function, post, trouble)
@@ -1383,6 +1755,47 @@ def check_repeated(name: str, mishap: Mishap, point: Point) -> None:
         check_again(row, event, post, answer, usual(name).counted)
 
 
+def check_repeated_twice(name: str, _mishap: Mishap, point: Point) -> None:
+    """Check requests of which the same call is executed twice each time: they are answered and counted as others are."""
+    assert run_repeatedly(name, Trouble(point=point, mishap=Mishap.EXECUTED_TWICE)) == undisturbed(name)
+
+
+def check_repeated_conflict(name: str, _mishap: Mishap, point: Point) -> None:
+    """Check requests while each of which the same request is served elsewhere, up to the limits and beyond.
+
+    Each is answered as if one had been sent after the other, and together they count no more.
+    """
+    row, rivals = ROWS[name], list[Answer]()
+    post = row.world(LOWEST)
+    event = row.prepare(post)
+    elsewhere = environment(row.function, post)
+    trouble = Trouble(point=point, mishap=Mishap.CONFLICT, meanwhile=lambda: rivals.append(elsewhere(event)))
+    serve = environment(row.function, post, trouble)
+    answers = [serve(event) for _ in range(SMALLEST + 2)] + rivals
+    in_turn, most = undisturbed(name)
+    allowed = {row.status, *in_turn} | (set() if row.repeated is None else {row.repeated.status})
+    if HTTPStatus.TOO_MANY_REQUESTS in {answer["statusCode"] for answer in answers} - allowed:
+        assert set(counted(post).values()) & {SMALLEST}, "no limit is reached"
+        allowed.add(HTTPStatus.TOO_MANY_REQUESTS)
+    assert {answer["statusCode"] for answer in answers} <= allowed
+    assert all(attempts <= SMALLEST or attempts <= 2 * most[limit] for limit, attempts in counted(post).items())
+
+
+def run_repeatedly(name: str, trouble: Trouble) -> tuple[list[int], Mapping[str, int]]:
+    """Send a request again and again; return the statuses, and what is counted then."""
+    row = ROWS[name]
+    post = row.world(LOWEST)
+    event = row.prepare(post)
+    serve = environment(row.function, post, trouble)
+    return [serve(event)["statusCode"] for _ in range(SMALLEST + 2)], counted(post)
+
+
+@cache
+def undisturbed(name: str) -> tuple[list[int], Mapping[str, int]]:
+    """A request that is sent again and again while all goes well."""
+    return run_repeatedly(name, Trouble())
+
+
 def check_all(
     check: Callable[[str, Mishap, Point], None], name: str, mishap: Mishap, points: tuple[Point, ...]
 ) -> None:
@@ -1402,6 +1815,18 @@ def test_whichever_call_goes_wrong_the_request_can_be_sent_again(name: str, mish
 def test_whichever_call_meets_the_same_request_one_of_them_is_served(name: str) -> None:
     for point in usual(name).points:
         check_conflict(name, point)
+
+
+@pytest.mark.covers("D6")
+@pytest.mark.parametrize("name", ROWS)
+def test_however_often_a_call_is_executed_twice_it_is_as_if_it_were_once(name: str) -> None:
+    check_all(check_repeated_twice, name, Mishap.EXECUTED_TWICE, usual(name).points)
+
+
+@pytest.mark.covers("F30", "F42")
+@pytest.mark.parametrize("name", ROWS)
+def test_however_often_a_call_meets_the_same_request_both_are_answered_and_counted_as_in_turn(name: str) -> None:
+    check_all(check_repeated_conflict, name, Mishap.CONFLICT, usual(name).points)
 
 
 @pytest.mark.covers("F27", "F28")

@@ -5,6 +5,8 @@ finds a device unlocked has neither. (docs/decisions/0031-linked-identities.md)
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -58,7 +60,7 @@ REAUTHENTICATION_ERRORS: Final = (
     CurrentPasswordRequired,
     WrongPassword,
 )
-"""What `Reauthentication.check` raises, but for limits and failures of ours."""
+"""What `Reauthentication.checked` raises, but for limits and failures of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,24 +94,34 @@ class Reauthentication:
     log_event: LogEvent
     now: Clock
 
-    def check(self, caller: Authenticated, shown: Shown, client: Client) -> tuple[Action, ...] | None:
-        """Return the actions that spend what was shown, for the transaction that sets the password.
+    @contextmanager
+    def checked(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[tuple[Action, ...] | None]:
+        """Check what was shown; return the actions that spend it, for the transaction that sets the password.
 
         None: the session has set this password already, within ten minutes. Such a request is sent again because its
         answer was lost, or twice at once, and shows what is worth nothing any more.
+
+        A failure of ours in the block gives back what was counted.
 
         Raises:
             ReauthenticationNeeded, InvalidReauthenticationCode: a code is needed, and there is none, or a wrong one.
             CurrentPasswordRequired, WrongPassword: the present password is needed, and it is missing or another one.
             TooManyAttempts: there were too many wrong codes for the address, or wrong passwords.
         """
-        spending = self._check_code(caller, shown, client)
-        return spending if spending is not None and self._has_password(caller, shown, client) else None
+        with self._checked_code(caller, shown, client) as spending:
+            if spending is None:
+                yield None
+                return
+            with self._checked_password(caller, shown, client) as is_shown:
+                yield spending if is_shown else None
 
-    def _check_code(self, caller: Authenticated, shown: Shown, client: Client) -> tuple[Action, ...] | None:
+    @contextmanager
+    def _checked_code(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[tuple[Action, ...] | None]:
+        """Check the code, if one is needed; return the actions that spend it, None if the request is repeated."""
         user, now = caller.user, self.now()
         if not self.needs_code or now <= caller.family.created_at + FRESH_FOR:
-            return ()
+            yield ()
+            return
         email, code = user.email, shown.code
         if code is None:
             raise ReauthenticationNeeded
@@ -121,28 +133,31 @@ class Reauthentication:
             Counted(self.address_limit, client.address),
             alongside=lambda: self.store.get(key),
         ) as attempt:
-            stored = self.codes.read(attempt.alongside)
+            stored, spending = self.codes.read(attempt.alongside), None
             is_live = stored is not None and stored.is_live(now) and stored.epoch == user.epoch
             if stored is not None and is_live and self.maker.matches(stored.secret_hash, email, code):
-                return (self.codes.spending(key, stored, at=now, kept=REMEMBERED),)
-            if self._is_repeated(caller, shown):
-                return None
-            raise InvalidReauthenticationCode("none, or wrong")
+                spending = (self.codes.spending(key, stored, at=now, kept=REMEMBERED),)
+            elif not self._is_repeated(caller, shown):
+                raise InvalidReauthenticationCode("none, or wrong")
+            attempt.succeed()
+            yield spending
 
-    def _has_password(self, caller: Authenticated, shown: Shown, client: Client) -> bool:
-        """Return True if the present password was shown, or is not needed; False if the request is repeated."""
+    @contextmanager
+    def _checked_password(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[bool]:
+        """Check the present password, if it is needed; return whether it was shown, False if the request is repeated."""
         user, amr = caller.user, caller.family.amr
         began_by_code = bool(amr) and amr[0].method == _BY_CODE
         if not self.needs_password or user.password_hash is None or began_by_code:
-            return True
+            yield True
+            return
         if shown.current_password is None:
             raise CurrentPasswordRequired
-        with self.password_attempts.attempt(user.user_id, client.address):
-            if self._is_right(shown.current_password, user):
-                return True
-            if self._is_repeated(caller, shown):
-                return False
-            raise WrongPassword(user.user_id)
+        with self.password_attempts.attempt(user.user_id, client.address) as attempt:
+            is_shown = self._is_right(shown.current_password, user)
+            if not is_shown and not self._is_repeated(caller, shown):
+                raise WrongPassword(user.user_id)
+            attempt.succeed()
+            yield is_shown
 
     def _is_repeated(self, caller: Authenticated, shown: Shown) -> bool:
         """Return whether the session has set the new password already, a short time ago or meanwhile."""

@@ -1,6 +1,7 @@
 """Changes that a signed-in user makes to their account: address, password, metadata, name; one transaction for all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -115,10 +116,10 @@ class UserUpdate:
         asked = replace(asked, email=None if asked.email == user.email else asked.email)
         self._check(user, asked, password_policy)
         with self._looked_up(user, asked, client) as attempt:
-            if attempt.alongside is not None:
+            if attempt.alongside not in {None, user.user_id}:  # its own: by the same request, sent twice at once
                 raise EmailTaken
-            with self._counted_mails(user, asked):
-                return self._write(caller, asked, client)
+            with self._counted_mails(user, asked), self._owner_checked(caller, asked, client) as spending:
+                return self._write(caller, asked, client, spending)
 
     def _check(self, user: User, asked: UserChanges, password_policy: PasswordPolicy) -> None:
         """Check what can be checked without a look at other accounts."""
@@ -154,8 +155,8 @@ class UserUpdate:
             return self.rate_limits.attempt()
         return self.change_mails.attempt(user, asked.email)
 
-    def _write(self, caller: Authenticated, asked: UserChanges, client: Client) -> User:
-        before, spending = caller.user, self._check_owner(caller, asked, client)
+    def _write(self, caller: Authenticated, asked: UserChanges, client: Client, spending: tuple[Action, ...]) -> User:
+        before = caller.user
         password_hash = self._new_hash(caller, asked, client)
         for number_of_try in range(TRIES):
             draft = self._draft(caller, asked, password_hash, spending)
@@ -192,16 +193,18 @@ class UserUpdate:
         is_set = asked.password is not None and self._is_right(asked.password, user)
         return replace(asked, password=None) if is_set else asked
 
-    def _check_owner(self, caller: Authenticated, asked: UserChanges, client: Client) -> tuple[Action, ...]:
-        """Return the actions that spend what must be shown along with a new password."""
+    @contextmanager
+    def _owner_checked(self, caller: Authenticated, asked: UserChanges, client: Client) -> Iterator[tuple[Action, ...]]:
+        """Check what must be shown along with a new password; return the actions that spend it."""
         if asked.password is None:
-            return ()
+            yield ()
+            return
         shown = Shown(new_password=asked.password, code=asked.code, current_password=asked.current_password)
-        spending = self.reauthentication.check(caller, shown, client)
-        if spending is None:
-            self.mail_service.notify_password_changed(self.sessions.read_again(caller).user, client.locale)
-            raise SamePassword
-        return spending
+        with self.reauthentication.checked(caller, shown, client) as spending:
+            if spending is None:
+                self.mail_service.notify_password_changed(self.sessions.read_again(caller).user, client.locale)
+                raise SamePassword
+            yield spending
 
     def _new_hash(self, caller: Authenticated, asked: UserChanges, client: Client) -> str | None:
         """Return the hash of the new password, None if none is asked for."""
