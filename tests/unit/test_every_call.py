@@ -570,12 +570,12 @@ def with_present_password(password: str, post: MailDeployment) -> Event:
 
 def about_bob(body: Mapping[str, str], post: MailDeployment) -> Event:
     post.register(BOB)
-    return with_secret_key(body | {"email": BOB.email}, post)
+    return with_secret_key({**body, "email": BOB.email}, post)
 
 
 def about_verified_bob(body: Mapping[str, str], post: MailDeployment) -> Event:
     change_account(post, post.register(BOB).user.user_id, email_verified_at=1)
-    return with_secret_key(body | {"email": BOB.email}, post)
+    return with_secret_key({**body, "email": BOB.email}, post)
 
 
 # What answers promise
@@ -1756,7 +1756,7 @@ def check_repeated(name: str, mishap: Mishap, point: Point) -> None:
 
 
 def check_repeated_twice(name: str, _mishap: Mishap, point: Point) -> None:
-    """Check requests of which the same call is executed twice each time: they are answered and counted as others are."""
+    """Check requests of which the same call is executed twice each time: answered and counted as others are."""
     assert run_repeatedly(name, Trouble(point=point, mishap=Mishap.EXECUTED_TWICE)) == undisturbed(name)
 
 

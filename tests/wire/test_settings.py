@@ -9,7 +9,7 @@ import pytest
 
 from tests.wire.client import Client
 from tests.wire.server import running_with_back_door
-from tests.wire.shapes import atourin_error, botlaunch_error, claims_of, gotrue_error, snapotp_invalid
+from tests.wire.shapes import atourin_error, botlaunch_error, claims_of, gotrue_error, snapotp_error, snapotp_invalid
 from tests.wire.world import OTHER_PASSWORD, World
 
 CHOSEN = {
@@ -131,15 +131,17 @@ def test_a_password_opens_nothing_before_the_address_is_proved(world: World) -> 
 
 
 def test_the_session_of_a_registration_cannot_be_refreshed_before_the_address_is_verified(world: World) -> None:
-    person = world.register()
+    person, by_username = world.register(), world.register_by_username()
     at_gotrue, body = "/auth/v1/token?grant_type=refresh_token", {"refresh_token": person.refresh_token}
 
     before = world.refresh(person.refresh_token)
+    before_at_snapotp = world.client.post("/api/auth/refresh", {"refresh_token": by_username.refresh_token})
     before_at_gotrue = world.client.post(at_gotrue, body, apikey="sb_publishable_chosen")
     world.client.post("/auth/verify_otp", {"email": person.email, "otp": world.mail(person.email).code})
     after = world.client.post(at_gotrue, body, apikey="sb_publishable_chosen")
 
     assert (before.status, before.json) == (403, botlaunch_error(403, "Forbidden"))
+    assert (before_at_snapotp.status, before_at_snapotp.json) == (403, snapotp_error())
     assert (before_at_gotrue.status, before_at_gotrue.json) == (403, gotrue_error(403, "email_not_confirmed"))
     assert after.status == 200
     assert after.json["user"]["aud"] == claims_of(after.json["access_token"])["aud"] == "tram-clients"

@@ -144,7 +144,7 @@ class Reauthentication:
 
     @contextmanager
     def _checked_password(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[bool]:
-        """Check the present password, if it is needed; return whether it was shown, False if the request is repeated."""
+        """Check the present password, if it is needed; return False if the request is repeated."""
         user, amr = caller.user, caller.family.amr
         began_by_code = bool(amr) and amr[0].method == _BY_CODE
         if not self.needs_password or user.password_hash is None or began_by_code:
