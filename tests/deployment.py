@@ -57,7 +57,7 @@ MAIL_ADDRESS: Final = Limit(name="mail_address", attempts=30, window=HOUR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What an operator chose; the defaults are `template.yaml`'s, except the cost of a hash and the credit."""
+    """What an operator chose; the defaults are `template.yaml`'s, except the cost of a hash, the credit and mails about devices."""
 
     algorithm: Algorithm = Algorithm.HS256
     access_lifetime: timedelta = timedelta(hours=1)
@@ -84,6 +84,7 @@ class Choices:
     manual_linking: bool = True
     secure_password_change: bool = False
     require_current_password: bool = False
+    new_device_mail: bool = False
     required_characters: str = ""
     confirmation_page: bool = False
 
@@ -113,6 +114,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "user_metadata": str(choices.user_metadata_in_tokens).lower(),
         "secure_password_change": str(choices.secure_password_change).lower(),
         "current_password": str(choices.require_current_password).lower(),
+        "new_device_mail": str(choices.new_device_mail).lower(),
     }
     sign_ups = {
         "disabled": choices.sign_up_disabled,

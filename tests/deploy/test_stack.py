@@ -275,7 +275,7 @@ def test_functions_have_all_settings_resolved(stack: Stack) -> None:
     assert variables["POWERTOOLS_SERVICE_NAME"] == STACK_NAME
     assert variables["SESSIONS"] == (
         "access=3600 refresh=604800 days=90 grace=30 unconfirmed=0 user_metadata=true "
-        "secure_password_change=false current_password=false"
+        "secure_password_change=false current_password=false new_device_mail=true"
     )
     assert "registration=30/3600" in variables["LIMITS"].split()
     assert [name for name, value in variables.items() if "{" in value] == []

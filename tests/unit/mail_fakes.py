@@ -22,7 +22,7 @@ from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CodeMaker, ResetTokens
-from gerbang.mail.jobs import PROVIDER, SUBJECT, MailJob, MailKind
+from gerbang.mail.jobs import CLIENT_ADDRESS, DEVICE, PROVIDER, SUBJECT, USER_AGENT, MailJob, MailKind
 from gerbang.mail.mailer import Mailer
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.service import MailService
@@ -46,9 +46,11 @@ in_memory_only: Final = pytest.mark.parametrize("database", ["memory"], indirect
 
 
 LINKED_SUBJECT: Final = "1001"
+NEW_DEVICE: Final = "0123456789ab"
 PAYLOADS: Final[Mapping[MailKind, Mapping[str, str]]] = {
     MailKind.IDENTITY_LINKED: {PROVIDER: "google", SUBJECT: digest(LINKED_SUBJECT)},
     MailKind.IDENTITY_UNLINKED: {PROVIDER: "google", SUBJECT: digest("1002")},
+    MailKind.NEW_DEVICE: {DEVICE: NEW_DEVICE, USER_AGENT: "curl/8.14.1", CLIENT_ADDRESS: "203.0.113.9"},
 }
 """What jobs of these kinds carry in tests."""
 

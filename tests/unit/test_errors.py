@@ -60,6 +60,7 @@ from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.api_keys import InvalidApiKey
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.email_policy import EmailNotVerified
+from gerbang.sessions.own_sessions import NoSuchSession
 from gerbang.sessions.sessions import (
     NotAPerson,
     RefreshTokenReused,
@@ -189,6 +190,7 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (AccountDisabled, 403),
         (EmailNotVerified, 403),
         (request.NoSuchPath, 404),
+        (NoSuchSession, 404),
         (request.MethodNotAllowed, 405),
         (EmailTaken, 409),
         (UsernameTaken, 409),
@@ -302,6 +304,7 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (SessionEnded(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (RefreshTokenReused(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (SignInOvertaken(USER_ID), {"why": USER_ID}),
+    (NoSuchSession("malformed id"), {"why": "malformed id"}),
     (NotAPerson(USER_ID), {"why": USER_ID}),
     (InvalidCredentials(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (InvalidCredentials(None), {"why": "unknown"}),

@@ -30,6 +30,7 @@ from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, at_once
 from tests.unit.mail_fakes import (
     LINKED_SUBJECT,
+    NEW_DEVICE,
     PAYLOADS,
     Fate,
     Killed,
@@ -122,6 +123,7 @@ NOTICES = [
     MailKind.EMAIL_CHANGE_CURRENT,
     MailKind.IDENTITY_LINKED,
     MailKind.IDENTITY_UNLINKED,
+    MailKind.NEW_DEVICE,
 ]
 VERIFIED_ONLY = {
     MailKind.ACCOUNT_EXISTS,
@@ -129,6 +131,7 @@ VERIFIED_ONLY = {
     MailKind.IDENTITY_LINKED,
     MailKind.IDENTITY_UNLINKED,
     MailKind.REAUTHENTICATION_CODE,
+    MailKind.NEW_DEVICE,
 }
 
 
@@ -150,6 +153,8 @@ def owe(post: MailDeployment, kind: MailKind, user: User) -> None:
         remove_password(post, user)
     if kind in VERIFIED_ONLY:
         verify(post, user)
+    if kind is MailKind.NEW_DEVICE:
+        change(post, user, devices=to_value((NEW_DEVICE,)))
     if kind is MailKind.IDENTITY_LINKED:
         change(post, user, subjects=to_value({"google": LINKED_SUBJECT}))
     if kind in {MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW}:
@@ -813,7 +818,10 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
 # Notices about identities, and codes that confirm
 
 
-@pytest.mark.parametrize("kind", [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE])
+@pytest.mark.parametrize(
+    "kind",
+    [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE, MailKind.NEW_DEVICE],
+)
 def test_an_unverified_address_is_sent_neither_notices_nor_codes_that_confirm(
     post_in_memory: MailDeployment, kind: MailKind
 ) -> None:

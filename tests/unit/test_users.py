@@ -45,6 +45,7 @@ FULL = User(
     is_anonymous=True,
     locale="id",
     last_sign_in_at=AT,
+    devices=("0123456789ab",),
     expires_at=AT,
     user_metadata={"theme": {"dark": True}},
     app_metadata={"plan": "pro"},

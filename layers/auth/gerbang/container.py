@@ -55,7 +55,7 @@ class Container(AdministrationComponents):
 
         return PasswordSignIn(
             users=self.users,
-            sessions=self.sessions,
+            sessions=self.sign_in_sessions,
             passwords=self.passwords,
             password_attempts=self.password_attempts,
             unverified=self.unverified_address,
@@ -66,7 +66,8 @@ class Container(AdministrationComponents):
     @cached_property
     def password_sign_in_with_role(self) -> "PasswordSignIn":
         """The same, with the role of an organization's member."""
-        return replace(self.password_sign_in, sessions=self.sessions_with_role)
+        sessions = replace(self.sign_in_sessions, read_role=self.organization_table.default_role)
+        return replace(self.password_sign_in, sessions=sessions)
 
     @cached_property
     def supabase_password_sign_in(self) -> "PasswordSignIn":

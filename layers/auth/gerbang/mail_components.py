@@ -4,6 +4,7 @@ What a part is made of is imported where it is made, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gerbang.mail.service import MailService
     from gerbang.mail.ses import Outbox
     from gerbang.mail.settings import MailSettings
+    from gerbang.sessions.sessions import Sessions
 
 
 class MailComponents(Components):
@@ -92,6 +94,15 @@ class MailComponents(Components):
         from gerbang.mail.identity_notices import IdentityNotices
 
         return IdentityNotices(self.mail_service)
+
+    @cached_property
+    def sign_in_sessions(self) -> "Sessions":
+        """Opens sessions of accounts that exist, and tells their owners of new devices."""
+        if not self.settings.tells_of_new_devices:
+            return self.sessions
+        from gerbang.mail.device_notices import DeviceNotices
+
+        return replace(self.sessions, tell_of_device=DeviceNotices(self.mail_service).tell)
 
     @cached_property
     def mail_settings(self) -> "MailSettings":

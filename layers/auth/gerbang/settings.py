@@ -125,6 +125,11 @@ class Settings:
         return self._choice("SESSIONS", "user_metadata")
 
     @property
+    def tells_of_new_devices(self) -> bool:
+        """Whether a mail tells the owner of a verified address of a sign-in from a new device."""
+        return self._choice("SESSIONS", "new_device_mail")
+
+    @property
     def secures_password_change(self) -> bool:
         """Whether a session older than a day needs a mailed code to set another password."""
         return self._choice("SESSIONS", "secure_password_change")

@@ -22,6 +22,7 @@ from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, To
 from gerbang.mail.identity_notices import IdentityNotices
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Identity, Name, User, identity_name
+from gerbang.storage.devices import device_of, learned_device
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable
 
@@ -174,16 +175,16 @@ class IdentitySignIn:
             raise LinkedToAnother
         verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now, locale=client.locale)
         linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
-        changes["updated_at"] = to_epoch(now)
+        changes |= {"updated_at": to_epoch(now), **learned_device(verified, client)}
         linking = self.users.linking(holder, identity.of(linked), changes)
         notices = self.notices.linking(holder, linked, identity.provider, locale=client.locale)
         signed_in, *_ = run_concurrently(lambda: self._commit(linked, client, "identity_linked", *linking), *notices)
         return signed_in
 
     def _make(self, identity: VerifiedIdentity, client: Client) -> SignedIn | None:
-        now, email = self.now(), canonical(identity.email)
+        now, email, user_id = self.now(), canonical(identity.email), self.new_id()
         user = User(
-            user_id=self.new_id(),
+            user_id=user_id,
             number=self.new_number(),
             name=identity.name or email.partition("@")[0],
             email=email,
@@ -195,6 +196,7 @@ class IdentitySignIn:
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
+            devices=(device_of(user_id, client),),
             user_metadata=identity.user_metadata(email),
         )
         creation = (*self.users.creation(user).values(), *self.users.identity_creation(identity.of(user)))

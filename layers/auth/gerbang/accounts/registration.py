@@ -17,6 +17,7 @@ from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.accounts import Name, User
+from gerbang.storage.devices import device_of
 from gerbang.storage.organizations import Organization
 from gerbang.storage.store import Absent, Action, ConditionFailed, Present, Store, Update
 from gerbang.storage.users import NUMBER_DRAWS, UserTable
@@ -101,7 +102,9 @@ class Registration:
         """
         with self.counted(client):
             draft = self._draft(new)
-            signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
+            devices = (device_of(draft.user.user_id, client),)
+            signed_in_user = replace(draft.user, last_sign_in_at=draft.user.created_at, devices=devices)
+            signing_in = replace(draft, user=signed_in_user)
             user, signed_in = self._make(new, signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)

@@ -47,6 +47,7 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "user_not_found": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "user_disabled": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "refresh_token_reused": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
+        "no_such_session": ErrorSpec(HTTPStatus.NOT_FOUND, "You have no active session with this id."),
         "registered_account_required": ErrorSpec(_FORBIDDEN, "Guests cannot do this. Register first."),
         "not_a_member": ErrorSpec(_FORBIDDEN, "You do not belong to this organization."),
         # Signing in and registering

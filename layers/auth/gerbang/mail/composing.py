@@ -138,6 +138,11 @@ class Mails:
         values = {"changed_at": _instant(changed_at), "contact": self.settings.contact}
         return self._compose(MailKind.IDENTITY_UNLINKED, to, "password_unlinked", **values)
 
+    def new_device(self, to: Recipient, *, device: str | None, address: str, signed_in_at: datetime) -> Message:
+        """Return the notice of a sign-in from a new device; *device* in words, None if they are not known."""
+        values = {"device": device or "?", "address": address or "?", "signed_in_at": _instant(signed_in_at)}
+        return self._compose(MailKind.NEW_DEVICE, to, **values, contact=self.settings.contact)
+
     def _compose(self, kind: MailKind, to: Recipient, template: str | None = None, /, **values: str) -> Message:
         """Return the message that *template*, by default the kind's, makes of *values*. It must use each of them."""
         written = read_templates(self.templates, to.locale, template or kind, frozenset(values))

@@ -14,6 +14,7 @@ from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
+from gerbang.core.user_agents import LONGEST_USER_AGENT
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenPair
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.accounts import User
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 type Method = Literal["password", "otp", "oauth", "anonymous"]
 """How a user authenticated, in GoTrue's words (`amr`)."""
-
-LONGEST_DEVICE: Final = 200
-"""Characters of a User-Agent that are stored."""
 
 LATE_IN_A_ROW: Final = 3
 """For how many generations in a row the parent may come back after the grace: a network loses an answer now and then;
@@ -125,6 +123,8 @@ class Sessions:
     """How long it may come back while its successor is unused."""
     unverified: UnverifiedAddress
     """Whether a session is refreshed before the account's address is verified."""
+    tell_of_device: Callable[[User, Client], None] = lambda _user, _client: None
+    """Tells the user of a sign-in from a new device; called when a session is begun, before it is written."""
     read_role: Callable[[User], str | None] | None = None
     """Reads the user's role in their default organisation, for the APIs that show it with a session."""
 
@@ -135,6 +135,7 @@ class Sessions:
 
         The tokens work once that action is committed. Their role is *guest_role* while the user is a guest.
         """
+        self.tell_of_device(user, client)
         now = self.now()
         family = Family(
             user_id=user.user_id,
@@ -149,7 +150,7 @@ class Sessions:
             expires_at=self._deadline(signed_in_at=now, at=now),
             amr=(Authentication(method=method, at=now),),
             guest_role=guest_role,
-            device=client.device[:LONGEST_DEVICE],
+            device=client.device[:LONGEST_USER_AGENT],
             address=client.address,
         )
         return self._signed_in(user, family, now), self.families.creation(family)
@@ -162,7 +163,7 @@ class Sessions:
         """
         signed_in, creation = self.begin(user, client, method)
         failed, role = self._with_role(
-            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now(), client.locale))
+            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now(), client))
         )
         if failed:
             raise SignInOvertaken(user.user_id)

@@ -7,6 +7,7 @@ from gerbang.core.clock import to_epoch
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
     Absent,
+    ConditionFailed,
     CopyOf,
     Delete,
     Equal,
@@ -188,6 +189,11 @@ class FamilyTable:
     def remove(self, user_id: str, family_id: str) -> None:
         """Delete the family: from now on none of its tokens works, whether already issued or being issued."""
         self.store.write(Delete(self.key(user_id, family_id)))
+
+    def end(self, user_id: str, family_id: str, *, epoch: int, at: datetime) -> bool:
+        """Delete the family if it is active at an epoch of its account; return whether it was."""
+        active = Equal("epoch", epoch), Greater("expires_at", to_epoch(at))
+        return not isinstance(self.store.write(Delete(self.key(user_id, family_id), active)), ConditionFailed)
 
     def _key_of(self, family: Family) -> Key:
         return self.key(family.user_id, family.family_id)

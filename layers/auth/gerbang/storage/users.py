@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.storage.accounts import Identity, Name, Person, User, identity_name
+from gerbang.storage.devices import learned_device
 from gerbang.storage.metadata import check_metadata
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
@@ -184,12 +186,16 @@ class UserTable:
         """
         return self.store.write(self.changing(user, changes, *conditions))
 
-    def signing_in(self, user: User, at: datetime, locale: str | None = None) -> Update:
+    def signing_in(self, user: User, at: datetime, client: Client) -> Update:
         """Return the action that lets a session open: it fails when the account was disabled or its epoch raised.
 
-        *locale*, the request's language, becomes the account's if it has none.
+        The account learns the client's device and, if it has none, its language.
         """
-        changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
+        changes = {
+            "last_sign_in_at": to_epoch(at),
+            **learned_locale(user, client.locale),
+            **learned_device(user, client),
+        }
         return self.changing(user, changes, *not_disabled(at))
 
     def identity_key(self, user_id: str, name: str) -> Key:

@@ -12,6 +12,7 @@ from gerbang.apis.gotrue.api import (
     UNLINKING_ERRORS,
     VERIFY_ERRORS,
 )
+from gerbang.apis.gotrue.own_sessions import SessionsResponse, own_sessions
 from gerbang.apis.gotrue.responses import (
     AUTHENTICATED,
     EmptyResponse,
@@ -49,6 +50,7 @@ __all__ = [
     "HalfConfirmedResponse",
     "HealthResponse",
     "SessionResponse",
+    "SessionsResponse",
     "SettingsResponse",
     "User",
     "UsersResponse",
@@ -56,6 +58,7 @@ __all__ = [
     "generated_link",
     "half_confirmed",
     "health",
+    "own_sessions",
     "provider_of",
     "session",
     "settings",

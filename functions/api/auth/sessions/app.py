@@ -1,0 +1,21 @@
+"""GET /api/auth/sessions: the sessions of the caller's account."""
+
+from gerbang.apis import botlaunch
+from gerbang.container import container
+from gerbang.http.callers import RegisteredUser
+from gerbang.http.endpoint import Call, Endpoint
+from gerbang.sessions.sessions import Authenticated
+
+endpoint = Endpoint("/api/auth/sessions")
+sessions, own_sessions = container.sessions, container.own_sessions
+container.warm_up_tokens()
+container.warm_up_sessions()
+
+
+@endpoint.get(botlaunch.API, caller=RegisteredUser(sessions), response=botlaunch.SessionsResponse)
+def list_sessions(call: Call[None, Authenticated]) -> botlaunch.SessionsResponse:
+    """List the active sessions of the caller's account, with their devices."""
+    return botlaunch.own_sessions(own_sessions.list(call.caller.user), call.caller.family)
+
+
+handler = endpoint.handler()
