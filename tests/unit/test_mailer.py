@@ -43,6 +43,7 @@ from tests.unit.mail_fakes import (
     is_nowhere,
     mailing_in_memory,
     token_in,
+    write_invitation,
 )
 
 SECOND = timedelta(seconds=1)
@@ -153,6 +154,9 @@ def owe(post: MailDeployment, kind: MailKind, user: User) -> None:
         remove_password(post, user)
     if kind in VERIFIED_ONLY:
         verify(post, user)
+    if kind is MailKind.ORGANIZATION_INVITATION:
+        verify(post, user)
+        write_invitation(post)
     if kind is MailKind.NEW_DEVICE:
         change(post, user, devices=to_value((NEW_DEVICE,)))
     if kind is MailKind.IDENTITY_LINKED:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gerbang.mail.composing import Mails
     from gerbang.mail.email_change import EmailChangeMails
     from gerbang.mail.identity_notices import IdentityNotices
+    from gerbang.mail.invitation_tokens import InvitationTokens
     from gerbang.mail.issuing import CodeIssuer
     from gerbang.mail.link_tokens import LinkTokens
     from gerbang.mail.mailer import Mailer
@@ -55,6 +56,13 @@ class MailComponents(Components):
         from gerbang.mail.codes import ResetTokens
 
         return ResetTokens(self.keys)
+
+    @cached_property
+    def invitation_tokens(self) -> "InvitationTokens":
+        """Makes and compares the tokens of invitations to organizations."""
+        from gerbang.mail.invitation_tokens import InvitationTokens
+
+        return InvitationTokens(self.keys)
 
     @cached_property
     def mail_queue(self) -> "SqsMailQueue":
@@ -115,6 +123,7 @@ class MailComponents(Components):
             sender_name=self.settings.mail_sender_name,
             reply_to=self.settings.mail_reply_to,
             password_reset_url=self.settings.password_reset_url,
+            invitation_url=self.settings.invitation_url,
             configuration_set=self.settings.ses_configuration_set,
         )
 
@@ -136,6 +145,7 @@ class MailComponents(Components):
     def mailer(self) -> "Mailer":
         """Handles mail jobs."""
         from gerbang.mail.mailer import Mailer
+        from gerbang.mail.organization_invitations import InvitationMails
 
         return Mailer(
             users=self.users,
@@ -143,6 +153,7 @@ class MailComponents(Components):
             deliveries=self.mail_deliveries,
             issuer=self.code_issuer,
             reset_tokens=self.reset_tokens,
+            invitations=InvitationMails(self.organization_table, self.invitation_tokens),
             mails=self.mails,
             outbox=self.outbox,
             default_locale=self.settings.default_locale,

@@ -266,6 +266,11 @@ class Settings:
         return self._environment.get("PASSWORD_RESET_URL") or None
 
     @property
+    def invitation_url(self) -> str | None:
+        """The page that takes the token of an invitation to an organization; None: the mail carries the token."""
+        return self._environment.get("INVITATION_URL") or None
+
+    @property
     def default_locale(self) -> str:
         """The language of mails to people of whom no language is known."""
         return self._text("DEFAULT_LOCALE")

@@ -49,6 +49,10 @@ USER_AGENT: Final = "user_agent"
 CLIENT_ADDRESS: Final = "client_address"
 """Along with that: what the device called itself, and its network address."""
 
+ORGANIZATION: Final = "organization_id"
+INVITATION: Final = "invitation_id"
+"""In the payload of an invitation to an organisation: which one. It is read when it is mailed."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -69,6 +73,7 @@ class MailKind(StrEnum):
     IDENTITY_UNLINKED = "identity_unlinked"
     REAUTHENTICATION_CODE = "reauthentication_code"
     NEW_DEVICE = "new_device"
+    ORGANIZATION_INVITATION = "organization_invitation"
 
 
 class InvalidMailJob(Exception):

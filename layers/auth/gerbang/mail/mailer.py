@@ -34,6 +34,7 @@ from gerbang.mail.languages import choose_locale
 from gerbang.mail.links import LinkRequest, LinkType
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.notices import NOTICES
+from gerbang.mail.organization_invitations import InvitationMails, Invited
 from gerbang.mail.ses import Outbox
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
@@ -66,6 +67,7 @@ class Mailer:
     deliveries: MailDeliveryTable
     issuer: CodeIssuer
     reset_tokens: ResetTokens
+    invitations: InvitationMails
     mails: Mails
     outbox: Outbox
     default_locale: str
@@ -101,6 +103,8 @@ class Mailer:
         registration wrote is not owed this registration's mail. A guest's change of address names the guest. A sign-in
         code may be owed to an address that no account has, because redeeming it makes the account.
         """
+        if job.kind is MailKind.ORGANIZATION_INVITATION:
+            return self._invitation_order(job, queued_at)
         guest, registered = job.payload.get(GUEST), job.payload.get(REGISTERED)
         user_id = guest or self.users.find_id(Name.EMAIL, job.email)
         if user_id is None:
@@ -112,6 +116,22 @@ class Mailer:
         if user is None or user.is_disabled(self.now()) or (user.email is None and guest is None):
             return None
         return _Order(job, user, queued_at) if self._is_owed(job, user, queued_at) else None
+
+    def _invitation_order(self, job: MailJob, queued_at: datetime) -> "_Order | None":
+        """Return the job of an invitation to an organisation, which needs no account.
+
+        A verified account that has the address is greeted by its name; one that is disabled is owed nothing.
+        """
+        invited = self.invitations.find(job, self.now())
+        if invited is None:
+            self._wait(job, queued_at)
+            return None
+        user_id = self.users.find_id(Name.EMAIL, job.email)
+        user = None if user_id is None else self.users.find(user_id)
+        if user is not None and user.is_disabled(self.now()):
+            return None
+        is_known = user is not None and user.email_verified_at is not None
+        return _Order(job, user if is_known else None, queued_at, invited)
 
     def _is_owed(self, job: MailJob, user: User, queued_at: datetime) -> bool:
         """Say whether an account is owed the mail, as it is now.
@@ -181,6 +201,8 @@ class Mailer:
                 return self._reset_mail(order, user, to)
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW if user is not None:
                 return self._change_mail(order, user, to)
+            case _ if order.invited is not None:
+                return self.invitations.compose(order.invited, self.mails, to)
             case _ if kind in NOTICES:
                 return notices.compose(order.job, self.mails, to, at=order.queued_at)
             case _:
@@ -296,6 +318,8 @@ class _Order:
     user: User | None
     """None: no account has the address, and redeeming the code makes one."""
     queued_at: datetime
+    invited: Invited | None = None
+    """To which organisation, for that kind of mail."""
 
     @property
     def epoch(self) -> int:

@@ -36,6 +36,7 @@ class Purpose(StrEnum):
     ONE_TIME_CODE = "gerbang one-time code v1"
     RESET_TOKEN = "gerbang reset token v1"  # noqa: S105 - a label
     LINK_TOKEN = "gerbang link token v1"  # noqa: S105 - a label
+    INVITATION_TOKEN = "gerbang invitation token v1"  # noqa: S105 - a label
     SIGNING_KEY_P256 = "gerbang access token P-256 v1"
 
 

@@ -13,6 +13,7 @@ _TITLES: Final = {
     "current_password_invalid": "Invalid Credentials",
     "invalid_code": "Invalid Code",
     "invalid_reset_token": "Invalid Token",
+    "invalid_invitation": "Invalid Invitation",
     "token_expired": "Token Expired",
     "bad_json": "Validation Error",
     "validation_failed": "Validation Error",

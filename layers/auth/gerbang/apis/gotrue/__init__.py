@@ -12,7 +12,6 @@ from gerbang.apis.gotrue.api import (
     UNLINKING_ERRORS,
     VERIFY_ERRORS,
 )
-from gerbang.apis.gotrue.own_sessions import SessionsResponse, own_sessions
 from gerbang.apis.gotrue.responses import (
     AUTHENTICATED,
     EmptyResponse,
@@ -50,7 +49,6 @@ __all__ = [
     "HalfConfirmedResponse",
     "HealthResponse",
     "SessionResponse",
-    "SessionsResponse",
     "SettingsResponse",
     "User",
     "UsersResponse",
@@ -58,7 +56,6 @@ __all__ = [
     "generated_link",
     "half_confirmed",
     "health",
-    "own_sessions",
     "provider_of",
     "session",
     "settings",
