@@ -57,7 +57,7 @@ MAIL_ADDRESS: Final = Limit(name="mail_address", attempts=30, window=HOUR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What an operator chose; the defaults are `template.yaml`'s, but for hashes' cost, the credit and mails about devices."""
+    """What an operator chose; the defaults are `template.yaml`'s, but for hash cost, credit and mails about devices."""
 
     algorithm: Algorithm = Algorithm.HS256
     access_lifetime: timedelta = timedelta(hours=1)

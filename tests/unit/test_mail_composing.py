@@ -310,7 +310,8 @@ def test_the_html_is_well_formed_says_its_language_and_loads_nothing(message: st
     assert not {"src", "background", "srcset"} & {name for _, name, _ in page.attributes}
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     for link in page.links:
-        assert link == LINK or link.startswith((settings.password_reset_url or "mailto:", f"mailto:{settings.contact}"))
+        pages = (settings.password_reset_url or "mailto:", settings.invitation_url or "mailto:")
+        assert link == LINK or link.startswith((*pages, f"mailto:{settings.contact}"))
     assert "url(" not in compose(message, locale).html
 
 

@@ -16,7 +16,6 @@ from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name, User
-from gerbang.storage.devices import device_of
 from gerbang.storage.one_time_codes import OneTimeCode
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import NUMBER_DRAWS, UserTable
@@ -77,7 +76,7 @@ class CodeSignUp:
                 user = replace(draft, number=self.new_number())
                 begun, opening = begin(user)
                 if isinstance(begun, SignedIn):
-                    user = replace(user, devices=(device_of(user.user_id, client),))
+                    user = begun.user
                 creation = self.users.creation(user)
                 failed = self.store.commit(*spending, *creation.values(), opening)
                 if not failed:

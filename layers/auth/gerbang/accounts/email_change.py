@@ -170,7 +170,7 @@ class EmailChange:
         changes = move.changes | {"last_sign_in_at": to_epoch(now), **learned_locale(user, client.locale)}
         begun, opening = begin(move.user)
         if isinstance(begun, SignedIn):
-            changes |= learned_device(user, client)
+            changes |= learned_device(move.user, client)
         claim, *others = move.markers.values()
         failed = self._commit(found, attempt, changes, claim, *others, *move.releases, opening)
         if failed and failed[_FIRST_OTHER] is not None:

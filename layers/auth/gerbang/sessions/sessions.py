@@ -18,6 +18,7 @@ from gerbang.core.user_agents import LONGEST_USER_AGENT
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenPair
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.accounts import User
+from gerbang.storage.devices import with_device
 from gerbang.storage.families import Authentication, Family, FamilyTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Store
@@ -136,6 +137,7 @@ class Sessions:
         The tokens work once that action is committed. Their role is *guest_role* while the user is a guest.
         """
         self.tell_of_device(user, client)
+        user = with_device(user, client)
         now = self.now()
         family = Family(
             user_id=user.user_id,

@@ -6,6 +6,7 @@ cannot be compared with one of another. (docs/decisions/0043-devices.md)
 """
 
 import re
+from dataclasses import replace
 from hashlib import sha256
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
@@ -37,10 +38,18 @@ def is_new_device(user: User, client: Client) -> bool:
     return bool(user.devices) and device_of(user.user_id, client) not in user.devices
 
 
+def with_device(user: User, client: Client) -> User:
+    """Return an account as it is once it has learnt the device of a sign-in. Guests' devices are not remembered."""
+    device = device_of(user.user_id, client)
+    if device in user.devices or user.is_anonymous:
+        return user
+    return replace(user, devices=(device, *user.devices)[:MOST_DEVICES])
+
+
 def learned_device(user: User, client: Client) -> dict[str, Value]:
     """Return the change by which an account learns the device of a sign-in, empty if it knows the device."""
-    device = device_of(user.user_id, client)
-    return {} if device in user.devices else {"devices": to_value((device, *user.devices)[:MOST_DEVICES])}
+    learned = with_device(user, client)
+    return {} if learned is user else {"devices": to_value(learned.devices)}
 
 
 def _place(address: str) -> str:
