@@ -115,6 +115,8 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "secure_password_change": str(choices.secure_password_change).lower(),
         "current_password": str(choices.require_current_password).lower(),
         "new_device_mail": str(choices.new_device_mail).lower(),
+        "claims": "",
+        "claims_failure": "503",
     }
     sign_ups = {
         "disabled": choices.sign_up_disabled,
@@ -142,6 +144,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "INITIAL_CREDIT_BALANCE": "5000",
         "REQUIRE_VERIFIED_EMAIL": str(choices.unverified is UnverifiedAddress.REFUSED).lower(),
         "CAPTCHA": "provider=none secret= url=",
+        "LEGACY_VERIFY": "url= secret= credit=5000",
         "PUBLISHABLE_KEY": "sb_publishable_tests",
         "MAIL_QUEUE_URL": "https://sqs.example.com/mail",
         "MAIL_SENDER": "no-reply@toko.example",

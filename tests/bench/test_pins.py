@@ -45,7 +45,7 @@ MAILING: Final = frozenset(
 )
 
 WITHOUT_BODY: Final = frozenset(
-    {"authorizer", "default", "jwks", "mailer", "rotation"}
+    {"authorizer", "default", "jwks", "mailer", "openid-configuration", "rotation"}
     | {
         "api/auth/logout",
         "api/auth/me",
@@ -135,6 +135,7 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "authorizer": Cost(round_trips=1, reads=3),
         "default": NOTHING,
         "jwks": NOTHING,
+        "openid-configuration": NOTHING,
         "mailer": Cost(round_trips=5, reads=2, writes=3),
     }
 )

@@ -15,6 +15,7 @@ from gerbang.apis import atourin, botlaunch, by_path, gotrue, snapotp
 from gerbang.apis.botlaunch import organizations as botlaunch_organizations
 from gerbang.apis.botlaunch import own_sessions as botlaunch_sessions
 from gerbang.apis.botlaunch.responses import NO_ROLE
+from gerbang.apis.discovery import Discovery, ProviderMetadata
 from gerbang.apis.gotrue import own_sessions as gotrue_sessions
 from gerbang.apis.jwks import KeySet, key_set
 from gerbang.core.errors import DependencyUnavailable, FieldError
@@ -33,7 +34,7 @@ from gerbang.storage.organizations import Invitation, Membership, Organization
 from gerbang_local.declarations import endpoints, operations
 from pydantic import TypeAdapter
 
-from tests.deployment import Deployment
+from tests.deployment import ISSUER, Deployment
 from tests.gateway_events import json_event
 
 AT: Final = datetime(2026, 3, 23, 6, 39, 34, 999_999, tzinfo=UTC)
@@ -383,13 +384,15 @@ def test_an_answer_is_what_its_endpoint_declares(response: type, answer: Mapping
 
 
 def test_the_key_set_is_what_its_endpoint_declares(deployment_in_memory: Deployment) -> None:
+    discovery = Discovery(issuer=ISSUER, url=ISSUER, algorithm="RS256")
+    TypeAdapter(ProviderMetadata).validate_python(discovery.answer().body, strict=True, extra="forbid")
     TypeAdapter(KeySet).validate_python(key_set(deployment_in_memory.tokens).body, strict=True, extra="forbid")
 
 
 def test_every_response_that_an_endpoint_declares_is_in_the_list_above() -> None:
     declared = {operation.response for _, operation in operations()} - {None}
 
-    assert declared == {response for response, _ in ANSWERS} | {KeySet}
+    assert declared == {response for response, _ in ANSWERS} | {KeySet, ProviderMetadata}
 
 
 # Errors, in each envelope

@@ -974,6 +974,8 @@ NOT_SWEPT: Final = {
     "authorizer": "raises for the gateway instead of answering: tests/unit/test_faults.py fails its calls",
     "default": "makes no call",
     "jwks": "makes no call",
+    "openid-configuration": "makes no call",
+    "events": "makes one call, which tests/unit/test_published_events.py has fail",
     "mailer": "answers no client: tests/unit/test_mailer.py fails its calls",
     "rotation": "answers no client and has no database: tests/unit/test_rotation.py",
 }

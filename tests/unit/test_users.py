@@ -35,6 +35,7 @@ FULL = User(
     username="mira",
     password_hash="$bcrypt-sha256$",
     migrated_at=AT,
+    imported_at=AT,
     subjects={"google": "1081"},
     epoch=2,
     disabled_at=AT,

@@ -52,6 +52,7 @@ class Container(OrganizationComponents):
             passwords=self.passwords,
             password_attempts=self.password_attempts,
             unverified=self.unverified_address,
+            live_migration=self.live_migration,
             log_event=self.log_event,
             now=self.now,
         )

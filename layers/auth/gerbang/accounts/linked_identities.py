@@ -20,6 +20,7 @@ from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.mail.identity_notices import IdentityNotices
+from gerbang.sessions.claims import Occasion
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
 from gerbang.storage.accounts import Name, User, identity_name
@@ -188,7 +189,8 @@ class LinkedIdentities:
     def _shown(self, caller: Authenticated) -> SignedIn:
         """Return the caller's session with tokens of its current generation."""
         user, family = caller.user, caller.family
-        tokens = self.sessions.tokens.pair(user, family, at=self.now())
+        extra = self.sessions.extra_claims(user, family.family_id, Occasion.REFRESH)
+        tokens = self.sessions.tokens.pair(user, family, at=self.now(), extra=extra)
         return SignedIn(user=user, tokens=tokens, family_id=family.family_id)
 
     def _log(self, event: str, caller: Authenticated, *, is_registered: bool = False) -> None:
