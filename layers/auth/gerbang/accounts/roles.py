@@ -36,8 +36,9 @@ class Rights:
     """What a role allows."""
 
     permissions: frozenset[Permission]
-    manages: frozenset[str]
-    """The roles that it gives, takes and invites to, and whose holders it removes."""
+    manages: frozenset[str] | None
+    """The roles that it gives, takes and invites to, and whose holders it removes; None: every role, also those that a
+    product made up by itself."""
 
     def demand(self, permission: Permission, *roles: str) -> None:
         """Return if the permission is given, over these roles.
@@ -45,7 +46,8 @@ class Rights:
         Raises:
             InsufficientRole: it is not.
         """
-        if permission not in self.permissions or not self.manages.issuperset(roles):
+        is_over = self.manages is None or self.manages.issuperset(roles)
+        if permission not in self.permissions or not is_over:
             raise InsufficientRole(permission.name)
 
 
@@ -53,7 +55,7 @@ _NOBODY: Final = Rights(permissions=frozenset(), manages=frozenset())
 
 RIGHTS: Final[Mapping[str, Rights]] = MappingProxyType(
     {
-        Role.CLIENT_OWNER: Rights(permissions=frozenset(Permission), manages=frozenset(Role)),
+        Role.CLIENT_OWNER: Rights(permissions=frozenset(Permission), manages=None),
         Role.CLIENT_ADMIN: Rights(
             permissions=frozenset({Permission.RENAME, Permission.MANAGE}),
             manages=frozenset({Role.CLIENT_ADMIN, Role.CLIENT_MEMBER}),
