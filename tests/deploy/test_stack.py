@@ -137,10 +137,7 @@ def test_a_table_is_on_demand_encrypted_and_restorable(stack: Stack, name: str) 
 def test_a_table_sweeps_what_has_expired(stack: Stack, name: str) -> None:
     ttl = client("dynamodb").describe_time_to_live(TableName=stack.ids[name])["TimeToLiveDescription"]
 
-    if name == "Organizations":  # they do not expire
-        assert ttl["TimeToLiveStatus"] == "DISABLED"
-    else:
-        assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
