@@ -37,7 +37,9 @@ def request(
         headers["authorization"] = f"Bearer {held.tokens.access_token}"
     if organization_id is not None:
         headers["x-organization-id"] = organization_id
-    more = {"method": method, "headers": headers} | ({"pathParameters": parameters} if parameters else {})
+    more: dict[str, Any] = {"method": method, "headers": headers}
+    if parameters:
+        more["pathParameters"] = parameters
     return http_event(**more) if body is None else json_event(body, **more)
 
 

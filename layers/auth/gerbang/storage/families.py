@@ -8,7 +8,6 @@ from gerbang.core.clock import to_epoch
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
     Absent,
-    ConditionFailed,
     CopyOf,
     Delete,
     Equal,
@@ -117,6 +116,10 @@ class FamilyTable:
         """Return the family that an item holds, None if there is no item or it holds no family."""
         return from_item(Family, item)
 
+    def find(self, user_id: str, family_id: str) -> Family | None:
+        """Return a user's family, None if there is none."""
+        return self.read(self.store.get(self.key(user_id, family_id)))
+
     def list(self, user_id: str) -> tuple[Family, ...]:
         """Return the user's families, expired ones too until DynamoDB deletes them. One call per megabyte."""
         found = (self.read(item) for item in query_all(self.store, Query(table=self.table, pk=user_id)))
@@ -196,11 +199,6 @@ class FamilyTable:
     def remove(self, user_id: str, family_id: str) -> None:
         """Delete the family: from now on none of its tokens works, whether already issued or being issued."""
         self.store.write(Delete(self.key(user_id, family_id)))
-
-    def end(self, user_id: str, family_id: str, *, epoch: int, at: datetime) -> bool:
-        """Delete the family if it is active at an epoch of its account; return whether it was."""
-        active = Equal("epoch", epoch), Greater("expires_at", to_epoch(at))
-        return not isinstance(self.store.write(Delete(self.key(user_id, family_id), active)), ConditionFailed)
 
     def remove_reused(self, family: Family, *, at: datetime) -> None:
         """End the family whose tokens may be stolen, and delete it. Two calls; the first one ends it.
