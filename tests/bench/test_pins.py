@@ -48,8 +48,12 @@ WITHOUT_BODY: Final = frozenset(
     {"authorizer", "default", "jwks", "mailer", "openid-configuration", "rotation"}
     | {
         "api/auth/logout",
+        "api/auth/logout-all",
         "api/auth/me",
-        "api/organization",
+        "api/auth/sessions",
+        "api/auth/sessions/one",
+        "api/organization/invitations/one",
+        "api/organization/members",
         "auth/login_with_anonymous",
         "auth/logout",
         "auth/v1/health",
@@ -57,6 +61,8 @@ WITHOUT_BODY: Final = frozenset(
         "auth/v1/reauthenticate",
         "auth/v1/settings",
         "auth/v1/user/identities/one",
+        "auth/v1/user/sessions",
+        "auth/v1/user/sessions/one",
     }
 )
 """Functions that read no request body."""
@@ -105,7 +111,18 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "api/auth/refresh": REFRESH_WITH_ROLE,
         "api/auth/register": Cost(round_trips=2, writes=11),
         "api/auth/reset-password": Cost(round_trips=5, reads=2, writes=8, queued=1),
+        "api/auth/invitations/accept": Cost(round_trips=4, reads=2, writes=20),
+        "api/auth/logout-all": LOGOUT_EVERYWHERE,
+        "api/auth/sessions": Cost(round_trips=2, reads=3),
+        "api/auth/sessions/one": Cost(round_trips=3, reads=3, writes=1),
         "api/organization": Cost(round_trips=2, reads=4),
+        "api/organization/invitations": Cost(round_trips=6, reads=6, writes=8, queued=1),
+        "api/organization/invitations/one": Cost(round_trips=4, reads=4, writes=4),
+        "api/organization/members": Cost(round_trips=4, reads=5),
+        "api/organization/members/one": Cost(round_trips=4, reads=4, writes=4),
+        "api/organizations": Cost(round_trips=3, reads=5),
+        "auth/v1/user/sessions": Cost(round_trips=2, reads=3),
+        "auth/v1/user/sessions/one": Cost(round_trips=3, reads=3, writes=1),
         "auth/login_with_anonymous": Cost(round_trips=2, writes=5),
         "auth/login_with_email_password": SIGN_IN,
         "auth/logout": LOGOUT,
