@@ -31,6 +31,7 @@ MAILING: Final = frozenset(
         "api/auth/change-password",
         "api/auth/forgot-password",
         "api/auth/reset-password",
+        "api/organization/invitations",
         "auth/otp",
         "auth/register",
         "auth/v1/otp",
