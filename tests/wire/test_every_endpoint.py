@@ -99,7 +99,7 @@ def credentials(world: World, person: Person, route: Route) -> dict[str, str]:
     if "secret key" in route.operation.caller.credentials:
         token = keys["secret_key"]
     else:
-        token = world.guest() if route.path.endswith("/logout") else person.access_token
+        token = world.guest() if route.path.endswith(("/logout", "/logout-all")) else person.access_token
     return {
         "authorization": f"Bearer {token}",
         "apikey": keys["publishable_key"],
