@@ -347,5 +347,6 @@ class Sessions:
 
     def signed_in(self, user: User, family: Family, at: datetime, extra: Mapping[str, object]) -> SignedIn:
         """Return a session with tokens of its family's current generation. *extra* comes from `extra_claims`."""
-        tokens = self.tokens.pair(user, family, at=at, extra=extra)
-        return SignedIn(user=user, tokens=tokens, family_id=family.family_id)
+        return SignedIn(
+            user=user, tokens=self.tokens.pair(user, family, at=at, extra=extra), family_id=family.family_id
+        )
