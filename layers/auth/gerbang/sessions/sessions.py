@@ -143,8 +143,7 @@ class Sessions:
         *raised* returns the family of a user who has shown a second factor (`Family.raised`).
         """
         self.tell_of_device(user, client)
-        user = with_device(user, client)
-        now = self.now()
+        user, now = with_device(user, client), self.now()
         family = Family(
             user_id=user.user_id,
             family_id=self.new_id(),
@@ -347,6 +346,5 @@ class Sessions:
 
     def signed_in(self, user: User, family: Family, at: datetime, extra: Mapping[str, object]) -> SignedIn:
         """Return a session with tokens of its family's current generation. *extra* comes from `extra_claims`."""
-        return SignedIn(
-            user=user, tokens=self.tokens.pair(user, family, at=at, extra=extra), family_id=family.family_id
-        )
+        tokens = self.tokens.pair(user, family, at=at, extra=extra)
+        return SignedIn(user=user, tokens=tokens, family_id=family.family_id)
