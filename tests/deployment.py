@@ -58,7 +58,7 @@ MAIL_ADDRESS: Final = Limit(name="mail_address", attempts=30, window=HOUR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What an operator chose; the defaults are `template.yaml`'s, except the cost of a hash and the credit."""
+    """What an operator chose; the defaults are `template.yaml`'s, but for hash cost, credit and mails about devices."""
 
     algorithm: Algorithm = Algorithm.HS256
     access_lifetime: timedelta = timedelta(hours=1)
@@ -86,6 +86,7 @@ class Choices:
     secure_password_change: bool = False
     require_current_password: bool = False
     second_factor: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED
+    new_device_mail: bool = False
     required_characters: str = ""
     confirmation_page: bool = False
 
@@ -116,6 +117,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "secure_password_change": str(choices.secure_password_change).lower(),
         "current_password": str(choices.require_current_password).lower(),
         "second_factor": choices.second_factor.value,
+        "new_device_mail": str(choices.new_device_mail).lower(),
         "claims": "",
         "claims_failure": "503",
     }

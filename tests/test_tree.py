@@ -28,7 +28,6 @@ WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default", "function
 MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
 """Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
 
-NEVER_EXPIRES: Final = {"Organizations"}
 READ_BY_OTHERS: Final = ("AWS_", "POWERTOOLS_", "PYDANTIC_")
 """Beginnings of variables that third parties read."""
 
@@ -270,9 +269,7 @@ def test_a_table_costs_nothing_idle_and_is_encrypted_and_restorable(logical_id: 
 
 @pytest.mark.parametrize("logical_id", TABLES)
 def test_a_table_sweeps_what_expires(logical_id: str) -> None:
-    sweeping = None if logical_id in NEVER_EXPIRES else {"AttributeName": "expires_at", "Enabled": True}
-
-    assert TABLES[logical_id].get("TimeToLiveSpecification") == sweeping
+    assert TABLES[logical_id]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
 @pytest.mark.parametrize("logical_id", TABLES)

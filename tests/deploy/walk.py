@@ -103,6 +103,8 @@ class World:
 
 def everything(world: World) -> None:
     botlaunch(world)
+    own_sessions(world)
+    organizations(world)
     snapotp(world)
     atourin(world)
     gotrue(world)
@@ -159,6 +161,71 @@ def botlaunch(world: World) -> None:
     succeeded(doors.post("/api/auth/logout", {}, authorization=bearer(mira["accessToken"])))
     assert doors.get("/api/organization", **at_organization).status == 401
     assert not doors.authorize(**at_organization)
+
+
+def own_sessions(world: World) -> None:
+    """List sessions and end one, in both APIs, and all of them. Each call is the first one with its token."""
+    doors, supabase = world.doors, "/auth/v1/user/sessions"
+    keys = world.publishable_key(), world.secret_key()
+    for path, key in (("/api/auth/sessions", {}), *((supabase, {"apikey": each}) for each in keys)):
+        mira = world.person()
+        first = key | {"authorization": bearer(mira["accessToken"])}
+        listed = succeeded(doors.get(path, **first))
+        [own] = listed.get("data") or listed["sessions"]
+        fresh = signed_in(world, mira["email"])
+        succeeded(doors.delete(f"{path}/{own['id']}", **key, **fresh))
+        assert doors.get(path, **first).status == (403 if key else 401)
+        succeeded(doors.post("/api/auth/logout-all", {}, **fresh))
+
+
+def organizations(world: World) -> None:
+    """Do everything that members may. Each call is the first one with its token, and is made by a function once."""
+    doors, mira = world.doors, world.person()
+    path, organization_id = "/api/organization", mira["organization"]["id"]
+
+    def owner() -> dict[str, str]:
+        return {"x_organization_id": organization_id, **signed_in(world, mira["email"])}
+
+    def invited(email: str) -> str:
+        succeeded(doors.post(f"{path}/invitations", {"email": email}, **owner()))
+        return doors.read_mail(email, r"\b([0-9A-Za-z]{66,})\b")
+
+    succeeded(doors.get(path, **owner()))
+    succeeded(doors.patch(path, {"name": "Acme"}, **owner()))
+    guest, joe, kim = (doors.new_email() for _ in range(3))
+    invited(guest)
+    invited(guest)  # which replaces the first one
+    [invitation] = succeeded(doors.get(f"{path}/invitations", **owner()))["data"]
+    succeeded(doors.delete(f"{path}/invitations/{invitation['id']}", **owner()))
+
+    accept, new = "/api/auth/invitations/accept", {"name": "Joe", "password": PASSWORD}
+    member = succeeded(doors.post(accept, {"token": invited(joe), **new}))["data"]["user"]["id"]
+    succeeded(doors.post("/api/auth/register", {"email": kim, **new}))
+    token = {"token": invited(kim)}
+    assert doors.post(accept, {**token, **new}).status == 409
+    succeeded(doors.post(accept, token, **signed_in(world, kim)))
+    sign_in_on_new_devices(world, joe)
+    assert len(succeeded(doors.get(f"{path}/members", **owner()))["data"]) == 3
+    succeeded(doors.patch(f"{path}/members/{member}", {"role": "CLIENT_ADMIN"}, **owner()))
+    succeeded(doors.delete(f"{path}/members/{member}", **owner()))
+
+    succeeded(doors.post("/api/organizations", {"name": "Joe's"}, **signed_in(world, joe)))
+    assert succeeded(doors.get("/api/organizations", **signed_in(world, joe)))["data"]
+    succeeded(doors.delete(path, **owner()))
+
+
+def sign_in_on_new_devices(world: World, email: str) -> None:
+    """Sign in with a password, in places where a verified account was never used: its owner is told."""
+    for number, path in enumerate(("api/auth/login", "auth/login_with_email_password", "auth/verify_legacy_password")):
+        right = {"email": email, "password": PASSWORD}
+        succeeded(world.doors.post(f"/{path}", right, address=f"10.{number}.0.1"))
+        assert world.doors.read_mail(email, r"(10[.][0-9.]+)") == f"10.{number}.0.1"
+
+
+def signed_in(world: World, email: str) -> dict[str, str]:
+    """Sign somebody in; return the header of a session that was never used."""
+    session = succeeded(world.doors.post("/api/auth/login", {"email": email, "password": PASSWORD}))["data"]
+    return {"authorization": bearer(session["accessToken"])}
 
 
 def snapotp(world: World) -> None:

@@ -55,6 +55,7 @@ CHOICES: Final = Choices(
     reset=_limit("reset"),
     mail_hour=_limit("mail_hour"),
     mail_address=_limit("mail_address"),
+    new_device_mail=True,
 )
 
 LOWEST: Final = replace(CHOICES, address=_limit("sign_in_address"), account=_limit("sign_in_account"))

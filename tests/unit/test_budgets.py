@@ -12,6 +12,7 @@ import pytest
 from gerbang.accounts import totp
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.roles import Role
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.user_creation import NewUser
 from gerbang.accounts.user_edit import UserEdit
@@ -26,11 +27,13 @@ from gerbang.sessions.first_factor import SecondFactorRequired
 from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
 from gerbang.sessions.sign_out import Scope
 from gerbang.storage.one_time_codes import Slot
+from gerbang.storage.organizations import Membership
 from gerbang.storage.store import Update
 
-from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.deployment import ALICE, BOB, HOME, PASSWORD, Choices, Deployment, by_email
 from tests.fakes import Call, PassingStore
 from tests.unit.mail_fakes import mailing
+from tests.unit.teams import Team, member
 
 
 class Path:
@@ -458,9 +461,9 @@ def test_an_administrator_s_calls_take_one_or_two_round_trips(budget: Budget, al
     assert budget.of(edit) == (2, 1)
 
 
-def test_a_deletion_takes_seven_round_trips(budget: Budget, alice: SignedIn) -> None:
-    """The account, disabled; its sessions, gone; what there is, the organization's members, and all of it gone."""
-    assert budget.of(lambda its: its.deletion.delete_by_id(alice.user.user_id)) == (7, 0)
+def test_a_deletion_takes_eight_round_trips(budget: Budget, alice: SignedIn) -> None:
+    """The account, disabled; its sessions, gone; what there is, the organization's members, it gone, then the rest."""
+    assert budget.of(lambda its: its.deletion.delete_by_id(alice.user.user_id)) == (8, 0)
 
 
 @pytest.mark.usefixtures("alice")
@@ -492,3 +495,84 @@ def test_the_secret_is_read_once_for_all_of_it(budget: Budget, alice: SignedIn) 
         budget.of(lambda its: its.sessions.authenticate(alice.tokens.access_token))
 
     assert budget.deployment.secret.reads == 1
+
+
+def test_sessions_are_listed_in_one_round_trip_more_than_a_user_and_ended_in_two_more(
+    budget: Budget, alice: SignedIn
+) -> None:
+    budget.deployment.sessions.authenticate(alice.tokens.access_token)
+
+    def show(its: Deployment) -> None:
+        its.own_sessions.list(its.sessions.authenticate(alice.tokens.access_token).user)
+
+    def end(its: Deployment) -> None:
+        its.own_sessions.end(its.sessions.authenticate(alice.tokens.access_token).user, alice.family_id)
+
+    assert budget.of(show) == (2, 0)
+    assert budget.of(end) == (3, 0)
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_sign_in_from_a_new_device_takes_one_round_trip_more_and_the_next_one_none(budget: Budget) -> None:
+    made = mailing(replace(budget.deployment, choices=Choices(new_device_mail=True))).base
+    made.store.write(Update(made.users.key("00000002-0000-4000-8000-000000000001"), {"email_verified_at": 1}))
+
+    def sign_in(_: Deployment) -> None:
+        made.sign_in.sign_in(by_email(), replace(HOME, address="198.51.100.9"))
+
+    assert budget.of(sign_in) == (4, 1)  # the notice is counted, and queued
+    assert budget.of(sign_in) == (3, 1)
+
+
+def test_organizations_are_changed_in_two_round_trips_after_who_may(budget: Budget, alice: SignedIn) -> None:
+    """The authorizer reads first. Then the organization is read whole, and the change is one transaction."""
+    made, organization_id, owner = budget.deployment, str(alice.user.organization_id), alice.user.user_id
+    bob = made.register(BOB)
+    table = made.organization_table
+    joined = Membership(organization_id=organization_id, user_id=bob.user_id, role="CLIENT_MEMBER", since=made.clock())
+    made.store.write(table.joining(joined))
+
+    def invite(its: Deployment) -> None:
+        email = EmailAddress("carol@example.com")
+        mailing(its).base.organization_invitations.invite(organization_id, owner, email, Role.CLIENT_MEMBER, HOME)
+
+    changes = {
+        "rename": lambda its: its.organization_changes.rename(organization_id, owner, "New"),
+        "role": lambda its: its.organization_changes.change_role(
+            organization_id, owner, bob.user_id, Role.CLIENT_ADMIN
+        ),
+        "remove": lambda its: its.organization_changes.remove(organization_id, owner, bob.user_id),
+        "members": lambda its: its.members.list(organization_id),
+        "invitations": lambda its: its.open_invitations.list(organization_id, owner),
+        "invite": invite,
+        "delete": lambda its: its.organization_deletion.delete(organization_id, owner),
+    }
+    assert {name: budget.of(change)[0] for name, change in changes.items()} == {
+        "rename": 2,
+        "role": 2,
+        "remove": 3,  # the account, whose default organization it may be
+        "members": 2,
+        "invitations": 1,
+        "invite": 4,  # it is counted first, and whose address it is looked up
+        "delete": 4,  # the invitations first, and the accounts of the members
+    }
+
+
+def test_an_invitation_is_accepted_in_four_round_trips_and_by_a_new_account_in_three_and_one_hash(
+    budget: Budget, alice: SignedIn
+) -> None:
+    team = Team(post=mailing(budget.deployment), owner=alice, organization_id=str(alice.user.organization_id))
+    token = team.post.base.invitation_tokens.token(team.invitation("carol@example.com"))
+    carol = member(team.post, "dave")
+    other = team.post.base.invitation_tokens.token(team.invitation("dave@example.com"))
+
+    def register(its: Deployment) -> None:
+        base = team.post.on(its.store).base
+        base.invitation_acceptance.register(token, "Carol", PASSWORD, client=HOME, policy=PasswordPolicy())
+
+    def join(its: Deployment) -> None:
+        base = team.post.on(its.store).base
+        base.invitation_acceptance.join(other, base.sessions.authenticate(carol.tokens.access_token), HOME)
+
+    assert budget.of(register) == (4, 1)
+    assert budget.of(join) == (6, 0)

@@ -17,10 +17,14 @@ from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.factors import FactorNameTaken, FactorNotFound, GuestsHaveNoFactors
 from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
+from gerbang.accounts.invitation_acceptance import InvalidInvitation, InvitedAnother
 from gerbang.accounts.link_generation import AddressNotConfirmed
 from gerbang.accounts.linked_identities import IdentityNotFound, LastIdentity
+from gerbang.accounts.organization_changes import LastOwner, NoSuchMember
+from gerbang.accounts.organization_invitations import AlreadyMember, NoSuchInvitation
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.own_factors import NoSecondFactor, TooManyFactors
+from gerbang.accounts.own_organizations import TooManyOrganizations
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.pkce import BadCodeVerifier, FlowStateExpired, FlowStateNotFound
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
@@ -30,6 +34,7 @@ from gerbang.accounts.reauthentication import (
     ReauthenticationNeeded,
 )
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
+from gerbang.accounts.roles import InsufficientRole
 from gerbang.accounts.second_factor import WrongCode
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
@@ -67,6 +72,7 @@ from gerbang.sessions.assurance import InsufficientLevel
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.first_factor import InvalidFirstFactorToken, SecondFactorRequired
+from gerbang.sessions.own_sessions import NoSuchSession
 from gerbang.sessions.sessions import (
     NotAPerson,
     RefreshTokenReused,
@@ -192,10 +198,19 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (IdentityNotProven, 401),
         (IdentityMismatch, 401),
         (NotAMember, 403),
+        (InsufficientRole, 403),
+        (InvitedAnother, 403),
+        (NoSuchMember, 404),
+        (NoSuchInvitation, 404),
+        (InvalidInvitation, 400),
+        (LastOwner, 409),
+        (AlreadyMember, 409),
+        (TooManyOrganizations, 409),
         (NotAPerson, 403),
         (AccountDisabled, 403),
         (EmailNotVerified, 403),
         (request.NoSuchPath, 404),
+        (NoSuchSession, 404),
         (request.MethodNotAllowed, 405),
         (EmailTaken, 409),
         (UsernameTaken, 409),
@@ -310,6 +325,7 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (SessionEnded(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (RefreshTokenReused(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (SignInOvertaken(USER_ID), {"why": USER_ID}),
+    (NoSuchSession("malformed id"), {"why": "malformed id"}),
     (NotAPerson(USER_ID), {"why": USER_ID}),
     (InvalidCredentials(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (InvalidCredentials(None), {"why": "unknown"}),
@@ -344,6 +360,14 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (EmailTaken(), {}),
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),
+    (InsufficientRole("MANAGE"), {"why": "MANAGE"}),
+    (NoSuchMember(USER_ID), {"why": USER_ID}),
+    (LastOwner("org_4fTq9"), {"why": "org_4fTq9"}),
+    (TooManyOrganizations(), {}),
+    (NoSuchInvitation(), {}),
+    (AlreadyMember(), {}),
+    (InvalidInvitation("spent meanwhile"), {"why": "spent meanwhile"}),
+    (InvitedAnother(), {}),
     (TooManyAttempts("address", timedelta(seconds=9)), {"limit": "address", "why": "address"}),
     (TooMuchMail("mail_minute", timedelta(seconds=9)), {"limit": "mail_minute", "why": "mail_minute"}),
     (UserDeleted(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),

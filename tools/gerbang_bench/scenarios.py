@@ -17,6 +17,7 @@ from gerbang.accounts.identity_sign_in import VerifiedIdentity
 from gerbang_bench.builds import ROOT
 from gerbang_bench.events import Event, Scenario, data_of, request
 from gerbang_bench.supabase_scenarios import FIRST_USES_AT_SUPABASE, PASSWORD_GRANT, PKCE_GRANT, SUPABASE
+from gerbang_bench.team_scenarios import TEAMS
 from gerbang_bench.worlds import OTHER_PASSWORD, PASSWORD, Person, World
 
 NOT_FOUND: Final = 404
@@ -213,6 +214,7 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),
     "auth/verify_otp": _verify_otp,
     **SUPABASE,
+    **TEAMS,
     "authorizer": _authorizer,
     "default": _default,
     "mailer": _mailer,

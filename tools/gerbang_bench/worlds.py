@@ -19,11 +19,14 @@ from gerbang.container import Container
 from gerbang.core.client import Client
 from gerbang.core.clock import system_clock
 from gerbang.core.emails import EmailAddress
+from gerbang.core.identifiers import INVITATION, botlaunch_id, public_id
 from gerbang.mail.jobs import MailJob, MailKind
+from gerbang.mail.organization_invitations import INVITATION_LIFETIME
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.storage import clients
 from gerbang.storage.accounts import Factor, Name, User
 from gerbang.storage.families import Authentication
+from gerbang.storage.organizations import Invitation, Membership
 from gerbang.storage.records import to_value
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
@@ -222,6 +225,37 @@ class World:
     def reset_token(self, person: Person) -> str:
         """Have a reset token mailed to a person and return it."""
         return self._mailed(person, MailKind.PASSWORD_RESET, _RESET_TOKEN)
+
+    def other_session_id(self, person: Person) -> str:
+        """Return the id of a person's session that is not the one of the access token."""
+        user = self._user(person)
+        current = self._container.sessions.authenticate(person.access_token).family.family_id
+        return next(each.family_id for each in self._container.own_sessions.list(user) if each.family_id != current)
+
+    def invite(self, person: Person) -> tuple[str, str]:
+        """Write an invitation to a person's organisation; return its id and the token that its mail would have."""
+        now, invitation_id = self._container.now(), public_id(INVITATION, uuid4())
+        email = self.email()
+        invitation = Invitation(
+            invitation_id=invitation_id,
+            organization_id=person.organization_id,
+            email=email,
+            email_as_typed=email,
+            role="CLIENT_MEMBER",
+            invited_by=self.user_id(person),
+            created_at=now,
+            expires_at=now + INVITATION_LIFETIME,
+        )
+        self._container.store.write(self._container.organization_table.invitation_creation(invitation))
+        return invitation_id, self._container.invitation_tokens.token(invitation)
+
+    def add_member(self, person: Person) -> str:
+        """Have another account belong to a person's organisation; return its `usr_…` id. One password hash."""
+        member = self.user_id(self.person())
+        since = self._container.now()
+        joined = Membership(organization_id=person.organization_id, user_id=member, role="CLIENT_MEMBER", since=since)
+        self._container.store.write(self._container.organization_table.joining(joined))
+        return botlaunch_id(member)
 
     def use(self, person: Person) -> None:
         """Use a person's access token, so that its next use is not its first."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gerbang.sessions.email_policy import UnverifiedAddress
     from gerbang.sessions.first_factor import FirstFactors
     from gerbang.sessions.keys import Keys, SecretSource
+    from gerbang.sessions.own_sessions import OwnSessions
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
     from gerbang.sessions.sign_out import SignOut
@@ -271,6 +272,13 @@ class Components:
         return SignOut(
             store=self.store, users=self.users, families=self.families, sessions=self.sessions, log_event=self.log_event
         )
+
+    @cached_property
+    def own_sessions(self) -> "OwnSessions":
+        """Lists and ends sessions for their owners."""
+        from gerbang.sessions.own_sessions import OwnSessions
+
+        return OwnSessions(families=self.families, log_event=self.log_event, now=self.now)
 
     @cached_property
     def rotation(self) -> "Rotation":

@@ -70,6 +70,12 @@ class FactorComponents(CodeComponents):
         )
 
     @cached_property
-    def second_factor_with_role(self) -> "SecondFactor":
+    def second_factor_sign_in(self) -> "SecondFactor":
+        """The same, which tells owners of new devices."""
+        return replace(self.second_factor, sessions=self.sign_in_sessions)
+
+    @cached_property
+    def second_factor_sign_in_with_role(self) -> "SecondFactor":
         """The same, with the role of an organization's member."""
-        return replace(self.second_factor, sessions=self.sessions_with_role)
+        sessions = replace(self.sign_in_sessions, read_role=self.organization_table.default_role)
+        return replace(self.second_factor, sessions=sessions)

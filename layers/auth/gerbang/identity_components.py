@@ -85,7 +85,7 @@ class IdentityComponents(MailComponents):
         return IdentitySignIn(
             store=self.store,
             users=self.users,
-            sessions=self.sessions,
+            sessions=self.sign_in_sessions,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
             policy=self.sign_up_policy,

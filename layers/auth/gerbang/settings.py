@@ -123,6 +123,11 @@ class Settings(Variables):
         return self._choice("SESSIONS", "user_metadata")
 
     @property
+    def tells_of_new_devices(self) -> bool:
+        """Whether a mail tells the owner of a verified address of a sign-in from a new device."""
+        return self._choice("SESSIONS", "new_device_mail")
+
+    @property
     def claims_function(self) -> str | None:
         """The ARN of the function that is asked for claims of access tokens, None: none is."""
         return self._entry("SESSIONS", "claims") or None
@@ -278,6 +283,11 @@ class Settings(Variables):
     def password_reset_url(self) -> str | None:
         """The page that takes a reset token; None: the mail carries the token itself."""
         return self._environment.get("PASSWORD_RESET_URL") or None
+
+    @property
+    def invitation_url(self) -> str | None:
+        """The page that takes the token of an invitation to an organization; None: the mail carries the token."""
+        return self._environment.get("INVITATION_URL") or None
 
     @property
     def default_locale(self) -> str:

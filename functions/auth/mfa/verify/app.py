@@ -7,7 +7,7 @@ from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
 
 endpoint = Endpoint("/auth/mfa/verify")
-second_factor = container.second_factor
+second_factor = container.second_factor_sign_in
 container.warm_up_tokens()
 container.warm_up_users(connections=3)
 

@@ -22,6 +22,7 @@ from gerbang.mail.service import MailService
 from gerbang.sessions.first_factor import FirstFactors, SecondFactorRequired
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.accounts import Name, User
+from gerbang.storage.devices import learned_device
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Action, Store
@@ -191,6 +192,8 @@ class CodeSignIn:
         now = self.now()
         verified, changes = verify_email(user, earlier, at=now, locale=client.locale)
         begun, *opening = begin(verified)
+        if isinstance(begun, SignedIn):
+            changes |= learned_device(verified, client)
         # A registration that is refused meanwhile makes the account contested: then nothing is kept.
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
         changing = self.users.changing(user, changes, *not_disabled(now), *uncontested)

@@ -75,6 +75,8 @@ class CodeSignUp:
             for _ in range(NUMBER_DRAWS):
                 user = replace(draft, number=self.new_number())
                 begun, *opening = begin(user)
+                if isinstance(begun, SignedIn):
+                    user = begun.user
                 creation = self.users.creation(user)
                 failed = self.store.commit(*spending, *creation.values(), *opening)
                 if not failed:

@@ -23,6 +23,7 @@ from gerbang.mail.identity_notices import IdentityNotices
 from gerbang.sessions.first_factor import FirstFactors
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Identity, Name, User, identity_name
+from gerbang.storage.devices import device_of, learned_device
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable
 
@@ -181,15 +182,17 @@ class IdentitySignIn:
         verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now, locale=client.locale)
         linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
         changes["updated_at"] = to_epoch(now)
+        if self.first_factors is None or not verified.has_second_factor:  # the account learns a device by its session
+            changes |= learned_device(verified, client)
         linking = self.users.linking(holder, identity.of(linked), changes)
         notices = self.notices.linking(holder, linked, identity.provider, locale=client.locale)
         signed_in, *_ = run_concurrently(lambda: self._commit(linked, client, "identity_linked", *linking), *notices)
         return signed_in
 
     def _make(self, identity: VerifiedIdentity, client: Client) -> SignedIn | None:
-        now, email = self.now(), canonical(identity.email)
+        now, email, user_id = self.now(), canonical(identity.email), self.new_id()
         user = User(
-            user_id=self.new_id(),
+            user_id=user_id,
             number=self.new_number(),
             name=identity.name or email.partition("@")[0],
             email=email,
@@ -201,6 +204,7 @@ class IdentitySignIn:
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
+            devices=(device_of(user_id, client),),
             user_metadata=identity.user_metadata(email),
         )
         creation = (*self.users.creation(user).values(), *self.users.identity_creation(identity.of(user)))

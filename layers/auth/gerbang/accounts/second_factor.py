@@ -32,6 +32,7 @@ from gerbang.sessions.first_factor import FirstFactor, FirstFactors, InvalidFirs
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
 from gerbang.storage.accounts import Factor, User
+from gerbang.storage.devices import learned_device
 from gerbang.storage.families import AAL1, Authentication, Family, FamilyTable
 from gerbang.storage.records import to_value
 from gerbang.storage.store import Change, Plus, Store
@@ -239,7 +240,12 @@ class SecondFactor:
             return replace(family, amr=(shown_first,)).raised(by, factor_id=accepted.factor_id)
 
         signed_in, opening = self.sessions.begin(user, client, first.method, raised=raised)
-        changes = {**accepted.changes, "last_sign_in_at": to_epoch(now), **learned_locale(as_found, client.locale)}
+        changes = {
+            **accepted.changes,
+            "last_sign_in_at": to_epoch(now),
+            **learned_locale(as_found, client.locale),
+            **learned_device(as_found, client),
+        }
         changing = self.users.changing(before, changes, *not_disabled(now), *as_read(before))
         (failed, role), _ = run_concurrently(
             lambda: self.sessions.with_role(user, lambda: self.store.commit(changing, opening)), attempt.succeed

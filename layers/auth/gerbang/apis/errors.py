@@ -47,7 +47,24 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "user_not_found": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "user_disabled": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "refresh_token_reused": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
+        "no_such_session": ErrorSpec(HTTPStatus.NOT_FOUND, "You have no active session with this id."),
         "registered_account_required": ErrorSpec(_FORBIDDEN, "Guests cannot do this. Register first."),
+        "insufficient_role": ErrorSpec(_FORBIDDEN, "Your role in this organization does not allow this."),
+        "invitation_of_another_address": ErrorSpec(
+            _FORBIDDEN, "This invitation was mailed to another email address. Sign in with the account of that address."
+        ),
+        "member_not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "Nobody with this id belongs to the organization."),
+        "invitation_not_found": ErrorSpec(
+            HTTPStatus.NOT_FOUND, "The organization has no open invitation with this id."
+        ),
+        "invalid_invitation": ErrorSpec(
+            _BAD_REQUEST, "The invitation is wrong or no longer valid. Ask for another one."
+        ),
+        "already_member": ErrorSpec(_CONFLICT, "This person belongs to the organization already."),
+        "last_owner": ErrorSpec(
+            _CONFLICT, "An organization needs an owner. Make another member one, or delete the organization."
+        ),
+        "too_many_organizations": ErrorSpec(_CONFLICT, "You belong to 100 organizations. Leave one first."),
         "not_a_member": ErrorSpec(_FORBIDDEN, "You do not belong to this organization."),
         # Signing in and registering
         "invalid_credentials": ErrorSpec(_BAD_REQUEST, "Invalid email or password."),

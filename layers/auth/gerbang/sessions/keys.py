@@ -51,6 +51,7 @@ class Purpose(StrEnum):
     FACTOR_CHALLENGE = "gerbang factor challenge v1"
     LASTING_KEY = "gerbang lasting key v1"
     TOTP_SECRET = "gerbang TOTP secret v1"  # noqa: S105 - a label
+    INVITATION_TOKEN = "gerbang invitation token v1"  # noqa: S105 - a label
     SIGNING_KEY_P256 = "gerbang access token P-256 v1"
 
 

@@ -14,9 +14,11 @@ from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
+from gerbang.core.user_agents import LONGEST_USER_AGENT
 from gerbang.sessions.claims import AccessClaims, ExtraClaims, InvalidToken, Occasion, RefreshClaims, TokenPair
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.accounts import User
+from gerbang.storage.devices import with_device
 from gerbang.storage.families import Authentication, Family, FamilyTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Store
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
 
 type Method = Literal["password", "otp", "oauth", "anonymous"]
 """How a user authenticated, in GoTrue's words (`amr`)."""
-
-LONGEST_DEVICE: Final = 200
-"""Characters of a User-Agent that are stored."""
 
 LATE_IN_A_ROW: Final = 3
 """For how many generations in a row the parent may come back after the grace: a network loses an answer now and then;
@@ -122,6 +121,8 @@ class Sessions:
     """How long it may come back while its successor is unused."""
     unverified: UnverifiedAddress
     """Whether a session is refreshed before the account's address is verified."""
+    tell_of_device: Callable[[User, Client], None] = lambda _user, _client: None
+    """Tells the user of a sign-in from a new device; called when a session is begun, before it is written."""
     read_role: Callable[[User], str | None] | None = None
     """Reads the user's role in their default organisation, for the APIs that show it with a session."""
     extra_claims: ExtraClaims
@@ -141,7 +142,8 @@ class Sessions:
         The tokens work once that action is committed. Their role is *guest_role* while the user is a guest.
         *raised* returns the family of a user who has shown a second factor (`Family.raised`).
         """
-        now = self.now()
+        self.tell_of_device(user, client)
+        user, now = with_device(user, client), self.now()
         family = Family(
             user_id=user.user_id,
             family_id=self.new_id(),
@@ -155,7 +157,7 @@ class Sessions:
             expires_at=self.deadline(signed_in_at=now, at=now),
             amr=(Authentication(method=method, at=now),),
             guest_role=guest_role,
-            device=client.device[:LONGEST_DEVICE],
+            device=client.device[:LONGEST_USER_AGENT],
             address=client.address,
         )
         extra = self.extra_claims(user, family.family_id, Occasion.SIGN_IN)
@@ -169,7 +171,7 @@ class Sessions:
         """
         signed_in, creation = self.begin(user, client, method)
         failed, role = self.with_role(
-            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now(), client.locale))
+            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now(), client))
         )
         if failed:
             raise SignInOvertaken(user.user_id)

@@ -99,6 +99,8 @@ class User:
     is_anonymous: bool = False
     locale: str | None = None
     last_sign_in_at: datetime | None = None
+    devices: tuple[str, ...] = ()
+    """Digests of the devices that have signed in, the newest first (`gerbang.storage.devices`)."""
     expires_at: datetime | None = None
     """When a guest is swept (TTL); None for people."""
     user_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)

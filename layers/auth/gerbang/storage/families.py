@@ -132,6 +132,10 @@ class FamilyTable:
         """Return the family that an item holds, None if there is no item or it holds no family."""
         return from_item(Family, item)
 
+    def find(self, user_id: str, family_id: str) -> Family | None:
+        """Return a user's family, None if there is none."""
+        return self.read(self.store.get(self.key(user_id, family_id)))
+
     def list(self, user_id: str) -> tuple[Family, ...]:
         """Return the user's families, expired ones too until DynamoDB deletes them. One call per megabyte."""
         found = (self.read(item) for item in query_all(self.store, Query(table=self.table, pk=user_id)))

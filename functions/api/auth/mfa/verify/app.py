@@ -8,7 +8,7 @@ from gerbang.container import container
 from gerbang.http.endpoint import BodyHas, Call, Endpoint
 
 endpoint = Endpoint("/api/auth/mfa/verify")
-second_factor = container.second_factor_with_role
+second_factor = container.second_factor_sign_in_with_role
 container.warm_up_tokens()
 container.warm_up_users(connections=3)
 

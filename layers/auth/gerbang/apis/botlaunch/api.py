@@ -15,6 +15,7 @@ _TITLES: Final = {
     "invalid_reset_token": "Invalid Token",
     "mfa_verification_failed": "Invalid Code",
     "second_factor_required": "Second Factor Required",
+    "invalid_invitation": "Invalid Invitation",
     "token_expired": "Token Expired",
     "bad_json": "Validation Error",
     "validation_failed": "Validation Error",

@@ -31,6 +31,7 @@ _ERROR_CODES: Final = {
     "invalid_code": "otp_expired",
     "user_disabled": "user_banned",
     "refresh_token_reused": "refresh_token_already_used",
+    "no_such_session": "session_not_found",
     "registered_account_required": "not_admin",
     "account_changed": "conflict",
     "mfa_registered_account_required": "no_authorization",
