@@ -1496,6 +1496,7 @@ OTHER_ROWS: Final[Mapping[str, Row]] = {
         prepare=with_recovery_code_at_gotrue,
         kept=session_works,
         repeated=replace(SPENT, status=403),
+        repeat_counts=frozenset({"mail_hour"}),
     ),
     "GoTrue confirms half of a change": Row(
         function="auth/v1/verify",
