@@ -40,7 +40,7 @@ build: ## Build functions and layers as they are deployed: STAGE=default
 	@exec $(PYTHON) -m sam_deploy --stage $(STAGE) build -- $(ARGS)
 
 .PHONY: deploy
-deploy: ## Build, and create or update the stack: STAGE=default; ARGS=--guided the first time
+deploy: ## Build, and create or update the stack: STAGE=default ARGS=
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m sam_deploy --stage $(STAGE) deploy -- $(ARGS)
 
@@ -76,7 +76,7 @@ admin: ## Find, show and change accounts of a stack: STACK=gerbang ARGS="show mi
 .PHONY: bench
 bench: ## Measure the built functions and write docs/performance.md: CASE=api/auth/login for one; ARGS="--rounds 5 --json f"
 	@$(ENVIRONMENT) local test
-	@$(PYTHON) -m sam_deploy build --architecture $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
+	@$(PYTHON) -m sam_deploy build
 	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
 
 .PHONY: price
