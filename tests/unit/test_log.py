@@ -38,7 +38,7 @@ def lines() -> io.StringIO:
 
 
 def logging_to(stream: TextIO) -> LogEvent:
-    return EventLog(Logger(logger_formatter=EventFormatter(), logger_handler=EventHandler(stream)))
+    return EventLog(stream)
 
 
 @pytest.fixture
