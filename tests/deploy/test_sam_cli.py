@@ -1,6 +1,6 @@
 """The real SAM CLI deploys the real build, updates it and deletes it, on moto in the place of AWS.
 
-What this proves and what it does not: docs/decisions/0036-deploying.md.
+What this proves and what it does not: docs/decisions/0046-deploying.md.
 """
 
 import logging
@@ -20,7 +20,7 @@ from gerbang_local.aws import behave_as_in_lambda
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
 from moto.server import ThreadedMotoServer
-from sam_deploy import this_machine, versions
+from sam_deploy import this_machine
 
 from tests.build.artefacts import build_for
 from tests.deploy.change_sets import complete_change_sets
@@ -99,7 +99,9 @@ def sam(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sam]:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server.start()
         until_the_end.callback(server.stop)
-        yield Sam(folder, f"http://localhost:{server.get_host_and_port()[1]}")  # a name by which moto knows its own URLs
+        yield Sam(
+            folder, f"http://localhost:{server.get_host_and_port()[1]}"
+        )  # a name by which moto knows its own URLs
 
 
 def _restore(variables: Mapping[str, str]) -> None:
@@ -147,12 +149,16 @@ def test_a_stack_lives_from_deploy_to_delete(sam: Sam) -> None:
     assert changed.returncode == 0, changed.stdout + changed.stderr
     after = ids()
     assert {name: after[name] for name in before if name in after} == before  # nothing is replaced
-    assert after.keys() - before.keys() == {
-        "AsymmetricX86Layer",
-        "DependenciesX86Layer",
-        "DomainMapping",
-        "DomainOfTheApi",
-    } - before.keys()
+    assert (
+        after.keys() - before.keys()
+        == {
+            "AsymmetricX86Layer",
+            "DependenciesX86Layer",
+            "DomainMapping",
+            "DomainOfTheApi",
+        }
+        - before.keys()
+    )
     login = function("ApiLoginFunction")
     assert (login["Architectures"], layers("ApiLoginFunction")[0]) == (["x86_64"], "gerbang-dependencies-x86-64")
     variables = login["Environment"]["Variables"]

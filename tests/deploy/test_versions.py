@@ -27,7 +27,9 @@ def published(folder: Path, *, release: str, snap_start: str = "all", **paramete
     settings = {"DeploymentPreference": CANARY, "SnapStart": snap_start}
     versions.publish(file, settings, release=release)
     assert file.stat().st_size < BYTES_OF_A_TEMPLATE
-    text = file.read_text().replace("CodeUri: ", "CodeUri: s3://artefacts/").replace("ContentUri: ", "ContentUri: s3://a/")
+    text = (
+        file.read_text().replace("CodeUri: ", "CodeUri: s3://artefacts/").replace("ContentUri: ", "ContentUri: s3://a/")
+    )
     file.write_text(text)
     resources: dict[str, Any] = transform(file, settings | parameters)["Resources"]
     return resources

@@ -3,7 +3,7 @@
 SAM publishes a version of a function when its code or its properties change, as they are written in the template. The
 value of a parameter is not written there, so a deployment that changes only values would leave the old version in use,
 with the old settings. Here each deployment has a release of its own, and publishes every function.
-(docs/decisions/0036-deploying.md)
+(docs/decisions/0046-deploying.md)
 """
 
 from collections.abc import Mapping
