@@ -537,17 +537,8 @@ def complete_cloudformation() -> Iterator[None]:
         parsed: Any = parse_resource(resource_json, resources_map)
         return parsed and (parsed[0], _without_nothing(parsed[1]), parsed[2])
 
-    update_resource = parsing.parse_and_update_resource
-
-    def update(logical_id: str, resource_json: dict[str, Any], resources_map: Any, **more: Any) -> Any:
-        """Leave out resources whose condition does not hold, which moto updates all the same."""
-        if resources_map[logical_id] is None:
-            return None
-        return update_resource(logical_id, resource_json, resources_map, **more)
-
     with ExitStack() as changes:
         changes.callback(_clients.clear)
-        changes.enter_context(patch.object(parsing, "parse_and_update_resource", update))
         changes.enter_context(patch.dict(parsing.get_model_map(), {handler.TYPE: handler for handler in HANDLERS}))
         changes.enter_context(patch.object(parsing, "parse_resource", parse))
         # moto would start Docker for the records of streams; `tests.deploy.walk` passes some on by itself.

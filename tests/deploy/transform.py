@@ -36,9 +36,9 @@ def main(path: str, overrides: str) -> None:
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     template = yaml_parse(Path(path).read_text("utf-8"))
     for logical_id, resource in template["Resources"].items():
-        path = _PATHS.get(resource["Type"])
-        if path is not None and not resource["Properties"][path].startswith("s3://"):
-            resource["Properties"][path] = f"s3://{BUCKET}/{logical_id}"
+        place = _PATHS.get(resource["Type"])
+        if place and not resource["Properties"][place].startswith("s3://"):
+            resource["Properties"][place] = f"s3://{BUCKET}/{logical_id}"
     given = json.loads(overrides)
     values = {name: _value(declared, given.get(name)) for name, declared in template["Parameters"].items()}
     json.dump(transform(template, values, _ManagedPolicies()), sys.stdout)

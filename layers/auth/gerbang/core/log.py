@@ -54,7 +54,7 @@ class EventLog:
     def __call__(self, event: str, severity: Severity = Severity.INFO, /, **fields: str | float) -> None:
         """Write one line. Lines that could not be written are counted on the next line that can."""
         metric = _metric(event)
-        if not self._logger.isEnabledFor(_LEVELS[severity]):
+        if _LEVELS[severity] < self._logger.log_level:
             self._count(metric)
             return
         line: dict[str, Any] = {"event": event, **metric}
