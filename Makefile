@@ -49,6 +49,11 @@ sam-local: ## Serve the built functions in Lambda's containers (Docker): HOST= P
 	@$(ENVIRONMENT) local test
 	@exec $(PYTHON) -m sam_local start -- $(ARGS)
 
+.PHONY: sam-env
+sam-env: ## Simulate AWS for plain `sam local`, which .aws-sam/env.json tells of it: PARAMETERS= DYNAMODB_ENDPOINT=
+	@$(ENVIRONMENT) local test
+	@exec $(PYTHON) -m sam_local env
+
 .PHONY: sam-invoke
 sam-invoke: ## Invoke built functions with their events, in Lambda's containers: FUNCTION=ApiLoginFunction, or every one
 	@$(ENVIRONMENT) local test

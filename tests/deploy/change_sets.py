@@ -64,6 +64,9 @@ def complete_change_sets(transform: Callable[[Path, dict[str, str]], dict[str, A
         # Previous values are as moto has worked them out.
         parameters = {name: ",".join(one) if isinstance(one, list) else str(one) for name, one in parameters.items()}
         if _SERVERLESS in template:
+            # moto keeps what was sent; the next change set sends every value that stands.
+            declared = Template.parse(template).parameters
+            parameters = {name: str(one["Default"]) for name, one in declared.items()} | parameters
             _check_rules(template, parameters)
             with NamedTemporaryFile("w", suffix=".yaml") as file:
                 file.write(template)

@@ -11,12 +11,14 @@ from typing import override
 
 import pytest
 import trim
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import SSLError
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.session import get_session
 from gerbang.storage import clients
 from gerbang_bench.certificates import self_signed
+from urllib3 import HTTPResponse
 
 pytestmark = pytest.mark.usefixtures("fresh_clients")
 
@@ -104,3 +106,25 @@ def unchanged_aliases() -> dict[str, str]:
     aliases: dict[str, str] = again.EVENT_ALIASES
     assert aliases["email"] == "ses"
     return aliases
+
+
+def test_an_account_id_that_sam_local_makes_up_is_in_no_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ACCOUNT_ID": "123456789012",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB", raising=False)
+    hosts: list[str] = []
+    dynamodb = clients.client("dynamodb")
+
+    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        hosts.append(request.url)
+        return AWSResponse(request.url, 200, HeadersDict(), HTTPResponse(b'{"TableNames": []}'))
+
+    dynamodb.meta.events.register("before-send.dynamodb", answer)
+
+    dynamodb.list_tables()
+
+    assert hosts == ["https://dynamodb.eu-west-1.amazonaws.com/"]

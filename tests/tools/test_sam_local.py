@@ -1,4 +1,4 @@
-"""What `make sam-local` changes of a built template, and what it tells containers."""
+"""What `make sam-local` and `make sam-env` tell containers, and their user."""
 
 import json
 import os
@@ -6,46 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-import yaml
 from gerbang_local.aws import Aws
 from gerbang_local.options import Options
 from sam_local.__main__ import is_failure
 from sam_local.queues import queues_read
-from sam_local.sam import keep_authorizers
 from sam_local.stand_ins import as_seen_from_containers, stand_ins
 
 ROOT = Path(__file__).parents[2]
-
-BUILT = """
-Resources:
-  Organization:
-    Type: AWS::Serverless::Function
-    Properties:
-      Events:
-        Route: { Type: HttpApi, Properties: { Method: GET, Path: /organization, Auth: { Authorizer: Membership } } }
-        OtherMethods: { Type: HttpApi, Properties: { Method: ANY, Path: /organization } }
-        Elsewhere: { Type: HttpApi, Properties: { Method: ANY, Path: /elsewhere } }
-  Mailer:
-    Type: AWS::Serverless::Function
-    Properties:
-      Events:
-        Queue: { Type: SQS, Properties: { Queue: { Fn::GetAtt: [MailQueue, Arn] } } }
-  Users: { Type: AWS::DynamoDB::Table }
-"""
-
-
-def test_a_route_without_its_authorizer_is_not_left_to_chance(tmp_path: Path) -> None:
-    built = tmp_path / "template.yaml"
-    built.write_text(BUILT)
-
-    keep_authorizers(built)
-
-    left = yaml.safe_load(built.read_text())["Resources"]
-    assert set(left["Organization"]["Properties"]["Events"]) == {"Route", "Elsewhere"}
-    assert set(left["Mailer"]["Properties"]["Events"]) == {"Queue"}
-    assert left["Mailer"]["Properties"]["Events"]["Queue"]["Properties"]["Queue"] == {
-        "Fn::GetAtt": ["MailQueue", "Arn"]
-    }
 
 
 @pytest.mark.parametrize(

@@ -388,6 +388,17 @@ def test_failures_of_ours_are_logged_as_such(log: RecordingLog) -> None:
     ]
 
 
+def test_under_sam_local_a_503_says_what_to_start(log: RecordingLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SAM_LOCAL", "true")  # as SAM CLI sets it
+
+    log_error(DependencyUnavailable("EndpointConnectionError"), REQUEST, 503)
+    log_error(RuntimeError("a bug"), REQUEST, 500)
+
+    hints = [str(note.fields.get("hint", "")) for note in log.notes]
+    assert "`make sam-env`" in hints[0]
+    assert hints[1] == ""
+
+
 @pytest.mark.covers("167")
 @of_every_api
 def test_neither_log_nor_answer_holds_what_was_sent(log: RecordingLog, api: Api) -> None:

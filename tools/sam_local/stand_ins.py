@@ -10,7 +10,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import dynamodb_local
+from botocore.exceptions import EndpointConnectionError
 from gerbang_local.aws import Aws, Resources, behave_as_in_lambda
+from gerbang_local.operators import SECRET_KEY_RESOURCE, publishable_key
 from gerbang_local.options import Options
 from gerbang_local.stack import Stack, read_stack
 from gerbang_local.template import Template, chosen_parameters
@@ -25,6 +27,10 @@ _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - containers come in by Docker's br
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost", _EVERYWHERE})
 
 
+class NoDynamoDB(Exception):
+    """The DynamoDB Local of DYNAMODB_ENDPOINT does not answer. Its text is one sentence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIns:
     """The stand-ins, and the functions that are to use them."""
@@ -34,6 +40,9 @@ class StandIns:
     """Each function's variables, by logical id; as `sam local --env-vars` takes them."""
     mails: str
     """The URL of the mails that were sent, as seen from this machine."""
+    publishable_key: str
+    secret_key: str
+    """The API keys."""
 
 
 @contextmanager
@@ -43,8 +52,9 @@ def stand_ins(options: Options) -> Iterator[StandIns]:
     Raises:
         TemplateError: the template, or a parameter, cannot be served.
         dynamodb_local.Unavailable: there is no DynamoDB Local to be had.
+        NoDynamoDB: the one of *options* does not answer.
     """
-    dynamodb = options.dynamodb_endpoint or _dynamodb()
+    dynamodb = options.dynamodb_endpoint or _dynamodb(options.template.parent / ".aws-sam")
     behave_as_in_lambda(dynamodb_endpoint=dynamodb)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = ThreadedMotoServer(ip_address=_EVERYWHERE, port=0, verbose=False)
@@ -53,7 +63,8 @@ def stand_ins(options: Options) -> Iterator[StandIns]:
         moto_port = moto.get_host_and_port()[1]
         os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{moto_port}"
         with post_office(_EVERYWHERE) as mail_port:
-            stack = _stack(options)
+            resources = _resources(options)
+            stack = read_stack(resources.resolver, root=options.template.parent)
             at_home = {
                 "AWS_ENDPOINT_URL_DYNAMODB": as_seen_from_containers(dynamodb),
                 "AWS_ENDPOINT_URL_EVENTBRIDGE": f"http://{HOST}:{moto_port}",
@@ -66,21 +77,33 @@ def stand_ins(options: Options) -> Iterator[StandIns]:
                 stack=stack,
                 environments={name: _in_container(one.environment) | at_home for name, one in stack.functions.items()},
                 mails=f"http://127.0.0.1:{mail_port}/",
+                publishable_key=publishable_key(resources.resolver) or "",
+                secret_key=resources.secret_value(SECRET_KEY_RESOURCE) or "",
             )
     finally:
         moto.stop()
 
 
-def _dynamodb() -> str:
-    with Path(os.devnull).open("wb") as log:
-        return dynamodb_local.start(owner=os.getpid(), log=log, address=_EVERYWHERE).endpoint
+def _dynamodb(folder: Path) -> str:
+    folder.mkdir(exist_ok=True)
+    path = folder / "dynamodb-local.log"
+    with path.open("wb") as log:
+        try:
+            return dynamodb_local.start(owner=os.getpid(), log=log, address=_EVERYWHERE).endpoint
+        except dynamodb_local.Unavailable as error:
+            if path.stat().st_size:
+                raise dynamodb_local.Unavailable(f"{error} ({path})") from error
+            raise
 
 
-def _stack(options: Options) -> Stack:
+def _resources(options: Options) -> Resources:
     template = Template.parse(options.template.read_text("utf-8"))
     resources = Resources(Aws(), template, chosen_parameters(template, options.parameters))
-    resources.make_all()
-    return read_stack(resources.resolver, root=options.template.parent)
+    try:
+        resources.make_all()
+    except EndpointConnectionError:
+        raise NoDynamoDB(f"DynamoDB Local does not answer at {options.dynamodb_endpoint}.") from None
+    return resources
 
 
 def _in_container(environment: Mapping[str, str]) -> dict[str, str]:
