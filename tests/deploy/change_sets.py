@@ -1,7 +1,7 @@
 """What moto's CloudFormation leaves undone of change sets and updates, done as CloudFormation's documentation says.
 
 moto 5.2.5 runs no macro, checks no rule, sees no change where only parameters differ, makes or deletes nothing when a
-condition changes, deletes before it creates, and keeps the old outputs after a change set.
+condition changes, deletes before it creates, and keeps the old outputs, and no exports, after a change set.
 """
 
 import json
@@ -17,7 +17,7 @@ from gerbang_local.stack import PSEUDO_PARAMETERS
 from gerbang_local.template import References, Resolver, Template, TemplateError, chosen_parameters
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import ChangeSet, CloudFormationBackend
+from moto.cloudformation.models import ChangeSet, CloudFormationBackend, cloudformation_backends
 
 from tests.deploy.resource_handlers import HANDLERS
 
@@ -85,6 +85,8 @@ def complete_change_sets(transform: Callable[[Path, dict[str, str]], dict[str, A
         stack.resource_map.update(change_set.template_dict, change_set.parameters)
         stack.parameters = change_set.parameters
         stack.output_map = stack._create_output_map()
+        exports = cloudformation_backends[stack.account_id][stack.region_name].exports
+        exports.update({export.name: export for export in stack.exports})
 
     with ExitStack() as changes:
         changes.enter_context(patch.object(parsing.ResourceMap, "update", update))

@@ -7,7 +7,6 @@ for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from os import environ
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from gerbang.core import init
@@ -269,7 +268,7 @@ def log_error(error: Exception, request: Request, status: int) -> None:
     evidence = {name: str(getattr(error, name)) for name in _EVIDENCE if getattr(error, name, None)}
     if isinstance(error, AuthError) and str(error):
         evidence["why"] = str(error)[:LONGEST_REASON]
-    if isinstance(error, DependencyUnavailable) and "AWS_SAM_LOCAL" in environ:
+    if isinstance(error, DependencyUnavailable) and init.ON_SAM_LOCAL:
         evidence["hint"] = SAM_LOCAL_HINT
     log_event(
         code_of(error),
