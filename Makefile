@@ -60,10 +60,11 @@ sam-invoke: ## Invoke built functions with their events, in Lambda's containers:
 	@exec $(PYTHON) -m sam_local invoke $(FUNCTION) -- $(ARGS)
 
 .PHONY: smoke
-smoke: ## Test a deployed stack through its API, as clients do: STACK=gerbang REGION=eu-west-1, or URL=https://...
+smoke: ## Test a deployed stack as clients do: STACK=gerbang REGION=eu-west-1, or URL=; LAMBDA_ROUTE= JWT_ROUTE= of your API
 	@$(if $(STACK)$(URL),,$(error STACK= or URL= is missing. Give the name of a stack, or the URL of an API))
 	@$(ENVIRONMENT) local
-	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)")
+	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)") \
+	    $(if $(LAMBDA_ROUTE),--lambda-route "$(LAMBDA_ROUTE)") $(if $(JWT_ROUTE),--jwt-route "$(JWT_ROUTE)")
 
 .PHONY: dynamodb
 dynamodb: ## Start DynamoDB Local, in memory, for DYNAMODB_ENDPOINT of `make run`: PORT=8000
