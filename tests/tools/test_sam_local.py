@@ -1,15 +1,23 @@
 """What `make sam-local` and `make sam-env` tell containers, and their user."""
 
+import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 from gerbang_local.aws import Aws
 from gerbang_local.options import Options
+from sam_deploy import this_machine
 from sam_local.__main__ import is_failure
 from sam_local.queues import queues_read
+from sam_local.sam import copy
 from sam_local.stand_ins import as_seen_from_containers, stand_ins
 
 ROOT = Path(__file__).parents[2]
@@ -72,3 +80,61 @@ def test_the_mailer_is_invoked_with_what_functions_queue(
             containers.invoked.wait(10)
 
     assert containers.events == [("MailerFunction", ["a job"])]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project without a build."""
+    for name in ("template.yaml", "functions", "layers"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def test_plain_sam_local_is_told_where_aws_is_simulated(dynamodb_endpoint: str, project: Path) -> None:
+    environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint}
+    with subprocess.Popen(
+        [sys.executable, "-m", "sam_local", "env"], cwd=project, env=environment, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        lines = [running.stdout.readline() for _ in range(5)]
+        file = project / ".aws-sam" / "env.json"
+        login = json.loads(file.read_text())["ApiLoginFunction"]
+        running.send_signal(signal.SIGINT)
+        status = running.wait(20)
+
+    assert status == 0
+    assert not file.exists()
+    assert "sam local start-api --env-vars .aws-sam/env.json" in lines[1]
+    assert f"ParameterKey=Architecture,ParameterValue={this_machine()}" in lines[1]
+    assert "Publishable key:  sb_publishable_local" in lines[3]
+    assert len(lines[4].split("Secret key:")[1].strip()) >= 48
+    assert login["AWS_ENDPOINT_URL_DYNAMODB"] == as_seen_from_containers(dynamodb_endpoint)
+    assert login["USERS_TABLE"]
+
+
+def test_a_dynamodb_that_does_not_answer_is_said_in_one_sentence(project: Path) -> None:
+    environment = {**os.environ, "DYNAMODB_ENDPOINT": "http://127.0.0.1:9"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "sam_local", "env"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (1, "DynamoDB Local does not answer at http://127.0.0.1:9.\n")
+
+
+def test_what_sam_cli_prints_while_it_ends_is_not_shown() -> None:
+    ended, shown = threading.Event(), io.BytesIO()
+
+    def lines() -> Iterator[bytes]:
+        yield b"Mounting ApiLoginFunction\n"
+        ended.set()
+        yield b"Traceback (most recent call last):\n"
+
+    copy(cast("IO[bytes]", lines()), shown, ended)
+
+    assert shown.getvalue() == b"Mounting ApiLoginFunction\n"

@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, Final, Self
 
 from gerbang_local.options import Options
 from sam_deploy import this_machine
@@ -36,6 +38,14 @@ def image_is_here() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return asked.returncode == 0
+
+
+def copy(lines: IO[bytes] | None, to: IO[bytes], ended: threading.Event) -> None:
+    """Copy lines until the event, and discard the rest: SAM CLI ends with tracebacks of connections to Docker."""
+    for line in lines or ():
+        if not ended.is_set():
+            to.write(line)
+            to.flush()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +85,13 @@ class Sam:
         where = ["--host", self.options.host, "--port", str(self.options.port), "--warm-containers", "LAZY"]
         command = [_SAM, "local", "start-api", *where, *self._common(), *self.extra]
         # A session of its own: Ctrl-C is for this process, which then tells SAM CLI to end in the way it heeds.
-        with subprocess.Popen(command, cwd=self.options.template.parent, start_new_session=True) as server:
+        folder, ended = self.options.template.parent, threading.Event()
+        with subprocess.Popen(command, cwd=folder, start_new_session=True, stderr=subprocess.PIPE) as server:
+            threading.Thread(target=copy, args=(server.stderr, sys.stderr.buffer, ended), daemon=True).start()
             try:
                 status = server.wait()
             finally:
+                ended.set()
                 server.terminate()
                 server.wait(_END_SECONDS)
         if status:
