@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 from sam_deploy import versions
-from sam_deploy.__main__ import Deployment, main
+from sam_deploy.__main__ import ROOT, Deployment, main
 
 TEMPLATE: Final = f"""
 Parameters:
@@ -180,3 +182,29 @@ def test_a_deployment_that_fails_is_told(root: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("FAILING", "deploy")
 
     assert main(["deploy"], root) == 3
+
+
+@pytest.mark.parametrize(
+    ("makefile", "target"),
+    [
+        ("functions/Makefile", "build-JwksFunction"),
+        ("layers/auth/Makefile", "build-AuthLayer"),
+        ("layers/dependencies/Makefile", "build-DependenciesArmLayer"),
+    ],
+)
+def test_a_build_without_python_says_what_to_install(tmp_path: Path, makefile: str, target: str) -> None:
+    for tool in ("make", "sh", "dirname"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+
+    done = subprocess.run(
+        ["make", "-f", ROOT / makefile, target],
+        env={"PATH": str(tmp_path), "ARTIFACTS_DIR": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    [sentence] = done.stderr.splitlines()
+    assert "Python 3.13 is missing. Install it" in sentence
+    assert done.returncode != 0
