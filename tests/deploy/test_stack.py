@@ -155,10 +155,7 @@ def test_a_table_is_on_demand_encrypted_and_restorable_if_operators_are_told_how
 def test_a_table_sweeps_what_has_expired(stack: Stack, name: str) -> None:
     ttl = client("dynamodb").describe_time_to_live(TableName=stack.ids[name])["TimeToLiveDescription"]
 
-    if name == "Organizations":  # they do not expire
-        assert ttl["TimeToLiveStatus"] == "DISABLED"
-    else:
-        assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
@@ -308,7 +305,8 @@ def test_functions_have_all_settings_resolved(stack: Stack) -> None:
     assert variables["POWERTOOLS_SERVICE_NAME"] == STACK_NAME
     assert variables["SESSIONS"].split() == [
         *("access=3600", "refresh=604800", "days=90", "grace=30", "unconfirmed=0", "user_metadata=true"),
-        *("secure_password_change=false", "current_password=false", "claims=", "claims_failure=503"),
+        *("secure_password_change=false", "current_password=false", "second_factor=if-enrolled"),
+        *("new_device_mail=true", "claims=", "claims_failure=503"),
     ]
     assert "registration=30/3600" in variables["LIMITS"].split()
     assert [name for name, value in variables.items() if "{" in value] == []

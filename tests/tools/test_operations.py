@@ -267,6 +267,16 @@ def test_all_sessions_are_ended(shell: Shell, functions: Deployment) -> None:
     assert after.accepts(after.sign_in.sign_in(by_email(MIRA.email), HOME).tokens)
 
 
+def test_all_second_factors_are_ended(shell: Shell, functions: Deployment) -> None:
+    session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
+    lasting = functions.__replace__().keys.lasting()
+
+    shell.run("Ending all second factors")
+
+    assert functions.__replace__().keys.lasting() != lasting
+    assert functions.__replace__().accepts(session)  # as after any rotation
+
+
 @pytest.fixture
 def then(stack: Stack, functions: Deployment) -> Iterator[User]:
     """The point in time that is restored: Mira as she is now. (moto restores what stands when it is asked.)"""
