@@ -50,7 +50,7 @@ sam-local: ## Serve the built functions in Lambda's containers (Docker): HOST= P
 	@exec $(PYTHON) -m sam_local start -- $(ARGS)
 
 .PHONY: sam-env
-sam-env: ## Simulate AWS for plain `sam local`, which .aws-sam/env.json tells of it: PARAMETERS= DYNAMODB_ENDPOINT=
+sam-env: ## Simulate AWS for plain `sam local`, which .aws-sam/env.json tells of it: STAND_INS_PORT=3100 PARAMETERS= DYNAMODB_ENDPOINT=
 	@$(ENVIRONMENT) local test
 	@exec $(PYTHON) -m sam_local env
 

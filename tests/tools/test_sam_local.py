@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import IO, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from gerbang_local.aws import Aws
 from gerbang_local.options import Options
 from sam_deploy import this_machine
@@ -77,6 +79,8 @@ def test_the_mailer_is_invoked_with_what_functions_queue(
         assert url.startswith("http://host.docker.internal:")
         sqs = Aws().sqs
         with queues_read(made.stack, containers):
+            with pytest.raises(ClientError, match="MissingParameter"):  # as a function's init does to connect
+                sqs.send_message(QueueUrl=url.replace("host.docker.internal", "127.0.0.1"), MessageBody="")
             sqs.send_message(QueueUrl=url.replace("host.docker.internal", "127.0.0.1"), MessageBody="a job")
             containers.invoked.wait(10)
 
@@ -92,8 +96,40 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def free_ports() -> int:
+    """Return the first of two ports that are free."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def test_a_port_that_is_in_use_is_said_in_one_sentence(dynamodb_endpoint: str, project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint, "STAND_INS_PORT": str(port)}
+
+        done = subprocess.run(
+            [sys.executable, "-m", "sam_local", "env"],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Port {port} is in use. Stop what listens there")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_plain_sam_local_is_told_where_aws_is_simulated(dynamodb_endpoint: str, project: Path) -> None:
-    environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint}
+    environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint, "STAND_INS_PORT": str(free_ports())}
     with subprocess.Popen(
         [sys.executable, "-m", "sam_local", "env"], cwd=project, env=environment, stdout=subprocess.PIPE, text=True
     ) as running:
@@ -111,12 +147,15 @@ def test_plain_sam_local_is_told_where_aws_is_simulated(dynamodb_endpoint: str, 
     assert "Publishable key:  sb_publishable_local" in lines[3]
     assert len(lines[4].split("Secret key:")[1].strip()) >= 48
     login = json.loads(environments)["ApiLoginFunction"]
+    first = int(environment["STAND_INS_PORT"])
+    assert login["AWS_ENDPOINT_URL_SECRETS_MANAGER"] == f"http://host.docker.internal:{first}"
+    assert f"http://127.0.0.1:{first + 1}/" in lines[2]
     assert login["AWS_ENDPOINT_URL_DYNAMODB"] == as_seen_from_containers(dynamodb_endpoint)
     assert login["USERS_TABLE"]
 
 
 def test_a_dynamodb_that_does_not_answer_is_said_in_one_sentence(project: Path) -> None:
-    environment = {**os.environ, "DYNAMODB_ENDPOINT": "http://127.0.0.1:9"}
+    environment = {**os.environ, "DYNAMODB_ENDPOINT": "http://127.0.0.1:9", "STAND_INS_PORT": "0"}
 
     done = subprocess.run(
         [sys.executable, "-m", "sam_local", "env"],

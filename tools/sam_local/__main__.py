@@ -6,7 +6,8 @@ It invokes the mailer with what functions queue, as built by `sam build`.
 `invoke` takes the logical ids of functions (every one if none are named) and sends each its events of `events/`, prints
 the answers and ends with status 1 if a function failed. What comes after `--` goes to SAM CLI.
 
-Settings are those of `make run`: PORT, HOST, DYNAMODB_ENDPOINT, PARAMETERS. Exit status: 0 after Ctrl-C, 1 with one
+Settings are those of `make run`: PORT, HOST, DYNAMODB_ENDPOINT, PARAMETERS. `env` listens on STAND_INS_PORT and the two
+ports that follow, so that a `sam local` that runs already finds it again. Exit status: 0 after Ctrl-C, 1 with one
 sentence if something could not be done.
 """
 
@@ -28,7 +29,7 @@ from gerbang_local.template import TemplateError
 
 from sam_local.queues import queues_read
 from sam_local.sam import BUILT, Sam, SamFailed
-from sam_local.stand_ins import NoDynamoDB, StandIns, stand_ins
+from sam_local.stand_ins import NoDynamoDB, PortInUse, StandIns, stand_ins
 
 ENVIRONMENT: Final = ".aws-sam/env.json"
 """Each function's environment, as `sam local --env-vars` takes it."""
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
             print(_greeting(made), flush=True)
             with queues_read(made.stack, sam):
                 sam.start_api()
-    except (InvalidOption, TemplateError, dynamodb_local.Unavailable, NoDynamoDB) as error:
+    except (InvalidOption, TemplateError, dynamodb_local.Unavailable, NoDynamoDB, PortInUse) as error:
         print(error, file=sys.stderr)
         return 1
     except SamFailed:
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _env(options: Options) -> int:
     file = options.template.parent / ENVIRONMENT
-    with stand_ins(options) as made:
+    with stand_ins(options, first_port=options.stand_ins_port) as made:
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(made.environments), "utf-8")
         sam = Sam(options=options, build=BUILT, variables=file)

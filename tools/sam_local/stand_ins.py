@@ -2,11 +2,13 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import dynamodb_local
@@ -17,6 +19,8 @@ from gerbang_local.options import Options
 from gerbang_local.stack import Stack, read_stack
 from gerbang_local.template import Template, chosen_parameters
 from moto.server import ThreadedMotoServer
+from moto.sqs.exceptions import SQSException
+from moto.sqs.models import SQSBackend
 
 from sam_local.post_office import post_office
 
@@ -29,6 +33,10 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost", _EVERYWHERE})
 
 class NoDynamoDB(Exception):
     """The DynamoDB Local of DYNAMODB_ENDPOINT does not answer. Its text is one sentence."""
+
+
+class PortInUse(Exception):
+    """Something listens on a port of the stand-ins already. Its text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,23 +54,29 @@ class StandIns:
 
 
 @contextmanager
-def stand_ins(options: Options) -> Iterator[StandIns]:
+def stand_ins(options: Options, *, first_port: int = 0) -> Iterator[StandIns]:
     """Make the stand-ins that *options*' template asks for, until the block ends.
+
+    AWS is simulated on *first_port*, mails are shown on the next, DynamoDB Local is on the third; 0: any free ports.
 
     Raises:
         TemplateError: the template, or a parameter, cannot be served.
         dynamodb_local.Unavailable: there is no DynamoDB Local to be had.
         NoDynamoDB: the one of *options* does not answer.
+        PortInUse: another process listens on one of the ports.
     """
-    dynamodb = options.dynamodb_endpoint or _dynamodb(options.template.parent / ".aws-sam")
+    ports = [first_port + number if first_port else 0 for number in range(3)]
+    for port in ports[:2] if options.dynamodb_endpoint else ports:
+        _demand_free(port)
+    dynamodb = options.dynamodb_endpoint or _dynamodb(options.template.parent / ".aws-sam", ports[2])
     behave_as_in_lambda(dynamodb_endpoint=dynamodb)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = ThreadedMotoServer(ip_address=_EVERYWHERE, port=0, verbose=False)
+    moto = ThreadedMotoServer(ip_address=_EVERYWHERE, port=ports[0], verbose=False)
     moto.start()
     try:
         moto_port = moto.get_host_and_port()[1]
         os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{moto_port}"
-        with post_office(_EVERYWHERE) as mail_port:
+        with post_office(_EVERYWHERE, ports[1]) as mail_port, _empty_messages_refused():
             resources = _resources(options)
             stack = read_stack(resources.resolver, root=options.template.parent)
             at_home = {
@@ -84,12 +98,38 @@ def stand_ins(options: Options) -> Iterator[StandIns]:
         moto.stop()
 
 
-def _dynamodb(folder: Path) -> str:
+def _demand_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a restart need not wait
+        try:
+            probe.bind((_EVERYWHERE, port))
+        except OSError:
+            raise PortInUse(
+                f"Port {port} is in use. Stop what listens there, such as another `make sam-env`, or choose three "
+                f"other ports, for example STAND_INS_PORT={port + 100}."
+            ) from None
+
+
+@contextmanager
+def _empty_messages_refused() -> Iterator[None]:
+    """Have moto refuse empty messages as SQS does: a function's init sends one to open its connection."""
+    send_message = SQSBackend.send_message
+
+    def refuse_empty(backend: SQSBackend, queue_name: str, message_body: str, *args: Any, **kwargs: Any) -> Any:
+        if not message_body:
+            raise SQSException("MissingParameter", "The request must contain the parameter MessageBody.")
+        return send_message(backend, queue_name, message_body, *args, **kwargs)
+
+    with patch.object(SQSBackend, "send_message", refuse_empty):
+        yield
+
+
+def _dynamodb(folder: Path, port: int) -> str:
     folder.mkdir(exist_ok=True)
     path = folder / "dynamodb-local.log"
     with path.open("wb") as log:
         try:
-            return dynamodb_local.start(owner=os.getpid(), log=log, address=_EVERYWHERE).endpoint
+            return dynamodb_local.start(owner=os.getpid(), log=log, port=port or None, address=_EVERYWHERE).endpoint
         except dynamodb_local.Unavailable as error:
             if path.stat().st_size:
                 raise dynamodb_local.Unavailable(f"{error} ({path})") from error
