@@ -40,7 +40,7 @@ build: ## Build functions and layers as they are deployed: STAGE=default
 	@exec $(PYTHON) -m sam_deploy --stage $(STAGE) build -- $(ARGS)
 
 .PHONY: deploy
-deploy: ## Build, and create or update the stack: STAGE=default; ARGS=--guided the first time
+deploy: ## Build, and create or update the stack: STAGE=default ARGS=
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m sam_deploy --stage $(STAGE) deploy -- $(ARGS)
 
@@ -49,16 +49,22 @@ sam-local: ## Serve the built functions in Lambda's containers (Docker): HOST= P
 	@$(ENVIRONMENT) local test
 	@exec $(PYTHON) -m sam_local start -- $(ARGS)
 
+.PHONY: sam-env
+sam-env: ## Simulate AWS for plain `sam local`, which .aws-sam/env.json tells of it: STAND_INS_PORT=3100 PARAMETERS= DYNAMODB_ENDPOINT=
+	@$(ENVIRONMENT) local test
+	@exec $(PYTHON) -m sam_local env
+
 .PHONY: sam-invoke
 sam-invoke: ## Invoke built functions with their events, in Lambda's containers: FUNCTION=ApiLoginFunction, or every one
 	@$(ENVIRONMENT) local test
 	@exec $(PYTHON) -m sam_local invoke $(FUNCTION) -- $(ARGS)
 
 .PHONY: smoke
-smoke: ## Test a deployed stack through its API, as clients do: STACK=gerbang REGION=eu-west-1, or URL=https://...
+smoke: ## Test a deployed stack as clients do: STACK=gerbang REGION=eu-west-1, or URL=; LAMBDA_ROUTE= JWT_ROUTE= of your API
 	@$(if $(STACK)$(URL),,$(error STACK= or URL= is missing. Give the name of a stack, or the URL of an API))
 	@$(ENVIRONMENT) local
-	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)")
+	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)") \
+	    $(if $(LAMBDA_ROUTE),--lambda-route "$(LAMBDA_ROUTE)") $(if $(JWT_ROUTE),--jwt-route "$(JWT_ROUTE)")
 
 .PHONY: dynamodb
 dynamodb: ## Start DynamoDB Local, in memory, for DYNAMODB_ENDPOINT of `make run`: PORT=8000
@@ -89,7 +95,7 @@ admin: ## Find, show and change accounts: STACK=gerbang, or LOCAL=1; ARGS="show 
 .PHONY: bench
 bench: ## Measure the built functions and write docs/performance.md: CASE=api/auth/login for one; ARGS="--rounds 5 --json f"
 	@$(ENVIRONMENT) local test
-	@$(PYTHON) -m sam_deploy build --architecture $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
+	@$(PYTHON) -m sam_deploy build
 	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
 
 .PHONY: price

@@ -18,7 +18,13 @@ ROOT: Final = Path(__file__).parents[1]
 
 ELSEWHERE: Final = {
     "AuthorizationScopes": "of SAM's routes",
+    "AWS_LAMBDA_LOG_LEVEL": "Lambda's; with the JSON format it was tried and is not used",
     "AWS_PROFILE": "of every AWS tool",
+    "AllViewerExceptHostHeader": "a policy of CloudFront's",
+    "ApplicationLogLevel": "of Lambda's logging; it was tried and is not used",
+    "CachingDisabled": "a policy of CloudFront's",
+    "ROLE_ARN": "a variable of the reader's repository",
+    "githubusercontent": "GitHub's",
     "TypeAdapter": "pydantic's; it was tried and is not used",
     "parameter_validation": "a setting of botocore's; it was tried and is not used",
 }

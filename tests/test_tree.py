@@ -1,4 +1,4 @@
-"""The tree and the template agree: every function has folder, route, policy, log group and event, and the reverse."""
+"""The tree and the template agree: every function has folder, route, policy, log and event, and the reverse."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from sam_deploy.__main__ import SETTINGS
 
 ROOT: Final = Path(__file__).parents[1]
 FUNCTIONS: Final = ROOT / "functions"
@@ -28,6 +29,7 @@ WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default", "function
 MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
 """Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
 
+OWN_KEY: Final = {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
 READ_BY_OTHERS: Final = ("AWS_", "POWERTOOLS_", "PYDANTIC_")
 """Beginnings of variables that third parties read."""
 
@@ -170,12 +172,17 @@ def test_a_permission_names_actions_and_resources(logical_id: str) -> None:
 
 
 @of_every_function
-def test_a_function_has_a_log_group_that_forgets(logical_id: str) -> None:
-    name = {"Fn::Sub": f"/aws/lambda/${{{logical_id}}}"}
+def test_a_function_writes_to_the_one_log(logical_id: str) -> None:
+    assert "LoggingConfig" not in LAMBDAS[logical_id]
+    assert TEMPLATE["Globals"]["Function"]["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": {"Ref": "Logs"}}
 
-    groups = [group for group in of_type("AWS::Logs::LogGroup").values() if group["LogGroupName"] == name]
 
-    assert groups == [{"LogGroupName": name, "RetentionInDays": {"Ref": "LogRetentionDays"}}]
+@pytest.mark.parametrize("logical_id", of_type("AWS::Logs::LogGroup"))
+def test_a_log_forgets_and_is_encrypted(logical_id: str) -> None:
+    group = RESOURCES[logical_id]["Properties"]
+
+    assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert group["KmsKeyId"] == OWN_KEY
 
 
 @of_every_function
@@ -232,7 +239,7 @@ def test_a_parameter_says_what_it_may_be(name: str) -> None:
 def test_a_parameter_is_used(name: str) -> None:
     rest = json.dumps([TEMPLATE.get(part) for part in ("Conditions", "Globals", "Resources", "Outputs")])
 
-    assert f'{{"Ref": "{name}"}}' in rest or f"${{{name}}}" in rest
+    assert f'{{"Ref": "{name}"}}' in rest or f"${{{name}}}" in rest or name in SETTINGS
 
 
 def test_every_parameter_is_in_one_group() -> None:
@@ -255,12 +262,12 @@ def test_every_variable_of_the_environment_is_read() -> None:
 
 
 @pytest.mark.parametrize("logical_id", TABLES)
-def test_a_table_costs_nothing_idle_and_is_encrypted_and_restorable(logical_id: str) -> None:
+def test_a_table_costs_nothing_idle_and_is_encrypted(logical_id: str) -> None:
     table = TABLES[logical_id]
 
     assert table["BillingMode"] == "PAY_PER_REQUEST"
-    assert table["SSESpecification"] == {"SSEEnabled": True}
-    assert "PointInTimeRecoverySpecification" in table
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    assert table["SSESpecification"]["KMSMasterKeyId"] == OWN_KEY
     assert table["KeySchema"][0] == {"AttributeName": "pk", "KeyType": "HASH"}
     assert all(
         index["Projection"] == {"ProjectionType": "KEYS_ONLY"} for index in table.get("GlobalSecondaryIndexes", [])
@@ -275,13 +282,20 @@ def test_a_table_sweeps_what_expires(logical_id: str) -> None:
 @pytest.mark.parametrize("logical_id", TABLES)
 def test_a_table_that_nobody_can_make_again_is_kept(logical_id: str) -> None:
     resource = RESOURCES[logical_id]
-    kept = "Retain" if logical_id in MADE_AGAIN_BY_NOBODY else "Delete"
+    kept = logical_id in MADE_AGAIN_BY_NOBODY
+    policies = ("RetainExceptOnCreate", "Retain") if kept else ("Delete", "Delete")
 
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == kept
-    assert ("DeletionProtectionEnabled" in resource["Properties"]) == (kept == "Retain")
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == policies
+    assert ("DeletionProtectionEnabled" in resource["Properties"]) == kept
+
+
+@pytest.mark.parametrize("logical_id", TABLES)
+def test_a_table_can_be_restored_if_operations_restores_it(logical_id: str) -> None:
+    assert ("PointInTimeRecoverySpecification" in TABLES[logical_id]) == (logical_id in MADE_AGAIN_BY_NOBODY)
 
 
 @pytest.mark.parametrize("logical_id", of_type("AWS::SecretsManager::Secret"))
 def test_a_secret_is_kept(logical_id: str) -> None:
-    assert RESOURCES[logical_id]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[logical_id]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert RESOURCES[logical_id]["UpdateReplacePolicy"] == "Retain"
+    assert RESOURCES[logical_id]["Properties"]["KmsKeyId"] == OWN_KEY

@@ -6,6 +6,7 @@ so that bytecode checked by time would never be used, and compiling at each cold
 
 import argparse
 import compileall
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -60,12 +61,23 @@ def main(arguments: Sequence[str]) -> int:
     if sys.version_info[:2] != (3, 13):
         print("Lambda's python3.13 reads no other version's bytecode: run this with Python 3.13", file=sys.stderr)
         return 1
+    if importlib.util.find_spec("pip") is None:
+        print(
+            f"{sys.executable} has no pip. Run `{sys.executable} -m ensurepip` (Debian, Ubuntu: apt install "
+            "python3-pip), or run sam build --use-container.",
+            file=sys.stderr,
+        )
+        return 1
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requirements", type=Path, required=True)
     parser.add_argument("--platforms", type=Path, required=True)
     parser.add_argument("--into", type=Path, required=True)
     asked = parser.parse_args(arguments)
-    build(requirements=asked.requirements, platforms=asked.platforms, into=asked.into)
+    try:
+        build(requirements=asked.requirements, platforms=asked.platforms, into=asked.into)
+    except subprocess.CalledProcessError:  # pip has said why
+        print(f"pip could not install {asked.requirements}. The package index must be reachable.", file=sys.stderr)
+        return 1
     return 0
 
 

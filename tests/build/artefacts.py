@@ -1,4 +1,4 @@
-"""What `sam build` left: for this machine in .aws-sam/build, for the other architecture in a folder named after it."""
+"""What `sam build` left in .aws-sam/build: the functions, and the layers for both architectures."""
 
 import io
 import os
@@ -11,20 +11,22 @@ from typing import Final
 
 import pytest
 from gerbang_local.template import Template
-from sam_deploy import this_machine
 
 ROOT: Final = Path(__file__).parents[2]
 
 ARCHITECTURES: Final = ("arm64", "x86_64")
 """As Lambda names them."""
 
-LAYERS: Final = ("DependenciesLayer", "AsymmetricLayer", "AuthLayer")
-"""Logical ids, in the order in which Lambda puts them over each other."""
+LAYERS: Final = {
+    "arm64": {"Dependencies": "DependenciesArmLayer", "Asymmetric": "AsymmetricArmLayer", "Auth": "AuthLayer"},
+    "x86_64": {"Dependencies": "DependenciesX86Layer", "Asymmetric": "AsymmetricX86Layer", "Auth": "AuthLayer"},
+}
+"""Logical ids for each architecture, in the order in which Lambda puts them over each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One output of `sam build`."""
+    """The output of `sam build`, as functions of one architecture use it."""
 
     folder: Path
     architecture: str
@@ -41,8 +43,8 @@ class Build:
 
     @property
     def layers(self) -> dict[str, Path]:
-        """Logical id to the folder that is unpacked into /opt."""
-        return {layer: self.folder / layer for layer in LAYERS}
+        """Name to the folder that is unpacked into /opt."""
+        return {name: self.folder / layer for name, layer in LAYERS[self.architecture].items()}
 
     @property
     def path(self) -> list[str]:
@@ -53,23 +55,14 @@ class Build:
 @cache
 def build_for(architecture: str) -> Build:
     """Return the build for *architecture*, skipping the test (in CI: failing it) if there is none."""
-    name = "build" if architecture == this_machine() else architecture
-    folder = ROOT / ".aws-sam" / name
-    if not is_built_for(architecture, folder):
-        reason = f"no build for {architecture} in .aws-sam/{name}: .ci/run makes both"
+    folder = ROOT / ".aws-sam" / "build"
+    build = Build(folder, architecture)
+    if not (folder / "template.yaml").exists() or not all(layer.is_dir() for layer in build.layers.values()):
+        reason = "no build in .aws-sam/build: `make build` makes it"
         if os.environ.get("CI"):
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
-    return Build(folder, architecture)
-
-
-def is_built_for(architecture: str, folder: Path) -> bool:
-    """Say whether there is a build for *architecture*, as `sam_deploy` makes them: it takes no other any more."""
-    template = folder / "template.yaml"
-    if not template.exists():
-        return False
-    parameter = Template.parse(template.read_text("utf-8")).parameters["Architecture"]
-    return bool(parameter["AllowedValues"] == [architecture])
+    return build
 
 
 def files(folder: Path) -> Iterator[Path]:

@@ -46,11 +46,11 @@ def test_the_layers_stay_small(build: Build) -> None:
 
     assert sum(zipped.values()) <= 14 * MEGABYTE, zipped
     assert sum(unpacked.values()) <= 45 * MEGABYTE, unpacked
-    assert zipped["DependenciesLayer"] <= 7 * MEGABYTE, zipped
+    assert zipped["Dependencies"] <= 7 * MEGABYTE, zipped
 
 
 def test_every_certificate_authority_has_a_file_of_its_own(build: Build) -> None:
-    botocore = build.layers["DependenciesLayer"] / "python" / "botocore"
+    botocore = build.layers["Dependencies"] / "python" / "botocore"
     bundled = (botocore / "cacert.pem").read_text().count("BEGIN CERTIFICATE")
 
     assert len(list((botocore / "cacert.d").iterdir())) == bundled > 100
@@ -126,7 +126,7 @@ def test_nothing_that_only_developers_read_is_deployed(build: Build) -> None:
 
 def test_the_package_is_deployed_whole(build: Build) -> None:
     package = ROOT / "layers" / "auth" / "gerbang"
-    deployed = build.layers["AuthLayer"] / "python" / "gerbang"
+    deployed = build.layers["Auth"] / "python" / "gerbang"
 
     ours = {path.relative_to(package): path.read_bytes() for path in files(package) if "__pycache__" not in path.parts}
 
@@ -170,7 +170,7 @@ def test_whatever_a_function_may_import_is_deployed() -> None:
     """Also what is imported on first use only; mistakes that unit tests, with everything installed, cannot see."""
     build = build_for(this_machine())
     functions = [path for folder in build.functions.values() for path in folder.glob("*.py")]
-    package = list((build.layers["AuthLayer"] / "python").rglob("*.py"))
+    package = list((build.layers["Auth"] / "python").rglob("*.py"))
 
     answer = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", IMPORT_EVERYTHING],
@@ -189,4 +189,4 @@ def test_cryptography_is_only_in_the_layer_that_is_named_after_it() -> None:
 
     holding = [name for name, layer in build.layers.items() if (layer / "python" / "cryptography").exists()]
 
-    assert holding == ["AsymmetricLayer"]
+    assert holding == ["Asymmetric"]

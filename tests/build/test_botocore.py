@@ -31,11 +31,11 @@ def whole() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def built() -> dict[str, Any]:
-    return probed(str(build_for(this_machine()).layers["DependenciesLayer"] / "python"))
+    return probed(str(build_for(this_machine()).layers["Dependencies"] / "python"))
 
 
 def test_the_services_kept_are_those_that_the_functions_call() -> None:
-    package = build_for(this_machine()).layers["AuthLayer"] / "python" / "gerbang"
+    package = build_for(this_machine()).layers["Auth"] / "python" / "gerbang"
     sources = [source.read_text() for source in package.rglob("*.py")]
     called = {service for source in sources for service in re.findall(r"self\.client\(\"(\w+)\"\)", source)}
 

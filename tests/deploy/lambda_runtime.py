@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, override
 
+from gerbang_local.declarations import template
 from gerbang_local.stack import REGION, Function
 
 from tests.build.artefacts import Build
@@ -41,6 +42,16 @@ sys.path[:0] = os.environ.pop("SEARCH_PATH").split(os.pathsep)
 from awslambdaric.__main__ import main
 main(["awslambdaric", os.environ["_HANDLER"]])
 """
+
+
+def variables_of_logging() -> dict[str, str]:
+    """Return what Lambda sets for the template's `LoggingConfig`; with JSON it sets a level even if none is given.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    config: Mapping[str, str] = template().globals["Function"]["LoggingConfig"]
+    level = {"AWS_LAMBDA_LOG_LEVEL": config.get("ApplicationLogLevel", "INFO")}
+    return {"AWS_LAMBDA_LOG_FORMAT": config["LogFormat"], **(level if config["LogFormat"] == "JSON" else {})}
 
 
 class FunctionFailed(Exception):
@@ -101,8 +112,8 @@ class RunningFunction:
                 "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
                 "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-                "AWS_LAMBDA_LOG_FORMAT": "JSON",
-                "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self._name}",
+                **variables_of_logging(),
+                "AWS_LAMBDA_LOG_GROUP_NAME": "Logs",
                 "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0",
                 "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
                 "AWS_ACCESS_KEY_ID": "local",
@@ -123,7 +134,8 @@ class RunningFunction:
             stderr=subprocess.STDOUT,
         )
         self._printed: Final[list[bytes]] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reading: Final = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
         if not self._ready.wait(_INIT_SECONDS) or not self._answers.empty():
             self.end()
             raise FunctionFailed(f"{self._name} did not start: {self._said()}")
@@ -149,6 +161,12 @@ class RunningFunction:
         self._process.wait()
         self._api.shutdown()
         self._api.server_close()
+
+    def ended(self) -> list[str]:
+        """End the process, and return the lines that it has printed."""
+        self.end()
+        self._reading.join()
+        return b"".join(self._printed).decode().splitlines()
 
     # What the process asks for.
 

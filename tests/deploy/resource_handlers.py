@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Final, override
 from unittest.mock import patch
 
 import botocore.session
-from moto.awslambda.models import LambdaBackend
+import yaml
+from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack
 
@@ -36,6 +37,12 @@ class Made:
     attributes: Mapping[str, str] = field(default_factory=dict)
     cf_resource_type: str = ""
     logical_resource_id: str = ""
+    handler: "type[Handler] | None" = None
+
+    def delete(self, _account_id: str, _region: str) -> None:
+        """Delete it, as moto asks."""
+        assert self.handler is not None
+        self.handler.remove(self.physical_resource_id)
 
     def is_created(self) -> bool:
         return True
@@ -59,6 +66,10 @@ class Handler:
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
         raise NotImplementedError
 
+    @classmethod
+    def remove(cls, physical_id: str) -> None:
+        raise NotImplementedError
+
     # What moto calls.
 
     @classmethod
@@ -69,7 +80,9 @@ class Handler:
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: dict[str, Any], *_where: str, **_more: Any
     ) -> Made:
-        return cls.make(resource_name, dict(cloudformation_json["Properties"]))
+        made = cls.make(resource_name, dict(cloudformation_json["Properties"]))
+        made.handler = cls
+        return made
 
     @classmethod
     def update_from_cloudformation_json(
@@ -89,7 +102,9 @@ class Table(Handler):
     @override
     def make(cls, name: str, properties: dict[str, Any]) -> Made:
         dynamodb = client("dynamodb")
-        encryption = {"Enabled": _truth(properties.pop("SSESpecification")["SSEEnabled"])}
+        asked = properties.pop("SSESpecification")
+        encryption = {key: asked[key] for key in ("SSEType", "KMSMasterKeyId") if key in asked}
+        encryption["Enabled"] = _truth(asked["SSEEnabled"])
         aside = {
             key: properties.pop(key, None) for key in ("TimeToLiveSpecification", "PointInTimeRecoverySpecification")
         }
@@ -125,6 +140,11 @@ class Table(Handler):
                 PointInTimeRecoverySpecification={key: _truth(value) for key, value in backups.items()},
             )
 
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("dynamodb").delete_table(TableName=physical_id)
+
 
 class Secret(Handler):
     TYPE = "AWS::SecretsManager::Secret"
@@ -141,9 +161,13 @@ class Secret(Handler):
     @classmethod
     @override
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
-        client("secretsmanager").update_secret(
-            SecretId=made.physical_resource_id, Description=properties["Description"]
-        )
+        kept = {name: properties[name] for name in ("Description", "KmsKeyId") if name in properties}
+        client("secretsmanager").update_secret(SecretId=made.physical_resource_id, **kept)
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("secretsmanager").delete_secret(SecretId=physical_id, ForceDeleteWithoutRecovery=True)
 
 
 class Rotation(Handler):
@@ -161,6 +185,11 @@ class Rotation(Handler):
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
         """Do nothing."""
 
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        """Do nothing: it goes with what it belongs to."""
+
 
 class Role(Handler):
     TYPE = "AWS::IAM::Role"
@@ -171,6 +200,8 @@ class Role(Handler):
     def make(cls, name: str, properties: dict[str, Any]) -> Made:
         iam, trust = client("iam"), json.dumps(properties["AssumeRolePolicyDocument"])
         made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=properties.get("Tags", []))["Role"]
+        if "PermissionsBoundary" in properties:
+            iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=properties["PermissionsBoundary"])
         for arn in properties.get("ManagedPolicyArns", []):
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
         cls._write(name, properties)
@@ -187,6 +218,16 @@ class Role(Handler):
             # IAM takes a policy without a version for one of 2008-10-17, which differs in variables; moto refuses it.
             document = json.dumps({"Version": "2012-10-17", **policy["PolicyDocument"]})
             client("iam").put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        iam = client("iam")
+        for name in iam.list_role_policies(RoleName=physical_id)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=physical_id, PolicyName=name)
+        for policy in iam.list_attached_role_policies(RoleName=physical_id)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=physical_id, PolicyArn=policy["PolicyArn"])
+        iam.delete_role(RoleName=physical_id)
 
 
 class Function(Handler):
@@ -207,11 +248,21 @@ class Function(Handler):
     @classmethod
     @override
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
-        for name in ("Architectures", "Code", "ReservedConcurrentExecutions", "Tags"):
+        for name in ("ReservedConcurrentExecutions", "Tags"):
             properties.pop(name, None)  # with calls of their own, which no test here needs
+        client("lambda").update_function_code(
+            FunctionName=made.physical_resource_id,
+            Architectures=properties.pop("Architectures"),
+            **properties.pop("Code"),
+        )
         client("lambda").update_function_configuration(
             FunctionName=made.physical_resource_id, **_with_text_variables(properties)
         )
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("lambda").delete_function(FunctionName=physical_id)
 
 
 class LayerVersion(Handler):
@@ -221,6 +272,17 @@ class LayerVersion(Handler):
     @override
     def make(cls, name: str, properties: dict[str, Any]) -> Made:
         return Made(client("lambda").publish_layer_version(**{"LayerName": name, **properties})["LayerVersionArn"])
+
+    @classmethod
+    @override
+    def change(cls, made: Made, properties: dict[str, Any]) -> None:
+        """Do nothing: other content is another resource, by the hash in its logical id."""
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        name, _, version = physical_id.rpartition(":")
+        client("lambda").delete_layer_version(LayerName=name, VersionNumber=int(version))
 
 
 class EventSource(Handler):
@@ -238,6 +300,11 @@ class EventSource(Handler):
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
         """Do nothing."""
 
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("lambda").delete_event_source_mapping(UUID=physical_id)
+
 
 class LogGroup(Handler):
     TYPE = "AWS::Logs::LogGroup"
@@ -245,8 +312,10 @@ class LogGroup(Handler):
     @classmethod
     @override
     def make(cls, name: str, properties: dict[str, Any]) -> Made:
-        client("logs").create_log_group(logGroupName=properties.get("LogGroupName", name))
-        made = Made(properties.get("LogGroupName", name))
+        group = properties.get("LogGroupName", name)
+        encryption = {"kmsKeyId": properties["KmsKeyId"]} if "KmsKeyId" in properties else {}
+        client("logs").create_log_group(logGroupName=group, **encryption)
+        made = Made(group)
         cls.change(made, properties)
         return made
 
@@ -256,6 +325,11 @@ class LogGroup(Handler):
         client("logs").put_retention_policy(
             logGroupName=made.physical_resource_id, retentionInDays=int(properties["RetentionInDays"])
         )
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("logs").delete_log_group(logGroupName=physical_id)
 
 
 class HttpApi(Handler):
@@ -297,6 +371,17 @@ class HttpApi(Handler):
         )
         gateway.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{integration['IntegrationId']}")
 
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        """Delete it, unless a domain leads to it: API Gateway refuses that, and moto does not."""
+        gateway = client("apigatewayv2")
+        for domain in gateway.get_domain_names().get("Items", []):
+            mappings = gateway.get_api_mappings(DomainName=domain["DomainName"])["Items"]
+            if any(mapping["ApiId"] == physical_id for mapping in mappings):
+                raise StillMapped(f"Cannot delete API {physical_id}: {domain['DomainName']} is mapped to it.")
+        gateway.delete_api(ApiId=physical_id)
+
 
 class Stage(Handler):
     TYPE = "AWS::ApiGatewayV2::Stage"
@@ -313,6 +398,69 @@ class Stage(Handler):
         gateway = client("apigatewayv2")  # moto has no UpdateStage
         gateway.delete_stage(ApiId=properties["ApiId"], StageName=made.physical_resource_id)
         gateway.create_stage(**properties)
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        """Do nothing: it goes with what it belongs to."""
+
+
+class StillMapped(Exception):
+    """An API is still mapped to a domain."""
+
+
+class Domain(Handler):
+    TYPE = "AWS::ApiGatewayV2::DomainName"
+    ATTRIBUTES = frozenset({"RegionalDomainName", "RegionalHostedZoneId"})
+
+    @classmethod
+    @override
+    def make(cls, name: str, properties: dict[str, Any]) -> Made:
+        made = client("apigatewayv2").create_domain_name(**properties)
+        # moto makes no name to point to.
+        return Made(made["DomainName"], {"RegionalDomainName": "d-1.execute-api.us-east-1.amazonaws.com"})
+
+    @classmethod
+    @override
+    def change(cls, made: Made, properties: dict[str, Any]) -> None:
+        """Do nothing: moto cannot change a domain."""
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("apigatewayv2").delete_domain_name(DomainName=physical_id)
+
+
+class ApiMapping(Handler):
+    TYPE = "AWS::ApiGatewayV2::ApiMapping"
+
+    @classmethod
+    @override
+    def make(cls, name: str, properties: dict[str, Any]) -> Made:
+        return Made(client("apigatewayv2").create_api_mapping(**properties)["ApiMappingId"])
+
+    @classmethod
+    @override
+    def change(cls, made: Made, properties: dict[str, Any]) -> None:
+        """Do nothing: both of its ends are made anew if they change."""
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        domain = _domain_of(physical_id)
+        if domain is not None:  # or moto, which keeps no order, has deleted the domain first, and this with it
+            client("apigatewayv2").delete_api_mapping(ApiMappingId=physical_id, DomainName=domain)
+
+
+class BucketPolicy(Handler):
+    """Of the bucket that SAM CLI makes; not carried out: it denies all but TLS, which moto does not have."""
+
+    TYPE = "AWS::S3::BucketPolicy"
+
+    @classmethod
+    @override
+    def make(cls, name: str, properties: dict[str, Any]) -> Made:
+        return Made(properties["Bucket"])
 
 
 class Alarm(Handler):
@@ -332,6 +480,11 @@ class Alarm(Handler):
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
         client("cloudwatch").put_metric_alarm(AlarmName=made.physical_resource_id, **properties)
 
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("cloudwatch").delete_alarms(AlarmNames=[physical_id])
+
 
 class Topic(Handler):
     TYPE = "AWS::SNS::Topic"
@@ -345,6 +498,11 @@ class Topic(Handler):
     @override
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
         client("sns").tag_resource(ResourceArn=made.physical_resource_id, Tags=properties["Tags"])
+
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("sns").delete_topic(TopicArn=physical_id)
 
 
 class Subscription(Handler):
@@ -360,9 +518,14 @@ class Subscription(Handler):
     def change(cls, made: Made, properties: dict[str, Any]) -> None:
         """Do nothing: every property of a subscription that we use makes another one of it."""
 
+    @classmethod
+    @override
+    def remove(cls, physical_id: str) -> None:
+        client("sns").unsubscribe(SubscriptionArn=physical_id)
+
 
 HANDLERS: Final = (
-    *(Alarm, EventSource, Function, HttpApi, LayerVersion, LogGroup, Role),
+    *(Alarm, ApiMapping, BucketPolicy, Domain, EventSource, Function, HttpApi, LayerVersion, LogGroup, Role),
     *(Rotation, Secret, Stage, Subscription, Table, Topic),
 )
 
@@ -376,24 +539,45 @@ def complete_cloudformation() -> Iterator[None]:
         parsed: Any = parse_resource(resource_json, resources_map)
         return parsed and (parsed[0], _without_nothing(parsed[1]), parsed[2])
 
-    update_resource = parsing.parse_and_update_resource
-
-    def update(logical_id: str, resource_json: dict[str, Any], resources_map: Any, **more: Any) -> Any:
-        """Leave out resources whose condition does not hold, which moto updates all the same."""
-        if resources_map[logical_id] is None:
-            return None
-        return update_resource(logical_id, resource_json, resources_map, **more)
-
     with ExitStack() as changes:
         changes.callback(_clients.clear)
-        changes.enter_context(patch.object(parsing, "parse_and_update_resource", update))
         changes.enter_context(patch.dict(parsing.get_model_map(), {handler.TYPE: handler for handler in HANDLERS}))
         changes.enter_context(patch.object(parsing, "parse_resource", parse))
+        changes.enter_context(patch.object(LambdaFunction, "update_function_code", _with_architectures))
         # moto would start Docker for the records of streams; `tests.deploy.walk` passes some on by itself.
         changes.enter_context(patch.object(LambdaBackend, "send_dynamodb_items", lambda *_: True))
         # Our templates are JSON there; moto reads them as YAML, in two seconds each.
-        changes.enter_context(patch.object(Stack, "parse_template", staticmethod(json.loads)))
+        changes.enter_context(patch.object(Stack, "parse_template", staticmethod(_parsed)))
         yield
+
+
+_update_function_code: Final = LambdaFunction.update_function_code
+
+
+def _with_architectures(function: LambdaFunction, request: dict[str, Any]) -> dict[str, Any]:
+    """Update a function's code, and the architecture, which moto leaves as it was."""
+    function.architectures = request.get("Architectures", function.architectures)
+    return _update_function_code(function, request)
+
+
+def _parsed(text: str) -> Any:
+    """Return a template, with a deletion policy that moto does not know as the one that it comes to in a deletion."""
+    if not text.lstrip().startswith("{"):  # SAM CLI's own, of its bucket
+        return yaml.load(text, Loader=yaml.Loader)  # noqa: S506 - with the constructors that moto has added to it
+    parsed = json.loads(text)
+    for resource in parsed.get("Resources", {}).values():
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            resource["DeletionPolicy"] = "Retain"
+    return parsed
+
+
+def _domain_of(mapping_id: str) -> str | None:
+    gateway = client("apigatewayv2")
+    for domain in gateway.get_domain_names()["Items"]:
+        name: str = domain["DomainName"]
+        if any(one["ApiMappingId"] == mapping_id for one in gateway.get_api_mappings(DomainName=name)["Items"]):
+            return name
+    return None
 
 
 def _without_nothing(value: Any) -> Any:

@@ -21,6 +21,7 @@ from gerbang_local.memory import aws_in_memory
 from gerbang_local.stack import Function
 from gerbang_local.template import Resource
 
+from tests.deploy.change_sets import complete_change_sets
 from tests.deploy.resource_handlers import client, complete_cloudformation
 
 ROOT: Final = Path(__file__).parents[2]
@@ -35,17 +36,22 @@ def transformed(overrides: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
 
     Skips the test (in CI: fails it) where SAM CLI's environment cannot be had.
     """
+    return transform(TEMPLATE, dict(overrides))
+
+
+def transform(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the macro makes of a template; as `transformed` where SAM CLI's environment cannot be had."""
     run = subprocess.run(
         [
             *(ROOT / "tools/bootstrap/uv", "run", "--quiet", "--frozen", "--project", ROOT / "tools/sam"),
-            *("python", Path(__file__).with_name("transform.py"), TEMPLATE, json.dumps(dict(overrides))),
+            *("python", Path(__file__).with_name("transform.py"), template, json.dumps(dict(parameters))),
         ],
         capture_output=True,
         text=True,
         check=False,
     )
     if run.returncode != 0:
-        reason = f"template.yaml could not be transformed: {run.stderr[-2000:]}"
+        reason = f"{template} could not be transformed: {run.stderr[-2000:]}"
         if os.environ.get("CI"):
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
@@ -146,6 +152,7 @@ def created_stack(name: str = STACK_NAME, /, **parameters: str) -> Iterator[Stac
         os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
         until_the_end.enter_context(aws_in_memory(mailbox))
         until_the_end.enter_context(complete_cloudformation())
+        until_the_end.enter_context(complete_change_sets(transform))
         _upload_artefacts(result)
         client("cloudformation").create_stack(
             StackName=name,

@@ -2,7 +2,8 @@
 
 Runs in the environment of tools/sam, where SAM CLI has the macro's code, aws-sam-translator; in ours it would hold
 pydantic below the layer's. Arguments: the template; the parameters that differ from their defaults, as a JSON object.
-Code and layers are at S3 already, as `sam deploy` puts them there before it calls CloudFormation.
+Code and layers are at S3 already, as `sam deploy` puts them there before it calls CloudFormation: where the template
+says, or in a bucket made up here.
 """
 
 import json
@@ -35,8 +36,9 @@ def main(path: str, overrides: str) -> None:
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     template = yaml_parse(Path(path).read_text("utf-8"))
     for logical_id, resource in template["Resources"].items():
-        if resource["Type"] in _PATHS:
-            resource["Properties"][_PATHS[resource["Type"]]] = f"s3://{BUCKET}/{logical_id}"
+        place = _PATHS.get(resource["Type"])
+        if place and not resource["Properties"][place].startswith("s3://"):
+            resource["Properties"][place] = f"s3://{BUCKET}/{logical_id}"
     given = json.loads(overrides)
     values = {name: _value(declared, given.get(name)) for name, declared in template["Parameters"].items()}
     json.dump(transform(template, values, _ManagedPolicies()), sys.stdout)

@@ -11,6 +11,7 @@ from typing import override
 
 import pytest
 import trim
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import SSLError
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.hooks import EventAliaser, HierarchicalEmitter
@@ -104,3 +105,26 @@ def unchanged_aliases() -> dict[str, str]:
     aliases: dict[str, str] = again.EVENT_ALIASES
     assert aliases["email"] == "ses"
     return aliases
+
+
+def test_an_account_id_that_sam_local_makes_up_is_in_no_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ACCOUNT_ID": "123456789012",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB", raising=False)
+    hosts: list[str] = []
+    dynamodb = clients.client("dynamodb")
+
+    def stop(request: AWSPreparedRequest, **_: object) -> None:
+        hosts.append(request.url)
+        raise InterruptedError
+
+    dynamodb.meta.events.register("before-send.dynamodb", stop)
+
+    with pytest.raises(InterruptedError):
+        dynamodb.list_tables()
+
+    assert hosts == ["https://dynamodb.eu-west-1.amazonaws.com/"]

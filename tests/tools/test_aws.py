@@ -47,6 +47,28 @@ def test_profile_and_region_come_from_the_environment_and_the_shared_files(
 
 
 @pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+    ],
+    ids=["AWS CLI 2's", "boto3's", "both"],
+)
+def test_either_variable_chooses_the_region(
+    variables: dict[str, str], region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As AWS CLI 2 does; boto3 and SAM CLI know the second only (tools/bootstrap/sam hands the first on)."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert session_of().region_name == region
+    assert session_of(region="us-east-1").region_name == "us-east-1"
+
+
+@pytest.mark.parametrize(
     ("error", "sentence"),
     [
         (

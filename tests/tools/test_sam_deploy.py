@@ -1,38 +1,45 @@
-"""`make deploy` builds for the processors that it deploys on, wherever they were chosen, and for no others."""
+"""`make build` and `make deploy`: SAM CLI with a stage's settings, and versions where a setting needs them."""
 
 import json
 import shlex
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
-from sam_deploy.__main__ import Deployment, main
-
-DEFAULT: Final = "arm64"
-OTHER: Final = "x86_64"
+from sam_deploy import versions
+from sam_deploy.__main__ import ROOT, Deployment, main
 
 TEMPLATE: Final = f"""
 Parameters:
-  Stage: {{ Type: String, Default: default }}
-  Architecture: {{ Type: String, Default: {DEFAULT}, AllowedValues: [{DEFAULT}, {OTHER}] }}
+  DeploymentPreference: {{ Type: String, Default: AllAtOnce }}
+  SnapStart: {{ Type: String, Default: none }}
+Rules:
+  {versions.RULE}: {{ Assertions: [] }}
+  Another: {{ Assertions: [] }}
 Resources:
-  Users: {{ Type: AWS::DynamoDB::Table, Properties: {{ DeletionProtectionEnabled: {{ Ref: Stage }} }} }}
+  Users: {{ Type: AWS::DynamoDB::Table }}
+  ApiLoginFunction: {{ Type: AWS::Serverless::Function, Properties: {{ Handler: app.handler }} }}
+  ApiMeFunction: {{ Type: AWS::Serverless::Function, Properties: {{ Handler: app.handler }} }}
 """
 
 SAM: Final = """#!/bin/sh
 echo "$*" >> calls
 test "$1" = "$FAILING" && exit 3
 test "$1" = build || exit 0
-mkdir -p "$5" && cp template.yaml "$5"
+mkdir -p .aws-sam/build && cp template.yaml .aws-sam/build
 """
 """Stands in for SAM CLI: writes down what it was told, and builds by copying."""
+
+CANARY: Final = "Canary10Percent5Minutes"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project whose samconfig.toml chooses no processors."""
+    """A project whose samconfig.toml chooses nothing."""
     (tmp_path / "template.yaml").write_text(TEMPLATE)
     configure(tmp_path, {"default": {"global": 'Stage="default"'}})
     sam = tmp_path / "tools" / "bootstrap" / "sam"
@@ -56,74 +63,111 @@ def calls(root: Path) -> list[list[str]]:
     return [shlex.split(line) for line in (root / "calls").read_text().splitlines()]
 
 
-def chosen(root: Path, *arguments: str, stage: str = "default") -> str:
-    return Deployment(root=root, stage=stage).architecture(arguments)
+def built(root: Path) -> dict[str, Any]:
+    template: dict[str, Any] = yaml.safe_load((root / ".aws-sam/build/template.yaml").read_text())
+    return template
+
+
+def preference(root: Path, *arguments: str, stage: str = "default") -> str:
+    return Deployment(root=root, stage=stage).settings(arguments)["DeploymentPreference"]
 
 
 def test_the_template_says_what_nobody_chose(root: Path) -> None:
-    assert chosen(root) == DEFAULT
-    assert chosen(root, stage="no-such-stage") == DEFAULT
+    assert preference(root) == "AllAtOnce"
+    assert preference(root, stage="no-such-stage") == "AllAtOnce"
     (root / "samconfig.toml").unlink()
-    assert chosen(root) == DEFAULT
+    assert preference(root) == "AllAtOnce"
 
 
-@pytest.mark.parametrize("overrides", [f'Stage="x" Architecture="{OTHER}"', ["Stage=x", f"Architecture={OTHER}"]])
-def test_a_stage_says_what_it_is_deployed_on(root: Path, overrides: str | Sequence[str]) -> None:
+@pytest.mark.parametrize(
+    "overrides", [f'Stage="x" DeploymentPreference="{CANARY}"', ["Stage=x", f"DeploymentPreference={CANARY}"]]
+)
+def test_a_stage_says_how_it_is_deployed(root: Path, overrides: str | Sequence[str]) -> None:
     configure(root, {"default": {"global": ""}, "production": {"global": overrides}})
 
-    assert (chosen(root), chosen(root, stage="production")) == (DEFAULT, OTHER)
+    assert (preference(root), preference(root, stage="production")) == ("AllAtOnce", CANARY)
 
 
 def test_an_answer_to_a_guided_deployment_goes_before_the_stage(root: Path) -> None:
-    configure(root, {"default": {"global": f'Architecture="{DEFAULT}"', "deploy": f'Architecture="{OTHER}"'}})
+    configure(root, {"default": {"global": "", "deploy": f'DeploymentPreference="{CANARY}"'}})
 
-    assert chosen(root) == OTHER
+    assert preference(root) == CANARY
 
 
 @pytest.mark.parametrize(
     "override",
-    [f"Architecture={OTHER}", f'Architecture="{OTHER}"', f"ParameterKey=Architecture,ParameterValue={OTHER}"],
+    [
+        f"DeploymentPreference={CANARY}",
+        f'DeploymentPreference="{CANARY}"',
+        f"ParameterKey=DeploymentPreference,ParameterValue={CANARY}",
+    ],
 )
 def test_the_command_line_goes_before_all(root: Path, override: str) -> None:
-    configure(root, {"default": {"global": f'Architecture="{DEFAULT}"'}})
-
-    assert chosen(root, "--no-confirm-changeset", "--parameter-overrides", "Stage=x", override) == OTHER
+    assert preference(root, "--no-confirm-changeset", "--parameter-overrides", "Stage=x", override) == CANARY
 
 
 def test_overrides_on_the_command_line_leave_none_of_the_file_as_in_sam_cli(root: Path) -> None:
-    configure(root, {"default": {"global": f'Architecture="{OTHER}"'}})
+    configure(root, {"default": {"global": f'DeploymentPreference="{CANARY}"'}})
 
-    assert chosen(root, "--parameter-overrides", "Stage=x") == DEFAULT
+    assert preference(root, "--parameter-overrides", "Stage=x") == "AllAtOnce"
 
 
-def test_a_deployment_is_built_for_what_it_is_deployed_on(root: Path) -> None:
-    arguments = ["--parameter-overrides", f"Architecture={OTHER}"]
+def test_a_deployment_is_built_first_and_no_otherwise_than_by_sam_cli(root: Path) -> None:
+    status = main(["--stage", "staging", "deploy", "--", "--no-confirm-changeset"], root)
 
-    status = main(["--stage", "staging", "deploy", "--", *arguments], root)
-
-    built, deployed = calls(root)
     assert status == 0
-    assert built[:5] == ["build", "--config-env", "staging", "--build-dir", ".aws-sam/build"]
-    assert built[5:] == arguments
-    assert deployed == ["deploy", "--config-env", "staging", *arguments]
+    assert calls(root) == [
+        ["build", "--config-env", "staging"],
+        ["deploy", "--config-env", "staging", "--no-confirm-changeset"],
+    ]
+    assert (root / ".aws-sam/build/template.yaml").read_text() == TEMPLATE
 
 
-def test_what_was_built_can_be_deployed_on_nothing_else(root: Path) -> None:
-    main(["build", "--architecture", OTHER, "--into", "elsewhere"], root)
+def test_a_gradual_deployment_publishes_versions_and_is_watched_by_alarms(root: Path) -> None:
+    configure(root, {"default": {"global": f'DeploymentPreference="{CANARY}"'}})
 
-    template = yaml.safe_load((root / "elsewhere" / "template.yaml").read_text())
-    parameter = template["Parameters"]["Architecture"]
-    assert (parameter["Default"], parameter["AllowedValues"]) == (OTHER, [OTHER])
-    assert f"{OTHER}: this was built for it" in parameter["ConstraintDescription"]
-    assert template["Resources"] == yaml.safe_load(TEMPLATE)["Resources"]
+    main(["deploy"], root)
+
+    template = built(root)
+    login = template["Resources"]["ApiLoginFunction"]["Properties"]
+    assert template["Rules"].keys() == {"Another"}
+    assert login["AutoPublishAlias"] == "live"
+    assert login["DeploymentPreference"]["Type"] == CANARY
+    assert {"Ref": "ServerErrorsAlarm"} in login["DeploymentPreference"]["Alarms"]
+    assert "SnapStart" not in login
+    assert template["Resources"]["Users"] == {"Type": "AWS::DynamoDB::Table"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "started"), [("sign-in", {"ApiLoginFunction"}), ("all", {"ApiLoginFunction", "ApiMeFunction"})]
+)
+def test_snapshots_are_of_the_functions_asked_for(root: Path, choice: str, started: set[str]) -> None:
+    main(["deploy", "--", "--parameter-overrides", f"SnapStart={choice}"], root)
+
+    functions = {
+        name: resource["Properties"] for name, resource in built(root)["Resources"].items() if "Properties" in resource
+    }
+    assert {name for name, one in functions.items() if "SnapStart" in one} == started
+    assert not any("DeploymentPreference" in one for one in functions.values())
+
+
+def test_every_deployment_is_a_release_of_its_own(root: Path) -> None:
+    """Or CloudFormation would keep the version that has the old settings."""
+    main(["build"], root)
+    file = root / ".aws-sam/build/template.yaml"
+    settings = {"DeploymentPreference": CANARY, "SnapStart": "none"}
+
+    versions.publish(file, settings, release="2026-11-29T06:00:00Z")
+
+    assert built(root)["Resources"]["ApiMeFunction"]["Properties"]["AutoPublishCodeSha256"] == "2026-11-29T06:00:00Z"
 
 
 def test_options_of_sam_cli_are_handed_on(root: Path) -> None:
-    main(["build", "--", "--parallel"], root)
+    main(["build", "--", "--use-container"], root)
     main(["deploy", "--", "--guided"], root)
 
-    built, _, deployed = calls(root)
-    assert (built[-1], deployed[-1]) == ("--parallel", "--guided")
+    first, _, deployed = calls(root)
+    assert (first[-1], deployed[-1]) == ("--use-container", "--guided")
 
 
 def test_nothing_is_deployed_that_could_not_be_built(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,3 +182,29 @@ def test_a_deployment_that_fails_is_told(root: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("FAILING", "deploy")
 
     assert main(["deploy"], root) == 3
+
+
+@pytest.mark.parametrize(
+    ("makefile", "target"),
+    [
+        ("functions/Makefile", "build-JwksFunction"),
+        ("layers/auth/Makefile", "build-AuthLayer"),
+        ("layers/dependencies/Makefile", "build-DependenciesArmLayer"),
+    ],
+)
+def test_a_build_without_python_says_what_to_install(tmp_path: Path, makefile: str, target: str) -> None:
+    for tool in ("make", "sh", "dirname"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+
+    done = subprocess.run(
+        ["make", "-f", ROOT / makefile, target],
+        env={"PATH": str(tmp_path), "ARTIFACTS_DIR": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    [sentence] = done.stderr.splitlines()
+    assert "Python 3.13 is missing. Install it" in sentence
+    assert done.returncode != 0

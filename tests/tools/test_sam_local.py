@@ -1,51 +1,29 @@
-"""What `make sam-local` changes of a built template, and what it tells containers."""
+"""What `make sam-local` and `make sam-env` tell containers, and their user."""
 
+import io
 import json
 import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
-import yaml
+from botocore.exceptions import ClientError
 from gerbang_local.aws import Aws
 from gerbang_local.options import Options
+from sam_deploy import this_machine
 from sam_local.__main__ import is_failure
 from sam_local.queues import queues_read
-from sam_local.sam import keep_authorizers
+from sam_local.sam import copy
 from sam_local.stand_ins import as_seen_from_containers, stand_ins
 
 ROOT = Path(__file__).parents[2]
-
-BUILT = """
-Resources:
-  Organization:
-    Type: AWS::Serverless::Function
-    Properties:
-      Events:
-        Route: { Type: HttpApi, Properties: { Method: GET, Path: /organization, Auth: { Authorizer: Membership } } }
-        OtherMethods: { Type: HttpApi, Properties: { Method: ANY, Path: /organization } }
-        Elsewhere: { Type: HttpApi, Properties: { Method: ANY, Path: /elsewhere } }
-  Mailer:
-    Type: AWS::Serverless::Function
-    Properties:
-      Events:
-        Queue: { Type: SQS, Properties: { Queue: { Fn::GetAtt: [MailQueue, Arn] } } }
-  Users: { Type: AWS::DynamoDB::Table }
-"""
-
-
-def test_a_route_without_its_authorizer_is_not_left_to_chance(tmp_path: Path) -> None:
-    built = tmp_path / "template.yaml"
-    built.write_text(BUILT)
-
-    keep_authorizers(built)
-
-    left = yaml.safe_load(built.read_text())["Resources"]
-    assert set(left["Organization"]["Properties"]["Events"]) == {"Route", "Elsewhere"}
-    assert set(left["Mailer"]["Properties"]["Events"]) == {"Queue"}
-    assert left["Mailer"]["Properties"]["Events"]["Queue"]["Properties"]["Queue"] == {
-        "Fn::GetAtt": ["MailQueue", "Arn"]
-    }
 
 
 @pytest.mark.parametrize(
@@ -101,7 +79,104 @@ def test_the_mailer_is_invoked_with_what_functions_queue(
         assert url.startswith("http://host.docker.internal:")
         sqs = Aws().sqs
         with queues_read(made.stack, containers):
+            with pytest.raises(ClientError, match="MissingParameter"):  # as a function's init does to connect
+                sqs.send_message(QueueUrl=url.replace("host.docker.internal", "127.0.0.1"), MessageBody="")
             sqs.send_message(QueueUrl=url.replace("host.docker.internal", "127.0.0.1"), MessageBody="a job")
             containers.invoked.wait(10)
 
     assert containers.events == [("MailerFunction", ["a job"])]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project without a build."""
+    shutil.copy(ROOT / "template.yaml", tmp_path)  # a link would be followed
+    for name in ("functions", "layers"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def free_ports() -> int:
+    """Return the first of two ports that are free."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def test_a_port_that_is_in_use_is_said_in_one_sentence(dynamodb_endpoint: str, project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint, "STAND_INS_PORT": str(port)}
+
+        done = subprocess.run(
+            [sys.executable, "-m", "sam_local", "env"],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Port {port} is in use. Stop what listens there")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_plain_sam_local_is_told_where_aws_is_simulated(dynamodb_endpoint: str, project: Path) -> None:
+    environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint, "STAND_INS_PORT": str(free_ports())}
+    with subprocess.Popen(
+        [sys.executable, "-m", "sam_local", "env"], cwd=project, env=environment, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        lines = [running.stdout.readline() for _ in range(5)]
+        file = project / ".aws-sam" / "env.json"
+        environments = file.read_text() if file.exists() else "{}"
+        running.send_signal(signal.SIGINT)
+        status = running.wait(20)
+
+    assert status == 0
+    assert not file.exists()
+    assert "sam local start-api --env-vars .aws-sam/env.json" in lines[1]
+    assert f"ParameterKey=Architecture,ParameterValue={this_machine()}" in lines[1]
+    assert "Publishable key:  sb_publishable_local" in lines[3]
+    assert len(lines[4].split("Secret key:")[1].strip()) >= 48
+    login = json.loads(environments)["ApiLoginFunction"]
+    first = int(environment["STAND_INS_PORT"])
+    assert login["AWS_ENDPOINT_URL_SECRETS_MANAGER"] == f"http://host.docker.internal:{first}"
+    assert f"http://127.0.0.1:{first + 1}/" in lines[2]
+    assert login["AWS_ENDPOINT_URL_DYNAMODB"] == as_seen_from_containers(dynamodb_endpoint)
+    assert login["USERS_TABLE"]
+
+
+def test_a_dynamodb_that_does_not_answer_is_said_in_one_sentence(project: Path) -> None:
+    environment = {**os.environ, "DYNAMODB_ENDPOINT": "http://127.0.0.1:9", "STAND_INS_PORT": "0"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "sam_local", "env"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (1, "DynamoDB Local does not answer at http://127.0.0.1:9.\n")
+
+
+def test_what_sam_cli_prints_while_it_ends_is_not_shown() -> None:
+    ended, shown = threading.Event(), io.BytesIO()
+
+    def lines() -> Iterator[bytes]:
+        yield b"Mounting ApiLoginFunction\n"
+        ended.set()
+        yield b"Traceback (most recent call last):\n"
+
+    copy(cast("IO[bytes]", lines()), shown, ended)
+
+    assert shown.getvalue() == b"Mounting ApiLoginFunction\n"

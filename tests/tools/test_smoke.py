@@ -2,10 +2,12 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, override
 
 import boto3
@@ -46,7 +48,7 @@ def test_the_walk_passes_and_says_what_it_left(server: Served) -> None:
     run = smoke("--url", server.url)
 
     assert (run.status, run.error) == (PASSED, "")
-    assert "17 steps, all as expected" in run.out
+    assert "18 steps, all as expected" in run.out
     assert "Not deleted: the account smoke-" in run.out
 
 
@@ -123,6 +125,55 @@ def test_what_is_not_as_it_must_be_is_named(
 
     assert told in str(deviation.value)
     assert "eyJ" not in str(deviation.value)
+
+
+@contextmanager
+def other_api(answers: Sequence[int]) -> Iterator[str]:
+    """An API of the operator's that answers with these statuses, one after the other; yields its route's URL."""
+    left = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"message":"from the gateway"}'
+            self.send_response(left.pop(0))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as api:
+        Thread(target=api.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{api.server_port}/orders"
+        api.shutdown()
+
+
+def test_other_apis_are_asked_with_the_token_alive_and_dead(server: Served) -> None:
+    with other_api([200, 401]) as orders, other_api([200, 200]) as prices:
+        run = smoke("--url", server.url, "--lambda-route", orders, "--jwt-route", prices)
+
+    assert (run.status, run.error) == (PASSED, "")
+    said = [line.split()[-3] for line in run.out.splitlines() if "authorizer" in line]
+    assert said == ["200", "200", "401", "200"]
+    assert run.out.count('AWS answered: {"message":"from the gateway"}') == 4
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([200, 200], "dead token at the Lambda authorizer: expected 401, got 200"),
+        ([403], "token at the Lambda authorizer: expected to be let in, got 403"),
+        ([500], "token at the Lambda authorizer: expected no server error, got 500"),
+    ],
+)
+def test_an_authorizer_that_errs_is_named(server: Served, answers: Sequence[int], told: str) -> None:
+    with other_api(answers) as orders:
+        run = smoke("--url", server.url, "--lambda-route", orders)
+
+    assert run.status == DEVIATED
+    assert told in run.error
 
 
 def test_a_deviation_is_the_exit_status(capfd: pytest.CaptureFixture[str]) -> None:

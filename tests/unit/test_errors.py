@@ -54,6 +54,7 @@ from gerbang.apis.gotrue.unavailable import (
     Web3Disabled,
 )
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven
+from gerbang.core import init
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
 from gerbang.core.init import LambdaHandler
@@ -430,6 +431,17 @@ def test_failures_of_ours_are_logged_as_such(log: RecordingLog) -> None:
         ("service_unavailable", Severity.ERROR),
         (UNEXPECTED, Severity.ERROR),
     ]
+
+
+def test_under_sam_local_a_503_says_what_to_start(log: RecordingLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init, "ON_SAM_LOCAL", True)
+
+    log_error(DependencyUnavailable("EndpointConnectionError"), REQUEST, 503)
+    log_error(RuntimeError("a bug"), REQUEST, 500)
+
+    hints = [str(note.fields.get("hint", "")) for note in log.notes]
+    assert "`make sam-env`" in hints[0]
+    assert hints[1] == ""
 
 
 @pytest.mark.covers("167")

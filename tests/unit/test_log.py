@@ -12,9 +12,8 @@ from typing import Any, Final, TextIO, override
 
 import gerbang
 import pytest
-from aws_lambda_powertools import Logger
 from gerbang.apis.errors import COMMON
-from gerbang.core.log import EventFormatter, EventHandler, EventLog, LogEvent, Severity, metric_name, request_id
+from gerbang.core.log import EventLog, LogEvent, Severity, metric_name, request_id
 
 from tests.fakes import RecordingLog
 
@@ -38,7 +37,7 @@ def lines() -> io.StringIO:
 
 
 def logging_to(stream: TextIO) -> LogEvent:
-    return EventLog(Logger(logger_formatter=EventFormatter(), logger_handler=EventHandler(stream)))
+    return EventLog(stream)
 
 
 @pytest.fixture

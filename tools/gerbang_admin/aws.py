@@ -1,5 +1,6 @@
 """What the tools share about AWS: sessions, time-outs, and how a failed request is described."""
 
+import os
 import re
 from typing import Final
 
@@ -19,12 +20,13 @@ _ACTION: Final = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 
 
 def session_of(*, profile: str | None = None, region: str | None = None) -> boto3.Session:
-    """Return a session; without arguments it finds profile, region and credentials as every AWS tool does.
+    """Return a session; without arguments it finds profile, region and credentials as AWS CLI 2 does.
 
     Raises:
         BotoCoreError: there is no such profile.
     """
-    return boto3.Session(profile_name=profile, region_name=region)
+    chosen = region or os.environ.get("AWS_REGION") or None  # boto3 reads AWS_DEFAULT_REGION and the profile only
+    return boto3.Session(profile_name=profile, region_name=chosen)
 
 
 def failure(error: Exception) -> str:

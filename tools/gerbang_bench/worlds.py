@@ -20,6 +20,7 @@ from gerbang.core.client import Client
 from gerbang.core.clock import system_clock
 from gerbang.core.emails import EmailAddress
 from gerbang.core.identifiers import INVITATION, botlaunch_id, public_id
+from gerbang.core.log import Severity
 from gerbang.mail.jobs import MailJob, MailKind
 from gerbang.mail.organization_invitations import INVITATION_LIFETIME
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
@@ -106,11 +107,9 @@ class World:
             AWS_ACCESS_KEY_ID="bench",
             AWS_SECRET_ACCESS_KEY="bench",  # noqa: S106
             AWS_DEFAULT_REGION="eu-west-1",
-            POWERTOOLS_LOG_LEVEL="CRITICAL",
-            POWERTOOLS_METRICS_DISABLED="true",
         )
         _forget_clients()
-        self._container = Container(os.environ)
+        self._container = Container(os.environ, log_event=_log_nothing)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -330,3 +329,7 @@ def _forget_clients() -> None:
 def text_of_mail(asked: Mapping[str, Any]) -> str:
     """Return the plain text of a SendEmail request."""
     return str(asked["Content"]["Simple"]["Body"]["Text"]["Data"])
+
+
+def _log_nothing(_event: str, _severity: Severity = Severity.INFO, /, **_fields: str | float) -> None:
+    """Keep what the services log out of the benchmark's output."""

@@ -148,8 +148,9 @@ class Resources:
         """Make every resource whose condition holds.
 
         Raises:
-            TemplateError: one is of a type, or has a property, that is not known here.
+            TemplateError: one is of a type, or has a property, that is not known here; or a rule is broken.
         """
+        self.resolver.check_rules()
         for resource in self.resolver.active_resources():
             self.references(resource.logical_id)
 

@@ -1,4 +1,4 @@
-"""What operators' tools on this machine need of a running `make run`: its tables' names, and a way to the tables."""
+"""What clients and operators' tools need of a stack on this machine: API keys, tables' names, a way to the tables."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +13,8 @@ from gerbang_local.template import Resolver
 STACK_PATH: Final = "/_local/stack.json"
 DYNAMODB_PATH: Final = "/_local/dynamodb"
 
+SECRET_KEY_RESOURCE: Final = "SecretApiKey"  # noqa: S105 - a logical id
+_PUBLISHABLE_KEY: Final = "PublishableKey"  # an output, or else a parameter
 _TABLE: Final = "Table"
 _CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 _URL: Final = f"https://dynamodb.{REGION}.amazonaws.com/"
@@ -59,3 +61,10 @@ def outputs_of(resolver: Resolver) -> dict[str, str]:
         if name.endswith(_TABLE)
     }
     return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def publishable_key(resolver: Resolver) -> str | None:
+    """Return the key as the deployment's outputs have it, which may make one where none was chosen."""
+    output = resolver.template.outputs.get(_PUBLISHABLE_KEY)
+    value = resolver.parameters.get(_PUBLISHABLE_KEY) if output is None else resolver.resolve(output["Value"])
+    return value if isinstance(value, str) else None

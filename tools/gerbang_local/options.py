@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 _HOST: Final = "127.0.0.1"
 _PORT: Final = "3000"
+_STAND_INS_PORT: Final = "3100"
 _HIGHEST_PORT: Final = 65_535
 # sam deploy takes `ParameterKey=Name,ParameterValue=Value` as well as `Name=Value`.
 _LONG_FORM: Final = re.compile(r"ParameterKey=([^,]+),ParameterValue=(.*)", re.DOTALL)
@@ -29,6 +30,7 @@ class Options:
     dynamodb_endpoint: str | None  # None: in memory
     lambda_endpoint: str | None = None  # None: there are no functions besides the template's
     parameters: Mapping[str, str]
+    stand_ins_port: int = 0  # of `make sam-env`: this one and the two that follow. 0: any that are free
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], arguments: Sequence[str]) -> Self:
@@ -43,16 +45,17 @@ class Options:
         return cls(
             template=template,
             host=environment.get("HOST") or _HOST,
-            port=_port(environment.get("PORT") or _PORT),
+            port=_port("PORT", environment.get("PORT") or _PORT),
             dynamodb_endpoint=_endpoint("DYNAMODB_ENDPOINT", environment, like="http://127.0.0.1:8000"),
             lambda_endpoint=_endpoint("LAMBDA_ENDPOINT", environment, like="http://127.0.0.1:3001"),
             parameters=_parameters(environment.get("PARAMETERS", "")),
+            stand_ins_port=_port("STAND_INS_PORT", environment.get("STAND_INS_PORT") or _STAND_INS_PORT),
         )
 
 
-def _port(text: str) -> int:
+def _port(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise InvalidOption(f"PORT is {text!r}, not a number from 0 to {_HIGHEST_PORT}.")
+        raise InvalidOption(f"{name} is {text!r}, not a number from 0 to {_HIGHEST_PORT}.")
     return int(text)
 
 

@@ -26,7 +26,7 @@ from gerbang_local.invoker import Invoker
 from gerbang_local.loopback import is_loopback
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
-from gerbang_local.operators import OperatorAccess, outputs_of
+from gerbang_local.operators import SECRET_KEY_RESOURCE, OperatorAccess, outputs_of, publishable_key
 from gerbang_local.options import Options
 from gerbang_local.pages import CAPTCHA_PATH, CERTS_PATH, Pages
 from gerbang_local.queues import QueueReader
@@ -46,10 +46,8 @@ _LOOPBACK: Final = "127.0.0.1"
 _CERTS_PARAMETER: Final = "GoogleCertsUrl"
 _CAPTCHA_PARAMETER: Final = "CaptchaVerifyUrl"
 _CLIENT_IDS_PARAMETER: Final = "GoogleClientIds"
-_PUBLISHABLE_KEY: Final = "PublishableKey"  # an output, or else a parameter
 _USERS: Final = "Users"
 _SESSIONS: Final = "RefreshTokenFamilies"
-_SECRET_KEY_RESOURCE: Final = "SecretApiKey"  # noqa: S105 - a logical id
 
 type Load = Callable[[Stack], Mapping[str, LoadedFunction]]
 """Returns a stack's functions by logical id."""
@@ -122,8 +120,8 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
         mailbox=mailbox,
         issuer=StandInIssuer(client_ids[0] if client_ids else LOCAL_CLIENT_ID),
         routes=router.routes,
-        publishable_key=_publishable_key(resources.resolver),
-        secret_key=resources.secret_value(_SECRET_KEY_RESOURCE),
+        publishable_key=publishable_key(resources.resolver),
+        secret_key=resources.secret_value(SECRET_KEY_RESOURCE),
         sessions=_sessions(aws, resources.resolver),
         operators=OperatorAccess(outputs=outputs_of(resources.resolver), dynamodb_endpoint=options.dynamodb_endpoint),
     )
@@ -152,13 +150,6 @@ def _sessions(aws: Aws, resolver: Resolver) -> StoredSessions | None:
     store = DynamoStore(aws.dynamodb)
     users, families = (text_of(resolver.resolve({"Ref": name})) for name in (_USERS, _SESSIONS))
     return StoredSessions(UserTable(store, users), FamilyTable(store, families), lambda: datetime.now(UTC))
-
-
-def _publishable_key(resolver: Resolver) -> str | None:
-    """Return the key as the deployment's outputs have it, which may make one where none was chosen."""
-    output = resolver.template.outputs.get(_PUBLISHABLE_KEY)
-    value = resolver.parameters.get(_PUBLISHABLE_KEY) if output is None else resolver.resolve(output["Value"])
-    return value if isinstance(value, str) else None
 
 
 def _stand_ins(

@@ -99,6 +99,7 @@ class Template:
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Mapping[str, Any]]
     globals: Mapping[str, Mapping[str, Any]]
+    rules: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -132,6 +133,7 @@ class Template:
             resources=resources,
             outputs=document.get("Outputs") or {},
             globals=global_properties,
+            rules=document.get("Rules") or {},
         )
 
 
@@ -275,6 +277,18 @@ class Resolver:
             return self._truth(self.template.conditions[condition])
         finally:
             self._under_way.pop()
+
+    def check_rules(self) -> None:
+        """Check the parameters by the template's rules, as CloudFormation does before it changes anything.
+
+        Raises:
+            TemplateError: an assertion fails; the text is its description.
+        """
+        for rule in self.template.rules.values():
+            if self._truth(rule.get("RuleCondition", {"Fn::Equals": ["", ""]})):
+                for assertion in rule["Assertions"]:
+                    if not self._truth(assertion["Assert"]):
+                        raise TemplateError(assertion["AssertDescription"])
 
     def resolve(self, value: Any) -> Any:
         """Return *value* with every intrinsic worked out and every `AWS::NoValue` left out.

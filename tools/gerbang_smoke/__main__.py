@@ -33,13 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = session_of(profile=options.profile, region=options.region)
         stack = None if options.stack is None else Stack.find(session, options.stack)
         api = Api.at(options.url or (stack.output("ApiUrl") if stack else ""))
+        lambda_route, jwt_route = (url and Api.at(url) for url in (options.lambda_route, options.jwt_route))
     except (UnknownStack, NotAnAddress) as error:
         print(error, file=sys.stderr)
         return NOT_WALKED
     except AwsFailure as error:
         print(failure(error), file=sys.stderr)
         return NOT_WALKED
-    walk = Walk(api=api, publishable_key=stack.outputs.get("PublishableKey") if stack else None)
+    key = stack.outputs.get("PublishableKey") if stack else None
+    walk = Walk(api=api, publishable_key=key, lambda_route=lambda_route, jwt_route=jwt_route)
     try:
         return _walked(walk)
     finally:
@@ -52,7 +54,9 @@ def _walked(walk: Walk) -> int:
     try:
         for step in walk.steps():
             taken += 1
-            print(f"  {step.name:<34} {step.answer.status}  {step.answer.milliseconds:>6} ms", flush=True)
+            print(f"  {step.name:<36} {step.answer.status}  {step.answer.milliseconds:>6} ms", flush=True)
+            if step.said:
+                print(f"    {step.said}", flush=True)
     except (Deviation, NoAnswer) as error:
         print(f"  FAILED at step {taken + 1}, {error}", file=sys.stderr)
         return DEVIATED
@@ -88,6 +92,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--region", help="the stack's region (default: as for every AWS tool)")
     parser.add_argument("--profile", help="of ~/.aws/config (default: as for every AWS tool)")
     parser.add_argument("--url", help="walk here instead of at the stack's ApiUrl: a domain of your own, or make run")
+    for way in ("lambda", "jwt"):
+        authorizer = {"lambda": "this stack's Lambda authorizer", "jwt": "a JWT authorizer"}[way]
+        parser.add_argument(f"--{way}-route", metavar="URL", help=f"a GET route of your own API behind {authorizer}")
     options = parser.parse_args(arguments)
     if not options.stack and not options.url:
         parser.error("--stack or --url is required")

@@ -19,6 +19,14 @@ _TOKEN: Final = "eyJ"  # noqa: S105 - how the base64url of a JSON object, a toke
 _ORIGIN: Final = "https://app.example.com"
 
 
+LIVE_AT_LAMBDA: Final = "token at the Lambda authorizer"
+LIVE_AT_JWT: Final = "token at the JWT authorizer"
+DEAD_AT_LAMBDA: Final = "dead token at the Lambda authorizer"
+DEAD_AT_JWT: Final = "dead token at the JWT authorizer"
+"""Let in: API Gateway asks nobody, so a sign-out takes effect when the token expires."""
+_OTHER_APIS: Final = frozenset({LIVE_AT_LAMBDA, LIVE_AT_JWT, DEAD_AT_LAMBDA, DEAD_AT_JWT})
+
+
 class Deviation(Exception):
     """An answer is not as expected. The text says what was expected and what came, without any token."""
 
@@ -29,6 +37,8 @@ class Step:
 
     name: str
     answer: Answer
+    said: str = ""
+    """What AWS answered, where that is what the step is for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +48,10 @@ class Walk:
     api: Api
     publishable_key: str | None
     """What clients send as `apikey`; without it, the step that needs it is left out."""
+    lambda_route: Api | None = None
+    """A GET route of another API, behind the stack's Lambda authorizer."""
+    jwt_route: Api | None = None
+    """A GET route of another API, behind a JWT authorizer."""
     email: str = field(default_factory=lambda: f"smoke-{secrets.token_hex(8)}@example.com")
     password: str = field(default_factory=lambda: f"Smoke-{secrets.token_hex(8)}-1", repr=False)
     has_begun: bool = False
@@ -58,7 +72,7 @@ class Walk:
                 answer = take()
             except (Deviation, NoAnswer) as error:
                 raise type(error)(f"{name}: {error}") from error
-            yield Step(name, answer)
+            yield Step(name, answer, f"AWS answered: {answer.text[:200]}" if name in _OTHER_APIS else "")
 
     def _plan(self) -> Iterator[tuple[str, Callable[[], Answer]]]:
         yield "register", self._register
@@ -72,7 +86,13 @@ class Walk:
         yield "no token", lambda: self._ask("GET", "/api/organization", HTTPStatus.UNAUTHORIZED, ours={})
         if self.publishable_key is not None:
             yield "refresh as Supabase clients do", self._refresh_at_gotrue
+            yield "user as Supabase clients do", self._user_at_gotrue
+        yield "sign in at SnapOTP", self._sign_in_at_snapotp
         yield "sign in at Atourin", lambda: self._sign_in("/auth/login_with_email_password", HTTPStatus.OK)
+        if self.lambda_route is not None:
+            yield LIVE_AT_LAMBDA, lambda: self._at(self.lambda_route, refused=False)
+        if self.jwt_route is not None:
+            yield LIVE_AT_JWT, lambda: self._at(self.jwt_route, refused=False)
         yield "sign out", lambda: self._ask("POST", "/api/auth/logout", HTTPStatus.OK, authorization=self._bearer())
         yield (
             "revoked access token",
@@ -86,6 +106,10 @@ class Walk:
         yield "wrong method", lambda: self._ask("GET", "/api/auth/login", HTTPStatus.METHOD_NOT_ALLOWED)
         yield "public keys", self._public_keys
         yield "CORS preflight", self._preflight
+        if self.lambda_route is not None:
+            yield DEAD_AT_LAMBDA, lambda: self._at(self.lambda_route, refused=True)
+        if self.jwt_route is not None:
+            yield DEAD_AT_JWT, lambda: self._at(self.jwt_route, refused=False)
 
     def _registration(self) -> dict[str, str]:
         return {"email": self.email, "password": self.password, "name": "Smoke test"}
@@ -121,6 +145,29 @@ class Walk:
             apikey=self.publishable_key or "",
         )
         self._take_up(answer, ("access_token",), ("refresh_token",))
+        return answer
+
+    def _user_at_gotrue(self) -> Answer:
+        return self._ask(
+            "GET", "/auth/v1/user", HTTPStatus.OK, apikey=self.publishable_key or "", authorization=self._bearer()
+        )
+
+    def _sign_in_at_snapotp(self) -> Answer:
+        body = {"username": self.email, "password": self.password}
+        return self._post("/api/auth/login", body, HTTPStatus.OK)
+
+    def _at(self, route: Api | None, *, refused: bool) -> Answer:
+        """Ask a route of another API, which authorizes by the token."""
+        if route is None:
+            raise Deviation("no route was named")
+        answer = route.ask("GET", "", authorization=self._bearer())
+        told = f"got {answer.status}: {self._excerpt(answer)}"
+        if refused and answer.status != HTTPStatus.UNAUTHORIZED:
+            raise Deviation(f"expected 401, {told}")
+        if not refused and answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise Deviation(f"expected to be let in, {told}")
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Deviation(f"expected no server error, {told}")
         return answer
 
     def _me(self) -> Answer:

@@ -1,4 +1,4 @@
-"""`make build` and `make deploy`: SAM CLI, so that what is deployed was built for the processors it is deployed on."""
+"""`make build` and `make deploy`: SAM CLI, and versions of the functions where a setting needs them."""
 
 import platform
 

@@ -1,5 +1,6 @@
-"""The built functions in Lambda's own containers, by SAM CLI, against stand-ins of AWS (`make sam-local`).
+"""The built functions in Lambda's own containers, by SAM CLI, against stand-ins of AWS.
 
+`make sam-local` runs both; `make sam-env` makes the stand-ins, for a SAM CLI that you start yourself.
 Nearer to AWS than `make run`: the artefacts that are deployed, one process a function, the runtime's own interpreter.
 It needs Docker, and takes seconds where `make run` takes milliseconds.
 

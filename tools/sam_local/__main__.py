@@ -1,15 +1,20 @@
-"""`python -m sam_local`: serve the built functions by `sam local start-api`; `python -m sam_local invoke`: invoke them.
+"""`python -m sam_local`: serve the built functions by `sam local start-api`; `invoke`: invoke them; `env`: let SAM CLI.
+
+`env` makes what the functions use and the file `ENVIRONMENT`, which tells plain `sam local` where it is, until Ctrl-C.
+It invokes the mailer with what functions queue, as built by `sam build`.
 
 `invoke` takes the logical ids of functions (every one if none are named) and sends each its events of `events/`, prints
 the answers and ends with status 1 if a function failed. What comes after `--` goes to SAM CLI.
 
-Settings are those of `make run`: PORT, HOST, DYNAMODB_ENDPOINT, PARAMETERS. Exit status: 0 after Ctrl-C, 1 with one
+Settings are those of `make run`: PORT, HOST, DYNAMODB_ENDPOINT, PARAMETERS. `env` listens on STAND_INS_PORT and the two
+ports that follow, so that a `sam local` that runs already finds it again. Exit status: 0 after Ctrl-C, 1 with one
 sentence if something could not be done.
 """
 
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,8 +28,11 @@ from gerbang_local.stack import Function
 from gerbang_local.template import TemplateError
 
 from sam_local.queues import queues_read
-from sam_local.sam import Sam, SamFailed
-from sam_local.stand_ins import StandIns, stand_ins
+from sam_local.sam import BUILT, Sam, SamFailed
+from sam_local.stand_ins import NoDynamoDB, PortInUse, StandIns, stand_ins
+
+ENVIRONMENT: Final = ".aws-sam/env.json"
+"""Each function's environment, as `sam local --env-vars` takes it."""
 
 _EXPECTED_ERRORS: Final = frozenset({"InvalidRotation", "Unauthorized"})
 """Errors that functions raise because AWS asks for them (docs/decisions/0007-authorizer-401.md)."""
@@ -38,13 +46,16 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _arguments(arguments[:end])
     try:
         options = Options.from_environment(os.environ, [])
+        if chosen.command == "env":
+            return _env(options)
         with stand_ins(options) as made, Sam.built(options, made, arguments[end + 1 :]) as sam:
             if chosen.command == "invoke":
                 return _invoke(sam, made, chosen.functions)
-            print(f"Mails arrive at {made.mails}, the API answers at http://{options.host}:{options.port}.", flush=True)
+            print(f"The API answers at http://{options.host}:{options.port}. Press Ctrl-C to stop.", flush=True)
+            print(_greeting(made), flush=True)
             with queues_read(made.stack, sam):
                 sam.start_api()
-    except (InvalidOption, TemplateError, dynamodb_local.Unavailable) as error:
+    except (InvalidOption, TemplateError, dynamodb_local.Unavailable, NoDynamoDB, PortInUse) as error:
         print(error, file=sys.stderr)
         return 1
     except SamFailed:
@@ -52,6 +63,33 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _env(options: Options) -> int:
+    file = options.template.parent / ENVIRONMENT
+    with stand_ins(options, first_port=options.stand_ins_port) as made:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(made.environments), "utf-8")
+        sam = Sam(options=options, build=BUILT, variables=file)
+        print("AWS is simulated for `sam local` until Ctrl-C. In another terminal:", flush=True)
+        print(f"  sam build && sam local start-api {shlex.join(sam.arguments())}", flush=True)
+        print(_greeting(made), flush=True)
+        try:
+            with queues_read(made.stack, sam):
+                signal.pause()
+        finally:
+            file.unlink()
+    return 0
+
+
+def _greeting(made: StandIns) -> str:
+    return "\n".join(
+        [
+            f"  Mails:            {made.mails}",
+            f"  Publishable key:  {made.publishable_key}",
+            f"  Secret key:       {made.secret_key}",
+        ]
+    )
 
 
 def _invoke(sam: Sam, made: StandIns, names: Sequence[str]) -> int:
@@ -89,6 +127,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sam_local", description="The built functions in Lambda's containers.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("start", help="serve the API (the default)")
+    commands.add_parser("env", help="simulate AWS for plain `sam local`")
     invoke = commands.add_parser("invoke", help="invoke functions with their events")
     invoke.add_argument("functions", nargs="*", metavar="FUNCTION", help="logical ids; every function if none")
     return parser.parse_args(arguments)

@@ -14,8 +14,11 @@ from gerbang_local.mailbox import Mailbox
 
 
 @contextmanager
-def post_office(address: str) -> Iterator[int]:
-    """Serve SES v2 `SendEmail`, and the mails as JSON to who asks for any page; yield the port, on *address*."""
+def post_office(address: str, port: int = 0) -> Iterator[int]:
+    """Serve SES v2 `SendEmail`, and the mails as JSON to who asks for any page; yield the port, on *address*.
+
+    *port* 0 is any that is free.
+    """
     mailbox = Mailbox(now=lambda: datetime.now(UTC))
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,7 +46,7 @@ def post_office(address: str) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(content)
 
-    with ThreadingHTTPServer((address, 0), Handler) as server:
+    with ThreadingHTTPServer((address, port), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server.server_address[1]

@@ -1,23 +1,25 @@
-"""SAM CLI: builds the functions for this machine's processor, serves them, invokes them."""
+"""SAM CLI: builds the functions, serves and invokes them on this machine's processor."""
 
 import json
-import os
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Final, Self
 
-import yaml
 from gerbang_local.options import Options
 from sam_deploy import this_machine
 
 from sam_local.stand_ins import HOST, StandIns
 
 _SAM: Final = "tools/bootstrap/sam"
-_BUILT: Final = ".aws-sam/local"
+BUILT: Final = ".aws-sam/build"
+"""Where `sam build` builds, in the template's folder."""
+_BUILT_HERE: Final = ".aws-sam/local"
 _END_SECONDS: Final = 30.0
 """SAM CLI removes its containers when it is told to end."""
 
@@ -38,14 +40,24 @@ def image_is_here() -> bool:
     return asked.returncode == 0
 
 
+def copy(lines: IO[bytes] | None, to: IO[bytes], ended: threading.Event) -> None:
+    """Copy lines until the event, and discard the rest: SAM CLI ends with tracebacks of connections to Docker."""
+    for line in lines or ():
+        if not ended.is_set():
+            to.write(line)
+            to.flush()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sam:
     """SAM CLI in the template's folder, with the functions built and pointed at the stand-ins."""
 
     options: Options
+    build: str
+    """The folder of the build, seen from the template's."""
     variables: Path
     """A file with the environment of each function, as `sam local --env-vars` takes it."""
-    extra: Sequence[str]
+    extra: Sequence[str] = ()
     """What SAM CLI is told beyond what is worked out here."""
 
     @classmethod
@@ -56,12 +68,13 @@ class Sam:
         Raises:
             SamFailed: they could not be built.
         """
-        _run([_SAM, "build", "--build-dir", _BUILT, *_overrides(options)], options.template.parent)
-        keep_authorizers(options.template.parent / _BUILT / "template.yaml")
+        folder = options.template.parent
+        if subprocess.run([_SAM, "build", "--build-dir", _BUILT_HERE], cwd=folder, check=False).returncode:
+            raise SamFailed
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(stand_ins.environments, file)
             file.flush()
-            yield cls(options=options, variables=Path(file.name), extra=extra)
+            yield cls(options=options, build=_BUILT_HERE, variables=Path(file.name), extra=extra)
 
     def start_api(self) -> None:
         """Serve the API until this process is interrupted, or SAM CLI ends.
@@ -72,10 +85,13 @@ class Sam:
         where = ["--host", self.options.host, "--port", str(self.options.port), "--warm-containers", "LAZY"]
         command = [_SAM, "local", "start-api", *where, *self._common(), *self.extra]
         # A session of its own: Ctrl-C is for this process, which then tells SAM CLI to end in the way it heeds.
-        with subprocess.Popen(command, cwd=self.options.template.parent, start_new_session=True) as server:
+        folder, ended = self.options.template.parent, threading.Event()
+        with subprocess.Popen(command, cwd=folder, start_new_session=True, stderr=subprocess.PIPE) as server:
+            threading.Thread(target=copy, args=(server.stderr, sys.stderr.buffer, ended), daemon=True).start()
             try:
                 status = server.wait()
             finally:
+                ended.set()
                 server.terminate()
                 server.wait(_END_SECONDS)
         if status:
@@ -93,44 +109,18 @@ class Sam:
             raise SamFailed
         return done.stdout.strip()
 
-    def _common(self) -> list[str]:
-        pulling = ["--skip-pull-image"] if image_is_here() else []
-        network = ["--add-host", f"{HOST}:host-gateway"]
+    def arguments(self) -> list[str]:
+        """Return what `sam local` has to be told to find the stand-ins, and to run on this machine's processor."""
+        variables = self.variables
+        if variables.is_relative_to(self.options.template.parent):
+            variables = variables.relative_to(self.options.template.parent)
+        chosen = {"Architecture": this_machine(), **self.options.parameters}
+        overrides = [f"ParameterKey={name},ParameterValue={value}" for name, value in chosen.items()]
         return [
-            *("--template", f"{_BUILT}/template.yaml", "--env-vars", str(self.variables)),
-            *(*network, *pulling, *_overrides(self.options)),
+            *("--env-vars", str(variables), "--add-host", f"{HOST}:host-gateway"),
+            *(["--skip-pull-image"] if image_is_here() else []),
+            *("--parameter-overrides", *overrides),
         ]
 
-
-def keep_authorizers(built: Path) -> None:
-    """Leave out of a built template the routes that would take the authorizer from another of the same path.
-
-    SAM CLI makes one route of all that a function has at a path, with the authorizer of any one of them: which one, the
-    order of a set decides. API Gateway keeps them apart.
-    """
-    template: dict[str, Any] = yaml.safe_load(built.read_text("utf-8"))
-    for resource in template["Resources"].values():
-        events: dict[str, Any] = resource.get("Properties", {}).get("Events", {})
-        guarded = {_path(event) for event in events.values() if _is_guarded(event)}
-        for name, event in list(events.items()):
-            if _path(event) in guarded and not _is_guarded(event):
-                del events[name]
-    built.write_text(yaml.safe_dump(template, sort_keys=False), "utf-8")
-
-
-def _path(event: dict[str, Any]) -> object:
-    return event["Properties"].get("Path")
-
-
-def _is_guarded(event: dict[str, Any]) -> bool:
-    return "Authorizer" in event["Properties"].get("Auth", {})
-
-
-def _overrides(options: Options) -> list[str]:
-    chosen = {"Architecture": this_machine(), **options.parameters}
-    return ["--parameter-overrides", *(f"ParameterKey={name},ParameterValue={value}" for name, value in chosen.items())]
-
-
-def _run(command: Sequence[str], folder: Path) -> None:
-    if subprocess.run(command, cwd=folder, env=dict(os.environ), check=False).returncode:
-        raise SamFailed
+    def _common(self) -> list[str]:
+        return ["--template", f"{self.build}/template.yaml", *self.arguments()]

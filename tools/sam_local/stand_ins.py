@@ -2,19 +2,25 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import dynamodb_local
+from botocore.exceptions import EndpointConnectionError
 from gerbang_local.aws import Aws, Resources, behave_as_in_lambda
+from gerbang_local.operators import SECRET_KEY_RESOURCE, publishable_key
 from gerbang_local.options import Options
 from gerbang_local.stack import Stack, read_stack
 from gerbang_local.template import Template, chosen_parameters
 from moto.server import ThreadedMotoServer
+from moto.sqs.exceptions import SQSException
+from moto.sqs.models import SQSBackend
 
 from sam_local.post_office import post_office
 
@@ -23,6 +29,14 @@ HOST: Final = "host.docker.internal"
 
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - containers come in by Docker's bridge; nothing here is real
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost", _EVERYWHERE})
+
+
+class NoDynamoDB(Exception):
+    """The DynamoDB Local of DYNAMODB_ENDPOINT does not answer. Its text is one sentence."""
+
+
+class PortInUse(Exception):
+    """Something listens on a port of the stand-ins already. Its text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,26 +48,37 @@ class StandIns:
     """Each function's variables, by logical id; as `sam local --env-vars` takes them."""
     mails: str
     """The URL of the mails that were sent, as seen from this machine."""
+    publishable_key: str
+    secret_key: str
+    """The API keys."""
 
 
 @contextmanager
-def stand_ins(options: Options) -> Iterator[StandIns]:
+def stand_ins(options: Options, *, first_port: int = 0) -> Iterator[StandIns]:
     """Make the stand-ins that *options*' template asks for, until the block ends.
+
+    AWS is simulated on *first_port*, mails are shown on the next, DynamoDB Local is on the third; 0: any free ports.
 
     Raises:
         TemplateError: the template, or a parameter, cannot be served.
         dynamodb_local.Unavailable: there is no DynamoDB Local to be had.
+        NoDynamoDB: the one of *options* does not answer.
+        PortInUse: another process listens on one of the ports.
     """
-    dynamodb = options.dynamodb_endpoint or _dynamodb()
+    ports = [first_port + number if first_port else 0 for number in range(3)]
+    for port in ports[:2] if options.dynamodb_endpoint else ports:
+        _demand_free(port)
+    dynamodb = options.dynamodb_endpoint or _dynamodb(options.template.parent / ".aws-sam", ports[2])
     behave_as_in_lambda(dynamodb_endpoint=dynamodb)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = ThreadedMotoServer(ip_address=_EVERYWHERE, port=0, verbose=False)
+    moto = ThreadedMotoServer(ip_address=_EVERYWHERE, port=ports[0], verbose=False)
     moto.start()
     try:
         moto_port = moto.get_host_and_port()[1]
         os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{moto_port}"
-        with post_office(_EVERYWHERE) as mail_port:
-            stack = _stack(options)
+        with post_office(_EVERYWHERE, ports[1]) as mail_port, _empty_messages_refused():
+            resources = _resources(options)
+            stack = read_stack(resources.resolver, root=options.template.parent)
             at_home = {
                 "AWS_ENDPOINT_URL_DYNAMODB": as_seen_from_containers(dynamodb),
                 "AWS_ENDPOINT_URL_EVENTBRIDGE": f"http://{HOST}:{moto_port}",
@@ -66,21 +91,59 @@ def stand_ins(options: Options) -> Iterator[StandIns]:
                 stack=stack,
                 environments={name: _in_container(one.environment) | at_home for name, one in stack.functions.items()},
                 mails=f"http://127.0.0.1:{mail_port}/",
+                publishable_key=publishable_key(resources.resolver) or "",
+                secret_key=resources.secret_value(SECRET_KEY_RESOURCE) or "",
             )
     finally:
         moto.stop()
 
 
-def _dynamodb() -> str:
-    with Path(os.devnull).open("wb") as log:
-        return dynamodb_local.start(owner=os.getpid(), log=log, address=_EVERYWHERE).endpoint
+def _demand_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a restart need not wait
+        try:
+            probe.bind((_EVERYWHERE, port))
+        except OSError:
+            raise PortInUse(
+                f"Port {port} is in use. Stop what listens there, such as another `make sam-env`, or choose three "
+                f"other ports, for example STAND_INS_PORT={port + 100}."
+            ) from None
 
 
-def _stack(options: Options) -> Stack:
+@contextmanager
+def _empty_messages_refused() -> Iterator[None]:
+    """Have moto refuse empty messages as SQS does: a function's init sends one to open its connection."""
+    send_message = SQSBackend.send_message
+
+    def refuse_empty(backend: SQSBackend, queue_name: str, message_body: str, *args: Any, **kwargs: Any) -> Any:
+        if not message_body:
+            raise SQSException("MissingParameter", "The request must contain the parameter MessageBody.")
+        return send_message(backend, queue_name, message_body, *args, **kwargs)
+
+    with patch.object(SQSBackend, "send_message", refuse_empty):
+        yield
+
+
+def _dynamodb(folder: Path, port: int) -> str:
+    folder.mkdir(exist_ok=True)
+    path = folder / "dynamodb-local.log"
+    with path.open("wb") as log:
+        try:
+            return dynamodb_local.start(owner=os.getpid(), log=log, port=port or None, address=_EVERYWHERE).endpoint
+        except dynamodb_local.Unavailable as error:
+            if path.stat().st_size:
+                raise dynamodb_local.Unavailable(f"{error} ({path})") from error
+            raise
+
+
+def _resources(options: Options) -> Resources:
     template = Template.parse(options.template.read_text("utf-8"))
     resources = Resources(Aws(), template, chosen_parameters(template, options.parameters))
-    resources.make_all()
-    return read_stack(resources.resolver, root=options.template.parent)
+    try:
+        resources.make_all()
+    except EndpointConnectionError:
+        raise NoDynamoDB(f"DynamoDB Local does not answer at {options.dynamodb_endpoint}.") from None
+    return resources
 
 
 def _in_container(environment: Mapping[str, str]) -> dict[str, str]:

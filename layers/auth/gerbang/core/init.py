@@ -21,6 +21,9 @@ type LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 ON_LAMBDA: Final = "AWS_LAMBDA_RUNTIME_API" in environ
 """Whether this process is one function in Lambda's runtime; elsewhere (tests, `make run`) this module does nothing."""
 
+ON_SAM_LOCAL: Final = "AWS_SAM_LOCAL" in environ
+"""Whether SAM CLI runs the function on a developer's machine."""
+
 LONGEST_WAIT_SECONDS: Final = 3.0
 """For how long init waits for what it warms. Lambda gives init 10 s and then starts it all over again."""
 

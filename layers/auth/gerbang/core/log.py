@@ -1,8 +1,12 @@
 """The log: one JSON line per event, which carries the event's CloudWatch metric too (embedded metric format).
 
+A line below the deployment's level is left out, but its metric is not: alarms must not depend on the level.
+
 Fields are ids and numbers, never secrets, tokens, codes or e-mail addresses (ASVS 16.2.5).
 """
 
+import json
+import logging
 import sys
 from contextvars import ContextVar
 from enum import Enum
@@ -28,6 +32,9 @@ class Severity(Enum):
     ERROR = "error"
 
 
+_LEVELS: Final = {severity: logging.getLevelNamesMapping()[severity.name] for severity in Severity}
+
+
 class LogEvent(Protocol):
     """Writes an event to the log. Never raises: a failing log does not fail a request (F48)."""
 
@@ -36,16 +43,21 @@ class LogEvent(Protocol):
 
 
 class EventLog:
-    """Writes events with Powertools' logger; service and namespace are Powertools' settings (`POWERTOOLS_…`)."""
+    """Writes events with Powertools' logger; level, service and namespace are its settings (`POWERTOOLS_…`)."""
 
-    def __init__(self, logger: Logger) -> None:
-        """Take the logger, whose formatter must be `EventFormatter` and whose handler `EventHandler`."""
-        self._logger = logger
+    def __init__(self, stream: TextIO) -> None:
+        """Write to *stream*."""
+        self._stream = stream
+        self._logger = Logger(logger_formatter=EventFormatter(), logger_handler=EventHandler(stream))
         self._lines_lost = 0
 
     def __call__(self, event: str, severity: Severity = Severity.INFO, /, **fields: str | float) -> None:
         """Write one line. Lines that could not be written are counted on the next line that can."""
-        line: dict[str, Any] = {"event": event, **_metric(event)}
+        metric = _metric(event)
+        if _LEVELS[severity] < self._logger.log_level:
+            self._count(metric)
+            return
+        line: dict[str, Any] = {"event": event, **metric}
         if identifier := request_id.get():
             line["request_id"] = identifier
         if self._lines_lost:
@@ -58,6 +70,12 @@ class EventLog:
             self._lines_lost += 1
         else:
             self._lines_lost = 0
+
+    def _count(self, metric: dict[str, Any]) -> None:
+        try:
+            print(json.dumps(metric), file=self._stream, flush=True)
+        except (OSError, ValueError):
+            self._lines_lost += 1
 
 
 class EventHandler(StreamHandler[TextIO]):
@@ -73,7 +91,7 @@ class EventFormatter(LambdaPowertoolsFormatter):
 
     def __init__(self) -> None:
         """Leave out `location`, which would be this module on every line."""
-        super().__init__(location=None)
+        super().__init__(location=None, use_rfc3339=True)
 
     @override
     def serialize(self, log: Any) -> str:
@@ -95,7 +113,5 @@ def _metric(event: str) -> dict[str, Any]:
     return dict(metrics.serialize_metric_set())
 
 
-log_event: Final[LogEvent] = EventLog(
-    Logger(logger_formatter=EventFormatter(), logger_handler=EventHandler(sys.stdout))
-)
+log_event: Final[LogEvent] = EventLog(sys.stdout)
 """Writes events of this process to standard output."""

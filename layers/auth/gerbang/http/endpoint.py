@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from gerbang.core import init
 from gerbang.core.client import Client, network_of
-from gerbang.core.errors import AuthError
+from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import Severity, log_event, request_id
 from gerbang.http.callers import ANYONE, Caller
 from gerbang.http.errors import Api, ErrorSpecs, code_of
@@ -21,6 +21,9 @@ from gerbang.mail.languages import requested_locale
 
 LONGEST_REASON: Final = 200
 """Characters of an error's evidence that go into the log."""
+
+SAM_LOCAL_HINT: Final = "Start `make sam-env`, and give `sam local` the options that it prints."
+"""Logged with a 503 under `sam local`, where nothing answers in the place of AWS by itself."""
 
 _EVIDENCE: Final = ("session_id", "user_id", "limit", "rule")
 """Attributes of errors that go into the log."""
@@ -271,6 +274,8 @@ def log_error(error: Exception, request: Request, status: int) -> None:
     evidence = {name: str(getattr(error, name)) for name in _EVIDENCE if getattr(error, name, None)}
     if isinstance(error, AuthError) and str(error):
         evidence["why"] = str(error)[:LONGEST_REASON]
+    if isinstance(error, DependencyUnavailable) and init.ON_SAM_LOCAL:
+        evidence["hint"] = SAM_LOCAL_HINT
     log_event(
         code_of(error),
         Severity.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Severity.WARNING,

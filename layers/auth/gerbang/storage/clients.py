@@ -54,6 +54,7 @@ def _made(service: str) -> Any:
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": TRIES},
         user_agent=_USER_AGENT,
+        account_id_endpoint_mode="disabled",  # Lambda tells functions no account's id, and `sam local` makes one up
     )
     made: Any = _session().create_client(service, config=config)
     made._endpoint.http_session = _Connections(  # noqa: SLF001 - botocore leaves no other choice of what sends requests
