@@ -6,7 +6,7 @@ from gerbang.accounts.registration import NewAccount
 from gerbang.accounts.sign_up import Decoy, UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha
@@ -35,7 +35,9 @@ container.warm_up_mail_queue()
     when=BodyGives(("email", "phone")),
     caller=visitor,
     request=SignUpRequest,
+    parameters=(REDIRECT_TO,),
     response=gotrue.User,
+    other_responses=(gotrue.SessionResponse,),
     errors=(
         InvalidFields,
         PhoneProviderDisabled,

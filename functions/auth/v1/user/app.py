@@ -4,7 +4,7 @@ from gerbang.accounts.reauthentication import REAUTHENTICATION_ERRORS
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UserRequest
 from gerbang.container import container
 from gerbang.core.errors import FieldError
@@ -40,6 +40,7 @@ def show_user(call: Call[None, Authenticated]) -> gotrue.User:
     gotrue.API,
     caller=caller,
     request=UserRequest,
+    parameters=(REDIRECT_TO,),
     response=gotrue.User,
     errors=(
         InvalidFields,

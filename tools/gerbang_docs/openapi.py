@@ -1,0 +1,347 @@
+"""The OpenAPI 3.1 document, made of the endpoints' declarations (https://spec.openapis.org/oas/v3.1.1.html)."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from itertools import count, groupby
+from typing import Any, Final
+
+from gerbang import __version__
+from gerbang.http.callers import ORGANIZATION_HEADER
+from gerbang.http.endpoint import IsForm, Parameter
+from gerbang.http.response import HtmlPage
+from gerbang_local.declarations import ROOT, template
+
+from gerbang_docs.examples import AnswerExample, request_example
+from gerbang_docs.links import links_of
+from gerbang_docs.operations import EVERY_API, Documented, DocumentedError, documented
+from gerbang_docs.schemas import Json, Schemas, name_of, prefix_of
+
+FILE: Final = ROOT / "functions/docs/openapi.json"
+
+TAGS: Final[Mapping[str, str]] = {
+    "BotLaunch": "camelCase, `{data, message}`. Accounts with organizations.",
+    "SnapOTP": "snake_case, `{success, data}`. Accounts with user names.",
+    "Atourin": "snake_case, `{status, code, info, msg, data}`. One-time codes, guests, users of an old system.",
+    "Supabase Auth": "What the official clients of Supabase call.",
+    EVERY_API: "What belongs to no API: keys, this document.",
+}
+
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_HTML: Final = "text/html"
+_SECURITY: Final[Mapping[str, str]] = {"access token": "accessToken", "apikey": "apikey", "secret key": "secretKey"}
+_SCHEMES: Final[Json] = {
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token of a session, from any API.",
+    },
+    "apikey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "apikey",
+        "description": "The publishable key, which is not secret, or the secret key.",
+    },
+    "secretKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The secret key, for back ends alone.",
+    },
+}
+_DESCRIPTION: Final = """\
+Auth for your own AWS account, behind the APIs of three products and of Supabase Auth. All of them use the same \
+accounts and sessions.
+
+Bodies are JSON objects of at most 16 KiB. Fields that are not listed are ignored, and a field of `null` or `""` was \
+not given. An access token works for an hour, a refresh token for seven days; each refresh returns a new one.
+
+A request above a limit is answered 429 with `Retry-After`, in seconds. By default:
+
+"""
+
+
+def limits() -> Iterator[tuple[str, int, int]]:
+    """Yield every rate limit: what it counts, how many, and in how many seconds."""
+    for name, parameter in template().parameters.items():
+        if name.startswith("Limit"):
+            number, seconds = parameter["Default"].split("/")
+            yield parameter["Description"].partition(".")[0] + ".", int(number), int(seconds)
+
+
+def make_document() -> Json:
+    """Return the document."""
+    return _Document().make()
+
+
+def text_of(document: Json) -> str:
+    """Return a document as it is stored: a line for each operation and component, so that changes can be read."""
+    lines = ["{"]
+    for section, value in document.items():
+        lines.append(f'"{section}":' + ("{" if section in {"paths", "components"} else f"{_compact(value)},"))
+        if section in {"paths", "components"}:
+            for name, members in value.items():
+                lines.append(f"{_compact(name)}:{{")
+                lines += _separated(f"{_compact(key)}:{_compact(member)}" for key, member in members.items())
+                lines.append("},")
+            lines[-1] = "}"
+            lines.append("},")
+    lines[-1] = lines[-1].removesuffix(",")
+    return "\n".join([*lines, "}", ""])
+
+
+def _separated(lines: Iterable[str]) -> list[str]:
+    made = [f"{line}," for line in lines]
+    return [*made[:-1], *(line.removesuffix(",") for line in made[-1:])]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class _Document:
+    def __init__(self) -> None:
+        self._schemas: Final = Schemas()
+        self._examples: Final[dict[str, Json]] = {}
+        self._shared: Final[dict[str, Json]] = {}
+
+    def make(self) -> Json:
+        paths: dict[str, Json] = {}
+        ordered = sorted(documented(), key=lambda each: (each.path, each.method))
+        for (path, method), group in groupby(ordered, key=lambda each: (each.path, each.method)):
+            here = list(group)
+            if any(each.answers for each in here):
+                paths.setdefault(path, {})[method.lower()] = self._operation(here)
+        lines = [f"- {what.removesuffix('.')}: {number} in {seconds} seconds" for what, number, seconds in limits()]
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Gerbang",
+                "version": __version__,
+                "summary": "Auth back end for your own AWS account",
+                "description": _DESCRIPTION + "\n".join(lines),
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [
+                {"url": "/", "description": "Where this document is served"},
+                {"url": "http://127.0.0.1:3000", "description": "On your machine, by `make run`"},
+            ],
+            "tags": [{"name": name, "description": what} for name, what in TAGS.items()],
+            "paths": paths,
+            "components": {
+                "schemas": dict(sorted(self._schemas.components.items())),
+                "securitySchemes": _SCHEMES,
+                "headers": {
+                    "RetryAfter": {
+                        "description": "Seconds to wait. A request sent then is let through.",
+                        "required": True,
+                        "schema": {"type": "integer", "minimum": 1},
+                    },
+                    "WwwAuthenticate": {
+                        "description": "The scheme of the `Authorization` header.",
+                        "required": True,
+                        "schema": {"const": "Bearer"},
+                    },
+                    "Location": {"description": "Where to go on.", "required": True, "schema": {"type": "string"}},
+                },
+                "responses": dict(sorted(self._shared.items())),
+                "examples": dict(sorted(self._examples.items())),
+            },
+        }
+
+    def _operation(self, here: list[Documented]) -> Json:
+        answering = [each for each in here if each.answers]
+        first = answering[0]
+        made: Json = {
+            "operationId": _operation_id(first),
+            "tags": list(dict.fromkeys(each.api_name for each in answering)),
+            "summary": first.operation.summary if len(answering) == 1 else first.common_summary,
+        }
+        if len(answering) > 1:
+            made["description"] = "\n".join(f"- {each.choice}: {each.operation.summary}" for each in answering)
+        parameters = list(_parameters(answering))
+        if parameters:
+            made["parameters"] = parameters
+        security = list(_security(answering))
+        if security:
+            made["security"] = security
+        body = self._body(answering)
+        if body is not None:
+            made["requestBody"] = body
+        made["responses"] = self._responses(here, answering)
+        return made
+
+    # --- what is sent
+
+    def _body(self, here: list[Documented]) -> Json | None:
+        content: Json = {}
+        reading = [each for each in here if each.model is not None]
+        if reading:
+            schemas = [self._request_schema(each, reading) for each in reading]
+            examples = {each.key: {"summary": each.operation.summary, "value": self._request(each)} for each in reading}
+            content[_JSON] = {"schema": _one_of(schemas), "examples": examples}
+        if any(isinstance(each.operation.when, IsForm) for each in here):
+            fields = {"token": {"type": "string"}, "type": {"type": "string"}, "redirect_to": {"type": "string"}}
+            content[_FORM] = {"schema": {"type": "object", "properties": fields, "required": ["token", "type"]}}
+            content[_FORM]["example"] = {"token": "9f86d081884c7d65", "type": "magiclink"}
+        return {"required": True, "content": content} if content else None
+
+    def _request_schema(self, each: Documented, reading: list[Documented]) -> Json:
+        assert each.model is not None
+        reference = self._schemas.request(each.model, api=each.api.name)
+        if "captcha_failed" in each.operation.caller.errors:
+            self._schemas.resolve(reference)["properties"]["gotrue_meta_security"] = {
+                "type": "object",
+                "properties": {"captcha_token": {"type": "string"}},
+            }
+        if len({other.query.get("grant_type") for other in reading}) > 1:
+            return reference
+        others = [other for other in reading if other is not each]
+        conditions = [name for other in others for name in other.chosen_by if other.operation.when is not None]
+        if each.operation.when is None and conditions:
+            unlike = [{"required": [name]} for name in conditions]
+            return {"allOf": [reference], "not": unlike[0] if len(unlike) == 1 else {"anyOf": unlike}}
+        if len(each.chosen_by) == 1:
+            return {"allOf": [reference], "required": list(each.chosen_by)}
+        return reference
+
+    def _request(self, each: Documented) -> Json:
+        assert each.model is not None
+        schema = self._schemas.resolve(self._schemas.request(each.model, api=each.api.name))
+        return request_example(schema, api=each.api.name, model=each.model.__name__)
+
+    # --- what is answered
+
+    def _responses(self, here: list[Documented], answering: list[Documented]) -> Json:
+        made: dict[str, Json] = {}
+        for each in answering:
+            self._add_answer(made, each)
+        for each in here:
+            for error in each.errors():
+                response = made.setdefault(str(error.status), {"description": HTTPStatus(error.status).phrase})
+                name = self._error_example(each, error)
+                schema = self._schemas.response(each.api.error_response, api=each.api.name)
+                media = response.setdefault("content", {}).setdefault(_JSON, {"schema": schema, "examples": {}})
+                media["schema"] = _widened(media["schema"], schema)
+                media["examples"][name] = {"$ref": f"#/components/examples/{name}"}
+                headers = _headers(error.status)
+                if headers:
+                    response["headers"] = headers
+        prefixes = "".join(dict.fromkeys(prefix_of(each.api.name) for each in here))
+        return {
+            status: self._numbered(self._shared, f"{prefixes}.{status}", response)
+            if status >= str(HTTPStatus.BAD_REQUEST.value)
+            else response
+            for status, response in sorted(made.items())
+        }
+
+    def _add_answer(self, made: dict[str, Json], each: Documented) -> None:
+        operation = each.operation
+        status = str(operation.status.value)
+        phrase = operation.status.phrase
+        json_types = [kind for kind in (operation.response, *operation.other_responses) if kind not in {None, HtmlPage}]
+        if HtmlPage in (operation.response, *operation.other_responses):
+            page_status = HTTPStatus.OK
+            page = made.setdefault(str(page_status.value), {"description": page_status.phrase})
+            page.setdefault("content", {})[_HTML] = {"schema": {"type": "string"}}
+        if operation.status is HTTPStatus.SEE_OTHER:
+            made[status] = {"description": phrase, "headers": {"Location": {"$ref": "#/components/headers/Location"}}}
+        elif not json_types:
+            if operation.response is not HtmlPage:
+                made.setdefault(status, {"description": phrase})
+        else:
+            response = made.setdefault(status, {"description": phrase})
+            for kind in json_types:
+                schema = self._schemas.response(kind, api=each.api.name)
+                media = response.setdefault("content", {}).setdefault(_JSON, {"schema": schema, "examples": {}})
+                media["schema"] = _widened(media["schema"], schema)
+            schema = self._schemas.response(json_types[0], api=each.api.name)
+            example = AnswerExample(
+                api=each.api.name,
+                function=operation.run.__name__,
+                prefix=prefix_of(each.api.name),
+                definitions=self._schemas.components,
+            ).of(name_of(schema))
+            response["content"][_JSON]["examples"][each.key] = {"value": example}
+            links = links_of(each)
+            if links:
+                response.setdefault("links", {}).update(links)
+
+    def _error_example(self, each: Documented, error: DocumentedError) -> str:
+        """Return the name of an error's example."""
+        example = {"summary": error.message, "value": error.body}
+        reference = self._numbered(self._examples, f"{prefix_of(each.api.name)}.{error.code}", example)
+        return name_of(reference)
+
+    @staticmethod
+    def _numbered(known: dict[str, Json], name: str, value: Json) -> Json:
+        """Return a reference to a component; equal ones are one, others of its name have a number."""
+        numbers = count(2)
+        unique = name
+        while known.setdefault(unique, value) != value:
+            unique = f"{name}.{next(numbers)}"
+        return {"$ref": f"#/components/{'examples' if 'value' in value else 'responses'}/{unique}"}
+
+
+def _operation_id(each: Documented) -> str:
+    words = [word for part in each.path.split("/") for word in part.strip("{}").replace(".", "-").split("-")]
+    words = [piece for word in words for piece in word.split("_") if piece]
+    return each.method.lower() + "".join(word[0].upper() + word[1:] for word in words)
+
+
+def _parameters(here: list[Documented]) -> Iterator[Json]:
+    for name in [part.strip("{}") for part in here[0].path.split("/") if part.startswith("{")]:
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    chosen = [each.query for each in here if each.query]
+    for name in dict.fromkeys(name for query in chosen for name in query):
+        values = list(dict.fromkeys(query[name] for query in chosen))
+        yield {"name": name, "in": "query", "required": True, "schema": {"type": "string", "enum": values}}
+    if any(ORGANIZATION_HEADER in each.operation.caller.credentials for each in here):
+        yield {
+            "name": ORGANIZATION_HEADER,
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string"},
+            "example": "org_abc123",
+        }
+    for parameter in dict.fromkeys(each for one in here for each in one.operation.parameters):
+        yield _parameter(parameter)
+
+
+def _parameter(parameter: Parameter) -> Json:
+    schema: Json = {"type": "string"}
+    if parameter.values:
+        schema["enum"] = list(parameter.values)
+    made: Json = {"name": parameter.name, "in": parameter.where, "description": parameter.description}
+    if parameter.is_required:
+        made["required"] = True
+    made["schema"] = schema
+    return made if parameter.example is None else {**made, "example": parameter.example}
+
+
+def _security(here: list[Documented]) -> Iterator[Json]:
+    wanted: list[Json] = [
+        {_SECURITY[name]: [] for name in each.operation.caller.credentials if name != ORGANIZATION_HEADER}
+        for each in here
+    ]
+    if any(wanted):
+        yield from [each for number, each in enumerate(wanted) if each not in wanted[:number]]
+
+
+def _headers(status: int) -> Json:
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        return {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": {"$ref": "#/components/headers/WwwAuthenticate"}}
+    return {}
+
+
+def _one_of(schemas: list[Json]) -> Json:
+    distinct = [schema for number, schema in enumerate(schemas) if schema not in schemas[:number]]
+    return distinct[0] if len(distinct) == 1 else {"oneOf": distinct}
+
+
+def _widened(schema: Json, other: Json) -> Json:
+    """Return the schema of either: those of a union count one by one."""
+    return _one_of([*schema.get("oneOf", [schema]), *other.get("oneOf", [other])])
