@@ -12,9 +12,9 @@ from gerbang.http.endpoint import IsForm, Parameter
 from gerbang.http.response import HtmlPage
 from gerbang_local.declarations import ROOT, template
 
-from gerbang_docs.examples import AnswerExample, request_example
 from gerbang_docs.links import links_of
 from gerbang_docs.operations import EVERY_API, Documented, DocumentedError, documented
+from gerbang_docs.samples import answer_of, request_of
 from gerbang_docs.schemas import Json, Schemas, name_of, prefix_of
 
 FILE: Final = ROOT / "functions/docs/openapi.json"
@@ -111,8 +111,7 @@ class _Document:
         ordered = sorted(documented(), key=lambda each: (each.path, each.method))
         for (path, method), group in groupby(ordered, key=lambda each: (each.path, each.method)):
             here = list(group)
-            if any(each.answers for each in here):
-                paths.setdefault(path, {})[method.lower()] = self._operation(here)
+            paths.setdefault(path, {})[method.lower()] = self._operation(here)
         lines = [f"- {what.removesuffix('.')}: {number} in {seconds} seconds" for what, number, seconds in limits()]
         return {
             "openapi": "3.1.0",
@@ -151,7 +150,7 @@ class _Document:
         }
 
     def _operation(self, here: list[Documented]) -> Json:
-        answering = [each for each in here if each.answers]
+        answering = [each for each in here if each.answers] or here
         first = answering[0]
         made: Json = {
             "operationId": _operation_id(first),
@@ -179,37 +178,35 @@ class _Document:
         reading = [each for each in here if each.model is not None]
         if reading:
             schemas = [self._request_schema(each, reading) for each in reading]
-            examples = {each.key: {"summary": each.operation.summary, "value": self._request(each)} for each in reading}
-            content[_JSON] = {"schema": _one_of(schemas), "examples": examples}
+            examples = {each.key: {"summary": each.operation.summary, "value": request_of(each)} for each in reading}
+            schema = _one_of(schemas)
+            if "oneOf" in schema and len({each.api.name for each in reading}) == 1:  # a body may fit several
+                schema = {"anyOf": schema["oneOf"]}
+            content[_JSON] = {"schema": schema, "examples": examples}
         if any(isinstance(each.operation.when, IsForm) for each in here):
             fields = {"token": {"type": "string"}, "type": {"type": "string"}, "redirect_to": {"type": "string"}}
             content[_FORM] = {"schema": {"type": "object", "properties": fields, "required": ["token", "type"]}}
             content[_FORM]["example"] = {"token": "9f86d081884c7d65", "type": "magiclink"}
-        return {"required": True, "content": content} if content else None
+        required = all(self._model_schema(each).get("required") for each in reading)
+        return {"required": required, "content": content} if content else None
+
+    def _model_schema(self, each: Documented) -> Json:
+        return self._schemas.resolve(self._schemas.request(each.read_model, api=each.api.name))
 
     def _request_schema(self, each: Documented, reading: list[Documented]) -> Json:
-        assert each.model is not None
-        reference = self._schemas.request(each.model, api=each.api.name)
+        """Return the schema of a body; where APIs share a path, each of them fits bodies of its own alone."""
+        reference = self._schemas.request(each.read_model, api=each.api.name)
         if "captcha_failed" in each.operation.caller.errors:
-            self._schemas.resolve(reference)["properties"]["gotrue_meta_security"] = {
+            self._model_schema(each)["properties"]["gotrue_meta_security"] = {
                 "type": "object",
                 "properties": {"captcha_token": {"type": "string"}},
             }
-        if len({other.query.get("grant_type") for other in reading}) > 1:
+        if len({other.api.name for other in reading}) == 1:
             return reference
-        others = [other for other in reading if other is not each]
-        conditions = [name for other in others for name in other.chosen_by if other.operation.when is not None]
-        if each.operation.when is None and conditions:
-            unlike = [{"required": [name]} for name in conditions]
-            return {"allOf": [reference], "not": unlike[0] if len(unlike) == 1 else {"anyOf": unlike}}
-        if len(each.chosen_by) == 1:
+        if each.operation.when is not None:
             return {"allOf": [reference], "required": list(each.chosen_by)}
-        return reference
-
-    def _request(self, each: Documented) -> Json:
-        assert each.model is not None
-        schema = self._schemas.resolve(self._schemas.request(each.model, api=each.api.name))
-        return request_example(schema, api=each.api.name, model=each.model.__name__)
+        unlike = [{"required": [name]} for other in reading for name in other.chosen_by]
+        return {"allOf": [reference], "not": unlike[0] if len(unlike) == 1 else {"anyOf": unlike}}
 
     # --- what is answered
 
@@ -256,14 +253,7 @@ class _Document:
                 schema = self._schemas.response(kind, api=each.api.name)
                 media = response.setdefault("content", {}).setdefault(_JSON, {"schema": schema, "examples": {}})
                 media["schema"] = _widened(media["schema"], schema)
-            schema = self._schemas.response(json_types[0], api=each.api.name)
-            example = AnswerExample(
-                api=each.api.name,
-                function=operation.run.__name__,
-                prefix=prefix_of(each.api.name),
-                definitions=self._schemas.components,
-            ).of(name_of(schema))
-            response["content"][_JSON]["examples"][each.key] = {"value": example}
+            response["content"][_JSON]["examples"][each.key] = {"value": answer_of(each)}
             links = links_of(each)
             if links:
                 response.setdefault("links", {}).update(links)

@@ -76,6 +76,16 @@ class Documented:
                 return ()
 
     @property
+    def required_by_choice(self) -> tuple[str, ...]:
+        """The fields of the body that it needs to be chosen, though its model does not require them."""
+        return self.chosen_by[:1]
+
+    @property
+    def set_to_true(self) -> tuple[str, ...]:
+        """The fields of the body that must be true."""
+        return (self.operation.when.member,) if isinstance(self.operation.when, QueryIsAndBodySets) else ()
+
+    @property
     def key(self) -> str:
         """A short name that is unique among all operations; links to the page and the reference have it."""
         words = [self.method.lower(), *re.findall(r"[A-Za-z0-9]+", self.path), *self.query.values()]
@@ -122,6 +132,13 @@ class Documented:
         """The model of the request's body."""
         model = self.operation.request
         return model if model is not None and issubclass(model, Body) else None
+
+    @property
+    def read_model(self) -> type[Body]:
+        """The model of the request's body, for operations that have one."""
+        if self.model is None:
+            raise TypeError(f"{self.key} reads no body")
+        return self.model
 
     def errors(self) -> tuple[DocumentedError, ...]:
         """Return the errors that it may answer, by status and code."""

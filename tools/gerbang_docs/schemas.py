@@ -1,9 +1,9 @@
 """JSON Schemas of what the endpoints read and answer, as pydantic makes them, under names that are unique."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gerbang.apis.gotrue.requests import AddressedRequest
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
@@ -15,6 +15,7 @@ PREFIXES: Final[Mapping[str, str]] = {"Supabase Auth": "Supabase", "SnapOTP": "S
 _NEW_PASSWORD: Final = "NewPassword"  # noqa: S105 - the name of a type
 _LONGEST_PASSWORD: Final = 256
 _REFERENCE: Final = "#/components/schemas/"
+_NULL: Final = {"type": "null"}
 
 
 def prefix_of(api: str) -> str:
@@ -43,22 +44,27 @@ class Schemas:
 
     def _add(self, model: Any, *, api: str, mode: JsonSchemaMode) -> Json:
         prefix = prefix_of(api)
+        known = f"{prefix}{getattr(model, '__name__', '')}"
+        if known in self.components:
+            return reference_to(known)
         made = TypeAdapter(model).json_schema(mode=mode, ref_template=f"{_REFERENCE}{{model}}")
         definitions: dict[str, Json] = made.pop("$defs", {})
         inlined = {name: schema for name, schema in definitions.items() if schema.get("type") != "object"}
         inlined |= {name: schema for name, schema in definitions.items() if "additionalProperties" in schema}
-        tidy = _Tidy(inlined, prefix)
+        tidy = _Tidy(inlined, prefix, is_answer=mode == "serialization")
         for name, schema in definitions.items():
             if name not in inlined:
                 self.components[f"{prefix}{name}"] = tidy.of(schema)
         if "anyOf" in made:
             return {"oneOf": [tidy.of(each) for each in made["anyOf"]]}
-        name = f"{prefix}{model.__name__}"
         schema = tidy.of(made)
         if mode == "validation":
             schema.pop("description", None)  # it says where the body is sent, which the document says by itself
-        self.components[name] = schema
-        return reference_to(name)
+            if issubclass(model, AddressedRequest) and "token_hash" not in schema["properties"]:
+                schema["properties"]["email"] = schema["properties"]["email"]["anyOf"][0]
+                schema["required"] = ["email", *schema.get("required", ())]
+        self.components[known] = schema
+        return reference_to(known)
 
 
 def reference_to(name: str) -> Json:
@@ -74,9 +80,10 @@ def name_of(reference: Json) -> str:
 class _Tidy:
     """Brings pydantic's schemas into the form of a document: short, without titles, with prefixed names."""
 
-    def __init__(self, inlined: Mapping[str, Json], prefix: str) -> None:
+    def __init__(self, inlined: Mapping[str, Json], prefix: str, *, is_answer: bool) -> None:
         self._inlined: Final = inlined
         self._prefix: Final = prefix
+        self._is_answer: Final = is_answer
 
     def of(self, schema: Json) -> Json:
         reference = schema.get("$ref")
@@ -87,13 +94,14 @@ class _Tidy:
             for key, value in schema.items()
             if key not in {"title", "default"} or (key == "default" and value is not None)
         }
-        branches = kept.get("anyOf", ())
-        if {"type": "null"} in branches and len(branches) == 2:  # noqa: PLR2004 - a type or null
-            [other] = [branch for branch in branches if branch != {"type": "null"}]
-            if isinstance(other.get("type"), str):
-                del kept["anyOf"]
-                return _optional({**kept, **other})
-        return kept
+        if "properties" in kept:
+            required = kept.get("required", ())
+            properties = kept["properties"].items()
+            kept["properties"] = {
+                name: member if name in required or self._is_answer else _optional(member)
+                for name, member in properties
+            }
+        return _without_any(kept)
 
     def _referred(self, name: str) -> Json:
         if name == _NEW_PASSWORD:
@@ -109,14 +117,25 @@ class _Tidy:
             return self.of(value)
         if isinstance(value, list):
             return [self.of(each) if isinstance(each, dict) else each for each in value]
-        if key == "pattern":
-            return re.sub(r"\(\?i:(.*)\)", r"\1", value)
         return value
 
 
+def _without_any(schema: Json) -> Json:
+    """Return a schema of one type or null in the short form."""
+    branches = schema.get("anyOf", ())
+    others = [branch for branch in branches if branch != _NULL]
+    if len(branches) != len(others) + 1 or len(others) != 1 or not isinstance(others[0].get("type"), str):
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**rest, **others[0], "type": [others[0]["type"], "null"]}
+
+
 def _optional(schema: Json) -> Json:
-    """Return the schema of a field that may be null. Empty text was not given, either (contracts)."""
-    kind = schema["type"]
-    if kind == "string":
-        schema.pop("minLength", None)
-    return {**schema, "type": [kind, "null"]}
+    """Return the schema of a field that may be left out: null and empty text are not given, either (contracts)."""
+    kind = schema.get("type")
+    kinds = [kind] if isinstance(kind, str) else list(kind or ())
+    others = [each for each in kinds if each != "null"]
+    if others == ["string"] and not {"pattern", "format", "enum"} & schema.keys():
+        return {**{key: value for key, value in schema.items() if key != "minLength"}, "type": ["string", "null"]}
+    given = {**schema, "type": others[0]} if len(others) == 1 else schema
+    return {"anyOf": [given, _NULL, {"const": ""}]}
