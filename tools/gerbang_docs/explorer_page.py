@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from gerbang.http.endpoint import IsForm
+from gerbang.http.endpoint import IsForm, Parameter
 from gerbang_local.declarations import ROOT
 
 from gerbang_docs.fields import fields_of
@@ -26,6 +26,9 @@ _TEXTS_IN_STEPS: Final = re.compile(r'^  \["[a-z0-9-]+", "([^"]+)"\],$', re.MULT
 _TEXTS_IN_LISTS: Final = re.compile(r'\["(Access token|Refresh token|Organization)",')
 _CALLERS: Final = ("access token", "API key", "secret key", "organization", "refresh token", "code from the mail")
 _TEXTS_IN_PAGE: Final = re.compile(r'data-(?:t|label|placeholder)="([^"]+)"')
+type _Errors = dict[tuple[int, str, str], int]
+"""The number of each error: its status, its code and what it says."""
+
 _FORM_EXAMPLE: Final = {"token": "9f86d081884c7d65", "type": "magiclink"}
 
 
@@ -59,32 +62,41 @@ def _without_comments(source: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _data(catalogue: Catalogue) -> dict[str, Any]:
-    errors: dict[tuple[int, str, str], int] = {}
-    operations = [_operation(each, errors) for each in _ordered() if each.answers]
-    messages = [
+def texts() -> list[str]:
+    """Return every text of the page, in English."""
+    errors: _Errors = {}
+    operations = [_operation(each, errors) for each in _ordered()]
+    found = [
         *texts_of_the_page(),
         *(each["s"] for each in operations),
         *(parameter["about"] for each in operations for parameter in each.get("P", ())),
-        *(field[3] for each in operations for field in each.get("F", ()) if field[3]),
+        *(about for each in operations for _, _, _, about in each.get("F", ()) if about),
         *(message for _, _, message in errors),
         *TAGS,
     ]
-    texts = [*dict.fromkeys(messages)]
+    return [*dict.fromkeys(found)]
+
+
+def _data(catalogue: Catalogue) -> dict[str, Any]:
+    errors: _Errors = {}
+    operations = [_operation(each, errors) for each in _ordered()]
+    statuses = sorted({each["r"][0] for each in operations} | {status for status, _, _ in errors})
     return {
-        "texts": {language: [catalogue.text(each, language) for each in texts] for language in LANGUAGES},
-        "apis": [{"name": name} for name in TAGS],
+        "texts": {language: [catalogue.text(each, language) for each in texts()] for language in LANGUAGES},
+        "apis": [*TAGS],
         "operations": operations,
         "errors": list(errors),
-        "statuses": {status: HTTPStatus(status).phrase for status in sorted({*(status for status, _, _ in errors), 200, 201, 204, 303})},
+        "statuses": {status: HTTPStatus(status).phrase for status in statuses},
     }
 
 
 def _ordered() -> list[Documented]:
-    return sorted(documented(), key=lambda each: (list(TAGS).index(each.api_name), each.path, each.method != "GET", each.method))
+    """Return the operations by API, in the order of their URLs."""
+    answering = [each for each in documented() if each.answers]
+    return sorted(answering, key=lambda each: (list(TAGS).index(each.api_name), each.path, each.method))
 
 
-def _operation(each: Documented, errors: dict[tuple[int, str, str], int]) -> dict[str, Any]:
+def _operation(each: Documented, errors: _Errors) -> dict[str, Any]:
     operation = each.operation
     numbers = [errors.setdefault((error.status, error.code, error.message), len(errors)) for error in each.errors()]
     is_form = isinstance(operation.when, IsForm)
@@ -107,7 +119,7 @@ def _operation(each: Documented, errors: dict[tuple[int, str, str], int]) -> dic
     return {name: value for name, value in made.items() if value or name == "e"}
 
 
-def _parameter(parameter: Any) -> Mapping[str, Any]:
+def _parameter(parameter: Parameter) -> Mapping[str, Any]:
     made = {
         "name": parameter.name,
         "in": parameter.where,

@@ -34,19 +34,19 @@ function showList() {
     const text = [each.m, each.p, ...Object.values(each.q || {}), each.a, each.s, t(each.s)].join(" ").toLowerCase();
     return words.every(word => text.includes(word));
   };
-  const groups = DATA.apis.map(api => [api, DATA.operations.filter(each => each.a === api.name && fits(each))]);
+  const groups = DATA.apis.map(api => [api, DATA.operations.filter(each => each.a === api && fits(each))]);
   byId("endpoints").replaceChildren(...groups.filter(([, each]) => each.length).map(([api, operations]) => el("section", {},
-    el("h2", {}, t(api.name)),
+    el("h2", {}, t(api)),
     el("ul", {}, operations.map(each => el("li", {}, el("a", {
       href: `#${each.k}`, "aria-current": each === current ? "page" : null, title: t(each.s),
     }, badge(each.m), el("span", { class: "path" }, breakable(each)))))))));
   byId("none").hidden = groups.some(([, each]) => each.length);
 }
 
-/** Return a path that lines may break in behind each slash, with its query. */
+/** Return a path with its query, which lines may break in where words end. */
 function breakable(operation) {
   const query = new URLSearchParams(operation.q || {}).toString();
-  const parts = (operation.p + (query ? `?${query}` : "")).split(/(?<=[/?])/);
+  const parts = (operation.p + (query ? `?${query}` : "")).split(/(?<=[/?_=])/);
   return parts.flatMap(part => [part, el("wbr")]);
 }
 
