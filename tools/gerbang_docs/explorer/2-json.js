@@ -63,7 +63,8 @@ function paint(value) {
   for (const found of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g)) {
     made.push(text.slice(end, found.index));
     const kind = found[2] ? "key" : found[1] ? "text" : "word";
-    made.push(el("span", { class: kind }, found[1] || found[0]), found[2] || "");
+    const long = !found[2] && found[0].length > 100;  // a token: one line of it is shown, all of it can be copied
+    made.push(el("span", { class: long ? `${kind} long` : kind }, found[1] || found[0]), found[2] || "");
     end = found.index + found[0].length;
   }
   return [...made, text.slice(end)];

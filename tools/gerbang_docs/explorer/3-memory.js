@@ -83,6 +83,7 @@ function showSession() {
 // --- the mailbox of `make run` ---------------------------------------------------------------------------------------
 
 let shownMails = "";
+let mails = [];
 
 async function startLocal() {
   if (!IS_LOCAL) return;
@@ -95,34 +96,49 @@ async function startLocal() {
   showSession();
   showOperation();
   byId("mailbox").hidden = false;
-  showMails([]);
+  showMails();
   readMails();
 }
 
 async function readMails() {
   try {
     if (!document.hidden) {
-      const mails = await (await fetch("/_local/mailbox.json")).json();
-      const key = language + JSON.stringify(mails.map(mail => [mail.at, mail.to]));
+      const listed = await (await fetch("/_local/mailbox.json")).json();
+      const key = language + JSON.stringify(listed.map(mail => [mail.at, mail.to]));
       if (key !== shownMails) {
         shownMails = key;
-        showMails(mails.reverse());
+        mails = listed.reverse();
+        showMails();
+        showCodes();
       }
     }
   } catch { /* the server was stopped; the next request says so */ }
   setTimeout(readMails, 1000);
 }
 
-function showMails(mails) {
+/** Return a button for each code and token of a mail. */
+function codesOf(mail) {
+  const lines = mail.text.split("\n").map(line => line.trim());
+  const codes = lines.filter(line => /^\d{6}$/.test(line) || /^[A-Za-z0-9]{65}$/.test(line));
+  return codes.map(code => el("button", { type: "button", class: "code", onclick: () => useCode(code, mail.to) },
+    el("code", {}, masked(code)), el("span", {}, t("Use this code"))));
+}
+
+/** Show the newest code for this address beside a body that asks for one. */
+function showCodes() {
+  const body = jsonObject(request.body) || {};
+  const asks = CODES.some(name => name in body) && !REGISTERS.test(current.p);
+  const mail = asks && mails.find(each => each.to === memory.person.email);
+  byId("codes").replaceChildren(...(mail ? codesOf(mail) : []));
+}
+
+function showMails() {
   const entries = mails.slice(0, 8).map(mail => {
-    const lines = mail.text.split("\n").map(line => line.trim());
-    const codes = lines.filter(line => /^\d{6}$/.test(line) || /^[A-Za-z0-9]{65}$/.test(line));
     const time = new Date(mail.at).toLocaleTimeString(language);
     return el("li", {},
       el("p", { class: "subject" }, mail.subject),
       el("p", { class: "muted small" }, mail.to, " · ", time),
-      el("div", { class: "codes" }, codes.map(code => el("button", { class: "code", onclick: () => useCode(code, mail.to) },
-        el("code", {}, masked(code)), el("span", {}, t("Use this code"))))),
+      el("div", { class: "codes" }, codesOf(mail)),
       el("details", {}, el("summary", {}, t("Show the mail")), el("pre", { tabindex: "0" }, mail.text)));
   });
   byId("mailbox").replaceChildren(

@@ -70,9 +70,10 @@ function showOperation() {
     editor(),
     el("section", { id: "answer", "aria-live": "polite" }),
     el("section", { class: "code" }, tabs(), el("pre", { id: "snippet", tabindex: "0", role: "tabpanel", "aria-label": t("The request as code") })),
-    fields(), parameters(), errors());
+    ...[parameters(), fields(), errors()].filter(Boolean));
   showAnswer();
   checkBody();
+  showCodes();
   showSnippet();
   showList();
   showSteps();
@@ -98,10 +99,11 @@ function editor() {
       el("button", { id: "send", class: "primary", type: "submit" }, t("Send"))),
     area("headers", t("Headers"), changed("headers")),
     area("body", t("Body"), changed("body")),
+    el("div", { id: "codes", class: "codes" }),
     el("p", { id: "validity", role: "status", class: "small" }),
     el("p", { class: "tools" },
       el("button", { type: "button", class: "link", onclick: () => { memory.edits.delete(current.k); showOperation(); } }, t("Restore the example")),
-      el("span", { class: "muted small" }, t("Ctrl + Enter sends"))));
+      el("span", { class: "muted small keys" }, t("Ctrl + Enter sends"))));
 }
 
 function area(id, label, oninput) {
