@@ -19,7 +19,7 @@ run: ## Serve the API on this machine: HOST=127.0.0.1 PORT=3000 PARAMETERS="Name
 
 .PHONY: test
 test: ## Run every test that can run on this machine: ARGS="-k refresh" for some
-	@$(ENVIRONMENT) local test clients
+	@$(ENVIRONMENT) local test clients browser
 	@$(PYTHON) -m dynamodb_local fetch || true
 	@tools/bootstrap/javascript-clients || true
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)
@@ -60,18 +60,31 @@ smoke: ## Test a deployed stack through its API, as clients do: STACK=gerbang RE
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m gerbang_smoke $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(if $(URL),--url "$(URL)")
 
-.PHONY: import-legacy
-import-legacy: ## Import users of an old system: FILE=users.csv TABLE=name-of-the-users-table ARGS=--help
-	@$(if $(FILE)$(findstring --help,$(ARGS)),,$(error FILE= is missing. Give a CSV or JSON Lines file, or - for standard input))
-	@$(if $(TABLE)$(findstring --help,$(ARGS)),,$(error TABLE= is missing. Give the stack's output UsersTable))
+.PHONY: dynamodb
+dynamodb: ## Start DynamoDB Local, in memory, for DYNAMODB_ENDPOINT of `make run`: PORT=8000
 	@$(ENVIRONMENT) local
-	@exec $(PYTHON) -m gerbang_import --file "$(FILE)" --table "$(TABLE)" $(ARGS)
+	@exec $(PYTHON) -m dynamodb_local $(PORT)
+
+# Where a tool works: a deployed stack, or a running `make run` (LOCAL=1, with its HOST and PORT).
+WHERE = $(if $(LOCAL),--local,$(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)"))
+
+HASH_OPTIONS = $(if $(DIGEST),--digest "$(DIGEST)") $(if $(PREHASH),--prehash "$(PREHASH)") \
+	$(if $(ENCODING),--encoding "$(ENCODING)") $(if $(PEPPER_FILE),--pepper-file "$(PEPPER_FILE)")
+
+.PHONY: import-legacy
+import-legacy: ## Import users: FROM=firebase FILE=users.json STACK=gerbang REGION=eu-west-1, or LOCAL=1; CHECK=1; ARGS=--help
+	@$(if $(FILE)$(findstring --help,$(ARGS)),,$(error FILE= is missing. Give the export of the old system, or - for standard input))
+	@$(if $(STACK)$(LOCAL)$(CHECK)$(TRY)$(findstring --help,$(ARGS)),,$(error STACK= or LOCAL=1 is missing. Give the name of a stack, or try it with CHECK=1))
+	@$(ENVIRONMENT) local
+	@exec $(PYTHON) -m gerbang_import --file "$(FILE)" $(WHERE) $(if $(FROM),--from "$(FROM)") $(if $(ALSO),--also $(ALSO)) \
+	    $(if $(HASH_CONFIG),--hash-config "$(HASH_CONFIG)") $(if $(DOMAIN),--domain "$(DOMAIN)") $(if $(VERIFIED),--verified) \
+	    $(if $(CHECK),--check) $(if $(TRY),--try "$(TRY)") $(if $(REPLACE),--replace) $(HASH_OPTIONS) $(ARGS)
 
 .PHONY: admin
-admin: ## Find, show and change accounts of a stack: STACK=gerbang ARGS="show mira@example.com"; ARGS=--help
-	@$(if $(STACK)$(findstring --help,$(ARGS)),,$(error STACK= is missing. Give the name of a stack))
+admin: ## Find, show and change accounts: STACK=gerbang, or LOCAL=1; ARGS="show mira@example.com"; ARGS=--help
+	@$(if $(STACK)$(LOCAL)$(findstring --help,$(ARGS)),,$(error STACK= or LOCAL=1 is missing. Give the name of a stack))
 	@$(ENVIRONMENT) local
-	@exec $(PYTHON) -m gerbang_admin $(ARGS) $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)")
+	@exec $(PYTHON) -m gerbang_admin $(ARGS) $(WHERE)
 
 .PHONY: bench
 bench: ## Measure the built functions and write docs/performance.md: CASE=api/auth/login for one; ARGS="--rounds 5 --json f"
@@ -85,9 +98,14 @@ price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=10
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
 .PHONY: docs
-docs: ## Write the tables of README.md from the code and template.yaml
-	@$(ENVIRONMENT) local
+docs: ## Write what is made from the code: README.md's tables, openapi.json, the page at /docs, docs/api/
+	@$(ENVIRONMENT) local docs
 	@exec $(PYTHON) -m gerbang_docs
+
+.PHONY: texts
+texts: ## List the texts of /docs and docs/api/ that have no translation, and put them into the catalogues
+	@$(ENVIRONMENT) local docs
+	@exec $(PYTHON) -m gerbang_docs texts
 
 REQUIREMENTS := tools/bootstrap/uv export --frozen --quiet --no-annotate --no-header --no-emit-project
 

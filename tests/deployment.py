@@ -113,6 +113,8 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "user_metadata": str(choices.user_metadata_in_tokens).lower(),
         "secure_password_change": str(choices.secure_password_change).lower(),
         "current_password": str(choices.require_current_password).lower(),
+        "claims": "",
+        "claims_failure": "503",
     }
     sign_ups = {
         "disabled": choices.sign_up_disabled,
@@ -140,6 +142,7 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "INITIAL_CREDIT_BALANCE": "5000",
         "REQUIRE_VERIFIED_EMAIL": str(choices.unverified is UnverifiedAddress.REFUSED).lower(),
         "CAPTCHA": "provider=none secret= url=",
+        "LEGACY_VERIFY": "url= secret= credit=5000",
         "PUBLISHABLE_KEY": "sb_publishable_tests",
         "MAIL_QUEUE_URL": "https://sqs.example.com/mail",
         "MAIL_SENDER": "no-reply@toko.example",

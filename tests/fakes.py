@@ -5,15 +5,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import cache
 from itertools import count
 from threading import Barrier, Lock
 from typing import Final, override
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
+from gerbang.sessions.keys import version_text
+from gerbang.sessions.rsa_pair import new_key_pair
 from gerbang.storage.secrets import SecretVersions
 from gerbang.storage.store import (
     Absent,
@@ -369,11 +372,18 @@ class RecordingLog:
         return [note.event for note in self.notes]
 
 
+@cache
+def with_key_pair(secret: str) -> str:
+    """The text of a version that the rotation function made; always the same for one secret."""
+    return version_text(secret, new_key_pair())
+
+
 class FakeSecret:
-    """A master secret that a test rotates, and makes unreadable."""
+    """A master secret that a test rotates, and makes unreadable. Each version has a key pair, unless it is `bare`."""
 
     def __init__(self, current: str = "first secret, 32 random bytes or so") -> None:
         self.versions = SecretVersions(current)
+        self.bare: set[str] = set()
         self.reads = 0
         self._broken = False
 
@@ -381,7 +391,13 @@ class FakeSecret:
         self.reads += 1
         if self._broken:
             raise DependencyUnavailable("secret")
-        return self.versions
+        current, previous = self.versions.current, self.versions.previous
+        return replace(
+            self.versions, current=self._text(current), previous=None if previous is None else self._text(previous)
+        )
+
+    def _text(self, secret: str) -> str:
+        return secret if secret in self.bare else with_key_pair(secret)
 
     def rotate(self, current: str) -> None:
         """Make a new version current; the one before it stays readable."""

@@ -17,6 +17,7 @@ from tests.test_tree import PARAMETERS, RESOURCES, TEMPLATE, of_type
 ROOT: Final = Path(__file__).parents[1]
 
 ELSEWHERE: Final = {
+    "AuthorizationScopes": "of SAM's routes",
     "AWS_PROFILE": "of every AWS tool",
     "TypeAdapter": "pydantic's; it was tried and is not used",
     "parameter_validation": "a setting of botocore's; it was tried and is not used",

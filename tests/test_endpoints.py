@@ -30,15 +30,14 @@ from gerbang_local.template import ParameterValue
 NO_FOLDER_OF_THEIR_OWN: Final = {
     "$default": "default",
     "/.well-known/jwks.json": "jwks",
-    "/auth/v1/admin/users/{user_id}": "auth/v1/admin/user",
+    "/.well-known/openid-configuration": "openid-configuration",
 }
-"""Paths that cannot be folders below `functions`: one is none, one begins with a dot, which tools pass over, and one
-lies in another function's, whose package it would be in."""
+"""Paths that cannot be folders below `functions`: one is none, two begin with a dot, which tools pass over."""
 
-BEHIND_NO_PATH: Final = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}
-"""Functions that API Gateway's authorizer, the queue and Secrets Manager invoke."""
+BEHIND_NO_PATH: Final = {"AuthorizerFunction", "EventsFunction", "MailerFunction", "RotationFunction"}
+"""Functions that API Gateway's authorizer, the tables' streams, the queue and Secrets Manager invoke."""
 
-MOST_BYTES: Final = 3_000
+MOST_BYTES: Final = 3_600
 """Of a function's environment, names and values together (docs/decisions); Lambda allows 4,096."""
 
 WITHOUT_BODY: Final = {HTTPStatus.SEE_OTHER, HTTPStatus.NO_CONTENT}
@@ -154,6 +153,7 @@ CLIENTS: Final = {
     "MASTER_SECRET|SECRET_API_KEY": "SECRETS_MANAGER",
     "MAIL_QUEUE_URL": "SQS",
     "MAIL_SENDER": "SESV2",
+    "EVENTS": "EVENTBRIDGE",
 }
 """A function that reads such a variable makes a client of that service, which reads `AWS_ENDPOINT_URL_<service>`."""
 
@@ -172,6 +172,8 @@ def variables_read(logical_id: str, **chosen: str) -> set[str]:
     services = {
         service for pattern, service in CLIENTS.items() if any(re.fullmatch(pattern, name) for name in environment.read)
     }
+    if logical_id == "EventsFunction":  # it is told the tables' names, and reads none
+        services.remove("DYNAMODB")
     return environment.read | {f"AWS_ENDPOINT_URL_{service}" for service in services} | READ_BY_LIBRARIES
 
 
@@ -180,6 +182,8 @@ def test_a_function_receives_the_variables_that_it_reads_and_no_others(logical_i
     received = functions()[logical_id].environment().keys()
 
     read = variables_read(logical_id)
+    if "AsksForClaims" in str(template().resources[logical_id].properties.get("Policies")):
+        read.add("AWS_ENDPOINT_URL_LAMBDA")  # it opens or refreshes sessions (tests/deploy/test_permissions.py)
     if logical_id == "ApiRegisterFunction":  # it mails only where addresses must be verified
         read |= variables_read(logical_id, REQUIRE_VERIFIED_EMAIL="true")
 

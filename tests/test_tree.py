@@ -16,15 +16,14 @@ LONGEST_APP: Final = 130
 """Lines of an app.py: an endpoint reads as one thought (style)."""
 
 ROUTES_OF_THEIR_OWN: Final = {
-    "functions/auth/v1/admin/user": {"/auth/v1/admin/users/{user_id}"},
     "functions/default": {"$default"},
     "functions/jwks": {"/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json"},
+    "functions/openid-configuration": {"/.well-known/openid-configuration"},
 }
-"""Folders that are no path: one's path lies in another function's folder, one answers what has no route, one two paths,
-whose names begin with a dot."""
+"""Folders that are no path: one answers what has no route, one two paths, whose names begin with a dot."""
 
-WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/mailer", "functions/rotation"}
-WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default"}
+WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/events", "functions/mailer", "functions/rotation"}
+WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default", "functions/openid-configuration"}
 MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
 """Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
 

@@ -52,6 +52,18 @@ OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
         "tz/win.py": "Windows",
         "tzwin.py": "Windows",
     },
+    "passlib": {
+        "_data": "word lists for new passwords",
+        "ext": "plug-ins for Django",
+        "apache.py": "reads files of Apache's passwords",
+        "apps.py": "lists of formats by application",
+        "context.py": "gerbang.passwords chooses the format",
+        "hosts.py": "lists of formats by operating system",
+        "pwd.py": "makes new passwords",
+        "totp.py": "one-time passwords",
+        "crypto/_blowfish": "bcrypt has it",
+        "crypto/scrypt": "hashlib has it",
+    },
     "pycparser": {"": "parses C when cffi builds; nothing is built at run time"},
     "pydantic": {
         "v1": "the previous pydantic, whole",
@@ -62,10 +74,10 @@ OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
 }
 """Package to pattern to reason; each pattern must match if the package is there. An empty one is the package itself."""
 
-AWS_SERVICES = ("dynamodb", "secretsmanager", "sesv2", "sqs")
+AWS_SERVICES = ("dynamodb", "events", "lambda", "secretsmanager", "sesv2", "sqs")
 """The folders kept of the 400 in botocore's data: what the functions call."""
 
-AWS_ENDPOINT_PREFIXES = ("dynamodb", "email", "secretsmanager", "sqs")
+AWS_ENDPOINT_PREFIXES = ("dynamodb", "email", "events", "lambda", "secretsmanager", "sqs")
 """The same services as `endpoints.json` calls them; in every partition and region, so that a stack may be anywhere."""
 
 

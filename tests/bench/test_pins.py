@@ -16,7 +16,7 @@ from gerbang_bench import benches
 from gerbang_bench.benches import HASHING, Bench
 from gerbang_bench.measuring import Base, Counted, Counts, count, sample
 from gerbang_bench.reports import BUDGETS, START_RATIO_OF_ANY, page, targets
-from gerbang_bench.scenarios import ID_TOKEN_GRANT, PASSWORD_GRANT
+from gerbang_bench.supabase_scenarios import ID_TOKEN_GRANT, PASSWORD_GRANT, PKCE_GRANT
 from sam_deploy import this_machine
 
 from tests.bench.test_scenarios import CASES
@@ -34,16 +34,18 @@ MAILING: Final = frozenset(
         "auth/otp",
         "auth/register",
         "auth/v1/otp",
+        "auth/v1/reauthenticate",
         "auth/v1/recover",
         "auth/v1/resend",
         "auth/v1/signup",
         "auth/v1/user",
+        "auth/v1/user/identities/one",
         "mailer",
     }
 )
 
 WITHOUT_BODY: Final = frozenset(
-    {"authorizer", "default", "jwks", "mailer", "rotation"}
+    {"authorizer", "default", "jwks", "mailer", "openid-configuration", "rotation"}
     | {
         "api/auth/logout",
         "api/auth/me",
@@ -52,7 +54,9 @@ WITHOUT_BODY: Final = frozenset(
         "auth/logout",
         "auth/v1/health",
         "auth/v1/logout",
+        "auth/v1/reauthenticate",
         "auth/v1/settings",
+        "auth/v1/user/identities/one",
     }
 )
 """Functions that read no request body."""
@@ -107,7 +111,13 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "auth/logout": LOGOUT,
         "auth/otp": ASK_FOR_CODE,
         "auth/register": Cost(round_trips=3, writes=8, queued=1),
+        "auth/v1/admin/generate_link": Cost(round_trips=3, reads=2, writes=1),
+        "auth/v1/admin/users": Cost(round_trips=2, reads=2),
+        "auth/v1/admin/users/one": Cost(round_trips=1, reads=1),
         "auth/v1/health": NOTHING,
+        "auth/v1/invite": Cost(round_trips=2, reads=1, writes=6, queued=1),
+        "auth/v1/reauthenticate": Cost(round_trips=2, reads=3, writes=3, queued=1),
+        "auth/v1/user/identities/one": Cost(round_trips=2, reads=2, writes=3, queued=1),
         "auth/v1/logout": LOGOUT_EVERYWHERE,
         "auth/v1/otp": ASK_FOR_CODE,
         "auth/v1/recover": ASK_FOR_CODE,
@@ -117,6 +127,7 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "auth/v1/token": REFRESH,
         ID_TOKEN_GRANT: Cost(round_trips=4, reads=3, writes=4),
         PASSWORD_GRANT: SIGN_IN,
+        PKCE_GRANT: Cost(round_trips=3, reads=2, writes=7),
         "auth/v1/user": Cost(round_trips=1, reads=2),
         "auth/v1/verify": Cost(round_trips=3, reads=4, writes=9),
         "auth/verify_legacy_password": SIGN_IN,
@@ -124,6 +135,7 @@ AGAIN: Final[Mapping[str, Cost]] = MappingProxyType(
         "authorizer": Cost(round_trips=1, reads=3),
         "default": NOTHING,
         "jwks": NOTHING,
+        "openid-configuration": NOTHING,
         "mailer": Cost(round_trips=5, reads=2, writes=3),
     }
 )

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse  # noqa: E402
 from botocore.config import Config  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
 
-SERVICES = ("dynamodb", "secretsmanager", "sesv2", "sqs")
+SERVICES = ("dynamodb", "events", "lambda", "secretsmanager", "sesv2", "sqs")
 REGIONS = ("eu-west-1", "us-east-1", "ap-southeast-3", "cn-north-1", "us-gov-west-1")
 
 KEY = {"pk": {"S": "USER#1"}}
@@ -48,6 +48,8 @@ CALLS: dict[str, dict[str, dict[str, Any]]] = {
         "update_secret_version_stage": {"SecretId": "master", "VersionStage": "AWSCURRENT"},
         "get_random_password": {"PasswordLength": 64},
     },
+    "events": {"put_events": {"Entries": [{"Source": "gerbang", "DetailType": "account.created", "Detail": "{}"}]}},
+    "lambda": {"invoke": {"FunctionName": "claims", "Payload": b"{}"}},
     "sesv2": {"send_email": {"FromEmailAddress": "a@example.com", "Content": MAIL}},
     "sqs": {"send_message": {"QueueUrl": QUEUE, "MessageBody": "{}"}},
 }
@@ -92,6 +94,8 @@ def call(service: str, operation: str, arguments: dict[str, Any], answers: list[
     caller.meta.events.register("before-send", answer)
     try:
         made: Any = getattr(caller, operation)(**arguments)
+        if "Payload" in made:  # a stream
+            made["Payload"] = made["Payload"].read().decode()
     except ClientError as error:
         made = [[kind.__name__ for kind in type(error).__mro__], error.response]
     return {"sent": sent, "made": made}

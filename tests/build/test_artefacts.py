@@ -62,6 +62,12 @@ def test_a_function_is_a_few_kilobytes(build: Build) -> None:
     assert {function: size for function, size in sizes.items() if size > 10_000} == {}
 
 
+def test_a_function_has_no_other_functions_code(build: Build) -> None:
+    handlers = {function: len(list(folder.rglob("app.py"))) for function, folder in build.functions.items()}
+
+    assert {function: number for function, number in handlers.items() if number != 1} == {}
+
+
 def test_every_source_has_bytecode_that_lambda_will_use(build: Build) -> None:
     mounted = {"/opt": build.layers.values(), "/var/task": build.functions.values()}
     wrong = [

@@ -51,7 +51,7 @@ def test_only_the_services_that_are_called_are_left_of_botocore(tmp_path: Path) 
     for file in ("dynamodb/2011-12-05/a", "dynamodb/1/examples-1.json", "dynamodb/1/waiters-2.json", "dynamodb/1/b"):
         (data / file).parent.mkdir(parents=True, exist_ok=True)
         (data / file).touch()
-    for service in ("secretsmanager", "sesv2", "sqs", "s3"):
+    for service in ({*trim.AWS_SERVICES} - {"dynamodb"}) | {"s3"}:
         (data / service).mkdir()
     partition = {
         "partition": "aws",

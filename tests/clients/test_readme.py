@@ -21,9 +21,9 @@ README: Final = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 def program(language: str, url: str) -> str:
-    """Return the README's one program in a language, for a server at another address."""
-    found: str
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """Return the README's one program in a language that uses an official client, for a server at another address."""
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (found,) = (block for block in blocks if "supabase" in block)
     key = httpx.get(f"{url}/_local/config.json").json()["publishable_key"]
     return found.replace("http://127.0.0.1:3000", url).replace("sb_publishable_local", key)
 

@@ -11,7 +11,14 @@ from botocore.compat import HTTPHeaders
 from gerbang_local.stack import REGION
 from moto.core.models import botocore_stubber
 
-HOSTS: Final = {"DYNAMODB": "dynamodb", "SECRETS_MANAGER": "secretsmanager", "SESV2": "email", "SQS": "sqs"}
+HOSTS: Final = {
+    "DYNAMODB": "dynamodb",
+    "EVENTBRIDGE": "events",
+    "LAMBDA": "lambda",
+    "SECRETS_MANAGER": "secretsmanager",
+    "SESV2": "email",
+    "SQS": "sqs",
+}
 """The services that functions call: as variables of botocore name them, and in AWS's domain names."""
 
 _POLL_SECONDS: Final = 0.05

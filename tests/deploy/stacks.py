@@ -74,8 +74,9 @@ class Stack:
     """Logical to physical ids."""
 
     def logical_ids(self, kind: str) -> list[str]:
-        """Return the ids of the template's resources of a type."""
-        return [name for name, resource in self.template["Resources"].items() if resource["Type"] == kind]
+        """Return the ids of the template's resources of a type that were made: a condition may leave some out."""
+        resources = self.template["Resources"].items()
+        return [name for name, resource in resources if resource["Type"] == kind and name in self.ids]
 
     def outputs(self) -> dict[str, str]:
         [described] = client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]

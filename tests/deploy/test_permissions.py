@@ -30,6 +30,8 @@ from tests.deploy.watching import WatchedFunctions
 
 MANAGED: Final = {
     "AWSLambdaBasicExecutionRole": "Lambda itself writes the function's log with it (logs:*, any log group)",
+    "AWSLambdaDynamoDBExecutionRole": "Lambda itself reads the streams with it; SAM attaches it to a function with a "
+    "DynamoDB event, and it names no stream",
     "AWSLambdaSQSQueueExecutionRole": "Lambda itself reads the queue with it; SAM attaches it to a function with an "
     "SQS event, and it names no queue",
 }

@@ -58,11 +58,13 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "auth/logout/no_session": (401, INVALID_TOKEN),
     "auth/otp/unknown_address": (200, "Success send OTP"),
     "auth/register/new_account": (200, "Pendaftaran berhasil"),
-    "auth/v1/admin/user/delete_without_key": (401, "A valid API key is required"),
-    "auth/v1/admin/user/no_key": (401, "A valid API key is required"),
+    "auth/v1/admin/generate_link/no_key": (401, "A valid API key is required"),
+    "auth/v1/admin/users/one/delete_without_key": (401, "A valid API key is required"),
+    "auth/v1/admin/users/one/no_key": (401, "A valid API key is required"),
     "auth/v1/admin/users/create_without_key": (401, "A valid API key is required"),
     "auth/v1/admin/users/no_key": (401, "A valid API key is required"),
     "auth/v1/health/health": (200, '"name":"Gerbang"'),
+    "auth/v1/invite/no_key": (401, "A valid API key is required"),
     "auth/v1/logout/no_key": (401, "A valid API key is required"),
     "auth/v1/otp/no_key": (401, "A valid API key is required"),
     "auth/v1/reauthenticate/no_key": (401, "A valid API key is required"),
@@ -74,6 +76,7 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "auth/v1/user/change_without_key": (401, "A valid API key is required"),
     "auth/v1/user/identities/one/no_key": (401, "A valid API key is required"),
     "auth/v1/user/no_key": (401, "A valid API key is required"),
+    "auth/v1/verify/link_without_token": (400, "Field required"),
     "auth/v1/verify/no_key": (401, "A valid API key is required"),
     "auth/verify_legacy_password/unknown_account": (400, "Invalid email or password"),
     "auth/verify_otp/unknown_code": (400, "The code is wrong"),
@@ -81,6 +84,7 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "default/unknown_path_of_gotrue": (404, '"error_code":'),
     "jwks/key_set": (200, '"keys":[{'),
     "jwks/key_set_of_gotrue": (200, '"keys":[{'),
+    "openid-configuration/configuration": (404, '"error":"Not Found"'),
 }
 """Of each event that is a request: the status, and what is in the body."""
 
@@ -96,6 +100,10 @@ NOT_MAILED: Final = {
     "mailer/unknown_addresses": [],
 }
 """Of each event that is a batch of mails: the messages that are to come again."""
+
+
+PUBLISHED: Final = "events/account_deleted"
+"""The event that is a change: it is published."""
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +155,7 @@ def test_functions_do_together_all_that_they_do(stack: Stack, functions: BuiltFu
 def test_every_event_has_an_answer_here() -> None:
     files = {str(file.relative_to(ROOT / "events").with_suffix("")) for file in (ROOT / "events").rglob("*.json")}
 
-    assert files == {*ANSWERED, *RAISED, *NOT_MAILED}
+    assert files == {*ANSWERED, *RAISED, *NOT_MAILED, PUBLISHED}
 
 
 @pytest.mark.parametrize("event", ANSWERED)
@@ -173,6 +181,13 @@ def test_mails_are_taken_but_for_what_is_none(functions: BuiltFunctions, stack: 
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": one} for one in NOT_MAILED[event]]}
     assert len(stack.mailbox.mails()) == sent_before  # the addresses are nobody's
+
+
+def test_a_change_is_published(functions: BuiltFunctions, stack: Stack) -> None:
+    text = (ROOT / "events" / f"{PUBLISHED}.json").read_text("utf-8")
+    event = json.loads(text.replace("gerbang-local-Users", stack.ids["Users"]))
+
+    assert functions.invoke("EventsFunction", event) == {"batchItemFailures": []}
 
 
 def sent(functions: BuiltFunctions, event: str) -> Any:

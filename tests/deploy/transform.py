@@ -16,7 +16,11 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-foun
 
 BUCKET: Final = "artefacts"
 _PATHS: Final = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
-_MANAGED_POLICIES: Final = ("AWSLambdaBasicExecutionRole", "AWSLambdaSQSQueueExecutionRole")
+_MANAGED_POLICIES: Final = (
+    "AWSLambdaBasicExecutionRole",
+    "AWSLambdaDynamoDBExecutionRole",
+    "AWSLambdaSQSQueueExecutionRole",
+)
 
 
 class _ManagedPolicies:

@@ -27,6 +27,9 @@ ELSEWHERE: Final = "198.51.100.7"
 ATTEMPTS: Final = 3
 
 PARAMETERS: Final = {
+    "ClaimsFailure": "without",
+    "ClaimsFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:claims",
+    "EventBusName": "default",
     "GoogleClientIds": LOCAL_CLIENT_ID,
     "LimitMailMinute": "1000/60",
     "LimitMailHour": "1000/3600",
@@ -113,7 +116,9 @@ def everything(world: World) -> None:
     google(world)
     assert world.doors.get("/nowhere").status == 404
     succeeded(world.doors.get("/.well-known/jwks.json"))
+    assert world.doors.get("/.well-known/openid-configuration").status == 404  # `PublicUrl` is not set
     rotation(world)
+    events(world)
 
 
 def proving_addresses(world: World) -> None:
@@ -471,6 +476,18 @@ def rotation(world: World) -> None:
         )
 
     assert answers == [{}] * 4
+
+
+def events(world: World) -> None:
+    """Publish a change as a stream passes it on."""
+    stream = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{world.stack.ids['Users']}/stream/1"
+    changed = {
+        "ApproximateCreationDateTime": 1774248000,
+        "Keys": {"pk": {"S": "USER#1"}, "sk": {"S": "ACCOUNT"}},
+        "SequenceNumber": "1",
+    }
+    record = {"eventID": "1", "eventName": "REMOVE", "eventSourceARN": stream, "dynamodb": changed}
+    assert world.functions.invoke("EventsFunction", {"Records": [record]}) == {"batchItemFailures": []}
 
 
 def sign_in_everywhere(world: World, path: str, email: str, **headers: str) -> None:

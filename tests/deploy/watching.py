@@ -36,6 +36,8 @@ class WatchedFunctions:
         self._packages: Final[dict[str, dict[str, ModuleType]]] = {name: {} for name in self.calls}
         self._functions: Final[dict[str, LoadedFunction]] = {}
         for name, resource in written("AWS::Serverless::Function").items():
+            if name not in self.calls:
+                continue
             described = replace(stack.described(name, ROOT / resource.properties["CodeUri"]), layers=_LAYERS)
             with self._invocation_of(name), _init_as_on_lambda():
                 self._functions.update(load_functions(_stack_of(described)))
@@ -65,7 +67,9 @@ class WatchedFunctions:
             self.calls[self._invoked] += calls_of(model.service_model.service_name, model.name, params)
 
 
-def calls_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
+def calls_of(  # noqa: C901 - a list of services
+    service: str, operation: str, parameters: Mapping[str, Any]
+) -> Iterator[Call]:
     """Yield what IAM is asked when an operation is called.
 
     Transactions and batches are asked for as their members are:
@@ -88,10 +92,20 @@ def calls_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Ite
         case "sqs", _ if "QueueUrl" in parameters:
             queue = parameters["QueueUrl"].rpartition("/")[2]
             yield Call(f"sqs:{operation}", f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}")
+        case "lambda" | "events", _:
+            yield from _to_others(operation, parameters)
         case "sesv2", "SendEmail":
             yield from _sending(parameters)
         case _:  # said here what IAM asks for, it can be allowed
             yield Call(f"{service}:{operation}", "unknown")
+
+
+def _to_others(operation: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
+    """Yield what is asked when the operator's own function or event bus is called."""
+    if operation == "Invoke":
+        yield Call("lambda:InvokeFunction", parameters["FunctionName"])
+    for bus in {entry["EventBusName"] for entry in parameters.get("Entries", [])}:
+        yield Call(f"events:{operation}", f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{bus}")
 
 
 def _sending(parameters: Mapping[str, Any]) -> Iterator[Call]:

@@ -21,7 +21,7 @@ from gerbang_local.memory import aws_in_memory
 NOON: Final = datetime(2026, 3, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 START_SECONDS: Final = 40.0
 END_SECONDS: Final = 10.0
-OPTIONS: Final = frozenset({"DYNAMODB_ENDPOINT", "HOST", "PARAMETERS", "PORT"})
+OPTIONS: Final = frozenset({"DYNAMODB_ENDPOINT", "HOST", "LAMBDA_ENDPOINT", "PARAMETERS", "PORT"})
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from gerbang_local.gateway import Gateway
 from gerbang_local.google import StandInIssuer
 from gerbang_local.invoker import Invoker
 from gerbang_local.mailbox import Mailbox
+from gerbang_local.operators import OperatorAccess
 from gerbang_local.pages import Pages
 from gerbang_local.routes import Route, Router
 from gerbang_local.stack import Authorizer, Function
@@ -81,6 +82,7 @@ class Service:
                 routes=routes,
                 publishable_key="pk",
                 secret_key=None,
+                operators=OperatorAccess(outputs={}, dynamodb_endpoint=None),
             ),
         )
 

@@ -267,7 +267,7 @@ def test_without_an_api_of_its_own_sam_makes_one_of_globals(aws: Aws, root: Path
         ("BatchSize: 5", "FilterCriteria: x", "Mailer: SQS event: FilterCriteria"),
         ("VisibilityTimeout: 120", "FifoQueue: true", "Mailing: property FifoQueue"),
         ("maxReceiveCount: 3", "maxReceiveCount: !GetAtt Mailing.Arn", "Mailing: Mailing refers to itself"),
-        ("BillingMode: PAY_PER_REQUEST", "StreamSpecification: x", "Users: property StreamSpecification"),
+        ("BillingMode: PAY_PER_REQUEST", "KinesisStreamSpecification: x", "Users: property KinesisStreamSpecification"),
         ("PasswordLength: 64", "Entropy: 64", "Secret: GenerateSecretString.Entropy"),
         ("USERS: !Ref Users", "USERS: [a, b]", "text is wanted where there is list"),
         ("USERS: !Ref Users", "USERS: !Ref Usres", "there is no parameter and no resource Usres"),

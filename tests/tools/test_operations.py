@@ -99,6 +99,7 @@ def rotating_as_aws_does(stack: Stack) -> Iterator[None]:
         Rotation(
             history=SecretVersionHistory(lambda: client("secretsmanager"), secret_arn),
             new_secret=Container({}).new_secret,
+            new_key_pair=Container({}).new_key_pair,
             tokens_with=lambda keys: replace(environment_of(stack).tokens, keys=keys),
             log_event=RecordingLog(),
             now=FakeClock(),

@@ -283,7 +283,7 @@ def mail_codes_and_reset_token(deployment: Deployment, user: User) -> None:
         expires_at=deployment.clock(),
         user_id=user.user_id,
     )
-    for slot in (Slot.EMAIL, Slot.RECOVERY, Slot.EMAIL_CHANGE_CURRENT):
+    for slot in (Slot.EMAIL, Slot.RECOVERY, Slot.EMAIL_CHANGE_CURRENT, Slot.REAUTHENTICATION):
         codes.replace(codes.key(slot, digest(ALICE.email)), code)
     codes.replace(codes.key(Slot.EMAIL_CHANGE_NEW, digest(NEW_EMAIL)), code)
     codes.replace(codes.key(Slot.PASSWORD_RESET, user.user_id), code)

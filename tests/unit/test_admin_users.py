@@ -50,7 +50,7 @@ class Admin:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str | None] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        folder = "auth/v1/admin/users" if user_id is None else "auth/v1/admin/user"
+        folder = "auth/v1/admin/users" if user_id is None else "auth/v1/admin/users/one"
         if folder not in self._handlers:
             self._handlers[folder] = function_in(folder).load(self.base).handler
         sent = {name: value for name, value in (self.headers | dict(headers)).items() if value is not None}

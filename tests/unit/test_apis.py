@@ -7,10 +7,12 @@ from typing import Any, Final
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.link_generation import GeneratedLink, WantedLink
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, botlaunch, by_path, gotrue, snapotp
 from gerbang.apis.botlaunch.responses import NO_ROLE
+from gerbang.apis.discovery import Discovery, ProviderMetadata
 from gerbang.apis.jwks import KeySet, key_set
 from gerbang.core.errors import DependencyUnavailable, FieldError
 from gerbang.core.identifiers import botlaunch_id
@@ -27,7 +29,7 @@ from gerbang.storage.organizations import Organization
 from gerbang_local.declarations import endpoints, operations
 from pydantic import TypeAdapter
 
-from tests.deployment import Deployment
+from tests.deployment import ISSUER, Deployment
 from tests.gateway_events import json_event
 
 AT: Final = datetime(2026, 3, 23, 6, 39, 34, 999_999, tzinfo=UTC)
@@ -295,6 +297,10 @@ def test_only_listed_fields_leave(answer: Answer) -> None:
         assert secret not in shown
 
 
+GENERATED: Final = GeneratedLink(
+    user=USER, url="https://api.example/auth/v1/verify", code="123456", token="a-token", wanted=WantedLink.MAGIC_LINK
+)
+
 ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Login successful")),
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Registration successful", ORGANIZATION)),
@@ -313,6 +319,7 @@ ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (gotrue.SessionResponse, gotrue.session(SESSION)),
     (gotrue.SessionResponse, gotrue.session(GUESTS_SESSION)),
     (gotrue.User, gotrue.user(USER, audience="authenticated")),
+    (gotrue.GeneratedLinkResponse, gotrue.generated_link(GENERATED, redirect_to="https://x.example", audience="x")),
     (gotrue.UsersResponse, gotrue.UsersResponse(users=[gotrue.user(USER, audience="x")], aud="x")),
     (gotrue.EmptyResponse, gotrue.EmptyResponse()),
     (gotrue.HealthResponse, gotrue.health("1.2.3")),
@@ -329,13 +336,15 @@ def test_an_answer_is_what_its_endpoint_declares(response: type, answer: Mapping
 
 
 def test_the_key_set_is_what_its_endpoint_declares(deployment_in_memory: Deployment) -> None:
+    discovery = Discovery(issuer=ISSUER, url=ISSUER, algorithm="RS256")
+    TypeAdapter(ProviderMetadata).validate_python(discovery.answer().body, strict=True, extra="forbid")
     TypeAdapter(KeySet).validate_python(key_set(deployment_in_memory.tokens).body, strict=True, extra="forbid")
 
 
 def test_every_response_that_an_endpoint_declares_is_in_the_list_above() -> None:
     declared = {operation.response for _, operation in operations()} - {None}
 
-    assert declared == {response for response, _ in ANSWERS} | {KeySet}
+    assert declared == {response for response, _ in ANSWERS} | {KeySet, ProviderMetadata}
 
 
 # Errors, in each envelope

@@ -380,3 +380,57 @@ def test_it_takes_two_round_trips_the_first_time_and_one_after(post: MailDeploym
         ask(here, own(alice))
 
     assert sorted(call.method for call in watched.calls) == ["get"] * 3 + ["get_all"] * 3 + ["write"]
+
+
+# REST APIs
+
+
+METHOD: str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/live/GET/invoices"
+
+
+def rest_event(token: str | None, organization: str | None = None) -> dict[str, Any]:
+    """A request as a REST API describes it to a `REQUEST` authorizer (API Gateway's developer guide)."""
+    headers = {"Accept": "*/*", **({} if token is None else {"Authorization": f"Bearer {token}"})}
+    return {
+        "type": "REQUEST",
+        "methodArn": METHOD,
+        "resource": "/invoices",
+        "path": "/invoices",
+        "httpMethod": "GET",
+        "headers": {**headers, **({} if organization is None else {"X-Organization-Id": organization})},
+        "queryStringParameters": {},
+        "pathParameters": {},
+        "stageVariables": {},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abcdef1234",
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "identity": {"sourceIp": HOME.address, "userAgent": HOME.device},
+            "stage": "live",
+        },
+    }
+
+
+def policy_of(answer: dict[str, Any]) -> tuple[str, str]:
+    [statement] = answer["policyDocument"]["Statement"]
+    assert statement["Action"] == "execute-api:Invoke"
+    return statement["Effect"], statement["Resource"]
+
+
+def test_a_rest_api_is_told_the_same_with_a_policy_for_the_one_method(post: MailDeployment, alice: SignedIn) -> None:
+    answer = ask(post, rest_event(alice.tokens.access_token, organization_of(alice)))
+
+    assert policy_of(answer) == ("Allow", METHOD)
+    assert answer["principalId"] == alice.user.user_id
+    assert answer["context"] == ask(post, own(alice))["context"]
+    assert {type(value) for value in answer["context"].values()} == {str, bool}
+
+
+def test_a_rest_api_answers_401_without_a_session_and_403_for_another_organization(
+    post: MailDeployment, alice: SignedIn, recorded: RecordingLog
+) -> None:
+    unauthorized(post, rest_event(None))
+    unauthorized(post, rest_event("eyJ.eyJ.x"))
+
+    assert policy_of(ask(post, rest_event(alice.tokens.access_token, "org_other"))) == ("Deny", METHOD)
+    assert {note.fields["client"] for note in recorded.notes} == {HOME.address}

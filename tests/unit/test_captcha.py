@@ -16,13 +16,13 @@ from urllib.parse import parse_qs
 
 import pytest
 from gerbang.accounts.captcha import (
-    LARGEST_ANSWER_BYTES,
     LONGEST_TOKEN,
     VERIFY_URLS,
     Captcha,
     CaptchaFailed,
     CaptchaUnavailable,
 )
+from gerbang.accounts.outbound import LARGEST_ANSWER_BYTES
 from gerbang.container import Container
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity

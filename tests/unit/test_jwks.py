@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import jwt
 import pytest
-from gerbang.sessions.cached_secret import FRESH_FOR
+from gerbang.container import Container
 from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
 from gerbang_local.declarations import function_in
 
-from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment
+from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment, environment_of
 from tests.fakes import FakeClock, FakeSecret
 from tests.gateway_events import body_of, http_event
 
@@ -67,30 +67,87 @@ def test_a_token_is_verified_with_the_keys_alone(es256: Deployment) -> None:
     assert verified(token, asked(es256)["body"])["sub"] == user.user_id
 
 
-def verified(token: str, key_set: dict[str, Any]) -> dict[str, Any]:
+def verified(token: str, key_set: dict[str, Any], algorithm: Algorithm = Algorithm.ES256) -> dict[str, Any]:
     key = jwt.PyJWKSet.from_dict(key_set)[str(jwt.get_unverified_header(token)["kid"])]
     options: Any = {"verify_exp": False, "verify_iat": False}  # the clock is held
-    return jwt.decode(token, key, algorithms=["ES256"], audience=AUDIENCE, issuer=ISSUER, options=options)
+    return jwt.decode(token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER, options=options)
 
 
 @pytest.mark.covers("F22")
-def test_who_keeps_the_keys_for_ten_minutes_never_meets_an_unknown_one(
-    es256: Deployment, secret: FakeSecret, clock: FakeClock
+@pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.RS256])
+@pytest.mark.parametrize("keeps", [PUBLISHED_FOR, timedelta(hours=2)], ids=["Supabase's clients", "API Gateway"])
+def test_who_keeps_the_keys_never_meets_an_unknown_one(
+    deployment_in_memory: Deployment, secret: FakeSecret, clock: FakeClock, algorithm: Algorithm, keeps: timedelta
 ) -> None:
-    """At its worst: the endpoint had read the secret just before it was rotated, the others' copy is as old."""
-    user = es256.register()
-    elsewhere = replace(es256)
-    kept, fetched_at = asked(elsewhere)["body"], clock()
+    """At its worst: the endpoint had read the secret just before it was rotated, the copies of it are as old.
+
+    API Gateway keeps the key set for two hours, and may have been given one that a cache had kept for ten minutes.
+    """
+    deployment = replace(deployment_in_memory, choices=Choices(algorithm=algorithm))
+    user = deployment.register()
+    elsewhere = replace(deployment)
+    cached, cached_at = asked(elsewhere)["body"], clock()
+    kept, kept_at = cached, clock()
     secret.versions = SecretVersions("another secret", secret.versions.current, current_since=clock())
 
     kids = set()
     for _ in range(2 * int(KNOWN_AFTER / timedelta(minutes=1))):
         clock.advance(timedelta(minutes=1) - timedelta(milliseconds=1))
-        if clock() - fetched_at >= PUBLISHED_FOR:
-            kept, fetched_at = asked(elsewhere)["body"], clock()
-        token = replace(es256).sessions.open(user, HOME, "password").tokens.access_token
-        assert verified(token, kept)
+        if clock() - cached_at >= PUBLISHED_FOR:
+            cached, cached_at = asked(elsewhere)["body"], clock()
+        if clock() - kept_at >= keeps:
+            kept, kept_at = cached, clock()
+        token = replace(deployment).sessions.open(user, HOME, "password").tokens.access_token
+        assert verified(token, kept, algorithm)
         kids.add(jwt.get_unverified_header(token)["kid"])
 
     assert len(kids) == 2
-    assert KNOWN_AFTER == FRESH_FOR + PUBLISHED_FOR
+
+
+# The discovery document
+
+
+def discovered(deployment: Container, method: str = "GET") -> dict[str, Any]:
+    """The answer of the discovery endpoint."""
+    path = "/.well-known/openid-configuration"
+    handler = function_in("openid-configuration").load(deployment).handler
+    answer: dict[str, Any] = handler(http_event(method=method, path=path, headers={}), None)
+    return answer | {"body": body_of(answer)}
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.RS256])
+def test_the_discovery_document_names_the_issuer_of_tokens_and_where_their_keys_are(
+    deployment_in_memory: Deployment, algorithm: Algorithm
+) -> None:
+    """What API Gateway, AppSync and IAM read (OpenID Connect Discovery 1.0, section 3)."""
+    deployment = replace(deployment_in_memory, choices=Choices(algorithm=algorithm))
+
+    answer = discovered(deployment)
+
+    assert (answer["statusCode"], answer["headers"]["cache-control"]) == (200, "public, max-age=600")
+    assert answer["body"] == {
+        "issuer": ISSUER,
+        "jwks_uri": f"{ISSUER}{PATHS[0]}",
+        "id_token_signing_alg_values_supported": [algorithm.value],
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "claims_supported": ["aud", "email", "exp", "iat", "iss", "role", "session_id", "sub"],
+    }
+
+
+def test_an_issuer_with_a_slash_at_its_end_is_repeated_exactly(deployment_in_memory: Deployment) -> None:
+    """Section 4.3; but its URLs have one slash."""
+    environment = environment_of(deployment_in_memory.tables, Choices(algorithm=Algorithm.RS256))
+
+    body = discovered(Container(environment | {"TOKEN_ISSUER": f"{ISSUER}/auth/"}))["body"]
+
+    assert (body["issuer"], body["jwks_uri"]) == (f"{ISSUER}/auth/", f"{ISSUER}/auth{PATHS[0]}")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"TOKEN_ISSUER": ISSUER, "TOKEN_ALGORITHM": "HS256"}, {"TOKEN_ISSUER": "gerbang:x", "TOKEN_ALGORITHM": "RS256"}],
+)
+def test_where_no_service_can_verify_tokens_there_is_no_document(variables: dict[str, str]) -> None:
+    """The key is secret, or the issuer is no URL because `PublicUrl` is not set."""
+    assert discovered(Container(variables))["statusCode"] == 404

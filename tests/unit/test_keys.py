@@ -9,13 +9,22 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.sessions.cached_secret import FRESH_FOR
-from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Keys, MasterKey, Purpose, hkdf_sha256
+from gerbang.sessions.keys import (
+    KNOWN_AFTER,
+    PUBLISHED_FOR,
+    REREAD_AT_MOST_EVERY,
+    Keys,
+    MasterKey,
+    Purpose,
+    hkdf_sha256,
+    version_text,
+)
 from gerbang.sessions.p256 import private_key
 from gerbang.storage.secrets import SecretVersions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock, FakeSecret, at_once
+from tests.fakes import FakeClock, FakeSecret, at_once, with_key_pair
 
 SECOND = timedelta(seconds=1)
 
@@ -100,15 +109,45 @@ def test_the_p256_key_is_determined_by_its_seed_and_in_range() -> None:
     assert isinstance(private_key(seeds[0]).curve, ec.SECP256R1)
 
 
+def test_a_version_holds_a_secret_and_a_key_pair() -> None:
+    key = MasterKey.from_secret(version_text("a secret", b"a key pair"))
+
+    assert (key.secret, key.key_pair) == (b"a secret", b"a key pair")
+    assert key.kid == MasterKey.from_secret("a secret").kid
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a secret",
+        "{",
+        "{}",
+        "{a secret}",
+        '{"secret": "x"}',
+        '{"secret": "x", "rsa": "?"}',
+        '{"rsa": null, "secret": 1}',
+    ],
+)
+def test_any_other_text_is_a_secret_without_a_key_pair(text: str) -> None:
+    """As CloudFormation generates the first one; or an operator put it there."""
+    assert (MasterKey.from_secret(text).secret, MasterKey.from_secret(text).key_pair) == (text.encode(), None)
+
+
 def test_secrets_do_not_show() -> None:
     versions = SecretVersions("current text", "previous text")
-    key = MasterKey.from_secret("current text")
+    key = MasterKey.from_secret(version_text("current text", b"pair text"))
 
     for shown in (repr(versions), str(versions), repr(key), str(key), repr([key]), key.kid):
         assert "text" not in shown
 
 
 # Rotation: F22, security.md 78
+
+
+@pytest.mark.covers("F22")
+def test_a_new_key_signs_when_it_has_been_published_for_longer_than_api_gateway_keeps_keys() -> None:
+    """Two hours (docs/decisions/0037-rs256.md), after the functions' cache and HTTP caches."""
+    assert timedelta(hours=2) + FRESH_FOR + PUBLISHED_FOR == KNOWN_AFTER == timedelta(hours=2, minutes=15)
 
 
 def test_the_current_version_signs_and_both_verify(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
@@ -161,7 +200,7 @@ def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_
 ) -> None:
     keys.current()
     secret.rotate("second")
-    newest = MasterKey.from_secret("second")
+    newest = MasterKey.from_secret(with_key_pair("second"))
     clock.advance(REREAD_AT_MOST_EVERY)
 
     assert keys.find(newest.kid) == newest
@@ -212,7 +251,7 @@ def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys,
 
     secret.become_readable()
 
-    assert keys.current() == MasterKey.from_secret(secret.versions.current)
+    assert keys.current() == MasterKey.from_secret(with_key_pair(secret.versions.current))
 
 
 def test_keys_once_read_go_on_serving(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:

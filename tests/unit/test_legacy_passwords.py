@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -22,9 +23,10 @@ from gerbang.passwords.legacy import (
     WrappedHash,
     check,
     parse,
+    to_store,
     wrap,
 )
-from gerbang.passwords.legacy.crypt_formats import as_wordpress_was_sent
+from gerbang.passwords.legacy.crypt_formats import as_phpbb_was_sent, as_wordpress_was_sent
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -117,7 +119,7 @@ def test_bits_of_a_bcrypt_salt_that_mean_nothing_do_not_matter() -> None:
 @pytest.mark.covers("123")
 def test_a_magic_hash_is_not_equal_to_another() -> None:
     """PHP's == took both digests for the number 0."""
-    magic = "0e462097431906509019562988736854"
+    magic = "md5:0e462097431906509019562988736854"
 
     assert verify(magic, "240610708") is Verdict.RIGHT
     assert verify(magic, "QNKCDZO") is Verdict.WRONG
@@ -126,7 +128,11 @@ def test_a_magic_hash_is_not_equal_to_another() -> None:
 def test_what_wordpress_did_to_passwords_sent_by_forms_is_tried_first() -> None:
     assert as_wordpress_was_sent(" it's \t") == (r"it\'s", "it's")
     assert parse("$P$" + "9" + "." * 30).spellings("plain") == ("plain",)
-    assert parse("$H$" + "9" + "." * 30).spellings(" it's ") == (" it's ",)
+
+
+def test_what_phpbb_did_to_passwords_sent_by_forms_is_tried_first() -> None:
+    assert as_phpbb_was_sent(' a<b&"c" ') == (" a&lt;b&amp;&quot;c&quot; ", "a&lt;b&amp;&quot;c&quot;", ' a<b&"c" ')
+    assert parse("$H$" + "9" + "." * 30).spellings("it's") == ("it's",)
 
 
 # --- from text to bytes
@@ -171,6 +177,19 @@ def test_a_password_that_no_system_can_have_hashed_is_wrong(password: str) -> No
         "$wp$2y$31$" + "u" * 53,
         "$P$S" + "u" * 30,
         "$6$rounds=999999999$salt$" + "u" * 86,
+        "$S$S" + "u" * 51,
+        "$sha1$4000000000$salt$" + "u" * 28,
+        "$bcrypt-sha256$v=2,t=2b,r=16$" + "u" * 22 + "$" + "u" * 31,
+        "$bcrypt-sha256$2b,15$" + "u" * 22 + "$" + "u" * 31,
+        "$H\\2y$S" + "u" * 8 + "$05\\" + "u" * 22 + "$" + "u" * 31,
+        "{PBKDF2}$1$salt$1000000000$" + "0" * 40,
+        "{PBKDF2-SHA512}1000000000$c2FsdA$" + "A" * 86,
+        "{SCRYPT}$160801$c2FsdA==$" + "A" * 43 + "=",
+        "{bcrypt}$2a$31$" + "u" * 53,
+        "sha512^999999999(password):" + "0" * 128,
+        "authlogic-sha1:999999999:" + "0" * 40 + ":salt",
+        "$prepared$prehash=sha256-hex$$2b$31$" + "u" * 53,
+        "$scrypt$ln=4194304,r=8,p=1$c2FsdA$" + "A" * 43,
         "$5$rounds=999999999$salt$" + "u" * 43,
         "pbkdf2_sha256$1000000000$salt$" + "A" * 43 + "=",
         "pbkdf2_sha1$9999999999$salt$" + "A" * 27 + "=",
@@ -289,7 +308,40 @@ MALFORMED: Final = [
     "$wrapped$md5:" + "0" * 32 + "$$bcrypt-sha256$v=2,t=2b,r=31$" + "u" * 22 + "$" + "u" * 31,
     "md5(password.salt):" + "0" * 32 + ":\x00",
     "md5(password.salt):" + "0" * 32 + ":\ud800",
-    "md5(password.salt):" + "0" * 32 + ":" + "s" * 1024,
+    "md5(password.salt):" + "0" * 32 + ":" + "s" * 4096,
+    "AAAA",
+    "$1$saltsalts$" + "u" * 22,
+    "$apr1$salt$" + "u" * 21,
+    "$sha1$0$salt$" + "u" * 28,
+    "$S$4" + "u" * 51,
+    "U$S$D" + "u" * 50,
+    "$H\\2y$9" + "u" * 8 + "$32\\" + "u" * 22 + "$" + "u" * 31,
+    "$bcrypt-sha256$v=3,t=2b,r=12$" + "u" * 22 + "$" + "u" * 31,
+    "{CRYPT}{CRYPT}$1$salt$" + "u" * 22,
+    "{PBKDF2}$1$salt$0$" + "0" * 40,
+    "{PBKDF2}" + "0" * 79,
+    "{PBKDF2_SHA256}" + "A" * 432,
+    "{PKCS5S2}" + "A" * 32,
+    "{SCRYPT}$e0801$!$AAAA",
+    "{SSHA384}AAAA",
+    "{MD5}{salt}" + "0" * 31,
+    "sha256$salt$" + "0" * 62,
+    "s2:salt:" + "0" * 126,
+    "authlogic-sha1:0:" + "0" * 40 + ":salt",
+    "restful-authentication:10:" + "0" * 40 + ":salt",
+    "sha1('--.password):" + "0" * 40,
+    "sha1^0(password):" + "0" * 40,
+    "sha1(password).'x':" + "0" * 40,
+    "$argon2id$v=19$m=65536,t=1,t=1$c2FsdHNhbHQ$" + "A" * 43,
+    "$argon2id$v=19$m=65536,t=1,p=1,keyid=AA$c2FsdHNhbHQ$" + "A" * 43,
+    "$prepared$$2b$04$" + "u" * 53,
+    "$prepared$prehash=crc32-hex$$2b$04$" + "u" * 53,
+    "$prepared$prehash=hmac-sha256-hex$$2b$04$" + "u" * 53,
+    "$prepared$encoding=utf-7$$2b$04$" + "u" * 53,
+    "$prepared$pepper=!$$2b$04$" + "u" * 53,
+    "$prepared$pepper=AAAA,pepper-at=middle$$2b$04$" + "u" * 53,
+    "$prepared$encoding=utf-16-le,encoding=utf-16-le$$2b$04$" + "u" * 53,
+    "$prepared$pepper=" + "A" * 700 + "$$2b$04$" + "u" * 53,
 ]
 
 
@@ -309,17 +361,22 @@ UNKNOWN: Final = [
     "!",
     "*",
     "!unusable5Ad",
-    "$1$salt$qJH7.N4xYta3aEG/dfqo/0",
+    "0" * 40,
+    "5F4DCC3B5AA765D61D8327DEB882CF99",
+    "0" * 32 + ":" + "0" * 128,
+    "$y$j9T$T63hHFhIi2i.pXO.wr8f./$NIYPF4YrEXj.n223Dnk4qaSepl7mZ8",
     "$2$10$" + "u" * 53,
     "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D",
-    "$bcrypt-sha256$v=2,t=2b,r=12$" + "u" * 22 + "$" + "u" * 31,
+    "*" + "0" * 39 + "$",
     "{CRYPT}x",
-    "{SSHA384}AAAA",
+    "raw-sha1(password):" + "0" * 40,
+    "{noop}password",
+    "{PLAIN}password",
+    "{nowhere}AAAA",
+    "$prepared$prehash=sha256-hex$$prepared$prehash=sha256-hex$$2b$04$" + "u" * 53,
     "{",
     "0" * 33,
-    "AAAA",
     "0" * 32 + ":salt",
-    "sha256$salt$" + "0" * 64,
     "$wrapped$",
     "$wrapped$$$bcrypt-sha256$v=2,t=2b,r=04$" + "u" * 22 + "$" + "u" * 31,
 ]
@@ -333,6 +390,57 @@ def test_a_hash_of_no_known_format_is_refused_and_nobody_gets_in(text: str) -> N
     assert isinstance(refused.value, UnknownLegacyHash) or text == "$wrapped$"
     assert verify(text, "password") is Verdict.UNUSABLE
     assert verify(text, "") is Verdict.UNUSABLE
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("0" * 32, "write md5: before it"),
+        ("A" * 40, "write sha1: before it"),
+        ("0" * 64, "write sha256: before it"),
+        ("0" * 128, "write sha512: before it"),
+        ("0" * 32 + ":" + "0" * 128, "DIGEST=better-auth"),
+        ("{noop}x", "clear text"),
+        ("$y$j9T$x$y", "yescrypt"),
+    ],
+)
+def test_what_is_refused_comes_with_advice(text: str, advice: str) -> None:
+    with pytest.raises(UnknownLegacyHash, match=advice):
+        parse(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "iso-8859-1"])
+def test_a_password_that_the_old_encoding_cannot_hold_is_wrong(encoding: str) -> None:
+    assert verify(f"$prepared$encoding={encoding}$md5:" + "0" * 32, "\U0001f511") is Verdict.WRONG
+
+
+def test_a_hash_of_two_systems_in_one_notation_is_right_for_either_also_wrapped() -> None:
+    made = {known.made_by.partition(" ")[0] for known in KNOWN if known.format == "salted-sha1"}
+
+    assert {"Django", "Werkzeug"} <= made
+
+
+def test_a_long_derived_key_takes_no_longer_than_its_first_block() -> None:
+    long = "pbkdf2:sha256:25000$salt$" + "00" * 512
+
+    assert parse(long).rounds == parse("pbkdf2:sha256:25000$salt$" + "00" * 32).rounds
+
+
+def test_todays_hash_of_another_deployment_is_kept_whatever_it_costs_there() -> None:
+    made = bcrypt_sha256.hash_text("a password", bcrypt_sha256.LOWEST_COST)
+
+    assert to_store(made, cost=CHEAP) == made
+    assert not parse("$bcrypt-sha256$v=2,t=2b,r=15$" + "u" * 22 + "$" + "u" * 31).is_weak
+
+
+def test_all_spellings_of_a_costly_hash_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[bytes] = []
+    monkeypatch.setattr(LegacyHash, "matches", lambda _self, password: tried.append(password))
+
+    checked = check("$wp$2y$14$" + "u" * 53, "'\ufb01ve \u0061\u0308' ")
+
+    assert checked.rounds == 4 * 2**14
+    assert len(tried) == 4
 
 
 def test_a_salted_digest_without_its_order_is_refused_with_the_way_to_write_it() -> None:
@@ -499,15 +607,32 @@ def test_a_known_hash_with_a_stretch_replaced_is_refused_or_compared_but_never_a
     else:
         assert parsed.rounds <= 2**14
         if parsed.rounds < 2**10:  # what takes longer was computed above
-            assert verify(text, "password") is Verdict.WRONG
+            assert verify(text, "another password") is Verdict.WRONG
 
 
 def test_the_vectors_say_where_they_are_from() -> None:
     assert all(all(asdict(known).values()) for known in KNOWN)
     assert {known.format.partition(" ")[0] for known in KNOWN} >= {
         "bcrypt", "wordpress-bcrypt", "phpass", "django-bcrypt", "django-bcrypt-sha256", "django-pbkdf2-sha1",
-        "django-pbkdf2-sha256", "django-argon2", "django-scrypt", "django-md5", "django-sha1", "argon2", "scrypt",
+        "django-pbkdf2-sha256", "django-argon2", "django-scrypt", "salted-md5", "salted-sha1", "argon2", "scrypt",
         "werkzeug-scrypt", "werkzeug-pbkdf2", "passlib-pbkdf2", "aspnet-identity-2", "aspnet-identity-3",
         "sha256-crypt", "sha512-crypt", "digest", "ldap-ssha", "ldap-ssha256", "ldap-ssha512", "firebase-scrypt",
+        "md5-crypt", "apr-md5-crypt", "des-crypt", "sha1-crypt", "drupal", "phpbb-bcrypt", "bcrypt-sha256", "lucia",
+        "mysql", "werkzeug-sha256", "dovecot-pbkdf2", "ldap-pbkdf2", "atlassian-pbkdf2", "spring-pbkdf2",
+        "spring-scrypt", "spring-sha256", "authlogic-sha1", "restful-authentication",
     }  # fmt: skip
     assert not hasattr(legacy_passwords, "hash")
+
+
+def test_reading_hashes_imports_neither_libpass_nor_cryptography() -> None:
+    """They are imported when a hash is compared that needs them: a start pays for none."""
+    program = (
+        "import sys\n"
+        "from gerbang.passwords.legacy import check, parse\n"
+        "parse('$6$salt$' + 'u' * 86), parse('$argon2id$v=19$m=512,t=2,p=1$c2FsdHNhbHQ$' + 'A' * 43)\n"
+        "assert not {'passlib', 'cryptography'} & {*sys.modules}\n"
+        "check('$1$salt$' + 'u' * 22, 'password')\n"
+        "assert 'passlib' in sys.modules\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.email_change import HalfConfirmed
-from gerbang.accounts.link_sign_in import CHANGES
 from gerbang.accounts.pkce import (
     FLOW_LIFETIME,
     AuthorizationCode,
@@ -29,7 +28,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name
-from gerbang.storage.one_time_codes import Slot
+from gerbang.storage.one_time_codes import EMAIL_CHANGES, Slot
 from gerbang.storage.store import Plus, Update
 
 from tests.conftest import Database
@@ -247,7 +246,7 @@ def test_a_link_makes_the_account_of_a_new_address(post: MailDeployment) -> None
     assert post.users.find_id(Name.EMAIL, NEW) == session.user.user_id
 
 
-@pytest.mark.parametrize("slots", [(Slot.EMAIL,), CHANGES, ()])
+@pytest.mark.parametrize("slots", [(Slot.EMAIL,), EMAIL_CHANGES, ()])
 def test_a_link_of_another_type_is_worth_nothing(post_in_memory: MailDeployment, slots: tuple[Slot, ...]) -> None:
     post_in_memory.register()
     token = mailed(post_in_memory, MailKind.RECOVERY_CODE)
@@ -366,8 +365,8 @@ def test_both_links_confirm_a_change_of_address_in_any_order(post: MailDeploymen
     post.register()
     at_new, at_present = changing(post)
 
-    assert isinstance(redeem(post, at_present, CHANGES), HalfConfirmed)
-    session = signed_in(post, at_new, CHANGES)
+    assert isinstance(redeem(post, at_present, EMAIL_CHANGES), HalfConfirmed)
+    session = signed_in(post, at_new, EMAIL_CHANGES)
 
     assert session.user.email == NEW
     assert post.users.find_id(Name.EMAIL, NEW) == session.user.user_id
@@ -381,7 +380,7 @@ def test_a_link_for_one_change_does_not_confirm_the_next(post_in_memory: MailDep
     post_in_memory.base.store.write(Update(post_in_memory.users.key(user_id), changes))
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, at_present, CHANGES)
+        redeem(post_in_memory, at_present, EMAIL_CHANGES)
 
 
 # PKCE

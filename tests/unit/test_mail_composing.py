@@ -160,9 +160,9 @@ CODES_AND_LINKS = {
     "email_change_current_link": "email_change_current",
     "email_change_new_link": "email_change_new",
 }
-MESSAGES |= {
-    message: (LINKED, linked(method), [LINK, CODE, "10", "Atourin"]) for message, method in CODES_AND_LINKS.items()
-}
+MESSAGES.update(
+    {message: (LINKED, linked(method), [LINK, CODE, "10", "Atourin"]) for message, method in CODES_AND_LINKS.items()}
+)
 
 every_message = pytest.mark.parametrize("message", MESSAGES)
 every_language = pytest.mark.parametrize("locale", sorted(LOCALES))

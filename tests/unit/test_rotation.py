@@ -6,6 +6,7 @@ then calls the function for each of four steps is played here.
 
 import io
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from copy import replace
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from gerbang.mail.codes import CodeMaker, ResetTokens
 from gerbang.sessions import rotation_events as secret_rotation
 from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.claims import InvalidToken, TokenPair
-from gerbang.sessions.keys import KNOWN_AFTER, REREAD_AT_MOST_EVERY, Algorithm
+from gerbang.sessions.keys import KNOWN_AFTER, REREAD_AT_MOST_EVERY, Algorithm, Keys, MasterKey, NoKeyPair
 from gerbang.sessions.rotation import InvalidRotation, Rotation, Step
+from gerbang.sessions.rsa_pair import new_key_pair, private_key
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.secret_versions import SecretVersionHistory
 from gerbang.storage.secrets import Secret
@@ -33,13 +35,14 @@ from gerbang.storage.store import Put
 from moto import mock_aws
 
 from tests.deployment import ALICE, HOME, Choices, Deployment
-from tests.fakes import FakeClock, RecordingLog
+from tests.fakes import FakeClock, FakeSecret, RecordingLog, with_key_pair
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 SESSION: Final = botocore.session.Session()
 FIRST_SECRET: Final = "the first secret, as CloudFormation made it"
+ROTATED_ONCE: Final = "the secret that the stack's creation rotated to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def cold(deployment: Deployment) -> Deployment:
 
 @pytest.fixture
 def client(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> "Iterator[SecretsManagerClient]":
-    """Secrets Manager in memory, going by the held clock, with the first secret."""
+    """Secrets Manager in memory, going by the held clock, with the first secret, rotated once as in a new stack."""
     for name, value in {"ACCESS_KEY_ID": "local", "SECRET_ACCESS_KEY": "local", "DEFAULT_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
@@ -114,6 +117,7 @@ def client(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Secre
     with mock_aws(config={"lambda": {"use_docker": False}}):
         made: Any = SESSION.create_client("secretsmanager")
         made.create_secret(Name="master", SecretString=FIRST_SECRET)
+        made.put_secret_value(SecretId="master", SecretString=with_key_pair(ROTATED_ONCE))
         yield made
 
 
@@ -123,6 +127,7 @@ def rotation(client: "SecretsManagerClient", deployment_in_memory: Deployment, c
     return Rotation(
         history=SecretVersionHistory(lambda: client, secret_id),
         new_secret=Container({}).new_secret,
+        new_key_pair=new_key_pair,
         tokens_with=lambda keys: replace(deployment_in_memory.tokens, keys=keys),
         log_event=deployment_in_memory.log_event,
         now=clock,
@@ -178,7 +183,7 @@ def test_a_rotation_makes_a_new_secret_current_and_the_old_one_previous(aws: Sec
 
     assert aws.version("AWSCURRENT") == second
     assert aws.version("AWSPREVIOUS") == first
-    assert aws.text("AWSPREVIOUS") == FIRST_SECRET
+    assert MasterKey.from_secret(aws.text("AWSPREVIOUS")).secret.decode() == ROTATED_ONCE
 
 
 def test_a_new_secret_is_64_random_letters_and_digits(aws: SecretsManager) -> None:
@@ -186,10 +191,22 @@ def test_a_new_secret_is_64_random_letters_and_digits(aws: SecretsManager) -> No
     made = []
     for _ in range(3):
         aws.rotate()
-        made.append(aws.text())
+        made.append(MasterKey.from_secret(aws.text()))
 
-    assert len(set(made)) == 3
-    assert all(len(text) == 64 and text.isascii() and text.isalnum() for text in made)
+    assert len({key.secret for key in made}) == 3
+    assert all(len(key.secret) == 64 and key.secret.isascii() and key.secret.isalnum() for key in made)
+
+
+def test_every_version_has_a_key_pair_of_its_own_whatever_the_algorithm(aws: SecretsManager) -> None:
+    """So that a deployment may change to RS256 without a rotation."""
+    pairs = set()
+    for _ in range(2):
+        aws.rotate()
+        pairs.add(MasterKey.from_secret(aws.text()).key_pair)
+
+    keys = [private_key(pair) for pair in pairs if pair is not None]
+    assert [(key.key_size, key.public_key().public_numbers().e) for key in keys] == [(2048, 65537)] * 2
+    assert len(aws.text()) < 65_536  # what a secret may have: API reference, PutSecretValue
 
 
 def test_every_step_may_come_twice(aws: SecretsManager) -> None:
@@ -264,7 +281,7 @@ def test_a_version_without_a_text_never_becomes_current(aws: SecretsManager, ste
     with pytest.raises(InvalidRotation):
         aws.call(step, version_id)
 
-    assert aws.text() == FIRST_SECRET
+    assert aws.text() == with_key_pair(ROTATED_ONCE)
 
 
 def test_an_unknown_step_is_refused(aws: SecretsManager) -> None:
@@ -281,7 +298,19 @@ def test_the_trial_that_aws_makes_when_a_schedule_is_attached_is_passed(aws: Sec
 
     aws.call(Step.TEST, version_id)
 
-    assert aws.text() == FIRST_SECRET
+    assert aws.text() == with_key_pair(ROTATED_ONCE)
+
+
+def test_a_version_that_cannot_sign_is_not_rotated_to(aws: SecretsManager, rotation: Rotation) -> None:
+    """With RS256, the test step finds it."""
+    tokens = replace(rotation.tokens_with(Keys(FakeSecret(), rotation.now)), algorithm=Algorithm.RS256)
+    version_id = aws.begin()
+    aws.put_pending(version_id, FIRST_SECRET)
+
+    with pytest.raises(NoKeyPair):
+        replace(rotation, tokens_with=lambda keys: replace(tokens, keys=keys)).take(
+            Step.TEST, secret_id=aws.secret_id, version_id=version_id
+        )
 
 
 @pytest.mark.parametrize("step", Step)
@@ -302,8 +331,11 @@ def test_no_secret_is_logged(aws: SecretsManager, log: RecordingLog, capfd: pyte
 
     written = f"{log.notes} {capfd.readouterr()}"
     assert "master_secret_rotated" in written
-    assert aws.text() not in written
-    assert FIRST_SECRET not in written
+    key = MasterKey.from_secret(aws.text())
+    assert key.key_pair is not None
+    assert all(
+        secret not in written for secret in (key.secret.decode(), FIRST_SECRET, b64encode(key.key_pair).decode())
+    )
 
 
 # --- what users notice ------------------------------------------------------------------------------------------------
@@ -335,13 +367,14 @@ def test_no_environment_signs_with_a_key_before_every_one_knows_it(
         sign_in_alice(environment)
     aws.rotate()
 
+    since = clock()
     signed: dict[str, list[timedelta]] = {}
-    for minute in range(20):
+    for minute in (*range(20), *range(120, 140)):
+        clock.advance(since + timedelta(minutes=minute) - clock())
         for environment in (*environments, cold(warm)):
             session = sign_in_alice(environment)
             signed.setdefault(kid_of(session.access_token), []).append(timedelta(minutes=minute))
             assert all(other.accepts(session) for other in (*environments, cold(warm)))
-        clock.advance(timedelta(minutes=1))
 
     old, new = signed.values()
     assert max(old) < KNOWN_AFTER == min(new)
@@ -354,8 +387,8 @@ def test_a_warm_environment_takes_up_the_new_key_without_being_deployed_anew(
     aws.rotate()
 
     clock.advance(FRESH_FOR)
-    assert {key.kid for key in warm.keys.verifying()} > {first}
-    assert kid_of(sign_in_alice(warm).refresh_token) == first
+    assert {key.kid for key in warm.keys.verifying()} > {first.removesuffix(".rs256")}
+    assert kid_of(sign_in_alice(warm).access_token) == first
     clock.advance(KNOWN_AFTER - FRESH_FOR)
     assert kid_of(sign_in_alice(warm).access_token) != first
 

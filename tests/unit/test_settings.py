@@ -148,6 +148,16 @@ def test_without_a_bound_of_its_own_an_unused_successor_is_forgiven_for_a_tokens
     assert read("unconfirmed_grace", SESSIONS="refresh=60 unconfirmed=5") == timedelta(seconds=5)
 
 
+def test_a_function_is_asked_for_claims_only_if_one_is_named() -> None:
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:claims"
+
+    assert read("claims_function", SESSIONS="claims= claims_failure=503") is None
+    assert read("claims_function", SESSIONS="access=60") is None  # of a deployment that is being updated
+    assert read("claims_function", SESSIONS=f"claims={arn} claims_failure=503") == arn
+    assert read("claims_failure", SESSIONS=f"claims={arn} claims_failure=without") == "without"
+    assert "claims_failure=503" in complaint(lambda: read("claims_failure", SESSIONS="claims_failure=500"))
+
+
 @pytest.mark.parametrize(
     "wrong", ["", "10", "10/", "/900", "0/900", "10/0", "-1/900", "10/900s", "10 / 900", "ten/900", "\u00b2/900"]
 )

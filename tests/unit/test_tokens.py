@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.core.errors import DependencyUnavailable
+from gerbang.sessions import p256, rsa_pair
 from gerbang.sessions.cached_secret import FRESH_FOR
 from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair
-from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Algorithm, MasterKey, Purpose
+from gerbang.sessions.keys import REREAD_AT_MOST_EVERY, Algorithm, MasterKey, NoKeyPair, Purpose
 from gerbang.sessions.tokens import LONGEST_TOKEN, REFRESH_AUDIENCE, Tokens
 from gerbang.storage.accounts import User
 from gerbang.storage.families import Authentication, Family
+from gerbang.storage.secrets import SecretVersions
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
@@ -96,11 +98,13 @@ class Forge:
         return self._signed(self.pair.refresh_token, change or {}, without, self._symmetric(Purpose.REFRESH_TOKEN))
 
     def access_signed_for_refresh(self, change: dict[str, Any]) -> str:
-        return self._signed(self.pair.access_token, change, "", self._symmetric(Purpose.REFRESH_TOKEN), "HS256")
+        header = {"alg": "HS256", "kid": self.deployment.keys.current().kid}
+        return self._signed(self.pair.access_token, change, "", self._symmetric(Purpose.REFRESH_TOKEN), header)
 
-    def _signed(self, like: str, change: dict[str, Any], without: str, key: Any, algorithm: str = "") -> str:
-        header, claims = header_of(like), claims_of(like) | change
-        header["alg"] = algorithm or header["alg"]
+    def _signed(
+        self, like: str, change: dict[str, Any], without: str, key: Any, header: dict[str, Any] | None = None
+    ) -> str:
+        header, claims = header_of(like) | (header or {}), claims_of(like) | change
         claims.pop(without, None)
         # Not PyJWT's encode, which rejects some of the claims that reading must reject.
         signing_input = f"{encoded(header)}.{encoded(claims)}"
@@ -108,11 +112,14 @@ class Forge:
 
     def _access_key(self) -> Any:
         key = self.deployment.keys.current()
-        if self.deployment.choices.algorithm is Algorithm.HS256:
-            return key.derive(Purpose.ACCESS_TOKEN)
-        from gerbang.sessions.p256 import private_key  # noqa: PLC0415
-
-        return private_key(key.derive(Purpose.SIGNING_KEY_P256, 48))
+        match self.deployment.choices.algorithm:
+            case Algorithm.HS256:
+                return key.derive(Purpose.ACCESS_TOKEN)
+            case Algorithm.ES256:
+                return p256.private_key(key.derive(Purpose.SIGNING_KEY_P256, 48))
+            case Algorithm.RS256:
+                assert key.key_pair is not None
+                return rsa_pair.private_key(key.key_pair)
 
     def _symmetric(self, purpose: Purpose) -> bytes:
         return self.deployment.keys.current().derive(purpose)
@@ -121,6 +128,11 @@ class Forge:
 @pytest.fixture
 def forge(deployment: Deployment, pair: TokenPair) -> Forge:
     return Forge(deployment, pair)
+
+
+def access_kid(kid: str, algorithm: Algorithm) -> str:
+    """The id under which access tokens name a key, so that no cache takes its P-256 key for its RSA key."""
+    return f"{kid}.rs256" if algorithm is Algorithm.RS256 else kid
 
 
 def encoded(part: object) -> str:
@@ -211,10 +223,10 @@ def test_a_refresh_token_names_its_family_and_generation(
 
 @pytest.mark.covers("72")
 def test_headers_name_the_algorithm_and_the_key_and_no_more(deployment: Deployment, pair: TokenPair) -> None:
-    """Never RSA with PKCS#1 v1.5."""
-    kid = deployment.keys.current().kid
+    """RSA with PKCS#1 v1.5 only where the operator has chosen RS256 (docs/decisions/0037-rs256.md)."""
+    kid, algorithm = deployment.keys.current().kid, deployment.choices.algorithm
 
-    assert header_of(pair.access_token) == {"alg": deployment.choices.algorithm, "kid": kid, "typ": "JWT"}
+    assert header_of(pair.access_token) == {"alg": algorithm, "kid": access_kid(kid, algorithm), "typ": "JWT"}
     assert header_of(pair.refresh_token) == {"alg": "HS256", "kid": kid, "typ": "JWT"}
 
 
@@ -498,7 +510,7 @@ def test_the_public_key_is_no_hmac_secret(
             signing_input = f"{header}.{pair.access_token.split('.')[1]}"
             made = urlsafe_b64encode(hmac_sha256(text, signing_input)).decode().rstrip("=")
             assert_refused(tokens, f"{signing_input}.{made}", clock)
-    assert len(tokens.public_keys()) == (deployment.choices.algorithm is Algorithm.ES256)
+    assert len(tokens.public_keys()) == (deployment.choices.algorithm is not Algorithm.HS256)
 
 
 def hmac_sha256(key: bytes, text: str) -> bytes:
@@ -694,15 +706,20 @@ def test_a_foreign_verifier_accepts_access_tokens_by_the_published_key(deploymen
     claims = jwt.decode(
         pair.access_token,
         jwt.PyJWK(jwk),
-        algorithms=["ES256"],
+        algorithms=[deployment.choices.algorithm],
         audience=AUDIENCE,
         issuer=ISSUER,
         options={"verify_exp": False, "verify_iat": False},
     )
 
     assert claims == claims_of(pair.access_token)
-    assert {"kty", "crv", "x", "y", "kid", "alg", "use"} == jwk.keys()
-    assert (jwk["kty"], jwk["crv"], jwk["alg"], jwk["use"]) == ("EC", "P-256", "ES256", "sig")
+    if deployment.choices.algorithm is Algorithm.ES256:
+        assert {"kty", "crv", "x", "y", "kid", "alg", "use"} == jwk.keys()
+        assert (jwk["kty"], jwk["crv"], jwk["alg"], jwk["use"]) == ("EC", "P-256", "ES256", "sig")
+    else:
+        assert {"kty", "n", "e", "kid", "alg", "use"} == jwk.keys()
+        assert (jwk["kty"], jwk["e"], jwk["alg"], jwk["use"]) == ("RSA", "AQAB", "RS256", "sig")
+        assert len(urlsafe_b64decode(jwk["n"] + "==")) == 2048 // 8  # RFC 7518, section 3.3
 
 
 def test_during_a_rotation_both_public_keys_are_published(
@@ -713,22 +730,79 @@ def test_during_a_rotation_both_public_keys_are_published(
 
     published = [jwk["kid"] for jwk in deployment.tokens.public_keys()]
 
-    if deployment.choices.algorithm is Algorithm.ES256:
-        assert published == [MasterKey.from_secret("second").kid, header_of(pair.access_token)["kid"]]
-    else:
+    algorithm = deployment.choices.algorithm
+    if algorithm is Algorithm.HS256:
         assert published == []
+    else:
+        second = access_kid(MasterKey.from_secret("second").kid, algorithm)
+        assert published == [second, header_of(pair.access_token)["kid"]]
 
 
 def test_changing_the_algorithm_ends_access_tokens_and_leaves_sessions(
     deployment: Deployment, pair: TokenPair, clock: FakeClock
 ) -> None:
     """A client refreshes and goes on; never are two algorithms taken at once (RFC 8725, 3.1)."""
-    (other,) = set(Algorithm) - {deployment.choices.algorithm}
-    changed = replace(deployment, choices=Choices(algorithm=other)).tokens
+    for other in set(Algorithm) - {deployment.choices.algorithm}:
+        changed = replace(deployment, choices=Choices(algorithm=other)).tokens
 
-    with pytest.raises(InvalidToken):
-        changed.read_access(pair.access_token, at=clock())
-    assert changed.read_refresh(pair.refresh_token, at=clock()).generation == 3
+        with pytest.raises(InvalidToken):
+            changed.read_access(pair.access_token, at=clock())
+        assert changed.read_refresh(pair.refresh_token, at=clock()).generation == 3
+
+
+# RS256: versions of the secret that have no key pair (docs/decisions/0037-rs256.md)
+
+
+@pytest.fixture
+def rs256(deployment_in_memory: Deployment) -> Deployment:
+    return replace(deployment_in_memory, choices=Choices(algorithm=Algorithm.RS256))
+
+
+def test_the_first_rotation_signs_at_once_because_the_secret_before_it_has_no_key_pair(
+    rs256: Deployment, alice: User, family: Family, secret: FakeSecret, clock: FakeClock
+) -> None:
+    """A new stack: CloudFormation makes a secret, and its creation rotates it."""
+    first = secret.versions.current
+    secret.bare.add(first)
+    secret.versions = SecretVersions("second", first, current_since=clock())
+
+    pair = rs256.tokens.pair(alice, family, at=clock())
+
+    assert header_of(pair.access_token)["kid"] == access_kid(MasterKey.from_secret("second").kid, Algorithm.RS256)
+    assert header_of(pair.refresh_token)["kid"] == MasterKey.from_secret(first).kid  # every function knows this one
+    assert [jwk["kid"] for jwk in rs256.tokens.public_keys()] == [header_of(pair.access_token)["kid"]]
+    rs256.tokens.read_access(pair.access_token, at=clock())
+
+
+def test_without_any_key_pair_nothing_is_signed_and_the_secret_is_read_again_soon(
+    rs256: Deployment, alice: User, family: Family, secret: FakeSecret, clock: FakeClock
+) -> None:
+    """503, never a token of another algorithm; and no five minutes of it after the rotation."""
+    first = secret.versions.current
+    secret.bare.add(first)
+    with pytest.raises(NoKeyPair):
+        rs256.tokens.pair(alice, family, at=clock())
+    assert rs256.tokens.public_keys() == []
+
+    secret.versions = SecretVersions("second", first, current_since=clock())
+    clock.advance(REREAD_AT_MOST_EVERY)
+
+    rs256.tokens.pair(alice, family, at=clock())
+
+
+def test_a_token_that_names_a_version_without_a_key_pair_is_refused(
+    rs256: Deployment, alice: User, family: Family, secret: FakeSecret, clock: FakeClock
+) -> None:
+    pair = rs256.tokens.pair(alice, family, at=clock())
+    secret.versions = SecretVersions("second", secret.versions.current)
+    secret.bare.add("second")
+    clock.advance(FRESH_FOR)
+
+    kid = access_kid(MasterKey.from_secret("second").kid, Algorithm.RS256)
+
+    assert_refused(rs256.tokens, with_header(pair.access_token, {"kid": kid}), clock)
+    rs256.tokens.read_access(pair.access_token, at=clock())  # the version before still signs and verifies
+    assert header_of(rs256.tokens.pair(alice, family, at=clock()).access_token)["kid"] != kid
 
 
 # Rotation of the secret: F22, security.md 78
@@ -743,7 +817,8 @@ def test_after_a_rotation_old_tokens_are_read_and_new_ones_carry_the_new_key(
 
     new = deployment.tokens.pair(alice, family, at=clock())
 
-    assert header_of(new.access_token)["kid"] == MasterKey.from_secret("second").kid
+    second = MasterKey.from_secret("second").kid
+    assert header_of(new.access_token)["kid"] == access_kid(second, deployment.choices.algorithm)
     for each in (pair, new):
         deployment.tokens.read_access(each.access_token, at=clock())
         deployment.tokens.read_refresh(each.refresh_token, at=clock())

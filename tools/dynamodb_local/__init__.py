@@ -114,7 +114,7 @@ def _command(port: int, jars: Path, address: str) -> list[str]:
         if maven:
             _fetch(maven, jars)
         # C1 only and one collector thread: it starts in half the time, and a test's tables are small.
-        tuning = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"]
+        tuning = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx1g"]
         place = [f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
         return [java, *tuning, *place, _MAIN_CLASS, *_SETTINGS, "-port", str(port)]
     docker = shutil.which("docker")

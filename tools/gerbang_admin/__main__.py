@@ -1,5 +1,7 @@
 """`gerbang-admin COMMAND ACCOUNT --stack NAME`: list, show and change accounts of a deployed stack.
 
+With --local in place of --stack, those of a running `make run`.
+
 ACCOUNT is an e-mail address, a user name, SnapOTP's number, a UUID or a `usr_…` id; `list` and `end-all-sessions` take
 none. The AWS account and region are those of every AWS tool: the environment and `~/.aws`, or --profile and --region.
 
@@ -13,7 +15,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import boto3
 from gerbang.accounts.administration import (
     ROLES,
     Accounts,
@@ -27,9 +28,9 @@ from gerbang.storage.accounts import User
 from gerbang.storage.newest_users import LARGEST_PAGE
 
 from gerbang_admin.all_sessions import NotRotated, end_all_sessions
-from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
+from gerbang_admin.aws import CONFIG, AwsFailure, failure
 from gerbang_admin.showing import deletion_of, fields_of, line_of, lines_of, summary_of, unlinking_of
-from gerbang_admin.stacks import Stack, UnknownStack
+from gerbang_admin.stacks import Stack, UnknownStack, choose_stack
 
 DONE: Final = 0
 NOT_DONE: Final = 1
@@ -47,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command of the arguments (default: the command line's) and return the exit status."""
     options = _options(arguments)
     try:
-        session = session_of(profile=options.profile, region=options.region)
-        stack = Stack.find(session, options.stack)
+        stack = Stack.chosen(options)
+        options.stack = stack.name
         if options.command == _EVERY_SESSION:
-            _end_all_sessions(stack, session, options)
+            _end_all_sessions(stack, options)
         elif options.command == _LIST:
-            _list(stack.accounts(session), options)
+            _list(stack.accounts(), options)
         else:
-            accounts = stack.accounts(session)
+            accounts = stack.accounts()
             _COMMANDS[options.command](accounts, accounts.find(options.account), options)
     except (NoSuchAccount, AmbiguousName, ChangedMeanwhile, NotLinked, OnlyWayToSignIn, NotConfirmed) as error:
         print(_message(error, options), file=sys.stderr)
@@ -144,10 +145,12 @@ def _delete(accounts: Accounts, user: User, options: argparse.Namespace) -> None
         print(f"{user.user_id} is deleted.")
 
 
-def _end_all_sessions(stack: Stack, session: boto3.Session, options: argparse.Namespace) -> None:
+def _end_all_sessions(stack: Stack, options: argparse.Namespace) -> None:
+    if options.local:
+        raise UnknownStack("end-all-sessions rotates the master secret, which `make run` does not: start it again.")
     secret_id = stack.output("MasterSecretArn")
     _confirm([f"Every user of {stack.name} in {stack.region} has to sign in again, on every device."], options)
-    end_all_sessions(session.client("secretsmanager", config=CONFIG), secret_id)
+    end_all_sessions(stack.session.client("secretsmanager", config=CONFIG), secret_id)
     if options.json:
         print(json.dumps({"ended": "all sessions"}))
     else:
@@ -201,9 +204,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     account = argparse.ArgumentParser(add_help=False)
     account.add_argument("account", metavar="ACCOUNT", help="e-mail address, user name, number, UUID or usr_… id")
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--stack", required=True, help="the stack's name in CloudFormation")
-    where.add_argument("--region", help="the stack's region (default: as for every AWS tool)")
-    where.add_argument("--profile", help="of ~/.aws/config (default: as for every AWS tool)")
+    choose_stack(where)
     where.add_argument("--json", action="store_true", help="print JSON")
     confirmed = argparse.ArgumentParser(add_help=False)
     confirmed.add_argument("--yes", action="store_true", help="do not ask for confirmation")

@@ -5,7 +5,7 @@ from typing import Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from gerbang.core.errors import DependencyUnavailable
 
 CONFIG: Final = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
@@ -30,6 +30,10 @@ def session_of(*, profile: str | None = None, region: str | None = None) -> boto
 def failure(error: Exception) -> str:
     """Return one sentence about a failed request: its error code, its action, and what AWS said."""
     cause = error.__cause__ if isinstance(error, DependencyUnavailable) and error.__cause__ else error
+    if isinstance(cause, NoCredentialsError):
+        return "There are no AWS credentials. Sign in with `aws configure` or `aws sso login`, or set AWS_PROFILE."
+    if isinstance(cause, NoRegionError):
+        return "No AWS region is chosen. Set REGION=, as in REGION=eu-west-1."
     if not isinstance(cause, ClientError):
         return f"The AWS request failed: {str(cause).rstrip('.')}."
     details = cause.response.get("Error", {})

@@ -1,10 +1,16 @@
-"""A deployed stack, found by its name. Its outputs name its tables."""
+"""A stack, deployed or of a running `make run`. Its outputs name its tables."""
 
+import argparse
+import json
+import os
+import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Final, Self
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from gerbang.accounts.administration import Accounts
 from gerbang.accounts.deletion import Deletion
@@ -16,7 +22,12 @@ from gerbang.storage.one_time_codes import OneTimeCodeTable
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.users import UserTable
 
-from gerbang_admin.aws import CONFIG
+from gerbang_admin.aws import CONFIG, session_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+_LOCAL_SECONDS: Final = 5.0
 
 
 class UnknownStack(Exception):
@@ -25,11 +36,46 @@ class UnknownStack(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """A stack and its outputs."""
+    """A stack and its outputs, with the session that reads it."""
 
     name: str
     region: str
     outputs: Mapping[str, str]
+    session: boto3.Session = field(repr=False)
+    dynamodb_endpoint: str | None = None
+    """Of a stack on this machine; None: AWS's own."""
+
+    @classmethod
+    def chosen(cls, options: argparse.Namespace) -> Self:
+        """Return the stack of the arguments that `choose_stack` declares.
+
+        Raises:
+            UnknownStack, BotoCoreError, ClientError: as `find` and `find_local`.
+        """
+        if options.local:
+            host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3000"
+            return cls.find_local(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}")  # noqa: S104 - compared
+        return cls.find(session_of(profile=options.profile, region=options.region), options.stack)
+
+    @classmethod
+    def find_local(cls, url: str) -> Self:
+        """Return the stack of `make run` at a URL.
+
+        Raises:
+            UnknownStack: it does not run there.
+        """
+        try:
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(f"{url}/_local/stack.json", timeout=_LOCAL_SECONDS) as answer:
+                described = json.load(answer)
+            name, region, outputs = described["name"], described["region"], described["outputs"]
+            endpoint = described["dynamodb_endpoint"]
+        except (OSError, HTTPException, ValueError, KeyError, TypeError):
+            raise UnknownStack(
+                f"`make run` does not answer at {url}. Start it, or name its address: HOST=… PORT=…."
+            ) from None
+        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=region)  # noqa: S106
+        return cls(name=name, region=region, outputs=outputs, session=session, dynamodb_endpoint=endpoint)
 
     @classmethod
     def find(cls, session: boto3.Session, name: str) -> Self:
@@ -51,7 +97,7 @@ class Stack:
                 ) from error
             raise
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-        return cls(name=name, region=region, outputs=outputs)
+        return cls(name=name, region=region, outputs=outputs, session=session)
 
     def output(self, name: str) -> str:
         """Return one of the outputs.
@@ -65,13 +111,20 @@ class Stack:
             )
         return self.outputs[name]
 
-    def accounts(self, session: boto3.Session) -> Accounts:
+    def dynamodb(self, *, connections: int = 10) -> "DynamoDBClient":
+        """Return a client of the stack's tables, for so many threads."""
+        config = CONFIG.merge(Config(max_pool_connections=connections))
+        if self.dynamodb_endpoint is not None:
+            config = config.merge(Config(proxies={}))
+        return self.session.client("dynamodb", config=config, endpoint_url=self.dynamodb_endpoint)
+
+    def accounts(self) -> Accounts:
         """Return the stack's accounts.
 
         Raises:
             UnknownStack: its outputs do not name its tables.
         """
-        store = DynamoStore(session.client("dynamodb", config=CONFIG))
+        store = DynamoStore(self.dynamodb())
         users = UserTable(store, self.output("UsersTable"))
         organizations = OrganizationTable(store, self.output("OrganizationsTable"))
         deletion = Deletion(
@@ -84,6 +137,15 @@ class Stack:
             now=system_clock,
         )
         return Accounts(store=store, users=users, organizations=organizations, deletion=deletion, now=system_clock)
+
+
+def choose_stack(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:
+    """Declare the arguments that choose a stack."""
+    which = parser.add_mutually_exclusive_group(required=is_required)
+    which.add_argument("--stack", help="the stack's name in CloudFormation")
+    which.add_argument("--local", action="store_true", help="a running `make run`: HOST and PORT as it has them")
+    parser.add_argument("--region", help="the stack's region (default: as for every AWS tool)")
+    parser.add_argument("--profile", help="of ~/.aws/config (default: as for every AWS tool)")
 
 
 def _log_nothing(_event: str, _severity: Severity = Severity.INFO, /, **_fields: str | float) -> None:

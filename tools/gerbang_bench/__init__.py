@@ -7,9 +7,10 @@ hardly. The results go to `docs/performance.md` and `tools/gerbang_bench/measure
     builds       what `sam build` left, laid out as Lambda mounts it; the runtime client; the case to compare with
     runtime_api  Lambda's side of its Runtime API
     environments one execution environment: a process, its init, its invocations
+    events       events of API Gateway
     stand_ins    DynamoDB (DynamoDB Local behind it), Secrets Manager, SQS, SES over TLS; every call counted
     worlds       accounts, sessions, codes: what events are about
-    scenarios    for each function, events that succeed
+    scenarios    for each function, events that succeed; `supabase_scenarios` has those of Supabase Auth
     measuring    rounds, samples, medians and paired ratios
     memory       which memory setting a function should have
     traffic      requests a second through `make run`

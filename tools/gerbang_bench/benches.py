@@ -23,6 +23,7 @@ from sam_deploy import this_machine
 from gerbang_bench import builds, scenarios, traffic
 from gerbang_bench.builds import Build, BuiltFunction
 from gerbang_bench.environments import Deployed
+from gerbang_bench.events import Scenario
 from gerbang_bench.measuring import (
     Base,
     Case,
@@ -38,6 +39,7 @@ from gerbang_bench.measuring import (
 )
 from gerbang_bench.memory import load_of, recommended_mb
 from gerbang_bench.stand_ins import StandIns
+from gerbang_bench.supabase_scenarios import PASSWORD_GRANT
 from gerbang_bench.worlds import World, make_tables, text_of_mail
 
 BASE: Final = "boto3 and one client"
@@ -60,7 +62,7 @@ HASHING: Final = frozenset(
         "auth/register",
         "auth/v1/signup",
         "auth/verify_legacy_password",
-        scenarios.PASSWORD_GRANT,
+        PASSWORD_GRANT,
     }
 )
 """Cases that hash a password: fewer events, since each takes a fifth of a second or two."""
@@ -152,7 +154,7 @@ def started(
         stack.enter_context(stand_ins)
         variables = dict(ChainMap(*(dict(function.environment) for function in functions.values())))
         variables |= {**stand_ins.variables, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint}
-        world = stack.enter_context(World(variables, lambda: text_of_mail(stand_ins.mails[-1])))
+        world = stack.enter_context(World(variables, texts["SecretApiKey"], lambda: text_of_mail(stand_ins.mails[-1])))
         stand_ins.google_keys = world.google_keys()
         yield Bench(
             functions=functions,
@@ -217,7 +219,7 @@ def _no_first_use() -> None:
     return None
 
 
-def _nothing() -> scenarios.Scenario:
+def _nothing() -> Scenario:
     while True:
         yield {}
 

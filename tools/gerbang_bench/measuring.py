@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gerbang_bench.environments import LISTING, Deployed, Environment, Invocation, Start
-from gerbang_bench.scenarios import Event, Scenario, Unsuccessful, check
+from gerbang_bench.events import Event, Scenario
+from gerbang_bench.scenarios import Unsuccessful, check
 from gerbang_bench.stand_ins import Call, Ledger, round_trips, waited_seconds
 
 HELD_SECONDS: Final = 0.05

@@ -2,7 +2,8 @@
 
 In it is what this deployment is billed for. Not in it: API Gateway's requests and the functions of the APIs behind the
 authorizer, which are those APIs' own; KMS, X-Ray, the storage of logs, mails of alarms: cents, or off by default.
-AuthorizerCacheSeconds is taken to be 0, its default: every call behind the authorizer invokes it.
+Every call behind the Lambda authorizer invokes it, since its cache is off in the README. The bill is made both ways:
+with it, and with API Gateway's JWT authorizers in its place, which cost nothing.
 """
 
 import json
@@ -41,6 +42,9 @@ _WITHOUT_ROUTE: Final = frozenset({"authorizer", "mailer"})
 
 _MAILER: Final = "mailer"
 
+AUTHORIZED: Final = "authorized_calls"
+"""The habit that costs nothing where API Gateway verifies tokens by itself (docs/decisions/0037-rs256.md)."""
+
 
 class NotMeasured(Exception):
     """There are no measurements, or they lack a function; the message says what to run."""
@@ -75,6 +79,11 @@ class Bill:
     def total(self) -> float:
         """Everything together."""
         return sum(self.habits.values())
+
+    @property
+    def total_with_jwt_authorizers(self) -> float:
+        """Everything, where API Gateway's JWT authorizers take the place of the Lambda authorizer."""
+        return self.total - self.habits.get(AUTHORIZED, 0.0)
 
     @property
     def free(self) -> float:
@@ -158,7 +167,8 @@ def line(made: Bill) -> str:
     essentials, lite = made.cognito["Essentials"], made.cognito["Lite"]
     return (
         f"{made.users:,} active users cost about ${made.total:,.0f} a month in {made.region}, by AWS's list prices of "
-        f"{made.as_of}. Cognito costs ${essentials:,.0f}, its Lite tier ${lite:,.0f}."
+        f"{made.as_of}, and ${made.total_with_jwt_authorizers:,.0f} with JWT authorizers in front of your other APIs. "
+        f"Cognito costs ${essentials:,.0f}, its Lite tier ${lite:,.0f}."
     )
 
 
@@ -181,6 +191,7 @@ def as_text(made: Bill) -> str:
                 [
                     *services,
                     ("total", f"{made.total:,.2f}"),
+                    ("total with JWT authorizers", f"{made.total_with_jwt_authorizers:,.2f}"),
                     ("of it AWS's free tier", f"{made.free:,.2f}"),
                     *cognito,
                 ],
@@ -206,7 +217,9 @@ def explained(prices: Path = PRICES) -> str:
                 "are. `tools/gerbang_bench/prices.toml` has the prices, their sources and the habits."
             ),
             (
-                "The bill includes every call of the authorizer, but not the other API's requests and functions. It "
+                "The bill includes every call of the Lambda authorizer, but not the other API's requests and "
+                "functions. With JWT authorizers, `authorized_calls` cost nothing: API Gateway verifies tokens at no "
+                "charge, and reads the key set every two hours. It "
                 "leaves out KMS, X-Ray, stored logs and taxes. It does not subtract AWS's free tier, which the account "
                 "may use for other things. *Fixed* does not grow with use; an idle stack pays only for two secrets of "
                 "it. Cognito's free users are subtracted. API Gateway verifies Cognito's tokens at no cost, but it "

@@ -9,60 +9,22 @@ query: `auth/v1/token?grant_type=password`.
 """
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from gerbang.accounts.identity_sign_in import VerifiedIdentity
 
 from gerbang_bench.builds import ROOT
+from gerbang_bench.events import Event, Scenario, data_of, request
+from gerbang_bench.supabase_scenarios import FIRST_USES_AT_SUPABASE, PASSWORD_GRANT, PKCE_GRANT, SUPABASE
 from gerbang_bench.worlds import OTHER_PASSWORD, PASSWORD, Person, World
-
-type Event = dict[str, Any]
-type Scenario = Generator[Event, Any]
 
 NOT_FOUND: Final = 404
 FIRST_ERROR: Final = 400
 
-PASSWORD_GRANT: Final = "auth/v1/token?grant_type=password"  # noqa: S105 - a case
-ID_TOKEN_GRANT: Final = "auth/v1/token?grant_type=id_token"  # noqa: S105
-
 
 class Unsuccessful(Exception):
     """An answer is not what its event should have had; the message holds it."""
-
-
-def request(path: str, body: Mapping[str, Any] | None = None, *, source: str, **headers: str) -> Event:
-    """Return an event of API Gateway (HTTP API, payload format 2.0): POST with a body, GET without."""
-    method = "GET" if body is None else "POST"
-    path, _, query = path.partition("?")
-    event: Event = {
-        "version": "2.0",
-        "routeKey": f"ANY {path}",
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": {
-            "accept": "application/json",
-            "content-type": "application/json",
-            "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        },
-        "requestContext": {
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": source},
-            "requestId": "qN/PUjW/o4VCjL0=",
-            "stage": "$default",
-        },
-        "isBase64Encoded": False,
-    }
-    if query:
-        event["queryStringParameters"] = dict([query.split("=", 1)])
-    if body is not None:
-        event["body"] = json.dumps(body)
-    return event
-
-
-def _data(answer: Any) -> Any:
-    body = json.loads(answer["body"])
-    return body.get("data", body)
 
 
 def _signing_in(path: str) -> Callable[[World], Scenario]:
@@ -90,50 +52,7 @@ def _refresh(world: World) -> Scenario:
     token = world.person().refresh_token
     while True:
         answer = yield request("/api/auth/refresh", {"refreshToken": token}, source=world.client_address())
-        token = _data(answer)["refreshToken"]
-
-
-def _refresh_grant(world: World) -> Scenario:
-    token = world.person().refresh_token
-    path, key = "/auth/v1/token?grant_type=refresh_token", world.publishable_key
-    while True:
-        answer = yield request(path, {"refresh_token": token}, source=world.client_address(), apikey=key)
-        token = _data(answer)["refresh_token"]
-
-
-def _password_grant(world: World) -> Scenario:
-    person = world.person()
-    world.prove(person)
-    world.reset_password(person)
-    body = {"email": person.email, "password": PASSWORD}
-    while True:
-        yield request(f"/{PASSWORD_GRANT}", body, source=world.client_address(), apikey=world.publishable_key)
-
-
-def _id_token_grant(world: World) -> Scenario:
-    identity = world.google_identity()
-    world.sign_in_with_google(identity)
-    while True:
-        yield _exchanging(world, identity)
-
-
-def _exchanging(world: World, identity: VerifiedIdentity) -> Event:
-    body = {"provider": "google", "id_token": world.google_token(identity)}
-    return request(f"/{ID_TOKEN_GRANT}", body, source=world.client_address(), apikey=world.publishable_key)
-
-
-def _supabase_sign_up(world: World) -> Scenario:
-    while True:
-        body = {"email": world.email(), "password": PASSWORD, "data": {"name": "Violet Tram"}}
-        yield request("/auth/v1/signup", body, source=world.client_address(), apikey=world.publishable_key)
-
-
-def _reading(path: str) -> Callable[[World], Scenario]:
-    def scenario(world: World) -> Scenario:
-        while True:
-            yield request(path, source=world.client_address(), apikey=world.publishable_key)
-
-    return scenario
+        token = data_of(answer)["refreshToken"]
 
 
 def _me(world: World) -> Scenario:
@@ -145,27 +64,6 @@ def _me(world: World) -> Scenario:
 
 def _asking_who(world: World, person: Person) -> Event:
     return request("/api/auth/me", source=world.client_address(), authorization=f"Bearer {person.access_token}")
-
-
-def _supabase_user(world: World) -> Scenario:
-    person = world.person()
-    world.use(person)
-    while True:
-        yield _asking_for_user(world, person)
-
-
-def _asking_for_user(world: World, person: Person) -> Event:
-    bearer = f"Bearer {person.access_token}"
-    return request("/auth/v1/user", source=world.client_address(), apikey=world.publishable_key, authorization=bearer)
-
-
-def _supabase_logout(world: World) -> Scenario:
-    while True:
-        person = world.person()
-        bearer = f"Bearer {world.access_token(person)}"
-        yield request(
-            "/auth/v1/logout", {}, source=world.client_address(), apikey=world.publishable_key, authorization=bearer
-        )
 
 
 def _logging_out(path: str, body: Mapping[str, Any] | None) -> Callable[[World], Scenario]:
@@ -217,27 +115,6 @@ def _asking_for_mail(path: str) -> Callable[[World], Scenario]:
             yield request(path, {"email": world.email()}, source=world.client_address())
 
     return scenario
-
-
-def _asking_at_supabase(path: str, more: Mapping[str, str]) -> Callable[[World], Scenario]:
-    def scenario(world: World) -> Scenario:
-        while True:
-            body = {"email": world.email(), **more}
-            yield request(path, body, source=world.client_address(), apikey=world.publishable_key)
-
-    return scenario
-
-
-def _verify(world: World) -> Scenario:
-    person = world.person()
-    world.prove(person)
-    while True:
-        yield _verifying(world, person)
-
-
-def _verifying(world: World, person: Person) -> Event:
-    body = {"email": person.email, "token": world.code(person), "type": "email"}
-    return request("/auth/v1/verify", body, source=world.client_address(), apikey=world.publishable_key)
 
 
 def _guest(world: World) -> Scenario:
@@ -320,20 +197,9 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/logout": _logging_out("/auth/logout", None),
     "auth/otp": _asking_for_mail("/auth/otp"),
     "auth/register": _enrol,
-    "auth/v1/health": _reading("/auth/v1/health"),
-    "auth/v1/logout": _supabase_logout,
-    "auth/v1/otp": _asking_at_supabase("/auth/v1/otp", {}),
-    "auth/v1/recover": _asking_at_supabase("/auth/v1/recover", {}),
-    "auth/v1/resend": _asking_at_supabase("/auth/v1/resend", {"type": "signup"}),
-    "auth/v1/settings": _reading("/auth/v1/settings"),
-    "auth/v1/signup": _supabase_sign_up,
-    "auth/v1/token": _refresh_grant,
-    ID_TOKEN_GRANT: _id_token_grant,
-    PASSWORD_GRANT: _password_grant,
-    "auth/v1/user": _supabase_user,
-    "auth/v1/verify": _verify,
     "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),
     "auth/verify_otp": _verify_otp,
+    **SUPABASE,
     "authorizer": _authorizer,
     "default": _default,
     "mailer": _mailer,
@@ -343,11 +209,9 @@ FIRST_USES: Final[Mapping[str, Callable[[World], Event]]] = {
     "api/auth/change-password": lambda world: _changing(world, world.person(), PASSWORD, OTHER_PASSWORD),
     "api/auth/google": lambda world: _proving(world, world.google_identity()),
     "api/auth/me": lambda world: _asking_who(world, world.person()),
-    ID_TOKEN_GRANT: lambda world: _exchanging(world, world.google_identity()),
-    "auth/v1/user": lambda world: _asking_for_user(world, world.person()),
-    "auth/v1/verify": lambda world: _verifying(world, world.person()),
     "auth/verify_otp": lambda world: _redeeming(world, world.person()),
     "api/organization": lambda world: _showing_organization(world, world.person()),
+    **FIRST_USES_AT_SUPABASE,
     "authorizer": lambda world: _authorizing(world, world.person()),
 }
 """An access token's first use confirms its session; a first code proves an address; a new identity gets an account."""
@@ -357,6 +221,7 @@ _WITHOUT_PROVIDERS: Final = {"GOOGLE_CLIENT_IDS": "", "OIDC_PROVIDERS": ""}
 VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "auth/v1/token": _WITHOUT_PROVIDERS,
     PASSWORD_GRANT: _WITHOUT_PROVIDERS,
+    PKCE_GRANT: _WITHOUT_PROVIDERS,
 }
 """What cases have in the place of the function's variables: a deployment without providers, which is the default."""
 

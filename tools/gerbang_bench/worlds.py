@@ -13,17 +13,21 @@ import dynamodb_local
 from botocore.exceptions import BotoCoreError
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
+from gerbang.apis import gotrue
 from gerbang.container import Container
 from gerbang.core.client import Client
 from gerbang.core.clock import system_clock
 from gerbang.core.emails import EmailAddress
 from gerbang.mail.jobs import MailJob, MailKind
+from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.storage import clients
+from gerbang.storage.accounts import Name, User
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
 
 PASSWORD: Final = "Violet-tram-42"  # noqa: S105 - of people who do not exist
 OTHER_PASSWORD: Final = "Silver-ferry-43"  # noqa: S105
+VERIFIER: Final = "a-verifier-of-a-client-that-uses-pkce-in-the-bench"
 
 _CODE: Final = re.compile(r"^([0-9]{6})$", re.MULTILINE)
 _RESET_TOKEN: Final = re.compile(r"^([A-Za-z0-9]{65})$", re.MULTILINE)
@@ -77,8 +81,9 @@ def _make_table(client: Any, table: Resource) -> None:
 class World:
     """Makes people and what they hold, in a context: meanwhile this process's services are those of a function."""
 
-    def __init__(self, variables: Mapping[str, str], last_mail: Callable[[], str]) -> None:
-        """Take the environment of all functions together, and what returns the text mailed last."""
+    def __init__(self, variables: Mapping[str, str], secret_key: str, last_mail: Callable[[], str]) -> None:
+        """Take the environment of all functions together, the secret API key, and what returns the text mailed last."""
+        self.secret_key: Final = secret_key
         self.publishable_key: Final = variables["PUBLISHABLE_KEY"]
         self._variables: Final = variables
         self._google: Final = StandInIssuer(variables["GOOGLE_CLIENT_IDS"])
@@ -132,11 +137,36 @@ class World:
             refresh_token=tokens.refresh_token,
         )
 
+    def user_id(self, person: Person) -> str:
+        """Return the id of a person's account."""
+        return self._user(person).user_id
+
     def access_token(self, person: Person) -> str:
         """Open another session of a person and return its access token. No hash."""
-        sessions = self._container.sessions
-        user = sessions.authenticate(person.access_token).user
-        return sessions.open(user, Client(address=self.client_address()), "password").tokens.access_token
+        client = Client(address=self.client_address())
+        return self._container.sessions.open(self._user(person), client, "password").tokens.access_token
+
+    def access_token_used(self, person: Person) -> str:
+        """Do the same, and use the token, so that its next use is not its first."""
+        token = self.access_token(person)
+        self._container.sessions.authenticate(token)
+        return token
+
+    def authorization_code(self, person: Person) -> str:
+        """Make an authorization code for a person, as a mailed link of a client with `VERIFIER` does."""
+        challenge = CodeChallenge(VERIFIER, ChallengeMethod.PLAIN)
+        made, storing = self._container.pkce_flows.begin(self._user(person), challenge)
+        self._container.store.commit(storing)
+        return made.code
+
+    def link(self, person: Person, identity: VerifiedIdentity) -> tuple[str, str]:
+        """Link an identity to a person's account, and return an access token that was used, and the identity's id."""
+        token = self.access_token_used(person)
+        caller = self._container.sessions.authenticate(token)
+        linked = self._container.linked_identities.link(caller, identity, Client(address=self.client_address()))
+        shown = gotrue.user(linked.user, self._container.users.identities_of(linked.user), audience="")
+        [identity_id] = (each["identity_id"] for each in shown["identities"] if each["provider"] == identity.provider)
+        return token, identity_id
 
     def code(self, person: Person) -> str:
         """Have a one-time code mailed to a person and return it."""
@@ -191,6 +221,14 @@ class World:
     def now_ms() -> int:
         """Return the time, in milliseconds since 1970."""
         return int(system_clock().timestamp() * 1000)
+
+    def _user(self, person: Person) -> User:
+        users = self._container.users
+        user_id = users.find_id(Name.EMAIL, person.email)
+        user = None if user_id is None else users.find(user_id)
+        if user is None:
+            raise LookupError(f"{person.email} has no account")
+        return user
 
     def _mailed(self, person: Person, kind: MailKind, pattern: re.Pattern[str]) -> str:
         job = MailJob(job_id=str(uuid4()), kind=kind, email=person.email, locale=None)

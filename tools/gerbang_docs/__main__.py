@@ -1,4 +1,7 @@
-"""`python -m gerbang_docs`, which `make docs` calls: writes every document that is made from the code."""
+"""`python -m gerbang_docs`, which `make docs` calls: writes every document that is made from the code.
+
+With `texts`, which `make texts` calls: puts new texts into the catalogues of translations, and prints them.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -41,6 +44,18 @@ def out_of_date() -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
+    """Write the documents, and print which changed; return the exit status."""
+    return update_texts() if sys.argv[1:] == ["texts"] else write_documents()
+
+
+def update_texts() -> int:
+    """Put new texts into the catalogues, and print those that have no translation."""
+    missing = Catalogue().update(every_text())
+    print(*(missing or ["Every text is translated."]), sep="\n")
+    return 0
+
+
+def write_documents() -> int:
     """Write the documents, and print which changed; return the exit status."""
     try:
         changed = list(out_of_date())

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +21,16 @@ type Translate = Callable[[str], str]
 
 _TITLE: Final = "API reference"
 _IN_COMMON: Final = "What all APIs have in common"
+_MADE: Final = """\
+This page is made from the code by `make docs`. You can try every endpoint at `/docs`, on `make run` and on your own \
+deployment."""
+_BODIES: Final = """\
+Bodies are JSON objects in UTF-8 of at most 16 KiB. Fields that are not listed are ignored. A field of `null` or `""` \
+counts as not given."""
 _COMMON: Final = (
-    "This page is made from the code by `make docs`. You can try every endpoint at `/docs`, on `make run` and on your "
-    "own deployment.",
+    _MADE,
     "All APIs use the same accounts and sessions: a user who registers through one API can sign in through any other.",
-    'Bodies are JSON objects in UTF-8 of at most 16 KiB. Fields that are not listed are ignored. A field of `null` or '
-    '`""` counts as not given.',
+    _BODIES,
     "An access token works for an hour, a refresh token for seven days. Each refresh returns a new refresh token.",
 )
 _LIMITS: Final = "Limits"
@@ -107,8 +111,8 @@ def _lines(t: Translate, language: str) -> Iterator[str]:
         yield f"### {t(_ERRORS)}: {t(name)}"
         yield ""
         errors = {(error.status, error.code, error.message) for each in here for error in each.errors()}
-        rows = [(str(status), f"`{code}`", t(message)) for status, code, message in sorted(errors)]
-        yield from _table((t(_STATUS), t(_CODE), t(_MEANS)), rows)
+        described = [(str(status), f"`{code}`", t(message)) for status, code, message in sorted(errors)]
+        yield from _table((t(_STATUS), t(_CODE), t(_MEANS)), described)
 
 
 def _operation(each: Documented, t: Translate) -> Iterator[str]:
@@ -160,7 +164,7 @@ def _block(value: Any) -> Iterator[str]:
     yield ""
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
     for row in rows:

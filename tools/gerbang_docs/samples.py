@@ -28,7 +28,7 @@ def request_of(each: Documented) -> Json | None:
     if schema is None or each.model is None:
         return None
     example = request_example(schema, api=each.api.name, model=each.model.__name__)
-    return {**example, **{name: True for name in each.set_to_true}}
+    return {**example, **dict.fromkeys(each.set_to_true, True)}
 
 
 def answer_of(each: Documented) -> Any:

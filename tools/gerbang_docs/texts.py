@@ -1,8 +1,10 @@
 """The texts of four languages: gettext catalogues, one for each language but English, which the code is written in.
 
 `make docs` fails if a text has no translation, if one is marked as uncertain (fuzzy), or if one is of no use any more.
+`make texts` gives every catalogue the texts that there are; those that are new have an empty translation, to fill in.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -28,7 +30,10 @@ class Catalogue:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         """Read the catalogues of a folder."""
-        self._texts: Final = {language: _read(folder / f"{language}.po") for language in LANGUAGES if language != SOURCE}
+        self._folder: Final = folder
+        self._texts: Final = {
+            language: _read(folder / f"{language}.po") for language in LANGUAGES if language != SOURCE
+        }
 
     def text(self, text: str, language: str) -> str:
         """Return a text in a language.
@@ -57,7 +62,23 @@ class Catalogue:
             for text in sorted(different)
         ]
         if problems:
-            raise TranslationsMissing("\n".join(["Mend tools/gerbang_docs/texts:", *problems]))
+            advice = "`make texts` puts the missing texts into tools/gerbang_docs/texts, where you translate them:"
+            raise TranslationsMissing("\n".join([advice, *problems]))
+
+    def update(self, texts: Iterable[str]) -> list[str]:
+        """Write every catalogue with these texts, in this order; return which texts have no translation yet."""
+        wanted = list(dict.fromkeys(texts))
+        for language, known in self._texts.items():
+            path = self._folder / f"{language}.po"
+            header = path.read_text("utf-8").partition("\n\n")[0]
+            entries = [f"msgid {_quoted(text)}\nmsgstr {_quoted(known.get(text, ''))}" for text in wanted]
+            path.write_text("\n\n".join([header, *entries]) + "\n", "utf-8")
+        return [text for text in wanted if any(text not in known for known in self._texts.values())]
+
+
+def _quoted(text: str) -> str:
+    """Return a text as gettext's files have it, which is as in JSON for the characters in use."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _read(path: Path) -> dict[str, str]:

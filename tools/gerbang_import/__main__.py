@@ -1,35 +1,38 @@
-"""`python -m gerbang_import --file users.csv --table NAME`: see the package's description.
+"""`python -m gerbang_import --file users.csv --stack NAME`: see the package's description.
 
-Profile, region and credentials are found as by every AWS tool. DYNAMODB_ENDPOINT names a DynamoDB Local instead.
+Profile, region and credentials are found as by every AWS tool. --local writes to a running `make run`.
 
-Exit status: 0 if every user was imported, 1 if some lines were rejected, 2 if the import did not finish.
+Exit status: 0 if every user was imported, 1 if some rows were rejected, 2 if the import did not finish.
 """
 
 import argparse
-import contextlib
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable
+from getpass import getpass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import IO, Final
 
-from botocore.config import Config
 from gerbang.container import Container
 from gerbang.core.identifiers import NO_ACCOUNT
-from gerbang.passwords import bcrypt_sha256
 from gerbang.storage.dynamodb import DynamoStore
+from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.users import UserTable
-from gerbang_admin.aws import CONFIG, AwsFailure, failure, session_of
+from gerbang_admin.aws import AwsFailure, failure
+from gerbang_admin.stacks import Stack, UnknownStack
 
+from gerbang_import.arguments import arguments, around_of, opened, system_of
 from gerbang_import.drafting import Drafter
-from gerbang_import.importing import Count, Importer, Rejections
+from gerbang_import.hash_options import HashOptions, InvalidHashOptions
+from gerbang_import.importing import Checking, Count, Importer, Writing
 from gerbang_import.progress import Progress
-from gerbang_import.reading import Lines, Unreadable
+from gerbang_import.records import Lines, Unreadable
+from gerbang_import.rejections import Notes
+from gerbang_import.replacing import Replacer
+from gerbang_import.reports import report
+from gerbang_import.systems.system import InvalidConfig, System
+from gerbang_import.trying import try_password
 from gerbang_import.writing import Writer
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.client import DynamoDBClient
 
 DONE: Final = 0
 SOME_REJECTED: Final = 1
@@ -38,109 +41,122 @@ NOT_DONE: Final = 2
 _AGAIN: Final = "Run the same command again to continue: accounts that exist already are skipped."
 
 
-def main(arguments: list[str]) -> int:
-    """Import the file that the arguments name, and return the exit status."""
-    options = _options(arguments)
+class NothingToDo(Exception):
+    """The command cannot begin; its text is a sentence."""
+
+
+def main(given: list[str]) -> int:
+    """Do what the arguments say, and return the exit status."""
+    parser = arguments()
+    options = parser.parse_args(given)
+    if not (options.stack or options.local or options.check or options.try_email):
+        parser.error("one of --stack, --local, --check and --try is required")
+    system = system_of(options)
+    container = Container(os.environ)
     try:
-        with _opened(options.file) as stream:
-            return _import(options, stream)
+        drafter = Drafter(
+            system=system,
+            around=around_of(options, system, container.now()),
+            now=container.now,
+            new_id=container.new_id,
+            new_number=container.new_number,
+            to_notation=HashOptions.read(options).notation,
+            vouches_for_addresses=options.verified,
+        )
+        with opened(options.file) as stream:
+            if options.try_email:
+                return _try(options, system, drafter, stream)
+            return _import(options, system, drafter, _writer(options, container), stream)
     except OSError as error:
-        print(f"{options.file}: {error.strerror}.", file=sys.stderr)
-        return NOT_DONE
+        return _failed(f"{error.filename or options.file}: {error.strerror}.")
+    except (InvalidConfig, InvalidHashOptions, Unreadable, UnknownStack, NothingToDo) as error:
+        return _failed(str(error))
+    except AwsFailure as error:
+        return _failed(failure(error))
 
 
-def _import(options: argparse.Namespace, stream: IO[bytes]) -> int:
+def _failed(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return NOT_DONE
+
+
+def _writer(options: argparse.Namespace, container: Container) -> Writing:
+    if options.check:
+        return Checking()
+    stack = Stack.chosen(options)
+    store = DynamoStore(stack.dynamodb(connections=options.workers))
+    users = UserTable(store, stack.output("UsersTable"))
+    organizations = OrganizationTable(store, stack.output("OrganizationsTable"))
     try:
-        users = UserTable(DynamoStore(_client(options.workers)), options.table)
         users.find(NO_ACCOUNT)  # a missing table or permission shows here, not at the first batch
     except AwsFailure as error:
-        print(f"The table {options.table} cannot be read. {failure(error)}", file=sys.stderr)
-        return NOT_DONE
-    container = Container(os.environ)
-    importer = Importer(
-        drafter=Drafter(now=container.now, new_id=container.new_id, new_number=container.new_number),
-        writer=Writer(store=users.store, users=users, cost=options.cost, new_number=container.new_number),
-        workers=options.workers,
+        raise NothingToDo(f"The table {users.table} cannot be read. {failure(error)}") from error
+    replacer = Replacer(
+        store=store, users=users, organizations=organizations, new_number=container.new_number, now=container.now
     )
-    count, lines = Count(), Lines(stream)
-    progress = Progress(count=count, lines=lines, total_bytes=_size(stream), output=sys.stderr)
+    return Writer(
+        store=store,
+        users=users,
+        organizations=organizations,
+        cost=options.cost,
+        new_number=container.new_number,
+        replacer=replacer if options.replace else None,
+    )
+
+
+def _import(options: argparse.Namespace, system: System, drafter: Drafter, writer: Writing, stream: IO[bytes]) -> int:
+    importer = Importer(system=system, drafter=drafter, writer=writer, workers=options.workers)
+    count = Count()
+    progress = Progress(count=count, total_bytes=_size(stream), output=sys.stderr)
     problem = None
-    with Rejections(options.rejected or _rejected_path(options.file)) as rejections:
+    rejected = options.rejected or _next_to(options.file, "rejected")
+    dropped = rejected.with_name(f"{rejected.stem}.dropped.csv") if options.rejected else _dropped(options.file)
+    with Notes(rejected, dropped) as notes:
         try:
-            importer.run(lines, count, rejections, on_progress=progress.show)
-        except Unreadable as error:
+            importer.run(Lines(stream), count, notes, on_progress=progress.show)
+        except (Unreadable, InvalidConfig) as error:
             problem = str(error)
         except KeyboardInterrupt:
             problem = f"Stopped. {_AGAIN}"
         except AwsFailure as error:
             problem = f"{failure(error)} {_AGAIN}"
         progress.show_now()
-        return _report(count, rejections.path, problem)
-
-
-def _report(count: Count, path: Path, problem: str | None) -> int:
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-    print(f"Imported {count.imported:,}, already there {count.already_there:,}, rejected {count.rejected:,}.")
-    for name, number in count.formats.most_common():
-        print(f"  {number:>9,} {name}")
-    if count.rejected:
-        print(f"The rejected lines and the reasons are in {path}.")
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        print("\n".join(report(count, system, notes, is_check=options.check)))
     if problem is not None:
-        print(problem, file=sys.stderr)
-        return NOT_DONE
+        return _failed(problem)
     return SOME_REJECTED if count.rejected else DONE
 
 
-def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="gerbang_import", description="Import users from an old system.")
-    parser.add_argument("--file", required=True, help="CSV with a header or JSON Lines; - is standard input")
-    parser.add_argument("--table", required=True, help="the stack's Users table, see its outputs")
-    parser.add_argument("--rejected", type=Path, help="where to list rejected lines (default: FILE with .rejected.csv)")
-    parser.add_argument(
-        "--cost",
-        type=int,
-        choices=range(bcrypt_sha256.LOWEST_COST, bcrypt_sha256.HIGHEST_COST + 1),
-        default=bcrypt_sha256.LOWEST_COST,
-        help="cost of the bcrypt hashes that wrap weak ones: 2^COST rounds (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        choices=range(1, 65),
-        metavar="N",
-        default=max(4, os.process_cpu_count() or 1),
-        help="transactions at the same time, 1 to 64 (default: %(default)s)",
-    )
-    return parser.parse_args(arguments)
+def _try(
+    options: argparse.Namespace,
+    system: System,
+    drafter: Drafter,
+    stream: IO[bytes],
+    ask: Callable[[str], str] = getpass,
+) -> int:
+    try:
+        is_right, sentence = try_password(
+            Lines(stream), system=system, drafter=drafter, email=options.try_email, ask=ask
+        )
+    except (KeyboardInterrupt, EOFError):
+        return _failed("Stopped.")
+    print(sentence)
+    return DONE if is_right else SOME_REJECTED
 
 
-@contextlib.contextmanager
-def _opened(name: str) -> Generator[IO[bytes]]:
-    if name == "-":
-        yield sys.stdin.buffer
-    else:
-        with Path(name).open("rb") as stream:
-            yield stream
+def _next_to(name: str, what: str) -> Path:
+    path = Path(name)
+    return Path(what) if name == "-" else path.with_name(f"{path.stem}.{what}{path.suffix}")
 
 
-def _rejected_path(name: str) -> Path:
-    return Path("rejected.csv") if name == "-" else Path(name).with_suffix(".rejected.csv")
+def _dropped(name: str) -> Path:
+    return _next_to(name, "dropped").with_suffix(".csv")
 
 
 def _size(stream: IO[bytes]) -> int | None:
-    status = os.fstat(stream.fileno())
-    return status.st_size or None
-
-
-def _client(workers: int) -> "DynamoDBClient":
-    endpoint = os.environ.get("DYNAMODB_ENDPOINT") or None
-    given: dict[str, Any] = {}
-    if endpoint is not None and urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}:
-        # DynamoDB Local needs a region and credentials, and checks neither.
-        given = {"region_name": "local", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    config = CONFIG.merge(Config(max_pool_connections=workers))
-    return session_of().client("dynamodb", endpoint_url=endpoint, config=config, **given)
+    return os.fstat(stream.fileno()).st_size or None
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """The progress of the import: one line, rewritten in place on a terminal."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TextIO
 
 from gerbang_import.importing import Count
-from gerbang_import.reading import Lines
 
 _TERMINAL_SECONDS: Final = 0.2
 _LOG_SECONDS: Final = 10.0
+_RATE_SECONDS: Final = 30.0
+"""Over how long the rate is taken: users who are there already, or have strong hashes, go faster than others."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,17 +19,18 @@ class Progress:
     """Shows progress as often as is useful: five times a second on a terminal, every ten seconds in a log."""
 
     count: Count
-    lines: Lines
     total_bytes: int | None
     """Of the file; None when that cannot be known."""
     output: TextIO
     seconds: Callable[[], float] = time.monotonic
-    started: float = field(init=False)
     shown: float = field(init=False)
+    _marks: deque[tuple[float, int, int]] = field(init=False)
+    """Instants, with how many users and bytes were done then; the last one at least the time of the rate ago."""
 
     def __post_init__(self) -> None:
         """Start the clock."""
-        self.started = self.shown = self.seconds()
+        self.shown = self.seconds()
+        self._marks = deque([(self.shown, 0, 0)])
 
     def show(self) -> None:
         """Show the progress, unless it was shown a moment ago."""
@@ -40,20 +43,26 @@ class Progress:
         self.shown = self.seconds()
         clear, end = ("\r\x1b[K", "") if self.output.isatty() else ("", "\n")
         print(f"{clear}{self.text()}", end=end, file=self.output, flush=True)
+        self._marks.append((self.shown, self.count.users, self.count.done_bytes))
+        while len(self._marks) > 1 and self._marks[1][0] <= self.shown - _RATE_SECONDS:
+            self._marks.popleft()
 
     def text(self) -> str:
-        """Return the line: how many users, how many of each outcome, how fast, how much time is left."""
-        count, elapsed = self.count, max(self.shown - self.started, 0.001)
+        """Return the line: how many users were written, how many not, how fast, how much time is left."""
+        count = self.count
+        since, users, done_bytes = self._marks[0]
+        elapsed = max(self.shown - since, 0.001)
         parts = [
-            f"{count.records:,} users",
+            f"{count.users:,} users",
             f"{count.imported:,} imported",
             f"{count.already_there:,} already there",
             f"{count.rejected:,} rejected",
-            f"{count.records / elapsed:,.0f} a second",
+            f"{(count.users - users) / elapsed:,.0f} a second",
         ]
-        if self.total_bytes and self.lines.read_bytes:
-            share = min(self.lines.read_bytes / self.total_bytes, 1.0)
-            left = round(elapsed / share - elapsed)
-            parts[0] += f" ({share:.0%})"
-            parts.append(f"{left // 60}:{left % 60:02d} left")
+        if self.total_bytes and count.done_bytes:
+            parts[0] += f" ({min(count.done_bytes / self.total_bytes, 1.0):.0%})"
+            if count.done_bytes > done_bytes:
+                bytes_left = max(self.total_bytes - count.done_bytes, 0)
+                left = round(bytes_left * elapsed / (count.done_bytes - done_bytes))
+                parts.append(f"{left // 60}:{left % 60:02d} left")
         return ", ".join(parts)

@@ -2,53 +2,65 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from threading import Lock
+from typing import Final, Protocol
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.accounts import Name, User
+from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.store import ConditionFailed, Key, Put, Store
 from gerbang.storage.users import UserTable
 
+from gerbang_import.columns import Dropped
 from gerbang_import.drafting import Draft
-from gerbang_import.reading import Rejection
+from gerbang_import.importing import Outcome
+from gerbang_import.records import Rejection
 
-BATCH: Final = 25
-"""Accounts a transaction: each is up to four items, and DynamoDB takes 100 (API reference, TransactWriteItems)."""
+MOST_ACTIONS: Final = 100
+"""Of a transaction (API reference, TransactWriteItems)."""
 
 TRIES: Final = 7
 """How often a call is made while DynamoDB does not answer or throttles: with the pauses between, for a minute."""
 
+TAKEN: Final = "belongs to another account"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of a batch."""
+_ACCOUNT: Final = "account"
+_MEMBERSHIP: Final = "membership"
 
-    formats: Counter[str]
-    """The hashes of the accounts imported: how many of which format."""
-    already_there: int
-    rejections: tuple[Rejection, ...]
+
+class Replacing(Protocol):
+    """Puts an account in the place of one that an earlier import made."""
+
+    def replace(self, draft: Draft, user: User, user_id: str) -> Draft | None:
+        """Return the draft that took the account's place, None if the account stays as it is."""
+        ...
 
 
 @dataclass(slots=True)
 class _Tally:
-    already_there: int
+    already_there: int = 0
+    replaced: int = 0
     formats: Counter[str] = field(default_factory=Counter[str])
     rejections: list[Rejection] = field(default_factory=list[Rejection])
+    dropped: list[Dropped] = field(default_factory=list[Dropped])
+
+    def written(self, draft: Draft) -> None:
+        self.formats[draft.format] += 1
+        self.dropped += draft.dropped
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """An account still to be written, with the actions that write it."""
+    """An account still to be written, with the actions that write it, by what each is about."""
 
     draft: Draft
-    user: User
-    creation: dict[Name | None, Put]
+    actions: dict[str, Put]
 
     @property
     def keys(self) -> set[Key]:
-        return {put.key for put in self.creation.values()}
+        return {put.key for put in self.actions.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,51 +69,92 @@ class Writer:
 
     store: Store
     users: UserTable
+    organizations: OrganizationTable
     cost: int
     """Of the hashes that weak ones are wrapped in."""
     new_number: Callable[[], int]
+    replacer: Replacing | None = None
+    """None: accounts that are there already stay as they are."""
     pause: Callable[[float], None] = time.sleep
+    _founded: set[str] = field(default_factory=set[str])
+    _lock: Lock = field(default_factory=Lock)
 
     def write(self, drafts: Sequence[Draft]) -> Outcome:
-        """Write those of at most `BATCH` accounts whose address no account has.
+        """Write those accounts whose address no account has.
 
         Raises:
             DependencyUnavailable: DynamoDB did not answer for a minute. What was written stays.
         """
+        tally = _Tally()
         addresses = [self.users.marker(Name.EMAIL, draft.email) for draft in drafts]
         markers = self._persist(lambda: self.store.get_all(*addresses))
-        new = [draft for draft, marker in zip(drafts, markers, strict=True) if marker is None]
-        tally = _Tally(already_there=len(drafts) - len(new))
-        waiting = [self._waiting(draft, draft.finished(self.cost)) for draft in new]
+        waiting: list[_Waiting] = []
+        for draft, marker in zip(drafts, markers, strict=True):
+            if marker is None:
+                self._found_organization(draft)
+                waiting.append(self._waiting(replace(draft, user=draft.finished(self.cost))))
+            else:
+                self._replace(draft, str(marker["user_id"]), tally)
         while waiting:
             waiting = self._write_some(waiting, tally)
-        return Outcome(formats=tally.formats, already_there=tally.already_there, rejections=tuple(tally.rejections))
+        return Outcome(
+            formats=tally.formats,
+            replaced=tally.replaced,
+            already_there=tally.already_there,
+            rejections=tally.rejections,
+            dropped=tally.dropped,
+        )
+
+    def _replace(self, draft: Draft, user_id: str, tally: _Tally) -> None:
+        replacer = self.replacer
+        if replacer is not None:
+            self._found_organization(draft)
+            user = draft.finished(self.cost)
+            replaced = self._persist(lambda: replacer.replace(draft, user, user_id))
+            if replaced is not None:
+                tally.replaced += 1
+                tally.written(replaced)
+                return
+        tally.already_there += 1
 
     def _write_some(self, waiting: list[_Waiting], tally: _Tally) -> list[_Waiting]:
         """Write the accounts that share no name, or find out which cannot be written; return those left to write."""
         some, later = _disjoint(waiting)
-        outcome = self._persist(lambda: self.store.commit(*(put for one in some for put in one.creation.values())))
+        outcome = self._persist(lambda: self.store.commit(*(put for one in some for put in one.actions.values())))
         answers = iter(outcome)
-        failed_of = [{name: answer for name in one.creation if (answer := next(answers, None))} for one in some]
+        failed_of = [{about: answer for about in one.actions if (answer := next(answers, None))} for one in some]
         if not any(failed_of) or any(map(_is_its_own, some, failed_of)):
-            tally.formats.update(one.draft.inherited.format for one in some)
+            for one in some:
+                tally.written(one.draft)
             return later
-        again: list[_Waiting] = []
-        for one, failed in zip(some, failed_of, strict=True):
-            if Name.EMAIL in failed:
-                tally.already_there += 1
-            elif Name.USERNAME in failed:
-                tally.rejections.append(Rejection(one.draft.line, "username: belongs to another account"))
-            elif None in failed:
-                tally.rejections.append(Rejection(one.draft.line, "id: belongs to another account"))
-            elif Name.NUMBER in failed:
-                again.append(self._waiting(one.draft, replace(one.user, number=self.new_number())))
-            else:
-                again.append(one)
-        return again + later
+        again = [self._after(one, failed, tally) for one, failed in zip(some, failed_of, strict=True)]
+        return [one for one in again if one is not None] + later
 
-    def _waiting(self, draft: Draft, user: User) -> _Waiting:
-        return _Waiting(draft, user, self.users.creation(user))
+    def _after(self, one: _Waiting, failed: dict[str, ConditionFailed], tally: _Tally) -> _Waiting | None:
+        """Return what to write of an account after its names were refused, None if it is not written."""
+        if Name.EMAIL in failed:
+            tally.already_there += 1
+            return None
+        if _ACCOUNT in failed:
+            tally.rejections.append(Rejection(one.draft.line, f"id: {TAKEN}", one.draft.record))
+            return None
+        if not failed:
+            return one
+        draft = without_taken(one.draft, failed, self.new_number)
+        return self._waiting(draft)
+
+    def _waiting(self, draft: Draft) -> _Waiting:
+        return _Waiting(draft, actions_of(draft, self.users, self.organizations))
+
+    def _found_organization(self, draft: Draft) -> None:
+        """Write the organization of an account, unless there is one of that id."""
+        organization, membership = draft.organization, draft.membership
+        if organization is None or membership is None or organization.organization_id in self._founded:
+            return
+        founding, _ = self.organizations.creation(organization, membership)
+        self._persist(lambda: self.store.write(founding))
+        with self._lock:
+            self._founded.add(organization.organization_id)
 
     def _persist[Answer](self, call: Callable[[], Answer]) -> Answer:
         for attempt in range(TRIES - 1):
@@ -112,18 +165,51 @@ class Writer:
         return call()
 
 
+def actions_of(draft: Draft, users: UserTable, organizations: OrganizationTable) -> dict[str, Put]:
+    """Return the actions that write an account with its names, identities and membership, by what each is about."""
+    actions = {_ACCOUNT if name is None else str(name): put for name, put in users.creation(draft.user).items()}
+    for identity in draft.identities:
+        item, marker = users.identity_creation(identity)
+        actions |= {f"identity {identity.provider}": item, f"subject {identity.provider}": marker}
+    if draft.organization is not None and draft.membership is not None:
+        _, actions[_MEMBERSHIP] = organizations.creation(draft.organization, draft.membership)
+    return actions
+
+
+def without_taken(draft: Draft, failed: Iterable[str], new_number: Callable[[], int]) -> Draft:
+    """Return a draft without the names that belong to other accounts; a number is drawn in the place of a taken one."""
+    taken = set(failed)
+    if Name.USERNAME in taken:
+        draft = draft.without("username", TAKEN, replace(draft.user, username=None))
+    if Name.NUMBER in taken:
+        user = replace(draft.user, number=new_number())
+        draft = replace(draft, user=user) if "number" in draft.drawn else draft.without("number", TAKEN, user)
+        draft = replace(draft, drawn=draft.drawn | {"number"})
+    providers = {about.partition(" ")[2] for about in taken if about.startswith(("subject ", "identity "))}
+    for identity in draft.identities:
+        if identity.provider in providers:
+            subjects = {name: subject for name, subject in draft.user.subjects.items() if name != identity.provider}
+            draft = draft.without("identities", TAKEN, replace(draft.user, subjects=subjects))
+    identities = tuple(one for one in draft.identities if one.provider not in providers)
+    membership = None if _MEMBERSHIP in taken else draft.membership  # the person is a member already
+    return replace(draft, identities=identities, membership=membership)
+
+
 def _disjoint(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     """Return the first accounts that share no item, as one transaction must, and the rest."""
     some: list[_Waiting] = []
     later: list[_Waiting] = []
     taken: set[Key] = set()
+    actions = 0
     for one in waiting:
-        (later if one.keys & taken else some).append(one)
+        fits = actions + len(one.actions) <= MOST_ACTIONS and not one.keys & taken
+        (some if fits else later).append(one)
+        actions += len(one.actions) if fits else 0
         taken |= one.keys
     return some, later
 
 
-def _is_its_own(one: _Waiting, failed: dict[Name | None, ConditionFailed]) -> bool:
+def _is_its_own(one: _Waiting, failed: dict[str, ConditionFailed]) -> bool:
     """Say whether this transaction wrote the account already and its answer was lost."""
     marker = failed.get(Name.EMAIL)
-    return marker is not None and marker.item is not None and marker.item["user_id"] == one.user.user_id
+    return marker is not None and marker.item is not None and marker.item["user_id"] == one.draft.user.user_id

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
+from gerbang.container import Container
+from gerbang.sessions.keys import version_text
 
 from gerbang_local.stack import ACCOUNT_ID, PSEUDO_PARAMETERS, REGION, STACK_NAME, serverless_references
 from gerbang_local.template import (
@@ -24,6 +26,7 @@ from gerbang_local.template import (
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -57,7 +60,6 @@ _IGNORED: Final[Mapping[str, str | None]] = {
     "AWS::SQS::QueueInlinePolicy": None,
     "AWS::SQS::QueuePolicy": None,
     "AWS::SecretsManager::ResourcePolicy": None,
-    "AWS::SecretsManager::RotationSchedule": None,
 }
 
 # Properties read, and those that change nothing here. Any other stops the start.
@@ -66,7 +68,7 @@ _TABLE_PROPERTIES: Final = frozenset(
     | {"TimeToLiveSpecification"}
     | {"BillingMode", "ContributorInsightsSpecification", "DeletionProtectionEnabled", "OnDemandThroughput"}
     | {"PointInTimeRecoverySpecification", "ProvisionedThroughput", "ResourcePolicy", "SSESpecification", "TableClass"}
-    | {"Tags"}
+    | {"StreamSpecification", "Tags"}
 )
 _QUEUE_ATTRIBUTES: Final = frozenset(
     {"DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds"}
@@ -89,7 +91,7 @@ _PASSWORD_LENGTH: Final = 32  # what Secrets Manager takes unless told otherwise
 _CONFIG: Final = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "max_attempts": 2}, proxies={})
 
 
-def behave_as_in_lambda(*, dynamodb_endpoint: str | None) -> None:
+def behave_as_in_lambda(*, dynamodb_endpoint: str | None, lambda_endpoint: str | None = None) -> None:
     """Give this process the AWS settings of a function, and remove those of the developer's shell.
 
     No profile, credential or endpoint of the developer is left: a call that moto does not know cannot reach AWS.
@@ -107,6 +109,8 @@ def behave_as_in_lambda(*, dynamodb_endpoint: str | None) -> None:
     }
     if dynamodb_endpoint is not None:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = dynamodb_endpoint
+    if lambda_endpoint is not None:
+        os.environ["AWS_ENDPOINT_URL_LAMBDA"] = lambda_endpoint
 
 
 class Aws:
@@ -116,6 +120,11 @@ class Aws:
         """Make the clients. Call `behave_as_in_lambda` first, and stay inside `memory.aws_in_memory`."""
         session = boto3.Session()
         self.dynamodb: Final[DynamoDBClient] = session.client("dynamodb", config=_CONFIG)
+        self.streams: Final[DynamoDBStreamsClient] = session.client(
+            "dynamodbstreams",
+            config=_CONFIG.merge(Config(account_id_endpoint_mode="disabled")),  # moto knows no others
+            endpoint_url=os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"),
+        )
         self.sqs: Final[SQSClient] = session.client("sqs", config=_CONFIG)
         self.secrets: Final[SecretsManagerClient] = session.client("secretsmanager", config=_CONFIG)
 
@@ -174,6 +183,7 @@ class Resources:
         makers: Mapping[str, Callable[[Resource], References]] = {
             "AWS::DynamoDB::Table": self._table,
             "AWS::SQS::Queue": self._queue,
+            "AWS::SecretsManager::RotationSchedule": self._rotation,
             "AWS::SecretsManager::Secret": self._secret,
         }
         if resource.type in makers:
@@ -204,6 +214,9 @@ class Resources:
             for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
             if kind in properties
         }
+        stream: Any = {}
+        if "StreamSpecification" in properties:
+            stream = {"StreamSpecification": {"StreamEnabled": True, **properties["StreamSpecification"]}}
         try:
             self._aws.dynamodb.create_table(
                 TableName=name,
@@ -211,6 +224,7 @@ class Resources:
                 KeySchema=properties["KeySchema"],
                 BillingMode="PAY_PER_REQUEST",
                 **indexes,
+                **stream,
             )
         except self._aws.dynamodb.exceptions.ResourceInUseException:
             pass
@@ -223,7 +237,11 @@ class Resources:
                         "Enabled": is_true(ttl["Enabled"]),
                     },
                 )
-        return References(ref=name, attributes={"Arn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"})
+        attributes = {"Arn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"}
+        if stream:
+            table = self._aws.dynamodb.describe_table(TableName=name)["Table"]
+            attributes["StreamArn"] = table.get("LatestStreamArn", "")
+        return References(ref=name, attributes=attributes)
 
     def _queue(self, resource: Resource) -> References:
         properties = self._properties(resource, _QUEUE_PROPERTIES)
@@ -243,6 +261,17 @@ class Resources:
             value = _generated_secret(properties.get("GenerateSecretString", {}))
         made = self._aws.secrets.create_secret(Name=properties.get("Name", _name(resource)), SecretString=value)
         return References(ref=made["ARN"], attributes={"Id": made["ARN"]})
+
+    def _rotation(self, resource: Resource) -> References:
+        """Give the master secret the version that its first rotation makes, and never rotate it again.
+
+        CloudFormation has Secrets Manager call the rotation function; here the same version is made without it.
+        """
+        container = Container({})
+        secret_id = text_of(self.resolver.resolve(resource.properties["SecretId"]))
+        text = version_text(container.new_secret(), container.new_key_pair())
+        self._aws.secrets.put_secret_value(SecretId=secret_id, SecretString=text)
+        return References(ref=secret_id)
 
 
 def _name(resource: Resource) -> str:

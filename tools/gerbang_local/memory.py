@@ -15,6 +15,7 @@ run in parallel and people wait for them, so that some of it is changed:
 import copy
 import functools
 import json
+import logging
 import threading
 import uuid
 from collections import deque
@@ -39,7 +40,10 @@ from gerbang_local.mailbox import Mailbox
 
 # Attribute types whose values are JSON already; the others hold bytes, or attributes in their turn.
 _PLAIN: Final = frozenset({"BOOL", "N", "NS", "NULL", "S", "SS"})
+_PUT_EVENTS: Final = "AWSEvents.PutEvents"  # botocore's events service model
 _SEND_EMAIL: Final = "/v2/email/outbound-emails"  # botocore's sesv2 service model, SendEmail
+
+access_log: Final = logging.getLogger("gerbang_local.access")
 
 
 @contextmanager
@@ -51,6 +55,8 @@ def aws_in_memory(mailbox: Mailbox) -> Iterator[None]:
     def answer(request: "AWSPreparedRequest") -> Any:
         if request.method == "POST" and urlsplit(request.url).path == _SEND_EMAIL:
             return _send_email(request, mailbox)
+        if _PUT_EVENTS in str(request.headers.get("X-Amz-Target")):  # botocore has bytes there
+            _show_events(request)
         with one_at_a_time:
             return moto_answer(request)
 
@@ -80,6 +86,12 @@ def _send_email(request: AWSPreparedRequest, mailbox: Mailbox) -> tuple[int, dic
         answer = {"message": str(error)}
         return 400, {"x-amzn-ErrorType": "BadRequestException"}, json.dumps(answer).encode()
     return 200, {"Content-Type": "application/json"}, json.dumps({"MessageId": str(uuid.uuid4())}).encode()
+
+
+def _show_events(request: AWSPreparedRequest) -> None:
+    """Write the events of EventBridge's `PutEvents` where requests are written: no rule of moto's bus has a target."""
+    for entry in json.loads(cast("bytes", request.body))["Entries"]:
+        access_log.info("event %s %s", entry["EventBusName"], entry["Detail"])
 
 
 def _snapshot(table: Table, _memo: dict[int, Any]) -> Table:

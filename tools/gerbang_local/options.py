@@ -27,6 +27,7 @@ class Options:
     host: str
     port: int  # 0: any that is free
     dynamodb_endpoint: str | None  # None: in memory
+    lambda_endpoint: str | None = None  # None: there are no functions besides the template's
     parameters: Mapping[str, str]
 
     @classmethod
@@ -43,7 +44,8 @@ class Options:
             template=template,
             host=environment.get("HOST") or _HOST,
             port=_port(environment.get("PORT") or _PORT),
-            dynamodb_endpoint=_endpoint(environment.get("DYNAMODB_ENDPOINT") or None),
+            dynamodb_endpoint=_endpoint("DYNAMODB_ENDPOINT", environment, like="http://127.0.0.1:8000"),
+            lambda_endpoint=_endpoint("LAMBDA_ENDPOINT", environment, like="http://127.0.0.1:3001"),
             parameters=_parameters(environment.get("PARAMETERS", "")),
         )
 
@@ -54,9 +56,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _endpoint(text: str | None) -> str | None:
+def _endpoint(name: str, environment: Mapping[str, str], *, like: str) -> str | None:
+    text = environment.get(name) or None
     if text is not None and (urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname):
-        raise InvalidOption(f"DYNAMODB_ENDPOINT is {text!r}, not a URL such as http://127.0.0.1:8000.")
+        raise InvalidOption(f"{name} is {text!r}, not a URL such as {like}.")
     return text
 
 

@@ -16,6 +16,7 @@ from gerbang_local.events import Request, Response
 from gerbang_local.google import MissingFields, StandInIssuer
 from gerbang_local.loopback import is_loopback, names_loopback
 from gerbang_local.mailbox import Mailbox
+from gerbang_local.operators import DYNAMODB_PATH, STACK_PATH, OperatorAccess
 from gerbang_local.routes import Route
 from gerbang_local.sessions import StoredSessions
 
@@ -58,12 +59,14 @@ class Pages:
         sessions: StoredSessions | None,
         publishable_key: str | None,
         secret_key: str | None,
+        operators: OperatorAccess,
     ) -> None:
         """Take what there is to show; keys and sessions are None where the template has none."""
         self._mailbox: Final = mailbox
         self._issuer: Final = issuer
         self._routes: Final = tuple(routes)
         self._sessions: Final = sessions
+        self._operators: Final = operators
         self._keys: Final = {"publishable_key": publishable_key, "secret_key": secret_key}
         self._answers: Final[Mapping[tuple[str, str], Callable[[Request], Response]]] = {
             ("GET", "/_local/"): self._mailbox_page,
@@ -75,6 +78,8 @@ class Pages:
             ("GET", f"{ISSUER_PATH}/.well-known/openid-configuration"): self._discovery,
             ("POST", _ID_TOKEN_PATH): self._id_token,
             ("POST", CAPTCHA_PATH): self._captcha,
+            ("GET", STACK_PATH): self._stack,
+            ("POST", DYNAMODB_PATH): self._dynamodb,
         }
 
     def answer(self, request: Request) -> Response:
@@ -121,6 +126,17 @@ class Pages:
         """Describe the issuer at the address that was asked (OpenID Connect Discovery 1.0, section 4.2)."""
         here = f"http://{request.header('host')}"
         return Response.of_json(200, {"issuer": f"{here}{ISSUER_PATH}", "jwks_uri": f"{here}{CERTS_PATH}"})
+
+    def _stack(self, request: Request) -> Response:
+        return Response.of_json(200, self._operators.describe(f"http://{request.header('host')}"))
+
+    def _dynamodb(self, request: Request) -> Response:
+        """Answer as DynamoDB. A page cannot ask: the header would need a preflight, which is refused."""
+        target = request.header("x-amz-target")
+        if target is None:
+            return _bad_request("the header X-Amz-Target is missing")
+        status, media_type, body = self._operators.call(target, request.body)
+        return Response(status=status, headers=(("content-type", media_type),), body=body)
 
     def _captcha(self, request: Request) -> Response:
         """Verify a token as Turnstile and hCaptcha do."""

@@ -26,12 +26,14 @@ from gerbang_local.invoker import Invoker
 from gerbang_local.loopback import is_loopback
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.memory import aws_in_memory
+from gerbang_local.operators import OperatorAccess, outputs_of
 from gerbang_local.options import Options
 from gerbang_local.pages import CAPTCHA_PATH, CERTS_PATH, Pages
 from gerbang_local.queues import QueueReader
 from gerbang_local.routes import Router
 from gerbang_local.sessions import StoredSessions
 from gerbang_local.stack import ACCOUNT_ID, REGION, Stack, read_stack
+from gerbang_local.streams import StreamReader
 from gerbang_local.template import ParameterValue, Resolver, Template, chosen_parameters, text_of
 
 # Requests under way when it is told to stop have this long.
@@ -64,7 +66,7 @@ class _Service:
     stack: Stack
     gateway: Gateway
     invoker: Invoker
-    readers: tuple[QueueReader, ...]
+    readers: tuple[QueueReader | StreamReader, ...]
 
 
 def serve(options: Options, *, load: Load = load_functions) -> None:
@@ -81,7 +83,7 @@ def serve(options: Options, *, load: Load = load_functions) -> None:
         if not is_loopback(_reached_at(listeners[0])):  # `/_local/` and the key set of the stand-in answer there only
             listeners.append(until_the_end.enter_context(_listening(_LOOPBACK, _port(listeners[0]))))
         local_url = _url(listeners[-1])
-        behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint)
+        behave_as_in_lambda(dynamodb_endpoint=options.dynamodb_endpoint, lambda_endpoint=options.lambda_endpoint)
         mailbox = Mailbox(now=lambda: datetime.now(UTC))
         until_the_end.enter_context(aws_in_memory(mailbox))
         service = _assemble(options, load, local_url=local_url, mailbox=mailbox)
@@ -123,6 +125,7 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
         publishable_key=_publishable_key(resources.resolver),
         secret_key=resources.secret_value(_SECRET_KEY_RESOURCE),
         sessions=_sessions(aws, resources.resolver),
+        operators=OperatorAccess(outputs=outputs_of(resources.resolver), dynamodb_endpoint=options.dynamodb_endpoint),
     )
     return _Service(
         stack=stack,
@@ -135,7 +138,10 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
             pages=pages,
         ),
         invoker=invoker,
-        readers=tuple(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
+        readers=(
+            *(QueueReader(trigger, functions[trigger.function], aws.sqs) for trigger in stack.triggers),
+            *(StreamReader(trigger, functions[trigger.function], aws.streams) for trigger in stack.stream_triggers),
+        ),
     )
 
 
@@ -270,14 +276,20 @@ def _greeting(options: Options, stack: Stack, *, url: str, local_url: str) -> st
     else:
         try_it = f"curl {url}/"
     if options.dynamodb_endpoint is None:
-        aws = "AWS runs in memory (moto): accounts, sessions and mails are gone when this ends."
+        aws = (
+            "AWS runs in memory (moto): accounts, sessions and mails are gone when this ends.\n"
+            "  To keep accounts, `make dynamodb`, then DYNAMODB_ENDPOINT=http://127.0.0.1:8000 make run."
+        )
     else:
         aws = f"DynamoDB is {options.dynamodb_endpoint}. The rest of AWS runs in memory (moto), as do mails."
+    where = "" if local_url.endswith(":3000") else f" PORT={local_url.rpartition(':')[2]}"
     lines = [
         f"Listening at {url}, {len(stack.functions)} functions of {options.template.name}. Press Ctrl-C to stop.",
         f"  Try it:        {try_it}",
         f"  Mail arrives:  {local_url}/_local/",
         f"  Accounts:      {local_url}/_local/accounts",
+        f"  Import users:  make import-legacy FILE=users.csv LOCAL=1{where}    (docs/legacy-users.md)",
+        f'  Change them:   make admin LOCAL=1{where} ARGS="list"',
         f"  {aws}",
         *(f"  {notice}" for notice in stack.notices),
     ]

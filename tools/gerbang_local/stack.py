@@ -57,6 +57,9 @@ _IDENTITY_PROPERTIES: Final = frozenset({"Headers", "QueryStrings", "Reauthorize
 _QUEUE_PROPERTIES: Final = frozenset(
     {"BatchSize", "Enabled", "FunctionResponseTypes", "Queue"} | {"MaximumBatchingWindowInSeconds", "ScalingConfig"}
 )
+_STREAM_PROPERTIES: Final = frozenset(
+    {"BatchSize", "FilterCriteria", "FunctionResponseTypes", "StartingPosition", "Stream"}
+)
 _CORS_PROPERTIES: Final = frozenset(
     {"AllowCredentials", "AllowHeaders", "AllowMethods", "AllowOrigins", "ExposeHeaders", "MaxAge"}
 )
@@ -107,6 +110,14 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTrigger:
+    """A table's stream that Lambda reads for a function."""
+
+    function: str  # logical id
+    stream_arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Everything that is served."""
 
@@ -116,6 +127,7 @@ class Stack:
     cors: Cors | None
     triggers: tuple[Trigger, ...]
     notices: tuple[str, ...]  # a sentence for each event that nothing here sends
+    stream_triggers: tuple[StreamTrigger, ...] = ()
 
 
 def serverless_references(resource: Resource) -> References | None:
@@ -176,6 +188,7 @@ def read_stack(resolver: Resolver, *, root: Path) -> Stack:
         authorizers=dict(api.authorizers({function.arn: function.logical_id for function in functions.values()})),
         cors=api.cors,
         triggers=tuple(callers.triggers),
+        stream_triggers=tuple(callers.stream_triggers),
         notices=tuple(callers.notices),
     )
 
@@ -311,6 +324,7 @@ class _Callers:
 
     routes: list[Route] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
+    stream_triggers: list[StreamTrigger] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
     def add(self, function: str, name: str, event: Mapping[str, Any], api: _ApiReader) -> None:
@@ -323,6 +337,10 @@ class _Callers:
                 self.notices.append(f"{function}.{name} is switched off.")
             case "SQS":
                 self.triggers.append(_trigger(function, details))
+            case "DynamoDB":
+                _only_known(details, _STREAM_PROPERTIES, "DynamoDB event: ")
+                stream_arn = text_of(details.get("Stream"))
+                self.stream_triggers.append(StreamTrigger(function=function, stream_arn=stream_arn))
             case _ if kind in _NEVER_SENT:
                 self.notices.append(f"{function}.{name}: nothing here sends {kind} events.")
             case _:

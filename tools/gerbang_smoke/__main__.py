@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import boto3
 from gerbang.accounts.administration import NoSuchAccount
 from gerbang.accounts.deletion import ChangedMeanwhile
 from gerbang_admin.aws import AwsFailure, failure, session_of
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _walked(walk)
     finally:
-        _tidy(walk, stack, session)
+        _tidy(walk, stack)
 
 
 def _walked(walk: Walk) -> int:
@@ -61,7 +60,7 @@ def _walked(walk: Walk) -> int:
     return PASSED
 
 
-def _tidy(walk: Walk, stack: Stack | None, session: boto3.Session) -> None:
+def _tidy(walk: Walk, stack: Stack | None) -> None:
     if not walk.has_begun:
         return
     left = f"Not deleted: the account {walk.email} and its organisation, if they were created"
@@ -69,7 +68,7 @@ def _tidy(walk: Walk, stack: Stack | None, session: boto3.Session) -> None:
         print(f"{left}.")
         return
     try:
-        accounts = stack.accounts(session)
+        accounts = stack.accounts()
         accounts.delete(accounts.find(walk.email))
     except NoSuchAccount:
         print("No account was created.")

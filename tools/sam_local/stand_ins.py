@@ -56,6 +56,8 @@ def stand_ins(options: Options) -> Iterator[StandIns]:
             stack = _stack(options)
             at_home = {
                 "AWS_ENDPOINT_URL_DYNAMODB": as_seen_from_containers(dynamodb),
+                "AWS_ENDPOINT_URL_EVENTBRIDGE": f"http://{HOST}:{moto_port}",
+                "AWS_ENDPOINT_URL_LAMBDA": as_seen_from_containers(options.lambda_endpoint or "http://127.0.0.1:3001"),
                 "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{HOST}:{moto_port}",
                 "AWS_ENDPOINT_URL_SESV2": f"http://{HOST}:{mail_port}",
                 "AWS_ENDPOINT_URL_SQS": f"http://{HOST}:{moto_port}",

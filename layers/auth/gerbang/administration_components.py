@@ -13,13 +13,33 @@ if TYPE_CHECKING:
     from gerbang.accounts.deletion import Deletion
     from gerbang.accounts.invitations import Invitations
     from gerbang.accounts.link_generation import LinkGeneration
+    from gerbang.accounts.live_migration import LiveMigration
     from gerbang.accounts.user_creation import UserCreation
     from gerbang.accounts.user_edit import UserEditing
+    from gerbang.events.publishing import Publisher
     from gerbang.storage.numbered_pages import NumberedPages
 
 
 class AdministrationComponents(CodeComponents):
     """Makes what administrators' endpoints use, each once."""
+
+    @cached_property
+    def publisher(self) -> "Publisher":
+        """Publishes events for other services."""
+        from gerbang.events.changes import Table
+        from gerbang.events.publishing import Publisher
+        from gerbang.storage.event_bus import EventBus
+
+        return Publisher(
+            bus=EventBus(lambda: self.client("events"), self.settings.event_bus),
+            source=self.settings.event_source,
+            tables={
+                self.settings.users_table: Table.USERS,
+                self.settings.families_table: Table.FAMILIES,
+                self.settings.organizations_table: Table.ORGANIZATIONS,
+            },
+            log_event=self.log_event,
+        )
 
     @cached_property
     def deletion(self) -> "Deletion":
@@ -50,6 +70,41 @@ class AdministrationComponents(CodeComponents):
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
+        )
+
+    @cached_property
+    def live_migration(self) -> "LiveMigration | None":
+        """Makes accounts of users whom the old system knows; None where none is asked, and then nothing is imported."""
+        chosen = self.settings.legacy_verify
+        if chosen is None:
+            return None
+        from gerbang.accounts.live_migration import EndpointVerifier, LiveMigration
+        from gerbang.accounts.user_creation import UserCreation
+        from gerbang.sessions.cached_secret import CachedSecret
+        from gerbang.storage.clients import trust
+        from gerbang.storage.secrets import Secret
+
+        secret = Secret(lambda: self.client("secretsmanager"), chosen.secret)
+        verifier = EndpointVerifier(
+            url=chosen.url,
+            secret=CachedSecret(secret.current, self.now),
+            now=self.now,
+            new_id=self.new_id,
+            log_event=self.log_event,
+            trust=trust,
+        )
+        creation = UserCreation(
+            store=self.store,
+            users=self.users,
+            passwords=self.passwords,
+            initial_credit=chosen.initial_credit,
+            log_event=self.log_event,
+            now=self.now,
+            new_id=self.new_id,
+            new_number=self.new_number,
+        )
+        return LiveMigration(
+            verifier=verifier, creation=creation, users=self.users, log_event=self.log_event, new_id=self.new_id
         )
 
     @cached_property

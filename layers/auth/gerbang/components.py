@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gerbang.passwords.hashing import Passwords
     from gerbang.passwords.policy import PasswordPolicy
     from gerbang.sessions.api_keys import ApiKeys
+    from gerbang.sessions.claims import ExtraClaims
     from gerbang.sessions.email_policy import UnverifiedAddress
     from gerbang.sessions.keys import Keys, SecretSource
     from gerbang.sessions.rotation import Rotation
@@ -80,6 +81,17 @@ class Components:
     def new_secret(self) -> Callable[[], str]:
         """Makes master secrets: 64 random letters and digits, 381 bits, like the first one of `template.yaml`."""
         return lambda: "".join(secrets.choice(ascii_letters + digits) for _ in range(64))
+
+    @cached_property
+    def new_key_pair(self) -> Callable[[], bytes]:
+        """Makes RSA key pairs; imports cryptography when it does."""
+
+        def new_key_pair() -> bytes:
+            from gerbang.sessions.rsa_pair import new_key_pair
+
+            return new_key_pair()
+
+        return new_key_pair
 
     @cached_property
     def client(self) -> Callable[[str], Any]:
@@ -216,7 +228,22 @@ class Components:
             grace=self.settings.refresh_grace,
             unconfirmed_grace=self.settings.unconfirmed_grace,
             unverified=self.unverified_address,
+            extra_claims=self.extra_claims,
         )
+
+    @cached_property
+    def extra_claims(self) -> "ExtraClaims":
+        """Returns the operator's claims in access tokens."""
+        if (arn := self.settings.claims_function) is None:
+            from gerbang.sessions.claims import no_claims
+
+            return no_claims
+        from gerbang.sessions.claims_function import ClaimsFunction, OnFailure
+        from gerbang.storage.functions import RemoteFunction
+
+        function = RemoteFunction(lambda: self.client("lambda"), arn)
+        on_failure = OnFailure(self.settings.claims_failure)
+        return ClaimsFunction(invoke=function.invoke, on_failure=on_failure, log_event=self.log_event)
 
     @cached_property
     def sessions_with_role(self) -> "Sessions":
@@ -241,6 +268,7 @@ class Components:
         return Rotation(
             history=SecretVersionHistory(lambda: self.client("secretsmanager"), self.settings.master_secret),
             new_secret=self.new_secret,
+            new_key_pair=self.new_key_pair,
             tokens_with=self._tokens_with,
             log_event=self.log_event,
             now=self.now,

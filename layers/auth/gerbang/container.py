@@ -59,6 +59,7 @@ class Container(AdministrationComponents):
             passwords=self.passwords,
             password_attempts=self.password_attempts,
             unverified=self.unverified_address,
+            live_migration=self.live_migration,
             log_event=self.log_event,
             now=self.now,
         )
@@ -206,6 +207,10 @@ class Container(AdministrationComponents):
     def warm_up_keys(self) -> None:
         """Read the keys."""
         init.preload(self.keys.current)
+
+    def warm_up_secret_api_key(self) -> None:
+        """Read the secret API keys, which an administrator's every call is compared with."""
+        init.preload(self.api_keys.read_secret)
 
     def warm_up_users(self, *, connections: int = 1) -> None:
         """Open connections to DynamoDB by reading an account that does not exist."""

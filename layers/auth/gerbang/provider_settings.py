@@ -1,4 +1,4 @@
-"""What an operator may choose about services of others: OpenID providers and CAPTCHAs."""
+"""What an operator may choose about services of others: OpenID providers, CAPTCHAs, the system that users leave."""
 
 import re
 from dataclasses import dataclass
@@ -14,6 +14,11 @@ _ISSUER: Final = re.compile(
 """A URL without query or fragment (OpenID Connect Discovery 1.0, section 3); http to this machine alone."""
 
 _CLIENT_IDS: Final = re.compile(r"[A-Za-z0-9._:/-]+(,[A-Za-z0-9._:/-]+)*")
+
+
+_LEGACY_VERIFY_URL: Final = re.compile(
+    r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?/[A-Za-z0-9._~%/?&=-]*"
+)
 
 
 class InvalidSettings(Exception):
@@ -40,6 +45,17 @@ class CaptchaSettings:
     """Name or ARN of the secret that holds the provider's secret."""
     url: str
     """Where tokens are verified; empty: at the provider. Only this machine may take its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyVerifySettings:
+    """The endpoint that knows the passwords of the old system."""
+
+    url: str
+    secret: str
+    """Name or ARN of the secret that requests are signed with."""
+    initial_credit: int
+    """The credit of accounts that are made."""
 
 
 def read_oidc_provider(entry: str, where: str) -> OidcProvider:
@@ -74,3 +90,18 @@ def read_captcha(provider: str, secret: str, url: str) -> CaptchaSettings | None
     if not secret or not re.fullmatch(r"(http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/.*)?", url):
         raise InvalidSettings("CAPTCHA has no secret=, or a url= that is not of this machine")
     return CaptchaSettings(provider=provider, secret=secret, url=url)
+
+
+def read_legacy_verify(url: str, secret: str, credit: str) -> LegacyVerifySettings | None:
+    """Return the endpoint of these entries, None if none is to be asked.
+
+    Raises:
+        InvalidSettings: one is missing or wrong.
+    """
+    if not url:
+        return None
+    if not _LEGACY_VERIFY_URL.fullmatch(url):
+        raise InvalidSettings("LEGACY_VERIFY has a url= that is no https URL (http for this machine alone)")
+    if not secret or not (credit.isascii() and credit.isdecimal()):
+        raise InvalidSettings("LEGACY_VERIFY has no secret=, or no credit=number")
+    return LegacyVerifySettings(url=url, secret=secret, initial_credit=int(credit))

@@ -10,8 +10,10 @@ from typing import Final
 from gerbang.provider_settings import (
     CaptchaSettings,
     InvalidSettings,
+    LegacyVerifySettings,
     OidcProvider,
     read_captcha,
+    read_legacy_verify,
     read_oidc_provider,
 )
 
@@ -91,8 +93,8 @@ class Settings:
 
     @property
     def token_algorithm(self) -> str:
-        """How access tokens are signed: `HS256` or `ES256`."""
-        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256")
+        """How access tokens are signed: `HS256`, `ES256` or `RS256`."""
+        return self._one_of("TOKEN_ALGORITHM", "HS256", "ES256", "RS256")
 
     @property
     def access_token_lifetime(self) -> timedelta:
@@ -123,6 +125,19 @@ class Settings:
     def tokens_carry_user_metadata(self) -> bool:
         """Whether access tokens carry what their user wrote in `user_metadata`."""
         return self._choice("SESSIONS", "user_metadata")
+
+    @property
+    def claims_function(self) -> str | None:
+        """The ARN of the function that is asked for claims of access tokens, None: none is."""
+        return self._entry("SESSIONS", "claims") or None
+
+    @property
+    def claims_failure(self) -> str:
+        """What is done if that function fails: `503` or `without`."""
+        value = self._entry("SESSIONS", "claims_failure")
+        if value not in {"503", "without"}:
+            raise InvalidSettings("SESSIONS has no claims_failure=503 or claims_failure=without")
+        return value
 
     @property
     def secures_password_change(self) -> bool:
@@ -236,6 +251,12 @@ class Settings:
         return read_captcha(provider, secret, url)
 
     @property
+    def legacy_verify(self) -> LegacyVerifySettings | None:
+        """The endpoint that knows the passwords of the old system, None: none is asked."""
+        url, secret, credit = (self._entry("LEGACY_VERIFY", name) for name in ("url", "secret", "credit"))
+        return read_legacy_verify(url, secret, credit)
+
+    @property
     def mail_queue_url(self) -> str:
         """The queue of mail jobs."""
         return self._text("MAIL_QUEUE_URL")
@@ -269,6 +290,16 @@ class Settings:
     def ses_configuration_set(self) -> str | None:
         """The SES configuration set to send with, if any."""
         return self._environment.get("SES_CONFIGURATION_SET") or None
+
+    @property
+    def event_bus(self) -> str:
+        """The name of the EventBridge bus that events are published on."""
+        return self._entry("EVENTS", "bus")
+
+    @property
+    def event_source(self) -> str:
+        """The `source` of those events."""
+        return self._entry("EVENTS", "source")
 
     def limit(self, name: str) -> tuple[int, timedelta]:
         """Return how many attempts a limit allows in which window.

@@ -19,9 +19,7 @@ container.warm_up_users()
 @endpoint.post(
     snapotp.API,
     request=GoogleRequest,
-    parameters=(
-        Parameter(name="apikey", description="The secret API key, in place of the ID token.", where="header"),
-    ),
+    parameters=(Parameter(name="apikey", description="The secret API key, in place of the ID token.", where="header"),),
     response=snapotp.SessionResponse,
     errors=(InvalidIdToken, IdentityMismatch, IdentityNotProven, *IDENTITY_ERRORS),
 )

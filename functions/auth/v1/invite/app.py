@@ -13,6 +13,7 @@ endpoint = Endpoint("/auth/v1/invite")
 invitations = container.invitations
 audience = container.settings.audience
 links = Links(container.settings.public_url, container.redirect_targets)
+container.warm_up_secret_api_key()
 container.warm_up_users()
 container.warm_up_mail_queue()
 

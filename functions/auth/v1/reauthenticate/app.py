@@ -16,6 +16,8 @@ mail_service = container.mail_service
 caller = ApiKeyAndUser(container.api_keys, container.sessions)
 container.warm_up_tokens()
 container.warm_up_sessions()
+container.warm_up_limits(connections=3)
+container.warm_up_mail_queue()
 
 
 @endpoint.get(

@@ -56,7 +56,9 @@ def verify(call: Call[VerifyRequest, KeyKind]) -> Response:
 @endpoint.get(
     gotrue.API,
     parameters=(
-        Parameter(name="token", description="The token of the link.", is_required=True, example="pkce_9f86d081884c7d65"),
+        Parameter(
+            name="token", description="The token of the link.", is_required=True, example="pkce_9f86d081884c7d65"
+        ),
         Parameter(name="type", description="What the link is for.", values=tuple(SLOTS), is_required=True),
         REDIRECT_TO,
     ),

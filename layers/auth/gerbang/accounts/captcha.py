@@ -7,15 +7,13 @@ It is bounded in time and space, and a provider that does not answer is no pass 
 import json
 import ssl
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
-import urllib3
-
+from gerbang.accounts.outbound import Outbound, Unanswered
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.sessions.api_keys import KeyKind
@@ -27,7 +25,7 @@ VERIFY_URLS: Final = {
 }
 """Where each provider verifies tokens."""
 
-LARGEST_ANSWER_BYTES: Final = 16 * 1024
+_FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 
 LONGEST_TOKEN: Final = 8 * 1024
 """Characters. Turnstile's have at most 2,048, hCaptcha's a few thousand."""
@@ -89,40 +87,15 @@ class Captcha:
         raise CaptchaFailed("not confirmed")
 
     @cached_property
-    def _context(self) -> ssl.SSLContext:
-        return self.trust()
+    def _outbound(self) -> Outbound:
+        return Outbound(context=self.trust(), step_timeout=self.step_timeout, deadline=self.deadline)
 
     def _ask(self, fields: dict[str, str]) -> bytes:
-        """Return the provider's answer, unread.
-
-        Asks in a thread: neither name look-up nor the sum of many slow reads heeds a time-out of urllib3.
-        """
-        pool = ThreadPoolExecutor(max_workers=1)
+        """Return the provider's answer, unread."""
         try:
-            return pool.submit(self._post, fields).result(timeout=self.deadline.total_seconds())
-        except TimeoutError:
-            raise CaptchaUnavailable("no answer in time") from None
-        finally:
-            pool.shutdown(wait=False)
-
-    def _post(self, fields: dict[str, str]) -> bytes:
-        seconds = self.step_timeout.total_seconds()
-        timeout = urllib3.Timeout(connect=seconds, read=seconds)
-        try:
-            with (
-                urllib3.PoolManager(timeout=timeout, retries=False, ssl_context=self._context) as pool,
-                pool.request(
-                    "POST", self.url, fields=fields, encode_multipart=False, redirect=False, preload_content=False
-                ) as response,
-            ):
-                if response.status != HTTPStatus.OK:
-                    raise CaptchaUnavailable(f"answered {response.status}")
-                answer = response.read(LARGEST_ANSWER_BYTES + 1, decode_content=False)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            raise CaptchaUnavailable(type(error).__name__) from None
-        if len(answer) > LARGEST_ANSWER_BYTES:
-            raise CaptchaUnavailable("answered too much")
-        return answer
+            return self._outbound.post(self.url, urlencode(fields).encode(), _FORM)
+        except Unanswered as unanswered:
+            raise CaptchaUnavailable(str(unanswered)) from None
 
 
 def _read(answer: bytes) -> dict[str, Any]:

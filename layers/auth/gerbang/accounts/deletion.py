@@ -126,8 +126,8 @@ class Deletion:
     def _codes(self, user: User) -> list[Action]:
         subjects = [(Slot.PASSWORD_RESET, user.user_id)]
         if user.email is not None:
-            own = digest(user.email)
-            subjects += [(Slot.EMAIL, own), (Slot.RECOVERY, own), (Slot.EMAIL_CHANGE_CURRENT, own)]
+            own = (Slot.EMAIL, Slot.RECOVERY, Slot.EMAIL_CHANGE_CURRENT, Slot.REAUTHENTICATION)
+            subjects += [(slot, digest(user.email)) for slot in own]
         return [Delete(self.codes.key(slot, subject)) for slot, subject in subjects]
 
     def _membership(self, user: User) -> list[Action]:

@@ -18,10 +18,7 @@ from gerbang.mail.link_tokens import LinkTokens, unseal
 from gerbang.sessions.pkce import CodeChallenge
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name, User
-from gerbang.storage.one_time_codes import OneTimeCode, Slot
-
-CHANGES = (Slot.EMAIL_CHANGE_CURRENT, Slot.EMAIL_CHANGE_NEW)
-"""The slots of the links that confirm a change of address."""
+from gerbang.storage.one_time_codes import EMAIL_CHANGES, OneTimeCode, Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +92,7 @@ class LinkSignIn:
         def is_right(code: OneTimeCode, subject: str = email) -> bool:
             return code.link_hash is not None and self.tokens.matches(code.link_hash, token, subject=subject)
 
-        if slot in CHANGES:
+        if slot in EMAIL_CHANGES:
             return self.email_change.confirm_counted(email, is_right, client, attempt, begin=begin)
         presented = PresentedCode(email=email, slots=(slot,), is_right=is_right)
         user_id = self.sign_in.users.find_id(Name.EMAIL, email)

@@ -5,6 +5,7 @@ docs/decisions/0031-linked-identities.md.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -19,13 +20,14 @@ from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.mail.identity_notices import IdentityNotices
+from gerbang.sessions.claims import Occasion
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
 from gerbang.storage.accounts import Name, User, identity_name
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.profiles import EMAIL, providers_of
-from gerbang.storage.store import Absent, Action, Change, CommitOutcome, Gone, Store
-from gerbang.storage.users import UserTable, learned_locale, unchanged
+from gerbang.storage.store import Action, Change, CommitOutcome, Gone, Store
+from gerbang.storage.users import UserTable, learned_locale, not_disabled, unchanged
 
 TRIES: Final = 4
 """How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
@@ -119,7 +121,7 @@ class LinkedIdentities:
                 raise IdentityNotFound
             if len(providers) == 1:
                 raise LastIdentity
-            actions = self._unlinking(user, provider, {"updated_at": to_epoch(now)})
+            actions = self._unlinking(user, provider, at=now)
             notices = self.notices.unlinking(user, provider, locale=client.locale)
             failed, *_ = run_concurrently(partial(self.store.commit, *actions), *notices)
             if not failed:
@@ -175,9 +177,10 @@ class LinkedIdentities:
             claims_address=Name.EMAIL in move.markers,
         )
 
-    def _unlinking(self, user: User, provider: str, changes: dict[str, Change]) -> tuple[Action, ...]:
+    def _unlinking(self, user: User, provider: str, *, at: datetime) -> tuple[Action, ...]:
         """Return the actions that unlink an identity; they fail if a way to sign in was added or removed since."""
-        same = unchanged("password_hash", user), unchanged("email", user), Absent("disabled_at")
+        changes: dict[str, Change] = {"updated_at": to_epoch(at)}
+        same = unchanged("password_hash", user), unchanged("email", user), *not_disabled(at)
         if provider == EMAIL:
             removal = changes | {"password_hash": Gone()}
             return (self.users.changing(user, removal, unchanged("subjects", user), *same),)
@@ -186,7 +189,8 @@ class LinkedIdentities:
     def _shown(self, caller: Authenticated) -> SignedIn:
         """Return the caller's session with tokens of its current generation."""
         user, family = caller.user, caller.family
-        tokens = self.sessions.tokens.pair(user, family, at=self.now())
+        extra = self.sessions.extra_claims(user, family.family_id, Occasion.REFRESH)
+        tokens = self.sessions.tokens.pair(user, family, at=self.now(), extra=extra)
         return SignedIn(user=user, tokens=tokens, family_id=family.family_id)
 
     def _log(self, event: str, caller: Authenticated, *, is_registered: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Sign in with a password: the same number of guesses, the same work and the same answer for every failure."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.client import Client
@@ -19,6 +20,9 @@ from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import ConditionFailed, Equal
 from gerbang.storage.users import UserTable
+
+if TYPE_CHECKING:
+    from gerbang.accounts.live_migration import LiveMigration
 
 
 class InvalidCredentials(AuthError):
@@ -39,11 +43,13 @@ class Credentials:
     name: Name
     value: str
     password: str = field(repr=False)
+    email: EmailAddress | None = field(default=None, repr=False)
+    """The address that *value* is, as it was typed, too."""
 
     @classmethod
     def by_email(cls, email: EmailAddress, password: str) -> "Credentials":
         """Return credentials that name an account by its e-mail address."""
-        return cls(name=Name.EMAIL, value=email, password=password)
+        return cls(name=Name.EMAIL, value=email, password=password, email=email)
 
     @classmethod
     def by_username(cls, username: str, password: str) -> "Credentials":
@@ -73,6 +79,8 @@ class PasswordSignIn:
     unverified: UnverifiedAddress
     tells_of_disabling: bool = False
     """Whether a right password is answered with what keeps its owner out."""
+    live_migration: "LiveMigration | None" = None
+    """Where addresses without an account are asked about; None: nowhere."""
     log_event: LogEvent
     now: Clock
 
@@ -98,6 +106,9 @@ class PasswordSignIn:
             if user is not None and user.is_disabled(self.now()) and not self.tells_of_disabling:
                 user = None  # its own hash may be cheaper, and the time would tell that the password is right
             right = is_right(shown.password, user, passwords=self.passwords, log_event=self.log_event)
+            if not right and self.live_migration is not None:
+                user = self._move_in(shown, user_id, self.live_migration)
+                right = user is not None
             if user is None or not right:
                 raise InvalidCredentials(user_id)
             if user.is_disabled(self.now()):
@@ -109,6 +120,17 @@ class PasswordSignIn:
             signed_in = self._open(user, client, attempt)
         self._renew_hash(user, shown.password)
         return signed_in
+
+    def _move_in(self, shown: Credentials, user_id: str | None, live_migration: "LiveMigration") -> User | None:
+        """Return the account that the old system vouches for, None: none.
+
+        The old system is asked after every wrong password, but never with that of an account (`pretend`): the time does
+        not tell who has one here.
+        """
+        if user_id is not None or shown.email is None:
+            live_migration.pretend()
+            return None
+        return live_migration.move_in(shown.email, shown.password)
 
     def _open(self, user: User, client: Client, attempt: Attempt[User | None]) -> SignedIn:
         """Open a session, while the attempt is settled as right."""

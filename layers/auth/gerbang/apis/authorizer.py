@@ -1,9 +1,11 @@
-"""API Gateway's Lambda authorizer, payload format 2.0, simple responses: for the account's other APIs.
+"""API Gateway's Lambda authorizer for the account's other APIs.
 
+HTTP APIs ask with payload format 2.0 and take simple responses; REST APIs ask with a `REQUEST` event and take a policy.
 A missing or bad token is the gateway's 401, a foreign organization its 403. The 401 is asked for by raising an
 exception with exactly that text. (docs/decisions/0007-authorizer-401.md)
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -31,7 +33,8 @@ def handler(authorizer: Authorizer) -> init.LambdaHandler:
 
     def authorize(event: dict[str, Any], _context: object) -> dict[str, Any]:
         request_id.set(str(event.get("requestContext", {}).get("requestId", "")))
-        request = Request.from_event(event)
+        rest_method = event.get("methodArn")
+        request = Request.from_event(event) if rest_method is None else _rest_request(event)
         try:
             caller = authorizer.authorize(request.bearer(), request.headers.get(ORGANIZATION_HEADER))
         except Exception as error:
@@ -41,17 +44,35 @@ def handler(authorizer: Authorizer) -> init.LambdaHandler:
                 raise
             if status is HTTPStatus.UNAUTHORIZED:
                 raise Unauthorized from None
-            return {"isAuthorized": False}
-        return {
-            "isAuthorized": True,
-            "context": {
-                "sub": caller.subject,
-                "userId": caller.user_id,
-                "emailVerified": caller.email_verified,
-                "sessionId": caller.session_id,
-                "organizationId": caller.organization_id,
-                "role": caller.role,
-            },
+            return {"isAuthorized": False} if rest_method is None else _policy("Deny", rest_method)
+        context = {
+            "sub": caller.subject,
+            "userId": caller.user_id,
+            "emailVerified": caller.email_verified,
+            "sessionId": caller.session_id,
+            "organizationId": caller.organization_id,
+            "role": caller.role,
         }
+        if rest_method is not None:
+            return {**_policy("Allow", rest_method, caller.subject), "context": context}
+        return {"isAuthorized": True, "context": context}
 
     return init.finish_init(authorize)
+
+
+def _rest_request(event: Mapping[str, Any]) -> Request:
+    """Return the request of a REST API's event to a `REQUEST` authorizer (input-reference of Lambda authorizers)."""
+    identity = event.get("requestContext", {}).get("identity") or {}
+    return Request(
+        method=str(event.get("httpMethod", "")),
+        path=str(event.get("path", "")),
+        route=str(event.get("resource", "")),
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        source_ip=str(identity.get("sourceIp", "")),
+    )
+
+
+def _policy(effect: str, method_arn: str, subject: str = "unauthorized") -> dict[str, Any]:
+    """Return the policy for the one method that is called. A cache would use it for others, too."""
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": method_arn}
+    return {"principalId": subject, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}

@@ -34,7 +34,7 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         ),
         "not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "No endpoint has this path. Check the URL."),
         "unsupported_grant_type": ErrorSpec(
-            _BAD_REQUEST, "This grant_type is not supported. Use password, refresh_token or id_token."
+            _BAD_REQUEST, "This grant_type is not supported. Use password, refresh_token, id_token or pkce."
         ),
         # Who calls
         "no_authorization": ErrorSpec(

@@ -8,7 +8,7 @@ from gerbang.sessions.keys import PUBLISHED_FOR
 if TYPE_CHECKING:
     from gerbang.sessions.tokens import Tokens
 
-_HEADERS: Final = {"cache-control": f"public, max-age={int(PUBLISHED_FOR.total_seconds())}", "vary": "Origin"}
+CACHEABLE: Final = {"cache-control": f"public, max-age={int(PUBLISHED_FOR.total_seconds())}", "vary": "Origin"}
 """Cacheable, apart for each origin, because the CORS headers depend on it (RFC 9110, section 12.5.5)."""
 
 
@@ -20,4 +20,4 @@ class KeySet(TypedDict):
 
 def key_set(tokens: "Tokens") -> Response:
     """Return the active public keys; none where tokens are signed with HS256, whose key is secret."""
-    return Response(200, KeySet(keys=tokens.public_keys()), _HEADERS)
+    return Response(200, KeySet(keys=tokens.public_keys()), CACHEABLE)

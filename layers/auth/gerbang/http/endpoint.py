@@ -143,6 +143,7 @@ class Parameter:
     is_required: bool = False
     example: str | None = None
 
+
 type ApiOf = Api | Callable[[Request], Api]
 """An API, or the function that chooses it by the request."""
 

@@ -49,6 +49,14 @@ class ApiKeys:
         self._publishable = publishable
         self._secret = CachedSecret(secret.current, now)
 
+    def read_secret(self) -> None:
+        """Read the secret keys, unless they have been read.
+
+        Raises:
+            DependencyUnavailable: they could not be read.
+        """
+        self._secret.get()
+
     def kind_of(self, presented: str | None) -> KeyKind:
         """Return which key was presented; compared in constant time.
 

@@ -1,14 +1,36 @@
 """What tokens say, and the errors of reading them. Imports no JWT library, so that every module may import this one."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from gerbang.core.errors import AuthError
 
 if TYPE_CHECKING:
     from gerbang.storage.accounts import User
     from gerbang.storage.families import Family
+
+
+class Occasion(StrEnum):
+    """Why an access token is signed."""
+
+    SIGN_IN = "sign_in"
+    REFRESH = "refresh"
+
+
+type ExtraClaims = Callable[["User", str, Occasion], Mapping[str, object]]
+"""Returns the operator's claims for an access token of an account's session, by the session's id. None of them may be
+one that the token has already. May raise DependencyUnavailable."""
+
+NO_CLAIMS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+def no_claims(_user: "User", _session_id: str, _occasion: Occasion) -> Mapping[str, object]:
+    """Return no claims: there is no function that makes any."""
+    return NO_CLAIMS
 
 
 class InvalidToken(AuthError):

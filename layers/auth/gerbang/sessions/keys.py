@@ -1,4 +1,7 @@
-"""Keys: every one is derived from the deployment's master secret, with one label per purpose.
+"""Keys: every one is derived from the deployment's master secret, with one label per purpose, but the RSA key pair.
+
+That one cannot be derived: the rotation function makes one for each version, and the version holds it beside the
+secret. (docs/decisions/0037-rs256.md)
 
 The secret has a current and, after a rotation, a previous version. Both verify, and one of them signs: the current one
 once it is old enough to be known to every reader, the previous one until then. So tokens end by their own expiry, not
@@ -6,13 +9,15 @@ by a rotation. (docs/decisions/0014-publish-then-sign.md)
 """
 
 import hmac
-from base64 import urlsafe_b64encode
+import json
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
 from gerbang.core.clock import Clock
+from gerbang.core.errors import DependencyUnavailable
 from gerbang.sessions.cached_secret import FRESH_FOR, CachedSecret
 from gerbang.storage.secrets import SecretVersions
 
@@ -20,11 +25,16 @@ REREAD_AT_MOST_EVERY: Final = timedelta(seconds=10)
 """An unknown key id makes us read the secret again, but not more often than this: anyone can make up key ids."""
 
 PUBLISHED_FOR: Final = timedelta(minutes=10)
-"""How long other services may cache the public keys: `max-age` of the JWKS, and what Supabase's clients do."""
+"""How long caches may keep the public keys: `max-age` of the JWKS, and what Supabase's clients do."""
 
-KNOWN_AFTER: Final = FRESH_FOR + PUBLISHED_FOR
-"""The age at which a new key starts to sign: by then every warm function has read it, and every cached JWKS was fetched
-from a function that had (F22)."""
+KEPT_BY_GATEWAYS: Final = timedelta(hours=2)
+"""How long API Gateway keeps the public keys of an issuer, whatever `max-age` says
+(docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html). An AWS SDK or library keeps them
+for less."""
+
+KNOWN_AFTER: Final = FRESH_FOR + PUBLISHED_FOR + KEPT_BY_GATEWAYS
+"""The age at which a new key starts to sign: by then every warm function has read it, every cached JWKS was fetched
+from a function that had, and every gateway has fetched that JWKS (F22)."""
 
 
 class Purpose(StrEnum):
@@ -44,6 +54,7 @@ class Algorithm(StrEnum):
 
     HS256 = "HS256"
     ES256 = "ES256"
+    RS256 = "RS256"
 
 
 def hkdf_sha256(secret: bytes, *, info: bytes, length: int = 32, salt: bytes = b"") -> bytes:
@@ -60,23 +71,49 @@ def hkdf_sha256(secret: bytes, *, info: bytes, length: int = 32, salt: bytes = b
     return derived[:length]
 
 
+class NoKeyPair(DependencyUnavailable):
+    """No version of the secret has an RSA key pair. Rotating the secret makes one."""
+
+
 @dataclass(frozen=True, slots=True)
 class MasterKey:
     """One version of the master secret, and the key id that tokens name it by."""
 
     kid: str
     secret: bytes = field(repr=False)
+    key_pair: bytes | None = field(default=None, repr=False)
+    """The RSA private key of RS256, as PKCS #8 in DER; None if the version was not made by the rotation function."""
 
     @classmethod
-    def from_secret(cls, secret: str) -> "MasterKey":
-        """Return the key of a secret's text. Its `kid` is derived from the text, the same in every function."""
+    def from_secret(cls, text: str) -> "MasterKey":
+        """Return the key of a version's text: of `version_text`, or of a text that is the secret itself.
+
+        Its `kid` is derived from the secret, the same in every function.
+        """
+        secret, key_pair = _parts_of(text)
         raw = secret.encode("utf-8")
         kid = urlsafe_b64encode(hkdf_sha256(raw, info=Purpose.KEY_ID.encode(), length=9)).decode("ascii")
-        return cls(kid, raw)
+        return cls(kid, raw, key_pair)
 
     def derive(self, purpose: Purpose, length: int = 32) -> bytes:
         """Return the key for one purpose, *length* bytes."""
         return hkdf_sha256(self.secret, info=purpose.encode(), length=length)
+
+
+def version_text(secret: str, key_pair: bytes) -> str:
+    """Return the text of a version of the master secret: the secret, and the key pair of `MasterKey.key_pair`."""
+    return json.dumps({"secret": secret, "rsa": b64encode(key_pair).decode("ascii")})
+
+
+def _parts_of(text: str) -> tuple[str, bytes | None]:
+    """Return the secret and the key pair of a version's text. Any text that `version_text` did not make is a secret."""
+    if text.startswith("{"):
+        try:
+            parts = json.loads(text)
+            return str(parts["secret"]), b64decode(parts["rsa"], validate=True)
+        except (KeyError, TypeError, ValueError):
+            pass
+    return text, None
 
 
 class SecretSource(Protocol):
@@ -123,9 +160,29 @@ class Keys:
             DependencyUnavailable: the secret could not be read, now or before.
         """
         active = self._active.get()
-        if active.newest_since is None or self._now() >= active.newest_since + KNOWN_AFTER:
-            return active.keys[0]
-        return active.keys[-1]  # the previous one; a deployment's first key has none, and signs at once
+        return self._signing(active, active.keys)
+
+    def current_with_pair(self) -> MasterKey:
+        """Return the key whose RSA key pair signs.
+
+        A version without one, such as the first one of a stack, is passed over; the secret is read again at once, since
+        the stack's first rotation may have ended meanwhile.
+
+        Raises:
+            DependencyUnavailable: the secret could not be read, now or before.
+            NoKeyPair: no version has a key pair.
+        """
+        for fresh_for in (FRESH_FOR, REREAD_AT_MOST_EVERY):
+            active = self._active.get(fresh_for)
+            keys = tuple(key for key in active.keys if key.key_pair is not None)
+            if keys:
+                return self._signing(active, keys)
+        raise NoKeyPair("the master secret has no RSA key pair: rotate it")
+
+    def _signing(self, active: _ActiveKeys, keys: tuple[MasterKey, ...]) -> MasterKey:
+        """Return which of some active *keys* signs: the newest once it is known everywhere, until then the oldest."""
+        is_known = active.newest_since is None or self._now() >= active.newest_since + KNOWN_AFTER
+        return keys[0] if is_known else keys[-1]  # a deployment's first key has no other, and signs at once
 
     def verifying(self) -> tuple[MasterKey, ...]:
         """Return the keys that verify, the newest first.

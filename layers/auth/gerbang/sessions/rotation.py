@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gerbang.core.clock import Clock
 from gerbang.core.log import LogEvent
-from gerbang.sessions.keys import Keys
+from gerbang.sessions.keys import Keys, version_text
 from gerbang.storage.secret_versions import CURRENT, PENDING, SecretVersionHistory
 from gerbang.storage.secrets import SecretVersions
 
@@ -39,6 +39,8 @@ class Rotation:
 
     history: SecretVersionHistory
     new_secret: Callable[[], str]
+    new_key_pair: Callable[[], bytes]
+    """Makes the RSA key pair of a version: of every one, so that a deployment may change to RS256 at any time."""
     tokens_with: "Callable[[Keys], Tokens]"
     """Returns the deployment's `Tokens` with other keys."""
     log_event: LogEvent
@@ -62,7 +64,7 @@ class Rotation:
         match step:
             case Step.CREATE:
                 if self.history.pending(version_id) is None:
-                    self.history.add_pending(version_id, self.new_secret())
+                    self.history.add_pending(version_id, version_text(self.new_secret(), self.new_key_pair()))
             case Step.SET:
                 pass  # nothing to notify: the functions read the secret themselves
             case Step.TEST:

@@ -4,7 +4,7 @@ A family is a counter. A refresh token is a signed JWT that names its family and
 table stores the current generation only, so nothing in it can be presented as a token.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,7 +14,15 @@ from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
-from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenPair
+from gerbang.sessions.claims import (
+    AccessClaims,
+    ExtraClaims,
+    InvalidToken,
+    Occasion,
+    RefreshClaims,
+    TokenPair,
+    no_claims,
+)
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.accounts import User
 from gerbang.storage.families import Authentication, Family, FamilyTable
@@ -61,10 +69,7 @@ class UserDisabled(SessionEnded):
 
 
 class RefreshTokenReused(SessionEnded):
-    """A token already traded came back although its successor is in use, or too often: possible theft.
-
-    Its family has been deleted.
-    """
+    """A used token came back although its successor is in use, or too often: possible theft. Its family is deleted."""
 
     code = "refresh_token_reused"
 
@@ -127,6 +132,8 @@ class Sessions:
     """Whether a session is refreshed before the account's address is verified."""
     read_role: Callable[[User], str | None] | None = None
     """Reads the user's role in their default organisation, for the APIs that show it with a session."""
+    extra_claims: ExtraClaims = no_claims
+    """Asked before anything is written, so that its failure changes nothing."""
 
     def begin(
         self, user: User, client: Client, method: Method, *, guest_role: str = "authenticated"
@@ -152,7 +159,8 @@ class Sessions:
             device=client.device[:LONGEST_DEVICE],
             address=client.address,
         )
-        return self._signed_in(user, family, now), self.families.creation(family)
+        extra = self.extra_claims(user, family.family_id, Occasion.SIGN_IN)
+        return self._signed_in(user, family, now, extra), self.families.creation(family)
 
     def open(self, user: User, client: Client, method: Method) -> SignedIn:
         """Open a session for an account whose owner has just authenticated.
@@ -186,6 +194,7 @@ class Sessions:
         user = self._refreshing_user(claims, now)
         if self.unverified.refuses(user):
             raise EmailNotVerified(user.user_id)
+        extra = self.extra_claims(user, claims.family_id, Occasion.REFRESH)
         family, role = self._with_role(
             user,
             lambda: self.families.advance(
@@ -205,9 +214,9 @@ class Sessions:
                 raise SessionEnded(claims.family_id, claims.user_id)
         advanced = family.nonce == nonce  # by this call, perhaps in a try whose answer the SDK lost
         if not advanced and not self._forgives(claims, family, now):
-            self.families.remove(claims.user_id, claims.family_id)
+            self.families.remove_reused(family, at=now)
             raise RefreshTokenReused(claims.family_id, claims.user_id)
-        signed_in = replace(self._signed_in(user, family, now), role=role)
+        signed_in = replace(self._signed_in(user, family, now, extra), role=role)
         event = "session_refreshed" if advanced else "refresh_forgiven"
         self.log_event(event, user_id=user.user_id, session_id=family.family_id)
         return signed_in
@@ -334,5 +343,6 @@ class Sessions:
             return write(), None
         return run_concurrently(write, lambda: read_role(user))
 
-    def _signed_in(self, user: User, family: Family, at: datetime) -> SignedIn:
-        return SignedIn(user=user, tokens=self.tokens.pair(user, family, at=at), family_id=family.family_id)
+    def _signed_in(self, user: User, family: Family, at: datetime, extra: Mapping[str, object]) -> SignedIn:
+        tokens = self.tokens.pair(user, family, at=at, extra=extra)
+        return SignedIn(user=user, tokens=tokens, family_id=family.family_id)

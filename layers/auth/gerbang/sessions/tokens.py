@@ -21,20 +21,30 @@ from uuid import UUID
 import jwt
 
 from gerbang.core.clock import from_epoch, to_epoch
-from gerbang.sessions.claims import AccessClaims, InvalidToken, RefreshClaims, TokenExpired, TokenPair, role_of
+from gerbang.sessions.claims import (
+    NO_CLAIMS,
+    AccessClaims,
+    InvalidToken,
+    RefreshClaims,
+    TokenExpired,
+    TokenPair,
+    role_of,
+)
 from gerbang.sessions.keys import Algorithm, Keys, MasterKey, Purpose
 from gerbang.storage.profiles import shown_app_metadata, shown_user_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from gerbang.storage.accounts import User
     from gerbang.storage.families import Family
 
-LONGEST_TOKEN: Final = 8192
-"""Characters; ours have some 700, and up to 7,500 with the largest metadata. Longer text is rejected unparsed."""
+LONGEST_TOKEN: Final = 11_264
+"""Characters; ours have some 700 to 1,000, and up to 10,700 with the largest metadata and claims, all of it in letters
+that JSON escapes. API Gateway takes 10,240 bytes of headers. Longer text is rejected unparsed."""
 
 LONGEST_METADATA: Final = 3072
 """Characters of JSON, in ASCII, of the metadata in an access token."""
@@ -45,6 +55,10 @@ have several spellings."""
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far an `iat` may be ahead of our clock: the clocks of other environments differ (F20). No token lives longer."""
+
+_RS256_KEY_ID: Final = ".rs256"
+"""What the key ids of RSA keys end in, so that a cache never takes another algorithm's key of the same version for one
+(RFC 7517, section 4.5)."""
 
 REFRESH_AUDIENCE: Final = "gerbang:refresh"
 """The audience of refresh tokens: this deployment's refresh endpoints alone."""
@@ -70,8 +84,10 @@ class Tokens:
     """Whether access tokens carry what their user wrote in `user_metadata`."""
     new_id: "Callable[[], str]"
 
-    def pair(self, user: "User", family: "Family", *, at: datetime) -> TokenPair:
-        """Return the tokens of the family's current generation for its user.
+    def pair(
+        self, user: "User", family: "Family", *, at: datetime, extra: "Mapping[str, object]" = NO_CLAIMS
+    ) -> TokenPair:
+        """Return the tokens of the family's current generation for its user, the access token with *extra* claims.
 
         The refresh token depends on the family alone: every caller that gets the same generation gets the same text.
         The access token ends with the session at the latest.
@@ -79,11 +95,16 @@ class Tokens:
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        key = self.keys.current()
+        key, access_key = self.keys.current(), self._current_access_key()
         issued_at = from_epoch(to_epoch(at))
         expires_at = min(issued_at + self.access_lifetime, from_epoch(to_epoch(family.expires_at)))
         return TokenPair(
-            access_token=self._sign_access(user, family, key=key, issued_at=issued_at, expires_at=expires_at),
+            access_token=self._sign(
+                {**extra, **self._access_claims(user, family, issued_at=issued_at, expires_at=expires_at)},
+                access_key,
+                TokenUse.ACCESS,
+                self.algorithm,
+            ),
             refresh_token=self._sign_refresh(family, key=key),
             audience=self.audience,
             role=role_of(user, family),
@@ -142,7 +163,7 @@ class Tokens:
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        key = self.keys.current()
+        key = self._current_access_key()
         signed = jwt.encode({}, self._signing(key, TokenUse.ACCESS, self.algorithm), algorithm=self.algorithm)
         jwt.decode(
             signed,
@@ -160,16 +181,19 @@ class Tokens:
         if self.algorithm is Algorithm.HS256:
             return []
         algorithm = jwt.get_algorithm_by_name(self.algorithm)
-        return [
-            algorithm.to_jwk(self._p256(key).public_key(), as_dict=True)
-            | {"kid": key.kid, "alg": self.algorithm.value, "use": "sig"}
-            for key in self.keys.verifying()
-        ]
+        published = []
+        for key in self.keys.verifying():
+            if self.algorithm is Algorithm.RS256 and key.key_pair is None:
+                continue
+            jwk = algorithm.to_jwk(self._verifying(key, TokenUse.ACCESS, self.algorithm), as_dict=True)
+            jwk.pop("key_ops", None)  # `use` says the same, and a key should not have both (RFC 7517, section 4.3)
+            published.append(jwk | {"kid": _kid_of(key, self.algorithm), "alg": self.algorithm.value, "use": "sig"})
+        return published
 
-    def _sign_access(
-        self, user: "User", family: "Family", *, key: MasterKey, issued_at: datetime, expires_at: datetime
-    ) -> str:
-        claims = {
+    def _access_claims(
+        self, user: "User", family: "Family", *, issued_at: datetime, expires_at: datetime
+    ) -> dict[str, Any]:
+        return {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": user.user_id,
@@ -188,7 +212,6 @@ class Tokens:
             "token_use": TokenUse.ACCESS,
             **self._metadata(user),
         }
-        return self._sign(claims, key, TokenUse.ACCESS, self.algorithm)
 
     def _metadata(self, user: "User") -> dict[str, Any]:
         """Return the metadata that goes into access tokens.
@@ -219,7 +242,8 @@ class Tokens:
         return self._sign(claims, key, TokenUse.REFRESH, Algorithm.HS256)
 
     def _sign(self, claims: dict[str, Any], key: MasterKey, use: TokenUse, algorithm: Algorithm) -> str:
-        return jwt.encode(claims, self._signing(key, use, algorithm), algorithm=algorithm, headers={"kid": key.kid})
+        headers = {"kid": _kid_of(key, algorithm)}
+        return jwt.encode(claims, self._signing(key, use, algorithm), algorithm=algorithm, headers=headers)
 
     def _read(self, token: str, *, use: TokenUse, audience: str, algorithm: Algorithm, at: datetime) -> dict[str, Any]:
         """Return the claims of a token after every check but that of its expiry, which is the caller's."""
@@ -227,8 +251,8 @@ class Tokens:
             raise InvalidToken("not of the form of a token")
         try:
             kid = _key_id(token)
-            key = self.keys.find(kid) if isinstance(kid, str) else None
-            if key is None:
+            key = self.keys.find(kid.removesuffix(_RS256_KEY_ID)) if isinstance(kid, str) else None
+            if key is None or kid != _kid_of(key, algorithm):
                 raise InvalidToken("unknown key")
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -253,15 +277,23 @@ class Tokens:
             raise InvalidToken("from the future")
         return claims
 
-    def _signing(self, key: MasterKey, use: TokenUse, algorithm: Algorithm) -> "bytes | EllipticCurvePrivateKey":
-        if algorithm is Algorithm.ES256:
-            return self._p256(key)
-        return self._symmetric(key, use)
+    def _current_access_key(self) -> MasterKey:
+        return self.keys.current_with_pair() if self.algorithm is Algorithm.RS256 else self.keys.current()
+
+    def _signing(
+        self, key: MasterKey, use: TokenUse, algorithm: Algorithm
+    ) -> "bytes | EllipticCurvePrivateKey | RSAPrivateKey":
+        match algorithm:
+            case Algorithm.HS256:
+                return self._symmetric(key, use)
+            case Algorithm.ES256:
+                return self._p256(key)
+            case Algorithm.RS256:
+                return _rsa(key)
 
     def _verifying(self, key: MasterKey, use: TokenUse, algorithm: Algorithm) -> Any:
-        if algorithm is Algorithm.ES256:
-            return self._p256(key).public_key()
-        return self._symmetric(key, use)
+        signing = self._signing(key, use, algorithm)
+        return signing if isinstance(signing, bytes) else signing.public_key()
 
     def _symmetric(self, key: MasterKey, use: TokenUse) -> bytes:
         purpose = Purpose.ACCESS_TOKEN if use is TokenUse.ACCESS else Purpose.REFRESH_TOKEN
@@ -272,6 +304,19 @@ class Tokens:
         from gerbang.sessions.p256 import private_key  # noqa: PLC0415
 
         return private_key(self.keys.derive(key, Purpose.SIGNING_KEY_P256, length=48))
+
+
+def _rsa(key: MasterKey) -> "RSAPrivateKey":
+    # Imports cryptography, as `Tokens._p256`.
+    from gerbang.sessions.rsa_pair import private_key  # noqa: PLC0415
+
+    if key.key_pair is None:
+        raise InvalidToken("its key has no key pair")
+    return private_key(key.key_pair)
+
+
+def _kid_of(key: MasterKey, algorithm: Algorithm) -> str:
+    return key.kid + _RS256_KEY_ID if algorithm is Algorithm.RS256 else key.kid
 
 
 def _key_id(token: str) -> object:

@@ -57,6 +57,8 @@ class User:
     """In a public format: today's (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
     migrated_at: datetime | None = None
     """When an inherited hash was replaced by today's."""
+    imported_at: datetime | None = None
+    """When an import made the account; until it changes or signs in, another import may replace it."""
     subjects: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     """The subject of each provider's identity that signs in to the account, by provider; at most one a provider."""
     epoch: int = 0

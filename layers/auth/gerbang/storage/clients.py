@@ -26,6 +26,9 @@ TRIES: Final = 2
 """A call that hangs has failed after 2 x 1.5 s and a pause of at most 1 s: three in a row, and a hash, end well
 before the function's 20 s and API Gateway's 30 s (F29, F32)."""
 
+READ_SECONDS_OF: Final = {"lambda": 2.0}
+"""For services whose answers take longer: another function's cold start is waited for, and twice at most, too."""
+
 _AT_ONCE: Final = (IPPROTO_TCP, TCP_NODELAY, 1)
 """As botocore's own connections: else a request's body waits up to 40 ms for its head to be acknowledged (Nagle)."""
 
@@ -45,15 +48,16 @@ def client(service: str) -> Any:
 
 @cache
 def _made(service: str) -> Any:
+    read_seconds = READ_SECONDS_OF.get(service, READ_SECONDS)
     config = Config(
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": TRIES},
         user_agent=_USER_AGENT,
     )
     made: Any = _session().create_client(service, config=config)
     made._endpoint.http_session = _Connections(  # noqa: SLF001 - botocore leaves no other choice of what sends requests
-        timeout=(CONNECT_SECONDS, READ_SECONDS),  # type: ignore[arg-type] # the stubs know of one number only
+        timeout=(CONNECT_SECONDS, read_seconds),  # type: ignore[arg-type] # the stubs know of one number only
         proxies=get_environ_proxies(made.meta.endpoint_url),
         socket_options=[_AT_ONCE],  # type: ignore[list-item] # the stubs take them for text
     )

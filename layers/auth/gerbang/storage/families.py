@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from gerbang.core.clock import to_epoch
 from gerbang.storage.records import from_item, to_item, to_value
@@ -14,12 +15,16 @@ from gerbang.storage.store import (
     Item,
     Key,
     Less,
+    Present,
     Put,
     Query,
     Store,
     Update,
     query_all,
 )
+
+_NO_EPOCH: Final = -1
+"""The epoch of no account: a family that has it is dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,8 @@ class Family:
     """The newest generation that was handed out again because its parent came back late."""
     late_run: int = 0
     """How many generations in a row, up to `late_generation`, were."""
+    reused_at: datetime | None = None
+    """When possible theft of its tokens was found: the family is dead, and about to be deleted."""
 
     def is_open(self, at: datetime) -> bool:
         """Return whether the family may still be used: DynamoDB may delete expired items days late."""
@@ -188,6 +195,16 @@ class FamilyTable:
     def remove(self, user_id: str, family_id: str) -> None:
         """Delete the family: from now on none of its tokens works, whether already issued or being issued."""
         self.store.write(Delete(self.key(user_id, family_id)))
+
+    def remove_reused(self, family: Family, *, at: datetime) -> None:
+        """End the family whose tokens may be stolen, and delete it. Two calls; the first one ends it.
+
+        A deletion does not say why. So it is written into the item first, for the readers of the table's stream
+        (docs/decisions/0039-events.md).
+        """
+        end = {"reused_at": to_epoch(at), "epoch": _NO_EPOCH}
+        self.store.write(Update(self._key_of(family), end, (Present("pk"),)))
+        self.remove(family.user_id, family.family_id)
 
     def _key_of(self, family: Family) -> Key:
         return self.key(family.user_id, family.family_id)

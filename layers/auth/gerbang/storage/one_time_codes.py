@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from gerbang.core.clock import to_epoch
 from gerbang.storage.records import from_item, to_item
@@ -43,6 +44,10 @@ class Slot(StrEnum):
     """Confirms it at the new one. The subject is the digest of that address."""
     REAUTHENTICATION = "REAUTHENTICATION"
     """Confirms that a signed-in user is the account's owner. The subject is the digest of the address."""
+
+
+EMAIL_CHANGES: Final = (Slot.EMAIL_CHANGE_CURRENT, Slot.EMAIL_CHANGE_NEW)
+"""The slots of a change of address."""
 
 
 class CodePurpose(StrEnum):

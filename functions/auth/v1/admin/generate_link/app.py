@@ -15,6 +15,7 @@ generation = container.link_generation
 audience = container.settings.audience
 links = Links(container.settings.public_url, container.redirect_targets)
 container.warm_up_keys()
+container.warm_up_secret_api_key()
 container.warm_up_users()
 
 

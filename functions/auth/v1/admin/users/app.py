@@ -17,6 +17,7 @@ creation = container.user_creation
 audience = container.settings.audience
 listing = UserList(container.users, container.numbered_users, audience)
 caller = ServiceRole(container.api_keys, container.log_event)
+container.warm_up_secret_api_key()
 container.warm_up_users()
 
 

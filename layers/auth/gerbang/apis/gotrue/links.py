@@ -9,7 +9,6 @@ from gerbang.http.request import Request
 from gerbang.mail.links import LinkRequest
 from gerbang.sessions.pkce import CodeChallenge
 
-
 REDIRECT_TO: Final = Parameter(
     name="redirect_to",
     description="The page of your app that the mailed link leads to.",

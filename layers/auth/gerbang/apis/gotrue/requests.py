@@ -7,14 +7,13 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gerbang.accounts.id_tokens import ShownIdToken
-from gerbang.accounts.link_sign_in import CHANGES
 from gerbang.apis.fields import Body, Email, Text, as_name, clean_name
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.http.request import InvalidFields
 from gerbang.sessions.pkce import CHALLENGE, ChallengeMethod, CodeChallenge
 from gerbang.storage.metadata import LARGEST_USER_METADATA, merge, size_of
-from gerbang.storage.one_time_codes import Slot
+from gerbang.storage.one_time_codes import EMAIL_CHANGES, Slot
 
 
 class UnsupportedGrantType(AuthError):
@@ -56,7 +55,7 @@ SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
     "magiclink": (Slot.RECOVERY,),
     "recovery": (Slot.RECOVERY,),
     "email": (Slot.EMAIL, Slot.RECOVERY),
-    "email_change": CHANGES,
+    "email_change": EMAIL_CHANGES,
 }
 """The slots that a code of a type is looked for in."""
 

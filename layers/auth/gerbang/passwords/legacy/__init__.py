@@ -3,24 +3,13 @@
 `parse` reads a hash at import and refuses what no sign-in could or should compute; `wrap` puts today's hash over a weak
 one, so that no fast hash lies in the table; `check` compares either with a password at sign-in.
 
-| what is read | who wrote it |
-|---|---|
-| `$2a$`, `$2b$`, `$2x$`, `$2y$` | bcrypt: PHP, Laravel, Node, Ruby, Python |
-| `$wp$2y$`, `$P$`, `$H$` | WordPress since 6.8; phpass: WordPress before, phpBB 3 |
-| `pbkdf2_sha256$`, `pbkdf2_sha1$`, `argon2$`, `bcrypt$`, `bcrypt_sha256$`, `scrypt$`, `md5$`, `sha1$` | Django |
-| `$argon2id$`, `$argon2i$`, `$argon2d$`, `$scrypt$` | PHC strings: PHP, Laravel, argon2-cffi, passlib |
-| `pbkdf2:sha256:N$`, `scrypt:N:r:p$` | Werkzeug, Flask |
-| `$pbkdf2$`, `$pbkdf2-sha256$`, `$pbkdf2-sha512$` | passlib |
-| base64 that begins with a 0 or 1 byte | ASP.NET Identity 2 and 3 |
-| `$5$`, `$6$` | SHA-crypt: `/etc/shadow` |
-| `{SSHA}`, `{SSHA256}`, `{SSHA512}`, `{SMD5}`, `{SHA}`, ... | LDAP |
-| `$fbscrypt$` | Firebase Authentication, in the notation of Supabase Auth |
-| `md5:`, `sha1(salt.password):`, `hmac-sha256(salt,password):`, ..., bare hexadecimal | see `plain_digests` |
+`docs/legacy-users.md` lists the formats and who writes them. Libraries compute them: bcrypt, hashlib, cryptography
+(Argon2, Firebase), and libpass (phpass, MD5-, SHA- and DES-crypt). What remains to us is to read their notations, to
+bound their work before it is done, and the loops of formats that no library has (Drupal, Rails, Spring).
 
-Passwords become bytes in UTF-8. One with a NUL is never right: bcrypt, PBKDF2 and scrypt take it for another, shorter
-one (docs/security.md 122). A hash that the old system made of a password in another encoding cannot be verified.
-Argon2 and Firebase need the `cryptography` package, which the functions have in a layer of its own: without it such a
-hash is UNUSABLE.
+Passwords become bytes in UTF-8, unless a `preparation` says otherwise. One with a NUL is never right: bcrypt, PBKDF2
+and scrypt take it for another, shorter one (docs/security.md 122). cryptography and libpass are imported when a hash
+needs them, and are in a layer of their own: without it such a hash is UNUSABLE.
 """
 
 import re
@@ -30,8 +19,18 @@ from typing import Final
 
 from gerbang.passwords import bcrypt_sha256
 from gerbang.passwords.bcrypt_sha256 import Verdict
-from gerbang.passwords.legacy import crypt_formats, derived_keys, plain_digests
+from gerbang.passwords.legacy import (
+    bcrypt_formats,
+    crypt_formats,
+    derived_keys,
+    formulas,
+    memory_hard_keys,
+    plain_digests,
+    preparation,
+    schemes,
+)
 from gerbang.passwords.legacy.inherited import (
+    MOST_ROUNDS,
     HostileLegacyHash,
     Inherited,
     LegacyHash,
@@ -57,8 +56,11 @@ __all__ = [
     "wrap",
 ]
 
-MOST_TEXT_LENGTH: Final = 1024
-"""The longest hash that is read, in characters; the longest that a known system writes (Firebase) has some 300."""
+MOST_TEXT_LENGTH: Final = 4096
+"""The longest hash that is read, in characters; passport-local-mongoose's have some 1,100."""
+
+MOST_ROUNDS_IN_ALL: Final = 4 * MOST_ROUNDS
+"""The most work for all spellings of one password; later ones are not tried."""
 
 MOST_PASSWORD_BYTES: Final = 1024
 """The longest password that is compared: 256 characters of 4 bytes, as many as a password of ours may have. phpass and
@@ -67,38 +69,52 @@ SHA-crypt hash all of it in every round, so that longer ones would take longer t
 _WRAPPED: Final = "$wrapped$"
 
 _READERS: Final[tuple[tuple[str, Callable[[str], LegacyHash]], ...]] = (
-    ("$2a$", crypt_formats.read_bcrypt),
-    ("$2b$", crypt_formats.read_bcrypt),
-    ("$2x$", crypt_formats.read_bcrypt),
-    ("$2y$", crypt_formats.read_bcrypt),
-    ("$wp$2", crypt_formats.read_wordpress_bcrypt),
+    ("$2a$", bcrypt_formats.read_bcrypt),
+    ("$2b$", bcrypt_formats.read_bcrypt),
+    ("$2x$", bcrypt_formats.read_bcrypt),
+    ("$2y$", bcrypt_formats.read_bcrypt),
+    ("$bcrypt-sha256$", bcrypt_formats.read_bcrypt_sha256),
+    ("$wp$2", bcrypt_formats.read_wordpress_bcrypt),
+    ("$H\\2", bcrypt_formats.read_phpbb_bcrypt),
+    ("bcrypt$", bcrypt_formats.read_django_bcrypt),
+    ("bcrypt_sha256$", bcrypt_formats.read_django_bcrypt_sha256),
     ("$P$", crypt_formats.read_phpass),
     ("$H$", crypt_formats.read_phpass),
+    ("$S$", crypt_formats.read_drupal),
+    ("U$S$", crypt_formats.read_drupal),
+    ("$1$", crypt_formats.read_md5_crypt),
+    ("$apr1$", crypt_formats.read_md5_crypt),
     ("$5$", crypt_formats.read_sha_crypt),
     ("$6$", crypt_formats.read_sha_crypt),
-    ("bcrypt$", crypt_formats.read_django_bcrypt),
-    ("bcrypt_sha256$", crypt_formats.read_django_bcrypt_sha256),
+    ("$sha1$", crypt_formats.read_sha1_crypt),
     ("pbkdf2_sha256$", derived_keys.read_django_pbkdf2),
     ("pbkdf2_sha1$", derived_keys.read_django_pbkdf2),
     ("pbkdf2:", derived_keys.read_werkzeug_pbkdf2),
     ("$pbkdf2$", derived_keys.read_passlib_pbkdf2),
     ("$pbkdf2-", derived_keys.read_passlib_pbkdf2),
-    ("scrypt$", derived_keys.read_django_scrypt),
-    ("scrypt:", derived_keys.read_werkzeug_scrypt),
-    ("$scrypt$", derived_keys.read_scrypt),
-    ("$fbscrypt$", derived_keys.read_firebase_scrypt),
-    ("$argon2", derived_keys.read_argon2),
-    ("argon2$", derived_keys.read_django_argon2),
-    ("md5$", plain_digests.read_django_digest),
-    ("sha1$", plain_digests.read_django_digest),
-    ("{", plain_digests.read_ldap),
-    *(
-        (f"{algorithm}{mark}", plain_digests.read_formula)
-        for algorithm in ("md5", "sha1", "sha256", "sha512")
-        for mark in ":("
-    ),
-    ("hmac-", plain_digests.read_formula),
+    ("scrypt$", memory_hard_keys.read_django_scrypt),
+    ("scrypt:", memory_hard_keys.read_werkzeug_scrypt),
+    ("s2:", memory_hard_keys.read_lucia),
+    ("$scrypt$", memory_hard_keys.read_scrypt),
+    ("$fbscrypt$", memory_hard_keys.read_firebase_scrypt),
+    ("$argon2", memory_hard_keys.read_argon2),
+    ("argon2$", memory_hard_keys.read_django_argon2),
+    *((f"{algorithm}$", plain_digests.read_salted_digest) for algorithm in formulas.ALGORITHMS),
+    *((f"{algorithm}{mark}", formulas.read_formula) for algorithm in formulas.ALGORITHMS for mark in ":(^"),
+    ("hmac-", formulas.read_formula),
+    ("authlogic-sha1:", formulas.read_chained_sha1),
+    ("restful-authentication:", formulas.read_chained_sha1),
 )
+
+_UNSUPPORTED: Final = {
+    "$y$": "yescrypt",
+    "$gy$": "gost-yescrypt",
+    "$7$": "scrypt of crypt(3)",
+    "$2$": "bcrypt of 1999",
+    "$md5": "Sun's MD5-crypt",
+    "$A$": "MySQL's caching_sha2_password",
+}
+"""Formats that no library here computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +185,13 @@ def check(stored: str, password: str) -> Checked:
         return Checked(Verdict.WRONG, 0)
     rounds = 0
     for spelling in inherited.spellings(password):
+        if rounds + inherited.rounds > MOST_ROUNDS_IN_ALL:
+            break
         rounds += inherited.rounds
         try:
-            is_right = inherited.matches(spelling.encode())
+            is_right = inherited.matches(inherited.to_bytes(spelling))
+        except UnicodeEncodeError:  # the old system's encoding has not all its characters
+            continue
         except (ValueError, MemoryError, ImportError):
             return Checked(Verdict.UNUSABLE, rounds)
         if is_right:
@@ -188,17 +208,26 @@ def _can_be_inherited(password: str) -> bool:
 
 
 def _parse_bare(text: str) -> LegacyHash:
+    if text.startswith(preparation.PREFIX):
+        prepared, rest = preparation.Preparation.read(text)
+        return prepared.of(_parse_unprepared(rest))
+    return _parse_unprepared(text)
+
+
+def _parse_unprepared(text: str) -> LegacyHash:
     for prefix, read in _READERS:
         if text.startswith(prefix):
             return read(text)
-    if re.fullmatch(r"[0-9A-Fa-f]+", text):
-        return plain_digests.read_bare_digest(text)
+    if text.startswith("{"):
+        return schemes.read_scheme(text, _parse_unprepared)
+    if re.fullmatch(r"\*[0-9A-Fa-f]{40}", text):
+        return plain_digests.read_mysql(text)
+    plain_digests.refuse_bare_digest(text)
     if re.fullmatch(r"A[A-Q][A-Za-z0-9+/]+={0,2}", text):
         return derived_keys.read_aspnet_identity(text)
-    if re.fullmatch(r"[0-9A-Fa-f]{32,128}:.*", text):
-        raise UnknownLegacyHash(
-            "digest", "does not say how salt and password were joined; write md5(password.salt): or the like before it"
-        )
+    for prefix, name in _UNSUPPORTED.items():
+        if text.startswith(prefix):
+            raise UnknownLegacyHash("hash", f"is {name}, which cannot be verified; these users need a new password")
     raise UnknownLegacyHash("hash", "is in no known format")
 
 
@@ -211,8 +240,9 @@ def _parse_wrapped(text: str) -> WrappedHash:
     inner = _parse_bare(blank)
     return WrappedHash(
         format=f"wrapped {inner.format}",
-        rounds=inner.rounds + (1 << int(parts[1])),
+        rounds=inner.rounds + ((1 << int(parts[1])) << (inner.compute_otherwise is not None)),
         spell=inner.spell,
+        to_bytes=inner.to_bytes,
         inner=inner,
         outer=outer,
     )

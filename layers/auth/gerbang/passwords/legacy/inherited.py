@@ -4,6 +4,7 @@ Invariant: a hash that could be read may be computed. Whatever would cost a sign
 `MOST_ROUNDS` and `MOST_MEMORY_BYTES` allow is refused while reading, so nothing stored can be a CPU bomb (ASVS 15.1.3).
 """
 
+import re
 from binascii import a2b_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,6 +55,15 @@ class HostileLegacyHash(LegacyHashError):
     """A valid hash that would cost more time or memory than a sign-in may."""
 
 
+def in_utf8(password: str) -> bytes:
+    """Return the bytes that most systems hashed.
+
+    Raises:
+        UnicodeEncodeError: the text has a lone surrogate.
+    """
+    return password.encode()
+
+
 def as_typed(password: str) -> tuple[str, ...]:
     """Return the one spelling in which most systems hashed a password: the characters they were sent."""
     return (password,)
@@ -69,6 +79,8 @@ class Inherited:
     """How long one comparison takes, in rounds of bcrypt (2^12 of them at cost 12); right within a factor of two."""
     spell: Callable[[str], tuple[str, ...]] = field(default=as_typed, repr=False)
     """In which spellings the old system hashed a password."""
+    to_bytes: Callable[[str], bytes] = field(default=in_utf8, repr=False)
+    """Makes the bytes that were hashed of a spelling; raises UnicodeEncodeError if the old system could not have."""
 
     @property
     def is_weak(self) -> bool:
@@ -76,11 +88,12 @@ class Inherited:
         return self.rounds < FAST_ROUNDS
 
     def spellings(self, password: str) -> tuple[str, ...]:
-        """Return the texts that may have been hashed, each once: the password as received, then its NFC form.
+        """Return the texts that may have been hashed, each once: the password as received, its NFC, and its NFKC form.
 
-        Old systems hashed what they were sent; phones send other compositions of one text (docs/security.md C13).
+        Old systems hashed what they were sent; phones send other compositions of one text (docs/security.md C13). Lucia
+        and Better Auth hash the NFKC form.
         """
-        texts = (password, normalize("NFC", password))
+        texts = (password, normalize("NFC", password), normalize("NFKC", password))
         return tuple(dict.fromkeys(spelling for text in texts for spelling in self.spell(text)))
 
     def matches(self, password: bytes) -> bool:
@@ -101,6 +114,8 @@ class LegacyHash(Inherited):
     """The hash's text with a digest of nothing in it: the format, its parameters and salt, but no secret."""
     compute: Callable[[bytes], bytes] = field(repr=False)
     """Returns the digest of a password."""
+    compute_otherwise: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    """Returns the digest that another system writes in the same notation."""
     rests_on_md5: bool = False
 
     def __post_init__(self) -> None:
@@ -119,9 +134,15 @@ class LegacyHash(Inherited):
         """Whether it is fast, or made of MD5, which ASVS 11.4.1 bans however often it is repeated."""
         return self.rests_on_md5 or self.rounds < FAST_ROUNDS
 
+    def digests(self, password: bytes) -> tuple[bytes, ...]:
+        """Return the digest of a password, one for each system that writes this notation."""
+        if self.compute_otherwise is None:
+            return (self.compute(password),)
+        return self.compute(password), self.compute_otherwise(password)
+
     @override
     def matches(self, password: bytes) -> bool:
-        return compare_digest(self.compute(password), self.digest)
+        return any(compare_digest(digest, self.digest) for digest in self.digests(password))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +156,7 @@ class WrappedHash(Inherited):
 
     @override
     def matches(self, password: bytes) -> bool:
-        return bcrypt_sha256.verify_text(self.outer, self.inner.compute(password).hex())
+        return any(bcrypt_sha256.verify_text(self.outer, digest.hex()) for digest in self.inner.digests(password))
 
 
 def require_memory(format: str, needed_bytes: int) -> None:  # noqa: A002 - as above
@@ -170,3 +191,21 @@ def from_base64(format: str, text: str) -> bytes:  # noqa: A002 - as above
         return a2b_base64(unpadded + "=" * (-len(unpadded) % 4), strict_mode=True)
     except ValueError:
         raise MalformedLegacyHash(format, "holds a part that is not base64") from None
+
+
+def parts_of(format: str, pattern: str, text: str) -> re.Match[str]:  # noqa: A002 - as above
+    """Return the match of a whole hash.
+
+    Raises:
+        MalformedLegacyHash: *text* does not match *pattern*.
+    """
+    parts = re.fullmatch(pattern, text)
+    if parts is None:
+        raise MalformedLegacyHash(format, "does not have the parts of such a hash, each with values that it allows")
+    return parts
+
+
+def with_blank_digest(text: str, digest: str, filler: str) -> str:
+    """Return *text* with the digest that it ends in replaced by as many fillers; base64's padding stays."""
+    padding = len(digest) - len(digest.rstrip("="))
+    return text.removesuffix(digest) + filler * (len(digest) - padding) + "=" * padding

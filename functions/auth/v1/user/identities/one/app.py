@@ -19,6 +19,7 @@ api_keys = container.api_keys
 caller = ApiKeyAndUser(api_keys, container.sessions)
 container.warm_up_tokens()
 container.warm_up_sessions()
+container.warm_up_mail_queue()
 
 
 @endpoint.delete(

@@ -17,6 +17,7 @@ users, editing, deletion = container.users, container.user_editing, container.de
 policy = container.password_policy
 audience = container.settings.audience
 caller = ServiceRole(container.api_keys, container.log_event)
+container.warm_up_secret_api_key()
 container.warm_up_users()
 
 

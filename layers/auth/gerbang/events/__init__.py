@@ -1,0 +1,1 @@
+"""Events for other services: what the tables' streams say of accounts, sessions and organizations."""

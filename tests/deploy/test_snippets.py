@@ -1,0 +1,112 @@
+"""The SAM snippets in the documents: each is transformed by SAM's macro, and linted, as a template of its own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+ROOT: Final = Path(__file__).parents[2]
+HEAD: Final = """\
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters: {}
+Resources:
+"""
+BEHIND: Final = """\
+  Orders:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: s3://artefacts/orders
+      Handler: app.handler
+      Runtime: python3.13
+      Events:
+        Get: {{ Type: {event}, Properties: {{ {api}: !Ref Api, Method: GET, Path: /orders }} }}
+"""
+"""A function behind the API that a snippet makes."""
+
+EVENTS: Final = {"AWS::Serverless::HttpApi": ("HttpApi", "ApiId"), "AWS::Serverless::Api": ("Api", "RestApiId")}
+
+
+def snippets() -> dict[str, str]:
+    """Return every snippet with resources, by its document and what it makes."""
+    found: dict[str, str] = {}
+    for document in ("README.md", "docs/events.md"):
+        text = (ROOT / document).read_text("utf-8")
+        for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            kinds = " ".join(re.findall(r"Type: (AWS::\S+)", block))
+            about = "JWT" if "JwtConfiguration" in block else ""
+            found[f"{document} {kinds} {about}".strip()] = HEAD + block + _behind(kinds)
+    return found
+
+
+def _behind(kinds: str) -> str:
+    for kind, (event, api) in EVENTS.items():
+        if kind in kinds.split():
+            return BEHIND.format(event=event, api=api)
+    return ""
+
+
+def transformed(template: Path) -> dict[str, Any]:
+    run = subprocess.run(
+        [
+            *(ROOT / "tools/bootstrap/uv", "run", "--quiet", "--frozen", "--project", ROOT / "tools/sam"),
+            *("python", Path(__file__).with_name("transform.py"), template, "{}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0 and "No solution" in run.stderr and not os.environ.get("CI"):
+        pytest.skip(run.stderr[-500:])
+    assert run.returncode == 0, run.stderr[-2000:]
+    result: dict[str, Any] = json.loads(run.stdout)
+    return result
+
+
+def test_there_are_snippets_of_every_way() -> None:
+    assert len(snippets()) == 5
+
+
+@pytest.mark.parametrize("name", snippets())
+def test_a_snippet_is_a_template(name: str, tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(snippets()[name].replace("CodeUri: welcome", "CodeUri: s3://artefacts/welcome"), "utf-8")
+
+    linted = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "--", template], capture_output=True, text=True, check=False
+    )
+    result = transformed(template)
+
+    assert (linted.stdout, linted.returncode) == ("", 0)
+    text = json.dumps(result)
+    for method in _authorized_methods(result):
+        assert "authorizer" in json.dumps(method).lower() or "security" in json.dumps(method), text
+
+
+def _authorized_methods(template: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the operations of APIs, which SAM writes as OpenAPI."""
+    bodies = [resource.get("Properties", {}).get("Body", {}) for resource in template["Resources"].values()]
+    paths = [path for body in bodies for path in body.get("paths", {}).values()]
+    return [operation for path in paths for method, operation in path.items() if method == "get"]
+
+
+def test_the_jwt_authorizer_is_what_api_gateway_is_told(tmp_path: Path) -> None:
+    [name] = [name for name in snippets() if name.endswith("JWT")]
+    template = tmp_path / "template.yaml"
+    template.write_text(snippets()[name], "utf-8")
+
+    body = transformed(template)["Resources"]["Api"]["Properties"]["Body"]
+
+    [scheme] = body["components"]["securitySchemes"].values()
+    assert scheme["x-amazon-apigateway-authorizer"] == {
+        "type": "jwt",
+        "identitySource": "$request.header.Authorization",
+        "jwtConfiguration": {"issuer": "https://auth.example.com", "audience": ["authenticated"]},
+    }
+    assert yaml.safe_load(snippets()[name].split("Resources:", 1)[0])["Transform"] == "AWS::Serverless-2016-10-31"

@@ -1,0 +1,102 @@
+"""What is said of a system: the form of its export, where it keeps what of a user, and how its hashes are written."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from gerbang_import.fields import Fields
+
+type Row = dict[str, object]
+"""A user in the columns of the generic form, as the system wrote the values."""
+
+COLUMNS: Final = frozenset(
+    {"email", "password_hash", "password_salt", "name", "username", "id", "number", "created_at", "last_sign_in_at"}
+    | {"email_verified", "disabled", "enabled", "banned_until", "role_id", "credit_balance", "locale"}
+    | {"user_metadata", "app_metadata", "identities", "google_id"}
+    | {"organization_id", "organization_name", "organization_role"}
+)
+"""The columns of the generic form, and those that only presets fill."""
+
+
+class FileForm(Enum):
+    """The forms of files."""
+
+    DETECTED = "detected"
+    """CSV or JSON, as the file's beginning shows."""
+    LDIF = "ldif"
+    SHADOW = "shadow"
+
+
+class NotAUser(Exception):
+    """A record is no user who could come; its text says what it is."""
+
+
+class InvalidHash(ValueError):
+    """A hash cannot be read; the text says why, without quoting it."""
+
+
+class InvalidConfig(ValueError):
+    """An option, or a file that it names, is missing or wrong; the text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a preset reads besides the record."""
+
+    now: datetime
+    hash_config: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The parameters of the project's hashes."""
+    domain: str = ""
+    """For addresses, where the system has user names only."""
+    others: Mapping[str, list[Fields]] = field(default_factory=dict[str, list[Fields]])
+    """The records of other files of the same export, by the id of the user that they belong to."""
+
+    def of(self, *keys: str) -> tuple[Fields, ...]:
+        """Return the other records that belong to a user."""
+        return tuple(record for key in keys for record in self.others.get(key, ()))
+
+
+type Paths = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A system that users come from."""
+
+    title: str
+    columns: Mapping[str, Paths]
+    """Column of the generic form, and the paths in a record at one of which its value is."""
+    more: Callable[[Fields, Around], Mapping[str, object]] = lambda _record, _around: {}
+    """Columns that take more than finding. May raise `NotAUser` or `InvalidHash`."""
+    leaves_out: str
+    """What stays behind, in a few words."""
+    form: FileForm = FileForm.DETECTED
+    collection: str = "users"
+    """The member of a JSON document that holds the users."""
+    positions: tuple[str, ...] = ()
+    """Names for the columns of a CSV file without a header."""
+    needed: tuple[str, ...] = ()
+    """Columns that a CSV file must have; alternatives have a bar between."""
+    suspects: bool = False
+    """Whether a CSV file with a column that looks like one of hashes, and none of the right name, is not read."""
+    has_hashes: bool = True
+    owner: Callable[[Fields], str] = lambda _: ""
+    """Of a record of another file of the export: the id of the user that it belongs to."""
+
+    def row(self, record: Fields, around: Around) -> Row:
+        """Return a record in the columns of the generic form.
+
+        Raises:
+            NotAUser: it is none.
+            InvalidHash: its hash is in a form that cannot be read.
+        """
+        found = {column: record.get(*_listed(paths)) for column, paths in self.columns.items()}
+        row = {column: value for column, value in found.items() if value is not None}
+        row |= {column: value for column, value in self.more(record, around).items() if value not in (None, "")}
+        return row
+
+
+def _listed(paths: Paths) -> Iterable[str]:
+    return (paths,) if isinstance(paths, str) else paths
