@@ -50,6 +50,10 @@ _SCHEMES: Final[Json] = {
         "description": "The secret key, for back ends alone.",
     },
 }
+_CAPTCHA: Final[Json] = {
+    "description": "`{\"captcha_token\": \"…\"}`, if `CaptchaProvider` is set. It is not read otherwise, whatever it is.",
+    "examples": [{"captcha_token": "10000000-aaaa-bbbb-cccc-000000000001"}],
+}
 _DESCRIPTION: Final = """\
 Auth for your own AWS account, behind the APIs of three products and of Supabase Auth. All of them use the same \
 accounts and sessions.
@@ -197,10 +201,7 @@ class _Document:
         """Return the schema of a body; where APIs share a path, each of them fits bodies of its own alone."""
         reference = self._schemas.request(each.read_model, api=each.api.name)
         if "captcha_failed" in each.operation.caller.errors:
-            self._model_schema(each)["properties"]["gotrue_meta_security"] = {
-                "type": "object",
-                "properties": {"captcha_token": {"type": "string"}},
-            }
+            self._model_schema(each)["properties"]["gotrue_meta_security"] = _CAPTCHA
         if len({other.api.name for other in reading}) == 1:
             return reference
         if each.operation.when is not None:
@@ -306,6 +307,9 @@ def _parameter(parameter: Parameter) -> Json:
     made: Json = {"name": parameter.name, "in": parameter.where, "description": parameter.description}
     if parameter.is_required:
         made["required"] = True
+    if parameter.largest is not None:
+        schema = {"type": "integer", "minimum": 1, "maximum": parameter.largest}
+        made["allowEmptyValue"] = True
     made["schema"] = schema
     return made if parameter.example is None else {**made, "example": parameter.example}
 

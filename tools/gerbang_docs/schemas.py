@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gerbang.apis.gotrue.admin_requests import CreateUserRequest
 from gerbang.apis.gotrue.requests import AddressedRequest
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
@@ -60,7 +61,7 @@ class Schemas:
         schema = tidy.of(made)
         if mode == "validation":
             schema.pop("description", None)  # it says where the body is sent, which the document says by itself
-            if issubclass(model, AddressedRequest) and "token_hash" not in schema["properties"]:
+            if issubclass(model, (AddressedRequest, CreateUserRequest)) and "token_hash" not in schema["properties"]:
                 schema["properties"]["email"] = schema["properties"]["email"]["anyOf"][0]
                 schema["required"] = ["email", *schema.get("required", ())]
         self.components[known] = schema

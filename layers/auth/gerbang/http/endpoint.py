@@ -140,8 +140,10 @@ class Parameter:
     where: Literal["query", "header"] = "query"
     values: tuple[str, ...] = ()
     """The values that it may have; empty: any text."""
+    largest: int | None = None
+    """Of a number from 1 on; None: it is a text."""
     is_required: bool = False
-    example: str | None = None
+    example: str | int | None = None
 
 
 type ApiOf = Api | Callable[[Request], Api]

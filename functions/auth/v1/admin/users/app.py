@@ -25,8 +25,8 @@ container.warm_up_users()
     gotrue.API,
     caller=caller,
     parameters=(
-        Parameter(name="page", description="The number of the page, from 1.", example="1"),
-        Parameter(name="per_page", description="Users on a page, 200 at most.", example="50"),
+        Parameter(name="page", description="The number of the page, from 1.", largest=admin_requests.LARGEST_NUMBER, example=1),
+        Parameter(name="per_page", description="Users on a page, 200 at most.", largest=admin_requests.LARGEST_NUMBER, example=50),
         Parameter(name="filter", description="The e-mail address of the only user to list."),
     ),
     response=gotrue.UsersResponse,
