@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz.__main__ import fuzz
 
-SECONDS: Final = 120
+SECONDS: Final = 90
 """Starting and the checks that must run take about 40 of them."""
 
 

@@ -7,6 +7,7 @@ from itertools import count, groupby
 from typing import Any, Final
 
 from gerbang import __version__
+from gerbang.apis.gotrue.requests import SLOTS
 from gerbang.http.callers import ORGANIZATION_HEADER
 from gerbang.http.endpoint import IsForm, Parameter
 from gerbang.http.response import HtmlPage
@@ -49,6 +50,11 @@ _SCHEMES: Final[Json] = {
         "scheme": "bearer",
         "description": "The secret key, for back ends alone.",
     },
+}
+_LINK_FIELDS: Final[Json] = {
+    "token": {"type": "string", "minLength": 1},
+    "type": {"type": "string", "enum": list(SLOTS)},
+    "redirect_to": {"type": "string"},
 }
 _CAPTCHA: Final[Json] = {
     "description": "`{\"captcha_token\": \"…\"}`, if `CaptchaProvider` is set. It is not read otherwise, whatever it is.",
@@ -188,8 +194,7 @@ class _Document:
                 schema = {"anyOf": schema["oneOf"]}
             content[_JSON] = {"schema": schema, "examples": examples}
         if any(isinstance(each.operation.when, IsForm) for each in here):
-            fields = {"token": {"type": "string"}, "type": {"type": "string"}, "redirect_to": {"type": "string"}}
-            content[_FORM] = {"schema": {"type": "object", "properties": fields, "required": ["token", "type"]}}
+            content[_FORM] = {"schema": {"type": "object", "properties": _LINK_FIELDS, "required": ["token", "type"]}}
             content[_FORM]["example"] = {"token": "9f86d081884c7d65", "type": "magiclink"}
         required = all(self._model_schema(each).get("required") for each in reading)
         return {"required": required, "content": content} if content else None
@@ -307,6 +312,7 @@ def _parameter(parameter: Parameter) -> Json:
     made: Json = {"name": parameter.name, "in": parameter.where, "description": parameter.description}
     if parameter.is_required:
         made["required"] = True
+        schema["minLength"] = 1
     if parameter.largest is not None:
         schema = {"type": "integer", "minimum": 1, "maximum": parameter.largest}
         made["allowEmptyValue"] = True

@@ -76,7 +76,7 @@ def user_id_in(path_parameters: Mapping[str, str]) -> str:
 type BanDuration = Annotated[timedelta, PlainValidator(_ban), WithJsonSchema({"type": "string"})]
 """How long an account is kept out; nothing at all (`none`): it is let in."""
 
-type UserId = Annotated[str, AfterValidator(_user_id)]
+type UserId = Annotated[str, AfterValidator(_user_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 """An account's id, in lower case."""
 
 
