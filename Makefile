@@ -19,10 +19,15 @@ run: ## Serve the API on this machine: HOST=127.0.0.1 PORT=3000 PARAMETERS="Name
 
 .PHONY: test
 test: ## Run every test that can run on this machine: ARGS="-k refresh" for some
-	@$(ENVIRONMENT) local test clients browser
+	@$(ENVIRONMENT) local test clients docs browser fuzz
 	@$(PYTHON) -m dynamodb_local fetch || true
 	@tools/bootstrap/javascript-clients || true
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Send the API what its OpenAPI document allows, and what it does not, and check the answers: SECONDS=1200
+	@$(ENVIRONMENT) local test fuzz
+	@exec $(PYTHON) -m tests.fuzz $(or $(SECONDS),1200)
 
 .PHONY: check
 check: ## Everything that CI runs: format, lint, types, imports, template, build, tests

@@ -24,7 +24,9 @@ ROUTES_OF_THEIR_OWN: Final = {
 """Folders that are not their only path: one answers what has no route; others two paths, or a path with a dot."""
 
 WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/events", "functions/mailer", "functions/rotation"}
-WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default", "functions/docs", "functions/openid-configuration"}
+WITHOUT_AWS: Final = {
+    *("functions/auth/v1/health", "functions/default", "functions/docs", "functions/openid-configuration"),
+}
 FILES_OF_APPS: Final = {"functions/docs": {"explorer.html", "openapi.json"}}
 """Files that `make docs` writes beside an app.py, which serves them."""
 

@@ -1,8 +1,8 @@
 """Fuzz the API by its own document: `python -m tests.fuzz SECONDS`, which `make fuzz` calls.
 
-Schemathesis sends requests that the document allows, and requests that it does not, to a server as `make run` starts it.
-It checks every answer against the document (status, content type, headers, schema), and follows the links from a
-registration to its code, to the session, to its end.
+Schemathesis sends requests that the document allows, and requests that it does not, to a server that runs as by
+`make run`. It checks every answer against the document (status, content type, headers, schema), and follows the links
+from a registration to its code, to the session, to its end.
 """
 
 import os

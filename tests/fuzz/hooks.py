@@ -29,13 +29,13 @@ GRANTS: Final[Mapping[str, str]] = {
 """The value of `grant_type` by a field of the body."""
 
 FORM_ERRORS: Final = re.compile("Some fields are missing or invalid|The body is not|The body is larger")
-"""In answers to requests whose fields are missing or invalid. Others are about what the fields say: a wrong password."""
+"""In answers to requests of a wrong form. Other errors are about what a request says: a wrong password."""
 
 NOT_IN_SCHEMAS: Final = re.compile(
-    "Send code_challenge and|Send either|Send provider, or|Send it without|Send channel with"  # fields that do not go together
+    "Send code_challenge and|Send either|Send provider, or|Send it without|Send channel with"  # not together
     "|email: Field required|password: Field required"  # for some values of `type`
     "|control characters|one visible character"  # by Unicode's categories
-    "|a duration such as|audience is|id: Cannot be changed|password_hash: Can be set only"
+    "|audience is|id: Cannot be changed|password_hash: |Unknown provider|ban_duration: "
 )
 """In answers to requests that break a rule which JSON Schema cannot say, so that the document says it in words."""
 

@@ -34,6 +34,7 @@ _COMMON: Final[Mapping[str, Any]] = {
     "status": True,
     "code": 200,
     "msg": "Ok",
+    "openapi": "3.1.0",
 }
 
 _BY_API: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -181,7 +182,7 @@ class AnswerExample:
         given = _given(self.api, model, name)
         if given is not None:
             return given
-        if name in {"message", "info"}:
+        if name in {"message", "info"} and schema.get("type") == "string":
             return message_of(self.function, self.api)
         reference = schema.get("$ref") or schema.get("items", {}).get("$ref")
         if reference is None:

@@ -57,7 +57,7 @@ _LINK_FIELDS: Final[Json] = {
     "redirect_to": {"type": "string"},
 }
 _CAPTCHA: Final[Json] = {
-    "description": "`{\"captcha_token\": \"…\"}`, if `CaptchaProvider` is set. It is not read otherwise, whatever it is.",
+    "description": '`{"captcha_token": "…"}`. It is read if `CaptchaProvider` is set.',
     "examples": [{"captcha_token": "10000000-aaaa-bbbb-cccc-000000000001"}],
 }
 _DESCRIPTION: Final = """\
