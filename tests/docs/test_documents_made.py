@@ -45,7 +45,7 @@ def catalogues(tmp_path: Path) -> Path:
 def test_a_text_without_a_translation_fails_the_build(catalogues: Path) -> None:
     Catalogue(catalogues).check(TEXTS)
 
-    with pytest.raises(TranslationsMissing, match="`make texts`[^$]*id.po lacks: A new text"):
+    with pytest.raises(TranslationsMissing, match=r"`make texts`[^$]*id\.po lacks: A new text"):
         Catalogue(catalogues).check([*TEXTS, "A new text."])
 
 
@@ -58,7 +58,7 @@ def test_an_uncertain_translation_counts_as_missing(catalogues: Path) -> None:
     file = catalogues / "it.po"
     file.write_text(file.read_text("utf-8").replace('msgid "Send"', '#, fuzzy\nmsgid "Send"'), "utf-8")
 
-    with pytest.raises(TranslationsMissing, match="it.po lacks: Send"):
+    with pytest.raises(TranslationsMissing, match=r"it\.po lacks: Send"):
         Catalogue(catalogues).check(TEXTS)
 
 

@@ -68,7 +68,7 @@ def new_token() -> str:
 class Credentials:
     """The headers of whom an operation asks for."""
 
-    def get(self, _case: Case, context: AuthContext) -> Mapping[str, str]:
+    def get(self, _case: Case[Any], context: AuthContext) -> Mapping[str, str]:
         """Return them, by their names."""
         schemes = {name for each in context.operation.definition.raw.get("security", ()) for name in each}
         headers = {}
@@ -80,7 +80,7 @@ class Credentials:
             headers["Authorization"] = f"Bearer {new_token()}"
         return headers
 
-    def set(self, case: Case, data: Mapping[str, str], _context: AuthContext) -> None:
+    def set(self, case: Case[Any], data: Mapping[str, str], _context: AuthContext) -> None:
         """Send them, but for a token that a link has taken from an answer."""
         issued.update(data.values())
         for name, value in data.items():
@@ -90,7 +90,7 @@ class Credentials:
 
 
 @schemathesis.hook
-def before_call(_context: HookContext, case: Case, _kwargs: Any) -> None:
+def before_call(_context: HookContext, case: Case[Any], _kwargs: Any) -> None:
     """Fill in what a user reads in a mail, or an app in an answer."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
@@ -110,11 +110,11 @@ def before_call(_context: HookContext, case: Case, _kwargs: Any) -> None:
         case.body = http.post("/_local/google/id_token", json=signed).raise_for_status().json()
     field = HAS_A_CODE.get(case.path)
     if field is not None and body.get("email") in mailed:
-        body[field] = code_for(body["email"]) or body.get(field)
+        body[field] = code_for(str(body["email"])) or body.get(field)
 
 
 @schemathesis.hook
-def after_call(_context: HookContext, case: Case, response: Response) -> None:
+def after_call(_context: HookContext, case: Case[Any], response: Response) -> None:
     """Remember where codes are mailed to."""
     if response.status_code < httpx.codes.BAD_REQUEST and ASKS_FOR_CODES.search(case.path):
         address = case.body.get("email") if isinstance(case.body, dict) else None
@@ -137,7 +137,7 @@ def code_for(address: str) -> str | None:
 
 
 @schemathesis.hook
-def filter_failure(_context: HookContext, failure: Failure, _case: Case, response: Response) -> bool:
+def filter_failure(_context: HookContext, failure: Failure, _case: Case[Any], response: Response) -> bool:
     """Leave out valid requests that are refused for what they say, such as a wrong password."""
     if failure.title != "Schema-valid request rejected":
         return True
