@@ -29,6 +29,9 @@ _TEXTS_IN_PAGE: Final = re.compile(r'data-(?:t|label|placeholder)="([^"]+)"')
 type _Errors = dict[tuple[int, str, str], int]
 """The number of each error: its status, its code and what it says."""
 
+_OF_EVERY_PATH: Final = {HTTPStatus.NOT_FOUND.value, HTTPStatus.METHOD_NOT_ALLOWED.value}
+"""What is answered whatever is sent where."""
+
 _FORM_EXAMPLE: Final = {"token": "9f86d081884c7d65", "type": "magiclink"}
 
 
@@ -80,7 +83,7 @@ def texts() -> list[str]:
 def _data(catalogue: Catalogue) -> dict[str, Any]:
     errors: _Errors = {}
     operations = [_operation(each, errors) for each in _ordered()]
-    statuses = sorted({each["r"][0] for each in operations} | {status for status, _, _ in errors})
+    statuses = sorted({each["r"][0] for each in operations} | {status for status, _, _ in errors} | _OF_EVERY_PATH)
     return {
         "texts": {language: [catalogue.text(each, language) for each in texts()] for language in LANGUAGES},
         "apis": [*TAGS],

@@ -66,10 +66,10 @@ function showSession() {
   ]);
   byId("session").replaceChildren(
     el("h2", {}, t("Session"), session ? el("span", { class: "dot on" }) : null),
-    session
+    ...session
       ? [el("p", { class: "who" }, session.name || t("Guest")), el("dl", {}, known),
          el("button", { class: "quiet small", onclick: () => { forgetSession(); showOperation(); } }, t("Forget"))]
-      : el("p", { class: "muted" }, t("Nobody is signed in. Sign in, then press “Use this session” in the answer.")),
+      : [el("p", { class: "muted" }, t("Nobody is signed in. Sign in, then press “Use this session” in the answer."))],
     el("label", { class: "field", for: "publishable" }, t("API key (apikey)"),
       el("input", { id: "publishable", value: memory.keys.publishable, autocomplete: "off", spellcheck: "false",
         oninput: event => { memory.keys.publishable = event.target.value.trim(); },

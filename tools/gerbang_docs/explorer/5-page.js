@@ -39,15 +39,18 @@ function showList() {
     el("h2", {}, t(api)),
     el("ul", {}, operations.map(each => el("li", {}, el("a", {
       href: `#${each.k}`, "aria-current": each === current ? "page" : null, title: t(each.s),
-    }, badge(each.m), el("span", { class: "path" }, breakable(each)))))))));
+    }, badge(each.m), el("span", { class: "path" }, breakable(pathOf(each))))))))));
   byId("none").hidden = groups.some(([, each]) => each.length);
 }
 
-/** Return a path with its query, which lines may break in where words end. */
-function breakable(operation) {
+function pathOf(operation) {
   const query = new URLSearchParams(operation.q || {}).toString();
-  const parts = (operation.p + (query ? `?${query}` : "")).split(/(?<=[/?_=])/);
-  return parts.flatMap(part => [part, el("wbr")]);
+  return operation.p + (query ? `?${query}` : "");
+}
+
+/** Return a name or path as elements: lines may break where its words end. */
+function breakable(text) {
+  return text.split(/(?<=[/?_=])/).flatMap(part => [part, el("wbr")]);
 }
 
 function showSteps() {
@@ -64,7 +67,7 @@ function showOperation() {
   const several = DATA.operations.filter(each => each.p === current.p && each.m === current.m).length > 1;
   byId("operation").replaceChildren(
     el("header", {},
-      el("p", { class: "where" }, badge(current.m), el("code", {}, breakable(current)), el("span", { class: "tag" }, t(current.a))),
+      el("p", { class: "where" }, badge(current.m), el("code", {}, breakable(pathOf(current))), el("span", { class: "tag" }, t(current.a))),
       el("h1", {}, rich(t(current.s))),
       el("p", { class: "muted" }, callers(current), several && current.w ? [" · ", t("chosen by"), " ", rich(current.w)] : null)),
     editor(),

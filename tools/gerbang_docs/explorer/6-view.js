@@ -116,7 +116,7 @@ function table(title, heads, rows) {
 
 function fields() {
   return table(t("Fields of the body"), [t("Field"), t("Type"), t("Meaning")], (current.F || []).map(([name, type, required, about]) => [
-    el("code", {}, name, required ? el("span", { class: "required", title: t("required") }, "*") : null),
+    el("code", {}, breakable(name), required ? el("span", { class: "required", title: t("required") }, "*") : null),
     el("code", { class: "type" }, type),
     [required ? el("span", { class: "tag" }, t("required")) : null, " ", about ? rich(t(about)) : ""],
   ]));
@@ -124,7 +124,7 @@ function fields() {
 
 function parameters() {
   return table(t("Parameters"), [t("Parameter"), t("Meaning")], (current.P || []).map(each => [
-    el("code", {}, each.name),
+    el("code", {}, breakable(each.name)),
     [each.required ? [el("span", { class: "tag" }, t("required")), " "] : null, each.about ? rich(t(each.about)) : "",
      each.values ? [" ", el("code", {}, each.values.join(" | "))] : null],
   ]));
@@ -132,7 +132,7 @@ function parameters() {
 
 function errors() {
   return table(t("Errors"), [t("Status"), t("Code"), t("What it means and what to do")], current.e.map(number => DATA.errors[number]).map(
-    ([status, code, message]) => [el("span", { class: `pill ${statusKind(status)}` }, String(status)), el("code", {}, code), rich(t(message))]));
+    ([status, code, message]) => [el("span", { class: `pill ${statusKind(status)}` }, String(status)), el("code", {}, breakable(code)), rich(t(message))]));
 }
 
 // --- start -----------------------------------------------------------------------------------------------------------
