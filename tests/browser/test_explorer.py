@@ -13,7 +13,7 @@ from typing import Any, Final, override
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from gerbang_docs.texts import LANGUAGES, Catalogue
 from playwright.sync_api import Browser, Page, expect
 
