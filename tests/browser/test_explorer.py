@@ -45,7 +45,8 @@ def opened(browser: Browser, url: str, path: str = "/docs", **options: Any) -> I
     """Open the page; when the test is done, check that nothing went wrong and nothing was loaded from elsewhere."""
     problems: list[str] = []
     loaded: list[str] = []
-    with browser.new_context(**{"locale": "en", "viewport": WIDE, "reduced_motion": "reduce", **options}) as context:
+    defaults: dict[str, Any] = {"locale": "en", "viewport": WIDE, "reduced_motion": "reduce"}
+    with browser.new_context(**(defaults | options)) as context:
         context.set_default_timeout(20_000)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
