@@ -93,13 +93,13 @@ admin: ## Find, show and change accounts: STACK=gerbang, or LOCAL=1; ARGS="show 
 
 .PHONY: bench
 bench: ## Measure the built functions and write docs/performance.md: CASE=api/auth/login for one; ARGS="--rounds 5 --json f"
-	@$(ENVIRONMENT) local test
+	@$(ENVIRONMENT) local test docs
 	@$(PYTHON) -m sam_deploy build --architecture $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
 
 .PHONY: price
 price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1", or --write
-	@$(ENVIRONMENT)
+	@$(ENVIRONMENT) docs
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
 .PHONY: docs

@@ -1,11 +1,11 @@
-"""Writes the results to `docs/performance.md`, and the bill to README.md."""
+"""Writes the results to `docs/performance.md`, with its charts, and the bill to README.md."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gerbang_bench import prices
+from gerbang_bench import charts, prices
 from gerbang_bench.memory import LONGEST_CALL_MS, LONGEST_START_MS, ROUND_TRIP_MS, SETTINGS_MB, load_of
 from gerbang_bench.prices import Bill
 from gerbang_bench.tables import table
@@ -48,6 +48,8 @@ runtime client. With fewer calls, the token and the log weigh more."""
 _UNATTENDED: Final = "mailer"
 """No client waits for its first event."""
 
+_STARTS_CHART: Final = f"![Each function's start beside the base]({charts.FOLDER}/starts.svg)"
+_PRICE_CHART: Final = f"![A month's price beside Cognito's, by the number of active users]({charts.FOLDER}/price.svg)"
 _BILL: Final = re.compile(r"(?<=<!-- bill -->\n).*?(?=\n<!-- /bill -->)", re.DOTALL)
 
 
@@ -96,6 +98,7 @@ def bills(results: Mapping[str, Any]) -> list[Bill]:
 
 def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
     """Return the page. Bills need a whole run."""
+    starts = [_STARTS_CHART] if bills else []
     parts = [
         "# Performance",
         (
@@ -107,6 +110,7 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
         *_targets(results),
         *_next_to_bare_reads(results),
         "## Starts and calls",
+        *starts,
         *_times(results["functions"]),
         "## Calls to AWS",
         *_calls(results["functions"]),
@@ -116,7 +120,7 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
     if "traffic" in results:
         parts += ["## Requests per second", *_traffic(results["traffic"])]
     if bills:
-        parts += ["## The bill", prices.explained(), *(prices.as_text(one) for one in bills)]
+        parts += ["## The bill", _PRICE_CHART, prices.explained(), *(prices.as_text(one) for one in bills)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -128,6 +132,7 @@ def write(results: Mapping[str, Any], to: Path = PAGE, readme: Path = README) ->
     """
     made = bills(results)
     to.write_text(page(results, made), "utf-8")
+    charts.write(results, to.parent / charts.FOLDER)
     [own] = [one for one in made if one.region == prices.REGION]
     readme.write_text(_BILL.sub(prices.line(own), readme.read_text("utf-8")), "utf-8")
 
