@@ -99,7 +99,7 @@ bench: ## Measure the built functions and write docs/performance.md: CASE=api/au
 
 .PHONY: price
 price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1", or --write
-	@$(ENVIRONMENT) docs
+	@$(ENVIRONMENT) $(if $(findstring --write,$(ARGS)),docs)
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
 .PHONY: docs

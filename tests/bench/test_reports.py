@@ -142,7 +142,7 @@ def test_the_page_in_the_repository_is_what_was_measured() -> None:
 def test_the_charts_in_the_repository_are_of_what_was_measured() -> None:
     drawn = charts.charts(prices.measured())
 
-    assert {name: (reports.PAGE.parent / charts.FOLDER / name).read_text("utf-8") for name in drawn} == drawn
+    assert {name: (reports.CHARTS / name).read_text("utf-8") for name in drawn} == drawn
     assert "api/auth/login" in drawn["starts.svg"]
     assert "Cognito Essentials, $14,900" in drawn["price.svg"]
-    assert all(f"]({charts.FOLDER}/{name})" in reports.PAGE.read_text("utf-8") for name in drawn)
+    assert all(f"]({reports.CHARTS.name}/{name})" in reports.PAGE.read_text("utf-8") for name in drawn)

@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gerbang_bench import prices
+from gerbang_bench.reports import CHARTS
 
-FOLDER: Final = "charts"
-"""Next to the page."""
 USERS: Final = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 
 _OURS: Final = "#0d6b52"
@@ -43,7 +42,7 @@ def charts(results: Mapping[str, Any]) -> dict[str, str]:
         return {"starts.svg": _starts(results["functions"]), "price.svg": _price(results)}
 
 
-def write(results: Mapping[str, Any], folder: Path) -> None:
+def write(results: Mapping[str, Any], folder: Path = CHARTS) -> None:
     """Write the charts of a whole run into a folder."""
     folder.mkdir(exist_ok=True)
     for name, svg in charts(results).items():

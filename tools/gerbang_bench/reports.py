@@ -1,17 +1,18 @@
-"""Writes the results to `docs/performance.md`, with its charts, and the bill to README.md."""
+"""Writes the results to `docs/performance.md`, and the bill to README.md."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gerbang_bench import charts, prices
+from gerbang_bench import prices
 from gerbang_bench.memory import LONGEST_CALL_MS, LONGEST_START_MS, ROUND_TRIP_MS, SETTINGS_MB, load_of
 from gerbang_bench.prices import Bill
 from gerbang_bench.tables import table
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "performance.md"
+CHARTS: Final = PAGE.with_name("charts")
 README: Final = ROOT / "README.md"
 
 BUDGETS: Final[Mapping[str, int]] = {
@@ -48,8 +49,8 @@ runtime client. With fewer calls, the token and the log weigh more."""
 _UNATTENDED: Final = "mailer"
 """No client waits for its first event."""
 
-_STARTS_CHART: Final = f"![Each function's start beside the base]({charts.FOLDER}/starts.svg)"
-_PRICE_CHART: Final = f"![A month's price beside Cognito's, by the number of active users]({charts.FOLDER}/price.svg)"
+_STARTS_CHART: Final = f"![Each function's start beside the base]({CHARTS.name}/starts.svg)"
+_PRICE_CHART: Final = f"![A month's price beside Cognito's, by the number of active users]({CHARTS.name}/price.svg)"
 _BILL: Final = re.compile(r"(?<=<!-- bill -->\n).*?(?=\n<!-- /bill -->)", re.DOTALL)
 
 
@@ -132,7 +133,6 @@ def write(results: Mapping[str, Any], to: Path = PAGE, readme: Path = README) ->
     """
     made = bills(results)
     to.write_text(page(results, made), "utf-8")
-    charts.write(results, to.parent / charts.FOLDER)
     [own] = [one for one in made if one.region == prices.REGION]
     readme.write_text(_BILL.sub(prices.line(own), readme.read_text("utf-8")), "utf-8")
 
