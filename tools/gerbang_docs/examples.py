@@ -37,6 +37,9 @@ _COMMON: Final[Mapping[str, Any]] = {
     "openapi": "3.1.0",
 }
 
+_TEXTS: Final[Mapping[str, str]] = {"code": "123456"}
+"""Fields that are numbers elsewhere."""
+
 _BY_API: Final[Mapping[str, Mapping[str, Any]]] = {
     "BotLaunch": {
         "organizationName": "Example",
@@ -168,8 +171,13 @@ class AnswerExample:
     definitions: Mapping[str, Json]
     """The schemas, by their names."""
 
-    def of(self, name: str) -> Json:
-        """Return the example of a schema: its required fields, and the optional ones that the operation gives."""
+    def of(self, schema: Json) -> Any:
+        """Return an answer of a schema, which refers to one of an object, or is of a list of them."""
+        return [self._object(schema["items"])] if "items" in schema else self._object(schema)
+
+    def _object(self, reference: Json) -> Json:
+        """Return the example of an object: its required fields, and the optional ones that the operation gives."""
+        name = str(reference["$ref"]).rpartition("/")[2]
         schema, model = self.definitions[name], name.removeprefix(self.prefix)
         wanted = {*schema.get("required", ()), *_ALSO.get(self.function, ())}
         return {
@@ -179,16 +187,14 @@ class AnswerExample:
         }
 
     def _member(self, model: str, name: str, schema: Json) -> Any:
-        given = _given(self.api, model, name)
+        given = _given(self.api, model, name, schema)
         if given is not None:
             return given
         if name in {"message", "info"} and schema.get("type") == "string":
             return message_of(self.function, self.api)
-        reference = schema.get("$ref") or schema.get("items", {}).get("$ref")
-        if reference is None:
-            return _value(schema, api=self.api, model=model, name=name)
-        inner = self.of(reference.rpartition("/")[2])
-        return inner if "$ref" in schema else [inner]
+        if "$ref" in schema or "$ref" in schema.get("items", {}):
+            return self.of(schema)
+        return _value(schema, api=self.api, model=model, name=name)
 
 
 def message_of(function: str, api: str) -> str:
@@ -196,17 +202,28 @@ def message_of(function: str, api: str) -> str:
     return _SIGNED_OUT if (function, api) == ("log_out", "Atourin") else MESSAGES.get(function, "Ok")
 
 
-def _given(api: str, model: str, name: str) -> Any:
+def _given(api: str, model: str, name: str, schema: Json) -> Any:
     own = _BY_API.get(api, {})
-    for table, key in ((own, f"{model}.{name}"), (own, name), (_COMMON, name)):
-        if key in table:
+    for table, key in ((own, f"{model}.{name}"), (own, name), (_COMMON, name), (_TEXTS, name)):
+        if key in table and _fits(table[key], schema):
             return table[key]
     return None
 
 
+_KINDS: Final = {str: "string", bool: "boolean", int: "integer", dict: "object", list: "array"}
+
+
+def _fits(value: Any, schema: Json) -> bool:
+    """Say whether an example may be one of a field: another field of that name may have another type."""
+    if "const" in schema or "enum" in schema:
+        return value in schema.get("enum", [schema.get("const")])
+    kinds = schema.get("type")
+    return kinds is None or _KINDS[type(value)] in ([kinds] if isinstance(kinds, str) else kinds)
+
+
 def _value(schema: Json, *, api: str, model: str, name: str) -> Any:
     """Return an example of a field: what is written above, else one by its type."""
-    given = _given(api, model, name)
+    given = _given(api, model, name, schema)
     if given is not None:
         return given
     if "const" in schema:
@@ -218,7 +235,7 @@ def _value(schema: Json, *, api: str, model: str, name: str) -> Any:
     kind = kinds if isinstance(kinds, str) else kinds[0]
     if kind == "string":
         return {"email": _COMMON["email"], "uuid": UUID}.get(
-            schema.get("format", ""), INSTANT if name.endswith("_at") else name
+            schema.get("format", ""), INSTANT if name.endswith(("_at", "At")) else name
         )
     by_kind: Json = {"integer": 1, "number": 1, "boolean": False, "object": {}, "array": []}
     return by_kind[kind]

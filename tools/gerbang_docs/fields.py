@@ -50,7 +50,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "id": "The id of the account: a UUID.",
     "should_soft_delete": "Must be `false`: users are deleted for good.",
 }
-"""What a field is for, by its name. A field that is not here is shown without."""
+"""What a field is for, by its name or its model and name. A field that is not here is shown without."""
 
 _NEW_PASSWORDS: Final[Mapping[str, str]] = {
     "BotLaunch": "8 characters or more, with an upper-case letter and a digit; none of the commonest.",
@@ -76,7 +76,7 @@ def fields_of(each: Documented) -> list[Field]:
 def _about(each: Documented, name: str, schema: Json) -> str:
     if name == "password" and schema.get("format") == "password":
         return _NEW_PASSWORDS.get(each.api_name, _NEW_PASSWORD)
-    return ABOUT.get(name, "")
+    return ABOUT.get(f"{each.read_model.__name__}.{name}", ABOUT.get(name, ""))
 
 
 def type_of(schema: Json) -> str:

@@ -288,7 +288,8 @@ def _operation_id(each: Documented) -> str:
 
 def _parameters(here: list[Documented]) -> Iterator[Json]:
     for name in [part.strip("{}") for part in here[0].path.split("/") if part.startswith("{")]:
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        schema = {"type": "string", "format": "uuid"} if "_" in name else {"type": "string"}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
     chosen = [each.query for each in here if each.query]
     for name in dict.fromkeys(name for query in chosen for name in query):
         values = list(dict.fromkeys(query[name] for query in chosen))

@@ -7,7 +7,7 @@ from gerbang.http.response import HtmlPage
 
 from gerbang_docs.examples import AnswerExample, request_example
 from gerbang_docs.operations import Documented
-from gerbang_docs.schemas import Json, Schemas, name_of, prefix_of
+from gerbang_docs.schemas import Json, Schemas, prefix_of
 
 
 @cache
@@ -42,4 +42,4 @@ def answer_of(each: Documented) -> Any:
         function=each.operation.run.__name__,
         prefix=prefix_of(each.api.name),
         definitions=_schemas().components,
-    ).of(name_of(schema))
+    ).of(schema)

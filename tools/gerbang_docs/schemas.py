@@ -59,6 +59,8 @@ class Schemas:
         if "anyOf" in made:
             return {"oneOf": [tidy.of(each) for each in made["anyOf"]]}
         schema = tidy.of(made)
+        if schema.get("type") == "array":
+            return schema
         if mode == "validation":
             schema.pop("description", None)  # it says where the body is sent, which the document says by itself
             if issubclass(model, (AddressedRequest, CreateUserRequest)) and "token_hash" not in schema["properties"]:
