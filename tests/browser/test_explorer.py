@@ -21,7 +21,7 @@ from tests.wire.server import Server, running
 
 CATALOGUE: Final = Catalogue()
 WIDE: Final = {"width": 1440, "height": 900}
-PHONE: Final = {"width": 360, "height": 740}
+PHONE: Final = {"width": 320, "height": 700}
 REGISTER: Final = "post-auth-register"
 ME: Final = "get-api-auth-me"
 of_every_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -246,6 +246,9 @@ def test_axe_finds_nothing_on_any_view(browser: Browser, url: str, language: str
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, url: str, language: str) -> None:
     with opened(browser, url, locale=language, viewport=PHONE, has_touch=True) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        box = page.locator("#language").bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PHONE["width"]
         page.locator("#menu").click()
         page.locator("nav a[href='#post-auth-v1-admin-users']").click()
         expect(page.locator("nav")).to_be_hidden()
