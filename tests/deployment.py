@@ -13,6 +13,7 @@ from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
+from gerbang.sessions.assurance import SecondFactorPolicy
 from gerbang.sessions.claims import InvalidToken, TokenPair
 from gerbang.sessions.email_policy import UnverifiedAddress
 from gerbang.sessions.keys import Algorithm, SecretSource
@@ -57,7 +58,7 @@ MAIL_ADDRESS: Final = Limit(name="mail_address", attempts=30, window=HOUR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What an operator chose; the defaults are `template.yaml`'s, except the cost of a hash and the credit."""
+    """What an operator chose; the defaults are `template.yaml`'s, but for hash cost, credit and mails about devices."""
 
     algorithm: Algorithm = Algorithm.HS256
     access_lifetime: timedelta = timedelta(hours=1)
@@ -84,6 +85,8 @@ class Choices:
     manual_linking: bool = True
     secure_password_change: bool = False
     require_current_password: bool = False
+    second_factor: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED
+    new_device_mail: bool = False
     required_characters: str = ""
     confirmation_page: bool = False
 
@@ -113,6 +116,8 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
         "user_metadata": str(choices.user_metadata_in_tokens).lower(),
         "secure_password_change": str(choices.secure_password_change).lower(),
         "current_password": str(choices.require_current_password).lower(),
+        "second_factor": choices.second_factor.value,
+        "new_device_mail": str(choices.new_device_mail).lower(),
         "claims": "",
         "claims_failure": "503",
     }

@@ -15,7 +15,7 @@ from typing import Final, override
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
-from gerbang.sessions.keys import version_text
+from gerbang.sessions.keys import MasterKey, version_text
 from gerbang.sessions.rsa_pair import new_key_pair
 from gerbang.storage.secrets import SecretVersions
 from gerbang.storage.store import (
@@ -375,7 +375,7 @@ class RecordingLog:
 @cache
 def with_key_pair(secret: str) -> str:
     """The text of a version that the rotation function made; always the same for one secret."""
-    return version_text(secret, new_key_pair())
+    return version_text(secret, new_key_pair(), lasting=MasterKey.from_secret(secret).lasting)
 
 
 class FakeSecret:

@@ -113,3 +113,42 @@ TEST: Final = '@pytest.mark.covers("F1", "28")\ndef test_a() -> None: ...\n'
 )
 def test_only_a_test_that_is_collected_and_run_covers_a_number(source: str, covered: set[str]) -> None:
     assert numbers_covered(source) == covered
+
+
+# docs/asvs.md
+
+ASVS: Final = (ROOT / "docs" / "asvs.md").read_text("utf-8")
+SUMMARY, _, WALK = ASVS.partition("## Walk")
+LEVELS_1_AND_2: Final = 253
+"""Requirements of ASVS 5.0.0: 70 of level 1 and 183 of level 2."""
+
+
+def asvs_rows(text: str) -> list[tuple[list[str], str, str]]:
+    """The requirements, the state and the evidence of each row of the page's tables."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return [(ids, row[1], row[-1]) for row in cells if (ids := re.findall(r"\b\d+\.\d+\.\d+\b", row[0]))]
+
+
+def test_each_requirement_of_asvs_is_walked_through_once() -> None:
+    ids = [requirement for found, _, _ in asvs_rows(WALK) for requirement in found]
+
+    assert len(ids) == len(set(ids)) == LEVELS_1_AND_2
+    assert {state for _, state, _ in asvs_rows(WALK)} == {"met", "**not met**", "AWS", "yours", "none"}
+
+
+def test_what_shows_a_requirement_of_asvs_is_a_row_with_a_test() -> None:
+    cited = {
+        number
+        for _, _, evidence in asvs_rows(WALK)
+        for numbers in re.findall(r"\brows? ([\d, ]+)", evidence)
+        for number in re.findall(r"\d+", numbers)
+    }
+
+    assert cited - REQUIRED == set()
+    assert all(evidence for _, _, evidence in asvs_rows(WALK))
+
+
+def test_every_requirement_of_asvs_that_is_not_met_is_in_the_summary() -> None:
+    missing = {requirement for ids, state, _ in asvs_rows(WALK) for requirement in ids if state == "**not met**"}
+
+    assert {requirement for ids, _, _ in asvs_rows(SUMMARY) for requirement in ids} == missing

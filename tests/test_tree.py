@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,6 @@ FILES_OF_APPS: Final = {"functions/docs": {"explorer.html", "openapi.json"}}
 MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
 """Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
 
-NEVER_EXPIRES: Final = {"Organizations"}
 READ_BY_OTHERS: Final = ("AWS_", "POWERTOOLS_", "PYDANTIC_")
 """Beginnings of variables that third parties read."""
 
@@ -96,6 +96,15 @@ def listed(value: Any) -> list[Any]:
 
 
 # --- functions --------------------------------------------------------------------------------------------------------
+
+
+def test_pytest_enters_every_folder_that_has_tests(pytestconfig: pytest.Config) -> None:
+    passed_over = pytestconfig.getini("norecursedirs")
+    folders = {file.parent.relative_to(ROOT) for file in (ROOT / "tests").rglob("test_*.py")}
+    assert len(folders) > 10
+    assert not [
+        folder for folder in folders if any(fnmatch(part, glob) for part in folder.parts for glob in passed_over)
+    ]
 
 
 def test_every_folder_has_one_function_and_every_function_a_folder() -> None:
@@ -266,9 +275,7 @@ def test_a_table_costs_nothing_idle_and_is_encrypted_and_restorable(logical_id: 
 
 @pytest.mark.parametrize("logical_id", TABLES)
 def test_a_table_sweeps_what_expires(logical_id: str) -> None:
-    sweeping = None if logical_id in NEVER_EXPIRES else {"AttributeName": "expires_at", "Enabled": True}
-
-    assert TABLES[logical_id].get("TimeToLiveSpecification") == sweeping
+    assert TABLES[logical_id]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
 @pytest.mark.parametrize("logical_id", TABLES)

@@ -70,6 +70,7 @@ OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
         "mypy.py": "a plugin for mypy",
         "experimental": "nothing uses it",
     },
+    "segno": {"cli.py": "a command-line tool", "helpers.py": "contacts, networks and the like"},
     "urllib3": {"contrib/emscripten": "browsers"},
 }
 """Package to pattern to reason; each pattern must match if the package is there. An empty one is the package itself."""

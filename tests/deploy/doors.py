@@ -66,6 +66,10 @@ class Doors:
         """Return the answer to a PUT; as `post`."""
         return self._call("PUT", path, json.dumps(body).encode(), address, headers)
 
+    def patch(self, path: str, body: Mapping[str, Any], *, address: str = HOME, **headers: str) -> Answer:
+        """Return the answer to a PATCH; as `post`."""
+        return self._call("PATCH", path, json.dumps(body).encode(), address, headers)
+
     def get(self, path: str, *, address: str = HOME, **headers: str) -> Answer:
         """Return the answer to a GET; as `post`."""
         return self._call("GET", path, b"", address, headers)

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from base64 import urlsafe_b64decode
+import time
+from base64 import b32decode, urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
 import bcrypt
+from gerbang.accounts import totp
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 from gerbang_local.stack import ACCOUNT_ID, REGION
 from moto.awslambda.models import LambdaBackend
@@ -101,6 +103,8 @@ class World:
 
 def everything(world: World) -> None:
     botlaunch(world)
+    own_sessions(world)
+    organizations(world)
     snapotp(world)
     atourin(world)
     gotrue(world)
@@ -112,6 +116,7 @@ def everything(world: World) -> None:
     supabase_identities(world)
     supabase_links(world)
     supabase_administrators_links(world)
+    second_factors(world)
     passwords(world)
     google(world)
     assert world.doors.get("/nowhere").status == 404
@@ -156,6 +161,71 @@ def botlaunch(world: World) -> None:
     succeeded(doors.post("/api/auth/logout", {}, authorization=bearer(mira["accessToken"])))
     assert doors.get("/api/organization", **at_organization).status == 401
     assert not doors.authorize(**at_organization)
+
+
+def own_sessions(world: World) -> None:
+    """List sessions and end one, in both APIs, and all of them. Each call is the first one with its token."""
+    doors, supabase = world.doors, "/auth/v1/user/sessions"
+    keys = world.publishable_key(), world.secret_key()
+    for path, key in (("/api/auth/sessions", {}), *((supabase, {"apikey": each}) for each in keys)):
+        mira = world.person()
+        first = key | {"authorization": bearer(mira["accessToken"])}
+        listed = succeeded(doors.get(path, **first))
+        [own] = listed.get("data") or listed["sessions"]
+        fresh = signed_in(world, mira["email"])
+        succeeded(doors.delete(f"{path}/{own['id']}", **key, **fresh))
+        assert doors.get(path, **first).status == (403 if key else 401)
+        succeeded(doors.post("/api/auth/logout-all", {}, **fresh))
+
+
+def organizations(world: World) -> None:
+    """Do everything that members may. Each call is the first one with its token, and is made by a function once."""
+    doors, mira = world.doors, world.person()
+    path, organization_id = "/api/organization", mira["organization"]["id"]
+
+    def owner() -> dict[str, str]:
+        return {"x_organization_id": organization_id, **signed_in(world, mira["email"])}
+
+    def invited(email: str) -> str:
+        succeeded(doors.post(f"{path}/invitations", {"email": email}, **owner()))
+        return doors.read_mail(email, r"\b([0-9A-Za-z]{66,})\b")
+
+    succeeded(doors.get(path, **owner()))
+    succeeded(doors.patch(path, {"name": "Acme"}, **owner()))
+    guest, joe, kim = (doors.new_email() for _ in range(3))
+    invited(guest)
+    invited(guest)  # which replaces the first one
+    [invitation] = succeeded(doors.get(f"{path}/invitations", **owner()))["data"]
+    succeeded(doors.delete(f"{path}/invitations/{invitation['id']}", **owner()))
+
+    accept, new = "/api/auth/invitations/accept", {"name": "Joe", "password": PASSWORD}
+    member = succeeded(doors.post(accept, {"token": invited(joe), **new}))["data"]["user"]["id"]
+    succeeded(doors.post("/api/auth/register", {"email": kim, **new}))
+    token = {"token": invited(kim)}
+    assert doors.post(accept, {**token, **new}).status == 409
+    succeeded(doors.post(accept, token, **signed_in(world, kim)))
+    sign_in_on_new_devices(world, joe)
+    assert len(succeeded(doors.get(f"{path}/members", **owner()))["data"]) == 3
+    succeeded(doors.patch(f"{path}/members/{member}", {"role": "CLIENT_ADMIN"}, **owner()))
+    succeeded(doors.delete(f"{path}/members/{member}", **owner()))
+
+    succeeded(doors.post("/api/organizations", {"name": "Joe's"}, **signed_in(world, joe)))
+    assert succeeded(doors.get("/api/organizations", **signed_in(world, joe)))["data"]
+    succeeded(doors.delete(path, **owner()))
+
+
+def sign_in_on_new_devices(world: World, email: str) -> None:
+    """Sign in with a password, in places where a verified account was never used: its owner is told."""
+    for number, path in enumerate(("api/auth/login", "auth/login_with_email_password", "auth/verify_legacy_password")):
+        right = {"email": email, "password": PASSWORD}
+        succeeded(world.doors.post(f"/{path}", right, address=f"10.{number}.0.1"))
+        assert world.doors.read_mail(email, r"(10[.][0-9.]+)") == f"10.{number}.0.1"
+
+
+def signed_in(world: World, email: str) -> dict[str, str]:
+    """Sign somebody in; return the header of a session that was never used."""
+    session = succeeded(world.doors.post("/api/auth/login", {"email": email, "password": PASSWORD}))["data"]
+    return {"authorization": bearer(session["accessToken"])}
 
 
 def snapotp(world: World) -> None:
@@ -414,6 +484,65 @@ def supabase_administrators_links(world: World) -> None:
         {"type": "email_change_new", "new_email": doors.new_email()},
     ):
         succeeded(doors.post("/auth/v1/admin/generate_link", {"email": email, **asked}, **known))
+
+
+def second_factors(world: World) -> None:
+    """Enrol an app, show its codes and recovery codes in every API, and remove it; with either key as `apikey`."""
+    doors, mira, factors = world.doors, world.person(), "/auth/v1/factors"
+    known = {"apikey": world.publishable_key(), "authorization": bearer(mira["accessToken"])}
+    made: Any = succeeded(doors.post(factors, {"factor_type": "totp", "friendly_name": "phone"}, **known))
+    secret, of_factor = b32decode(made["totp"]["secret"]), f"{factors}/{made['id']}"
+
+    def code(step: int) -> str:
+        return totp.code_of(secret, int(time.time()) // totp.STEP_SECONDS + step)
+
+    def verify(shown: str, **known: str) -> Answer:
+        challenge = succeeded(doors.post(f"{of_factor}/challenge", {}, **known))
+        return doors.post(f"{of_factor}/verify", {"challenge_id": challenge["id"], "code": shown}, **known)
+
+    assert verify("000000", **known).status == 422
+    strong = known | {"authorization": bearer(succeeded(verify(code(-1), **known))["access_token"])}
+    codes = succeeded(doors.post(f"{factors}/recovery-codes", {}, **strong | {"apikey": world.secret_key()}))
+    shown = iter(codes["recovery_codes"])
+
+    right, session = {"email": mira["email"], "password": PASSWORD}, dict[str, Any]()
+    for path, field, then in (
+        ("/api/auth/login", "mfaToken", "/api/auth/mfa/verify"),
+        ("/auth/login_with_email_password", "mfa_token", "/auth/mfa/verify"),
+    ):
+        waits = doors.post(path, right)
+        assert waits.status == 403
+        token = {field: waits.body.get(field) or waits.body["data"][field]}
+        assert doors.post(then, token | {"code": "000000"}).status == 400
+        succeeded(doors.post(then, token | {"code": next(shown)}))
+        session = succeeded(doors.post(then, token | {"code": code(0 if "api" in then else 1)}))["data"]
+    assert doors.authorize(authorization=bearer(session["access_token"]))
+
+    google = world.issuer.id_token({"email": doors.new_email(), "name": "Mira", "google_id": "4001"})
+    asked = {"id_token": google, "provider": "google"}
+    first = succeeded(doors.post("/auth/v1/token?grant_type=id_token", asked, **known))["access_token"]
+    fresh = known | {"authorization": bearer(first), "apikey": world.secret_key()}
+    assert doors.post(f"{factors}/recovery-codes", {}, **fresh).status == 422
+    made = succeeded(doors.post(factors, {"factor_type": "totp"}, **fresh))
+    of_factor, secret = f"{factors}/{made['id']}", b32decode(made["totp"]["secret"])
+    raised = succeeded(verify(code(0), **fresh))
+    assert [each["status"] for each in raised["user"]["factors"]] == ["verified"]
+    low, other = (
+        succeeded(doors.post("/auth/v1/token?grant_type=id_token", asked, **known))["access_token"] for _ in range(2)
+    )
+    assert verify(code(1), **known | {"authorization": bearer(other)}).status == 200
+    assert doors.get("/auth/v1/user", **known | {"authorization": bearer(low)}).status == 403  # it has ended
+    succeeded(doors.delete(of_factor, **fresh | {"authorization": bearer(raised["access_token"])}))
+
+    admin = {"apikey": world.secret_key(), "authorization": bearer(world.secret_key())}
+    made = succeeded(doors.post(factors, {"factor_type": "totp"}, **fresh))
+    of_user = f"/auth/v1/admin/users/{raised['user']['id']}/factors"
+    listed: Any = succeeded(doors.get(of_user, **admin))
+    assert [each["id"] for each in listed] == [made["id"]]
+    of_factor, secret = f"{factors}/{made['id']}", b32decode(made["totp"]["secret"])
+    succeeded(verify(code(0), **fresh))
+    succeeded(doors.put(f"{of_user}/{made['id']}", {"friendly_name": "tablet"}, **admin))
+    succeeded(doors.delete(f"{of_user}/{made['id']}", **admin))
 
 
 def link_to(world: World, email: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
-from gerbang.accounts.organizations import Role
+from gerbang.accounts.roles import Role
 from gerbang.storage.store import (
     Absent,
     Action,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 import boto3
@@ -141,7 +141,7 @@ def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
         "role          3, user",
         "credit        5000",
         f"organisation  {alice.organization_id}, CLIENT_OWNER",
-        "sessions      not shown; end-sessions ends them all",
+        "sessions      `sessions` lists them, end-sessions ends them all",
     ):
         assert fact in answer.out.splitlines()
 
@@ -235,6 +235,24 @@ def test_a_user_is_disabled_and_enabled(admin: Admin, deployment: Deployment, al
         deployment.sessions.authenticate(token)
     assert admin("enable", alice.user_id, "--json").json["state"] == "active"
     deployment.sign_in.sign_in(by_email(), HOME)
+
+
+def test_active_sessions_are_listed(admin: Admin, deployment: Deployment, alice: User) -> None:
+    firefox = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    deployment.clock.at = datetime.now(UTC)  # as the tool sees it
+    held = deployment.sessions.open(alice, replace(HOME, device=firefox), "password")
+
+    shown, parsed = admin("sessions", "alice"), admin("sessions", "alice", "--json")
+
+    assert shown.status == DONE
+    [_, line] = shown.out.splitlines()
+    assert [held.family_id, "Firefox on Ubuntu", HOME.address] == [
+        word for word in (held.family_id, "Firefox on Ubuntu", HOME.address) if word in line
+    ]
+    assert held.tokens.refresh_token not in shown.out + parsed.out
+    assert held.family_id in parsed.out
+    admin("end-sessions", "alice")
+    assert held.family_id not in admin("sessions", "alice").out
 
 
 def test_sessions_are_ended(admin: Admin, deployment: Deployment, alice: User) -> None:
@@ -487,7 +505,7 @@ def test_a_stack_that_is_not_there_is_said(admin: Admin, name: str, region: str)
 
 @pytest.mark.usefixtures("stack")
 def test_a_stack_that_is_not_gerbang_s_is_said(admin: Admin) -> None:
-    created("shop", template("Users"))
+    created("shop", template("Users", "RefreshTokenFamilies"))
 
     answer = admin("show", "alice", stack="shop")
 

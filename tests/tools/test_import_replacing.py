@@ -101,6 +101,7 @@ def disable(deployment: Deployment, user: User) -> None:
         users=deployment.users,
         organizations=deployment.organizations.table,
         deletion=deployment.deletion,
+        own_sessions=deployment.own_sessions,
         now=deployment.clock,
     )
     accounts.disable(user)
@@ -108,7 +109,7 @@ def disable(deployment: Deployment, user: User) -> None:
 
 def come_in_with_a_code(deployment: Deployment, user: User) -> None:
     """As a sign-in that leaves the hash alone."""
-    deployment.store.write(deployment.users.signing_in(user, deployment.clock()))
+    deployment.store.write(deployment.users.signing_in(user, deployment.clock(), HOME))
 
 
 @pytest.mark.parametrize("use", [sign_in, disable, come_in_with_a_code])

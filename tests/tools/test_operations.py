@@ -265,6 +265,17 @@ def test_all_sessions_are_ended(shell: Shell, functions: Deployment) -> None:
     assert after.accepts(after.sign_in.sign_in(by_email(MIRA.email), HOME).tokens)
 
 
+def test_all_second_factors_are_ended(shell: Shell, functions: Deployment) -> None:
+    before = functions.__replace__().keys
+    newest, lasting = before.verifying()[0], before.lasting()
+
+    shell.run("Ending all second factors")
+
+    after = functions.__replace__().keys
+    assert after.lasting() != lasting
+    assert after.verifying()[1].kid == newest.kid  # as after any rotation
+
+
 @pytest.fixture
 def then(stack: Stack, functions: Deployment) -> Iterator[User]:
     """The point in time that is restored: Mira as she is now. (moto restores what stands when it is asked.)"""

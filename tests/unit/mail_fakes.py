@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from itertools import count, product
 from typing import Final
+from uuid import UUID
 
 import pytest
 from gerbang.accounts.code_sign_in import CodeSignIn
@@ -20,16 +21,29 @@ from gerbang.accounts.registration import NewAccount, Registration
 from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.identifiers import public_id
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CodeMaker, ResetTokens
-from gerbang.mail.jobs import PROVIDER, SUBJECT, MailJob, MailKind
+from gerbang.mail.jobs import (
+    CLIENT_ADDRESS,
+    DEVICE,
+    INVITATION,
+    ORGANIZATION,
+    PROVIDER,
+    SUBJECT,
+    USER_AGENT,
+    MailJob,
+    MailKind,
+)
 from gerbang.mail.mailer import Mailer
 from gerbang.mail.message import MailRejected, Message
+from gerbang.mail.organization_invitations import INVITATION_LIFETIME
 from gerbang.mail.service import MailService
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import User
 from gerbang.storage.mail_deliveries import MailDeliveryTable
 from gerbang.storage.one_time_codes import OneTimeCodeTable
+from gerbang.storage.organizations import Invitation, Membership, Organization
 from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
 from gerbang.storage.users import UserTable
 
@@ -46,11 +60,34 @@ in_memory_only: Final = pytest.mark.parametrize("database", ["memory"], indirect
 
 
 LINKED_SUBJECT: Final = "1001"
+INVITATION_ID: Final = public_id("inv", UUID(int=1))
+NEW_DEVICE: Final = "0123456789ab"
 PAYLOADS: Final[Mapping[MailKind, Mapping[str, str]]] = {
     MailKind.IDENTITY_LINKED: {PROVIDER: "google", SUBJECT: digest(LINKED_SUBJECT)},
     MailKind.IDENTITY_UNLINKED: {PROVIDER: "google", SUBJECT: digest("1002")},
+    MailKind.ORGANIZATION_INVITATION: {ORGANIZATION: "org_1", INVITATION: INVITATION_ID},
+    MailKind.NEW_DEVICE: {DEVICE: NEW_DEVICE, USER_AGENT: "curl/8.14.1", CLIENT_ADDRESS: "203.0.113.9"},
 }
 """What jobs of these kinds carry in tests."""
+
+
+def write_invitation(post: "MailDeployment", email: str = BOB.email) -> Invitation:
+    """An organisation that nobody belongs to, with an invitation: the one of `PAYLOADS`."""
+    now, table = post.base.clock(), post.base.organization_table
+    owner = Membership(organization_id="org_1", user_id="nobody", role="CLIENT_OWNER", since=now)
+    invitation = Invitation(
+        invitation_id=INVITATION_ID,
+        organization_id="org_1",
+        email=email,
+        email_as_typed=email,
+        role="CLIENT_MEMBER",
+        invited_by="3c662a10-d9b1-438c-bfa7-eac70051f5ac",
+        created_at=now,
+        expires_at=now + INVITATION_LIFETIME,
+    )
+    organization = Organization(organization_id="org_1", name="Acme", created_at=now)
+    post.base.store.commit(*table.creation(organization, owner), table.invitation_creation(invitation))
+    return invitation
 
 
 class RecordingQueue:

@@ -49,6 +49,7 @@ CHOICES: Final = Choices(
     reset=_limit("reset"),
     mail_hour=_limit("mail_hour"),
     mail_address=_limit("mail_address"),
+    new_device_mail=True,
 )
 
 

@@ -6,14 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from gerbang.accounts.challenges import Challenge
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.link_generation import GeneratedLink, WantedLink
+from gerbang.accounts.members import MemberPage, ShownMember
+from gerbang.accounts.own_factors import Enrolled
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.apis import atourin, botlaunch, by_path, gotrue, snapotp
 from gerbang.apis.api_document import OpenApiDocument
+from gerbang.apis.botlaunch import organizations as botlaunch_organizations
+from gerbang.apis.botlaunch import own_sessions as botlaunch_sessions
 from gerbang.apis.botlaunch.responses import NO_ROLE
 from gerbang.apis.discovery import Discovery, ProviderMetadata
+from gerbang.apis.gotrue import factors
+from gerbang.apis.gotrue import own_sessions as gotrue_sessions
 from gerbang.apis.jwks import KeySet, key_set
 from gerbang.core.errors import DependencyUnavailable, FieldError
 from gerbang.core.identifiers import botlaunch_id
@@ -26,8 +33,9 @@ from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import UnacceptablePassword
 from gerbang.sessions.claims import InvalidToken, TokenExpired, TokenPair
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn, UserDeleted, UserDisabled
-from gerbang.storage.accounts import Identity, User
-from gerbang.storage.organizations import Organization
+from gerbang.storage.accounts import Factor, Identity, User
+from gerbang.storage.families import Family
+from gerbang.storage.organizations import Invitation, Membership, Organization
 from gerbang_local.declarations import endpoints, operations
 from pydantic import TypeAdapter
 
@@ -65,6 +73,33 @@ SESSION: Final = SignedIn(
 )
 GUESTS_SESSION: Final = replace(SESSION, user=GUEST, role=None)
 ORGANIZATION: Final = Organization(organization_id="org_1", name="Acme", created_at=AT)
+MEMBERSHIP: Final = Membership(organization_id="org_1", user_id=USER_ID, role="CLIENT_OWNER", since=AT)
+MEMBER_PAGE: Final = MemberPage(
+    members=(ShownMember(user_id=USER_ID, role="CLIENT_OWNER", since=AT, name="John Doe", email="john@example.com"),),
+    following=None,
+)
+INVITATION: Final = Invitation(
+    invitation_id="inv_1",
+    organization_id="org_1",
+    email="mira@example.com",
+    email_as_typed="Mira@example.com",
+    role="CLIENT_MEMBER",
+    invited_by=USER_ID,
+    created_at=AT,
+    expires_at=AT + timedelta(days=7),
+)
+FAMILY: Final = Family(
+    user_id=USER_ID,
+    family_id="family",
+    generation=1,
+    confirmed=0,
+    nonce="n",
+    epoch=0,
+    rotated_at=AT,
+    previous_rotated_at=AT,
+    created_at=AT,
+    expires_at=AT + timedelta(days=7),
+)
 ANY_REQUEST: Final = Request(method="POST", path="/")
 
 APIS: Final = (botlaunch.API, snapotp.API, atourin.API, gotrue.API)
@@ -102,7 +137,10 @@ def test_botlaunchs_registration_has_the_organization_that_was_founded() -> None
 def test_botlaunchs_organization() -> None:
     data = {"id": "org_1", "name": "Acme", "role": "CLIENT_OWNER", "createdAt": "2026-03-23T06:39:34Z"}
 
-    assert botlaunch.organization(ORGANIZATION, "CLIENT_OWNER") == {"data": data, "message": "Organization found"}
+    assert botlaunch_organizations.organization(ORGANIZATION, "CLIENT_OWNER") == {
+        "data": data,
+        "message": "Organization found",
+    }
 
 
 def test_an_account_of_another_api_has_a_role_at_botlaunch_and_no_organization() -> None:
@@ -303,11 +341,26 @@ GENERATED: Final = GeneratedLink(
     user=USER, url="https://api.example/auth/v1/verify", code="123456", token="a-token", wanted=WantedLink.MAGIC_LINK
 )
 
+FACTOR: Final = Factor(factor_id="7", friendly_name="phone", created_at=USER.created_at, updated_at=USER.updated_at)
+
 ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Login successful")),
     (botlaunch.SessionResponse, botlaunch.session(SESSION, "Registration successful", ORGANIZATION)),
     (botlaunch.SessionResponse, botlaunch.session(replace(SESSION, user=replace(USER, organization_id=None)), "x")),
-    (botlaunch.OrganizationResponse, botlaunch.organization(ORGANIZATION, "CLIENT_OWNER")),
+    (botlaunch_organizations.OrganizationResponse, botlaunch_organizations.organization(ORGANIZATION, "CLIENT_OWNER")),
+    (
+        botlaunch_organizations.OrganizationsResponse,
+        botlaunch_organizations.organizations([(ORGANIZATION, MEMBERSHIP)]),
+    ),
+    (botlaunch_organizations.MembersResponse, botlaunch_organizations.members(MEMBER_PAGE)),
+    (
+        botlaunch_organizations.MembersResponse,
+        botlaunch_organizations.members(replace(MEMBER_PAGE, following=USER.user_id)),
+    ),
+    (botlaunch_organizations.InvitationResponse, botlaunch_organizations.invitation(INVITATION)),
+    (botlaunch_organizations.InvitationsResponse, botlaunch_organizations.invitations([INVITATION])),
+    (botlaunch_sessions.SessionsResponse, botlaunch_sessions.own_sessions([FAMILY], FAMILY)),
+    (gotrue_sessions.SessionsResponse, gotrue_sessions.own_sessions([FAMILY], FAMILY)),
     (botlaunch.MessageResponse, botlaunch.MessageResponse(message="Logout successful")),
     (snapotp.SessionResponse, snapotp.session(SESSION)),
     (snapotp.SessionResponse, snapotp.session(GUESTS_SESSION)),
@@ -324,6 +377,12 @@ ANSWERS: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (gotrue.GeneratedLinkResponse, gotrue.generated_link(GENERATED, redirect_to="https://x.example", audience="x")),
     (gotrue.UsersResponse, gotrue.UsersResponse(users=[gotrue.user(USER, audience="x")], aud="x")),
     (gotrue.EmptyResponse, gotrue.EmptyResponse()),
+    (gotrue.Factor, gotrue.factor(FACTOR)),
+    (gotrue.User, gotrue.user(replace(USER, factors=(FACTOR,)), audience="authenticated")),
+    (factors.EnrolledResponse, factors.enrolled(Enrolled(factor=FACTOR, secret="GEZDGNBV", uri="otpauth://totp/x"))),
+    (factors.ChallengeResponse, factors.challenged(Challenge(challenge_id="7", expires_at=USER.created_at))),
+    (factors.UnenrolledResponse, factors.UnenrolledResponse(id=FACTOR.factor_id)),
+    (factors.RecoveryCodesResponse, factors.RecoveryCodesResponse(recovery_codes=("abcdef-234567",))),
     (gotrue.HealthResponse, gotrue.health("1.2.3")),
     (
         gotrue.SettingsResponse,

@@ -117,6 +117,7 @@ def test_a_member_may_call_and_the_function_behind_is_told_who_calls(post: MailD
             "userId": botlaunch_id(alice.user.user_id),
             "emailVerified": False,
             "sessionId": alice.family_id,
+            "aal": "aal1",
             "organizationId": organization_of(alice),
             "role": "CLIENT_OWNER",
         },

@@ -9,8 +9,10 @@ from threading import local
 from typing import Any
 
 import pytest
+from gerbang.accounts import totp
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.roles import Role
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.user_creation import NewUser
 from gerbang.accounts.user_edit import UserEdit
@@ -21,14 +23,17 @@ from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import Limit
 from gerbang.mail.jobs import NEW_USER_METADATA, SLOT, MailKind
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.first_factor import SecondFactorRequired
 from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
 from gerbang.sessions.sign_out import Scope
 from gerbang.storage.one_time_codes import Slot
+from gerbang.storage.organizations import Membership
 from gerbang.storage.store import Update
 
-from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.deployment import ALICE, BOB, HOME, PASSWORD, Choices, Deployment, by_email
 from tests.fakes import Call, PassingStore
 from tests.unit.mail_fakes import mailing
+from tests.unit.teams import Team, member
 
 
 class Path:
@@ -384,6 +389,64 @@ def test_a_code_that_confirms_takes_two_round_trips_more(budget: Budget) -> None
     assert budget.of(change) == (5, 2)
 
 
+def with_factor(its: Deployment, session: SignedIn) -> tuple[SignedIn, str]:
+    """Enrol a factor and verify its first code; return the raised session and the factor's id."""
+    caller = its.sessions.authenticate(session.tokens.access_token)
+    factor_id = its.own_factors.enrol(caller, name="", issuer="Toko").factor.factor_id
+    return verify(its, session, factor_id, steps=-1), factor_id
+
+
+def verify(its: Deployment, session: SignedIn, factor_id: str, *, steps: int) -> SignedIn:
+    caller = its.sessions.authenticate(session.tokens.access_token)
+    challenge_id = its.own_factors.challenge(caller, factor_id).challenge_id
+    code = code_of(its, session, factor_id, steps)
+    return its.second_factor.verify(caller, factor_id, challenge_id=challenge_id, code=code, client=HOME)
+
+
+def code_of(its: Deployment, session: SignedIn, factor_id: str, steps: int) -> str:
+    secret = totp.secret_of(its.keys, session.user.user_id, factor_id)
+    return totp.code_of(secret, totp.step_at(its.clock()) + steps)
+
+
+def test_showing_a_second_factor_takes_two_round_trips_more_than_being_authenticated(
+    budget: Budget, alice: SignedIn
+) -> None:
+    _, factor_id = with_factor(budget.deployment, alice)
+
+    assert budget.of(lambda its: its.sessions.authenticate(alice.tokens.access_token)) == (1, 0)
+    assert budget.of(lambda its: verify(its, alice, factor_id, steps=0)) == (3, 0)
+
+
+def test_enrolling_takes_two_round_trips_and_unenrolling_three(budget: Budget, alice: SignedIn) -> None:
+    raised, factor_id = with_factor(budget.deployment, alice)
+    budget.deployment.sessions.authenticate(raised.tokens.access_token)
+
+    def enrol(its: Deployment) -> None:
+        its.own_factors.enrol(its.sessions.authenticate(raised.tokens.access_token), name="", issuer="Toko")
+
+    def unenrol(its: Deployment) -> None:
+        its.own_factors.unenrol(its.sessions.authenticate(raised.tokens.access_token), factor_id)
+
+    assert budget.of(enrol) == (2, 0)
+    assert budget.of(unenrol) == (3, 0)
+
+
+def test_a_sign_in_that_waits_takes_what_any_does_and_its_second_step_two_round_trips(
+    budget: Budget, alice: SignedIn
+) -> None:
+    _, factor_id = with_factor(budget.deployment, alice)
+    tokens: list[str] = []
+
+    def wait(its: Deployment) -> None:
+        with pytest.raises(SecondFactorRequired) as waits:
+            its.sign_in.sign_in(by_email(), HOME)
+        tokens.append(waits.value.mfa_token)
+
+    assert budget.of(wait) == (3, 1)
+    code = code_of(budget.deployment, alice, factor_id, 0)
+    assert budget.of(lambda its: its.second_factor.sign_in(tokens[0], code, HOME)) == (2, 0)
+
+
 def test_an_administrator_s_calls_take_one_or_two_round_trips(budget: Budget, alice: SignedIn) -> None:
     user_id, policy = alice.user.user_id, PasswordPolicy()
 
@@ -398,9 +461,9 @@ def test_an_administrator_s_calls_take_one_or_two_round_trips(budget: Budget, al
     assert budget.of(edit) == (2, 1)
 
 
-def test_a_deletion_takes_seven_round_trips(budget: Budget, alice: SignedIn) -> None:
-    """The account, disabled; its sessions, gone; what there is, the organization's members, and all of it gone."""
-    assert budget.of(lambda its: its.deletion.delete_by_id(alice.user.user_id)) == (7, 0)
+def test_a_deletion_takes_eight_round_trips(budget: Budget, alice: SignedIn) -> None:
+    """The account, disabled; its sessions, gone; what there is, the organization's members, it gone, then the rest."""
+    assert budget.of(lambda its: its.deletion.delete_by_id(alice.user.user_id)) == (8, 0)
 
 
 @pytest.mark.usefixtures("alice")
@@ -432,3 +495,84 @@ def test_the_secret_is_read_once_for_all_of_it(budget: Budget, alice: SignedIn) 
         budget.of(lambda its: its.sessions.authenticate(alice.tokens.access_token))
 
     assert budget.deployment.secret.reads == 1
+
+
+def test_sessions_are_listed_in_one_round_trip_more_than_a_user_and_ended_in_two_more(
+    budget: Budget, alice: SignedIn
+) -> None:
+    budget.deployment.sessions.authenticate(alice.tokens.access_token)
+
+    def show(its: Deployment) -> None:
+        its.own_sessions.list(its.sessions.authenticate(alice.tokens.access_token).user)
+
+    def end(its: Deployment) -> None:
+        its.own_sessions.end(its.sessions.authenticate(alice.tokens.access_token).user, alice.family_id)
+
+    assert budget.of(show) == (2, 0)
+    assert budget.of(end) == (3, 0)
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_sign_in_from_a_new_device_takes_one_round_trip_more_and_the_next_one_none(budget: Budget) -> None:
+    made = mailing(replace(budget.deployment, choices=Choices(new_device_mail=True))).base
+    made.store.write(Update(made.users.key("00000002-0000-4000-8000-000000000001"), {"email_verified_at": 1}))
+
+    def sign_in(_: Deployment) -> None:
+        made.sign_in.sign_in(by_email(), replace(HOME, address="198.51.100.9"))
+
+    assert budget.of(sign_in) == (4, 1)  # the notice is counted, and queued
+    assert budget.of(sign_in) == (3, 1)
+
+
+def test_organizations_are_changed_in_two_round_trips_after_who_may(budget: Budget, alice: SignedIn) -> None:
+    """The authorizer reads first. Then the organization is read whole, and the change is one transaction."""
+    made, organization_id, owner = budget.deployment, str(alice.user.organization_id), alice.user.user_id
+    bob = made.register(BOB)
+    table = made.organization_table
+    joined = Membership(organization_id=organization_id, user_id=bob.user_id, role="CLIENT_MEMBER", since=made.clock())
+    made.store.write(table.joining(joined))
+
+    def invite(its: Deployment) -> None:
+        email = EmailAddress("carol@example.com")
+        mailing(its).base.organization_invitations.invite(organization_id, owner, email, Role.CLIENT_MEMBER, HOME)
+
+    changes = {
+        "rename": lambda its: its.organization_changes.rename(organization_id, owner, "New"),
+        "role": lambda its: its.organization_changes.change_role(
+            organization_id, owner, bob.user_id, Role.CLIENT_ADMIN
+        ),
+        "remove": lambda its: its.organization_changes.remove(organization_id, owner, bob.user_id),
+        "members": lambda its: its.members.list(organization_id),
+        "invitations": lambda its: its.open_invitations.list(organization_id, owner),
+        "invite": invite,
+        "delete": lambda its: its.organization_deletion.delete(organization_id, owner),
+    }
+    assert {name: budget.of(change)[0] for name, change in changes.items()} == {
+        "rename": 2,
+        "role": 2,
+        "remove": 3,  # the account, whose default organization it may be
+        "members": 2,
+        "invitations": 1,
+        "invite": 4,  # it is counted first, and whose address it is looked up
+        "delete": 4,  # the invitations first, and the accounts of the members
+    }
+
+
+def test_an_invitation_is_accepted_in_four_round_trips_and_by_a_new_account_in_three_and_one_hash(
+    budget: Budget, alice: SignedIn
+) -> None:
+    team = Team(post=mailing(budget.deployment), owner=alice, organization_id=str(alice.user.organization_id))
+    token = team.post.base.invitation_tokens.token(team.invitation("carol@example.com"))
+    carol = member(team.post, "dave")
+    other = team.post.base.invitation_tokens.token(team.invitation("dave@example.com"))
+
+    def register(its: Deployment) -> None:
+        base = team.post.on(its.store).base
+        base.invitation_acceptance.register(token, "Carol", PASSWORD, client=HOME, policy=PasswordPolicy())
+
+    def join(its: Deployment) -> None:
+        base = team.post.on(its.store).base
+        base.invitation_acceptance.join(other, base.sessions.authenticate(carol.tokens.access_token), HOME)
+
+    assert budget.of(register) == (4, 1)
+    assert budget.of(join) == (6, 0)

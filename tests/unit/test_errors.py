@@ -12,12 +12,19 @@ from typing import Any, Final
 import gerbang
 import pytest
 from gerbang.accounts.captcha import CaptchaFailed
+from gerbang.accounts.challenges import ChallengeExpired, ChallengeNotFound
 from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.factors import FactorNameTaken, FactorNotFound, GuestsHaveNoFactors
 from gerbang.accounts.id_tokens import ProviderDisabled, UnknownProvider
 from gerbang.accounts.identity_sign_in import LinkedToAnother, ProviderEmailUnverified
+from gerbang.accounts.invitation_acceptance import InvalidInvitation, InvitedAnother
 from gerbang.accounts.link_generation import AddressNotConfirmed
 from gerbang.accounts.linked_identities import IdentityNotFound, LastIdentity
+from gerbang.accounts.organization_changes import LastOwner, NoSuchMember
+from gerbang.accounts.organization_invitations import AlreadyMember, NoSuchInvitation
 from gerbang.accounts.organizations import NotAMember
+from gerbang.accounts.own_factors import NoSecondFactor, TooManyFactors
+from gerbang.accounts.own_organizations import TooManyOrganizations
 from gerbang.accounts.password_change import WrongPassword
 from gerbang.accounts.pkce import BadCodeVerifier, FlowStateExpired, FlowStateNotFound
 from gerbang.accounts.provider_identity import IdTokenFlaw, InvalidIdToken
@@ -27,6 +34,8 @@ from gerbang.accounts.reauthentication import (
     ReauthenticationNeeded,
 )
 from gerbang.accounts.registration import EmailTaken, UsernameTaken
+from gerbang.accounts.roles import InsufficientRole
+from gerbang.accounts.second_factor import WrongCode
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, ManualLinkingDisabled, SignUpDisabled
@@ -39,8 +48,9 @@ from gerbang.apis.errors import COMMON
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UnsupportedGrantType
 from gerbang.apis.gotrue.unavailable import (
     PasskeysDisabled,
+    PhoneFactorsDisabled,
     SamlDisabled,
-    SecondFactorsDisabled,
+    SecurityKeysDisabled,
     Web3Disabled,
 )
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven
@@ -58,8 +68,11 @@ from gerbang.mail.codes import InvalidResetToken
 from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.api_keys import InvalidApiKey
+from gerbang.sessions.assurance import InsufficientLevel
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.email_policy import EmailNotVerified
+from gerbang.sessions.first_factor import InvalidFirstFactorToken, SecondFactorRequired
+from gerbang.sessions.own_sessions import NoSuchSession
 from gerbang.sessions.sessions import (
     NotAPerson,
     RefreshTokenReused,
@@ -185,10 +198,19 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (IdentityNotProven, 401),
         (IdentityMismatch, 401),
         (NotAMember, 403),
+        (InsufficientRole, 403),
+        (InvitedAnother, 403),
+        (NoSuchMember, 404),
+        (NoSuchInvitation, 404),
+        (InvalidInvitation, 400),
+        (LastOwner, 409),
+        (AlreadyMember, 409),
+        (TooManyOrganizations, 409),
         (NotAPerson, 403),
         (AccountDisabled, 403),
         (EmailNotVerified, 403),
         (request.NoSuchPath, 404),
+        (NoSuchSession, 404),
         (request.MethodNotAllowed, 405),
         (EmailTaken, 409),
         (UsernameTaken, 409),
@@ -285,6 +307,7 @@ def test_a_password_is_refused_with_the_reason() -> None:
 # The log
 
 FAMILY_ID: Final = "0a7e7a2c-1111-4000-8000-000000000001"
+FACTOR_ID: Final = "0e1d6f52-3a43-4f0e-9d0c-6a1d2b3c4d5e"
 USER_ID: Final = "3c662a10-d9b1-438c-bfa7-eac70051f5ac"
 
 AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
@@ -302,6 +325,7 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (SessionEnded(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (RefreshTokenReused(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
     (SignInOvertaken(USER_ID), {"why": USER_ID}),
+    (NoSuchSession("malformed id"), {"why": "malformed id"}),
     (NotAPerson(USER_ID), {"why": USER_ID}),
     (InvalidCredentials(USER_ID), {"user_id": USER_ID, "why": USER_ID}),
     (InvalidCredentials(None), {"why": "unknown"}),
@@ -336,6 +360,14 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (EmailTaken(), {}),
     (UsernameTaken(), {}),
     (NotAMember("org_4fTq9"), {"why": "org_4fTq9"}),
+    (InsufficientRole("MANAGE"), {"why": "MANAGE"}),
+    (NoSuchMember(USER_ID), {"why": USER_ID}),
+    (LastOwner("org_4fTq9"), {"why": "org_4fTq9"}),
+    (TooManyOrganizations(), {}),
+    (NoSuchInvitation(), {}),
+    (AlreadyMember(), {}),
+    (InvalidInvitation("spent meanwhile"), {"why": "spent meanwhile"}),
+    (InvitedAnother(), {}),
     (TooManyAttempts("address", timedelta(seconds=9)), {"limit": "address", "why": "address"}),
     (TooMuchMail("mail_minute", timedelta(seconds=9)), {"limit": "mail_minute", "why": "mail_minute"}),
     (UserDeleted(FAMILY_ID, USER_ID), {"session_id": FAMILY_ID, "user_id": USER_ID, "why": FAMILY_ID}),
@@ -345,7 +377,19 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (ManualLinkingDisabled(), {}),
     (PasskeysDisabled(), {}),
     (SamlDisabled(), {}),
-    (SecondFactorsDisabled(), {}),
+    (PhoneFactorsDisabled(), {}),
+    (SecurityKeysDisabled(), {}),
+    (SecondFactorRequired(USER_ID, "secret-token"), {"user_id": USER_ID, "why": USER_ID}),
+    (InvalidFirstFactorToken("expired"), {"why": "expired"}),
+    (InsufficientLevel(USER_ID), {"why": USER_ID}),
+    (GuestsHaveNoFactors(USER_ID), {"why": USER_ID}),
+    (FactorNotFound(USER_ID), {"why": USER_ID}),
+    (FactorNameTaken(FACTOR_ID), {"why": FACTOR_ID}),
+    (TooManyFactors(USER_ID), {"why": USER_ID}),
+    (NoSecondFactor(USER_ID), {"why": USER_ID}),
+    (ChallengeNotFound("malformed"), {"why": "malformed"}),
+    (ChallengeExpired(), {}),
+    (WrongCode(USER_ID), {"why": USER_ID}),
     (Web3Disabled(), {}),
     (PhoneProviderDisabled(), {}),
     (SecretKeyRequired(), {}),

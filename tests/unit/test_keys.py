@@ -109,11 +109,19 @@ def test_the_p256_key_is_determined_by_its_seed_and_in_range() -> None:
     assert isinstance(private_key(seeds[0]).curve, ec.SECP256R1)
 
 
-def test_a_version_holds_a_secret_and_a_key_pair() -> None:
-    key = MasterKey.from_secret(version_text("a secret", b"a key pair"))
+def test_a_version_holds_a_secret_a_key_pair_and_the_lasting_key() -> None:
+    key = MasterKey.from_secret(version_text("a secret", b"a key pair", lasting=b"a lasting key"))
 
-    assert (key.secret, key.key_pair) == (b"a secret", b"a key pair")
+    assert (key.secret, key.key_pair, key.lasting) == (b"a secret", b"a key pair", b"a lasting key")
     assert key.kid == MasterKey.from_secret("a secret").kid
+    assert key.derive(Purpose.ONE_TIME_CODE) == MasterKey.from_secret("a secret").derive(Purpose.ONE_TIME_CODE)
+
+
+def test_the_lasting_key_of_a_first_secret_is_derived_from_it() -> None:
+    key = MasterKey.from_secret("a secret")
+
+    assert key.lasting == key.derive(Purpose.LASTING_KEY)
+    assert key.lasting != MasterKey.from_secret("another secret").lasting
 
 
 @pytest.mark.parametrize(
@@ -124,7 +132,10 @@ def test_a_version_holds_a_secret_and_a_key_pair() -> None:
         "{}",
         "{a secret}",
         '{"secret": "x"}',
-        '{"secret": "x", "rsa": "?"}',
+        '{"secret": "x", "rsa": "?", "lasting": "00"}',
+        '{"secret": "x", "rsa": ""}',
+        '{"secret": "x", "rsa": "", "lasting": "?"}',
+        '{"secret": "x", "rsa": "", "lasting": 1}',
         '{"rsa": null, "secret": 1}',
     ],
 )
@@ -135,7 +146,7 @@ def test_any_other_text_is_a_secret_without_a_key_pair(text: str) -> None:
 
 def test_secrets_do_not_show() -> None:
     versions = SecretVersions("current text", "previous text")
-    key = MasterKey.from_secret(version_text("current text", b"pair text"))
+    key = MasterKey.from_secret(version_text("current text", b"pair text", lasting=b"lasting text"))
 
     for shown in (repr(versions), str(versions), repr(key), str(key), repr([key]), key.kid):
         assert "text" not in shown

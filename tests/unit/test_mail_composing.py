@@ -25,6 +25,7 @@ CODE = "048213"
 TOKEN = "kT3v9Qm2xYp7Lr0aWc5Zn8Bd1Fh6Gj4KsUeIoXtVqRy"
 TEN_MINUTES = timedelta(minutes=10)
 HALF_AN_HOUR = timedelta(minutes=30)
+SEVEN_DAYS = timedelta(days=7)
 CHANGED_AT = datetime(2026, 3, 23, 6, 39, 34, tzinfo=UTC)
 
 BARE = MailSettings(product_name="Atourin", sender_address="no-reply@example.com")
@@ -33,6 +34,7 @@ LINKED = MailSettings(
     sender_address="no-reply@example.com",
     reply_to="help@example.com",
     password_reset_url="https://app.example.com/reset",
+    invitation_url="https://app.example.com/join",
 )
 
 type Compose = Callable[[Mails, Locale, str | None], Message]
@@ -113,6 +115,38 @@ MESSAGES: dict[str, tuple[MailSettings, Compose, list[str]]] = {
             Recipient(address=ANA, locale=locale, name=name), code=CODE, valid_for=TEN_MINUTES
         ),
         [CODE, "10", "Atourin"],
+    ),
+    "new_device": (
+        LINKED,
+        lambda mails, locale, name: mails.new_device(
+            Recipient(address=ANA, locale=locale, name=name),
+            device="Firefox, Ubuntu",
+            address="203.0.113.9",
+            signed_in_at=CHANGED_AT,
+        ),
+        ["Firefox, Ubuntu", "203.0.113.9", "2026-03-23 06:39 UTC", "help@example.com", "Atourin"],
+    ),
+    "organization_invitation": (
+        BARE,
+        lambda mails, locale, name: mails.organization_invitation(
+            Recipient(address=ANA, locale=locale, name=name),
+            organization="Acme",
+            organization_id="org_1",
+            token=TOKEN,
+            valid_for=SEVEN_DAYS,
+        ),
+        ["Acme", TOKEN, "7", "Atourin"],
+    ),
+    "organization_invitation_link": (
+        LINKED,
+        lambda mails, locale, name: mails.organization_invitation(
+            Recipient(address=ANA, locale=locale, name=name),
+            organization="www.evil.example",
+            organization_id="org_1",
+            token=TOKEN,
+            valid_for=SEVEN_DAYS,
+        ),
+        [f"https://app.example.com/join#token={TOKEN}", "org_1", "7", "Atourin"],
     ),
     "identity_linked": (
         LINKED,
@@ -276,7 +310,8 @@ def test_the_html_is_well_formed_says_its_language_and_loads_nothing(message: st
     assert not {"src", "background", "srcset"} & {name for _, name, _ in page.attributes}
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     for link in page.links:
-        assert link == LINK or link.startswith((settings.password_reset_url or "mailto:", f"mailto:{settings.contact}"))
+        pages = (settings.password_reset_url or "mailto:", settings.invitation_url or "mailto:")
+        assert link == LINK or link.startswith((*pages, f"mailto:{settings.contact}"))
     assert "url(" not in compose(message, locale).html
 
 

@@ -30,6 +30,7 @@ from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, at_once
 from tests.unit.mail_fakes import (
     LINKED_SUBJECT,
+    NEW_DEVICE,
     PAYLOADS,
     Fate,
     Killed,
@@ -42,6 +43,7 @@ from tests.unit.mail_fakes import (
     is_nowhere,
     mailing_in_memory,
     token_in,
+    write_invitation,
 )
 
 SECOND = timedelta(seconds=1)
@@ -56,9 +58,12 @@ def redeem(post: MailDeployment, code: str) -> SignedIn:
 
 # To whom mail is owed
 
+TO_ACCOUNTS = [kind for kind in MailKind if kind is not MailKind.ORGANIZATION_INVITATION]
+"""Invitations to organizations go to any address."""
+
 
 @in_memory_only
-@pytest.mark.parametrize("kind", MailKind)
+@pytest.mark.parametrize("kind", TO_ACCOUNTS)
 def test_an_address_that_nobody_has_is_sent_nothing(post: MailDeployment, database: Database, kind: MailKind) -> None:
     post.register()
 
@@ -69,7 +74,7 @@ def test_an_address_that_nobody_has_is_sent_nothing(post: MailDeployment, databa
     assert post.base.recorded.events[-1] == "mail_not_owed"
 
 
-@pytest.mark.parametrize("kind", MailKind)
+@pytest.mark.parametrize("kind", TO_ACCOUNTS)
 def test_a_disabled_account_is_sent_nothing(post_in_memory: MailDeployment, kind: MailKind) -> None:
     post_in_memory.disable(post_in_memory.register().user)
 
@@ -122,6 +127,7 @@ NOTICES = [
     MailKind.EMAIL_CHANGE_CURRENT,
     MailKind.IDENTITY_LINKED,
     MailKind.IDENTITY_UNLINKED,
+    MailKind.NEW_DEVICE,
 ]
 VERIFIED_ONLY = {
     MailKind.ACCOUNT_EXISTS,
@@ -129,6 +135,7 @@ VERIFIED_ONLY = {
     MailKind.IDENTITY_LINKED,
     MailKind.IDENTITY_UNLINKED,
     MailKind.REAUTHENTICATION_CODE,
+    MailKind.NEW_DEVICE,
 }
 
 
@@ -150,6 +157,11 @@ def owe(post: MailDeployment, kind: MailKind, user: User) -> None:
         remove_password(post, user)
     if kind in VERIFIED_ONLY:
         verify(post, user)
+    if kind is MailKind.ORGANIZATION_INVITATION:
+        verify(post, user)
+        write_invitation(post)
+    if kind is MailKind.NEW_DEVICE:
+        change(post, user, devices=to_value((NEW_DEVICE,)))
     if kind is MailKind.IDENTITY_LINKED:
         change(post, user, subjects=to_value({"google": LINKED_SUBJECT}))
     if kind in {MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW}:
@@ -317,7 +329,7 @@ def test_an_address_without_an_account_gets_nothing_if_the_job_makes_none(post_i
     assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind is not MailKind.SIGN_IN_CODE])
+@pytest.mark.parametrize("kind", [kind for kind in TO_ACCOUNTS if kind is not MailKind.SIGN_IN_CODE])
 def test_no_other_mail_goes_to_an_address_without_an_account(post_in_memory: MailDeployment, kind: MailKind) -> None:
     payload = {NEW_USER_METADATA: "{}", SLOT: "RECOVERY"}
     post_in_memory.deliver(replace(post_in_memory.job(kind, NEVER_REGISTERED), payload=payload))
@@ -813,7 +825,10 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
 # Notices about identities, and codes that confirm
 
 
-@pytest.mark.parametrize("kind", [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE])
+@pytest.mark.parametrize(
+    "kind",
+    [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE, MailKind.NEW_DEVICE],
+)
 def test_an_unverified_address_is_sent_neither_notices_nor_codes_that_confirm(
     post_in_memory: MailDeployment, kind: MailKind
 ) -> None:

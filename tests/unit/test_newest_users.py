@@ -12,6 +12,7 @@ from gerbang.storage.store import Store
 from gerbang.storage.users import FIRST_MONTH, UserTable
 
 from tests.conftest import Database
+from tests.deployment import HOME
 from tests.fakes import PassingStore
 
 NOW = datetime(2003, 3, 1, 0, 0, 5, tzinfo=UTC)
@@ -197,6 +198,6 @@ def test_a_sign_in_does_not_move_an_account(users: UserTable, store: Store, data
     }
     before = keys()
 
-    store.write(users.signing_in(user(1), NOW + timedelta(days=50)))
+    store.write(users.signing_in(user(1), NOW + timedelta(days=50), HOME))
 
     assert keys() == before == {("2003-03", int(NOW.timestamp()))}

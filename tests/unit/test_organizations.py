@@ -5,7 +5,8 @@ from copy import replace
 from datetime import timedelta
 
 import pytest
-from gerbang.accounts.organizations import NotAMember, Role
+from gerbang.accounts.organizations import NotAMember
+from gerbang.accounts.roles import Role
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import RefreshTokenReused, SessionEnded, SignedIn

@@ -6,8 +6,9 @@ from datetime import timedelta
 from hashlib import md5
 
 import pytest
-from gerbang.accounts.organizations import NotAMember, Role
+from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.registration import EmailTaken, NewAccount, Registered, UsernameTaken
+from gerbang.accounts.roles import Role
 from gerbang.container import Container
 from gerbang.core.client import Client
 from gerbang.core.emails import EmailAddress

@@ -197,6 +197,15 @@ def test_a_new_secret_is_64_random_letters_and_digits(aws: SecretsManager) -> No
     assert all(len(key.secret) == 64 and key.secret.isascii() and key.secret.isalnum() for key in made)
 
 
+def test_every_rotation_carries_the_lasting_key_over(aws: SecretsManager) -> None:
+    aws.client.put_secret_value(SecretId=aws.secret_id, SecretString=FIRST_SECRET)
+    lasting = MasterKey.from_secret(FIRST_SECRET).lasting
+
+    for _ in range(3):
+        aws.rotate()
+        assert MasterKey.from_secret(aws.text()).lasting == lasting
+
+
 def test_every_version_has_a_key_pair_of_its_own_whatever_the_algorithm(aws: SecretsManager) -> None:
     """So that a deployment may change to RS256 without a rotation."""
     pairs = set()

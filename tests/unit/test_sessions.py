@@ -11,10 +11,10 @@ import pytest
 from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.user_agents import LONGEST_USER_AGENT
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import (
-    LONGEST_DEVICE,
     Authenticated,
     NotAPerson,
     RefreshTokenReused,
@@ -189,7 +189,7 @@ def test_what_a_device_calls_itself_is_cut(deployment: Deployment, alice: User) 
 
     family = family_of(deployment, opened)
     assert family is not None
-    assert family.device == "x" * LONGEST_DEVICE
+    assert family.device == "x" * LONGEST_USER_AGENT
 
 
 @pytest.mark.covers("80")

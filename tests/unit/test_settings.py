@@ -26,6 +26,7 @@ OPTIONAL: Final[dict[str, object]] = {
     "mail_sender_name": None,
     "mail_reply_to": None,
     "password_reset_url": None,
+    "invitation_url": None,
     "ses_configuration_set": None,
 }
 """Settings that may be empty, and what they are then."""

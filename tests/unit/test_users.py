@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from gerbang.storage.accounts import Identity, User
+from gerbang.storage.accounts import Factor, Identity, User
 from gerbang.storage.metadata import LARGEST_APP_METADATA, LARGEST_USER_METADATA, MetadataTooLarge
-from gerbang.storage.organizations import Membership, Organization
+from gerbang.storage.organizations import Invitation, Membership, Organization
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import Key, Put
 from gerbang.storage.users import UserTable
@@ -42,10 +42,16 @@ FULL = User(
     banned_until=AT,
     role_id=1,
     credit_balance=5,
+    factors=(
+        Factor(factor_id="f1", friendly_name="phone", created_at=AT, updated_at=AT, verified_at=AT, last_step=59),
+        Factor(factor_id="f2", friendly_name="", created_at=AT, updated_at=AT),
+    ),
+    recovery_codes=("0a1b", "2c3d"),
     organization_id="org_1",
     is_anonymous=True,
     locale="id",
     last_sign_in_at=AT,
+    devices=("0123456789ab",),
     expires_at=AT,
     user_metadata={"theme": {"dark": True}},
     app_metadata={"plan": "pro"},
@@ -69,7 +75,17 @@ def test_every_field_of_an_account_comes_back(users: UserTable) -> None:
     "record",
     [
         IDENTITY,
-        Organization(organization_id="org_1", name="Acme", created_at=AT),
+        Organization(organization_id="org_1", name="Acme", created_at=AT, revision=3),
+        Invitation(
+            invitation_id="inv_1",
+            organization_id="org_1",
+            email="a@example.com",
+            email_as_typed="A@example.com",
+            role="CLIENT_ADMIN",
+            invited_by="1",
+            created_at=AT,
+            expires_at=AT,
+        ),
         Membership(organization_id="org_1", user_id="1", role="CLIENT_OWNER", since=AT),
     ],
     ids=lambda record: type(record).__name__,

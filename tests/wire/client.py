@@ -79,6 +79,15 @@ class Client:
         body = json.dumps(document).encode()
         return self.request("POST", path, body=body, headers=_JSON | _named(headers) | _bearing(bearer))
 
+    def patch(self, path: str, document: object, *, bearer: str | None = None, **headers: str) -> Answer:
+        """PATCH with a document as JSON; names of headers are given with `_` for `-`."""
+        body = json.dumps(document).encode()
+        return self.request("PATCH", path, body=body, headers=_JSON | _named(headers) | _bearing(bearer))
+
+    def delete(self, path: str, *, bearer: str | None = None, **headers: str) -> Answer:
+        """DELETE; names of headers are given with `_` for `-`."""
+        return self.request("DELETE", path, headers=_named(headers) | _bearing(bearer))
+
     def post_nothing(self, path: str, *, bearer: str | None = None, **headers: str) -> Answer:
         """POST without a body."""
         return self.request("POST", path, headers=_named(headers) | _bearing(bearer))

@@ -184,8 +184,6 @@ def test_health_and_settings(world: World) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("POST", "/auth/v1/factors", 422, "mfa_totp_enroll_not_enabled"),
-        ("POST", "/auth/v1/factors/x/verify", 422, "mfa_totp_enroll_not_enabled"),
         ("GET", "/auth/v1/user/identities/authorize", 404, "manual_linking_disabled"),
         ("POST", "/auth/v1/sso", 404, "saml_provider_disabled"),
         ("POST", "/auth/v1/passkeys/x", 404, "passkey_disabled"),

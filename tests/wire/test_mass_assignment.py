@@ -45,6 +45,8 @@ NEVER_TAKEN: Final[dict[str, object]] = {
     "data": {"role": "admin"},
     "user_metadata": {"name": "Eve"},
     "app_metadata": {"role": "admin"},
+    "factors": [{"factor_id": "7", "verified_at": 1}],
+    "recovery_codes": ["abcdef"],
     "$set": {"role_id": 1},
 }
 
@@ -57,6 +59,7 @@ def assert_ordinary(account: dict[str, Any]) -> None:
     assert account["created_at"] > 1
     assert account["password_hash"].startswith("$bcrypt-sha256$")
     assert account["subjects"] == account["user_metadata"] == account["app_metadata"] == "{}"
+    assert account["factors"] == account["recovery_codes"] == "[]"
     assert account["created_month"] > "2000-01"
     never = {"email_verified_at", "disabled_at", "migrated_at", "expires_at"}
     assert never.isdisjoint(account)
@@ -72,6 +75,7 @@ def assert_ordinary(account: dict[str, Any]) -> None:
         "confirmation_sent_at",
     }
     ours |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
+    ours |= {"factors", "recovery_codes"}
     assert account.keys() <= ours, "nothing unknown is stored"
 
 

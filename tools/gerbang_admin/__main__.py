@@ -29,7 +29,16 @@ from gerbang.storage.newest_users import LARGEST_PAGE
 
 from gerbang_admin.all_sessions import NotRotated, end_all_sessions
 from gerbang_admin.aws import CONFIG, AwsFailure, failure
-from gerbang_admin.showing import deletion_of, fields_of, line_of, lines_of, summary_of, unlinking_of
+from gerbang_admin.showing import (
+    deletion_of,
+    fields_of,
+    line_of,
+    lines_of,
+    session_fields_of,
+    session_line_of,
+    summary_of,
+    unlinking_of,
+)
 from gerbang_admin.stacks import Stack, UnknownStack, choose_stack
 
 DONE: Final = 0
@@ -38,6 +47,9 @@ FAILED: Final = 2
 
 _LARGEST_CREDIT: Final = 2**53 - 1
 """What every JSON reader reads exactly (RFC 8259, section 6)."""
+
+
+_SESSIONS: Final = f"{'session':<36}  {'first seen':<23}  {'last seen':<23}  {'method':<9}  {'address':<15}  device"
 
 
 class NotConfirmed(Exception):
@@ -117,6 +129,14 @@ def _enable(accounts: Accounts, user: User, options: argparse.Namespace) -> None
     _print(accounts, accounts.enable(user), options)
 
 
+def _sessions(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
+    sessions = accounts.sessions(user)
+    if not options.json:
+        print(_SESSIONS if sessions else "The account has no active session.")
+    for family in sessions:
+        print(json.dumps(session_fields_of(family), ensure_ascii=False) if options.json else session_line_of(family))
+
+
 def _end_sessions(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
     _print(accounts, accounts.end_sessions(user), options)
 
@@ -137,7 +157,7 @@ def _unlink(accounts: Accounts, user: User, options: argparse.Namespace) -> None
 
 def _delete(accounts: Accounts, user: User, options: argparse.Namespace) -> None:
     details = accounts.details(user)
-    _confirm([*lines_of(user, details), "", *deletion_of(user, accounts.departure(user))], options)
+    _confirm([*lines_of(user, details), "", *deletion_of(user, accounts.departures(user))], options)
     accounts.delete(user)
     if options.json:
         print(json.dumps({"deleted": user.user_id}))
@@ -163,6 +183,7 @@ _COMMANDS: Final[dict[str, Callable[[Accounts, User, argparse.Namespace], None]]
     "show": _show,
     "disable": _disable,
     "enable": _enable,
+    "sessions": _sessions,
     "end-sessions": _end_sessions,
     "set-role": _set_role,
     "set-credit": _set_credit,
@@ -219,6 +240,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     command("show", "show an account, without its secrets", account)
     command("disable", "disable an account and end its sessions, at once", account)
     command("enable", "enable a disabled account; its sessions stay ended", account)
+    command("sessions", "list the active sessions of an account, the last used first", account)
     command("end-sessions", "end every session of an account at once", account)
     names = ", ".join(f"{role_id} {name}" for role_id, name in ROLES.items())
     command("set-role", "give an account a role", account).add_argument("role", type=_role, help=names)

@@ -1,5 +1,6 @@
 """An account as an operator sees it. No password hash, and of an identity no subject."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -7,10 +8,12 @@ from gerbang.accounts.administration import ROLES, Details
 from gerbang.accounts.deletion import Departure
 from gerbang.core.clock import system_clock
 from gerbang.core.identifiers import botlaunch_id
+from gerbang.core.user_agents import read_device
 from gerbang.passwords.bcrypt_sha256 import is_current_format
 from gerbang.storage.accounts import User
+from gerbang.storage.families import Family
 
-_NOT_LISTED: Final = "not shown; end-sessions ends them all"
+_NOT_LISTED: Final = "`sessions` lists them, end-sessions ends them all"
 
 
 def fields_of(user: User, details: Details) -> dict[str, Any]:
@@ -33,6 +36,11 @@ def fields_of(user: User, details: Details) -> dict[str, Any]:
             {"provider": identity.provider, "email": identity.email, "created_at": _instant(identity.created_at)}
             for identity in details.identities
         ],
+        "factors": [
+            {"id": factor.factor_id, "name": factor.friendly_name, "verified_at": _instant(factor.verified_at)}
+            for factor in user.factors
+        ],
+        "recovery_codes_left": len(user.recovery_codes),
         "role_id": user.role_id,
         "credit_balance": user.credit_balance,
         "organization_id": user.organization_id,
@@ -62,6 +70,7 @@ def lines_of(user: User, details: Details) -> list[str]:
         "guest": f"until {_spoken(user.expires_at)}" if user.expires_at else None,
         "password": _password(user),
         "identities": ", ".join(identities) or "none",
+        "second factor": _second_factor(user),
         "role": f"{user.role_id}, {ROLES.get(user.role_id, 'unknown')}",
         "credit": str(user.credit_balance),
         "organisation": f"{user.organization_id}, {details.role or 'not a member'}" if user.organization_id else None,
@@ -73,6 +82,33 @@ def lines_of(user: User, details: Details) -> list[str]:
         "sessions": _NOT_LISTED,
     }
     return [f"{name:<13} {fact}" for name, fact in facts.items() if fact]
+
+
+def session_fields_of(family: Family) -> dict[str, Any]:
+    """Return an active session, for programs."""
+    device = read_device(family.device)
+    return {
+        "id": family.family_id,
+        "browser": device.browser,
+        "system": device.system,
+        "user_agent": family.device,
+        "address": family.address,
+        "method": _method(family),
+        "first_seen_at": _instant(family.created_at),
+        "last_seen_at": _instant(family.rotated_at),
+        "expires_at": _instant(family.expires_at),
+    }
+
+
+def session_line_of(family: Family) -> str:
+    """Return an active session as one line of a list."""
+    device = read_device(family.device).words or "unknown device"
+    times = f"{_spoken(family.created_at)}  {_spoken(family.rotated_at)}"
+    return f"{family.family_id}  {times}  {_method(family):<9}  {family.address:<15}  {device}"
+
+
+def _method(family: Family) -> str:
+    return family.amr[0].method if family.amr else ""
 
 
 def summary_of(user: User) -> dict[str, Any]:
@@ -92,11 +128,10 @@ def line_of(user: User) -> str:
     return f"{_spoken(user.created_at)}  {user.user_id}  {_state(user):<8}  {user.email or user.username or user.name}"
 
 
-def deletion_of(user: User, departure: Departure | None) -> list[str]:
+def deletion_of(user: User, departures: Iterable[Departure]) -> list[str]:
     """Return what deleting the account will do, in sentences."""
-    sentences = ["This deletes the account, its names and its membership for good, and ends its sessions at once."]
-    if departure is not None:
-        sentences.append(_deletion_from(departure))
+    sentences = ["This deletes the account, its names and its memberships for good, and ends its sessions at once."]
+    sentences += map(_deletion_from, departures)
     if user.credit_balance:
         sentences.append(f"The account has a credit of {user.credit_balance}.")
     return sentences
@@ -143,6 +178,11 @@ def _password(user: User) -> str:
     if user.password_hash is None:
         return "none"
     return "set" if is_current_format(user.password_hash) else "inherited"
+
+
+def _second_factor(user: User) -> str:
+    verified = [factor.friendly_name or factor.factor_id for factor in user.factors if factor.is_verified]
+    return f"{', '.join(verified)}, {len(user.recovery_codes)} recovery codes left" if verified else "none"
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -16,6 +16,7 @@ from gerbang.accounts.administration import Accounts
 from gerbang.accounts.deletion import Deletion
 from gerbang.core.clock import system_clock
 from gerbang.core.log import Severity
+from gerbang.sessions.own_sessions import OwnSessions
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.one_time_codes import OneTimeCodeTable
@@ -126,17 +127,25 @@ class Stack:
         """
         store = DynamoStore(self.dynamodb())
         users = UserTable(store, self.output("UsersTable"))
+        families = FamilyTable(store, self.output("RefreshTokenFamiliesTable"))
         organizations = OrganizationTable(store, self.output("OrganizationsTable"))
         deletion = Deletion(
             store=store,
             users=users,
-            families=FamilyTable(store, self.output("RefreshTokenFamiliesTable")),
+            families=families,
             organizations=organizations,
             codes=OneTimeCodeTable(store, self.output("OneTimeCodesTable")),
             log_event=_log_nothing,
             now=system_clock,
         )
-        return Accounts(store=store, users=users, organizations=organizations, deletion=deletion, now=system_clock)
+        return Accounts(
+            store=store,
+            users=users,
+            organizations=organizations,
+            deletion=deletion,
+            own_sessions=OwnSessions(families=families, log_event=_log_nothing, now=system_clock),
+            now=system_clock,
+        )
 
 
 def choose_stack(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:

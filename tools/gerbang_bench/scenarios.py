@@ -17,6 +17,7 @@ from gerbang.accounts.identity_sign_in import VerifiedIdentity
 from gerbang_bench.builds import ROOT
 from gerbang_bench.events import Event, Scenario, data_of, request
 from gerbang_bench.supabase_scenarios import FIRST_USES_AT_SUPABASE, PASSWORD_GRANT, PKCE_GRANT, SUPABASE
+from gerbang_bench.team_scenarios import TEAMS
 from gerbang_bench.worlds import OTHER_PASSWORD, PASSWORD, Person, World
 
 NOT_FOUND: Final = 404
@@ -95,6 +96,17 @@ def _reset_password(world: World) -> Scenario:
     while True:
         body = {"token": world.reset_token(person), "password": PASSWORD}
         yield request("/api/auth/reset-password", body, source=world.client_address())
+
+
+def _second_factor(path: str, field: str) -> Callable[[World], Scenario]:
+    def scenario(world: World) -> Scenario:
+        person = world.person()
+        while True:
+            world.set_factor(person)
+            body = {field: world.waiting_sign_in(person), "code": world.code_of_app(person)}
+            yield request(path, body, source=world.client_address())
+
+    return scenario
 
 
 def _verify_otp(world: World) -> Scenario:
@@ -188,6 +200,7 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "api/auth/login": _signing_in("/api/auth/login"),
     "api/auth/logout": _logging_out("/api/auth/logout", {}),
     "api/auth/me": _me,
+    "api/auth/mfa/verify": _second_factor("/api/auth/mfa/verify", "mfaToken"),
     "api/auth/refresh": _refresh,
     "api/auth/register": _register,
     "api/auth/reset-password": _reset_password,
@@ -195,11 +208,13 @@ OWN: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/login_with_anonymous": _guest,
     "auth/login_with_email_password": _signing_in("/auth/login_with_email_password"),
     "auth/logout": _logging_out("/auth/logout", None),
+    "auth/mfa/verify": _second_factor("/auth/mfa/verify", "mfa_token"),
     "auth/otp": _asking_for_mail("/auth/otp"),
     "auth/register": _enrol,
     "auth/verify_legacy_password": _signing_in("/auth/verify_legacy_password"),
     "auth/verify_otp": _verify_otp,
     **SUPABASE,
+    **TEAMS,
     "authorizer": _authorizer,
     "default": _default,
     "mailer": _mailer,

@@ -1,6 +1,7 @@
 """The scenarios of Supabase Auth's endpoints, as `gerbang_bench.scenarios` has those of the others."""
 
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from typing import Final
 
 from gerbang.accounts.identity_sign_in import VerifiedIdentity
@@ -13,6 +14,7 @@ ID_TOKEN_GRANT: Final = "auth/v1/token?grant_type=id_token"  # noqa: S105
 PKCE_GRANT: Final = "auth/v1/token?grant_type=pkce"
 
 _USERS: Final = "/auth/v1/admin/users"
+_FACTORS: Final = "/auth/v1/factors"
 
 
 def _refresh_grant(world: World) -> Scenario:
@@ -157,6 +159,79 @@ def _generating_a_link(world: World) -> Scenario:
         yield request(path, body, source=world.client_address(), **_administrator(world))
 
 
+def _enrolling(world: World) -> Scenario:
+    person = world.person()
+    token = world.access_token_used(person)
+    while True:
+        world.remove_factors(person)
+        body = {"factor_type": "totp", "friendly_name": "phone"}
+        yield request(_FACTORS, body, source=world.client_address(), **_known(world, token))
+
+
+def _challenging(world: World) -> Scenario:
+    person = world.person()
+    token, factor_id = world.access_token_used(person), world.set_factor(person)
+    while True:
+        yield _about_factor(world, token, factor_id, "challenge", {})
+
+
+def _verifying_a_factor(world: World) -> Scenario:
+    person = world.person()
+    while True:
+        token, factor_id = world.access_token_used(person), world.set_factor(person)
+        body = {"challenge_id": world.challenge(token, factor_id), "code": world.code_of_app(person)}
+        yield _about_factor(world, token, factor_id, "verify", body)
+
+
+def _about_factor(world: World, token: str, factor_id: str, what: str, body: Mapping[str, str]) -> Event:
+    event = request(f"{_FACTORS}/one/{what}", body, source=world.client_address(), **_known(world, token))
+    path = f"{_FACTORS}/{factor_id}/{what}"
+    event["requestContext"]["http"]["path"] = path
+    route = event["routeKey"].replace("/one/", "/{factor_id}/")
+    return event | {"rawPath": path, "routeKey": route, "pathParameters": {"factor_id": factor_id}}
+
+
+def _unenrolling(world: World) -> Scenario:
+    person = world.person()
+    while True:
+        factor_id = world.set_factor(person)
+        known = _known(world, world.raised_token(person))
+        event = request(f"{_FACTORS}/one", None, source=world.client_address(), **known)
+        yield _as(event, "DELETE", "factor_id", factor_id)
+
+
+def _making_recovery_codes(world: World) -> Scenario:
+    person = world.person()
+    world.set_factor(person)
+    known = _known(world, world.raised_token(person))
+    while True:
+        yield request(f"{_FACTORS}/recovery-codes", {}, source=world.client_address(), **known)
+
+
+def _listing_factors(world: World) -> Scenario:
+    person = world.person()
+    world.set_factor(person)
+    user_id = world.user_id(person)
+    while True:
+        path = f"{_USERS}/{user_id}/factors"
+        event = request(path, None, source=world.client_address(), **_administrator(world))
+        route = event["routeKey"].replace(user_id, "{user_id}")
+        yield event | {"routeKey": route, "pathParameters": {"user_id": user_id}}
+
+
+def _renaming_a_factor(world: World) -> Scenario:
+    person = world.person()
+    user_id, factor_id, names = world.user_id(person), world.set_factor(person), cycle(("tablet", "phone"))
+    while True:
+        path = f"{_USERS}/{user_id}/factors/one"
+        body = {"friendly_name": next(names)}
+        event = _as(
+            request(path, body, source=world.client_address(), **_administrator(world)), "PUT", "factor_id", factor_id
+        )
+        route = event["routeKey"].replace(user_id, "{user_id}")
+        yield event | {"routeKey": route, "pathParameters": {"user_id": user_id, "factor_id": factor_id}}
+
+
 def _known(world: World, access_token: str) -> dict[str, str]:
     return {"apikey": world.publishable_key, "authorization": f"Bearer {access_token}"}
 
@@ -177,6 +252,13 @@ SUPABASE: Final[Mapping[str, Callable[[World], Scenario]]] = {
     "auth/v1/admin/generate_link": _generating_a_link,
     "auth/v1/admin/users": _finding_a_user,
     "auth/v1/admin/users/one": _showing_a_user,
+    "auth/v1/admin/users/one/factors": _listing_factors,
+    "auth/v1/admin/users/one/factors/one": _renaming_a_factor,
+    "auth/v1/factors": _enrolling,
+    "auth/v1/factors/one": _unenrolling,
+    "auth/v1/factors/one/challenge": _challenging,
+    "auth/v1/factors/one/verify": _verifying_a_factor,
+    "auth/v1/factors/recovery-codes": _making_recovery_codes,
     "auth/v1/health": _reading("/auth/v1/health"),
     "auth/v1/invite": _inviting,
     "auth/v1/logout": _supabase_logout,

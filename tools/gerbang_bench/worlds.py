@@ -11,6 +11,7 @@ from uuid import uuid4
 import boto3
 import dynamodb_local
 from botocore.exceptions import BotoCoreError
+from gerbang.accounts import totp
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import NewAccount
 from gerbang.apis import gotrue
@@ -18,10 +19,15 @@ from gerbang.container import Container
 from gerbang.core.client import Client
 from gerbang.core.clock import system_clock
 from gerbang.core.emails import EmailAddress
+from gerbang.core.identifiers import INVITATION, botlaunch_id, public_id
 from gerbang.mail.jobs import MailJob, MailKind
+from gerbang.mail.organization_invitations import INVITATION_LIFETIME
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.storage import clients
-from gerbang.storage.accounts import Name, User
+from gerbang.storage.accounts import Factor, Name, User
+from gerbang.storage.families import Authentication
+from gerbang.storage.organizations import Invitation, Membership
+from gerbang.storage.records import to_value
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
 
@@ -168,6 +174,50 @@ class World:
         [identity_id] = (each["identity_id"] for each in shown["identities"] if each["provider"] == identity.provider)
         return token, identity_id
 
+    def set_factor(self, person: Person) -> str:
+        """Give a person a verified factor none of whose codes was used, in place of any other; return its id."""
+        now = system_clock()
+        factor = Factor(factor_id=str(uuid4()), friendly_name="phone", created_at=now, updated_at=now, verified_at=now)
+        self._set_factors(person, factor)
+        return factor.factor_id
+
+    def remove_factors(self, person: Person) -> None:
+        """Leave a person without factors."""
+        self._set_factors(person)
+
+    def _set_factors(self, person: Person, *factors: Factor) -> None:
+        users = self._container.users
+        users.change(self._user(person), {"factors": to_value(factors)})
+
+    def code_of_app(self, person: Person) -> str:
+        """Return the code that a person's app shows."""
+        user = self._user(person)
+        secret = totp.secret_of(self._container.keys, user.user_id, user.factors[0].factor_id)
+        return totp.code_of(secret, totp.step_at(system_clock()))
+
+    def raised_token(self, person: Person) -> str:
+        """Open a session of two factors of a person, and return its access token, which was used."""
+        user, by = self._user(person), Authentication(method="totp", at=system_clock())
+        factor_id = user.factors[0].factor_id
+        signed_in, opening = self._container.sessions.begin(
+            user,
+            Client(address=self.client_address()),
+            "password",
+            raised=lambda family: family.raised(by, factor_id=factor_id),
+        )
+        self._container.store.commit(opening)
+        self._container.sessions.authenticate(signed_in.tokens.access_token)
+        return signed_in.tokens.access_token
+
+    def challenge(self, access_token: str, factor_id: str) -> str:
+        """Return the id of a new challenge of a session's factor."""
+        caller = self._container.sessions.authenticate(access_token)
+        return self._container.own_factors.challenge(caller, factor_id).challenge_id
+
+    def waiting_sign_in(self, person: Person) -> str:
+        """Return the token of a person's sign-in that waits for a second factor."""
+        return self._container.first_factors.waiting(self._user(person), "password").mfa_token
+
     def code(self, person: Person) -> str:
         """Have a one-time code mailed to a person and return it."""
         return self._mailed(person, MailKind.SIGN_IN_CODE, _CODE)
@@ -175,6 +225,37 @@ class World:
     def reset_token(self, person: Person) -> str:
         """Have a reset token mailed to a person and return it."""
         return self._mailed(person, MailKind.PASSWORD_RESET, _RESET_TOKEN)
+
+    def other_session_id(self, person: Person) -> str:
+        """Return the id of a person's session that is not the one of the access token."""
+        user = self._user(person)
+        current = self._container.sessions.authenticate(person.access_token).family.family_id
+        return next(each.family_id for each in self._container.own_sessions.list(user) if each.family_id != current)
+
+    def invite(self, person: Person) -> tuple[str, str]:
+        """Write an invitation to a person's organisation; return its id and the token that its mail would have."""
+        now, invitation_id = self._container.now(), public_id(INVITATION, uuid4())
+        email = self.email()
+        invitation = Invitation(
+            invitation_id=invitation_id,
+            organization_id=person.organization_id,
+            email=email,
+            email_as_typed=email,
+            role="CLIENT_MEMBER",
+            invited_by=self.user_id(person),
+            created_at=now,
+            expires_at=now + INVITATION_LIFETIME,
+        )
+        self._container.store.write(self._container.organization_table.invitation_creation(invitation))
+        return invitation_id, self._container.invitation_tokens.token(invitation)
+
+    def add_member(self, person: Person) -> str:
+        """Have another account belong to a person's organisation; return its `usr_…` id. One password hash."""
+        member = self.user_id(self.person())
+        since = self._container.now()
+        joined = Membership(organization_id=person.organization_id, user_id=member, role="CLIENT_MEMBER", since=since)
+        self._container.store.write(self._container.organization_table.joining(joined))
+        return botlaunch_id(member)
 
     def use(self, person: Person) -> None:
         """Use a person's access token, so that its next use is not its first."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from uuid import UUID
 
-from gerbang.accounts.organizations import Role
+from gerbang.accounts.roles import Role
 from gerbang.apis.fields import as_name
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.identifiers import ORGANIZATION, public_id

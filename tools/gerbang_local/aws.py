@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 from gerbang.container import Container
-from gerbang.sessions.keys import version_text
+from gerbang.sessions.keys import MasterKey, version_text
 
 from gerbang_local.stack import ACCOUNT_ID, PSEUDO_PARAMETERS, REGION, STACK_NAME, serverless_references
 from gerbang_local.template import (
@@ -269,7 +269,9 @@ class Resources:
         """
         container = Container({})
         secret_id = text_of(self.resolver.resolve(resource.properties["SecretId"]))
-        text = version_text(container.new_secret(), container.new_key_pair())
+        first = self._aws.secrets.get_secret_value(SecretId=secret_id)["SecretString"]
+        lasting = MasterKey.from_secret(first).lasting
+        text = version_text(container.new_secret(), container.new_key_pair(), lasting=lasting)
         self._aws.secrets.put_secret_value(SecretId=secret_id, SecretString=text)
         return References(ref=secret_id)
 

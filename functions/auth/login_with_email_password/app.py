@@ -7,6 +7,7 @@ from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.email_policy import EmailNotVerified
+from gerbang.sessions.first_factor import SecondFactorRequired
 
 endpoint = Endpoint("/auth/login_with_email_password")
 sign_in = container.password_sign_in
@@ -18,7 +19,7 @@ container.warm_up_users(connections=5)
     atourin.API,
     request=LoginRequest,
     response=atourin.SessionResponse,
-    errors=(InvalidCredentials, EmailNotVerified, TooManyAttempts),
+    errors=(InvalidCredentials, EmailNotVerified, SecondFactorRequired, TooManyAttempts),
 )
 def log_in(call: Call[LoginRequest, None]) -> atourin.SessionResponse:
     """Sign in with an e-mail address and a password."""

@@ -6,6 +6,7 @@ from gerbang.apis.atourin.requests import CodeRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
+from gerbang.sessions.first_factor import SecondFactorRequired
 
 endpoint = Endpoint("/auth/verify_otp")
 sign_in = container.code_sign_in
@@ -14,7 +15,10 @@ container.warm_up_users(connections=3)
 
 
 @endpoint.post(
-    atourin.API, request=CodeRequest, response=atourin.SessionResponse, errors=(InvalidCode, TooManyAttempts)
+    atourin.API,
+    request=CodeRequest,
+    response=atourin.SessionResponse,
+    errors=(InvalidCode, SecondFactorRequired, TooManyAttempts),
 )
 def redeem_code(call: Call[CodeRequest, None]) -> atourin.SessionResponse:
     """Sign in with the code that was mailed to an address, which verifies the address."""

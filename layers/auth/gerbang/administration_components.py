@@ -7,7 +7,7 @@ What a part is made of is imported where it is made, as in `gerbang.container`.
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gerbang.code_components import CodeComponents
+from gerbang.factor_components import FactorComponents
 
 if TYPE_CHECKING:
     from gerbang.accounts.deletion import Deletion
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gerbang.storage.numbered_pages import NumberedPages
 
 
-class AdministrationComponents(CodeComponents):
+class AdministrationComponents(FactorComponents):
     """Makes what administrators' endpoints use, each once."""
 
     @cached_property

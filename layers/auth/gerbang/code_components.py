@@ -33,20 +33,21 @@ class CodeComponents(IdentityComponents):
             users=self.users,
             codes=self.codes,
             maker=self.code_maker,
-            sessions=self.sessions,
+            sessions=self.sign_in_sessions,
             rate_limits=self.rate_limits,
             tries=self.limit("code_tries"),
             address_limit=self.limit("sign_in_address"),
             sign_up=None,
             mail_service=self.mail_service,
+            first_factors=self.first_factors,
             log_event=self.log_event,
             now=self.now,
         )
 
     @cached_property
     def code_sign_in_with_sign_up(self) -> "CodeSignIn":
-        """The same; a code may also make an account."""
-        return replace(self.code_sign_in, sign_up=self.code_sign_up)
+        """The same for Supabase's clients: a code may also make an account, and a session is raised later."""
+        return replace(self.code_sign_in, sign_up=self.code_sign_up, first_factors=None)
 
     @cached_property
     def code_sign_up(self) -> "CodeSignUp":
@@ -77,7 +78,7 @@ class CodeComponents(IdentityComponents):
             codes=self.codes,
             maker=self.code_maker,
             addresses=self.addresses,
-            sessions=self.sessions,
+            sessions=self.sign_in_sessions,
             rate_limits=self.rate_limits,
             tries=self.limit("code_tries"),
             address_limit=self.limit("sign_in_address"),
@@ -105,7 +106,7 @@ class CodeComponents(IdentityComponents):
             store=self.store,
             users=self.users,
             flow_states=FlowStateTable(self.store, self.settings.codes_table),
-            sessions=self.sessions,
+            sessions=self.sign_in_sessions,
             rate_limits=self.rate_limits,
             address_limit=self.limit("sign_in_address"),
             log_event=self.log_event,

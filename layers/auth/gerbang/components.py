@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from gerbang.sessions.api_keys import ApiKeys
     from gerbang.sessions.claims import ExtraClaims
     from gerbang.sessions.email_policy import UnverifiedAddress
+    from gerbang.sessions.first_factor import FirstFactors
     from gerbang.sessions.keys import Keys, SecretSource
+    from gerbang.sessions.own_sessions import OwnSessions
     from gerbang.sessions.rotation import Rotation
     from gerbang.sessions.sessions import Sessions
     from gerbang.sessions.sign_out import SignOut
@@ -81,6 +83,11 @@ class Components:
     def new_secret(self) -> Callable[[], str]:
         """Makes master secrets: 64 random letters and digits, 381 bits, like the first one of `template.yaml`."""
         return lambda: "".join(secrets.choice(ascii_letters + digits) for _ in range(64))
+
+    @cached_property
+    def random_bytes(self) -> Callable[[int], bytes]:
+        """Makes random bytes, as many as are asked for."""
+        return secrets.token_bytes
 
     @cached_property
     def new_key_pair(self) -> Callable[[], bytes]:
@@ -232,6 +239,13 @@ class Components:
         )
 
     @cached_property
+    def first_factors(self) -> "FirstFactors":
+        """Lets sign-ins wait for a second factor."""
+        from gerbang.sessions.first_factor import FirstFactors
+
+        return FirstFactors(self.keys, self.now)
+
+    @cached_property
     def extra_claims(self) -> "ExtraClaims":
         """Returns the operator's claims in access tokens."""
         if (arn := self.settings.claims_function) is None:
@@ -258,6 +272,13 @@ class Components:
         return SignOut(
             store=self.store, users=self.users, families=self.families, sessions=self.sessions, log_event=self.log_event
         )
+
+    @cached_property
+    def own_sessions(self) -> "OwnSessions":
+        """Lists and ends sessions for their owners."""
+        from gerbang.sessions.own_sessions import OwnSessions
+
+        return OwnSessions(families=self.families, log_event=self.log_event, now=self.now)
 
     @cached_property
     def rotation(self) -> "Rotation":

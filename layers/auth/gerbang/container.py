@@ -13,14 +13,14 @@ from functools import cached_property
 from os import environ  # noqa: TID251 - handed to `Settings`, which reads it
 from typing import TYPE_CHECKING, Final
 
-from gerbang.administration_components import AdministrationComponents
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
+from gerbang.organization_components import OrganizationComponents
 
 if TYPE_CHECKING:
     from gerbang.accounts.authorization import Authorizer
     from gerbang.accounts.guests import Guests
-    from gerbang.accounts.organizations import Organizations
+    from gerbang.accounts.invitation_acceptance import InvitationAcceptance
     from gerbang.accounts.password_change import PasswordChange
     from gerbang.accounts.password_reset import PasswordReset
     from gerbang.accounts.registration import Registration
@@ -29,24 +29,18 @@ if TYPE_CHECKING:
     from gerbang.accounts.user_update import UserUpdate
 
 
-class Container(AdministrationComponents):
+class Container(OrganizationComponents):
     """Makes the services of one deployment, each once."""
 
     # Accounts
 
     @cached_property
-    def organizations(self) -> "Organizations":
-        """Founds organizations and knows their members."""
-        from gerbang.accounts.organizations import Organizations
-
-        return Organizations(self.organization_table, self.new_id)
-
-    @cached_property
     def authorizer(self) -> "Authorizer":
         """Says who calls the deployment's APIs, and in which organization."""
         from gerbang.accounts.authorization import Authorizer
+        from gerbang.sessions.assurance import SecondFactorPolicy
 
-        return Authorizer(self.sessions, self.organizations)
+        return Authorizer(self.sessions, self.organizations, SecondFactorPolicy(self.settings.second_factor_policy))
 
     @cached_property
     def password_sign_in(self) -> "PasswordSignIn":
@@ -55,11 +49,12 @@ class Container(AdministrationComponents):
 
         return PasswordSignIn(
             users=self.users,
-            sessions=self.sessions,
+            sessions=self.sign_in_sessions,
             passwords=self.passwords,
             password_attempts=self.password_attempts,
             unverified=self.unverified_address,
             live_migration=self.live_migration,
+            first_factors=self.first_factors,
             log_event=self.log_event,
             now=self.now,
         )
@@ -67,7 +62,8 @@ class Container(AdministrationComponents):
     @cached_property
     def password_sign_in_with_role(self) -> "PasswordSignIn":
         """The same, with the role of an organization's member."""
-        return replace(self.password_sign_in, sessions=self.sessions_with_role)
+        sessions = replace(self.sign_in_sessions, read_role=self.organization_table.default_role)
+        return replace(self.password_sign_in, sessions=sessions)
 
     @cached_property
     def supabase_password_sign_in(self) -> "PasswordSignIn":
@@ -75,11 +71,11 @@ class Container(AdministrationComponents):
         from gerbang.sessions.email_policy import UnverifiedAddress
 
         unverified = UnverifiedAddress.ACCEPTED if self.sign_up_policy.autoconfirm else UnverifiedAddress.REFUSED
-        return replace(self.password_sign_in, unverified=unverified, tells_of_disabling=True)
+        return replace(self.password_sign_in, unverified=unverified, first_factors=None, tells_of_disabling=True)
 
     @cached_property
-    def registration(self) -> "Registration":
-        """Makes accounts, and mails a verification code where an unverified address does not sign in."""
+    def registration_without_mail(self) -> "Registration":
+        """Makes accounts, and mails nothing."""
         from gerbang.accounts.registration import Registration
 
         return Registration(
@@ -92,7 +88,7 @@ class Container(AdministrationComponents):
             limit=self.limit("registration"),
             policy=self.sign_up_policy,
             initial_credit=self.settings.initial_credit_balance,
-            mail_service=self.mail_service if self.settings.requires_verified_email else None,
+            mail_service=None,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
@@ -100,9 +96,14 @@ class Container(AdministrationComponents):
         )
 
     @cached_property
+    def registration(self) -> "Registration":
+        """Makes accounts, and mails a verification code where an unverified address does not sign in."""
+        return self.registration_with_mail if self.settings.requires_verified_email else self.registration_without_mail
+
+    @cached_property
     def registration_with_mail(self) -> "Registration":
         """Makes accounts, and mails a verification code to each."""
-        return replace(self.registration, mail_service=self.mail_service)
+        return replace(self.registration_without_mail, mail_service=self.mail_service)
 
     @cached_property
     def sign_up(self) -> "SignUp":
@@ -121,7 +122,7 @@ class Container(AdministrationComponents):
         """Makes accounts that are signed in at once."""
         from gerbang.accounts.sign_up import ConfirmedSignUp
 
-        return ConfirmedSignUp(registration=replace(self.registration, mail_service=None))
+        return ConfirmedSignUp(registration=self.registration_without_mail)
 
     @cached_property
     def guests(self) -> "Guests":
@@ -194,6 +195,24 @@ class Container(AdministrationComponents):
             policy=self.sign_up_policy,
             mail_service=self.mail_service,
             change_mails=self.email_change_mails,
+            log_event=self.log_event,
+            now=self.now,
+        )
+
+    @cached_property
+    def invitation_acceptance(self) -> "InvitationAcceptance":
+        """Accepts invitations to organizations."""
+        from gerbang.accounts.invitation_acceptance import InvitationAcceptance
+
+        return InvitationAcceptance(
+            store=self.store,
+            users=self.users,
+            table=self.organization_table,
+            tokens=self.invitation_tokens,
+            registration=self.registration_without_mail,
+            sessions=self.sessions,
+            rate_limits=self.rate_limits,
+            limit=self.limit("reset"),
             log_event=self.log_event,
             now=self.now,
         )

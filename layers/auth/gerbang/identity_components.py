@@ -85,17 +85,23 @@ class IdentityComponents(MailComponents):
         return IdentitySignIn(
             store=self.store,
             users=self.users,
-            sessions=self.sessions,
+            sessions=self.sign_in_sessions,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
             policy=self.sign_up_policy,
             initial_credit=self.settings.initial_credit_balance,
             notices=self.identity_notices,
+            first_factors=self.first_factors,
             log_event=self.log_event,
             now=self.now,
             new_id=self.new_id,
             new_number=self.new_number,
         )
+
+    @cached_property
+    def supabase_identity_sign_in(self) -> "IdentitySignIn":
+        """The same for Supabase's clients, whose sessions are raised later."""
+        return replace(self.identity_sign_in, first_factors=None)
 
     @cached_property
     def addresses(self) -> "Addresses":

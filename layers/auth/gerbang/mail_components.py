@@ -4,6 +4,7 @@ What a part is made of is imported where it is made, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gerbang.mail.composing import Mails
     from gerbang.mail.email_change import EmailChangeMails
     from gerbang.mail.identity_notices import IdentityNotices
+    from gerbang.mail.invitation_tokens import InvitationTokens
     from gerbang.mail.issuing import CodeIssuer
     from gerbang.mail.link_tokens import LinkTokens
     from gerbang.mail.mailer import Mailer
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from gerbang.mail.service import MailService
     from gerbang.mail.ses import Outbox
     from gerbang.mail.settings import MailSettings
+    from gerbang.sessions.sessions import Sessions
 
 
 class MailComponents(Components):
@@ -53,6 +56,13 @@ class MailComponents(Components):
         from gerbang.mail.codes import ResetTokens
 
         return ResetTokens(self.keys)
+
+    @cached_property
+    def invitation_tokens(self) -> "InvitationTokens":
+        """Makes and compares the tokens of invitations to organizations."""
+        from gerbang.mail.invitation_tokens import InvitationTokens
+
+        return InvitationTokens(self.keys)
 
     @cached_property
     def mail_queue(self) -> "SqsMailQueue":
@@ -94,6 +104,15 @@ class MailComponents(Components):
         return IdentityNotices(self.mail_service)
 
     @cached_property
+    def sign_in_sessions(self) -> "Sessions":
+        """Opens sessions of accounts that exist, and tells their owners of new devices."""
+        if not self.settings.tells_of_new_devices:
+            return self.sessions
+        from gerbang.mail.device_notices import DeviceNotices
+
+        return replace(self.sessions, tell_of_device=DeviceNotices(self.mail_service).tell)
+
+    @cached_property
     def mail_settings(self) -> "MailSettings":
         """What the operator chose about mails."""
         from gerbang.mail.settings import MailSettings
@@ -104,6 +123,7 @@ class MailComponents(Components):
             sender_name=self.settings.mail_sender_name,
             reply_to=self.settings.mail_reply_to,
             password_reset_url=self.settings.password_reset_url,
+            invitation_url=self.settings.invitation_url,
             configuration_set=self.settings.ses_configuration_set,
         )
 
@@ -125,6 +145,7 @@ class MailComponents(Components):
     def mailer(self) -> "Mailer":
         """Handles mail jobs."""
         from gerbang.mail.mailer import Mailer
+        from gerbang.mail.organization_invitations import InvitationMails
 
         return Mailer(
             users=self.users,
@@ -132,6 +153,7 @@ class MailComponents(Components):
             deliveries=self.mail_deliveries,
             issuer=self.code_issuer,
             reset_tokens=self.reset_tokens,
+            invitations=InvitationMails(self.organization_table, self.invitation_tokens),
             mails=self.mails,
             outbox=self.outbox,
             default_locale=self.settings.default_locale,

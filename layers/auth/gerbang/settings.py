@@ -3,7 +3,6 @@
 Each setting is read when it is asked for: a function's environment holds what that function reads, and no more.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -16,6 +15,7 @@ from gerbang.provider_settings import (
     read_legacy_verify,
     read_oidc_provider,
 )
+from gerbang.variables import Variables, is_number
 
 __all__ = ["InvalidSettings", "OidcProvider", "Settings"]
 
@@ -30,16 +30,12 @@ _LOWEST_COST_ANYWHERE: Final = 4
 """bcrypt's own floor. What may be deployed, 10 at least, is the template's to say; tests go lower."""
 
 
-class Settings:
+class Settings(Variables):
     """The deployment's settings. Each is described at its parameter in `template.yaml`.
 
     Raises, from every property:
         InvalidSettings: the setting is missing or wrong.
     """
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """Take the environment; nothing is read yet."""
-        self._environment = environment
 
     @property
     def users_table(self) -> str:
@@ -127,6 +123,11 @@ class Settings:
         return self._choice("SESSIONS", "user_metadata")
 
     @property
+    def tells_of_new_devices(self) -> bool:
+        """Whether a mail tells the owner of a verified address of a sign-in from a new device."""
+        return self._choice("SESSIONS", "new_device_mail")
+
+    @property
     def claims_function(self) -> str | None:
         """The ARN of the function that is asked for claims of access tokens, None: none is."""
         return self._entry("SESSIONS", "claims") or None
@@ -134,10 +135,7 @@ class Settings:
     @property
     def claims_failure(self) -> str:
         """What is done if that function fails: `503` or `without`."""
-        value = self._entry("SESSIONS", "claims_failure")
-        if value not in {"503", "without"}:
-            raise InvalidSettings("SESSIONS has no claims_failure=503 or claims_failure=without")
-        return value
+        return self._one_entry("SESSIONS", "claims_failure", "503", "without")
 
     @property
     def secures_password_change(self) -> bool:
@@ -148,6 +146,11 @@ class Settings:
     def requires_current_password(self) -> bool:
         """Whether the present password is needed to set another one."""
         return self._choice("SESSIONS", "current_password")
+
+    @property
+    def second_factor_policy(self) -> str:
+        """Whom the authorizer lets through: `never`, `if-enrolled` or `always` says who needs a second factor."""
+        return self._one_entry("SESSIONS", "second_factor", "never", "if-enrolled", "always")
 
     @property
     def takes_accounts(self) -> bool:
@@ -282,6 +285,11 @@ class Settings:
         return self._environment.get("PASSWORD_RESET_URL") or None
 
     @property
+    def invitation_url(self) -> str | None:
+        """The page that takes the token of an invitation to an organization; None: the mail carries the token."""
+        return self._environment.get("INVITATION_URL") or None
+
+    @property
     def default_locale(self) -> str:
         """The language of mails to people of whom no language is known."""
         return self._text("DEFAULT_LOCALE")
@@ -307,50 +315,13 @@ class Settings:
         All limits are in one variable: `name=attempts/seconds`, separated by spaces.
         """
         attempts, _, seconds = self._entry("LIMITS", name).partition("/")
-        if not (_is_number(attempts) and _is_number(seconds) and int(attempts) and int(seconds)):
+        if not (is_number(attempts) and is_number(seconds) and int(attempts) and int(seconds)):
             raise InvalidSettings(f"LIMITS has no {name}=attempts/seconds")
         return int(attempts), timedelta(seconds=int(seconds))
 
     def _session_number(self, name: str) -> int:
         """Return a number of the variable that holds all lifetimes, in seconds or, of `days`, in days."""
         text = self._entry("SESSIONS", name)
-        if not _is_number(text):
+        if not is_number(text):
             raise InvalidSettings(f"SESSIONS has no {name}=number")
         return int(text)
-
-    def _choice(self, variable: str, name: str) -> bool:
-        """Return a choice of a variable that holds several."""
-        text = self._entry(variable, name)
-        if text not in {"true", "false"}:
-            raise InvalidSettings(f"{variable} has no {name}=true or {name}=false")
-        return text == "true"
-
-    def _entry(self, variable: str, name: str) -> str:
-        """Return the value of *name* in a variable of the form `name=value name=value`; empty if it is not there."""
-        for entry in self._text(variable).split():
-            key, _, value = entry.partition("=")
-            if key == name:
-                return value
-        return ""
-
-    def _text(self, name: str) -> str:
-        value = self._environment.get(name, "")
-        if not value:
-            raise InvalidSettings(f"{name} is missing")
-        return value
-
-    def _one_of(self, name: str, *allowed: str) -> str:
-        value = self._text(name)
-        if value not in allowed:
-            raise InvalidSettings(f"{name} must be one of {', '.join(allowed)}")
-        return value
-
-    def _number(self, name: str, *, least: int = 0) -> int:
-        text = self._text(name)
-        if not _is_number(text) or int(text) < least:
-            raise InvalidSettings(f"{name} must be a whole number, at least {least}")
-        return int(text)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal()

@@ -9,6 +9,7 @@ from gerbang.http.callers import BearerToken
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.passwords.policy import UnacceptablePassword
+from gerbang.sessions.assurance import InsufficientLevel
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import NotAPerson, SessionEnded, UserDeleted, UserDisabled
 
@@ -33,6 +34,7 @@ container.warm_up_mail_queue()
         UserDeleted,
         UserDisabled,
         NotAPerson,
+        InsufficientLevel,
         WrongPassword,
         UnacceptablePassword,
         TooManyAttempts,

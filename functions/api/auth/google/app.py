@@ -7,6 +7,7 @@ from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, sig
 from gerbang.apis.snapotp.requests import GoogleRequest
 from gerbang.container import container
 from gerbang.http.endpoint import Call, Endpoint, Parameter
+from gerbang.sessions.first_factor import SecondFactorRequired
 
 endpoint = Endpoint("/api/auth/google")
 verifier = container.google_verifier
@@ -21,7 +22,7 @@ container.warm_up_users()
     request=GoogleRequest,
     parameters=(Parameter(name="apikey", description="The secret API key, in place of the ID token.", where="header"),),
     response=snapotp.SessionResponse,
-    errors=(InvalidIdToken, IdentityMismatch, IdentityNotProven, *IDENTITY_ERRORS),
+    errors=(InvalidIdToken, IdentityMismatch, IdentityNotProven, *IDENTITY_ERRORS, SecondFactorRequired),
 )
 def sign_in_with_google(call: Call[GoogleRequest, None]) -> snapotp.SessionResponse:
     """Sign in with Google's `id_token`, or three fields from a trusted back end; makes the account the first time."""

@@ -10,6 +10,7 @@ from gerbang.core.emails import EmailAddress, InvalidEmail
 from gerbang.http.endpoint import BodyHas, Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.email_policy import EmailNotVerified
+from gerbang.sessions.first_factor import SecondFactorRequired
 
 endpoint = Endpoint("/api/auth/login")
 sign_in = container.password_sign_in_with_role
@@ -22,7 +23,7 @@ container.warm_up_users(connections=5)
     when=BodyHas("username"),
     request=snapotp_requests.LoginRequest,
     response=snapotp.SessionResponse,
-    errors=(InvalidCredentials, EmailNotVerified, TooManyAttempts),
+    errors=(InvalidCredentials, EmailNotVerified, SecondFactorRequired, TooManyAttempts),
 )
 def log_in_by_username(call: Call[snapotp_requests.LoginRequest, None]) -> snapotp.SessionResponse:
     """Sign in with a user name, or an e-mail address in its place, and a password."""
@@ -33,7 +34,7 @@ def log_in_by_username(call: Call[snapotp_requests.LoginRequest, None]) -> snapo
     botlaunch.API,
     request=botlaunch_requests.LoginRequest,
     response=botlaunch.SessionResponse,
-    errors=(InvalidCredentials, EmailNotVerified, TooManyAttempts),
+    errors=(InvalidCredentials, EmailNotVerified, SecondFactorRequired, TooManyAttempts),
 )
 def log_in_by_email(call: Call[botlaunch_requests.LoginRequest, None]) -> botlaunch.SessionResponse:
     """Sign in with an e-mail address and a password."""

@@ -1,23 +1,24 @@
 """GET and PUT /auth/v1/user: show the caller's account, change it."""
 
+from dataclasses import replace
+
 from gerbang.accounts.reauthentication import REAUTHENTICATION_ERRORS
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChanges
 from gerbang.apis import gotrue
+from gerbang.apis.gotrue import requests
 from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UserRequest
 from gerbang.container import container
-from gerbang.core.errors import FieldError
 from gerbang.http.callers import ApiKeyAndUser
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.service import TooMuchMail
 from gerbang.passwords.policy import UnacceptablePassword
+from gerbang.sessions.assurance import InsufficientLevel
 from gerbang.sessions.claims import role_of
 from gerbang.sessions.sessions import Authenticated
-from gerbang.storage.accounts import User
-from gerbang.storage.metadata import MetadataTooLarge
 
 endpoint = Endpoint("/auth/v1/user")
 users = container.users
@@ -33,7 +34,7 @@ container.warm_up_sessions()
 @endpoint.get(gotrue.API, caller=caller, response=gotrue.User)
 def show_user(call: Call[None, Authenticated]) -> gotrue.User:
     """Show the caller's account."""
-    return _shown(call.caller.user, call.caller)
+    return _shown(call.caller)
 
 
 @endpoint.put(
@@ -53,7 +54,9 @@ def show_user(call: Call[None, Authenticated]) -> gotrue.User:
         EmailTaken,
         TooMuchMail,
         TooManyAttempts,
+        InsufficientLevel,
     ),
+    overrides=gotrue.USER_ERRORS,
 )
 def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
     """Change the caller's password, metadata or, once it is confirmed, address."""
@@ -71,16 +74,14 @@ def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
         name=body.name,
         link=links.asked_for(call.request, body.challenge),
     )
-    try:
+    with requests.naming_data():
         user = user_update.update(call.caller, asked, call.client, policy)
-    except MetadataTooLarge:
-        raise InvalidFields((FieldError("data", "All metadata together must be at most 8 KiB of JSON"),)) from None
-    return _shown(user, call.caller)
+    return _shown(replace(call.caller, user=user))
 
 
-def _shown(user: User, authenticated: Authenticated) -> gotrue.User:
-    role = role_of(user, authenticated.family)
-    return gotrue.user(user, users.identities_of(user), audience=audience, role=role)
+def _shown(authenticated: Authenticated) -> gotrue.User:
+    user, family = authenticated.user, authenticated.family
+    return gotrue.user(user, users.identities_of(user), audience=audience, role=role_of(user, family))
 
 
 handler = endpoint.handler()

@@ -15,7 +15,9 @@ from gerbang.accounts.deletion import ChangedMeanwhile, Deletion, Departure
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
+from gerbang.sessions.own_sessions import OwnSessions
 from gerbang.storage.accounts import Identity, Name, User
+from gerbang.storage.families import Family
 from gerbang.storage.newest_users import LARGEST_PAGE, NewestUsers, UserPage
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.records import from_item
@@ -74,6 +76,7 @@ class Accounts:
     users: UserTable
     organizations: OrganizationTable
     deletion: Deletion
+    own_sessions: OwnSessions
     now: Clock
 
     def find(self, text: str) -> User:
@@ -171,9 +174,13 @@ class Accounts:
             raise ChangedMeanwhile(user.user_id)
         return replace(user, subjects=others, epoch=user.epoch + 1, updated_at=now)
 
-    def departure(self, user: User) -> Departure | None:
-        """Return what deleting the account would leave of its organisation, None if it has none."""
-        return self.deletion.departure(user)
+    def departures(self, user: User) -> tuple[Departure, ...]:
+        """Return what deleting the account would leave of its organisations."""
+        return self.deletion.departures(user)
+
+    def sessions(self, user: User) -> tuple[Family, ...]:
+        """Return the account's active sessions, the last used first."""
+        return self.own_sessions.list(user)
 
     def delete(self, user: User) -> None:
         """Delete the account for good, as `Deletion.delete` does.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gerbang.accounts.organizations import Organizations
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.identifiers import botlaunch_id
+from gerbang.sessions.assurance import SecondFactorPolicy
 from gerbang.sessions.sessions import Sessions
 
 
@@ -19,6 +20,8 @@ class Caller:
     email_verified: bool
     """Whether the user verified their e-mail address: until then it may be another person's."""
     session_id: str
+    level: str
+    """The session's authenticator assurance level, the token's `aal`: `aal1`, or `aal2` after a second factor."""
     organization_id: str
     role: str
     """The caller's role in the organization; empty, as the organization is, if they named none."""
@@ -30,12 +33,14 @@ class Authorizer:
 
     sessions: Sessions
     organizations: Organizations
+    second_factor: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED
 
     def authorize(self, access_token: str, organization_id: str | None) -> Caller:
         """Return the caller, and their role in the organisation that they named, if any. Two round trips at most.
 
         Raises:
             InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
+            InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
             NotAMember: they do not belong to that organisation.
         """
         claims = self.sessions.read(access_token)
@@ -46,11 +51,13 @@ class Authorizer:
                 lambda: self.sessions.authenticate_claims(claims),
                 lambda: self.organizations.membership(organization_id, claims.user_id),
             )
+        self.second_factor.check(authenticated)
         return Caller(
             subject=authenticated.user.user_id,
             user_id=botlaunch_id(authenticated.user.user_id),
             email_verified=authenticated.user.email_verified_at is not None,
             session_id=claims.family_id,
+            level=authenticated.family.aal,
             organization_id=organization_id or "",
             role="" if membership is None else membership.role,
         )

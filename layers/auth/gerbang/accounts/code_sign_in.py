@@ -19,15 +19,17 @@ from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
 from gerbang.mail.codes import CODE_FORM, REMEMBERED, CodeMaker
 from gerbang.mail.service import MailService
+from gerbang.sessions.first_factor import FirstFactors, SecondFactorRequired
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.accounts import Name, User
+from gerbang.storage.devices import learned_device
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Absent, Action, Store
 from gerbang.storage.users import UserTable, not_disabled
 
-type Begin[T] = Callable[[User], tuple[T, Action]]
-"""Begins what a code opens, a session for example: returns it, and the action that makes it valid."""
+type Begin[T] = Callable[[User], tuple[T, *tuple[Action, ...]]]
+"""Begins what a code opens, a session for example: returns it, and the actions that make it valid."""
 
 _SIBLINGS: Final = (Slot.EMAIL, Slot.RECOVERY)
 """The slots of an address. Both are read at each try, so that every try costs the same calls."""
@@ -85,6 +87,8 @@ class CodeSignIn:
     sign_up: CodeSignUp | None
     """Makes the account of an address that has none; None: no account is made."""
     mail_service: MailService
+    first_factors: FirstFactors | None = None
+    """Lets an account with a second factor wait for it; None: the session is raised later, as at Supabase Auth."""
     log_event: LogEvent
     now: Clock
 
@@ -114,6 +118,7 @@ class CodeSignIn:
             SignUpDisabled: the code is right, and would make an account, which is not allowed any more.
             TooManyAttempts: the address, whether an account has it or not, has used up its tries; or this client
                 address has failed, or made accounts, too often.
+            SecondFactorRequired: the account has a second factor, and the API asks for it. The code is spent.
             DependencyUnavailable: the database did not answer, or the address was registered at the same time.
         """
         if not CODE_FORM.fullmatch(code):
@@ -131,8 +136,10 @@ class CodeSignIn:
                 client,
                 attempt,
                 user_id=attempt.alongside,
-                begin=lambda user: self.sessions.begin(user, client, "otp"),
+                begin=lambda user: self._begin(user, client),
             )
+        if isinstance(opened.begun, SecondFactorRequired):
+            raise opened.begun
         return Redeemed(signed_in=opened.begun, password_removed=opened.password_removed)
 
     def open[T](
@@ -151,6 +158,12 @@ class CodeSignIn:
             session_id = opened.begun.family_id
             self.log_event("signed_in", user_id=user.user_id, session_id=session_id, method="otp")
         return opened
+
+    def _begin(self, user: User, client: Client) -> tuple[SignedIn | SecondFactorRequired, *tuple[Action, ...]]:
+        """Begin a session, or the wait for the second factor that the account has."""
+        if self.first_factors is not None and user.has_second_factor:
+            return (self.first_factors.waiting(user, "otp"),)
+        return self.sessions.begin(user, client, "otp")
 
     def _find(self, presented: PresentedCode, *, user_id: str | None) -> tuple[User | None, "_Found"]:
         """Return the account that a code signs in to, None if it makes one, and what is to be spent."""
@@ -178,7 +191,9 @@ class CodeSignIn:
         earlier = _earlier_credentials(user, found.code)
         now = self.now()
         verified, changes = verify_email(user, earlier, at=now, locale=client.locale)
-        begun, opening = begin(verified)
+        begun, *opening = begin(verified)
+        if isinstance(begun, SignedIn):
+            changes |= learned_device(verified, client)
         # A registration that is refused meanwhile makes the account contested: then nothing is kept.
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
         changing = self.users.changing(user, changes, *not_disabled(now), *uncontested)
@@ -186,7 +201,7 @@ class CodeSignIn:
         # The notice is not queued afterwards, because the answer of the transaction may be lost.
         notices = [lambda: self.mail_service.notify_password_removed(user, client.locale)] if password_removed else []
         failed, *_ = run_concurrently(
-            lambda: self.store.commit(*found.spending, changing, opening), attempt.succeed, *notices
+            lambda: self.store.commit(*found.spending, changing, *opening), attempt.succeed, *notices
         )
         if failed:
             raise InvalidCode("spent meanwhile")

@@ -44,7 +44,7 @@ class CodeSignUp:
         client: Client,
         *,
         spending: Sequence[Action],
-        begin: Callable[[User], tuple[T, Action]],
+        begin: Callable[[User], tuple[T, *tuple[Action, ...]]],
     ) -> T | None:
         """Make the account that a code is for and return what is begun for it, in the transaction that spends the code.
 
@@ -74,9 +74,11 @@ class CodeSignUp:
         with self.rate_limits.attempt(Counted(self.limit, client.address, OnSuccess.STAYS)) as attempt:
             for _ in range(NUMBER_DRAWS):
                 user = replace(draft, number=self.new_number())
-                begun, opening = begin(user)
+                begun, *opening = begin(user)
+                if isinstance(begun, SignedIn):
+                    user = begun.user
                 creation = self.users.creation(user)
-                failed = self.store.commit(*spending, *creation.values(), opening)
+                failed = self.store.commit(*spending, *creation.values(), *opening)
                 if not failed:
                     session = {"session_id": begun.family_id} if isinstance(begun, SignedIn) else {}
                     self.log_event("registered", user_id=user.user_id, **session, method="otp")

@@ -1,16 +1,18 @@
 """Delete an account for good, in steps that can be repeated: whatever fails, the next deletion ends what is left.
 
-First the account is disabled and its epoch raised: from then on no session opens, nothing is linked and no mail is
-owed. Then its sessions go, then everything else, the account and its names last and at once. So until the account is
-gone it can be found, and the deletion sent again. (docs/decisions/0029-administrators.md)
+First the account is disabled and its epoch raised: from then on no session opens, nothing is linked, no organisation
+is joined and no mail is owed. Then its sessions go, then its memberships, then everything else, the account and its
+names last and at once. So until the account is gone it can be found, and the deletion sent again.
+(docs/decisions/0029-administrators.md)
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
-from typing import Final
 
-from gerbang.accounts.organizations import Role
+from gerbang.accounts.organization_deletion import MOST_ACTIONS, delete_invitations
+from gerbang.accounts.organizations import RACES
+from gerbang.accounts.roles import Role
 from gerbang.core.clock import Clock
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
@@ -18,17 +20,11 @@ from gerbang.limits.rate_limits import digest
 from gerbang.storage.accounts import Person, User
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
-from gerbang.storage.organizations import OrganizationTable
+from gerbang.storage.organizations import OrganizationTable, Whole
 from gerbang.storage.records import from_item
 from gerbang.storage.removal import removal, retiring
 from gerbang.storage.store import Action, ConditionFailed, Delete, Present, Store
-from gerbang.storage.users import UserTable
-
-RACES: Final = 4
-"""How often a deletion is tried, since the account may be changed meanwhile."""
-
-MOST_ACTIONS: Final = 100
-"""Actions of one transaction (DynamoDB, API reference, TransactWriteItems)."""
+from gerbang.storage.users import UserTable, organizations_of
 
 
 class ChangedMeanwhile(Exception):
@@ -37,7 +33,7 @@ class ChangedMeanwhile(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departure:
-    """What would be left of an account's organisation without the account."""
+    """What would be left of one of an account's organisations without the account."""
 
     organization_id: str
     others: int
@@ -57,14 +53,12 @@ class Deletion:
     log_event: LogEvent
     now: Clock
 
-    def departure(self, user: User) -> Departure | None:
-        """Return what deleting the account would leave of its organisation, None if it has none."""
-        if user.organization_id is None:
-            return None
-        members = self.organizations.members(user.organization_id)
-        others = [member for member in members if member.user_id != user.user_id]
-        owners = [member for member in others if member.role == Role.CLIENT_OWNER]
-        return Departure(organization_id=user.organization_id, others=len(others), other_owners=len(owners))
+    def departures(self, user: User) -> tuple[Departure, ...]:
+        """Return what deleting the account would leave of its organisations."""
+        found = map(self.organizations.read_whole, self.users.organization_ids(user))
+        return tuple(
+            _departure(whole, user) for whole in found if whole is not None and whole.role_of(user.user_id) is not None
+        )
 
     def delete_by_id(self, user_id: str) -> bool:
         """Delete the account that has an id, whatever it is by now; return whether there was one.
@@ -85,10 +79,10 @@ class Deletion:
         raise DependencyUnavailable("others kept changing the account")
 
     def delete(self, user: User) -> None:
-        """Delete an account as it was read, with its sessions, codes, membership, identities and names.
+        """Delete an account as it was read, with its sessions, codes, memberships, identities and names.
 
-        Its names are anyone's from then on. Its organisation is deleted if it has no other members. Nothing here adds
-        members to an organisation; code that does must not while it is being deleted.
+        Its names are anyone's from then on. An organisation of it is deleted if it has no other members. Who joins one
+        meanwhile keeps it.
 
         Raises:
             ChangedMeanwhile: it is not as it was read, or is gone. It may be disabled by then.
@@ -102,6 +96,8 @@ class Deletion:
         person = self.users.find_person(user.user_id)
         if person is None:
             raise ChangedMeanwhile(user.user_id)
+        for organization_id in organizations_of(user, (str(key.sk) for key in person.keys)):
+            self._leave(organization_id, user)
         self._remove(replace(person, user=retired))
         self.log_event("user_deleted", user_id=user.user_id)
 
@@ -117,7 +113,7 @@ class Deletion:
         """Remove the account and everything that is stored of it in one transaction, or in several if it is much."""
         user = person.user
         account, *others = removal(self.users, person, Present("disabled_at"))
-        last: list[Action] = [account, *self._codes(user), *self._membership(user)]
+        last: list[Action] = [account, *self._codes(user)]
         several = len(others) + len(last) - MOST_ACTIONS
         for some in batched(others[: max(0, several)], MOST_ACTIONS, strict=False):
             self._commit(user, some)
@@ -130,15 +126,35 @@ class Deletion:
             subjects += [(slot, digest(user.email)) for slot in own]
         return [Delete(self.codes.key(slot, subject)) for slot, subject in subjects]
 
-    def _membership(self, user: User) -> list[Action]:
-        departure = self.departure(user)
-        if departure is None:
-            return []
-        ending: list[Action] = [self.organizations.membership_deletion(departure.organization_id, user.user_id)]
-        if not departure.others:
-            ending.append(self.organizations.organization_deletion(departure.organization_id))
-        return ending
+    def _leave(self, organization_id: str, user: User) -> None:
+        """End a membership, and delete the organisation if it has no other members. The account is disabled by now.
+
+        The organisation's revision is in the condition: whoever joins it meanwhile keeps it.
+        """
+        ending = self.organizations.membership_deletion(organization_id, user.user_id)
+        for _ in range(RACES):
+            whole = self.organizations.read_whole(organization_id)
+            if whole is None:
+                self.store.write(ending)
+                return
+            if whole.role_of(user.user_id) is None:
+                return
+            if _departure(whole, user).others:
+                rest: Action = self.organizations.changing(whole.organization)
+            else:
+                delete_invitations(self.store, self.organizations, whole)
+                rest = self.organizations.deletion(whole.organization)
+            if not self.store.commit(ending, rest):
+                return
+        raise DependencyUnavailable("others kept changing the organization")
 
     def _commit(self, user: User, actions: Sequence[Action]) -> None:
         if self.store.commit(*actions):
             raise ChangedMeanwhile(user.user_id)
+
+
+def _departure(whole: Whole, user: User) -> Departure:
+    """Return what an account's leaving would leave of an organisation."""
+    others = [member for member in whole.members if member.user_id != user.user_id]
+    owners = [member for member in others if member.role == Role.CLIENT_OWNER]
+    return Departure(organization_id=whole.organization.organization_id, others=len(others), other_owners=len(owners))

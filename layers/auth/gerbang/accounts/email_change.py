@@ -21,6 +21,7 @@ from gerbang.mail.codes import CODE_FORM, REMEMBERED, CodeMaker
 from gerbang.mail.email_change import change_subject
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.accounts import User
+from gerbang.storage.devices import learned_device
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Change, CommitOutcome, Item, Key, Store
@@ -167,9 +168,11 @@ class EmailChange:
             verified_at=now,
         )
         changes = move.changes | {"last_sign_in_at": to_epoch(now), **learned_locale(user, client.locale)}
-        begun, opening = begin(move.user)
+        begun, *opening = begin(move.user)
+        if isinstance(begun, SignedIn):
+            changes |= learned_device(move.user, client)
         claim, *others = move.markers.values()
-        failed = self._commit(found, attempt, changes, claim, *others, *move.releases, opening)
+        failed = self._commit(found, attempt, changes, claim, *others, *move.releases, *opening)
         if failed and failed[_FIRST_OTHER] is not None:
             raise EmailTaken
         if failed:

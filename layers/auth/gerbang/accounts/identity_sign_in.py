@@ -20,8 +20,10 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.identity_notices import IdentityNotices
+from gerbang.sessions.first_factor import FirstFactors
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Identity, Name, User, identity_name
+from gerbang.storage.devices import device_of, learned_device
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable
 
@@ -116,6 +118,8 @@ class IdentitySignIn:
     new_id: Callable[[], str]
     new_number: Callable[[], int]
     policy: SignUpPolicy = field(default_factory=SignUpPolicy)
+    first_factors: FirstFactors | None = None
+    """Lets an account with a second factor wait for it; None: the session is raised later, as at Supabase Auth."""
 
     def sign_in(self, identity: VerifiedIdentity, client: Client) -> SignedIn:
         """Return a session of the identity's account, which is found, linked by its address, or made.
@@ -127,6 +131,7 @@ class IdentitySignIn:
             LinkedToAnother: another identity of the provider signs in to the account with that address.
             AccountDisabled: the account may not be used.
             TooManyAttempts: this client address has made too many accounts.
+            SecondFactorRequired: the account has a second factor, and the API asks for it. The identity is linked.
         """
         for _ in range(RACES):
             holder = self._holder(identity)
@@ -161,6 +166,8 @@ class IdentitySignIn:
         """Open a session; None when the account was disabled, or its epoch raised, since it was read."""
         if user.is_disabled(self.now()):
             raise AccountDisabled(user.user_id)
+        if self.first_factors is not None and user.has_second_factor:
+            raise self.first_factors.waiting(user, "oauth")
         try:
             return self.sessions.open(user, client, "oauth")
         except SignInOvertaken:
@@ -175,15 +182,17 @@ class IdentitySignIn:
         verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now, locale=client.locale)
         linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
         changes["updated_at"] = to_epoch(now)
+        if self.first_factors is None or not verified.has_second_factor:  # the account learns a device by its session
+            changes |= learned_device(verified, client)
         linking = self.users.linking(holder, identity.of(linked), changes)
         notices = self.notices.linking(holder, linked, identity.provider, locale=client.locale)
         signed_in, *_ = run_concurrently(lambda: self._commit(linked, client, "identity_linked", *linking), *notices)
         return signed_in
 
     def _make(self, identity: VerifiedIdentity, client: Client) -> SignedIn | None:
-        now, email = self.now(), canonical(identity.email)
+        now, email, user_id = self.now(), canonical(identity.email), self.new_id()
         user = User(
-            user_id=self.new_id(),
+            user_id=user_id,
             number=self.new_number(),
             name=identity.name or email.partition("@")[0],
             email=email,
@@ -195,6 +204,7 @@ class IdentitySignIn:
             created_at=now,
             updated_at=now,
             last_sign_in_at=now,
+            devices=(device_of(user_id, client),),
             user_metadata=identity.user_metadata(email),
         )
         creation = (*self.users.creation(user).values(), *self.users.identity_creation(identity.of(user)))
@@ -202,6 +212,11 @@ class IdentitySignIn:
 
     def _commit(self, user: User, client: Client, event: str, *actions: Action) -> SignedIn | None:
         """Write the account and its session; None when another request was first."""
+        if self.first_factors is not None and user.has_second_factor:
+            if self.store.commit(*actions):
+                return None
+            self.log_event(event, user_id=user.user_id, method="oauth")
+            raise self.first_factors.waiting(user, "oauth")
         signed_in, opening = self.sessions.begin(user, client, "oauth")
         if self.store.commit(*actions, opening):
             return None

@@ -190,8 +190,7 @@ class LinkedIdentities:
         """Return the caller's session with tokens of its current generation."""
         user, family = caller.user, caller.family
         extra = self.sessions.extra_claims(user, family.family_id, Occasion.REFRESH)
-        tokens = self.sessions.tokens.pair(user, family, at=self.now(), extra=extra)
-        return SignedIn(user=user, tokens=tokens, family_id=family.family_id)
+        return self.sessions.signed_in(user, family, self.now(), extra)
 
     def _log(self, event: str, caller: Authenticated, *, is_registered: bool = False) -> None:
         ids = {"user_id": caller.user.user_id, "session_id": caller.family.family_id}

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from gerbang.accounts.roles import Role
 from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import ORGANIZATION, public_id
 from gerbang.storage.organizations import Membership, Organization, OrganizationTable
@@ -16,11 +16,8 @@ from gerbang.storage.store import Action
 _ORGANIZATION_ID: Final = re.compile(r"org_[0-9A-Za-z]{1,40}")
 
 
-class Role(StrEnum):
-    """The role of a person in an organisation."""
-
-    CLIENT_OWNER = "CLIENT_OWNER"
-    CLIENT_MEMBER = "CLIENT_MEMBER"
+RACES: Final = 4
+"""How often a change is tried, since others may change the organisation meanwhile."""
 
 
 class NotAMember(AuthError):

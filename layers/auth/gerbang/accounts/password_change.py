@@ -15,6 +15,7 @@ from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.assurance import check_level
 from gerbang.sessions.sessions import Sessions
 from gerbang.storage.accounts import User
 from gerbang.storage.families import FamilyTable
@@ -54,8 +55,10 @@ class PasswordChange:
             WrongPassword: the present password is another, or there is none.
             UnacceptablePassword: the new password breaks the policy.
             TooManyAttempts: there were too many guesses, here or at any other sign-in.
+            InsufficientLevel: the account has a second factor, and the session has not shown it.
         """
         authenticated = self.sessions.authenticate_person(access_token)
+        check_level(authenticated)
         user, family = authenticated.user, authenticated.family
         policy.check(new, about=(user.email, user.username, user.name))
         with self.password_attempts.attempt(user.user_id, client.address) as attempt:

@@ -22,7 +22,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
-from gerbang.storage.store import Store
+from gerbang.storage.store import Gone, Store
 from gerbang.storage.users import UserTable, not_disabled
 
 REPEATABLE_FOR: Final = timedelta(minutes=10)
@@ -75,7 +75,8 @@ class PasswordReset:
         now = self.now()
         _, changes = set_password(user, self.passwords.hash(password), at=now)
         if user.email_verified_at is None:
-            changes["email_verified_at"] = to_epoch(now)
+            # Whoever set up a second factor may be a stranger who registered the address (account pre-hijacking).
+            changes |= {"email_verified_at": to_epoch(now), "factors": Gone(), "recovery_codes": Gone()}
         slot = self.codes.key(Slot.PASSWORD_RESET, user.user_id)
         spending = self.codes.spending(slot, code, at=self.now(), kept=REMEMBERED)
         return not self.store.commit(spending, self.users.changing(user, changes, *not_disabled(now)))

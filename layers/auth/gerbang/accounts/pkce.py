@@ -101,7 +101,7 @@ class PkceFlows:
             user = self._authenticate(attempt.alongside, verifier)
             now = self.now()
             signed_in, opening = self.sessions.begin(replace(user, last_sign_in_at=now), client, "otp")
-            signing_in = self.users.signing_in(user, now, client.locale)
+            signing_in = self.users.signing_in(user, now, client)
             failed, _ = run_concurrently(
                 lambda: self.store.commit(self.flow_states.spending(code), signing_in, opening), attempt.succeed
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gerbang.accounts.organizations import Organizations
@@ -17,6 +18,7 @@ from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.accounts import Name, User
+from gerbang.storage.devices import device_of
 from gerbang.storage.organizations import Organization
 from gerbang.storage.store import Absent, Action, ConditionFailed, Present, Store, Update
 from gerbang.storage.users import NUMBER_DRAWS, UserTable
@@ -35,6 +37,10 @@ class EmailTaken(AuthError):
         self.user_id = None if holder is None else holder.user_id
         super().__init__(self.user_id or "")
         self.holder = holder
+
+
+class JoiningFailed(Exception):
+    """The organisation that the account was to join is not as it was read, or is gone. Nothing was written."""
 
 
 class UsernameTaken(AuthError):
@@ -101,10 +107,42 @@ class Registration:
         """
         with self.counted(client):
             draft = self._draft(new)
-            signing_in = replace(draft, user=replace(draft.user, last_sign_in_at=draft.user.created_at))
+            devices = (device_of(draft.user.user_id, client),)
+            signed_in_user = replace(draft.user, last_sign_in_at=draft.user.created_at, devices=devices)
+            signing_in = replace(draft, user=signed_in_user)
             user, signed_in = self._make(new, signing_in, lambda user: self.sessions.begin(user, client, "password"))
         self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
         return Registered(signed_in=replace(signed_in, role=draft.role), organization=draft.organization)
+
+    def register_member(
+        self,
+        new: NewAccount,
+        client: Client,
+        organization_id: str,
+        joining: Callable[[str, datetime], tuple[Action, ...]],
+    ) -> SignedIn:
+        """Make an account whose address is verified and which joins an organisation, and sign it in.
+
+        *joining* returns the actions of the membership, of an account's id and an instant.
+
+        Raises:
+            JoiningFailed: one of them failed; nothing was written.
+            SignUpDisabled, TooManyAttempts, EmailTaken, DependencyUnavailable: as `register`.
+        """
+        with self.counted(client):
+            draft = self._draft(new)
+            user_id, at = draft.user.user_id, draft.user.created_at
+            member = replace(
+                draft.user,
+                organization_id=organization_id,
+                email_verified_at=at,
+                last_sign_in_at=at,
+                devices=(device_of(user_id, client),),
+            )
+            signing_in = _Draft(member, founding=joining(user_id, at))
+            user, signed_in = self._make(new, signing_in, lambda user: self.sessions.begin(user, client, "password"))
+        self.log_event("registered", user_id=user.user_id, session_id=signed_in.family_id)
+        return signed_in
 
     def register_without_session(self, new: NewAccount, client: Client) -> User:
         """Make an account as `register` does, without opening a session.
@@ -161,6 +199,8 @@ class Registration:
                 raise EmailTaken(self._contested(taken[Name.EMAIL], new.password))
             if Name.USERNAME in taken:
                 raise UsernameTaken
+            if any(failed[len(creation) : len(creation) + len(draft.founding)]):
+                raise JoiningFailed
         raise DependencyUnavailable("no free number was drawn")
 
     def counted(self, client: Client) -> Attempt[None]:
@@ -222,7 +262,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An account without its number, the organisation it founds, its role there, and the actions that found it."""
+    """An account without its number, the organisation it founds or joins, and the actions for that."""
 
     user: User
     organization: Organization | None = None

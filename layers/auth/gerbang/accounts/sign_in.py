@@ -16,6 +16,7 @@ from gerbang.limits.rate_limits import Attempt
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
+from gerbang.sessions.first_factor import FirstFactors
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import ConditionFailed, Equal
@@ -77,6 +78,8 @@ class PasswordSignIn:
     passwords: Passwords
     password_attempts: PasswordAttempts
     unverified: UnverifiedAddress
+    first_factors: FirstFactors | None = None
+    """Lets an account with a second factor wait for it; None: the session is raised later, as at Supabase Auth."""
     tells_of_disabling: bool = False
     """Whether a right password is answered with what keeps its owner out."""
     live_migration: "LiveMigration | None" = None
@@ -95,6 +98,7 @@ class PasswordSignIn:
             TooManyAttempts: There were too many guesses. They are counted before the password is hashed.
             EmailNotVerified: The address must be verified first. Only a right password is answered so.
             AccountDisabled: The account is disabled, where the API tells its owner. Only a right password is.
+            SecondFactorRequired: The account has a second factor, and the API asks for it. Only a right password is.
         """
         user_id = self.users.find_id(shown.name, shown.value)
         with self.password_attempts.attempt(
@@ -117,6 +121,10 @@ class PasswordSignIn:
             if self.unverified.refuses(user):
                 attempt.succeed()
                 raise EmailNotVerified(user.user_id)
+            if self.first_factors is not None and user.has_second_factor:
+                attempt.succeed()
+                self._renew_hash(user, shown.password)
+                raise self.first_factors.waiting(user, "password")
             signed_in = self._open(user, client, attempt)
         self._renew_hash(user, shown.password)
         return signed_in

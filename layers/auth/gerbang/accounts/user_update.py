@@ -22,6 +22,7 @@ from gerbang.mail.links import LinkRequest
 from gerbang.mail.service import MailService
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.assurance import check_level
 from gerbang.sessions.sessions import Authenticated, Sessions
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.families import FamilyTable
@@ -103,10 +104,14 @@ class UserUpdate:
             MetadataTooLarge: the metadata would be.
             EmailTaken: another account has the address.
             TooMuchMail, TooManyAttempts: too much mail was requested, or too many guests were registered.
+            InsufficientLevel: another address or password is asked for, and the account has a second factor, which the
+                session has not shown.
             SessionEnded: the session ended meanwhile.
             DependencyUnavailable: nothing was written.
         """
         user = caller.user
+        if asked.email is not None or asked.password is not None:
+            check_level(caller)
         asked = replace(asked, email=None if asked.email == user.email else asked.email)
         self._check(user, asked, password_policy)
         with self._looked_up(user, asked, client) as attempt:

@@ -11,6 +11,7 @@ from gerbang.accounts.addresses import cancel_change
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import AuthError
 from gerbang.storage.accounts import User
+from gerbang.storage.records import to_value
 from gerbang.storage.store import Change, Gone, Plus
 from gerbang.storage.users import learned_locale
 
@@ -27,11 +28,12 @@ class AccountDisabled(AuthError):
 
 
 class EarlierCredentials(Enum):
-    """What becomes of the password, the sessions and the change of address that were set up before the verification."""
+    """What becomes of what was set up before: password, second factors, sessions, change of address."""
 
     KEPT = "kept"
     """The proof covers them: it is the code that the registration mailed which set them."""
     DROPPED = "dropped"
+    """And with them the devices that have signed in: they may be a stranger's."""
 
 
 def verify_email(
@@ -53,5 +55,7 @@ def verify_email(
     if earlier is EarlierCredentials.KEPT:
         return verified, changes
     cancelled, cancelling = cancel_change(verified)
-    changes |= cancelling | {"epoch": Plus(1), "password_hash": Gone()}
-    return replace(cancelled, epoch=user.epoch + 1, password_hash=None), changes
+    removed = {"password_hash": Gone(), "factors": Gone(), "recovery_codes": Gone(), "devices": to_value(())}
+    changes |= cancelling | removed | {"epoch": Plus(1)}
+    kept = replace(cancelled, epoch=user.epoch + 1, password_hash=None, factors=(), recovery_codes=(), devices=())
+    return kept, changes

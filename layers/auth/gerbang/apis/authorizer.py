@@ -50,6 +50,7 @@ def handler(authorizer: Authorizer) -> init.LambdaHandler:
             "userId": caller.user_id,
             "emailVerified": caller.email_verified,
             "sessionId": caller.session_id,
+            "aal": caller.level,
             "organizationId": caller.organization_id,
             "role": caller.role,
         }

@@ -47,7 +47,24 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "user_not_found": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "user_disabled": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
         "refresh_token_reused": ErrorSpec(_UNAUTHORIZED, "The session has ended. Sign in again."),
+        "no_such_session": ErrorSpec(HTTPStatus.NOT_FOUND, "You have no active session with this id."),
         "registered_account_required": ErrorSpec(_FORBIDDEN, "Guests cannot do this. Register first."),
+        "insufficient_role": ErrorSpec(_FORBIDDEN, "Your role in this organization does not allow this."),
+        "invitation_of_another_address": ErrorSpec(
+            _FORBIDDEN, "This invitation was mailed to another email address. Sign in with the account of that address."
+        ),
+        "member_not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "Nobody with this id belongs to the organization."),
+        "invitation_not_found": ErrorSpec(
+            HTTPStatus.NOT_FOUND, "The organization has no open invitation with this id."
+        ),
+        "invalid_invitation": ErrorSpec(
+            _BAD_REQUEST, "The invitation is wrong or no longer valid. Ask for another one."
+        ),
+        "already_member": ErrorSpec(_CONFLICT, "This person belongs to the organization already."),
+        "last_owner": ErrorSpec(
+            _CONFLICT, "An organization needs an owner. Make another member one, or delete the organization."
+        ),
+        "too_many_organizations": ErrorSpec(_CONFLICT, "You belong to 100 organizations. Leave one first."),
         "not_a_member": ErrorSpec(_FORBIDDEN, "You do not belong to this organization."),
         # Signing in and registering
         "invalid_credentials": ErrorSpec(_BAD_REQUEST, "Invalid email or password."),
@@ -92,7 +109,6 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         "current_password_required": ErrorSpec(_BAD_REQUEST, "Send the current password along with the new one."),
         "passkey_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Passkeys are not available here."),
         "saml_provider_disabled": ErrorSpec(HTTPStatus.NOT_FOUND, "Single sign-on by SAML is not available here."),
-        "mfa_totp_enroll_not_enabled": ErrorSpec(_UNPROCESSABLE, "A second factor is not available here."),
         "web3_provider_disabled": ErrorSpec(_UNPROCESSABLE, "Signing in with a wallet is not available here."),
         "provider_disabled": ErrorSpec(
             _BAD_REQUEST, "Sign-in with this provider is turned off. Sign in in another way."
@@ -112,6 +128,32 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
         ),
         "captcha_failed": ErrorSpec(_BAD_REQUEST, "The CAPTCHA was not solved, or its token was used. Solve it again."),
         "user_banned": ErrorSpec(_FORBIDDEN, "This account is disabled."),
+        # Second factors
+        "second_factor_required": ErrorSpec(
+            _FORBIDDEN, "This account has a second factor. Send one of its codes with the token of this answer."
+        ),
+        "invalid_mfa_token": ErrorSpec(_UNAUTHORIZED, "The sign-in has expired. Sign in again."),
+        "mfa_verification_failed": ErrorSpec(
+            _BAD_REQUEST, "The code is wrong or was used. Wait for the next one of your app."
+        ),
+        "insufficient_aal": ErrorSpec(_FORBIDDEN, "This needs your second factor. Enter a code of your app first."),
+        "mfa_registered_account_required": ErrorSpec(_FORBIDDEN, "Guests have no second factor. Register first."),
+        "mfa_factor_not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "Your account has no such factor. Enrol one."),
+        "mfa_factor_name_conflict": ErrorSpec(
+            _UNPROCESSABLE, "Another factor of your account has this name. Choose another one."
+        ),
+        "too_many_enrolled_mfa_factors": ErrorSpec(
+            _UNPROCESSABLE, "Your account has ten factors. Remove one before you add another one."
+        ),
+        "mfa_factor_required": ErrorSpec(_UNPROCESSABLE, "Your account has no second factor. Enrol one first."),
+        "mfa_challenge_not_found": ErrorSpec(
+            _UNPROCESSABLE, "The challenge is not of this session and factor. Ask for another one."
+        ),
+        "mfa_challenge_expired": ErrorSpec(_UNPROCESSABLE, "The challenge has expired. Ask for another one."),
+        "mfa_phone_enroll_not_enabled": ErrorSpec(_UNPROCESSABLE, "Phones are not supported. Use a code app (totp)."),
+        "mfa_webauthn_enroll_not_enabled": ErrorSpec(
+            _UNPROCESSABLE, "Security keys are not supported. Use a code app (totp)."
+        ),
         # Limits and failures
         "over_request_rate_limit": ErrorSpec(
             HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts. Try again after the time in Retry-After."

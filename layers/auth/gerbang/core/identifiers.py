@@ -9,6 +9,9 @@ USER: Final = "usr"
 ORGANIZATION: Final = "org"
 """Prefix of BotLaunch's organisation ids."""
 
+INVITATION: Final = "inv"
+"""Prefix of the ids of invitations to organisations."""
+
 NO_ACCOUNT: Final = "no-account"
 """An id that no account, session or counter has. Reading it costs as much as reading one that exists."""
 

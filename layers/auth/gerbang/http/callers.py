@@ -114,7 +114,7 @@ class OrganizationMember:
     """A member of the organization that the header `x-organization-id` names, by an access token."""
 
     credentials: ClassVar[tuple[str, ...]] = ("access token", ORGANIZATION_HEADER)
-    errors: ClassVar[tuple[str, ...]] = (*ACCESS_TOKEN_ERRORS, "validation_failed", "not_a_member")
+    errors: ClassVar[tuple[str, ...]] = (*ACCESS_TOKEN_ERRORS, "insufficient_aal", "validation_failed", "not_a_member")
     authorizer: "Authorizer"
 
     def authenticate(self, request: Request) -> "AuthorizedCaller":
@@ -123,6 +123,7 @@ class OrganizationMember:
         Raises:
             MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
             InvalidFields: the header is missing.
+            InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
             NotAMember: the caller does not belong to the organization.
         """
         organization_id = request.headers.get(ORGANIZATION_HEADER)

@@ -229,6 +229,12 @@ class Endpoint:
         """Declare an operation of PUT."""
         return self.operation("PUT", api, **declared)
 
+    def patch[F: Callable[[Call[Any, Any]], Any]](
+        self, api: ApiOf, **declared: Unpack[Declaration]
+    ) -> Callable[[F], F]:
+        """Declare an operation of PATCH."""
+        return self.operation("PATCH", api, **declared)
+
     def head[F: Callable[[Call[Any, Any]], Any]](self, api: ApiOf, **declared: Unpack[Declaration]) -> Callable[[F], F]:
         """Declare an operation of HEAD."""
         return self.operation("HEAD", api, **declared)

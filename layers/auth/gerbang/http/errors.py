@@ -39,6 +39,8 @@ class Problem:
     field_errors: tuple[FieldError, ...] = ()
     rule: str | None = None
     """The rule that a new password breaks (`UnacceptablePassword.rule`)."""
+    mfa_token: str | None = field(default=None, repr=False)
+    """What a client needs to complete a sign-in (`SecondFactorRequired.mfa_token`)."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,6 +79,7 @@ def problem_of(error: Exception, specs: ErrorSpecs) -> Problem:
         message=spec.message,
         field_errors=error.field_errors if isinstance(error, AuthError) else (),
         rule=getattr(error, "rule", None),
+        mfa_token=getattr(error, "mfa_token", None),
         headers=_headers(error, spec.status),
     )
 

@@ -1,14 +1,14 @@
 """A response as API Gateway takes it (HTTP API, payload format 2.0)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
 _HEADERS: Final = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "x-content-type-options": "nosniff",
@@ -24,8 +24,8 @@ class Response:
     """An answer: a status, a JSON object or a page, and headers beyond those that every answer has."""
 
     status: int
-    body: Mapping[str, Any] | str | None = field(default=None, repr=False)
-    """A mapping is sent as JSON, text as an HTML page unless a header says otherwise, None as no body at all."""
+    body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = field(default=None, repr=False)
+    """A mapping or a list is sent as JSON, text as HTML unless a header says otherwise, None as no body at all."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_gateway(self) -> dict[str, Any]:

@@ -138,6 +138,28 @@ class Mails:
         values = {"changed_at": _instant(changed_at), "contact": self.settings.contact}
         return self._compose(MailKind.IDENTITY_UNLINKED, to, "password_unlinked", **values)
 
+    def new_device(self, to: Recipient, *, device: str | None, address: str, signed_in_at: datetime) -> Message:
+        """Return the notice of a sign-in from a new device; *device* in words, None if they are not known."""
+        values = {"device": device or "?", "address": address or "?", "signed_in_at": _instant(signed_in_at)}
+        return self._compose(MailKind.NEW_DEVICE, to, **values, contact=self.settings.contact)
+
+    def organization_invitation(
+        self, to: Recipient, *, organization: str, organization_id: str, token: str, valid_for: timedelta
+    ) -> Message:
+        """Return the mail that invites to an organisation; it states *valid_for* in whole days.
+
+        The organisation is named by its id where its name, which is a stranger's text, could mislead. The token is in a
+        link if the settings have a page for it, else in the mail by itself.
+        """
+        kind = MailKind.ORGANIZATION_INVITATION
+        values = {
+            "organization": _greetable(organization) or organization_id,
+            "days": str(valid_for // timedelta(days=1)),
+        }
+        if link := self.settings.invitation_link(token):
+            return self._compose(kind, to, "organization_invitation_link", link=link, **values)
+        return self._compose(kind, to, token=token, **values)
+
     def _compose(self, kind: MailKind, to: Recipient, template: str | None = None, /, **values: str) -> Message:
         """Return the message that *template*, by default the kind's, makes of *values*. It must use each of them."""
         written = read_templates(self.templates, to.locale, template or kind, frozenset(values))

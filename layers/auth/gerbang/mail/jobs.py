@@ -42,6 +42,17 @@ PROVIDER: Final = "provider"
 SUBJECT: Final = "subject"
 """Along with that: the digest of the identity's subject."""
 
+DEVICE: Final = "device"
+"""In the payload of a notice about a new device: its digest, which the account has once the sign-in is written."""
+
+USER_AGENT: Final = "user_agent"
+CLIENT_ADDRESS: Final = "client_address"
+"""Along with that: what the device called itself, and its network address."""
+
+ORGANIZATION: Final = "organization_id"
+INVITATION: Final = "invitation_id"
+"""In the payload of an invitation to an organisation: which one. It is read when it is mailed."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -61,6 +72,8 @@ class MailKind(StrEnum):
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
     REAUTHENTICATION_CODE = "reauthentication_code"
+    NEW_DEVICE = "new_device"
+    ORGANIZATION_INVITATION = "organization_invitation"
 
 
 class InvalidMailJob(Exception):

@@ -15,7 +15,7 @@ from gerbang.core.clock import Clock, from_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.rate_limits import digest
-from gerbang.mail import email_change, identity_notices
+from gerbang.mail import notices
 from gerbang.mail.codes import CODE_LIFETIME, REMEMBERED, RESET_LIFETIME, ResetTokens
 from gerbang.mail.composing import Mails, Recipient
 from gerbang.mail.email_change import change_subject, has_pending_change
@@ -25,7 +25,6 @@ from gerbang.mail.jobs import (
     NEW_EMAIL,
     NEW_USER_METADATA,
     NEW_USER_NAME,
-    PROVIDER,
     REGISTERED,
     SLOT,
     MailJob,
@@ -34,11 +33,12 @@ from gerbang.mail.jobs import (
 from gerbang.mail.languages import choose_locale
 from gerbang.mail.links import LinkRequest, LinkType
 from gerbang.mail.message import MailRejected, Message
+from gerbang.mail.notices import NOTICES
+from gerbang.mail.organization_invitations import InvitationMails, Invited
 from gerbang.mail.ses import Outbox
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.mail_deliveries import Delivery, MailDeliveryTable
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, OneTimeCodeTable, Slot
-from gerbang.storage.profiles import EMAIL
 from gerbang.storage.store import Absent, AnyOf, Condition, Equal
 from gerbang.storage.users import UserTable
 
@@ -48,18 +48,6 @@ is delivered again (180 s, the queue's visibility time-out)."""
 
 WRITE_GRACE: Final = timedelta(seconds=60)
 """How long a mail waits for its account to be written: longer than the function that writes it may run (20 s)."""
-
-_NOTICES: Final = frozenset(
-    {
-        MailKind.PASSWORD_CHANGED,
-        MailKind.PASSWORD_REMOVED,
-        MailKind.ACCOUNT_EXISTS,
-        MailKind.EMAIL_CHANGE_CURRENT,
-        MailKind.IDENTITY_LINKED,
-        MailKind.IDENTITY_UNLINKED,
-    }
-)
-"""Mails about what happened to an account. They are in the account's language, even if another caller asked."""
 
 
 class MailUnderWay(Exception):
@@ -79,6 +67,7 @@ class Mailer:
     deliveries: MailDeliveryTable
     issuer: CodeIssuer
     reset_tokens: ResetTokens
+    invitations: InvitationMails
     mails: Mails
     outbox: Outbox
     default_locale: str
@@ -114,6 +103,8 @@ class Mailer:
         registration wrote is not owed this registration's mail. A guest's change of address names the guest. A sign-in
         code may be owed to an address that no account has, because redeeming it makes the account.
         """
+        if job.kind is MailKind.ORGANIZATION_INVITATION:
+            return self._invitation_order(job, queued_at)
         guest, registered = job.payload.get(GUEST), job.payload.get(REGISTERED)
         user_id = guest or self.users.find_id(Name.EMAIL, job.email)
         if user_id is None:
@@ -126,13 +117,29 @@ class Mailer:
             return None
         return _Order(job, user, queued_at) if self._is_owed(job, user, queued_at) else None
 
+    def _invitation_order(self, job: MailJob, queued_at: datetime) -> "_Order | None":
+        """Return the job of an invitation to an organisation, which needs no account.
+
+        A verified account that has the address is greeted by its name; one that is disabled is owed nothing.
+        """
+        invited = self.invitations.find(job, self.now())
+        if invited is None:
+            self._wait(job, queued_at)
+            return None
+        user_id = self.users.find_id(Name.EMAIL, job.email)
+        user = None if user_id is None else self.users.find(user_id)
+        if user is not None and user.is_disabled(self.now()):
+            return None
+        is_known = user is not None and user.email_verified_at is not None
+        return _Order(job, user if is_known else None, queued_at, invited)
+
     def _is_owed(self, job: MailJob, user: User, queued_at: datetime) -> bool:
         """Say whether an account is owed the mail, as it is now.
 
         The notice of a removed password is queued before the password is removed; the mails of a change of address,
         and the notices about identities, before the change is written.
         """
-        if not _is_written(job, user):
+        if not notices.is_written(job, user):
             self._wait(job, queued_at)
             return False
         match job.kind:
@@ -143,6 +150,7 @@ class Mailer:
                 | MailKind.IDENTITY_LINKED
                 | MailKind.IDENTITY_UNLINKED
                 | MailKind.REAUTHENTICATION_CODE
+                | MailKind.NEW_DEVICE
             ):  # an unverified address may be a stranger's
                 return user.email_verified_at is not None
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW:
@@ -193,8 +201,10 @@ class Mailer:
                 return self._reset_mail(order, user, to)
             case MailKind.EMAIL_CHANGE_CURRENT | MailKind.EMAIL_CHANGE_NEW if user is not None:
                 return self._change_mail(order, user, to)
-            case _ if kind in _NOTICES:
-                return self._notice(order, to)
+            case _ if order.invited is not None:
+                return self.invitations.compose(order.invited, self.mails, to)
+            case _ if kind in NOTICES:
+                return notices.compose(order.job, self.mails, to, at=order.queued_at)
             case _:
                 return self._code_mail(order, to, self._kind_of_code(order))
 
@@ -202,7 +212,7 @@ class Mailer:
         job, user = order.job, order.user
         if user is None:
             return Recipient(address=job.email, locale=choose_locale(job.locale, self.default_locale))
-        languages = (user.locale, job.locale) if job.kind in _NOTICES else (job.locale, user.locale)
+        languages = (user.locale, job.locale) if job.kind in NOTICES else (job.locale, user.locale)
         locale = choose_locale(*languages, self.default_locale)
         return Recipient(address=user.email or job.email, locale=locale, name=user.name)
 
@@ -226,22 +236,6 @@ class Mailer:
         if order.user is None or order.user.email_verified_at is None:
             return _KindOfCode(Slot.EMAIL, sign_in, LinkType.SIGN_UP, mails.verification_code)
         return _KindOfCode(Slot(slot), sign_in, LinkType.MAGIC_LINK, mails.sign_in_code)
-
-    def _notice(self, order: "_Order", to: Recipient) -> Message:
-        changed_at, provider = order.queued_at, order.job.payload.get(PROVIDER, "")
-        match order.job.kind:
-            case MailKind.PASSWORD_CHANGED:
-                return self.mails.password_changed(to, changed_at=changed_at)
-            case MailKind.PASSWORD_REMOVED:
-                return self.mails.password_removed(to)
-            case MailKind.IDENTITY_LINKED:
-                return self.mails.identity_linked(to, provider=provider, changed_at=changed_at)
-            case MailKind.IDENTITY_UNLINKED if provider == EMAIL:
-                return self.mails.password_unlinked(to, changed_at=changed_at)
-            case MailKind.IDENTITY_UNLINKED:
-                return self.mails.identity_unlinked(to, provider=provider, changed_at=changed_at)
-            case _:
-                return self.mails.account_exists(to)
 
     def _change_mail(self, order: "_Order", user: User, to: Recipient) -> Message | None:
         """Return the mail with a code that confirms a change of address, to one of the two addresses."""
@@ -324,22 +318,13 @@ class _Order:
     user: User | None
     """None: no account has the address, and redeeming the code makes one."""
     queued_at: datetime
+    invited: Invited | None = None
+    """To which organisation, for that kind of mail."""
 
     @property
     def epoch(self) -> int:
         """The account's epoch."""
         return 0 if self.user is None else self.user.epoch
-
-
-def _is_written(job: MailJob, user: User) -> bool:
-    """Return whether the request that queued a mail before its account was changed has changed it."""
-    match job.kind:
-        case MailKind.PASSWORD_REMOVED:
-            return user.password_hash is None
-        case MailKind.IDENTITY_LINKED | MailKind.IDENTITY_UNLINKED:
-            return identity_notices.is_written(job, user)
-        case _:
-            return email_change.is_written(job, user)
 
 
 def sent_at(milliseconds: str) -> datetime:

@@ -34,6 +34,8 @@ class MailSettings:
     `{token}` in it stands for the token. Without `{token}`, `#token=…` is appended: a fragment stays in the browser,
     out of servers' logs and Referer headers (ASVS 14.2.1). Must be https; plain http only to this machine.
     """
+    invitation_url: str | None = None
+    """The page that takes the token of an invitation to an organisation, as `password_reset_url`."""
     configuration_set: str | None = None
     """The SES configuration set to send with, if any: event publishing, suppression, dedicated addresses."""
 
@@ -45,8 +47,12 @@ class MailSettings:
         for setting, address in (("sender_address", self.sender_address), ("reply_to", self.reply_to)):
             if address is not None and not is_one_address(address):
                 raise ValueError(f"{setting} must be one e-mail address, without a name")
-        if self.password_reset_url is not None and not _is_a_reset_url(self.password_reset_url):
-            raise ValueError("password_reset_url must be an https URL; one with a # must hold {token}")
+        for setting, url in (
+            ("password_reset_url", self.password_reset_url),
+            ("invitation_url", self.invitation_url),
+        ):
+            if url is not None and not _may_carry_token(url):
+                raise ValueError(f"{setting} must be an https URL; one with a # must hold {{token}}")
 
     @property
     def contact(self) -> str:
@@ -64,12 +70,19 @@ class MailSettings:
 
     def reset_link(self, token: str) -> str | None:
         """Return the address of the page that takes a reset token, with the token; None if there is no page."""
-        if self.password_reset_url is None:
-            return None
-        quoted = quote(token, safe="")
-        if "{token}" in self.password_reset_url:
-            return self.password_reset_url.replace("{token}", quoted)
-        return f"{self.password_reset_url}#token={quoted}"
+        return _link(self.password_reset_url, token)
+
+    def invitation_link(self, token: str) -> str | None:
+        """Return the address of the page that takes an invitation's token, with the token; None if there is none."""
+        return _link(self.invitation_url, token)
+
+
+def _link(url: str | None, token: str) -> str | None:
+    """Return the address of a page with a token, None if there is no page."""
+    if url is None:
+        return None
+    quoted = quote(token, safe="")
+    return url.replace("{token}", quoted) if "{token}" in url else f"{url}#token={quoted}"
 
 
 def _is_a_name(words: str) -> bool:
@@ -77,8 +90,8 @@ def _is_a_name(words: str) -> bool:
     return 1 <= len(words) <= LONGEST_NAME and words.isprintable() and bool(words.strip())
 
 
-def _is_a_reset_url(url: str) -> bool:
-    """Return whether *url* may carry a reset token: encrypted, and with one place for the token."""
+def _may_carry_token(url: str) -> bool:
+    """Return whether *url* may carry a token: encrypted, and with one place for the token."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return False
     parts = urlsplit(url)

@@ -1,7 +1,8 @@
-"""Keys: every one is derived from the deployment's master secret, with one label per purpose, but the RSA key pair.
+"""Keys: every one is derived from the deployment's master secret, with one label per purpose, but two.
 
-That one cannot be derived: the rotation function makes one for each version, and the version holds it beside the
-secret. (docs/decisions/0037-rs256.md)
+The RSA key pair cannot be derived: the rotation function makes one for each version, and the version holds it beside
+the secret (docs/decisions/0037-rs256.md). The lasting key outlives rotations: each version carries over the one of the
+version before (docs/decisions/0041-second-factor.md).
 
 The secret has a current and, after a rotation, a previous version. Both verify, and one of them signs: the current one
 once it is old enough to be known to every reader, the previous one until then. So tokens end by their own expiry, not
@@ -46,6 +47,11 @@ class Purpose(StrEnum):
     ONE_TIME_CODE = "gerbang one-time code v1"
     RESET_TOKEN = "gerbang reset token v1"  # noqa: S105 - a label
     LINK_TOKEN = "gerbang link token v1"  # noqa: S105 - a label
+    FIRST_FACTOR_TOKEN = "gerbang first factor token v1"  # noqa: S105 - a label
+    FACTOR_CHALLENGE = "gerbang factor challenge v1"
+    LASTING_KEY = "gerbang lasting key v1"
+    TOTP_SECRET = "gerbang TOTP secret v1"  # noqa: S105 - a label
+    INVITATION_TOKEN = "gerbang invitation token v1"  # noqa: S105 - a label
     SIGNING_KEY_P256 = "gerbang access token P-256 v1"
 
 
@@ -83,6 +89,8 @@ class MasterKey:
     secret: bytes = field(repr=False)
     key_pair: bytes | None = field(default=None, repr=False)
     """The RSA private key of RS256, as PKCS #8 in DER; None if the version was not made by the rotation function."""
+    carried: bytes | None = field(default=None, repr=False)
+    """The lasting key of the version before; None if the rotation function did not make this version."""
 
     @classmethod
     def from_secret(cls, text: str) -> "MasterKey":
@@ -90,30 +98,45 @@ class MasterKey:
 
         Its `kid` is derived from the secret, the same in every function.
         """
-        secret, key_pair = _parts_of(text)
-        raw = secret.encode("utf-8")
+        version = _Version.parse(text)
+        raw = version.secret.encode("utf-8")
         kid = urlsafe_b64encode(hkdf_sha256(raw, info=Purpose.KEY_ID.encode(), length=9)).decode("ascii")
-        return cls(kid, raw, key_pair)
+        return cls(kid, raw, version.key_pair, version.lasting)
 
     def derive(self, purpose: Purpose, length: int = 32) -> bytes:
         """Return the key for one purpose, *length* bytes."""
         return hkdf_sha256(self.secret, info=purpose.encode(), length=length)
 
+    @property
+    def lasting(self) -> bytes:
+        """The key that rotations keep, for what outlives them: derived from the first secret, carried by later ones."""
+        return self.derive(Purpose.LASTING_KEY) if self.carried is None else self.carried
 
-def version_text(secret: str, key_pair: bytes) -> str:
-    """Return the text of a version of the master secret: the secret, and the key pair of `MasterKey.key_pair`."""
-    return json.dumps({"secret": secret, "rsa": b64encode(key_pair).decode("ascii")})
+
+def version_text(secret: str, key_pair: bytes, *, lasting: bytes) -> str:
+    """Return the text of a version: the secret, the key pair of `MasterKey.key_pair`, and the *lasting* key."""
+    return json.dumps({"secret": secret, "rsa": b64encode(key_pair).decode("ascii"), "lasting": lasting.hex()})
 
 
-def _parts_of(text: str) -> tuple[str, bytes | None]:
-    """Return the secret and the key pair of a version's text. Any text that `version_text` did not make is a secret."""
-    if text.startswith("{"):
-        try:
-            parts = json.loads(text)
-            return str(parts["secret"]), b64decode(parts["rsa"], validate=True)
-        except (KeyError, TypeError, ValueError):
-            pass
-    return text, None
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The parts of a version's text."""
+
+    secret: str
+    key_pair: bytes | None = None
+    lasting: bytes | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "_Version":
+        """Return the parts of a text. One that `version_text` did not make is a secret as a whole."""
+        if text.startswith("{"):
+            try:
+                parts = json.loads(text)
+                key_pair, lasting = b64decode(parts["rsa"], validate=True), bytes.fromhex(parts["lasting"])
+                return cls(str(parts["secret"]), key_pair, lasting)
+            except (KeyError, TypeError, ValueError):
+                pass
+        return cls(text)
 
 
 class SecretSource(Protocol):
@@ -203,6 +226,14 @@ class Keys:
                 if key.kid == kid:
                     return key
         return None
+
+    def lasting(self) -> bytes:
+        """Return the key that rotations keep.
+
+        Raises:
+            DependencyUnavailable: the keys could not be read.
+        """
+        return self._active.get().keys[0].lasting
 
     def derive(self, key: MasterKey, purpose: Purpose, length: int = 32) -> bytes:
         """Return `key.derive(purpose, length)`, computed once."""

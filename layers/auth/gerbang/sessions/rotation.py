@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gerbang.core.clock import Clock
 from gerbang.core.log import LogEvent
-from gerbang.sessions.keys import Keys, version_text
+from gerbang.sessions.keys import Keys, MasterKey, version_text
 from gerbang.storage.secret_versions import CURRENT, PENDING, SecretVersionHistory
 from gerbang.storage.secrets import SecretVersions
 
@@ -64,7 +64,9 @@ class Rotation:
         match step:
             case Step.CREATE:
                 if self.history.pending(version_id) is None:
-                    self.history.add_pending(version_id, version_text(self.new_secret(), self.new_key_pair()))
+                    lasting = MasterKey.from_secret(self.history.current()).lasting
+                    text = version_text(self.new_secret(), self.new_key_pair(), lasting=lasting)
+                    self.history.add_pending(version_id, text)
             case Step.SET:
                 pass  # nothing to notify: the functions read the secret themselves
             case Step.TEST:

@@ -14,17 +14,11 @@ from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
-from gerbang.sessions.claims import (
-    AccessClaims,
-    ExtraClaims,
-    InvalidToken,
-    Occasion,
-    RefreshClaims,
-    TokenPair,
-    no_claims,
-)
+from gerbang.core.user_agents import LONGEST_USER_AGENT
+from gerbang.sessions.claims import AccessClaims, ExtraClaims, InvalidToken, Occasion, RefreshClaims, TokenPair
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.accounts import User
+from gerbang.storage.devices import with_device
 from gerbang.storage.families import Authentication, Family, FamilyTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Store
@@ -35,9 +29,6 @@ if TYPE_CHECKING:
 
 type Method = Literal["password", "otp", "oauth", "anonymous"]
 """How a user authenticated, in GoTrue's words (`amr`)."""
-
-LONGEST_DEVICE: Final = 200
-"""Characters of a User-Agent that are stored."""
 
 LATE_IN_A_ROW: Final = 3
 """For how many generations in a row the parent may come back after the grace: a network loses an answer now and then;
@@ -130,19 +121,29 @@ class Sessions:
     """How long it may come back while its successor is unused."""
     unverified: UnverifiedAddress
     """Whether a session is refreshed before the account's address is verified."""
+    tell_of_device: Callable[[User, Client], None] = lambda _user, _client: None
+    """Tells the user of a sign-in from a new device; called when a session is begun, before it is written."""
     read_role: Callable[[User], str | None] | None = None
     """Reads the user's role in their default organisation, for the APIs that show it with a session."""
-    extra_claims: ExtraClaims = no_claims
+    extra_claims: ExtraClaims
     """Asked before anything is written, so that its failure changes nothing."""
 
     def begin(
-        self, user: User, client: Client, method: Method, *, guest_role: str = "authenticated"
+        self,
+        user: User,
+        client: Client,
+        method: Method,
+        *,
+        guest_role: str = "authenticated",
+        raised: Callable[[Family], Family] = lambda family: family,
     ) -> tuple[SignedIn, Action]:
         """Return a new session and the action that creates it, for the transaction of a larger step.
 
         The tokens work once that action is committed. Their role is *guest_role* while the user is a guest.
+        *raised* returns the family of a user who has shown a second factor (`Family.raised`).
         """
-        now = self.now()
+        self.tell_of_device(user, client)
+        user, now = with_device(user, client), self.now()
         family = Family(
             user_id=user.user_id,
             family_id=self.new_id(),
@@ -153,14 +154,14 @@ class Sessions:
             rotated_at=now,
             previous_rotated_at=now,
             created_at=now,
-            expires_at=self._deadline(signed_in_at=now, at=now),
+            expires_at=self.deadline(signed_in_at=now, at=now),
             amr=(Authentication(method=method, at=now),),
             guest_role=guest_role,
-            device=client.device[:LONGEST_DEVICE],
+            device=client.device[:LONGEST_USER_AGENT],
             address=client.address,
         )
         extra = self.extra_claims(user, family.family_id, Occasion.SIGN_IN)
-        return self._signed_in(user, family, now, extra), self.families.creation(family)
+        return self.signed_in(user, raised(family), now, extra), self.families.creation(raised(family))
 
     def open(self, user: User, client: Client, method: Method) -> SignedIn:
         """Open a session for an account whose owner has just authenticated.
@@ -169,8 +170,8 @@ class Sessions:
             SignInOvertaken: the account was disabled, or its epoch raised, since it was read.
         """
         signed_in, creation = self.begin(user, client, method)
-        failed, role = self._with_role(
-            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now(), client.locale))
+        failed, role = self.with_role(
+            user, lambda: self.store.commit(creation, self.users.signing_in(user, self.now(), client))
         )
         if failed:
             raise SignInOvertaken(user.user_id)
@@ -195,7 +196,7 @@ class Sessions:
         if self.unverified.refuses(user):
             raise EmailNotVerified(user.user_id)
         extra = self.extra_claims(user, claims.family_id, Occasion.REFRESH)
-        family, role = self._with_role(
+        family, role = self.with_role(
             user,
             lambda: self.families.advance(
                 claims.user_id,
@@ -203,7 +204,7 @@ class Sessions:
                 generation=claims.generation,
                 nonce=nonce,
                 at=now,
-                until=self._deadline(signed_in_at=claims.signed_in_at, at=now),
+                until=self.deadline(signed_in_at=claims.signed_in_at, at=now),
             ),
         )
         if family is None or not family.is_open(now):
@@ -216,7 +217,7 @@ class Sessions:
         if not advanced and not self._forgives(claims, family, now):
             self.families.remove_reused(family, at=now)
             raise RefreshTokenReused(claims.family_id, claims.user_id)
-        signed_in = replace(self._signed_in(user, family, now, extra), role=role)
+        signed_in = replace(self.signed_in(user, family, now, extra), role=role)
         event = "session_refreshed" if advanced else "refresh_forgiven"
         self.log_event(event, user_id=user.user_id, session_id=family.family_id)
         return signed_in
@@ -294,7 +295,7 @@ class Sessions:
         self.families.remove(family.user_id, family.family_id)
         self.log_event("signed_out", user_id=family.user_id, session_id=family.family_id)
 
-    def _deadline(self, *, signed_in_at: datetime, at: datetime) -> datetime:
+    def deadline(self, *, signed_in_at: datetime, at: datetime) -> datetime:
         """Return when a session ends that is used now and never again."""
         return min(at + self.lifetime, signed_in_at + self.longest)
 
@@ -336,13 +337,14 @@ class Sessions:
         family, user = self.store.get_all(self.families.key(user_id, family_id), self.users.key(user_id))
         return self.families.read(family), from_item(User, user)
 
-    def _with_role[T](self, user: User, write: Callable[[], T]) -> tuple[T, str | None]:
+    def with_role[T](self, user: User, write: Callable[[], T]) -> tuple[T, str | None]:
         """Do a write and read the user's role at the same time, so that the role costs no round trip of its own."""
         read_role = self.read_role
         if read_role is None or user.organization_id is None:
             return write(), None
         return run_concurrently(write, lambda: read_role(user))
 
-    def _signed_in(self, user: User, family: Family, at: datetime, extra: Mapping[str, object]) -> SignedIn:
+    def signed_in(self, user: User, family: Family, at: datetime, extra: Mapping[str, object]) -> SignedIn:
+        """Return a session with tokens of its family's current generation. *extra* comes from `extra_claims`."""
         tokens = self.tokens.pair(user, family, at=at, extra=extra)
         return SignedIn(user=user, tokens=tokens, family_id=family.family_id)

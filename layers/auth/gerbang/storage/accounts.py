@@ -24,6 +24,26 @@ def identity_name(provider: str, subject: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A second factor of an account: an app that shows codes. Its secret is not stored (`gerbang.accounts.totp`)."""
+
+    factor_id: str
+    """UUID, as text; its secret is derived from it."""
+    friendly_name: str
+    created_at: datetime
+    updated_at: datetime
+    verified_at: datetime | None = None
+    """When its first code was accepted; until then it is no factor."""
+    last_step: int = 0
+    """The time step of the last code that was accepted: no code of this step or an earlier one is."""
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether a code of it has been accepted."""
+        return self.verified_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """An account as stored. Times are instants in UTC; what is None has not happened or does not exist."""
 
@@ -70,17 +90,28 @@ class User:
     role_id: int = 3
     """SnapOTP's: 1 administrator, 2 staff, 3 user."""
     credit_balance: int = 0
+    factors: tuple[Factor, ...] = ()
+    """The account's second factors, the oldest first; at most ten (docs/decisions/0041-second-factor.md)."""
+    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
+    """Hashes of the codes that stand in for a second factor, one use each."""
     organization_id: str | None = None
     """The account's default organisation. Its role there is in the membership only."""
     is_anonymous: bool = False
     locale: str | None = None
     last_sign_in_at: datetime | None = None
+    devices: tuple[str, ...] = ()
+    """Digests of the devices that have signed in, the newest first (`gerbang.storage.devices`)."""
     expires_at: datetime | None = None
     """When a guest is swept (TTL); None for people."""
     user_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
     """What the account's owner keeps with it: JSON of at most 8 KiB (`gerbang.storage.metadata`)."""
     app_metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
     """What the operator keeps with it: JSON of at most 2 KiB."""
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether one of its factors is verified: then a sign-in is complete with a code only."""
+        return any(factor.is_verified for factor in self.factors)
 
     def is_disabled(self, at: datetime) -> bool:
         """Say whether the account is kept out: disabled for good, or banned."""

@@ -8,6 +8,7 @@ from gerbang.core.clock import to_epoch
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
     Absent,
+    AnyOf,
     CopyOf,
     Delete,
     Equal,
@@ -23,6 +24,14 @@ from gerbang.storage.store import (
     query_all,
 )
 
+AAL1: Final = "aal1"
+"""One factor: the authenticator assurance level in GoTrue's words."""
+AAL2: Final = "aal2"
+"""Two factors."""
+
+SECOND_FACTORS: Final = ("totp", "recovery_code")
+"""The methods of authentication that raise a session to `AAL2`."""
+
 _NO_EPOCH: Final = -1
 """The epoch of no account: a family that has it is dead."""
 
@@ -32,7 +41,7 @@ class Authentication:
     """One way in which the user authenticated: an entry of `amr`, in GoTrue's words."""
 
     method: str
-    """`password`, `otp`, `oauth` or `anonymous`."""
+    """`password`, `otp`, `oauth` or `anonymous`; of a second factor `totp` or `recovery_code`."""
     at: datetime
 
 
@@ -55,8 +64,10 @@ class Family:
     expires_at: datetime
     amr: tuple[Authentication, ...] = ()
     """Authentication methods references: how and when the user authenticated in this session."""
-    aal: str = "aal1"
-    """Authenticator assurance level, in GoTrue's words: `aal1` is one factor."""
+    aal: str = AAL1
+    """Authenticator assurance level: `AAL1` or `AAL2`."""
+    factor_id: str = ""
+    """The second factor that raised it to `AAL2`; empty for a recovery code."""
     guest_role: str = "authenticated"
     """The `role` of the session's tokens while its user is a guest, as the API that opened the session promises it."""
     password_set_at: datetime | None = None
@@ -71,6 +82,11 @@ class Family:
     """How many generations in a row, up to `late_generation`, were."""
     reused_at: datetime | None = None
     """When possible theft of its tokens was found: the family is dead, and about to be deleted."""
+
+    def raised(self, by: Authentication, *, factor_id: str) -> "Family":
+        """Return the family of a user who has shown a second factor, too."""
+        others = tuple(each for each in self.amr if each.method != by.method)
+        return replace(self, aal=AAL2, amr=(*others, by), factor_id=factor_id)
 
     def is_open(self, at: datetime) -> bool:
         """Return whether the family may still be used: DynamoDB may delete expired items days late."""
@@ -115,6 +131,10 @@ class FamilyTable:
     def read(self, item: Item | None) -> Family | None:
         """Return the family that an item holds, None if there is no item or it holds no family."""
         return from_item(Family, item)
+
+    def find(self, user_id: str, family_id: str) -> Family | None:
+        """Return a user's family, None if there is none."""
+        return self.read(self.store.get(self.key(user_id, family_id)))
 
     def list(self, user_id: str) -> tuple[Family, ...]:
         """Return the user's families, expired ones too until DynamoDB deletes them. One call per megabyte."""
@@ -191,6 +211,37 @@ class FamilyTable:
         amr = (*others, Authentication(method=method, at=at))
         still_open = Equal("epoch", family.epoch), Greater("expires_at", to_epoch(at))
         return replace(family, amr=amr), Update(self._key_of(family), {"amr": to_value(amr)}, still_open)
+
+    def raising(
+        self, family: Family, by: Authentication, *, factor_id: str, nonce: str, epoch: int, until: datetime
+    ) -> tuple[Family, Update]:
+        """Return a family raised to `AAL2` and advanced, at another *epoch* of its account, and the action for it.
+
+        The action fails if the family was advanced or has ended since it was read.
+        """
+        advanced = replace(
+            family.raised(by, factor_id=factor_id),
+            generation=family.generation + 1,
+            nonce=nonce,
+            epoch=epoch,
+            previous_rotated_at=family.rotated_at,
+            rotated_at=by.at,
+            expires_at=until,
+        )
+        as_read, as_raised = to_item(family), to_item(advanced)
+        changes = {name: value for name, value in as_raised.items() if as_read.get(name) != value}
+        still_open = Equal("epoch", family.epoch), Greater("expires_at", to_epoch(by.at))
+        return advanced, Update(self._key_of(family), changes, (Equal("generation", family.generation), *still_open))
+
+    def lowering(self, family: Family) -> Update:
+        """Return the action that lowers a family to `AAL1`. It fails if its level was raised again or it has ended."""
+        amr = tuple(each for each in family.amr if each.method not in SECOND_FACTORS)
+        changes = {"aal": AAL1, "factor_id": "", "amr": to_value(amr)}
+        return Update(self._key_of(family), changes, (Equal("amr", to_value(family.amr)),))
+
+    def ending_at_aal1(self, family: Family) -> Delete:
+        """Return the action that ends a family of the level `AAL1`. It fails if the family has been raised since."""
+        return Delete(self._key_of(family), (AnyOf((Absent("pk"), Equal("aal", AAL1))),))
 
     def remove(self, user_id: str, family_id: str) -> None:
         """Delete the family: from now on none of its tokens works, whether already issued or being issued."""

@@ -32,6 +32,11 @@ class SecretVersionHistory:
             answer = self.client().describe_secret(SecretId=self.secret_id)
         return {version_id: frozenset(labels) for version_id, labels in answer.get("VersionIdsToStages", {}).items()}
 
+    def current(self) -> str:
+        """Return the text of the current version."""
+        with _failures_translated():
+            return self.client().get_secret_value(SecretId=self.secret_id, VersionStage=CURRENT)["SecretString"]
+
     def pending(self, version_id: str) -> str | None:
         """Return the text of a pending version, None if it has no text or is not pending."""
         with _failures_translated():

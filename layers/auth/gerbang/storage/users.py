@@ -4,19 +4,22 @@
 |---|---|---|
 | `USER#<uuid>` | `ACCOUNT` | the account, a `User` |
 | `USER#<uuid>` | `IDENTITY#<provider>#<subject>` | one identity of it, an `Identity` |
+| `USER#<uuid>` | `ORGANIZATION#<id>` | that the person belongs to it, besides the account's default organisation |
 | `EMAIL#…`, `USERNAME#…`, `NUMBER#…`, `IDENTITY#<provider>#<subject>` | `-` | a marker: the account's id |
 
 A name is taken exactly when its marker exists. Account and markers are always written in one transaction, so there is
 no account without its markers and no marker without its account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
 from gerbang.storage.accounts import Identity, Name, Person, User, identity_name
+from gerbang.storage.devices import learned_device
 from gerbang.storage.metadata import check_metadata
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
@@ -52,6 +55,7 @@ NUMBER_DRAWS: Final = 8
 _ACCOUNT: Final = "ACCOUNT"
 _MARKER: Final = "-"
 _PERSON: Final = "USER#"
+_BELONGS_TO: Final = "ORGANIZATION#"
 
 
 ATTRIBUTES: Final = {Name.EMAIL: "email", Name.USERNAME: "username", Name.NUMBER: "number"}
@@ -184,17 +188,31 @@ class UserTable:
         """
         return self.store.write(self.changing(user, changes, *conditions))
 
-    def signing_in(self, user: User, at: datetime, locale: str | None = None) -> Update:
+    def signing_in(self, user: User, at: datetime, client: Client) -> Update:
         """Return the action that lets a session open: it fails when the account was disabled or its epoch raised.
 
-        *locale*, the request's language, becomes the account's if it has none.
+        The account learns the client's device and, if it has none, its language.
         """
-        changes = {"last_sign_in_at": to_epoch(at), **learned_locale(user, locale)}
+        changes = {
+            "last_sign_in_at": to_epoch(at),
+            **learned_locale(user, client.locale),
+            **learned_device(user, client),
+        }
         return self.changing(user, changes, *not_disabled(at))
 
     def identity_key(self, user_id: str, name: str) -> Key:
         """Return the key of an account's identity, by its unique name."""
         return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
+
+    def organization_key(self, user_id: str, organization_id: str) -> Key:
+        """Return the key of the note that a person belongs to an organisation. The role is in the membership only."""
+        return Key(self.table, self.key(user_id).pk, f"{_BELONGS_TO}{organization_id}")
+
+    def organization_ids(self, user: User) -> tuple[str, ...]:
+        """Return the ids of the organisations that an account may belong to, the default one first. One call."""
+        pk = self.key(user.user_id).pk
+        noted = query_all(self.store, Query(table=self.table, pk=pk, prefix=_BELONGS_TO))
+        return organizations_of(user, (str(item["sk"]) for item in noted))
 
     def claim(self, name: Name, value: str | int, user_id: str) -> Put:
         """Return the action that takes a name for an account. It fails when the name is taken."""
@@ -203,6 +221,13 @@ class UserTable:
     def release(self, name: Name, value: str | int, user_id: str) -> Delete:
         """Return the action that frees an account's name. It fails when the name is another account's."""
         return Delete(self.marker(name, value), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
+
+
+def organizations_of(user: User, sort_keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of the organisations that an account and the items under its key name, the default one first."""
+    default = () if user.organization_id is None else (user.organization_id,)
+    noted = (sk.removeprefix(_BELONGS_TO) for sk in sort_keys if sk.startswith(_BELONGS_TO))
+    return tuple(dict.fromkeys((*default, *noted)))
 
 
 def month_of(at: datetime) -> str:
@@ -228,7 +253,7 @@ def unchanged(attribute: str, user: User) -> Condition:
     if value is None:
         return Absent(attribute)
     equal = Equal(attribute, to_value(value))
-    return AnyOf((equal, Absent(attribute))) if value == {} else equal  # items may be older than the attribute
+    return AnyOf((equal, Absent(attribute))) if value in ({}, ()) else equal  # items may be older than the attribute
 
 
 def learned_locale(user: User, locale: str | None) -> dict[str, Value]:

@@ -20,12 +20,15 @@ class ErrorResponse(TypedDict):
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
     """Return the body that tells Atourin's clients of an error: `msg` is the status's phrase, `info` what is wrong."""
     fields = "; ".join(f"{error.field}: {error.message}" for error in problem.field_errors)
-    return {
+    body: dict[str, Any] = {
         "status": False,
         "code": problem.status.value,
         "info": fields or problem.message,
         "msg": problem.status.phrase,
     }
+    if problem.mfa_token is not None:
+        body |= {"error_code": problem.code, "data": {"mfa_token": problem.mfa_token}}
+    return body
 
 
 API: Final = Api(name="Atourin", errors=COMMON, envelope=envelope, error_response=ErrorResponse)

@@ -30,6 +30,13 @@ class LoginRequest(Body):
     password: Text
 
 
+class SecondFactorRequest(Body):
+    """`POST /auth/mfa/verify`."""
+
+    mfa_token: Text
+    code: Text
+
+
 class RegisterRequest(Body):
     """`POST /auth/register`."""
 

@@ -13,6 +13,9 @@ _TITLES: Final = {
     "current_password_invalid": "Invalid Credentials",
     "invalid_code": "Invalid Code",
     "invalid_reset_token": "Invalid Token",
+    "mfa_verification_failed": "Invalid Code",
+    "second_factor_required": "Second Factor Required",
+    "invalid_invitation": "Invalid Invitation",
     "token_expired": "Token Expired",
     "bad_json": "Validation Error",
     "validation_failed": "Validation Error",
@@ -47,6 +50,8 @@ def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
     }
     if problem.field_errors:
         body["details"] = [{"field": error.field, "message": error.message} for error in problem.field_errors]
+    if problem.mfa_token is not None:
+        body |= {"code": problem.code, "mfaToken": problem.mfa_token}
     return body
 
 

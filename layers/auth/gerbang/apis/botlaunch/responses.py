@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
-from gerbang.core.clock import rfc3339
 from gerbang.core.identifiers import botlaunch_id
 
 if TYPE_CHECKING:
@@ -53,22 +52,6 @@ class MessageResponse(TypedDict):
     message: str
 
 
-class OrganizationData(TypedDict):
-    """An organization and the caller's role in it; `createdAt` is RFC 3339."""
-
-    id: str
-    name: str
-    role: str
-    createdAt: str
-
-
-class OrganizationResponse(TypedDict):
-    """An organization and what was done."""
-
-    data: OrganizationData
-    message: str
-
-
 def session(signed_in: "SignedIn", message: str, founded: "Organization | None" = None) -> SessionResponse:
     """Return the answer with a session, and with the organization that was founded with the account."""
     data = Session(
@@ -80,12 +63,6 @@ def session(signed_in: "SignedIn", message: str, founded: "Organization | None" 
     if founded is not None:
         data["organization"] = FoundedOrganization(id=founded.organization_id, name=founded.name)
     return SessionResponse(data=data, message=message)
-
-
-def organization(found: "Organization", role: str) -> OrganizationResponse:
-    """Return the answer with an organization and the caller's role in it."""
-    data = OrganizationData(id=found.organization_id, name=found.name, role=role, createdAt=rfc3339(found.created_at))
-    return OrganizationResponse(data=data, message="Organization found")
 
 
 def _user(signed_in: "SignedIn") -> User:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any, Final, Self, override
-from uuid import UUID
 
 from pydantic import AfterValidator
 from pydantic.functional_validators import PlainValidator
@@ -15,10 +14,11 @@ from gerbang.accounts.user_creation import NewUser
 from gerbang.accounts.user_edit import UserEdit
 from gerbang.apis.fields import Body, Email, Text, as_name
 from gerbang.apis.gotrue.durations import InvalidDuration, parse_duration
+from gerbang.apis.gotrue.path_ids import id_of
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled, name_in
 from gerbang.apis.gotrue.responses import AUTHENTICATED
 from gerbang.core.errors import FieldError
-from gerbang.http.request import InvalidFields, NoSuchPath
+from gerbang.http.request import InvalidFields
 from gerbang.passwords.legacy import LegacyHashError
 from gerbang.storage.metadata import MetadataTooLarge, merge
 
@@ -46,30 +46,9 @@ def _ban(value: object) -> timedelta:
 
 
 def _user_id(text: str) -> str:
-    user_id = user_id_of(text)
+    user_id = id_of(text)
     if user_id is None:
         raise PydanticCustomError("uuid", "Must be a UUID")
-    return user_id
-
-
-def user_id_of(text: str) -> str | None:
-    """Return the id of an account as it is stored, None if a text is no UUID in its usual form."""
-    try:
-        user_id = str(UUID(text))
-    except ValueError:
-        return None
-    return user_id if user_id == text.lower() else None
-
-
-def user_id_in(path_parameters: Mapping[str, str]) -> str:
-    """Return the id of the account that a path names.
-
-    Raises:
-        NoSuchPath: it is no UUID.
-    """
-    user_id = user_id_of(path_parameters.get("user_id", ""))
-    if user_id is None:
-        raise NoSuchPath
     return user_id
 
 

@@ -31,8 +31,13 @@ _ERROR_CODES: Final = {
     "invalid_code": "otp_expired",
     "user_disabled": "user_banned",
     "refresh_token_reused": "refresh_token_already_used",
+    "no_such_session": "session_not_found",
     "registered_account_required": "not_admin",
     "account_changed": "conflict",
+    "mfa_registered_account_required": "no_authorization",
+    "mfa_challenge_not_found": "mfa_factor_not_found",
+    "mfa_factor_required": "mfa_factor_not_found",
+    "invalid_mfa_token": "bad_jwt",
     "service_unavailable": "request_timeout",
 }
 """GoTrue's names for errors that have another code here."""
@@ -58,6 +63,9 @@ _ERRORS: Final[ErrorSpecs] = {
     "email_exists": ErrorSpec(_UNPROCESSABLE, "This email address is already registered to another user."),
     "signup_disabled": ErrorSpec(_UNPROCESSABLE, COMMON["signup_disabled"].message),
     "anonymous_provider_disabled": ErrorSpec(_UNPROCESSABLE, COMMON["anonymous_provider_disabled"].message),
+    "mfa_verification_failed": ErrorSpec(
+        _UNPROCESSABLE, "Invalid TOTP code entered, or it was used. Wait for the next one of your app."
+    ),
     "over_email_send_rate_limit": ErrorSpec(HTTPStatus.TOO_MANY_REQUESTS, "A mail was sent to this address lately."),
 }
 
@@ -114,6 +122,12 @@ REAUTHENTICATION_ERRORS: Final = {
     "email_not_confirmed": ErrorSpec(_UNPROCESSABLE, "Email not confirmed. Enter the code that was mailed to it.")
 }
 """Where a code is mailed to a signed-in user, an address that is not verified is a 422."""
+
+USER_ERRORS: Final = {"insufficient_aal": replace(COMMON["insufficient_aal"], status=HTTPStatus.UNAUTHORIZED)}
+"""Where a user changes the account, a session that has to show a second factor first is a 401."""
+
+UNENROLMENT_ERRORS: Final = {"insufficient_aal": replace(COMMON["insufficient_aal"], status=_UNPROCESSABLE)}
+"""Where a factor is removed, such a session is a 422."""
 
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
 """Where a password is traded, a disabled account is a 400."""

@@ -1,6 +1,7 @@
 """The request bodies of Supabase Auth's API."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Final, Literal, Self, override
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -12,7 +13,7 @@ from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.http.request import InvalidFields
 from gerbang.sessions.pkce import CHALLENGE, ChallengeMethod, CodeChallenge
-from gerbang.storage.metadata import LARGEST_USER_METADATA, merge, size_of
+from gerbang.storage.metadata import LARGEST_USER_METADATA, MetadataTooLarge, merge, size_of
 from gerbang.storage.one_time_codes import EMAIL_CHANGES, Slot
 
 
@@ -34,6 +35,19 @@ def _user_metadata(data: dict[str, Any]) -> dict[str, object]:
     if size_of(metadata) > LARGEST_USER_METADATA:
         raise PydanticCustomError("too_large", "Must be at most 8 KiB of JSON")
     return metadata
+
+
+@contextmanager
+def naming_data() -> Iterator[None]:
+    """Tell a client that `data` makes its account's metadata too large.
+
+    Raises:
+        InvalidFields: it does.
+    """
+    try:
+        yield
+    except MetadataTooLarge:
+        raise InvalidFields((FieldError("data", "All metadata together must be at most 8 KiB of JSON"),)) from None
 
 
 type UserMetadata = Annotated[dict[str, Any], AfterValidator(_user_metadata)]

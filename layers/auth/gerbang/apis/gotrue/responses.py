@@ -11,6 +11,7 @@ from gerbang.storage.profiles import EMAIL, providers_of, shown_app_metadata, sh
 if TYPE_CHECKING:
     from gerbang.accounts.link_generation import GeneratedLink
     from gerbang.sessions.sessions import SignedIn
+    from gerbang.storage.accounts import Factor as StoredFactor
     from gerbang.storage.accounts import Identity as StoredIdentity
     from gerbang.storage.accounts import User as Account
 
@@ -42,6 +43,17 @@ class Identity(TypedDict):
     email: str
 
 
+class Factor(TypedDict):
+    """A second factor; times are RFC 3339."""
+
+    id: str
+    friendly_name: str
+    factor_type: Literal["totp"]
+    status: Literal["verified", "unverified"]
+    created_at: str
+    updated_at: str
+
+
 class User(TypedDict):
     """An account as Supabase's clients read it; times are RFC 3339. What has not happened is left out."""
 
@@ -65,6 +77,7 @@ class User(TypedDict):
     updated_at: str
     is_anonymous: bool
     banned_until: NotRequired[str]
+    factors: NotRequired[Sequence[Factor]]
 
 
 class UsersResponse(TypedDict):
@@ -169,7 +182,21 @@ def user(
     shown.update({name: rfc3339(at) for name, at in times.items() if at is not None})  # type: ignore[typeddict-item]
     if account.new_email:
         shown["new_email"] = account.new_email
+    if account.factors:
+        shown["factors"] = [factor(each) for each in account.factors]
     return shown
+
+
+def factor(stored: "StoredFactor") -> Factor:
+    """Return a second factor as clients read it."""
+    return Factor(
+        id=stored.factor_id,
+        friendly_name=stored.friendly_name,
+        factor_type="totp",
+        status="verified" if stored.is_verified else "unverified",
+        created_at=rfc3339(stored.created_at),
+        updated_at=rfc3339(stored.updated_at),
+    )
 
 
 def decoy(account: "Account", *, audience: str) -> User:

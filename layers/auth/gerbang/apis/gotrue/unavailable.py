@@ -20,10 +20,16 @@ class SamlDisabled(AuthError):
     code = "saml_provider_disabled"
 
 
-class SecondFactorsDisabled(AuthError):
-    """There is no second factor."""
+class PhoneFactorsDisabled(AuthError):
+    """No codes are sent to phones."""
 
-    code = "mfa_totp_enroll_not_enabled"
+    code = "mfa_phone_enroll_not_enabled"
+
+
+class SecurityKeysDisabled(AuthError):
+    """Security keys are no factors here."""
+
+    code = "mfa_webauthn_enroll_not_enabled"
 
 
 class Web3Disabled(AuthError):
@@ -35,7 +41,6 @@ class Web3Disabled(AuthError):
 _BASE: Final = "/auth/v1/"
 
 _FEATURES: Final[Mapping[str, type[AuthError]]] = {
-    "factors": SecondFactorsDisabled,
     "passkeys": PasskeysDisabled,
     "sso": SamlDisabled,
     "user/identities": ManualLinkingDisabled,

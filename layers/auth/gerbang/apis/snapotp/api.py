@@ -29,6 +29,8 @@ def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
     body: dict[str, Any] = {"success": False, "message": problem.message}
     if problem.field_errors:
         body["errors"] = [{"field": error.field, "message": error.message} for error in problem.field_errors]
+    if problem.mfa_token is not None:
+        body |= {"code": problem.code, "mfa_token": problem.mfa_token}
     return body
 
 

@@ -32,6 +32,13 @@ class RefreshRequest(Body):
     refresh_token: Text
 
 
+class SecondFactorRequest(Body):
+    """`POST /api/auth/mfa/verify` as SnapOTP's clients write it."""
+
+    mfa_token: Text
+    code: Text
+
+
 class GoogleRequest(Body):
     """`POST /api/auth/google`: an ID token, or three fields from a trusted back end."""
 

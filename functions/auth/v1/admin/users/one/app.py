@@ -4,7 +4,7 @@ from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import admin_requests
-from gerbang.apis.gotrue.admin_requests import user_id_in
+from gerbang.apis.gotrue.path_ids import user_id_in
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled
 from gerbang.container import container
 from gerbang.http.callers import ServiceRole

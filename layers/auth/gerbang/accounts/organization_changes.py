@@ -1,0 +1,164 @@
+"""What members change of their organisation: its name, roles, and who belongs to it.
+
+Each change is decided by the organisation as it is read at once with all its members, and written on the condition that
+it is still so. So of two owners who leave at once one stays, and a member who is being removed changes nothing more.
+(docs/decisions/0044-organizations.md)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from gerbang.accounts.organizations import RACES, NotAMember
+from gerbang.accounts.roles import Permission, Rights, Role, rights_of
+from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.log import LogEvent
+from gerbang.storage.accounts import User
+from gerbang.storage.organizations import Organization, OrganizationTable, Whole
+from gerbang.storage.store import Action, Change, Delete, Equal, Gone, Present, Store, Update
+from gerbang.storage.users import UserTable
+
+
+class NoSuchMember(AuthError):
+    """Nobody with that id belongs to the organisation."""
+
+    code = "member_not_found"
+
+
+class LastOwner(AuthError):
+    """The organisation would be left without an owner."""
+
+    code = "last_owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a change writes besides the organisation's revision."""
+
+    actions: tuple[Action, ...] = ()
+    changes: Mapping[str, Change] | None = None
+    """Of the organisation's own item."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationChanges:
+    """Changes organisations for their members."""
+
+    store: Store
+    users: UserTable
+    table: OrganizationTable
+    log_event: LogEvent
+
+    def attempt(
+        self, organization_id: str, caller_id: str, decide: Callable[[Whole, Rights], Decision | None]
+    ) -> Organization:
+        """Write what is decided by an organisation as it is, and return it as it was read.
+
+        *decide* is given the organisation and what the caller's role allows. It returns None if nothing is to be
+        written, and is asked again if the organisation was changed meanwhile.
+
+        Raises:
+            NotAMember: the caller does not belong to it (any more).
+            DependencyUnavailable: the database did not answer, or others kept changing the organisation.
+        """
+        for _ in range(RACES):
+            whole = self.table.read_whole(organization_id)
+            role = None if whole is None else whole.role_of(caller_id)
+            if whole is None or role is None:
+                raise NotAMember(organization_id)
+            decision = decide(whole, rights_of(role))
+            if decision is None:
+                return whole.organization
+            revised = self.table.changing(whole.organization, decision.changes)
+            if not self.store.commit(revised, *decision.actions):
+                return whole.organization
+        raise DependencyUnavailable("others kept changing the organization")
+
+    def rename(self, organization_id: str, caller_id: str, name: str) -> Organization:
+        """Give an organisation another name, and return it.
+
+        Raises:
+            InsufficientRole: the caller may not.
+            NotAMember, DependencyUnavailable: as `attempt`.
+        """
+
+        def decide(_whole: Whole, rights: Rights) -> Decision:
+            rights.demand(Permission.RENAME)
+            return Decision(changes={"name": name})
+
+        before = self.attempt(organization_id, caller_id, decide)
+        self.log_event("organization_renamed", organization_id=organization_id, user_id=caller_id)
+        return replace(before, name=name, revision=before.revision + 1)
+
+    def change_role(self, organization_id: str, caller_id: str, user_id: str, role: Role) -> None:
+        """Give a member another role.
+
+        Raises:
+            NoSuchMember: nobody with this id belongs to the organisation.
+            InsufficientRole: the caller may not take the member's role away, or not give the other one.
+            LastOwner: it would take the role of the last owner away.
+            NotAMember, DependencyUnavailable: as `attempt`.
+        """
+
+        def decide(whole: Whole, rights: Rights) -> Decision | None:
+            present = _role_of(whole, user_id)
+            rights.demand(Permission.MANAGE, present, role)
+            if present == role:
+                return None
+            _check_owners(whole, without=user_id)
+            return Decision(actions=(self.table.role_change(organization_id, user_id, role),))
+
+        self.attempt(organization_id, caller_id, decide)
+        self.log_event("member_role_changed", organization_id=organization_id, user_id=user_id, by=caller_id)
+
+    def remove(self, organization_id: str, caller_id: str, user_id: str) -> None:
+        """End a membership: another's, or the caller's own, which everyone but the last owner may.
+
+        Raises:
+            NoSuchMember, InsufficientRole, LastOwner, NotAMember, DependencyUnavailable: as `change_role`.
+        """
+
+        def decide(whole: Whole, rights: Rights) -> Decision:
+            present = _role_of(whole, user_id)
+            if user_id != caller_id:
+                rights.demand(Permission.MANAGE, present)
+            _check_owners(whole, without=user_id)
+            user = self.users.find(user_id)
+            return Decision(actions=leaving_actions(self.table, self.users, organization_id, user_id, user))
+
+        self.attempt(organization_id, caller_id, decide)
+        self.log_event("member_removed", organization_id=organization_id, user_id=user_id, by=caller_id)
+
+
+def leaving_actions(
+    table: OrganizationTable, users: UserTable, organization_id: str, user_id: str, user: User | None
+) -> tuple[Action, ...]:
+    """Return the actions that end a membership of an account as it was read, None if there is none any more.
+
+    They fail when the organisation is the account's default one, and is not any more: then it has another one.
+    """
+    ending: tuple[Action, ...] = (
+        table.membership_deletion(organization_id, user_id),
+        Delete(users.organization_key(user_id, organization_id)),
+    )
+    if user is None or user.organization_id != organization_id:
+        return ending
+    is_default = Present("pk"), Equal("organization_id", organization_id)
+    return (*ending, Update(users.key(user_id), {"organization_id": Gone()}, is_default))
+
+
+def _role_of(whole: Whole, user_id: str) -> str:
+    role = whole.role_of(user_id)
+    if role is None:
+        raise NoSuchMember(user_id)
+    return role
+
+
+def _check_owners(whole: Whole, *, without: str) -> None:
+    """Return if a member is not the last owner.
+
+    Raises:
+        LastOwner: no other member is one.
+    """
+    owners = {member.user_id for member in whole.members if member.role == Role.CLIENT_OWNER}
+    if owners == {without}:
+        raise LastOwner(whole.organization.organization_id)

@@ -1,0 +1,101 @@
+"""The organisations of one person: found one, list them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched
+from typing import Final
+
+from gerbang.accounts.organizations import RACES, Organizations
+from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.log import LogEvent
+from gerbang.sessions.sessions import Authenticated, Sessions
+from gerbang.storage.accounts import User
+from gerbang.storage.organizations import Membership, Organization
+from gerbang.storage.store import Absent, Action, Change, Put, Store
+from gerbang.storage.users import UserTable, not_disabled, unchanged
+
+MOST_ORGANIZATIONS: Final = 100
+"""Organisations of one person. Lists and deletions read them all."""
+
+_AT_ONCE: Final = 50
+"""Organisations that are read in one call: two items each, 100 in all (DynamoDB, BatchGetItem)."""
+
+
+class TooManyOrganizations(AuthError):
+    """The person belongs to as many organisations as one can."""
+
+    code = "too_many_organizations"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrganizations:
+    """Founds organisations for people who have an account, and lists theirs."""
+
+    store: Store
+    users: UserTable
+    organizations: Organizations
+    sessions: Sessions
+    log_event: LogEvent
+    now: Clock
+
+    def found(self, caller: Authenticated, name: str) -> tuple[Organization, str]:
+        """Found an organisation whose owner is the caller, and return it with the role. One transaction.
+
+        It becomes the account's default organisation if it has none.
+
+        Raises:
+            TooManyOrganizations: the caller belongs to too many.
+            SessionEnded: the account was disabled, or its sessions ended, meanwhile.
+            DependencyUnavailable: nothing was written; or others kept changing the account.
+        """
+        for _ in range(RACES):
+            user, now = caller.user, self.now()
+            check_number(self.users, user)
+            founding = self.organizations.found(name, user.user_id, at=now)
+            organization = founding.organization
+            belonging = belonging_actions(self.users, user, organization.organization_id, at=now)
+            if not self.store.commit(*founding.actions, *belonging):
+                ids = {"user_id": user.user_id, "organization_id": organization.organization_id}
+                self.log_event("organization_founded", **ids)
+                return organization, founding.role
+            caller = self.sessions.read_again(caller)
+        raise DependencyUnavailable("others kept changing the account")
+
+    def list(self, user: User) -> tuple[tuple[Organization, Membership], ...]:
+        """Return the organisations that a person belongs to, the default one first. Two calls, one more for each 50."""
+        table = self.organizations.table
+        found = (
+            table.find_all(some, user.user_id)
+            for some in batched(self.users.organization_ids(user), _AT_ONCE, strict=False)
+        )
+        return tuple(pair for some in found for pair in some)
+
+
+def check_number(users: UserTable, user: User) -> None:
+    """Return if an account may belong to one more organisation.
+
+    Raises:
+        TooManyOrganizations: it may not.
+    """
+    if len(users.organization_ids(user)) >= MOST_ORGANIZATIONS:
+        raise TooManyOrganizations
+
+
+def belonging_actions(
+    users: UserTable, user: User, organization_id: str, *, at: datetime, changes: dict[str, Change] | None = None
+) -> tuple[Action, ...]:
+    """Return the actions that note on an account, as it was read, that it belongs to an organisation.
+
+    They fail when the account was disabled or its epoch raised since: so nothing is added to an account that is being
+    deleted. *changes* are others of the account.
+    """
+    default: dict[str, Change] = {"organization_id": organization_id} if user.organization_id is None else {}
+    account = users.changing(
+        user,
+        {"updated_at": to_epoch(at), **(changes or {}), **default},
+        *not_disabled(at),
+        unchanged("organization_id", user),
+    )
+    note = Put(users.organization_key(user.user_id, organization_id), {"since": to_epoch(at)}, (Absent("pk"),))
+    return account, note

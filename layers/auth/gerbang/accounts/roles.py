@@ -1,0 +1,71 @@
+"""Roles in an organisation, and who may do what (ASVS 8.1.1). The table is in docs/organizations.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from gerbang.core.errors import AuthError
+
+
+class Role(StrEnum):
+    """The role of a person in an organisation."""
+
+    CLIENT_OWNER = "CLIENT_OWNER"
+    CLIENT_ADMIN = "CLIENT_ADMIN"
+    CLIENT_MEMBER = "CLIENT_MEMBER"
+
+
+class Permission(Enum):
+    """What a role may let its holder do. Everyone may see the organisation and its members, and leave."""
+
+    RENAME = "rename the organisation"
+    DELETE = "delete the organisation"
+    MANAGE = "invite, list and revoke invitations, change roles, remove members"
+
+
+class InsufficientRole(AuthError):
+    """The caller belongs to the organisation, and their role does not allow this."""
+
+    code = "insufficient_role"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What a role allows."""
+
+    permissions: frozenset[Permission]
+    manages: frozenset[str] | None
+    """The roles that it gives, takes and invites to, and whose holders it removes; None: every role, also those that a
+    product made up by itself."""
+
+    def demand(self, permission: Permission, *roles: str) -> None:
+        """Return if the permission is given, over these roles.
+
+        Raises:
+            InsufficientRole: it is not.
+        """
+        is_over = self.manages is None or self.manages.issuperset(roles)
+        if permission not in self.permissions or not is_over:
+            raise InsufficientRole(permission.name)
+
+
+_NOBODY: Final = Rights(permissions=frozenset(), manages=frozenset())
+
+RIGHTS: Final[Mapping[str, Rights]] = MappingProxyType(
+    {
+        Role.CLIENT_OWNER: Rights(permissions=frozenset(Permission), manages=None),
+        Role.CLIENT_ADMIN: Rights(
+            permissions=frozenset({Permission.RENAME, Permission.MANAGE}),
+            manages=frozenset({Role.CLIENT_ADMIN, Role.CLIENT_MEMBER}),
+        ),
+        Role.CLIENT_MEMBER: _NOBODY,
+    }
+)
+"""No role gives, takes or removes one above itself."""
+
+
+def rights_of(role: str) -> Rights:
+    """Return what a role allows: a role that a product made up by itself, nothing."""
+    return RIGHTS.get(role, _NOBODY)

@@ -1,0 +1,71 @@
+"""The answers of Supabase Auth's endpoints about second factors."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from gerbang.accounts.challenges import Challenge
+    from gerbang.accounts.own_factors import Enrolled
+
+
+class TotpSecret(TypedDict):
+    """The secret of a new factor; `qr_code` is the text of an SVG image, from which clients make a data URI."""
+
+    qr_code: str
+    secret: str
+    uri: str
+
+
+class EnrolledResponse(TypedDict):
+    """A new factor."""
+
+    id: str
+    type: Literal["totp"]
+    friendly_name: str
+    totp: TotpSecret
+
+
+class ChallengeResponse(TypedDict):
+    """A challenge; `expires_at` is in seconds since 1970."""
+
+    id: str
+    type: Literal["totp"]
+    expires_at: int
+
+
+class UnenrolledResponse(TypedDict):
+    """The id of a factor that was removed."""
+
+    id: str
+
+
+class RecoveryCodesResponse(TypedDict):
+    """New recovery codes; the earlier ones are worthless."""
+
+    recovery_codes: Sequence[str]
+
+
+def enrolled(made: "Enrolled") -> EnrolledResponse:
+    """Return the answer with a new factor and its secret."""
+    return EnrolledResponse(
+        id=made.factor.factor_id,
+        type="totp",
+        friendly_name=made.factor.friendly_name,
+        totp=TotpSecret(qr_code=_qr_code(made.uri), secret=made.secret, uri=made.uri),
+    )
+
+
+def challenged(made: "Challenge") -> ChallengeResponse:
+    """Return the answer with a challenge."""
+    return ChallengeResponse(id=made.challenge_id, type="totp", expires_at=int(made.expires_at.timestamp()))
+
+
+def _qr_code(text: str) -> str:
+    """Return the SVG image of a QR code. No `#` and no `%`: clients put it into a data URI as it is."""
+    import segno
+
+    image = BytesIO()
+    code = segno.make(text, error="m", micro=False)
+    code.save(image, kind="svg", scale=4, xmldecl=False, nl=False, dark="black", light="white")
+    return image.getvalue().decode().replace("#000", "black").replace("#fff", "white")

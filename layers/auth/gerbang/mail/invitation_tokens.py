@@ -1,0 +1,82 @@
+"""Tokens of invitations to organisations, made of the invitation itself.
+
+A token names its invitation and proves it by an HMAC, whose key is not in the tables. Nothing of it is stored: it works
+as long as its invitation is there. The address is in the HMAC, so a token of one address is none of another.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from gerbang.core.identifiers import (
+    INVITATION,
+    ORGANIZATION,
+    from_base62,
+    public_id,
+    read_public_id,
+    to_base62,
+)
+from gerbang.sessions.keys import KeyedHash, Keys, Purpose
+from gerbang.storage.organizations import Invitation
+
+_SECRET_CHARACTERS: Final = 43
+"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
+_ID_CHARACTERS: Final = 22
+"""62^22 > 2^128: a UUID in base 62."""
+_FORM: Final = re.compile(
+    rf"([0-9A-Za-z]{{{_SECRET_CHARACTERS}}})([0-9A-Za-z]{{{_ID_CHARACTERS}}})([0-9A-Za-z]{{1,40}})"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedInvitation:
+    """The invitation that a token names. That verifies nothing."""
+
+    organization_id: str
+    invitation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationTokens:
+    """Makes and compares tokens."""
+
+    keys: Keys
+
+    def token(self, invitation: Invitation) -> str:
+        """Return the token of an invitation: letters and digits, always the same until the keys rotate.
+
+        Raises:
+            DependencyUnavailable: the keys could not be read.
+        """
+        secret = to_base62(int.from_bytes(self._hash.digest(_text(invitation))), length=_SECRET_CHARACTERS)
+        identifier = read_public_id(INVITATION, invitation.invitation_id)
+        organization = invitation.organization_id.removeprefix(f"{ORGANIZATION}_")
+        return f"{secret}{to_base62(identifier.int, length=_ID_CHARACTERS)}{organization}"
+
+    def read(self, token: str) -> NamedInvitation | None:
+        """Return what a token names, None if it does not have the form of one."""
+        found = _FORM.fullmatch(token)
+        number = -1 if found is None else from_base62(found[2])
+        if found is None or number >= 1 << 128:
+            return None
+        return NamedInvitation(
+            organization_id=f"{ORGANIZATION}_{found[3]}", invitation_id=public_id(INVITATION, UUID(int=number))
+        )
+
+    def matches(self, token: str, invitation: Invitation) -> bool:
+        """Return whether a token was made of an invitation, with an active key; compared in constant time.
+
+        Raises:
+            DependencyUnavailable: the keys could not be read.
+        """
+        secret = from_base62(token[:_SECRET_CHARACTERS])
+        return secret < 1 << 256 and self._hash.matches(secret.to_bytes(32).hex(), _text(invitation))
+
+    @property
+    def _hash(self) -> KeyedHash:
+        return KeyedHash(self.keys, Purpose.INVITATION_TOKEN)
+
+
+def _text(invitation: Invitation) -> str:
+    return f"{invitation.organization_id}\0{invitation.invitation_id}\0{invitation.email}"

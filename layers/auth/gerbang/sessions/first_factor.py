@@ -1,0 +1,90 @@
+"""Sign-ins that wait for a second factor: the token that a client trades, with a code, for the session."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, cast
+
+from gerbang.core.clock import Clock, from_epoch, to_epoch
+from gerbang.core.errors import AuthError
+from gerbang.sessions.keys import KeyedHash, Keys, Purpose
+
+if TYPE_CHECKING:
+    from gerbang.sessions.sessions import Method
+    from gerbang.storage.accounts import User
+
+LIFETIME: Final = timedelta(minutes=5)
+"""How long a sign-in waits for its second factor: as long as a challenge (`gerbang.accounts.challenges`)."""
+
+CLOCK_SKEW: Final = timedelta(seconds=60)
+"""How far a sign-in may be ahead of our clock: the clocks of other environments differ (F20)."""
+
+LONGEST_TOKEN: Final = 300
+"""Characters; ours have some 150."""
+
+
+class SecondFactorRequired(AuthError):
+    """The user has shown one factor, and the account has a second one, which its API asks for at the sign-in."""
+
+    code = "second_factor_required"
+
+    def __init__(self, user_id: str, mfa_token: str) -> None:
+        """Keep the user's id for the log, and the token for the client."""
+        super().__init__(user_id)
+        self.user_id = user_id
+        self.mfa_token = mfa_token
+
+
+class InvalidFirstFactorToken(AuthError):
+    """The token of a sign-in that waits for a code is not ours, has expired, or is older than a new password."""
+
+    code = "invalid_mfa_token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstFactor:
+    """Who has shown one factor, and how and when."""
+
+    user_id: str
+    epoch: int
+    """The account's epoch then. Once the account's has moved on, the sign-in is over."""
+    method: "Method"
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFactors:
+    """Lets sign-ins wait for a second factor. Nothing is stored: the token is what it says, with an HMAC."""
+
+    keys: Keys
+    now: Clock
+
+    def waiting(self, user: "User", method: "Method") -> SecondFactorRequired:
+        """Return the error that asks for a second factor, with a token that lives for five minutes.
+
+        Raises:
+            DependencyUnavailable: the keys could not be read.
+        """
+        says = f"{user.user_id} {user.epoch} {method} {to_epoch(self.now())}"
+        shown = urlsafe_b64encode(says.encode()).rstrip(b"=").decode("ascii")
+        return SecondFactorRequired(user.user_id, f"{shown}.{self._hash.digest(shown).hex()}")
+
+    def read(self, token: str) -> FirstFactor:
+        """Return what a token says.
+
+        Raises:
+            InvalidFirstFactorToken: it is not ours, or it has expired.
+            DependencyUnavailable: the keys could not be read.
+        """
+        shown, _, mac = token.partition(".")
+        if len(token) > LONGEST_TOKEN or not token.isascii() or not self._hash.matches(mac, shown):
+            raise InvalidFirstFactorToken("not ours")
+        user_id, epoch, method, at = urlsafe_b64decode(shown + "=" * (-len(shown) % 4)).decode().split()
+        first = FirstFactor(user_id=user_id, epoch=int(epoch), method=cast("Method", method), at=from_epoch(int(at)))
+        if not first.at - CLOCK_SKEW <= self.now() < first.at + LIFETIME:
+            raise InvalidFirstFactorToken("expired")
+        return first
+
+    @property
+    def _hash(self) -> KeyedHash:
+        return KeyedHash(self.keys, Purpose.FIRST_FACTOR_TOKEN)

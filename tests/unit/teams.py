@@ -1,0 +1,119 @@
+"""An organisation with members, and requests about it to the functions: for tests of roles, invitations and races."""
+
+from collections.abc import Mapping
+from copy import replace
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from uuid import UUID
+
+from gerbang.accounts.registration import NewAccount
+from gerbang.core.emails import EmailAddress
+from gerbang.core.identifiers import INVITATION, public_id
+from gerbang.mail.organization_invitations import INVITATION_LIFETIME
+from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.organizations import Invitation, Membership
+from gerbang.storage.store import Put, Store
+
+from tests.deployment import ALICE, PASSWORD
+from tests.gateway_events import JSON, http_event, json_event
+from tests.unit.mail_fakes import MailDeployment
+from tests.unit.sweep import Answer, Event, environment, items
+
+ANOTHER_ROLE: Final = "TREASURER"
+"""A role that a product made up."""
+
+
+def request(
+    held: SignedIn | None,
+    method: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    organization_id: str | None = None,
+    **parameters: str,
+) -> Event:
+    """A request of a signed-in user; *parameters* are those of the path."""
+    headers = dict(JSON) if body is not None else {}
+    if held is not None:
+        headers["authorization"] = f"Bearer {held.tokens.access_token}"
+    if organization_id is not None:
+        headers["x-organization-id"] = organization_id
+    more: dict[str, Any] = {"method": method, "headers": headers}
+    if parameters:
+        more["pathParameters"] = parameters
+    return http_event(**more) if body is None else json_event(body, **more)
+
+
+def member(post: MailDeployment, name: str) -> SignedIn:
+    """Register somebody without an organisation."""
+    return post.register(
+        NewAccount(email=EmailAddress(f"{name}@example.com"), password=PASSWORD, name=name.capitalize())
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """Alice's organisation."""
+
+    post: MailDeployment
+    owner: SignedIn
+    organization_id: str
+
+    @classmethod
+    def found(cls, post: MailDeployment) -> Self:
+        """Register Alice with her organisation."""
+        owner = post.register(ALICE)
+        return cls(post=post, owner=owner, organization_id=str(owner.user.organization_id))
+
+    def on(self, store: Store) -> "Team":
+        """The same team, on the same world looked at through another store."""
+        return replace(self, post=self.post.on(store))
+
+    def ask(
+        self,
+        held: SignedIn,
+        function: str,
+        method: str,
+        body: Mapping[str, Any] | None = None,
+        **parameters: str,
+    ) -> Answer:
+        """The answer to a request of somebody who acts in the organisation. An error changes nothing."""
+        event = request(held, method, body, organization_id=self.organization_id, **parameters)
+        before = items(self.post, "Organizations")
+        answer = environment(function, self.post)(event)
+        assert answer["statusCode"] < 400 or items(self.post, "Organizations") == before
+        return answer
+
+    def join(self, name: str, role: str) -> SignedIn:
+        """Register somebody who belongs to the organisation."""
+        held = member(self.post, name)
+        self.add(held, role)
+        return held
+
+    def add(self, held: SignedIn, role: str) -> None:
+        """Have somebody belong to the organisation, as an accepted invitation does."""
+        base, user_id = self.post.base, held.user.user_id
+        membership = Membership(organization_id=self.organization_id, user_id=user_id, role=role, since=base.clock())
+        note = Put(base.users.organization_key(user_id, self.organization_id), {"since": 0})
+        table = base.organization_table
+        assert not base.store.commit(table.joining(membership), note, table.revising(self.organization_id))
+
+    def role_of(self, held: SignedIn) -> str | None:
+        """The role of somebody, None if they do not belong to the organisation."""
+        membership = self.post.base.organization_table.find_membership(self.organization_id, held.user.user_id)
+        return None if membership is None else membership.role
+
+    def invitation(self, email: str, role: str = "CLIENT_MEMBER") -> Invitation:
+        """Write an open invitation."""
+        base = self.post.base
+        invitation = Invitation(
+            invitation_id=public_id(INVITATION, UUID(base.new_id())),
+            organization_id=self.organization_id,
+            email=email,
+            email_as_typed=email,
+            role=role,
+            invited_by=self.owner.user.user_id,
+            created_at=base.clock(),
+            expires_at=base.clock() + INVITATION_LIFETIME,
+        )
+        base.store.commit(base.organization_table.invitation_creation(invitation))
+        return invitation

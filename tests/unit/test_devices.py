@@ -1,0 +1,305 @@
+"""The devices of an account: its sessions in words, ending one, and the mail about a new one."""
+
+from collections.abc import Callable
+from copy import replace
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.core.client import Client
+from gerbang.core.user_agents import LONGEST_USER_AGENT, Device, read_device
+from gerbang.mail.jobs import MailKind
+from gerbang.sessions.own_sessions import NoSuchSession
+from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import User
+from gerbang.storage.devices import MOST_DEVICES, device_of, is_new_device, with_device
+from gerbang.storage.store import Gone, Update
+
+from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
+from tests.fakes import FakeClock
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing
+
+FIREFOX: Final = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+NEWER_FIREFOX: Final = FIREFOX.replace("128.0", "131.2")
+IPHONE: Final = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/17.5 Mobile/15E148 Safari/604.1"
+)
+AT_HOME: Final = Client(address="192.0.2.1", device=FIREFOX)
+ON_THE_WAY: Final = Client(address="198.51.100.7", device=IPHONE)
+
+
+@pytest.fixture
+def post(deployment: Deployment) -> MailDeployment:
+    return mailing(replace(deployment, choices=Choices(new_device_mail=True)))
+
+
+def verify(post: MailDeployment, user: User) -> None:
+    post.base.store.write(Update(post.users.key(user.user_id), {"email_verified_at": 1}))
+
+
+@pytest.fixture
+def bob(post: MailDeployment) -> SignedIn:
+    """Verified, and signed in at home."""
+    held = post.base.registration.register(BOB, AT_HOME).signed_in
+    verify(post, held.user)
+    return held
+
+
+def sign_in(post: MailDeployment, client: Client) -> SignedIn:
+    return post.base.sign_in.sign_in(by_email(BOB.email), client)
+
+
+def works(post: MailDeployment, held: SignedIn) -> bool:
+    try:
+        post.base.sessions.authenticate(held.tokens.access_token)
+    except SessionEnded:
+        return False
+    return True
+
+
+# Listing and ending
+
+
+def test_sessions_are_listed_the_last_used_first(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
+    clock.advance(timedelta(minutes=1))
+    other = sign_in(post, ON_THE_WAY)
+    clock.advance(timedelta(minutes=1))
+    post.base.sessions.refresh(bob.tokens.refresh_token)
+
+    listed = post.base.own_sessions.list(post.user(bob.user.user_id))
+
+    assert [family.family_id for family in listed] == [bob.family_id, other.family_id]
+    assert [(each.address, each.device, each.amr[0].method) for each in listed] == [
+        (AT_HOME.address, FIREFOX, "password"),
+        (ON_THE_WAY.address, IPHONE, "password"),
+    ]
+
+
+def test_only_active_sessions_of_the_user_are_listed(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
+    alice = post.register(ALICE)
+    clock.advance(timedelta(days=6))
+    other = sign_in(post, AT_HOME)
+    clock.advance(timedelta(days=2))  # longer than the first one lives
+
+    assert [each.family_id for each in post.base.own_sessions.list(post.user(bob.user.user_id))] == [other.family_id]
+    assert alice.family_id != other.family_id
+    post.base.store.write(Update(post.users.key(bob.user.user_id), {"epoch": 7}))
+    assert post.base.own_sessions.list(post.user(bob.user.user_id)) == ()
+
+
+@pytest.mark.covers("101")
+def test_a_session_that_is_ended_is_dead_on_the_next_call_and_the_others_go_on(
+    post: MailDeployment, bob: SignedIn
+) -> None:
+    other = sign_in(post, ON_THE_WAY)
+
+    post.base.own_sessions.end(post.user(bob.user.user_id), other.family_id)
+
+    assert works(post, bob)
+    assert not works(post, other)
+    with pytest.raises(SessionEnded):
+        post.base.sessions.refresh(other.tokens.refresh_token)
+
+
+def test_only_an_active_session_of_the_user_is_ended(post: MailDeployment, bob: SignedIn) -> None:
+    alice, user = post.register(ALICE), post.user(bob.user.user_id)
+    post.base.own_sessions.end(user, bob.family_id)
+
+    for session_id in (bob.family_id, alice.family_id, "", "nonsense", bob.family_id + "0", "00000000-0000-0000-0000"):
+        with pytest.raises(NoSuchSession):
+            post.base.own_sessions.end(user, session_id)
+
+    assert works(post, alice)
+
+
+def test_a_session_id_in_another_spelling_names_the_same_session(post: MailDeployment, bob: SignedIn) -> None:
+    post.base.own_sessions.end(post.user(bob.user.user_id), bob.family_id.upper())
+
+    assert not works(post, bob)
+
+
+# In words
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        (FIREFOX, "Firefox on Ubuntu"),
+        (IPHONE, "Mobile Safari on iOS"),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36",
+            "Chrome on macOS",
+        ),
+        ("curl/8.14.1", "curl"),
+        ("", None),
+        ("x" * 10_000, None),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_device_is_named_in_words(user_agent: str, words: str | None) -> None:
+    assert read_device(user_agent).words == words
+
+
+@pytest.mark.covers("144")
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "<b>Visit</b> https://evil.example/1.0",
+        "Firefox/1.0 (https://evil.example)",
+        "https://evil.example/5.0",
+        "Mozilla/5.0 (X11; <script>alert(1)</script>) Firefox/1",
+        "a\r\nBcc: eve@evil.example",
+        "\u202egpj.exe/1",
+    ],
+)
+def test_what_a_client_calls_itself_never_becomes_a_link_or_markup(user_agent: str) -> None:
+    device = read_device(user_agent)
+
+    assert not set(device.words or "") & set("<>:/.@\r\n\u202e&\"'")
+
+
+def test_a_device_without_a_name_is_unknown() -> None:
+    assert Device(browser=None, system=None).words is None
+    assert Device(browser=None, system="iOS").short == "iOS"
+
+
+# What is new
+
+
+def test_an_update_of_the_browser_is_no_new_device_and_another_network_is(bob: SignedIn, post: MailDeployment) -> None:
+    user = post.user(bob.user.user_id)
+
+    assert not is_new_device(user, AT_HOME)
+    assert not is_new_device(user, replace(AT_HOME, device=NEWER_FIREFOX))
+    assert not is_new_device(user, replace(AT_HOME, address="192.0.99.99"))
+    assert is_new_device(user, replace(AT_HOME, address="192.1.2.1"))
+    assert is_new_device(user, replace(AT_HOME, device=IPHONE))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8:1::1", "2001:db8:2:3::4", True),
+        ("2001:db8:1::1", "2001:db9:1::1", False),
+        ("2001:db8::/64", "2001:db8::1", True),
+        ("::ffff:192.0.2.1", "192.0.9.9", True),
+        ("unknown", "unknown", True),
+        ("unknown", "192.0.2.1", False),
+    ],
+)
+def test_a_place_is_a_network(one: str, other: str, is_same: bool) -> None:  # noqa: FBT001
+    digests = {device_of("user", Client(address=address, device=FIREFOX)) for address in (one, other)}
+
+    assert (len(digests) == 1) == is_same
+
+
+def test_a_digest_of_one_account_is_none_of_another_and_only_so_much_of_the_text_counts() -> None:
+    assert device_of("one", AT_HOME) != device_of("other", AT_HOME)
+    long = replace(AT_HOME, device="x" * LONGEST_USER_AGENT)
+    assert device_of("one", long) == device_of("one", replace(long, device=long.device + "y"))
+
+
+def test_the_newest_devices_are_remembered(bob: SignedIn) -> None:
+    user = bob.user
+    for number in range(40):
+        user = with_device(user, Client(address=f"10.{number}.0.1", device=FIREFOX))
+
+    assert len(user.devices) == MOST_DEVICES
+    assert not is_new_device(user, Client(address="10.39.0.1", device=FIREFOX))
+    assert is_new_device(user, Client(address="10.0.0.1", device=FIREFOX))
+    assert with_device(user, Client(address="10.39.0.1", device=FIREFOX)) is user
+
+
+# The mail
+
+
+def notices(post: MailDeployment) -> list[str]:
+    return [job.email for job in post.queue.jobs if job.kind is MailKind.NEW_DEVICE]
+
+
+def test_the_owner_is_told_of_a_new_device_once(post: MailDeployment, bob: SignedIn) -> None:
+    for _ in range(3):
+        sign_in(post, ON_THE_WAY)
+    sign_in(post, AT_HOME)
+    [job] = post.queue.jobs
+    post.deliver(job)
+    post.deliver(job)
+
+    [mail] = post.outbox.sent
+    assert mail.to == BOB.email
+    for said in ("Mobile Safari, iOS", ON_THE_WAY.address, "2026-01-15 12:00 UTC"):
+        assert said in mail.text
+        assert said in mail.html
+    assert bob.tokens.access_token not in mail.text
+
+
+@in_memory_only
+@pytest.mark.parametrize(
+    "spare",
+    [
+        lambda post, user: post.base.store.write(
+            Update(post.users.key(user.user_id), {"email_verified_at": Gone()})  # a stranger may have registered it
+        ),
+        lambda post, user: post.base.store.write(Update(post.users.key(user.user_id), {"devices": "[]"})),
+    ],
+    ids=["an unverified address", "the first device"],
+)
+def test_nobody_is_told(post: MailDeployment, bob: SignedIn, spare: Callable[[MailDeployment, User], object]) -> None:
+    spare(post, bob.user)
+
+    sign_in(post, ON_THE_WAY)
+
+    assert notices(post) == []
+
+
+def test_nobody_is_told_if_the_setting_is_off(deployment: Deployment) -> None:
+    post = mailing(replace(deployment, choices=Choices(new_device_mail=False)))
+    verify(post, post.base.registration.register(BOB, AT_HOME).signed_in.user)
+
+    sign_in(post, ON_THE_WAY)
+
+    assert notices(post) == []
+
+
+def test_a_wrong_password_on_a_new_device_is_no_sign_in(post: MailDeployment, bob: SignedIn) -> None:
+    with pytest.raises(InvalidCredentials):
+        post.base.sign_in.sign_in(by_email(BOB.email, "wrong"), ON_THE_WAY)
+
+    assert notices(post) == []
+    assert is_new_device(post.user(bob.user.user_id), ON_THE_WAY)
+
+
+@pytest.mark.usefixtures("bob")
+def test_a_sign_in_goes_on_if_its_mail_cannot_be_queued(post: MailDeployment) -> None:
+    post.queue.is_down = True
+
+    assert works(post, sign_in(post, ON_THE_WAY))
+    assert "mail_not_queued" in post.base.recorded.events
+
+
+@pytest.mark.usefixtures("bob")
+def test_an_address_gets_five_notices_an_hour(post: MailDeployment) -> None:
+    for number in range(8):
+        assert works(post, sign_in(post, Client(address=f"10.{number}.0.1", device=FIREFOX)))
+
+    assert len(notices(post)) == 5
+
+
+def test_a_notice_of_a_sign_in_that_was_not_written_is_not_mailed(
+    post: MailDeployment, bob: SignedIn, clock: FakeClock
+) -> None:
+    sign_in(post, ON_THE_WAY)
+    [job] = post.queue.jobs
+    post.base.store.write(Update(post.users.key(bob.user.user_id), {"devices": "[]"}))
+
+    post.mailer.deliver(job, queued_at=clock() - timedelta(hours=1))
+
+    assert post.outbox.sent == []
+
+
+def test_guests_are_told_nothing_and_their_devices_are_not_remembered(post: MailDeployment) -> None:
+    guest = post.guests.admit(HOME)
+
+    assert post.user(guest.user.user_id).devices == ()
