@@ -19,10 +19,15 @@ run: ## Serve the API on this machine: HOST=127.0.0.1 PORT=3000 PARAMETERS="Name
 
 .PHONY: test
 test: ## Run every test that can run on this machine: ARGS="-k refresh" for some
-	@$(ENVIRONMENT) local test clients browser
+	@$(ENVIRONMENT) local test clients docs browser fuzz
 	@$(PYTHON) -m dynamodb_local fetch || true
 	@tools/bootstrap/javascript-clients || true
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Send the API what its OpenAPI document allows, and what it does not, and check the answers: SECONDS=1200
+	@$(ENVIRONMENT) local test fuzz
+	@exec $(PYTHON) -m tests.fuzz $(or $(SECONDS),1200)
 
 .PHONY: check
 check: ## Everything that CI runs: format, lint, types, imports, template, build, tests
@@ -94,19 +99,24 @@ admin: ## Find, show and change accounts: STACK=gerbang, or LOCAL=1; ARGS="show 
 
 .PHONY: bench
 bench: ## Measure the built functions and write docs/performance.md: CASE=api/auth/login for one; ARGS="--rounds 5 --json f"
-	@$(ENVIRONMENT) local test
+	@$(ENVIRONMENT) local test docs
 	@$(PYTHON) -m sam_deploy build
 	@exec $(PYTHON) -m gerbang_bench $(if $(CASE),--case "$(CASE)") $(ARGS)
 
 .PHONY: price
 price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=100000 ARGS="--region us-east-1", or --write
-	@$(ENVIRONMENT)
+	@$(ENVIRONMENT) $(if $(findstring --write,$(ARGS)),docs)
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
 .PHONY: docs
-docs: ## Write the tables of README.md from the code and template.yaml
-	@$(ENVIRONMENT) local
+docs: ## Write what is made from the code: README.md's tables, openapi.json, the page at /docs, docs/api/
+	@$(ENVIRONMENT) local docs
 	@exec $(PYTHON) -m gerbang_docs
+
+.PHONY: texts
+texts: ## List the texts of /docs and docs/api/ that have no translation, and put them into the catalogues
+	@$(ENVIRONMENT) local docs
+	@exec $(PYTHON) -m gerbang_docs texts
 
 REQUIREMENTS := tools/bootstrap/uv export --frozen --quiet --no-annotate --no-header --no-emit-project
 

@@ -19,13 +19,19 @@ LONGEST_APP: Final = 130
 
 ROUTES_OF_THEIR_OWN: Final = {
     "functions/default": {"$default"},
+    "functions/docs": {"/docs", "/openapi.json"},
     "functions/jwks": {"/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json"},
     "functions/openid-configuration": {"/.well-known/openid-configuration"},
 }
-"""Folders that are no path: one answers what has no route, one two paths, whose names begin with a dot."""
+"""Folders that are not their only path: one answers what has no route; others two paths, or a path with a dot."""
 
 WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/events", "functions/mailer", "functions/rotation"}
-WITHOUT_AWS: Final = {"functions/auth/v1/health", "functions/default", "functions/openid-configuration"}
+WITHOUT_AWS: Final = {
+    *("functions/auth/v1/health", "functions/default", "functions/docs", "functions/openid-configuration"),
+}
+FILES_OF_APPS: Final = {"functions/docs": {"explorer.html", "openapi.json"}}
+"""Files that `make docs` writes beside an app.py, which serves them."""
+
 MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
 """Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
 
@@ -204,7 +210,7 @@ def test_an_app_is_short_and_alone(folder: str) -> None:
     beside = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
 
     assert len(lines) <= LONGEST_APP
-    assert beside == {"app.py"}
+    assert beside == {"app.py", *FILES_OF_APPS.get(folder, ())}
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------

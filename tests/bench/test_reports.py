@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from gerbang_bench import prices, reports
+from gerbang_bench import charts, prices, reports
 from gerbang_bench.reports import bills, page, targets, write
 
 from tests.bench.samples import cost, function, results
@@ -137,3 +137,12 @@ def test_the_page_in_the_repository_is_what_was_measured() -> None:
     assert written == page(measured, bills(measured)), (
         "run `make bench`, or, for prices alone, `make price ARGS=--write`"
     )
+
+
+def test_the_charts_in_the_repository_are_of_what_was_measured() -> None:
+    drawn = charts.charts(prices.measured())
+
+    assert {name: (reports.CHARTS / name).read_text("utf-8") for name in drawn} == drawn
+    assert "api/auth/login" in drawn["starts.svg"]
+    assert "Cognito Essentials, $14,900" in drawn["price.svg"]
+    assert all(f"]({reports.CHARTS.name}/{name})" in reports.PAGE.read_text("utf-8") for name in drawn)

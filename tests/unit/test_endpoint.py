@@ -37,8 +37,10 @@ def envelope(problem: Problem, _request: Request) -> dict[str, Any]:
     }
 
 
-API: Final = Api(name="Tests", errors=COMMON, envelope=envelope)
-OTHER_API: Final = Api(name="Other", errors=COMMON, envelope=lambda problem, _: {"other": problem.code})
+API: Final = Api(name="Tests", errors=COMMON, envelope=envelope, error_response=dict)
+OTHER_API: Final = Api(
+    name="Other", errors=COMMON, envelope=lambda problem, _: {"other": problem.code}, error_response=dict
+)
 
 
 class Greeting(Body):

@@ -1844,6 +1844,7 @@ NOT_SWEPT: Final = {
     "auth/v1/settings": "makes no call to the database",
     "authorizer": "raises for the gateway instead of answering: tests/unit/test_faults.py fails its calls",
     "default": "makes no call",
+    "docs": "makes no call",
     "jwks": "makes no call",
     "openid-configuration": "makes no call",
     "events": "makes one call, which tests/unit/test_published_events.py has fail",

@@ -249,8 +249,8 @@ UNKNOWN_PATHS: Final = (
     "/mailer",
     "/.env",
     "/.git/config",
-    "/docs",
-    "/openapi.json",
+    "/docs/",
+    "/openapi.yaml",
     "/local/config.json",
     "/" + "a" * 8000,
 )

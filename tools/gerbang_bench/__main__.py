@@ -13,7 +13,7 @@ from typing import Final
 
 import dynamodb_local
 
-from gerbang_bench import benches, prices, reports
+from gerbang_bench import benches, charts, prices, reports
 from gerbang_bench.arguments import positive
 from gerbang_bench.builds import ROOT, NotBuilt, UnknownFunction
 from gerbang_bench.environments import Failed
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     else:
         prices.MEASURED.write_text(said, "utf-8")
         reports.write(results)
+        charts.write(results)
         print(reports.PAGE.read_text("utf-8"))
     return 0
 

@@ -1,8 +1,8 @@
 """`python -m gerbang_bench.bill --mau 100000`: the monthly bill, out of what `make bench` measured last.
 
-`--write` puts it into `docs/performance.md` and the README, after prices or habits have changed. Needs no build, no
-Java and no network: the measurements are in the repository. Exit status: 0, or 1 with one sentence where nothing is
-measured, or 2 where it was asked for something that is not.
+`--write` puts it into `docs/performance.md`, its charts and the README, after prices or habits have changed. Needs no
+build, no Java and no network: the measurements are in the repository. Exit status: 0, or 1 with one sentence where
+nothing is measured, or 2 where it was asked for something that is not.
 """
 
 import argparse
@@ -24,7 +24,10 @@ def main(arguments: Sequence[str]) -> int:
         results = prices.measured()
         made = prices.bill(asked.mau, asked.region, results)
         if asked.write:
+            from gerbang_bench import charts  # noqa: PLC0415 - matplotlib, which the price alone does not need
+
             reports.write(results)
+            charts.write(results)
     except prices.NotMeasured as reason:
         print(reason, file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ from gerbang_bench.tables import table
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "performance.md"
+CHARTS: Final = PAGE.with_name("charts")
 README: Final = ROOT / "README.md"
 
 BUDGETS: Final[Mapping[str, int]] = {
@@ -48,6 +49,8 @@ runtime client. With fewer calls, the token and the log weigh more."""
 _UNATTENDED: Final = "mailer"
 """No client waits for its first event."""
 
+_STARTS_CHART: Final = f"![Each function's start beside the base]({CHARTS.name}/starts.svg)"
+_PRICE_CHART: Final = f"![A month's price beside Cognito's, by the number of active users]({CHARTS.name}/price.svg)"
 _BILL: Final = re.compile(r"(?<=<!-- bill -->\n).*?(?=\n<!-- /bill -->)", re.DOTALL)
 
 
@@ -96,6 +99,7 @@ def bills(results: Mapping[str, Any]) -> list[Bill]:
 
 def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
     """Return the page. Bills need a whole run."""
+    starts = [_STARTS_CHART] if bills else []
     parts = [
         "# Performance",
         (
@@ -107,6 +111,7 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
         *_targets(results),
         *_next_to_bare_reads(results),
         "## Starts and calls",
+        *starts,
         *_times(results["functions"]),
         "## Calls to AWS",
         *_calls(results["functions"]),
@@ -116,7 +121,7 @@ def page(results: Mapping[str, Any], bills: Sequence[Bill] = ()) -> str:
     if "traffic" in results:
         parts += ["## Requests per second", *_traffic(results["traffic"])]
     if bills:
-        parts += ["## The bill", prices.explained(), *(prices.as_text(one) for one in bills)]
+        parts += ["## The bill", _PRICE_CHART, prices.explained(), *(prices.as_text(one) for one in bills)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -5,17 +5,14 @@ Each table is between two comments, `<!-- name -->` and `<!-- /name -->`.
 
 import re
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Final
 
-from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, QueryIs, QueryIsAndBodySets
-from gerbang.http.errors import Api
-from gerbang_local.declarations import ROOT, endpoints, template
+from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, QueryIsAndBodySets
+from gerbang_local.declarations import ROOT, template
+
+from gerbang_docs.operations import Documented, documented
 
 README: Final = ROOT / "README.md"
-
-_WITHOUT_JSON: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER}
-"""Statuses of operations that answer without JSON, and do not only raise an error."""
 
 
 class MarkersMissing(Exception):
@@ -41,22 +38,19 @@ def _endpoints() -> Iterator[str]:
     """A row per operation and path, in the template's order. Operations that only raise an error are left out."""
     yield "| method and path | API | who may call | what it does |"
     yield "|---|---|---|---|"
-    for endpoint in endpoints().values():
-        for operation in endpoint.operations:
-            if operation.response is not None or operation.status in _WITHOUT_JSON:
-                for path in endpoint.paths:
-                    cells = f"`{operation.method} {path}{_query(operation)}`", _api(operation), _caller(operation)
-                    yield f"| {' | '.join(cells)} | {operation.summary} |"
+    for each in documented():
+        if each.answers:
+            cells = f"`{each.method} {each.path}{_query(each)}`", _api(each), _caller(each.operation)
+            yield f"| {' | '.join(cells)} | {each.operation.summary} |"
 
 
-def _query(operation: Operation) -> str:
-    condition = operation.when
-    return f"?{condition.name}={condition.value}" if isinstance(condition, QueryIs | QueryIsAndBodySets) else ""
+def _query(each: Documented) -> str:
+    return "".join(f"?{name}={value}" for name, value in each.query.items())
 
 
-def _api(operation: Operation) -> str:
-    name = operation.api.name if isinstance(operation.api, Api) else "all"
-    match operation.when:
+def _api(each: Documented) -> str:
+    name = each.api_name
+    match each.operation.when:
         case BodyHas(member):
             return f"{name}, with `{member}`"
         case QueryIsAndBodySets(_, _, member):

@@ -257,12 +257,14 @@ def _log_to_stdout(logger: logging.Logger) -> None:
 
 # --- the greeting --------------------------------------------------------------------------------------------
 
+_DOCS: Final = "/docs"
 _REGISTER: Final = "/api/auth/register"
 _REGISTRATION: Final = '{"email": "ada@example.com", "password": "Correct-horse-42", "name": "Ada"}'
 
 
 def _greeting(options: Options, stack: Stack, *, url: str, local_url: str) -> str:
-    if any(route.path == _REGISTER for route in stack.routes):
+    paths = {route.path for route in stack.routes}
+    if _REGISTER in paths:
         try_it = f"curl -X POST {url}{_REGISTER} -H 'Content-Type: application/json' -d '{_REGISTRATION}'"
     else:
         try_it = f"curl {url}/"
@@ -276,7 +278,8 @@ def _greeting(options: Options, stack: Stack, *, url: str, local_url: str) -> st
     where = "" if local_url.endswith(":3000") else f" PORT={local_url.rpartition(':')[2]}"
     lines = [
         f"Listening at {url}, {len(stack.functions)} functions of {options.template.name}. Press Ctrl-C to stop.",
-        f"  Try it:        {try_it}",
+        *([f"  Try it:        {local_url}{_DOCS}"] if _DOCS in paths else []),
+        f"  With curl:     {try_it}",
         f"  Mail arrives:  {local_url}/_local/",
         f"  Accounts:      {local_url}/_local/accounts",
         f"  Import users:  make import-legacy FILE=users.csv LOCAL=1{where}    (docs/legacy-users.md)",

@@ -6,7 +6,7 @@ from gerbang.apis import snapotp
 from gerbang.apis.snapotp.google import IdentityMismatch, IdentityNotProven, signed_identity, vouched_identity
 from gerbang.apis.snapotp.requests import GoogleRequest
 from gerbang.container import container
-from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.endpoint import Call, Endpoint, Parameter
 from gerbang.sessions.first_factor import SecondFactorRequired
 
 endpoint = Endpoint("/api/auth/google")
@@ -20,6 +20,7 @@ container.warm_up_users()
 @endpoint.post(
     snapotp.API,
     request=GoogleRequest,
+    parameters=(Parameter(name="apikey", description="The secret API key, in place of the ID token.", where="header"),),
     response=snapotp.SessionResponse,
     errors=(InvalidIdToken, IdentityMismatch, IdentityNotProven, *IDENTITY_ERRORS, SecondFactorRequired),
 )

@@ -6,7 +6,7 @@ from gerbang.apis.botlaunch.organizations import MembersResponse, members, user_
 from gerbang.container import container
 from gerbang.core.errors import FieldError
 from gerbang.http.callers import OrganizationMember
-from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.endpoint import Call, Endpoint, Parameter
 from gerbang.http.request import InvalidFields
 
 endpoint = Endpoint("/api/organization/members")
@@ -17,7 +17,11 @@ container.warm_up_organizations()
 
 
 @endpoint.get(
-    botlaunch.API, caller=OrganizationMember(container.authorizer), response=MembersResponse, errors=(InvalidFields,)
+    botlaunch.API,
+    caller=OrganizationMember(container.authorizer),
+    parameters=(Parameter(name="after", description="The `next` of the page before."),),
+    response=MembersResponse,
+    errors=(InvalidFields,),
 )
 def list_members(call: Call[None, AuthorizedCaller]) -> MembersResponse:
     """List the members, 100 a page; `after` is the `next` of the page before."""

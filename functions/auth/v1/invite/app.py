@@ -4,7 +4,7 @@ from gerbang.accounts.registration import EmailTaken
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue.admin_links import InviteRequest
 from gerbang.apis.gotrue.admin_requests import naming_fields
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.container import container
 from gerbang.http.callers import ServiceRole
 from gerbang.http.endpoint import Call, Endpoint
@@ -23,6 +23,7 @@ container.warm_up_mail_queue()
     gotrue.API,
     caller=ServiceRole(container.api_keys, container.log_event),
     request=InviteRequest,
+    parameters=(REDIRECT_TO,),
     response=gotrue.User,
     errors=(EmailTaken, TooManyAttempts),
 )

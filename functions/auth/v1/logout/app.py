@@ -6,7 +6,7 @@ from gerbang.apis import gotrue
 from gerbang.container import container
 from gerbang.core.errors import FieldError
 from gerbang.http.callers import ApiKeyAndToken
-from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.endpoint import Call, Endpoint, Parameter
 from gerbang.http.request import InvalidFields
 from gerbang.sessions.claims import InvalidToken
 from gerbang.sessions.sessions import SessionEnded, UserDeleted, UserDisabled
@@ -21,6 +21,9 @@ container.warm_up_sessions()
 @endpoint.post(
     gotrue.API,
     caller=ApiKeyAndToken(container.api_keys),
+    parameters=(
+        Parameter(name="scope", description="Which sessions end: all, this one or the others.", values=tuple(Scope)),
+    ),
     status=HTTPStatus.NO_CONTENT,
     errors=(InvalidFields, InvalidToken, SessionEnded, UserDeleted, UserDisabled),
 )

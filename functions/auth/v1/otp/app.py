@@ -1,7 +1,7 @@
 """POST /auth/v1/otp: mail a one-time code."""
 
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import OtpRequest, PhoneProviderDisabled
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha
@@ -23,6 +23,7 @@ container.warm_up_mail_queue()
     gotrue.API,
     caller=ApiKeyAndCaptcha(container.api_keys, container.captcha),
     request=OtpRequest,
+    parameters=(REDIRECT_TO,),
     response=gotrue.EmptyResponse,
     errors=(InvalidFields, PhoneProviderDisabled, TooMuchMail, TooManyAttempts),
 )

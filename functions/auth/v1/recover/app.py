@@ -1,7 +1,7 @@
 """POST /auth/v1/recover: mail a one-time code to sign in with when the password is forgotten."""
 
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import RecoverRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha
@@ -22,6 +22,7 @@ container.warm_up_mail_queue()
     gotrue.API,
     caller=ApiKeyAndCaptcha(container.api_keys, container.captcha),
     request=RecoverRequest,
+    parameters=(REDIRECT_TO,),
     response=gotrue.EmptyResponse,
     errors=(InvalidFields, TooMuchMail, TooManyAttempts),
 )

@@ -1,7 +1,7 @@
 """POST /auth/v1/resend: mail the code of a sign-up or of an e-mail change again."""
 
 from gerbang.apis import gotrue
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled, ResendRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha
@@ -21,6 +21,7 @@ container.warm_up_mail_queue()
     gotrue.API,
     caller=ApiKeyAndCaptcha(container.api_keys, container.captcha),
     request=ResendRequest,
+    parameters=(REDIRECT_TO,),
     response=gotrue.EmptyResponse,
     errors=(PhoneProviderDisabled, TooMuchMail, TooManyAttempts),
 )

@@ -7,7 +7,7 @@ from gerbang.accounts.sign_up import Decoy, UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
 from gerbang.apis import gotrue
 from gerbang.apis.fields import PASSWORD_POLICY
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha
@@ -37,7 +37,9 @@ container.warm_up_mail_queue()
     caller=visitor,
     request=SignUpRequest,
     context={PASSWORD_POLICY: password_policy},
+    parameters=(REDIRECT_TO,),
     response=gotrue.User,
+    other_responses=(gotrue.SessionResponse,),
     errors=(
         InvalidFields,
         PhoneProviderDisabled,

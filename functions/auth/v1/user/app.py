@@ -8,7 +8,7 @@ from gerbang.accounts.user_update import AddressRequired, SamePassword, UserChan
 from gerbang.apis import gotrue
 from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.gotrue import requests
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import NotAdmin, PhoneProviderDisabled, UserRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndUser
@@ -43,6 +43,7 @@ def show_user(call: Call[None, Authenticated]) -> gotrue.User:
     caller=caller,
     request=UserRequest,
     context={PASSWORD_POLICY: policy},
+    parameters=(REDIRECT_TO,),
     response=gotrue.User,
     errors=(
         InvalidFields,

@@ -9,14 +9,14 @@ from gerbang.accounts.sign_up_policy import SignUpDisabled
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue.confirmation_page import ConfirmationPage
-from gerbang.apis.gotrue.links import Links
+from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.opened_links import OpenedLink
-from gerbang.apis.gotrue.requests import PhoneProviderDisabled, VerifyRequest
+from gerbang.apis.gotrue.requests import SLOTS, PhoneProviderDisabled, VerifyRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
-from gerbang.http.endpoint import Call, Endpoint, IsForm
+from gerbang.http.endpoint import Call, Endpoint, IsForm, Parameter
 from gerbang.http.request import InvalidFields, UnsupportedMediaType
-from gerbang.http.response import Response
+from gerbang.http.response import HtmlPage, Response
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.api_keys import KeyKind
 
@@ -35,6 +35,7 @@ container.warm_up_users(connections=3)
     caller=ApiKeyHolder(container.api_keys),
     request=VerifyRequest,
     response=gotrue.SessionResponse,
+    other_responses=(gotrue.HalfConfirmedResponse,),
     errors=(PhoneProviderDisabled, InvalidCode, AccountDisabled, SignUpDisabled, EmailTaken, TooManyAttempts),
     overrides=gotrue.VERIFY_ERRORS,
 )
@@ -52,7 +53,19 @@ def verify(call: Call[VerifyRequest, KeyKind]) -> Response:
     return Response(HTTPStatus.OK, gotrue.session(outcome, users.identities_of(outcome.user)))
 
 
-@endpoint.get(gotrue.API, status=HTTPStatus.SEE_OTHER, errors=(InvalidFields,))
+@endpoint.get(
+    gotrue.API,
+    parameters=(
+        Parameter(
+            name="token", description="The token of the link.", is_required=True, example="pkce_9f86d081884c7d65"
+        ),
+        Parameter(name="type", description="What the link is for.", values=tuple(SLOTS), is_required=True),
+        REDIRECT_TO,
+    ),
+    other_responses=(HtmlPage,),
+    status=HTTPStatus.SEE_OTHER,
+    errors=(InvalidFields,),
+)
 def open_link(call: Call[None, None]) -> Response:
     """Follow a mailed link: sign in, and go on to the app."""
     link = OpenedLink.read(call.request.query, links, call.request)

@@ -100,6 +100,7 @@ type Name = Annotated[
 """A name: 1 to 200 characters, at least one of them visible, no control characters; trimmed, in NFC."""
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,30}")
+_USERNAME_SCHEMA: Final = {"type": "string", "pattern": rf"^\s*{_USERNAME.pattern}\s*$"}
 
 
 def is_username(text: str) -> bool:
@@ -113,7 +114,9 @@ def _username(text: str) -> str:
     return text
 
 
-type Username = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_username)]
+type Username = Annotated[
+    str, StringConstraints(strip_whitespace=True), AfterValidator(_username), WithJsonSchema(_USERNAME_SCHEMA)
+]
 """A user name; unique without regard to case, kept as typed."""
 
 

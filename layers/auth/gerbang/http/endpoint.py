@@ -7,7 +7,7 @@ for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, Protocol, TypedDict, Unpack
+from typing import Any, Final, Literal, Protocol, TypedDict, Unpack
 
 from gerbang.core import init
 from gerbang.core.client import Client, network_of
@@ -119,8 +119,35 @@ class QueryIsAndBodySets:
         return request.query.get(self.name) == self.value and request.body.get(self.member) is True
 
 
-type Condition = BodyHas | BodyGives | QueryIs | QueryIsAndBodySets | IsForm
+@dataclass(frozen=True, slots=True)
+class PathIs:
+    """The condition that a request is for one of its endpoint's paths."""
+
+    path: str
+
+    def __call__(self, request: Request) -> bool:
+        """Say whether it holds."""
+        return request.path == self.path
+
+
+type Condition = BodyHas | BodyGives | QueryIs | QueryIsAndBodySets | IsForm | PathIs
 """Says whether an operation is the one that a request asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter of the query, or a header, that an operation's handler reads. It is declared for documents alone."""
+
+    name: str
+    description: str
+    where: Literal["query", "header"] = "query"
+    values: tuple[str, ...] = ()
+    """The values that it may have; empty: any text."""
+    largest: int | None = None
+    """Of a number from 1 on; None: it is a text."""
+    is_required: bool = False
+    example: str | int | None = None
+
 
 type ApiOf = Api | Callable[[Request], Api]
 """An API, or the function that chooses it by the request."""
@@ -133,7 +160,9 @@ class Declaration(TypedDict, total=False):
     when: Condition | None
     request: type[RequestModel] | None
     context: Mapping[str, Any]
+    parameters: tuple[Parameter, ...]
     response: type | None
+    other_responses: tuple[type, ...]
     status: HTTPStatus
     errors: tuple[type[Exception], ...]
     overrides: ErrorSpecs
@@ -153,7 +182,10 @@ class Operation:
     request: type[RequestModel] | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     """What validating the body needs besides the body, such as the password policy."""
+    parameters: tuple[Parameter, ...] = ()
     response: type | None = None
+    other_responses: tuple[type, ...] = ()
+    """Other forms of the answer, for documents."""
     status: HTTPStatus = HTTPStatus.OK
     errors: tuple[type[Exception], ...] = ()
     """The errors that the handler raises; those of the frame and of the caller's check come on top."""

@@ -52,6 +52,8 @@ class Api:
     errors: ErrorSpecs
     envelope: Callable[[Problem, Request], Mapping[str, Any]]
     """Returns the body of an error's answer."""
+    error_response: Any
+    """The type of that body, for documents: a `TypedDict`, or a union of some."""
     headers: Callable[[Problem, Request], Mapping[str, str]] = lambda _problem, _request: {}
     """Returns headers of an error's answer that only this API has."""
 

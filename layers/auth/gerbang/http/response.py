@@ -15,6 +15,9 @@ _HEADERS: Final = {
 }
 """On every answer, unless the answer has its own (ASVS 3.4, 14.3.2; OWASP REST Security cheat sheet)."""
 
+DOCUMENT_SECONDS: Final = 300
+"""For how long clients may keep a document: a deployment's change is seen after that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -22,7 +25,7 @@ class Response:
 
     status: int
     body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = field(default=None, repr=False)
-    """A mapping or a list is sent as JSON, text as an HTML page, None as no body at all."""
+    """A mapping or a list is sent as JSON, text as HTML unless a header says otherwise, None as no body at all."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_gateway(self) -> dict[str, Any]:
@@ -39,6 +42,10 @@ class Response:
         return {**answer, "body": text, "isBase64Encoded": False}
 
 
+class HtmlPage:
+    """Declared as the response of operations that answer with a page."""
+
+
 def redirect(location: str) -> Response:
     """Return 303 to another address: whatever the method was, the client continues with GET (RFC 9110, 15.4.4)."""
     return Response(HTTPStatus.SEE_OTHER, headers={"location": location})
@@ -47,3 +54,13 @@ def redirect(location: str) -> Response:
 def page(html: str, *, content_security_policy: str, status: int = HTTPStatus.OK) -> Response:
     """Return an HTML page with a content security policy of its own."""
     return Response(status, html, {"content-security-policy": content_security_policy})
+
+
+def document(json_text: str) -> Response:
+    """Return a JSON document that is the same for every client, until the next deployment."""
+    headers = {
+        "content-type": "application/json; charset=utf-8",
+        "cache-control": f"public, max-age={DOCUMENT_SECONDS}",
+        "vary": "Origin",
+    }
+    return Response(HTTPStatus.OK, json_text, headers)

@@ -8,7 +8,7 @@ from gerbang.apis.gotrue.admin_lists import UserList
 from gerbang.apis.gotrue.requests import PhoneProviderDisabled
 from gerbang.container import container
 from gerbang.http.callers import ServiceRole
-from gerbang.http.endpoint import Call, Endpoint
+from gerbang.http.endpoint import Call, Endpoint, Parameter
 from gerbang.http.request import InvalidFields
 from gerbang.http.response import Response
 
@@ -16,12 +16,23 @@ endpoint = Endpoint("/auth/v1/admin/users")
 creation = container.user_creation
 audience = container.settings.audience
 listing = UserList(container.users, container.numbered_users, audience)
+most = admin_requests.LARGEST_NUMBER
 caller = ServiceRole(container.api_keys, container.log_event)
 container.warm_up_secret_api_key()
 container.warm_up_users()
 
 
-@endpoint.get(gotrue.API, caller=caller, response=gotrue.UsersResponse, errors=(InvalidFields,))
+@endpoint.get(
+    gotrue.API,
+    caller=caller,
+    parameters=(
+        Parameter(name="page", description="The number of the page, from 1.", largest=most, example=1),
+        Parameter(name="per_page", description="Users on a page, 200 at most.", largest=most, example=50),
+        Parameter(name="filter", description="The e-mail address of the only user to list."),
+    ),
+    response=gotrue.UsersResponse,
+    errors=(InvalidFields,),
+)
 def list_users(call: Call[None, None]) -> Response:
     """List users without guests, the newest first; `filter` finds the user of an e-mail address."""
     request = call.request

@@ -1,11 +1,20 @@
 """How Atourin's API words errors."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict
 
 from gerbang.apis.errors import COMMON
 from gerbang.http.errors import Api, Problem
 from gerbang.http.request import Request
+
+
+class ErrorResponse(TypedDict):
+    """What is wrong: `code` is the status, `msg` its phrase, `info` says more."""
+
+    status: Literal[False]
+    code: int
+    info: str
+    msg: str
 
 
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
@@ -22,4 +31,4 @@ def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
     return body
 
 
-API: Final = Api(name="Atourin", errors=COMMON, envelope=envelope)
+API: Final = Api(name="Atourin", errors=COMMON, envelope=envelope, error_response=ErrorResponse)

@@ -1,7 +1,7 @@
 """How BotLaunch's API words errors."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from gerbang.apis.errors import COMMON
 from gerbang.http.errors import Api, Problem
@@ -25,6 +25,22 @@ _TITLES: Final = {
 """The `error` of an answer by the error's code; of others the status's phrase."""
 
 
+class InvalidField(TypedDict):
+    """A field of the request, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ErrorResponse(TypedDict):
+    """What is wrong; `details` names the fields that are."""
+
+    statusCode: int
+    error: str
+    message: str
+    details: NotRequired[list[InvalidField]]
+
+
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
     """Return the body that tells BotLaunch's clients of an error."""
     body: dict[str, Any] = {
@@ -39,4 +55,4 @@ def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
     return body
 
 
-API: Final = Api(name="BotLaunch", errors=COMMON, envelope=envelope)
+API: Final = Api(name="BotLaunch", errors=COMMON, envelope=envelope, error_response=ErrorResponse)

@@ -29,7 +29,9 @@ DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200
 """Users of one page. Lambda answers with 6 MB at most, and each user has up to 10 KiB of metadata."""
 
-_LARGEST_NUMBER: Final = 1_000_000
+LARGEST_NUMBER: Final = 1_000_000
+"""Of a page, and of users on one."""
+
 _GENERATED: Final = frozenset({"provider", "providers"})
 """Members of `app_metadata` that are not stored: they are shown as the account's identities are."""
 
@@ -53,7 +55,7 @@ def _user_id(text: str) -> str:
 type BanDuration = Annotated[timedelta, PlainValidator(_ban), WithJsonSchema({"type": "string"})]
 """How long an account is kept out; nothing at all (`none`): it is let in."""
 
-type UserId = Annotated[str, AfterValidator(_user_id)]
+type UserId = Annotated[str, AfterValidator(_user_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 """An account's id, in lower case."""
 
 
@@ -67,7 +69,7 @@ class _AdminUserRequest(Body):
     email_confirm: bool = False
     user_metadata: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
-    role: Text | None = None
+    role: Annotated[Text, WithJsonSchema({"type": "string", "enum": [AUTHENTICATED]})] | None = None
     aud: Text | None = None
     ban_duration: BanDuration | None = None
     id: UserId | None = None
@@ -165,7 +167,7 @@ class EditUserRequest(NewPasswordBody, _AdminUserRequest):
 class DeleteUserRequest(Body):
     """`DELETE /auth/v1/admin/users/{user_id}`."""
 
-    should_soft_delete: bool = False
+    should_soft_delete: Annotated[bool, WithJsonSchema({"type": "boolean", "const": False})] = False
 
     @classmethod
     @override
@@ -202,9 +204,11 @@ def _number(query: Mapping[str, str], name: str, default: int, errors: list[Fiel
     text = query.get(name, "")
     if not text:
         return default
-    if text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_NUMBER)) and int(text):
-        return int(text)
-    errors.append(FieldError(name, f"Must be a number from 1 to {_LARGEST_NUMBER}"))
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_NUMBER)):
+        number = int(text)
+        if 1 <= number <= LARGEST_NUMBER:
+            return number
+    errors.append(FieldError(name, f"Must be a number from 1 to {LARGEST_NUMBER}"))
     return default
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from gerbang.apis.errors import COMMON
 from gerbang.core.log import request_id
@@ -138,6 +138,30 @@ _REASONS: Final = {"length": "length", "characters": "characters", "common": "pw
 """GoTrue's names for the rules of passwords (`gerbang.passwords.policy`)."""
 
 
+class WeakPassword(TypedDict):
+    """Which rules a password breaks."""
+
+    reasons: list[str]
+
+
+class ErrorResponse(TypedDict):
+    """What is wrong. From version 2024-01-01 on, `code` is the name that `error_code` is."""
+
+    code: int | str
+    error_code: str
+    msg: str
+    message: NotRequired[str]
+    weak_password: NotRequired[WeakPassword]
+    error_id: NotRequired[str]
+
+
+class OAuthErrorResponse(TypedDict):
+    """An ID token that is not valid (RFC 6749, section 5.2)."""
+
+    error: str
+    error_description: str
+
+
 def error_code(problem: Problem) -> str:
     """Return GoTrue's `error_code` for an error."""
     if problem.status is HTTPStatus.BAD_REQUEST and problem.code in _REFRESH_ERROR_CODES:
@@ -188,4 +212,10 @@ def _message(problem: Problem) -> str:
     return problem.message
 
 
-API: Final = Api(name="Supabase Auth", errors=_ERRORS, envelope=envelope, headers=headers)
+API: Final = Api(
+    name="Supabase Auth",
+    errors=_ERRORS,
+    envelope=envelope,
+    error_response=ErrorResponse | OAuthErrorResponse,
+    headers=headers,
+)

@@ -1,11 +1,19 @@
 """The links of the mails that requests ask for."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from gerbang.accounts.redirects import RedirectTargets
+from gerbang.http.endpoint import Parameter
 from gerbang.http.request import Request
 from gerbang.mail.links import LinkRequest
 from gerbang.sessions.pkce import CodeChallenge
+
+REDIRECT_TO: Final = Parameter(
+    name="redirect_to",
+    description="The page of your app that the mailed link leads to.",
+    example="https://app.example.com/welcome",
+)
 
 
 @dataclass(frozen=True, slots=True)

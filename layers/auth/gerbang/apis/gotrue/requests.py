@@ -57,7 +57,7 @@ type UserMetadata = Annotated[dict[str, Any], AfterValidator(_user_metadata)]
 type Challenge = Annotated[str, StringConstraints(pattern=rf"^{CHALLENGE.pattern}$")]
 """A challenge of PKCE (RFC 7636, section 4.2)."""
 
-type ChallengeMethodName = Annotated[str, StringConstraints(pattern=r"^(?i:s256|plain)$")]
+type ChallengeMethodName = Annotated[str, StringConstraints(pattern=r"^(?:[sS]256|[pP][lL][aA][iI][nN])$")]
 """How it was made, in any case."""
 
 _PHONE_TYPES: Final = ("sms", "phone_change")
@@ -158,7 +158,7 @@ class PkceRequest(Body):
     code_verifier: Text
 
 
-class _AddressedRequest(Body):
+class AddressedRequest(Body):
     """A body about an e-mail address. Clients may send a phone number instead, which is not supported."""
 
     email: Email | None = None
@@ -202,7 +202,7 @@ class _AddressedRequest(Body):
         return []
 
 
-class _NewUserRequest(_AddressedRequest, _LinkedRequest):
+class _NewUserRequest(AddressedRequest, _LinkedRequest):
     """A body that may make an account, with the account's metadata."""
 
     data: UserMetadata = Field(default_factory=dict)
@@ -225,7 +225,7 @@ class AnonymousRequest(Body):
     data: UserMetadata = Field(default_factory=dict)
 
 
-class PasswordRequest(_AddressedRequest):
+class PasswordRequest(AddressedRequest):
     """`POST /auth/v1/token?grant_type=password`."""
 
     password: Text
@@ -249,7 +249,7 @@ class OtpRequest(_NewUserRequest):
         return super().conflicts()
 
 
-class ResendRequest(_AddressedRequest):
+class ResendRequest(AddressedRequest):
     """`POST /auth/v1/resend`."""
 
     type: Literal["signup", "email_change", "sms", "phone_change"]
@@ -260,7 +260,7 @@ class ResendRequest(_AddressedRequest):
         return self.phone is not None or self.type in _PHONE_TYPES
 
 
-class VerifyRequest(_AddressedRequest):
+class VerifyRequest(AddressedRequest):
     """`POST /auth/v1/verify`."""
 
     type: Literal["signup", "invite", "magiclink", "recovery", "email", "email_change", "sms", "phone_change"]

@@ -2,11 +2,26 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from gerbang.apis.errors import COMMON
 from gerbang.http.errors import Api, ErrorSpec, Problem
 from gerbang.http.request import Request
+
+
+class InvalidField(TypedDict):
+    """A field of the request, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ErrorResponse(TypedDict):
+    """What is wrong; `errors` names the fields that are."""
+
+    success: Literal[False]
+    message: str
+    errors: NotRequired[list[InvalidField]]
 
 
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
@@ -26,4 +41,5 @@ API: Final = Api(
         "invalid_credentials": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid username or password."),
     },
     envelope=envelope,
+    error_response=ErrorResponse,
 )

@@ -1,0 +1,41 @@
+"""GET /docs: the page that shows the API and tries it out; GET /openapi.json: what it is made of.
+
+Both are files beside this one, which `make docs` writes. (docs/decisions/0040-the-api-explains-itself.md)
+"""
+
+from pathlib import Path
+
+from gerbang.apis.api_document import OpenApiDocument
+from gerbang.apis.by_path import api_of
+from gerbang.container import container
+from gerbang.http.endpoint import Call, Endpoint, PathIs
+from gerbang.http.response import HtmlPage, Response, document, page
+
+endpoint = Endpoint("/docs", "/openapi.json")
+new_id = container.new_id
+folder = Path(__file__).parent
+explorer = (folder / "explorer.html").read_text("utf-8")
+openapi = (folder / "openapi.json").read_text("utf-8")
+
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; "
+    "connect-src 'self' https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""The page may call any API, because its reader may write any URL."""
+
+
+@endpoint.get(api_of, response=HtmlPage)
+def show_explorer(_call: Call[None, None]) -> Response:
+    """Show the page that explains the API and tries it out."""
+    nonce = new_id()
+    return page(explorer.replace("{nonce}", nonce), content_security_policy=POLICY.replace("{nonce}", nonce))
+
+
+@endpoint.get(api_of, when=PathIs("/openapi.json"), response=OpenApiDocument)
+def show_document(_call: Call[None, None]) -> Response:
+    """Return the OpenAPI document of the API."""
+    return document(openapi)
+
+
+handler = endpoint.handler()
