@@ -5,7 +5,7 @@ What moto cannot do has a test of its own that says so in its name and looks at 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
