@@ -94,7 +94,7 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: Any) -> None:
     """Fill in what a user reads in a mail, or an app in an answer."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
-    if case.path == "/api/organization":
+    if case.path.startswith("/api/organization") and (case.method, case.path) != ("DELETE", "/api/organization"):
         case.headers["x-organization-id"] = account()["organization"]["id"]
     body = case.body
     if not isinstance(body, dict):

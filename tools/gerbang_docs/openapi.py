@@ -299,7 +299,7 @@ def _parameters(here: list[Documented]) -> Iterator[Json]:
             "name": ORGANIZATION_HEADER,
             "in": "header",
             "required": True,
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "minLength": 1},
             "example": "org_abc123",
         }
     for parameter in dict.fromkeys(each for one in here for each in one.operation.parameters):
