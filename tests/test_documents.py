@@ -251,8 +251,7 @@ def test_the_price_of_snapshots_is_that_of_the_functions_there_are() -> None:
     [a_gb_second] = re.findall(r"\$(0\.\d+) a GB-second", document)
     default = TEMPLATE["Globals"]["Function"]["MemorySize"]
     memory = {
-        name: function["Properties"].get("MemorySize", default)
-        for name, function in of_type("AWS::Serverless::Function").items()
+        name: properties.get("MemorySize", default) for name, properties in of_type("AWS::Serverless::Function").items()
     }
     for choice, chosen in {"sign-in": SIGN_IN, "all": memory.keys()}.items():
         price = sum(memory[name] for name in chosen) / 1024 * float(a_gb_second) * month
