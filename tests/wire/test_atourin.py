@@ -290,7 +290,8 @@ class TestAnonymous:
 
         expires_at = world.account(guest["user"]["id"])["expires_at"]
 
-        assert expires_at == claims_of(guest["refresh_token"])["iat"] + 90 * 24 * 3600  # SessionMaxDays
+        longest = claims_of(guest["refresh_token"])["iat"] + 90 * 24 * 3600  # SessionMaxDays
+        assert expires_at in {longest, longest - 1}  # the second may end between account and token
 
     @pytest.mark.covers("115")
     def test_a_guest_opens_nothing_that_needs_a_person(self, world: World, resident: Person) -> None:

@@ -143,8 +143,7 @@ class Sessions:
         *raised* returns the family of a user who has shown a second factor (`Family.raised`).
         """
         self.tell_of_device(user, client)
-        user = with_device(user, client)
-        now = self.now()
+        user, now = with_device(user, client), self.now()
         family = Family(
             user_id=user.user_id,
             family_id=self.new_id(),
