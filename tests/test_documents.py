@@ -6,11 +6,14 @@ Names are looked for in code spans (`like this`). One that belongs to another pr
 import importlib
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
+from sam_deploy.versions import SIGN_IN
 
 from tests.test_tree import PARAMETERS, RESOURCES, TEMPLATE, of_type
 
@@ -213,3 +216,44 @@ def test_alarms_in_prose_are_those_of_the_template() -> None:
     named = {name for document in DOCUMENTS for name in re.findall(r"`(\w+Alarm)`", text_of(document))}
 
     assert named <= {*RESOURCES, *PARAMETERS, *TEMPLATE["Outputs"]}
+
+
+def test_the_pipeline_is_a_workflow_that_github_reads() -> None:
+    """GitHub reads anchors and aliases, but no merge keys: docs.github.com, "Reusing workflow configurations"."""
+    [text] = re.findall(r"^```yaml\n(on: .*?)^```$", text_of("docs/operations.md"), re.MULTILINE | re.DOTALL)
+    merges = [token for token in yaml.scan(text) if isinstance(token, yaml.ScalarToken) and token.value == "<<"]
+
+    workflow = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - makes text only, and leaves `on` as it is
+
+    assert merges == []
+    assert workflow.keys() == {"on", "permissions", "jobs"}
+    assert workflow["permissions"]["id-token"] == "write"
+    for name, job in workflow["jobs"].items():
+        assert job.keys() <= {"needs", "runs-on", "environment", "env", "steps"}
+        assert job["environment"] == name
+        assert job["needs"] in workflow["jobs"] if "needs" in job else name == "staging"
+        assert job["runs-on"] == "ubuntu-latest"
+        assert all(step.keys() in ({"uses"}, {"uses", "with"}, {"run"}) for step in job["steps"])
+
+
+def test_the_pipeline_tests_the_stacks_that_it_deploys() -> None:
+    [stack] = re.findall(
+        r"- run: make smoke STACK=(\S+?)\$\{\{ vars.STAGE \}\}$", text_of("docs/operations.md"), re.MULTILINE
+    )
+    configured = tomllib.loads(text_of("samconfig.toml"))
+
+    for stage in ("staging", "production"):
+        assert configured[stage]["global"]["parameters"]["stack_name"] == f"{stack}{stage}"
+
+
+def test_the_price_of_snapshots_is_that_of_the_functions_there_are() -> None:
+    document, month = text_of("docs/operations.md"), 730 * 3_600
+    [a_gb_second] = re.findall(r"\$(0\.\d+) a GB-second", document)
+    default = TEMPLATE["Globals"]["Function"]["MemorySize"]
+    memory = {
+        name: properties.get("MemorySize", default) for name, properties in of_type("AWS::Serverless::Function").items()
+    }
+    for choice, chosen in {"sign-in": SIGN_IN, "all": memory.keys()}.items():
+        price = sum(memory[name] for name in chosen) / 1024 * float(a_gb_second) * month
+        [(count, written)] = re.findall(rf"^\| `{choice}` \| (\d+)[^|]* \| \$(\d+) \|$", document, re.MULTILINE)
+        assert (int(count), int(written)) == (len(chosen), round(price))

@@ -355,9 +355,12 @@ def test_moto_forgets_log_formats_so_they_are_read_from_the_template(stack: Stac
 
 def test_reserved_concurrency_never_asks_for_more_than_an_account_has() -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html: 1,000, of which 100 stay free."""
-    most = int(template().parameters["ReservedConcurrency"]["MaxValue"])
+    parameter = template().parameters["ReservedConcurrency"]
+    functions = [one for one in template().resources.values() if one.type == "AWS::Serverless::Function"]
 
-    assert most * len(every_function()) <= 1000 - 100
+    assert int(parameter["MaxValue"]) == (1000 - 100) // len(functions)
+    assert f"each of the {len(functions)} functions" in parameter["Description"]
+    assert f"each of the {len(functions)} functions" in (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", every_function())

@@ -128,3 +128,24 @@ def test_an_account_id_that_sam_local_makes_up_is_in_no_host_name(monkeypatch: p
         dynamodb.list_tables()
 
     assert hosts == ["https://dynamodb.eu-west-1.amazonaws.com/"]
+
+
+class Ending(Tables):
+    """Ends each connection after its answer, without saying so: as a snapshot's connections have ended."""
+
+    @override
+    def do_POST(self) -> None:
+        super().do_POST()
+        self.close_connection = True
+
+
+def test_a_connection_that_ended_meanwhile_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ending) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_port}")
+        restored = clients.client("dynamodb")
+
+        answers = [restored.list_tables()["TableNames"] for _ in range(3)]
+
+        server.shutdown()
+    assert answers == [[], [], []]

@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -207,4 +208,26 @@ def test_a_build_without_python_says_what_to_install(tmp_path: Path, makefile: s
 
     [sentence] = done.stderr.splitlines()
     assert "Python 3.13 is missing. Install it" in sentence
+    assert done.returncode != 0
+
+
+def test_a_build_without_pip_says_what_to_install(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "python"], check=True)
+    for tool in ("make", "sh", "dirname"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    (tmp_path / "python3.13").symlink_to(tmp_path / "python" / "bin" / "python3.13")
+
+    done = subprocess.run(
+        ["make", "-f", ROOT / "layers/dependencies/Makefile", "build-DependenciesArmLayer"],
+        env={"PATH": f"{tmp_path}/python/bin:{tmp_path}", "ARTIFACTS_DIR": str(tmp_path / "built")},
+        cwd=ROOT / "layers" / "dependencies",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    sentence, *rest = done.stderr.splitlines()
+    assert sentence.startswith(f"{tmp_path}/python/bin/python3.13 has no pip. Run `")
+    assert "-m ensurepip` (Debian, Ubuntu: apt install python3-pip), or run sam build --use-container." in sentence
+    assert [line for line in rest if not line.startswith("make:")] == []
     assert done.returncode != 0

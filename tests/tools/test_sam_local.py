@@ -152,6 +152,7 @@ def test_plain_sam_local_is_told_where_aws_is_simulated(dynamodb_endpoint: str, 
     assert f"http://127.0.0.1:{first + 1}/" in lines[2]
     assert login["AWS_ENDPOINT_URL_DYNAMODB"] == as_seen_from_containers(dynamodb_endpoint)
     assert login["USERS_TABLE"]
+    assert login["MASTER_SECRET"] == "gerbang-local-MasterSecret"  # an ARN would be another after a restart
 
 
 def test_a_dynamodb_that_does_not_answer_is_said_in_one_sentence(project: Path) -> None:

@@ -61,6 +61,7 @@ from gerbang.core.init import LambdaHandler
 from gerbang.core.log import Severity
 from gerbang.http import request
 from gerbang.http.callers import ANYONE, SecretKeyRequired, UnknownBearer
+from gerbang.http.cloudfront import NotThroughCloudFront
 from gerbang.http.endpoint import LONGEST_REASON, Call, Endpoint, log_error
 from gerbang.http.errors import UNEXPECTED, Api, code_of, problem_of
 from gerbang.http.request import InvalidFields, MethodNotAllowed, Request
@@ -211,6 +212,7 @@ def test_an_error_of_the_clients_is_4xx(api: Api) -> None:
         (AccountDisabled, 403),
         (EmailNotVerified, 403),
         (request.NoSuchPath, 404),
+        (NotThroughCloudFront, 403),
         (NoSuchSession, 404),
         (request.MethodNotAllowed, 405),
         (EmailTaken, 409),
@@ -318,6 +320,7 @@ AS_RAISED: Final[list[tuple[AuthError, dict[str, str]]]] = [
     (request.UnsupportedMediaType(), {}),
     (MethodNotAllowed("POST"), {"why": "POST"}),
     (request.NoSuchPath(), {}),
+    (NotThroughCloudFront(), {}),
     (request.MissingBearer(), {}),
     (InvalidEmail("domain"), {"why": "domain"}),
     (UnacceptablePassword("length", "Too short", "password"), {"rule": "length", "why": "length"}),

@@ -293,7 +293,8 @@ def test_an_invitation_of_a_member_who_was_removed_meanwhile_is_not_mailed(team:
 
 def test_who_joins_while_the_organization_is_deleted_belongs_to_nothing(team: Team, database: Database) -> None:
     zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
-    deletes_organization = Delete(team.post.base.organization_table._key(team.organization_id, "ORG")).key
+    table = team.post.base.organization_table
+    deletes_organization = Delete(table._key(team.organization_id, "ORG")).key  # pyright: ignore[reportPrivateUsage]
 
     def is_last_step(call: Call) -> bool:
         return call.method == "commit" and deletes_organization in call.keys

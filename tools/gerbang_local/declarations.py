@@ -122,7 +122,7 @@ def operations() -> tuple[tuple[str, Operation], ...]:
     )
 
 
-FRAME_ERRORS: Final = frozenset({"method_not_allowed", "service_unavailable"})
+FRAME_ERRORS: Final = frozenset({"method_not_allowed", "not_through_cloudfront", "service_unavailable"})
 """The codes of errors that every endpoint may answer."""
 
 BODY_ERRORS: Final = frozenset(

@@ -69,16 +69,16 @@ def _env(options: Options) -> int:
     file = options.template.parent / ENVIRONMENT
     with stand_ins(options, first_port=options.stand_ins_port) as made:
         file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(made.environments), "utf-8")
         sam = Sam(options=options, build=BUILT, variables=file)
-        print("AWS is simulated for `sam local` until Ctrl-C. In another terminal:", flush=True)
-        print(f"  sam build && sam local start-api {shlex.join(sam.arguments())}", flush=True)
-        print(_greeting(made), flush=True)
         try:
+            file.write_text(json.dumps(made.environments), "utf-8")
+            print("AWS is simulated for `sam local` until Ctrl-C. In another terminal:", flush=True)
+            print(f"  sam build && sam local start-api {shlex.join(sam.arguments())}", flush=True)
+            print(_greeting(made), flush=True)
             with queues_read(made.stack, sam):
                 signal.pause()
         finally:
-            file.unlink()
+            file.unlink(missing_ok=True)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ HOST: Final = "host.docker.internal"
 """This machine, as containers know it (`sam local --add-host`)."""
 
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - containers come in by Docker's bridge; nothing here is real
+_SECRET_ARN: Final = re.compile(r"arn:aws:secretsmanager:[\w-]+:\d+:secret:([\w-]+)-\w{6}\b")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost", _EVERYWHERE})
 
 
@@ -147,9 +149,12 @@ def _resources(options: Options) -> Resources:
 
 
 def _in_container(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a function's variables with the URLs of queues as containers reach them."""
+    """Return a function's variables with the URLs of queues as containers reach them, and the names of secrets.
+
+    Names are the same after a restart; ARNs of secrets end at random.
+    """
     return {
-        name: as_seen_from_containers(value) if name.endswith("_QUEUE_URL") else value
+        name: as_seen_from_containers(value) if name.endswith("_QUEUE_URL") else _SECRET_ARN.sub(r"\1", value)
         for name, value in environment.items()
     }
 

@@ -37,6 +37,9 @@ COMMON: Final[Mapping[str, ErrorSpec]] = MappingProxyType(
             _BAD_REQUEST, "This grant_type is not supported. Use password, refresh_token, id_token or pkce."
         ),
         # Who calls
+        "not_through_cloudfront": ErrorSpec(
+            _FORBIDDEN, "This API answers through its CloudFront distribution only. Use the address of that."
+        ),
         "no_authorization": ErrorSpec(
             _UNAUTHORIZED, "A bearer token is required. Send it in the Authorization header."
         ),

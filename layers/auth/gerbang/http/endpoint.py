@@ -13,6 +13,7 @@ from gerbang.core import init
 from gerbang.core.client import Client, network_of
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import Severity, log_event, request_id
+from gerbang.http import cloudfront
 from gerbang.http.callers import ANYONE, Caller
 from gerbang.http.errors import Api, ErrorSpecs, code_of
 from gerbang.http.request import MethodNotAllowed, Request
@@ -207,6 +208,7 @@ class Endpoint:
         """Take the path, with path parameters in braces, and other paths that serve the same."""
         self.paths: Final = (path, *aliases)
         self.operations: Final[list[Operation]] = []
+        self._cloudfront_hashes: tuple[str, ...] = ()
 
     def operation[F: Callable[[Call[Any, Any]], Any]](
         self, method: str, api: ApiOf, **declared: Unpack[Declaration]
@@ -257,15 +259,18 @@ class Endpoint:
         for operation in self.operations:
             if operation.request is not None:
                 init.preload(operation.request.prepare)
+        self._cloudfront_hashes = cloudfront.hashes()
         return init.finish_init(self._handle)
 
     def _handle(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         request_id.set(str(event.get("requestContext", {}).get("requestId", "")))
         request = Request.from_event(event)
-        if _is_preflight(request):
-            return {"statusCode": HTTPStatus.NO_CONTENT.value}
         operation = None
         try:
+            if self._cloudfront_hashes:
+                request = cloudfront.admit(request, self._cloudfront_hashes)
+            if _is_preflight(request):
+                return {"statusCode": HTTPStatus.NO_CONTENT.value}
             operation = self.find(request)
             response = operation.respond(request)
         except Exception as error:  # noqa: BLE001 - the one place where everything is caught

@@ -90,7 +90,7 @@ class Request:
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     source_ip: str = ""
-    """The address of the socket, from the gateway; what a header says of addresses is never read (ASVS 4.1.3)."""
+    """The address of the socket, from the gateway. Headers count behind CloudFront only (`cloudfront`; ASVS 4.1.3)."""
     route: str = ""
     """The route key that matched, such as `ANY /api/auth/login` or `$default`: what logs may say of the path."""
     domain: str = ""
