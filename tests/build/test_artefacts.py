@@ -59,7 +59,8 @@ def test_every_certificate_authority_has_a_file_of_its_own(build: Build) -> None
 def test_a_function_is_a_few_kilobytes(build: Build) -> None:
     sizes = {function: zipped_bytes(folder) for function, folder in build.functions.items()}
 
-    assert {function: size for function, size in sizes.items() if size > 10_000} == {}
+    most = {"DocsFunction": 100_000}  # it holds the page and the document that it serves
+    assert {function: size for function, size in sizes.items() if size > most.get(function, 10_000)} == {}
 
 
 def test_a_function_has_no_other_functions_code(build: Build) -> None:

@@ -6,6 +6,7 @@
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -202,6 +203,12 @@ def test_the_helpers_find_outputs_and_resources(shell: Shell) -> None:
     assert "make smoke STACK=gerbang" in shell.run(HELPERS)
 
 
+def test_cloudfronts_secret_has_a_hash_that_the_template_takes(shell: Shell, stack: Stack) -> None:
+    said = shell.run("CloudFront and AWS WAF in front").split()[-1]
+
+    assert re.fullmatch(stack.template["Parameters"]["CloudFrontSecretSha256"]["AllowedPattern"], said)
+
+
 def test_failures_are_found_in_the_log(shell: Shell, stack: Stack) -> None:
     logs, group = client("logs"), stack.ids["Logs"]
     logs.create_log_stream(logGroupName=group, logStreamName="1")
@@ -348,7 +355,7 @@ def assert_protected(table: str) -> None:
     assert description["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
     assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"] is True
     expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-    assert (expiry.get("AttributeName") == "expires_at") is ("Users" in table)
+    assert expiry.get("AttributeName") == "expires_at"
 
 
 def test_a_person_s_data_is_deleted(shell: Shell, functions: Deployment) -> None:

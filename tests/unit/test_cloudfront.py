@@ -27,7 +27,7 @@ def envelope(problem: Problem, _request: Request) -> dict[str, Any]:
     return {"code": problem.code, "message": problem.message}
 
 
-API: Final = Api(name="Tests", errors=COMMON, envelope=envelope)
+API: Final = Api(name="Tests", errors=COMMON, envelope=envelope, error_response=dict[str, Any])
 
 
 @pytest.fixture(autouse=True)

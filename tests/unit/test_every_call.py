@@ -1511,6 +1511,7 @@ OTHER_ROWS: Final[Mapping[str, Row]] = {
         prepare=confirming_last,
         kept=address_is_new,
         repeated=Repeat(status=403, is_done=has_account, then=account_works),
+        repeat_counts=frozenset({"mail_hour"}),
     ),
     "GoTrue confirms a change by its link": Row(
         function="auth/v1/verify",
@@ -1518,6 +1519,7 @@ OTHER_ROWS: Final[Mapping[str, Row]] = {
         prepare=confirming_last_by_link,
         kept=address_is_new,
         repeated=Repeat(status=403, is_done=has_account, then=account_works),
+        repeat_counts=frozenset({"mail_hour"}),
     ),
     "GoTrue guest confirms an address": Row(
         function="auth/v1/verify",
