@@ -658,6 +658,28 @@ def test_password_and_address_are_changed_in_a_raised_session_only(post: MailDep
 
 
 @pytest.mark.covers("201")
+@pytest.mark.parametrize("provider", ["email", "google"])
+def test_identities_are_linked_and_unlinked_only_in_a_session_that_has_shown_the_second_factor(
+    post: MailDeployment, provider: str
+) -> None:
+    session = post.register(BOB)
+    verify_address(post, session)
+    raised, _ = with_factor(post, session)
+    linking, google = post.base.linked_identities, replace(GOOGLE, email="bob@private.example")
+    low = post.base.sessions.open(now(post, raised), HOME, "password")
+
+    with pytest.raises(InsufficientLevel):
+        linking.link(caller_of(post, low), google, HOME)
+    linking.link(caller_of(post, raised), google, HOME)
+    before = now(post, raised)
+    with pytest.raises(InsufficientLevel):
+        linking.unlink(caller_of(post, low), provider, HOME)
+    assert now(post, raised) == before
+    linking.unlink(caller_of(post, raised), provider, HOME)
+
+    assert (now(post, raised).password_hash is None) == (provider == "email")
+
+
 @pytest.mark.parametrize(
     ("policy", "let_through"),
     [
