@@ -1,4 +1,4 @@
-"""Delete an organisation, in steps that can be repeated: whatever fails, the next deletion ends what is left.
+"""Delete an organisation, in steps that can be repeated: what a failed deletion has left, the next one deletes.
 
 First its invitations go, then its members, the owners last, and the organisation itself with the last of them. So it
 can be deleted again until nothing is left. Each step has the condition that the revision is the one that was read, and
