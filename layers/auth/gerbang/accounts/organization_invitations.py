@@ -1,6 +1,7 @@
 """Invitations to an organisation: for seven days, the reader of an address's mail may join.
 
-An address has one invitation to an organisation at a time: another one replaces it, and the token of the earlier mail stops working.
+An address has one invitation to an organisation at a time: another one replaces it, and the token of the
+earlier mail stops working.
 """
 
 from collections.abc import Callable
