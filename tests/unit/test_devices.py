@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.apis.botlaunch import own_sessions as botlaunch_sessions
+from gerbang.apis.gotrue import own_sessions as gotrue_sessions
 from gerbang.core.client import Client
 from gerbang.core.user_agents import LONGEST_USER_AGENT, Device, read_device
 from gerbang.mail.jobs import MailKind
@@ -14,6 +16,7 @@ from gerbang.sessions.own_sessions import NoSuchSession
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.accounts import User
 from gerbang.storage.devices import MOST_DEVICES, device_of, is_new_device, with_device
+from gerbang.storage.families import Authentication
 from gerbang.storage.store import Gone, Update
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
@@ -75,6 +78,18 @@ def test_sessions_are_listed_the_last_used_first(post: MailDeployment, bob: Sign
         (AT_HOME.address, FIREFOX, "password"),
         (ON_THE_WAY.address, IPHONE, "password"),
     ]
+
+
+def test_the_method_of_a_session_is_how_it_was_opened(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
+    family = post.base.families.find(bob.user.user_id, bob.family_id)
+    assert family is not None
+    by_google = replace(family, amr=(Authentication(method="oauth", at=clock()),))
+    raised = by_google.raised(Authentication(method="totp", at=clock()), factor_id="")
+    linked, _ = post.base.families.reauthenticate(raised, "oauth", at=clock())  # another identity is linked
+
+    for each in (by_google, raised, linked):
+        assert botlaunch_sessions.own_sessions([each], each)["data"][0]["method"] == "oauth"
+        assert gotrue_sessions.own_sessions([each], each)["sessions"][0]["method"] == "oauth"
 
 
 def test_only_active_sessions_of_the_user_are_listed(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:

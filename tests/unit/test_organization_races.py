@@ -18,7 +18,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.accounts import Name
 from gerbang.storage.organizations import Invitation
-from gerbang.storage.store import Delete
+from gerbang.storage.store import Put
 
 from tests.conftest import Database
 from tests.deployment import HOME, HOUR, MAIL_MINUTE, PASSWORD, REGISTRATIONS, Choices, Deployment
@@ -288,16 +288,28 @@ def test_an_invitation_of_a_member_who_was_removed_meanwhile_is_not_mailed(team:
     assert team.post.outbox.sent == []
 
 
+def test_a_note_without_a_membership_keeps_nobody_out(team: Team) -> None:
+    """A product's own functions may have ended the membership, and know nothing of the note."""
+    zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
+    base = team.post.base
+    base.store.write(Put(base.users.organization_key(zoe.user.user_id, team.organization_id), {"since": 0}))
+
+    join(team, token, zoe)
+
+    assert team.role_of(zoe) == Role.CLIENT_MEMBER
+
+
 # Deleting an organisation
 
 
 def test_who_joins_while_the_organization_is_deleted_belongs_to_nothing(team: Team, database: Database) -> None:
     zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
-    table = team.post.base.organization_table
-    deletes_organization = Delete(table._key(team.organization_id, "ORG")).key  # pyright: ignore[reportPrivateUsage]
+    ends_last_membership = team.post.base.organization_table.membership_deletion(
+        team.organization_id, team.owner.user.user_id
+    ).key
 
     def is_last_step(call: Call) -> bool:
-        return call.method == "commit" and deletes_organization in call.keys
+        return call.method == "commit" and ends_last_membership in call.keys
 
     def happens() -> None:
         with pytest.raises(InvalidInvitation):  # its invitation went first
@@ -319,6 +331,23 @@ def test_two_owners_who_delete_the_organization_at_once_delete_it(team: Team, da
     assert all(outcome is None or isinstance(outcome, NotAMember) for outcome in outcomes)
     assert None in outcomes
     assert database.items("Organizations") == []
+
+
+@pytest.mark.parametrize("members", [0, 40], ids=["few members", "many members"])
+@pytest.mark.parametrize("happens", [remove, partial(change_role, role=Role.CLIENT_MEMBER)], ids=["removed", "demoted"])
+def test_an_owner_who_loses_the_role_meanwhile_does_not_delete_the_organization(
+    team: Team, happens: Callable[[Team, SignedIn, SignedIn], None], members: int
+) -> None:
+    choices = Choices(registration=replace(REGISTRATIONS, attempts=100))
+    team = replace(team, post=replace(team.post, base=replace(team.post.base, choices=choices)))
+    bob = team.join("bob", Role.CLIENT_OWNER)
+    people = [team.join(f"member-{number}", Role.CLIENT_MEMBER) for number in range(members)]
+
+    with pytest.raises((NotAMember, InsufficientRole)):
+        delete(meanwhile(team, partial(happens, team, bob, team.owner)), team.owner)
+
+    assert owners(team) == [bob.user.user_id]
+    assert all(team.role_of(each) == Role.CLIENT_MEMBER for each in people)
 
 
 def test_an_organization_of_many_is_deleted_with_all_that_belongs_to_it(team: Team, database: Database) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from copy import replace
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Final, NoReturn
 
 import pytest
@@ -31,6 +32,8 @@ from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND,
 from tests.fakes import MeanwhileStore, PassingStore, at_once
 from tests.unit.access import is_alive
 from tests.unit.mail_fakes import MailDeployment, is_nowhere
+from tests.unit.sweep import environment
+from tests.unit.teams import request
 from tests.unit.test_tokens import claims_of
 
 STEP: Final = timedelta(seconds=totp.STEP_SECONDS)
@@ -658,6 +661,55 @@ def test_password_and_address_are_changed_in_a_raised_session_only(post: MailDep
 
 
 @pytest.mark.covers("201")
+@pytest.mark.parametrize("provider", ["email", "google"])
+def test_identities_are_linked_and_unlinked_only_in_a_session_that_has_shown_the_second_factor(
+    post: MailDeployment, provider: str
+) -> None:
+    session = post.register(BOB)
+    verify_address(post, session)
+    raised, _ = with_factor(post, session)
+    linking, google = post.base.linked_identities, replace(GOOGLE, email="bob@private.example")
+    low = post.base.sessions.open(now(post, raised), HOME, "password")
+
+    with pytest.raises(InsufficientLevel):
+        linking.link(caller_of(post, low), google, HOME)
+    linking.link(caller_of(post, raised), google, HOME)
+    before = now(post, raised)
+    with pytest.raises(InsufficientLevel):
+        linking.unlink(caller_of(post, low), provider, HOME)
+    assert now(post, raised) == before
+    linking.unlink(caller_of(post, raised), provider, HOME)
+
+    assert (now(post, raised).password_hash is None) == (provider == "email")
+
+
+@pytest.mark.parametrize(
+    ("function", "method", "body"),
+    [
+        ("api/organizations", "GET", None),
+        ("api/organizations", "POST", {"name": "Toko"}),
+        ("api/auth/invitations/accept", "POST", {"token": "any"}),
+    ],
+    ids=["list", "found", "join"],
+)
+def test_organizations_are_joined_and_founded_as_the_authorizer_lets_through(
+    post_in_memory: MailDeployment, function: str, method: str, body: dict[str, str] | None
+) -> None:
+    post = post_in_memory
+    raised, _ = with_factor(post, post.register(BOB))
+    low = post.base.sessions.open(now(post, raised), HOME, "password")
+
+    def is_kept_out(session: SignedIn, policy: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED) -> bool:
+        base = replace(post.base, choices=Choices(second_factor=policy))
+        answer = environment(function, replace(post, base=base))(request(session, method, body))
+        return bool(answer["statusCode"] == HTTPStatus.FORBIDDEN)
+
+    assert is_kept_out(low)
+    assert is_kept_out(post.register(ALICE), SecondFactorPolicy.ALWAYS)
+    assert not is_kept_out(raised)
+    assert not is_kept_out(low, SecondFactorPolicy.NEVER)
+
+
 @pytest.mark.parametrize(
     ("policy", "let_through"),
     [

@@ -93,7 +93,7 @@ def session_fields_of(family: Family) -> dict[str, Any]:
         "system": device.system,
         "user_agent": family.device,
         "address": family.address,
-        "method": _method(family),
+        "method": family.method,
         "first_seen_at": _instant(family.created_at),
         "last_seen_at": _instant(family.rotated_at),
         "expires_at": _instant(family.expires_at),
@@ -104,11 +104,7 @@ def session_line_of(family: Family) -> str:
     """Return an active session as one line of a list."""
     device = read_device(family.device).words or "unknown device"
     times = f"{_spoken(family.created_at)}  {_spoken(family.rotated_at)}"
-    return f"{family.family_id}  {times}  {_method(family):<9}  {family.address:<15}  {device}"
-
-
-def _method(family: Family) -> str:
-    return family.amr[0].method if family.amr else ""
+    return f"{family.family_id}  {times}  {family.method:<9}  {family.address:<15}  {device}"
 
 
 def summary_of(user: User) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from gerbang.apis.botlaunch.organizations import (
 )
 from gerbang.apis.botlaunch.requests import OrganizationRequest
 from gerbang.container import container
-from gerbang.http.callers import RegisteredUser
+from gerbang.http.callers import AuthorizedUser
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.sessions.sessions import Authenticated
 
 endpoint = Endpoint("/api/organizations")
 own_organizations = container.own_organizations
-caller = RegisteredUser(container.sessions)
+caller = AuthorizedUser(container.authorizer)
 container.warm_up_tokens()
 container.warm_up_sessions()
 

@@ -6,7 +6,7 @@ from gerbang.accounts.organizations import Organizations
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.assurance import SecondFactorPolicy
-from gerbang.sessions.sessions import Sessions
+from gerbang.sessions.sessions import Authenticated, Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,18 @@ class Authorizer:
     sessions: Sessions
     organizations: Organizations
     second_factor: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED
+
+    def authorize_person(self, access_token: str) -> Authenticated:
+        """Return the account and session of a registered user, who acts in no organisation yet. One round trip.
+
+        Raises:
+            InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
+            NotAPerson: it is a guest's.
+            InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
+        """
+        authenticated = self.sessions.authenticate_person(access_token)
+        self.second_factor.check(authenticated)
+        return authenticated
 
     def authorize(self, access_token: str, organization_id: str | None) -> Caller:
         """Return the caller, and their role in the organisation that they named, if any. Two round trips at most.

@@ -1,7 +1,7 @@
 """Challenges: what a client asks for before it shows a code, as Supabase's clients do. None is stored.
 
-The id is a UUID that holds the end of the challenge and an HMAC of whom it is for. Codes have one use and few tries by
-themselves (`gerbang.accounts.second_factor`), so a challenge need not be counted or spent.
+The id is a UUID that holds the end of the challenge and an HMAC of session and factor. Codes have one use and few tries
+by themselves (`gerbang.accounts.second_factor`), so a challenge need not be counted or spent.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 
-from gerbang.accounts.organization_deletion import MOST_ACTIONS, delete_invitations
+from gerbang.accounts.organization_deletion import MOST_ACTIONS
 from gerbang.accounts.organizations import RACES
 from gerbang.accounts.roles import Role
 from gerbang.core.clock import Clock
@@ -142,7 +142,8 @@ class Deletion:
             if _departure(whole, user).others:
                 rest: Action = self.organizations.changing(whole.organization)
             else:
-                delete_invitations(self.store, self.organizations, whole)
+                for some in batched(whole.invitations, MOST_ACTIONS, strict=False):
+                    self.store.commit(*map(self.organizations.invitation_deletion, some))
                 rest = self.organizations.deletion(whole.organization)
             if not self.store.commit(ending, rest):
                 return

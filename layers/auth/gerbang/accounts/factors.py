@@ -2,7 +2,7 @@
 
 Their owners add them in `gerbang.accounts.own_factors` and use them in `gerbang.accounts.second_factor`.
 
-Factors are a part of the account's item, so whoever reads the account knows them, and one conditional write decides
+Factors are a part of the account's item, so every read of the account includes them, and one conditional write decides
 between changes at the same time. (docs/decisions/0041-second-factor.md)
 """
 

@@ -20,6 +20,7 @@ from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.mail.identity_notices import IdentityNotices
+from gerbang.sessions.assurance import InsufficientLevel, check_level
 from gerbang.sessions.claims import Occasion
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.sessions import Authenticated, Sessions, SignedIn
@@ -51,7 +52,7 @@ class LastIdentity(AuthError):
     code = "single_identity_not_deletable"
 
 
-LINKING_ERRORS: Final = (ManualLinkingDisabled, LinkedToAnother, EmailNotVerified)
+LINKING_ERRORS: Final = (ManualLinkingDisabled, InsufficientLevel, LinkedToAnother, EmailNotVerified)
 """What `LinkedIdentities.link` raises, but for failures of ours."""
 
 
@@ -77,6 +78,7 @@ class LinkedIdentities:
 
         Raises:
             ManualLinkingDisabled: the deployment does not allow it.
+            InsufficientLevel: the account has a second factor, and the session has not shown it.
             LinkedToAnother: the identity signs in to another account, or another one of the provider to this account.
             EmailNotVerified: the account has another address, which its owner has not verified. Whoever verifies it
                 later would share the account with this identity.
@@ -85,6 +87,7 @@ class LinkedIdentities:
         self.policy.check_linking()
         takes_address = True
         for _ in range(TRIES):
+            check_level(caller)
             user = caller.user
             is_linked = user.subjects.get(identity.provider) == identity.subject
             holder = self.users.find_id(Name.IDENTITY, identity_name(identity.provider, identity.subject))
@@ -109,12 +112,14 @@ class LinkedIdentities:
 
         Raises:
             ManualLinkingDisabled: the deployment does not allow it.
+            InsufficientLevel: the account has a second factor, and the session has not shown it.
             IdentityNotFound: the account has no identity of the provider.
             LastIdentity: the account has no other one.
             SessionEnded: the session ended meanwhile.
         """
         self.policy.check_linking()
         for _ in range(TRIES):
+            check_level(caller)
             user, now = caller.user, self.now()
             providers = providers_of(user)
             if provider is None or provider not in providers:

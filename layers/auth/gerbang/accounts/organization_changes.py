@@ -19,7 +19,7 @@ from gerbang.storage.users import UserTable
 
 
 class NoSuchMember(AuthError):
-    """Nobody with that id belongs to the organisation."""
+    """The organisation has no member with that id."""
 
     code = "member_not_found"
 
@@ -93,7 +93,7 @@ class OrganizationChanges:
         """Give a member another role.
 
         Raises:
-            NoSuchMember: nobody with this id belongs to the organisation.
+            NoSuchMember: the organisation has no member with this id.
             InsufficientRole: the caller may not take the member's role away, or not give the other one.
             LastOwner: it would take the role of the last owner away.
             NotAMember, DependencyUnavailable: as `attempt`.

@@ -1,12 +1,13 @@
-"""Delete an organisation, in steps that can be repeated: whatever fails, the next deletion ends what is left.
+"""Delete an organisation, in steps that can be repeated: what a failed deletion has left, the next one deletes.
 
 First its invitations go, then its members, the owners last, and the organisation itself with the last of them. So it
-can be deleted again until nothing is left. A small one goes at once. Whoever joins meanwhile raises the revision, which
-is in the last step's condition: then the new member goes, too.
+can be deleted again until nothing is left. Each step has the condition that the revision is the one that was read, and
+raises it. If it is not, everything is read and decided again: a new member goes, too, and an owner who has lost the
+role deletes nothing more.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import batched
 from typing import Final
 
@@ -27,6 +28,9 @@ MOST_ACTIONS: Final = 100
 _MEMBERS_AT_ONCE: Final = 30
 """Three actions each, and one for the organisation."""
 
+_INVITATIONS_AT_ONCE: Final = MOST_ACTIONS - 1
+"""One action each, and one for the organisation."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationDeletion:
@@ -46,34 +50,41 @@ class OrganizationDeletion:
             DependencyUnavailable: the database did not answer, or others kept changing the organisation. The same call,
                 made again, deletes what is left.
         """
-        whole = self.table.read_whole(organization_id)
-        role = None if whole is None else whole.role_of(caller_id)
-        if whole is None or role is None:
-            raise NotAMember(organization_id)
-        rights_of(role).demand(Permission.DELETE)
-        for _ in range(RACES):
-            if whole is None:  # deleted by another owner meanwhile
+        for number_of_try in range(RACES):
+            whole = self.table.read_whole(organization_id)
+            if whole is None and number_of_try:  # deleted by another owner meanwhile
                 return
+            role = None if whole is None else whole.role_of(caller_id)
+            if whole is None or role is None:
+                raise NotAMember(organization_id)
+            rights_of(role).demand(Permission.DELETE)
             if self._delete(whole, caller_id):
                 self.log_event("organization_deleted", organization_id=organization_id, user_id=caller_id)
                 return
-            whole = self.table.read_whole(organization_id)
         raise DependencyUnavailable("others kept changing the organization")
 
     def _delete(self, whole: Whole, caller_id: str) -> bool:
         """Delete an organisation as it was read; return False if something has changed meanwhile."""
-        organization_id = whole.organization.organization_id
-        delete_invitations(self.store, self.table, whole)
+        organization = whole.organization
 
         def last_of_all(member: Member) -> tuple[bool, bool]:
             return member.role == Role.CLIENT_OWNER, member.user_id == caller_id
 
         members = sorted(whole.members, key=last_of_all)
         first, last = members[:-_MEMBERS_AT_ONCE], members[-_MEMBERS_AT_ONCE:]
-        for some in batched(first, _MEMBERS_AT_ONCE, strict=False):
-            if self.store.commit(*self._leaving(organization_id, some)):
+        for actions in self._first_steps(whole, first):
+            if self.store.commit(self.table.changing(organization), *actions):
                 return False
-        return not self.store.commit(self.table.deletion(whole.organization), *self._leaving(organization_id, last))
+            organization = replace(organization, revision=organization.revision + 1)
+        leaving = self._leaving(organization.organization_id, last)
+        return not self.store.commit(self.table.deletion(organization), *leaving)
+
+    def _first_steps(self, whole: Whole, members: Sequence[Member]) -> Iterator[Sequence[Action]]:
+        """Return the actions of each step but the last: they delete the invitations, then end memberships."""
+        for invitations in batched(whole.invitations, _INVITATIONS_AT_ONCE, strict=False):
+            yield tuple(map(self.table.invitation_deletion, invitations))
+        for some in batched(members, _MEMBERS_AT_ONCE, strict=False):
+            yield self._leaving(whole.organization.organization_id, some)
 
     def _leaving(self, organization_id: str, members: Sequence[Member]) -> list[Action]:
         """Return the actions that end memberships."""
@@ -85,13 +96,3 @@ class OrganizationDeletion:
             user = from_item(User, item)
             actions += leaving_actions(self.table, self.users, organization_id, member.user_id, user)
         return actions
-
-
-def delete_invitations(store: Store, table: OrganizationTable, whole: Whole) -> None:
-    """Delete the invitations to an organisation.
-
-    Raises:
-        DependencyUnavailable: the database did not answer.
-    """
-    for some in batched(whole.invitations, MOST_ACTIONS, strict=False):
-        store.commit(*map(table.invitation_deletion, some))

@@ -1,6 +1,7 @@
-"""Invitations to an organisation: for seven days, whoever reads the mail of an address may join.
+"""Invitations to an organisation: for seven days, the reader of an address's mail may join.
 
-An address has one invitation to an organisation at a time: another one replaces it, and its mail's token works no more.
+An address has one invitation to an organisation at a time: another one replaces it, and the token of the
+earlier mail stops working.
 """
 
 from collections.abc import Callable
@@ -57,7 +58,7 @@ class OpenInvitations:
         return tuple(sorted(self._open(whole), key=lambda each: each.created_at, reverse=True))
 
     def revoke(self, organization_id: str, caller_id: str, invitation_id: str) -> None:
-        """Revoke an open invitation: its token works no more.
+        """Revoke an open invitation: its token stops working.
 
         Raises:
             NoSuchInvitation: there is none with this id.

@@ -12,7 +12,7 @@ from gerbang.core.log import LogEvent
 from gerbang.sessions.sessions import Authenticated, Sessions
 from gerbang.storage.accounts import User
 from gerbang.storage.organizations import Membership, Organization
-from gerbang.storage.store import Absent, Action, Change, Put, Store
+from gerbang.storage.store import Action, Change, Put, Store
 from gerbang.storage.users import UserTable, not_disabled, unchanged
 
 MOST_ORGANIZATIONS: Final = 100
@@ -88,7 +88,7 @@ def belonging_actions(
     """Return the actions that note on an account, as it was read, that it belongs to an organisation.
 
     They fail when the account was disabled or its epoch raised since: so nothing is added to an account that is being
-    deleted. *changes* are others of the account.
+    deleted. A note that is left of an earlier membership is replaced. *changes* are others of the account.
     """
     default: dict[str, Change] = {"organization_id": organization_id} if user.organization_id is None else {}
     account = users.changing(
@@ -97,5 +97,5 @@ def belonging_actions(
         *not_disabled(at),
         unchanged("organization_id", user),
     )
-    note = Put(users.organization_key(user.user_id, organization_id), {"since": to_epoch(at)}, (Absent("pk"),))
+    note = Put(users.organization_key(user.user_id, organization_id), {"since": to_epoch(at)})
     return account, note

@@ -21,7 +21,7 @@ from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
-from gerbang.storage.records import from_item
+from gerbang.storage.records import from_item, to_value
 from gerbang.storage.store import Gone, Store
 from gerbang.storage.users import UserTable, not_disabled
 
@@ -75,8 +75,9 @@ class PasswordReset:
         now = self.now()
         _, changes = set_password(user, self.passwords.hash(password), at=now)
         if user.email_verified_at is None:
-            # Whoever set up a second factor may be a stranger who registered the address (account pre-hijacking).
-            changes |= {"email_verified_at": to_epoch(now), "factors": Gone(), "recovery_codes": Gone()}
+            # Factors and devices may be of a stranger who registered the address (account pre-hijacking).
+            strangers = {"factors": Gone(), "recovery_codes": Gone(), "devices": to_value(())}
+            changes |= {"email_verified_at": to_epoch(now), **strangers}
         slot = self.codes.key(Slot.PASSWORD_RESET, user.user_id)
         spending = self.codes.spending(slot, code, at=self.now(), kept=REMEMBERED)
         return not self.store.commit(spending, self.users.changing(user, changes, *not_disabled(now)))

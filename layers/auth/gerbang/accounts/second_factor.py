@@ -2,8 +2,8 @@
 
 A code works once. The time step of the last one is a part of the account, and the write that raises or opens the
 session also records it, on the condition that it is as it was read. Wrong codes are counted by account over all
-factors and challenges; recovery codes, which nobody guesses, by client address only, so that a stranger who knows the
-password and uses up the tries does not keep the owner out. (docs/decisions/0041-second-factor.md)
+factors and challenges; recovery codes, which cannot be guessed, by client address only, so that a stranger who knows
+the password and uses up the tries does not keep the owner out. (docs/decisions/0041-second-factor.md)
 """
 
 from collections.abc import Callable, Sequence

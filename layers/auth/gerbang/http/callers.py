@@ -110,6 +110,25 @@ class RegisteredUser:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorizedUser:
+    """The owner of a registered account whom the authorizer lets through, by an access token."""
+
+    credentials: ClassVar[tuple[str, ...]] = ("access token",)
+    errors: ClassVar[tuple[str, ...]] = (*RegisteredUser.errors, "insufficient_aal")
+    authorizer: "Authorizer"
+
+    def authenticate(self, request: Request) -> "Authenticated":
+        """Return the account and its session, as they are in the tables.
+
+        Raises:
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
+            NotAPerson: it is a guest's.
+            InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
+        """
+        return self.authorizer.authorize_person(request.bearer())
+
+
+@dataclass(frozen=True, slots=True)
 class OrganizationMember:
     """A member of the organization that the header `x-organization-id` names, by an access token."""
 

@@ -83,6 +83,11 @@ class Family:
     reused_at: datetime | None = None
     """When possible theft of its tokens was found: the family is dead, and about to be deleted."""
 
+    @property
+    def method(self) -> str:
+        """How the user signed in: the first method that is no second factor. Empty: the family is older than `amr`."""
+        return next((each.method for each in self.amr if each.method not in SECOND_FACTORS), "")
+
     def raised(self, by: Authentication, *, factor_id: str) -> "Family":
         """Return the family of a user who has shown a second factor, too."""
         others = tuple(each for each in self.amr if each.method != by.method)

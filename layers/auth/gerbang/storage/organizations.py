@@ -73,7 +73,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """That whoever reads the mail of an address may join an organisation."""
+    """That the reader of an address's mail may join an organisation."""
 
     invitation_id: str
     organization_id: str
@@ -197,7 +197,7 @@ class OrganizationTable:
         return Delete(self._key(organization.organization_id, _ORGANIZATION), _unchanged(organization))
 
     def revising(self, organization_id: str) -> Update:
-        """Return the action that raises an organisation's revision, whatever it is. It fails when there is none."""
+        """Return the action that raises an organisation's revision, whichever it is. It fails when there is none."""
         return Update(self._key(organization_id, _ORGANIZATION), {"revision": Plus(1)}, (Present("pk"),))
 
     def joining(self, membership: Membership) -> Put:

@@ -12,7 +12,7 @@ from gerbang.apis.botlaunch.organizations import OrganizationResponse, organizat
 from gerbang.apis.botlaunch.requests import AcceptAndRegisterRequest, AcceptRequest
 from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.container import container
-from gerbang.http.callers import RegisteredUser
+from gerbang.http.callers import AuthorizedUser
 from gerbang.http.endpoint import BodyGives, Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.passwords.policy import UnacceptablePassword
@@ -43,7 +43,7 @@ def register_and_join(call: Call[AcceptAndRegisterRequest, None]) -> botlaunch.S
 
 @endpoint.post(
     botlaunch.API,
-    caller=RegisteredUser(container.sessions),
+    caller=AuthorizedUser(container.authorizer),
     request=AcceptRequest,
     response=OrganizationResponse,
     errors=(InvalidInvitation, InvitedAnother, AlreadyMember, TooManyOrganizations, TooManyAttempts),

@@ -46,7 +46,7 @@ def _session(family: Family, current: Family) -> OwnSession:
         browser=device.browser,
         system=device.system,
         address=family.address,
-        method=family.amr[0].method if family.amr else "",
+        method=family.method,
         firstSeenAt=rfc3339(family.created_at),
         lastSeenAt=rfc3339(family.rotated_at),
         expiresAt=rfc3339(family.expires_at),

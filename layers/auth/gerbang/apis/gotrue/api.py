@@ -102,8 +102,12 @@ ADMIN_ERRORS: Final = {
 }
 """Where an administrator names a user, one that does not exist is a 404."""
 
+USER_ERRORS: Final = {"insufficient_aal": replace(COMMON["insufficient_aal"], status=HTTPStatus.UNAUTHORIZED)}
+"""Where a user changes the account, a session that has to show a second factor first is a 401."""
+
 LINKING_ERRORS: Final = {
     **ID_TOKEN_ERRORS,
+    **USER_ERRORS,
     "identity_already_exists": ErrorSpec(
         _UNPROCESSABLE, "This identity is linked to another account, or yours has another one of the provider."
     ),
@@ -114,7 +118,8 @@ LINKING_ERRORS: Final = {
 """Where an identity is linked to the caller's account."""
 
 UNLINKING_ERRORS: Final = {
-    "validation_failed": ErrorSpec(HTTPStatus.NOT_FOUND, "The identity's id is not a UUID. Send its identity_id.")
+    **USER_ERRORS,
+    "validation_failed": ErrorSpec(HTTPStatus.NOT_FOUND, "The identity's id is not a UUID. Send its identity_id."),
 }
 """Where an identity is unlinked, an id that cannot be one is a 404."""
 
@@ -122,9 +127,6 @@ REAUTHENTICATION_ERRORS: Final = {
     "email_not_confirmed": ErrorSpec(_UNPROCESSABLE, "Email not confirmed. Enter the code that was mailed to it.")
 }
 """Where a code is mailed to a signed-in user, an address that is not verified is a 422."""
-
-USER_ERRORS: Final = {"insufficient_aal": replace(COMMON["insufficient_aal"], status=HTTPStatus.UNAUTHORIZED)}
-"""Where a user changes the account, a session that has to show a second factor first is a 401."""
 
 UNENROLMENT_ERRORS: Final = {"insufficient_aal": replace(COMMON["insufficient_aal"], status=_UNPROCESSABLE)}
 """Where a factor is removed, such a session is a 422."""

@@ -45,7 +45,7 @@ def _session(family: Family, current: Family) -> OwnSession:
         browser=device.browser,
         system=device.system,
         address=family.address,
-        method=family.amr[0].method if family.amr else "",
+        method=family.method,
         first_seen_at=rfc3339(family.created_at),
         last_seen_at=rfc3339(family.rotated_at),
         expires_at=rfc3339(family.expires_at),

@@ -11,6 +11,7 @@ from gerbang.http.callers import ApiKeyAndUser, ApiKeyHolder
 from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields
 from gerbang.sessions.api_keys import KeyKind
+from gerbang.sessions.assurance import InsufficientLevel
 from gerbang.sessions.sessions import Authenticated
 
 endpoint = Endpoint("/auth/v1/user/identities/{identity_id}")
@@ -26,7 +27,7 @@ container.warm_up_mail_queue()
     gotrue.API,
     caller=caller,
     response=gotrue.EmptyResponse,
-    errors=(InvalidFields, ManualLinkingDisabled, IdentityNotFound, LastIdentity),
+    errors=(InvalidFields, ManualLinkingDisabled, InsufficientLevel, IdentityNotFound, LastIdentity),
     overrides=gotrue.UNLINKING_ERRORS,
 )
 def unlink_identity(call: Call[None, Authenticated]) -> gotrue.EmptyResponse:
