@@ -391,14 +391,18 @@ def supabase_sign_up(world: World) -> None:
     succeeded(doors.post("/auth/v1/signup", {}, apikey=world.secret_key()))
 
 
-def supabase_tokens(world: World) -> None:
-    """Trade passwords and ID tokens for sessions."""
-    doors, key, mira = world.doors, world.publishable_key(), world.person()
-    email = mira["email"]
+def verified_email(world: World) -> str:
+    """Return the address of a new person who has verified it, and whose password is PASSWORD."""
+    doors, email = world.doors, world.person()["email"]
     succeeded(doors.post("/auth/otp", {"email": email}))
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": doors.read_mail(email, r"\b([0-9]{6})\b")}))
-    reset = {"token": reset_token(world, email), "password": PASSWORD}
-    succeeded(doors.post("/api/auth/reset-password", reset))
+    succeeded(doors.post("/api/auth/reset-password", {"token": reset_token(world, email), "password": PASSWORD}))
+    return email
+
+
+def supabase_tokens(world: World) -> None:
+    """Trade passwords and ID tokens for sessions."""
+    doors, key, email = world.doors, world.publishable_key(), verified_email(world)
     sign_in_everywhere(world, "/auth/v1/token?grant_type=password", email, apikey=key)
 
     trade, person = "/auth/v1/token?grant_type=id_token", doors.new_email()
@@ -488,8 +492,10 @@ def supabase_administrators_links(world: World) -> None:
 
 def second_factors(world: World) -> None:
     """Enrol an app, show its codes and recovery codes in every API, and remove it; with either key as `apikey`."""
-    doors, mira, factors = world.doors, world.person(), "/auth/v1/factors"
-    known = {"apikey": world.publishable_key(), "authorization": bearer(mira["accessToken"])}
+    doors, email, factors = world.doors, verified_email(world), "/auth/v1/factors"
+    right = {"email": email, "password": PASSWORD}
+    token = succeeded(doors.post("/api/auth/login", right))["data"]["accessToken"]
+    known = {"apikey": world.publishable_key(), "authorization": bearer(token)}
     made: Any = succeeded(doors.post(factors, {"factor_type": "totp", "friendly_name": "phone"}, **known))
     secret, of_factor = b32decode(made["totp"]["secret"]), f"{factors}/{made['id']}"
 
@@ -505,17 +511,17 @@ def second_factors(world: World) -> None:
     codes = succeeded(doors.post(f"{factors}/recovery-codes", {}, **strong | {"apikey": world.secret_key()}))
     shown = iter(codes["recovery_codes"])
 
-    right, session = {"email": mira["email"], "password": PASSWORD}, dict[str, Any]()
+    session = dict[str, Any]()
     for path, field, then in (
         ("/api/auth/login", "mfaToken", "/api/auth/mfa/verify"),
         ("/auth/login_with_email_password", "mfa_token", "/auth/mfa/verify"),
     ):
         waits = doors.post(path, right)
         assert waits.status == 403
-        token = {field: waits.body.get(field) or waits.body["data"][field]}
-        assert doors.post(then, token | {"code": "000000"}).status == 400
-        succeeded(doors.post(then, token | {"code": next(shown)}))
-        session = succeeded(doors.post(then, token | {"code": code(0 if "api" in then else 1)}))["data"]
+        waiting = {field: waits.body.get(field) or waits.body["data"][field]}
+        assert doors.post(then, waiting | {"code": "000000"}).status == 400
+        succeeded(doors.post(then, waiting | {"code": next(shown)}, user_agent=f"New device of {then}"))
+        session = succeeded(doors.post(then, waiting | {"code": code(0 if "api" in then else 1)}))["data"]
     assert doors.authorize(authorization=bearer(session["access_token"]))
 
     google = world.issuer.id_token({"email": doors.new_email(), "name": "Mira", "google_id": "4001"})

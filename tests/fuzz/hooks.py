@@ -35,7 +35,7 @@ NOT_IN_SCHEMAS: Final = re.compile(
     "Send code_challenge and|Send either|Send provider, or|Send it without|Send channel with"  # not together
     "|email: Field required|password: Field required"  # for some values of `type`
     "|control characters|one visible character"  # by Unicode's categories
-    "|audience is|id: Cannot be changed|password_hash: |Unknown provider|ban_duration: "
+    "|audience is|id: Cannot be changed|password_hash: |Unknown provider|ban_duration: |Must be the next of a page"
 )
 """In answers to requests that break a rule which JSON Schema cannot say, so that the document says it in words."""
 

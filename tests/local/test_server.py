@@ -360,7 +360,7 @@ def test_the_greeting_says_where_and_its_curl_line_works_as_pasted(tmp_path: Pat
         greeting = running.output()
         [line] = [line for line in greeting.splitlines() if "curl" in line]
         pasted = subprocess.run(
-            ["sh", "-c", line[line.index("curl") :]], capture_output=True, text=True, check=True, timeout=10
+            ["sh", "-c", line[line.index("curl -X") :]], capture_output=True, text=True, check=True, timeout=10
         )
 
     assert pasted.stdout == "tiny"
