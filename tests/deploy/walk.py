@@ -393,7 +393,7 @@ def supabase_sign_up(world: World) -> None:
 
 def verified_email(world: World) -> str:
     """Return the address of a new person who has verified it, and whose password is PASSWORD."""
-    doors, email = world.doors, world.person()["email"]
+    doors, email = world.doors, str(world.person()["email"])
     succeeded(doors.post("/auth/otp", {"email": email}))
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": doors.read_mail(email, r"\b([0-9]{6})\b")}))
     succeeded(doors.post("/api/auth/reset-password", {"token": reset_token(world, email), "password": PASSWORD}))
