@@ -121,6 +121,7 @@ def everything(world: World) -> None:
     google(world)
     assert world.doors.get("/nowhere").status == 404
     succeeded(world.doors.get("/.well-known/jwks.json"))
+    succeeded(world.doors.get("/openapi.json"))
     assert world.doors.get("/.well-known/openid-configuration").status == 404  # `PublicUrl` is not set
     rotation(world)
     events(world)
@@ -394,6 +395,7 @@ def supabase_sign_up(world: World) -> None:
 def verified_email(world: World) -> str:
     """Return the address of a new person who has verified it, and whose password is PASSWORD."""
     doors, email = world.doors, str(world.person()["email"])
+    doors.deliver()  # the registration's mail has a code, too
     succeeded(doors.post("/auth/otp", {"email": email}))
     succeeded(doors.post("/auth/verify_otp", {"email": email, "otp": doors.read_mail(email, r"\b([0-9]{6})\b")}))
     succeeded(doors.post("/api/auth/reset-password", {"token": reset_token(world, email), "password": PASSWORD}))
