@@ -19,7 +19,7 @@ from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
 from gerbang.mail.codes import CODE_FORM, REMEMBERED, CodeMaker
 from gerbang.mail.service import MailService
-from gerbang.sessions.first_factor import FirstFactors, SecondFactorRequired
+from gerbang.sessions.first_factor import FirstFactors, SecondFactorRequired, waiting
 from gerbang.sessions.sessions import Sessions, SignedIn
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.devices import learned_device
@@ -161,9 +161,8 @@ class CodeSignIn:
 
     def _begin(self, user: User, client: Client) -> tuple[SignedIn | SecondFactorRequired, *tuple[Action, ...]]:
         """Begin a session, or the wait for the second factor that the account has."""
-        if self.first_factors is not None and user.has_second_factor:
-            return (self.first_factors.waiting(user, "otp"),)
-        return self.sessions.begin(user, client, "otp")
+        required = waiting(self.first_factors, user, "otp")
+        return self.sessions.begin(user, client, "otp") if required is None else (required,)
 
     def _find(self, presented: PresentedCode, *, user_id: str | None) -> tuple[User | None, "_Found"]:
         """Return the account that a code signs in to, None if it makes one, and what is to be spent."""

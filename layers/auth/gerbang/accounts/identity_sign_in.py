@@ -20,7 +20,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.identity_notices import IdentityNotices
-from gerbang.sessions.first_factor import FirstFactors
+from gerbang.sessions.first_factor import FirstFactors, waiting
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Identity, Name, User, identity_name
 from gerbang.storage.devices import device_of, learned_device
@@ -166,8 +166,8 @@ class IdentitySignIn:
         """Open a session; None when the account was disabled, or its epoch raised, since it was read."""
         if user.is_disabled(self.now()):
             raise AccountDisabled(user.user_id)
-        if self.first_factors is not None and user.has_second_factor:
-            raise self.first_factors.waiting(user, "oauth")
+        if (required := waiting(self.first_factors, user, "oauth")) is not None:
+            raise required
         try:
             return self.sessions.open(user, client, "oauth")
         except SignInOvertaken:
@@ -212,11 +212,11 @@ class IdentitySignIn:
 
     def _commit(self, user: User, client: Client, event: str, *actions: Action) -> SignedIn | None:
         """Write the account and its session; None when another request was first."""
-        if self.first_factors is not None and user.has_second_factor:
+        if (required := waiting(self.first_factors, user, "oauth")) is not None:
             if self.store.commit(*actions):
                 return None
             self.log_event(event, user_id=user.user_id, method="oauth")
-            raise self.first_factors.waiting(user, "oauth")
+            raise required
         signed_in, opening = self.sessions.begin(user, client, "oauth")
         if self.store.commit(*actions, opening):
             return None

@@ -16,7 +16,7 @@ from gerbang.limits.rate_limits import Attempt
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
-from gerbang.sessions.first_factor import FirstFactors
+from gerbang.sessions.first_factor import FirstFactors, waiting
 from gerbang.sessions.sessions import Sessions, SignedIn, SignInOvertaken
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import ConditionFailed, Equal
@@ -121,10 +121,10 @@ class PasswordSignIn:
             if self.unverified.refuses(user):
                 attempt.succeed()
                 raise EmailNotVerified(user.user_id)
-            if self.first_factors is not None and user.has_second_factor:
+            if (required := waiting(self.first_factors, user, "password")) is not None:
                 attempt.succeed()
                 self._renew_hash(user, shown.password)
-                raise self.first_factors.waiting(user, "password")
+                raise required
             signed_in = self._open(user, client, attempt)
         self._renew_hash(user, shown.password)
         return signed_in

@@ -88,3 +88,12 @@ class FirstFactors:
     @property
     def _hash(self) -> KeyedHash:
         return KeyedHash(self.keys, Purpose.FIRST_FACTOR_TOKEN)
+
+
+def waiting(first_factors: FirstFactors | None, user: "User", method: "Method") -> SecondFactorRequired | None:
+    """Return `FirstFactors.waiting` of a user who has a second factor, where the API asks for it; None: nothing waits.
+
+    Raises:
+        DependencyUnavailable: the keys could not be read.
+    """
+    return None if first_factors is None or not user.has_second_factor else first_factors.waiting(user, method)
