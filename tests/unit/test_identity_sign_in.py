@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 from gerbang.accounts.identity_sign_in import (
     GOOGLE,
-    RACES,
     LinkedToAnother,
     ProviderEmailUnverified,
     VerifiedIdentity,
@@ -18,6 +17,7 @@ from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.clock import to_epoch
+from gerbang.core.contention import CHANGE_TRIES
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
@@ -213,7 +213,7 @@ def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
 def test_where_no_number_is_free_nobody_is_let_in(post: MailDeployment, database: Database) -> None:
     alice = post.register(ALICE).user
     assert alice.number is not None
-    base = replace(post.base, new_number=Numbers(*[alice.number] * RACES))
+    base = replace(post.base, new_number=Numbers(*[alice.number] * CHANGE_TRIES))
 
     with pytest.raises(DependencyUnavailable):
         sign_in(replace(post, base=base))
@@ -627,7 +627,7 @@ def test_others_who_keep_making_the_account_are_not_waited_for_for_ever(post_in_
     with pytest.raises(DependencyUnavailable):
         sign_in(post_in_memory.on(contested))
 
-    assert sum(call.method == "commit" for call in contested.calls) == RACES
+    assert sum(call.method == "commit" for call in contested.calls) == CHANGE_TRIES
 
 
 # The log: security.md 167

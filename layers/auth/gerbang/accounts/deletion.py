@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import batched
 
 from gerbang.accounts.organization_deletion import MOST_ACTIONS
-from gerbang.accounts.organizations import RACES
 from gerbang.accounts.roles import Role
 from gerbang.core.clock import Clock
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import digest
 from gerbang.storage.accounts import Person, User
@@ -67,7 +66,7 @@ class Deletion:
             DependencyUnavailable: others kept changing the account, or the database did not answer. The same call,
                 made again, deletes what is left.
         """
-        for number_of_try in range(RACES):
+        for number_of_try in range(CHANGE_TRIES):
             user = self.users.find(user_id)
             if user is None:
                 return number_of_try > 0  # another request has deleted it meanwhile
@@ -76,7 +75,7 @@ class Deletion:
             except ChangedMeanwhile:
                 continue
             return True
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def delete(self, user: User) -> None:
         """Delete an account as it was read, with its sessions, codes, memberships, identities and names.
@@ -132,7 +131,7 @@ class Deletion:
         The organisation's revision is in the condition: whoever joins it meanwhile keeps it.
         """
         ending = self.organizations.membership_deletion(organization_id, user.user_id)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             whole = self.organizations.read_whole(organization_id)
             if whole is None:
                 self.store.write(ending)
@@ -147,7 +146,7 @@ class Deletion:
                 rest = self.organizations.deletion(whole.organization)
             if not self.store.commit(ending, rest):
                 return
-        raise DependencyUnavailable("others kept changing the organization")
+        raise KeptChanging("organization")
 
     def _commit(self, user: User, actions: Sequence[Action]) -> None:
         if self.store.commit(*actions):

@@ -13,7 +13,8 @@ from typing import Final
 
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.core.clock import Clock
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import Factor, User
 from gerbang.storage.families import AAL2, Family, FamilyTable
@@ -23,9 +24,6 @@ from gerbang.storage.users import UserTable, unchanged
 
 UNVERIFIED_FOR: Final = timedelta(minutes=5)
 """How long a new factor waits for its first code, as at Supabase Auth."""
-
-RACES: Final = 4
-"""How often a change is tried, since the account or its sessions may be changed meanwhile."""
 
 MOST_SESSIONS: Final = 80
 """Sessions that are changed in one transaction, which has at most 100 actions. Any beyond are changed before it."""
@@ -65,11 +63,11 @@ class Factors:
         Raises:
             NoSuchUser, FactorNotFound: there is none.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user, factor = self._find(user_id, factor_id)
             if self.remove_from(user, factor):
                 return factor
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def rename(self, user_id: str, factor_id: str, name: str) -> Factor:
         """Give a factor of any account another name, for an administrator.
@@ -78,7 +76,7 @@ class Factors:
             NoSuchUser, FactorNotFound: there is none.
             FactorNameTaken: another factor of the account has the name.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user, factor = self._find(user_id, factor_id)
             if factor.friendly_name == name:
                 return factor
@@ -88,7 +86,7 @@ class Factors:
             if self.change(user, {"factors": to_value(factors)}):
                 self.log("factor_renamed", user, factor_id)
                 return renamed
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _find(self, user_id: str, factor_id: str) -> tuple[User, Factor]:
         user = self.users.find(user_id)

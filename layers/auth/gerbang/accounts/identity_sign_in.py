@@ -15,8 +15,9 @@ from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, v
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import InvalidEmail, canonical
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.identity_notices import IdentityNotices
@@ -29,9 +30,6 @@ from gerbang.storage.users import UserTable
 
 GOOGLE: Final = "google"
 """The provider's name, as stored and as GoTrue's clients know it."""
-
-RACES: Final = 4
-"""How often an account is looked for, since others may make, link or change it meanwhile, or take the number drawn."""
 
 
 class LinkedToAnother(AuthError):
@@ -133,7 +131,7 @@ class IdentitySignIn:
             TooManyAttempts: this client address has made too many accounts.
             SecondFactorRequired: the account has a second factor, and the API asks for it. The identity is linked.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             holder = self._holder(identity)
             if holder is None:
                 self.policy.check_account()
@@ -147,7 +145,7 @@ class IdentitySignIn:
                 signed_in = self._link(holder, identity, client)
             if signed_in is not None:
                 return signed_in
-        raise DependencyUnavailable("others kept making or changing the account")
+        raise KeptChanging("account")
 
     def _holder(self, identity: VerifiedIdentity) -> User | None:
         """Return the account that the identity signs in to or, if there is none yet, the one that has its address."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gerbang.accounts.organization_invitations import AlreadyMember
-from gerbang.accounts.organizations import RACES
 from gerbang.accounts.own_organizations import belonging_actions, check_number
 from gerbang.accounts.registration import JoiningFailed, NewAccount, Registration
 from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import EmailAddress
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, RateLimits
 from gerbang.mail.invitation_tokens import InvitationTokens
@@ -77,7 +77,7 @@ class InvitationAcceptance:
             SessionEnded: the account was disabled, or its sessions ended, meanwhile.
         """
         invited = self._find(token, client)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user = caller.user
             if user.email != invited.invitation.email:
                 raise InvitedAnother
@@ -90,7 +90,7 @@ class InvitationAcceptance:
                 return self._joined(invited, user.user_id)
             _check_failed(failed)
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def register(
         self, token: str, name: str, password: str, *, client: Client, policy: PasswordPolicy

@@ -16,8 +16,9 @@ from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import InvalidEmail, canonical
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.mail.identity_notices import IdentityNotices
 from gerbang.sessions.assurance import InsufficientLevel, check_level
@@ -29,9 +30,6 @@ from gerbang.storage.families import FamilyTable
 from gerbang.storage.profiles import EMAIL, providers_of
 from gerbang.storage.store import Action, Change, CommitOutcome, Gone, Store
 from gerbang.storage.users import UserTable, learned_locale, not_disabled, unchanged
-
-TRIES: Final = 4
-"""How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
 
 _DECIDING: Final = ("email", "email_verified_at", "is_anonymous")
 """The attributes of an account by which it is decided what linking an identity changes."""
@@ -86,7 +84,7 @@ class LinkedIdentities:
         """
         self.policy.check_linking()
         takes_address = True
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             check_level(caller)
             user = caller.user
             is_linked = user.subjects.get(identity.provider) == identity.subject
@@ -103,7 +101,7 @@ class LinkedIdentities:
                 if draft.claims_address and linked[_ADDRESS] is not None:
                     takes_address = False  # another account has it: this one stays without
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def unlink(self, caller: Authenticated, provider: str | None, client: Client) -> None:
         """Unlink the identity that a provider has in the caller's account; *provider* None is one that it has not.
@@ -118,7 +116,7 @@ class LinkedIdentities:
             SessionEnded: the session ended meanwhile.
         """
         self.policy.check_linking()
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             check_level(caller)
             user, now = caller.user, self.now()
             providers = providers_of(user)
@@ -133,7 +131,7 @@ class LinkedIdentities:
                 self._log("identity_unlinked", caller)
                 return
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _commit(
         self, caller: Authenticated, draft: "_Draft", identity: VerifiedIdentity, client: Client

@@ -8,9 +8,10 @@ it is still so. So of two owners who leave at once one stays, and a member who i
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from gerbang.accounts.organizations import RACES, NotAMember
+from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.roles import Permission, Rights, Role, rights_of
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import User
 from gerbang.storage.organizations import Organization, OrganizationTable, Whole
@@ -60,7 +61,7 @@ class OrganizationChanges:
             NotAMember: the caller does not belong to it (any more).
             DependencyUnavailable: the database did not answer, or others kept changing the organisation.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             whole = self.table.read_whole(organization_id)
             role = None if whole is None else whole.role_of(caller_id)
             if whole is None or role is None:
@@ -71,7 +72,7 @@ class OrganizationChanges:
             revised = self.table.changing(whole.organization, decision.changes)
             if not self.store.commit(revised, *decision.actions):
                 return whole.organization
-        raise DependencyUnavailable("others kept changing the organization")
+        raise KeptChanging("organization")
 
     def rename(self, organization_id: str, caller_id: str, name: str) -> Organization:
         """Give an organisation another name, and return it.

@@ -12,9 +12,9 @@ from itertools import batched
 from typing import Final
 
 from gerbang.accounts.organization_changes import leaving_actions
-from gerbang.accounts.organizations import RACES, NotAMember
+from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.roles import Permission, Role, rights_of
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import User
 from gerbang.storage.organizations import Member, OrganizationTable, Whole
@@ -50,7 +50,7 @@ class OrganizationDeletion:
             DependencyUnavailable: the database did not answer, or others kept changing the organisation. The same call,
                 made again, deletes what is left.
         """
-        for number_of_try in range(RACES):
+        for number_of_try in range(CHANGE_TRIES):
             whole = self.table.read_whole(organization_id)
             if whole is None and number_of_try:  # deleted by another owner meanwhile
                 return
@@ -61,7 +61,7 @@ class OrganizationDeletion:
             if self._delete(whole, caller_id):
                 self.log_event("organization_deleted", organization_id=organization_id, user_id=caller_id)
                 return
-        raise DependencyUnavailable("others kept changing the organization")
+        raise KeptChanging("organization")
 
     def _delete(self, whole: Whole, caller_id: str) -> bool:
         """Delete an organisation as it was read; return False if something has changed meanwhile."""

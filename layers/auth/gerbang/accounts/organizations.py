@@ -16,10 +16,6 @@ from gerbang.storage.store import Action
 _ORGANIZATION_ID: Final = re.compile(r"org_[0-9A-Za-z]{1,40}")
 
 
-RACES: Final = 4
-"""How often a change is tried, since others may change the organisation meanwhile."""
-
-
 class NotAMember(AuthError):
     """The person does not belong to the organisation, or it does not exist: the two are not told apart."""
 

@@ -7,7 +7,6 @@ from typing import Final
 from gerbang.accounts import recovery_codes, totp
 from gerbang.accounts.challenges import Challenge, Challenges
 from gerbang.accounts.factors import (
-    RACES,
     FactorNameTaken,
     FactorNotFound,
     Factors,
@@ -19,7 +18,8 @@ from gerbang.accounts.factors import (
     living_factor,
 )
 from gerbang.core.clock import Clock
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.assurance import InsufficientLevel, check_level
 from gerbang.sessions.keys import Keys
@@ -86,7 +86,7 @@ class OwnFactors:
         """
         now = self.now()
         factor = Factor(factor_id=self.new_id(), friendly_name=name, created_at=now, updated_at=now)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user = caller.user
             check_person(user)
             check_level(caller)
@@ -98,7 +98,7 @@ class OwnFactors:
                 self.factors.log("factor_enrolled", user, factor.factor_id)
                 return self._enrolled(user, factor, issuer)
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def challenge(self, caller: Authenticated, factor_id: str) -> Challenge:
         """Return a new challenge of one of the caller's factors.
@@ -119,7 +119,7 @@ class OwnFactors:
             InsufficientLevel: it is verified, and the session has not shown a second factor.
             SessionEnded: the session ended meanwhile.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             factor = find(caller.user, factor_id)
             if factor is None:
                 raise FactorNotFound(caller.user.user_id)
@@ -128,7 +128,7 @@ class OwnFactors:
             if self.factors.remove_from(caller.user, factor):
                 return factor
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def replace_recovery_codes(self, caller: Authenticated) -> tuple[str, ...]:
         """Give the caller's account new recovery codes in place of all others, and return them: they are shown once.
@@ -140,7 +140,7 @@ class OwnFactors:
         """
         codes = recovery_codes.new_codes(self.random_bytes)
         stored = recovery_codes.hashes_of(caller.user.user_id, codes)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user = caller.user
             check_level(caller)
             if not user.has_second_factor:
@@ -149,7 +149,7 @@ class OwnFactors:
                 self.log_event("recovery_codes_made", user_id=user.user_id)
                 return codes
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _enrolled(self, user: User, factor: Factor, issuer: str) -> Enrolled:
         secret = totp.secret_of(self.keys, user.user_id, factor.factor_id)

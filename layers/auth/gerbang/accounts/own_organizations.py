@@ -5,9 +5,10 @@ from datetime import datetime
 from itertools import batched
 from typing import Final
 
-from gerbang.accounts.organizations import RACES, Organizations
+from gerbang.accounts.organizations import Organizations
 from gerbang.core.clock import Clock, to_epoch
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.sessions import Authenticated, Sessions
 from gerbang.storage.accounts import User
@@ -49,7 +50,7 @@ class OwnOrganizations:
             SessionEnded: the account was disabled, or its sessions ended, meanwhile.
             DependencyUnavailable: nothing was written; or others kept changing the account.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user, now = caller.user, self.now()
             check_number(self.users, user)
             founding = self.organizations.found(name, user.user_id, at=now)
@@ -60,7 +61,7 @@ class OwnOrganizations:
                 self.log_event("organization_founded", **ids)
                 return organization, founding.role
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def list(self, user: User) -> tuple[tuple[Organization, Membership], ...]:
         """Return the organisations that a person belongs to, the default one first. Two calls, one more for each 50."""

@@ -13,7 +13,6 @@ from typing import Any, Final
 from gerbang.accounts import recovery_codes, totp
 from gerbang.accounts.challenges import ChallengeExpired, ChallengeNotFound, Challenges
 from gerbang.accounts.factors import (
-    RACES,
     FactorNotFound,
     GuestsHaveNoFactors,
     as_read,
@@ -23,7 +22,8 @@ from gerbang.accounts.factors import (
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.sessions.assurance import InsufficientLevel, check_level
@@ -110,14 +110,14 @@ class SecondFactor:
         self.challenges.check(challenge_id, caller.family, factor_id)
         with self._attempt(caller.user.user_id, code, client, lambda: self._to_end(caller)) as attempt:
             ending = attempt.alongside
-            for _ in range(RACES):
+            for _ in range(CHANGE_TRIES):
                 accepted = self._accept(caller.user, code, (self._verifiable(caller, factor_id),))
                 raised = self._raise(caller, accepted, ending, attempt)
                 if raised is not None:
                     return raised
                 caller = self.sessions.read_again(caller)
                 ending = self._to_end(caller)
-        raise DependencyUnavailable("others kept changing the account or its sessions")
+        raise KeptChanging("account or its sessions")
 
     def sign_in(self, mfa_token: str, code: str, client: Client) -> SignedIn:
         """Open the session that a sign-in waits for, by a code of any factor, or a recovery code. Two round trips.
@@ -130,7 +130,7 @@ class SecondFactor:
         first = self.first_factors.read(mfa_token)
         with self._attempt(first.user_id, code, client, lambda: self.users.find(first.user_id)) as attempt:
             user = attempt.alongside
-            for _ in range(RACES):
+            for _ in range(CHANGE_TRIES):
                 if user is None or user.epoch != first.epoch or not user.may_sign_in(self.now()):
                     raise InvalidFirstFactorToken("the account has changed")
                 verified = tuple(factor for factor in user.factors if factor.is_verified)
@@ -139,7 +139,7 @@ class SecondFactor:
                 if signed_in is not None:
                     return signed_in
                 user = self.users.find(first.user_id)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _attempt[T](self, user_id: str, code: str, client: Client, read: Callable[[], T]) -> Attempt[T]:
         counted = [Counted(self.address_limit, client.address)]

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final
 
 from gerbang.accounts.addresses import Addresses, Move
 from gerbang.accounts.new_password import set_password
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import EmailAddress
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
@@ -19,9 +19,6 @@ from gerbang.storage.metadata import merge
 from gerbang.storage.records import to_value
 from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Gone, Store
 from gerbang.storage.users import UserTable, unchanged
-
-TRIES: Final = 4
-"""How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
 
 
 class NoSuchUser(AuthError):
@@ -73,7 +70,7 @@ class UserEditing:
             DependencyUnavailable: others kept changing the account, or the database did not answer.
         """
         password_hash: str | None = None
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             user = self.users.find(user_id)
             if user is None:
                 raise NoSuchUser(user_id)
@@ -88,7 +85,7 @@ class UserEditing:
                 return draft.user
             if draft.finds_email_taken(failed):
                 raise EmailTaken
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _draft(self, user: User, asked: UserEdit, password_hash: str | None) -> "_Draft":
         """Return the account as it is to be, and the actions that make it so."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from gerbang.accounts.addresses import Addresses, Move, request_change
 from gerbang.accounts.new_password import set_password
@@ -14,8 +13,9 @@ from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import EmailAddress
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.mail.email_change import EmailChangeMails
@@ -31,9 +31,6 @@ from gerbang.storage.metadata import check_metadata, merge
 from gerbang.storage.records import to_value
 from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
 from gerbang.storage.users import UserTable, not_disabled, unchanged
-
-TRIES: Final = 4
-"""How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
 
 
 class SamePassword(AuthError):
@@ -158,7 +155,7 @@ class UserUpdate:
     def _write(self, caller: Authenticated, asked: UserChanges, client: Client, spending: tuple[Action, ...]) -> User:
         before = caller.user
         password_hash = self._new_hash(caller, asked, client)
-        for number_of_try in range(TRIES):
+        for number_of_try in range(CHANGE_TRIES):
             draft = self._draft(caller, asked, password_hash, spending)
             if not draft.actions:
                 return caller.user
@@ -178,7 +175,7 @@ class UserUpdate:
                 password_hash = None
             elif spending and failed[-1] is not None:
                 raise InvalidReauthenticationCode("spent meanwhile")
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _still_asked(self, asked: UserChanges, before: User, user: User) -> UserChanges:
         """Return what is still to be changed after the same request, sent twice, may have changed it.
@@ -189,7 +186,7 @@ class UserUpdate:
         if asked.email == user.email:
             asked = replace(asked, email=None)
         elif asked.email is not None and user.email != before.email:
-            raise DependencyUnavailable("others kept changing the account")
+            raise KeptChanging("account")
         is_set = asked.password is not None and self._is_right(asked.password, user)
         return replace(asked, password=None) if is_set else asked
 
