@@ -3,6 +3,7 @@
 from copy import replace
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gerbang.accounts.email_change import HalfConfirmed
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_update import UserChanges
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import TooManyAttempts
@@ -26,7 +28,7 @@ from gerbang.storage.store import Update, Written
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME
-from tests.fakes import MeanwhileStore, at_once
+from tests.fakes import Call, FaultyStore, MeanwhileStore, at_once
 from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, Scene, code_in, every_mishap, in_memory_only, mailing_in_memory
 
@@ -520,6 +522,26 @@ def test_another_change_asked_for_meanwhile_is_not_confirmed(post: MailDeploymen
         confirm(meanwhile(post, asks_for_another), NEW, codes[NEW_CODE])
 
     assert stored(post, session).email == BOB.email
+
+
+@in_memory_only
+def test_an_account_that_others_keep_changing_is_answered_as_unavailable(post: MailDeployment) -> None:
+    session = post.register()
+    codes = request(post, session)
+    numbers = count(1)
+
+    def others_first(call: Call) -> bool:
+        if call.method == "commit":
+            change(post, session.user, email_verified_at=next(numbers))
+        return False
+
+    contested = FaultyStore(post.base.store, at=others_first)
+
+    with pytest.raises(KeptChanging):
+        confirm(post.on(contested), NEW, codes[NEW_CODE])
+
+    assert sum(call.method == "commit" for call in contested.calls) == CHANGE_TRIES
+    assert isinstance(confirm(post, NEW, codes[NEW_CODE]), HalfConfirmed)
 
 
 @pytest.mark.covers("F14")

@@ -14,6 +14,7 @@ from gerbang.accounts.registration import EmailTaken
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
@@ -26,9 +27,6 @@ from gerbang.storage.one_time_codes import OneTimeCode, OneTimeCodeTable, Slot
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Change, CommitOutcome, Item, Key, Store
 from gerbang.storage.users import UserTable, learned_locale, not_disabled, unchanged
-
-TRIES: Final = 8
-"""How often a right code is tried: the other address may confirm meanwhile, and the number drawn may be taken."""
 
 type _IsRight = Callable[[OneTimeCode, str], bool]
 """Says whether what is stored was made from what is presented, for the change that the text names."""
@@ -78,6 +76,7 @@ class EmailChange:
             InvalidCode: the code is not, or no longer, worth anything.
             EmailTaken: another account has the new address meanwhile; the code is not spent.
             TooManyAttempts: the address has used up its tries, or this client address has failed too often.
+            DependencyUnavailable: others kept changing the account, or the database did not answer.
         """
         if not CODE_FORM.fullmatch(code):
             raise InvalidCode("malformed")
@@ -111,10 +110,10 @@ class EmailChange:
         *items* are those of the address's codes, if they were read already.
 
         Raises:
-            InvalidCode, EmailTaken: as `confirm`.
+            InvalidCode, EmailTaken, DependencyUnavailable: as `confirm`.
         """
         keys = [self.codes.key(slot, digest(email)) for slot in _CONFIRMED]
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             found = self._find(email, is_right, self.store.get_all(*keys) if items is None else items)
             outcome = (
                 self._complete(found, client, attempt, begin)
@@ -124,7 +123,7 @@ class EmailChange:
             if outcome is not None:
                 return outcome
             items = None
-        raise InvalidCode("the account kept changing")
+        raise KeptChanging("account")
 
     def _find(self, email: str, is_right: "_IsRight", items: Sequence[Item | None]) -> "_Found":
         """Return the change that a code confirms at an address."""
