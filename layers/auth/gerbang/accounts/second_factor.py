@@ -68,6 +68,9 @@ class _Accepted:
     changes: dict[str, Change]
     method: str
     factor_id: str
+    """Empty for a recovery code."""
+    verifies_factor: bool = False
+    """Whether the code is the first one of a new factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +199,13 @@ class SecondFactor:
         if not user.has_second_factor:
             changed = replace(changed, epoch=user.epoch + 1)
             changes["epoch"] = Plus(1)
-        return _Accepted(user=changed, changes=changes, method="totp", factor_id=factor.factor_id)
+        return _Accepted(
+            user=changed,
+            changes=changes,
+            method="totp",
+            factor_id=factor.factor_id,
+            verifies_factor=not factor.is_verified,
+        )
 
     def _raise(
         self, caller: Authenticated, accepted: _Accepted, ending: Sequence[Family], attempt: Attempt[Any]
@@ -211,18 +220,14 @@ class SecondFactor:
             epoch=accepted.user.epoch,
             until=self.sessions.deadline(signed_in_at=family.created_at, at=now),
         )
-        extra = self.sessions.extra_claims(
-            accepted.user, family.family_id, Occasion.REFRESH
-        )  # may fail: before the write
+        # Before the write, so that its failure changes nothing.
+        extra = self.sessions.extra_claims(accepted.user, family.family_id, Occasion.REFRESH)
         endings = bounded(self.store, [self.families.ending_at_aal1(each) for each in ending])
         changing = self.users.changing(caller.user, accepted.changes, *not_disabled(now), *as_read(caller.user))
         failed, _ = run_concurrently(lambda: self.store.commit(changing, raising, *endings), attempt.succeed)
         if failed:
             return None
-        is_new = sum(each.is_verified for each in accepted.user.factors) > sum(
-            each.is_verified for each in caller.user.factors
-        )
-        if is_new:
+        if accepted.verifies_factor:
             self.log_event("factor_verified", user_id=family.user_id, factor_id=accepted.factor_id)
         self._log("session_raised", accepted, raised.family_id)
         return self.sessions.signed_in(accepted.user, raised, now, extra)
