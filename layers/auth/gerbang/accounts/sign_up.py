@@ -56,9 +56,9 @@ class SignUp:
             MetadataTooLarge: the account's metadata would be.
             DependencyUnavailable: nothing was written, or the mail not queued.
         """
-        mail = self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address)
+        kind = MailKind.VERIFICATION_CODE
         try:
-            with mail, self.registration.counted(client):
+            with self.mail_service.counted(kind, new.email, client.address), self.registration.counted(client):
                 holder = self.registration.find_holder(new)
                 if holder is None:
                     try:
