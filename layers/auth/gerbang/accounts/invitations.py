@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gerbang.accounts.changes import set_fields
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_creation import NewUser, UserCreation
-from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.clock import Clock
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
@@ -90,7 +91,7 @@ def mark_invited(users: UserTable, user: User, *, at: datetime) -> User:
     Raises:
         DependencyUnavailable: it was changed meanwhile, or the database did not answer.
     """
-    outcome = users.change(user, {"invited_at": to_epoch(at)}, Absent("email_verified_at"))
-    if isinstance(outcome, ConditionFailed):
+    invited, changes = set_fields(user, invited_at=at)
+    if isinstance(users.change(user, changes, Absent("email_verified_at")), ConditionFailed):
         raise DependencyUnavailable("the account was changed meanwhile")
-    return replace(user, invited_at=at)
+    return invited

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from gerbang.accounts.addresses import Addresses
+from gerbang.accounts.changes import set_fields
 from gerbang.accounts.identity_sign_in import LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.sign_up_policy import ManualLinkingDisabled, SignUpPolicy
 from gerbang.accounts.verification import EarlierCredentials, verify_email
@@ -164,16 +165,10 @@ class LinkedIdentities:
             move = self.addresses.move(signed_in, email, as_typed=identity.email, at=now, verified_at=now)
         else:
             move = self.addresses.keep(signed_in)
-        named = user.name or identity.name
-        linked = replace(
-            move.user,
-            name=named,
-            subjects={**user.subjects, identity.provider: identity.subject},
-            updated_at=now,
-        )
-        all_changes = {**changes, **move.changes, "updated_at": to_epoch(now), "name": named}
+        named, naming = set_fields(move.user, name=user.name or identity.name, updated_at=now)
+        linked = replace(named, subjects={**user.subjects, identity.provider: identity.subject})
         same = [unchanged(attribute, user) for attribute in _DECIDING]
-        linking = self.users.linking(user, identity.of(linked), all_changes, *same)
+        linking = self.users.linking(user, identity.of(linked), changes | move.changes | naming, *same)
         return _Draft(
             user=linked,
             actions=(*linking, *move.markers.values(), *move.releases),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gerbang.accounts.addresses import Addresses, Move
+from gerbang.accounts.changes import set_fields
 from gerbang.accounts.new_password import set_password
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.clock import Clock, to_epoch
@@ -17,7 +18,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.metadata import merge
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Gone, Store
+from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
 from gerbang.storage.users import UserTable, unchanged
 
 
@@ -92,9 +93,8 @@ class UserEditing:
         now, others, move = self.now(), list[Action](), None
         changed, changes, conditions = _profile(user, asked)
         if asked.ban is not None:
-            until = now + asked.ban if asked.ban else None
-            changed = replace(changed, banned_until=until)
-            changes["banned_until"] = Gone() if until is None else to_epoch(until)
+            changed, banning = set_fields(changed, banned_until=now + asked.ban if asked.ban else None)
+            changes |= banning
         if password_hash is not None:
             changed, setting = set_password(changed, password_hash, at=now)
             changes |= setting
@@ -109,8 +109,8 @@ class UserEditing:
             changes |= move.changes
             others += [*move.markers.values(), *move.releases]
         elif asked.verifies_email and user.email is not None and user.email_verified_at is None:
-            changed = replace(changed, email_verified_at=now, contested_at=None)
-            changes |= {"email_verified_at": to_epoch(now), "contested_at": Gone()}
+            changed, verifying = set_fields(changed, email_verified_at=now, contested_at=None)
+            changes |= verifying
         if not changes:
             return _Draft(user=user)
         changes["updated_at"] = to_epoch(now)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from gerbang.accounts.addresses import cancel_change
-from gerbang.core.clock import to_epoch
+from gerbang.accounts.changes import set_fields
 from gerbang.core.errors import AuthError
 from gerbang.storage.accounts import User
 from gerbang.storage.records import to_value
@@ -44,14 +44,13 @@ def verify_email(
     Nothing is dropped if the address was verified before. The changes go into the transaction that spends the code.
     *locale*, the request's language, becomes the account's if it has none.
     """
-    now = to_epoch(at)
-    learned = learned_locale(user, locale)
-    user = replace(user, locale=user.locale or locale)
-    changes: dict[str, Change] = {"last_sign_in_at": now, **learned}
+    signed_in, changes = set_fields(user, last_sign_in_at=at)
+    signed_in = replace(signed_in, locale=user.locale or locale)
+    changes |= learned_locale(user, locale)
     if user.email_verified_at is not None:
-        return replace(user, last_sign_in_at=at), changes
-    changes |= {"email_verified_at": now, "updated_at": now}
-    verified = replace(user, last_sign_in_at=at, email_verified_at=at, updated_at=at)
+        return signed_in, changes
+    verified, verifying = set_fields(signed_in, email_verified_at=at, updated_at=at)
+    changes |= verifying
     if earlier is EarlierCredentials.KEPT:
         return verified, changes
     cancelled, cancelling = cancel_change(verified)
