@@ -149,16 +149,12 @@ class IdentitySignIn:
 
     def _holder(self, identity: VerifiedIdentity) -> User | None:
         """Return the account that the identity signs in to or, if there is none yet, the one that has its address."""
-        known = self._account_of(Name.IDENTITY, identity_name(identity.provider, identity.subject))
+        known = self.users.find_by_name(Name.IDENTITY, identity_name(identity.provider, identity.subject))
         if known is not None and known.subjects.get(identity.provider) == identity.subject:
             return known
         if not identity.email_verified:  # also if the identity was unlinked between the two reads
             raise ProviderEmailUnverified
-        return self._account_of(Name.EMAIL, canonical(identity.email))
-
-    def _account_of(self, name: Name, value: str) -> User | None:
-        user_id = self.users.find_id(name, value)
-        return None if user_id is None else self.users.find(user_id)
+        return self.users.find_by_name(Name.EMAIL, canonical(identity.email))
 
     def _open(self, user: User, client: Client) -> SignedIn | None:
         """Open a session; None when the account was disabled, or its epoch raised, since it was read."""

@@ -78,8 +78,7 @@ def find_unverified(users: UserTable, email: EmailAddress) -> User | None:
         EmailTaken: it has verified the address.
         DependencyUnavailable: the database did not answer.
     """
-    user_id = users.find_id(Name.EMAIL, email)
-    user = None if user_id is None else users.find(user_id)
+    user = users.find_by_name(Name.EMAIL, email)
     if user is not None and user.email_verified_at is not None:
         raise EmailTaken(user)
     return user

@@ -105,7 +105,7 @@ class LinkGeneration:
                 )
                 return self._issue(wanted, user, Slot.EMAIL, link)
             case WantedLink.MAGIC_LINK:
-                found = self._find(new.email)
+                found = self.users.find_by_name(Name.EMAIL, new.email)
                 if found is None:
                     return self._issue(WantedLink.SIGN_UP, self.creation.create(new), Slot.EMAIL, link)
                 return self._issue(wanted, found, Slot.RECOVERY, link)
@@ -115,15 +115,11 @@ class LinkGeneration:
                 return self._generate_change(wanted, self._existing(new.email), new_email or new.email, link)
 
     def _is_verified(self, email: EmailAddress) -> bool:
-        user = self._find(email)
+        user = self.users.find_by_name(Name.EMAIL, email)
         return user is not None and user.email_verified_at is not None
 
-    def _find(self, email: EmailAddress) -> User | None:
-        user_id = self.users.find_id(Name.EMAIL, email)
-        return None if user_id is None else self.users.find(user_id)
-
     def _existing(self, email: EmailAddress) -> User:
-        user = self._find(email)
+        user = self.users.find_by_name(Name.EMAIL, email)
         if user is None:
             raise NoSuchUser("none has the address")
         return user

@@ -198,8 +198,7 @@ class LiveMigration:
         return user
 
     def _made_meanwhile(self, email: EmailAddress, password: str) -> User | None:
-        user_id = self.users.find_id(Name.EMAIL, email)
-        user = None if user_id is None else self.users.find(user_id)
+        user = self.users.find_by_name(Name.EMAIL, email)
         if user is None or self.creation.passwords.verify(password, user.password_hash) is not Verdict.RIGHT:
             return None
         return user

@@ -168,8 +168,7 @@ class Registration:
 
         With an account, this takes as many hashes as `make` does without one. The time does not tell.
         """
-        user_id = self.users.find_id(Name.EMAIL, new.email)
-        holder = None if user_id is None else self.users.find(user_id)
+        holder = self.users.find_by_name(Name.EMAIL, new.email)
         if holder is None:
             return None
         if holder.email_verified_at is None:
