@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gerbang.accounts.addresses import Addresses, Move
+from gerbang.accounts.account_draft import AccountDraft, set_profile
+from gerbang.accounts.addresses import Addresses
 from gerbang.accounts.changes import set_fields
 from gerbang.accounts.new_password import set_password
 from gerbang.accounts.registration import EmailTaken
@@ -15,10 +16,8 @@ from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
-from gerbang.storage.accounts import Name, User
-from gerbang.storage.metadata import merge
-from gerbang.storage.records import to_value
-from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
+from gerbang.storage.accounts import User
+from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable, unchanged
 
 
@@ -88,10 +87,12 @@ class UserEditing:
                 raise EmailTaken
         raise KeptChanging("account")
 
-    def _draft(self, user: User, asked: UserEdit, password_hash: str | None) -> "_Draft":
+    def _draft(self, user: User, asked: UserEdit, password_hash: str | None) -> AccountDraft:
         """Return the account as it is to be, and the actions that make it so."""
         now, others, move = self.now(), list[Action](), None
-        changed, changes, conditions = _profile(user, asked)
+        changed, changes, conditions = set_profile(
+            user, name=asked.name, user_metadata=asked.user_metadata, app_metadata=asked.app_metadata or {}
+        )
         if asked.ban is not None:
             changed, banning = set_fields(changed, banned_until=now + asked.ban if asked.ban else None)
             changes |= banning
@@ -112,17 +113,17 @@ class UserEditing:
             changed, verifying = set_fields(changed, email_verified_at=now, contested_at=None)
             changes |= verifying
         if not changes:
-            return _Draft(user=user)
+            return AccountDraft(user=user)
         changes["updated_at"] = to_epoch(now)
         updating = self.users.changing(user, changes, *conditions)
-        return _Draft(
+        return AccountDraft(
             user=replace(changed, updated_at=now),
             actions=(updating, *others),
             move=move,
             sets_password=password_hash is not None,
         )
 
-    def _log(self, before: User, draft: "_Draft") -> None:
+    def _log(self, before: User, draft: AccountDraft) -> None:
         user_id = before.user_id
         if draft.actions:
             self.log_event("user_updated", user_id=user_id)
@@ -130,39 +131,3 @@ class UserEditing:
             self.log_event("password_changed", user_id=user_id)
         if draft.move is not None:
             self.log_event("registered" if before.is_anonymous else "email_changed", user_id=user_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
-    """An account as it is to be, and the actions that make it so: none if nothing changes."""
-
-    user: User
-    actions: tuple[Action, ...] = ()
-    move: Move | None = None
-    sets_password: bool = False
-
-    def finds_email_taken(self, failed: CommitOutcome) -> bool:
-        """Return whether the commit failed because another account has the address."""
-        if self.move is None:
-            return False
-        failure = failed[self.actions.index(self.move.markers[Name.EMAIL])]
-        return failure is not None and failure.item is not None and failure.item["user_id"] != self.user.user_id
-
-
-def _profile(user: User, asked: UserEdit) -> tuple[User, dict[str, Change], list[Condition]]:
-    """Return the account with the metadata and name asked for, the changes, and the conditions on which they hold."""
-    changes: dict[str, Change] = {}
-    conditions: list[Condition] = []
-    changed = replace(
-        user,
-        name=user.name if asked.name is None else asked.name,
-        user_metadata=merge(user.user_metadata, asked.user_metadata or {}),
-        app_metadata=merge(user.app_metadata, asked.app_metadata or {}),
-    )
-    for attribute, metadata in (("user_metadata", changed.user_metadata), ("app_metadata", changed.app_metadata)):
-        if metadata != getattr(user, attribute):
-            changes[attribute] = to_value(metadata)
-            conditions.append(unchanged(attribute, user))
-    if changed.name != user.name:
-        changes["name"] = changed.name
-    return changed, changes, conditions

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from gerbang.accounts.addresses import Addresses, Move, request_change
+from gerbang.accounts.account_draft import AccountDraft, set_profile
+from gerbang.accounts.addresses import Addresses, request_change
 from gerbang.accounts.new_password import set_password
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.reauthentication import InvalidReauthenticationCode, Reauthentication, Shown
@@ -29,7 +30,7 @@ from gerbang.storage.accounts import Name, User
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.metadata import check_metadata, merge
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
+from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable, not_disabled, unchanged
 
 
@@ -217,10 +218,10 @@ class UserUpdate:
 
     def _draft(
         self, caller: Authenticated, asked: UserChanges, password_hash: str | None, spending: tuple[Action, ...]
-    ) -> "_Draft":
+    ) -> AccountDraft:
         """Return the account as it is to be, and the actions that make it so; at their end, *spending* if needed."""
         user, now = caller.user, self.now()
-        changed, changes, conditions = _profile(user, asked)
+        changed, changes, conditions = set_profile(user, name=asked.name, user_metadata=asked.metadata)
         others, move = list[Action](), None
         if password_hash is not None:
             changed, setting = set_password(changed, password_hash, at=now)
@@ -237,17 +238,17 @@ class UserUpdate:
                 changed, moving = request_change(changed, email, as_typed=as_typed, at=now)
             changes |= moving
         if not changes:
-            return _Draft(user=user)
+            return AccountDraft(user=user)
         changes["updated_at"] = to_epoch(now)
         updating = self.users.changing(user, changes, *not_disabled(now), *conditions)
-        return _Draft(
+        return AccountDraft(
             user=replace(changed, updated_at=now),
             actions=(updating, *others, *(spending if password_hash is not None else ())),
             move=move,
             sets_password=password_hash is not None,
         )
 
-    def _log(self, caller: Authenticated, draft: "_Draft") -> None:
+    def _log(self, caller: Authenticated, draft: AccountDraft) -> None:
         event = "user_updated" if draft.move is None else "registered"
         ids = {"user_id": caller.user.user_id, "session_id": caller.family.family_id}
         self.log_event(event, **ids)
@@ -258,38 +259,3 @@ class UserUpdate:
 
     def _is_right(self, password: str, user: User) -> bool:
         return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
-    """An account as it is to be, and the actions that make it so: none if nothing changes."""
-
-    user: User
-    actions: tuple[Action, ...] = ()
-    move: Move | None = None
-    """To a guest's first address."""
-    sets_password: bool = False
-
-    def finds_email_taken(self, failed: CommitOutcome) -> bool:
-        """Return whether the commit failed because another account has the address."""
-        if self.move is None:
-            return False
-        failure = failed[self.actions.index(self.move.markers[Name.EMAIL])]
-        return failure is not None and failure.item is not None and failure.item["user_id"] != self.user.user_id
-
-
-def _profile(user: User, asked: UserChanges) -> tuple[User, dict[str, Change], list[Condition]]:
-    """Return the account with the metadata and name asked for, the changes, and the conditions on which they hold."""
-    changes: dict[str, Change] = {}
-    conditions: list[Condition] = []
-    metadata = merge(user.user_metadata, asked.metadata or {})
-    if metadata != user.user_metadata:
-        changes["user_metadata"] = to_value(metadata)
-        conditions.append(unchanged("user_metadata", user))
-    if asked.name is not None and asked.name != user.name:
-        changes["name"] = asked.name
-    return (
-        replace(user, user_metadata=metadata, name=asked.name if asked.name is not None else user.name),
-        changes,
-        conditions,
-    )
