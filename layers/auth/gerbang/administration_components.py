@@ -129,6 +129,7 @@ class AdministrationComponents(FactorComponents):
         return LinkGeneration(
             users=self.users,
             creation=self.user_creation,
+            password_check=self.password_check,
             issuer=self.code_issuer,
             log_event=self.log_event,
             now=self.now,

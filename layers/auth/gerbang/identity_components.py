@@ -1,4 +1,4 @@
-"""What sign-in with identity providers is made of, and who may make an account; on top of `gerbang.mail_components`.
+"""What identifies users: passwords, identity providers and CAPTCHAs; on top of `gerbang.mail_components`.
 
 What a part is made of is imported where it is made, as in `gerbang.container`.
 """
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from gerbang.accounts.linked_identities import LinkedIdentities
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.oidc_provider import Provider
+    from gerbang.accounts.password_check import PasswordCheck
     from gerbang.accounts.reauthentication import Reauthentication
     from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
 class IdentityComponents(MailComponents):
-    """Makes the parts of one deployment that know identity providers, each once."""
+    """Makes the parts of one deployment that identify users, each once."""
 
     @cached_property
     def sign_up_policy(self) -> "SignUpPolicy":
@@ -130,6 +131,13 @@ class IdentityComponents(MailComponents):
         )
 
     @cached_property
+    def password_check(self) -> "PasswordCheck":
+        """Compares passwords with those of accounts."""
+        from gerbang.accounts.password_check import PasswordCheck
+
+        return PasswordCheck(self.passwords, self.log_event)
+
+    @cached_property
     def reauthentication(self) -> "Reauthentication":
         """Checks what must be shown along with a new password."""
         from gerbang.accounts.reauthentication import Reauthentication
@@ -139,14 +147,13 @@ class IdentityComponents(MailComponents):
             sessions=self.sessions,
             codes=self.codes,
             maker=self.code_maker,
-            passwords=self.passwords,
+            password_check=self.password_check,
             password_attempts=self.password_attempts,
             rate_limits=self.rate_limits,
             tries=self.limit("code_tries"),
             address_limit=self.limit("sign_in_address"),
             needs_code=self.settings.secures_password_change,
             needs_password=self.settings.requires_current_password,
-            log_event=self.log_event,
             now=self.now,
         )
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from gerbang.accounts.addresses import request_change
 from gerbang.accounts.invitations import find_unverified, mark_invited
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.registration import EmailTaken
-from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.user_creation import NewUser, UserCreation
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.core.clock import Clock
@@ -58,6 +58,7 @@ class LinkGeneration:
 
     users: UserTable
     creation: UserCreation
+    password_check: PasswordCheck
     issuer: CodeIssuer
     log_event: LogEvent
     now: Clock
@@ -126,9 +127,7 @@ class LinkGeneration:
 
     def _purpose_of_sign_up(self, existing: User | None, new: NewUser) -> CodePurpose:
         """Return the purpose of a sign-up's link: it keeps the password only if it is the one of this sign-up."""
-        is_its_own = existing is None or is_right(
-            new.password or "", existing, passwords=self.creation.passwords, log_event=self.log_event
-        )
+        is_its_own = existing is None or self.password_check.is_right(new.password or "", existing)
         return CodePurpose.VERIFICATION if is_its_own else CodePurpose.SIGN_IN
 
     def _generate_change(

@@ -6,8 +6,9 @@ One transaction sets the password, raises the epoch and carries the caller's ses
 from dataclasses import dataclass
 
 from gerbang.accounts.new_password import set_password
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
-from gerbang.accounts.sign_in import InvalidCredentials, is_right
+from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.log import LogEvent
@@ -39,6 +40,7 @@ class PasswordChange:
     families: FamilyTable
     sessions: Sessions
     passwords: Passwords
+    password_check: PasswordCheck
     password_attempts: PasswordAttempts
     mail_service: MailService
     log_event: LogEvent
@@ -62,7 +64,7 @@ class PasswordChange:
         user, family = authenticated.user, authenticated.family
         policy.check(new, about=(user.email, user.username, user.name))
         with self.password_attempts.attempt(user.user_id, client.address) as attempt:
-            if not self._is_right(current, user) or user.password_hash is None:
+            if not self.password_check.is_right(current, user) or user.password_hash is None:
                 if not self._is_repeated(new, user):
                     raise WrongPassword(user.user_id)
                 self.mail_service.notify_password_changed(user, client.locale)  # the first may have ended before it
@@ -81,9 +83,6 @@ class PasswordChange:
         self.log_event("password_changed", user_id=user.user_id, session_id=family.family_id)
         self.mail_service.notify_password_changed(changed, client.locale)
 
-    def _is_right(self, password: str, user: User) -> bool:
-        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
-
     def _is_repeated(self, new: str, user: User | None) -> bool:
         """Return whether the account, as it is now, has the new password already, and got it lately.
 
@@ -92,4 +91,4 @@ class PasswordChange:
         now = self.now()
         if user is None or user.is_disabled(now) or now > user.updated_at + REPEATABLE_FOR:
             return False
-        return self._is_right(new, user)
+        return self.password_check.is_right(new, user)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from gerbang.accounts.new_password import set_password
-from gerbang.accounts.sign_in import is_right
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.log import LogEvent
@@ -39,6 +39,7 @@ class PasswordReset:
     codes: OneTimeCodeTable
     tokens: ResetTokens
     passwords: Passwords
+    password_check: PasswordCheck
     rate_limits: RateLimits
     limit: Limit
     """Of wrong tokens, per client address."""
@@ -119,5 +120,5 @@ class PasswordReset:
         if code.spent_at is None or self.now() > code.spent_at + REPEATABLE_FOR:
             raise InvalidResetToken("spent")
         with self.password_attempts.attempt(user.user_id, client.address):
-            if not is_right(password, user, passwords=self.passwords, log_event=self.log_event):
+            if not self.password_check.is_right(password, user):
                 raise InvalidResetToken("spent, and the password is another")

@@ -12,18 +12,15 @@ from datetime import timedelta
 from typing import Final
 
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
-from gerbang.accounts.sign_in import is_right
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import AuthError
-from gerbang.core.log import LogEvent
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, digest
 from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
-from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Authenticated, Sessions
-from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.store import Action, Store
 
@@ -80,7 +77,7 @@ class Reauthentication:
     sessions: Sessions
     codes: OneTimeCodeTable
     maker: CodeMaker
-    passwords: Passwords
+    password_check: PasswordCheck
     password_attempts: PasswordAttempts
     rate_limits: RateLimits
     tries: Limit
@@ -91,7 +88,6 @@ class Reauthentication:
     """Whether an old session needs a code (`SecurePasswordChange`)."""
     needs_password: bool
     """Whether the present password is needed (`RequireCurrentPassword`)."""
-    log_event: LogEvent
     now: Clock
 
     @contextmanager
@@ -153,7 +149,7 @@ class Reauthentication:
         if shown.current_password is None:
             raise CurrentPasswordRequired
         with self.password_attempts.attempt(user.user_id, client.address) as attempt:
-            is_shown = self._is_right(shown.current_password, user)
+            is_shown = self.password_check.is_right(shown.current_password, user)
             if not is_shown and not self._is_repeated(caller, shown):
                 raise WrongPassword(user.user_id)
             attempt.succeed()
@@ -165,7 +161,4 @@ class Reauthentication:
         set_at = current.family.password_set_at
         if set_at is None or self.now() > set_at + REPEATABLE_FOR:
             return False
-        return self._is_right(shown.new_password, current.user)
-
-    def _is_right(self, password: str, user: User) -> bool:
-        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
+        return self.password_check.is_right(shown.new_password, current.user)

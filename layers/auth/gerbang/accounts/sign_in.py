@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
@@ -13,7 +14,6 @@ from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Attempt
-from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.first_factor import FirstFactors, waiting
@@ -58,17 +58,6 @@ class Credentials:
         return cls(name=Name.USERNAME, value=username.lower(), password=password)
 
 
-def is_right(password: str, user: User | None, *, passwords: Passwords, log_event: LogEvent) -> bool:
-    """Return whether a password is an account's. None, which has no password, costs the same work.
-
-    A stored hash that cannot be read is logged as an error.
-    """
-    verdict = passwords.verify(password, None if user is None else user.password_hash)
-    if verdict is Verdict.UNUSABLE and user is not None:
-        log_event("password_hash_unusable", Severity.ERROR, user_id=user.user_id)
-    return verdict is Verdict.RIGHT
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordSignIn:
     """Signs in the account that a name and a password match."""
@@ -76,6 +65,7 @@ class PasswordSignIn:
     users: UserTable
     sessions: Sessions
     passwords: Passwords
+    password_check: PasswordCheck
     password_attempts: PasswordAttempts
     unverified: UnverifiedAddress
     first_factors: FirstFactors | None = None
@@ -109,7 +99,7 @@ class PasswordSignIn:
             user = attempt.alongside
             if user is not None and user.is_disabled(self.now()) and not self.tells_of_disabling:
                 user = None  # its own hash may be cheaper, and the time would tell that the password is right
-            right = is_right(shown.password, user, passwords=self.passwords, log_event=self.log_event)
+            right = self.password_check.is_right(shown.password, user)
             if not right and self.live_migration is not None:
                 user = self._move_in(shown, user_id, self.live_migration)
                 right = user is not None

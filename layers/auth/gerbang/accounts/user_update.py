@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from gerbang.accounts.account_draft import AccountDraft, set_profile
 from gerbang.accounts.addresses import Addresses, request_change
 from gerbang.accounts.new_password import set_password
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.reauthentication import InvalidReauthenticationCode, Reauthentication, Shown
 from gerbang.accounts.registration import EmailTaken
-from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
@@ -73,6 +73,7 @@ class UserUpdate:
     sessions: Sessions
     addresses: Addresses
     passwords: Passwords
+    password_check: PasswordCheck
     reauthentication: Reauthentication
     rate_limits: RateLimits
     limit: Limit
@@ -188,7 +189,7 @@ class UserUpdate:
             asked = replace(asked, email=None)
         elif asked.email is not None and user.email != before.email:
             raise KeptChanging("account")
-        is_set = asked.password is not None and self._is_right(asked.password, user)
+        is_set = asked.password is not None and self.password_check.is_right(asked.password, user)
         return replace(asked, password=None) if is_set else asked
 
     @contextmanager
@@ -209,7 +210,7 @@ class UserUpdate:
         user, set_at = caller.user, caller.family.password_set_at
         if asked.password is None:
             return None
-        if user.password_hash is not None and self._is_right(asked.password, user):
+        if user.password_hash is not None and self.password_check.is_right(asked.password, user):
             if set_at is not None and self.now() <= set_at + REPEATABLE_FOR:
                 # This request may have set it, and have ended before the notice was queued.
                 self.mail_service.notify_password_changed(user, client.locale)
@@ -256,6 +257,3 @@ class UserUpdate:
             self.log_event("password_changed", **ids)
         if draft.user.email_change_sent_at not in {None, caller.user.email_change_sent_at}:
             self.log_event("email_change_requested", **ids)
-
-    def _is_right(self, password: str, user: User) -> bool:
-        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
