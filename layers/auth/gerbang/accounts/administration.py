@@ -65,7 +65,7 @@ class Details:
 
     identities: tuple[Identity, ...]
     role: str | None
-    """In its organisation, None if it does not belong to one."""
+    """In its organization, None if it does not belong to one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ class Accounts:
         return replace(user, subjects=others, epoch=user.epoch + 1, updated_at=now)
 
     def departures(self, user: User) -> tuple[Departure, ...]:
-        """Return what deleting the account would leave of its organisations."""
+        """Return what deleting the account would leave of its organizations."""
         return self.deletion.departures(user)
 
     def sessions(self, user: User) -> tuple[Family, ...]:

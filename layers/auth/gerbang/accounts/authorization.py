@@ -1,4 +1,4 @@
-"""Who may call the account's other APIs, and as what: an active session, and membership of an organisation."""
+"""Who may call the account's other APIs, and as what: an active session, and membership of an organization."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Authorizer:
     second_factor: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED
 
     def authorize_person(self, access_token: str) -> Authenticated:
-        """Return the account and session of a registered user, who acts in no organisation yet. One round trip.
+        """Return the account and session of a registered user, who acts in no organization yet. One round trip.
 
         Raises:
             InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
@@ -48,12 +48,12 @@ class Authorizer:
         return authenticated
 
     def authorize(self, access_token: str, organization_id: str | None) -> Caller:
-        """Return the caller, and their role in the organisation that they named, if any. Two round trips at most.
+        """Return the caller, and their role in the organization that they named, if any. Two round trips at most.
 
         Raises:
             InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
             InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
-            NotAMember: they do not belong to that organisation.
+            NotAMember: they do not belong to that organization.
         """
         claims = self.sessions.read(access_token)
         if not organization_id:

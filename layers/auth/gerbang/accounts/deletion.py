@@ -1,6 +1,6 @@
 """Delete an account for good, in steps that can be repeated: whatever fails, the next deletion ends what is left.
 
-First the account is disabled and its epoch raised: from then on no session opens, nothing is linked, no organisation
+First the account is disabled and its epoch raised: from then on no session opens, nothing is linked, no organization
 is joined and no mail is owed. Then its sessions go, then its memberships, then everything else, the account and its
 names last and at once. So until the account is gone it can be found, and the deletion sent again.
 (docs/decisions/0029-administrators.md)
@@ -32,7 +32,7 @@ class ChangedMeanwhile(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departure:
-    """What would be left of one of an account's organisations without the account."""
+    """What would be left of one of an account's organizations without the account."""
 
     organization_id: str
     others: int
@@ -53,7 +53,7 @@ class Deletion:
     now: Clock
 
     def departures(self, user: User) -> tuple[Departure, ...]:
-        """Return what deleting the account would leave of its organisations."""
+        """Return what deleting the account would leave of its organizations."""
         found = map(self.organizations.read_whole, self.users.organization_ids(user))
         return tuple(
             _departure(whole, user) for whole in found if whole is not None and whole.role_of(user.user_id) is not None
@@ -80,7 +80,7 @@ class Deletion:
     def delete(self, user: User) -> None:
         """Delete an account as it was read, with its sessions, codes, memberships, identities and names.
 
-        Its names are anyone's from then on. An organisation of it is deleted if it has no other members. Who joins one
+        Its names are anyone's from then on. An organization of it is deleted if it has no other members. Who joins one
         meanwhile keeps it.
 
         Raises:
@@ -126,9 +126,9 @@ class Deletion:
         return [Delete(self.codes.key(slot, subject)) for slot, subject in subjects]
 
     def _leave(self, organization_id: str, user: User) -> None:
-        """End a membership, and delete the organisation if it has no other members. The account is disabled by now.
+        """End a membership, and delete the organization if it has no other members. The account is disabled by now.
 
-        The organisation's revision is in the condition: whoever joins it meanwhile keeps it.
+        The organization's revision is in the condition: whoever joins it meanwhile keeps it.
         """
         ending = self.organizations.membership_deletion(organization_id, user.user_id)
         for _ in range(CHANGE_TRIES):
@@ -154,7 +154,7 @@ class Deletion:
 
 
 def _departure(whole: Whole, user: User) -> Departure:
-    """Return what an account's leaving would leave of an organisation."""
+    """Return what an account's leaving would leave of an organization."""
     others = [member for member in whole.members if member.user_id != user.user_id]
     owners = [member for member in others if member.role == Role.CLIENT_OWNER]
     return Departure(organization_id=whole.organization.organization_id, others=len(others), other_owners=len(owners))

@@ -1,4 +1,4 @@
-"""Accept an invitation to an organisation by the token that was mailed: with one's account, or by registering.
+"""Accept an invitation to an organization by the token that was mailed: with one's account, or by registering.
 
 The token shows that its holder reads the mail of the address. So it verifies the address, and is good for no other one.
 It does not sign in to an account that exists, because it lives for a week: its owner signs in first.
@@ -42,7 +42,7 @@ class InvitedAnother(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """An organisation that a person has joined."""
+    """An organization that a person has joined."""
 
     organization: Organization
     role: str
@@ -71,7 +71,7 @@ class InvitationAcceptance:
         Raises:
             InvalidInvitation: the token is not, or no longer, worth anything.
             InvitedAnother: the invitation is of another address.
-            AlreadyMember: the caller belongs to the organisation.
+            AlreadyMember: the caller belongs to the organization.
             TooManyOrganizations: the caller belongs to too many.
             TooManyAttempts: this client address has shown too many wrong tokens.
             SessionEnded: the account was disabled, or its sessions ended, meanwhile.

@@ -1,4 +1,4 @@
-"""The members of an organisation, as the others see them."""
+"""The members of an organization, as the others see them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,7 +43,7 @@ class Members:
     table: OrganizationTable
 
     def list(self, organization_id: str, after: str | None = None) -> MemberPage:
-        """Return a page of an organisation's members; *after* is the id that the last page ended with. Two calls."""
+        """Return a page of an organization's members; *after* is the id that the last page ended with. Two calls."""
         memberships, following = self.table.list_members(organization_id, limit=PAGE, after=after)
         if not memberships:
             return MemberPage(members=(), following=following)

@@ -1,6 +1,6 @@
-"""What members change of their organisation: its name, roles, and who belongs to it.
+"""What members change of their organization: its name, roles, and who belongs to it.
 
-Each change is decided by the organisation as it is read at once with all its members, and written on the condition that
+Each change is decided by the organization as it is read at once with all its members, and written on the condition that
 it is still so. So of two owners who leave at once one stays, and a member who is being removed changes nothing more.
 (docs/decisions/0044-organizations.md)
 """
@@ -20,29 +20,29 @@ from gerbang.storage.users import UserTable
 
 
 class NoSuchMember(AuthError):
-    """The organisation has no member with that id."""
+    """The organization has no member with that id."""
 
     code = "member_not_found"
 
 
 class LastOwner(AuthError):
-    """The organisation would be left without an owner."""
+    """The organization would be left without an owner."""
 
     code = "last_owner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a change writes besides the organisation's revision."""
+    """What a change writes besides the organization's revision."""
 
     actions: tuple[Action, ...] = ()
     changes: Mapping[str, Change] | None = None
-    """Of the organisation's own item."""
+    """Of the organization's own item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationChanges:
-    """Changes organisations for their members."""
+    """Changes organizations for their members."""
 
     store: Store
     users: UserTable
@@ -52,14 +52,14 @@ class OrganizationChanges:
     def attempt(
         self, organization_id: str, caller_id: str, decide: Callable[[Whole, Rights], Decision | None]
     ) -> Organization:
-        """Write what is decided by an organisation as it is, and return it as it was read.
+        """Write what is decided by an organization as it is, and return it as it was read.
 
-        *decide* is given the organisation and what the caller's role allows. It returns None if nothing is to be
-        written, and is asked again if the organisation was changed meanwhile.
+        *decide* is given the organization and what the caller's role allows. It returns None if nothing is to be
+        written, and is asked again if the organization was changed meanwhile.
 
         Raises:
             NotAMember: the caller does not belong to it (any more).
-            DependencyUnavailable: the database did not answer, or others kept changing the organisation.
+            DependencyUnavailable: the database did not answer, or others kept changing the organization.
         """
         for _ in range(CHANGE_TRIES):
             whole = self.table.read_whole(organization_id)
@@ -75,7 +75,7 @@ class OrganizationChanges:
         raise KeptChanging("organization")
 
     def rename(self, organization_id: str, caller_id: str, name: str) -> Organization:
-        """Give an organisation another name, and return it.
+        """Give an organization another name, and return it.
 
         Raises:
             InsufficientRole: the caller may not.
@@ -94,7 +94,7 @@ class OrganizationChanges:
         """Give a member another role.
 
         Raises:
-            NoSuchMember: the organisation has no member with this id.
+            NoSuchMember: the organization has no member with this id.
             InsufficientRole: the caller may not take the member's role away, or not give the other one.
             LastOwner: it would take the role of the last owner away.
             NotAMember, DependencyUnavailable: as `attempt`.
@@ -135,7 +135,7 @@ def leaving_actions(
 ) -> tuple[Action, ...]:
     """Return the actions that end a membership of an account as it was read, None if there is none any more.
 
-    They fail when the organisation is the account's default one, and is not any more: then it has another one.
+    They fail when the organization is the account's default one, and is not any more: then it has another one.
     """
     ending: tuple[Action, ...] = (
         table.membership_deletion(organization_id, user_id),

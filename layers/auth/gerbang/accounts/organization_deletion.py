@@ -1,6 +1,6 @@
-"""Delete an organisation, in steps that can be repeated: what a failed deletion has left, the next one deletes.
+"""Delete an organization, in steps that can be repeated: what a failed deletion has left, the next one deletes.
 
-First its invitations go, then its members, the owners last, and the organisation itself with the last of them. So it
+First its invitations go, then its members, the owners last, and the organization itself with the last of them. So it
 can be deleted again until nothing is left. Each step has the condition that the revision is the one that was read, and
 raises it. If it is not, everything is read and decided again: a new member goes, too, and an owner who has lost the
 role deletes nothing more.
@@ -26,15 +26,15 @@ MOST_ACTIONS: Final = 100
 """Actions of one transaction (DynamoDB, API reference, TransactWriteItems)."""
 
 _MEMBERS_AT_ONCE: Final = 30
-"""Three actions each, and one for the organisation."""
+"""Three actions each, and one for the organization."""
 
 _INVITATIONS_AT_ONCE: Final = MOST_ACTIONS - 1
-"""One action each, and one for the organisation."""
+"""One action each, and one for the organization."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationDeletion:
-    """Deletes organisations."""
+    """Deletes organizations."""
 
     store: Store
     users: UserTable
@@ -42,12 +42,12 @@ class OrganizationDeletion:
     log_event: LogEvent
 
     def delete(self, organization_id: str, caller_id: str) -> None:
-        """Delete an organisation with its memberships and invitations, for a member who may.
+        """Delete an organization with its memberships and invitations, for a member who may.
 
         Raises:
             NotAMember: the caller does not belong to it.
             InsufficientRole: the caller may not delete it.
-            DependencyUnavailable: the database did not answer, or others kept changing the organisation. The same call,
+            DependencyUnavailable: the database did not answer, or others kept changing the organization. The same call,
                 made again, deletes what is left.
         """
         for number_of_try in range(CHANGE_TRIES):
@@ -64,7 +64,7 @@ class OrganizationDeletion:
         raise KeptChanging("organization")
 
     def _delete(self, whole: Whole, caller_id: str) -> bool:
-        """Delete an organisation as it was read; return False if something has changed meanwhile."""
+        """Delete an organization as it was read; return False if something has changed meanwhile."""
         organization = whole.organization
 
         def last_of_all(member: Member) -> tuple[bool, bool]:

@@ -1,4 +1,4 @@
-"""The organisations of one person: found one, list them."""
+"""The organizations of one person: found one, list them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,21 +17,21 @@ from gerbang.storage.store import Action, Change, Put, Store
 from gerbang.storage.users import UserTable, not_disabled, unchanged
 
 MOST_ORGANIZATIONS: Final = 100
-"""Organisations of one person. Lists and deletions read them all."""
+"""Organizations of one person. Lists and deletions read them all."""
 
 _AT_ONCE: Final = 50
-"""Organisations that are read in one call: two items each, 100 in all (DynamoDB, BatchGetItem)."""
+"""Organizations that are read in one call: two items each, 100 in all (DynamoDB, BatchGetItem)."""
 
 
 class TooManyOrganizations(AuthError):
-    """The person belongs to as many organisations as one can."""
+    """The person belongs to as many organizations as one can."""
 
     code = "too_many_organizations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnOrganizations:
-    """Founds organisations for people who have an account, and lists theirs."""
+    """Founds organizations for people who have an account, and lists theirs."""
 
     store: Store
     users: UserTable
@@ -41,9 +41,9 @@ class OwnOrganizations:
     now: Clock
 
     def found(self, caller: Authenticated, name: str) -> tuple[Organization, str]:
-        """Found an organisation whose owner is the caller, and return it with the role. One transaction.
+        """Found an organization whose owner is the caller, and return it with the role. One transaction.
 
-        It becomes the account's default organisation if it has none.
+        It becomes the account's default organization if it has none.
 
         Raises:
             TooManyOrganizations: the caller belongs to too many.
@@ -64,7 +64,7 @@ class OwnOrganizations:
         raise KeptChanging("account")
 
     def list(self, user: User) -> tuple[tuple[Organization, Membership], ...]:
-        """Return the organisations that a person belongs to, the default one first. Two calls, one more for each 50."""
+        """Return the organizations that a person belongs to, the default one first. Two calls, one more for each 50."""
         table = self.organizations.table
         found = (
             table.find_all(some, user.user_id)
@@ -74,7 +74,7 @@ class OwnOrganizations:
 
 
 def check_number(users: UserTable, user: User) -> None:
-    """Return if an account may belong to one more organisation.
+    """Return if an account may belong to one more organization.
 
     Raises:
         TooManyOrganizations: it may not.
@@ -86,7 +86,7 @@ def check_number(users: UserTable, user: User) -> None:
 def belonging_actions(
     users: UserTable, user: User, organization_id: str, *, at: datetime, changes: dict[str, Change] | None = None
 ) -> tuple[Action, ...]:
-    """Return the actions that note on an account, as it was read, that it belongs to an organisation.
+    """Return the actions that note on an account, as it was read, that it belongs to an organization.
 
     They fail when the account was disabled or its epoch raised since: so nothing is added to an account that is being
     deleted. A note that is left of an earlier membership is replaced. *changes* are others of the account.

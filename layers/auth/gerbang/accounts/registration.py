@@ -40,7 +40,7 @@ class EmailTaken(AuthError):
 
 
 class JoiningFailed(Exception):
-    """The organisation that the account was to join is not as it was read, or is gone. Nothing was written."""
+    """The organization that the account was to join is not as it was read, or is gone. Nothing was written."""
 
 
 class UsernameTaken(AuthError):
@@ -58,7 +58,7 @@ class NewAccount:
     name: str
     username: str | None = None
     founds: str | None = None
-    """The name of the organisation to found, None to found none."""
+    """The name of the organization to found, None to found none."""
     locale: str | None = None
     user_metadata: Mapping[str, object] = field(default_factory=dict[str, object])
     link: LinkRequest | None = None
@@ -67,7 +67,7 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A new account, signed in, and the organisation that was founded with it."""
+    """A new account, signed in, and the organization that was founded with it."""
 
     signed_in: SignedIn
     organization: Organization | None
@@ -95,7 +95,7 @@ class Registration:
     new_number: Callable[[], int]
 
     def register(self, new: NewAccount, client: Client) -> Registered:
-        """Make an account, with its organisation if it founds one, and sign it in: one transaction, all or nothing.
+        """Make an account, with its organization if it founds one, and sign it in: one transaction, all or nothing.
 
         The password is hashed before the address is looked up, so both answers take as long.
 
@@ -121,7 +121,7 @@ class Registration:
         organization_id: str,
         joining: Callable[[str, datetime], tuple[Action, ...]],
     ) -> SignedIn:
-        """Make an account whose address is verified and which joins an organisation, and sign it in.
+        """Make an account whose address is verified and which joins an organization, and sign it in.
 
         *joining* returns the actions of the membership, of an account's id and an instant.
 
@@ -261,7 +261,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An account without its number, the organisation it founds or joins, and the actions for that."""
+    """An account without its number, the organization it founds or joins, and the actions for that."""
 
     user: User
     organization: Organization | None = None

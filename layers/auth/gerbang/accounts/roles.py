@@ -1,4 +1,4 @@
-"""Roles in an organisation, and who may do what (ASVS 8.1.1). The table is in docs/organizations.md."""
+"""Roles in an organization, and who may do what (ASVS 8.1.1). The table is in docs/organizations.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from gerbang.core.errors import AuthError
 
 
 class Role(StrEnum):
-    """The role of a person in an organisation."""
+    """The role of a person in an organization."""
 
     CLIENT_OWNER = "CLIENT_OWNER"
     CLIENT_ADMIN = "CLIENT_ADMIN"
@@ -18,15 +18,15 @@ class Role(StrEnum):
 
 
 class Permission(Enum):
-    """What a role may let its holder do. Everyone may see the organisation and its members, and leave."""
+    """What a role may let its holder do. Everyone may see the organization and its members, and leave."""
 
-    RENAME = "rename the organisation"
-    DELETE = "delete the organisation"
+    RENAME = "rename the organization"
+    DELETE = "delete the organization"
     MANAGE = "invite, list and revoke invitations, change roles, remove members"
 
 
 class InsufficientRole(AuthError):
-    """The caller belongs to the organisation, and their role does not allow this."""
+    """The caller belongs to the organization, and their role does not allow this."""
 
     code = "insufficient_role"
 
