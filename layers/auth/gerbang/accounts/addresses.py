@@ -1,4 +1,4 @@
-"""Give an account another e-mail address. A guest becomes a registered account by its first one, or by an identity."""
+"""Give an account another e-mail address. A guest becomes a registered account by its first address or identity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from gerbang.storage.users import NEWEST_FIRST, UserTable, month_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """An account with another address, and what makes it so, for one transaction."""
+    """An account at another address, and what one transaction writes for it."""
 
     user: User
     changes: dict[str, Change]
@@ -24,14 +24,14 @@ class Move:
 
 
 def request_change(user: User, email: str, *, as_typed: str, at: datetime) -> tuple[User, dict[str, Change]]:
-    """Return the account that is to have another address once that is confirmed, and the changes that make it so."""
+    """Return the account with a requested change of its address, and the changes that store the request."""
     return set_fields(
         user, new_email=email, new_email_as_typed=as_typed, email_change_sent_at=at, email_change_confirmed=None
     )
 
 
 def cancel_change(user: User) -> tuple[User, dict[str, Change]]:
-    """Return the account without a requested change of its address, and the changes that make it so."""
+    """Return the account without a requested change of its address, and the changes that remove the request."""
     return set_fields(
         user, new_email=None, new_email_as_typed=None, email_change_sent_at=None, email_change_confirmed=None
     )
@@ -39,17 +39,17 @@ def cancel_change(user: User) -> tuple[User, dict[str, Change]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Gives accounts other addresses."""
+    """Changes the addresses of accounts."""
 
     users: UserTable
     initial_credit: int
-    """What a guest is given when it becomes a registered account, as registrations are."""
+    """The credit that a guest gets when it becomes a registered account, as every registered account does."""
     new_number: Callable[[], int]
 
     def move(self, user: User, email: str, *, as_typed: str, at: datetime, verified_at: datetime | None) -> Move:
-        """Return an account as it is at another address.
+        """Return an account at another address. A guest becomes a registered account.
 
-        *verified_at*: when the owner has verified it, None if that is still to be done.
+        *verified_at* is None if the owner has not verified the address yet.
         """
         cancelled, cancelling = cancel_change(user)
         moved, moving = set_fields(
@@ -62,16 +62,16 @@ class Addresses:
         )
         markers: dict[Name, Action] = {Name.EMAIL: self.users.claim(Name.EMAIL, email, user.user_id)}
         releases = () if user.email is None else (self.users.release(Name.EMAIL, user.email, user.user_id),)
-        kept = self.keep(moved)
+        registered = self.register_guest(moved)
         return Move(
-            user=kept.user,
-            changes=cancelling | moving | kept.changes,
-            markers=markers | kept.markers,
+            user=registered.user,
+            changes=cancelling | moving | registered.changes,
+            markers=markers | registered.markers,
             releases=releases,
         )
 
-    def keep(self, user: User) -> Move:
-        """Return a guest as a registered account, which stays; any other account as it is."""
+    def register_guest(self, user: User) -> Move:
+        """Return a guest as a registered account, without another address; any other account is not changed."""
         if not user.is_anonymous:
             return Move(user=user, changes={}, markers={}, releases=())
         number = self.new_number()

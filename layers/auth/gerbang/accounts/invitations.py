@@ -1,6 +1,6 @@
 """Invitations: an administrator makes an account for an address, and its owner is mailed a code and a link.
 
-The account is made at once, because the answer names it. Repeating an invitation mails another code, which replaces
+The account is made at once, because the answer contains it. Repeating an invitation mails another code, which replaces
 the first, until the owner has verified the address.
 """
 
@@ -24,7 +24,7 @@ from gerbang.storage.users import UserTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitations:
-    """Invites people."""
+    """Invites users."""
 
     users: UserTable
     creation: UserCreation
@@ -45,15 +45,15 @@ class Invitations:
             TooManyAttempts: the address has used up its tries; its code would not be taken.
             DependencyUnavailable: it was not made, or its mail not queued. The same request works later.
         """
-        user = self._invite_known(new.email, locale, link) or self._make(new, locale, link)
+        user = self._invite_existing(new.email, locale, link) or self._make(new, locale, link)
         if user is None:  # the account was made meanwhile: by the same request, sent twice, for example
-            user = self._invite_known(new.email, locale, link)
+            user = self._invite_existing(new.email, locale, link)
         if user is None:
             raise DependencyUnavailable("the account was made and deleted meanwhile")
         self.log_event("user_invited", user_id=user.user_id)
         return user
 
-    def _invite_known(self, email: EmailAddress, locale: str | None, link: LinkRequest) -> User | None:
+    def _invite_existing(self, email: EmailAddress, locale: str | None, link: LinkRequest) -> User | None:
         """Invite the account that has an address, and return it; None if there is none."""
         existing = find_unverified(self.users, email)
         if existing is None:
@@ -85,7 +85,7 @@ def find_unverified(users: UserTable, email: EmailAddress) -> User | None:
 
 
 def mark_invited(users: UserTable, user: User, *, at: datetime) -> User:
-    """Note on an unverified account that it was invited, and return it.
+    """Record on an unverified account that it was invited; return the changed account.
 
     Raises:
         DependencyUnavailable: it was changed meanwhile, or the database did not answer.

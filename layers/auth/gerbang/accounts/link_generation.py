@@ -24,7 +24,7 @@ from gerbang.storage.users import UserTable, unchanged
 
 
 class WantedLink(StrEnum):
-    """What a link is asked for, in GoTrue's words."""
+    """What a link is for, in GoTrue's words."""
 
     SIGN_UP = "signup"
     INVITE = "invite"
@@ -35,7 +35,7 @@ class WantedLink(StrEnum):
 
 
 class AddressNotConfirmed(AuthError):
-    """The present address is not verified: it has no say in a change, and the new one alone confirms."""
+    """The present address is not verified, so it does not confirm a change: only the new address does."""
 
     code = "address_not_confirmed"
 
@@ -67,7 +67,7 @@ class LinkGeneration:
     def generate(
         self, wanted: WantedLink, new: NewUser, link: LinkRequest, *, new_email: EmailAddress | None = None
     ) -> GeneratedLink:
-        """Return a link for an account. It replaces the code and the link that were mailed last for the same.
+        """Return a link for an account. It replaces the last code and link for the same purpose.
 
         *new* is the account to make if there is none: by a sign-up, an invitation or a magic link. *new_email* is what
         a change of address needs.
@@ -122,11 +122,11 @@ class LinkGeneration:
     def _existing(self, email: EmailAddress) -> User:
         user = self.users.find_by_name(Name.EMAIL, email)
         if user is None:
-            raise NoSuchUser("none has the address")
+            raise NoSuchUser("no account has the address")
         return user
 
     def _purpose_of_sign_up(self, existing: User | None, new: NewUser) -> CodePurpose:
-        """Return the purpose of a sign-up's link: it keeps the password only if it is the one of this sign-up."""
+        """Return the purpose of a sign-up's link: it keeps the account's password only if that is this sign-up's."""
         is_its_own = existing is None or self.password_check.is_right(new.password or "", existing)
         return CodePurpose.VERIFICATION if is_its_own else CodePurpose.SIGN_IN
 

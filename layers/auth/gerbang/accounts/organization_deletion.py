@@ -1,9 +1,9 @@
-"""Delete an organization, in steps that can be repeated: what a failed deletion has left, the next one deletes.
+"""Delete an organization, in steps that can be repeated: after a failure, the next deletion does the rest.
 
-First its invitations go, then its members, the owners last, and the organization itself with the last of them. So it
-can be deleted again until nothing is left. Each step has the condition that the revision is the one that was read, and
-raises it. If it is not, everything is read and decided again: a new member goes, too, and an owner who has lost the
-role deletes nothing more.
+First its invitations are deleted, then its members. The owners are the last, and the organization itself is deleted
+with the last of them, so an owner can repeat the deletion until nothing is left. Each step raises the revision, on the
+condition that it is the one that was read. If it is not, everything is read and decided again: a new member is removed,
+too, and a caller who is no owner any more deletes nothing more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,13 +64,13 @@ class OrganizationDeletion:
         raise KeptChanging("organization")
 
     def _delete(self, whole: Whole, caller_id: str) -> bool:
-        """Delete an organization as it was read; return False if something has changed meanwhile."""
+        """Delete an organization as it was read; return False if it was changed meanwhile."""
         organization = whole.organization
 
-        def last_of_all(member: Member) -> tuple[bool, bool]:
+        def order(member: Member) -> tuple[bool, bool]:
             return member.role == Role.CLIENT_OWNER, member.user_id == caller_id
 
-        members = sorted(whole.members, key=last_of_all)
+        members = sorted(whole.members, key=order)
         first, last = members[:-_MEMBERS_AT_ONCE], members[-_MEMBERS_AT_ONCE:]
         for actions in self._first_steps(whole, first):
             if self.store.commit(self.table.changing(organization), *actions):

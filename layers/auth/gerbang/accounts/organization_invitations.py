@@ -1,7 +1,7 @@
-"""Invitations to an organization: for seven days, the reader of an address's mail may join.
+"""Invitations to an organization. For seven days, the reader of an address's mail can join.
 
-An address has one invitation to an organization at a time: another one replaces it, and the token of the
-earlier mail stops working.
+An address has one invitation to an organization at a time. Another one replaces it, and the token of the earlier mail
+stops working.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class NoSuchInvitation(AuthError):
 
 
 class AlreadyMember(AuthError):
-    """The person belongs to the organization already."""
+    """The user belongs to the organization already."""
 
     code = "already_member"
 
@@ -98,9 +98,9 @@ class OrganizationInvitations:
     def invite(
         self, organization_id: str, caller_id: str, email: EmailAddress, role: Role, client: Client
     ) -> Invitation:
-        """Invite an address, known or not, to an organization; its mail is queued first.
+        """Invite an address, with or without an account, to an organization. Its mail is queued first.
 
-        The answer does not tell whether an account has the address, unless it is a member's.
+        The answer does not reveal whether an account has the address, unless the account is a member.
 
         Raises:
             NotAMember, InsufficientRole: the caller may not invite to this role.

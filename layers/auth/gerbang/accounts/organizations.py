@@ -1,4 +1,4 @@
-"""Organizations: who belongs to which, and in which role."""
+"""Organizations, their members and the members' roles."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _ORGANIZATION_ID: Final = re.compile(r"org_[0-9A-Za-z]{1,40}")
 
 
 class NotAMember(AuthError):
-    """The person does not belong to the organization, or it does not exist: the two are not told apart."""
+    """The user does not belong to the organization, or it does not exist. The answer is the same."""
 
     code = "not_a_member"
 
@@ -48,7 +48,7 @@ class Organizations:
         )
 
     def membership(self, organization_id: str, user_id: str) -> Membership:
-        """Return a person's membership of an organization. The id is the client's: its form is checked before use.
+        """Return a user's membership of an organization. The id comes from the client: its form is checked first.
 
         Raises:
             NotAMember: they do not belong to it, or it does not exist.

@@ -1,4 +1,4 @@
-"""What the owner of an account does with its second factors: adds and removes them, and asks for recovery codes."""
+"""Add and remove second factors of the caller's account, and make its recovery codes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from gerbang.accounts.factors import (
     GuestsHaveNoFactors,
     check_name,
     check_person,
-    find,
+    find_factor,
     is_alive,
     living_factor,
 )
@@ -38,21 +38,21 @@ class TooManyFactors(AuthError):
 
 
 class NoSecondFactor(AuthError):
-    """The account has no verified factor that recovery codes could stand in for."""
+    """The account has no verified factor that recovery codes could replace."""
 
     code = "mfa_factor_required"
 
 
 ENROLMENT_ERRORS: Final = (GuestsHaveNoFactors, InsufficientLevel, FactorNameTaken, TooManyFactors)
-"""What `OwnFactors.enrol` raises, but for failures of ours."""
+"""What `OwnFactors.enrol` raises, except `SessionEnded` and `DependencyUnavailable`."""
 
 CHALLENGE_ERRORS: Final = (GuestsHaveNoFactors, FactorNotFound)
-"""What `OwnFactors.challenge` raises, but for failures of ours."""
+"""What `OwnFactors.challenge` raises, except `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """A new factor, and the secret that its owner gives to the app: shown once."""
+    """A new factor, and the secret for the app, which is shown once."""
 
     factor: Factor
     secret: str = field(repr=False)
@@ -74,7 +74,7 @@ class OwnFactors:
     random_bytes: Callable[[int], bytes]
 
     def enrol(self, caller: Authenticated, *, name: str, issuer: str) -> Enrolled:
-        """Add a factor to the caller's account, which counts once its first code was accepted. One round trip.
+        """Add a factor to the caller's account, which is in force once its first code is accepted. One round trip.
 
         Factors that were not verified in time are removed.
 
@@ -110,9 +110,9 @@ class OwnFactors:
         return Challenges(self.keys, self.now).make(caller.family, factor_id)
 
     def unenrol(self, caller: Authenticated, factor_id: str) -> Factor:
-        """Remove a factor of the caller's account; sessions that it has raised go back to one factor.
+        """Remove a factor of the caller's account; sessions that it has raised return to one factor.
 
-        With the last verified factor, the recovery codes are removed, too. One round trip, two for a verified factor.
+        The last verified factor is removed with the recovery codes. One round trip, two for a verified factor.
 
         Raises:
             FactorNotFound: there is none.
@@ -120,7 +120,7 @@ class OwnFactors:
             SessionEnded: the session ended meanwhile.
         """
         for _ in range(CHANGE_TRIES):
-            factor = find(caller.user, factor_id)
+            factor = find_factor(caller.user, factor_id)
             if factor is None:
                 raise FactorNotFound(caller.user.user_id)
             if factor.is_verified:
@@ -131,7 +131,7 @@ class OwnFactors:
         raise KeptChanging("account")
 
     def replace_recovery_codes(self, caller: Authenticated) -> tuple[str, ...]:
-        """Give the caller's account new recovery codes in place of all others, and return them: they are shown once.
+        """Replace the recovery codes of the caller's account; return the new ones, which are shown once.
 
         Raises:
             InsufficientLevel: the session has not shown a second factor.

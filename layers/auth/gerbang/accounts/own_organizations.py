@@ -1,4 +1,4 @@
-"""The organizations of one person: found one, list them."""
+"""The organizations of a user: found one, list them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,21 +17,21 @@ from gerbang.storage.store import Action, Change, Put, Store
 from gerbang.storage.users import UserTable, not_disabled, unchanged
 
 MOST_ORGANIZATIONS: Final = 100
-"""Organizations of one person. Lists and deletions read them all."""
+"""Organizations of one user. Lists and deletions read them all."""
 
 _AT_ONCE: Final = 50
 """Organizations that are read in one call: two items each, 100 in all (DynamoDB, BatchGetItem)."""
 
 
 class TooManyOrganizations(AuthError):
-    """The person belongs to as many organizations as one can."""
+    """The user belongs to as many organizations as is allowed."""
 
     code = "too_many_organizations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnOrganizations:
-    """Founds organizations for people who have an account, and lists theirs."""
+    """Founds organizations for users, and lists theirs."""
 
     store: Store
     users: UserTable
@@ -52,7 +52,7 @@ class OwnOrganizations:
         """
         for _ in range(CHANGE_TRIES):
             user, now = caller.user, self.now()
-            check_number(self.users, user)
+            check_organization_limit(self.users, user)
             founding = self.organizations.found(name, user.user_id, at=now)
             organization = founding.organization
             belonging = belonging_actions(self.users, user, organization.organization_id, at=now)
@@ -64,7 +64,7 @@ class OwnOrganizations:
         raise KeptChanging("account")
 
     def list(self, user: User) -> tuple[tuple[Organization, Membership], ...]:
-        """Return the organizations that a person belongs to, the default one first. Two calls, one more for each 50."""
+        """Return the organizations that a user belongs to, the default one first. Two calls, one more for each 50."""
         table = self.organizations.table
         found = (
             table.find_all(some, user.user_id)
@@ -73,8 +73,8 @@ class OwnOrganizations:
         return tuple(pair for some in found for pair in some)
 
 
-def check_number(users: UserTable, user: User) -> None:
-    """Return if an account may belong to one more organization.
+def check_organization_limit(users: UserTable, user: User) -> None:
+    """Check that an account may belong to one more organization.
 
     Raises:
         TooManyOrganizations: it may not.
@@ -86,10 +86,10 @@ def check_number(users: UserTable, user: User) -> None:
 def belonging_actions(
     users: UserTable, user: User, organization_id: str, *, at: datetime, changes: dict[str, Change] | None = None
 ) -> tuple[Action, ...]:
-    """Return the actions that note on an account, as it was read, that it belongs to an organization.
+    """Return the actions that record on an account, as it was read, that it belongs to an organization.
 
-    They fail when the account was disabled or its epoch raised since: so nothing is added to an account that is being
-    deleted. A note that is left of an earlier membership is replaced. *changes* are others of the account.
+    They fail when the account was disabled or its epoch raised since, so nothing is added to an account that is being
+    deleted. A record of an earlier membership is replaced. *changes* are other changes of the account.
     """
     default: dict[str, Change] = {"organization_id": organization_id} if user.organization_id is None else {}
     account = users.changing(
@@ -98,5 +98,5 @@ def belonging_actions(
         *not_disabled(at),
         unchanged("organization_id", user),
     )
-    note = Put(users.organization_key(user.user_id, organization_id), {"since": to_epoch(at)})
-    return account, note
+    record = Put(users.organization_key(user.user_id, organization_id), {"since": to_epoch(at)})
+    return account, record

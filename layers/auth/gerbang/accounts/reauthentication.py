@@ -1,7 +1,7 @@
-"""What a signed-in user must show before another password is set, where the deployment asks for it.
+"""Reauthentication: what a signed-in user must send along with a new password, where the deployment requires it.
 
-A code that is mailed to the account's address, in a session that is older than a day; or the present password. Whoever
-finds a device unlocked has neither. (docs/decisions/0031-linked-identities.md)
+In a session that is older than a day, this is a code that was mailed to the account's address; or it is the present
+password. A person who finds an unlocked device has neither. (docs/decisions/0031-linked-identities.md)
 """
 
 import re
@@ -30,7 +30,7 @@ FRESH_FOR: Final = timedelta(hours=24)
 _FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
 
 _BY_CODE: Final = "otp"
-"""How a session begins that a mailed code opened; its user may have forgotten the password."""
+"""The first method of a session that a mailed code opened: its user may have forgotten the password."""
 
 
 class ReauthenticationNeeded(AuthError):
@@ -57,12 +57,12 @@ REAUTHENTICATION_ERRORS: Final = (
     CurrentPasswordRequired,
     WrongPassword,
 )
-"""What `Reauthentication.checked` raises, but for limits and failures of ours."""
+"""What `Reauthentication.checked` raises, except `TooManyAttempts` and `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What a user shows along with a new password. None: nothing of the kind."""
+    """What a request has along with a new password; None: it has no such field."""
 
     new_password: str = field(repr=False)
     code: str | None = field(default=None, repr=False)
@@ -71,7 +71,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reauthentication:
-    """Checks what a user shows along with a new password."""
+    """Checks what a user sends along with a new password."""
 
     store: Store
     sessions: Sessions
@@ -92,16 +92,16 @@ class Reauthentication:
 
     @contextmanager
     def checked(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[tuple[Action, ...] | None]:
-        """Check what was shown; return the actions that spend it, for the transaction that sets the password.
+        """Check what was sent; yield the actions that spend it, for the transaction that sets the password.
 
-        None: the session has set this password already, within ten minutes. Such a request is sent again because its
-        answer was lost, or twice at once, and shows what is worth nothing any more.
+        Yields None if the session has set this password already, within the last ten minutes. Such a request is sent
+        again because its answer was lost, or twice at once, and its code or present password is not valid any more.
 
-        A failure of ours in the block gives back what was counted.
+        An exception in the block that is not the client's error gives back what was counted.
 
         Raises:
             ReauthenticationNeeded, InvalidReauthenticationCode: a code is needed, and there is none, or a wrong one.
-            CurrentPasswordRequired, WrongPassword: the present password is needed, and it is missing or another one.
+            CurrentPasswordRequired, WrongPassword: the present password is needed, and it is missing or wrong.
             TooManyAttempts: there were too many wrong codes for the address, or wrong passwords.
         """
         with self._checked_code(caller, shown, client) as spending:
@@ -113,7 +113,7 @@ class Reauthentication:
 
     @contextmanager
     def _checked_code(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[tuple[Action, ...] | None]:
-        """Check the code, if one is needed; return the actions that spend it, None if the request is repeated."""
+        """Check the code, if one is needed; yield the actions that spend it, None if the request is repeated."""
         user, now = caller.user, self.now()
         if not self.needs_code or now <= caller.family.created_at + FRESH_FOR:
             yield ()
@@ -140,7 +140,7 @@ class Reauthentication:
 
     @contextmanager
     def _checked_password(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[bool]:
-        """Check the present password, if it is needed; return False if the request is repeated."""
+        """Check the present password, if it is needed; yield False if the request is repeated."""
         user, amr = caller.user, caller.family.amr
         began_by_code = bool(amr) and amr[0].method == _BY_CODE
         if not self.needs_password or user.password_hash is None or began_by_code:

@@ -1,4 +1,4 @@
-"""Registration: make an account, all or nothing, and sign its owner in."""
+"""Registration: make an account in one transaction, and sign its owner in."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,7 +40,7 @@ class EmailTaken(AuthError):
 
 
 class JoiningFailed(Exception):
-    """The organization that the account was to join is not as it was read, or is gone. Nothing was written."""
+    """The invitation or the organization was changed or deleted meanwhile. Nothing was written."""
 
 
 class UsernameTaken(AuthError):
@@ -51,7 +51,7 @@ class UsernameTaken(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """What a person asks for when registering."""
+    """What a registration asks for."""
 
     email: EmailAddress
     password: str = field(repr=False)
@@ -88,7 +88,7 @@ class Registration:
     policy: SignUpPolicy
     initial_credit: int
     mail_service: "MailService | None"
-    """Mails the code that verifies the address; None where registering mails nothing."""
+    """Mails the code that verifies the address; None: registering sends no mail."""
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
@@ -164,9 +164,9 @@ class Registration:
         return user
 
     def find_holder(self, new: NewAccount) -> User | None:
-        """Return the account that has the address already, contested if need be; None: there is none, so make one.
+        """Return the account that has the address, None if there is none. An unverified one becomes contested.
 
-        With an account, this takes as many hashes as `make` does without one. The time does not tell.
+        If there is an account, this takes as many hashes as `make` takes without one, so the time reveals nothing.
         """
         holder = self.users.find_by_name(Name.EMAIL, new.email)
         if holder is None:
@@ -180,7 +180,7 @@ class Registration:
     def _make[T](
         self, new: NewAccount, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]
     ) -> tuple[User, T]:
-        """Write an account under the first number drawn that is free, with what *begin* begins for it."""
+        """Write an account with the first number drawn that is free; return it with what *begin* begins for it."""
         if self.mail_service is not None:
             self.mail_service.request_verification(draft.user, new.link)
         for _ in range(NUMBER_DRAWS):
@@ -203,7 +203,7 @@ class Registration:
         raise DependencyUnavailable("no free number was drawn")
 
     def counted(self, client: Client) -> Attempt[None]:
-        """Count a registration that is allowed, also one that finds the address taken; not one that fails (503).
+        """Count a registration, also one of an address that is taken, but not one that fails (503).
 
         Raises:
             SignUpDisabled: the deployment takes no accounts.
@@ -220,14 +220,14 @@ class Registration:
         return user
 
     def _contest(self, user: User, password: str) -> None:
-        """Note on an unverified account that another registration of its address was refused.
+        """Record on an unverified account that another registration of its address was rejected.
 
-        From then on, no code keeps the account's password: its owner may be the one who was refused. Nothing is noted
-        if the address is verified meanwhile, or the password is the account's: then the same person has registered
-        twice. A right password takes as long as a wrong one, so that registering is no way to guess it.
+        From then on, no code keeps the account's password, because the rejected registration may be the owner's.
+        Nothing is recorded if the address is verified meanwhile, or the password is the account's: then the same person
+        has registered twice. A right password takes as long as a wrong one, so registering does not help to guess it.
         """
         same_person = self.passwords.verify_in_equal_time(password, user.password_hash) is Verdict.RIGHT
-        when = Absent("pk") if same_person else Present("pk")  # no account is without its key: nothing is written
+        when = Absent("pk") if same_person else Present("pk")  # every account has a key, so then nothing is written
         self.store.write(
             Update(
                 self.users.key(user.user_id),

@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Permission(Enum):
-    """What a role may let its holder do. Everyone may see the organization and its members, and leave."""
+    """What a role may allow. Every member may see the organization and its members, and leave it."""
 
     RENAME = "rename the organization"
     DELETE = "delete the organization"
@@ -37,21 +37,21 @@ class Rights:
 
     permissions: frozenset[Permission]
     manages: frozenset[str] | None
-    """The roles that it gives, takes and invites to, and whose holders it removes; None: every role, also those that a
-    product made up by itself."""
+    """The roles that it may give, take away and invite to, and whose members it may remove. None: every role, including
+    those that a product has defined itself."""
 
     def demand(self, permission: Permission, *roles: str) -> None:
-        """Return if the permission is given, over these roles.
+        """Check that the role has a permission, for members with these roles.
 
         Raises:
             InsufficientRole: it is not.
         """
-        is_over = self.manages is None or self.manages.issuperset(roles)
-        if permission not in self.permissions or not is_over:
+        manages_all = self.manages is None or self.manages.issuperset(roles)
+        if permission not in self.permissions or not manages_all:
             raise InsufficientRole(permission.name)
 
 
-_NOBODY: Final = Rights(permissions=frozenset(), manages=frozenset())
+_NO_RIGHTS: Final = Rights(permissions=frozenset(), manages=frozenset())
 
 RIGHTS: Final[Mapping[str, Rights]] = MappingProxyType(
     {
@@ -60,12 +60,12 @@ RIGHTS: Final[Mapping[str, Rights]] = MappingProxyType(
             permissions=frozenset({Permission.RENAME, Permission.MANAGE}),
             manages=frozenset({Role.CLIENT_ADMIN, Role.CLIENT_MEMBER}),
         ),
-        Role.CLIENT_MEMBER: _NOBODY,
+        Role.CLIENT_MEMBER: _NO_RIGHTS,
     }
 )
-"""No role gives, takes or removes one above itself."""
+"""No role may give, take away or remove a higher one."""
 
 
 def rights_of(role: str) -> Rights:
-    """Return what a role allows: a role that a product made up by itself, nothing."""
-    return RIGHTS.get(role, _NOBODY)
+    """Return what a role allows. A role that a product has defined itself allows nothing."""
+    return RIGHTS.get(role, _NO_RIGHTS)

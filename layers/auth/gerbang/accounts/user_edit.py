@@ -1,4 +1,4 @@
-"""Changes that an administrator makes to an account: at once, without the owner's confirmation and without mail."""
+"""Changes that an administrator makes to an account: at once, without confirmation by the owner, and without mail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -29,11 +29,11 @@ class NoSuchUser(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserEdit:
-    """What an administrator asks to change. None: nothing of the kind."""
+    """What an administrator asks to change. A field that is None stays as it is."""
 
     email: EmailAddress | None = None
     verifies_email: bool = False
-    """Whether the administrator vouches for the address. A new one is as good as the verified one that it replaces."""
+    """Whether the address counts as verified. A new address that replaces a verified one always does."""
     password: str | None = field(default=None, repr=False)
     user_metadata: Mapping[str, object] | None = field(default=None, repr=False)
     app_metadata: Mapping[str, object] | None = field(default=None, repr=False)
@@ -41,7 +41,7 @@ class UserEdit:
     name: str | None = field(default=None, repr=False)
     """Empty: the name is removed."""
     ban: timedelta | None = None
-    """How long the account is kept out from now on; none at all: it is let in again."""
+    """How long the account is banned from now on; zero ends a ban."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class UserEditing:
     now: Clock
 
     def edit(self, user_id: str, asked: UserEdit, policy: PasswordPolicy) -> User:
-        """Make the changes, all or none, and return the account as it is then.
+        """Make all changes in one transaction, and return the changed account.
 
         Of two administrators who change the same member of an account, the later one wins; changes of different
         members are both kept. A new password ends every session of the account. A guest that is given an address
@@ -88,7 +88,7 @@ class UserEditing:
         raise KeptChanging("account")
 
     def _draft(self, user: User, asked: UserEdit, password_hash: str | None) -> AccountDraft:
-        """Return the account as it is to be, and the actions that make it so."""
+        """Return the changed account, and the actions that write it."""
         now, others, move = self.now(), list[Action](), None
         changed, changes, conditions = set_profile(
             user, name=asked.name, user_metadata=asked.user_metadata, app_metadata=asked.app_metadata or {}

@@ -48,12 +48,12 @@ class AddressRequired(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChanges:
-    """What a user asks to change. None: nothing of the kind."""
+    """What a user asks to change. A field that is None stays as it is."""
 
     email: EmailAddress | None = None
     password: str | None = field(default=None, repr=False)
     code: str | None = field(default=None, repr=False)
-    """That was mailed to confirm the change of the password."""
+    """The code that was mailed to confirm a change of password."""
     current_password: str | None = field(default=None, repr=False)
     metadata: Mapping[str, object] | None = field(default=None, repr=False)
     """Members of `user_metadata`; one that is None is removed."""
@@ -77,7 +77,7 @@ class UserUpdate:
     reauthentication: Reauthentication
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests per client address: a guest that is registered at once counts."""
+    """Registrations and guests per client address; a guest that is registered at once counts."""
     policy: SignUpPolicy
     mail_service: MailService
     change_mails: EmailChangeMails
@@ -87,14 +87,14 @@ class UserUpdate:
     def update(
         self, caller: Authenticated, asked: UserChanges, client: Client, password_policy: PasswordPolicy
     ) -> User:
-        """Make the changes, all or none, and return the account as it is then.
+        """Make all changes in one transaction, and return the changed account.
 
         A new address takes the present one's place once it is confirmed (`EmailChange`); codes for that are mailed.
         Only a guest's first address is set at once, unverified, where the deployment confirms addresses by itself.
         A new password makes outstanding codes worthless, and ends every other session and a change of address that was
-        requested before; a verified address is mailed a notice, once, also if the request is sent again. The present
-        password is compared last: a request that finds it different sets another one, so that this is no way to guess
-        it.
+        requested before; a verified address is mailed a notice, once, even if the request is sent again. Whether the
+        new password is the present one is checked last: a request with another one then sets it, so this check does not
+        help to guess passwords.
 
         Raises:
             AddressRequired: a guest without an address asks for a password.
@@ -114,14 +114,14 @@ class UserUpdate:
             check_level(caller)
         asked = replace(asked, email=None if asked.email == user.email else asked.email)
         self._check(user, asked, password_policy)
-        with self._looked_up(user, asked, client) as attempt:
-            if attempt.alongside not in {None, user.user_id}:  # its own: by the same request, sent twice at once
+        with self._counted_request(user, asked, client) as attempt:
+            if attempt.alongside not in {None, user.user_id}:  # its own if the same request was sent twice at once
                 raise EmailTaken
             with self._counted_mails(user, asked), self._owner_checked(caller, asked, client) as spending:
                 return self._write(caller, asked, client, spending)
 
     def _check(self, user: User, asked: UserChanges, password_policy: PasswordPolicy) -> None:
-        """Check what can be checked without a look at other accounts."""
+        """Check what can be checked without reading other accounts."""
         if asked.password is not None:
             if user.email is None and not self._registers(user, asked):
                 raise AddressRequired
@@ -134,7 +134,7 @@ class UserUpdate:
         """Return whether the address is set at once, and a guest thereby registered."""
         return asked.email is not None and user.is_anonymous and self.policy.autoconfirm
 
-    def _looked_up(self, user: User, asked: UserChanges, client: Client) -> Attempt[str | None]:
+    def _counted_request(self, user: User, asked: UserChanges, client: Client) -> Attempt[str | None]:
         """Count a request for another address by its client, and read which account has the address already."""
         email = asked.email
         if email is None:
@@ -194,7 +194,7 @@ class UserUpdate:
 
     @contextmanager
     def _owner_checked(self, caller: Authenticated, asked: UserChanges, client: Client) -> Iterator[tuple[Action, ...]]:
-        """Check what must be shown along with a new password; return the actions that spend it."""
+        """Check what must be sent along with a new password; yield the actions that spend it."""
         if asked.password is None:
             yield ()
             return
@@ -212,7 +212,7 @@ class UserUpdate:
             return None
         if user.password_hash is not None and self.password_check.is_right(asked.password, user):
             if set_at is not None and self.now() <= set_at + REPEATABLE_FOR:
-                # This request may have set it, and have ended before the notice was queued.
+                # The same request may have set it, and have ended before the notice was queued.
                 self.mail_service.notify_password_changed(user, client.locale)
             raise SamePassword
         return self.passwords.hash(asked.password)
@@ -220,7 +220,7 @@ class UserUpdate:
     def _draft(
         self, caller: Authenticated, asked: UserChanges, password_hash: str | None, spending: tuple[Action, ...]
     ) -> AccountDraft:
-        """Return the account as it is to be, and the actions that make it so; at their end, *spending* if needed."""
+        """Return the changed account, and the actions that write it: *spending* at their end, if it is needed."""
         user, now = caller.user, self.now()
         changed, changes, conditions = set_profile(user, name=asked.name, user_metadata=asked.metadata)
         others, move = list[Action](), None
