@@ -20,8 +20,8 @@ from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, Deployment, by_email
 from tests.fakes import Call, MeanwhileStore
 from tests.gateway_events import body_of, http_event
+from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, FixedSecretKey
 from tests.unit.mail_fakes import MailDeployment
-from tests.unit.sweep import PUBLISHABLE_KEY, SECRET_KEY, KnownSecret
 from tests.unit.test_legacy_passwords import ONE_OF_EACH, KnownAnswer
 
 USERS: Final = "/auth/v1/admin/users"
@@ -38,7 +38,7 @@ class Admin:
     """Calls the endpoints with the secret key."""
 
     def __init__(self, base: Deployment) -> None:
-        self.base = replace(base, api_keys=ApiKeys(PUBLISHABLE_KEY, KnownSecret(), base.clock))
+        self.base = replace(base, api_keys=ApiKeys(PUBLISHABLE_KEY, FixedSecretKey(), base.clock))
         self.headers: dict[str, str | None] = {"apikey": SECRET_KEY, "authorization": f"Bearer {SECRET_KEY}"}
         self._handlers: dict[str, Any] = {}
 

@@ -33,8 +33,8 @@ from gerbang.settings import Settings
 
 from tests.fakes import FakeClock, RecordingLog
 from tests.gateway_events import body_of, json_event
+from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, deployment_with_low_limits, environment
 from tests.unit.mail_fakes import MailDeployment
-from tests.unit.sweep import PUBLISHABLE_KEY, SECRET_KEY, environment, world
 
 HOME: Final = "192.0.2.1"
 LITTLE: Final = timedelta(milliseconds=300)
@@ -235,7 +235,7 @@ OPEN: Final = [
 
 
 def guarded_world(there: Provider) -> MailDeployment:
-    made = world()
+    made = deployment_with_low_limits()
     return replace(made, base=replace(made.base, captcha=captcha(there.url)))
 
 

@@ -25,16 +25,9 @@ from gerbang.storage.users import NUMBER_DRAWS
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, HOUR, SECOND, Choices
 from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import (
-    MailDeployment,
-    Scene,
-    calls_of,
-    code_in,
-    every_mishap,
-    in_memory_only,
-    mailing_in_memory,
-)
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, calls_of, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only, mailing_in_memory
 
 EITHER: Final = (Slot.EMAIL, Slot.RECOVERY)
 NEW: Final = EmailAddress("  New.Person@Example.com ")
@@ -115,7 +108,7 @@ def test_a_code_is_found_in_its_own_slot_only(post: MailDeployment) -> None:
     assert guess(post, codes.recovery, slots=(Slot.EMAIL,)) == "wrong"
     with pytest.raises(InvalidCode):
         post.code_sign_in.sign_in(BOB.email, codes.recovery, HOME)
-    assert is_alive(post, redeem(post, codes.recovery, slots=(Slot.RECOVERY,)))
+    assert session_works(post, redeem(post, codes.recovery, slots=(Slot.RECOVERY,)))
 
 
 @pytest.mark.parametrize("which", ["confirmation", "recovery"])
@@ -125,7 +118,7 @@ def test_a_redeemed_code_spends_the_other_code_of_the_address(post: MailDeployme
     if which == "recovery":
         first, other = other, first
 
-    assert is_alive(post, redeem(post, first))
+    assert session_works(post, redeem(post, first))
 
     assert is_spent(post, Slot.EMAIL)
     assert is_spent(post, Slot.RECOVERY)
@@ -150,11 +143,11 @@ def test_a_code_that_is_mailed_while_the_other_is_redeemed_is_spent_with_it(post
         happens=lambda: newer.append(post.mailed_code(kind=MailKind.RECOVERY_CODE)),
     )
 
-    assert is_alive(post, redeem(post.on(meanwhile), codes.confirmation))
+    assert session_works(post, redeem(post.on(meanwhile), codes.confirmation))
 
     assert is_spent(post, Slot.RECOVERY)
     assert guess(post, newer[0]) == "none"
-    assert is_alive(post, redeem(post, post.mailed_code(kind=MailKind.RECOVERY_CODE)))
+    assert session_works(post, redeem(post, post.mailed_code(kind=MailKind.RECOVERY_CODE)))
 
 
 def test_of_both_codes_at_once_one_opens_a_session(post: MailDeployment, database: Database) -> None:
@@ -214,8 +207,8 @@ def test_a_recovery_code_verifies_the_address_and_drops_what_a_stranger_set_up(p
     assert owners.password_removed
     assert post.user(strangers.user.user_id) == owners.signed_in.user
     assert owners.signed_in.user.email_verified_at == post.base.clock()
-    assert [is_alive(post, session) for session in (strangers, owners.signed_in)] == [False, True]
-    assert not opens(post)
+    assert [session_works(post, session) for session in (strangers, owners.signed_in)] == [False, True]
+    assert not password_works(post)
 
 
 def test_a_recovery_code_of_a_verified_account_keeps_its_password(post_in_memory: MailDeployment) -> None:
@@ -224,7 +217,7 @@ def test_a_recovery_code_of_a_verified_account_keeps_its_password(post_in_memory
 
     assert not redeemed(post_in_memory, post_in_memory.mailed_code(kind=MailKind.RECOVERY_CODE)).password_removed
 
-    assert opens(post_in_memory)
+    assert password_works(post_in_memory)
 
 
 # Disabled accounts
@@ -260,7 +253,7 @@ def test_a_code_makes_the_account_when_it_is_redeemed(post: MailDeployment) -> N
     assert (user.created_at, user.last_sign_in_at) == (now, now)
     assert user.number is not None
     assert post.users.find_id(Name.NUMBER, user.number) == user.user_id
-    assert is_alive(post, session)
+    assert session_works(post, session)
     assert post.base.recorded.events[-1] == "registered"
     assert is_spent(post, Slot.EMAIL, NEW)
     assert guess(post, code, NEW) == "none"
@@ -282,7 +275,7 @@ def test_a_wrong_code_makes_no_account(post_in_memory: MailDeployment) -> None:
     assert guess(post_in_memory, code, NEW, slots=(Slot.RECOVERY,)) == "none"
 
     assert account_of(post_in_memory) is None
-    assert is_alive(post_in_memory, redeem(post_in_memory, code, NEW))
+    assert session_works(post_in_memory, redeem(post_in_memory, code, NEW))
 
 
 def test_atourin_s_endpoint_makes_no_account(post_in_memory: MailDeployment) -> None:
@@ -333,7 +326,7 @@ def test_an_address_that_is_registered_meanwhile_is_verified_and_loses_its_passw
     assert session.password_removed
     assert session.signed_in.user == account_of(post)
     assert session.signed_in.user.user_metadata == {}
-    assert not opens(post, email=NEW)
+    assert not password_works(post, email=NEW)
 
 
 def test_an_address_that_is_registered_while_its_code_is_redeemed_is_503_and_then_signs_in(
@@ -361,8 +354,8 @@ def test_registering_and_redeeming_at_once_make_one_account(post: MailDeployment
     assert len(database.items("Users", "USER#")) == 1
     if isinstance(redeeming, DependencyUnavailable):
         redeeming = redeem(post, code, NEW)
-    assert is_alive(post, redeeming)
-    assert not opens(post, email=NEW)
+    assert session_works(post, redeeming)
+    assert not password_works(post, email=NEW)
 
 
 def test_an_account_whose_epoch_has_moved_is_not_opened_by_a_code_from_before_it(
@@ -386,7 +379,7 @@ def test_a_code_makes_no_account_once_sign_ups_are_closed(post_in_memory: MailDe
     guess(closed, wrong(code), NEW)
 
     assert account_of(post_in_memory) is None
-    assert is_alive(post_in_memory, redeem(post_in_memory, code, NEW))
+    assert session_works(post_in_memory, redeem(post_in_memory, code, NEW))
 
 
 def test_accounts_made_by_codes_count_as_registrations(post_in_memory: MailDeployment) -> None:
@@ -434,28 +427,28 @@ def test_if_no_number_is_free_no_account_is_made_and_the_code_still_works(post_i
     with pytest.raises(DependencyUnavailable):
         redeem(replace(post, base=replace(post.base, new_number=Numbers(*[7] * NUMBER_DRAWS))), code, other)
 
-    assert is_alive(post, redeem(post, code, other))
+    assert session_works(post, redeem(post, code, other))
 
 
 def test_whatever_goes_wrong_the_code_still_works_or_its_account_is_there() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         code = sign_up_code(post)
-        return Scene(post, lambda here: redeem(here, code, NEW))
+        return Scenario(post, lambda here: redeem(here, code, NEW))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         code = here.outbox.codes[-1]
         user = account_of(here)
         if isinstance(mishap.outcome, SignedIn):
-            assert is_alive(here, mishap.outcome), mishap
+            assert session_works(here, mishap.outcome), mishap
             assert user == mishap.outcome.user, mishap
         else:
             assert isinstance(mishap.failure, DependencyUnavailable), mishap
             assert is_spent(here, Slot.EMAIL, NEW) == (user is not None), mishap
             if user is not None:  # and the answer lost: another code signs in to the account
                 code = sign_up_code(here)
-            assert is_alive(here, redeem(here, code, NEW)), mishap
+            assert session_works(here, redeem(here, code, NEW)), mishap
 
 
 def test_a_commit_whose_answer_is_lost_leaves_one_account(post: MailDeployment, database: Database) -> None:

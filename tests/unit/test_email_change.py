@@ -27,8 +27,9 @@ from gerbang.storage.store import Update, Written
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME
 from tests.fakes import MeanwhileStore, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import MailDeployment, Scene, code_in, every_mishap, in_memory_only, mailing_in_memory
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only, mailing_in_memory
 
 NEW = EmailAddress("Bob@New.example")
 OTHER = EmailAddress("bob@other.example")
@@ -121,7 +122,7 @@ def test_each_address_confirms_in_any_order_and_the_second_opens_a_session(
     assert after.last_sign_in_at == post.base.clock()
     assert post.users.find_id(Name.EMAIL, NEW) == after.user_id
     assert post.users.find_id(Name.EMAIL, BOB.email) is None
-    assert is_alive(post, whole)
+    assert session_works(post, whole)
     family = post.base.families.read(post.base.store.get(post.base.families.key(after.user_id, whole.family_id)))
     assert family is not None
     assert family.amr == (Authentication(method="otp", at=post.base.clock()),)
@@ -132,9 +133,9 @@ def test_sessions_and_password_stay(post: MailDeployment) -> None:
 
     moved_at_once(post, session)
 
-    assert is_alive(post, session)
-    assert opens(post, email=str(NEW))
-    assert not opens(post, email=BOB.email)
+    assert session_works(post, session)
+    assert password_works(post, email=str(NEW))
+    assert not password_works(post, email=BOB.email)
 
 
 def test_a_present_address_that_is_not_verified_need_not_confirm(post: MailDeployment) -> None:
@@ -170,7 +171,7 @@ def test_a_guest_becomes_a_registered_account(post: MailDeployment, database: Da
     (account,) = [item for item in database.items("Users") if item["sk"] == "ACCOUNT"]
     assert account["created_month"] == "2026-01"
     assert "expires_at" not in account
-    assert is_alive(post, guest)
+    assert session_works(post, guest)
     assert not post.base.sessions.refresh(guest.tokens.refresh_token).user.is_anonymous
 
 
@@ -200,7 +201,7 @@ def test_the_freed_address_can_be_registered(post: MailDeployment) -> None:
     stranger = post.register()
 
     assert stranger.user.user_id != session.user.user_id
-    assert is_alive(post, session)
+    assert session_works(post, session)
 
 
 def test_an_address_can_be_changed_again_and_back(post: MailDeployment) -> None:
@@ -524,14 +525,14 @@ def test_another_change_asked_for_meanwhile_is_not_confirmed(post: MailDeploymen
 
 @pytest.mark.covers("F14")
 def test_whatever_call_fails_the_change_is_made_with_its_session_or_not_at_all() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         session = verified(post)
         codes = request(post, session)
         confirm(post, BOB.email, codes[PRESENT_CODE])
-        return Scene(post, lambda here: confirm(here, NEW, codes[NEW_CODE]))
+        return Scenario(post, lambda here: confirm(here, NEW, codes[NEW_CODE]))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         post = mishap.deployment
         new, old = post.users.find_id(Name.EMAIL, NEW), post.users.find_id(Name.EMAIL, BOB.email)
         assert (new is None) != (old is None), mishap

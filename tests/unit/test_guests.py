@@ -23,14 +23,8 @@ from gerbang.storage.store import Delete
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, MemoryStore, PassingStore, at_once
-from tests.unit.mail_fakes import (
-    MailDeployment,
-    Scene,
-    calls_of,
-    every_mishap,
-    in_memory_only,
-    mailing_in_memory,
-)
+from tests.unit.faulty_runs import Scenario, calls_of, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 
 SECOND = timedelta(seconds=1)
 LIFETIME = Choices().lifetime
@@ -229,7 +223,7 @@ def test_of_forty_guests_at_once_thirty_are_let_in(post: MailDeployment, databas
 
 
 def test_after_any_fault_there_is_no_guest_without_a_session_nor_a_session_without_a_guest() -> None:
-    for mishap in every_mishap(lambda: Scene(mailing_in_memory(), admit)):
+    for mishap in faulty_runs(lambda: Scenario(mailing_in_memory(), admit)):
         base = mishap.deployment.base
         assert isinstance(base.store, MemoryStore)
         guests, sessions = base.store.items(base.tables["Users"]), base.store.items(base.tables["RefreshTokenFamilies"])

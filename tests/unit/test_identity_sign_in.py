@@ -29,16 +29,9 @@ from gerbang.storage.store import Plus, Update
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
 from tests.fakes import Call, FaultyStore, MeanwhileStore, MemoryStore, Numbers, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import (
-    MailDeployment,
-    Mishap,
-    Scene,
-    calls_of,
-    every_mishap,
-    in_memory_only,
-    mailing_in_memory,
-)
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import FaultyRun, Scenario, calls_of, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 
 BOBS_SUBJECT = "110169484474386276334"
 BOBS = VerifiedIdentity(provider=GOOGLE, subject=BOBS_SUBJECT, email="Bob@Example.com", name="Bob Martin")
@@ -184,7 +177,7 @@ def test_of_twenty_first_sign_ins_at_once_all_are_let_in_to_one_account(
     sessions = [outcome for outcome in outcomes if isinstance(outcome, SignedIn)]
     assert len(sessions) == 20
     assert len({session.user.user_id for session in sessions}) == accounts(database) == 1
-    assert all(is_alive(post, session) for session in sessions)
+    assert all(session_works(post, session) for session in sessions)
     assert len(database.items("Users", "NUMBER#")) == 1
 
 
@@ -198,7 +191,7 @@ def test_of_a_registration_and_a_first_sign_in_at_once_one_account_comes(
     assert all(isinstance(outcome, SignedIn | EmailTaken) for outcome in outcomes[1::2])
     standing = post.base.users.find_id(Name.EMAIL, BOB.email)
     assert standing == post.base.users.find_id(Name.IDENTITY, identity_name(GOOGLE, BOBS_SUBJECT))
-    assert not opens(post)  # the person who registered had verified nothing
+    assert not password_works(post)  # the person who registered had verified nothing
 
 
 def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
@@ -233,7 +226,7 @@ def test_the_same_subject_is_the_same_account_whatever_its_address(post: MailDep
     assert second.user.user_id == first.user.user_id
     assert second.user.email == BOB.email
     assert accounts(database) == 1
-    assert is_alive(post, first)
+    assert session_works(post, first)
 
 
 def test_the_same_subject_is_let_in_though_its_new_address_could_not_be_kept(post_in_memory: MailDeployment) -> None:
@@ -271,7 +264,7 @@ def test_whoever_signs_in_twice_at_once_for_the_first_time_is_not_taken_for_anot
         happens=lambda: sign_in(post),
     )
 
-    assert is_alive(post, sign_in(post.on(twice)))
+    assert session_works(post, sign_in(post.on(twice)))
 
 
 def test_each_provider_may_have_one_identity_of_an_account(post: MailDeployment, database: Database) -> None:
@@ -282,7 +275,7 @@ def test_each_provider_may_have_one_identity_of_an_account(post: MailDeployment,
     assert second.user.user_id == first.user.user_id
     assert second.user.subjects == {GOOGLE: BOBS_SUBJECT, "apple": BOBS_SUBJECT}
     assert post.user(second.user.user_id) == second.user
-    assert is_alive(post, first)
+    assert session_works(post, first)
     assert accounts(database) == 1
     with pytest.raises(LinkedToAnother):
         sign_in(post, SOMEBODY_ELSES)
@@ -297,7 +290,7 @@ def test_of_two_providers_that_link_at_once_neither_undoes_the_other(post: MailD
         post.base.store, before=lambda call: call.method == "commit", happens=lambda: sign_in(post, OTHER_PROVIDERS)
     )
 
-    assert is_alive(post, sign_in(post.on(meanwhile)))
+    assert session_works(post, sign_in(post.on(meanwhile)))
 
     assert post.user(bob.user_id).subjects == {"apple": BOBS_SUBJECT, GOOGLE: BOBS_SUBJECT}
 
@@ -325,11 +318,11 @@ def test_an_address_that_nobody_proved_is_its_owners_and_strangers_are_out(
     assert owners.user.user_id == strangers.user.user_id
     assert owners.user == post.user(owners.user.user_id)
     assert (owners.user.subjects, owners.user.email_verified_at) == ({GOOGLE: BOBS_SUBJECT}, post.base.clock())
-    assert is_alive(post, owners)
-    assert not is_alive(post, strangers)
+    assert session_works(post, owners)
+    assert not session_works(post, strangers)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(strangers.tokens.refresh_token)
-    assert not opens(post)
+    assert not password_works(post)
     assert accounts(database) == 1
     assert post.base.recorded.events[-1] == "identity_linked"
 
@@ -344,8 +337,8 @@ def test_an_owner_who_had_proved_the_address_keeps_password_and_sessions(post: M
     assert linked.user.user_id == registered.user.user_id
     assert linked.user == post.user(linked.user.user_id)
     assert linked.user.updated_at == post.base.clock()
-    assert is_alive(post, registered)
-    assert opens(post)
+    assert session_works(post, registered)
+    assert password_works(post)
 
 
 @in_memory_only
@@ -381,7 +374,7 @@ def test_a_stranger_who_signs_in_while_the_owner_links_is_out(post: MailDeployme
 
     owners = sign_in(post.on(meanwhile))
 
-    assert [is_alive(post, session) for session in (*strangers, owners)] == [False, True]
+    assert [session_works(post, session) for session in (*strangers, owners)] == [False, True]
 
 
 def test_an_account_whose_epoch_moves_while_it_is_linked_is_looked_at_again(post: MailDeployment) -> None:
@@ -390,7 +383,7 @@ def test_an_account_whose_epoch_moves_while_it_is_linked_is_looked_at_again(post
         post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, bob.user_id)
     )
 
-    assert is_alive(post, sign_in(post.on(meanwhile)))
+    assert session_works(post, sign_in(post.on(meanwhile)))
 
 
 def raise_epoch(post: MailDeployment, user_id: str) -> None:
@@ -430,7 +423,7 @@ def test_a_known_identity_is_let_in_whatever_its_address(post: MailDeployment, e
     second = sign_in(post, replace(UNVOUCHED, email=email))
 
     assert second.user.user_id == first.user.user_id
-    assert is_alive(post, second)
+    assert session_works(post, second)
 
 
 @pytest.mark.covers("108")
@@ -514,7 +507,7 @@ def test_a_sign_in_that_a_reset_overtakes_is_made_after_it(post: MailDeployment)
         post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, user.user_id)
     )
 
-    assert is_alive(post, sign_in(post.on(meanwhile)))
+    assert session_works(post, sign_in(post.on(meanwhile)))
 
 
 @pytest.mark.covers("107")
@@ -534,7 +527,7 @@ def test_of_two_identities_that_link_to_one_account_at_once_the_first_has_it(
     assert [item["pk"] for item in database.items("Users", "IDENTITY#")] == [
         f"IDENTITY#google#{SOMEBODY_ELSES.subject}"
     ]
-    assert is_alive(post, sign_in(post, SOMEBODY_ELSES))
+    assert session_works(post, sign_in(post, SOMEBODY_ELSES))
 
 
 # Limits: security.md 34
@@ -552,7 +545,7 @@ def test_first_sign_ins_and_registrations_of_one_client_are_counted_together(pos
         sign_in(post, VerifiedIdentity(provider=GOOGLE, subject="3", email="carol@example.com", name="Carol"))
 
     assert refusal.value.limit == "registration"
-    assert is_alive(post, sign_in(post))  # whoever has an account is not counted
+    assert session_works(post, sign_in(post))  # whoever has an account is not counted
 
 
 @in_memory_only
@@ -582,26 +575,26 @@ def test_a_number_drawn_again_is_not_counted_again(post: MailDeployment, databas
 @pytest.mark.covers("F42")
 @pytest.mark.parametrize("before", ["nobody", "registered", "linked"])
 def test_whatever_goes_wrong_one_account_is_left_and_the_next_try_gets_in(before: str) -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         if before == "registered":
             post.register(BOB)
         if before == "linked":
             sign_in(post)
-        return Scene(post, sign_in)
+        return Scenario(post, sign_in)
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         if isinstance(mishap.outcome, SignedIn):
-            assert is_alive(here, mishap.outcome), mishap
+            assert session_works(here, mishap.outcome), mishap
         else:
             assert isinstance(mishap.failure, DependencyUnavailable), mishap
         again = sign_in(here)
-        assert is_alive(here, again), mishap
+        assert session_works(here, again), mishap
         assert one_account_with_its_markers(mishap), mishap
 
 
-def one_account_with_its_markers(mishap: Mishap) -> bool:
+def one_account_with_its_markers(mishap: FaultyRun) -> bool:
     base = mishap.deployment.base
     assert isinstance(base.store, MemoryStore)
     kinds = sorted(str(item["pk"]).partition("#")[0] for item in base.store.items(base.tables["Users"]))

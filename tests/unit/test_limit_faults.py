@@ -21,7 +21,8 @@ from gerbang_local.declarations import function_in
 from tests.deployment import BOB, HOME, PASSWORD, REGISTRATIONS, RESETS, Choices, by_email
 from tests.fakes import Call, Fault, FaultyStore
 from tests.gateway_events import SOURCE_IP, json_event
-from tests.unit.mail_fakes import MailDeployment, Shape, calls_of, mailing_in_memory, shape_of
+from tests.unit.faulty_runs import CallShape, calls_of, shape_of
+from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 NUMBERS = count(1)
 
@@ -109,7 +110,7 @@ def world() -> MailDeployment:
 class Mishap:
     """Picks the nth call of a shape, in each request anew; until it is over."""
 
-    def __init__(self, shape: Shape, nth: int) -> None:
+    def __init__(self, shape: CallShape, nth: int) -> None:
         self._shape = shape
         self._nth = nth
         self._seen = 0
@@ -125,7 +126,7 @@ class Mishap:
         return self._seen == self._nth + 1
 
 
-def calls_of_one(way: Way) -> list[tuple[Shape, int]]:
+def calls_of_one(way: Way) -> list[tuple[CallShape, int]]:
     post = world()
     prepared = way.prepare(post)
     shapes = calls_of(post, lambda watched: way.act(watched, prepared))

@@ -21,9 +21,10 @@ from gerbang.storage.store import Action, Change, CommitOutcome, Plus, Update, W
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, HOUR, MINUTE, Choices
 from tests.fakes import MeanwhileStore, Numbers, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import MailDeployment, every_mishap, mailing_in_memory
-from tests.unit.mail_fakes import Scene as MailScene
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario as MailScene
+from tests.unit.faulty_runs import faulty_runs
+from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 GOOGLE: Final = VerifiedIdentity(provider="google", subject="1001", email="Bob@Work.example", name="Bob Martin")
 APPLE: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@private.example", name="")
@@ -94,8 +95,8 @@ def test_the_callers_session_goes_on(post: MailDeployment) -> None:
     assert linked.tokens.refresh_token == session.tokens.refresh_token
     assert family.created_at == before.created_at
     assert [each.method for each in family.amr] == ["password", "oauth"]
-    assert is_alive(post, session)
-    assert is_alive(post, post.base.sessions.refresh(session.tokens.refresh_token))
+    assert session_works(post, session)
+    assert session_works(post, post.base.sessions.refresh(session.tokens.refresh_token))
 
 
 def test_the_identity_that_is_linked_already_is_linked_without_a_change(post: MailDeployment) -> None:
@@ -107,7 +108,7 @@ def test_the_identity_that_is_linked_already_is_linked_without_a_change(post: Ma
     again = link(post, session)
 
     assert again.user == before == now(post, session)
-    assert is_alive(post, again)
+    assert session_works(post, again)
     assert notices(post) == [MailKind.IDENTITY_LINKED]
 
 
@@ -150,8 +151,8 @@ def test_an_identity_of_the_unverified_address_verifies_it_and_keeps_the_passwor
 
     assert linked.user.email_verified_at == post.base.clock()
     assert linked.user == now(post, session)
-    assert opens(post)
-    assert is_alive(post, session)
+    assert password_works(post)
+    assert session_works(post, session)
 
 
 def test_where_linking_is_turned_off_nothing_is_linked_or_unlinked(post_in_memory: MailDeployment) -> None:
@@ -233,7 +234,7 @@ def test_an_account_without_an_address_is_refreshed_where_addresses_must_be_veri
 
     linked = link(post, post.guests.admit(HOME), UNVOUCHED)
 
-    assert is_alive(post, post.base.sessions.refresh(linked.tokens.refresh_token))
+    assert session_works(post, post.base.sessions.refresh(linked.tokens.refresh_token))
 
 
 # At the same time
@@ -330,8 +331,8 @@ def test_an_unlinked_identity_no_longer_signs_in(post: MailDeployment, database:
     assert not database.items("Users", "IDENTITY#")
     assert post.users.find_person(session.user.user_id).identities == ()  # type: ignore[union-attr]
     assert signs_in_to(post, GOOGLE) != session.user.user_id
-    assert is_alive(post, session)
-    assert opens(post)
+    assert session_works(post, session)
+    assert password_works(post)
 
 
 def test_unlinking_email_removes_the_password_and_nothing_else(post: MailDeployment) -> None:
@@ -342,8 +343,8 @@ def test_unlinking_email_removes_the_password_and_nothing_else(post: MailDeploym
 
     user = now(post, session)
     assert (user.password_hash, user.email, user.subjects) == (None, BOB.email, {"google": "1001"})
-    assert not opens(post)
-    assert is_alive(post, session)
+    assert not password_works(post)
+    assert session_works(post, session)
     assert post.code_sign_in.sign_in(BOB.email, post.mailed_code(), HOME).signed_in.user.user_id == user.user_id
 
 
@@ -372,7 +373,7 @@ def test_the_last_identity_stays(post: MailDeployment) -> None:
     with pytest.raises(LastIdentity):
         unlink(post, made, "apple")
 
-    assert opens(post)
+    assert password_works(post)
     assert now(post, made).subjects == {"apple": "2001"}
 
 
@@ -452,7 +453,7 @@ def test_whichever_call_fails_the_request_can_be_sent_again(
             post.base.clock.advance(MINUTE)
         return MailScene(post, lambda there: step(there, session))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         if mishap.failure is not None:
             assert isinstance(mishap.failure, DependencyUnavailable)
             try:

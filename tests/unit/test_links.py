@@ -34,7 +34,7 @@ from gerbang.storage.store import Plus, Update
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, HOUR, SITE, Choices
 from tests.fakes import at_once
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment, code_in, is_nowhere
 
 BASE = "https://auth.example.com"
@@ -185,7 +185,7 @@ def test_tokens_survive_a_rotation(post_in_memory: MailDeployment) -> None:
     post_in_memory.base.secret.rotate("another-secret-of-forty-characters-and-more")
     post_in_memory.base.clock.advance(CODE_LIFETIME / 2)
 
-    assert is_alive(post_in_memory, signed_in(post_in_memory, token))
+    assert session_works(post_in_memory, signed_in(post_in_memory, token))
 
 
 def test_neither_token_nor_address_is_in_the_tables(post: MailDeployment, database: Database) -> None:
@@ -209,8 +209,8 @@ def test_a_link_does_what_its_code_does_and_spends_both(post: MailDeployment) ->
 
     assert session.user.user_id == user.user_id
     assert session.user.email_verified_at == post.base.clock()
-    assert is_alive(post, session)
-    assert opens(post), "the registration's link keeps its password"
+    assert session_works(post, session)
+    assert password_works(post), "the registration's link keeps its password"
     for spent in (partial(redeem, post, token), lambda: post.code_sign_in.sign_in(BOB.email, code, HOME)):
         with pytest.raises(InvalidCode):
             spent()
@@ -232,7 +232,7 @@ def test_a_newer_link_replaces_an_older_one(post_in_memory: MailDeployment) -> N
 
     with pytest.raises(InvalidCode):
         redeem(post_in_memory, older)
-    assert is_alive(post_in_memory, signed_in(post_in_memory, newer))
+    assert session_works(post_in_memory, signed_in(post_in_memory, newer))
 
 
 def test_a_link_makes_the_account_of_a_new_address(post: MailDeployment) -> None:
@@ -253,7 +253,7 @@ def test_a_link_of_another_type_is_worth_nothing(post_in_memory: MailDeployment,
 
     with pytest.raises(InvalidCode):
         redeem(post_in_memory, token, slots)
-    assert is_alive(post_in_memory, signed_in(post_in_memory, token))
+    assert session_works(post_in_memory, signed_in(post_in_memory, token))
 
 
 OTHER_TOKENS: Final[Mapping[str, Callable[[str], str]]] = {
@@ -275,7 +275,7 @@ def test_any_other_token_is_worth_nothing(post_in_memory: MailDeployment, change
 
     with pytest.raises(InvalidCode):
         redeem(post_in_memory, change(token))
-    assert is_alive(post_in_memory, signed_in(post_in_memory, token))
+    assert session_works(post_in_memory, signed_in(post_in_memory, token))
 
 
 def test_a_link_ends_with_its_code(post_in_memory: MailDeployment) -> None:
@@ -424,7 +424,7 @@ def test_a_link_of_a_client_that_uses_pkce_opens_no_session_until_its_code_is_ex
     assert is_nowhere(database, code)
     session = exchange(post, code)
     assert session.user.user_id == user.user_id
-    assert is_alive(post, session)
+    assert session_works(post, session)
     with pytest.raises(FlowStateNotFound):
         exchange(post, code)
 
@@ -433,7 +433,7 @@ def test_the_token_of_such_a_link_is_worth_a_session_at_once_where_the_app_sends
     post.register()
     link = replace(LINK, challenge=CHALLENGE)
 
-    assert is_alive(post, signed_in(post, mailed(post, MailKind.RECOVERY_CODE, link=link)))
+    assert session_works(post, signed_in(post, mailed(post, MailKind.RECOVERY_CODE, link=link)))
 
 
 def test_the_prefix_cannot_be_taken_off(post_in_memory: MailDeployment) -> None:
@@ -451,7 +451,7 @@ def test_a_wrong_verifier_does_not_spend_the_code_and_counts(post_in_memory: Mai
     code = authorized(post)
     with pytest.raises(BadCodeVerifier):
         exchange(post, code, "w" * 43)
-    assert is_alive(post, exchange(post, code))
+    assert session_works(post, exchange(post, code))
 
     code, reasons = authorized(post), list[str]()
     for _ in range(5):

@@ -17,7 +17,8 @@ from gerbang.storage.accounts import User
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, CODE_TRIES, HOME, MAIL_ADDRESS, MAIL_HOUR, MAIL_MINUTE, by_email
 from tests.fakes import FakeClock, FaultyStore, at_once
-from tests.unit.mail_fakes import MailDeployment, calls_of, in_memory_only
+from tests.unit.faulty_runs import calls_of
+from tests.unit.mail_fakes import MailDeployment, in_memory_only
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)

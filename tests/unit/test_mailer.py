@@ -28,6 +28,7 @@ from gerbang.storage.store import Change, Gone, Item, Plus, Put, Update, Written
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, at_once
+from tests.unit.faulty_runs import FaultyRun, Scenario, faulty_runs
 from tests.unit.mail_fakes import (
     LINKED_SUBJECT,
     NEW_DEVICE,
@@ -35,10 +36,7 @@ from tests.unit.mail_fakes import (
     Fate,
     Killed,
     MailDeployment,
-    Mishap,
-    Scene,
     code_in,
-    every_mishap,
     in_memory_only,
     is_nowhere,
     mailing_in_memory,
@@ -354,7 +352,7 @@ def test_what_a_later_version_puts_into_the_payload_is_ignored(post_in_memory: M
 def test_a_mail_to_an_address_without_an_account_that_is_rejected_is_logged_by_its_job(
     post_in_memory: MailDeployment,
 ) -> None:
-    post_in_memory.outbox.fates = [Fate.REFUSED]
+    post_in_memory.outbox.fates = [Fate.REJECTED]
     job = code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}")
 
     post_in_memory.deliver(job)
@@ -653,13 +651,13 @@ def test_a_mailer_is_given_less_time_than_its_claim_holds() -> None:
 
 
 def test_whatever_call_goes_wrong_the_mail_is_sent_with_one_code() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         post.register()
         job = post.job(MailKind.SIGN_IN_CODE)
-        return Scene(post, lambda here: here.deliver(job))
+        return Scenario(post, lambda here: here.deliver(job))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         comes_again(mishap)
         assert 1 <= len(here.outbox.sent) <= 2, mishap
@@ -668,13 +666,13 @@ def test_whatever_call_goes_wrong_the_mail_is_sent_with_one_code() -> None:
 
 
 def test_whatever_call_goes_wrong_the_reset_mail_is_sent_with_one_token() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         post.register()
         job = post.job(MailKind.PASSWORD_RESET)
-        return Scene(post, lambda here: here.deliver(job))
+        return Scenario(post, lambda here: here.deliver(job))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         comes_again(mishap)
         assert 1 <= len(here.outbox.sent) <= 2, mishap
@@ -682,7 +680,7 @@ def test_whatever_call_goes_wrong_the_reset_mail_is_sent_with_one_token() -> Non
         set_password(here, token)
 
 
-def comes_again(mishap: Mishap) -> None:
+def comes_again(mishap: FaultyRun) -> None:
     """Do what the queue does with a message that was not handled: deliver it again within seconds."""
     if mishap.failure is not None:
         assert isinstance(mishap.failure, DependencyUnavailable), mishap
@@ -780,7 +778,7 @@ def test_the_mailer_waits_longer_than_a_registration_can_take() -> None:
 def test_a_mail_that_ses_refuses_is_noted_and_never_tried_again(post: MailDeployment) -> None:
     bob = post.register().user
     job = post.job(MailKind.SIGN_IN_CODE)
-    post.outbox.fates = [Fate.REFUSED]
+    post.outbox.fates = [Fate.REJECTED]
 
     post.deliver(job)
     post.deliver(job)
@@ -806,7 +804,7 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
 
 
 @pytest.mark.covers("167")
-@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
+@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REJECTED])
 def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeployment, fate: Fate) -> None:
     bob = post_in_memory.register().user
     for kind in MailKind:

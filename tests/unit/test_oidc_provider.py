@@ -36,17 +36,7 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.clients import trust
 from gerbang_bench.certificates import self_signed
 
-from tests.unit.id_tokens import (
-    KID,
-    WEB,
-    Claims,
-    elliptic_jwk,
-    good_claims,
-    jwk,
-    key_set,
-    signed,
-    signed_with_es256,
-)
+from tests.unit.id_tokens import KID, WEB, Claims, elliptic_jwk, good_claims, jwk, key_set, signed, signed_with_es256
 
 NEW_KID = "key-of-april"
 

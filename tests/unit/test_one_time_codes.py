@@ -34,17 +34,9 @@ from gerbang.storage.store import Gone, Plus, Update
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, FakeSecret, Fault, FaultyStore, MeanwhileStore, MemoryStore, PassingStore, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import (
-    MailDeployment,
-    Scene,
-    calls_of,
-    code_in,
-    every_mishap,
-    in_memory_only,
-    is_nowhere,
-    mailing_in_memory,
-)
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, calls_of, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only, is_nowhere, mailing_in_memory
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -229,7 +221,7 @@ def test_of_redeemers_at_once_one_gets_a_session(post: MailDeployment, database:
     assert len(winners) == 1
     assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == racers - 1
     assert len(database.items("RefreshTokenFamilies")) == before + 1
-    assert is_alive(post, winners[0])
+    assert session_works(post, winners[0])
 
 
 @pytest.mark.covers("41")
@@ -239,7 +231,7 @@ def test_a_code_lives_for_ten_minutes(post: MailDeployment, clock: FakeClock) ->
     code = post.mailed_code()
     clock.advance(timedelta(minutes=10) - SECOND)
 
-    assert is_alive(post, redeem(post, code))
+    assert session_works(post, redeem(post, code))
 
 
 @pytest.mark.covers("F35", "41")
@@ -284,7 +276,7 @@ def test_a_newer_code_takes_the_place_of_an_older_one(post: MailDeployment) -> N
     with pytest.raises(InvalidCode):
         redeem(post, older)
 
-    assert is_alive(post, redeem(post, newer))
+    assert session_works(post, redeem(post, newer))
 
 
 @in_memory_only
@@ -296,7 +288,7 @@ def test_an_older_job_delivered_late_does_not_replace_a_newer_code(post: MailDep
     post.deliver(delayed)
 
     assert len(post.outbox.sent) == 1
-    assert is_alive(post, redeem(post, newer))
+    assert session_works(post, redeem(post, newer))
 
 
 @pytest.mark.covers("44")
@@ -339,7 +331,7 @@ def test_a_code_from_before_is_worthless(post: MailDeployment, happens: str) -> 
 
     guess_once(post, code)
 
-    assert is_alive(post, redeem(post, post.mailed_code()))
+    assert session_works(post, redeem(post, post.mailed_code()))
 
 
 def test_a_code_from_before_an_account_was_disabled_is_worthless_once_it_is_enabled(post: MailDeployment) -> None:
@@ -380,7 +372,7 @@ def test_after_four_wrong_tries_the_right_code_works(post: MailDeployment) -> No
 
     guess(post, code, times=4)
 
-    assert is_alive(post, redeem(post, code))
+    assert session_works(post, redeem(post, code))
 
 
 @pytest.mark.covers("42")
@@ -423,7 +415,7 @@ def test_the_code_of_a_registration_is_accepted_whatever_was_tried_before_it(pos
 
     post.deliver(post.queue.jobs[-1])
 
-    assert is_alive(post, redeem(post, code_in(post.outbox.last)))
+    assert session_works(post, redeem(post, code_in(post.outbox.last)))
 
 
 def wait_of(call: Callable[[], object]) -> tuple[str, timedelta | None]:
@@ -453,7 +445,7 @@ def test_tries_come_back_an_hour_after_the_first_of_them(post: MailDeployment, c
     with pytest.raises(TooManyAttempts):
         redeem(post, post.mailed_code())
 
-    assert is_alive(post, redeem(post, post.mailed_code()))
+    assert session_works(post, redeem(post, post.mailed_code()))
 
 
 @in_memory_only
@@ -462,7 +454,7 @@ def test_a_right_code_clears_the_tries(post: MailDeployment) -> None:
     for _ in range(3):
         code = post.mailed_code()
         guess(post, code, times=4)
-        assert is_alive(post, redeem(post, code))
+        assert session_works(post, redeem(post, code))
 
 
 @pytest.mark.covers("F15", "42")
@@ -534,7 +526,7 @@ def test_right_codes_count_for_nothing_at_a_client_address(post: MailDeployment)
     post.register()
 
     for _ in range(5):
-        assert is_alive(post, redeem(post, post.mailed_code()))
+        assert session_works(post, redeem(post, post.mailed_code()))
 
 
 @pytest.mark.covers("F28")
@@ -549,7 +541,7 @@ def test_a_try_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> 
             redeem(post.on(uncounting), wrong(code))
 
     assert not [call for call in uncounting.calls if call.method == "get_all"]
-    assert is_alive(post, redeem(post, code))
+    assert session_works(post, redeem(post, code))
 
 
 # Nobody is told who has an account: security.md 27
@@ -622,17 +614,17 @@ def test_an_account_that_is_disabled_meanwhile_is_not_opened(post: MailDeploymen
 
 @pytest.mark.covers("F14")
 def test_whatever_goes_wrong_the_code_still_works_or_its_session_is_real() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         post.register()
         code = post.mailed_code()
-        return Scene(post, lambda here: redeem(here, code))
+        return Scenario(post, lambda here: redeem(here, code))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         code = here.outbox.codes[-1]
         if isinstance(mishap.outcome, SignedIn):
-            assert is_alive(here, mishap.outcome), mishap
+            assert session_works(here, mishap.outcome), mishap
             guess_once(here, code)
         else:
             assert isinstance(mishap.failure, DependencyUnavailable), mishap
@@ -641,7 +633,7 @@ def test_whatever_goes_wrong_the_code_still_works_or_its_session_is_real() -> No
             assert sessions_by_code(here) == was_spent, mishap
             if was_spent:  # and the answer lost: another code lets them in
                 code = here.mailed_code()
-            assert is_alive(here, redeem(here, code)), mishap
+            assert session_works(here, redeem(here, code)), mishap
 
 
 def sessions_by_code(post: MailDeployment) -> int:
@@ -662,7 +654,7 @@ def test_a_right_code_whose_tries_cannot_be_cleared_signs_in_all_the_same(post: 
 
     session = redeem(post.on(forgetful), code)
 
-    assert is_alive(post, session)
+    assert session_works(post, session)
     assert "attempt_not_given_back" in post.base.recorded.events
 
 
@@ -678,11 +670,11 @@ def test_a_code_that_was_asked_for_drops_what_a_stranger_set_up(post: MailDeploy
 
     assert post.user(owners.user.user_id) == owners.user
     assert (owners.user.password_hash, owners.user.email_verified_at) == (None, post.base.clock())
-    assert is_alive(post, owners)
-    assert not is_alive(post, strangers)
+    assert session_works(post, owners)
+    assert not session_works(post, strangers)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(refresh_token)
-    assert not opens(post)
+    assert not password_works(post)
 
 
 def test_the_code_of_the_registration_itself_vouches_for_it(post: MailDeployment) -> None:
@@ -691,8 +683,8 @@ def test_the_code_of_the_registration_itself_vouches_for_it(post: MailDeployment
     session = redeem(post, post.mailed_code(kind=MailKind.VERIFICATION_CODE))
 
     assert session.user.email_verified_at == post.base.clock()
-    assert is_alive(post, registered)
-    assert opens(post)
+    assert session_works(post, registered)
+    assert password_works(post)
 
 
 @in_memory_only
@@ -705,8 +697,8 @@ def test_once_an_address_is_proved_a_code_drops_nothing(post: MailDeployment, cl
     session = redeem(post, post.mailed_code())
 
     assert session.user.email_verified_at == proved_at
-    assert is_alive(post, registered)
-    assert opens(post)
+    assert session_works(post, registered)
+    assert password_works(post)
 
 
 # A registration that was refused: the owner may be the one who was refused
@@ -725,8 +717,8 @@ def test_after_a_registration_was_refused_the_code_of_the_first_drops_its_passwo
 
     owners = redeem(post, code)
 
-    assert [is_alive(post, session) for session in (strangers, owners)] == [False, True]
-    assert not opens(post)
+    assert [session_works(post, session) for session in (strangers, owners)] == [False, True]
+    assert not password_works(post)
     assert post.user(owners.user.user_id) == owners.user
 
 
@@ -736,7 +728,7 @@ def test_that_holds_for_a_code_that_is_mailed_after_the_refusal(post: MailDeploy
 
     redeem(post, post.mailed_code(kind=MailKind.VERIFICATION_CODE))
 
-    assert not opens(post)
+    assert not password_works(post)
 
 
 def test_a_refusal_while_the_code_is_redeemed_lets_no_stranger_s_password_survive(post: MailDeployment) -> None:
@@ -751,7 +743,7 @@ def test_a_refusal_while_the_code_is_redeemed_lets_no_stranger_s_password_surviv
 
     redeem(post, code)
 
-    assert not opens(post)
+    assert not password_works(post)
 
 
 def test_of_a_refusal_and_a_redemption_at_once_the_password_survives_only_if_the_code_was_first(
@@ -774,7 +766,7 @@ def test_a_refusal_after_the_address_was_verified_changes_nothing(post: MailDepl
 
     assert post.user(session.user.user_id) == session.user
     redeem(post, post.mailed_code())
-    assert opens(post)
+    assert password_works(post)
 
 
 def redeem_after_registration(post: MailDeployment) -> SignedIn:
@@ -869,7 +861,7 @@ def test_a_stranger_who_signs_in_while_the_owner_proves_the_address_is_out(post:
 
     owners = redeem(post.on(meanwhile), code)
 
-    assert [is_alive(post, session) for session in (*strangers, owners)] == [False, True]
+    assert [session_works(post, session) for session in (*strangers, owners)] == [False, True]
 
 
 def test_a_code_makes_nobody_more_than_signed_in(post_in_memory: MailDeployment) -> None:

@@ -31,7 +31,7 @@ INVITED: Final = "zoe@example.com"
 
 @pytest.fixture
 def team(deployment: Deployment) -> Team:
-    return Team.found(mailing(deployment))
+    return Team.create(mailing(deployment))
 
 
 def commits(call: Call) -> bool:

@@ -26,8 +26,9 @@ from gerbang.storage.store import Update
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -
 
     change(post, session)
 
-    assert not opens(post, PASSWORD)
-    assert opens(post, NEW)
+    assert not password_works(post, PASSWORD)
+    assert password_works(post, NEW)
     user = post.user(session.user.user_id)
     assert (user.epoch, user.updated_at) == (session.user.epoch + 1, post.base.clock())
     assert "password_changed" in post.base.recorded.events
@@ -89,7 +90,7 @@ def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
 
     change(post, session)
 
-    assert not any(is_alive(post, other) for other in others)
+    assert not any(session_works(post, other) for other in others)
     for other in others:
         with pytest.raises(SessionEnded):
             refresh(post, other)
@@ -100,10 +101,10 @@ def test_the_session_it_was_made_in_goes_on_with_the_tokens_it_has(post: MailDep
 
     change(post, session)
 
-    assert is_alive(post, session)
+    assert session_works(post, session)
     renewed = refresh(post, session)
-    assert is_alive(post, renewed)
-    assert is_alive(post, refresh(post, renewed))
+    assert session_works(post, renewed)
+    assert session_works(post, refresh(post, renewed))
 
 
 @in_memory_only
@@ -113,8 +114,8 @@ def test_a_password_can_be_changed_again_in_the_same_session(post: MailDeploymen
 
     change(post, refresh(post, session), NEW, "A third horse 3")
 
-    assert opens(post, "A third horse 3")
-    assert is_alive(post, session)
+    assert password_works(post, "A third horse 3")
+    assert session_works(post, session)
 
 
 def test_a_change_proves_nothing_about_the_address(post_in_memory: MailDeployment) -> None:
@@ -138,7 +139,7 @@ def test_a_change_moves_an_account_over_whose_hash_was_inherited(post: MailDeplo
     change(post, session, current="password")
 
     assert post.user(session.user.user_id).migrated_at == post.base.clock()
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @in_memory_only
@@ -166,7 +167,7 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
 
     change(post, session)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert "mail_not_queued" in post.base.recorded.events
 
 
@@ -184,7 +185,7 @@ def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
 
     assert post.user(session.user.user_id) == session.user
     assert post.queue.jobs == []
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_where_there_is_no_password_none_is_the_present_one(post_in_memory: MailDeployment) -> None:
@@ -220,7 +221,7 @@ def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: F
     with pytest.raises(TokenExpired):
         change(post, session)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 @pytest.mark.parametrize("password", ["short", "password1", "bob@example.com", "x" * 257])
@@ -234,7 +235,7 @@ def test_a_password_that_may_not_be_set_changes_nothing_and_is_no_guess(
             change(post_in_memory, session, new=password)
 
     change(post_in_memory, session)
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 # Guesses: one budget at every door, security.md 33
@@ -246,15 +247,15 @@ def test_ten_wrong_passwords_are_ten_wherever_they_were_tried(post: MailDeployme
     for _ in range(5):
         with pytest.raises(InvalidCredentials):
             change(post, session, "a guess")
-        assert not opens(post, "a guess", HOME)
+        assert not password_works(post, "a guess", HOME)
 
     with pytest.raises(TooManyAttempts):
         change(post, session)
     with pytest.raises(TooManyAttempts):
-        opens(post, PASSWORD, HOME)
+        password_works(post, PASSWORD, HOME)
 
-    assert opens(post, PASSWORD, ABROAD)
-    assert is_alive(post, session)
+    assert password_works(post, PASSWORD, ABROAD)
+    assert session_works(post, session)
 
 
 @in_memory_only
@@ -277,7 +278,7 @@ def test_a_right_password_clears_the_guesses(post: MailDeployment) -> None:
                 change(post, session, "a guess", "A fourth horse 4")
         change(post, session, current, new)
 
-    assert opens(post, passwords[-1], HOME)
+    assert password_works(post, passwords[-1], HOME)
 
 
 @pytest.mark.covers("F28")
@@ -289,7 +290,7 @@ def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -
     with pytest.raises(DependencyUnavailable):
         change(post.on(uncounting), session)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 @in_memory_only
@@ -305,7 +306,7 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
     assert "attempt_not_given_back" in post.base.recorded.events
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_strangers_who_lock_an_account_do_not_keep_its_owner_from_a_change(post_in_memory: MailDeployment) -> None:
@@ -314,13 +315,13 @@ def test_strangers_who_lock_an_account_do_not_keep_its_owner_from_a_change(post_
     post.register()
     session = post.base.sign_in.sign_in(by_email(BOB.email), HOME)
     for number in range(2):
-        assert not opens(post, "a guess", Client(address=f"198.51.100.{number + 100}"))
+        assert not password_works(post, "a guess", Client(address=f"198.51.100.{number + 100}"))
     with pytest.raises(TooManyAttempts):
-        opens(post, "a guess", Client(address="198.51.100.200"))
+        password_works(post, "a guess", Client(address="198.51.100.200"))
 
     change(post, session)
 
-    assert opens(post, NEW, HOME)
+    assert password_works(post, NEW, HOME)
 
 
 # The same again, its answer having been lost: F42
@@ -339,7 +340,7 @@ def test_a_change_that_is_repeated_is_answered_as_the_first_time_and_changes_not
     change(post, session)
 
     assert post.user(session.user.user_id) == before
-    assert is_alive(post, session)
+    assert session_works(post, session)
 
 
 def test_a_change_that_is_repeated_is_notified_once(post_in_memory: MailDeployment) -> None:
@@ -385,9 +386,9 @@ def test_of_a_change_sent_twice_at_once_both_are_answered(post: MailDeployment) 
     outcomes = at_once([partial(change, post, session)] * 2)
 
     assert outcomes == [None, None]
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert post.user(session.user.user_id).epoch == session.user.epoch + 1
-    assert is_alive(post, session)
+    assert session_works(post, session)
 
 
 # Races: F10, F11, F17
@@ -402,8 +403,8 @@ def test_of_twenty_changes_at_once_one_wins_and_its_password_is_the_password(pos
 
     (winner,) = [number for number, outcome in enumerate(outcomes) if outcome is None]
     assert sum(isinstance(outcome, InvalidCredentials) for outcome in outcomes) == 19
-    assert [number for number in range(20) if opens(patient, f"Horse number {number}")] == [winner]
-    assert is_alive(post, session)
+    assert [number for number in range(20) if password_works(patient, f"Horse number {number}")] == [winner]
+    assert session_works(post, session)
 
 
 @pytest.mark.covers("F17")
@@ -420,13 +421,13 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
 
     if was_reset is None:
         assert isinstance(changed, InvalidCredentials | SessionEnded)
-        assert opens(post, "A third horse 3")
-        assert not is_alive(post, session)
+        assert password_works(post, "A third horse 3")
+        assert not session_works(post, session)
     else:
         assert changed is None
         assert isinstance(was_reset, InvalidResetToken)
-        assert opens(post, NEW)
-        assert is_alive(post, session)
+        assert password_works(post, NEW)
+        assert session_works(post, session)
 
 
 def test_a_reset_that_comes_first_is_not_undone_by_a_change(post: MailDeployment) -> None:
@@ -437,8 +438,8 @@ def test_a_reset_that_comes_first_is_not_undone_by_a_change(post: MailDeployment
     with pytest.raises(InvalidCredentials):
         change(meanwhile(post, reset), session)
 
-    assert opens(post, "A third horse 3")
-    assert not is_alive(post, session)
+    assert password_works(post, "A third horse 3")
+    assert not session_works(post, session)
 
 
 def test_a_session_that_is_signed_out_meanwhile_changes_nothing_and_is_not_revived(
@@ -451,7 +452,7 @@ def test_a_session_that_is_signed_out_meanwhile_changes_nothing_and_is_not_reviv
         change(meanwhile(post, sign_out), session)
 
     assert database.items("RefreshTokenFamilies") == []
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_an_account_that_is_disabled_meanwhile_keeps_its_password(post: MailDeployment) -> None:
@@ -470,8 +471,8 @@ def test_a_session_that_is_refreshed_meanwhile_goes_on(post: MailDeployment) -> 
 
     change(meanwhile(post, lambda: renewed.append(refresh(post, session))), session)
 
-    assert [is_alive(post, held) for held in (session, *renewed)] == [True, True]
-    assert is_alive(post, refresh(post, renewed[0]))
+    assert [session_works(post, held) for held in (session, *renewed)] == [True, True]
+    assert session_works(post, refresh(post, renewed[0]))
 
 
 def test_a_refresh_that_a_change_overtakes_goes_on(post: MailDeployment) -> None:
@@ -484,8 +485,8 @@ def test_a_refresh_that_a_change_overtakes_goes_on(post: MailDeployment) -> None
 
     renewed = refresh(post.on(overtaken), session)
 
-    assert is_alive(post, renewed)
-    assert is_alive(post, refresh(post, renewed))
+    assert session_works(post, renewed)
+    assert session_works(post, refresh(post, renewed))
 
 
 @pytest.mark.covers("D11")
@@ -507,23 +508,23 @@ def test_whoever_looks_at_the_account_while_the_password_is_changed_in_the_same_
 
 @pytest.mark.covers("F16")
 def test_whatever_goes_wrong_the_password_is_the_old_one_or_the_new_and_sessions_go_with_it() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         session = post.register()
         others.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD))
         sessions.append(session)
-        return Scene(post, lambda here: change(here, session))
+        return Scenario(post, lambda here: change(here, session))
 
     sessions: list[SignedIn] = []
     others: list[SignedIn] = []
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         assert mishap.failure is None or isinstance(mishap.failure, DependencyUnavailable), mishap
-        was_changed = opens(here, NEW)
+        was_changed = password_works(here, NEW)
         assert was_changed or mishap.failure is not None, mishap
-        assert opens(here, PASSWORD) != was_changed, mishap
-        assert is_alive(here, sessions[-1]), mishap
-        assert is_alive(here, others[-1]) != was_changed, mishap
+        assert password_works(here, PASSWORD) != was_changed, mishap
+        assert session_works(here, sessions[-1]), mishap
+        assert session_works(here, others[-1]) != was_changed, mishap
 
 
 # The log: security.md 167

@@ -28,15 +28,9 @@ from gerbang.storage.store import Gone, Plus, Update
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FakeClock, FakeSecret, FaultyStore, MeanwhileStore, PassingStore, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import (
-    MailDeployment,
-    Scene,
-    calls_of,
-    every_mishap,
-    in_memory_only,
-    mailing_in_memory,
-)
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, calls_of, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
 SECOND = timedelta(seconds=1)
@@ -155,7 +149,7 @@ def test_a_token_survives_one_rotation_of_the_master_secret(
 
     reset(post_in_memory, token)
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_a_token_does_not_survive_two_rotations(
@@ -179,8 +173,8 @@ def test_the_token_that_was_mailed_sets_the_password(post: MailDeployment) -> No
 
     reset(post, token)
 
-    assert not opens(post, PASSWORD)
-    assert opens(post, NEW)
+    assert not password_works(post, PASSWORD)
+    assert password_works(post, NEW)
     user = post.user(registered.user_id)
     assert (user.epoch, user.updated_at) == (registered.epoch + 1, post.base.clock())
     assert "password_reset" in post.base.recorded.events
@@ -194,7 +188,7 @@ def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, databas
 
     reset(post, token)
 
-    assert not any(is_alive(post, session) for session in sessions)
+    assert not any(session_works(post, session) for session in sessions)
     for session in sessions:
         with pytest.raises(SessionEnded):
             post.base.sessions.refresh(session.tokens.refresh_token)
@@ -214,7 +208,7 @@ def test_sessions_opened_while_the_reset_ran_are_dead(post: MailDeployment) -> N
 
     reset(post.on(meanwhile), token)
 
-    assert [is_alive(post, session) for session in opened] == [False]
+    assert [session_works(post, session) for session in opened] == [False]
 
 
 @pytest.mark.covers("60")
@@ -261,7 +255,7 @@ def test_whatever_was_in_the_place_of_the_password_is_replaced(
     kept = post_in_memory.user(registered.user_id).password_hash
     assert kept is not None
     assert is_current_format(kept)
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_an_inherited_account_has_moved_over_once_its_password_was_reset(post: MailDeployment) -> None:
@@ -294,7 +288,7 @@ def test_a_reset_stands_though_its_notice_could_not_be_queued(post: MailDeployme
 
     reset(post, token)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert "mail_not_queued" in post.base.recorded.events
 
 
@@ -310,7 +304,7 @@ def test_a_token_works_once(post: MailDeployment) -> None:
     with pytest.raises(InvalidResetToken):
         reset(post, token, "A third horse 3")
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("50", "F17")
@@ -323,7 +317,7 @@ def test_of_twenty_resets_at_once_one_wins_and_its_password_is_the_password(post
     (winner,) = [number for number, outcome in enumerate(outcomes) if outcome is None]
     # Those who come too late have spent the token's password attempts: ten are looked at.
     assert sum(isinstance(outcome, InvalidResetToken | TooManyAttempts) for outcome in outcomes) == 19
-    assert [number for number in range(20) if opens(post, f"Horse number {number}", other(number))] == [winner]
+    assert [number for number in range(20) if password_works(post, f"Horse number {number}", other(number))] == [winner]
 
 
 def other(number: int) -> Client:
@@ -340,7 +334,7 @@ def test_a_token_lives_for_half_an_hour(post: MailDeployment, clock: FakeClock) 
 
     reset(post, token)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("51", "F35")
@@ -354,7 +348,7 @@ def test_a_token_is_dead_after_half_an_hour_though_its_item_is_still_there(
     refused(post, token)
 
     assert database.items("OneTimeCodes", "RESET#")
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_a_token_that_ends_while_it_is_being_looked_at_sets_nothing(post: MailDeployment, clock: FakeClock) -> None:
@@ -367,7 +361,7 @@ def test_a_token_that_ends_while_it_is_being_looked_at_sets_nothing(post: MailDe
 
     refused(post.on(slow), token)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 @pytest.mark.covers("61")
@@ -380,7 +374,7 @@ def test_a_newer_token_kills_the_older_one(post: MailDeployment) -> None:
     reset(post, newer)
 
     refused(post, older)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("61")
@@ -393,7 +387,7 @@ def test_a_password_that_was_changed_since_makes_a_token_worthless(post: MailDep
     with pytest.raises(InvalidResetToken):
         reset(post, token, "A third horse 3")
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_a_password_that_is_changed_meanwhile_makes_a_token_worthless(post: MailDeployment) -> None:
@@ -410,8 +404,8 @@ def test_a_password_that_is_changed_meanwhile_makes_a_token_worthless(post: Mail
     with pytest.raises(InvalidResetToken):
         reset(post.on(meanwhile), token, "A third horse 3")
 
-    assert opens(post, NEW)
-    assert is_alive(post, session)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
 
 
 @in_memory_only
@@ -423,7 +417,7 @@ def test_a_token_is_of_the_account_it_was_mailed_to(post: MailDeployment) -> Non
 
     refused(post, crossed)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 # The same again, its answer having been lost: F42
@@ -446,7 +440,7 @@ def test_a_reset_that_is_repeated_is_answered_as_the_first_time_and_changes_noth
     after = post.user(registered.user_id)
     assert replace(after, last_sign_in_at=before.last_sign_in_at, devices=before.devices) == before
     assert database.items("OneTimeCodes") == codes
-    assert is_alive(post, session)
+    assert session_works(post, session)
     assert {job.kind for job in post.queue.jobs} == {MailKind.PASSWORD_CHANGED}
     assert len({job.job_id for job in post.queue.jobs}) == 1  # so that the mailer sends one
 
@@ -492,10 +486,10 @@ def test_a_spent_token_is_no_way_to_guess_the_password(post: MailDeployment) -> 
     with pytest.raises(TooManyAttempts) as refusal:
         reset(post, token)
     with pytest.raises(TooManyAttempts):
-        opens(post, NEW, HOME)
+        password_works(post, NEW, HOME)
 
     assert refusal.value.limit == "sign_in_account_and_address"
-    assert opens(post, NEW, ABROAD)
+    assert password_works(post, NEW, ABROAD)
 
 
 def test_of_a_reset_sent_twice_at_once_both_are_answered(post: MailDeployment) -> None:
@@ -505,7 +499,7 @@ def test_of_a_reset_sent_twice_at_once_both_are_answered(post: MailDeployment) -
     outcomes = at_once([partial(reset, post, token)] * 2)
 
     assert outcomes == [None, None]
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert post.user(registered.user_id).epoch == registered.epoch + 1
 
 
@@ -519,7 +513,7 @@ def test_a_reset_that_reads_while_it_is_done_elsewhere_is_answered_too(post: Mai
 
     replace(post.password_reset, store=torn).reset(token, NEW, client=HOME, policy=POLICY)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 # A password that may not be set: security.md 54
@@ -534,9 +528,9 @@ def test_a_refused_password_does_not_burn_the_token(post_in_memory: MailDeployme
         with pytest.raises(UnacceptablePassword):
             reset(post_in_memory, token, password)
 
-    assert opens(post_in_memory, PASSWORD)
+    assert password_works(post_in_memory, PASSWORD)
     reset(post_in_memory, token)
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
     assert post_in_memory.user(bob.user_id).epoch == 1
 
 
@@ -573,7 +567,7 @@ def test_guesses_of_one_client_are_bounded_and_no_others(post: MailDeployment) -
 
     assert (refusal.value.limit, refusal.value.retry_after) == ("reset", timedelta(hours=1))
     reset(post, token, client=ABROAD)  # a token survives its neighbours' guesses
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("59")
@@ -607,7 +601,7 @@ def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -
     with pytest.raises(DependencyUnavailable):
         reset(post.on(uncounting), token)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
     reset(post, token)
 
 
@@ -620,7 +614,7 @@ def test_right_tokens_count_for_nothing(post: MailDeployment) -> None:
     for number in range(3):
         reset(post, post.mailed_token(), f"Horse number {number}")
 
-    assert opens(post, "Horse number 2")
+    assert password_works(post, "Horse number 2")
 
 
 # One answer for all who fail
@@ -686,13 +680,13 @@ def test_a_reset_reopens_an_account_that_strangers_have_locked(post_in_memory: M
     post = replace(post_in_memory, base=replace(post_in_memory.base, choices=chosen))
     post.register()
     for number in range(3):
-        assert not opens(post, "a guess", other(number))
+        assert not password_works(post, "a guess", other(number))
     with pytest.raises(TooManyAttempts):
-        opens(post, PASSWORD)
+        password_works(post, PASSWORD)
 
     reset(post, post.mailed_token())
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_a_reset_forgets_the_guesses_of_its_own_client_and_not_those_of_others(post_in_memory: MailDeployment) -> None:
@@ -700,13 +694,13 @@ def test_a_reset_forgets_the_guesses_of_its_own_client_and_not_those_of_others(p
     post.register()
     for client in (HOME, ABROAD):
         for _ in range(10):
-            assert not opens(post, "a guess", client)
+            assert not password_works(post, "a guess", client)
 
     reset(post, post.mailed_token())
 
-    assert opens(post, NEW, HOME)
+    assert password_works(post, NEW, HOME)
     with pytest.raises(TooManyAttempts):
-        opens(post, NEW, ABROAD)
+        password_works(post, NEW, ABROAD)
 
 
 @in_memory_only
@@ -722,7 +716,7 @@ def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDepl
 
     reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert "attempts_not_forgotten" in post.base.recorded.events
 
 
@@ -731,26 +725,26 @@ def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDepl
 
 @pytest.mark.covers("F16")
 def test_whatever_goes_wrong_the_token_works_and_the_old_password_too_or_neither_does() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
         post.register()
         token = post.mailed_token()
-        return Scene(post, lambda here: reset(here, token))
+        return Scenario(post, lambda here: reset(here, token))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         (token,) = here.outbox.reset_tokens
         assert mishap.failure is None or isinstance(mishap.failure, DependencyUnavailable), mishap
-        if opens(here, PASSWORD):
+        if password_works(here, PASSWORD):
             assert mishap.failure is not None, mishap
-            assert not opens(here, NEW), mishap
+            assert not password_works(here, NEW), mishap
             reset(here, token)
-            assert not opens(here, PASSWORD), mishap
+            assert not password_works(here, PASSWORD), mishap
         else:
             reset(here, token)  # as a client does whose answer was lost
             with pytest.raises(InvalidResetToken):
                 reset(here, token, "A third horse 3")
-        assert opens(here, NEW), mishap
+        assert password_works(here, NEW), mishap
 
 
 # The log: security.md 167

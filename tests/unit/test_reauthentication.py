@@ -26,8 +26,9 @@ from gerbang.storage.store import Change, Update, Written
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND, Choices
 from tests.fakes import at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, mailing_in_memory
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 NEW: Final = "Another horse 2"
 OTHER: Final = "A third horse 3"
@@ -88,13 +89,13 @@ def test_a_fresh_session_needs_no_code(post_in_memory: MailDeployment, choices: 
 
     set_password(post, session)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_an_old_session_needs_none_where_the_deployment_does_not_ask_for_it(post_in_memory: MailDeployment) -> None:
     set_password(post_in_memory, bob_of_yesterday(post_in_memory))
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_an_old_session_needs_a_code_which_is_spent_with_the_password(post: MailDeployment) -> None:
@@ -106,11 +107,11 @@ def test_an_old_session_needs_a_code_which_is_spent_with_the_password(post: Mail
 
     set_password(post, session, code=code)
 
-    assert opens(post, NEW)
-    assert is_alive(post, session)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
     with pytest.raises(InvalidReauthenticationCode):
         set_password(post, session, OTHER, code=code)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_what_is_not_the_password_needs_no_code(post_in_memory: MailDeployment) -> None:
@@ -185,7 +186,7 @@ def test_of_two_passwords_set_with_one_code_at_once_one_is_set(post: MailDeploym
     outcomes = at_once([partial(set_password, post, session, each, code=code) for each in (NEW, OTHER)])
 
     assert sum(isinstance(outcome, User) for outcome in outcomes) == 1
-    assert opens(post, NEW) != opens(post, OTHER)
+    assert password_works(post, NEW) != password_works(post, OTHER)
 
 
 def test_of_one_request_sent_twice_at_once_both_are_done(post: MailDeployment) -> None:
@@ -196,7 +197,7 @@ def test_of_one_request_sent_twice_at_once_both_are_done(post: MailDeployment) -
     outcomes = at_once([partial(set_password, post, session, code=code)] * 2)
 
     assert all(isinstance(outcome, User | SamePassword) for outcome in outcomes)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 # The present password
@@ -212,7 +213,7 @@ def test_the_present_password_is_needed_and_compared(post: MailDeployment) -> No
         set_password(post, session, current=OTHER)
     set_password(post, session, current=PASSWORD)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_the_new_password_is_no_way_to_guess_the_present_one(post_in_memory: MailDeployment) -> None:
@@ -238,7 +239,7 @@ def test_wrong_passwords_count_as_attempts_to_sign_in(post: MailDeployment) -> N
     with pytest.raises(TooManyAttempts):
         set_password(post, session, current=PASSWORD)
     with pytest.raises(TooManyAttempts):
-        opens(post, PASSWORD, HOME)
+        password_works(post, PASSWORD, HOME)
 
 
 def test_a_session_that_a_code_opened_needs_none(post: MailDeployment) -> None:
@@ -248,7 +249,7 @@ def test_a_session_that_a_code_opened_needs_none(post: MailDeployment) -> None:
 
     set_password(post, session)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_an_account_without_a_password_needs_none(post_in_memory: MailDeployment) -> None:
@@ -260,7 +261,7 @@ def test_an_account_without_a_password_needs_none(post_in_memory: MailDeployment
 
     base.user_update.update(caller, asked, HOME, PasswordPolicy())
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 # Requests that are sent again
@@ -282,16 +283,16 @@ def test_a_request_that_was_done_is_answered_so_when_it_is_sent_again(post: Mail
 
 
 def test_whichever_call_fails_the_request_can_be_sent_again() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = choosing(mailing_in_memory(), WITH_BOTH)
         session = bob_of_yesterday(post)
         code = mailed_code(post)
-        return Scene(post, lambda there: set_password(there, session, code=code, current=PASSWORD))
+        return Scenario(post, lambda there: set_password(there, session, code=code, current=PASSWORD))
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         if mishap.failure is not None:
             assert isinstance(mishap.failure, DependencyUnavailable)
             with suppress(SamePassword):
                 mishap.scene.act(mishap.deployment)
-        assert opens(mishap.deployment, NEW)
-        assert not opens(mishap.deployment)
+        assert password_works(mishap.deployment, NEW)
+        assert not password_works(mishap.deployment)

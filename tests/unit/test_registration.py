@@ -23,7 +23,8 @@ from gerbang.storage.users import NUMBER_DRAWS
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, REGISTRATIONS, Choices, Deployment
 from tests.fakes import FakeClock, Fault, FaultyStore, Numbers, PassingStore, RecordingLog, at_once
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, mailing_in_memory
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 SPELLINGS = [
     "alice@example.com",
@@ -541,11 +542,11 @@ def test_a_registration_that_is_refused_mails_nothing(post: MailDeployment) -> N
 
 @pytest.mark.covers("F1")
 def test_whatever_goes_wrong_an_account_that_is_written_has_its_mail_queued() -> None:
-    def scene() -> Scene:
+    def scene() -> Scenario:
         post = mailing_in_memory()
-        return Scene(post, register_with_mail)
+        return Scenario(post, register_with_mail)
 
-    for mishap in every_mishap(scene):
+    for mishap in faulty_runs(scene):
         here = mishap.deployment
         written = here.base.users.find_id(Name.EMAIL, "alice@example.com")
         owed = [job for job in here.queue.jobs if job.payload == {REGISTERED: written}]

@@ -30,9 +30,9 @@ from gerbang.storage.store import Change, Update, Written
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND, Choices, by_email
 from tests.fakes import MeanwhileStore, PassingStore, at_once
-from tests.unit.access import is_alive
+from tests.unit.access import session_works
+from tests.unit.handlers import environment
 from tests.unit.mail_fakes import MailDeployment, is_nowhere
-from tests.unit.sweep import environment
 from tests.unit.teams import request
 from tests.unit.test_tokens import claims_of
 
@@ -156,8 +156,8 @@ def test_the_first_factor_ends_other_sessions_and_a_sign_in_under_way(post: Mail
     with pytest.raises(InvalidCredentials):
         post.on(rival).base.sign_in.sign_in(by_email(BOB.email), ABROAD)
 
-    assert not is_alive(post, other)
-    assert is_alive(post, session)
+    assert not session_works(post, other)
+    assert session_works(post, session)
 
 
 def test_a_later_code_ends_the_sessions_of_one_factor_only(post: MailDeployment) -> None:
@@ -167,7 +167,7 @@ def test_a_later_code_ends_the_sessions_of_one_factor_only(post: MailDeployment)
 
     high = verify(post, high, factor_id, code(post, high, factor_id))
 
-    assert [is_alive(post, each) for each in (raised, low, high)] == [True, False, True]
+    assert [session_works(post, each) for each in (raised, low, high)] == [True, False, True]
 
 
 def test_any_number_of_sessions_is_ended(post_in_memory: MailDeployment) -> None:
@@ -177,7 +177,7 @@ def test_any_number_of_sessions_is_ended(post_in_memory: MailDeployment) -> None
 
     verify(post, raised, factor_id, code(post, raised, factor_id))
 
-    assert not any(is_alive(post, each) for each in others)
+    assert not any(session_works(post, each) for each in others)
 
 
 def test_factors_that_were_not_verified_go_with_the_first_code_of_another(post: MailDeployment) -> None:
@@ -475,7 +475,7 @@ def test_a_sign_in_waits_for_the_second_factor(post: MailDeployment) -> None:
 
     assert level(post, signed_in) == ("aal2", ["password", "totp"])
     assert [each.at for each in caller_of(post, signed_in).family.amr] == [shown_first, post.base.clock()]
-    assert is_alive(post, raised)
+    assert session_works(post, raised)
 
 
 @pytest.mark.parametrize("occasion", ["a session is raised", "a sign-in is completed"])
@@ -614,7 +614,7 @@ def test_a_stranger_s_factor_goes_when_the_owner_verifies_the_address(post: Mail
     owner = post.code_sign_in.sign_in(BOB.email, post.mailed_code(), HOME).signed_in
 
     assert owner.user.factors == now(post, stranger).factors == ()
-    assert not is_alive(post, stranger)
+    assert not session_works(post, stranger)
 
 
 @pytest.mark.covers("108")

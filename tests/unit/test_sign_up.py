@@ -20,7 +20,7 @@ from gerbang.storage.accounts import Name, User
 
 from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, PASSWORD, Choices, by_email
 from tests.fakes import MeanwhileStore
-from tests.unit.access import opens
+from tests.unit.access import password_works
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
 from tests.unit.test_links import LINK, signed_in, token_in, url_in
 
@@ -59,7 +59,7 @@ def test_a_sign_up_makes_an_account_and_mails_its_code(post: MailDeployment) -> 
     assert stored.user_metadata == {"plan": "pro"}
     assert stored.confirmation_sent_at == made.confirmation_sent_at
     assert stored.email_verified_at is not None
-    assert opens(post)
+    assert password_works(post)
 
 
 def test_the_address_of_a_verified_account_is_answered_with_a_decoy_and_a_notice(post: MailDeployment) -> None:
@@ -92,7 +92,7 @@ def test_an_account_that_waits_for_its_code_is_mailed_it_again_and_keeps_its_pas
     assert isinstance(made, User)
     assert isinstance(again, User)
     assert again.user_id == made.user_id
-    assert opens(post)
+    assert password_works(post)
 
 
 def test_a_stranger_is_told_nothing_of_an_unverified_account_but_its_id(post: MailDeployment) -> None:
@@ -125,8 +125,8 @@ def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeploy
     deliver_all(post)
     redeem(post)
 
-    assert not opens(post)
-    assert not opens(post, OTHER_PASSWORD)
+    assert not password_works(post)
+    assert not password_works(post, OTHER_PASSWORD)
 
 
 @pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
@@ -141,8 +141,8 @@ def test_a_sign_up_that_is_too_soon_for_another_mail_leaves_no_other_password_to
     deliver_all(post)
     redeem(post)
 
-    assert opens(post) is (password == BOB.password)
-    assert opens(post, OTHER_PASSWORD) is False
+    assert password_works(post) is (password == BOB.password)
+    assert password_works(post, OTHER_PASSWORD) is False
 
 
 @in_memory_only
@@ -212,8 +212,8 @@ def test_a_sign_up_after_too_many_wrong_codes_leaves_no_other_password_to_be_kep
 
     signed_in(post, token)
 
-    assert opens(post) is (password == BOB.password)
-    assert opens(post, OTHER_PASSWORD) is False
+    assert password_works(post) is (password == BOB.password)
+    assert password_works(post, OTHER_PASSWORD) is False
 
 
 def test_where_no_code_is_mailed_wrong_ones_keep_nobody_from_signing_up(post: MailDeployment) -> None:
@@ -337,7 +337,7 @@ def test_without_sign_ups_no_account_is_made_by_any_way(post: MailDeployment) ->
         with pytest.raises(SignUpDisabled):
             way()
 
-    assert opens(post)
+    assert password_works(post)
 
 
 @in_memory_only

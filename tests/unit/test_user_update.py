@@ -26,7 +26,7 @@ from gerbang.storage.store import Gone, Update, Written
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Fault, FaultyStore, MeanwhileStore, at_once
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 
 NEW = "Another horse 2"
@@ -158,11 +158,11 @@ def test_a_new_password_ends_every_session_but_this_one(post: MailDeployment) ->
 
     returned = update(post, session, password=NEW)
 
-    assert not opens(post, PASSWORD)
-    assert opens(post, NEW)
-    assert is_alive(post, session)
-    assert is_alive(post, post.base.sessions.refresh(session.tokens.refresh_token))
-    assert not is_alive(post, other)
+    assert not password_works(post, PASSWORD)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
+    assert session_works(post, post.base.sessions.refresh(session.tokens.refresh_token))
+    assert not session_works(post, other)
     assert returned.epoch == session.user.epoch + 1
 
 
@@ -183,7 +183,7 @@ def test_the_present_password_changes_nothing(post: MailDeployment) -> None:
     with pytest.raises(SamePassword):
         update(post, session, password=PASSWORD, metadata={"a": 1})
 
-    assert is_alive(post, other)
+    assert session_works(post, other)
     assert stored(post, session).user_metadata == {}
 
 
@@ -256,7 +256,7 @@ def test_a_notice_that_cannot_be_queued_does_not_keep_the_password_from_being_se
 
     update(post_in_memory, session, password=NEW)
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_the_same_change_sent_twice_at_once_is_done_once(post: MailDeployment) -> None:
@@ -264,8 +264,8 @@ def test_the_same_change_sent_twice_at_once_is_done_once(post: MailDeployment) -
 
     update(meanwhile(post, lambda: update(post, session, password=NEW)), session, password=NEW)
 
-    assert opens(post, NEW)
-    assert is_alive(post, session)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
     assert stored(post, session).epoch == session.user.epoch + 1
 
 
@@ -275,7 +275,7 @@ def test_a_session_that_ends_meanwhile_changes_nothing(post: MailDeployment) -> 
     with pytest.raises(SessionEnded):
         update(meanwhile(post, lambda: post.base.sessions.close(session.tokens.access_token)), session, password=NEW)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_an_account_without_a_password_gets_one(post_in_memory: MailDeployment) -> None:
@@ -284,7 +284,7 @@ def test_an_account_without_a_password_gets_one(post_in_memory: MailDeployment) 
 
     update(post_in_memory, session, password=NEW)
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_a_guest_has_no_password(post_in_memory: MailDeployment) -> None:
@@ -414,7 +414,7 @@ def test_while_the_queue_is_down_nothing_is_written_and_nothing_counted(post: Ma
 
     after = stored(post, session)
     assert (after.new_email, after.user_metadata, after.epoch) == (NEW_EMAIL, {"a": 1}, before.epoch + 1)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_mails_wait_for_the_change_and_are_not_sent_without_it(post_in_memory: MailDeployment) -> None:
@@ -510,8 +510,8 @@ def test_with_autoconfirm_a_guest_s_address_is_set_at_once_and_the_guest_is_regi
     assert (returned.is_anonymous, returned.expires_at, returned.credit_balance) == (False, None, 5000)
     assert returned.number is not None
     assert post.users.find_id(Name.EMAIL, NEW_EMAIL) == post.users.find_id(Name.NUMBER, returned.number)
-    assert opens(post, NEW, email=NEW_EMAIL)
-    assert is_alive(post, guest)
+    assert password_works(post, NEW, email=NEW_EMAIL)
+    assert session_works(post, guest)
     assert post.queue.jobs == []
     assert any("created_month" in item for item in database.items("Users"))
 
