@@ -3,6 +3,8 @@
 import pytest
 
 from tests.deployment import Deployment
+from tests.fakes import RecordingLog
+from tests.unit.admin_client import Admin
 from tests.unit.mail_fakes import MailDeployment, mailing
 
 
@@ -22,3 +24,21 @@ def post(deployment: Deployment) -> MailDeployment:
 def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
     """A deployment with mail in memory, for tests whose result does not depend on the database."""
     return mailing(deployment_in_memory)
+
+
+@pytest.fixture
+def admin(post: MailDeployment) -> Admin:
+    return Admin(post.base)
+
+
+@pytest.fixture
+def admin_in_memory(post_in_memory: MailDeployment) -> Admin:
+    return Admin(post_in_memory.base)
+
+
+@pytest.fixture
+def endpoint_log(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
+    """What endpoints log. Nothing is written to standard output."""
+    recorded = RecordingLog()
+    monkeypatch.setattr("gerbang.http.endpoint.log_event", recorded)
+    return recorded

@@ -1,12 +1,10 @@
 """Inherited hashes: known answers of the systems that write them, and what is refused."""
 
 import hashlib
-import json
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Final
 
 import pytest
@@ -30,35 +28,18 @@ from gerbang.passwords.legacy.crypt_formats import as_phpbb_was_sent, as_wordpre
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-VECTORS: Final = Path(__file__).parents[1] / "vectors" / "legacy_passwords"
+from tests.unit.legacy_hashes import KNOWN, ONE_OF_EACH, KnownAnswer
+
 CHEAP: Final = bcrypt_sha256.CHEAPEST_COST
-
-
-@dataclass(frozen=True, slots=True)
-class KnownAnswer:
-    format: str
-    hash: str
-    password: str
-    made_by: str
-
-
-def verify(stored: str, password: str) -> Verdict:
-    return check(stored, password).verdict
-
-
-def known_answers() -> list[KnownAnswer]:
-    lines = (VECTORS / "known_answers.jsonl").read_text("utf-8").splitlines()
-    return [KnownAnswer(**json.loads(line)) for line in lines]
-
-
-KNOWN: Final = known_answers()
-ONE_OF_EACH: Final = list({known.format: known for known in reversed(KNOWN)}.values())
-"""The first of its format in the file."""
 
 each_known = pytest.mark.parametrize(
     "known", [pytest.param(known, id=f"line {line}, {known.format}") for line, known in enumerate(KNOWN, start=1)]
 )
 each_format = pytest.mark.parametrize("known", ONE_OF_EACH, ids=lambda known: known.format)
+
+
+def verify(stored: str, password: str) -> Verdict:
+    return check(stored, password).verdict
 
 
 def bare(text: str) -> LegacyHash:
@@ -67,7 +48,7 @@ def bare(text: str) -> LegacyHash:
     return parsed
 
 
-# --- known answers (security.md 116)
+# Known answers (security.md 116)
 
 
 @pytest.mark.covers("116")

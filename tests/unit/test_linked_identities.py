@@ -457,13 +457,13 @@ def test_whichever_call_fails_the_request_can_be_sent_again(
         if mishap.failure is not None:
             assert isinstance(mishap.failure, DependencyUnavailable)
             try:
-                mishap.scene.act(mishap.deployment)
+                mishap.scenario.act(mishap.deployment)
             except IdentityNotFound:
                 assert step is unlink
         user_id = mishap.deployment.users.find_id(Name.EMAIL, BOB.email)
         assert mishap.deployment.user(str(user_id)).subjects == ({"google": "1001"} if step is link else {})
         sent = {job.job_id for job in mishap.deployment.queue.jobs}
-        assert len(sent) == 1 or (not sent and mishap.point.shape[1][0][0] == "RateLimits")
+        assert len(sent) == 1 or (not sent and mishap.failing_call.shape[1][0][0] == "RateLimits")
 
 
 def test_the_marker_of_an_identity_without_its_account_is_not_taken_over(post_in_memory: MailDeployment) -> None:

@@ -685,7 +685,7 @@ def comes_again(mishap: FaultyRun) -> None:
     if mishap.failure is not None:
         assert isinstance(mishap.failure, DependencyUnavailable), mishap
         mishap.deployment.base.clock.advance(timedelta(seconds=5))
-        mishap.scene.act(mishap.deployment)
+        mishap.scenario.act(mishap.deployment)
 
 
 def test_a_claim_that_the_sdk_sent_twice_is_no_reason_to_wait(post: MailDeployment) -> None:  # faults.md, D6

@@ -293,6 +293,6 @@ def test_whichever_call_fails_the_request_can_be_sent_again() -> None:
         if mishap.failure is not None:
             assert isinstance(mishap.failure, DependencyUnavailable)
             with suppress(SamePassword):
-                mishap.scene.act(mishap.deployment)
+                mishap.scenario.act(mishap.deployment)
         assert password_works(mishap.deployment, NEW)
         assert not password_works(mishap.deployment)

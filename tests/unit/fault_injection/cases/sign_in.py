@@ -35,17 +35,15 @@ from tests.unit.fault_injection.requests import (
     with_api_key,
 )
 from tests.unit.handlers import OLD_USER, Answer, Event, items
+from tests.unit.legacy_hashes import PHP_BCRYPT
 from tests.unit.mail_fakes import MailDeployment
 
 CREDIT: Final = 5000
 """The credit of a new account (`tests.deployment`)."""
 
-IMPORTED_HASH: Final = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"
-"""A hash of `PASSWORD` by PHP's bcrypt."""
-
 
 def with_imported_account(post: MailDeployment) -> Event:
-    change_account(post, post.register(ALICE).user.user_id, password_hash=IMPORTED_HASH)
+    change_account(post, post.register(ALICE).user.user_id, password_hash=PHP_BCRYPT)
     return json_event({"email": ALICE.email, "password": PASSWORD})
 
 
