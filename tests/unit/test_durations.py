@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from gerbang.apis.gotrue.durations import InvalidDuration, parse_duration
-from gerbang.passwords.policy import LONGEST
+from gerbang.apis.gotrue.durations import LONGEST, InvalidDuration, parse_duration
 
 
 @pytest.mark.parametrize(
