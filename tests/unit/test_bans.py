@@ -1,4 +1,4 @@
-"""A ban keeps a user out at every way in, for as long as it lasts, and ends no session."""
+"""A ban blocks every way to sign in and every session of a user while it lasts, and ends no session."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,7 +31,7 @@ GOOGLES_BOB: Final = VerifiedIdentity(provider=GOOGLE, subject="1081", email=BOB
 
 type Use = Callable[[MailDeployment], object]
 type WayIn = Callable[[MailDeployment, SignedIn], Use]
-"""Prepares a way to use an account while its user is not banned; returns what uses it."""
+"""Prepares a way to use an account before its user is banned; returns the function that uses it."""
 
 
 def ban(post: MailDeployment, user: User, until: timedelta = BAN) -> None:
@@ -40,49 +40,49 @@ def ban(post: MailDeployment, user: User, until: timedelta = BAN) -> None:
 
 
 def password(_post: MailDeployment, _session: SignedIn) -> Use:
-    return lambda its: its.base.sign_in.sign_in(by_email(BOB.email), HOME)
+    return lambda deployment: deployment.base.sign_in.sign_in(by_email(BOB.email), HOME)
 
 
 def supabase_password(post: MailDeployment, session: SignedIn) -> Use:
     key = post.users.key(session.user.user_id)
     assert isinstance(post.base.store.write(Update(key, {"email_verified_at": 1})), Written)
-    return lambda its: its.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME)
+    return lambda deployment: deployment.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME)
 
 
 def code(post: MailDeployment, _: SignedIn) -> Use:
     mailed = post.mailed_code()
-    return lambda its: its.code_sign_in.redeem(BOB.email, mailed, HOME, slots=[Slot.EMAIL])
+    return lambda deployment: deployment.code_sign_in.redeem(BOB.email, mailed, HOME, slots=[Slot.EMAIL])
 
 
 def google(post: MailDeployment, _: SignedIn) -> Use:
     post.google.sign_in(GOOGLES_BOB, HOME)
-    return lambda its: its.google.sign_in(GOOGLES_BOB, HOME)
+    return lambda deployment: deployment.google.sign_in(GOOGLES_BOB, HOME)
 
 
 def first_google(_post: MailDeployment, _session: SignedIn) -> Use:
-    return lambda its: its.google.sign_in(GOOGLES_BOB, HOME)
+    return lambda deployment: deployment.google.sign_in(GOOGLES_BOB, HOME)
 
 
 def refresh(_post: MailDeployment, session: SignedIn) -> Use:
-    return lambda its: its.base.sessions.refresh(session.tokens.refresh_token)
+    return lambda deployment: deployment.base.sessions.refresh(session.tokens.refresh_token)
 
 
 def call(_post: MailDeployment, session: SignedIn) -> Use:
-    return lambda its: its.base.sessions.authenticate(session.tokens.access_token)
+    return lambda deployment: deployment.base.sessions.authenticate(session.tokens.access_token)
 
 
 def sign_out(_post: MailDeployment, session: SignedIn) -> Use:
-    return lambda its: its.base.sign_out.sign_out(session.tokens.access_token, Scope.GLOBAL)
+    return lambda deployment: deployment.base.sign_out.sign_out(session.tokens.access_token, Scope.GLOBAL)
 
 
 def reset(post: MailDeployment, _: SignedIn) -> Use:
     token = post.mailed_token()
-    return lambda its: its.password_reset.reset(token, NEW_PASSWORD, client=HOME, policy=PasswordPolicy())
+    return lambda deployment: deployment.password_reset.reset(token, NEW_PASSWORD, client=HOME, policy=PasswordPolicy())
 
 
 def change_password(_post: MailDeployment, session: SignedIn) -> Use:
     token = session.tokens.access_token
-    return lambda its: its.password_change.change(
+    return lambda deployment: deployment.password_change.change(
         token, current=PASSWORD, new=NEW_PASSWORD, client=HOME, policy=PasswordPolicy()
     )
 
@@ -94,12 +94,12 @@ def change_email(post: MailDeployment, session: SignedIn) -> Use:
     [job] = [job for job in post.queue.jobs if job.kind is MailKind.EMAIL_CHANGE_NEW]
     post.deliver(job)
     mailed = post.outbox.codes[-1]
-    return lambda its: its.email_change.confirm(new, mailed, HOME)
+    return lambda deployment: deployment.email_change.confirm(new, mailed, HOME)
 
 
 WAYS_IN: Final[dict[str, tuple[WayIn, type[Exception]]]] = {
     "password": (password, InvalidCredentials),
-    "password as Supabase's clients know it": (supabase_password, AccountDisabled),
+    "password at Supabase's endpoint": (supabase_password, AccountDisabled),
     "code": (code, AccountDisabled),
     "Google": (google, AccountDisabled),
     "Google for the first time": (first_google, AccountDisabled),
@@ -107,15 +107,15 @@ WAYS_IN: Final[dict[str, tuple[WayIn, type[Exception]]]] = {
     "authenticated call": (call, UserDisabled),
     "sign-out": (sign_out, UserDisabled),
     "reset": (reset, InvalidResetToken),
-    "change of password": (change_password, UserDisabled),
-    "change of address": (change_email, InvalidCode),
+    "password change": (change_password, UserDisabled),
+    "address change": (change_email, InvalidCode),
 }
 
-of_every_way_in = pytest.mark.parametrize("name", WAYS_IN)
+for_every_way_in = pytest.mark.parametrize("name", WAYS_IN)
 
 
-@of_every_way_in
-def test_a_banned_user_is_kept_out(post: MailDeployment, name: str) -> None:
+@for_every_way_in
+def test_a_banned_user_can_use_no_way_in(post: MailDeployment, name: str) -> None:
     prepare, error = WAYS_IN[name]
     session = post.register()
     use = prepare(post, session)
@@ -126,8 +126,8 @@ def test_a_banned_user_is_kept_out(post: MailDeployment, name: str) -> None:
         use(post)
 
 
-@of_every_way_in
-def test_a_ban_that_has_ended_keeps_nobody_out(post: MailDeployment, name: str) -> None:
+@for_every_way_in
+def test_when_a_ban_has_ended_every_way_in_works_again(post: MailDeployment, name: str) -> None:
     prepare, error = WAYS_IN[name]
     session = post.register()
     use = prepare(post, session)
@@ -140,7 +140,7 @@ def test_a_ban_that_has_ended_keeps_nobody_out(post: MailDeployment, name: str) 
     use(post)
 
 
-def test_a_ban_ends_no_session(post: MailDeployment) -> None:
+def test_a_session_works_again_after_a_ban(post: MailDeployment) -> None:
     session = post.register()
     ban(post, session.user, timedelta(minutes=5))
 
@@ -154,23 +154,23 @@ def test_a_ban_ends_no_session(post: MailDeployment) -> None:
 
 
 @pytest.mark.parametrize("name", ["password", "code", "Google", "Google for the first time", "reset"])
-def test_a_ban_that_is_set_during_a_sign_in_wins(post: MailDeployment, name: str) -> None:
+def test_a_ban_that_is_set_during_a_sign_in_prevents_it(post: MailDeployment, name: str) -> None:
     prepare, error = WAYS_IN[name]
     session = post.register()
     use = prepare(post, session)
     before = post.base.families.list(session.user.user_id)
 
-    def writes_account(its: Call) -> bool:
-        return its.method == "commit" and post.users.key(session.user.user_id) in its.keys
+    def commits_account(attempted: Call) -> bool:
+        return attempted.method == "commit" and post.users.key(session.user.user_id) in attempted.keys
 
-    meanwhile = MeanwhileStore(post.base.store, before=writes_account, happens=lambda: ban(post, session.user))
+    meanwhile = MeanwhileStore(post.base.store, before=commits_account, happens=lambda: ban(post, session.user))
     with pytest.raises((error, InvalidCode)):
         use(post.on(meanwhile))
 
     assert post.base.families.list(session.user.user_id) == before
 
 
-def test_a_banned_user_is_mailed_nothing(post: MailDeployment) -> None:
+def test_a_banned_user_gets_no_mail(post: MailDeployment) -> None:
     session = post.register()
     ban(post, session.user)
     sent = len(post.outbox.sent)

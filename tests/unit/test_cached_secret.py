@@ -38,7 +38,7 @@ def test_a_secret_is_read_at_its_first_use_and_reused_for_five_minutes(
     assert (FRESH_FOR, source.reads) == (timedelta(minutes=5), 2)
 
 
-def test_a_caller_may_ask_for_a_younger_read(
+def test_a_caller_can_demand_a_more_recent_read(
     cached: CachedSecret[str], source: FakeSecretText, clock: FakeClock
 ) -> None:
     cached.get()
@@ -51,7 +51,7 @@ def test_a_caller_may_ask_for_a_younger_read(
     assert cached.get(10 * SECOND) == "second"
 
 
-def test_a_secret_that_cannot_be_read_again_stays_in_use_and_is_not_read_at_every_call(
+def test_a_secret_that_cannot_be_read_again_stays_in_use_without_a_read_at_every_call(
     cached: CachedSecret[str], source: FakeSecretText, clock: FakeClock
 ) -> None:
     cached.get()
@@ -74,16 +74,16 @@ def test_a_secret_that_was_never_read_has_no_default(cached: CachedSecret[str], 
     assert cached.get() == "first"
 
 
-def test_uses_at_the_same_time_read_it_once(cached: CachedSecret[str], source: FakeSecretText) -> None:
+def test_concurrent_uses_read_the_secret_once(cached: CachedSecret[str], source: FakeSecretText) -> None:
     assert at_once([cached.get] * 20) == ["first"] * 20
     assert source.reads == 1
 
 
-def test_it_is_not_shown(cached: CachedSecret[str]) -> None:
+def test_the_secret_is_not_in_the_repr(cached: CachedSecret[str]) -> None:
     assert cached.get() not in repr(cached)
 
 
-# A clock that is set back: F21. Else a rotated secret would stay in use for as long as the clock was set back.
+# A clock that is set back (F21): without a check, a rotated secret would stay in use for just as long.
 
 
 def test_a_clock_set_back_a_day_does_not_keep_a_rotated_api_key_in_use(

@@ -29,8 +29,8 @@ def test_an_ipv6_address_is_counted_by_its_network(address: str, network: str) -
     assert network_of(address) == network
 
 
-def guesses_until_refused(deployment: Deployment, addresses: list[str]) -> int:
-    """How many wrong passwords of one account are checked, each from the next address."""
+def guesses_until_limit(deployment: Deployment, addresses: list[str]) -> int:
+    """Return how many wrong passwords of one account are checked, each from the next address."""
     for checked, address in enumerate(addresses):
         try:
             deployment.sign_in.sign_in(by_email(password="a guess"), Client(address=network_of(address)))
@@ -41,31 +41,31 @@ def guesses_until_refused(deployment: Deployment, addresses: list[str]) -> int:
     return len(addresses)
 
 
-def test_neighbours_in_an_ipv6_network_share_a_count(deployment_in_memory: Deployment) -> None:
+def test_addresses_of_one_ipv6_network_share_a_limit(deployment_in_memory: Deployment) -> None:
     deployment_in_memory.register(ALICE)
-    neighbours = [f"2001:db8:1:2:{number:x}::{number:x}" for number in range(1, 13)]
+    addresses_of_network = [f"2001:db8:1:2:{number:x}::{number:x}" for number in range(1, 13)]
 
-    assert guesses_until_refused(deployment_in_memory, neighbours) == 10
-    assert guesses_until_refused(deployment_in_memory, ["2001:db8:1:2::ffff"]) == 0
+    assert guesses_until_limit(deployment_in_memory, addresses_of_network) == 10
+    assert guesses_until_limit(deployment_in_memory, ["2001:db8:1:2::ffff"]) == 0
 
 
-def test_ipv6_networks_next_to_each_other_are_counted_apart(deployment_in_memory: Deployment) -> None:
+def test_neighbouring_ipv6_networks_have_separate_limits(deployment_in_memory: Deployment) -> None:
     deployment_in_memory.register(ALICE)
     networks = [f"2001:db8:1:{number:x}::1" for number in range(1, 13)]
 
-    assert guesses_until_refused(deployment_in_memory, networks) == 12
+    assert guesses_until_limit(deployment_in_memory, networks) == 12
 
 
-def test_neighbours_in_an_ipv4_network_are_counted_apart(deployment_in_memory: Deployment) -> None:
+def test_addresses_of_one_ipv4_network_have_separate_limits(deployment_in_memory: Deployment) -> None:
     deployment_in_memory.register(ALICE)
-    neighbours = [f"198.51.100.{number}" for number in range(1, 13)]
+    addresses_of_network = [f"198.51.100.{number}" for number in range(1, 13)]
 
-    assert guesses_until_refused(deployment_in_memory, neighbours) == 12
-    assert guesses_until_refused(deployment_in_memory, ["198.51.100.1"] * 10) == 9
+    assert guesses_until_limit(deployment_in_memory, addresses_of_network) == 12
+    assert guesses_until_limit(deployment_in_memory, ["198.51.100.1"] * 10) == 9
 
 
 @pytest.mark.parametrize("ask", ["request_code", "request_reset"])
-def test_mail_is_counted_by_network_too(deployment_in_memory: Deployment, ask: str) -> None:
+def test_mail_limits_count_by_network_too(deployment_in_memory: Deployment, ask: str) -> None:
     request = getattr(mailing(deployment_in_memory).mail_service, ask)
 
     for number in range(30):

@@ -1,4 +1,4 @@
-"""gerbang.http.cloudfront: where the secret header is demanded, and whose address then counts."""
+"""gerbang.http.cloudfront: when requests need the secret header, and which client address is counted then."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -30,15 +30,11 @@ def envelope(problem: Problem, _request: Request) -> dict[str, Any]:
 API: Final = Api(name="Tests", errors=COMMON, envelope=envelope, error_response=dict[str, Any])
 
 
-@pytest.fixture(autouse=True)
-def log(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
-    recorded = RecordingLog()
-    monkeypatch.setattr("gerbang.http.endpoint.log_event", recorded)
-    return recorded
+pytestmark = pytest.mark.usefixtures("endpoint_log")
 
 
 def handler() -> LambdaHandler:
-    """The handler of an endpoint that shows by which address its caller is counted."""
+    """The handler of an endpoint that answers the client address that limits count."""
     endpoint = Endpoint("/address")
 
     @endpoint.get(API)
@@ -55,14 +51,14 @@ def request(headers: dict[str, str], *, method: str = "GET", source_ip: str = CL
 
 
 @pytest.fixture
-def behind(monkeypatch: pytest.MonkeyPatch) -> LambdaHandler:
-    """The endpoint in a stack that takes CloudFront's requests only."""
+def behind_cloudfront(monkeypatch: pytest.MonkeyPatch) -> LambdaHandler:
+    """The endpoint in a stack that accepts only requests of CloudFront."""
     monkeypatch.setenv(VARIABLE, HASH)
     return handler()
 
 
 @pytest.mark.parametrize("variable", [None, ""])
-def test_without_the_setting_headers_change_nothing(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
+def test_without_the_setting_the_headers_are_ignored(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     if variable is not None:
         monkeypatch.setenv(VARIABLE, variable)
@@ -84,28 +80,28 @@ def test_without_the_setting_headers_change_nothing(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_request_that_did_not_come_through_cloudfront_is_403(
-    behind: LambdaHandler, log: RecordingLog, headers: dict[str, str]
+    behind_cloudfront: LambdaHandler, endpoint_log: RecordingLog, headers: dict[str, str]
 ) -> None:
-    answer = behind(request(headers), None)
+    answer = behind_cloudfront(request(headers), None)
 
     assert answer["statusCode"] == HTTPStatus.FORBIDDEN
     assert body_of(answer)["code"] == "not_through_cloudfront"
     assert "CloudFront" in body_of(answer)["message"]
-    assert log.events == ["not_through_cloudfront"]
+    assert endpoint_log.events == ["not_through_cloudfront"]
 
 
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-def test_the_header_is_asked_for_before_the_method(behind: LambdaHandler, method: str) -> None:
+def test_the_header_is_checked_before_the_method(behind_cloudfront: LambdaHandler, method: str) -> None:
     preflight = {"origin": "https://example.com", "access-control-request-method": "GET"}
 
-    assert behind(request(preflight, method=method), None)["statusCode"] == HTTPStatus.FORBIDDEN
+    assert behind_cloudfront(request(preflight, method=method), None)["statusCode"] == HTTPStatus.FORBIDDEN
 
 
 @pytest.mark.parametrize(
     ("forwarded_for", "address"),
     [
         (f"{VIEWER}, {CLOUDFRONT}", VIEWER),
-        (VIEWER, VIEWER),  # should API Gateway not append its own
+        (VIEWER, VIEWER),  # if API Gateway does not append its own
         (f"203.0.113.99, 10.0.0.1, {VIEWER}, {CLOUDFRONT}", VIEWER),  # the client made up the first two
         (f"{VIEWER},{CLOUDFRONT}", VIEWER),
         (f"2001:db8:1:2:3:4:5:6, {CLOUDFRONT}", "2001:db8:1:2::/64"),
@@ -116,16 +112,16 @@ def test_the_header_is_asked_for_before_the_method(behind: LambdaHandler, method
     ],
 )
 def test_limits_count_the_address_that_cloudfront_saw(
-    behind: LambdaHandler, forwarded_for: str | None, address: str
+    behind_cloudfront: LambdaHandler, forwarded_for: str | None, address: str
 ) -> None:
     headers = {"x-origin-secret": SECRET} | ({} if forwarded_for is None else {"x-forwarded-for": forwarded_for})
 
-    answer = behind(request(headers), None)
+    answer = behind_cloudfront(request(headers), None)
 
     assert body_of(answer) == {"address": address}
 
 
-def test_two_secrets_are_taken_while_one_replaces_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_secrets_are_accepted_during_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, f"{sha256(b'the next one').hexdigest()},{HASH}")
     changing = handler()
 
@@ -144,7 +140,7 @@ def every_handler(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, LambdaH
         endpoint.handler()
 
 
-def test_every_endpoint_asks_for_the_header(every_handler: dict[str, LambdaHandler]) -> None:
+def test_every_endpoint_checks_the_header(every_handler: dict[str, LambdaHandler]) -> None:
     answers = {name: each(request({}), None)["statusCode"] for name, each in every_handler.items()}
 
     assert {"JwksFunction", "DefaultFunction"} <= answers.keys()
