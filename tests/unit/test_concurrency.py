@@ -23,34 +23,34 @@ def failing(failure: Exception) -> Callable[[], int]:
     return call
 
 
-def test_both_answers_come_in_their_order() -> None:
+def test_two_results_are_returned_in_order() -> None:
     assert run_concurrently(lambda: 1, lambda: "two") == (1, "two")
     assert run_concurrently(lambda: None, lambda: None) == (None, None)
 
 
-def test_the_calls_are_made_at_the_same_time() -> None:
-    meeting = Barrier(2)
+def test_two_calls_run_at_the_same_time() -> None:
+    barrier = Barrier(2)
 
-    assert sorted(run_concurrently(lambda: meeting.wait(5), lambda: meeting.wait(5))) == [0, 1]
-
-
-def test_all_of_many_calls_are_made_at_the_same_time() -> None:
-    meeting = Barrier(7)
-
-    assert sorted(run_concurrently(*[lambda: meeting.wait(5)] * 7)) == list(range(7))
+    assert sorted(run_concurrently(lambda: barrier.wait(5), lambda: barrier.wait(5))) == [0, 1]
 
 
-def test_answers_of_many_calls_come_in_their_order() -> None:
-    def answering(number: int) -> Callable[[], int]:
+def test_many_calls_run_at_the_same_time() -> None:
+    barrier = Barrier(7)
+
+    assert sorted(run_concurrently(*[lambda: barrier.wait(5)] * 7)) == list(range(7))
+
+
+def test_many_results_are_returned_in_order() -> None:
+    def returning(number: int) -> Callable[[], int]:
         return lambda: number
 
-    assert run_concurrently(*[answering(number) for number in range(10)]) == tuple(range(10))
+    assert run_concurrently(*[returning(number) for number in range(10)]) == tuple(range(10))
     assert run_concurrently(*[lambda: "one"]) == ("one",)
     nothing: list[Callable[[], int]] = []
     assert run_concurrently(*nothing) == ()
 
 
-def test_every_call_sees_the_callers_context() -> None:
+def test_every_call_has_the_context_of_the_caller() -> None:
     token = request_id.set("request-7")
     try:
         assert run_concurrently(*[request_id.get] * 3) == ("request-7",) * 3
@@ -58,7 +58,7 @@ def test_every_call_sees_the_callers_context() -> None:
         request_id.reset(token)
 
 
-def test_when_the_first_fails_the_second_has_ended_all_the_same() -> None:
+def test_when_the_first_call_fails_the_second_one_is_awaited() -> None:
     first_has_failed, second_has_ended = Event(), Event()
 
     def first() -> int:
@@ -76,7 +76,7 @@ def test_when_the_first_fails_the_second_has_ended_all_the_same() -> None:
     assert second_has_ended.is_set()
 
 
-def test_when_the_second_fails_the_first_has_ended_all_the_same() -> None:
+def test_when_the_second_call_fails_the_first_one_is_awaited() -> None:
     ended: list[int] = []
 
     with pytest.raises(SecondFailedError):
@@ -85,14 +85,14 @@ def test_when_the_second_fails_the_first_has_ended_all_the_same() -> None:
     assert ended == [1]
 
 
-def test_when_both_fail_the_first_ones_failure_comes_out() -> None:
+def test_when_both_calls_fail_the_first_failure_is_raised() -> None:
     with pytest.raises(FirstFailedError):
         run_concurrently(failing(FirstFailedError()), failing(SecondFailedError()))
     with pytest.raises(FirstFailedError):
         run_concurrently(*[lambda: 0, failing(FirstFailedError()), failing(SecondFailedError())])
 
 
-def test_a_failure_comes_out_where_it_can_be_traced_to() -> None:
+def test_the_traceback_of_a_failure_contains_the_call() -> None:
     with pytest.raises(SecondFailedError) as caught:
         run_concurrently(lambda: 1, failing(SecondFailedError()))
 
@@ -100,7 +100,7 @@ def test_a_failure_comes_out_where_it_can_be_traced_to() -> None:
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
-def test_even_an_interrupt_of_the_second_comes_out(interrupt: type[BaseException]) -> None:
+def test_an_interrupt_of_the_second_call_is_raised(interrupt: type[BaseException]) -> None:
     def second() -> int:
         raise interrupt
 

@@ -1,4 +1,4 @@
-"""The devices of an account: its sessions in words, ending one, and the mail about a new one."""
+"""The sessions of a user: listing and ending them, describing devices, and the mail about a new device."""
 
 from collections.abc import Callable
 from copy import replace
@@ -21,6 +21,7 @@ from gerbang.storage.store import Gone, Update
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.fakes import FakeClock
+from tests.unit.access import session_works
 from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing
 
 FIREFOX: Final = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -29,8 +30,8 @@ IPHONE: Final = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/17.5 Mobile/15E148 Safari/604.1"
 )
-AT_HOME: Final = Client(address="192.0.2.1", device=FIREFOX)
-ON_THE_WAY: Final = Client(address="198.51.100.7", device=IPHONE)
+HOME_FIREFOX: Final = Client(address="192.0.2.1", device=FIREFOX)
+AWAY_IPHONE: Final = Client(address="198.51.100.7", device=IPHONE)
 
 
 @pytest.fixture
@@ -38,36 +39,28 @@ def post(deployment: Deployment) -> MailDeployment:
     return mailing(replace(deployment, choices=Choices(new_device_mail=True)))
 
 
-def verify(post: MailDeployment, user: User) -> None:
+def verify_address(post: MailDeployment, user: User) -> None:
     post.base.store.write(Update(post.users.key(user.user_id), {"email_verified_at": 1}))
 
 
 @pytest.fixture
 def bob(post: MailDeployment) -> SignedIn:
-    """Verified, and signed in at home."""
-    held = post.base.registration.register(BOB, AT_HOME).signed_in
-    verify(post, held.user)
-    return held
+    """Bob with a verified address, signed in at home."""
+    session = post.base.registration.register(BOB, HOME_FIREFOX).signed_in
+    verify_address(post, session.user)
+    return session
 
 
 def sign_in(post: MailDeployment, client: Client) -> SignedIn:
     return post.base.sign_in.sign_in(by_email(BOB.email), client)
 
 
-def works(post: MailDeployment, held: SignedIn) -> bool:
-    try:
-        post.base.sessions.authenticate(held.tokens.access_token)
-    except SessionEnded:
-        return False
-    return True
-
-
 # Listing and ending
 
 
-def test_sessions_are_listed_the_last_used_first(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
+def test_sessions_are_listed_most_recently_used_first(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
     clock.advance(timedelta(minutes=1))
-    other = sign_in(post, ON_THE_WAY)
+    other = sign_in(post, AWAY_IPHONE)
     clock.advance(timedelta(minutes=1))
     post.base.sessions.refresh(bob.tokens.refresh_token)
 
@@ -75,8 +68,8 @@ def test_sessions_are_listed_the_last_used_first(post: MailDeployment, bob: Sign
 
     assert [family.family_id for family in listed] == [bob.family_id, other.family_id]
     assert [(each.address, each.device, each.amr[0].method) for each in listed] == [
-        (AT_HOME.address, FIREFOX, "password"),
-        (ON_THE_WAY.address, IPHONE, "password"),
+        (HOME_FIREFOX.address, FIREFOX, "password"),
+        (AWAY_IPHONE.address, IPHONE, "password"),
     ]
 
 
@@ -85,7 +78,7 @@ def test_the_method_of_a_session_is_how_it_was_opened(post: MailDeployment, bob:
     assert family is not None
     by_google = replace(family, amr=(Authentication(method="oauth", at=clock()),))
     raised = by_google.raised(Authentication(method="totp", at=clock()), factor_id="")
-    linked, _ = post.base.families.reauthenticate(raised, "oauth", at=clock())  # another identity is linked
+    linked, _ = post.base.families.reauthenticate(raised, "oauth", at=clock())  # when an identity is linked
 
     for each in (by_google, raised, linked):
         assert botlaunch_sessions.own_sessions([each], each)["data"][0]["method"] == "oauth"
@@ -93,32 +86,31 @@ def test_the_method_of_a_session_is_how_it_was_opened(post: MailDeployment, bob:
 
 
 def test_only_active_sessions_of_the_user_are_listed(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
-    alice = post.register(ALICE)
+    post.register(ALICE)
     clock.advance(timedelta(days=6))
-    other = sign_in(post, AT_HOME)
-    clock.advance(timedelta(days=2))  # longer than the first one lives
+    other = sign_in(post, HOME_FIREFOX)
+    clock.advance(timedelta(days=2))  # after the end of the first session
 
     assert [each.family_id for each in post.base.own_sessions.list(post.user(bob.user.user_id))] == [other.family_id]
-    assert alice.family_id != other.family_id
     post.base.store.write(Update(post.users.key(bob.user.user_id), {"epoch": 7}))
     assert post.base.own_sessions.list(post.user(bob.user.user_id)) == ()
 
 
 @pytest.mark.covers("101")
-def test_a_session_that_is_ended_is_dead_on_the_next_call_and_the_others_go_on(
+def test_ending_a_session_takes_effect_at_the_next_call_and_keeps_the_others(
     post: MailDeployment, bob: SignedIn
 ) -> None:
-    other = sign_in(post, ON_THE_WAY)
+    other = sign_in(post, AWAY_IPHONE)
 
     post.base.own_sessions.end(post.user(bob.user.user_id), other.family_id)
 
-    assert works(post, bob)
-    assert not works(post, other)
+    assert session_works(post, bob)
+    assert not session_works(post, other)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(other.tokens.refresh_token)
 
 
-def test_only_an_active_session_of_the_user_is_ended(post: MailDeployment, bob: SignedIn) -> None:
+def test_only_an_active_session_of_the_user_can_be_ended(post: MailDeployment, bob: SignedIn) -> None:
     alice, user = post.register(ALICE), post.user(bob.user.user_id)
     post.base.own_sessions.end(user, bob.family_id)
 
@@ -126,16 +118,16 @@ def test_only_an_active_session_of_the_user_is_ended(post: MailDeployment, bob: 
         with pytest.raises(NoSuchSession):
             post.base.own_sessions.end(user, session_id)
 
-    assert works(post, alice)
+    assert session_works(post, alice)
 
 
-def test_a_session_id_in_another_spelling_names_the_same_session(post: MailDeployment, bob: SignedIn) -> None:
+def test_a_session_id_is_case_insensitive(post: MailDeployment, bob: SignedIn) -> None:
     post.base.own_sessions.end(post.user(bob.user.user_id), bob.family_id.upper())
 
-    assert not works(post, bob)
+    assert not session_works(post, bob)
 
 
-# In words
+# Descriptions of devices
 
 
 @pytest.mark.parametrize(
@@ -153,7 +145,7 @@ def test_a_session_id_in_another_spelling_names_the_same_session(post: MailDeplo
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_device_is_named_in_words(user_agent: str, words: str | None) -> None:
+def test_a_device_is_described_by_browser_and_system(user_agent: str, words: str | None) -> None:
     assert read_device(user_agent).words == words
 
 
@@ -169,28 +161,30 @@ def test_a_device_is_named_in_words(user_agent: str, words: str | None) -> None:
         "\u202egpj.exe/1",
     ],
 )
-def test_what_a_client_calls_itself_never_becomes_a_link_or_markup(user_agent: str) -> None:
+def test_the_description_of_a_device_contains_no_link_or_markup(user_agent: str) -> None:
     device = read_device(user_agent)
 
     assert not set(device.words or "") & set("<>:/.@\r\n\u202e&\"'")
 
 
-def test_a_device_without_a_name_is_unknown() -> None:
+def test_a_device_without_a_browser_has_no_description() -> None:
     assert Device(browser=None, system=None).words is None
     assert Device(browser=None, system="iOS").short == "iOS"
 
 
-# What is new
+# New devices
 
 
-def test_an_update_of_the_browser_is_no_new_device_and_another_network_is(bob: SignedIn, post: MailDeployment) -> None:
+def test_a_new_device_is_another_browser_or_network_but_not_another_version(
+    bob: SignedIn, post: MailDeployment
+) -> None:
     user = post.user(bob.user.user_id)
 
-    assert not is_new_device(user, AT_HOME)
-    assert not is_new_device(user, replace(AT_HOME, device=NEWER_FIREFOX))
-    assert not is_new_device(user, replace(AT_HOME, address="192.0.99.99"))
-    assert is_new_device(user, replace(AT_HOME, address="192.1.2.1"))
-    assert is_new_device(user, replace(AT_HOME, device=IPHONE))
+    assert not is_new_device(user, HOME_FIREFOX)
+    assert not is_new_device(user, replace(HOME_FIREFOX, device=NEWER_FIREFOX))
+    assert not is_new_device(user, replace(HOME_FIREFOX, address="192.0.99.99"))
+    assert is_new_device(user, replace(HOME_FIREFOX, address="192.1.2.1"))
+    assert is_new_device(user, replace(HOME_FIREFOX, device=IPHONE))
 
 
 @pytest.mark.parametrize(
@@ -204,19 +198,19 @@ def test_an_update_of_the_browser_is_no_new_device_and_another_network_is(bob: S
         ("unknown", "192.0.2.1", False),
     ],
 )
-def test_a_place_is_a_network(one: str, other: str, is_same: bool) -> None:  # noqa: FBT001
+def test_a_device_is_recognised_by_its_network(one: str, other: str, is_same: bool) -> None:  # noqa: FBT001
     digests = {device_of("user", Client(address=address, device=FIREFOX)) for address in (one, other)}
 
     assert (len(digests) == 1) == is_same
 
 
-def test_a_digest_of_one_account_is_none_of_another_and_only_so_much_of_the_text_counts() -> None:
-    assert device_of("one", AT_HOME) != device_of("other", AT_HOME)
-    long = replace(AT_HOME, device="x" * LONGEST_USER_AGENT)
+def test_the_digest_of_a_device_depends_on_the_account_and_on_the_start_of_the_user_agent() -> None:
+    assert device_of("one", HOME_FIREFOX) != device_of("other", HOME_FIREFOX)
+    long = replace(HOME_FIREFOX, device="x" * LONGEST_USER_AGENT)
     assert device_of("one", long) == device_of("one", replace(long, device=long.device + "y"))
 
 
-def test_the_newest_devices_are_remembered(bob: SignedIn) -> None:
+def test_only_the_newest_devices_are_stored(bob: SignedIn) -> None:
     user = bob.user
     for number in range(40):
         user = with_device(user, Client(address=f"10.{number}.0.1", device=FIREFOX))
@@ -230,23 +224,23 @@ def test_the_newest_devices_are_remembered(bob: SignedIn) -> None:
 # The mail
 
 
-def notices(post: MailDeployment) -> list[str]:
+def device_mails(post: MailDeployment) -> list[str]:
     return [job.email for job in post.queue.jobs if job.kind is MailKind.NEW_DEVICE]
 
 
-def test_the_owner_is_told_of_a_new_device_once(post: MailDeployment, bob: SignedIn) -> None:
+def test_the_owner_gets_one_mail_about_a_new_device(post: MailDeployment, bob: SignedIn) -> None:
     for _ in range(3):
-        sign_in(post, ON_THE_WAY)
-    sign_in(post, AT_HOME)
+        sign_in(post, AWAY_IPHONE)
+    sign_in(post, HOME_FIREFOX)
     [job] = post.queue.jobs
     post.deliver(job)
     post.deliver(job)
 
     [mail] = post.outbox.sent
     assert mail.to == BOB.email
-    for said in ("Mobile Safari, iOS", ON_THE_WAY.address, "2026-01-15 12:00 UTC"):
-        assert said in mail.text
-        assert said in mail.html
+    for text_part in ("Mobile Safari, iOS", AWAY_IPHONE.address, "2026-01-15 12:00 UTC"):
+        assert text_part in mail.text
+        assert text_part in mail.html
     assert bob.tokens.access_token not in mail.text
 
 
@@ -255,57 +249,61 @@ def test_the_owner_is_told_of_a_new_device_once(post: MailDeployment, bob: Signe
     "spare",
     [
         lambda post, user: post.base.store.write(
-            Update(post.users.key(user.user_id), {"email_verified_at": Gone()})  # a stranger may have registered it
+            Update(
+                post.users.key(user.user_id), {"email_verified_at": Gone()}
+            )  # a stranger may have registered the address
         ),
         lambda post, user: post.base.store.write(Update(post.users.key(user.user_id), {"devices": "[]"})),
     ],
-    ids=["an unverified address", "the first device"],
+    ids=["unverified address", "first device"],
 )
-def test_nobody_is_told(post: MailDeployment, bob: SignedIn, spare: Callable[[MailDeployment, User], object]) -> None:
-    spare(post, bob.user)
+def test_no_mail_is_sent_about_an_unverified_address_or_the_first_device(
+    post: MailDeployment, bob: SignedIn, change: Callable[[MailDeployment, User], object]
+) -> None:
+    change(post, bob.user)
 
-    sign_in(post, ON_THE_WAY)
+    sign_in(post, AWAY_IPHONE)
 
-    assert notices(post) == []
+    assert device_mails(post) == []
 
 
-def test_nobody_is_told_if_the_setting_is_off(deployment: Deployment) -> None:
+def test_no_mail_is_sent_if_the_setting_is_off(deployment: Deployment) -> None:
     post = mailing(replace(deployment, choices=Choices(new_device_mail=False)))
-    verify(post, post.base.registration.register(BOB, AT_HOME).signed_in.user)
+    verify_address(post, post.base.registration.register(BOB, HOME_FIREFOX).signed_in.user)
 
-    sign_in(post, ON_THE_WAY)
+    sign_in(post, AWAY_IPHONE)
 
-    assert notices(post) == []
+    assert device_mails(post) == []
 
 
-def test_a_wrong_password_on_a_new_device_is_no_sign_in(post: MailDeployment, bob: SignedIn) -> None:
+def test_a_wrong_password_on_a_new_device_sends_no_mail(post: MailDeployment, bob: SignedIn) -> None:
     with pytest.raises(InvalidCredentials):
-        post.base.sign_in.sign_in(by_email(BOB.email, "wrong"), ON_THE_WAY)
+        post.base.sign_in.sign_in(by_email(BOB.email, "wrong"), AWAY_IPHONE)
 
-    assert notices(post) == []
-    assert is_new_device(post.user(bob.user.user_id), ON_THE_WAY)
+    assert device_mails(post) == []
+    assert is_new_device(post.user(bob.user.user_id), AWAY_IPHONE)
 
 
 @pytest.mark.usefixtures("bob")
-def test_a_sign_in_goes_on_if_its_mail_cannot_be_queued(post: MailDeployment) -> None:
+def test_a_sign_in_succeeds_if_its_mail_cannot_be_queued(post: MailDeployment) -> None:
     post.queue.is_down = True
 
-    assert works(post, sign_in(post, ON_THE_WAY))
+    assert session_works(post, sign_in(post, AWAY_IPHONE))
     assert "mail_not_queued" in post.base.recorded.events
 
 
 @pytest.mark.usefixtures("bob")
-def test_an_address_gets_five_notices_an_hour(post: MailDeployment) -> None:
+def test_an_address_gets_at_most_five_device_mails_an_hour(post: MailDeployment) -> None:
     for number in range(8):
-        assert works(post, sign_in(post, Client(address=f"10.{number}.0.1", device=FIREFOX)))
+        assert session_works(post, sign_in(post, Client(address=f"10.{number}.0.1", device=FIREFOX)))
 
-    assert len(notices(post)) == 5
+    assert len(device_mails(post)) == 5
 
 
-def test_a_notice_of_a_sign_in_that_was_not_written_is_not_mailed(
+def test_no_mail_is_sent_about_a_sign_in_that_was_not_stored(
     post: MailDeployment, bob: SignedIn, clock: FakeClock
 ) -> None:
-    sign_in(post, ON_THE_WAY)
+    sign_in(post, AWAY_IPHONE)
     [job] = post.queue.jobs
     post.base.store.write(Update(post.users.key(bob.user.user_id), {"devices": "[]"}))
 
@@ -314,7 +312,7 @@ def test_a_notice_of_a_sign_in_that_was_not_written_is_not_mailed(
     assert post.outbox.sent == []
 
 
-def test_guests_are_told_nothing_and_their_devices_are_not_remembered(post: MailDeployment) -> None:
+def test_devices_of_guests_are_not_stored(post: MailDeployment) -> None:
     guest = post.guests.admit(HOME)
 
     assert post.user(guest.user.user_id).devices == ()
