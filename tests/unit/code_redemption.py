@@ -8,7 +8,6 @@ import pytest
 from gerbang.accounts.code_sign_in import InvalidCode, Redeemed
 from gerbang.core.emails import EmailAddress
 from gerbang.limits.rate_limits import digest
-from gerbang.mail.codes import DIGITS
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailJob, MailKind
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name, User
@@ -41,10 +40,6 @@ def reason_of_failure(
     with pytest.raises(InvalidCode) as error:
         redeem(post, code, email, slots=slots)
     return str(error.value)
-
-
-def wrong_code(code: str) -> str:
-    return f"{(int(code) + 1) % 10**DIGITS:0{DIGITS}d}"
 
 
 def stored_code(post: MailDeployment, slot: Slot, email: str = BOB.email) -> OneTimeCode | None:

@@ -23,7 +23,7 @@ from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import public_id
 from gerbang.limits.rate_limits import digest
-from gerbang.mail.codes import CodeMaker, ResetTokens
+from gerbang.mail.codes import DIGITS, CodeMaker, ResetTokens
 from gerbang.mail.jobs import (
     CLIENT_ADDRESS,
     DEVICE,
@@ -162,6 +162,11 @@ def code_in(message: Message) -> str:
     """The one code of a mail."""
     (code,) = re.findall(r"\b[0-9]{6}\b", message.text)
     return str(code)
+
+
+def wrong_code(code: str) -> str:
+    """A code that differs from the right one."""
+    return f"{(int(code) + 1) % 10**DIGITS:0{DIGITS}d}"
 
 
 def token_in(message: Message) -> str:

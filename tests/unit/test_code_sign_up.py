@@ -33,10 +33,9 @@ from tests.unit.code_redemption import (
     sign_up_code,
     sign_up_job,
     stored_code,
-    wrong_code,
 )
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, code_in, mailing_in_memory
+from tests.unit.mail_fakes import MailDeployment, code_in, mailing_in_memory, wrong_code
 
 
 def test_redeeming_the_code_creates_the_account(post: MailDeployment) -> None:

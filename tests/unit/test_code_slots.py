@@ -26,10 +26,9 @@ from tests.unit.code_redemption import (
     redeem,
     redemption,
     sign_up_code,
-    wrong_code,
 )
 from tests.unit.faulty_runs import calls_of
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, wrong_code
 
 # Slots
 

@@ -1,4 +1,4 @@
-"""gerbang.core.emails: one canonical form an address, and nothing that could reach further than a mailbox."""
+"""gerbang.core.emails: the canonical form of an address, and which addresses are rejected."""
 
 import time
 from contextlib import suppress
@@ -33,7 +33,7 @@ ALICE = "alice@example.com"
     ],
     ids=ascii,
 )
-def test_spellings_of_one_address_have_one_form(typed: str) -> None:
+def test_spellings_of_one_address_have_the_same_canonical_form(typed: str) -> None:
     assert canonical(typed) == ALICE
 
 
@@ -60,7 +60,7 @@ def test_spellings_of_one_address_have_one_form(typed: str) -> None:
     ],
     ids=ascii,
 )
-def test_an_address_is_brought_to_its_form(typed: str, form: str) -> None:
+def test_an_address_has_a_canonical_form(typed: str, form: str) -> None:
     assert canonical(typed) == form
 
 
@@ -72,7 +72,7 @@ def test_an_address_is_brought_to_its_form(typed: str, form: str) -> None:
         ("a@stra\u00dfe.de", "a@strasse.de"),
     ],
 )
-def test_addresses_that_may_be_different_people_are_not_merged(one: str, other: str) -> None:
+def test_addresses_that_may_belong_to_different_people_stay_different(one: str, other: str) -> None:
     assert canonical(one) != canonical(other)
 
 
@@ -145,12 +145,12 @@ def test_addresses_that_may_be_different_people_are_not_merged(one: str, other: 
     ],
     ids=lambda typed: ascii(typed)[:40],
 )
-def test_what_is_no_address_is_refused(typed: str) -> None:
+def test_an_invalid_address_is_rejected(typed: str) -> None:
     with pytest.raises(InvalidEmail):
         canonical(typed)
 
 
-def test_the_longest_address_is_taken_and_one_more_is_not() -> None:
+def test_an_address_has_at_most_254_characters() -> None:
     """RFC 5321, 4.5.3.1.3."""
     local, domain = "x" * 64, ".".join(["y" * 63, "z" * 63, "w" * 57, "com"])
     longest = f"{local}@{domain}"
@@ -162,27 +162,34 @@ def test_the_longest_address_is_taken_and_one_more_is_not() -> None:
 
 
 @pytest.mark.covers("167")
-def test_refusals_do_not_carry_the_address() -> None:
-    """They go into the log."""
+def test_an_error_does_not_contain_the_address() -> None:
+    """Errors are logged."""
     for typed in ("Alice Cooper", "al ice@example.com", "alice@exam_ple.com", "x" * 2000):
         with pytest.raises(InvalidEmail) as caught:
             canonical(typed)
         assert not set(str(caught.value).split()) & set(typed.split())
 
 
-ODD = st.text(
+ODD_TEXTS = st.text(
     alphabet=st.one_of(st.characters(), st.sampled_from("@.-_+ aA0\r\n\t\0\u212a\uff20\uff0e\u3002\u00df\u200b"))
 )
 
 
 @pytest.mark.covers("143", "145")
-@given(st.one_of(ODD, st.tuples(ODD, ODD).map("@".join), st.emails(), ODD.map(lambda text: f"a@{text}.com")))
+@given(
+    st.one_of(
+        ODD_TEXTS,
+        st.tuples(ODD_TEXTS, ODD_TEXTS).map("@".join),
+        st.emails(),
+        ODD_TEXTS.map(lambda text: f"a@{text}.com"),
+    )
+)
 @example("a@a\u0338.com")
 @example("\uff20.\uff20")
 @example("a@\u2488com")  # a digit with a full stop
 @example("a@xn--a.com")
-def test_whatever_is_accepted_is_plain_and_is_its_own_form(typed: str) -> None:
-    """Nothing accepted could end a header line, be two recipients, or have a second form."""
+def test_every_canonical_form_is_plain_and_stable(typed: str) -> None:
+    """An accepted address cannot end a header line, be two recipients, or have a second canonical form."""
     try:
         form = canonical(typed)
     except InvalidEmail:
@@ -197,7 +204,7 @@ def test_whatever_is_accepted_is_plain_and_is_its_own_form(typed: str) -> None:
 
 
 @given(st.emails())
-def test_case_and_white_space_around_never_matter(typed: str) -> None:
+def test_case_and_surrounding_white_space_are_ignored(typed: str) -> None:
     try:
         form = canonical(typed)
     except InvalidEmail:
@@ -224,7 +231,7 @@ def test_case_and_white_space_around_never_matter(typed: str) -> None:
     ],
     ids=lambda typed: ascii(typed)[:16] + f" {len(typed)}",
 )
-def test_no_text_takes_long(typed: str) -> None:
+def test_no_text_takes_long_to_check(typed: str) -> None:
     started = time.perf_counter()
 
     with suppress(InvalidEmail):
@@ -234,9 +241,7 @@ def test_no_text_takes_long(typed: str) -> None:
 
 
 @pytest.mark.covers("150")
-def test_a_body_full_of_combining_marks_is_no_address_and_refused_at_once() -> None:
-    """It is not normalised first."""
-
+def test_combining_marks_are_rejected_before_normalisation() -> None:
     def attempt() -> None:
         with pytest.raises(InvalidEmail):
             canonical(f"{MARKS}@example.com")

@@ -90,11 +90,6 @@ def query_of_mailed_link(post: MailDeployment, email: str, link: LinkRequest, **
     return dict(parse_qsl(urlsplit(url).query))
 
 
-def wrong_code(code: str) -> str:
-    """A code that differs from the right one."""
-    return f"{(int(code) + 1) % 1_000_000:06d}"
-
-
 def wrong_token(token: str) -> str:
     """A token that differs from the right one."""
     return f"{token[:-1]}{'1' if token[-1] == '0' else '0'}"

@@ -25,10 +25,9 @@ from tests.unit.fault_injection.requests import (
     with_account,
     with_account_and_api_key,
     with_api_key,
-    wrong_code,
 )
 from tests.unit.handlers import Event, environment
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_fakes import MailDeployment, wrong_code
 
 
 def with_code(kind: MailKind, post: MailDeployment) -> Event:

@@ -24,11 +24,10 @@ from tests.unit.fault_injection.requests import (
     gotrue_request,
     verified_bob,
     with_account,
-    wrong_code,
     wrong_token,
 )
 from tests.unit.handlers import Event
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_fakes import MailDeployment, wrong_code
 
 
 def with_reset_token(post: MailDeployment) -> Event:

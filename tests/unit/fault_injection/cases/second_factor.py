@@ -30,9 +30,9 @@ from tests.unit.fault_injection.outcomes import (
     find_bob,
     has_body,
 )
-from tests.unit.fault_injection.requests import change_account, gotrue_request, wrong_code
+from tests.unit.fault_injection.requests import change_account, gotrue_request
 from tests.unit.handlers import Answer, Event, environment
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_fakes import MailDeployment, wrong_code
 
 
 def app_code(post: MailDeployment, user: User) -> str:

@@ -36,10 +36,9 @@ from tests.unit.fault_injection.requests import (
     gotrue_request_of_alice,
     verified_bob,
     with_api_key,
-    wrong_code,
 )
 from tests.unit.handlers import Answer, Event, environment
-from tests.unit.mail_fakes import MailDeployment, code_in
+from tests.unit.mail_fakes import MailDeployment, code_in, wrong_code
 
 
 def set_address_of_guest(post: MailDeployment) -> Event:
