@@ -9,8 +9,9 @@ from typing import Any, Final
 from gerbang.sessions.api_keys import ApiKeys
 
 from tests.deployment import Deployment
+from tests.fakes import FakeSecretText
 from tests.gateway_events import body_of, http_event
-from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, FixedSecretKey, handler_of
+from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, handler_of
 
 USERS: Final = "/auth/v1/admin/users"
 CAROL: Final = "carol@example.com"
@@ -20,7 +21,7 @@ class Admin:
     """Calls the endpoints with the secret key, unless a test sends other headers."""
 
     def __init__(self, base: Deployment) -> None:
-        self.base = replace(base, api_keys=ApiKeys(PUBLISHABLE_KEY, FixedSecretKey(), base.clock))
+        self.base = replace(base, api_keys=ApiKeys(PUBLISHABLE_KEY, FakeSecretText(SECRET_KEY), base.clock))
         self.headers: dict[str, str | None] = {"apikey": SECRET_KEY, "authorization": f"Bearer {SECRET_KEY}"}
         self._handlers: dict[str, Any] = {}
 

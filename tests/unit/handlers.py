@@ -19,7 +19,7 @@ from gerbang.storage.store import Item
 from gerbang_local.declarations import function_in, without_aws
 
 from tests.deployment import PASSWORD, Choices, Deployment
-from tests.fakes import MemoryStore
+from tests.fakes import FakeSecretText, MemoryStore
 from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 type Event = dict[str, Any]
@@ -53,13 +53,6 @@ LOWEST_LIMITS: Final = replace(LOW_LIMITS, address=_limit("sign_in_address"), ac
 """Every limit low. Half of a limit is never given back (`Counted.far`), which hides that one attempt leaks."""
 
 
-class FixedSecretKey:
-    """The secret API key, as Secrets Manager returns it."""
-
-    def current(self) -> str:
-        return SECRET_KEY
-
-
 class TrustingVerifier:
     """Accepts any text as the ID token of the subject with that name. tests/unit/test_oidc.py tests real tokens."""
 
@@ -91,7 +84,7 @@ def deployment_with_low_limits(choices: Choices = LOW_LIMITS) -> MailDeployment:
         post.base,
         choices=choices,
         client=without_aws,
-        api_keys=ApiKeys(PUBLISHABLE_KEY, FixedSecretKey(), post.base.clock),
+        api_keys=ApiKeys(PUBLISHABLE_KEY, FakeSecretText(SECRET_KEY), post.base.clock),
         google_verifier=TrustingVerifier(),
         id_tokens=IdTokens({GOOGLE: TrustingVerifier()}),  # type: ignore[dict-item]
     )

@@ -13,6 +13,7 @@ from gerbang.storage.accounts import Name
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, by_email
+from tests.fakes import FakeSecretText
 from tests.gateway_events import body_of
 from tests.unit.admin_client import CAROL, Admin
 from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY
@@ -75,12 +76,10 @@ def test_the_apikey_header_may_hold_either_key(admin_in_memory: Admin, apikey: s
     "secret", ["eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl", "sb_secret_old"]
 )
 def test_a_second_secret_key_and_a_jwt_as_secret_key_are_accepted(post_in_memory: MailDeployment, secret: str) -> None:
-    class Secrets:
-        def current(self) -> str:
-            return f"{SECRET_KEY},{secret}"
-
     admin = Admin(post_in_memory.base)
-    admin.base = replace(admin.base, api_keys=ApiKeys(PUBLISHABLE_KEY, Secrets(), admin.base.clock))
+    admin.base = replace(
+        admin.base, api_keys=ApiKeys(PUBLISHABLE_KEY, FakeSecretText(f"{SECRET_KEY},{secret}"), admin.base.clock)
+    )
 
     assert admin.ask("GET", headers={"authorization": f"Bearer {secret}"})["statusCode"] == 200
 

@@ -15,7 +15,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.api_keys import ApiKeys
 from pydantic import AfterValidator
 
-from tests.fakes import FakeClock, RecordingLog
+from tests.fakes import FakeClock, FakeSecretText, RecordingLog
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.declared_endpoints import API, PATH, Greeting, greeting_handler
 
@@ -226,11 +226,7 @@ def test_the_caller_is_checked_before_the_body(endpoint: Endpoint) -> None:
 
 
 def test_an_endpoint_can_require_an_api_key(endpoint: Endpoint) -> None:
-    class NoSecret:
-        def current(self) -> str:
-            return "secret"
-
-    keys = ApiKeys("publishable", NoSecret(), FakeClock())
+    keys = ApiKeys("publishable", FakeSecretText("secret"), FakeClock())
 
     @endpoint.get(API, caller=ApiKeyHolder(keys))
     def show(call: Call[None, Any]) -> dict[str, Any]:

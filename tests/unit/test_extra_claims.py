@@ -1,4 +1,4 @@
-"""The operator's claims in access tokens: gerbang.sessions.claims_function, and what sessions do when it fails."""
+"""gerbang.sessions.claims_function: claims of the operator in access tokens, and failures of their function."""
 
 import json
 from collections.abc import Callable
@@ -19,19 +19,19 @@ from gerbang.storage.functions import FunctionFailed
 from tests.deployment import ALICE, HOME, Choices, Deployment, by_email
 from tests.unit.test_tokens import claims_of
 
-PLAN: Final = {"plan": "gold", "scope": "read:orders write:orders"}
+CLAIMS: Final = {"plan": "gold", "scope": "read:orders write:orders"}
 
 
 @dataclass
-class Function:
-    """The operator's function: remembers what it was asked, and answers what a test has chosen."""
+class FakeClaimsFunction:
+    """The operator's function. It records events and answers as a test says."""
 
-    answer: Callable[[dict[str, Any]], bytes] = lambda _event: json.dumps({"claims": PLAN}).encode()
-    asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    answer: Callable[[dict[str, Any]], bytes] = lambda _event: json.dumps({"claims": CLAIMS}).encode()
+    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def __call__(self, event: bytes) -> bytes:
-        self.asked.append(json.loads(event))
-        return self.answer(self.asked[-1])
+        self.events.append(json.loads(event))
+        return self.answer(self.events[-1])
 
     def answers(self, answer: bytes) -> None:
         self.answer = lambda _event: answer
@@ -44,20 +44,22 @@ class Function:
 
 
 @pytest.fixture
-def function() -> Function:
-    return Function()
+def claims_function() -> FakeClaimsFunction:
+    return FakeClaimsFunction()
 
 
 @pytest.fixture(params=[OnFailure.UNAVAILABLE])
 def on_failure(request: pytest.FixtureRequest) -> OnFailure:
-    chosen: OnFailure = request.param
-    return chosen
+    setting: OnFailure = request.param
+    return setting
 
 
 @pytest.fixture
-def asking(deployment_in_memory: Deployment, function: Function, on_failure: OnFailure) -> Deployment:
-    """A deployment that asks the function."""
-    claims = ClaimsFunction(invoke=function, on_failure=on_failure, log_event=deployment_in_memory.log_event)
+def deployment(
+    deployment_in_memory: Deployment, claims_function: FakeClaimsFunction, on_failure: OnFailure
+) -> Deployment:
+    """A deployment with the function."""
+    claims = ClaimsFunction(invoke=claims_function, on_failure=on_failure, log_event=deployment_in_memory.log_event)
     return replace(deployment_in_memory, extra_claims=claims)
 
 
@@ -65,31 +67,33 @@ def access_claims(session: SignedIn) -> dict[str, Any]:
     return claims_of(session.tokens.access_token)
 
 
-def test_the_function_is_asked_at_sign_in_and_refresh_and_its_claims_are_signed(
-    asking: Deployment, function: Function
+def test_the_function_is_called_at_sign_in_and_refresh_and_its_claims_are_in_the_token(
+    deployment: Deployment, claims_function: FakeClaimsFunction
 ) -> None:
-    user = asking.register()
-    function.asked.clear()
+    user = deployment.register()
+    claims_function.events.clear()
 
-    session = asking.sessions.open(user, HOME, "password")
-    refreshed = asking.sessions.refresh(session.tokens.refresh_token)
+    session = deployment.sessions.open(user, HOME, "password")
+    refreshed = deployment.sessions.refresh(session.tokens.refresh_token)
 
     for signed_in in (session, refreshed):
-        assert {name: access_claims(signed_in)[name] for name in PLAN} == PLAN
-        assert claims_of(signed_in.tokens.refresh_token).keys().isdisjoint(PLAN)
-        asking.sessions.authenticate(signed_in.tokens.access_token)
-    assert [asked["occasion"] for asked in function.asked] == ["sign_in", "refresh"]
-    assert {asked["session_id"] for asked in function.asked} == {session.family_id}
+        assert {name: access_claims(signed_in)[name] for name in CLAIMS} == CLAIMS
+        assert claims_of(signed_in.tokens.refresh_token).keys().isdisjoint(CLAIMS)
+        deployment.sessions.authenticate(signed_in.tokens.access_token)
+    assert [event["occasion"] for event in claims_function.events] == ["sign_in", "refresh"]
+    assert {event["session_id"] for event in claims_function.events} == {session.family_id}
 
 
-def test_the_function_learns_who_the_account_is_and_no_secret_of_it(asking: Deployment, function: Function) -> None:
-    user = asking.register()
+def test_the_event_describes_the_account_without_secrets(
+    deployment: Deployment, claims_function: FakeClaimsFunction
+) -> None:
+    user = deployment.register()
 
-    [asked] = function.asked
-    assert asked == {
+    [event] = claims_function.events
+    assert event == {
         "version": 1,
         "occasion": "sign_in",
-        "session_id": asked["session_id"],
+        "session_id": event["session_id"],
         "account": {
             "id": user.user_id,
             "email": ALICE.email,
@@ -107,24 +111,24 @@ def test_the_function_learns_who_the_account_is_and_no_secret_of_it(asking: Depl
     }
 
 
-def test_every_claim_that_a_token_has_is_reserved(deployment_in_memory: Deployment) -> None:
-    """And those that readers would judge a token by (RFC 7519, section 4.1)."""
+def test_every_claim_of_a_token_is_reserved(deployment_in_memory: Deployment) -> None:
+    """So are the claims that verifiers check (RFC 7519, section 4.1)."""
     session = deployment_in_memory.sessions.open(deployment_in_memory.register(), HOME, "password")
 
-    had = access_claims(session).keys() | claims_of(session.tokens.refresh_token).keys()
+    claims = access_claims(session).keys() | claims_of(session.tokens.refresh_token).keys()
 
-    assert had | {"nbf"} == RESERVED
+    assert claims | {"nbf"} == RESERVED
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
-def test_a_claim_that_the_token_has_cannot_be_overwritten(asking: Deployment, function: Function, name: str) -> None:
-    function.answers(json.dumps({"claims": {"plan": "gold", name: "mine"}}).encode())
+def test_a_reserved_claim_is_rejected(deployment: Deployment, claims_function: FakeClaimsFunction, name: str) -> None:
+    claims_function.answers(json.dumps({"claims": {"plan": "gold", name: "mine"}}).encode())
 
     with pytest.raises(ClaimsUnavailable, match=f"not its own: {name}"):
-        asking.register()
+        deployment.register()
 
 
-def test_even_a_claim_that_slipped_through_overwrites_nothing(deployment_in_memory: Deployment) -> None:
+def test_a_reserved_claim_never_overwrites_a_claim_of_the_token(deployment_in_memory: Deployment) -> None:
     user = deployment_in_memory.register()
 
     def everything(_user: User, _session_id: str, _occasion: Occasion) -> dict[str, object]:
@@ -156,101 +160,103 @@ def test_even_a_claim_that_slipped_through_overwrites_nothing(deployment_in_memo
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_an_answer_without_claims_that_may_be_signed_is_a_failure(
-    asking: Deployment, function: Function, answer: bytes, reason: str
+def test_an_invalid_answer_of_the_function_is_a_failure(
+    deployment: Deployment, claims_function: FakeClaimsFunction, answer: bytes, reason: str
 ) -> None:
-    function.answers(answer)
+    claims_function.answers(answer)
 
     with pytest.raises(ClaimsUnavailable, match=reason):
-        asking.register()
+        deployment.register()
 
 
-def test_as_many_claims_as_are_allowed_fit_into_a_token_with_the_largest_metadata(
-    asking: Deployment, function: Function
+def test_the_largest_claims_and_metadata_fit_into_a_token(
+    deployment: Deployment, claims_function: FakeClaimsFunction
 ) -> None:
-    """Two bytes of UTF-8 become six letters of JSON: the longest token of all, and it can be read."""
-    function.answers(json.dumps({"claims": {"x": "y" * (LARGEST_CLAIMS - len('{"x":""}'))}}).encode())
-    asking = replace(asking, choices=Choices(algorithm=Algorithm.RS256))
-    full = replace(asking.register(), app_metadata={"note": "\u00e9" * 1015}, user_metadata={"note": "x" * 8000})
+    """Two bytes of UTF-8 become six characters of JSON, which makes the longest possible token."""
+    claims_function.answers(json.dumps({"claims": {"x": "y" * (LARGEST_CLAIMS - len('{"x":""}'))}}).encode())
+    deployment = replace(deployment, choices=Choices(algorithm=Algorithm.RS256))
+    full = replace(deployment.register(), app_metadata={"note": "\u00e9" * 1015}, user_metadata={"note": "x" * 8000})
 
-    session = asking.sessions.begin(full, HOME, "password")[0]
+    session = deployment.sessions.begin(full, HOME, "password")[0]
 
     token = session.tokens.access_token
     assert LONGEST_TOKEN * 0.9 < len(token) <= LONGEST_TOKEN
-    asking.tokens.read_access(token, at=asking.clock())
+    deployment.tokens.read_access(token, at=deployment.clock())
 
 
-# Failure
+# Failures
 
 
-def test_while_the_function_fails_nobody_signs_in_and_nothing_is_written(
-    asking: Deployment, function: Function
+def test_a_failure_prevents_the_sign_in_and_writes_nothing(
+    deployment: Deployment, claims_function: FakeClaimsFunction
 ) -> None:
-    """503, and afterwards the same password signs in: no attempt is counted, no session left over."""
-    user = asking.register()
-    sessions_before = asking.families.list(user.user_id)
-    function.fails()
+    """No attempt is counted and no session is stored, so the password signs in afterwards."""
+    user = deployment.register()
+    sessions_before = deployment.families.list(user.user_id)
+    claims_function.fails()
 
     for _ in range(Choices().account_and_address.attempts + 1):
         with pytest.raises(ClaimsUnavailable):
-            asking.sign_in.sign_in(by_email(), HOME)
+            deployment.sign_in.sign_in(by_email(), HOME)
 
-    assert asking.families.list(user.user_id) == sessions_before
-    function.answers(b'{"claims": {}}')
-    asking.sign_in.sign_in(by_email(), HOME)
+    assert deployment.families.list(user.user_id) == sessions_before
+    claims_function.answers(b'{"claims": {}}')
+    deployment.sign_in.sign_in(by_email(), HOME)
 
 
-def test_while_the_function_fails_no_account_is_made(asking: Deployment, function: Function) -> None:
-    function.fails()
+def test_a_failure_prevents_a_registration(deployment: Deployment, claims_function: FakeClaimsFunction) -> None:
+    claims_function.fails()
     with pytest.raises(ClaimsUnavailable):
-        asking.register()
+        deployment.register()
 
-    function.answers(b'{"claims": {}}')
-    asking.register()
+    claims_function.answers(b'{"claims": {}}')
+    deployment.register()
 
 
-def test_a_refresh_that_fails_spends_no_token(asking: Deployment, function: Function) -> None:
-    session = asking.sessions.open(asking.register(), HOME, "password")
-    before = asking.families.list(session.user.user_id)
-    function.fails()
+def test_a_failure_during_a_refresh_does_not_spend_the_token(
+    deployment: Deployment, claims_function: FakeClaimsFunction
+) -> None:
+    session = deployment.sessions.open(deployment.register(), HOME, "password")
+    before = deployment.families.list(session.user.user_id)
+    claims_function.fails()
     for _ in range(5):
         with pytest.raises(ClaimsUnavailable):
-            asking.sessions.refresh(session.tokens.refresh_token)
+            deployment.sessions.refresh(session.tokens.refresh_token)
 
-    assert asking.families.list(session.user.user_id) == before
-    function.answers(b'{"claims": {}}')
-    assert asking.sessions.refresh(session.tokens.refresh_token).family_id == session.family_id
+    assert deployment.families.list(session.user.user_id) == before
+    claims_function.answers(b'{"claims": {}}')
+    assert deployment.sessions.refresh(session.tokens.refresh_token).family_id == session.family_id
 
 
 @pytest.mark.parametrize("on_failure", OnFailure, indirect=True)
-def test_the_log_says_why_and_names_the_account_by_its_id(
-    asking: Deployment, function: Function, on_failure: OnFailure
+def test_a_failure_is_logged_with_its_reason_and_the_user_id(
+    deployment: Deployment, claims_function: FakeClaimsFunction, on_failure: OnFailure
 ) -> None:
-    user = asking.register()
-    function.fails()
+    user = deployment.register()
+    claims_function.fails()
 
     if on_failure is OnFailure.UNAVAILABLE:
         with pytest.raises(ClaimsUnavailable):
-            asking.sessions.open(user, HOME, "password")
+            deployment.sessions.open(user, HOME, "password")
     else:
-        asking.sessions.open(user, HOME, "password")
+        deployment.sessions.open(user, HOME, "password")
 
-    [note] = [note for note in asking.recorded.notes if note.event == "claims_failed"]
+    [note] = [note for note in deployment.recorded.notes if note.event == "claims_failed"]
     assert (note.severity, note.fields) == (Severity.WARNING, {"user_id": user.user_id, "reason": "ReadTimeoutError"})
 
 
 @pytest.mark.parametrize("on_failure", [OnFailure.WITHOUT], indirect=True)
 @pytest.mark.parametrize("answer", [None, b"null", b'{"claims": {"plan": "gold", "role": "service_role"}}'])
-def test_by_setting_a_token_goes_without_the_claims_of_a_function_that_fails(
-    asking: Deployment, function: Function, answer: bytes | None
+def test_with_the_setting_without_a_failure_leaves_the_claims_out(
+    deployment: Deployment, claims_function: FakeClaimsFunction, answer: bytes | None
 ) -> None:
-    """All of them, also if one alone is not its own."""
+    """If one claim is reserved, all claims are left out."""
     if answer is None:
-        function.fails()
+        claims_function.fails()
     else:
-        function.answers(answer)
+        claims_function.answers(answer)
 
-    session = asking.sessions.open(asking.register(), HOME, "password")
+    session = deployment.sessions.open(deployment.register(), HOME, "password")
 
     assert access_claims(session).keys() <= RESERVED
     assert access_claims(session)["role"] == "authenticated"

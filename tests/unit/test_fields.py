@@ -1,4 +1,4 @@
-"""gerbang.apis.fields and the request models: names, user names, addresses, and nothing that is not listed."""
+"""gerbang.apis.fields and the request models: how names, user names, addresses and passwords are read."""
 
 import json
 from contextlib import suppress
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from tests.deployment import ALICE, PASSWORD, Deployment
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
+from tests.unit.handlers import handler_of
 from tests.unit.mail_fakes import mailing
 
 POLICY: Final = {PASSWORD_POLICY: PasswordPolicy()}
@@ -31,27 +32,27 @@ REGISTRATIONS: Final = (
     snapotp_requests.RegisterRequest,
     atourin_requests.RegisterRequest,
 )
-of_every_registration = pytest.mark.parametrize(
+for_every_registration = pytest.mark.parametrize(
     "model", REGISTRATIONS, ids=[model.__module__ for model in REGISTRATIONS]
 )
 
 
-def registered[B: Body](model: type[B], **changed: object) -> B:
+def read_registration[B: Body](model: type[B], **changed: object) -> B:
     """Read a registration with some fields changed."""
     return model.read({**PERSON, **changed}, POLICY)
 
 
 def errors_of(model: type[Body], **changed: object) -> tuple[FieldError, ...]:
-    """What is wrong with a registration."""
+    """Return the errors of a registration."""
     with pytest.raises(InvalidFields) as caught:
-        registered(model, **changed)
+        read_registration(model, **changed)
     return caught.value.field_errors
 
 
 # Names
 
 
-@of_every_registration
+@for_every_registration
 @pytest.mark.parametrize(
     "name",
     [
@@ -60,7 +61,7 @@ def errors_of(model: type[Body], **changed: object) -> tuple[FieldError, ...]:
     ],
     ids=ascii,
 )
-def test_a_name_is_one_to_two_hundred_characters_of_which_one_shows(model: type[Body], name: object) -> None:
+def test_a_name_needs_one_to_two_hundred_characters_and_a_visible_one(model: type[Body], name: object) -> None:
     assert [error.field for error in errors_of(model, name=name)] == ["name"]
 
 
@@ -79,13 +80,13 @@ def test_a_name_is_one_to_two_hundred_characters_of_which_one_shows(model: type[
     ],
     ids=ascii,
 )
-def test_any_other_name_is_taken(name: str) -> None:
+def test_any_other_name_is_accepted(name: str) -> None:
     for model in REGISTRATIONS:
-        assert registered(model, name=name).name == name.strip()  # type: ignore[attr-defined]
+        assert read_registration(model, name=name).name == name.strip()  # type: ignore[attr-defined]
 
 
-def test_a_name_is_kept_in_nfc() -> None:
-    assert registered(botlaunch_requests.RegisterRequest, name="Jose\u0301").name == "Jos\u00e9"
+def test_a_name_is_stored_in_nfc() -> None:
+    assert read_registration(botlaunch_requests.RegisterRequest, name="Jose\u0301").name == "Jos\u00e9"
 
 
 @pytest.mark.parametrize(
@@ -99,41 +100,41 @@ def test_a_name_is_kept_in_nfc() -> None:
     ],
     ids=range(5),
 )
-def test_what_a_field_must_be_is_said_in_words(model: type[Body], field: str, text: str, message: str) -> None:
+def test_an_invalid_field_has_a_readable_message(model: type[Body], field: str, text: str, message: str) -> None:
     assert errors_of(model, **{field: text}) == (FieldError(field, message),)
 
 
 @pytest.mark.parametrize("absent", [None, ""], ids=repr)
-def test_an_organization_name_may_be_left_out_in_every_way(absent: object) -> None:
-    assert registered(botlaunch_requests.RegisterRequest, organizationName=absent).organization_name is None
+def test_an_organization_name_may_be_null_or_empty(absent: object) -> None:
+    assert read_registration(botlaunch_requests.RegisterRequest, organizationName=absent).organization_name is None
 
 
 @given(st.text(max_size=250))
 @example("\x1c \u2029x")
 @example("x" * 199 + " y")
 @example("\u200b")
-def test_a_name_from_google_can_be_typed_again(vouched: str) -> None:
-    name = clean_name(vouched)
+def test_a_cleaned_google_name_is_a_valid_name(google_name: str) -> None:
+    name = clean_name(google_name)
 
     assert len(name) <= LONGEST_NAME
     if name:
-        assert registered(atourin_requests.RegisterRequest, name=name).name == name
+        assert read_registration(atourin_requests.RegisterRequest, name=name).name == name
 
 
 # User names and addresses
 
 
 @pytest.mark.parametrize("username", ["abc", "x" * 30, "A.b_c-9", "..."])
-def test_a_user_name_is_kept_as_typed_but_trimmed(username: str) -> None:
-    assert registered(snapotp_requests.RegisterRequest, username=f" {username}\t\n").username == username
+def test_a_user_name_is_trimmed(username: str) -> None:
+    assert read_registration(snapotp_requests.RegisterRequest, username=f" {username}\t\n").username == username
 
 
 @pytest.mark.parametrize("username", ["ab", "x" * 31, "a b", "a@b.co", "é", "", "a\nbc", "x" * 12_000, 7, None])
-def test_what_is_no_user_name_cannot_be_registered(username: object) -> None:
+def test_an_invalid_user_name_cannot_be_registered(username: object) -> None:
     assert [error.field for error in errors_of(snapotp_requests.RegisterRequest, username=username)] == ["username"]
 
 
-ADDRESSED: Final[tuple[type[Body], ...]] = (
+MODELS_WITH_ADDRESS: Final[tuple[type[Body], ...]] = (
     botlaunch_requests.LoginRequest,
     snapotp_requests.ForgotPasswordRequest,
     atourin_requests.EmailRequest,
@@ -143,60 +144,62 @@ ADDRESSED: Final[tuple[type[Body], ...]] = (
 )
 
 
-@pytest.mark.parametrize("model", ADDRESSED, ids=[f"{model.__module__}.{model.__name__}" for model in ADDRESSED])
-def test_addresses_are_normalised_or_named_at_every_endpoint(model: type[Body]) -> None:
+@pytest.mark.parametrize(
+    "model", MODELS_WITH_ADDRESS, ids=[f"{model.__module__}.{model.__name__}" for model in MODELS_WITH_ADDRESS]
+)
+def test_every_endpoint_normalises_or_rejects_addresses(model: type[Body]) -> None:
     body = {**PERSON, "otp": "000000"}
 
-    read: Any = model.read({**body, "email": "  JOHN@Example.com "}, POLICY)
+    parsed: Any = model.read({**body, "email": "  JOHN@Example.com "}, POLICY)
 
-    assert (read.email, read.email.as_typed) == ("john@example.com", "JOHN@Example.com")
-    for email in ("nobody", "", 7, None, "=?utf-8?q?x=40evil.example=3e=20?=@victim.example", "a@xn--0.example"):
+    assert (parsed.email, parsed.email.as_typed) == ("john@example.com", "JOHN@Example.com")
+    for email in ("no address", "", 7, None, "=?utf-8?q?x=40evil.example=3e=20?=@victim.example", "a@xn--0.example"):
         with pytest.raises(InvalidFields) as caught:
             model.read({**body, "email": email}, POLICY)
         assert [error.field for error in caught.value.field_errors] == ["email"]
     with pytest.raises(InvalidFields) as caught:
-        model.read({**body, "email": "nobody"}, POLICY)
+        model.read({**body, "email": "no address"}, POLICY)
     assert caught.value.code == InvalidEmail.code
 
 
-def test_a_password_is_read_as_typed() -> None:
+def test_a_password_is_not_trimmed() -> None:
     for model in (botlaunch_requests.LoginRequest, atourin_requests.LoginRequest):
         assert model.read({**PERSON, "password": " kept as typed "}, {}).password == " kept as typed "
 
 
 @pytest.mark.parametrize("password", ["secret123", "newpassword123"])
-def test_the_passwords_that_snapotps_documentation_shows_are_taken(password: str) -> None:
-    assert registered(snapotp_requests.RegisterRequest, password=password).password == password
+def test_the_example_passwords_of_snapotp_are_accepted(password: str) -> None:
+    assert read_registration(snapotp_requests.RegisterRequest, password=password).password == password
 
 
-def test_rules_of_composition_are_botlaunchs_alone() -> None:
+def test_only_botlaunch_requires_certain_characters_in_a_password() -> None:
     assert [error.field for error in errors_of(REGISTRATIONS[0], password="correct horse")] == ["password"]
     for model in REGISTRATIONS[1:]:
-        registered(model, password="correct horse")
+        read_registration(model, password="correct horse")
 
 
 @pytest.mark.parametrize("about", ["alice.cooper", "coopercooper", "cooperette"])
-def test_a_password_must_not_be_made_of_address_name_or_user_name(about: str) -> None:
-    person = {"email": "alice.cooper@example.com", "name": "CooperCooper X", "username": "cooperette"}
+def test_a_password_must_not_be_based_on_address_name_or_user_name(about: str) -> None:
+    user_fields = {"email": "alice.cooper@example.com", "name": "CooperCooper X", "username": "cooperette"}
 
-    [error] = errors_of(snapotp_requests.RegisterRequest, **person, password=f"{about}1A")
+    [error] = errors_of(snapotp_requests.RegisterRequest, **user_fields, password=f"{about}1A")
 
     assert error.field == "password"
 
 
-# What else may be in a body
+# Other fields and unusual values
 
 
 @pytest.mark.covers("131")
 @pytest.mark.parametrize(
     "name", ["role", "role_id", "is_admin", "credit_balance", "email_verified_at", "user_id", "epoch"]
 )
-@of_every_registration
-def test_only_listed_fields_enter(model: type[Body], name: str) -> None:
-    assert registered(model, **{name: 1}) == registered(model)
+@for_every_registration
+def test_unknown_fields_are_dropped(model: type[Body], name: str) -> None:
+    assert read_registration(model, **{name: 1}) == read_registration(model)
 
 
-ODD_TEXTS: Final = (
+UNUSUAL_TEXTS: Final = (
     "x" * 12_000,
     "\0",
     "\r\nSet-Cookie: a=b",
@@ -211,8 +214,8 @@ ODD_TEXTS: Final = (
 
 
 @pytest.mark.timeout(10)
-@pytest.mark.parametrize("text", ODD_TEXTS, ids=lambda text: ascii(text[:12]) + str(len(text)))
-def test_odd_text_in_any_field_is_text_or_named(text: str) -> None:
+@pytest.mark.parametrize("text", UNUSUAL_TEXTS, ids=lambda text: ascii(text[:12]) + str(len(text)))
+def test_unusual_text_in_a_field_is_accepted_or_reported(text: str) -> None:
     for _, operation in operations():
         if operation.request is None:
             continue
@@ -223,7 +226,7 @@ def test_odd_text_in_any_field_is_text_or_named(text: str) -> None:
                 operation.request.read(body, operation.context or POLICY)
 
 
-def test_refresh_tokens_are_read_by_each_apis_name_for_them() -> None:
+def test_each_api_has_its_own_name_for_refresh_tokens() -> None:
     assert botlaunch_requests.RefreshRequest.read({"refreshToken": "x"}, {}).refresh_token == "x"
     assert snapotp_requests.RefreshRequest.read({"refresh_token": "x"}, {}).refresh_token == "x"
     assert gotrue_requests.RefreshRequest.read({"refresh_token": "x"}, {}).refresh_token == "x"
@@ -231,7 +234,9 @@ def test_refresh_tokens_are_read_by_each_apis_name_for_them() -> None:
 
 @pytest.mark.covers("90")
 @pytest.mark.parametrize("grant", [None, "password", "authorization_code", "Refresh_Token", ""])
-def test_gotrue_trades_refresh_tokens_and_nothing_else(grant: str | None, deployment_in_memory: Deployment) -> None:
+def test_gotrue_rejects_a_refresh_token_with_another_grant_type(
+    grant: str | None, deployment_in_memory: Deployment
+) -> None:
     del deployment_in_memory
     query = {} if grant is None else {"grant_type": grant}
     module = modules()["SupabaseTokenFunction"]
@@ -242,21 +247,16 @@ def test_gotrue_trades_refresh_tokens_and_nothing_else(grant: str | None, deploy
     assert (answer["statusCode"], body_of(answer)["error_code"]) == (400, "validation_failed")
 
 
-# Handlers: what they make of a body
-
-
-def handler_in(folder: str, deployment: Deployment) -> Any:
-    """The real handler of a function, on a deployment in memory."""
-    return function_in(folder).load(deployment).handler
+# Handlers
 
 
 @pytest.mark.parametrize(
     "username", ["alice", " alice\n", "ALICE", "alice@example.com", " Alice@Example.COM "], ids=repr
 )
-def test_snapotp_takes_a_user_name_or_an_address_trimmed(deployment_in_memory: Deployment, username: str) -> None:
+def test_snapotp_accepts_a_user_name_or_an_address_trimmed(deployment_in_memory: Deployment, username: str) -> None:
     deployment_in_memory.register(ALICE)
 
-    answer = handler_in("api/auth/login", deployment_in_memory)(
+    answer = handler_of("api/auth/login", deployment_in_memory)(
         json_event({"username": username, "password": PASSWORD}), None
     )
 
@@ -264,8 +264,10 @@ def test_snapotp_takes_a_user_name_or_an_address_trimmed(deployment_in_memory: D
 
 
 @pytest.mark.parametrize("username", ["ab", "x" * 31, "a b", "a/b", "é", "USER#1", "a@b@c", "x" * 12_000], ids=ascii)
-def test_what_is_no_user_name_is_a_wrong_one(deployment_in_memory: Deployment, username: str) -> None:
-    answer = handler_in("api/auth/login", deployment_in_memory)(
+def test_an_invalid_user_name_at_login_is_answered_like_an_unknown_one(
+    deployment_in_memory: Deployment, username: str
+) -> None:
+    answer = handler_of("api/auth/login", deployment_in_memory)(
         json_event({"username": username, "password": "x"}), None
     )
 
@@ -275,10 +277,10 @@ def test_what_is_no_user_name_is_a_wrong_one(deployment_in_memory: Deployment, u
     )
 
 
-def test_every_wrong_field_of_a_registration_is_named_at_once(deployment_in_memory: Deployment) -> None:
+def test_all_invalid_fields_of_a_registration_are_reported_at_once(deployment_in_memory: Deployment) -> None:
     wrong = {"username": "x", "email": "not-an-email", "password": "short", "name": ""}
 
-    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(wrong), None)
+    answer = handler_of("api/auth/register", deployment_in_memory)(json_event(wrong), None)
 
     assert answer["statusCode"] == 400
     assert {error["field"] for error in body_of(answer)["errors"]} == {"username", "email", "password", "name"}
@@ -294,19 +296,19 @@ def test_every_wrong_field_of_a_registration_is_named_at_once(deployment_in_memo
     ],
     ids=range(4),
 )
-def test_the_organization_that_a_registration_founds_is_named_after_the_person_unless_it_is_named(
+def test_a_new_organization_is_named_after_the_user_by_default(
     deployment_in_memory: Deployment, more: dict[str, Any], name: str
 ) -> None:
     body = {key: value for key, value in PERSON.items() if key != "username"} | more
 
-    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(body), None)
+    answer = handler_of("api/auth/register", deployment_in_memory)(json_event(body), None)
 
     assert answer["statusCode"] == 201
     assert body_of(answer)["data"]["organization"]["name"] == name
 
 
-def test_a_registration_with_a_user_name_founds_none(deployment_in_memory: Deployment) -> None:
-    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(PERSON), None)
+def test_a_registration_with_a_user_name_creates_no_organization(deployment_in_memory: Deployment) -> None:
+    answer = handler_of("api/auth/register", deployment_in_memory)(json_event(PERSON), None)
 
     assert answer["statusCode"] == 201
     assert body_of(answer)["data"].keys() == {"token", "refresh_token", "expires_in", "user"}
@@ -324,29 +326,29 @@ def test_a_registration_with_a_user_name_founds_none(deployment_in_memory: Deplo
     ],
     ids=range(5),
 )
-def test_a_registration_that_is_refused_for_a_field_counts_no_attempt(
-    deployment_in_memory: Deployment, hashes: list[int], field: str, value: str, said: str
+def test_a_registration_with_an_invalid_field_is_not_counted(
+    deployment_in_memory: Deployment, hashes: list[int], field: str, value: str, message: str
 ) -> None:
-    """Choosing a password uses up no attempts."""
+    """A user may try several passwords before one is accepted."""
     body = {key: text for key, text in PERSON.items() if key != "username"} | {field: value}
 
-    answer = handler_in("api/auth/register", deployment_in_memory)(json_event(body), None)
+    answer = handler_of("api/auth/register", deployment_in_memory)(json_event(body), None)
 
     assert answer["statusCode"] == 400
     [detail] = body_of(answer)["details"]
     assert detail["field"] == field
-    assert said in detail["message"]
+    assert message in detail["message"]
     assert deployment_in_memory.store.items("RateLimits") == []  # type: ignore[attr-defined]
     assert hashes == []
 
 
 @pytest.mark.covers("17")
 @pytest.mark.parametrize("path", ["api/auth/register", "auth/register"])
-def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
+def test_a_password_of_combining_marks_is_rejected_before_normalisation(
     deployment_in_memory: Deployment, hashes: list[int], path: str
 ) -> None:
-    """To normalise it would take longer than to hash a password."""
-    handler = handler_in(path, mailing(deployment_in_memory).base)
+    """Normalising it would take longer than hashing a password."""
+    handler = handler_of(path, mailing(deployment_in_memory).base)
     event = http_event(json.dumps({**PERSON, "password": MARKS}, ensure_ascii=False))
 
     def register() -> None:
@@ -379,5 +381,5 @@ def test_a_body_full_of_combining_marks_is_no_password_and_refused_at_once(
         (["Ada"], None),
     ],
 )
-def test_a_value_of_metadata_is_a_name_or_none(value: object, name: str | None) -> None:
+def test_a_metadata_value_is_used_as_a_name_if_it_is_valid(value: object, name: str | None) -> None:
     assert as_name(value) == name

@@ -1,4 +1,4 @@
-"""gerbang.apis.snapotp.google: the two ways to show a Google identity, and what of it is believed."""
+"""gerbang.apis.snapotp.google: the two ways to prove a Google identity, and how its fields are checked."""
 
 from copy import replace
 from typing import Final
@@ -12,18 +12,10 @@ from gerbang.core.emails import InvalidEmail
 from gerbang.http.request import InvalidFields
 from gerbang.sessions.api_keys import ApiKeys
 
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeSecretText
 
-
-class SecretKey:
-    """The secret API key, where it is kept."""
-
-    def current(self) -> str:
-        return "the secret key"
-
-
-API_KEYS: Final = ApiKeys("the publishable key", SecretKey(), FakeClock())
-ADAS: Final = ProviderIdentity(
+API_KEYS: Final = ApiKeys("the publishable key", FakeSecretText("the secret key"), FakeClock())
+GOOGLE_IDENTITY: Final = ProviderIdentity(
     provider=GOOGLE,
     issuer="https://accounts.google.com",
     subject="1234",
@@ -32,20 +24,20 @@ ADAS: Final = ProviderIdentity(
     name="Ada",
     profile={"locale": "id"},
 )
-VOUCHED: Final = {"google_id": "1234", "email": "Ada@example.com", "name": "Ada"}
+FIELDS: Final = {"google_id": "1234", "email": "Ada@example.com", "name": "Ada"}
 
 
-def read(**fields: object) -> GoogleRequest:
+def read_request(**fields: object) -> GoogleRequest:
     return GoogleRequest.read(fields, {})
 
 
-def identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
-    """What a token with a name proves, and fields beside it."""
-    verified = replace(ADAS, name=vouched)
-    return signed_identity(verified, read(id_token="x.y.z", **beside))
+def identity_from_token(google_name: str, /, **name_field: str) -> VerifiedIdentity:
+    """The identity from a token with a name, and from fields of the request."""
+    verified = replace(GOOGLE_IDENTITY, name=google_name)
+    return signed_identity(verified, read_request(id_token="x.y.z", **name_field))
 
 
-# Google's signature
+# With an ID token of Google
 
 
 @pytest.mark.parametrize(
@@ -69,8 +61,8 @@ def identity(vouched: str, /, **beside: str) -> VerifiedIdentity:
     ],
     ids=lambda text: ascii(text[:20]) + str(len(text)),
 )
-def test_googles_name_is_made_one_that_we_would_accept(vouched: str, name: str) -> None:
-    assert identity(vouched) == VerifiedIdentity(
+def test_the_name_from_google_is_cleaned(google_name: str, name: str) -> None:
+    assert identity_from_token(google_name) == VerifiedIdentity(
         provider=GOOGLE,
         subject="1234",
         email="ada@example.com",
@@ -81,8 +73,8 @@ def test_googles_name_is_made_one_that_we_would_accept(vouched: str, name: str) 
 
 
 @pytest.mark.parametrize("vouched", ["", " ", "\0", "\u200b", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))
-def test_where_google_has_no_name_the_field_is_taken(vouched: str) -> None:
-    assert identity(vouched, name=" Ada ").name == "Ada"
+def test_without_a_name_from_google_the_field_is_used(google_name: str) -> None:
+    assert identity_from_token(google_name, name=" Ada ").name == "Ada"
 
 
 @pytest.mark.parametrize(
@@ -99,14 +91,14 @@ def test_where_google_has_no_name_the_field_is_taken(vouched: str) -> None:
     ],
     ids=lambda text: ascii(text[:20]) + str(len(text)),
 )
-def test_a_name_agrees_with_googles_however_it_is_padded_or_composed(vouched: str, beside: str) -> None:
-    assert identity(vouched, name=beside) == identity(vouched)
+def test_a_name_field_matches_after_trimming_and_normalisation(google_name: str, name_field: str) -> None:
+    assert identity_from_token(google_name, name=name_field) == identity_from_token(google_name)
 
 
 @pytest.mark.parametrize("beside", ["Eve", "ada", "Ad", "Ada Lovelace", "x" * 200], ids=lambda text: text[:20])
-def test_another_name_is_a_mismatch(beside: str) -> None:
+def test_another_name_is_a_mismatch(name_field: str) -> None:
     with pytest.raises(IdentityMismatch):
-        identity("Ada", name=beside)
+        identity_from_token("Ada", name=name_field)
 
 
 @pytest.mark.parametrize(
@@ -114,59 +106,59 @@ def test_another_name_is_a_mismatch(beside: str) -> None:
     [" ", "\u200b", "x" * 201, "x" * 3000, "Ada\0", "A\nda"],
     ids=lambda text: ascii(text[:9]) + str(len(text)),
 )
-def test_what_is_no_name_is_invalid_whatever_google_says(beside: str) -> None:
+def test_an_invalid_name_field_is_rejected(name_field: str) -> None:
     with pytest.raises(InvalidFields) as caught:
-        identity(beside, name=beside)
+        identity_from_token(name_field, name=name_field)
 
     assert [error.field for error in caught.value.field_errors] == ["name"]
 
 
 @pytest.mark.parametrize("field", ["google_id", "email", "name"])
-def test_an_empty_field_was_not_given(field: str) -> None:
-    assert identity("Ada", **{field: ""}).name == "Ada"
+def test_an_empty_field_counts_as_missing(field: str) -> None:
+    assert identity_from_token("Ada", **{field: ""}).name == "Ada"
 
 
-def test_the_other_fields_must_agree_too() -> None:
-    assert identity("Ada", google_id="1234", email="ADA@example.com").subject == "1234"
-    for other in ({"google_id": "4321"}, {"email": "eve@example.com"}):
+def test_id_and_address_fields_must_match_the_token() -> None:
+    assert identity_from_token("Ada", google_id="1234", email="ADA@example.com").subject == "1234"
+    for fields in ({"google_id": "4321"}, {"email": "eve@example.com"}):
         with pytest.raises(IdentityMismatch):
-            identity("Ada", **other)
+            identity_from_token("Ada", **fields)
 
 
-def test_an_address_of_googles_that_we_could_not_keep_is_invalid_where_it_is_compared() -> None:
+def test_an_invalid_address_from_google_is_rejected_when_it_is_compared() -> None:
     with pytest.raises(InvalidEmail):
         signed_identity(
-            replace(ADAS, email="nobody"),
-            read(id_token="x.y.z", email="ada@example.com"),
+            replace(GOOGLE_IDENTITY, email="no address"),
+            read_request(id_token="x.y.z", email="ada@example.com"),
         )
 
 
-# A trusted back end
+# From a trusted back end
 
 
-def test_the_secret_key_vouches_for_the_three_fields() -> None:
-    vouched = vouched_identity("the secret key", API_KEYS, read(**VOUCHED))
+def test_with_the_secret_key_the_three_fields_are_accepted() -> None:
+    identity = vouched_identity("the secret key", API_KEYS, read_request(**FIELDS))
 
-    assert vouched == VerifiedIdentity(provider=GOOGLE, subject="1234", email="Ada@example.com", name="Ada")
+    assert identity == VerifiedIdentity(provider=GOOGLE, subject="1234", email="Ada@example.com", name="Ada")
 
 
 @pytest.mark.parametrize("apikey", [None, "", "the publishable key", "another key"])
-def test_no_other_key_vouches_for_anything(apikey: str | None) -> None:
-    for body in (read(**VOUCHED), read()):
+def test_without_the_secret_key_the_fields_are_rejected(apikey: str | None) -> None:
+    for body in (read_request(**FIELDS), read_request()):
         with pytest.raises(IdentityNotProven):
             vouched_identity(apikey, API_KEYS, body)
 
 
-def test_every_field_that_is_missing_is_named() -> None:
+def test_all_missing_fields_are_reported() -> None:
     with pytest.raises(InvalidFields) as caught:
-        vouched_identity("the secret key", API_KEYS, read(email="ada@example.com", name=""))
+        vouched_identity("the secret key", API_KEYS, read_request(email="ada@example.com", name=""))
 
     assert [error.field for error in caught.value.field_errors] == ["google_id", "name"]
 
 
 @pytest.mark.parametrize("google_id", ["a b", "é", "x" * 256, "1\n", 7])
-def test_what_is_no_google_id_is_invalid(google_id: object) -> None:
+def test_an_invalid_google_id_is_rejected(google_id: object) -> None:
     with pytest.raises(InvalidFields) as caught:
-        read(**{**VOUCHED, "google_id": google_id})
+        read_request(**{**FIELDS, "google_id": google_id})
 
     assert [error.field for error in caught.value.field_errors] == ["google_id"]

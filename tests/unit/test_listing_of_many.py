@@ -18,9 +18,9 @@ from gerbang_local.declarations import ROOT, function_in
 
 from tests.conftest import Database, deployed_on
 from tests.dynamodb_local import create_tables
-from tests.fakes import FakeClock, FakeSecret, RecordingLog
+from tests.fakes import FakeClock, FakeSecret, FakeSecretText, RecordingLog
 from tests.gateway_events import body_of, http_event
-from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, FixedSecretKey
+from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,7 +72,7 @@ def test_ten_thousand_accounts_are_listed_completely_while_accounts_are_added_an
 ) -> None:
     database = Database(DynamoStore(dynamodb_client), own_tables, lambda _: [])
     base = deployed_on(database, clock=FakeClock(NOW), log_event=RecordingLog(), secret=FakeSecret())
-    base = replace(base, api_keys=ApiKeys(PUBLISHABLE_KEY, FixedSecretKey(), base.clock))
+    base = replace(base, api_keys=ApiKeys(PUBLISHABLE_KEY, FakeSecretText(SECRET_KEY), base.clock))
     handler = function_in("auth/v1/admin/users").load(base).handler
     write(dynamodb_client, base.users, map(account, range(MANY)))
     headers = {"apikey": SECRET_KEY, "authorization": f"Bearer {SECRET_KEY}"}
