@@ -10,6 +10,7 @@ from gerbang.accounts.id_tokens import IdTokens
 from gerbang.accounts.identity_sign_in import GOOGLE
 from gerbang.accounts.live_migration import LiveMigration, OldUser
 from gerbang.accounts.provider_identity import ProviderIdentity
+from gerbang.container import Container
 from gerbang.core.init import LambdaHandler
 from gerbang.http.endpoint import Endpoint
 from gerbang.http.request import Request
@@ -18,7 +19,7 @@ from gerbang.sessions.api_keys import ApiKeys
 from gerbang.storage.store import Item
 from gerbang_local.declarations import function_in, without_aws
 
-from tests.deployment import PASSWORD, Choices, Deployment
+from tests.deployment import PASSWORD, Choices
 from tests.fakes import FakeSecretText, MemoryStore
 from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
@@ -91,9 +92,9 @@ def deployment_with_low_limits(choices: Choices = LOW_LIMITS) -> MailDeployment:
     return replace(post, base=base)
 
 
-def handler_of(folder: str, deployment: Deployment) -> LambdaHandler:
-    """The handler of the function in a folder below `functions`, on a deployment."""
-    handler: LambdaHandler = function_in(folder).load(deployment).handler
+def handler_of(folder: str, container: Container) -> LambdaHandler:
+    """The handler of the function in a folder below `functions`, with the services of a container."""
+    handler: LambdaHandler = function_in(folder).load(container).handler
     return handler
 
 

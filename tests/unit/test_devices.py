@@ -246,7 +246,7 @@ def test_the_owner_gets_one_mail_about_a_new_device(post: MailDeployment, bob: S
 
 @in_memory_only
 @pytest.mark.parametrize(
-    "spare",
+    "change",
     [
         lambda post, user: post.base.store.write(
             Update(

@@ -316,7 +316,7 @@ def test_a_registration_with_a_user_name_creates_no_organization(deployment_in_m
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("email", "alice", "not valid"),
         ("password", "Short 1", "at least 8"),

@@ -41,7 +41,7 @@ def identity_from_token(google_name: str, /, **name_field: str) -> VerifiedIdent
 
 
 @pytest.mark.parametrize(
-    ("vouched", "name"),
+    ("google_name", "name"),
     [
         ("Ada Lovelace", "Ada Lovelace"),
         ("", ""),
@@ -72,13 +72,13 @@ def test_the_name_from_google_is_cleaned(google_name: str, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("vouched", ["", " ", "\0", "\u200b", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))
+@pytest.mark.parametrize("google_name", ["", " ", "\0", "\u200b", "\u2028" * 3000], ids=lambda text: ascii(text[:9]))
 def test_without_a_name_from_google_the_field_is_used(google_name: str) -> None:
     assert identity_from_token(google_name, name=" Ada ").name == "Ada"
 
 
 @pytest.mark.parametrize(
-    ("vouched", "beside"),
+    ("google_name", "name_field"),
     [
         ("Ada", "Ada"),
         ("  Ada ", "Ada"),
@@ -95,14 +95,14 @@ def test_a_name_field_matches_after_trimming_and_normalisation(google_name: str,
     assert identity_from_token(google_name, name=name_field) == identity_from_token(google_name)
 
 
-@pytest.mark.parametrize("beside", ["Eve", "ada", "Ad", "Ada Lovelace", "x" * 200], ids=lambda text: text[:20])
+@pytest.mark.parametrize("name_field", ["Eve", "ada", "Ad", "Ada Lovelace", "x" * 200], ids=lambda text: text[:20])
 def test_another_name_is_a_mismatch(name_field: str) -> None:
     with pytest.raises(IdentityMismatch):
         identity_from_token("Ada", name=name_field)
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "name_field",
     [" ", "\u200b", "x" * 201, "x" * 3000, "Ada\0", "A\nda"],
     ids=lambda text: ascii(text[:9]) + str(len(text)),
 )

@@ -1,4 +1,4 @@
-"""gerbang.accounts.id_tokens: which provider a request means, and that its token is checked as GoTrue checks it."""
+"""gerbang.accounts.id_tokens: which provider verifies an ID token, and which tokens are rejected."""
 
 import hashlib
 import os
@@ -31,48 +31,48 @@ def verifier_of(provider: Provider) -> IdTokenVerifier:
 ID_TOKENS = IdTokens({provider.name: verifier_of(provider) for provider in (GOOGLE, KEYCLOAK, SHOP)})
 
 
-def of_keycloak(**claims: Any) -> str:
+def keycloak_token(**claims: Any) -> str:
     return token_with(**{"iss": ISSUER, "aud": "web", **claims})
 
 
-def flaw_of(shown: ShownIdToken) -> IdTokenFlaw:
+def flaw_of(request: ShownIdToken) -> IdTokenFlaw:
     with pytest.raises(InvalidIdToken) as caught:
-        ID_TOKENS.verify(shown)
+        ID_TOKENS.verify(request)
     return caught.value.flaw
 
 
 # The provider
 
 
-def test_a_provider_is_found_by_its_name() -> None:
+def test_a_provider_is_chosen_by_name() -> None:
     for name, token in (
         ("google", signed()),
-        ("keycloak", of_keycloak()),
+        ("keycloak", keycloak_token()),
         ("custom:shop", token_with(iss="https://shop.example", aud="web")),
     ):
         assert ID_TOKENS.verify(ShownIdToken(id_token=token, provider=name)).provider == name
 
 
-def test_a_provider_is_found_by_issuer_and_client_id() -> None:
+def test_a_provider_is_chosen_by_issuer_and_client_id() -> None:
     for issuer, client_id, token, name in (
-        (ISSUER, "ios", of_keycloak(), "keycloak"),
+        (ISSUER, "ios", keycloak_token(), "keycloak"),
         ("https://accounts.google.com", WEB, signed(), "google"),
         ("accounts.google.com", WEB, signed(), "google"),
     ):
-        shown = ShownIdToken(id_token=token, issuer=issuer, client_id=client_id)
-        assert ID_TOKENS.verify(shown).provider == name
+        request = ShownIdToken(id_token=token, issuer=issuer, client_id=client_id)
+        assert ID_TOKENS.verify(request).provider == name
 
 
-def test_the_name_goes_before_issuer_and_client_id() -> None:
-    shown = ShownIdToken(id_token=signed(), provider="google", issuer=ISSUER, client_id="web")
+def test_the_name_takes_precedence_over_issuer_and_client_id() -> None:
+    request = ShownIdToken(id_token=signed(), provider="google", issuer=ISSUER, client_id="web")
 
-    assert ID_TOKENS.verify(shown).provider == "google"
+    assert ID_TOKENS.verify(request).provider == "google"
 
 
 @pytest.mark.parametrize(
     "name", ["google", "apple", "azure", "facebook", "keycloak", "kakao", "snapchat", "vercel_marketplace", "custom:x"]
 )
-def test_a_provider_that_gotrue_has_and_the_deployment_has_not_is_disabled(name: str) -> None:
+def test_a_provider_that_is_not_configured_is_disabled(name: str) -> None:
     with pytest.raises(ProviderDisabled) as caught:
         IdTokens({}).verify(ShownIdToken(id_token=signed(), provider=name))
 
@@ -82,7 +82,7 @@ def test_a_provider_that_gotrue_has_and_the_deployment_has_not_is_disabled(name:
 @pytest.mark.parametrize(
     "name", ["", "Google", "google ", "myspace", "email", "custom:", "custom:A", "custom:é", "x" * 999]
 )
-def test_a_provider_that_neither_has_is_a_wrong_field(name: str) -> None:
+def test_a_provider_that_gotrue_does_not_know_is_a_validation_error(name: str) -> None:
     with pytest.raises(UnknownProvider) as caught:
         ID_TOKENS.verify(ShownIdToken(id_token=signed(), provider=name))
 
@@ -91,10 +91,12 @@ def test_a_provider_that_neither_has_is_a_wrong_field(name: str) -> None:
     assert not name or name not in str(caught.value.field_errors[0].message)
 
 
-def test_a_provider_that_only_the_deployment_has_is_accepted() -> None:
+def test_a_configured_provider_that_gotrue_does_not_know_is_accepted() -> None:
     okta = discovered("okta", issuer=ISSUER, client_ids=frozenset({"web"}))
 
-    assert IdTokens({"okta": verifier_of(okta)}).verify(ShownIdToken(id_token=of_keycloak(), provider="okta")).subject
+    assert (
+        IdTokens({"okta": verifier_of(okta)}).verify(ShownIdToken(id_token=keycloak_token(), provider="okta")).subject
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,11 +111,11 @@ def test_a_provider_that_only_the_deployment_has_is_accepted() -> None:
         (ISSUER, "", "client_id"),
     ],
 )
-def test_without_a_name_issuer_and_client_id_must_be_configured(
+def test_without_a_name_issuer_and_client_id_must_match_a_provider(
     issuer: str | None, client_id: str | None, field: str
 ) -> None:
     with pytest.raises(UnknownProvider) as caught:
-        ID_TOKENS.verify(ShownIdToken(id_token=of_keycloak(), issuer=issuer, client_id=client_id))
+        ID_TOKENS.verify(ShownIdToken(id_token=keycloak_token(), issuer=issuer, client_id=client_id))
 
     assert [error.field for error in caught.value.field_errors] == [field]
 
@@ -126,13 +128,13 @@ def test_without_a_name_issuer_and_client_id_must_be_configured(
     [
         ("no token", "malformed"),
         (signed({**good_claims(), "iss": ISSUER, "aud": "web"}, by="mallory"), "signature"),
-        (of_keycloak(iss="https://accounts.google.com"), "issuer"),
-        (of_keycloak(iss="https://shop.example"), "issuer"),
-        (of_keycloak(exp=1), "expired"),
-        (of_keycloak(aud=WEB), "audience"),
-        (of_keycloak(aud=["web", "another"]), "audience"),
-        (of_keycloak(nonce="something"), "nonce"),
-        (of_keycloak(sub=""), "subject"),
+        (keycloak_token(iss="https://accounts.google.com"), "issuer"),
+        (keycloak_token(iss="https://shop.example"), "issuer"),
+        (keycloak_token(exp=1), "expired"),
+        (keycloak_token(aud=WEB), "audience"),
+        (keycloak_token(aud=["web", "another"]), "audience"),
+        (keycloak_token(nonce="something"), "nonce"),
+        (keycloak_token(sub=""), "subject"),
     ],
 )
 def test_a_token_with_a_flaw_is_rejected(token: str, flaw: str) -> None:
@@ -140,29 +142,29 @@ def test_a_token_with_a_flaw_is_rejected(token: str, flaw: str) -> None:
 
 
 @pytest.mark.covers("109")
-def test_request_and_token_must_have_one_nonce_or_none() -> None:
+def test_request_and_token_must_have_the_same_nonce_or_none() -> None:
     hashed = hashlib.sha256(b"raw nonce").hexdigest()
 
     assert ID_TOKENS.verify(
-        ShownIdToken(id_token=of_keycloak(nonce=hashed), provider="keycloak", nonce="raw nonce")
+        ShownIdToken(id_token=keycloak_token(nonce=hashed), provider="keycloak", nonce="raw nonce")
     ).subject
     for token, nonce in (
-        (of_keycloak(), "raw nonce"),
-        (of_keycloak(nonce=hashed), None),
-        (of_keycloak(nonce=hashed), hashed),
+        (keycloak_token(), "raw nonce"),
+        (keycloak_token(nonce=hashed), None),
+        (keycloak_token(nonce=hashed), hashed),
     ):
         assert flaw_of(ShownIdToken(id_token=token, provider="keycloak", nonce=nonce)) is IdTokenFlaw.NONCE
 
 
-def test_the_access_token_must_be_the_one_of_the_id_token() -> None:
-    token = of_keycloak(at_hash="77QmUPtjPfzWtF2AnpK9RQ")
+def test_the_access_token_must_match_the_hash_in_the_id_token() -> None:
+    token = keycloak_token(at_hash="77QmUPtjPfzWtF2AnpK9RQ")
     issued = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"
 
     assert ID_TOKENS.verify(ShownIdToken(id_token=token, provider="keycloak", access_token=issued)).subject
     assert flaw_of(ShownIdToken(id_token=token, provider="keycloak", access_token="x")) is IdTokenFlaw.ACCESS_TOKEN
 
 
-def test_a_provider_may_sign_with_es256_and_google_may_not() -> None:
+def test_es256_is_accepted_except_from_google() -> None:
     claims = {**good_claims(), "iss": ISSUER, "aud": "web"}
 
     assert ID_TOKENS.verify(ShownIdToken(id_token=signed_with_es256(claims, "elliptic"), provider="keycloak")).subject
@@ -170,16 +172,16 @@ def test_a_provider_may_sign_with_es256_and_google_may_not() -> None:
     assert flaw_of(ShownIdToken(id_token=token, provider="google")) is IdTokenFlaw.ALGORITHM
 
 
-def test_an_address_that_the_provider_does_not_vouch_for_is_no_flaw() -> None:
+def test_an_unverified_or_missing_address_is_accepted() -> None:
     for claims in ({"email_verified": False}, {"email_verified": None}, {"email": None}):
-        identity = ID_TOKENS.verify(ShownIdToken(id_token=of_keycloak(**claims), provider="keycloak"))
+        identity = ID_TOKENS.verify(ShownIdToken(id_token=keycloak_token(**claims), provider="keycloak"))
         assert not identity.email_verified
 
 
-def test_what_is_shown_is_not_logged() -> None:
-    shown = ShownIdToken(id_token="secret-1", provider="google", nonce="secret-2", access_token="secret-3")
+def test_tokens_are_not_in_the_repr() -> None:
+    request = ShownIdToken(id_token="secret-1", provider="google", nonce="secret-2", access_token="secret-3")
 
-    assert "secret" not in repr(shown)
+    assert "secret" not in repr(request)
 
 
 # The deployment's providers
@@ -187,14 +189,14 @@ def test_what_is_shown_is_not_logged() -> None:
 CERTS = "https://www.googleapis.com/oauth2/v3/certs"
 
 
-def deployed(**environment: str) -> IdTokens:
+def id_tokens_of(**environment: str) -> IdTokens:
     return Container({"GOOGLE_CERTS_URL": CERTS, **environment}).id_tokens
 
 
 def test_a_deployment_has_the_providers_that_are_configured() -> None:
     providers = {
         name: verifier.provider
-        for name, verifier in deployed(
+        for name, verifier in id_tokens_of(
             GOOGLE_CLIENT_IDS="web.apps",
             OIDC_PROVIDERS=f"keycloak={ISSUER}|web,ios custom:shop=https://shop.example|web",
         ).verifiers.items()
@@ -209,10 +211,10 @@ def test_a_deployment_has_the_providers_that_are_configured() -> None:
 
 
 def test_a_deployment_without_providers_has_none() -> None:
-    assert deployed().verifiers == {}
-    assert deployed(OIDC_PROVIDERS=f"keycloak={ISSUER}|web").verifiers.keys() == {"keycloak"}
+    assert id_tokens_of().verifiers == {}
+    assert id_tokens_of(OIDC_PROVIDERS=f"keycloak={ISSUER}|web").verifiers.keys() == {"keycloak"}
     with pytest.raises(InvalidSettings):
-        deployed(OIDC_PROVIDERS="keycloak")
+        id_tokens_of(OIDC_PROVIDERS="keycloak")
 
 
 @pytest.mark.parametrize(
@@ -223,10 +225,8 @@ def test_a_deployment_without_providers_has_none() -> None:
     ],
     ids=["no providers", "google"],
 )
-def test_only_a_function_with_providers_loads_cryptography_before_its_sessions_hide_it(
-    client_ids: str, after: str
-) -> None:
-    """docs/decisions/0013-init.md; as on Lambda, in a process of its own."""
+def test_cryptography_is_imported_only_in_a_function_with_providers(client_ids: str, after: str) -> None:
+    """The program runs as on Lambda, in its own process (docs/decisions/0013-init.md)."""
     environment = {
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
         "GOOGLE_CERTS_URL": CERTS,
@@ -239,8 +239,8 @@ def test_only_a_function_with_providers_loads_cryptography_before_its_sessions_h
     }
     program = f"import sys; from gerbang.container import container; container.id_tokens; {after}"
 
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | environment, capture_output=True, text=True, check=False
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")

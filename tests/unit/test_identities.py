@@ -1,10 +1,10 @@
-"""gerbang.apis.identities: what of a proven identity is handed on, and as what."""
+"""gerbang.apis.identities: the verified identity that is made from an ID token."""
 
 from gerbang.accounts.identity_sign_in import VerifiedIdentity
 from gerbang.accounts.provider_identity import ProviderIdentity
 from gerbang.apis.identities import verified_identity
 
-PROVEN = ProviderIdentity(
+PROVIDER_IDENTITY = ProviderIdentity(
     provider="keycloak",
     issuer="https://id.example",
     subject="1234",
@@ -15,8 +15,8 @@ PROVEN = ProviderIdentity(
 )
 
 
-def test_everything_is_handed_on_with_the_name_as_we_accept_one() -> None:
-    assert verified_identity(PROVEN, name="Eve") == VerifiedIdentity(
+def test_a_verified_identity_has_all_values_and_a_cleaned_name() -> None:
+    assert verified_identity(PROVIDER_IDENTITY, name="Eve") == VerifiedIdentity(
         provider="keycloak",
         subject="1234",
         email="Ada@example.com",

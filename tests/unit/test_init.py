@@ -1,4 +1,4 @@
-"""What functions do while they are imported: nothing unique, which snapshots of them would share (security.md 157)."""
+"""The init phase of functions: preloading, and no random values, which snapshots would share (security.md 157)."""
 
 import gc
 import json
@@ -59,7 +59,7 @@ print(json.dumps({"at import": at_import, "when asked": drawn, "ids": len(set(id
 
 
 @pytest.mark.covers("157")
-def test_nothing_unique_is_made_at_import() -> None:
+def test_no_random_value_is_drawn_at_import() -> None:
     variables = {
         "AWS_DEFAULT_REGION": "eu-west-1",
         "PATH": os.environ["PATH"],
@@ -69,7 +69,7 @@ def test_nothing_unique_is_made_at_import() -> None:
         variables |= function.environment()
     folders = [str(function.folder) for function in functions().values()]
 
-    run = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", IMPORTING_EVERY_FUNCTION, *folders],
         env=variables,
         capture_output=True,
@@ -78,16 +78,16 @@ def test_nothing_unique_is_made_at_import() -> None:
         timeout=60,
     )
 
-    assert run.returncode == 0, run.stderr
-    drawn = json.loads(run.stdout.splitlines()[-1])
-    assert drawn["at import"] == []
-    assert {"uuid4", "randbelow"} <= set(drawn["when asked"])  # so the watch works
-    assert drawn["ids"] == 4
+    assert process.returncode == 0, process.stderr
+    draws = json.loads(process.stdout.splitlines()[-1])
+    assert draws["at import"] == []
+    assert {"uuid4", "randbelow"} <= set(draws["when asked"])  # the watched functions are recorded
+    assert draws["ids"] == 4
 
 
 @pytest.fixture
 def on_lambda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have init do what it does on Lambda; collecting garbage is as it was in the end."""
+    """Make init behave as on Lambda; restore the garbage collector afterwards."""
     monkeypatch.setattr(init, "ON_LAMBDA", True)
     yield
     gc.unfreeze()
@@ -95,15 +95,15 @@ def on_lambda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
-    """What is logged, instead of standard output."""
+def log(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
+    """What is logged. Nothing is written to standard output."""
     recording = RecordingLog()
     monkeypatch.setattr("gerbang.core.log.log_event", recording)
     return recording
 
 
 @pytest.mark.usefixtures("on_lambda")
-def test_what_is_preloaded_is_done_when_init_ends() -> None:
+def test_preloading_is_complete_when_init_ends() -> None:
     done: list[str] = []
 
     init.preload(lambda: done.append("connected"))
@@ -114,19 +114,19 @@ def test_what_is_preloaded_is_done_when_init_ends() -> None:
 
 @pytest.mark.covers("F23")
 @pytest.mark.usefixtures("on_lambda")
-def test_a_failure_while_preloading_is_logged_and_fails_no_start(recorded: RecordingLog) -> None:
+def test_a_failed_preload_is_logged_and_does_not_fail_the_start(log: RecordingLog) -> None:
     def fail() -> None:
         raise OSError("no route")
 
     init.preload(fail)
 
     assert init.finish_init(print) is print
-    assert [(note.event, note.fields) for note in recorded.notes] == [("not_warmed", {"reason": "OSError"})]
+    assert [(note.event, note.fields) for note in log.notes] == [("not_warmed", {"reason": "OSError"})]
 
 
 @pytest.mark.covers("F23")
 @pytest.mark.usefixtures("on_lambda")
-def test_what_hangs_while_preloading_holds_up_a_start_for_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_preload_delays_the_start_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(init, "LONGEST_WAIT_SECONDS", 0.05)
     released = Event()
 
@@ -139,7 +139,7 @@ def test_what_hangs_while_preloading_holds_up_a_start_for_seconds_at_most(monkey
 
 
 @pytest.mark.usefixtures("on_lambda")
-def test_an_endpoint_builds_in_init_what_reading_a_request_needs() -> None:
+def test_an_endpoint_builds_its_request_models_in_init() -> None:
     class Greeting(Body):
         name: str
 
@@ -155,7 +155,7 @@ def test_an_endpoint_builds_in_init_what_reading_a_request_needs() -> None:
     assert Greeting.__pydantic_complete__
 
 
-def test_elsewhere_nothing_is_preloaded() -> None:
+def test_outside_lambda_nothing_is_preloaded() -> None:
     init.preload(lambda: pytest.fail("preloaded"))
 
     assert init.finish_init(print) is print

@@ -1,4 +1,4 @@
-"""gerbang.accounts.invitations: nobody is invited with a code that would not be taken."""
+"""gerbang.accounts.invitations: an address that could not redeem its code is not invited."""
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
@@ -15,20 +15,20 @@ from tests.unit.test_links import LINK
 INVITED = NewUser(email=EmailAddress(BOB.email), is_verified=False, name="")
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_an_address_that_has_used_up_its_tries_is_not_invited(post: MailDeployment, *, known: bool) -> None:
-    if known:
+@pytest.mark.parametrize("has_account", [False, True])
+def test_an_address_without_tries_left_is_not_invited(post: MailDeployment, *, has_account: bool) -> None:
+    if has_account:
         post.register()
     for _ in range(CODE_TRIES.attempts):
         with pytest.raises(InvalidCode):
             post.code_sign_in.sign_in(BOB.email, "123456", HOME)
 
-    with pytest.raises(TooManyAttempts) as refused:
+    with pytest.raises(TooManyAttempts) as error:
         post.base.invitations.invite(INVITED, None, LINK)
 
-    assert (refused.value.limit, refused.value.wait) == ("code_tries", CODE_TRIES.window)
+    assert (error.value.limit, error.value.wait) == ("code_tries", CODE_TRIES.window)
     assert post.queue.jobs == []
-    assert (post.users.find_id(Name.EMAIL, BOB.email) is not None) is known
+    assert (post.users.find_id(Name.EMAIL, BOB.email) is not None) is has_account
 
     post.base.clock.advance(CODE_TRIES.window)
     assert post.base.invitations.invite(INVITED, None, LINK).invited_at == post.base.clock()

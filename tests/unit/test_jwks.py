@@ -1,4 +1,4 @@
-"""The public keys, as other services fetch and keep them."""
+"""The public keys and the discovery document, as other services fetch and cache them."""
 
 from copy import replace
 from datetime import timedelta
@@ -9,11 +9,11 @@ import pytest
 from gerbang.container import Container
 from gerbang.sessions.keys import KNOWN_AFTER, PUBLISHED_FOR, Algorithm
 from gerbang.storage.secrets import SecretVersions
-from gerbang_local.declarations import function_in
 
 from tests.deployment import AUDIENCE, HOME, ISSUER, Choices, Deployment, environment_of
 from tests.fakes import FakeClock, FakeSecret
 from tests.gateway_events import body_of, http_event
+from tests.unit.handlers import handler_of
 
 PATHS: Final = ("/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json")
 
@@ -24,16 +24,16 @@ def es256(deployment_in_memory: Deployment) -> Deployment:
     return replace(deployment_in_memory, choices=Choices(algorithm=Algorithm.ES256))
 
 
-def asked(deployment: Deployment, path: str = PATHS[0], method: str = "GET") -> dict[str, Any]:
-    """The answer of the endpoint."""
-    handler = function_in("jwks").load(deployment).handler
+def key_set_response(deployment: Deployment, path: str = PATHS[0], method: str = "GET") -> dict[str, Any]:
+    """The response of the key set endpoint, with its body parsed."""
+    handler = handler_of("jwks", deployment)
     answer: dict[str, Any] = handler(http_event(method=method, path=path, headers={}), None)
     return answer | {"body": body_of(answer)}
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_keys_are_what_supabase_s_clients_take(es256: Deployment, path: str) -> None:
-    answer = asked(es256, path)
+def test_the_key_set_has_the_members_that_clients_expect(es256: Deployment, path: str) -> None:
+    answer = key_set_response(es256, path)
 
     assert answer["statusCode"] == 200
     [key] = answer["body"]["keys"]
@@ -43,62 +43,66 @@ def test_the_keys_are_what_supabase_s_clients_take(es256: Deployment, path: str)
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_symmetric_key_is_never_published(deployment_in_memory: Deployment, path: str) -> None:
-    assert asked(deployment_in_memory, path)["body"] == {"keys": []}
+    assert key_set_response(deployment_in_memory, path)["body"] == {"keys": []}
 
 
-def test_the_keys_may_be_cached_for_ten_minutes_apart_for_each_origin(es256: Deployment) -> None:
+def test_the_key_set_can_be_cached_for_ten_minutes_for_each_origin(es256: Deployment) -> None:
     """The gateway's CORS headers depend on the origin."""
-    headers = asked(es256)["headers"]
+    headers = key_set_response(es256)["headers"]
 
     assert (headers["cache-control"], headers["vary"]) == ("public, max-age=600", "Origin")
 
 
 def test_errors_are_not_cached(es256: Deployment) -> None:
-    answer = asked(es256, method="POST")
+    answer = key_set_response(es256, method="POST")
 
     assert (answer["statusCode"], answer["headers"]["cache-control"]) == (405, "no-store")
 
 
-def test_a_token_is_verified_with_the_keys_alone(es256: Deployment) -> None:
-    """As another service does, with PyJWT and the key set alone."""
+def test_a_token_can_be_verified_with_the_key_set_alone(es256: Deployment) -> None:
+    """Another service needs only PyJWT and the key set."""
     user = es256.register()
     token = es256.sessions.open(user, HOME, "password").tokens.access_token
 
-    assert verified(token, asked(es256)["body"])["sub"] == user.user_id
+    assert verify(token, key_set_response(es256)["body"])["sub"] == user.user_id
 
 
-def verified(token: str, key_set: dict[str, Any], algorithm: Algorithm = Algorithm.ES256) -> dict[str, Any]:
+def verify(token: str, key_set: dict[str, Any], algorithm: Algorithm = Algorithm.ES256) -> dict[str, Any]:
     key = jwt.PyJWKSet.from_dict(key_set)[str(jwt.get_unverified_header(token)["kid"])]
-    options: Any = {"verify_exp": False, "verify_iat": False}  # the clock is held
+    options: Any = {"verify_exp": False, "verify_iat": False}  # the tokens are from the fake clock
     return jwt.decode(token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER, options=options)
 
 
 @pytest.mark.covers("F22")
 @pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.RS256])
-@pytest.mark.parametrize("keeps", [PUBLISHED_FOR, timedelta(hours=2)], ids=["Supabase's clients", "API Gateway"])
-def test_who_keeps_the_keys_never_meets_an_unknown_one(
-    deployment_in_memory: Deployment, secret: FakeSecret, clock: FakeClock, algorithm: Algorithm, keeps: timedelta
+@pytest.mark.parametrize("client_cache", [PUBLISHED_FOR, timedelta(hours=2)], ids=["Supabase's clients", "API Gateway"])
+def test_a_client_with_cached_keys_never_gets_a_token_of_an_unknown_key(
+    deployment_in_memory: Deployment,
+    secret: FakeSecret,
+    clock: FakeClock,
+    algorithm: Algorithm,
+    client_cache: timedelta,
 ) -> None:
-    """At its worst: the endpoint had read the secret just before it was rotated, the copies of it are as old.
+    """The worst case: the endpoint read the secret just before its rotation, and all caches are as old.
 
-    API Gateway keeps the key set for two hours, and may have been given one that a cache had kept for ten minutes.
+    API Gateway caches the key set for two hours, and may have read it from a cache that was ten minutes old.
     """
     deployment = replace(deployment_in_memory, choices=Choices(algorithm=algorithm))
     user = deployment.register()
-    elsewhere = replace(deployment)
-    cached, cached_at = asked(elsewhere)["body"], clock()
-    kept, kept_at = cached, clock()
+    key_set_endpoint = replace(deployment)
+    cached, cached_at = key_set_response(key_set_endpoint)["body"], clock()
+    client_keys, client_keys_at = cached, clock()
     secret.versions = SecretVersions("another secret", secret.versions.current, current_since=clock())
 
     kids = set()
     for _ in range(2 * int(KNOWN_AFTER / timedelta(minutes=1))):
         clock.advance(timedelta(minutes=1) - timedelta(milliseconds=1))
         if clock() - cached_at >= PUBLISHED_FOR:
-            cached, cached_at = asked(elsewhere)["body"], clock()
-        if clock() - kept_at >= keeps:
-            kept, kept_at = cached, clock()
+            cached, cached_at = key_set_response(key_set_endpoint)["body"], clock()
+        if clock() - client_keys_at >= client_cache:
+            client_keys, client_keys_at = cached, clock()
         token = replace(deployment).sessions.open(user, HOME, "password").tokens.access_token
-        assert verified(token, kept, algorithm)
+        assert verify(token, client_keys, algorithm)
         kids.add(jwt.get_unverified_header(token)["kid"])
 
     assert len(kids) == 2
@@ -107,22 +111,22 @@ def test_who_keeps_the_keys_never_meets_an_unknown_one(
 # The discovery document
 
 
-def discovered(deployment: Container, method: str = "GET") -> dict[str, Any]:
-    """The answer of the discovery endpoint."""
+def discovery_response(deployment: Container, method: str = "GET") -> dict[str, Any]:
+    """The response of the discovery endpoint, with its body parsed."""
     path = "/.well-known/openid-configuration"
-    handler = function_in("openid-configuration").load(deployment).handler
+    handler = handler_of("openid-configuration", deployment)
     answer: dict[str, Any] = handler(http_event(method=method, path=path, headers={}), None)
     return answer | {"body": body_of(answer)}
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.RS256])
-def test_the_discovery_document_names_the_issuer_of_tokens_and_where_their_keys_are(
+def test_the_discovery_document_contains_issuer_and_key_set_url(
     deployment_in_memory: Deployment, algorithm: Algorithm
 ) -> None:
     """What API Gateway, AppSync and IAM read (OpenID Connect Discovery 1.0, section 3)."""
     deployment = replace(deployment_in_memory, choices=Choices(algorithm=algorithm))
 
-    answer = discovered(deployment)
+    answer = discovery_response(deployment)
 
     assert (answer["statusCode"], answer["headers"]["cache-control"]) == (200, "public, max-age=600")
     assert answer["body"] == {
@@ -135,11 +139,11 @@ def test_the_discovery_document_names_the_issuer_of_tokens_and_where_their_keys_
     }
 
 
-def test_an_issuer_with_a_slash_at_its_end_is_repeated_exactly(deployment_in_memory: Deployment) -> None:
-    """Section 4.3; but its URLs have one slash."""
+def test_an_issuer_with_a_trailing_slash_is_repeated_exactly(deployment_in_memory: Deployment) -> None:
+    """OpenID Connect Discovery 1.0, section 4.3. The URL of the key set has a single slash."""
     environment = environment_of(deployment_in_memory.tables, Choices(algorithm=Algorithm.RS256))
 
-    body = discovered(Container(environment | {"TOKEN_ISSUER": f"{ISSUER}/auth/"}))["body"]
+    body = discovery_response(Container(environment | {"TOKEN_ISSUER": f"{ISSUER}/auth/"}))["body"]
 
     assert (body["issuer"], body["jwks_uri"]) == (f"{ISSUER}/auth/", f"{ISSUER}/auth{PATHS[0]}")
 
@@ -148,6 +152,6 @@ def test_an_issuer_with_a_slash_at_its_end_is_repeated_exactly(deployment_in_mem
     "variables",
     [{"TOKEN_ISSUER": ISSUER, "TOKEN_ALGORITHM": "HS256"}, {"TOKEN_ISSUER": "gerbang:x", "TOKEN_ALGORITHM": "RS256"}],
 )
-def test_where_no_service_can_verify_tokens_there_is_no_document(variables: dict[str, str]) -> None:
-    """The key is secret, or the issuer is no URL because `PublicUrl` is not set."""
-    assert discovered(Container(variables))["statusCode"] == 404
+def test_without_a_public_key_or_an_issuer_url_there_is_no_document(variables: dict[str, str]) -> None:
+    """The key is symmetric, or the issuer is no URL because `PublicUrl` is not set."""
+    assert discovery_response(Container(variables))["statusCode"] == 404

@@ -1,4 +1,4 @@
-"""gerbang.sessions.keys: everything from one secret, rotated by waiting, never a default."""
+"""gerbang.sessions.keys: all keys are derived from one secret, which is cached and rotated."""
 
 from datetime import timedelta
 from itertools import combinations
@@ -67,20 +67,20 @@ def keys(secret: FakeSecret, clock: FakeClock) -> Keys:
         ),
     ],
 )
-def test_hkdf_gives_the_known_answers_of_rfc_5869(
+def test_hkdf_matches_the_test_vectors_of_rfc_5869(
     secret: bytes, salt: bytes, info: bytes, length: int, derived: str
 ) -> None:
     assert hkdf_sha256(secret, info=info, length=length, salt=salt).hex() == derived
 
 
 @given(st.binary(), st.binary(), st.binary(), st.integers(1, 200))
-def test_hkdf_gives_what_another_implementation_gives(secret: bytes, salt: bytes, info: bytes, length: int) -> None:
+def test_hkdf_matches_another_implementation(secret: bytes, salt: bytes, info: bytes, length: int) -> None:
     other = HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
 
     assert hkdf_sha256(secret, info=info, length=length, salt=salt) == other
 
 
-def test_no_two_purposes_share_a_key() -> None:
+def test_each_purpose_has_its_own_key() -> None:
     """ASVS 11.2: one label per purpose, so a signature for one is invalid for another."""
     key = MasterKey.from_secret("a secret")
     derived = [key.derive(purpose) for purpose in Purpose]
@@ -90,12 +90,12 @@ def test_no_two_purposes_share_a_key() -> None:
     assert key.secret not in derived
 
 
-def test_the_same_secret_has_the_same_name_everywhere_and_another_secret_another() -> None:
+def test_the_key_id_depends_only_on_the_secret() -> None:
     assert MasterKey.from_secret("a secret").kid == MasterKey.from_secret("a secret").kid
     assert MasterKey.from_secret("a secret").kid != MasterKey.from_secret("b secret").kid
 
 
-def test_the_p256_key_is_determined_by_its_seed_and_in_range() -> None:
+def test_the_p256_key_is_derived_from_its_seed_and_in_range() -> None:
     """FIPS 186-5, A.2.1."""
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
     seeds = [bytes(48), b"\xff" * 48, (order - 1).to_bytes(48), (order - 2).to_bytes(48), b"seed" * 12]
@@ -109,7 +109,7 @@ def test_the_p256_key_is_determined_by_its_seed_and_in_range() -> None:
     assert isinstance(private_key(seeds[0]).curve, ec.SECP256R1)
 
 
-def test_a_version_holds_a_secret_a_key_pair_and_the_lasting_key() -> None:
+def test_a_version_contains_a_secret_a_key_pair_and_the_lasting_key() -> None:
     key = MasterKey.from_secret(version_text("a secret", b"a key pair", lasting=b"a lasting key"))
 
     assert (key.secret, key.key_pair, key.lasting) == (b"a secret", b"a key pair", b"a lasting key")
@@ -140,24 +140,24 @@ def test_the_lasting_key_of_a_first_secret_is_derived_from_it() -> None:
     ],
 )
 def test_any_other_text_is_a_secret_without_a_key_pair(text: str) -> None:
-    """As CloudFormation generates the first one; or an operator put it there."""
+    """CloudFormation generates the first secret like this, or an operator wrote it."""
     assert (MasterKey.from_secret(text).secret, MasterKey.from_secret(text).key_pair) == (text.encode(), None)
 
 
-def test_secrets_do_not_show() -> None:
+def test_secrets_are_not_in_the_repr() -> None:
     versions = SecretVersions("current text", "previous text")
     key = MasterKey.from_secret(version_text("current text", b"pair text", lasting=b"lasting text"))
 
-    for shown in (repr(versions), str(versions), repr(key), str(key), repr([key]), key.kid):
-        assert "text" not in shown
+    for text_of_object in (repr(versions), str(versions), repr(key), str(key), repr([key]), key.kid):
+        assert "text" not in text_of_object
 
 
 # Rotation: F22, security.md 78
 
 
 @pytest.mark.covers("F22")
-def test_a_new_key_signs_when_it_has_been_published_for_longer_than_api_gateway_keeps_keys() -> None:
-    """Two hours (docs/decisions/0037-rs256.md), after the functions' cache and HTTP caches."""
+def test_a_new_key_is_published_before_it_signs_for_longer_than_api_gateway_caches_keys() -> None:
+    """Two hours (docs/decisions/0037-rs256.md), plus the caches of functions and HTTP clients."""
     assert timedelta(hours=2) + FRESH_FOR + PUBLISHED_FOR == KNOWN_AFTER == timedelta(hours=2, minutes=15)
 
 
@@ -175,7 +175,9 @@ def test_the_current_version_signs_and_both_verify(keys: Keys, secret: FakeSecre
 
 
 @pytest.mark.covers("F22", "78")
-def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
+def test_after_a_second_rotation_the_oldest_version_is_unknown(
+    keys: Keys, secret: FakeSecret, clock: FakeClock
+) -> None:
     oldest = keys.current()
     secret.rotate("second")
     secret.rotate("third")
@@ -184,7 +186,7 @@ def test_after_another_rotation_the_oldest_version_is_unknown(keys: Keys, secret
     assert keys.find(oldest.kid) is None
 
 
-def test_a_secret_rotated_to_itself_is_one_key(keys: Keys, secret: FakeSecret) -> None:
+def test_rotating_a_secret_to_itself_keeps_one_key(keys: Keys, secret: FakeSecret) -> None:
     secret.rotate(secret.versions.current)
 
     assert len(keys.verifying()) == 1
@@ -206,9 +208,7 @@ def test_the_secret_is_read_once_in_five_minutes(keys: Keys, secret: FakeSecret,
     assert secret.reads == 2
 
 
-def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_once(
-    keys: Keys, secret: FakeSecret, clock: FakeClock
-) -> None:
+def test_an_unknown_key_id_causes_another_read_of_the_secret(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     keys.current()
     secret.rotate("second")
     newest = MasterKey.from_secret(with_key_pair("second"))
@@ -218,7 +218,7 @@ def test_a_key_that_another_environment_has_begun_to_sign_with_is_looked_for_at_
     assert keys.current() == newest
 
 
-def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
+def test_made_up_key_ids_cause_at_most_one_read_in_ten_seconds(
     keys: Keys, secret: FakeSecret, clock: FakeClock
 ) -> None:
     keys.current()
@@ -235,8 +235,10 @@ def test_made_up_key_ids_ask_the_store_at_most_once_in_ten_seconds(
 
 
 @pytest.mark.covers("F21")
-def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
-    """F21: otherwise a key would stay in use for as long as the clock was set back."""
+def test_a_clock_that_was_set_back_causes_another_read_of_the_secret(
+    keys: Keys, secret: FakeSecret, clock: FakeClock
+) -> None:
+    """Otherwise a key would stay in use for as long as the clock was set back."""
     keys.current()
     clock.advance(-timedelta(hours=1))
 
@@ -245,16 +247,16 @@ def test_a_clock_that_was_set_back_reads_the_secret_anew(keys: Keys, secret: Fak
     assert secret.reads == 2
 
 
-def test_environments_that_start_together_read_it_once_each(keys: Keys, secret: FakeSecret) -> None:
+def test_concurrent_first_uses_read_the_secret_once(keys: Keys, secret: FakeSecret) -> None:
     assert len(set(map(repr, at_once([keys.current] * 20)))) == 1
     assert secret.reads == 1
 
 
-# The store of the secret is down: F23
+# The secret cannot be read: F23
 
 
 @pytest.mark.covers("F23")
-def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys, secret: FakeSecret) -> None:
+def test_an_unreadable_secret_is_a_failure_until_it_can_be_read(keys: Keys, secret: FakeSecret) -> None:
     secret.become_unreadable()
     for ask in (keys.current, keys.verifying, lambda: keys.find("any")):
         with pytest.raises(DependencyUnavailable):
@@ -265,20 +267,22 @@ def test_without_a_key_there_is_no_default_and_it_recovers_by_itself(keys: Keys,
     assert keys.current() == MasterKey.from_secret(with_key_pair(secret.versions.current))
 
 
-def test_keys_once_read_go_on_serving(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
-    known = keys.current()
+def test_keys_that_were_read_stay_in_use_while_the_secret_is_unreadable(
+    keys: Keys, secret: FakeSecret, clock: FakeClock
+) -> None:
+    first = keys.current()
     secret.become_unreadable()
 
     for _ in range(3):
         clock.advance(timedelta(days=1))
-        assert keys.current() == known
-        assert keys.find(known.kid) == known
+        assert keys.current() == first
+        assert keys.find(first.kid) == first
         assert keys.find("unknown") is None
 
     assert secret.reads <= 7
 
 
-def test_a_derived_key_is_the_same_whether_it_was_kept_or_not(keys: Keys) -> None:
+def test_a_derived_key_is_the_same_from_the_cache(keys: Keys) -> None:
     key = keys.current()
 
     for length in (32, 48, 32):

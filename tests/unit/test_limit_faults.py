@@ -1,4 +1,4 @@
-"""A request that fails is not counted: each call of each way in fails again and again, up to the limit and beyond."""
+"""Requests that fail are not counted: each call of each request fails again and again, beyond the limit."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,90 +16,94 @@ from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name
-from gerbang_local.declarations import function_in
 
 from tests.deployment import BOB, HOME, PASSWORD, REGISTRATIONS, RESETS, Choices, by_email
 from tests.fakes import Call, Fault, FaultyStore
 from tests.gateway_events import SOURCE_IP, json_event
-from tests.unit.faulty_runs import CallShape, calls_of, shape_of
+from tests.unit.faulty_runs import CallShape, calls_of, nth_calls, shape_of
+from tests.unit.handlers import handler_of
 from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 NUMBERS = count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One kind of request that is counted."""
+class CountedRequest:
+    """A kind of request that is counted at a limit."""
 
     prepare: Callable[[MailDeployment], object]
-    """Makes what the request needs, without faults, each time: a code, a token."""
+    """Creates what each request needs, without faults: a code, a token."""
     act: Callable[[MailDeployment, object], object]
     limit: int
-    """The smallest of its limits."""
+    """The smallest limit of the request."""
 
 
-def nothing(_: MailDeployment) -> None:
+def prepare_nothing(_: MailDeployment) -> None:
     return None
 
 
-def code(post: MailDeployment) -> str:
+def mail_code(post: MailDeployment) -> str:
     return post.mailed_code()
 
 
-def token(post: MailDeployment) -> str:
+def mail_token(post: MailDeployment) -> str:
     return post.mailed_token()
 
 
-def fresh(kind: str) -> str:
+def unique(kind: str) -> str:
     return f"{kind}-{next(NUMBERS)}"
 
 
 def register(post: MailDeployment) -> object:
-    new = NewAccount(email=EmailAddress(f"{fresh('carol')}@example.com"), password=PASSWORD, name="Carol")
+    new = NewAccount(email=EmailAddress(f"{unique('carol')}@example.com"), password=PASSWORD, name="Carol")
     return post.base.registration.register(new, HOME)
 
 
-def google(post: MailDeployment) -> object:
-    subject = fresh("subject")
+def sign_in_with_google(post: MailDeployment) -> object:
+    subject = unique("subject")
     return post.google.sign_in(
         VerifiedIdentity(provider="google", subject=subject, email=f"{subject}@example.com", name="Dan"), HOME
     )
 
 
-def reset(post: MailDeployment, shown: object) -> None:
-    post.password_reset.reset(str(shown), PASSWORD, client=HOME, policy=PasswordPolicy())
+def reset_password(post: MailDeployment, token: object) -> None:
+    post.password_reset.reset(str(token), PASSWORD, client=HOME, policy=PasswordPolicy())
 
 
-def session(post: MailDeployment) -> SignedIn:
+def open_session(post: MailDeployment) -> SignedIn:
     return post.base.sessions.open(post.user(str(post.base.users.find_id(Name.EMAIL, BOB.email))), HOME, "password")
 
 
-def change(post: MailDeployment, held: object) -> None:
-    assert isinstance(held, SignedIn)
+def change_password(post: MailDeployment, session: object) -> None:
+    assert isinstance(session, SignedIn)
     post.password_change.change(
-        held.tokens.access_token, current=PASSWORD, new=PASSWORD, client=HOME, policy=PasswordPolicy()
+        session.tokens.access_token, current=PASSWORD, new=PASSWORD, client=HOME, policy=PasswordPolicy()
     )
 
 
-def ask(kind: MailKind) -> Way:
-    return Way(nothing, lambda post, _: post.mail_service.ask(kind, BOB.email, None, HOME.address), 1)
+def request_mail(kind: MailKind) -> CountedRequest:
+    return CountedRequest(
+        prepare_nothing, lambda post, _: post.mail_service.ask(kind, BOB.email, None, HOME.address), 1
+    )
 
 
-WAYS = {
-    "sign-in": Way(nothing, lambda post, _: post.base.sign_in.sign_in(by_email(BOB.email), HOME), 10),
-    "code": Way(code, lambda post, shown: post.code_sign_in.sign_in(BOB.email, str(shown), HOME), 5),
-    "reset": Way(token, reset, 3),
-    "change": Way(session, change, 10),
-    "asking for a code": ask(MailKind.SIGN_IN_CODE),
-    "asking for a reset": ask(MailKind.PASSWORD_RESET),
-    "registration": Way(nothing, lambda post, _: register(post), 3),
-    "guest": Way(nothing, lambda post, _: post.guests.admit(HOME), 3),
-    "google": Way(nothing, lambda post, _: google(post), 3),
+REQUESTS = {
+    "sign-in": CountedRequest(
+        prepare_nothing, lambda post, _: post.base.sign_in.sign_in(by_email(BOB.email), HOME), 10
+    ),
+    "code": CountedRequest(mail_code, lambda post, code: post.code_sign_in.sign_in(BOB.email, str(code), HOME), 5),
+    "reset": CountedRequest(mail_token, reset_password, 3),
+    "change": CountedRequest(open_session, change_password, 10),
+    "code by mail": request_mail(MailKind.SIGN_IN_CODE),
+    "reset by mail": request_mail(MailKind.PASSWORD_RESET),
+    "registration": CountedRequest(prepare_nothing, lambda post, _: register(post), 3),
+    "guest": CountedRequest(prepare_nothing, lambda post, _: post.guests.admit(HOME), 3),
+    "google": CountedRequest(prepare_nothing, lambda post, _: sign_in_with_google(post), 3),
 }
-"""Limits of 30 are lowered to 3 here."""
+"""The requests by name. Limits of 30 are lowered to 3 in these tests."""
 
 
-def world() -> MailDeployment:
+def deployment_with_bob() -> MailDeployment:
     post = mailing_in_memory()
     choices = Choices(registration=replace(REGISTRATIONS, attempts=3), reset=replace(RESETS, attempts=3))
     post = replace(post, base=replace(post.base, choices=choices))
@@ -107,8 +111,8 @@ def world() -> MailDeployment:
     return post
 
 
-class Mishap:
-    """Picks the nth call of a shape, in each request anew; until it is over."""
+class NthCallOfRequest:
+    """Recognises the nth call of a shape in each request, until it is over."""
 
     def __init__(self, shape: CallShape, nth: int) -> None:
         self._shape = shape
@@ -126,107 +130,107 @@ class Mishap:
         return self._seen == self._nth + 1
 
 
-def calls_of_one(way: Way) -> list[tuple[CallShape, int]]:
-    post = world()
-    prepared = way.prepare(post)
-    shapes = calls_of(post, lambda watched: way.act(watched, prepared))
-    return [(shape, shapes[:index].count(shape)) for index, shape in enumerate(shapes)]
+def calls_of_request(request: CountedRequest) -> list[tuple[CallShape, int]]:
+    post = deployment_with_bob()
+    prepared = request.prepare(post)
+    shapes = calls_of(post, lambda watched: request.act(watched, prepared))
+    return [(call.shape, call.nth) for call in nth_calls(shapes)]
 
 
 @pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_whichever_call_fails_however_often_the_next_request_is_let_through(way: Way, fault: Fault) -> None:
-    calls = calls_of_one(way)
+@pytest.mark.parametrize("counted", REQUESTS.values(), ids=REQUESTS.keys())
+def test_after_repeated_failures_of_any_call_the_next_request_is_allowed(counted: CountedRequest, fault: Fault) -> None:
+    calls = calls_of_request(counted)
     assert len(calls) > 1
     for shape, nth in calls:
-        post, mishap = world(), Mishap(shape, nth)
-        faulty = post.on(FaultyStore(post.base.store, at=mishap, fault=fault))
-        for _ in range(way.limit + 1):
-            prepared = way.prepare(post)
-            mishap.new_request()
+        post, failing_call = deployment_with_bob(), NthCallOfRequest(shape, nth)
+        faulty = post.on(FaultyStore(post.base.store, at=failing_call, fault=fault))
+        for _ in range(counted.limit + 1):
+            prepared = counted.prepare(post)
+            failing_call.new_request()
             with suppress(DependencyUnavailable):
-                way.act(faulty, prepared)
+                counted.act(faulty, prepared)
 
-        mishap.is_over = True
-        way.act(faulty, way.prepare(post))
+        failing_call.is_over = True
+        counted.act(faulty, counted.prepare(post))
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_after_an_outage_that_began_once_attempts_were_counted_the_next_request_is_let_through(way: Way) -> None:
-    """Not even giving back works meanwhile: the environment does it later."""
-    post, counted, is_over = world(), set[str](), False
+@pytest.mark.parametrize("counted", REQUESTS.values(), ids=REQUESTS.keys())
+def test_after_an_outage_that_starts_after_counting_the_next_request_is_allowed(counted: CountedRequest) -> None:
+    """During the outage no attempt can be given back either: the environment does so later."""
+    post, counted_limits, is_over = deployment_with_bob(), set[str](), False
     post.queue.is_down = True
 
-    def fails(call: Call) -> bool:
-        """All but the first write of each counter, in each request."""
+    def fails_after_counting(call: Call) -> bool:
+        """Return whether a call fails: all do, except the first write of each counter in each request."""
         limit = shape_of(call)[1][0]
         if is_over or (
-            call.method == "write" and limit[0] == post.base.tables["RateLimits"] and limit[1] not in counted
+            call.method == "write" and limit[0] == post.base.tables["RateLimits"] and limit[1] not in counted_limits
         ):
-            counted.add(limit[1])
+            counted_limits.add(limit[1])
             return False
-        return bool(counted)
+        return bool(counted_limits)
 
-    faulty = post.on(FaultyStore(post.base.store, at=fails))
-    for _ in range(way.limit):
-        prepared = way.prepare(post)
-        counted.clear()
+    faulty = post.on(FaultyStore(post.base.store, at=fails_after_counting))
+    for _ in range(counted.limit):
+        prepared = counted.prepare(post)
+        counted_limits.clear()
         with suppress(DependencyUnavailable):
-            way.act(faulty, prepared)
+            counted.act(faulty, prepared)
 
     is_over, post.queue.is_down = True, False
-    way.act(faulty, way.prepare(post))
+    counted.act(faulty, counted.prepare(post))
 
 
-# Handlers: what clients are told
+# Handlers
 
 
-def asked(folder: str, post: MailDeployment, document: object) -> dict[str, Any]:
-    """What a function's real handler answers."""
-    answer: dict[str, Any] = function_in(folder).load(post.base).handler(json_event(document), None)
+def response(folder: str, post: MailDeployment, document: object) -> dict[str, Any]:
+    """The response of a function's handler."""
+    answer: dict[str, Any] = handler_of(folder, post.base)(json_event(document), None)
     return answer
 
 
-def test_a_code_works_after_more_failed_tries_than_it_has() -> None:
-    needed = 0
-    for shape, nth in calls_of_one(WAYS["code"]):
-        post, mishap = world(), Mishap(shape, nth)
-        shown = {"email": BOB.email, "otp": post.mailed_code()}
-        faulty = post.on(FaultyStore(post.base.store, at=mishap, fault=Fault.NOT_DONE))
-        if asked("auth/verify_otp", faulty, shown)["statusCode"] == 200:  # a call whose failure is no matter
+def test_tries_that_fail_with_503_are_not_counted_against_a_code() -> None:
+    necessary_calls = 0
+    for shape, nth in calls_of_request(REQUESTS["code"]):
+        post, failing_call = deployment_with_bob(), NthCallOfRequest(shape, nth)
+        body = {"email": BOB.email, "otp": post.mailed_code()}
+        faulty = post.on(FaultyStore(post.base.store, at=failing_call, fault=Fault.NOT_DONE))
+        if response("auth/verify_otp", faulty, body)["statusCode"] == 200:  # a call that is not necessary
             continue
-        needed += 1
+        necessary_calls += 1
         for _ in range(5):
-            mishap.new_request()
-            assert asked("auth/verify_otp", faulty, shown)["statusCode"] == 503
-        mishap.is_over = True
-        assert asked("auth/verify_otp", faulty, shown)["statusCode"] == 200, shape
-    assert needed > 3
+            failing_call.new_request()
+            assert response("auth/verify_otp", faulty, body)["statusCode"] == 503
+        failing_call.is_over = True
+        assert response("auth/verify_otp", faulty, body)["statusCode"] == 200, shape
+    assert necessary_calls > 3
 
 
-def test_while_right_passwords_are_being_checked_another_waits_one_second() -> None:
-    post = world()
+def test_while_attempts_are_in_progress_another_one_waits_one_second() -> None:
+    post = deployment_with_bob()
     bob = str(post.base.users.find_id(Name.EMAIL, BOB.email))
-    shown = {"email": BOB.email, "password": PASSWORD}
+    body = {"email": BOB.email, "password": PASSWORD}
     in_flight = [post.base.password_attempts.attempt(bob, SOURCE_IP) for _ in range(10)]
 
-    refused = asked("api/auth/login", post, shown)
+    rejected = response("api/auth/login", post, body)
     for attempt in in_flight:
         with attempt:
             pass
 
-    assert (refused["statusCode"], refused["headers"]["retry-after"]) == (429, "1")
-    assert asked("api/auth/login", post, shown)["statusCode"] == 200
+    assert (rejected["statusCode"], rejected["headers"]["retry-after"]) == (429, "1")
+    assert response("api/auth/login", post, body)["statusCode"] == 200
 
 
-def test_while_the_queue_is_down_a_registration_is_503_and_the_repeat_is_mailed() -> None:
-    post = world()
+def test_while_the_queue_is_down_a_registration_is_503_and_can_be_repeated() -> None:
+    post = deployment_with_bob()
     new = {"email": "carol@example.com", "password": PASSWORD, "name": "Carol"}
     post.queue.is_down = True
 
-    refused = asked("auth/register", post, new)
+    rejected = response("auth/register", post, new)
     post.queue.is_down = False
-    answer = asked("auth/register", post, new)
+    answer = response("auth/register", post, new)
 
-    assert (refused["statusCode"], answer["statusCode"]) == (503, 200)
+    assert (rejected["statusCode"], answer["statusCode"]) == (503, 200)
     assert [job.email for job in post.queue.jobs] == ["carol@example.com"]

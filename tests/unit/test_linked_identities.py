@@ -22,24 +22,23 @@ from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, HOUR, MINUTE, Choices
 from tests.fakes import MeanwhileStore, Numbers, at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.faulty_runs import Scenario as MailScene
-from tests.unit.faulty_runs import faulty_runs
+from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 GOOGLE: Final = VerifiedIdentity(provider="google", subject="1001", email="Bob@Work.example", name="Bob Martin")
 APPLE: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@private.example", name="")
-UNVOUCHED: Final = replace(GOOGLE, email_verified=False)
+UNVERIFIED: Final = replace(GOOGLE, email_verified=False)
 
 
-def verified(post: MailDeployment, session: SignedIn) -> SignedIn:
+def verify_address(post: MailDeployment, session: SignedIn) -> SignedIn:
     changes: dict[str, Change] = {"email_verified_at": to_epoch(post.base.clock())}
     assert isinstance(post.base.store.write(Update(post.users.key(session.user.user_id), changes)), Written)
     return session
 
 
-def bob(post: MailDeployment) -> SignedIn:
-    """Bob, whose address is verified."""
-    return verified(post, post.register(BOB))
+def verified_bob(post: MailDeployment) -> SignedIn:
+    """Register Bob, and mark his address as verified."""
+    return verify_address(post, post.register(BOB))
 
 
 def caller_of(post: MailDeployment, session: SignedIn) -> Authenticated:
@@ -54,37 +53,37 @@ def unlink(post: MailDeployment, session: SignedIn, provider: str | None = "goog
     post.base.linked_identities.unlink(caller_of(post, session), provider, HOME)
 
 
-def now(post: MailDeployment, session: SignedIn) -> User:
+def current_user(post: MailDeployment, session: SignedIn) -> User:
     return post.user(session.user.user_id)
 
 
-def signs_in_to(post: MailDeployment, identity: VerifiedIdentity) -> str:
+def sign_in_with(post: MailDeployment, identity: VerifiedIdentity) -> str:
     return post.google.sign_in(identity, ABROAD).user.user_id
 
 
-def notices(post: MailDeployment) -> list[MailKind]:
+def mail_kinds(post: MailDeployment) -> list[MailKind]:
     return [job.kind for job in post.queue.jobs]
 
 
 # Linking
 
 
-@pytest.mark.parametrize("identity", [GOOGLE, UNVOUCHED])
+@pytest.mark.parametrize("identity", [GOOGLE, UNVERIFIED])
 def test_a_linked_identity_signs_in_to_the_account(post: MailDeployment, identity: VerifiedIdentity) -> None:
-    session = bob(post)
+    session = verified_bob(post)
 
     linked = link(post, session, identity)
 
-    assert linked.user == now(post, session)
+    assert linked.user == current_user(post, session)
     assert linked.user.subjects == {"google": "1001"}
     assert (linked.user.email, linked.user.name) == (BOB.email, "Bob")
-    assert signs_in_to(post, identity) == session.user.user_id
+    assert sign_in_with(post, identity) == session.user.user_id
     [stored] = post.users.identities_of(linked.user)
     assert (stored.provider, stored.subject, stored.email) == ("google", "1001", "Bob@Work.example")
 
 
-def test_the_callers_session_goes_on(post: MailDeployment) -> None:
-    session = bob(post)
+def test_linking_keeps_the_session_of_the_caller(post: MailDeployment) -> None:
+    session = verified_bob(post)
     before = caller_of(post, session).family
     post.base.clock.advance(MINUTE)
 
@@ -99,65 +98,67 @@ def test_the_callers_session_goes_on(post: MailDeployment) -> None:
     assert session_works(post, post.base.sessions.refresh(session.tokens.refresh_token))
 
 
-def test_the_identity_that_is_linked_already_is_linked_without_a_change(post: MailDeployment) -> None:
-    session = bob(post)
+def test_linking_a_linked_identity_again_changes_nothing(post: MailDeployment) -> None:
+    session = verified_bob(post)
     link(post, session)
-    before = now(post, session)
+    before = current_user(post, session)
     post.base.clock.advance(HOUR / 2)
 
-    again = link(post, session)
+    linked_again = link(post, session)
 
-    assert again.user == before == now(post, session)
-    assert session_works(post, again)
-    assert notices(post) == [MailKind.IDENTITY_LINKED]
+    assert linked_again.user == before == current_user(post, session)
+    assert session_works(post, linked_again)
+    assert mail_kinds(post) == [MailKind.IDENTITY_LINKED]
 
 
-def test_an_identity_of_another_account_is_not_linked(post: MailDeployment) -> None:
-    session = bob(post)
-    others = signs_in_to(post, GOOGLE)
+def test_an_identity_of_another_account_cannot_be_linked(post: MailDeployment) -> None:
+    session = verified_bob(post)
+    other_user_id = sign_in_with(post, GOOGLE)
 
     with pytest.raises(LinkedToAnother):
         link(post, session)
 
-    assert now(post, session).subjects == {}
-    assert signs_in_to(post, GOOGLE) == others
+    assert current_user(post, session).subjects == {}
+    assert sign_in_with(post, GOOGLE) == other_user_id
 
 
-def test_an_account_has_one_identity_of_each_provider(post_in_memory: MailDeployment) -> None:
-    session = bob(post_in_memory)
+def test_an_account_can_have_one_identity_of_each_provider(post_in_memory: MailDeployment) -> None:
+    session = verified_bob(post_in_memory)
     link(post_in_memory, session)
     link(post_in_memory, session, APPLE)
 
     with pytest.raises(LinkedToAnother):
         link(post_in_memory, session, replace(GOOGLE, subject="1002"))
 
-    assert now(post_in_memory, session).subjects == {"google": "1001", "apple": "2001"}
+    assert current_user(post_in_memory, session).subjects == {"google": "1001", "apple": "2001"}
 
 
-def test_an_unverified_address_takes_no_identity_of_another_address(post_in_memory: MailDeployment) -> None:
+def test_an_account_with_an_unverified_address_cannot_link_an_identity_with_another_address(
+    post_in_memory: MailDeployment,
+) -> None:
     session = post_in_memory.register(BOB)
 
-    for identity in (GOOGLE, replace(UNVOUCHED, email=BOB.email)):
+    for identity in (GOOGLE, replace(UNVERIFIED, email=BOB.email)):
         with pytest.raises(EmailNotVerified):
             link(post_in_memory, session, identity)
 
-    assert now(post_in_memory, session).subjects == {}
+    assert current_user(post_in_memory, session).subjects == {}
 
 
-def test_an_identity_of_the_unverified_address_verifies_it_and_keeps_the_password(post: MailDeployment) -> None:
+def test_an_identity_with_the_unverified_address_verifies_it_and_keeps_the_password(post: MailDeployment) -> None:
     session = post.register(BOB)
 
     linked = link(post, session, replace(GOOGLE, email="Bob@Example.com"))
 
     assert linked.user.email_verified_at == post.base.clock()
-    assert linked.user == now(post, session)
+    assert linked.user == current_user(post, session)
     assert password_works(post)
     assert session_works(post, session)
 
 
-def test_where_linking_is_turned_off_nothing_is_linked_or_unlinked(post_in_memory: MailDeployment) -> None:
+def test_with_manual_linking_disabled_linking_and_unlinking_are_rejected(post_in_memory: MailDeployment) -> None:
     post = replace(post_in_memory, base=replace(post_in_memory.base, choices=Choices(manual_linking=False)))
-    session = bob(post)
+    session = verified_bob(post)
 
     for step in (link, unlink):
         with pytest.raises(ManualLinkingDisabled):
@@ -167,7 +168,7 @@ def test_where_linking_is_turned_off_nothing_is_linked_or_unlinked(post_in_memor
 # Guests
 
 
-def test_a_guest_becomes_a_registered_account_with_the_identitys_address(
+def test_a_guest_becomes_a_registered_account_with_the_address_of_the_identity(
     post: MailDeployment, database: Database
 ) -> None:
     guest = post.guests.admit(HOME, role="authenticated")
@@ -176,7 +177,7 @@ def test_a_guest_becomes_a_registered_account_with_the_identitys_address(
     linked = link(post, guest)
 
     user = linked.user
-    assert user == now(post, guest)
+    assert user == current_user(post, guest)
     assert user.user_id == guest.user.user_id
     assert (user.is_anonymous, user.expires_at, user.name) == (False, None, "Bob Martin")
     assert (user.email, user.email_as_typed) == ("bob@work.example", "Bob@Work.example")
@@ -187,28 +188,26 @@ def test_a_guest_becomes_a_registered_account_with_the_identitys_address(
     assert "expires_at" not in account
     assert post.users.find_id(Name.EMAIL, "bob@work.example") == user.user_id
     assert post.users.find_id(Name.NUMBER, user.number) == user.user_id
-    assert notices(post) == []
+    assert mail_kinds(post) == []
     assert {"registered", "identity_linked"} <= set(post.base.recorded.events)
 
 
-@pytest.mark.parametrize("identity", [replace(GOOGLE, email=BOB.email), UNVOUCHED, replace(GOOGLE, email="bob")])
-def test_a_guest_gets_no_address_that_is_taken_or_not_vouched_for(
-    post: MailDeployment, identity: VerifiedIdentity
-) -> None:
-    owner = bob(post)
+@pytest.mark.parametrize("identity", [replace(GOOGLE, email=BOB.email), UNVERIFIED, replace(GOOGLE, email="bob")])
+def test_a_guest_gets_no_taken_unverified_or_invalid_address(post: MailDeployment, identity: VerifiedIdentity) -> None:
+    owner = verified_bob(post)
     guest = post.guests.admit(HOME)
 
     linked = link(post, guest, identity)
 
     user = linked.user
-    assert user == now(post, guest)
+    assert user == current_user(post, guest)
     assert (user.is_anonymous, user.expires_at, user.email, user.email_verified_at) == (False, None, None, None)
     assert user.number is not None
-    assert signs_in_to(post, identity) == guest.user.user_id
+    assert sign_in_with(post, identity) == guest.user.user_id
     assert post.users.find_id(Name.EMAIL, BOB.email) == owner.user.user_id
 
 
-def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
+def test_a_taken_number_is_drawn_again(post: MailDeployment) -> None:
     alice = post.register(ALICE).user
     assert alice.number is not None
     base = replace(post.base, new_number=Numbers(alice.number, 77))
@@ -216,93 +215,98 @@ def test_a_number_that_is_taken_is_drawn_again(post: MailDeployment) -> None:
     assert link(replace(post, base=base), post.guests.admit(HOME)).user.number == 77
 
 
-def test_an_account_without_an_address_gets_the_one_of_its_next_identity(post_in_memory: MailDeployment) -> None:
+def test_an_account_without_an_address_gets_the_address_of_its_next_identity(post_in_memory: MailDeployment) -> None:
     guest = post_in_memory.guests.admit(HOME)
-    link(post_in_memory, guest, UNVOUCHED)
+    link(post_in_memory, guest, UNVERIFIED)
 
     linked = link(post_in_memory, guest, APPLE)
 
-    assert (linked.user.email, linked.user.number) == ("bob@private.example", now(post_in_memory, guest).number)
+    assert (linked.user.email, linked.user.number) == (
+        "bob@private.example",
+        current_user(post_in_memory, guest).number,
+    )
     assert linked.user.credit_balance == 5000
 
 
-def test_an_account_without_an_address_is_refreshed_where_addresses_must_be_verified(
+def test_an_account_without_an_address_can_refresh_where_addresses_must_be_verified(
     post_in_memory: MailDeployment,
 ) -> None:
     base = replace(post_in_memory.base, choices=Choices(unverified=UnverifiedAddress.REFUSED))
     post = replace(post_in_memory, base=base)
 
-    linked = link(post, post.guests.admit(HOME), UNVOUCHED)
+    linked = link(post, post.guests.admit(HOME), UNVERIFIED)
 
     assert session_works(post, post.base.sessions.refresh(linked.tokens.refresh_token))
 
 
-# At the same time
+# Races
 
 
-def test_of_two_accounts_that_link_one_identity_at_once_one_has_it(post: MailDeployment) -> None:
-    sessions = [bob(post), verified(post, post.register(ALICE))]
+def test_of_two_accounts_that_link_one_identity_at_once_only_one_gets_it(post: MailDeployment) -> None:
+    sessions = [verified_bob(post), verify_address(post, post.register(ALICE))]
 
     outcomes = at_once([partial(link, post, session) for session in sessions] * 3)
 
     linked = {outcome.user.user_id for outcome in outcomes if isinstance(outcome, SignedIn)}
     assert len(linked) == 1
     assert all(isinstance(outcome, SignedIn | LinkedToAnother) for outcome in outcomes)
-    assert {signs_in_to(post, GOOGLE)} == linked
+    assert {sign_in_with(post, GOOGLE)} == linked
 
 
-def test_two_providers_that_are_linked_at_once_are_both_linked(post: MailDeployment) -> None:
-    session = bob(post)
+def test_two_identities_can_be_linked_at_once(post: MailDeployment) -> None:
+    session = verified_bob(post)
 
     outcomes = at_once([partial(link, post, session, identity) for identity in (GOOGLE, APPLE)])
 
     assert all(isinstance(outcome, SignedIn) for outcome in outcomes)
-    assert now(post, session).subjects == {"google": "1001", "apple": "2001"}
+    assert current_user(post, session).subjects == {"google": "1001", "apple": "2001"}
 
 
-def test_of_two_ways_to_sign_in_that_are_unlinked_at_once_one_stays(post: MailDeployment) -> None:
-    session = bob(post)
+def test_of_two_identities_unlinked_at_once_one_is_kept(post: MailDeployment) -> None:
+    session = verified_bob(post)
     link(post, session)
 
     outcomes = at_once([partial(unlink, post, session, provider) for provider in ("google", "email")])
 
     assert [type(outcome) for outcome in outcomes if outcome is not None] == [LastIdentity]
-    user = now(post, session)
+    user = current_user(post, session)
     assert (user.password_hash is None) == bool(user.subjects)
 
 
-def changing(post: MailDeployment, happens: Callable[[], object]) -> MailDeployment:
-    """The same world; something happens just before the first transaction."""
+def with_rival(post: MailDeployment, happens: Callable[[], object]) -> MailDeployment:
+    """The same deployment, with something that happens just before the first transaction."""
     return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
 
 
-def test_a_session_that_ends_meanwhile_links_nothing(post: MailDeployment) -> None:
-    session = bob(post)
-    ending = changing(post, partial(post.base.sessions.close, session.tokens.access_token))
+def test_a_session_that_ends_meanwhile_cannot_link(post: MailDeployment) -> None:
+    session = verified_bob(post)
+    ending_session = with_rival(post, partial(post.base.sessions.close, session.tokens.access_token))
 
     with pytest.raises(SessionEnded):
-        link(ending, session)
+        link(ending_session, session)
 
-    assert now(post, session).subjects == {}
+    assert current_user(post, session).subjects == {}
 
 
-def test_an_address_that_is_changed_meanwhile_is_looked_at_again(post: MailDeployment) -> None:
-    session = bob(post)
+def test_linking_is_retried_when_the_account_changes_meanwhile(post: MailDeployment) -> None:
+    session = verified_bob(post)
     changes: dict[str, Any] = {"email_verified_at": 7}
     change = partial(post.base.store.write, Update(post.users.key(session.user.user_id), changes))
 
-    linked = link(changing(post, change), session)
+    linked = link(with_rival(post, change), session)
 
-    assert linked.user == now(post, session)
+    assert linked.user == current_user(post, session)
     assert to_epoch(linked.user.email_verified_at or post.base.clock()) == 7
 
 
-def test_an_account_that_keeps_changing_is_given_up(post_in_memory: MailDeployment) -> None:
-    session = bob(post_in_memory)
-    always = replace(post_in_memory.base.linked_identities, store=AlwaysOvertaken(post_in_memory, session.user.user_id))
+def test_linking_fails_when_the_account_keeps_changing(post_in_memory: MailDeployment) -> None:
+    session = verified_bob(post_in_memory)
+    overtaken_linking = replace(
+        post_in_memory.base.linked_identities, store=AlwaysOvertaken(post_in_memory, session.user.user_id)
+    )
 
     with pytest.raises(DependencyUnavailable):
-        always.link(caller_of(post_in_memory, session), GOOGLE, HOME)
+        overtaken_linking.link(caller_of(post_in_memory, session), GOOGLE, HOME)
 
 
 class AlwaysOvertaken(MeanwhileStore):
@@ -321,27 +325,27 @@ class AlwaysOvertaken(MeanwhileStore):
 # Unlinking
 
 
-def test_an_unlinked_identity_no_longer_signs_in(post: MailDeployment, database: Database) -> None:
-    session = bob(post)
+def test_an_unlinked_identity_cannot_sign_in_to_the_account(post: MailDeployment, database: Database) -> None:
+    session = verified_bob(post)
     link(post, session)
 
     unlink(post, session)
 
-    assert now(post, session).subjects == {}
+    assert current_user(post, session).subjects == {}
     assert not database.items("Users", "IDENTITY#")
     assert post.users.find_person(session.user.user_id).identities == ()  # type: ignore[union-attr]
-    assert signs_in_to(post, GOOGLE) != session.user.user_id
+    assert sign_in_with(post, GOOGLE) != session.user.user_id
     assert session_works(post, session)
     assert password_works(post)
 
 
-def test_unlinking_email_removes_the_password_and_nothing_else(post: MailDeployment) -> None:
-    session = bob(post)
+def test_unlinking_email_removes_only_the_password(post: MailDeployment) -> None:
+    session = verified_bob(post)
     link(post, session)
 
     unlink(post, session, "email")
 
-    user = now(post, session)
+    user = current_user(post, session)
     assert (user.password_hash, user.email, user.subjects) == (None, BOB.email, {"google": "1001"})
     assert not password_works(post)
     assert session_works(post, session)
@@ -352,7 +356,7 @@ def test_unlinking_email_removes_the_password_and_nothing_else(post: MailDeploym
 def test_an_identity_that_the_account_does_not_have_is_not_found(
     post_in_memory: MailDeployment, provider: str | None
 ) -> None:
-    session = bob(post_in_memory)
+    session = verified_bob(post_in_memory)
     link(post_in_memory, session)
 
     with pytest.raises(IdentityNotFound):
@@ -364,24 +368,24 @@ def test_a_guest_has_no_identity(post_in_memory: MailDeployment) -> None:
         unlink(post_in_memory, post_in_memory.guests.admit(HOME), "email")
 
 
-def test_the_last_identity_stays(post: MailDeployment) -> None:
-    session = bob(post)
+def test_the_last_identity_cannot_be_unlinked(post: MailDeployment) -> None:
+    session = verified_bob(post)
     with pytest.raises(LastIdentity):
         unlink(post, session, "email")
 
-    made = post.google.sign_in(replace(APPLE, email="carol@example.com"), HOME)
+    session_of_apple = post.google.sign_in(replace(APPLE, email="carol@example.com"), HOME)
     with pytest.raises(LastIdentity):
-        unlink(post, made, "apple")
+        unlink(post, session_of_apple, "apple")
 
     assert password_works(post)
-    assert now(post, made).subjects == {"apple": "2001"}
+    assert current_user(post, session_of_apple).subjects == {"apple": "2001"}
 
 
-# Notices
+# Mails
 
 
-def test_the_owner_of_a_verified_address_is_told_of_both(post: MailDeployment) -> None:
-    session = bob(post)
+def test_the_owner_of_a_verified_address_gets_mails_about_linking_and_unlinking(post: MailDeployment) -> None:
+    session = verified_bob(post)
 
     link(post, session)
     post.base.clock.advance(MINUTE)
@@ -393,7 +397,7 @@ def test_the_owner_of_a_verified_address_is_told_of_both(post: MailDeployment) -
 
     for job in post.queue.jobs:
         post.queued_at[job.job_id] = post.base.clock()
-    assert notices(post) == [
+    assert mail_kinds(post) == [
         MailKind.IDENTITY_LINKED,
         MailKind.IDENTITY_UNLINKED,
         MailKind.IDENTITY_LINKED,
@@ -406,74 +410,74 @@ def test_the_owner_of_a_verified_address_is_told_of_both(post: MailDeployment) -
     assert "password" in post.outbox.sent[1].subject
 
 
-def test_sign_in_that_links_an_account_by_its_address_is_told(post: MailDeployment) -> None:
-    bob(post)
+def test_the_owner_gets_a_mail_when_a_sign_in_links_an_identity(post: MailDeployment) -> None:
+    verified_bob(post)
 
     post.google.sign_in(replace(GOOGLE, email=BOB.email), HOME)
     post.google.sign_in(replace(GOOGLE, email=BOB.email), HOME)
 
-    assert notices(post) == [MailKind.IDENTITY_LINKED]
+    assert mail_kinds(post) == [MailKind.IDENTITY_LINKED]
     post.deliver(post.queue.jobs[0])
     assert post.outbox.last.to == BOB.email
 
 
-def test_a_notice_that_cannot_be_queued_keeps_nobody_from_linking(post_in_memory: MailDeployment) -> None:
-    session = bob(post_in_memory)
+def test_linking_succeeds_when_its_mail_cannot_be_queued(post_in_memory: MailDeployment) -> None:
+    session = verified_bob(post_in_memory)
     post_in_memory.queue.is_down = True
 
     link(post_in_memory, session)
 
-    assert now(post_in_memory, session).subjects == {"google": "1001"}
+    assert current_user(post_in_memory, session).subjects == {"google": "1001"}
     assert "mail_not_queued" in post_in_memory.base.recorded.events
 
 
-def test_whoever_links_and_unlinks_all_day_does_not_flood_the_owner(post_in_memory: MailDeployment) -> None:
-    session = bob(post_in_memory)
+def test_the_owner_gets_at_most_five_mails_an_hour(post_in_memory: MailDeployment) -> None:
+    session = verified_bob(post_in_memory)
 
     for _ in range(8):
         link(post_in_memory, session)
         unlink(post_in_memory, session)
 
-    assert notices(post_in_memory).count(MailKind.IDENTITY_LINKED) == 5
+    assert mail_kinds(post_in_memory).count(MailKind.IDENTITY_LINKED) == 5
 
 
 # Faults
 
 
 @pytest.mark.parametrize("step", [link, unlink])
-def test_whichever_call_fails_the_request_can_be_sent_again(
+def test_after_any_failed_call_the_request_can_be_sent_again(
     step: Callable[[MailDeployment, SignedIn], object],
 ) -> None:
-    def scene() -> MailScene:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
-        session = bob(post)
+        session = verified_bob(post)
         if step is unlink:
             link(post, session)
             post.queue.jobs.clear()
             post.base.clock.advance(MINUTE)
-        return MailScene(post, lambda there: step(there, session))
+        return Scenario(post, lambda deployment: step(deployment, session))
 
-    for mishap in faulty_runs(scene):
-        if mishap.failure is not None:
-            assert isinstance(mishap.failure, DependencyUnavailable)
+    for run in faulty_runs(scenario):
+        if run.failure is not None:
+            assert isinstance(run.failure, DependencyUnavailable)
             try:
-                mishap.scenario.act(mishap.deployment)
+                run.scenario.act(run.deployment)
             except IdentityNotFound:
                 assert step is unlink
-        user_id = mishap.deployment.users.find_id(Name.EMAIL, BOB.email)
-        assert mishap.deployment.user(str(user_id)).subjects == ({"google": "1001"} if step is link else {})
-        sent = {job.job_id for job in mishap.deployment.queue.jobs}
-        assert len(sent) == 1 or (not sent and mishap.failing_call.shape[1][0][0] == "RateLimits")
+        user_id = run.deployment.users.find_id(Name.EMAIL, BOB.email)
+        assert run.deployment.user(str(user_id)).subjects == ({"google": "1001"} if step is link else {})
+        sent = {job.job_id for job in run.deployment.queue.jobs}
+        assert len(sent) == 1 or (not sent and run.failing_call.shape[1][0][0] == "RateLimits")
 
 
-def test_the_marker_of_an_identity_without_its_account_is_not_taken_over(post_in_memory: MailDeployment) -> None:
-    """A damaged account, whose marker names another one."""
-    session = bob(post_in_memory)
+def test_an_identity_whose_marker_names_another_account_is_not_linked(post_in_memory: MailDeployment) -> None:
+    """The data is damaged: the account has the identity, and its marker names another account."""
+    session = verified_bob(post_in_memory)
     changes: dict[str, Change] = {"subjects": to_value({"google": "1001"})}
     post_in_memory.base.store.write(Update(post_in_memory.users.key(session.user.user_id), changes))
-    others = post_in_memory.register(ALICE).user.user_id
+    other_user_id = post_in_memory.register(ALICE).user.user_id
     name = identity_name("google", "1001")
-    post_in_memory.base.store.commit(post_in_memory.users.claim(Name.IDENTITY, name, others))
+    post_in_memory.base.store.commit(post_in_memory.users.claim(Name.IDENTITY, name, other_user_id))
 
     with pytest.raises(LinkedToAnother):
         link(post_in_memory, session)
