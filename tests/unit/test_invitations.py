@@ -9,8 +9,8 @@ from gerbang.mail.jobs import MailKind
 from gerbang.storage.accounts import Name
 
 from tests.deployment import BOB, CODE_TRIES, HOME
+from tests.unit.links import LINK
 from tests.unit.mail_fakes import MailDeployment
-from tests.unit.test_links import LINK
 
 INVITED = NewUser(email=EmailAddress(BOB.email), is_verified=False, name="")
 

@@ -21,8 +21,8 @@ from gerbang.storage.accounts import Name, User
 from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, PASSWORD, Choices, by_email
 from tests.fakes import MeanwhileStore
 from tests.unit.access import password_works
+from tests.unit.links import LINK, redeem_for_session, token_in, url_in
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
-from tests.unit.test_links import LINK, signed_in, token_in, url_in
 
 MINUTE = timedelta(minutes=1)
 ASKED = replace(BOB, user_metadata={"plan": "pro"})
@@ -210,7 +210,7 @@ def test_a_sign_up_after_too_many_wrong_codes_leaves_no_other_password_to_be_kep
         sign_up(post, replace(ASKED, password=password))
     assert refused.value.limit == "code_tries"
 
-    signed_in(post, token)
+    redeem_for_session(post, token)
 
     assert password_works(post) is (password == BOB.password)
     assert password_works(post, OTHER_PASSWORD) is False
@@ -280,10 +280,10 @@ def test_a_sign_up_whose_mail_cannot_be_queued_makes_nothing_and_is_not_counted(
 def test_autoconfirm_signs_in_and_verifies_nothing(post: MailDeployment) -> None:
     post = choosing(post, autoconfirm=True)
 
-    signed_in = post.base.confirmed_sign_up.sign_up(ASKED, HOME)
+    redeem_for_session = post.base.confirmed_sign_up.sign_up(ASKED, HOME)
 
-    assert post.base.sessions.authenticate(signed_in.tokens.access_token).user == signed_in.user
-    assert signed_in.user.email_verified_at is None
+    assert post.base.sessions.authenticate(redeem_for_session.tokens.access_token).user == redeem_for_session.user
+    assert redeem_for_session.user.email_verified_at is None
     assert post.queue.jobs == []
     with pytest.raises(UserAlreadyExists):
         post.base.confirmed_sign_up.sign_up(ASKED, HOME)
