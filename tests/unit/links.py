@@ -12,11 +12,11 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.one_time_codes import Slot
 
 from tests.deployment import BOB, HOME, SITE
+from tests.unit.code_redemption import EITHER
 from tests.unit.mail_fakes import MailDeployment
 
 BASE = "https://auth.example.com"
-EITHER = (Slot.EMAIL, Slot.RECOVERY)
-NEW_EMAIL = EmailAddress("bob@new.example")
+NEW_ADDRESS = EmailAddress("bob@new.example")
 CHALLENGE = CodeChallenge("M" * 43, ChallengeMethod.PLAIN)
 LINK = LinkRequest(base_url=BASE, redirect_to=f"{SITE}/welcome?x=1")
 
@@ -36,18 +36,18 @@ def url_in(post: MailDeployment) -> str:
 def mailed_link_token(post: MailDeployment, kind: MailKind, email: str = BOB.email, link: LinkRequest = LINK) -> str:
     """Have a link mailed; return its token."""
     post.deliver(link_job(post, kind, email, link))
-    return token_in(url_in(post))
+    return link_token_in(url_in(post))
 
 
-def token_in(url: str) -> str:
+def link_token_in(url: str) -> str:
     return parse_qs(urlsplit(url).query)["token"][0]
 
 
-def redeem(post: MailDeployment, token: str, slots: tuple[Slot, ...] = EITHER) -> SignedIn | HalfConfirmed:
+def redeem_link(post: MailDeployment, token: str, slots: tuple[Slot, ...] = EITHER) -> SignedIn | HalfConfirmed:
     return post.base.link_sign_in.redeem(token, HOME, slots=slots)
 
 
 def redeem_for_session(post: MailDeployment, token: str, slots: tuple[Slot, ...] = EITHER) -> SignedIn:
-    session = redeem(post, token, slots)
+    session = redeem_link(post, token, slots)
     assert isinstance(session, SignedIn)
     return session

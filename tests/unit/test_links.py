@@ -27,9 +27,20 @@ from tests.conftest import Database
 from tests.deployment import BOB, HOME, HOUR, SITE, Choices
 from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.code_redemption import EITHER, NEW_EMAIL, redeem
-from tests.unit.links import BASE, CHALLENGE, LINK, link_job, mailed_link_token, redeem_for_session, url_in
-from tests.unit.mail_fakes import MailDeployment, code_in, is_nowhere, token_in
+from tests.unit.code_redemption import EITHER
+from tests.unit.links import (
+    BASE,
+    CHALLENGE,
+    LINK,
+    NEW_ADDRESS,
+    link_job,
+    link_token_in,
+    mailed_link_token,
+    redeem_for_session,
+    redeem_link,
+    url_in,
+)
+from tests.unit.mail_fakes import MailDeployment, code_in, is_nowhere
 
 # Mails
 
@@ -143,11 +154,11 @@ def test_a_token_works_after_a_rotation_of_the_secret(post_in_memory: MailDeploy
 
 def test_neither_token_nor_address_is_stored(post: MailDeployment, database: Database) -> None:
     payload = {SLOT: "RECOVERY", NEW_USER_NAME: "", NEW_USER_METADATA: "{}", **LINK.to_payload()}
-    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_EMAIL), payload=payload))
+    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_ADDRESS), payload=payload))
 
-    assert is_nowhere(database, token_in(url_in(post)))
-    assert is_nowhere(database, NEW_EMAIL)
-    assert "new.example" not in token_in(url_in(post))
+    assert is_nowhere(database, link_token_in(url_in(post)))
+    assert is_nowhere(database, NEW_ADDRESS)
+    assert "new.example" not in link_token_in(url_in(post))
 
 
 # Redeeming
@@ -164,7 +175,7 @@ def test_redeeming_a_link_also_spends_its_code(post: MailDeployment) -> None:
     assert session.user.email_verified_at == post.base.clock()
     assert session_works(post, session)
     assert password_works(post), "the link of a registration keeps the password"
-    for redeem_again in (partial(redeem, post, token), lambda: post.code_sign_in.sign_in(BOB.email, code, HOME)):
+    for redeem_again in (partial(redeem_link, post, token), lambda: post.code_sign_in.sign_in(BOB.email, code, HOME)):
         with pytest.raises(InvalidCode):
             redeem_again()
 
@@ -175,7 +186,7 @@ def test_redeeming_a_code_also_spends_its_link(post_in_memory: MailDeployment) -
     post_in_memory.code_sign_in.sign_in(BOB.email, code_in(post_in_memory.outbox.last), HOME)
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, token)
+        redeem_link(post_in_memory, token)
 
 
 def test_a_newer_link_replaces_an_older_one(post_in_memory: MailDeployment) -> None:
@@ -184,19 +195,19 @@ def test_a_newer_link_replaces_an_older_one(post_in_memory: MailDeployment) -> N
     newer = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, older)
+        redeem_link(post_in_memory, older)
     assert session_works(post_in_memory, redeem_for_session(post_in_memory, newer))
 
 
 def test_a_link_creates_the_account_of_a_new_address(post: MailDeployment) -> None:
     payload = {SLOT: "RECOVERY", NEW_USER_NAME: "Carol", NEW_USER_METADATA: '{"a":1}', **LINK.to_payload()}
-    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_EMAIL), payload=payload))
+    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_ADDRESS), payload=payload))
 
-    session = redeem_for_session(post, token_in(url_in(post)))
+    session = redeem_for_session(post, link_token_in(url_in(post)))
 
-    assert (session.user.email, session.user.name, session.user.user_metadata) == (NEW_EMAIL, "Carol", {"a": 1})
+    assert (session.user.email, session.user.name, session.user.user_metadata) == (NEW_ADDRESS, "Carol", {"a": 1})
     assert session.user.email_verified_at is not None
-    assert post.users.find_id(Name.EMAIL, NEW_EMAIL) == session.user.user_id
+    assert post.users.find_id(Name.EMAIL, NEW_ADDRESS) == session.user.user_id
 
 
 @pytest.mark.parametrize("slots", [(Slot.EMAIL,), EMAIL_CHANGES, ()])
@@ -205,7 +216,7 @@ def test_a_link_of_another_type_is_rejected(post_in_memory: MailDeployment, slot
     token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, token, slots)
+        redeem_link(post_in_memory, token, slots)
     assert session_works(post_in_memory, redeem_for_session(post_in_memory, token))
 
 
@@ -227,7 +238,7 @@ def test_a_changed_token_is_rejected(post_in_memory: MailDeployment, change: Cal
     token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, change(token))
+        redeem_link(post_in_memory, change(token))
     assert session_works(post_in_memory, redeem_for_session(post_in_memory, token))
 
 
@@ -237,7 +248,7 @@ def test_a_link_expires_with_its_code(post_in_memory: MailDeployment) -> None:
     post_in_memory.base.clock.advance(CODE_LIFETIME)
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, token)
+        redeem_link(post_in_memory, token)
 
 
 def test_a_link_of_another_epoch_is_rejected(post_in_memory: MailDeployment) -> None:
@@ -246,7 +257,7 @@ def test_a_link_of_another_epoch_is_rejected(post_in_memory: MailDeployment) -> 
     post_in_memory.base.store.write(Update(post_in_memory.users.key(user.user_id), {"epoch": Plus(1)}))
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, token)
+        redeem_link(post_in_memory, token)
 
 
 def test_the_right_link_shows_that_an_account_is_disabled(post_in_memory: MailDeployment) -> None:
@@ -255,7 +266,7 @@ def test_the_right_link_shows_that_an_account_is_disabled(post_in_memory: MailDe
     post_in_memory.disable(user)
 
     with pytest.raises(AccountDisabled):
-        redeem(post_in_memory, token)
+        redeem_link(post_in_memory, token)
 
 
 def test_wrong_links_are_counted_for_the_client_and_not_for_the_address(post_in_memory: MailDeployment) -> None:
@@ -268,10 +279,10 @@ def test_wrong_links_are_counted_for_the_client_and_not_for_the_address(post_in_
     )
     for _ in range(3):
         with pytest.raises(InvalidCode):
-            redeem(post, older_token)
+            redeem_link(post, older_token)
 
     with pytest.raises(TooManyAttempts):
-        redeem(post, token)
+        redeem_link(post, token)
     other_client = replace(HOME, address="198.51.100.9")
     assert isinstance(post.base.link_sign_in.redeem(token, other_client, slots=EITHER), SignedIn)
 
@@ -283,7 +294,7 @@ def test_of_a_link_and_its_code_redeemed_at_once_one_opens_a_session(post: MailD
     code = code_in(post.outbox.last)
     by_code = partial(post.base.code_sign_in.redeem, BOB.email, code, HOME, slots=EITHER)
 
-    calls: list[Callable[[], object]] = [partial(redeem, post, token), by_code]
+    calls: list[Callable[[], object]] = [partial(redeem_link, post, token), by_code]
     outcomes = at_once(calls * 2)
 
     assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == 3, outcomes
@@ -304,7 +315,7 @@ def test_the_log_contains_neither_token_nor_address(post_in_memory: MailDeployme
 
 
 def request_address_change(
-    post: MailDeployment, new_email: EmailAddress = NEW_EMAIL, link: LinkRequest = LINK
+    post: MailDeployment, new_email: EmailAddress = NEW_ADDRESS, link: LinkRequest = LINK
 ) -> list[str]:
     """Request a change of address; return the tokens mailed to the new and to the current address."""
     session = redeem_for_session(post, mailed_link_token(post, MailKind.RECOVERY_CODE))
@@ -315,7 +326,7 @@ def request_address_change(
     tokens = []
     for job in jobs:
         post.deliver(job)
-        tokens.append(token_in(url_in(post)))
+        tokens.append(link_token_in(url_in(post)))
     return tokens
 
 
@@ -323,11 +334,11 @@ def test_both_links_confirm_a_change_of_address_in_any_order(post: MailDeploymen
     post.register()
     token_for_new, token_for_current = request_address_change(post)
 
-    assert isinstance(redeem(post, token_for_current, EMAIL_CHANGES), HalfConfirmed)
+    assert isinstance(redeem_link(post, token_for_current, EMAIL_CHANGES), HalfConfirmed)
     session = redeem_for_session(post, token_for_new, EMAIL_CHANGES)
 
-    assert session.user.email == NEW_EMAIL
-    assert post.users.find_id(Name.EMAIL, NEW_EMAIL) == session.user.user_id
+    assert session.user.email == NEW_ADDRESS
+    assert post.users.find_id(Name.EMAIL, NEW_ADDRESS) == session.user.user_id
 
 
 def test_a_link_for_one_change_does_not_confirm_the_next(post_in_memory: MailDeployment) -> None:
@@ -338,4 +349,4 @@ def test_a_link_for_one_change_does_not_confirm_the_next(post_in_memory: MailDep
     post_in_memory.base.store.write(Update(post_in_memory.users.key(user_id), changes))
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, token_for_current, EMAIL_CHANGES)
+        redeem_link(post_in_memory, token_for_current, EMAIL_CHANGES)

@@ -23,9 +23,17 @@ from tests.conftest import Database
 from tests.deployment import HOME, HOUR, Choices
 from tests.fakes import at_once
 from tests.unit.access import session_works
-from tests.unit.code_redemption import EITHER, NEW_EMAIL
-from tests.unit.links import CHALLENGE, LINK, mailed_link_token, redeem_for_session, url_in
-from tests.unit.mail_fakes import MailDeployment, is_nowhere, token_in
+from tests.unit.code_redemption import EITHER
+from tests.unit.links import (
+    CHALLENGE,
+    LINK,
+    NEW_ADDRESS,
+    link_token_in,
+    mailed_link_token,
+    redeem_for_session,
+    url_in,
+)
+from tests.unit.mail_fakes import MailDeployment, is_nowhere
 
 VERIFIER = "v" * 43
 S256_OF_VERIFIER = "7w_YNF9DSfIdPf_pRjSq646_kPr-2-o9NAl16JGghdM"
@@ -139,12 +147,12 @@ def test_an_authorization_code_is_rejected_after_a_reset_or_disabling(post_in_me
 def test_with_pkce_a_link_creates_the_account_of_a_new_address(post: MailDeployment) -> None:
     link = replace(LINK, challenge=CHALLENGE)
     payload = {SLOT: "RECOVERY", NEW_USER_NAME: "", NEW_USER_METADATA: "{}", **link.to_payload()}
-    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_EMAIL), payload=payload))
+    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_ADDRESS), payload=payload))
 
-    outcome = post.base.link_sign_in.follow(token_in(url_in(post)), HOME, slots=EITHER)
+    outcome = post.base.link_sign_in.follow(link_token_in(url_in(post)), HOME, slots=EITHER)
 
     assert isinstance(outcome, AuthorizationCode)
-    assert exchange(post, outcome.code, CHALLENGE.value).user.email == NEW_EMAIL
+    assert exchange(post, outcome.code, CHALLENGE.value).user.email == NEW_ADDRESS
 
 
 def test_of_concurrent_exchanges_of_a_code_one_opens_a_session(post: MailDeployment, database: Database) -> None:

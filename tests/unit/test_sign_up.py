@@ -21,7 +21,7 @@ from gerbang.storage.accounts import Name, User
 from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, PASSWORD, Choices, by_email
 from tests.fakes import MeanwhileStore
 from tests.unit.access import password_works
-from tests.unit.links import LINK, redeem_for_session, token_in, url_in
+from tests.unit.links import LINK, link_token_in, redeem_for_session, url_in
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
 
 MINUTE = timedelta(minutes=1)
@@ -203,7 +203,7 @@ def test_a_sign_up_after_too_many_wrong_codes_leaves_no_other_password_to_be_kep
     """The link in the owner's mailbox still works, and it is the stranger's sign-up that mailed it."""
     sign_up(post, replace(ASKED, link=LINK))
     deliver_all(post)
-    token = token_in(url_in(post))
+    token = link_token_in(url_in(post))
     use_up_tries(post)
     post.base.clock.advance(MINUTE)
     with pytest.raises(TooManyAttempts) as refused:

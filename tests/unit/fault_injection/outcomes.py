@@ -33,7 +33,7 @@ def is_accepted(post: MailDeployment, token: str) -> bool:
     return True
 
 
-def session_works(post: MailDeployment, _: Event, answer: Answer) -> bool:
+def answer_has_session(post: MailDeployment, _: Event, answer: Answer) -> bool:
     return is_accepted(post, access_token(answer))
 
 

@@ -12,7 +12,13 @@ from gerbang.storage.profiles import providers_of
 from tests.deployment import BOB, HOME, HOUR
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.fault_injection.case import GOTRUE_ERROR, SNAPOTP_ERROR, RequestCase
-from tests.unit.fault_injection.outcomes import access_token, already_done, caller_of, session_works, user_of_answer
+from tests.unit.fault_injection.outcomes import (
+    access_token,
+    already_done,
+    answer_has_session,
+    caller_of,
+    user_of_answer,
+)
 from tests.unit.fault_injection.requests import (
     CAROL,
     bearer_headers,
@@ -89,29 +95,32 @@ def shows_identity(_post: MailDeployment, _event: Event, answer: Answer) -> bool
 
 CASES: Final[Mapping[str, RequestCase]] = {
     "Google makes an account": RequestCase(
-        function="api/auth/google", error_members=SNAPOTP_ERROR, prepare=google_sign_in, has_effect=session_works
+        function="api/auth/google", error_members=SNAPOTP_ERROR, prepare=google_sign_in, has_effect=answer_has_session
     ),
     "Google signs in": RequestCase(
-        function="api/auth/google", error_members=SNAPOTP_ERROR, prepare=with_google_identity, has_effect=session_works
+        function="api/auth/google",
+        error_members=SNAPOTP_ERROR,
+        prepare=with_google_identity,
+        has_effect=answer_has_session,
     ),
     "Google is linked": RequestCase(
         function="api/auth/google",
         error_members=SNAPOTP_ERROR,
         prepare=with_linkable_account,
-        has_effect=session_works,
+        has_effect=answer_has_session,
         counted_on_repeat=frozenset({"mail_hour"}),
     ),
     "Google by a back end": RequestCase(
         function="api/auth/google",
         error_members=SNAPOTP_ERROR,
         prepare=google_sign_in_by_back_end,
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "GoTrue id_token grant": RequestCase(
         function="auth/v1/token",
         error_members=GOTRUE_ERROR,
         prepare=lambda _: with_api_key({"id_token": "dan", "provider": "google"}, grant_type="id_token"),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "GoTrue links an identity": RequestCase(
         function="auth/v1/token",

@@ -15,10 +15,10 @@ from tests.unit.fault_injection.case import GOTRUE_ERROR, Repeat, RequestCase
 from tests.unit.fault_injection.cases.codes import another_code_of_a_sign_up_works
 from tests.unit.fault_injection.outcomes import (
     CODE_SPENT_AND_PASSWORD_REMOVED,
+    answer_has_session,
     carol_has_account,
     is_accepted,
     nothing_is_spent,
-    session_works,
 )
 from tests.unit.fault_injection.requests import CAROL, LINK, PKCE_LINK, query_of_mailed_link, with_api_key, wrong_token
 from tests.unit.handlers import Answer, Event, environment, items
@@ -66,7 +66,7 @@ def link_gives_code(post: MailDeployment, _event: Event, answer: Answer) -> bool
     exchanged = environment("auth/v1/token", post)(
         with_api_key({"auth_code": authorization_code_of(answer), "code_verifier": "v" * 43}, grant_type="pkce")
     )
-    return session_works(post, _event, exchanged)
+    return answer_has_session(post, _event, exchanged)
 
 
 def another_link_works(post: MailDeployment, event: Event) -> bool:
@@ -111,7 +111,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="auth/v1/verify",
         error_members=GOTRUE_ERROR,
         prepare=with_token_hash,
-        has_effect=session_works,
+        has_effect=answer_has_session,
         mail=MailKind.PASSWORD_REMOVED,
         on_repeat=replace(CODE_SPENT_AND_PASSWORD_REMOVED, status=403),
     ),
@@ -119,7 +119,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="auth/v1/token",
         error_members=GOTRUE_ERROR,
         prepare=with_authorization_code,
-        has_effect=session_works,
+        has_effect=answer_has_session,
         on_repeat=Repeat(status=404, is_done=flow_is_over, recovers=another_link_works),
     ),
     "GoTrue wrong link": RequestCase(

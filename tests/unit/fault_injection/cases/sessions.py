@@ -13,9 +13,9 @@ from tests.unit.fault_injection.outcomes import (
     active_sessions,
     all_are_signed_out,
     already_done,
+    answer_has_session,
     has_body,
     is_signed_out,
-    session_works,
 )
 from tests.unit.fault_injection.requests import bearer_headers, gotrue_request_of_alice, with_bearer
 from tests.unit.handlers import PUBLISHABLE_KEY, Answer, Event
@@ -57,13 +57,13 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="api/auth/refresh",
         error_members=BOTLAUNCH_ERROR,
         prepare=partial(with_refresh_token, "refreshToken"),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "SnapOTP refresh": RequestCase(
         function="api/auth/refresh",
         error_members=SNAPOTP_ERROR,
         prepare=partial(with_refresh_token, "refresh_token"),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "reused refresh token": RequestCase(
         function="api/auth/refresh",
@@ -81,7 +81,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
             query={"grant_type": "refresh_token"},
             headers={"content-type": "application/json", "apikey": PUBLISHABLE_KEY},
         ),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "BotLaunch logout": RequestCase(
         function="api/auth/logout",

@@ -21,10 +21,10 @@ from tests.unit.fault_injection.case import (
 )
 from tests.unit.fault_injection.outcomes import (
     ADDRESS_TAKEN,
+    answer_has_session,
     carol_can_sign_in,
     carol_is_mailed,
     mail_limit_reached,
-    session_works,
 )
 from tests.unit.fault_injection.requests import (
     CAROL,
@@ -66,7 +66,7 @@ def user_is_migrated(post: MailDeployment, event: Event, answer: Answer) -> bool
         user_id is not None
         and post.user(user_id).credit_balance == CREDIT
         and len(accounts) == 1
-        and session_works(post, event, answer)
+        and answer_has_session(post, event, answer)
     )
 
 
@@ -126,7 +126,9 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="auth/v1/signup",
         error_members=GOTRUE_ERROR,
         prepare=lambda _: with_api_key(CAROL_AT_SUPABASE),
-        has_effect=lambda post, event, answer: carol_can_sign_in(post, event) and session_works(post, event, answer),
+        has_effect=lambda post, event, answer: (
+            carol_can_sign_in(post, event) and answer_has_session(post, event, answer)
+        ),
         on_repeat=replace(ADDRESS_TAKEN, status=422),
         choices={"autoconfirm": True},
     ),
@@ -134,13 +136,13 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="api/auth/login",
         error_members=BOTLAUNCH_ERROR,
         prepare=partial(with_account, {"email": ALICE.email, "password": PASSWORD}),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "SnapOTP login": RequestCase(
         function="api/auth/login",
         error_members=SNAPOTP_ERROR,
         prepare=partial(with_account, {"username": "alice", "password": PASSWORD}),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "wrong password": RequestCase(
         function="api/auth/login",
@@ -153,26 +155,26 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="auth/login_with_email_password",
         error_members=ATOURIN_ERROR,
         prepare=partial(with_account, {"email": ALICE.email, "password": PASSWORD}),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "imported password": RequestCase(
         function="auth/verify_legacy_password",
         error_members=ATOURIN_ERROR,
         prepare=with_imported_account,
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "GoTrue password grant": RequestCase(
         function="auth/v1/token",
         error_members=GOTRUE_ERROR,
         prepare=with_verified_account_and_api_key,
-        has_effect=session_works,
+        has_effect=answer_has_session,
         counted_on_repeat=frozenset({"mail_hour"}),
     ),
     "sign-in from a new device": RequestCase(
         function="api/auth/login",
         error_members=BOTLAUNCH_ERROR,
         prepare=sign_in_from_new_device,
-        has_effect=session_works,
+        has_effect=answer_has_session,
         mail=MailKind.NEW_DEVICE,
         counted_on_repeat=frozenset({"mail_hour"}),
     ),
@@ -192,12 +194,12 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="auth/login_with_anonymous",
         error_members=ATOURIN_ERROR,
         prepare=lambda _: http_event(),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
     "GoTrue guest": RequestCase(
         function="auth/v1/signup",
         error_members=GOTRUE_ERROR,
         prepare=lambda _: with_api_key({}),
-        has_effect=session_works,
+        has_effect=answer_has_session,
     ),
 }

@@ -18,6 +18,7 @@ from tests.gateway_events import body_of
 from tests.unit.fault_injection.case import GOTRUE_ERROR, Repeat, RequestCase
 from tests.unit.fault_injection.outcomes import (
     already_done,
+    answer_has_session,
     caller_of,
     carol_can_sign_in,
     carol_has_account,
@@ -27,7 +28,6 @@ from tests.unit.fault_injection.outcomes import (
     is_queued,
     mail_limit_reached,
     nothing_is_spent,
-    session_works,
 )
 from tests.unit.fault_injection.requests import (
     CAROL,
@@ -110,7 +110,7 @@ def other_half_works(post: MailDeployment, _event: Event) -> bool:
 
 
 def address_is_changed(post: MailDeployment, event: Event, answer: Answer) -> bool:
-    return carol_has_account(post, event) and session_works(post, event, answer)
+    return carol_has_account(post, event) and answer_has_session(post, event, answer)
 
 
 def guest_is_registered(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
