@@ -1,7 +1,7 @@
-"""Every call of every step goes wrong in every way, then the client tries again (docs/faults.md).
+"""Each call of each action fails in each way, then the client tries again (docs/faults.md).
 
-Whatever went wrong: one account an address, at most one live generation a family, no success without its write, and
-after an acknowledged logout nothing works.
+After any fault, an address has one account, a session family has one active generation, a success has been written,
+and after an acknowledged logout no token works.
 """
 
 from collections.abc import Callable
@@ -19,71 +19,71 @@ from tests.conftest import deployed_on, in_memory
 from tests.deployment import ABROAD, ALICE, HOME, Deployment, by_email
 from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, PassingStore, RecordingLog
 
-each_fault = pytest.mark.parametrize("fault", Fault)
+for_each_fault = pytest.mark.parametrize("fault", Fault)
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """One deployment, made anew for every run, and what is in its tables."""
+class Run:
+    """A new deployment for one run of a test, and a function that reads its tables."""
 
     deployment: Deployment
     contents: Callable[[str], list[Item]]
 
     def with_fault(self, call: Call, fault: Fault) -> Deployment:
-        """The deployment on a database that fails at one call."""
+        """The deployment on a store that fails at one call."""
         return replace(self.deployment, store=FaultyStore(self.deployment.store, at=call.__eq__, fault=fault))
 
-    def watched(self) -> tuple[Deployment, PassingStore]:
-        """The deployment on a database that takes down its calls."""
+    def recording(self) -> tuple[Deployment, PassingStore]:
+        """The deployment on a store that records its calls."""
         store = PassingStore(self.deployment.store)
         return replace(self.deployment, store=store), store
 
 
-def world() -> World:
-    """The same world every time, ids and all, so that a call of one run can be named in another."""
+def new_run() -> Run:
+    """The same deployment every time, with the same ids, so that a call of one run is found in another one."""
     database = in_memory()
     deployment = deployed_on(database, clock=FakeClock(), log_event=RecordingLog(), secret=FakeSecret())
-    return World(deployment, database.contents)
+    return Run(deployment, database.contents)
 
 
-def signed_in_world() -> tuple[World, SignedIn]:
-    made = world()
-    user = made.deployment.register(ALICE)
-    return made, made.deployment.sessions.open(user, ABROAD, "password")
+def run_with_session() -> tuple[Run, SignedIn]:
+    run = new_run()
+    user = run.deployment.register(ALICE)
+    return run, run.deployment.sessions.open(user, ABROAD, "password")
 
 
-def assert_sound(made: World) -> None:
-    """What holds whatever went wrong."""
-    accounts = [item for item in made.contents("Users") if str(item["pk"]).startswith("USER#")]
-    markers = {str(item["pk"]): str(item["user_id"]) for item in made.contents("Users") if item not in accounts}
+def assert_consistent(run: Run) -> None:
+    """Check that accounts, markers, organisations and sessions belong together."""
+    accounts = [item for item in run.contents("Users") if str(item["pk"]).startswith("USER#")]
+    markers = {str(item["pk"]): str(item["user_id"]) for item in run.contents("Users") if item not in accounts}
     assert len({account["email"] for account in accounts}) == len(accounts)
     for account in accounts:
         for name in ("EMAIL", "USERNAME", "NUMBER"):
             assert markers.pop(f"{name}#{account[name.lower()]}") == account["user_id"]
         organization = [
-            item for item in made.contents("Organizations") if item["pk"] == f"ORG#{account['organization_id']}"
+            item for item in run.contents("Organizations") if item["pk"] == f"ORG#{account['organization_id']}"
         ]
         assert {item["sk"] for item in organization} == {"ORG", f"MEMBER#{account['user_id']}"}
     assert markers == {}
-    assert len(made.contents("Organizations")) == 2 * len(accounts)
-    assert all(family["user_id"] in {account["user_id"] for account in accounts} for family in families(made))
+    assert len(run.contents("Organizations")) == 2 * len(accounts)
+    assert all(family["user_id"] in {account["user_id"] for account in accounts} for family in families(run))
 
 
-def families(made: World) -> list[Item]:
-    return made.contents("RefreshTokenFamilies")
+def families(run: Run) -> list[Item]:
+    return run.contents("RefreshTokenFamilies")
 
 
-def attempt[**P, T](step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """What a step returned, None if it was not answered."""
+def try_once[**P, T](step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Return what an action returned; None if it failed."""
     try:
         return step(*args, **kwargs)
     except DependencyUnavailable:
         return None
 
 
-def works(deployment: Deployment, held: SignedIn) -> bool:
+def session_works(deployment: Deployment, session: SignedIn) -> bool:
     try:
-        deployment.sessions.authenticate(held.tokens.access_token)
+        deployment.sessions.authenticate(session.tokens.access_token)
     except SessionEnded:
         return False
     return True
@@ -97,144 +97,144 @@ def register(deployment: Deployment) -> SignedIn:
 
 
 def calls_of_registering() -> list[Call]:
-    watched, store = world().watched()
-    register(watched)
+    recorded, store = new_run().recording()
+    register(recorded)
     return store.calls
 
 
 @pytest.mark.covers("F2", "F3", "F32")
-@each_fault
-def test_registering_is_whole_or_not_at_all_and_can_be_repeated(fault: Fault) -> None:
+@for_each_fault
+def test_a_registration_is_atomic_and_can_be_repeated(fault: Fault) -> None:
     calls = calls_of_registering()
     assert [call.method for call in calls] == ["write", "commit"]
     for call in calls:
-        made = world()
+        run = new_run()
 
-        answered = attempt(register, made.with_fault(call, fault))
+        result = try_once(register, run.with_fault(call, fault))
 
-        assert_sound(made)
-        accounts = len([item for item in made.contents("Users") if str(item["pk"]).startswith("USER#")])
-        if answered is not None:
+        assert_consistent(run)
+        accounts = len([item for item in run.contents("Users") if str(item["pk"]).startswith("USER#")])
+        if result is not None:
             assert fault is Fault.ASKED_AGAIN
-            assert works(made.deployment, answered)
+            assert session_works(run.deployment, result)
         try:
-            again = register(made.deployment)
+            second_result = register(run.deployment)
         except EmailTaken:
             assert accounts == 1
         else:
             assert accounts == 0
-            assert works(made.deployment, again)
-        assert_sound(made)
-        signed_in = made.deployment.sign_in.sign_in(by_email(), HOME)
-        assert made.deployment.users.find_id(Name.EMAIL, ALICE.email) == signed_in.user.user_id
+            assert session_works(run.deployment, second_result)
+        assert_consistent(run)
+        signed_in = run.deployment.sign_in.sign_in(by_email(), HOME)
+        assert run.deployment.users.find_id(Name.EMAIL, ALICE.email) == signed_in.user.user_id
 
 
 # Sign-in: F28, F32
 
 
 @pytest.mark.covers("F28", "F32")
-@each_fault
-def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(fault: Fault) -> None:
-    made, _ = signed_in_world()
-    watched, store = made.watched()
-    watched.sign_in.sign_in(by_email(), HOME)
+@for_each_fault
+def test_a_sign_in_stores_its_session_or_fails_and_can_be_repeated(fault: Fault) -> None:
+    run, _ = run_with_session()
+    recorded, store = run.recording()
+    recorded.sign_in.sign_in(by_email(), HOME)
     calls = store.calls
     assert len(calls) == 7
-    unanswered = 0
+    without_answer = 0
     for call in calls:
-        made, held = signed_in_world()
-        before = len(families(made))
+        run, session = run_with_session()
+        before = len(families(run))
 
-        answered = attempt(made.with_fault(call, fault).sign_in.sign_in, by_email(), HOME)
+        result = try_once(run.with_fault(call, fault).sign_in.sign_in, by_email(), HOME)
 
-        assert_sound(made)
-        if answered is None:
-            unanswered += 1
+        assert_consistent(run)
+        if result is None:
+            without_answer += 1
         else:
-            assert len(families(made)) == before + 1
-            assert works(made.deployment, answered)
-        assert works(made.deployment, held)
-        for _ in range(12):  # what could not be given back has locked nobody out
-            assert works(made.deployment, made.deployment.sign_in.sign_in(by_email(), HOME))
-    # Reading, counting and opening are needed; giving back is not.
-    assert unanswered == (0 if fault is Fault.ASKED_AGAIN else 6)
+            assert len(families(run)) == before + 1
+            assert session_works(run.deployment, result)
+        assert session_works(run.deployment, session)
+        for _ in range(12):  # an attempt that could not be given back does not lock the user out
+            assert session_works(run.deployment, run.deployment.sign_in.sign_in(by_email(), HOME))
+    # Reads, counting and opening the session are necessary. Giving back an attempt is not.
+    assert without_answer == (0 if fault is Fault.ASKED_AGAIN else 6)
 
 
 # Refreshing: F7, F9, F32
 
 
 @pytest.mark.covers("F7", "F9", "F32")
-@each_fault
-def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_again(fault: Fault) -> None:
-    made, held = signed_in_world()
-    watched, store = made.watched()
-    watched.sessions.refresh(held.tokens.refresh_token)
+@for_each_fault
+def test_a_refresh_advances_the_family_once_and_can_be_repeated_with_the_same_token(fault: Fault) -> None:
+    run, session = run_with_session()
+    recorded, store = run.recording()
+    recorded.sessions.refresh(session.tokens.refresh_token)
     calls = store.calls
     assert [call.method for call in calls] == ["get", "write"]
     for call in calls:
-        made, held = signed_in_world()
-        presented = held.tokens.refresh_token
+        run, session = run_with_session()
+        refresh_token = session.tokens.refresh_token
 
-        answered = attempt(made.with_fault(call, fault).sessions.refresh, presented)
+        result = try_once(run.with_fault(call, fault).sessions.refresh, refresh_token)
 
-        assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
-        again = made.deployment.sessions.refresh(presented)
-        generations = [family["generation"] for family in families(made) if family["sk"] == held.family_id]
+        assert (result is not None) == (fault is Fault.ASKED_AGAIN)
+        second_result = run.deployment.sessions.refresh(refresh_token)
+        generations = [family["generation"] for family in families(run) if family["sk"] == session.family_id]
         assert generations == [2]
-        assert answered is None or answered.tokens.refresh_token == again.tokens.refresh_token
-        assert works(made.deployment, again)
-        assert works(made.deployment, made.deployment.sessions.refresh(again.tokens.refresh_token))
-        assert "refresh_token_reused" not in made.deployment.recorded.events
+        assert result is None or result.tokens.refresh_token == second_result.tokens.refresh_token
+        assert session_works(run.deployment, second_result)
+        assert session_works(run.deployment, run.deployment.sessions.refresh(second_result.tokens.refresh_token))
+        assert "refresh_token_reused" not in run.deployment.recorded.events
 
 
 # Logout: F10, F12
 
 
 @pytest.mark.covers("F10", "F12")
-@each_fault
-def test_a_logout_that_was_acknowledged_has_ended_the_session_and_any_other_can_be_repeated(fault: Fault) -> None:
-    made, held = signed_in_world()
-    watched, store = made.watched()
-    watched.sessions.close(held.tokens.access_token)
+@for_each_fault
+def test_an_acknowledged_logout_has_ended_the_session_and_a_failed_one_can_be_repeated(fault: Fault) -> None:
+    run, session = run_with_session()
+    recorded, store = run.recording()
+    recorded.sessions.close(session.tokens.access_token)
     calls = store.calls
     assert [call.method for call in calls] == ["get_all", "write"]
     for call in calls:
-        made, held = signed_in_world()
-        faulty = made.with_fault(call, fault)
+        run, session = run_with_session()
+        faulty = run.with_fault(call, fault)
 
         try:
-            faulty.sessions.close(held.tokens.access_token)
-            acknowledged = True
+            faulty.sessions.close(session.tokens.access_token)
+            is_acknowledged = True
         except DependencyUnavailable:
-            acknowledged = False
+            is_acknowledged = False
 
-        assert acknowledged == (fault is Fault.ASKED_AGAIN)
-        if not acknowledged and works(made.deployment, held):
-            made.deployment.sessions.close(held.tokens.access_token)
-        assert not works(made.deployment, held)
+        assert is_acknowledged == (fault is Fault.ASKED_AGAIN)
+        if not is_acknowledged and session_works(run.deployment, session):
+            run.deployment.sessions.close(session.tokens.access_token)
+        assert not session_works(run.deployment, session)
         with pytest.raises(SessionEnded):
-            made.deployment.sessions.refresh(held.tokens.refresh_token)
+            run.deployment.sessions.refresh(session.tokens.refresh_token)
 
 
-# Using a session: what was not confirmed was not done
+# Using a session
 
 
-@each_fault
-def test_a_use_that_was_not_answered_can_be_repeated(fault: Fault) -> None:
-    made, held = signed_in_world()
-    watched, store = made.watched()
-    organization_id = str(held.user.organization_id)
-    watched.authorizer.authorize(held.tokens.access_token, organization_id)
+@for_each_fault
+def test_an_authorization_that_failed_can_be_repeated(fault: Fault) -> None:
+    run, session = run_with_session()
+    recorded, store = run.recording()
+    organization_id = str(session.user.organization_id)
+    recorded.authorizer.authorize(session.tokens.access_token, organization_id)
     calls = store.calls
     assert sorted(call.method for call in calls) == ["get", "get_all", "write"]
     for call in calls:
-        made, held = signed_in_world()
-        faulty = made.with_fault(call, fault)
+        run, session = run_with_session()
+        faulty = run.with_fault(call, fault)
 
-        answered = attempt(faulty.authorizer.authorize, held.tokens.access_token, organization_id)
+        result = try_once(faulty.authorizer.authorize, session.tokens.access_token, organization_id)
 
-        assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
-        caller = made.deployment.authorizer.authorize(held.tokens.access_token, organization_id)
+        assert (result is not None) == (fault is Fault.ASKED_AGAIN)
+        caller = run.deployment.authorizer.authorize(session.tokens.access_token, organization_id)
         assert caller.role == "CLIENT_OWNER"
-        (family,) = [family for family in families(made) if family["sk"] == held.family_id]
+        (family,) = [family for family in families(run) if family["sk"] == session.family_id]
         assert family["confirmed"] == 1

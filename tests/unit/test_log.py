@@ -1,4 +1,4 @@
-"""gerbang.core.log: an event is one line of JSON that carries its metric, and no request fails because of it."""
+"""gerbang.core.log: an event is logged as one line of JSON with its metric, and logging never raises."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from gerbang.core.log import EventLog, LogEvent, Severity, metric_name, request_
 
 from tests.fakes import RecordingLog
 
-numbers = count()
+service_numbers = count()
 
 
 LAYER: Final = Path(gerbang.__file__).parent
@@ -25,10 +25,10 @@ OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `template.yaml` sets. Loggers of one service are one logger, so each test has its own."""
+def log_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what `template.yaml` sets. Each test has its own service, because a service has one logger."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"gerbang-{next(numbers)}")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"gerbang-{next(service_numbers)}")
 
 
 @pytest.fixture
@@ -36,23 +36,23 @@ def lines() -> io.StringIO:
     return io.StringIO()
 
 
-def logging_to(stream: TextIO) -> LogEvent:
+def log_to(stream: TextIO) -> LogEvent:
     return EventLog(stream)
 
 
 @pytest.fixture
 def log_event(lines: io.StringIO) -> LogEvent:
-    return logging_to(lines)
+    return log_to(lines)
 
 
-def written(lines: io.StringIO) -> list[dict[str, Any]]:
+def lines_written(lines: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.getvalue().splitlines()]
 
 
 def test_an_event_is_one_line_of_json_with_its_fields(log_event: LogEvent, lines: io.StringIO) -> None:
     log_event("signed_in", user_id="u-1", session_id="s-1", attempts=3)
 
-    (line,) = written(lines)
+    (line,) = lines_written(lines)
     assert line["event"] == line["message"] == "signed_in"
     assert (line["level"], line["user_id"], line["session_id"], line["attempts"]) == ("INFO", "u-1", "s-1", 3)
     assert "timestamp" in line
@@ -62,56 +62,60 @@ def test_an_event_is_one_line_of_json_with_its_fields(log_event: LogEvent, lines
     ("severity", "level"),
     [(Severity.INFO, "INFO"), (Severity.WARNING, "WARNING"), (Severity.ERROR, "ERROR")],
 )
-def test_severity_is_the_lines_level(log_event: LogEvent, lines: io.StringIO, severity: Severity, level: str) -> None:
+def test_the_severity_is_the_level_of_the_line(
+    log_event: LogEvent, lines: io.StringIO, severity: Severity, level: str
+) -> None:
     log_event("happened", severity)
 
-    assert written(lines)[0]["level"] == level
+    assert lines_written(lines)[0]["level"] == level
 
 
 @pytest.mark.covers("169")
-def test_every_line_names_its_request(log_event: LogEvent, lines: io.StringIO) -> None:
+def test_every_line_contains_the_request_id(log_event: LogEvent, lines: io.StringIO) -> None:
     for identifier in ("request-1", ""):
         token = request_id.set(identifier)
         log_event("signed_in")
         request_id.reset(token)
 
-    assert [line.get("request_id") for line in written(lines)] == ["request-1", None]
+    assert [line.get("request_id") for line in lines_written(lines)] == ["request-1", None]
 
 
-def test_the_same_line_counts_the_event_as_a_metric(log_event: LogEvent, lines: io.StringIO) -> None:
+def test_the_line_of_an_event_is_also_its_metric(log_event: LogEvent, lines: io.StringIO) -> None:
     log_event("refresh_token_reused", Severity.WARNING, session_id="s-1")
 
-    (line,) = written(lines)
+    (line,) = lines_written(lines)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert (line["event"], line["session_id"]) == ("refresh_token_reused", "s-1")
     assert (directive["Namespace"], directive["Metrics"][0]["Name"]) == ("Gerbang", "RefreshTokenReused")
     assert line["RefreshTokenReused"] == [1.0]
     assert line["service"].startswith("gerbang-")
-    # Ids are no dimension: each would be a metric of its own, and be paid for.
+    # Ids are not a dimension: each value would be another metric, with its own cost.
     assert directive["Dimensions"] == [["service"]]
 
 
-def test_a_line_says_nothing_of_where_in_the_code_it_was_written(log_event: LogEvent, lines: io.StringIO) -> None:
+def test_a_line_contains_no_code_location(log_event: LogEvent, lines: io.StringIO) -> None:
     log_event("signed_in")
 
-    assert "location" not in written(lines)[0]
+    assert "location" not in lines_written(lines)[0]
 
 
-LOGGINGS_OWN: Final = [*vars(logging.makeLogRecord({})), "message", "asctime"]
-"""Attributes of log records: `logging` raises where a field has the name of one."""
+RECORD_ATTRIBUTES: Final = [*vars(logging.makeLogRecord({})), "message", "asctime"]
+"""The attributes of log records. `logging` raises an error for a field with such a name."""
 
 
-@pytest.mark.parametrize("name", [*LOGGINGS_OWN, "level", "timestamp", "service", "event", "_aws", "location", "extra"])
-def test_a_field_may_have_any_name_and_replaces_nothing(log_event: LogEvent, lines: io.StringIO, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [*RECORD_ATTRIBUTES, "level", "timestamp", "service", "event", "_aws", "location", "extra"]
+)
+def test_a_field_can_have_any_name_and_overwrites_nothing(log_event: LogEvent, lines: io.StringIO, name: str) -> None:
     log_event("signed_in")
     fields: dict[str, Any] = {name: "mine"}
 
     log_event("signed_in", **fields)
 
-    plain, line = written(lines)
+    plain_line, line = lines_written(lines)
     assert "mine" in line.values()
-    assert plain["_aws"]["CloudWatchMetrics"] == line["_aws"]["CloudWatchMetrics"]
-    assert all(line[key] == plain[key] for key in plain.keys() - {"timestamp", "_aws"})
+    assert plain_line["_aws"]["CloudWatchMetrics"] == line["_aws"]["CloudWatchMetrics"]
+    assert all(line[key] == plain_line[key] for key in plain_line.keys() - {"timestamp", "_aws"})
 
 
 def test_metrics_are_named_after_events() -> None:
@@ -119,19 +123,19 @@ def test_metrics_are_named_after_events() -> None:
 
 
 @pytest.mark.covers("168")
-@pytest.mark.parametrize("hostile", ["a\r\nb", "\x1b[31mred", '","event":"signed_in', "\0\x7f"], ids=ascii)
-def test_whatever_a_field_holds_it_stays_one_line(log_event: LogEvent, lines: io.StringIO, hostile: str) -> None:
-    log_event("invalid_credentials", Severity.WARNING, path=hostile)
+@pytest.mark.parametrize("text", ["a\r\nb", "\x1b[31mred", '","event":"signed_in', "\0\x7f"], ids=ascii)
+def test_an_event_with_any_text_is_one_line(log_event: LogEvent, lines: io.StringIO, text: str) -> None:
+    log_event("invalid_credentials", Severity.WARNING, path=text)
 
     (line,) = lines.getvalue().splitlines()
     assert json.loads(line)["event"] == "invalid_credentials"
     assert not any(ord(character) < 32 for character in line)
 
 
-def test_text_that_cannot_be_written_fails_nothing() -> None:
-    """A lone surrogate is no UTF-8."""
+def test_text_that_cannot_be_encoded_does_not_raise() -> None:
+    """A lone surrogate cannot be encoded in UTF-8."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    log_event = logging_to(stream)
+    log_event = log_to(stream)
 
     log_event("invalid_credentials", path="\ud800")
     log_event("signed_in")
@@ -140,20 +144,20 @@ def test_text_that_cannot_be_written_fails_nothing() -> None:
     assert [json.loads(line)["event"] for line in stream] == ["signed_in"]
 
 
-def test_a_failure_is_noted_with_its_trace(log_event: LogEvent, lines: io.StringIO) -> None:
+def test_an_exception_is_logged_with_its_traceback(log_event: LogEvent, lines: io.StringIO) -> None:
     try:
-        raise RuntimeError("deep down")  # noqa: TRY301 - something that went wrong
+        raise RuntimeError("deep down")  # noqa: TRY301 - the test needs an exception
     except RuntimeError:
         log_event("unexpected_failure", Severity.ERROR)
 
-    assert "deep down" in written(lines)[0]["exception"]
+    assert "deep down" in lines_written(lines)[0]["exception"]
 
 
-# A stream that is closed or full
+# Streams that are closed or full
 
 
-class Pipe(io.StringIO):
-    """A stream that may break."""
+class BreakableStream(io.StringIO):
+    """A stream whose writes fail as long as a test says."""
 
     failure: Exception | None = None
 
@@ -166,21 +170,21 @@ class Pipe(io.StringIO):
 
 @pytest.mark.covers("F48")
 @pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(28, "no space"), ValueError("closed")], ids=repr)
-def test_lines_that_cannot_be_written_fail_nothing_and_are_counted(failure: Exception) -> None:
-    pipe = Pipe()
-    log_event = logging_to(pipe)
-    pipe.failure = failure
+def test_lines_that_cannot_be_written_do_not_raise_and_are_counted(failure: Exception) -> None:
+    stream = BreakableStream()
+    log_event = log_to(stream)
+    stream.failure = failure
     for _ in range(3):
         log_event("signed_in")
-    pipe.failure = None
+    stream.failure = None
 
     log_event("signed_out")
     log_event("signed_in")
 
-    assert [line.get("lines_lost") for line in written(pipe)] == [3, None]
+    assert [line.get("lines_lost") for line in lines_written(stream)] == [3, None]
 
 
-def test_a_process_without_output_goes_on() -> None:
+def test_a_process_with_closed_output_continues() -> None:
     program = """
 import os
 from gerbang.core.log import Severity, log_event
@@ -188,30 +192,30 @@ os.close(1)
 os.close(2)
 for severity in Severity:
     log_event("signed_in", severity, user_id="u-1")
-os._exit(7)  # without Python's own last flush, which fails
+os._exit(7)  # skips Python's last flush, which fails
 """
-    environment = {"POWERTOOLS_METRICS_NAMESPACE": "Gerbang", "POWERTOOLS_SERVICE_NAME": "gerbang"}
+    log_environment = {"POWERTOOLS_METRICS_NAMESPACE": "Gerbang", "POWERTOOLS_SERVICE_NAME": "gerbang"}
 
-    ended = subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=60)
+    process = subprocess.run([sys.executable, "-c", program], env=log_environment, check=False, timeout=60)
 
-    assert ended.returncode == 7
-
-
-def test_the_fake_keeps_what_was_noted() -> None:
-    fake = RecordingLog()
-    taken: LogEvent = fake
-
-    taken("signed_in", user_id="u-1")
-    taken("invalid_credentials", Severity.WARNING)
-
-    assert fake.events == ["signed_in", "invalid_credentials"]
-    assert fake.notes[0].fields == {"user_id": "u-1"}
+    assert process.returncode == 7
 
 
-# What operators are told of events
+def test_the_recording_log_keeps_events() -> None:
+    recording = RecordingLog()
+    log_event: LogEvent = recording
+
+    log_event("signed_in", user_id="u-1")
+    log_event("invalid_credentials", Severity.WARNING)
+
+    assert recording.events == ["signed_in", "invalid_credentials"]
+    assert recording.notes[0].fields == {"user_id": "u-1"}
 
 
-def explained_events() -> set[str]:
+# Documentation of events
+
+
+def documented_events() -> set[str]:
     """The events in the table of docs/operations.md whose first column is called `event`."""
     table = OPERATIONS.read_text("utf-8").partition("\n| event | when |\n")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (`[a-z0-9_]+`(?:, `[a-z0-9_]+`)*) \|", table, re.MULTILINE)
@@ -222,14 +226,14 @@ def source_of_the_layer() -> str:
     return "\n".join(module.read_text("utf-8") for module in sorted(LAYER.rglob("*.py")))
 
 
-def test_every_event_is_explained_to_operators() -> None:
+def test_every_event_is_documented() -> None:
     logged = set(re.findall(r"log_event\(\s*\"([a-z_]+)\"", source_of_the_layer()))
 
     assert logged
-    assert (logged | COMMON.keys()) - explained_events() == set()
+    assert (logged | COMMON.keys()) - documented_events() == set()
 
 
-def test_every_event_that_is_explained_can_happen() -> None:
+def test_every_documented_event_exists() -> None:
     source = source_of_the_layer()
 
-    assert {event for event in explained_events() if f'"{event}"' not in source} == set()
+    assert {event for event in documented_events() if f'"{event}"' not in source} == set()
