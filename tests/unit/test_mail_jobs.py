@@ -1,4 +1,4 @@
-"""gerbang.mail.jobs and gerbang.mail.queue: the job as it is queued, and the queue on SQS."""
+"""gerbang.mail.jobs and gerbang.mail.queue: the format of a queued job, and the queue on SQS."""
 
 import json
 from collections.abc import Iterator
@@ -23,19 +23,19 @@ def job() -> MailJob:
     return MailJob(job_id="job-1", kind=MailKind.SIGN_IN_CODE, email=ANA, locale="id", payload={"link": "abc"})
 
 
-# --- the job
+# The job
 
 
 @pytest.mark.parametrize("kind", MailKind)
 @pytest.mark.parametrize("locale", ["en", None])
 @pytest.mark.parametrize("payload", [{}, {"link": "abc", "invited_by": "Zoë"}])
-def test_a_job_survives_the_queue(kind: MailKind, locale: str | None, payload: dict[str, str]) -> None:
+def test_a_job_is_read_as_it_was_queued(kind: MailKind, locale: str | None, payload: dict[str, str]) -> None:
     sent = MailJob(job_id="job-1", kind=kind, email="jürgen@xn--bcher-kva.example", locale=locale, payload=payload)
 
     assert MailJob.from_json(sent.to_json()) == sent
 
 
-def test_a_queued_job_carries_its_version_and_a_payload() -> None:
+def test_a_queued_job_has_a_version_and_a_payload() -> None:
     assert json.loads(job().to_json()) == {
         "version": 1,
         "job_id": "job-1",
@@ -46,15 +46,15 @@ def test_a_queued_job_carries_its_version_and_a_payload() -> None:
     }
 
 
-def test_a_job_shows_no_address_when_printed() -> None:
+def test_the_repr_of_a_job_has_no_address() -> None:
     assert ANA not in repr(job())  # ASVS 16.2.5
 
 
-def test_fields_of_a_later_version_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert MailJob.from_json(changed(priority=1, tenant={"id": "t"})) == job()
 
 
-def test_a_job_that_an_earlier_version_queued_without_a_payload_is_read() -> None:
+def test_a_job_without_a_payload_is_read() -> None:
     fields = {key: value for key, value in json.loads(job().to_json()).items() if key != "payload"}
 
     assert MailJob.from_json(json.dumps(fields)).payload == {}
@@ -95,15 +95,15 @@ def changed(**fields: object) -> str:
         json.dumps({key: value for key, value in json.loads(job().to_json()).items() if key != "locale"}),
     ],
 )
-def test_anything_else_in_the_queue_is_refused_without_repeating_it(text: str) -> None:
-    with pytest.raises(InvalidMailJob) as refused:
+def test_any_other_message_is_an_error_that_does_not_quote_it(text: str) -> None:
+    with pytest.raises(InvalidMailJob) as caught:
         MailJob.from_json(text)
 
-    assert "@" not in str(refused.value)
-    assert refused.value.__cause__ is None
+    assert "@" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
-# --- the queue on SQS
+# The queue on SQS
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def sqs() -> Iterator["SQSClient"]:
         )
 
 
-def test_a_job_enqueued_is_what_the_mailer_receives(sqs: "SQSClient") -> None:
+def test_the_mailer_receives_a_queued_job(sqs: "SQSClient") -> None:
     url = sqs.create_queue(QueueName="mail")["QueueUrl"]
     queue: MailQueue = SqsMailQueue(client=lambda: sqs, queue_url=url)
 
@@ -131,7 +131,7 @@ def test_a_job_enqueued_is_what_the_mailer_receives(sqs: "SQSClient") -> None:
     "code",
     ["RequestThrottled", "AWS.SimpleQueueService.NonExistentQueue", "AccessDenied", "KmsThrottled", "InternalError"],
 )
-def test_a_job_that_sqs_refuses_may_be_tried_again(sqs: "SQSClient", code: str) -> None:
+def test_an_error_of_sqs_is_retryable(sqs: "SQSClient", code: str) -> None:
     queue = SqsMailQueue(client=lambda: sqs, queue_url="https://sqs.eu-south-1.amazonaws.com/123456789012/mail")
 
     with Stubber(sqs) as stub:
@@ -144,7 +144,7 @@ def test_a_job_that_sqs_refuses_may_be_tried_again(sqs: "SQSClient", code: str) 
     assert unavailable.value.__suppress_context__
 
 
-def test_a_job_can_be_held_back(sqs: "SQSClient") -> None:
+def test_a_job_can_be_delayed(sqs: "SQSClient") -> None:
     url = sqs.create_queue(QueueName="mail")["QueueUrl"]
 
     SqsMailQueue(client=lambda: sqs, queue_url=url).enqueue(job(), delay_seconds=900)
@@ -152,7 +152,7 @@ def test_a_job_can_be_held_back(sqs: "SQSClient") -> None:
     assert sqs.receive_message(QueueUrl=url).get("Messages", []) == []
 
 
-def test_a_message_that_was_received_is_delivered_again_when_it_is_told_to(sqs: "SQSClient") -> None:
+def test_a_received_message_can_be_made_visible_again(sqs: "SQSClient") -> None:
     url = sqs.create_queue(QueueName="mail", Attributes={"VisibilityTimeout": "180"})["QueueUrl"]
     queue = SqsMailQueue(client=lambda: sqs, queue_url=url)
     schedule: RedeliverySchedule = queue
@@ -165,7 +165,7 @@ def test_a_message_that_was_received_is_delivered_again_when_it_is_told_to(sqs: 
     assert len(sqs.receive_message(QueueUrl=url).get("Messages", [])) == 1
 
 
-def test_a_redelivery_that_sqs_refuses_is_a_dependency_that_is_unavailable(sqs: "SQSClient") -> None:
+def test_an_error_on_making_a_message_visible_is_retryable(sqs: "SQSClient") -> None:
     url = sqs.create_queue(QueueName="mail")["QueueUrl"]
 
     with pytest.raises(DependencyUnavailable) as unavailable:
@@ -174,7 +174,7 @@ def test_a_redelivery_that_sqs_refuses_is_a_dependency_that_is_unavailable(sqs: 
     assert str(unavailable.value) == "SQS ChangeMessageVisibility: ReceiptHandleIsInvalid"
 
 
-def test_no_client_is_made_until_something_is_queued() -> None:
+def test_the_sqs_client_is_made_when_a_job_is_queued() -> None:
     def no_client() -> "SQSClient":
         pytest.fail("a client was made")
 
@@ -188,7 +188,7 @@ class SilentQueue:
         raise ConnectTimeoutError(endpoint_url=f"https://sqs.example/?body={ANA}")
 
 
-def test_a_job_that_sqs_never_answered_may_be_tried_again() -> None:
+def test_a_time_out_of_sqs_is_retryable() -> None:
     queue = SqsMailQueue(client=lambda: cast("SQSClient", SilentQueue()), queue_url="https://sqs.example/mail")
 
     with pytest.raises(DependencyUnavailable) as unavailable:

@@ -1,4 +1,4 @@
-"""gerbang.mail.service: a request for mail is counted and queued, and does not show who has an account."""
+"""gerbang.mail.service: requested mails and notices are counted and queued."""
 
 from collections.abc import Callable
 from copy import replace
@@ -41,15 +41,15 @@ def ask(
     post.mail_service.ask(kind, email, None, client)
 
 
-def refused(asking: Callable[[], None]) -> tuple[str, timedelta | None]:
-    """By which limit, and for how long."""
-    with pytest.raises(TooManyAttempts) as refusal:
+def limit_reached(asking: Callable[[], None]) -> tuple[str, timedelta | None]:
+    """Return the limit that a request has reached, and how long to wait."""
+    with pytest.raises(TooManyAttempts) as caught:
         asking()
-    return refusal.value.limit, refusal.value.retry_after
+    return caught.value.limit, caught.value.retry_after
 
 
 def queued(post: MailDeployment) -> list[MailJob]:
-    """The jobs in the queue, each without its id."""
+    """The jobs in the queue, without their ids."""
     return [replace(job, job_id="") for job in post.queue.jobs]
 
 
@@ -57,7 +57,7 @@ def queued(post: MailDeployment) -> list[MailJob]:
 
 
 @pytest.mark.parametrize("kind", ASKED_FOR)
-def test_a_job_is_queued_with_an_id_of_its_own(post_in_memory: MailDeployment, kind: MailKind) -> None:
+def test_every_job_is_queued_with_its_own_id(post_in_memory: MailDeployment, kind: MailKind) -> None:
     post_in_memory.mail_service.ask(kind, BOB.email, "it", HOME.address)
     post_in_memory.mail_service.ask(kind, ALICE.email, None, HOME.address)
 
@@ -68,7 +68,7 @@ def test_a_job_is_queued_with_an_id_of_its_own(post_in_memory: MailDeployment, k
     assert len({job.job_id for job in post_in_memory.queue.jobs} - {""}) == 2
 
 
-def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeployment) -> None:
+def test_a_code_and_a_reset_token_can_be_requested(post_in_memory: MailDeployment) -> None:
     post_in_memory.mail_service.request_code(BOB.email, None, HOME.address)
     post_in_memory.mail_service.request_reset(BOB.email, "es", HOME.address)
 
@@ -79,7 +79,7 @@ def test_codes_and_reset_tokens_are_asked_for_by_name(post_in_memory: MailDeploy
     assert post_in_memory.base.recorded.events == ["mail_asked_for"] * 2
 
 
-def test_a_code_of_supabase_s_clients_says_which_account_it_may_make(post_in_memory: MailDeployment) -> None:
+def test_a_code_for_supabase_clients_has_the_account_it_may_create(post_in_memory: MailDeployment) -> None:
     ask_for = post_in_memory.mail_service.request_code_or_account
     ask_for(BOB.email, "it", HOME.address, name="Bob", metadata={"tags": []})
     ask_for(ALICE.email, None, HOME.address, name="", metadata={})
@@ -96,7 +96,7 @@ def test_a_code_of_supabase_s_clients_says_which_account_it_may_make(post_in_mem
     ]
 
 
-def test_recovery_and_another_verification_are_asked_for_by_name(post_in_memory: MailDeployment) -> None:
+def test_a_recovery_code_and_a_new_verification_code_can_be_requested(post_in_memory: MailDeployment) -> None:
     post_in_memory.mail_service.request_recovery(BOB.email, "es", HOME.address)
     post_in_memory.mail_service.request_verification_again(BOB.email, None, HOME.address)
 
@@ -107,14 +107,12 @@ def test_recovery_and_another_verification_are_asked_for_by_name(post_in_memory:
 
 
 @pytest.mark.parametrize("kind", CODES)
-def test_no_code_is_mailed_to_an_address_that_has_used_up_its_tries(
-    post_in_memory: MailDeployment, kind: MailKind
-) -> None:
+def test_no_code_is_mailed_to_an_address_without_tries_left(post_in_memory: MailDeployment, kind: MailKind) -> None:
     for _ in range(CODE_TRIES.attempts):
         with pytest.raises(InvalidCode):
             post_in_memory.code_sign_in.sign_in(EmailAddress(NEVER_REGISTERED), "123456", HOME)
 
-    assert refused(lambda: ask(post_in_memory, NEVER_REGISTERED, kind=kind)) == ("code_tries", CODE_TRIES.window)
+    assert limit_reached(lambda: ask(post_in_memory, NEVER_REGISTERED, kind=kind)) == ("code_tries", CODE_TRIES.window)
 
     ask(post_in_memory, NEVER_REGISTERED, kind=MailKind.PASSWORD_RESET)
     assert [job.kind for job in post_in_memory.queue.jobs] == [MailKind.PASSWORD_RESET]
@@ -123,7 +121,9 @@ def test_no_code_is_mailed_to_an_address_that_has_used_up_its_tries(
 @pytest.mark.covers("52")
 @in_memory_only
 @pytest.mark.parametrize("kind", ASKED_FOR)
-def test_asking_changes_no_account_and_sends_nothing(post: MailDeployment, database: Database, kind: MailKind) -> None:
+def test_a_request_changes_no_account_and_sends_nothing(
+    post: MailDeployment, database: Database, kind: MailKind
+) -> None:
     bob = post.register().user
 
     ask(post, kind=kind)
@@ -156,12 +156,12 @@ LIMITS = sorted(limit.name for limit in (MAIL_MINUTE, MAIL_HOUR, MAIL_ADDRESS))
 
 @pytest.mark.covers("47")
 @pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
-def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
+def test_an_address_can_request_one_mail_a_minute(post: MailDeployment, clock: FakeClock, email: str) -> None:
     post.register()
     ask(post, email)
     clock.advance(timedelta(seconds=20))
 
-    assert refused(lambda: ask(post, email)) == ("mail_minute", timedelta(seconds=40))
+    assert limit_reached(lambda: ask(post, email)) == ("mail_minute", timedelta(seconds=40))
 
     clock.advance(timedelta(seconds=40))
     ask(post, email)
@@ -171,13 +171,13 @@ def test_one_mail_a_minute_may_be_asked_for(post: MailDeployment, clock: FakeClo
 @pytest.mark.covers("47")
 @in_memory_only
 @pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
-def test_five_mails_an_hour_may_be_asked_for(post: MailDeployment, clock: FakeClock, email: str) -> None:
+def test_an_address_can_request_five_mails_an_hour(post: MailDeployment, clock: FakeClock, email: str) -> None:
     post.register()
     for _ in range(5):
         ask(post, email)
         clock.advance(MINUTE)
 
-    assert refused(lambda: ask(post, email)) == ("mail_hour", timedelta(minutes=55))
+    assert limit_reached(lambda: ask(post, email)) == ("mail_hour", timedelta(minutes=55))
 
     clock.advance(timedelta(minutes=55))
     ask(post, email)
@@ -185,17 +185,17 @@ def test_five_mails_an_hour_may_be_asked_for(post: MailDeployment, clock: FakeCl
 
 
 @in_memory_only
-def test_a_refused_job_does_not_make_the_wait_longer(post: MailDeployment, clock: FakeClock) -> None:
+def test_a_rejected_request_does_not_extend_the_wait(post: MailDeployment, clock: FakeClock) -> None:
     ask(post)
     for _ in range(59):
         clock.advance(SECOND)
-        refused(lambda: ask(post))
+        limit_reached(lambda: ask(post))
 
     clock.advance(SECOND)
     ask(post)
 
 
-def test_requests_of_one_kind_do_not_hold_up_the_other(post_in_memory: MailDeployment) -> None:
+def test_each_kind_of_mail_is_limited_separately(post_in_memory: MailDeployment) -> None:
     for kind in ASKED_FOR:
         ask(post_in_memory, kind=kind)
 
@@ -204,20 +204,20 @@ def test_requests_of_one_kind_do_not_hold_up_the_other(post_in_memory: MailDeplo
 
 @pytest.mark.covers("34")
 @in_memory_only
-def test_one_client_may_ask_for_thirty_mails_an_hour_whoever_they_are_to(post: MailDeployment) -> None:
+def test_a_client_address_can_request_thirty_mails_an_hour(post: MailDeployment) -> None:
     for number in range(30):
-        ask(post, f"somebody-{number}@example.com", kind=ASKED_FOR[number % len(ASKED_FOR)])
+        ask(post, f"user-{number}@example.com", kind=ASKED_FOR[number % len(ASKED_FOR)])
 
-    limit, retry_after = refused(lambda: ask(post, "somebody-else@example.com"))
+    limit, retry_after = limit_reached(lambda: ask(post, "another@example.com"))
     assert (limit, retry_after) == ("mail_address", timedelta(hours=1))
-    ask(post, "somebody-else@example.com", client="198.51.100.200")
+    ask(post, "another@example.com", client="198.51.100.200")
 
 
 @in_memory_only
-def test_a_client_that_asks_too_much_does_not_use_up_the_address_of_somebody_else(post: MailDeployment) -> None:
+def test_a_rejected_request_does_not_count_for_the_mail_address(post: MailDeployment) -> None:
     for number in range(30):
-        ask(post, f"somebody-{number}@example.com")
-    refused(partial(ask, post, BOB.email))
+        ask(post, f"user-{number}@example.com")
+    limit_reached(partial(ask, post, BOB.email))
 
     ask(post, BOB.email, client="198.51.100.200")
 
@@ -225,28 +225,28 @@ def test_a_client_that_asks_too_much_does_not_use_up_the_address_of_somebody_els
 
 
 @pytest.mark.parametrize("jobs", [2, 5])
-def test_of_a_few_requests_at_once_one_is_queued(post: MailDeployment, jobs: int) -> None:
+def test_one_of_a_few_concurrent_requests_is_queued(post: MailDeployment, jobs: int) -> None:
     outcomes = at_once([partial(ask, post)] * jobs)
 
     assert outcomes.count(None) == len(post.queue.jobs) == 1
     assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == jobs - 1
 
 
-def test_of_forty_requests_at_once_no_more_than_one_is_queued(post: MailDeployment, clock: FakeClock) -> None:
+def test_at_most_one_of_forty_concurrent_requests_is_queued(post: MailDeployment, clock: FakeClock) -> None:
     outcomes = at_once([partial(ask, post)] * 40)
 
-    assert outcomes.count(None) == len(post.queue.jobs) <= 1  # none, where whoever was first is over another limit
+    assert outcomes.count(None) == len(post.queue.jobs) <= 1  # none, if the first request reaches another limit
     clock.advance(MINUTE)
     ask(post, client="198.51.100.200")
 
 
-# The queue down, the limits down: F24, F28
+# The queue or the counters are unavailable: F24, F28
 
 
 @pytest.mark.covers("F24")
 @in_memory_only
 @pytest.mark.parametrize("kind", ASKED_FOR)
-def test_while_the_queue_is_down_whoever_asks_is_told_and_not_counted(post: MailDeployment, kind: MailKind) -> None:
+def test_a_request_that_cannot_be_queued_is_an_error_and_not_counted(post: MailDeployment, kind: MailKind) -> None:
     post.queue.is_down = True
     for _ in range(40):
         with pytest.raises(DependencyUnavailable):
@@ -260,11 +260,11 @@ def test_while_the_queue_is_down_whoever_asks_is_told_and_not_counted(post: Mail
 
 @pytest.mark.covers("F28")
 @in_memory_only
-def test_what_cannot_be_counted_is_not_queued(post: MailDeployment) -> None:
-    uncounting = FaultyStore(post.base.store, at=lambda _: True)
+def test_a_request_that_cannot_be_counted_is_not_queued(post: MailDeployment) -> None:
+    failing = FaultyStore(post.base.store, at=lambda _: True)
 
     with pytest.raises(DependencyUnavailable):
-        ask(post.on(uncounting))
+        ask(post.on(failing))
 
     assert post.queue.jobs == []
 
@@ -272,7 +272,7 @@ def test_what_cannot_be_counted_is_not_queued(post: MailDeployment) -> None:
 # The mail that a registration sends: F1
 
 
-def test_a_registration_s_mail_is_not_counted_and_names_the_account(post_in_memory: MailDeployment) -> None:
+def test_a_registration_mail_is_not_counted_and_names_the_account(post_in_memory: MailDeployment) -> None:
     bob = replace(post_in_memory.register().user, locale="id")
     for _ in range(7):
         post_in_memory.mail_service.request_verification(bob)
@@ -286,14 +286,14 @@ def test_a_registration_s_mail_is_not_counted_and_names_the_account(post_in_memo
     )
 
 
-def test_a_registration_s_mail_is_held_back_until_its_account_is_written(post_in_memory: MailDeployment) -> None:
+def test_a_registration_mail_is_delayed_until_its_account_is_written(post_in_memory: MailDeployment) -> None:
     post_in_memory.mail_service.request_verification(post_in_memory.register().user)
     ask(post_in_memory)
 
     assert post_in_memory.queue.delays == [1, 0]
 
 
-def test_a_registration_whose_mail_cannot_be_queued_is_told(post_in_memory: MailDeployment) -> None:
+def test_a_registration_mail_that_cannot_be_queued_is_an_error(post_in_memory: MailDeployment) -> None:
     bob = post_in_memory.register().user
     post_in_memory.queue.is_down = True
 
@@ -305,17 +305,17 @@ def test_a_registration_whose_mail_cannot_be_queued_is_told(post_in_memory: Mail
 
 
 def verified(post: MailDeployment) -> User:
-    """Bob, who has verified his address."""
+    """Bob, whose address is verified."""
     return replace(post.register().user, email_verified_at=post.base.clock())
 
 
-def test_the_notice_of_a_new_password_carries_the_language_of_the_request(post_in_memory: MailDeployment) -> None:
+def test_the_notice_of_a_new_password_has_the_language_of_the_request(post_in_memory: MailDeployment) -> None:
     post_in_memory.mail_service.notify_password_changed(verified(post_in_memory), "it")
 
     assert queued(post_in_memory) == [MailJob(job_id="", kind=MailKind.PASSWORD_CHANGED, email=BOB.email, locale="it")]
 
 
-def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: FakeClock) -> None:
+def test_notices_are_limited_per_account(post_in_memory: MailDeployment, clock: FakeClock) -> None:
     bob = verified(post_in_memory)
     for _ in range(7):
         post_in_memory.mail_service.notify_password_changed(bob, None)
@@ -328,7 +328,7 @@ def test_nobody_is_flooded_with_notices(post_in_memory: MailDeployment, clock: F
     assert len(post_in_memory.queue.jobs) == 6
 
 
-def test_notices_do_not_hold_up_what_is_asked_for(post_in_memory: MailDeployment) -> None:
+def test_notices_do_not_count_as_requests(post_in_memory: MailDeployment) -> None:
     bob = verified(post_in_memory)
     for _ in range(7):
         post_in_memory.mail_service.notify_password_changed(bob, None)
@@ -339,22 +339,22 @@ def test_notices_do_not_hold_up_what_is_asked_for(post_in_memory: MailDeployment
     assert [job.kind for job in post_in_memory.queue.jobs[5:]] == ASKED_FOR
 
 
-def test_an_address_that_nobody_proved_may_be_a_strangers_and_is_sent_no_notice(post_in_memory: MailDeployment) -> None:
+def test_an_unverified_address_is_sent_no_notice(post_in_memory: MailDeployment) -> None:
     post_in_memory.mail_service.notify_password_changed(post_in_memory.register().user, None)
 
     assert post_in_memory.queue.jobs == []
 
 
-def test_a_password_stands_though_its_notice_could_not_be_counted(post_in_memory: MailDeployment) -> None:
+def test_a_notice_that_cannot_be_counted_is_logged(post_in_memory: MailDeployment) -> None:
     bob = verified(post_in_memory)
-    uncounting = FaultyStore(post_in_memory.base.store, at=lambda _: True)
+    failing = FaultyStore(post_in_memory.base.store, at=lambda _: True)
 
-    post_in_memory.on(uncounting).mail_service.notify_password_changed(bob, None)
+    post_in_memory.on(failing).mail_service.notify_password_changed(bob, None)
 
     assert post_in_memory.base.recorded.events[-1] == "mail_not_queued"
 
 
-def test_a_password_stands_though_its_notice_could_not_be_queued(post_in_memory: MailDeployment) -> None:
+def test_a_notice_that_cannot_be_queued_is_logged(post_in_memory: MailDeployment) -> None:
     bob = verified(post_in_memory)
     post_in_memory.queue.is_down = True
 
@@ -370,7 +370,7 @@ def test_the_notice_of_a_removed_password_is_queued(post_in_memory: MailDeployme
     assert queued(post_in_memory) == [MailJob(job_id="", kind=MailKind.PASSWORD_REMOVED, email=BOB.email, locale="it")]
 
 
-def test_a_notice_of_a_removed_password_that_cannot_be_queued_is_logged(post_in_memory: MailDeployment) -> None:
+def test_a_removed_password_notice_that_cannot_be_queued_is_logged(post_in_memory: MailDeployment) -> None:
     bob = post_in_memory.register().user
     post_in_memory.queue.is_down = True
 
@@ -383,9 +383,7 @@ def test_a_notice_of_a_removed_password_that_cannot_be_queued_is_logged(post_in_
     )
 
 
-def test_the_notice_that_an_account_exists_waits_a_minute_like_any_other_mail(
-    post_in_memory: MailDeployment, clock: FakeClock
-) -> None:
+def test_one_account_exists_notice_a_minute_is_queued(post_in_memory: MailDeployment, clock: FakeClock) -> None:
     for _ in range(3):
         post_in_memory.mail_service.notify_account_exists(BOB.email, "it")
     assert queued(post_in_memory) == [MailJob(job_id="", kind=MailKind.ACCOUNT_EXISTS, email=BOB.email, locale="it")]
@@ -397,9 +395,7 @@ def test_the_notice_that_an_account_exists_waits_a_minute_like_any_other_mail(
     assert len(post_in_memory.queue.jobs) == 2
 
 
-def test_nobody_is_flooded_with_notices_that_an_account_exists(
-    post_in_memory: MailDeployment, clock: FakeClock
-) -> None:
+def test_five_account_exists_notices_an_hour_are_queued(post_in_memory: MailDeployment, clock: FakeClock) -> None:
     for _ in range(7):
         post_in_memory.mail_service.notify_account_exists(BOB.email, None)
         clock.advance(MINUTE)
@@ -407,11 +403,11 @@ def test_nobody_is_flooded_with_notices_that_an_account_exists(
     assert len(post_in_memory.queue.jobs) == MAIL_HOUR.attempts
 
 
-def test_a_notice_that_an_account_exists_that_cannot_be_counted_or_queued_is_logged(
+def test_an_account_exists_notice_that_cannot_be_counted_or_queued_is_logged(
     post_in_memory: MailDeployment,
 ) -> None:
-    uncounting = FaultyStore(post_in_memory.base.store, at=lambda _: True)
-    post_in_memory.on(uncounting).mail_service.notify_account_exists(BOB.email, None)
+    failing = FaultyStore(post_in_memory.base.store, at=lambda _: True)
+    post_in_memory.on(failing).mail_service.notify_account_exists(BOB.email, None)
     post_in_memory.queue.is_down = True
     post_in_memory.mail_service.notify_account_exists(BOB.email, None)
 
@@ -433,7 +429,7 @@ def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeplo
 
 
 @pytest.mark.covers("167")
-def test_the_log_and_the_limits_hold_no_address(post: MailDeployment, database: Database) -> None:
+def test_the_log_and_the_counters_contain_no_address(post: MailDeployment, database: Database) -> None:
     ask(post)
 
     assert BOB.email not in str(post.base.recorded.notes)

@@ -1,4 +1,4 @@
-"""gerbang.mail.ses: what SES is given, and what becomes of its errors."""
+"""gerbang.mail.ses: the request to SES, and which of its errors are retried."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
@@ -45,7 +45,7 @@ def ses() -> Iterator["SESV2Client"]:
         yield client
 
 
-def test_a_message_sent_is_what_ses_takes(ses: "SESV2Client") -> None:
+def test_ses_accepts_a_message(ses: "SESV2Client") -> None:
     outbox: Outbox = SesOutbox(client=ses, settings=BARE)
     outbox.send(MAIL)
 
@@ -55,7 +55,7 @@ def test_a_message_sent_is_what_ses_takes(ses: "SESV2Client") -> None:
     assert (sent.subject, sent.body) == (MAIL.subject, MAIL.html)
 
 
-def test_a_message_goes_out_as_text_and_html_with_all_that_was_set(ses: "SESV2Client") -> None:
+def test_a_message_is_sent_as_text_and_html_with_every_setting(ses: "SESV2Client") -> None:
     settings = MailSettings(
         product_name="Atourin",
         sender_address="no-reply@example.com",
@@ -92,22 +92,22 @@ def test_a_message_goes_out_as_text_and_html_with_all_that_was_set(ses: "SESV2Cl
         stub.assert_no_pending_responses()
 
 
-def refusal(ses: "SESV2Client", code: str) -> Exception:
+def error_of(ses: "SESV2Client", code: str) -> Exception:
     with Stubber(ses) as stub:
         stub.add_client_error("send_email", service_error_code=code, service_message=f"{ANA} is not verified")
-        with pytest.raises((MailRejected, DependencyUnavailable)) as refused:
+        with pytest.raises((MailRejected, DependencyUnavailable)) as caught:
             SesOutbox(client=ses, settings=BARE).send(MAIL)
-    return refused.value
+    return caught.value
 
 
 @pytest.mark.parametrize("code", ["MessageRejected", "BadRequestException"])
-def test_what_ses_will_never_take_is_refused_for_good(ses: "SESV2Client", code: str) -> None:
-    refused = refusal(ses, code)
+def test_a_rejected_message_is_a_final_error(ses: "SESV2Client", code: str) -> None:
+    error = error_of(ses, code)
 
-    assert isinstance(refused, MailRejected)
-    assert refused.reason == code
-    assert ANA not in str(refused)
-    assert refused.__suppress_context__
+    assert isinstance(error, MailRejected)
+    assert error.reason == code
+    assert ANA not in str(error)
+    assert error.__suppress_context__
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,16 @@ def test_what_ses_will_never_take_is_refused_for_good(ses: "SESV2Client", code: 
         "InternalServerError",
     ],
 )
-def test_what_time_or_an_operator_can_mend_is_tried_again(ses: "SESV2Client", code: str) -> None:
-    unavailable = refusal(ses, code)
+def test_an_error_that_can_be_mended_is_retryable(ses: "SESV2Client", code: str) -> None:
+    error = error_of(ses, code)
 
-    assert isinstance(unavailable, DependencyUnavailable)  # F24
-    assert str(unavailable) == f"SES SendEmail: {code}"
-    assert unavailable.__suppress_context__
+    assert isinstance(error, DependencyUnavailable)  # F24
+    assert str(error) == f"SES SendEmail: {code}"
+    assert error.__suppress_context__
 
 
-class BrokenLine:
-    """An SES client that does not get through."""
+class FailingClient:
+    """An SES client whose calls fail."""
 
     def __init__(self, fault: Exception) -> None:
         self.fault = fault
@@ -151,8 +151,8 @@ class BrokenLine:
         NoCredentialsError(),
     ],
 )
-def test_a_message_that_ses_never_answered_is_sent_again(fault: Exception) -> None:
-    outbox = SesOutbox(client=cast("SESV2Client", BrokenLine(fault)), settings=BARE)
+def test_a_message_without_a_response_is_retryable(fault: Exception) -> None:
+    outbox = SesOutbox(client=cast("SESV2Client", FailingClient(fault)), settings=BARE)
 
     with pytest.raises(DependencyUnavailable) as unavailable:
         outbox.send(MAIL)
@@ -160,7 +160,7 @@ def test_a_message_that_ses_never_answered_is_sent_again(fault: Exception) -> No
     assert str(unavailable.value) == f"SES SendEmail: {type(fault).__name__}"  # F25
 
 
-def test_nothing_is_logged_about_a_mail(ses: "SESV2Client", caplog: pytest.LogCaptureFixture) -> None:
+def test_sending_a_mail_logs_nothing(ses: "SESV2Client", caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", logger="gerbang")
 
     SesOutbox(client=ses, settings=BARE).send(MAIL)

@@ -1,4 +1,4 @@
-"""gerbang.mail.settings: what an operator chooses about mails."""
+"""gerbang.mail.settings: an operator's settings for mails."""
 
 from email.header import decode_header, make_header
 from email.utils import parseaddr
@@ -32,7 +32,7 @@ from tests.unit.test_mail_composing import NOT_ONE_ADDRESS
         ("password_reset_url", "https://app.example.com/reset\r\n"),
     ],
 )
-def test_a_setting_that_is_wrong_is_named(setting: str, value: str) -> None:
+def test_the_error_names_an_invalid_setting(setting: str, value: str) -> None:
     settings: dict[str, Any] = {"product_name": "Atourin", "sender_address": "no-reply@example.com", setting: value}
 
     with pytest.raises(ValueError, match=f"^{setting} "):
@@ -54,7 +54,7 @@ def test_a_setting_that_is_wrong_is_named(setting: str, value: str) -> None:
         "a@b.example",
     ],
 )
-def test_the_senders_name_survives_the_from_header(name: str) -> None:
+def test_the_from_header_has_the_senders_name(name: str) -> None:
     settings = MailSettings(product_name="Atourin", sender_address="no-reply@example.com", sender_name=name)
 
     header = settings.sender
@@ -66,7 +66,7 @@ def test_the_senders_name_survives_the_from_header(name: str) -> None:
     assert (str(make_header(decode_header(encoded))), address) == (name, "no-reply@example.com")
 
 
-def test_without_a_senders_name_the_product_sends() -> None:
+def test_the_from_header_has_the_product_name_by_default() -> None:
     settings = MailSettings(product_name="Atourin", sender_address="no-reply@example.com")
 
     assert settings.sender == "Atourin <no-reply@example.com>"

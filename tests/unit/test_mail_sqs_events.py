@@ -1,4 +1,4 @@
-"""gerbang.mail.sqs_events: each message of a batch alone succeeds or comes again."""
+"""gerbang.mail.sqs_events: each message of a batch is delivered, or reported and delivered again."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from tests.deployment import ALICE, BOB, Deployment
 from tests.fakes import Fault, FaultyStore
 from tests.unit.mail_fakes import Fate, MailDeployment, code_in, mailing
 
-UNANSWERED = "nobody@example.com"
+UNKNOWN = "unknown@example.com"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def post(deployment_in_memory: Deployment) -> MailDeployment:
 
 
 def record(body: str, number: int = 1, *, sent_timestamp: str = "1768478400123", received: int = 1) -> dict[str, Any]:
-    """A message as Lambda hands it over (AWS Lambda developer guide, "Using Lambda with Amazon SQS")."""
+    """A message in Lambda's event (AWS Lambda developer guide, "Using Lambda with Amazon SQS")."""
     return {
         "messageId": f"059f36b4-87a3-44ab-83d2-66197597{number:04d}",
         "receiptHandle": f"handle {number}",
@@ -49,7 +49,7 @@ def job(job_id: str, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_C
 
 
 class Schedule:
-    """Keeps what is to be delivered again, and after how many seconds; or is down."""
+    """Records which messages are to be delivered again, and after how many seconds; or is down."""
 
     def __init__(self) -> None:
         self.retries: list[tuple[str, int]] = []
@@ -70,22 +70,22 @@ def handle(post: MailDeployment, *records: dict[str, Any], schedule: Schedule | 
     return [failure["itemIdentifier"] for failure in failures]
 
 
-def test_a_batch_that_was_delivered_names_no_failures(post: MailDeployment) -> None:
+def test_a_delivered_batch_reports_no_failures(post: MailDeployment) -> None:
     assert handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == []
 
     assert [message.to for message in post.outbox.sent] == [BOB.email, ALICE.email]
 
 
-def test_an_empty_batch_is_delivered(post: MailDeployment) -> None:
+def test_an_empty_batch_reports_no_failures(post: MailDeployment) -> None:
     assert handle(post) == []
 
 
-def test_exactly_the_messages_that_failed_come_again_and_the_others_are_sent(post: MailDeployment) -> None:
+def test_only_failed_messages_are_reported(post: MailDeployment) -> None:
     records = [
         record(job("w-1"), 1),
         record("no JSON", 2),
         record(job("w-3", ALICE.email), 3),
-        record(job("w-4", UNANSWERED), 4),
+        record(job("w-4", UNKNOWN), 4),
         record(job("w-5", ALICE.email, MailKind.PASSWORD_RESET), 5),
     ]
     post.outbox.fates = [Fate.NOT_SENT, Fate.ACCEPTED, Fate.ANSWER_LOST]
@@ -95,12 +95,12 @@ def test_exactly_the_messages_that_failed_come_again_and_the_others_are_sent(pos
     assert [message.kind for message in post.outbox.sent] == ["sign_in_code", "password_reset"]
 
 
-def test_messages_that_come_again_are_sent_then(post: MailDeployment) -> None:
-    again = record(job("w-1"), 1)
+def test_a_message_that_is_delivered_again_is_sent(post: MailDeployment) -> None:
+    message = record(job("w-1"), 1)
     post.outbox.fates = [Fate.NOT_SENT]
-    assert handle(post, again) == [again["messageId"]]
+    assert handle(post, message) == [message["messageId"]]
 
-    assert handle(post, again) == []
+    assert handle(post, message) == []
 
     assert post.outbox.codes == [post.maker.code("w-1", BOB.email, epoch=0)]
 
@@ -111,7 +111,7 @@ def test_a_message_twice_in_a_batch_sends_one_mail(post: MailDeployment) -> None
     assert len(post.outbox.sent) == 1
 
 
-def test_a_mail_that_is_refused_for_good_does_not_come_again(post: MailDeployment) -> None:
+def test_a_mail_that_ses_rejects_is_not_reported(post: MailDeployment) -> None:
     post.outbox.fates = [Fate.REFUSED]
 
     assert handle(post, record(job("w-1"))) == []
@@ -130,7 +130,7 @@ def test_a_mail_that_is_refused_for_good_does_not_come_again(post: MailDeploymen
     ],
     ids=["empty", "no fields", "null", "deep", "of a later version", "of an unknown kind", "without its id"],
 )
-def test_a_message_that_is_no_job_stays_in_the_queue(post: MailDeployment, body: str) -> None:
+def test_a_message_that_is_not_a_job_is_reported(post: MailDeployment, body: str) -> None:
     good = record(job("w-2"), 2)
 
     assert handle(post, record(body, 1), good) == [record(body, 1)["messageId"]]
@@ -138,29 +138,29 @@ def test_a_message_that_is_no_job_stays_in_the_queue(post: MailDeployment, body:
     assert len(post.outbox.sent) == 1
 
 
-def test_a_message_without_the_queues_time_stays_in_the_queue(post: MailDeployment) -> None:
-    timeless = record(job("w-1"))
-    timeless["attributes"] = {}
+def test_a_message_without_a_timestamp_is_reported(post: MailDeployment) -> None:
+    without_timestamp = record(job("w-1"))
+    without_timestamp["attributes"] = {}
 
-    assert handle(post, timeless, record(job("w-2"), 2, sent_timestamp="soon")) == [
-        timeless["messageId"],
+    assert handle(post, without_timestamp, record(job("w-2"), 2, sent_timestamp="soon")) == [
+        without_timestamp["messageId"],
         record("", 2)["messageId"],
     ]
 
 
-def test_a_bug_of_ours_delays_its_message_and_no_other(post: MailDeployment) -> None:
-    def bug() -> None:
+def test_an_unexpected_exception_fails_only_its_message(post: MailDeployment) -> None:
+    def fail() -> None:
         post.outbox.while_sending = lambda: None
         raise ZeroDivisionError
 
-    post.outbox.while_sending = bug
+    post.outbox.while_sending = fail
 
     assert handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == [record("", 1)["messageId"]]
 
     assert [message.to for message in post.outbox.sent] == [ALICE.email]
 
 
-def test_the_newest_job_of_a_batch_is_told_by_the_queues_time(post: MailDeployment) -> None:
+def test_the_timestamp_tells_the_newest_job_of_a_batch(post: MailDeployment) -> None:
     older = record(job("w-1"), 1, sent_timestamp="1768478400123")
     newer = record(job("w-2"), 2, sent_timestamp="1768478400124")
 
@@ -169,7 +169,7 @@ def test_the_newest_job_of_a_batch_is_told_by_the_queues_time(post: MailDeployme
     assert [code_in(message) for message in post.outbox.sent] == [post.maker.code("w-2", BOB.email, epoch=0)]
 
 
-def test_log_lines_of_a_message_carry_its_id(post: MailDeployment) -> None:
+def test_log_lines_of_a_message_have_its_id(post: MailDeployment) -> None:
     seen: list[str] = []
     post.outbox.while_sending = lambda: seen.append(request_id.get())
 
@@ -178,13 +178,13 @@ def test_log_lines_of_a_message_carry_its_id(post: MailDeployment) -> None:
     assert seen == [record("", 1)["messageId"], record("", 2)["messageId"]]
 
 
-def test_the_log_of_a_failure_holds_no_address_and_no_code(
+def test_the_log_of_a_failure_has_no_address_and_no_code(
     post: MailDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.outbox.fates = [Fate.NOT_SENT, Fate.ANSWER_LOST]
-    spoilt = job("w-3").replace("job_id", "123456")
+    invalid = job("w-3").replace("job_id", "123456")
 
-    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record(spoilt, 3))
+    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record(invalid, 3))
 
     lines = [line for line in caplog.records if line.message == "mail_delayed"]
     reasons = [vars(line)["gerbang_fields"]["reason"] for line in lines]
@@ -194,11 +194,13 @@ def test_the_log_of_a_failure_holds_no_address_and_no_code(
         assert not any(secret in str(vars(line)) for line in caplog.records)
 
 
-def test_a_mail_that_waits_for_its_account_is_no_error(post: MailDeployment, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mail_that_waits_for_its_account_is_logged_as_a_warning(
+    post: MailDeployment, caplog: pytest.LogCaptureFixture
+) -> None:
     waiting = MailJob(
         job_id="w-1",
         kind=MailKind.VERIFICATION_CODE,
-        email=UNANSWERED,
+        email=UNKNOWN,
         locale=None,
         payload={REGISTERED: "a5e2f0f2-0f8b-4a57-8d3e-6a1f0a4f5b11"},
     )
@@ -211,7 +213,7 @@ def test_a_mail_that_waits_for_its_account_is_no_error(post: MailDeployment, cap
     assert not line.exc_info
 
 
-def test_a_claim_of_a_message_under_way_is_left_alone(post: MailDeployment) -> None:
+def test_a_message_that_another_delivery_is_sending_is_reported(post: MailDeployment) -> None:
     minute, day = timedelta(minutes=1), timedelta(days=1)
     post.deliveries.claim("w-1", "another's", at=post.base.clock(), lease=minute, kept=day)
 
@@ -223,7 +225,7 @@ def test_a_claim_of_a_message_under_way_is_left_alone(post: MailDeployment) -> N
 # When a failed message is delivered again
 
 
-def test_a_message_that_failed_is_delivered_again_within_seconds_then_less_and_less_often(
+def test_a_failed_message_is_delivered_again_at_growing_intervals(
     post: MailDeployment,
 ) -> None:
     schedule = Schedule()
@@ -235,7 +237,7 @@ def test_a_message_that_failed_is_delivered_again_within_seconds_then_less_and_l
     assert [seconds for _, seconds in schedule.retries] == [5, 15, 45, 135, 180, 180, 180]
 
 
-def test_only_messages_that_failed_are_scheduled(post: MailDeployment) -> None:
+def test_only_failed_messages_are_scheduled(post: MailDeployment) -> None:
     schedule = Schedule()
     post.outbox.fates = [Fate.NOT_SENT]
 
@@ -244,7 +246,7 @@ def test_only_messages_that_failed_are_scheduled(post: MailDeployment) -> None:
     assert schedule.retries == [("handle 1", 5), ("handle 3", 5)]
 
 
-def test_messages_that_cannot_be_scheduled_are_reported_all_the_same(
+def test_messages_that_cannot_be_scheduled_are_still_reported(
     post: MailDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     schedule = Schedule()
@@ -256,13 +258,13 @@ def test_messages_that_cannot_be_scheduled_are_reported_all_the_same(
     assert [line.message for line in caplog.records].count("mail_retry_not_scheduled") == 2
 
 
-def test_the_claim_of_a_delivery_that_failed_does_not_hold_up_the_next(post: MailDeployment) -> None:
+def test_the_claim_of_a_failed_delivery_does_not_block_the_next(post: MailDeployment) -> None:
     claim_lost = FaultyStore(
         post.base.store, at=lambda call: "DELIVERY#" in call.keys[0].pk and call.nth == 0, fault=Fault.ANSWER_LOST
     )
-    again = record(job("w-1"))
-    assert handle(post.on(claim_lost), again) == [again["messageId"]]
+    message = record(job("w-1"))
+    assert handle(post.on(claim_lost), message) == [message["messageId"]]
 
-    assert handle(post, again) == []
+    assert handle(post, message) == []
 
     assert len(post.outbox.sent) == 1

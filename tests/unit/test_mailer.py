@@ -1,4 +1,4 @@
-"""gerbang.mail.mailer: a mail is sent once if possible, with one code whatever happens, to the account it is owed."""
+"""gerbang.mail.mailer."""
 
 import re
 from contextlib import suppress
@@ -9,7 +9,6 @@ from functools import partial
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.registration import NewAccount
-from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import digest
@@ -23,7 +22,8 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import CodePurpose, OneTimeCode, Slot
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Change, Gone, Item, Plus, Put, Update, Written
+from gerbang.storage.store import Gone, Item, Put
+from gerbang_local.declarations import template
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices
@@ -56,15 +56,17 @@ def redeem(post: MailDeployment, code: str) -> SignedIn:
     return post.code_sign_in.sign_in(BOB.email, code, HOME).signed_in
 
 
-# To whom mail is owed
+# Who gets mail
 
 TO_ACCOUNTS = [kind for kind in MailKind if kind is not MailKind.ORGANIZATION_INVITATION]
-"""Invitations to organizations go to any address."""
+"""Kinds of mail that only an account gets; an invitation to an organization goes to any address."""
 
 
 @in_memory_only
 @pytest.mark.parametrize("kind", TO_ACCOUNTS)
-def test_an_address_that_nobody_has_is_sent_nothing(post: MailDeployment, database: Database, kind: MailKind) -> None:
+def test_no_mail_goes_to_an_address_without_an_account(
+    post: MailDeployment, database: Database, kind: MailKind
+) -> None:
     post.register()
 
     post.deliver(post.job(kind, NEVER_REGISTERED))
@@ -86,15 +88,14 @@ def test_a_disabled_account_is_sent_nothing(post_in_memory: MailDeployment, kind
 @pytest.mark.covers("58")
 def test_mail_goes_to_the_address_stored_with_the_account(post_in_memory: MailDeployment) -> None:
     bob = post_in_memory.register().user
-    moved = Update(post_in_memory.base.users.key(bob.user_id), {"email": "bob@new.example"})
-    post_in_memory.base.store.write(moved)
+    post_in_memory.change(bob, email="bob@new.example")
 
     post_in_memory.mailed_code()
 
     assert post_in_memory.outbox.last.to == "bob@new.example"
 
 
-def test_an_account_that_has_lost_its_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
+def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
     guest = post_in_memory.guests.admit(HOME).user
     users = post_in_memory.base.users
     post_in_memory.base.store.write(Put(users.marker(Name.EMAIL, BOB.email), {"user_id": guest.user_id}))
@@ -108,7 +109,7 @@ def test_an_account_that_has_lost_its_address_is_sent_nothing(post_in_memory: Ma
 
 
 @pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE])
-def test_a_code_is_mailed_that_works(post_in_memory: MailDeployment, kind: MailKind) -> None:
+def test_a_mailed_code_signs_in(post_in_memory: MailDeployment, kind: MailKind) -> None:
     post_in_memory.register()
 
     code = post_in_memory.mailed_code(kind=kind)
@@ -139,40 +140,27 @@ VERIFIED_ONLY = {
 }
 
 
-def change(post: MailDeployment, user: User, **changes: Change) -> None:
-    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
-
-
-def remove_password(post: MailDeployment, user: User) -> None:
-    change(post, user, password_hash=Gone())
-
-
-def verify(post: MailDeployment, user: User) -> None:
-    change(post, user, email_verified_at=to_epoch(post.base.clock()))
-
-
-def owe(post: MailDeployment, kind: MailKind, user: User) -> None:
-    """Bring an account into the state in which it is owed a kind of mail."""
+def prepare_account(post: MailDeployment, kind: MailKind, user: User) -> None:
+    """Change an account so that a job of this kind sends it a mail."""
     if kind is MailKind.PASSWORD_REMOVED:
-        remove_password(post, user)
+        post.change(user, password_hash=Gone())
     if kind in VERIFIED_ONLY:
-        verify(post, user)
+        post.verify_email(user)
     if kind is MailKind.ORGANIZATION_INVITATION:
-        verify(post, user)
+        post.verify_email(user)
         write_invitation(post)
     if kind is MailKind.NEW_DEVICE:
-        change(post, user, devices=to_value((NEW_DEVICE,)))
+        post.change(user, devices=to_value((NEW_DEVICE,)))
     if kind is MailKind.IDENTITY_LINKED:
-        change(post, user, subjects=to_value({"google": LINKED_SUBJECT}))
+        post.change(user, subjects=to_value({"google": LINKED_SUBJECT}))
     if kind in {MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW}:
-        change(post, user, new_email=NEW_ADDRESS)
+        post.change(user, new_email=NEW_ADDRESS)
 
 
 def locale_of_mail(kind: MailKind, *, requested: str | None, of_account: str | None, of_deployment: str) -> str:
-    post = mailing_in_memory()
-    post = replace(post, base=replace(post.base, choices=Choices(default_locale=of_deployment)))
+    post = mailing_in_memory().with_choices(Choices(default_locale=of_deployment))
     bob = post.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=of_account)).user
-    owe(post, kind, bob)
+    prepare_account(post, kind, bob)
     post.deliver(post.job(kind, locale=requested))
     return post.outbox.last.locale
 
@@ -190,7 +178,7 @@ def locale_of_mail(kind: MailKind, *, requested: str | None, of_account: str | N
     ],
 )
 @pytest.mark.parametrize("kind", [kind for kind in MailKind if kind not in NOTICES])
-def test_what_was_asked_for_is_in_the_request_s_language_then_the_account_s_then_the_deployment_s(
+def test_a_requested_mail_prefers_the_language_of_the_request(
     kind: MailKind, requested: str | None, of_account: str | None, of_deployment: str, chosen: str
 ) -> None:
     mailed = locale_of_mail(kind, requested=requested, of_account=of_account, of_deployment=of_deployment)
@@ -209,7 +197,7 @@ def test_what_was_asked_for_is_in_the_request_s_language_then_the_account_s_then
     ],
 )
 @pytest.mark.parametrize("kind", NOTICES)
-def test_a_notice_is_in_the_account_s_language_then_the_request_s_then_the_deployment_s(
+def test_a_notice_prefers_the_language_of_the_account(
     kind: MailKind, requested: str | None, of_account: str | None, of_deployment: str, chosen: str
 ) -> None:
     mailed = locale_of_mail(kind, requested=requested, of_account=of_account, of_deployment=of_deployment)
@@ -219,7 +207,7 @@ def test_a_notice_is_in_the_account_s_language_then_the_request_s_then_the_deplo
 
 @pytest.mark.parametrize("locale", sorted(LOCALES))
 @pytest.mark.parametrize("kind", CODES)
-def test_the_code_of_a_job_is_in_the_mail_of_every_language(
+def test_a_mail_contains_its_code_in_every_language(
     post_in_memory: MailDeployment, kind: MailKind, locale: str
 ) -> None:
     post_in_memory.register()
@@ -234,7 +222,7 @@ def test_the_code_of_a_job_is_in_the_mail_of_every_language(
 
 
 @pytest.mark.covers("57")
-def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_code(
+def test_the_password_notice_has_the_time_of_the_change_and_no_code_or_link(
     post_in_memory: MailDeployment, clock: FakeClock
 ) -> None:
     bob = post_in_memory.register().user
@@ -251,19 +239,19 @@ def test_a_notice_says_when_the_password_was_changed_and_holds_no_token_and_no_c
         assert re.search(r"[0-9]{6}|[A-Za-z0-9_-]{40}|://", re.sub(r"<[^>]*>", "", body)) is None
 
 
-# What is owed depends on the account, and is decided when the mail is sent
+# Which mail a job sends depends on the account at the time of delivery
 
 
 def stored_code(post: MailDeployment, slot: Slot, email: str = BOB.email) -> OneTimeCode | None:
     return post.codes.read(post.base.store.get(post.codes.key(slot, digest(email))))
 
 
-def code_or_account(post: MailDeployment, email: str = BOB.email, **payload: str) -> MailJob:
-    """The job of a code that goes to the recovery slot of a verified account."""
+def job_of_code_or_account(post: MailDeployment, email: str = BOB.email, **payload: str) -> MailJob:
+    """A job for a sign-in code; a verified account's is stored in the recovery slot."""
     return replace(post.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **payload})
 
 
-def test_a_recovery_code_goes_into_the_recovery_slot_whether_the_address_is_verified_or_not(
+def test_a_recovery_code_is_stored_in_the_recovery_slot(
     post: MailDeployment,
 ) -> None:
     bob = post.register().user
@@ -275,28 +263,28 @@ def test_a_recovery_code_goes_into_the_recovery_slot_whether_the_address_is_veri
         assert post.maker.matches(stored.secret_hash, BOB.email, code)
         assert (stored.purpose, stored.new_user_metadata) == (CodePurpose.SIGN_IN, None)
         assert post.outbox.last.subject == "Reset your Toko password"
-        verify(post, bob)
+        post.verify_email(bob)
     assert stored_code(post, Slot.EMAIL) is None
 
 
-def test_a_verified_account_gets_the_sign_in_code_in_the_slot_that_the_job_names(
+def test_the_job_names_the_slot_of_a_verified_accounts_code(
     post_in_memory: MailDeployment,
 ) -> None:
-    verify(post_in_memory, post_in_memory.register().user)
+    post_in_memory.verify_email(post_in_memory.register().user)
 
-    post_in_memory.deliver(code_or_account(post_in_memory))
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory))
 
     assert post_in_memory.outbox.last.kind is MailKind.SIGN_IN_CODE
     assert stored_code(post_in_memory, Slot.RECOVERY) is not None
     assert stored_code(post_in_memory, Slot.EMAIL) is None
 
 
-def test_an_unverified_account_gets_a_code_that_confirms_the_address_and_vouches_for_no_password(
+def test_an_unverified_account_gets_a_verification_mail_whose_code_drops_the_password(
     post_in_memory: MailDeployment,
 ) -> None:
     post_in_memory.register()
 
-    post_in_memory.deliver(code_or_account(post_in_memory, new_user_metadata='{"a":1}'))
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, new_user_metadata='{"a":1}'))
 
     stored = stored_code(post_in_memory, Slot.EMAIL)
     assert stored is not None
@@ -305,8 +293,8 @@ def test_an_unverified_account_gets_a_code_that_confirms_the_address_and_vouches
     assert stored_code(post_in_memory, Slot.RECOVERY) is None
 
 
-def test_an_address_without_an_account_gets_a_code_that_makes_one_if_the_job_says_so(post: MailDeployment) -> None:
-    job = code_or_account(post, NEVER_REGISTERED, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
+def test_a_job_with_user_metadata_mails_a_code_that_creates_an_account(post: MailDeployment) -> None:
+    job = job_of_code_or_account(post, NEVER_REGISTERED, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
 
     post.deliver(job)
     post.deliver(job)
@@ -322,49 +310,49 @@ def test_an_address_without_an_account_gets_a_code_that_makes_one_if_the_job_say
     assert post.users.find_id(Name.EMAIL, NEVER_REGISTERED) is None
 
 
-def test_an_address_without_an_account_gets_nothing_if_the_job_makes_none(post_in_memory: MailDeployment) -> None:
-    post_in_memory.deliver(code_or_account(post_in_memory, NEVER_REGISTERED))
+def test_a_job_without_user_metadata_mails_nothing_to_an_unknown_address(post_in_memory: MailDeployment) -> None:
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, NEVER_REGISTERED))
 
     assert post_in_memory.outbox.sent == []
     assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TO_ACCOUNTS if kind is not MailKind.SIGN_IN_CODE])
-def test_no_other_mail_goes_to_an_address_without_an_account(post_in_memory: MailDeployment, kind: MailKind) -> None:
+def test_only_a_sign_in_code_goes_to_an_unknown_address(post_in_memory: MailDeployment, kind: MailKind) -> None:
     payload = {NEW_USER_METADATA: "{}", SLOT: "RECOVERY"}
     post_in_memory.deliver(replace(post_in_memory.job(kind, NEVER_REGISTERED), payload=payload))
 
     assert post_in_memory.outbox.sent == []
 
 
-def test_a_disabled_account_gets_no_code_that_would_make_another(post_in_memory: MailDeployment) -> None:
+def test_a_disabled_account_gets_no_code_that_creates_an_account(post_in_memory: MailDeployment) -> None:
     post_in_memory.disable(post_in_memory.register().user)
 
-    post_in_memory.deliver(code_or_account(post_in_memory, new_user_metadata="{}"))
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, new_user_metadata="{}"))
 
     assert post_in_memory.outbox.sent == []
 
 
-def test_what_a_later_version_puts_into_the_payload_is_ignored(post_in_memory: MailDeployment) -> None:
-    post_in_memory.deliver(code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}", link="x"))
+def test_unknown_fields_of_the_payload_are_ignored(post_in_memory: MailDeployment) -> None:
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}", link="x"))
 
     assert len(post_in_memory.outbox.sent) == 1
 
 
-def test_a_mail_to_an_address_without_an_account_that_is_rejected_is_logged_by_its_job(
+def test_a_rejected_mail_to_an_unknown_address_is_logged_with_its_job_id(
     post_in_memory: MailDeployment,
 ) -> None:
     post_in_memory.outbox.fates = [Fate.REFUSED]
-    job = code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}")
+    job = job_of_code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}")
 
     post_in_memory.deliver(job)
 
-    (refused,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_refused"]
-    assert refused.fields == {"kind": "sign_in_code", "job_id": job.job_id, "why": "MessageRejected"}
+    (note,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_refused"]
+    assert note.fields == {"kind": "sign_in_code", "job_id": job.job_id, "why": "MessageRejected"}
 
 
 @pytest.mark.parametrize("kind", [MailKind.VERIFICATION_CODE, MailKind.ACCOUNT_EXISTS])
-def test_which_mail_is_owed_depends_on_whether_the_address_is_verified(
+def test_an_unverified_address_gets_the_code_and_a_verified_one_the_notice(
     post_in_memory: MailDeployment, kind: MailKind
 ) -> None:
     bob = post_in_memory.register().user
@@ -372,15 +360,15 @@ def test_which_mail_is_owed_depends_on_whether_the_address_is_verified(
 
     post_in_memory.deliver(to_unverified)
     before = len(post_in_memory.outbox.sent)
-    verify(post_in_memory, bob)
+    post_in_memory.verify_email(bob)
     post_in_memory.deliver(to_verified)
 
     assert before == (kind is MailKind.VERIFICATION_CODE)
     assert len(post_in_memory.outbox.sent) == 1
 
 
-def test_the_notice_that_an_account_exists_holds_no_code_and_no_link(post_in_memory: MailDeployment) -> None:
-    verify(post_in_memory, post_in_memory.register().user)
+def test_the_account_exists_notice_has_no_code_and_no_link(post_in_memory: MailDeployment) -> None:
+    post_in_memory.verify_email(post_in_memory.register().user)
 
     post_in_memory.deliver(post_in_memory.job(MailKind.ACCOUNT_EXISTS))
 
@@ -393,9 +381,7 @@ def test_the_notice_that_an_account_exists_holds_no_code_and_no_link(post_in_mem
 
 
 @pytest.mark.covers("49")
-def test_a_reset_token_is_in_the_mail_and_nowhere_else(
-    post: MailDeployment, database: Database, secret: FakeSecret
-) -> None:
+def test_a_reset_token_is_only_in_the_mail(post: MailDeployment, database: Database, secret: FakeSecret) -> None:
     bob = post.register().user
 
     token = post.mailed_token()
@@ -404,12 +390,12 @@ def test_a_reset_token_is_in_the_mail_and_nowhere_else(
     assert is_nowhere(database, token)
     (stored,) = database.items("OneTimeCodes", f"RESET#{bob.user_id}")
     assert post.reset_tokens.matches(str(stored["secret_hash"]), token)
-    table_alone = ResetTokens(Keys(FakeSecret("a thief's guess"), FakeClock()))
-    assert not table_alone.matches(str(stored["secret_hash"]), token)
+    without_the_key = ResetTokens(Keys(FakeSecret("a thief's guess"), FakeClock()))
+    assert not without_the_key.matches(str(stored["secret_hash"]), token)
     assert secret.versions.current not in str(stored)
 
 
-def test_a_newer_reset_token_is_not_replaced_by_an_older_job_delivered_late(post: MailDeployment) -> None:
+def test_a_late_job_does_not_replace_a_newer_reset_token(post: MailDeployment) -> None:
     bob = post.register().user
     delayed = post.job(MailKind.PASSWORD_RESET)
     newer = post.mailed_token()
@@ -423,12 +409,12 @@ def test_a_newer_reset_token_is_not_replaced_by_an_older_job_delivered_late(post
     assert post.reset_tokens.matches(stored.secret_hash, newer)
 
 
-# Once, if it can be
+# Each mail is sent once, if possible
 
 
 @pytest.mark.parametrize("kind", MailKind)
 def test_a_message_delivered_twice_sends_one_mail(post: MailDeployment, clock: FakeClock, kind: MailKind) -> None:
-    owe(post, kind, post.register().user)
+    prepare_account(post, kind, post.register().user)
     job = post.job(kind)
     post.deliver(job)
 
@@ -443,19 +429,19 @@ def test_a_message_delivered_again_changes_nothing(post: MailDeployment, databas
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
     post.deliver(job)
-    before = everything(database)
+    before = stored_codes(database)
     clock.advance(LEASE)
 
     post.deliver(job)
 
-    assert everything(database) == before
+    assert stored_codes(database) == before
 
 
-def everything(database: Database) -> list[Item]:
+def stored_codes(database: Database) -> list[Item]:
     return sorted(database.items("OneTimeCodes"), key=lambda item: str(item["pk"]))
 
 
-def test_a_message_delivered_twenty_times_at_once_sends_one_mail(post: MailDeployment) -> None:
+def test_a_message_delivered_twenty_times_concurrently_sends_one_mail(post: MailDeployment) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
 
@@ -469,31 +455,31 @@ def test_a_message_delivered_twenty_times_at_once_sends_one_mail(post: MailDeplo
 
 
 @in_memory_only
-def test_a_message_that_comes_while_its_mail_is_being_sent_comes_again(post: MailDeployment) -> None:
+def test_a_message_delivered_while_its_mail_is_being_sent_has_to_wait(post: MailDeployment) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
-    told: list[Exception] = []
+    errors: list[Exception] = []
 
-    def second() -> None:
-        with pytest.raises(MailUnderWay) as refusal:
+    def deliver_again() -> None:
+        with pytest.raises(MailUnderWay) as caught:
             post.deliver(job)
-        told.append(refusal.value)
+        errors.append(caught.value)
 
-    post.outbox.while_sending = second
+    post.outbox.while_sending = deliver_again
     post.deliver(job)
     post.deliver(job)
 
-    assert len(told) == len(post.outbox.sent) == 1
+    assert len(errors) == len(post.outbox.sent) == 1
 
 
-# Whatever happens, one code: F24, F25
+# After any failure the mail has the same code: F24, F25
 
 
 @pytest.mark.covers("F24")
 @in_memory_only
 @pytest.mark.parametrize("kind", [*CODES, MailKind.PASSWORD_RESET])
 @pytest.mark.parametrize("failures", [1, 3])
-def test_while_ses_fails_the_message_comes_again_and_then_is_sent(
+def test_a_message_is_delivered_again_until_ses_accepts_the_mail(
     post: MailDeployment, clock: FakeClock, kind: MailKind, failures: int
 ) -> None:
     bob = post.register().user
@@ -514,7 +500,7 @@ def test_while_ses_fails_the_message_comes_again_and_then_is_sent(
 
 
 @in_memory_only
-def test_a_code_that_was_long_in_coming_lives_ten_minutes_from_its_mail(post: MailDeployment, clock: FakeClock) -> None:
+def test_a_delayed_code_is_valid_for_ten_minutes_from_its_mail(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
     post.outbox.fates = [Fate.NOT_SENT]
@@ -528,12 +514,10 @@ def test_a_code_that_was_long_in_coming_lives_ten_minutes_from_its_mail(post: Ma
 
 
 @pytest.mark.covers("F25")
-def test_a_mail_whose_answer_was_lost_may_come_twice_with_the_same_code(post: MailDeployment) -> None:
+def test_a_mail_that_is_sent_twice_has_the_same_code(post: MailDeployment) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
-    post.outbox.fates = [Fate.ANSWER_LOST]
-    with pytest.raises(DependencyUnavailable):
-        post.deliver(job)
+    send_and_lose_response(post, job)
 
     post.deliver(job)
 
@@ -542,14 +526,10 @@ def test_a_mail_whose_answer_was_lost_may_come_twice_with_the_same_code(post: Ma
     assert redeem(post, first).user.email == BOB.email
 
 
-def test_a_code_that_was_spent_does_not_come_back_to_life_with_its_message(
-    post: MailDeployment, clock: FakeClock
-) -> None:
+def test_delivering_a_message_again_does_not_restore_a_used_code(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
-    post.outbox.fates = [Fate.ANSWER_LOST]
-    with pytest.raises(DependencyUnavailable):
-        post.deliver(job)
+    send_and_lose_response(post, job)
     (code,) = post.outbox.codes
     redeem(post, code)
 
@@ -563,7 +543,7 @@ def test_a_code_that_was_spent_does_not_come_back_to_life_with_its_message(
     assert redeem(post, post.mailed_code()).user.email == BOB.email
 
 
-def test_an_older_job_does_not_take_the_place_of_a_code_that_was_spent(post: MailDeployment) -> None:
+def test_a_late_job_does_not_replace_a_used_code(post: MailDeployment) -> None:
     post.register()
     delayed = post.job(MailKind.SIGN_IN_CODE)
     redeem(post, post.mailed_code())
@@ -576,12 +556,10 @@ def test_an_older_job_does_not_take_the_place_of_a_code_that_was_spent(post: Mai
 
 @pytest.mark.covers("F25")
 @in_memory_only
-def test_a_reset_mail_whose_answer_was_lost_may_come_twice_with_the_same_token(post: MailDeployment) -> None:
+def test_a_reset_mail_that_is_sent_twice_has_the_same_token(post: MailDeployment) -> None:
     post.register()
     job = post.job(MailKind.PASSWORD_RESET)
-    post.outbox.fates = [Fate.ANSWER_LOST]
-    with pytest.raises(DependencyUnavailable):
-        post.deliver(job)
+    send_and_lose_response(post, job)
 
     post.deliver(job)
 
@@ -589,32 +567,26 @@ def test_a_reset_mail_whose_answer_was_lost_may_come_twice_with_the_same_token(p
     assert first == second
 
 
-def test_a_reset_mail_that_comes_again_after_the_password_was_set_is_not_sent(post: MailDeployment) -> None:
+def test_a_reset_mail_is_not_sent_again_after_the_reset(post: MailDeployment) -> None:
     post.register()
     job = post.job(MailKind.PASSWORD_RESET)
-    post.outbox.fates = [Fate.ANSWER_LOST]
-    with pytest.raises(DependencyUnavailable):
-        post.deliver(job)
-    (spent,) = post.outbox.reset_tokens
-    set_password(post, spent)
+    send_and_lose_response(post, job)
+    (used,) = post.outbox.reset_tokens
+    set_password(post, used)
 
     post.deliver(job)
 
-    assert post.outbox.reset_tokens == [spent]
+    assert post.outbox.reset_tokens == [used]
     with pytest.raises(InvalidResetToken):
-        set_password(post, spent, "A third horse 3")
+        set_password(post, used, "A third horse 3")
 
 
 @pytest.mark.parametrize("kind", [*CODES, MailKind.PASSWORD_RESET])
-def test_a_mail_that_comes_again_after_the_sessions_were_ended_brings_another_code(
-    post: MailDeployment, kind: MailKind
-) -> None:
+def test_a_mail_sent_again_after_the_sessions_ended_has_another_code(post: MailDeployment, kind: MailKind) -> None:
     bob = post.register().user
     job = post.job(kind)
-    post.outbox.fates = [Fate.ANSWER_LOST]
-    with pytest.raises(DependencyUnavailable):
-        post.deliver(job)
-    post.base.store.write(Update(post.base.users.key(bob.user_id), {"epoch": Plus(1)}))
+    send_and_lose_response(post, job)
+    post.end_sessions(bob)
 
     post.deliver(job)
 
@@ -623,12 +595,19 @@ def test_a_mail_that_comes_again_after_the_sessions_were_ended_brings_another_co
     assert first != second
 
 
+def send_and_lose_response(post: MailDeployment, job: MailJob) -> None:
+    """Deliver a job. SES sends the mail, and its response is lost."""
+    post.outbox.fates = [Fate.ANSWER_LOST]
+    with pytest.raises(DependencyUnavailable):
+        post.deliver(job)
+
+
 def set_password(post: MailDeployment, token: str, password: str = "Another horse 2") -> None:
     post.password_reset.reset(token, password, client=HOME, policy=PasswordPolicy())
 
 
 @pytest.mark.parametrize("was_sent", [False, True], ids=["before it was sent", "after it was sent"])
-def test_a_mailer_that_dies_holds_up_the_mail_for_its_lease_and_no_longer(
+def test_a_mailer_that_is_killed_delays_the_mail_until_its_lease_ends(
     post: MailDeployment, clock: FakeClock, *, was_sent: bool
 ) -> None:
     post.register()
@@ -648,11 +627,15 @@ def test_a_mailer_that_dies_holds_up_the_mail_for_its_lease_and_no_longer(
     assert redeem(post, code_in(post.outbox.last)).user.email == BOB.email
 
 
-def test_a_mailer_is_given_less_time_than_its_claim_holds() -> None:
-    assert timedelta(seconds=30) < LEASE < timedelta(seconds=180)  # its time-out, the queue's visibility time-out
+def test_the_lease_is_between_the_mailers_and_the_queues_time_out() -> None:
+    resources = template().resources
+    runs_for = timedelta(seconds=resources["MailerFunction"].properties["Timeout"])
+    redelivered_after = timedelta(seconds=resources["MailQueue"].properties["VisibilityTimeout"])
+
+    assert runs_for < LEASE < redelivered_after
 
 
-def test_whatever_call_goes_wrong_the_mail_is_sent_with_one_code() -> None:
+def test_when_any_call_fails_the_mail_is_sent_with_one_code() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
         post.register()
@@ -661,13 +644,13 @@ def test_whatever_call_goes_wrong_the_mail_is_sent_with_one_code() -> None:
 
     for mishap in every_mishap(scene):
         here = mishap.deployment
-        comes_again(mishap)
+        deliver_again_if_it_failed(mishap)
         assert 1 <= len(here.outbox.sent) <= 2, mishap
         assert len(set(here.outbox.codes)) == 1, mishap
         assert redeem(here, code_in(here.outbox.last)).user.email == BOB.email, mishap
 
 
-def test_whatever_call_goes_wrong_the_reset_mail_is_sent_with_one_token() -> None:
+def test_when_any_call_fails_the_reset_mail_is_sent_with_one_token() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
         post.register()
@@ -676,21 +659,21 @@ def test_whatever_call_goes_wrong_the_reset_mail_is_sent_with_one_token() -> Non
 
     for mishap in every_mishap(scene):
         here = mishap.deployment
-        comes_again(mishap)
+        deliver_again_if_it_failed(mishap)
         assert 1 <= len(here.outbox.sent) <= 2, mishap
         (token,) = set(here.outbox.reset_tokens)
         set_password(here, token)
 
 
-def comes_again(mishap: Mishap) -> None:
-    """Do what the queue does with a message that was not handled: deliver it again within seconds."""
+def deliver_again_if_it_failed(mishap: Mishap) -> None:
+    """Deliver a failed message again within seconds, as the queue does."""
     if mishap.failure is not None:
         assert isinstance(mishap.failure, DependencyUnavailable), mishap
         mishap.deployment.base.clock.advance(timedelta(seconds=5))
         mishap.scene.act(mishap.deployment)
 
 
-def test_a_claim_that_the_sdk_sent_twice_is_no_reason_to_wait(post: MailDeployment) -> None:  # faults.md, D6
+def test_a_claim_that_the_sdk_retries_does_not_delay_the_mail(post: MailDeployment) -> None:  # faults.md, D6
     post.register()
     twice = FaultyStore(post.base.store, at=is_first_write_of_delivery, fault=Fault.ASKED_AGAIN)
 
@@ -700,7 +683,7 @@ def test_a_claim_that_the_sdk_sent_twice_is_no_reason_to_wait(post: MailDeployme
 
 
 @pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
-def test_a_delivery_whose_claim_was_not_answered_is_free_for_the_next(post: MailDeployment, fault: Fault) -> None:
+def test_a_claim_that_failed_does_not_block_the_next_delivery(post: MailDeployment, fault: Fault) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
     with pytest.raises(DependencyUnavailable):
@@ -715,7 +698,7 @@ def is_first_write_of_delivery(call: Call) -> bool:
     return "DELIVERY#" in call.keys[0].pk and call.nth == 0
 
 
-def test_a_mail_that_was_sent_and_could_not_be_marked_as_sent_is_not_delivered_again(post: MailDeployment) -> None:
+def test_a_mail_that_could_not_be_marked_as_sent_is_not_sent_again_within_its_lease(post: MailDeployment) -> None:
     post.register()
     job = post.job(MailKind.SIGN_IN_CODE)
     marking = FaultyStore(post.base.store, at=lambda call: "DELIVERY#" in call.keys[0].pk and call.nth == 1)
@@ -728,15 +711,15 @@ def test_a_mail_that_was_sent_and_could_not_be_marked_as_sent_is_not_delivered_a
         post.deliver(job)
 
 
-# A registration's mail, queued before its account is written
+# The mail of a registration is queued before its account is written
 
 
-def registration_s_mail(post: MailDeployment, user_id: str) -> MailJob:
+def job_of_registration(post: MailDeployment, user_id: str) -> MailJob:
     return replace(post.job(MailKind.VERIFICATION_CODE), payload={REGISTERED: user_id})
 
 
-def test_a_mail_waits_for_the_account_that_its_registration_writes(post: MailDeployment) -> None:
-    job = registration_s_mail(post, "00000001-0000-4000-8000-000000000001")
+def test_a_mail_waits_until_its_account_is_written(post: MailDeployment) -> None:
+    job = job_of_registration(post, "00000001-0000-4000-8000-000000000001")
     with pytest.raises(AccountNotWritten):
         post.deliver(job)
     bob = post.register().user
@@ -746,8 +729,8 @@ def test_a_mail_waits_for_the_account_that_its_registration_writes(post: MailDep
     assert [message.to for message in post.outbox.sent] == [BOB.email]
 
 
-def test_a_mail_whose_registration_has_failed_is_dropped(post_in_memory: MailDeployment, clock: FakeClock) -> None:
-    job = registration_s_mail(post_in_memory, "00000001-0000-4000-8000-000000000001")
+def test_the_mail_of_a_failed_registration_is_dropped(post_in_memory: MailDeployment, clock: FakeClock) -> None:
+    job = job_of_registration(post_in_memory, "00000001-0000-4000-8000-000000000001")
     clock.advance(WRITE_GRACE - SECOND)
     with pytest.raises(AccountNotWritten):
         post_in_memory.deliver(job)
@@ -758,26 +741,28 @@ def test_a_mail_whose_registration_has_failed_is_dropped(post_in_memory: MailDep
     assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
 
 
-def test_a_registration_that_was_refused_mails_nothing_to_the_account_that_has_the_address(
+def test_a_failed_registration_mails_nothing_to_the_existing_account(
     post: MailDeployment,
 ) -> None:
     post.register()
 
-    post.deliver(registration_s_mail(post, "ffffffff-0000-4000-8000-000000000001"))
+    post.deliver(job_of_registration(post, "ffffffff-0000-4000-8000-000000000001"))
 
     assert post.outbox.sent == []
     assert post.base.recorded.events[-1] == "mail_not_owed"
 
 
 def test_the_mailer_waits_longer_than_a_registration_can_take() -> None:
-    assert timedelta(seconds=20) < WRITE_GRACE  # the time-out of the functions, of which a registration is one
+    registering = template().resources["AtourinRegisterFunction"]
+
+    assert timedelta(seconds=registering.properties["Timeout"]) < WRITE_GRACE
 
 
-# For good
+# Mails that SES rejects
 
 
 @in_memory_only
-def test_a_mail_that_ses_refuses_is_noted_and_never_tried_again(post: MailDeployment) -> None:
+def test_a_mail_that_ses_rejects_is_logged_and_not_sent_again(post: MailDeployment) -> None:
     bob = post.register().user
     job = post.job(MailKind.SIGN_IN_CODE)
     post.outbox.fates = [Fate.REFUSED]
@@ -786,15 +771,14 @@ def test_a_mail_that_ses_refuses_is_noted_and_never_tried_again(post: MailDeploy
     post.deliver(job)
 
     assert post.outbox.sent == []
-    (refused,) = [note for note in post.base.recorded.notes if note.event == "mail_refused"]
-    assert refused.severity is Severity.ERROR
-    assert refused.fields == {"kind": "sign_in_code", "user_id": bob.user_id, "why": "MessageRejected"}
+    (note,) = [note for note in post.base.recorded.notes if note.event == "mail_refused"]
+    assert note.severity is Severity.ERROR
+    assert note.fields == {"kind": "sign_in_code", "user_id": bob.user_id, "why": "MessageRejected"}
 
 
-def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_memory: MailDeployment) -> None:
+def test_an_address_that_ses_does_not_support_is_logged_and_not_tried_again(post_in_memory: MailDeployment) -> None:
     bob = post_in_memory.register().user
-    spoilt = Update(post_in_memory.base.users.key(bob.user_id), {"email": "bob@example.com\r\nBcc: eve@example.com"})
-    post_in_memory.base.store.write(spoilt)
+    post_in_memory.change(bob, email="bob@example.com\r\nBcc: eve@example.com")
 
     post_in_memory.deliver(post_in_memory.job(MailKind.SIGN_IN_CODE))
 
@@ -807,10 +791,10 @@ def test_an_address_that_ses_cannot_mail_is_refused_and_not_tried_again(post_in_
 
 @pytest.mark.covers("167")
 @pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
-def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeployment, fate: Fate) -> None:
+def test_the_log_contains_no_address_code_or_token(post_in_memory: MailDeployment, fate: Fate) -> None:
     bob = post_in_memory.register().user
     for kind in MailKind:
-        owe(post_in_memory, kind, bob)
+        prepare_account(post_in_memory, kind, bob)
         post_in_memory.outbox.fates = [fate]
         job = post_in_memory.job(kind)
         with suppress(DependencyUnavailable):
@@ -822,19 +806,19 @@ def test_the_log_holds_no_address_no_code_and_no_token(post_in_memory: MailDeplo
         assert post_in_memory.reset_tokens.token(job.job_id, bob) not in logged
 
 
-# Notices about identities, and codes that confirm
+# Notices about identities, and reauthentication codes
 
 
 @pytest.mark.parametrize(
     "kind",
     [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE, MailKind.NEW_DEVICE],
 )
-def test_an_unverified_address_is_sent_neither_notices_nor_codes_that_confirm(
+def test_an_unverified_address_gets_no_notices_and_no_reauthentication_codes(
     post_in_memory: MailDeployment, kind: MailKind
 ) -> None:
     bob = post_in_memory.register().user
-    owe(post_in_memory, kind, bob)
-    change(post_in_memory, bob, email_verified_at=Gone())
+    prepare_account(post_in_memory, kind, bob)
+    post_in_memory.change(bob, email_verified_at=Gone())
 
     post_in_memory.deliver(post_in_memory.job(kind))
 
@@ -849,12 +833,12 @@ OF_THE_PASSWORD = {PROVIDER: "email", SUBJECT: digest("")}
     ("kind", "subjects"),
     [(LINKED, {"google": LINKED_SUBJECT}), (UNLINKED, {"google": "another"}), (UNLINKED, {})],
 )
-def test_a_notice_about_an_identity_is_sent_once_the_account_is_changed(
+def test_an_identity_notice_is_sent_once_the_account_is_changed(
     post_in_memory: MailDeployment, kind: MailKind, subjects: dict[str, str]
 ) -> None:
     post, bob = post_in_memory, post_in_memory.register().user
-    verify(post, bob)
-    change(post, bob, subjects=to_value(subjects))
+    post.verify_email(bob)
+    post.change(bob, subjects=to_value(subjects))
 
     post.deliver(post.job(kind))
 
@@ -871,12 +855,12 @@ def test_a_notice_about_an_identity_is_sent_once_the_account_is_changed(
         (UNLINKED, OF_THE_PASSWORD, {}),
     ],
 )
-def test_a_notice_about_an_identity_waits_for_the_change_and_is_then_dropped(
+def test_an_identity_notice_is_dropped_if_the_account_is_not_changed_in_time(
     post_in_memory: MailDeployment, kind: MailKind, payload: dict[str, str], subjects: dict[str, str]
 ) -> None:
     post, bob = post_in_memory, post_in_memory.register().user
-    verify(post, bob)
-    change(post, bob, subjects=to_value(subjects))
+    post.verify_email(bob)
+    post.change(bob, subjects=to_value(subjects))
     job = replace(post.job(kind), payload=payload)
 
     with pytest.raises(AccountNotWritten):
@@ -887,19 +871,19 @@ def test_a_notice_about_an_identity_waits_for_the_change_and_is_then_dropped(
     assert post.outbox.sent == []
 
 
-def test_a_removed_password_has_a_notice_of_its_own(post_in_memory: MailDeployment) -> None:
+def test_unlinking_the_password_has_its_own_notice(post_in_memory: MailDeployment) -> None:
     post, bob = post_in_memory, post_in_memory.register().user
-    verify(post, bob)
-    remove_password(post, bob)
+    post.verify_email(bob)
+    post.change(bob, password_hash=Gone())
 
     post.deliver(replace(post.job(MailKind.IDENTITY_UNLINKED), payload=OF_THE_PASSWORD))
 
     assert "password was removed" in post.outbox.last.subject
 
 
-def test_a_code_that_confirms_has_a_slot_of_its_own(post_in_memory: MailDeployment) -> None:
+def test_a_reauthentication_code_has_its_own_slot(post_in_memory: MailDeployment) -> None:
     post, bob = post_in_memory, post_in_memory.register().user
-    verify(post, bob)
+    post.verify_email(bob)
 
     code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
 
@@ -911,14 +895,14 @@ def test_a_code_that_confirms_has_a_slot_of_its_own(post_in_memory: MailDeployme
         redeem(post, code)
 
 
-# The queue's clock
+# The time at which a job was queued
 
 
-def test_the_queues_time_is_read_to_the_millisecond() -> None:
+def test_the_queues_timestamp_is_read_to_the_millisecond() -> None:
     assert sent_at("1768478400123") == datetime(2026, 1, 15, 12, 0, 0, 123_000, tzinfo=UTC)
 
 
-def test_of_jobs_of_one_second_the_later_millisecond_is_the_newer(post: MailDeployment) -> None:
+def test_jobs_within_the_same_second_are_ordered_by_millisecond(post: MailDeployment) -> None:
     post.register()
     first, second = post.job(MailKind.SIGN_IN_CODE), post.job(MailKind.SIGN_IN_CODE)
 
