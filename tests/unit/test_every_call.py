@@ -1850,8 +1850,8 @@ NOT_SWEPT: Final = {
     "jwks": "makes no call",
     "openid-configuration": "makes no call",
     "events": "makes one call, which tests/unit/test_published_events.py has fail",
-    "mailer": "answers no client: tests/unit/test_mailer.py fails its calls",
-    "rotation": "answers no client and has no database: tests/unit/test_rotation.py",
+    "mailer": "answers no client: tests/unit/mail/test_mailer_redelivery.py fails its calls",
+    "rotation": "answers no client and has no database: tests/unit/rotation/test_steps.py",
 }
 
 

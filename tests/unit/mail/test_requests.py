@@ -1,7 +1,5 @@
-"""gerbang.mail.service: requested mails and notices are counted and queued."""
+"""gerbang.mail.service: mails that a client requests are counted and queued."""
 
-from collections.abc import Callable
-from copy import replace
 from datetime import timedelta
 from functools import partial
 
@@ -9,51 +7,14 @@ import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import TooManyAttempts
-from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
-from gerbang.storage.accounts import User
+from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailJob, MailKind
 
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, CODE_TRIES, HOME, MAIL_ADDRESS, MAIL_HOUR, MAIL_MINUTE, by_email
 from tests.fakes import FakeClock, FaultyStore, at_once
+from tests.unit.mail.requests import ASKED_FOR, CODES, MINUTE, NEVER_REGISTERED, SECOND, ask, limit_reached, queued
 from tests.unit.mail_fakes import MailDeployment, calls_of, in_memory_only
-
-MINUTE = timedelta(minutes=1)
-SECOND = timedelta(seconds=1)
-NEVER_REGISTERED = "nobody@example.com"
-ASKED_FOR = [
-    MailKind.SIGN_IN_CODE,
-    MailKind.PASSWORD_RESET,
-    MailKind.VERIFICATION_CODE,
-    MailKind.RECOVERY_CODE,
-]
-CODES = [kind for kind in ASKED_FOR if kind is not MailKind.PASSWORD_RESET]
-
-
-def ask(
-    post: MailDeployment,
-    email: str = BOB.email,
-    *,
-    kind: MailKind = MailKind.SIGN_IN_CODE,
-    client: str = HOME.address,
-) -> None:
-    post.mail_service.ask(kind, email, None, client)
-
-
-def limit_reached(asking: Callable[[], None]) -> tuple[str, timedelta | None]:
-    """Return the limit that a request has reached, and how long to wait."""
-    with pytest.raises(TooManyAttempts) as caught:
-        asking()
-    return caught.value.limit, caught.value.retry_after
-
-
-def queued(post: MailDeployment) -> list[MailJob]:
-    """The jobs in the queue, without their ids."""
-    return [replace(job, job_id="") for job in post.queue.jobs]
-
-
-# What is queued
 
 
 @pytest.mark.parametrize("kind", ASKED_FOR)
@@ -151,9 +112,6 @@ def test_known_and_unknown_addresses_cost_the_same_calls(post_in_memory: MailDep
 LIMITS = sorted(limit.name for limit in (MAIL_MINUTE, MAIL_HOUR, MAIL_ADDRESS))
 
 
-# Limits: security.md 34, 47
-
-
 @pytest.mark.covers("47")
 @pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
 def test_an_address_can_request_one_mail_a_minute(post: MailDeployment, clock: FakeClock, email: str) -> None:
@@ -240,9 +198,6 @@ def test_at_most_one_of_forty_concurrent_requests_is_queued(post: MailDeployment
     ask(post, client="198.51.100.200")
 
 
-# The queue or the counters are unavailable: F24, F28
-
-
 @pytest.mark.covers("F24")
 @in_memory_only
 @pytest.mark.parametrize("kind", ASKED_FOR)
@@ -267,165 +222,6 @@ def test_a_request_that_cannot_be_counted_is_not_queued(post: MailDeployment) ->
         ask(post.on(failing))
 
     assert post.queue.jobs == []
-
-
-# The mail that a registration sends: F1
-
-
-def test_a_registration_mail_is_not_counted_and_names_the_account(post_in_memory: MailDeployment) -> None:
-    bob = replace(post_in_memory.register().user, locale="id")
-    for _ in range(7):
-        post_in_memory.mail_service.request_verification(bob)
-
-    assert queued(post_in_memory)[-1] == MailJob(
-        job_id="",
-        kind=MailKind.VERIFICATION_CODE,
-        email=BOB.email,
-        locale="id",
-        payload={REGISTERED: bob.user_id},
-    )
-
-
-def test_a_registration_mail_is_delayed_until_its_account_is_written(post_in_memory: MailDeployment) -> None:
-    post_in_memory.mail_service.request_verification(post_in_memory.register().user)
-    ask(post_in_memory)
-
-    assert post_in_memory.queue.delays == [1, 0]
-
-
-def test_a_registration_mail_that_cannot_be_queued_is_an_error(post_in_memory: MailDeployment) -> None:
-    bob = post_in_memory.register().user
-    post_in_memory.queue.is_down = True
-
-    with pytest.raises(DependencyUnavailable):
-        post_in_memory.mail_service.request_verification(bob)
-
-
-# Notices
-
-
-def verified(post: MailDeployment) -> User:
-    """Bob, whose address is verified."""
-    return replace(post.register().user, email_verified_at=post.base.clock())
-
-
-def test_the_notice_of_a_new_password_has_the_language_of_the_request(post_in_memory: MailDeployment) -> None:
-    post_in_memory.mail_service.notify_password_changed(verified(post_in_memory), "it")
-
-    assert queued(post_in_memory) == [MailJob(job_id="", kind=MailKind.PASSWORD_CHANGED, email=BOB.email, locale="it")]
-
-
-def test_notices_are_limited_per_account(post_in_memory: MailDeployment, clock: FakeClock) -> None:
-    bob = verified(post_in_memory)
-    for _ in range(7):
-        post_in_memory.mail_service.notify_password_changed(bob, None)
-    assert len(post_in_memory.queue.jobs) == 5
-    assert post_in_memory.base.recorded.events.count("mail_not_queued") == 2
-
-    clock.advance(timedelta(hours=1))
-    post_in_memory.mail_service.notify_password_changed(bob, None)
-
-    assert len(post_in_memory.queue.jobs) == 6
-
-
-def test_notices_do_not_count_as_requests(post_in_memory: MailDeployment) -> None:
-    bob = verified(post_in_memory)
-    for _ in range(7):
-        post_in_memory.mail_service.notify_password_changed(bob, None)
-
-    for kind in ASKED_FOR:
-        ask(post_in_memory, kind=kind)
-
-    assert [job.kind for job in post_in_memory.queue.jobs[5:]] == ASKED_FOR
-
-
-def test_an_unverified_address_is_sent_no_notice(post_in_memory: MailDeployment) -> None:
-    post_in_memory.mail_service.notify_password_changed(post_in_memory.register().user, None)
-
-    assert post_in_memory.queue.jobs == []
-
-
-def test_a_notice_that_cannot_be_counted_is_logged(post_in_memory: MailDeployment) -> None:
-    bob = verified(post_in_memory)
-    failing = FaultyStore(post_in_memory.base.store, at=lambda _: True)
-
-    post_in_memory.on(failing).mail_service.notify_password_changed(bob, None)
-
-    assert post_in_memory.base.recorded.events[-1] == "mail_not_queued"
-
-
-def test_a_notice_that_cannot_be_queued_is_logged(post_in_memory: MailDeployment) -> None:
-    bob = verified(post_in_memory)
-    post_in_memory.queue.is_down = True
-
-    post_in_memory.mail_service.notify_password_changed(bob, None)
-
-    (failure,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
-    assert failure.fields == {"kind": "password_changed", "user_id": bob.user_id}
-
-
-def test_the_notice_of_a_removed_password_is_queued(post_in_memory: MailDeployment) -> None:
-    post_in_memory.mail_service.notify_password_removed(post_in_memory.register().user, "it")
-
-    assert queued(post_in_memory) == [MailJob(job_id="", kind=MailKind.PASSWORD_REMOVED, email=BOB.email, locale="it")]
-
-
-def test_a_removed_password_notice_that_cannot_be_queued_is_logged(post_in_memory: MailDeployment) -> None:
-    bob = post_in_memory.register().user
-    post_in_memory.queue.is_down = True
-
-    post_in_memory.mail_service.notify_password_removed(bob, None)
-
-    (failure,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
-    assert (failure.severity, failure.fields) == (
-        Severity.ERROR,
-        {"kind": "password_removed", "user_id": bob.user_id},
-    )
-
-
-def test_one_account_exists_notice_a_minute_is_queued(post_in_memory: MailDeployment, clock: FakeClock) -> None:
-    for _ in range(3):
-        post_in_memory.mail_service.notify_account_exists(BOB.email, "it")
-    assert queued(post_in_memory) == [MailJob(job_id="", kind=MailKind.ACCOUNT_EXISTS, email=BOB.email, locale="it")]
-    assert post_in_memory.base.recorded.events.count("mail_not_queued") == 2
-
-    clock.advance(MINUTE)
-    post_in_memory.mail_service.notify_account_exists(BOB.email, None)
-
-    assert len(post_in_memory.queue.jobs) == 2
-
-
-def test_five_account_exists_notices_an_hour_are_queued(post_in_memory: MailDeployment, clock: FakeClock) -> None:
-    for _ in range(7):
-        post_in_memory.mail_service.notify_account_exists(BOB.email, None)
-        clock.advance(MINUTE)
-
-    assert len(post_in_memory.queue.jobs) == MAIL_HOUR.attempts
-
-
-def test_an_account_exists_notice_that_cannot_be_counted_or_queued_is_logged(
-    post_in_memory: MailDeployment,
-) -> None:
-    failing = FaultyStore(post_in_memory.base.store, at=lambda _: True)
-    post_in_memory.on(failing).mail_service.notify_account_exists(BOB.email, None)
-    post_in_memory.queue.is_down = True
-    post_in_memory.mail_service.notify_account_exists(BOB.email, None)
-
-    failures = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_not_queued"]
-    assert [(each.severity, each.fields) for each in failures] == [(Severity.ERROR, {"kind": "account_exists"})] * 2
-    post_in_memory.queue.is_down = False
-    post_in_memory.mail_service.notify_account_exists(BOB.email, None)
-    assert len(post_in_memory.queue.jobs) == 1
-
-
-def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
-    guest = post_in_memory.guests.admit(HOME).user
-
-    post_in_memory.mail_service.notify_password_changed(guest, None)
-    post_in_memory.mail_service.notify_password_removed(guest, None)
-    post_in_memory.mail_service.request_verification(guest)
-
-    assert post_in_memory.queue.jobs == []
 
 
 @pytest.mark.covers("167")

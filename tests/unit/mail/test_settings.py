@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from gerbang.mail.settings import MailSettings
 
-from tests.unit.test_mail_composing import NOT_ONE_ADDRESS
+from tests.unit.mail.messages import NOT_ONE_ADDRESS
 
 
 @pytest.mark.parametrize(
