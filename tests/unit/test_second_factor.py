@@ -31,10 +31,10 @@ from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND, Choices, by_email
 from tests.fakes import MeanwhileStore, PassingStore, at_once
 from tests.unit.access import is_alive
+from tests.unit.jwt_parts import claims_of
 from tests.unit.mail_fakes import MailDeployment, is_nowhere
 from tests.unit.sweep import environment
 from tests.unit.teams import request
-from tests.unit.test_tokens import claims_of
 
 STEP: Final = timedelta(seconds=totp.STEP_SECONDS)
 NO_FACTOR: Final = "0e1d6f52-3a43-4f0e-9d0c-6a1d2b3c4d5e"

@@ -29,6 +29,7 @@ from jwt.algorithms import ECAlgorithm
 from tests.conftest import deployed_on, in_memory
 from tests.deployment import AUDIENCE, ISSUER, Choices, Deployment
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
+from tests.unit.jwt_parts import claims_of, encoded, header_of
 
 SECOND = timedelta(seconds=1)
 ALGORITHMS = list(Algorithm)
@@ -133,23 +134,6 @@ def forge(deployment: Deployment, pair: TokenPair) -> Forge:
 def access_kid(kid: str, algorithm: Algorithm) -> str:
     """The id under which access tokens name a key, so that no cache takes its P-256 key for its RSA key."""
     return f"{kid}.rs256" if algorithm is Algorithm.RS256 else kid
-
-
-def encoded(part: object) -> str:
-    return urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
-
-
-def decoded(part: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return parsed
-
-
-def header_of(token: str) -> dict[str, Any]:
-    return decoded(token.partition(".")[0])
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    return decoded(token.split(".")[1])
 
 
 def signature(signing_input: str, key: Any, algorithm: str) -> str:
