@@ -1,4 +1,4 @@
-"""gerbang.limits.password_attempts: guesses are bounded, and no stranger locks an owner's known devices out."""
+"""gerbang.limits.password_attempts: wrong passwords are limited, but not at the expense of known addresses."""
 
 from copy import replace
 from datetime import timedelta
@@ -60,7 +60,8 @@ def guesses_left(attempts: PasswordAttempts, account: str, address: str) -> tupl
     raise AssertionError("no end")
 
 
-def strangers_use_up(attempts: PasswordAttempts, account: str) -> None:
+def reach_account_limit(attempts: PasswordAttempts, account: str) -> None:
+    """Try wrong passwords from many addresses."""
     for number in range(1000):
         try:
             guess(attempts, account, f"198.51.100.{account}.{number}")
@@ -69,13 +70,13 @@ def strangers_use_up(attempts: PasswordAttempts, account: str) -> None:
     raise AssertionError("no end")
 
 
-def test_guesses_at_one_account_from_one_address_are_bounded(attempts: PasswordAttempts) -> None:
+def test_wrong_passwords_for_one_account_from_one_address_are_limited(attempts: PasswordAttempts) -> None:
     assert guesses_left(attempts, "alice", "192.0.2.1") == (3, PAIR)
 
 
 @pytest.mark.covers("36")
-def test_guesses_from_one_address_at_many_accounts_are_bounded(attempts: PasswordAttempts) -> None:
-    """Security.md 36: spraying."""
+def test_wrong_passwords_from_one_address_for_many_accounts_are_limited(attempts: PasswordAttempts) -> None:
+    """Security.md 36: password spraying."""
     for number in range(6):
         guess(attempts, f"account {number}", "192.0.2.1")
 
@@ -83,14 +84,14 @@ def test_guesses_from_one_address_at_many_accounts_are_bounded(attempts: Passwor
     guess(attempts, "another", "192.0.2.2")
 
 
-def test_guesses_at_one_account_from_everywhere_are_bounded(attempts: PasswordAttempts) -> None:
-    strangers_use_up(attempts, "alice")
+def test_wrong_passwords_for_one_account_from_many_addresses_are_limited(attempts: PasswordAttempts) -> None:
+    reach_account_limit(attempts, "alice")
 
     assert guesses_left(attempts, "alice", "192.0.2.99") == (0, ACCOUNT)
     guess(attempts, "bob", "192.0.2.99")
 
 
-def test_windows_end_one_after_the_other(attempts: PasswordAttempts, clock: FakeClock) -> None:
+def test_each_limit_has_its_own_window(attempts: PasswordAttempts, clock: FakeClock) -> None:
     assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)
     clock.advance(MINUTE)
     assert guesses_left(attempts, "alice", HOME.address) == (1, ACCOUNT)
@@ -102,48 +103,46 @@ def test_windows_end_one_after_the_other(attempts: PasswordAttempts, clock: Fake
 
 
 @pytest.mark.covers("24")
-def test_an_address_that_has_signed_in_before_is_let_through_when_strangers_have_used_up_the_account(
+def test_a_known_address_can_sign_in_when_the_account_limit_is_reached(
     attempts: PasswordAttempts,
 ) -> None:
     """Security.md 24: a stranger cannot lock the owner out."""
     sign_in(attempts, "alice", HOME.address)
-    strangers_use_up(attempts, "alice")
+    reach_account_limit(attempts, "alice")
 
     assert guesses_left(attempts, "alice", ABROAD.address) == (0, ACCOUNT)
     sign_in(attempts, "alice", HOME.address)
-    assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)  # known, not trusted: limited like any other
+    assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)  # its own limits still apply
 
 
-def test_a_known_address_stays_known_while_it_guesses_wrong_and_after_the_window(
-    attempts: PasswordAttempts, clock: FakeClock
-) -> None:
+def test_a_known_address_stays_known_after_wrong_passwords(attempts: PasswordAttempts, clock: FakeClock) -> None:
     sign_in(attempts, "alice", HOME.address)
     guesses_left(attempts, "alice", HOME.address)
     clock.advance(3 * MINUTE)
-    strangers_use_up(attempts, "alice")
+    reach_account_limit(attempts, "alice")
 
     assert guesses_left(attempts, "alice", HOME.address) == (3, PAIR)
 
 
-def test_an_address_is_known_to_the_accounts_it_signed_in_to_and_for_ninety_days(
+def test_an_address_is_known_for_ninety_days_to_the_accounts_it_signed_in_to(
     attempts: PasswordAttempts, clock: FakeClock
 ) -> None:
     sign_in(attempts, "alice", HOME.address)
-    strangers_use_up(attempts, "bob")
+    reach_account_limit(attempts, "bob")
     assert guesses_left(attempts, "bob", HOME.address) == (0, ACCOUNT)
 
     clock.advance(KNOWN_FOR - SECOND)
-    strangers_use_up(attempts, "alice")
+    reach_account_limit(attempts, "alice")
     guess(attempts, "alice", HOME.address)
     clock.advance(SECOND)
 
     assert guesses_left(attempts, "alice", HOME.address) == (0, ACCOUNT)
 
 
-def test_the_item_of_a_known_address_outlives_the_count_in_it(
+def test_the_item_of_a_known_address_expires_after_its_window(
     attempts: PasswordAttempts, database: Database, clock: FakeClock
 ) -> None:
-    """TTL must not delete a running window together with the mark."""
+    """TTL must not delete a running window along with the mark."""
     sign_in(attempts, "alice", HOME.address)
     clock.advance(KNOWN_FOR - SECOND)
     guess(attempts, "alice", HOME.address)
@@ -152,7 +151,7 @@ def test_the_item_of_a_known_address_outlives_the_count_in_it(
     assert int(pair["expires_at"]) >= int(pair["until"]) == to_epoch(clock() + MINUTE)
 
 
-def test_the_mark_of_a_known_address_outlives_the_counts_in_its_item(
+def test_the_item_of_a_known_address_expires_after_its_mark(
     attempts: PasswordAttempts, database: Database, clock: FakeClock
 ) -> None:
     sign_in(attempts, "alice", HOME.address)
@@ -164,7 +163,7 @@ def test_the_mark_of_a_known_address_outlives_the_counts_in_its_item(
     assert int(pair["expires_at"]) >= int(pair["known_until"])
 
 
-def test_every_counter_has_an_end_for_ttl(attempts: PasswordAttempts, database: Database, clock: FakeClock) -> None:
+def test_every_counter_has_an_expiry_for_ttl(attempts: PasswordAttempts, database: Database, clock: FakeClock) -> None:
     sign_in(attempts, "alice", HOME.address)
     guess(attempts, "bob", HOME.address)
 
@@ -177,7 +176,7 @@ def test_every_counter_has_an_end_for_ttl(attempts: PasswordAttempts, database: 
 
 
 @pytest.mark.covers("26")
-def test_a_right_password_clears_the_failures_of_its_account_from_its_address(attempts: PasswordAttempts) -> None:
+def test_a_right_password_clears_the_wrong_ones_of_its_account_and_address(attempts: PasswordAttempts) -> None:
     """Security.md 26."""
     for _ in range(2):
         for _ in range(2):
@@ -188,8 +187,8 @@ def test_a_right_password_clears_the_failures_of_its_account_from_its_address(at
     assert guesses_left(attempts, "alice", HOME.address) == (1, ADDRESS)
 
 
-def test_a_right_password_gives_strangers_no_more_guesses_at_its_account(attempts: PasswordAttempts) -> None:
-    """Security.md 20: an attacker need not wait until the owner signs in."""
+def test_a_right_password_does_not_clear_the_count_of_other_addresses(attempts: PasswordAttempts) -> None:
+    """Security.md 20: else an attacker would only wait for the owner to sign in."""
     for number in range(3):
         guess(attempts, "alice", f"198.51.100.{number}")
 
@@ -198,8 +197,8 @@ def test_a_right_password_gives_strangers_no_more_guesses_at_its_account(attempt
     assert guesses_left(attempts, "alice", ABROAD.address) == (1, ACCOUNT)
 
 
-def test_right_passwords_alone_never_meet_the_default_limits(deployment_in_memory: Deployment) -> None:
-    """They use up half of a limit at most, so a new device gets in, too. docs/decisions/0023-limits.md."""
+def test_right_passwords_alone_never_reach_the_default_limits(deployment_in_memory: Deployment) -> None:
+    """They use half of a limit at most (docs/decisions/0023-limits.md)."""
     attempts = deployment_in_memory.password_attempts
     for _ in range(300):
         sign_in(attempts, "alice", HOME.address)
@@ -212,7 +211,7 @@ def test_right_passwords_alone_never_meet_the_default_limits(deployment_in_memor
         attempts.attempt("alice", "another stranger")
 
 
-def test_an_office_where_everybody_knows_their_password_is_never_limited(
+def test_right_passwords_for_many_accounts_from_one_address_are_never_limited(
     deployment_in_memory: Deployment,
 ) -> None:
     attempts = deployment_in_memory.password_attempts
@@ -225,8 +224,8 @@ def test_an_office_where_everybody_knows_their_password_is_never_limited(
         attempts.attempt("account 50", HOME.address)
 
 
-def test_an_owner_who_has_proved_who_they_are_otherwise_has_all_attempts_again(attempts: PasswordAttempts) -> None:
-    strangers_use_up(attempts, "alice")
+def test_forget_resets_the_attempts_of_an_account_and_address(attempts: PasswordAttempts) -> None:
+    reach_account_limit(attempts, "alice")
 
     attempts.forget("alice", HOME.address)
 
@@ -236,7 +235,7 @@ def test_an_owner_who_has_proved_who_they_are_otherwise_has_all_attempts_again(a
 # Calls
 
 
-def test_an_attempt_makes_three_calls_and_its_success_one_and_one_for_each_counter_past_half(small: Deployment) -> None:
+def test_an_attempt_makes_three_calls_and_a_success_at_most_three_more(small: Deployment) -> None:
     watched = PassingStore(small.store)
     attempts = replace(small, store=watched).password_attempts
     calls: list[int] = []
@@ -248,9 +247,9 @@ def test_an_attempt_makes_three_calls_and_its_success_one_and_one_for_each_count
     assert calls == [4, 4, 5, 6, 6]  # half of the account's limit is 2 attempts, half of the address's 3
 
 
-def test_a_known_address_is_let_through_without_another_call(small: Deployment) -> None:
+def test_a_known_address_makes_no_further_call(small: Deployment) -> None:
     sign_in(small.password_attempts, "alice", HOME.address)
-    strangers_use_up(small.password_attempts, "alice")
+    reach_account_limit(small.password_attempts, "alice")
     watched = PassingStore(small.store)
 
     replace(small, store=watched).password_attempts.attempt("alice", HOME.address)
@@ -262,7 +261,7 @@ def counts(limit: str, call: Call) -> bool:
     return call.keys[0].pk.startswith(f"{limit}#")
 
 
-def test_limits_that_cannot_be_counted_are_no_pass_for_a_known_address(small: Deployment) -> None:
+def test_a_known_address_is_rejected_when_attempts_cannot_be_counted(small: Deployment) -> None:
     """F28."""
     sign_in(small.password_attempts, "alice", HOME.address)
     for name in (PAIR, ADDRESS, ACCOUNT):

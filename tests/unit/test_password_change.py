@@ -1,10 +1,9 @@
-"""A signed-in user who knows the present password sets another (ASVS 6.2.2, 6.2.3)."""
+"""gerbang.accounts.password_change: a user changes the password by giving the current one (ASVS 6.2.2, 6.2.3)."""
 
 from copy import replace
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 from gerbang.accounts.identity_sign_in import GOOGLE, VerifiedIdentity
@@ -21,21 +20,17 @@ from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.sessions import NotAPerson, SessionEnded, SignedIn
-from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
-from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, at_once
+from tests.fakes import Call, FakeClock, FaultyStore, at_once
 from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
 from tests.unit.torn_store import TornStore
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()
-INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
+LEGACY_HASH = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 """Of `password`."""
 
 
@@ -49,17 +44,11 @@ def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
     return post.base.sessions.refresh(session.tokens.refresh_token)
 
 
-def meanwhile(post: MailDeployment, happens: "Callable[[], object]") -> MailDeployment:
-    """The same world, where something else is done just before the commit."""
-    return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
-
-
 @pytest.mark.covers("F40", "121")
-def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: MailDeployment) -> None:
+def test_an_unusable_hash_is_logged_and_changes_nothing(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
-    junk = {"password_hash": "$bcrypt-sha256$v=2,t=2b,r=31$junk$junk"}
-    post_in_memory.base.store.write(Update(post_in_memory.base.users.key(session.user.user_id), junk))
-    post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))  # or the new password is tried, too
+    post_in_memory.change(session.user, password_hash="$bcrypt-sha256$v=2,t=2b,r=31$junk$junk")
+    post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))  # else the new password is compared too
 
     with pytest.raises(WrongPassword):
         change(post_in_memory, session)
@@ -71,7 +60,7 @@ def test_an_unusable_hash_changes_nothing_and_somebody_is_told(post_in_memory: M
 # What a change does
 
 
-def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -> None:
+def test_the_current_password_changes_the_password(post: MailDeployment) -> None:
     session = post.register()
 
     change(post, session)
@@ -83,7 +72,7 @@ def test_whoever_knows_the_present_password_sets_another(post: MailDeployment) -
     assert "password_changed" in post.base.recorded.events
 
 
-def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
+def test_a_change_ends_all_other_sessions(post: MailDeployment) -> None:
     session = post.register()
     others = [post.base.sign_in.sign_in(by_email(BOB.email), client) for client in (HOME, ABROAD)]
 
@@ -95,7 +84,7 @@ def test_a_change_ends_every_other_session(post: MailDeployment) -> None:
             refresh(post, other)
 
 
-def test_the_session_it_was_made_in_goes_on_with_the_tokens_it_has(post: MailDeployment) -> None:
+def test_a_change_keeps_its_own_session_and_tokens(post: MailDeployment) -> None:
     session = post.register()
 
     change(post, session)
@@ -117,7 +106,7 @@ def test_a_password_can_be_changed_again_in_the_same_session(post: MailDeploymen
     assert is_alive(post, session)
 
 
-def test_a_change_proves_nothing_about_the_address(post_in_memory: MailDeployment) -> None:
+def test_a_change_does_not_verify_the_address(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
 
     change(post_in_memory, session)
@@ -130,10 +119,10 @@ def test_a_change_proves_nothing_about_the_address(post_in_memory: MailDeploymen
 
 @pytest.mark.covers("F19")
 @in_memory_only
-def test_a_change_moves_an_account_over_whose_hash_was_inherited(post: MailDeployment) -> None:
-    """As it is when the hash could not be renewed at the sign-in."""
+def test_a_change_replaces_a_legacy_hash(post: MailDeployment) -> None:
+    """Which is still there if it could not be replaced at the sign-in."""
     session = post.register()
-    post.base.store.write(Update(post.base.users.key(session.user.user_id), {"password_hash": INHERITED}))
+    post.change(session.user, password_hash=LEGACY_HASH)
 
     change(post, session, current="password")
 
@@ -142,7 +131,7 @@ def test_a_change_moves_an_account_over_whose_hash_was_inherited(post: MailDeplo
 
 
 @in_memory_only
-def test_a_notice_follows_to_an_address_that_was_proved(post: MailDeployment) -> None:
+def test_a_notice_goes_to_a_verified_address(post: MailDeployment) -> None:
     session = post.register()
     post.code_sign_in.sign_in(BOB.email, post.mailed_code(kind=MailKind.VERIFICATION_CODE), HOME)
 
@@ -152,14 +141,14 @@ def test_a_notice_follows_to_an_address_that_was_proved(post: MailDeployment) ->
 
 
 @in_memory_only
-def test_an_address_that_nobody_proved_is_not_told(post: MailDeployment) -> None:
+def test_no_notice_goes_to_an_unverified_address(post: MailDeployment) -> None:
     change(post, post.register())
 
     assert post.queue.jobs == []
 
 
 @in_memory_only
-def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeployment) -> None:
+def test_a_change_succeeds_when_its_notice_cannot_be_queued(post: MailDeployment) -> None:
     session = post.register()
     post.code_sign_in.sign_in(BOB.email, post.mailed_code(kind=MailKind.VERIFICATION_CODE), HOME)
     post.queue.is_down = True
@@ -170,12 +159,12 @@ def test_a_change_stands_though_its_notice_could_not_be_queued(post: MailDeploym
     assert "mail_not_queued" in post.base.recorded.events
 
 
-# Who may not
+# Who may not change a password
 
 
 @pytest.mark.covers("95")
 @in_memory_only
-def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
+def test_an_access_token_without_the_password_changes_nothing(post: MailDeployment) -> None:
     session = post.register()
 
     for guess in ("", NEW, PASSWORD.lower(), f"{PASSWORD} "):
@@ -187,7 +176,7 @@ def test_a_token_alone_changes_nothing(post: MailDeployment) -> None:
     assert opens(post, PASSWORD)
 
 
-def test_where_there_is_no_password_none_is_the_present_one(post_in_memory: MailDeployment) -> None:
+def test_no_current_password_is_right_for_an_account_without_one(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.google.sign_in(
         VerifiedIdentity(provider=GOOGLE, subject="1", email=BOB.email, name="Bob"), HOME
     )
@@ -207,7 +196,7 @@ def test_a_guest_has_no_password_to_change(post_in_memory: MailDeployment) -> No
 
 
 @in_memory_only
-def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: FakeClock) -> None:
+def test_an_ended_session_changes_nothing(post: MailDeployment, clock: FakeClock) -> None:
     session = post.register()
     ended = post.base.sign_in.sign_in(by_email(BOB.email), HOME)
     post.base.sessions.close(ended.tokens.access_token)
@@ -224,7 +213,7 @@ def test_a_session_that_has_ended_changes_nothing(post: MailDeployment, clock: F
 
 
 @pytest.mark.parametrize("password", ["short", "password1", "bob@example.com", "x" * 257])
-def test_a_password_that_may_not_be_set_changes_nothing_and_is_no_guess(
+def test_an_unacceptable_password_changes_nothing_and_is_not_counted(
     post_in_memory: MailDeployment, password: str
 ) -> None:
     session = post_in_memory.register()
@@ -237,11 +226,11 @@ def test_a_password_that_may_not_be_set_changes_nothing_and_is_no_guess(
     assert opens(post_in_memory, NEW)
 
 
-# Guesses: one budget at every door, security.md 33
+# Wrong passwords: one limit for all endpoints, security.md 33
 
 
 @in_memory_only
-def test_ten_wrong_passwords_are_ten_wherever_they_were_tried(post: MailDeployment) -> None:
+def test_wrong_passwords_count_together_with_those_of_sign_ins(post: MailDeployment) -> None:
     session = post.register()
     for _ in range(5):
         with pytest.raises(InvalidCredentials):
@@ -258,7 +247,7 @@ def test_ten_wrong_passwords_are_ten_wherever_they_were_tried(post: MailDeployme
 
 
 @in_memory_only
-def test_of_thirty_guesses_at_once_ten_are_looked_at(post: MailDeployment) -> None:
+def test_ten_of_thirty_concurrent_passwords_are_compared(post: MailDeployment) -> None:
     session = post.register()
 
     outcomes = at_once([partial(change, post, session, "a guess")] * 30)
@@ -268,7 +257,7 @@ def test_of_thirty_guesses_at_once_ten_are_looked_at(post: MailDeployment) -> No
 
 
 @in_memory_only
-def test_a_right_password_clears_the_guesses(post: MailDeployment) -> None:
+def test_a_right_password_clears_the_wrong_ones(post: MailDeployment) -> None:
     session = post.register()
     passwords = [PASSWORD, NEW, "A third horse 3"]
     for current, new in pairwise(passwords):
@@ -282,18 +271,18 @@ def test_a_right_password_clears_the_guesses(post: MailDeployment) -> None:
 
 @pytest.mark.covers("F28")
 @in_memory_only
-def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:
+def test_a_password_is_not_compared_when_it_cannot_be_counted(post: MailDeployment) -> None:
     session = post.register()
-    uncounting = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
+    failing = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
 
     with pytest.raises(DependencyUnavailable):
-        change(post.on(uncounting), session)
+        change(post.on(failing), session)
 
     assert opens(post, PASSWORD)
 
 
 @in_memory_only
-def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeployment) -> None:
+def test_a_change_succeeds_when_the_count_cannot_be_cleared(post: MailDeployment) -> None:
     session = post.register()
     counters = post.base.tables["RateLimits"]
     committed: list[Call] = []
@@ -308,9 +297,11 @@ def test_a_change_stands_though_its_guesses_could_not_be_cleared(post: MailDeplo
     assert opens(post, NEW)
 
 
-def test_strangers_who_lock_an_account_do_not_keep_its_owner_from_a_change(post_in_memory: MailDeployment) -> None:
-    chosen = Choices(account=Limit(name="account", attempts=3, window=timedelta(hours=1)))  # security.md 24
-    post = replace(post_in_memory, base=replace(post_in_memory.base, choices=chosen))
+def test_a_known_address_can_change_the_password_when_the_account_limit_is_reached(
+    post_in_memory: MailDeployment,
+) -> None:
+    limit = Limit(name="account", attempts=3, window=timedelta(hours=1))  # security.md 24
+    post = post_in_memory.with_choices(Choices(account=limit))
     post.register()
     session = post.base.sign_in.sign_in(by_email(BOB.email), HOME)
     for number in range(2):
@@ -323,17 +314,15 @@ def test_strangers_who_lock_an_account_do_not_keep_its_owner_from_a_change(post_
     assert opens(post, NEW, HOME)
 
 
-# The same again, its answer having been lost: F42
+# A change is repeated because its response was lost: F42
 
 
-def test_a_change_that_is_repeated_is_answered_as_the_first_time_and_changes_nothing(
-    post: MailDeployment, clock: FakeClock
-) -> None:
+def test_a_repeated_change_succeeds_and_changes_nothing(post: MailDeployment, clock: FakeClock) -> None:
     session = post.register()
     change(post, session)
     before = post.user(session.user.user_id)
 
-    for _ in range(12):  # nor is it counted as a wrong password
+    for _ in range(12):  # not counted as wrong passwords
         change(post, session)
     clock.advance(REPEATABLE_FOR)
     change(post, session)
@@ -342,23 +331,21 @@ def test_a_change_that_is_repeated_is_answered_as_the_first_time_and_changes_not
     assert is_alive(post, session)
 
 
-def test_a_change_that_is_repeated_is_notified_once(post_in_memory: MailDeployment) -> None:
+def test_a_repeated_change_sends_one_notice(post_in_memory: MailDeployment) -> None:
     post = post_in_memory
     session = post.register()
-    verified = Update(post.users.key(session.user.user_id), {"email_verified_at": to_epoch(post.base.clock())})
-    post.base.store.write(verified)
+    post.verify_email(session.user)
 
     change(post, session)
     change(post, session)
-    for job in post.queue.jobs:
-        post.deliver(job)
+    post.deliver_queued()
 
     assert [job.kind for job in post.queue.jobs] == [MailKind.PASSWORD_CHANGED] * 2
     assert len(post.outbox.sent) == 1
 
 
 @in_memory_only
-def test_a_change_is_not_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
+def test_a_change_cannot_be_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
     session = post.register()
     change(post, session)
     clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
@@ -368,7 +355,7 @@ def test_a_change_is_not_repeated_after_ten_minutes(post: MailDeployment, clock:
 
 
 @in_memory_only
-def test_a_new_password_is_guessed_no_more_often_than_the_present_one(post: MailDeployment) -> None:
+def test_guesses_at_a_new_password_are_limited_too(post: MailDeployment) -> None:
     session = post.register()
     change(post, session)
     for number in range(10):
@@ -379,7 +366,7 @@ def test_a_new_password_is_guessed_no_more_often_than_the_present_one(post: Mail
         change(post, session)
 
 
-def test_of_a_change_sent_twice_at_once_both_are_answered(post: MailDeployment) -> None:
+def test_the_same_change_sent_twice_concurrently_succeeds_twice(post: MailDeployment) -> None:
     session = post.register()
 
     outcomes = at_once([partial(change, post, session)] * 2)
@@ -393,21 +380,23 @@ def test_of_a_change_sent_twice_at_once_both_are_answered(post: MailDeployment) 
 # Races: F10, F11, F17
 
 
-def test_of_twenty_changes_at_once_one_wins_and_its_password_is_the_password(post: MailDeployment) -> None:
+def test_one_of_twenty_concurrent_changes_succeeds(post: MailDeployment) -> None:
     session = post.register()
-    base = replace(post.base, choices=Choices(account_and_address=Limit(name="a", attempts=99, window=timedelta(1))))
-    patient = replace(post, base=base)
+    many_attempts = Limit(name="a", attempts=99, window=timedelta(days=1))
+    unlimited = post.with_choices(Choices(account_and_address=many_attempts))
 
-    outcomes = at_once([partial(change, patient, session, PASSWORD, f"Horse number {number}") for number in range(20)])
+    outcomes = at_once(
+        [partial(change, unlimited, session, PASSWORD, f"Horse number {number}") for number in range(20)]
+    )
 
     (winner,) = [number for number, outcome in enumerate(outcomes) if outcome is None]
     assert sum(isinstance(outcome, InvalidCredentials) for outcome in outcomes) == 19
-    assert [number for number in range(20) if opens(patient, f"Horse number {number}")] == [winner]
+    assert [number for number in range(20) if opens(unlimited, f"Horse number {number}")] == [winner]
     assert is_alive(post, session)
 
 
 @pytest.mark.covers("F17")
-def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
+def test_one_of_a_concurrent_change_and_reset_succeeds(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
 
@@ -429,26 +418,24 @@ def test_of_a_change_and_a_reset_at_once_one_wins(post: MailDeployment) -> None:
         assert is_alive(post, session)
 
 
-def test_a_reset_that_comes_first_is_not_undone_by_a_change(post: MailDeployment) -> None:
+def test_a_change_does_not_overwrite_a_reset(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
     reset = partial(post.password_reset.reset, token, "A third horse 3", client=HOME, policy=POLICY)
 
     with pytest.raises(InvalidCredentials):
-        change(meanwhile(post, reset), session)
+        change(post.meanwhile(reset), session)
 
     assert opens(post, "A third horse 3")
     assert not is_alive(post, session)
 
 
-def test_a_session_that_is_signed_out_meanwhile_changes_nothing_and_is_not_revived(
-    post: MailDeployment, database: Database
-) -> None:
+def test_a_session_that_is_signed_out_meanwhile_changes_nothing(post: MailDeployment, database: Database) -> None:
     session = post.register()
     sign_out = partial(post.base.sessions.close, session.tokens.access_token)
 
     with pytest.raises(InvalidCredentials):
-        change(meanwhile(post, sign_out), session)
+        change(post.meanwhile(sign_out), session)
 
     assert database.items("RefreshTokenFamilies") == []
     assert opens(post, PASSWORD)
@@ -456,33 +443,30 @@ def test_a_session_that_is_signed_out_meanwhile_changes_nothing_and_is_not_reviv
 
 def test_an_account_that_is_disabled_meanwhile_keeps_its_password(post: MailDeployment) -> None:
     session = post.register()
-    disabling = Update(post.base.users.key(session.user.user_id), {"disabled_at": to_epoch(post.base.clock())})
+    meanwhile = post.meanwhile(lambda: post.change(session.user, disabled_at=to_epoch(post.base.clock())))
 
     with pytest.raises(InvalidCredentials):
-        change(meanwhile(post, partial(post.base.store.write, disabling)), session)
+        change(meanwhile, session)
 
     assert post.user(session.user.user_id).password_hash == session.user.password_hash
 
 
-def test_a_session_that_is_refreshed_meanwhile_goes_on(post: MailDeployment) -> None:
+def test_a_session_that_is_refreshed_meanwhile_stays_valid(post: MailDeployment) -> None:
     session = post.register()
     renewed: list[SignedIn] = []
 
-    change(meanwhile(post, lambda: renewed.append(refresh(post, session))), session)
+    change(post.meanwhile(lambda: renewed.append(refresh(post, session))), session)
 
-    assert [is_alive(post, held) for held in (session, *renewed)] == [True, True]
+    assert [is_alive(post, each) for each in (session, *renewed)] == [True, True]
     assert is_alive(post, refresh(post, renewed[0]))
 
 
-def test_a_refresh_that_a_change_overtakes_goes_on(post: MailDeployment) -> None:
+def test_a_refresh_during_a_change_succeeds(post: MailDeployment) -> None:
     session = post.register()
-    overtaken = MeanwhileStore(
-        post.base.store,
-        before=lambda call: call.keys[0].table == post.base.tables["RefreshTokenFamilies"],
-        happens=partial(change, post, session),
-    )
+    families = post.base.tables["RefreshTokenFamilies"]
+    meanwhile = post.meanwhile(partial(change, post, session), before=lambda call: call.keys[0].table == families)
 
-    renewed = refresh(post.on(overtaken), session)
+    renewed = refresh(meanwhile, session)
 
     assert is_alive(post, renewed)
     assert is_alive(post, refresh(post, renewed))
@@ -490,23 +474,21 @@ def test_a_refresh_that_a_change_overtakes_goes_on(post: MailDeployment) -> None
 
 @pytest.mark.covers("D11")
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
-def test_whoever_looks_at_the_account_while_the_password_is_changed_in_the_same_session_sees_it(
-    post: MailDeployment, old: str
-) -> None:
-    """GET /api/auth/me; D11: a batch is only read-committed."""
+def test_a_read_of_the_account_during_a_change_succeeds(post: MailDeployment, old: str) -> None:
+    """As GET /api/auth/me reads it. D11: a batch is only read-committed."""
     session = post.register()
     torn = TornStore(post.base.store, old=post.base.tables[old], happens=partial(change, post, session))
 
-    seen = post.on(torn).base.sessions.authenticate_person(session.tokens.access_token)
+    caller = post.on(torn).base.sessions.authenticate_person(session.tokens.access_token)
 
-    assert (seen.user.user_id, seen.user.epoch, seen.family.epoch) == (session.user.user_id, 1, 1)
+    assert (caller.user.user_id, caller.user.epoch, caller.family.epoch) == (session.user.user_id, 1, 1)
 
 
 # One transaction: F16
 
 
 @pytest.mark.covers("F16")
-def test_whatever_goes_wrong_the_password_is_the_old_one_or_the_new_and_sessions_go_with_it() -> None:
+def test_when_any_call_fails_password_and_sessions_are_both_old_or_both_new() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
         session = post.register()
@@ -530,13 +512,13 @@ def test_whatever_goes_wrong_the_password_is_the_old_one_or_the_new_and_sessions
 
 
 @pytest.mark.covers("167")
-def test_the_log_holds_no_password_and_no_address(post_in_memory: MailDeployment) -> None:
+def test_the_log_contains_no_password_and_no_address(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
-    with pytest.raises(InvalidCredentials) as refusal:
-        change(post_in_memory, session, "a guess of somebody's")
+    with pytest.raises(InvalidCredentials) as caught:
+        change(post_in_memory, session, "a wrong password")
     change(post_in_memory, session)
 
-    logged = str(post_in_memory.base.recorded.notes) + str(refusal.value)
+    logged = str(post_in_memory.base.recorded.notes) + str(caught.value)
 
-    for secret in (PASSWORD, NEW, "a guess of somebody's", BOB.email):
+    for secret in (PASSWORD, NEW, "a wrong password", BOB.email):
         assert secret not in logged

@@ -1,4 +1,4 @@
-"""A mailed token sets a new password, once, for half an hour, and opens no session."""
+"""gerbang.accounts.password_reset: a mailed token sets a new password."""
 
 import re
 from copy import replace
@@ -23,11 +23,11 @@ from gerbang.passwords.policy import PasswordPolicy, UnacceptablePassword
 from gerbang.sessions.keys import Keys
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.accounts import User
-from gerbang.storage.store import Gone, Plus, Update
+from gerbang.storage.store import Gone
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
-from tests.fakes import Call, FakeClock, FakeSecret, FaultyStore, MeanwhileStore, PassingStore, at_once
+from tests.fakes import Call, FakeClock, FakeSecret, FaultyStore, PassingStore, at_once
 from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import (
     MailDeployment,
@@ -42,25 +42,21 @@ from tests.unit.torn_store import TornStore
 SECOND = timedelta(seconds=1)
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()
-INHERITED = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
+LEGACY_HASH = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 
 
 def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
     post.password_reset.reset(token, password, client=client, policy=POLICY)
 
 
-def made_up(post: MailDeployment, user: User) -> str:
+def unknown_token(post: MailDeployment, user: User) -> str:
     """A token of the right form that was never mailed."""
     return post.reset_tokens.token("never asked", user)
 
 
-def refused(post: MailDeployment, token: str) -> None:
+def assert_rejected(post: MailDeployment, token: str) -> None:
     with pytest.raises(InvalidResetToken):
         reset(post, token)
-
-
-def raise_epoch(post: MailDeployment, user: User) -> None:
-    post.base.store.write(Update(post.base.users.key(user.user_id), {"epoch": Plus(1)}))
 
 
 # The token: security.md 49
@@ -76,7 +72,7 @@ def bob(post_in_memory: MailDeployment) -> User:
     return post_in_memory.register().user
 
 
-def test_a_token_is_letters_and_digits_and_always_as_long(tokens: ResetTokens, bob: User) -> None:
+def test_a_token_is_65_letters_and_digits(tokens: ResetTokens, bob: User) -> None:
     first = replace(bob, user_id=str(UUID(int=0)))
     last = replace(bob, user_id=str(UUID(int=2**128 - 1)))
 
@@ -86,7 +82,7 @@ def test_a_token_is_letters_and_digits_and_always_as_long(tokens: ResetTokens, b
     assert {tokens.user_id(token) for token in made} == {user.user_id for user in (bob, first, last)}
 
 
-def test_a_token_holds_256_bits_that_only_the_key_gives(tokens: ResetTokens, bob: User) -> None:
+def test_a_token_has_256_secret_bits(tokens: ResetTokens, bob: User) -> None:
     secrets = [from_base62(tokens.token(f"job-{number}", bob)[22:]) for number in range(256)]
 
     assert max(secrets) < 2**256
@@ -94,8 +90,8 @@ def test_a_token_holds_256_bits_that_only_the_key_gives(tokens: ResetTokens, bob
     assert all(any(not secret >> bit & 1 for secret in secrets) for bit in range(256))
 
 
-def test_the_same_job_makes_the_same_token_and_another_another(tokens: ResetTokens, bob: User) -> None:
-    stranger = ResetTokens(Keys(FakeSecret("another secret"), FakeClock()))
+def test_a_token_depends_on_job_account_epoch_and_secret(tokens: ResetTokens, bob: User) -> None:
+    of_another_secret = ResetTokens(Keys(FakeSecret("another secret"), FakeClock()))
 
     secrets = {
         token[22:]
@@ -105,7 +101,7 @@ def test_the_same_job_makes_the_same_token_and_another_another(tokens: ResetToke
             tokens.token("job-2", bob),
             tokens.token("job-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")),
             tokens.token("job-1", replace(bob, epoch=1)),
-            stranger.token("job-1", bob),
+            of_another_secret.token("job-1", bob),
         )
     }
 
@@ -113,7 +109,7 @@ def test_the_same_job_makes_the_same_token_and_another_another(tokens: ResetToke
 
 
 @pytest.mark.covers("49")
-def test_a_stored_token_fits_itself_only_and_not_without_the_key(tokens: ResetTokens, bob: User) -> None:
+def test_a_stored_token_matches_only_itself_and_only_with_the_key(tokens: ResetTokens, bob: User) -> None:
     token = tokens.token("job-1", bob)
     stored = tokens.stored_form(token)
 
@@ -141,24 +137,24 @@ def test_a_stored_token_fits_itself_only_and_not_without_the_key(tokens: ResetTo
     ],
     ids=lambda text: f"{len(text)} {text[-1:]!a}",
 )
-def test_what_has_not_the_form_of_a_token_is_refused(post_in_memory: MailDeployment, text: str) -> None:
-    refused(post_in_memory, text)
+def test_a_malformed_token_is_rejected(post_in_memory: MailDeployment, text: str) -> None:
+    assert_rejected(post_in_memory, text)
 
 
-def test_a_token_survives_one_rotation_of_the_master_secret(
+def test_a_token_is_valid_after_one_rotation_of_the_master_secret(
     post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
     post_in_memory.register()
     token = post_in_memory.mailed_token()
     secret.rotate("second secret")
-    clock.advance(timedelta(minutes=6))  # by when every warm function has read the new one
+    clock.advance(timedelta(minutes=6))  # every warm function has read the new secret by then
 
     reset(post_in_memory, token)
 
     assert opens(post_in_memory, NEW)
 
 
-def test_a_token_does_not_survive_two_rotations(
+def test_a_token_is_invalid_after_two_rotations(
     post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
     post_in_memory.register()
@@ -167,13 +163,13 @@ def test_a_token_does_not_survive_two_rotations(
     secret.rotate("third secret")
     clock.advance(timedelta(minutes=6))
 
-    refused(post_in_memory, token)
+    assert_rejected(post_in_memory, token)
 
 
 # What a reset does: security.md 53, 55, 57, 60
 
 
-def test_the_token_that_was_mailed_sets_the_password(post: MailDeployment) -> None:
+def test_a_mailed_token_sets_the_password(post: MailDeployment) -> None:
     registered = post.register().user
     token = post.mailed_token()
 
@@ -190,7 +186,7 @@ def test_the_token_that_was_mailed_sets_the_password(post: MailDeployment) -> No
 def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, database: Database) -> None:
     sessions = [post.register(), post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)]
     token = post.mailed_token()
-    before = len(database.items("RefreshTokenFamilies"))
+    before = {item["sk"] for item in database.items("RefreshTokenFamilies")}
 
     reset(post, token)
 
@@ -198,27 +194,23 @@ def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, databas
     for session in sessions:
         with pytest.raises(SessionEnded):
             post.base.sessions.refresh(session.tokens.refresh_token)
-    assert len(database.items("RefreshTokenFamilies")) <= before
+    assert {item["sk"] for item in database.items("RefreshTokenFamilies")} <= before
 
 
 @pytest.mark.covers("53", "F11")
-def test_sessions_opened_while_the_reset_ran_are_dead(post: MailDeployment) -> None:
+def test_a_reset_ends_sessions_that_are_opened_meanwhile(post: MailDeployment) -> None:
     post.register()
     token = post.mailed_token()
     opened: list[SignedIn] = []
-    meanwhile = MeanwhileStore(
-        post.base.store,
-        before=lambda call: call.method == "commit",
-        happens=lambda: opened.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)),
-    )
+    meanwhile = post.meanwhile(lambda: opened.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)))
 
-    reset(post.on(meanwhile), token)
+    reset(meanwhile, token)
 
     assert [is_alive(post, session) for session in opened] == [False]
 
 
 @pytest.mark.covers("60")
-def test_a_reset_proves_the_address_and_nothing_more(post: MailDeployment) -> None:
+def test_a_reset_verifies_the_address_and_changes_nothing_else(post: MailDeployment) -> None:
     before = post.register(ALICE).user
     token = post.mailed_token(ALICE.email)
 
@@ -231,54 +223,49 @@ def test_a_reset_proves_the_address_and_nothing_more(post: MailDeployment) -> No
         updated_at=post.base.clock(),
         password_hash=after.password_hash,
         epoch=before.epoch + 1,
-        devices=(),  # a stranger may have registered the address
+        devices=(),  # devices of a stranger who registered the address
     )
 
 
 @in_memory_only
-def test_a_proved_address_keeps_the_time_of_its_proof(post: MailDeployment) -> None:
+def test_a_reset_keeps_the_time_at_which_the_address_was_verified(post: MailDeployment) -> None:
     registered = post.register().user
     reset(post, post.mailed_token())
-    proved_at = post.base.clock()
+    verified_at = post.base.clock()
 
     reset(post, post.mailed_token(), "A third horse 3")
 
-    assert post.user(registered.user_id).email_verified_at == proved_at < post.base.clock()
+    assert post.user(registered.user_id).email_verified_at == verified_at < post.base.clock()
 
 
-@pytest.mark.parametrize("stored", [None, INHERITED, "junk"], ids=["none", "md5", "junk"])
-def test_whatever_was_in_the_place_of_the_password_is_replaced(
-    post_in_memory: MailDeployment, stored: str | None
-) -> None:
+@pytest.mark.parametrize("stored", [None, LEGACY_HASH, "junk"], ids=["none", "md5", "junk"])
+def test_a_reset_replaces_any_stored_hash(post_in_memory: MailDeployment, stored: str | None) -> None:
     registered = post_in_memory.register().user
-    users = post_in_memory.base.users
-    post_in_memory.base.store.commit(
-        Update(users.key(registered.user_id), {"password_hash": Gone() if stored is None else stored})
-    )
+    post_in_memory.change(registered, password_hash=Gone() if stored is None else stored)
 
     reset(post_in_memory, post_in_memory.mailed_token())
 
-    kept = post_in_memory.user(registered.user_id).password_hash
-    assert kept is not None
-    assert is_current_format(kept)
+    new_hash = post_in_memory.user(registered.user_id).password_hash
+    assert new_hash is not None
+    assert is_current_format(new_hash)
     assert opens(post_in_memory, NEW)
 
 
-def test_an_inherited_account_has_moved_over_once_its_password_was_reset(post: MailDeployment) -> None:
+def test_a_reset_records_when_a_legacy_hash_was_replaced(post: MailDeployment) -> None:
     registered = post.register().user
-    post.base.store.write(Update(post.base.users.key(registered.user_id), {"password_hash": INHERITED}))
+    post.change(registered, password_hash=LEGACY_HASH)
 
     reset(post, post.mailed_token())
-    moved_over_at = post.base.clock()
+    first_reset_at = post.base.clock()
     post.base.clock.advance(timedelta(hours=1))
     reset(post, post.mailed_token())
 
-    assert post.user(registered.user_id).migrated_at == moved_over_at
+    assert post.user(registered.user_id).migrated_at == first_reset_at
 
 
 @pytest.mark.covers("57")
 @in_memory_only
-def test_a_notice_follows_to_the_address(post: MailDeployment) -> None:
+def test_a_reset_queues_a_notice(post: MailDeployment) -> None:
     post.register()
 
     reset(post, post.mailed_token())
@@ -287,7 +274,7 @@ def test_a_notice_follows_to_the_address(post: MailDeployment) -> None:
 
 
 @in_memory_only
-def test_a_reset_stands_though_its_notice_could_not_be_queued(post: MailDeployment) -> None:
+def test_a_reset_succeeds_when_its_notice_cannot_be_queued(post: MailDeployment) -> None:
     post.register()
     token = post.mailed_token()
     post.queue.is_down = True
@@ -314,26 +301,26 @@ def test_a_token_works_once(post: MailDeployment) -> None:
 
 
 @pytest.mark.covers("50", "F17")
-def test_of_twenty_resets_at_once_one_wins_and_its_password_is_the_password(post: MailDeployment) -> None:
+def test_one_of_twenty_concurrent_resets_succeeds(post: MailDeployment) -> None:
     post.register()
     token = post.mailed_token()
 
     outcomes = at_once([partial(reset, post, token, f"Horse number {number}") for number in range(20)])
 
     (winner,) = [number for number, outcome in enumerate(outcomes) if outcome is None]
-    # Those who come too late have spent the token's password attempts: ten are looked at.
+    # The others try passwords with a used token, which are limited to ten.
     assert sum(isinstance(outcome, InvalidResetToken | TooManyAttempts) for outcome in outcomes) == 19
-    assert [number for number in range(20) if opens(post, f"Horse number {number}", other(number))] == [winner]
+    assert [number for number in range(20) if opens(post, f"Horse number {number}", client_number(number))] == [winner]
 
 
-def other(number: int) -> Client:
-    """A client of its own."""
+def client_number(number: int) -> Client:
+    """A client with its own address."""
     return Client(address=f"198.51.100.{number + 100}")
 
 
 @pytest.mark.covers("51")
 @in_memory_only
-def test_a_token_lives_for_half_an_hour(post: MailDeployment, clock: FakeClock) -> None:
+def test_a_token_is_valid_for_half_an_hour(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     token = post.mailed_token()
     clock.advance(timedelta(minutes=30) - SECOND)
@@ -344,48 +331,46 @@ def test_a_token_lives_for_half_an_hour(post: MailDeployment, clock: FakeClock) 
 
 
 @pytest.mark.covers("51", "F35")
-def test_a_token_is_dead_after_half_an_hour_though_its_item_is_still_there(
+def test_an_expired_token_is_rejected_before_ttl_deletes_it(
     post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     post.register()
     token = post.mailed_token()
     clock.advance(timedelta(minutes=30))
 
-    refused(post, token)
+    assert_rejected(post, token)
 
     assert database.items("OneTimeCodes", "RESET#")
     assert opens(post, PASSWORD)
 
 
-def test_a_token_that_ends_while_it_is_being_looked_at_sets_nothing(post: MailDeployment, clock: FakeClock) -> None:
+def test_a_token_that_expires_during_the_reset_is_rejected(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     token = post.mailed_token()
     clock.advance(RESET_LIFETIME - SECOND)
-    slow = MeanwhileStore(
-        post.base.store, before=lambda call: call.method == "get_all", happens=lambda: clock.advance(SECOND)
-    )
+    slow = post.meanwhile(lambda: clock.advance(SECOND), before=lambda call: call.method == "get_all")
 
-    refused(post.on(slow), token)
+    assert_rejected(slow, token)
 
     assert opens(post, PASSWORD)
 
 
 @pytest.mark.covers("61")
 @in_memory_only
-def test_a_newer_token_kills_the_older_one(post: MailDeployment) -> None:
+def test_a_new_token_replaces_the_old_one(post: MailDeployment) -> None:
     post.register()
     older, newer = post.mailed_token(), post.mailed_token()
-    refused(post, older)
+    assert_rejected(post, older)
 
     reset(post, newer)
 
-    refused(post, older)
+    assert_rejected(post, older)
     assert opens(post, NEW)
 
 
 @pytest.mark.covers("61")
 @in_memory_only
-def test_a_password_that_was_changed_since_makes_a_token_worthless(post: MailDeployment) -> None:
+def test_a_password_change_invalidates_a_token(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
     post.password_change.change(session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY)
@@ -396,40 +381,35 @@ def test_a_password_that_was_changed_since_makes_a_token_worthless(post: MailDep
     assert opens(post, NEW)
 
 
-def test_a_password_that_is_changed_meanwhile_makes_a_token_worthless(post: MailDeployment) -> None:
+def test_a_password_change_during_the_reset_invalidates_the_token(post: MailDeployment) -> None:
     session = post.register()
     token = post.mailed_token()
-    meanwhile = MeanwhileStore(
-        post.base.store,
-        before=lambda call: call.method == "commit",
-        happens=lambda: post.password_change.change(
-            session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY
-        ),
-    )
+    change = partial(post.password_change.change, session.tokens.access_token, current=PASSWORD, new=NEW)
+    meanwhile = post.meanwhile(partial(change, client=HOME, policy=POLICY))
 
     with pytest.raises(InvalidResetToken):
-        reset(post.on(meanwhile), token, "A third horse 3")
+        reset(meanwhile, token, "A third horse 3")
 
     assert opens(post, NEW)
     assert is_alive(post, session)
 
 
 @in_memory_only
-def test_a_token_is_of_the_account_it_was_mailed_to(post: MailDeployment) -> None:
+def test_a_token_works_only_for_its_account(post: MailDeployment) -> None:
     bob, alice = post.register().user, post.register(ALICE).user
     bobs, alices = post.mailed_token(BOB.email), post.mailed_token(ALICE.email)
     crossed = alices[:22] + bobs[22:]  # Alice's id, Bob's secret
     assert (post.reset_tokens.user_id(bobs), post.reset_tokens.user_id(crossed)) == (bob.user_id, alice.user_id)
 
-    refused(post, crossed)
+    assert_rejected(post, crossed)
 
     assert opens(post, PASSWORD)
 
 
-# The same again, its answer having been lost: F42
+# A reset is repeated because its response was lost: F42
 
 
-def test_a_reset_that_is_repeated_is_answered_as_the_first_time_and_changes_nothing(
+def test_a_repeated_reset_succeeds_and_changes_nothing(
     post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     registered = post.register().user
@@ -438,7 +418,7 @@ def test_a_reset_that_is_repeated_is_answered_as_the_first_time_and_changes_noth
     before, codes = post.user(registered.user_id), database.items("OneTimeCodes")
     session = post.base.sign_in.sign_in(by_email(BOB.email, NEW), HOME)
 
-    for _ in range(12):  # nor is it counted as a wrong password
+    for _ in range(12):  # not counted as wrong passwords
         reset(post, token)
     clock.advance(REPEATABLE_FOR)
     reset(post, token)
@@ -448,21 +428,21 @@ def test_a_reset_that_is_repeated_is_answered_as_the_first_time_and_changes_noth
     assert database.items("OneTimeCodes") == codes
     assert is_alive(post, session)
     assert {job.kind for job in post.queue.jobs} == {MailKind.PASSWORD_CHANGED}
-    assert len({job.job_id for job in post.queue.jobs}) == 1  # so that the mailer sends one
+    assert len({job.job_id for job in post.queue.jobs}) == 1  # so the mailer sends one notice
 
 
 @in_memory_only
-def test_a_reset_is_not_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
+def test_a_reset_cannot_be_repeated_after_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
     post.register()
     token = post.mailed_token()
     reset(post, token)
     clock.advance(REPEATABLE_FOR + SECOND)
 
-    refused(post, token)
+    assert_rejected(post, token)
 
 
 @pytest.mark.parametrize("happened", ["password changed", "disabled", "newer token"])
-def test_a_reset_is_not_repeated_when_it_does_not_hold_any_more(
+def test_a_reset_cannot_be_repeated_after_a_later_change(
     post_in_memory: MailDeployment, bob: User, happened: str
 ) -> None:
     post = post_in_memory
@@ -477,11 +457,11 @@ def test_a_reset_is_not_repeated_when_it_does_not_hold_any_more(
     if happened == "newer token":
         post.mailed_token()
 
-    refused(post, token)
+    assert_rejected(post, token)
 
 
 @in_memory_only
-def test_a_spent_token_is_no_way_to_guess_the_password(post: MailDeployment) -> None:
+def test_guesses_with_a_used_token_are_limited(post: MailDeployment) -> None:
     post.register()
     token = post.mailed_token()
     reset(post, token)
@@ -489,16 +469,16 @@ def test_a_spent_token_is_no_way_to_guess_the_password(post: MailDeployment) -> 
         with pytest.raises(InvalidResetToken):
             reset(post, token, f"A guess {number}")
 
-    with pytest.raises(TooManyAttempts) as refusal:
+    with pytest.raises(TooManyAttempts) as caught:
         reset(post, token)
     with pytest.raises(TooManyAttempts):
         opens(post, NEW, HOME)
 
-    assert refusal.value.limit == "sign_in_account_and_address"
+    assert caught.value.limit == "sign_in_account_and_address"
     assert opens(post, NEW, ABROAD)
 
 
-def test_of_a_reset_sent_twice_at_once_both_are_answered(post: MailDeployment) -> None:
+def test_the_same_reset_sent_twice_concurrently_succeeds_twice(post: MailDeployment) -> None:
     registered = post.register().user
     token = post.mailed_token()
 
@@ -512,7 +492,7 @@ def test_of_a_reset_sent_twice_at_once_both_are_answered(post: MailDeployment) -
 @in_memory_only
 @pytest.mark.covers("D11")
 @pytest.mark.parametrize("old", ["Users", "OneTimeCodes"])
-def test_a_reset_that_reads_while_it_is_done_elsewhere_is_answered_too(post: MailDeployment, old: str) -> None:
+def test_a_repeated_reset_succeeds_although_its_read_is_torn(post: MailDeployment, old: str) -> None:
     post.register()
     token = post.mailed_token()
     torn = TornStore(post.base.store, old=post.base.tables[old], happens=lambda: reset(post, token))
@@ -527,10 +507,12 @@ def test_a_reset_that_reads_while_it_is_done_elsewhere_is_answered_too(post: Mai
 
 @pytest.mark.covers("54")
 @pytest.mark.parametrize("password", ["short", "password1", "bob@example.com", "x" * 257])
-def test_a_refused_password_does_not_burn_the_token(post_in_memory: MailDeployment, bob: User, password: str) -> None:
+def test_an_unacceptable_password_does_not_use_up_the_token(
+    post_in_memory: MailDeployment, bob: User, password: str
+) -> None:
     token = post_in_memory.mailed_token()
 
-    for _ in range(40):  # nor is it counted as a wrong token
+    for _ in range(40):  # not counted as wrong tokens
         with pytest.raises(UnacceptablePassword):
             reset(post_in_memory, token, password)
 
@@ -540,57 +522,56 @@ def test_a_refused_password_does_not_burn_the_token(post_in_memory: MailDeployme
     assert post_in_memory.user(bob.user_id).epoch == 1
 
 
-@pytest.mark.parametrize("worthless", ["made up", "expired", "of a disabled account"])
-def test_whoever_has_no_good_token_learns_nothing_of_the_rules_for_passwords(
-    post_in_memory: MailDeployment, bob: User, clock: FakeClock, worthless: str
+@pytest.mark.parametrize("invalid", ["unknown", "expired", "of a disabled account"])
+def test_the_policy_is_checked_only_with_a_valid_token(
+    post_in_memory: MailDeployment, bob: User, clock: FakeClock, invalid: str
 ) -> None:
     token = post_in_memory.mailed_token()
-    if worthless == "made up":
-        token = made_up(post_in_memory, bob)
-    if worthless == "expired":
+    if invalid == "unknown":
+        token = unknown_token(post_in_memory, bob)
+    if invalid == "expired":
         clock.advance(RESET_LIFETIME)
-    if worthless == "of a disabled account":
-        disabling = Update(post_in_memory.base.users.key(bob.user_id), {"disabled_at": to_epoch(clock())})
-        post_in_memory.base.store.write(disabling)
+    if invalid == "of a disabled account":
+        post_in_memory.change(bob, disabled_at=to_epoch(clock()))
 
     with pytest.raises(InvalidResetToken):
         reset(post_in_memory, token, BOB.email)
 
 
-# Guessing: security.md 59
+# Wrong tokens: security.md 59
 
 
 @pytest.mark.covers("59")
 @in_memory_only
-def test_guesses_of_one_client_are_bounded_and_no_others(post: MailDeployment) -> None:
+def test_wrong_tokens_are_limited_per_client_address(post: MailDeployment) -> None:
     bob = post.register().user
     token = post.mailed_token()
     for _ in range(30):
-        refused(post, made_up(post, bob))
+        assert_rejected(post, unknown_token(post, bob))
 
-    with pytest.raises(TooManyAttempts) as refusal:
+    with pytest.raises(TooManyAttempts) as caught:
         reset(post, token)
 
-    assert (refusal.value.limit, refusal.value.retry_after) == ("reset", timedelta(hours=1))
-    reset(post, token, client=ABROAD)  # a token survives its neighbours' guesses
+    assert (caught.value.limit, caught.value.retry_after) == ("reset", timedelta(hours=1))
+    reset(post, token, client=ABROAD)  # the token is still valid
     assert opens(post, NEW)
 
 
 @pytest.mark.covers("59")
-def test_what_is_no_token_is_a_guess_too(post_in_memory: MailDeployment) -> None:
+def test_a_malformed_token_counts_as_a_wrong_one(post_in_memory: MailDeployment) -> None:
     for _ in range(30):
-        refused(post_in_memory, "x")
+        assert_rejected(post_in_memory, "x")
 
     with pytest.raises(TooManyAttempts):
         reset(post_in_memory, "x")
 
 
-def test_of_sixty_guesses_at_once_thirty_are_looked_at(post: MailDeployment) -> None:
+def test_thirty_of_sixty_concurrent_tokens_are_compared(post: MailDeployment) -> None:
     bob = post.register().user
     watched = PassingStore(post.base.store)
     here = post.on(watched)
 
-    outcomes = at_once([partial(reset, here, made_up(post, bob))] * 60)
+    outcomes = at_once([partial(reset, here, unknown_token(post, bob))] * 60)
 
     assert sum(isinstance(outcome, InvalidResetToken) for outcome in outcomes) == 30
     assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 30
@@ -599,22 +580,22 @@ def test_of_sixty_guesses_at_once_thirty_are_looked_at(post: MailDeployment) -> 
 
 @pytest.mark.covers("F28")
 @in_memory_only
-def test_a_guess_that_cannot_be_counted_is_not_looked_at(post: MailDeployment) -> None:
+def test_a_token_is_not_compared_when_it_cannot_be_counted(post: MailDeployment) -> None:
     post.register()
     token = post.mailed_token()
-    uncounting = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
+    failing = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
 
     with pytest.raises(DependencyUnavailable):
-        reset(post.on(uncounting), token)
+        reset(post.on(failing), token)
 
     assert opens(post, PASSWORD)
     reset(post, token)
 
 
 @in_memory_only
-def test_right_tokens_count_for_nothing(post: MailDeployment) -> None:
+def test_right_tokens_are_not_counted(post: MailDeployment) -> None:
     limit = Limit(name="reset", attempts=1, window=timedelta(hours=1))
-    post = replace(post, base=replace(post.base, choices=Choices(reset=limit)))
+    post = post.with_choices(Choices(reset=limit))
     post.register()
 
     for number in range(3):
@@ -623,70 +604,68 @@ def test_right_tokens_count_for_nothing(post: MailDeployment) -> None:
     assert opens(post, "Horse number 2")
 
 
-# One answer for all who fail
+# Every error has the same answer
 
 
 def answer_to(post: MailDeployment, token: str) -> Response:
-    with pytest.raises(InvalidResetToken) as refusal:
+    with pytest.raises(InvalidResetToken) as caught:
         reset(post, token)
-    return snapotp.API.render(refusal.value, Request(method="POST", path="/api/auth/reset-password"), {})
+    return snapotp.API.render(caught.value, Request(method="POST", path="/api/auth/reset-password"), {})
 
 
-def test_every_worthless_token_is_answered_alike(post_in_memory: MailDeployment, bob: User, clock: FakeClock) -> None:
-    replaced, spent = post_in_memory.mailed_token(), post_in_memory.mailed_token()
-    reset(post_in_memory, spent)
+def test_every_invalid_token_gets_the_same_answer(post_in_memory: MailDeployment, bob: User, clock: FakeClock) -> None:
+    replaced, used = post_in_memory.mailed_token(), post_in_memory.mailed_token()
+    reset(post_in_memory, used)
     clock.advance(REPEATABLE_FOR + SECOND)
-    answers = [answer_to(post_in_memory, token) for token in (replaced, spent, made_up(post_in_memory, bob), "x")]
+    answers = [answer_to(post_in_memory, token) for token in (replaced, used, unknown_token(post_in_memory, bob), "x")]
     expired = post_in_memory.mailed_token()
     clock.advance(RESET_LIFETIME)
     answers += [answer_to(post_in_memory, expired)]
-    outlived = post_in_memory.mailed_token()
-    raise_epoch(post_in_memory, bob)
-    answers += [answer_to(post_in_memory, outlived)]
+    of_earlier_epoch = post_in_memory.mailed_token()
+    post_in_memory.end_sessions(bob)
+    answers += [answer_to(post_in_memory, of_earlier_epoch)]
     disabled = post_in_memory.mailed_token()
-    post_in_memory.base.store.write(Update(post_in_memory.base.users.key(bob.user_id), {"disabled_at": 1}))
+    post_in_memory.change(bob, disabled_at=1)
     answers += [answer_to(post_in_memory, disabled)]
-    nobodys = post_in_memory.reset_tokens.token("job-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001"))
-    answers += [answer_to(post_in_memory, nobodys)]
+    of_no_account = post_in_memory.reset_tokens.token(
+        "job-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")
+    )
+    answers += [answer_to(post_in_memory, of_no_account)]
 
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].status == 400
 
 
-def test_a_token_of_nobody_costs_the_same_calls_as_a_wrong_one(post_in_memory: MailDeployment, bob: User) -> None:
+def test_a_token_of_an_unknown_account_makes_the_same_calls_as_a_wrong_one(
+    post_in_memory: MailDeployment, bob: User
+) -> None:
     post_in_memory.mailed_token()
-    nobody = replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")
+    no_account = replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")
 
-    wrong = calls_of(post_in_memory, lambda post: refused(post, made_up(post, bob)))
+    wrong = calls_of(post_in_memory, lambda post: assert_rejected(post, unknown_token(post, bob)))
 
-    assert calls_of(post_in_memory, lambda post: refused(post, made_up(post, nobody))) == wrong
+    assert calls_of(post_in_memory, lambda post: assert_rejected(post, unknown_token(post, no_account))) == wrong
 
 
 def test_an_account_that_is_disabled_meanwhile_keeps_its_password(post: MailDeployment) -> None:
     bob = post.register().user
     token = post.mailed_token()
-    changes = {"disabled_at": to_epoch(post.base.clock())}
-    meanwhile = MeanwhileStore(
-        post.base.store,
-        before=lambda call: call.method == "commit",
-        happens=lambda: post.base.store.write(Update(post.base.users.key(bob.user_id), changes)),
-    )
+    meanwhile = post.meanwhile(lambda: post.change(bob, disabled_at=to_epoch(post.base.clock())))
 
-    refused(post.on(meanwhile), token)
+    assert_rejected(meanwhile, token)
 
     assert post.user(bob.user_id).password_hash == bob.password_hash
 
 
-# Strangers' guesses: security.md 24, C5
+# A reset clears the counts of wrong passwords: security.md 24, C5
 
 
 @pytest.mark.covers("24", "C5")
-def test_a_reset_reopens_an_account_that_strangers_have_locked(post_in_memory: MailDeployment) -> None:
-    chosen = Choices(account=Limit(name="account", attempts=3, window=timedelta(hours=1)))
-    post = replace(post_in_memory, base=replace(post_in_memory.base, choices=chosen))
+def test_a_reset_clears_the_limit_of_the_account(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory.with_choices(Choices(account=Limit(name="account", attempts=3, window=timedelta(hours=1))))
     post.register()
     for number in range(3):
-        assert not opens(post, "a guess", other(number))
+        assert not opens(post, "a guess", client_number(number))
     with pytest.raises(TooManyAttempts):
         opens(post, PASSWORD)
 
@@ -695,7 +674,7 @@ def test_a_reset_reopens_an_account_that_strangers_have_locked(post_in_memory: M
     assert opens(post, NEW)
 
 
-def test_a_reset_forgets_the_guesses_of_its_own_client_and_not_those_of_others(post_in_memory: MailDeployment) -> None:
+def test_a_reset_clears_the_wrong_passwords_of_its_own_client_address_only(post_in_memory: MailDeployment) -> None:
     post = post_in_memory
     post.register()
     for client in (HOME, ABROAD):
@@ -710,15 +689,15 @@ def test_a_reset_forgets_the_guesses_of_its_own_client_and_not_those_of_others(p
 
 
 @in_memory_only
-def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDeployment) -> None:
+def test_a_reset_succeeds_when_the_counts_cannot_be_cleared(post: MailDeployment) -> None:
     post.register()
     token = post.mailed_token()
     counters = post.base.tables["RateLimits"]
-    made: list[Call] = []
+    calls: list[Call] = []
 
     def after_the_first(call: Call) -> bool:
-        made.append(call)
-        return call.keys[0].table == counters and made[0] != call
+        calls.append(call)
+        return call.keys[0].table == counters and calls[0] != call
 
     reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
 
@@ -726,11 +705,11 @@ def test_a_reset_stands_though_the_guesses_could_not_be_forgotten(post: MailDepl
     assert "attempts_not_forgotten" in post.base.recorded.events
 
 
-# Spent with what it buys: F16
+# A token is used up in the same transaction that sets the password: F16
 
 
 @pytest.mark.covers("F16")
-def test_whatever_goes_wrong_the_token_works_and_the_old_password_too_or_neither_does() -> None:
+def test_when_any_call_fails_token_and_old_password_are_both_valid_or_both_invalid() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
         post.register()
@@ -747,7 +726,7 @@ def test_whatever_goes_wrong_the_token_works_and_the_old_password_too_or_neither
             reset(here, token)
             assert not opens(here, PASSWORD), mishap
         else:
-            reset(here, token)  # as a client does whose answer was lost
+            reset(here, token)  # as a client does whose response was lost
             with pytest.raises(InvalidResetToken):
                 reset(here, token, "A third horse 3")
         assert opens(here, NEW), mishap
@@ -757,9 +736,9 @@ def test_whatever_goes_wrong_the_token_works_and_the_old_password_too_or_neither
 
 
 @pytest.mark.covers("167")
-def test_the_log_holds_no_token_no_password_and_no_address(post_in_memory: MailDeployment, bob: User) -> None:
+def test_the_log_contains_no_token_password_or_address(post_in_memory: MailDeployment, bob: User) -> None:
     token = post_in_memory.mailed_token()
-    refused(post_in_memory, made_up(post_in_memory, bob))
+    assert_rejected(post_in_memory, unknown_token(post_in_memory, bob))
     reset(post_in_memory, token)
 
     logged = str(post_in_memory.base.recorded.notes)

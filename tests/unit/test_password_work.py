@@ -1,6 +1,6 @@
-"""How much work a refusal is, told in rounds of bcrypt, whatever was stored (security.md 28, 30).
+"""The work of rejecting a password, in rounds of bcrypt, is the same for every stored hash (security.md 28, 30).
 
-Bcrypt is not computed here but counted, so that the cost can be the recommended one.
+Bcrypt is counted here instead of computed, so that the cost can be the recommended one.
 """
 
 import json
@@ -20,20 +20,20 @@ ONE_OF_EACH = {str(known["format"]): str(known["hash"]) for known in reversed(KN
 
 ROUNDS = 1 << RECOMMENDED_COST
 PASSWORDS = Passwords(RECOMMENDED_COST)
-GUESS = "a guess of somebody"
-"""Without a quote, which WordPress escaped: it would have to be compared in both spellings."""
+GUESS = "a wrong password"
+"""Without a quotation mark, which WordPress escaped, so that it would be compared twice."""
 
 type Work = Callable[[str | None], int]
 
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
-    """How many rounds of bcrypt it takes to refuse a guess at what is stored."""
+    """Count the rounds of bcrypt that it takes to reject a password."""
     costs: list[int] = []
 
     def counted(_text: bytes, salt: bytes) -> bytes:
         costs.append(int(salt.split(b"$")[2]))
-        return salt[:29] + b"." * 30 + b"e"  # nobody's hash has another last character
+        return salt[:29] + b"." * 30 + b"e"  # no hash ends like this
 
     monkeypatch.setattr(bcrypt, "hashpw", counted)
 
@@ -45,16 +45,16 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     return of
 
 
-def test_without_an_account_or_a_password_a_refusal_is_one_hash(work: Work) -> None:
+def test_an_unknown_account_takes_one_hash(work: Work) -> None:
     assert work(None) == ROUNDS
 
 
 @pytest.mark.parametrize("cost", [4, 10, 11, 12])
-def test_a_hash_of_ours_of_whatever_lower_cost_is_refused_by_the_work_of_one(work: Work, cost: int) -> None:
+def test_a_hash_of_a_lower_cost_takes_the_work_of_the_current_cost(work: Work, cost: int) -> None:
     assert work(dummy_hash(cost)) == ROUNDS
 
 
-def test_a_hash_of_a_higher_cost_than_is_set_takes_its_own_work_and_no_more(work: Work) -> None:
+def test_a_hash_of_a_higher_cost_takes_its_own_work_only(work: Work) -> None:
     assert work(dummy_hash(HIGHEST_COST)) == 1 << HIGHEST_COST
 
 
@@ -63,12 +63,12 @@ def test_a_hash_of_a_higher_cost_than_is_set_takes_its_own_work_and_no_more(work
     ["", "junk", "$2y$31$" + "." * 53, dummy_hash(HIGHEST_COST + 1), "$bcrypt-sha256$v=2,t=2b,r=12$x$y"],
     ids=lambda stored: stored[:30] or "empty",
 )
-def test_a_hash_that_cannot_be_used_is_refused_by_the_work_of_one(work: Work, stored: str) -> None:
+def test_an_unusable_hash_takes_the_work_of_the_current_cost(work: Work, stored: str) -> None:
     assert work(stored) == ROUNDS
 
 
 @pytest.mark.parametrize("stored", ONE_OF_EACH.values(), ids=ONE_OF_EACH.keys())
-def test_an_inherited_hash_is_refused_by_the_work_of_about_one(work: Work, stored: str) -> None:
+def test_a_legacy_hash_takes_about_the_work_of_the_current_cost(work: Work, stored: str) -> None:
     own = own_work(stored)
 
     assert own > ROUNDS or 31 / 32 <= (own + work(stored)) / ROUNDS <= 33 / 32
@@ -80,7 +80,7 @@ def test_an_inherited_hash_is_refused_by_the_work_of_about_one(work: Work, store
     ids=lambda stored: stored[:20],
 )
 @pytest.mark.parametrize("cost", [10, 11, 12])
-def test_a_wrapped_hash_is_refused_by_the_work_of_about_one(work: Work, stored: str, cost: int) -> None:
+def test_a_wrapped_hash_takes_about_the_work_of_the_current_cost(work: Work, stored: str, cost: int) -> None:
     wrapped = f"$wrapped${stored}${dummy_hash(cost)}"
     assert isinstance(parse(wrapped), WrappedHash)
 
@@ -88,7 +88,7 @@ def test_a_wrapped_hash_is_refused_by_the_work_of_about_one(work: Work, stored: 
 
 
 def own_work(stored: str) -> int:
-    """What comparing with an inherited hash takes that is not bcrypt and so is not counted."""
+    """The work of comparing with a legacy hash that is not bcrypt, and so is not counted."""
     inherited = parse(stored)
     inner = inherited.inner if isinstance(inherited, WrappedHash) else inherited
     return 0 if "bcrypt" in inner.format else inner.rounds

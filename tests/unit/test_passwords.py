@@ -1,4 +1,4 @@
-"""gerbang.passwords.hashing: one public format, whole passwords, the same work for every refusal."""
+"""gerbang.passwords.hashing and bcrypt_sha256: format, cost, and the same work for every wrong password."""
 
 import time
 from importlib import import_module
@@ -45,14 +45,14 @@ each_known = pytest.mark.parametrize(
 
 
 @each_known
-def test_a_hash_that_another_implementation_made_is_verified(password: str, stored: str) -> None:
+def test_a_hash_of_another_implementation_is_verified(password: str, stored: str) -> None:
     assert CHEAP.verify(password, stored) is Verdict.RIGHT
     assert CHEAP.verify(password + "x", stored) is Verdict.WRONG
 
 
 @each_known
-def test_another_implementation_verifies_what_is_hashed_here(password: str, stored: str) -> None:
-    """So hashes can be taken along."""
+def test_another_implementation_verifies_our_hashes(password: str, stored: str) -> None:
+    """So hashes can be moved to another system."""
     ours = CHEAP.hash(password)
 
     assert bcrypt_sha256.verify(password, ours)
@@ -60,7 +60,7 @@ def test_another_implementation_verifies_what_is_hashed_here(password: str, stor
     assert ours != stored
 
 
-def test_a_hash_has_a_salt_of_its_own_and_the_cost_that_was_set() -> None:
+def test_a_hash_has_its_own_salt_and_the_configured_cost() -> None:
     first, second = CHEAP.hash("Correct horse 1"), CHEAP.hash("Correct horse 1")
 
     assert first != second
@@ -73,7 +73,7 @@ def test_a_hash_has_a_salt_of_its_own_and_the_cost_that_was_set() -> None:
 
 
 @pytest.mark.covers("5")
-def test_eighty_bytes_are_not_their_first_seventy_two() -> None:
+def test_all_bytes_after_the_72nd_count() -> None:
     assert CHEAP.verify(EIGHTY[:72], KNOWN[EIGHTY]) is Verdict.WRONG
     assert CHEAP.verify(EIGHTY, KNOWN[EIGHTY[:72]]) is Verdict.WRONG
     assert CHEAP.verify(EIGHTY[:-1] + "!", KNOWN[EIGHTY]) is Verdict.WRONG
@@ -81,7 +81,7 @@ def test_eighty_bytes_are_not_their_first_seventy_two() -> None:
 
 @pytest.mark.covers("6")
 @pytest.mark.parametrize("alias", ["", "a", "a\0", "a\0c", "b", "a\0b\0", "a\0b\0a\0b", "ab"], ids=repr)
-def test_nul_is_an_ordinary_character(alias: str) -> None:
+def test_nul_bytes_are_ordinary_characters(alias: str) -> None:
     assert CHEAP.verify(alias, KNOWN["a\0b"]) is Verdict.WRONG
 
 
@@ -98,13 +98,13 @@ def test_nul_is_an_ordinary_character(alias: str) -> None:
     ],
     ids=repr,
 )
-def test_nothing_is_trimmed_or_folded(alias: str) -> None:
+def test_passwords_are_not_trimmed_or_case_folded(alias: str) -> None:
     assert CHEAP.verify(alias, STORED) is Verdict.WRONG
 
 
 @pytest.mark.covers("7")
 def test_composed_and_decomposed_letters_are_the_same_password() -> None:
-    """NFC, NIST SP 800-63B-4; not NFKC: a half stays a half."""
+    """NFC (NIST SP 800-63B-4), not NFKC, which would change "½"."""
     for form in ("NFC", "NFD"):
         typed = normalize(form, "Zoë Ångström ½")
         assert CHEAP.verify(typed, KNOWN["Zoë Ångström ½"]) is Verdict.RIGHT
@@ -113,7 +113,7 @@ def test_composed_and_decomposed_letters_are_the_same_password() -> None:
 
 
 @pytest.mark.covers("17")
-def test_a_long_password_takes_no_longer_than_a_short_one() -> None:
+def test_a_very_long_password_takes_no_longer() -> None:
 
     def seconds(password: str) -> float:
         started = time.perf_counter()
@@ -123,30 +123,32 @@ def test_a_long_password_takes_no_longer_than_a_short_one() -> None:
     assert min(seconds("x" * 1_000_000) for _ in range(3)) < 0.5
 
 
-# The same work for every refusal: security.md 28, 30
+# The same work for every wrong password: security.md 28, 30
 
 
-@pytest.mark.parametrize("stored", [None, STORED, hash_text("another", 5)], ids=["nobody's", "cheaper", "of this cost"])
-def test_a_refusal_costs_one_hash_of_the_cost_that_is_set(stored: str | None, hashes: list[int]) -> None:
+@pytest.mark.parametrize(
+    "stored", [None, STORED, hash_text("another", 5)], ids=["no account", "lower cost", "this cost"]
+)
+def test_a_wrong_password_takes_one_hash_of_the_configured_cost(stored: str | None, hashes: list[int]) -> None:
     assert Passwords(5).verify("wrong", stored) is Verdict.WRONG
 
     assert sum(2**cost for cost in hashes) == 2**5
 
 
-def test_a_right_password_costs_one_hash(hashes: list[int]) -> None:
+def test_a_right_password_takes_one_hash(hashes: list[int]) -> None:
     assert CHEAP.verify("Correct horse 1", STORED) is Verdict.RIGHT
 
     assert hashes == [4]
 
 
 @pytest.mark.covers("35")
-def test_nobody_has_the_hash_that_is_compared_with_for_unknown_accounts(hashes: list[int]) -> None:
-    for guess in ("", "nobody", "." * 31):
+def test_no_password_matches_the_dummy_hash_of_unknown_accounts(hashes: list[int]) -> None:
+    for guess in ("", "password", "." * 31):
         assert CHEAP.verify(guess, None) is Verdict.WRONG
     assert len(hashes) == 3
 
 
-# Hashes that are no good: F40, security.md 121, 124
+# Damaged hashes: F40, security.md 121, 124
 
 
 @pytest.mark.parametrize(
@@ -173,16 +175,14 @@ def test_nobody_has_the_hash_that_is_compared_with_for_unknown_accounts(hashes: 
     ],
     ids=repr,
 )
-def test_a_damaged_or_hostile_hash_lets_nobody_in_is_pointed_out_and_costs_what_any_refusal_does(
-    stored: str, hashes: list[int]
-) -> None:
+def test_a_damaged_hash_is_unusable_and_takes_the_usual_work(stored: str, hashes: list[int]) -> None:
     assert Passwords(5).verify("Correct horse 1", stored) is Verdict.UNUSABLE
 
     assert hashes[-1:] == [5]
     assert sum(2**cost for cost in hashes) <= 2**5 + 2**4
 
 
-def test_a_cost_is_computed_up_to_the_highest_and_never_beyond() -> None:
+def test_a_cost_above_the_highest_is_never_computed() -> None:
     assert HIGHEST_COST == 15
     with pytest.raises(ValueError, match="damaged"):
         verify_text(STORED.replace("r=4", f"r={HIGHEST_COST + 1}"), "x")
@@ -200,7 +200,7 @@ def test_a_hash_of_another_scheme_is_not_the_current_format() -> None:
 
 
 @pytest.mark.covers("18")
-def test_a_cheaper_or_inherited_hash_should_be_replaced() -> None:
+def test_a_hash_of_a_lower_cost_or_legacy_format_needs_a_rehash() -> None:
     assert not CHEAP.needs_rehash(STORED)
     assert Passwords(5).needs_rehash(STORED)
     assert not Passwords(10).needs_rehash(OF_COST_10)
@@ -208,5 +208,5 @@ def test_a_cheaper_or_inherited_hash_should_be_replaced() -> None:
     assert CHEAP.needs_rehash("$2y$10$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu")
 
 
-def test_a_hash_of_a_higher_cost_than_is_set_is_verified() -> None:
+def test_a_hash_of_a_higher_cost_is_verified() -> None:
     assert CHEAP.verify("Correct horse 1", OF_COST_10) is Verdict.RIGHT

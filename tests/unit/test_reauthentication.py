@@ -1,7 +1,6 @@
-"""gerbang.accounts.reauthentication: what must be shown along with a new password, where the deployment asks for it."""
+"""gerbang.accounts.reauthentication: a code or the current password that a deployment requires for a new password."""
 
 from contextlib import suppress
-from copy import replace
 from functools import partial
 from typing import Final
 
@@ -14,7 +13,6 @@ from gerbang.accounts.reauthentication import (
     ReauthenticationNeeded,
 )
 from gerbang.accounts.user_update import SamePassword, UserChanges
-from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.codes import CODE_LIFETIME
@@ -22,7 +20,6 @@ from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import User
-from gerbang.storage.store import Change, Update, Written
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND, Choices
 from tests.fakes import at_once
@@ -36,21 +33,16 @@ WITH_PASSWORD: Final = Choices(require_current_password=True)
 WITH_BOTH: Final = Choices(secure_password_change=True, require_current_password=True)
 
 
-def choosing(post: MailDeployment, choices: Choices) -> MailDeployment:
-    return replace(post, base=replace(post.base, choices=choices))
-
-
-def bob(post: MailDeployment) -> SignedIn:
+def verified_bob(post: MailDeployment) -> SignedIn:
     """Bob, whose address is verified."""
     session = post.register(BOB)
-    changes: dict[str, Change] = {"email_verified_at": to_epoch(post.base.clock())}
-    assert isinstance(post.base.store.write(Update(post.users.key(session.user.user_id), changes)), Written)
+    post.verify_email(session.user)
     return session
 
 
-def bob_of_yesterday(post: MailDeployment) -> SignedIn:
+def old_session(post: MailDeployment) -> SignedIn:
     """Bob, in a session that is old."""
-    session = bob(post)
+    session = verified_bob(post)
     post.base.clock.advance(FRESH_FOR + SECOND)
     return post.base.sessions.refresh(session.tokens.refresh_token)
 
@@ -64,15 +56,15 @@ def set_password(
     current: str | None = None,
 ) -> User:
     caller = post.base.sessions.authenticate(session.tokens.access_token)
-    asked = UserChanges(password=password, code=code, current_password=current)
-    return post.base.user_update.update(caller, asked, HOME, PasswordPolicy())
+    changes = UserChanges(password=password, code=code, current_password=current)
+    return post.base.user_update.update(caller, changes, HOME, PasswordPolicy())
 
 
 def mailed_code(post: MailDeployment) -> str:
     return post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
 
 
-def wrong(code: str) -> str:
+def another_code(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
@@ -80,9 +72,9 @@ def wrong(code: str) -> str:
 
 
 @pytest.mark.parametrize("choices", [Choices(), WITH_CODE])
-def test_a_fresh_session_needs_no_code(post_in_memory: MailDeployment, choices: Choices) -> None:
-    post = choosing(post_in_memory, choices)
-    session = bob(post)
+def test_a_recent_session_needs_no_code(post_in_memory: MailDeployment, choices: Choices) -> None:
+    post = post_in_memory.with_choices(choices)
+    session = verified_bob(post)
     post.base.clock.advance(FRESH_FOR - SECOND)
     session = post.base.sessions.refresh(session.tokens.refresh_token)
 
@@ -91,15 +83,15 @@ def test_a_fresh_session_needs_no_code(post_in_memory: MailDeployment, choices: 
     assert opens(post, NEW)
 
 
-def test_an_old_session_needs_none_where_the_deployment_does_not_ask_for_it(post_in_memory: MailDeployment) -> None:
-    set_password(post_in_memory, bob_of_yesterday(post_in_memory))
+def test_an_old_session_needs_no_code_by_default(post_in_memory: MailDeployment) -> None:
+    set_password(post_in_memory, old_session(post_in_memory))
 
     assert opens(post_in_memory, NEW)
 
 
-def test_an_old_session_needs_a_code_which_is_spent_with_the_password(post: MailDeployment) -> None:
-    post = choosing(post, WITH_CODE)
-    session = bob_of_yesterday(post)
+def test_an_old_session_needs_a_code_which_works_once(post: MailDeployment) -> None:
+    post = post.with_choices(WITH_CODE)
+    session = old_session(post)
     with pytest.raises(ReauthenticationNeeded):
         set_password(post, session)
     code = mailed_code(post)
@@ -113,9 +105,9 @@ def test_an_old_session_needs_a_code_which_is_spent_with_the_password(post: Mail
     assert opens(post, NEW)
 
 
-def test_what_is_not_the_password_needs_no_code(post_in_memory: MailDeployment) -> None:
-    post = choosing(post_in_memory, WITH_BOTH)
-    session = bob_of_yesterday(post)
+def test_other_changes_need_no_code(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory.with_choices(WITH_BOTH)
+    session = old_session(post)
     caller = post.base.sessions.authenticate(session.tokens.access_token)
 
     user = post.base.user_update.update(caller, UserChanges(metadata={"a": 1}), HOME, PasswordPolicy())
@@ -124,25 +116,25 @@ def test_what_is_not_the_password_needs_no_code(post_in_memory: MailDeployment) 
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345x", "١٢٣٤٥٦"])
-def test_what_is_no_code_is_not_valid(post_in_memory: MailDeployment, code: str) -> None:
-    post = choosing(post_in_memory, WITH_CODE)
+def test_a_malformed_code_is_invalid(post_in_memory: MailDeployment, code: str) -> None:
+    post = post_in_memory.with_choices(WITH_CODE)
 
     with pytest.raises(InvalidReauthenticationCode):
-        set_password(post, bob_of_yesterday(post), code=code)
+        set_password(post, old_session(post), code=code)
 
 
 @pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.RECOVERY_CODE])
-def test_a_code_for_something_else_is_not_valid(post_in_memory: MailDeployment, kind: MailKind) -> None:
-    post = choosing(post_in_memory, WITH_CODE)
-    session = bob_of_yesterday(post)
+def test_a_code_of_another_kind_is_invalid(post_in_memory: MailDeployment, kind: MailKind) -> None:
+    post = post_in_memory.with_choices(WITH_CODE)
+    session = old_session(post)
 
     with pytest.raises(InvalidReauthenticationCode):
         set_password(post, session, code=post.mailed_code(kind=kind))
 
 
-def test_a_code_ends(post_in_memory: MailDeployment) -> None:
-    post = choosing(post_in_memory, WITH_CODE)
-    session = bob_of_yesterday(post)
+def test_a_code_expires(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory.with_choices(WITH_CODE)
+    session = old_session(post)
     code = mailed_code(post)
     post.base.clock.advance(CODE_LIFETIME)
 
@@ -150,25 +142,23 @@ def test_a_code_ends(post_in_memory: MailDeployment) -> None:
         set_password(post, session, code=code)
 
 
-def test_another_account_s_code_is_not_valid(post_in_memory: MailDeployment) -> None:
-    post = choosing(post_in_memory, WITH_CODE)
-    session = bob_of_yesterday(post)
-    alice = post.register(ALICE).user
-    changes: dict[str, Change] = {"email_verified_at": 1}
-    post.base.store.write(Update(post.users.key(alice.user_id), changes))
+def test_a_code_of_another_account_is_invalid(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory.with_choices(WITH_CODE)
+    session = old_session(post)
+    post.verify_email(post.register(ALICE).user)
 
     with pytest.raises(InvalidReauthenticationCode):
         set_password(post, session, code=post.mailed_code(email=ALICE.email, kind=MailKind.REAUTHENTICATION_CODE))
 
 
-def test_wrong_codes_are_counted_with_those_of_every_slot(post: MailDeployment) -> None:
-    post = choosing(post, WITH_CODE)
-    session = bob_of_yesterday(post)
+def test_wrong_codes_count_together_with_sign_in_codes(post: MailDeployment) -> None:
+    post = post.with_choices(WITH_CODE)
+    session = old_session(post)
     code = mailed_code(post)
 
     for _ in range(5):
         with pytest.raises(InvalidReauthenticationCode):
-            set_password(post, session, code=wrong(code))
+            set_password(post, session, code=another_code(code))
 
     with pytest.raises(TooManyAttempts) as error:
         set_password(post, session, code=code)
@@ -177,9 +167,9 @@ def test_wrong_codes_are_counted_with_those_of_every_slot(post: MailDeployment) 
         post.mail_service.request_reauthentication(BOB.email, None, HOME.address)
 
 
-def test_of_two_passwords_set_with_one_code_at_once_one_is_set(post: MailDeployment) -> None:
-    post = choosing(post, WITH_CODE)
-    session = bob_of_yesterday(post)
+def test_one_of_two_concurrent_changes_with_the_same_code_succeeds(post: MailDeployment) -> None:
+    post = post.with_choices(WITH_CODE)
+    session = old_session(post)
     code = mailed_code(post)
 
     outcomes = at_once([partial(set_password, post, session, each, code=code) for each in (NEW, OTHER)])
@@ -188,9 +178,9 @@ def test_of_two_passwords_set_with_one_code_at_once_one_is_set(post: MailDeploym
     assert opens(post, NEW) != opens(post, OTHER)
 
 
-def test_of_one_request_sent_twice_at_once_both_are_done(post: MailDeployment) -> None:
-    post = choosing(post, WITH_CODE)
-    session = bob_of_yesterday(post)
+def test_the_same_request_sent_twice_concurrently_succeeds_twice(post: MailDeployment) -> None:
+    post = post.with_choices(WITH_CODE)
+    session = old_session(post)
     code = mailed_code(post)
 
     outcomes = at_once([partial(set_password, post, session, code=code)] * 2)
@@ -199,12 +189,12 @@ def test_of_one_request_sent_twice_at_once_both_are_done(post: MailDeployment) -
     assert opens(post, NEW)
 
 
-# The present password
+# The current password
 
 
-def test_the_present_password_is_needed_and_compared(post: MailDeployment) -> None:
-    post = choosing(post, WITH_PASSWORD)
-    session = bob(post)
+def test_the_current_password_is_required_and_compared(post: MailDeployment) -> None:
+    post = post.with_choices(WITH_PASSWORD)
+    session = verified_bob(post)
 
     with pytest.raises(CurrentPasswordRequired):
         set_password(post, session)
@@ -215,9 +205,9 @@ def test_the_present_password_is_needed_and_compared(post: MailDeployment) -> No
     assert opens(post, NEW)
 
 
-def test_the_new_password_is_no_way_to_guess_the_present_one(post_in_memory: MailDeployment) -> None:
-    post = choosing(post_in_memory, WITH_PASSWORD)
-    session = bob(post)
+def test_the_new_password_does_not_reveal_the_current_one(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory.with_choices(WITH_PASSWORD)
+    session = verified_bob(post)
 
     with pytest.raises(CurrentPasswordRequired):
         set_password(post, session, PASSWORD)
@@ -228,8 +218,8 @@ def test_the_new_password_is_no_way_to_guess_the_present_one(post_in_memory: Mai
 
 
 def test_wrong_passwords_count_as_attempts_to_sign_in(post: MailDeployment) -> None:
-    post = choosing(post, WITH_PASSWORD)
-    session = bob(post)
+    post = post.with_choices(WITH_PASSWORD)
+    session = verified_bob(post)
 
     for _ in range(10):
         with pytest.raises(WrongPassword):
@@ -241,9 +231,9 @@ def test_wrong_passwords_count_as_attempts_to_sign_in(post: MailDeployment) -> N
         opens(post, PASSWORD, HOME)
 
 
-def test_a_session_that_a_code_opened_needs_none(post: MailDeployment) -> None:
-    post = choosing(post, WITH_PASSWORD)
-    bob(post)
+def test_a_session_opened_with_a_code_needs_no_current_password(post: MailDeployment) -> None:
+    post = post.with_choices(WITH_PASSWORD)
+    verified_bob(post)
     session = post.code_sign_in.sign_in(BOB.email, post.mailed_code(), ABROAD).signed_in
 
     set_password(post, session)
@@ -251,25 +241,25 @@ def test_a_session_that_a_code_opened_needs_none(post: MailDeployment) -> None:
     assert opens(post, NEW)
 
 
-def test_an_account_without_a_password_needs_none(post_in_memory: MailDeployment) -> None:
-    post = choosing(post_in_memory, WITH_PASSWORD)
+def test_an_account_without_a_password_needs_no_current_password(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory.with_choices(WITH_PASSWORD)
     session = post.guests.admit(HOME)
     caller = post.base.sessions.authenticate(session.tokens.access_token)
-    base = replace(post.base, choices=Choices(require_current_password=True, autoconfirm=True))
-    asked = UserChanges(email=BOB.email, password=NEW)
+    post = post.with_choices(Choices(require_current_password=True, autoconfirm=True))
+    changes = UserChanges(email=BOB.email, password=NEW)
 
-    base.user_update.update(caller, asked, HOME, PasswordPolicy())
+    post.base.user_update.update(caller, changes, HOME, PasswordPolicy())
 
     assert opens(post, NEW)
 
 
-# Requests that are sent again
+# Requests that are repeated
 
 
 @pytest.mark.parametrize("choices", [WITH_CODE, WITH_PASSWORD, WITH_BOTH])
-def test_a_request_that_was_done_is_answered_so_when_it_is_sent_again(post: MailDeployment, choices: Choices) -> None:
-    post = choosing(post, choices)
-    session = bob_of_yesterday(post)
+def test_a_repeated_request_is_answered_as_done(post: MailDeployment, choices: Choices) -> None:
+    post = post.with_choices(choices)
+    session = old_session(post)
     code = mailed_code(post)
     set_password(post, session, code=code, current=PASSWORD)
 
@@ -281,12 +271,12 @@ def test_a_request_that_was_done_is_answered_so_when_it_is_sent_again(post: Mail
         set_password(post, session, code=code, current=PASSWORD)
 
 
-def test_whichever_call_fails_the_request_can_be_sent_again() -> None:
+def test_when_any_call_fails_the_request_can_be_repeated() -> None:
     def scene() -> Scene:
-        post = choosing(mailing_in_memory(), WITH_BOTH)
-        session = bob_of_yesterday(post)
+        post = mailing_in_memory().with_choices(WITH_BOTH)
+        session = old_session(post)
         code = mailed_code(post)
-        return Scene(post, lambda there: set_password(there, session, code=code, current=PASSWORD))
+        return Scene(post, lambda here: set_password(here, session, code=code, current=PASSWORD))
 
     for mishap in every_mishap(scene):
         if mishap.failure is not None:
