@@ -14,7 +14,7 @@ from gerbang.passwords.bcrypt_sha256 import HIGHEST_COST, RECOMMENDED_COST, Verd
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.legacy import WrappedHash, parse
 
-VECTORS = Path(__file__).parents[1] / "vectors" / "legacy_passwords" / "known_answers.jsonl"
+VECTORS = Path(__file__).parents[2] / "vectors" / "legacy_passwords" / "known_answers.jsonl"
 KNOWN: list[dict[str, Any]] = [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
 ONE_OF_EACH = {str(known["format"]): str(known["hash"]) for known in reversed(KNOWN)}
 
