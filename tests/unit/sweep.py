@@ -166,7 +166,7 @@ class KnownSecret:
 
 
 class TrustingVerifier:
-    """Takes an ID token for the subject that it is about. How tokens are verified: tests/unit/test_oidc.py."""
+    """Takes an ID token for the subject that it is about. How tokens are verified: tests/unit/oidc/."""
 
     def verify(self, id_token: str, **_more: str | None) -> ProviderIdentity:
         return self.verify_with_any_nonce(id_token)
