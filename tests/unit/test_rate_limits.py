@@ -1,4 +1,4 @@
-"""gerbang.limits.rate_limits and its counters: counted before the outcome is known, exactly, and never for ever."""
+"""gerbang.limits.rate_limits and storage.counters: attempts are counted before their outcome is known."""
 
 from collections.abc import Callable
 from copy import replace
@@ -21,10 +21,10 @@ THREE = Limit(name="three", attempts=3, window=MINUTE)
 FIVE = Limit(name="five", attempts=5, window=timedelta(hours=1))
 TEN = Limit(name="ten", attempts=10, window=timedelta(hours=1))
 MANY = Limit(name="many", attempts=100, window=timedelta(hours=1))
-"""A limit whose half is as many attempts as are ever left unsettled."""
+"""Half of this limit is the largest number of attempts that stay unsettled."""
 
 in_memory_only = pytest.mark.parametrize("database", ["memory"], indirect=True)
-"""For tests that count to a hundred; what DynamoDB does about a condition, others ask."""
+"""For tests that make hundreds of calls; other tests check the conditions on DynamoDB."""
 
 
 class Wrong(AuthError):
@@ -42,7 +42,7 @@ def fail(limits: RateLimits, *counted: Counted) -> None:
         raise Wrong
 
 
-def spend(limits: RateLimits, limit: Limit, subject: str) -> None:
+def succeed_and_stay_counted(limits: RateLimits, limit: Limit, subject: str) -> None:
     """Make an attempt that stays counted when it succeeds."""
     with limits.attempt(Counted(limit, subject, OnSuccess.STAYS)):
         pass
@@ -65,19 +65,19 @@ def too_many(limits: RateLimits, *counted: Counted) -> TooManyAttempts:
 
 
 def on(deployment: Deployment, store: Store) -> RateLimits:
-    """The same limits, as another environment sees them, through another store."""
+    """The same limits in another environment, with another store."""
     return replace(deployment, store=store).rate_limits
 
 
 # One counter
 
 
-def test_as_many_attempts_are_taken_as_the_limit_says(limits: RateLimits) -> None:
+def test_the_limit_is_the_number_of_attempts(limits: RateLimits) -> None:
     assert attempts_left(limits, THREE, "subject") == 3
     assert attempts_left(limits, THREE, "subject") == 0
 
 
-def test_the_error_names_the_limit_and_the_wait_to_the_second(limits: RateLimits, clock: FakeClock) -> None:
+def test_the_error_has_the_limit_and_the_wait(limits: RateLimits, clock: FakeClock) -> None:
     """Security.md 25."""
     attempts_left(limits, THREE, "subject")
     clock.advance(timedelta(seconds=20))
@@ -87,7 +87,7 @@ def test_the_error_names_the_limit_and_the_wait_to_the_second(limits: RateLimits
     assert (error.limit, error.retry_after) == ("three", timedelta(seconds=40))
 
 
-def test_the_window_begins_with_the_first_attempt_and_ends_for_good(limits: RateLimits, clock: FakeClock) -> None:
+def test_the_window_begins_with_the_first_attempt(limits: RateLimits, clock: FakeClock) -> None:
     fail(limits, Counted(THREE, "subject"))
     clock.advance(MINUTE - SECOND)
     assert attempts_left(limits, THREE, "subject") == 2
@@ -97,8 +97,8 @@ def test_the_window_begins_with_the_first_attempt_and_ends_for_good(limits: Rate
     assert attempts_left(limits, THREE, "subject") == 3
 
 
-def test_attempts_over_the_limit_do_not_lengthen_the_window(limits: RateLimits, clock: FakeClock) -> None:
-    """Security.md 24: no lock is for good."""
+def test_rejected_attempts_do_not_extend_the_window(limits: RateLimits, clock: FakeClock) -> None:
+    """Security.md 24: no account is locked permanently."""
     attempts_left(limits, THREE, "subject")
     for _ in range(4):
         clock.advance(timedelta(seconds=14))
@@ -110,7 +110,7 @@ def test_attempts_over_the_limit_do_not_lengthen_the_window(limits: RateLimits, 
 
 
 @in_memory_only
-def test_a_window_whose_item_ttl_has_not_deleted_is_over_all_the_same(
+def test_an_ended_window_does_not_count_before_ttl_deletes_it(
     limits: RateLimits, clock: FakeClock, database: Database
 ) -> None:
     """F35."""
@@ -120,10 +120,10 @@ def test_a_window_whose_item_ttl_has_not_deleted_is_over_all_the_same(
     assert attempts_left(limits, MANY, "subject") == 100
     (item,) = database.items("RateLimits")
     assert item["expires_at"] == to_epoch(clock() + MANY.window)
-    assert sum(name.startswith("~") for name in item) == 50  # the tokens of this window, and none of the last one
+    assert sum(name.startswith("~") for name in item) == 50  # the tokens of this window only
 
 
-def test_subjects_and_limits_are_counted_apart(limits: RateLimits) -> None:
+def test_subjects_and_limits_are_counted_separately(limits: RateLimits) -> None:
     attempts_left(limits, THREE, "one")
 
     assert attempts_left(limits, THREE, "other") == 3
@@ -144,7 +144,7 @@ def test_parallel_attempts_never_exceed_the_limit(limits: RateLimits, clock: Fak
     assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 45
 
 
-def test_a_window_that_others_have_started_again_and_filled_meanwhile_is_full(
+def test_a_window_that_others_restarted_and_filled_meanwhile_is_full(
     deployment: Deployment, limits: RateLimits, clock: FakeClock
 ) -> None:
     attempts_left(limits, THREE, "subject")
@@ -160,8 +160,8 @@ def test_a_window_that_others_have_started_again_and_filled_meanwhile_is_full(
 
 
 @pytest.mark.covers("F21")
-def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLimits, clock: FakeClock) -> None:
-    """F21: locked for the window and the jump at most."""
+def test_a_clock_that_jumps_back_extends_the_wait_by_the_jump_at_most(limits: RateLimits, clock: FakeClock) -> None:
+    """F21: the wait is at most the window and the jump."""
     attempts_left(limits, THREE, "subject")
     clock.advance(-timedelta(hours=1))
 
@@ -173,7 +173,7 @@ def test_a_clock_that_jumps_back_neither_opens_nor_locks_for_ever(limits: RateLi
 
 
 @pytest.mark.covers("F28")
-def test_what_cannot_be_counted_is_not_let_through(deployment: Deployment) -> None:
+def test_an_attempt_that_cannot_be_counted_is_an_error(deployment: Deployment) -> None:
     """F28."""
     unreachable = on(deployment, FaultyStore(deployment.store, at=lambda _: True))
 
@@ -181,13 +181,13 @@ def test_what_cannot_be_counted_is_not_let_through(deployment: Deployment) -> No
         unreachable.attempt(Counted(THREE, "subject"))
 
 
-def test_a_counter_that_others_start_again_and_again_is_given_up_as_unavailable(clock: FakeClock) -> None:
-    class Restless(MemoryStore):
+def test_a_counter_that_others_keep_restarting_is_unavailable(clock: FakeClock) -> None:
+    class FailingConditions(MemoryStore):
         def write(self, action: Action) -> Outcome:  # type: ignore[explicit-override]
             del action
             return ConditionFailed(None)
 
-    store: Store = Restless()
+    store: Store = FailingConditions()
 
     with pytest.raises(DependencyUnavailable):
         CounterTable(store, "RateLimits").take("subject", most=3, at=clock(), window=MINUTE, token="token")
@@ -195,8 +195,8 @@ def test_a_counter_that_others_start_again_and_again_is_given_up_as_unavailable(
 
 @pytest.mark.covers("D18")
 @pytest.mark.parametrize("subject", ["", "a b", "x" * 100_000, "\0", "\ud800", "é#USER"], ids=ascii)
-def test_any_subject_makes_a_short_key(subject: str) -> None:
-    """D18: a key that is too long would be our bug, and a 500."""
+def test_the_key_of_any_subject_is_short(subject: str) -> None:
+    """D18: a key that is too long would be a 500."""
     key = Counted(THREE, subject).key
 
     assert key.isascii()
@@ -204,7 +204,7 @@ def test_any_subject_makes_a_short_key(subject: str) -> None:
     assert digest(subject) != digest(subject + "x")
 
 
-def test_no_subject_can_be_read_in_the_table(limits: RateLimits, database: Database) -> None:
+def test_no_subject_is_stored_in_plain_text(limits: RateLimits, database: Database) -> None:
     fail(limits, Counted(THREE, "alice@example.com"))
 
     assert "alice" not in repr(database.items("RateLimits"))
@@ -221,14 +221,12 @@ def test_a_full_counter_is_returned_with_its_window(deployment: Deployment, cloc
     assert (full.attempts, full.until, full.in_flight, full.known) == (2, clock() + MINUTE, 2, False)
 
 
-# What becomes of an attempt
+# How an attempt ends
 
 
 @in_memory_only
 @pytest.mark.parametrize(("most", "left"), [(1, 1), (3, 2), (5, 3), (50, 25), (100, 50), (150, 100)])
-def test_however_many_successes_there_are_half_of_a_limit_is_left_for_wrong_answers(
-    limits: RateLimits, most: int, left: int
-) -> None:
+def test_successes_use_at_most_half_of_a_limit(limits: RateLimits, most: int, left: int) -> None:
     limit = replace(THREE, attempts=most)
     for _ in range(2 * most):
         with limits.attempt(Counted(limit, "subject"), Counted(FIVE, "subject", OnSuccess.CLEARED)):
@@ -238,7 +236,7 @@ def test_however_many_successes_there_are_half_of_a_limit_is_left_for_wrong_answ
     assert attempts_left(limits, FIVE, "subject") == 5
 
 
-def test_a_success_clears_the_counter_that_it_is_to_clear(limits: RateLimits) -> None:
+def test_a_success_can_clear_a_counter(limits: RateLimits) -> None:
     for _ in range(2):
         fail(limits, Counted(THREE, "subject"))
 
@@ -248,17 +246,17 @@ def test_a_success_clears_the_counter_that_it_is_to_clear(limits: RateLimits) ->
     assert attempts_left(limits, THREE, "subject") == 3
 
 
-def test_a_success_stays_counted_where_the_limit_is_on_successes(limits: RateLimits) -> None:
+def test_a_success_can_stay_counted(limits: RateLimits) -> None:
     for _ in range(3):
-        spend(limits, THREE, "subject")
+        succeed_and_stay_counted(limits, THREE, "subject")
 
     error = too_many(limits, Counted(THREE, "subject", OnSuccess.STAYS))
 
-    assert error.retry_after == MINUTE  # at once: a success is not in flight
+    assert error.retry_after == MINUTE  # a success is not in flight
 
 
 @in_memory_only
-def test_a_success_costs_no_call_up_to_half_of_the_limit_and_is_given_back_beyond(deployment: Deployment) -> None:
+def test_a_success_makes_no_call_up_to_half_of_the_limit(deployment: Deployment) -> None:
     watched = PassingStore(deployment.store)
     limits = on(deployment, watched)
     for _ in range(50):
@@ -274,7 +272,7 @@ def test_a_success_costs_no_call_up_to_half_of_the_limit_and_is_given_back_beyon
     assert attempts_left(limits, MANY, "subject") == 50
 
 
-def test_a_success_gives_back_to_every_counter_past_half_of_its_limit_and_to_no_other(deployment: Deployment) -> None:
+def test_a_success_is_given_back_only_to_counters_above_half_of_their_limit(deployment: Deployment) -> None:
     limits = deployment.rate_limits
     fail(limits, Counted(THREE, "near"))
     fail(limits, Counted(FIVE, "far"))
@@ -294,7 +292,7 @@ def test_a_success_gives_back_to_every_counter_past_half_of_its_limit_and_to_no_
 @pytest.mark.parametrize("limit", [THREE, MANY], ids=["small", "large"])
 @pytest.mark.parametrize("on_success", OnSuccess)
 @pytest.mark.parametrize("error", [DependencyUnavailable, KeyboardInterrupt])
-def test_any_outcome_but_an_answer_gives_back(
+def test_an_attempt_that_ends_with_another_error_is_given_back(
     limits: RateLimits, limit: Limit, on_success: OnSuccess, error: type[BaseException]
 ) -> None:
     for _ in range(limit.attempts + 1):
@@ -305,8 +303,8 @@ def test_any_outcome_but_an_answer_gives_back(
     assert attempts_left(limits, FIVE, "subject") == 5
 
 
-def test_a_failure_after_a_success_gives_back_what_the_success_has_not(limits: RateLimits) -> None:
-    for _ in range(2):  # so that a success gives back to this one
+def test_an_error_after_a_success_gives_back_the_rest(limits: RateLimits) -> None:
+    for _ in range(2):  # so that this counter is above half of its limit
         fail(limits, Counted(FIVE, "subject"))
     for _ in range(11):
         attempt = limits.attempt(Counted(TEN, "subject"), Counted(FIVE, "subject"))
@@ -317,7 +315,7 @@ def test_a_failure_after_a_success_gives_back_what_the_success_has_not(limits: R
     assert (attempts_left(limits, TEN, "subject"), attempts_left(limits, FIVE, "subject")) == (10, 3)
 
 
-def test_an_attempt_that_others_overtook_is_given_back_by_hand(limits: RateLimits) -> None:
+def test_an_attempt_can_be_given_back_explicitly(limits: RateLimits) -> None:
     for _ in range(10):
         attempt = limits.attempt(Counted(THREE, "subject"))
         attempt.give_back()
@@ -327,7 +325,7 @@ def test_an_attempt_that_others_overtook_is_given_back_by_hand(limits: RateLimit
     assert attempts_left(limits, THREE, "subject") == 3
 
 
-def test_what_runs_alongside_is_handed_over_and_its_failure_gives_back(limits: RateLimits) -> None:
+def test_the_result_of_a_parallel_call_is_returned_and_its_error_gives_back(limits: RateLimits) -> None:
     def unavailable() -> str:
         raise DependencyUnavailable
 
@@ -340,7 +338,7 @@ def test_what_runs_alongside_is_handed_over_and_its_failure_gives_back(limits: R
         assert attempt.alongside == "read"
 
 
-def test_an_attempt_whose_function_dies_stays_counted(limits: RateLimits) -> None:
+def test_an_attempt_whose_function_is_killed_stays_counted(limits: RateLimits) -> None:
     """F33: a password may have been hashed. docs/decisions/0023-limits.md."""
     for _ in range(3):
         limits.attempt(Counted(THREE, "subject"))
@@ -363,12 +361,12 @@ def test_several_limits_are_counted_together_or_not_at_all(limits: RateLimits) -
 
 @pytest.mark.parametrize("fault", [Fault.NOT_DONE, Fault.ANSWER_LOST])
 @pytest.mark.parametrize("nth", range(3))
-def test_where_one_of_several_counters_fails_none_is_counted(deployment: Deployment, nth: int, fault: Fault) -> None:
-    """With an answer lost, the counter has been written."""
+def test_when_one_of_several_counters_fails_none_is_counted(deployment: Deployment, nth: int, fault: Fault) -> None:
+    """With a lost response, the counter has been written."""
     counted = [Counted(FIVE, "first"), Counted(THREE, "second", OnSuccess.STAYS), Counted(TEN, "third")]
 
     def takes_the_nth(call: Call) -> bool:
-        return call.keys[0].pk == counted[nth].key and call.nth % 2 == 0  # each take is followed by its give-back
+        return call.keys[0].pk == counted[nth].key and call.nth % 2 == 0  # each attempt is followed by its give-back
 
     faulty = on(deployment, FaultyStore(deployment.store, at=takes_the_nth, fault=fault))
     for _ in range(21):
@@ -379,7 +377,7 @@ def test_where_one_of_several_counters_fails_none_is_counted(deployment: Deploym
     assert [attempts_left(limits, each.limit, each.subject) for each in counted] == [5, 3, 10]
 
 
-def test_of_several_limits_reached_the_one_with_the_longest_wait_is_named(limits: RateLimits, clock: FakeClock) -> None:
+def test_the_error_names_the_limit_with_the_longest_wait(limits: RateLimits, clock: FakeClock) -> None:
     attempts_left(limits, FIVE, "subject")
     clock.advance(MINUTE)
     attempts_left(limits, THREE, "subject")
@@ -392,7 +390,7 @@ def test_of_several_limits_reached_the_one_with_the_longest_wait_is_named(limits
 # The wait
 
 
-def test_while_attempts_in_flight_fill_a_limit_the_wait_is_one_second(limits: RateLimits) -> None:
+def test_the_wait_is_one_second_while_attempts_in_flight_fill_the_limit(limits: RateLimits) -> None:
     counted = Counted(FIVE, "subject")
     fail(limits, counted)
     in_flight = [limits.attempt(counted) for _ in range(4)]
@@ -405,7 +403,7 @@ def test_while_attempts_in_flight_fill_a_limit_the_wait_is_one_second(limits: Ra
     fail(limits, counted)
 
 
-def test_once_they_have_all_been_wrong_the_wait_is_the_windows_end(limits: RateLimits) -> None:
+def test_the_wait_is_until_the_end_of_the_window_once_all_were_wrong(limits: RateLimits) -> None:
     counted = Counted(FIVE, "subject")
     for attempt in [limits.attempt(counted) for _ in range(5)]:
         assert too_many(limits, counted).retry_after == SECOND
@@ -415,9 +413,7 @@ def test_once_they_have_all_been_wrong_the_wait_is_the_windows_end(limits: RateL
     assert too_many(limits, counted).retry_after == FIVE.window
 
 
-def test_the_attempts_of_functions_that_died_are_in_flight_no_longer_than_a_function_can_run(
-    limits: RateLimits, clock: FakeClock
-) -> None:
+def test_attempts_of_killed_functions_are_in_flight_for_the_longest_run(limits: RateLimits, clock: FakeClock) -> None:
     for _ in range(5):
         limits.attempt(Counted(FIVE, "subject"))
     assert too_many(limits, Counted(FIVE, "subject")).retry_after == SECOND
@@ -428,7 +424,7 @@ def test_the_attempts_of_functions_that_died_are_in_flight_no_longer_than_a_func
 
 
 @in_memory_only
-def test_many_parallel_successes_fill_a_large_limit_for_a_second(limits: RateLimits) -> None:
+def test_many_concurrent_successes_fill_a_large_limit_for_a_second(limits: RateLimits) -> None:
     counted = Counted(MANY, "subject")
     in_flight = [limits.attempt(counted) for _ in range(100)]
     assert too_many(limits, counted).retry_after == SECOND
@@ -441,22 +437,22 @@ def test_many_parallel_successes_fill_a_large_limit_for_a_second(limits: RateLim
 
 
 @in_memory_only
-def test_a_large_limit_used_up_by_wrong_answers_is_full_until_its_window_ends(limits: RateLimits) -> None:
+def test_a_large_limit_filled_by_wrong_answers_is_full_until_its_window_ends(limits: RateLimits) -> None:
     attempts_left(limits, MANY, "subject")
 
     assert too_many(limits, Counted(MANY, "subject")).retry_after == MANY.window
 
 
-def test_a_wrong_answer_that_cannot_be_settled_stays_counted(deployment: Deployment) -> None:
+def test_a_wrong_answer_that_could_not_be_settled_stays_counted(deployment: Deployment) -> None:
     counted = Counted(THREE, "subject", OnSuccess.CLEARED)  # each wrong answer is settled
-    forgetful = on(deployment, FaultyStore(deployment.store, at=lambda call: call.nth % 2 == 1))
+    failing = on(deployment, FaultyStore(deployment.store, at=lambda call: call.nth % 2 == 1))
     for _ in range(3):
-        fail(forgetful, counted)
+        fail(failing, counted)
 
     too_many(deployment.rate_limits, counted)
 
 
-# Without counting
+# Checking without counting
 
 
 def test_a_limit_can_be_checked_without_counting(limits: RateLimits, clock: FakeClock) -> None:
@@ -475,12 +471,10 @@ def test_a_limit_can_be_checked_without_counting(limits: RateLimits, clock: Fake
     limits.check(THREE, "subject")
 
 
-# Give-backs
+# Giving back
 
 
-def test_an_attempt_given_back_after_its_window_takes_nothing_from_the_next(
-    limits: RateLimits, clock: FakeClock
-) -> None:
+def test_giving_back_after_the_window_does_not_change_the_next_one(limits: RateLimits, clock: FakeClock) -> None:
     attempt = limits.attempt(Counted(THREE, "subject"))
     clock.advance(MINUTE)
     fail(limits, Counted(THREE, "subject"))
@@ -490,7 +484,7 @@ def test_an_attempt_given_back_after_its_window_takes_nothing_from_the_next(
     assert attempts_left(limits, THREE, "subject") == 2
 
 
-def test_an_attempt_given_back_twice_is_given_back_once(limits: RateLimits) -> None:
+def test_giving_back_twice_counts_once(limits: RateLimits) -> None:
     fail(limits, Counted(THREE, "subject"))
     attempt = limits.attempt(Counted(THREE, "subject"))
     for _ in range(2):
@@ -500,7 +494,7 @@ def test_an_attempt_given_back_twice_is_given_back_once(limits: RateLimits) -> N
 
 
 @pytest.mark.parametrize("end", [CounterTable.give_back, CounterTable.settle])
-def test_ending_what_was_never_counted_makes_nothing(
+def test_ending_an_uncounted_attempt_creates_no_item(
     deployment: Deployment, database: Database, end: Callable[[CounterTable, str, str], None]
 ) -> None:
     end(deployment.counters, "subject", "token")
@@ -508,7 +502,7 @@ def test_ending_what_was_never_counted_makes_nothing(
     assert database.items("RateLimits") == []
 
 
-def test_what_cannot_be_given_back_is_at_most_that_attempt(deployment: Deployment) -> None:
+def test_an_attempt_that_cannot_be_given_back_stays_counted_and_is_logged(deployment: Deployment) -> None:
     down = FaultyStore(deployment.store, at=lambda call: call.nth > 0)  # since the attempt was counted
     with pytest.raises(DependencyUnavailable), on(deployment, down).attempt(Counted(THREE, "subject")):
         raise DependencyUnavailable
@@ -517,8 +511,8 @@ def test_what_cannot_be_given_back_is_at_most_that_attempt(deployment: Deploymen
     assert "attempt_not_given_back" in deployment.recorded.events
 
 
-def test_an_environment_gives_back_before_its_next_count_what_it_could_not_before(deployment: Deployment) -> None:
-    """An attempt that was answered 503 is not counted once the store answers again."""
+def test_an_environment_gives_back_later_what_it_could_not_before(deployment: Deployment) -> None:
+    """An attempt that ended with a 503 does not stay counted."""
     is_down = False
     limits = on(deployment, FaultyStore(deployment.store, at=lambda _: is_down))
     for _ in range(3):
@@ -534,30 +528,28 @@ def test_an_environment_gives_back_before_its_next_count_what_it_could_not_befor
     assert attempts_left(deployment.rate_limits, FIVE, "other") == 5
 
 
-# Where an answer is lost and the SDK asks again: faults.md, D6
+# A response is lost and the SDK retries: faults.md, D6
 
 
 @pytest.fixture
-def asked_again(deployment: Deployment) -> RateLimits:
-    """The same limits, where every write is done, its answer lost, and sent again."""
-    twice = FaultyStore(deployment.store, at=lambda call: call.method == "write", fault=Fault.ASKED_AGAIN)
-    return on(deployment, twice)
+def with_retries(deployment: Deployment) -> RateLimits:
+    """The same limits; every write succeeds, its response is lost, and the SDK retries it."""
+    retrying = FaultyStore(deployment.store, at=lambda call: call.method == "write", fault=Fault.ASKED_AGAIN)
+    return on(deployment, retrying)
 
 
-def test_an_attempt_is_not_over_the_limit_because_of_itself(asked_again: RateLimits, clock: FakeClock) -> None:
-    """As the one mail a minute would be."""
+def test_a_retried_write_does_not_reach_the_limit_by_itself(with_retries: RateLimits, clock: FakeClock) -> None:
+    """Else the one mail a minute would be rejected."""
     once = Limit(name="once", attempts=1, window=MINUTE)
 
     for _ in range(3):
-        spend(asked_again, once, "subject")  # the first there is, then those that find a window ended
+        succeed_and_stay_counted(with_retries, once, "subject")  # a new counter, then ended windows
         clock.advance(MINUTE)
 
 
-def test_an_attempt_is_counted_once_when_another_is_counted_in_between(
-    deployment: Deployment, limits: RateLimits
-) -> None:
+def test_a_retried_write_counts_once_even_after_another_attempt(deployment: Deployment, limits: RateLimits) -> None:
     class Interrupted(PassingStore):
-        """Does each write, lets another attempt be counted, and does it again."""
+        """Writes, lets another attempt be counted, and repeats the write."""
 
         def write(self, action: Action) -> Outcome:  # type: ignore[explicit-override]
             self._store.write(action)
@@ -569,10 +561,10 @@ def test_an_attempt_is_counted_once_when_another_is_counted_in_between(
     assert attempts_left(limits, FIVE, "subject") == 3
 
 
-def test_an_attempt_is_given_back_once(asked_again: RateLimits, limits: RateLimits) -> None:
+def test_a_retried_give_back_counts_once(with_retries: RateLimits, limits: RateLimits) -> None:
     for _ in range(2):
         fail(limits, Counted(FIVE, "subject"))
 
-    asked_again.attempt(Counted(FIVE, "subject")).give_back()
+    with_retries.attempt(Counted(FIVE, "subject")).give_back()
 
     assert attempts_left(limits, FIVE, "subject") == 3

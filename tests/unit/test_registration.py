@@ -1,4 +1,4 @@
-"""gerbang.accounts.registration: an account is made once, all or nothing, and its owner is signed in."""
+"""gerbang.accounts.registration."""
 
 from collections.abc import Callable
 from copy import replace
@@ -47,7 +47,7 @@ SPELLINGS = [
     "aL\u2071ce@example.com",
     "alice\uff20example.com",
 ]
-"""Twenty of one address: case, white space, full width, circled, mathematical, superscript, ideographic full stops."""
+"""Of one address: case, white space, full width, circled, mathematical, superscript, ideographic full stops."""
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def kinds(database: Database) -> dict[str, int]:
     return {**found, "organisations": len(database.items("Organizations"))}
 
 
-# What registering makes
+# What a registration creates
 
 
-def test_an_account_is_made_as_asked(deployment: Deployment, register: Register, clock: FakeClock) -> None:
+def test_an_account_has_the_requested_values(deployment: Deployment, register: Register, clock: FakeClock) -> None:
     made = register(replace(ALICE, email=EmailAddress("  Alice@Example.com "), locale="id"))
 
     user = deployment.users.find(made.signed_in.user.user_id)
@@ -84,7 +84,7 @@ def test_an_account_is_made_as_asked(deployment: Deployment, register: Register,
     assert (user.password_hash or "").startswith("$bcrypt-sha256$")
 
 
-def test_the_account_is_found_by_each_of_its_names(deployment: Deployment, register: Register) -> None:
+def test_an_account_is_found_by_address_user_name_and_number(deployment: Deployment, register: Register) -> None:
     user = register(ALICE).signed_in.user
 
     for name, value in ((Name.EMAIL, user.email), (Name.USERNAME, "ALICE"), (Name.NUMBER, user.number)):
@@ -92,16 +92,16 @@ def test_the_account_is_found_by_each_of_its_names(deployment: Deployment, regis
         assert deployment.users.find_id(name, value) == user.user_id
 
 
-def test_whoever_registers_is_signed_in(deployment: Deployment, register: Register, log: RecordingLog) -> None:
+def test_a_registration_signs_in(deployment: Deployment, register: Register, log: RecordingLog) -> None:
     signed_in = register(ALICE).signed_in
 
-    standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
-    assert standing.user == signed_in.user
-    assert (standing.family.amr[0].method, standing.family.address) == ("password", HOME.address)
+    authenticated = deployment.sessions.authenticate(signed_in.tokens.access_token)
+    assert authenticated.user == signed_in.user
+    assert (authenticated.family.amr[0].method, authenticated.family.address) == ("password", HOME.address)
     assert log.events == ["registered"]
 
 
-def test_an_organisation_is_founded_with_its_owner(deployment: Deployment, register: Register) -> None:
+def test_an_organization_is_created_with_its_owner(deployment: Deployment, register: Register) -> None:
     made = register(ALICE)
 
     assert made.organization is not None
@@ -112,7 +112,7 @@ def test_an_organisation_is_founded_with_its_owner(deployment: Deployment, regis
     assert membership.role == "CLIENT_OWNER"
 
 
-def test_who_founds_nothing_belongs_nowhere(register: Register, database: Database) -> None:
+def test_without_an_organization_no_membership_is_created(register: Register, database: Database) -> None:
     made = register(BOB)
 
     assert made.organization is None
@@ -127,7 +127,7 @@ def test_who_founds_nothing_belongs_nowhere(register: Register, database: Databa
     }
 
 
-def test_enrolling_makes_the_account_and_signs_nobody_in(
+def test_register_without_session_only_creates_the_account(
     deployment: Deployment, database: Database, log: RecordingLog
 ) -> None:
     user = deployment.registration.register_without_session(ALICE, HOME)
@@ -138,29 +138,29 @@ def test_enrolling_makes_the_account_and_signs_nobody_in(
     assert log.events == ["registered"]
 
 
-def test_the_password_is_kept_as_a_hash_only(register: Register, database: Database) -> None:
+def test_the_password_is_stored_only_as_a_hash(register: Register, database: Database) -> None:
     register(ALICE)
 
     everything = repr([database.contents(table) for table in database.tables.values()])
     assert PASSWORD not in everything
 
 
-def test_what_is_asked_for_does_not_show() -> None:
+def test_the_repr_of_a_new_account_has_no_password() -> None:
     assert PASSWORD not in repr(ALICE)
 
 
-# One account an address: F4, F5, security.md 160
+# One account per address: F4, F5, security.md 160
 
 
 @pytest.mark.covers("F4", "F5", "160")
-def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make_one_account(
+def test_concurrent_registrations_of_one_address_in_twenty_spellings_make_one_account(
     deployment: Deployment, register: Register, database: Database
 ) -> None:
-    def spelled(number: int) -> Callable[[], Registered]:
+    def registration_of(number: int) -> Callable[[], Registered]:
         new = NewAccount(email=EmailAddress(SPELLINGS[number]), password=PASSWORD, name="Alice", founds="Acme")
         return lambda: register(new, Client(address=f"192.0.2.{number}"))
 
-    outcomes = at_once([spelled(number) for number in range(20)])
+    outcomes = at_once([registration_of(number) for number in range(20)])
 
     (made,) = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
     assert sum(type(outcome) is EmailTaken for outcome in outcomes) == 19
@@ -179,7 +179,7 @@ def test_twenty_registrations_of_one_address_in_different_spellings_at_once_make
 
 
 @pytest.mark.covers("160")
-def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
+def test_an_address_is_taken_in_every_spelling(register: Register) -> None:
     register(ALICE)
 
     for spelling in SPELLINGS[1:9]:
@@ -188,10 +188,10 @@ def test_an_address_is_taken_in_whatever_spelling(register: Register) -> None:
 
 
 @pytest.mark.covers("C4")
-def test_a_verified_address_that_is_taken_costs_as_many_hashes_as_one_that_is_free(
+def test_a_taken_verified_address_takes_as_many_hashes_as_a_free_one(
     deployment: Deployment, register: Register, hashes: list[int]
 ) -> None:
-    """Registering tells, because the contract says so, but not by its time."""
+    """The answer tells that the address is taken, as documented; the time does not."""
     deployment.users.change(register(ALICE).signed_in.user, {"email_verified_at": 1})
     free = list(hashes)
     hashes.clear()
@@ -202,12 +202,12 @@ def test_a_verified_address_that_is_taken_costs_as_many_hashes_as_one_that_is_fr
     assert hashes == free
 
 
-def test_a_registration_refused_leaves_nothing(register: Register, database: Database) -> None:
+def test_a_failed_registration_stores_nothing(register: Register, database: Database) -> None:
     register(ALICE)
     before = kinds(database), len(database.items("RefreshTokenFamilies"))
 
     with pytest.raises(EmailTaken):
-        register(replace(ALICE, username="somebody", founds="Another"))
+        register(replace(ALICE, username="another", founds="Another"))
     with pytest.raises(UsernameTaken):
         register(replace(BOB, username="alice", founds="Another"))
 
@@ -215,7 +215,7 @@ def test_a_registration_refused_leaves_nothing(register: Register, database: Dat
 
 
 @pytest.mark.parametrize("spelling", ["alice", "Alice", "ALICE"])
-def test_a_user_name_is_unique_without_regard_to_case_and_kept_as_typed(register: Register, spelling: str) -> None:
+def test_a_user_name_is_unique_in_any_case_and_stored_as_typed(register: Register, spelling: str) -> None:
     first = register(replace(ALICE, username="aLiCe"))
 
     with pytest.raises(UsernameTaken):
@@ -223,13 +223,13 @@ def test_a_user_name_is_unique_without_regard_to_case_and_kept_as_typed(register
     assert first.signed_in.user.username == "aLiCe"
 
 
-def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Register, database: Database) -> None:
-    def named(number: int) -> Callable[[], Registered]:
+def test_one_of_twenty_concurrent_registrations_of_a_user_name_succeeds(register: Register, database: Database) -> None:
+    def registration_of(number: int) -> Callable[[], Registered]:
         username = "Alice" if number % 2 else "aLICE"
         new = NewAccount(email=EmailAddress(f"a{number}@example.com"), password=PASSWORD, name="A", username=username)
         return lambda: register(new, HOME)
 
-    outcomes = at_once([named(number) for number in range(20)])
+    outcomes = at_once([registration_of(number) for number in range(20)])
 
     assert sum(isinstance(outcome, Registered) for outcome in outcomes) == 1
     assert sum(type(outcome) is UsernameTaken for outcome in outcomes) == 19
@@ -243,7 +243,7 @@ def test_of_twenty_registrations_of_one_user_name_at_once_one_wins(register: Reg
     }
 
 
-def test_when_both_names_are_taken_the_address_is_named(register: Register) -> None:
+def test_the_address_is_reported_when_both_names_are_taken(register: Register) -> None:
     register(ALICE)
 
     with pytest.raises(EmailTaken):
@@ -264,7 +264,7 @@ def test_a_number_that_is_taken_is_drawn_again(deployment: Deployment, database:
     assert len(database.items("RefreshTokenFamilies")) == 2
 
 
-def test_when_no_free_number_is_drawn_nothing_is_made(deployment: Deployment, database: Database) -> None:
+def test_without_a_free_number_no_account_is_created(deployment: Deployment, database: Database) -> None:
     drawing = replace(deployment, new_number=Numbers(*[7] * (NUMBER_DRAWS + 1))).registration
     drawing.register(ALICE, HOME)
 
@@ -274,7 +274,7 @@ def test_when_no_free_number_is_drawn_nothing_is_made(deployment: Deployment, da
     assert len(database.items("Users", "USER#")) == 1
 
 
-def test_numbers_are_drawn_from_thirty_one_bits() -> None:
+def test_numbers_have_thirty_one_random_bits() -> None:
     draw = Container({}).new_number
 
     drawn = {draw() for _ in range(1000)}
@@ -288,7 +288,9 @@ def test_numbers_are_drawn_from_thirty_one_bits() -> None:
 
 
 @pytest.mark.covers("34")
-def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deployment, clock: FakeClock) -> None:
+def test_a_client_address_can_register_thirty_accounts_an_hour(
+    deployment_in_memory: Deployment, clock: FakeClock
+) -> None:
     registration = deployment_in_memory.registration
     for number in range(REGISTRATIONS.attempts):
         registration.register(replace(BOB, email=EmailAddress(f"bob{number}@example.com")), HOME)
@@ -304,10 +306,8 @@ def test_a_client_registers_thirty_times_an_hour(deployment_in_memory: Deploymen
 
 
 @pytest.mark.covers("C4", "32")
-def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_more(
-    deployment: Deployment, hashes: list[int]
-) -> None:
-    """Registering is the one place that tells who exists."""
+def test_registrations_of_taken_addresses_are_limited_too(deployment: Deployment, hashes: list[int]) -> None:
+    """Only a registration tells who has an account. Over the limit, no password is hashed."""
     chosen = Choices(registration=replace(REGISTRATIONS, attempts=3))
     registration = replace(deployment, choices=chosen).registration
     registration.register(ALICE, HOME)
@@ -326,10 +326,8 @@ def test_asking_for_addresses_that_are_taken_is_limited_too_and_hashes_nothing_m
 
 
 @pytest.mark.covers("F3")
-def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_works(
-    deployment: Deployment, register: Register
-) -> None:
-    """The client repeats, is told "taken", and can sign in."""
+def test_a_registration_whose_response_was_lost_has_been_done(deployment: Deployment, register: Register) -> None:
+    """The client repeats it, gets "taken", and can sign in."""
     lost = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
     with pytest.raises(DependencyUnavailable):
         replace(deployment, store=lost).registration.register(ALICE, HOME)
@@ -347,7 +345,7 @@ def test_a_registration_whose_answer_was_lost_has_happened_and_the_password_work
 def test_a_registration_that_was_not_done_can_be_repeated(
     deployment: Deployment, register: Register, database: Database
 ) -> None:
-    """There is no dead address."""
+    """The address is still free."""
     failing = FaultyStore(deployment.store, at=lambda call: call.method == "commit", fault=Fault.NOT_DONE)
     with pytest.raises(DependencyUnavailable):
         replace(deployment, store=failing).registration.register(ALICE, HOME)
@@ -370,7 +368,7 @@ def test_everything_is_written_in_one_transaction(deployment: Deployment) -> Non
 
 
 @pytest.mark.covers("127", "129")
-def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, register: Register) -> None:
+def test_a_user_is_not_a_member_of_another_organization(deployment: Deployment, register: Register) -> None:
     acme, bob = register(ALICE).organization, register(replace(BOB, founds="Bob's")).signed_in.user
     assert acme is not None
 
@@ -384,10 +382,8 @@ def test_nobody_belongs_to_anothers_organisation(deployment: Deployment, registe
     ["", "org_", "usr_1", "org_1/ORGANIZATION", "org_" + "1" * 41, "org_\u00e9", "x" * 5000, "org_1\n", "\0", " org_1"],
     ids=lambda organization_id: ascii(organization_id)[:12],
 )
-def test_a_malformed_organisation_is_nobodys_and_never_becomes_a_key(
-    deployment: Deployment, organization_id: str
-) -> None:
-    """The header is a stranger's job."""
+def test_a_malformed_organization_id_is_rejected_without_a_call(deployment: Deployment, organization_id: str) -> None:
+    """The header may have any value."""
     watched = PassingStore(deployment.store)
     organizations = replace(deployment, store=watched).organizations
 
@@ -397,7 +393,7 @@ def test_a_malformed_organisation_is_nobodys_and_never_becomes_a_key(
     assert watched.calls == []
 
 
-def test_an_organisation_that_does_not_exist_is_nobodys(deployment: Deployment) -> None:
+def test_an_unknown_organization_has_no_members(deployment: Deployment) -> None:
     for ask in (
         lambda: deployment.organizations.membership("org_1", "u"),
         lambda: deployment.organizations.find("org_1"),
@@ -406,10 +402,10 @@ def test_an_organisation_that_does_not_exist_is_nobodys(deployment: Deployment) 
             ask()
 
 
-# A registration that was refused is noted on the account that has the address
+# A failed registration is recorded on the account that has the address
 
 
-def test_a_registration_that_is_refused_contests_an_account_whose_address_is_unverified(
+def test_a_failed_registration_contests_an_unverified_account(
     deployment: Deployment, register: Register, clock: FakeClock
 ) -> None:
     alice = register(ALICE).signed_in.user
@@ -421,20 +417,20 @@ def test_a_registration_that_is_refused_contests_an_account_whose_address_is_unv
     assert deployment.users.find(alice.user_id) == replace(alice, contested_at=clock())
 
 
-def test_the_same_person_who_registers_twice_contests_nothing(deployment: Deployment, register: Register) -> None:
+def test_registering_again_with_the_same_password_contests_nothing(deployment: Deployment, register: Register) -> None:
     alice = register(ALICE).signed_in.user
 
-    with pytest.raises(EmailTaken) as refused:
+    with pytest.raises(EmailTaken) as caught:
         register(ALICE)
 
-    assert refused.value.user_id == alice.user_id
+    assert caught.value.user_id == alice.user_id
     assert deployment.users.find(alice.user_id) == alice
 
 
-def test_a_right_password_is_answered_with_as_many_calls_and_hashes_as_a_wrong_one(
+def test_registering_again_takes_the_same_work_for_a_right_and_a_wrong_password(
     deployment: Deployment, register: Register, hashes: list[int]
 ) -> None:
-    """Registering is no way to guess a password."""
+    """Else a registration would tell whether a password is right."""
     register(ALICE)
     costs: list[tuple[int, list[str]]] = []
     for password in (ALICE.password, "Another horse 2"):
@@ -447,25 +443,25 @@ def test_a_right_password_is_answered_with_as_many_calls_and_hashes_as_a_wrong_o
     assert costs[0] == costs[1]
 
 
-@pytest.mark.parametrize("inherited", [True, False])
-def test_a_right_password_takes_as_long_as_a_wrong_one_whose_hash_is_cheaper_too(
-    deployment: Deployment, register: Register, hashes: list[int], *, inherited: bool
+@pytest.mark.parametrize("legacy", [True, False])
+def test_the_work_is_the_same_for_a_stored_hash_of_a_lower_cost_too(
+    deployment: Deployment, register: Register, hashes: list[int], *, legacy: bool
 ) -> None:
     alice = register(ALICE).signed_in.user
-    if inherited:
+    if legacy:
         deployment.users.change(alice, {"password_hash": md5(ALICE.password.encode()).hexdigest()})  # noqa: S324
-    dearer = replace(deployment, choices=Choices(cost=CHEAPEST_COST + 2))
+    higher_cost = replace(deployment, choices=Choices(cost=CHEAPEST_COST + 2))
     rounds: list[int] = []
     for password in (ALICE.password, "Another horse 2"):
         hashes.clear()
         with pytest.raises(EmailTaken):
-            dearer.registration.register(replace(ALICE, password=password), HOME)
+            higher_cost.registration.register(replace(ALICE, password=password), HOME)
         rounds.append(sum(1 << cost for cost in hashes))
 
     assert rounds[0] == rounds[1]
 
 
-def test_an_account_whose_address_is_verified_is_not_contested(deployment: Deployment, register: Register) -> None:
+def test_a_verified_account_is_not_contested(deployment: Deployment, register: Register) -> None:
     alice = register(ALICE).signed_in.user
     deployment.users.change(alice, {"email_verified_at": 1})
 
@@ -477,7 +473,7 @@ def test_an_account_whose_address_is_verified_is_not_contested(deployment: Deplo
     assert user.contested_at is None
 
 
-def test_a_user_name_that_is_taken_contests_nothing(deployment: Deployment, register: Register) -> None:
+def test_a_taken_user_name_contests_nothing(deployment: Deployment, register: Register) -> None:
     alice = register(replace(ALICE, username="alice")).signed_in.user
 
     with pytest.raises(UsernameTaken):
@@ -486,15 +482,17 @@ def test_a_user_name_that_is_taken_contests_nothing(deployment: Deployment, regi
     assert deployment.users.find(alice.user_id) == alice
 
 
-def test_a_refusal_that_cannot_be_noted_is_not_answered(deployment: Deployment, register: Register) -> None:
+def test_a_failed_registration_that_cannot_be_recorded_is_unavailable(
+    deployment: Deployment, register: Register
+) -> None:
     register(ALICE)
-    noting = FaultyStore(deployment.store, at=lambda call: call.method == "write" and "USER#" in call.keys[0].pk)
+    failing = FaultyStore(deployment.store, at=lambda call: call.method == "write" and "USER#" in call.keys[0].pk)
 
     with pytest.raises(DependencyUnavailable):
-        replace(deployment, store=noting).registration.register(ALICE, HOME)
+        replace(deployment, store=failing).registration.register(ALICE, HOME)
 
 
-# The verification mail is queued before the account is written
+# The verification mail is queued before the account is stored
 
 
 def register_with_mail(post: MailDeployment) -> User:
@@ -514,9 +512,7 @@ def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) 
 
 
 @pytest.mark.covers("F24")
-def test_while_the_queue_is_down_nothing_is_registered_and_the_repeat_succeeds(
-    post: MailDeployment, database: Database
-) -> None:
+def test_without_the_queue_nothing_is_registered(post: MailDeployment, database: Database) -> None:
     post.queue.is_down = True
     with pytest.raises(DependencyUnavailable):
         register_with_mail(post)
@@ -528,28 +524,27 @@ def test_while_the_queue_is_down_nothing_is_registered_and_the_repeat_succeeds(
     assert [job.email for job in post.queue.jobs] == [alice.email]
 
 
-def test_a_registration_that_is_refused_mails_nothing(post: MailDeployment) -> None:
+def test_a_failed_registration_mails_nothing(post: MailDeployment) -> None:
     post.base.registration.register(ALICE, HOME)
     with pytest.raises(EmailTaken):
         register_with_mail(post)
 
-    for job in post.queue.jobs:
-        post.deliver(job)
+    post.deliver_queued()
 
     assert post.outbox.sent == []
 
 
 @pytest.mark.covers("F1")
-def test_whatever_goes_wrong_an_account_that_is_written_has_its_mail_queued() -> None:
+def test_when_any_call_fails_a_stored_account_has_its_mail_queued() -> None:
     def scene() -> Scene:
         post = mailing_in_memory()
         return Scene(post, register_with_mail)
 
     for mishap in every_mishap(scene):
         here = mishap.deployment
-        written = here.base.users.find_id(Name.EMAIL, "alice@example.com")
-        owed = [job for job in here.queue.jobs if job.payload == {REGISTERED: written}]
-        assert len(owed) == (written is not None), mishap
+        user_id = here.base.users.find_id(Name.EMAIL, "alice@example.com")
+        jobs = [job for job in here.queue.jobs if job.payload == {REGISTERED: user_id}]
+        assert len(jobs) == (user_id is not None), mishap
 
 
 def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:

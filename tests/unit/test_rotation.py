@@ -1,7 +1,7 @@
-"""Rotating the master secret: Secrets Manager's protocol, and what users notice of it (nothing).
+"""Rotating the master secret: the steps of Secrets Manager, and what stays valid.
 
-On moto's Secrets Manager, whose `RotateSecret` labels a version pending that has no text yet, as AWS does. That AWS
-then calls the function for each of four steps is played here.
+moto's `RotateSecret` makes a pending version without a value, as AWS does. The tests then call the function for each
+of the four steps, as AWS would.
 """
 
 import io
@@ -47,7 +47,7 @@ ROTATED_ONCE: Final = "the secret that the stack's creation rotated to"
 
 @dataclass(frozen=True, slots=True)
 class SecretsManager:
-    """Rotates as AWS does."""
+    """Rotates a secret as AWS does."""
 
     client: "SecretsManagerClient"
     secret_id: str
@@ -64,7 +64,7 @@ class SecretsManager:
     def begin(self) -> str:
         """Do what `RotateSecret` does before the function is called; return the version's id."""
         for version_id, labels in self.labels().items():
-            if "AWSPENDING" in labels:  # AWS takes it off a version that has become current; moto wants it gone
+            if "AWSPENDING" in labels:  # AWS removes the label from the current version; moto does not
                 self.client.update_secret_version_stage(
                     SecretId=self.secret_id, VersionStage="AWSPENDING", RemoveFromVersionId=version_id
                 )
@@ -109,16 +109,16 @@ def cold(deployment: Deployment) -> Deployment:
 
 @pytest.fixture
 def client(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> "Iterator[SecretsManagerClient]":
-    """Secrets Manager in memory, going by the held clock, with the first secret, rotated once as in a new stack."""
+    """Secrets Manager in memory, on the test's clock, with the first secret, rotated once as in a new stack."""
     for name, value in {"ACCESS_KEY_ID": "local", "SECRET_ACCESS_KEY": "local", "DEFAULT_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Gerbang")
     monkeypatch.setattr("moto.secretsmanager.models.time", SimpleNamespace(time=lambda: clock().timestamp()))
     with mock_aws(config={"lambda": {"use_docker": False}}):
-        made: Any = SESSION.create_client("secretsmanager")
-        made.create_secret(Name="master", SecretString=FIRST_SECRET)
-        made.put_secret_value(SecretId="master", SecretString=with_key_pair(ROTATED_ONCE))
-        yield made
+        client: Any = SESSION.create_client("secretsmanager")
+        client.create_secret(Name="master", SecretString=FIRST_SECRET)
+        client.put_secret_value(SecretId="master", SecretString=with_key_pair(ROTATED_ONCE))
+        yield client
 
 
 @pytest.fixture
@@ -136,33 +136,33 @@ def rotation(client: "SecretsManagerClient", deployment_in_memory: Deployment, c
 
 @pytest.fixture
 def aws(client: "SecretsManagerClient", rotation: Rotation, clock: FakeClock) -> SecretsManager:
-    """The rotation function attached to the master secret of a stack that has stood for a while."""
+    """The rotation function attached to the master secret, after every environment has read the secret."""
     function_arn = attached_function()
     clock.advance(KNOWN_AFTER)
     return SecretsManager(client, rotation.history.secret_id, function_arn, secret_rotation.handler(rotation))
 
 
 def attached_function() -> str:
-    """A function for moto to know of; return its ARN."""
+    """Create a function in moto; return its ARN."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", "")
     iam: Any = SESSION.create_client("iam")
     role = iam.create_role(RoleName="rotation", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     functions: Any = SESSION.create_client("lambda")
-    made = functions.create_function(
+    function = functions.create_function(
         FunctionName="rotation",
         Runtime="python3.13",
         Role=role,
         Handler="app.handler",
         Code={"ZipFile": code.getvalue()},
     )
-    return str(made["FunctionArn"])
+    return str(function["FunctionArn"])
 
 
 @pytest.fixture(params=Algorithm)
 def warm(request: pytest.FixtureRequest, aws: SecretsManager, deployment_in_memory: Deployment) -> Deployment:
-    """An environment that has served before anything is rotated, with Alice registered; for each algorithm."""
+    """An environment that is warm before the rotation, with Alice registered; for each algorithm."""
     secret = Secret(lambda: aws.client, aws.secret_id)
     environment = replace(deployment_in_memory, secret=secret, choices=Choices(algorithm=request.param))
     environment.register()
@@ -173,7 +173,7 @@ def kid_of(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
-# --- the protocol -----------------------------------------------------------------------------------------------------
+# The steps
 
 
 def test_a_rotation_makes_a_new_secret_current_and_the_old_one_previous(aws: SecretsManager) -> None:
@@ -187,17 +187,17 @@ def test_a_rotation_makes_a_new_secret_current_and_the_old_one_previous(aws: Sec
 
 
 def test_a_new_secret_is_64_random_letters_and_digits(aws: SecretsManager) -> None:
-    """381 bits (ASVS 11.5.1 asks for 128), of the form that the template has the first one made in."""
-    made = []
+    """381 bits (ASVS 11.5.1 requires 128), as the template generates the first secret."""
+    keys = []
     for _ in range(3):
         aws.rotate()
-        made.append(MasterKey.from_secret(aws.text()))
+        keys.append(MasterKey.from_secret(aws.text()))
 
-    assert len({key.secret for key in made}) == 3
-    assert all(len(key.secret) == 64 and key.secret.isascii() and key.secret.isalnum() for key in made)
+    assert len({key.secret for key in keys}) == 3
+    assert all(len(key.secret) == 64 and key.secret.isascii() and key.secret.isalnum() for key in keys)
 
 
-def test_every_rotation_carries_the_lasting_key_over(aws: SecretsManager) -> None:
+def test_every_rotation_keeps_the_lasting_key(aws: SecretsManager) -> None:
     aws.client.put_secret_value(SecretId=aws.secret_id, SecretString=FIRST_SECRET)
     lasting = MasterKey.from_secret(FIRST_SECRET).lasting
 
@@ -206,8 +206,8 @@ def test_every_rotation_carries_the_lasting_key_over(aws: SecretsManager) -> Non
         assert MasterKey.from_secret(aws.text()).lasting == lasting
 
 
-def test_every_version_has_a_key_pair_of_its_own_whatever_the_algorithm(aws: SecretsManager) -> None:
-    """So that a deployment may change to RS256 without a rotation."""
+def test_every_version_has_its_own_key_pair(aws: SecretsManager) -> None:
+    """With any algorithm, so that a deployment can change to RS256 without a rotation."""
     pairs = set()
     for _ in range(2):
         aws.rotate()
@@ -215,10 +215,10 @@ def test_every_version_has_a_key_pair_of_its_own_whatever_the_algorithm(aws: Sec
 
     keys = [private_key(pair) for pair in pairs if pair is not None]
     assert [(key.key_size, key.public_key().public_numbers().e) for key in keys] == [(2048, 65537)] * 2
-    assert len(aws.text()) < 65_536  # what a secret may have: API reference, PutSecretValue
+    assert len(aws.text()) < 65_536  # the largest secret: API reference, PutSecretValue
 
 
-def test_every_step_may_come_twice(aws: SecretsManager) -> None:
+def test_every_step_can_be_repeated(aws: SecretsManager) -> None:
     version_id = aws.begin()
 
     texts = []
@@ -231,13 +231,13 @@ def test_every_step_may_come_twice(aws: SecretsManager) -> None:
     assert len(set(texts)) == 1
 
 
-def test_two_calls_to_create_at_once_agree_on_one_secret(aws: SecretsManager, rotation: Rotation) -> None:
+def test_two_concurrent_create_steps_make_one_secret(aws: SecretsManager, rotation: Rotation) -> None:
     version_id = aws.begin()
 
     def overtaken() -> str:
         aws.call(Step.CREATE, version_id)
         events: Any = aws.client.meta.events
-        events.register("before-call.secrets-manager.PutSecretValue", refuse_another_text)
+        events.register("before-call.secrets-manager.PutSecretValue", reject_another_value)
         return "late" * 16
 
     replace(rotation, new_secret=overtaken).take(Step.CREATE, secret_id=aws.secret_id, version_id=version_id)
@@ -246,13 +246,13 @@ def test_two_calls_to_create_at_once_agree_on_one_secret(aws: SecretsManager, ro
     assert text != "late" * 16
 
 
-def refuse_another_text(**_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
-    """Answer as AWS does where the version has a text already (API reference, PutSecretValue); moto overwrites it."""
+def reject_another_value(**_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
+    """Answer as AWS does if the version has a value already (API reference, PutSecretValue); moto overwrites it."""
     return SimpleNamespace(status_code=400), {"Error": {"Code": "ResourceExistsException"}, "ResponseMetadata": {}}
 
 
 @pytest.mark.parametrize("step", Step)
-def test_a_rotation_that_is_done_is_left_alone_by_a_late_step(aws: SecretsManager, step: Step) -> None:
+def test_a_late_step_does_not_change_a_finished_rotation(aws: SecretsManager, step: Step) -> None:
     version_id = aws.rotate()
     labels, text = aws.labels(), aws.text()
 
@@ -263,12 +263,12 @@ def test_a_rotation_that_is_done_is_left_alone_by_a_late_step(aws: SecretsManage
 
 
 @pytest.mark.parametrize("step", Step)
-def test_a_step_for_a_version_that_is_not_being_rotated_to_is_refused(aws: SecretsManager, step: Step) -> None:
+def test_a_step_for_a_version_that_is_not_pending_is_an_error(aws: SecretsManager, step: Step) -> None:
     first = aws.version("AWSCURRENT")
     aws.rotate()
     labels = aws.labels()
 
-    for version_id in (str(uuid4()), first):  # unknown; the previous one, which a late step would bring back
+    for version_id in (str(uuid4()), first):  # an unknown version, and the previous one
         with pytest.raises(InvalidRotation):
             aws.call(step, version_id)
 
@@ -276,7 +276,7 @@ def test_a_step_for_a_version_that_is_not_being_rotated_to_is_refused(aws: Secre
 
 
 @pytest.mark.parametrize("step", Step)
-def test_a_step_for_another_secret_is_refused(aws: SecretsManager, step: Step) -> None:
+def test_a_step_for_another_secret_is_an_error(aws: SecretsManager, step: Step) -> None:
     version_id = aws.begin()
 
     with pytest.raises(InvalidRotation):
@@ -284,7 +284,7 @@ def test_a_step_for_another_secret_is_refused(aws: SecretsManager, step: Step) -
 
 
 @pytest.mark.parametrize("step", [Step.TEST, Step.FINISH])
-def test_a_version_without_a_text_never_becomes_current(aws: SecretsManager, step: Step) -> None:
+def test_a_version_without_a_value_never_becomes_current(aws: SecretsManager, step: Step) -> None:
     version_id = aws.begin()
 
     with pytest.raises(InvalidRotation):
@@ -293,15 +293,15 @@ def test_a_version_without_a_text_never_becomes_current(aws: SecretsManager, ste
     assert aws.text() == with_key_pair(ROTATED_ONCE)
 
 
-def test_an_unknown_step_is_refused(aws: SecretsManager) -> None:
+def test_an_unknown_step_is_an_error(aws: SecretsManager) -> None:
     version_id = aws.begin()
 
     with pytest.raises(ValueError, match="eraseSecret"):
         aws.call("eraseSecret", version_id)
 
 
-def test_the_trial_that_aws_makes_when_a_schedule_is_attached_is_passed(aws: SecretsManager) -> None:
-    """With `RotateImmediately: false` AWS calls the test step alone, on a pending copy of the current secret."""
+def test_the_test_step_of_aws_when_a_schedule_is_attached_succeeds(aws: SecretsManager) -> None:
+    """With `RotateImmediately: false` AWS calls only the test step, on a pending copy of the current secret."""
     version_id = aws.begin()
     aws.put_pending(version_id, FIRST_SECRET)
 
@@ -310,8 +310,8 @@ def test_the_trial_that_aws_makes_when_a_schedule_is_attached_is_passed(aws: Sec
     assert aws.text() == with_key_pair(ROTATED_ONCE)
 
 
-def test_a_version_that_cannot_sign_is_not_rotated_to(aws: SecretsManager, rotation: Rotation) -> None:
-    """With RS256, the test step finds it."""
+def test_a_version_that_cannot_sign_fails_the_test_step(aws: SecretsManager, rotation: Rotation) -> None:
+    """With RS256: a version without a key pair."""
     tokens = replace(rotation.tokens_with(Keys(FakeSecret(), rotation.now)), algorithm=Algorithm.RS256)
     version_id = aws.begin()
     aws.put_pending(version_id, FIRST_SECRET)
@@ -323,11 +323,11 @@ def test_a_version_that_cannot_sign_is_not_rotated_to(aws: SecretsManager, rotat
 
 
 @pytest.mark.parametrize("step", Step)
-def test_what_secrets_manager_cannot_answer_is_tried_again(rotation: Rotation, step: Step) -> None:
-    def refuse() -> Any:
+def test_an_error_of_secrets_manager_is_retryable(rotation: Rotation, step: Step) -> None:
+    def fail() -> Any:
         raise EndpointConnectionError(endpoint_url="https://secretsmanager")
 
-    rotation = replace(rotation, history=SecretVersionHistory(refuse, rotation.history.secret_id))
+    rotation = replace(rotation, history=SecretVersionHistory(fail, rotation.history.secret_id))
 
     with pytest.raises(DependencyUnavailable):
         rotation.take(step, secret_id=rotation.history.secret_id, version_id="any")
@@ -347,10 +347,10 @@ def test_no_secret_is_logged(aws: SecretsManager, log: RecordingLog, capfd: pyte
     )
 
 
-# --- what users notice ------------------------------------------------------------------------------------------------
+# What stays valid
 
 
-def test_tokens_made_before_a_rotation_are_good_until_they_expire(
+def test_tokens_signed_before_a_rotation_are_valid_until_they_expire(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
     """ASVS 13.3.4."""
@@ -365,10 +365,10 @@ def test_tokens_made_before_a_rotation_are_good_until_they_expire(
 
 
 @pytest.mark.covers("F22")
-def test_no_environment_signs_with_a_key_before_every_one_knows_it(
+def test_no_environment_signs_with_a_key_before_all_have_read_it(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
-    """Environments that read the secret at different times, and sign-ins at each, every minute."""
+    """Environments read the secret at different times; every minute a user signs in at each of them."""
     sign_in_alice(warm)
     clock.advance(FRESH_FOR / 2)
     environments = (warm, cold(warm))
@@ -389,7 +389,7 @@ def test_no_environment_signs_with_a_key_before_every_one_knows_it(
     assert max(old) < KNOWN_AFTER == min(new)
 
 
-def test_a_warm_environment_takes_up_the_new_key_without_being_deployed_anew(
+def test_a_warm_environment_uses_the_new_key_without_a_deployment(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
     first = kid_of(sign_in_alice(warm).access_token)
@@ -402,8 +402,10 @@ def test_a_warm_environment_takes_up_the_new_key_without_being_deployed_anew(
     assert kid_of(sign_in_alice(warm).access_token) != first
 
 
-def test_a_key_unheard_of_is_looked_for_at_once(aws: SecretsManager, warm: Deployment, clock: FakeClock) -> None:
-    """A rotation that AWS had to try again for so long that the new version signs as soon as it is current."""
+def test_an_unknown_key_id_makes_the_secret_be_read_again(
+    aws: SecretsManager, warm: Deployment, clock: FakeClock
+) -> None:
+    """AWS retried the rotation for so long that the new version signs as soon as it is current."""
     sign_in_alice(warm)
     version_id = aws.begin()
     aws.call(Step.CREATE, version_id)
@@ -415,7 +417,7 @@ def test_a_key_unheard_of_is_looked_for_at_once(aws: SecretsManager, warm: Deplo
     assert warm.accepts(sign_in_alice(cold(warm)))
 
 
-def test_an_honest_client_goes_on_through_any_number_of_rotations(
+def test_a_client_stays_signed_in_through_three_rotations(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
     session = sign_in_alice(warm)
@@ -428,7 +430,7 @@ def test_an_honest_client_goes_on_through_any_number_of_rotations(
     assert warm.accepts(session)
 
 
-def test_a_second_rotation_ends_what_the_first_key_signed(
+def test_a_second_rotation_invalidates_tokens_of_the_first_key(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
     session = sign_in_alice(warm)
@@ -442,7 +444,7 @@ def test_a_second_rotation_ends_what_the_first_key_signed(
     assert warm.accepts(sign_in_alice(warm))
 
 
-def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_after_two(
+def test_mailed_codes_and_reset_tokens_are_valid_after_one_rotation_and_not_after_two(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
     address, job = ALICE.email, "5c0ff3a2-0000-4000-8000-000000000001"
@@ -451,7 +453,7 @@ def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_a
     token = ResetTokens(warm.keys).token(job, alice_of(warm))
     token_stored = ResetTokens(warm.keys).stored_form(token)
 
-    def still_good(environment: Deployment) -> set[bool]:
+    def matches(environment: Deployment) -> set[bool]:
         return {
             CodeMaker(environment.keys).matches(code_stored, address, code),
             ResetTokens(environment.keys).matches(token_stored, token),
@@ -459,21 +461,21 @@ def test_codes_and_reset_tokens_mailed_before_a_rotation_work_after_it_and_not_a
 
     aws.rotate()
     for _ in range(3):
-        assert still_good(warm) == still_good(cold(warm)) == {True}
+        assert matches(warm) == matches(cold(warm)) == {True}
         clock.advance(KNOWN_AFTER / 2)
 
     aws.rotate()
-    assert still_good(cold(warm)) == {False}
+    assert matches(cold(warm)) == {False}
 
 
-# --- after a restore (F44) --------------------------------------------------------------------------------------------
+# After a restore (F44)
 
 
 @pytest.mark.covers("F44")
-def test_what_a_restored_table_brings_back_is_dead_after_two_rotations(
+def test_two_rotations_invalidate_the_sessions_of_a_restored_table(
     aws: SecretsManager, warm: Deployment, clock: FakeClock
 ) -> None:
-    """docs/operations.md, "Restoring": a session that was signed out since the backup is in the table again."""
+    """docs/operations.md, "Restoring": a session that was signed out after the backup is in the table again."""
     session = sign_in_alice(warm)
     claims = warm.tokens.read_access(session.access_token, at=clock())
     key = warm.families.key(claims.user_id, claims.family_id)
@@ -482,7 +484,7 @@ def test_what_a_restored_table_brings_back_is_dead_after_two_rotations(
     warm.sessions.close(session.access_token)
 
     warm.store.write(Put(key, backed_up))
-    warm.sessions.authenticate(session.access_token)  # it works again: why the guide has the keys rotated
+    warm.sessions.authenticate(session.access_token)  # valid again, which is why the guide says to rotate
     aws.rotate()
     aws.rotate()
     clock.advance(FRESH_FOR)
