@@ -19,9 +19,6 @@ TEN = Limit(name="ten", attempts=10, window=timedelta(hours=1))
 MANY = Limit(name="many", attempts=100, window=timedelta(hours=1))
 """Half of this limit is the largest number of attempts that stay unsettled."""
 
-in_memory_only = pytest.mark.parametrize("database", ["memory"], indirect=True)
-"""For tests that make hundreds of calls; other tests check the conditions on DynamoDB."""
-
 
 class Wrong(AuthError):
     """A wrong answer."""

@@ -9,6 +9,7 @@ from gerbang.storage.counters import LONGEST_RUN
 
 from tests.deployment import Deployment
 from tests.fakes import FakeClock, FaultyStore, PassingStore
+from tests.unit.mail_fakes import in_memory_only
 from tests.unit.rate_limits.attempts import (
     FIVE,
     MANY,
@@ -19,7 +20,6 @@ from tests.unit.rate_limits.attempts import (
     Wrong,
     attempts_left,
     fail,
-    in_memory_only,
     on,
     succeed_and_stay_counted,
     too_many,

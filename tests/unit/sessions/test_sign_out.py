@@ -1,4 +1,4 @@
-"""gerbang.sessions.sign_out: one session ends, all others, or all."""
+"""gerbang.sessions.sign_out: ending one session, all others, or all."""
 
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from gerbang.sessions.sign_out import Scope
 from gerbang.storage.store import Action, CommitOutcome, ConditionFailed, Delete
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Deployment, by_email
-from tests.fakes import MeanwhileStore, PassingStore, at_once
+from tests.fakes import PassingStore, at_once
 from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment
 
@@ -37,7 +37,7 @@ def three_sessions(post: MailDeployment) -> tuple[SignedIn, SignedIn, SignedIn]:
         (Scope.GLOBAL, [False, False, False]),
     ],
 )
-def test_the_sessions_of_the_scope_end_and_no_others(post: MailDeployment, scope: Scope, alive: list[bool]) -> None:
+def test_only_the_sessions_of_the_scope_end(post: MailDeployment, scope: Scope, alive: list[bool]) -> None:
     sessions = three_sessions(post)
     stranger = post.register(ALICE)
 
@@ -61,7 +61,7 @@ def test_the_sessions_of_the_scope_end_and_no_others(post: MailDeployment, scope
 
 
 @of_every_scope
-def test_an_expired_access_token_ends_its_sessions(post: MailDeployment, scope: Scope) -> None:
+def test_an_expired_access_token_can_sign_out(post: MailDeployment, scope: Scope) -> None:
     first, second, _ = three_sessions(post)
     post.base.clock.advance(timedelta(hours=2))
 
@@ -73,7 +73,7 @@ def test_an_expired_access_token_ends_its_sessions(post: MailDeployment, scope: 
 
 
 @of_every_scope
-def test_a_session_that_has_ended_signs_nobody_out(post: MailDeployment, scope: Scope) -> None:
+def test_an_ended_session_cannot_sign_out(post: MailDeployment, scope: Scope) -> None:
     first, second, _ = three_sessions(post)
     sign_out(post, first, Scope.LOCAL)
 
@@ -97,13 +97,13 @@ def test_the_user_of_the_session_must_exist_and_be_enabled(post_in_memory: MailD
 
 @of_every_scope
 @pytest.mark.parametrize("token", ["", "sb_publishable_tests", "a.b.c"])
-def test_what_is_no_access_token_is_an_error(deployment_in_memory: Deployment, scope: Scope, token: str) -> None:
+def test_a_malformed_access_token_is_an_error(deployment_in_memory: Deployment, scope: Scope, token: str) -> None:
     with pytest.raises(InvalidToken):
         deployment_in_memory.sign_out.sign_out(token, scope)
 
 
 @of_every_scope
-def test_a_refresh_token_signs_nobody_out(post_in_memory: MailDeployment, scope: Scope) -> None:
+def test_a_refresh_token_cannot_sign_out(post_in_memory: MailDeployment, scope: Scope) -> None:
     session = post_in_memory.register()
 
     with pytest.raises(InvalidToken):
@@ -112,7 +112,7 @@ def test_a_refresh_token_signs_nobody_out(post_in_memory: MailDeployment, scope:
     assert is_alive(post_in_memory, session)
 
 
-def test_a_guest_signs_out_everywhere(post_in_memory: MailDeployment) -> None:
+def test_a_guest_can_sign_out_of_all_sessions(post_in_memory: MailDeployment) -> None:
     guest = post_in_memory.guests.admit(HOME)
 
     sign_out(post_in_memory, guest, Scope.GLOBAL)
@@ -121,50 +121,46 @@ def test_a_guest_signs_out_everywhere(post_in_memory: MailDeployment) -> None:
 
 
 class BusyStore(PassingStore):
-    """A store of which every transaction meets a change of the account."""
+    """A store in which every transaction conflicts with a change of the account."""
 
     @override
     def commit(self, *actions: Action) -> CommitOutcome:
         return tuple(ConditionFailed(None) for _ in actions)
 
 
-def meanwhile(post: MailDeployment, session: SignedIn, scope: Scope) -> MailDeployment:
+def signing_out_meanwhile(post: MailDeployment, session: SignedIn, scope: Scope) -> MailDeployment:
     """The same world, where a session is signed out just before the next commit."""
-
-    def happens() -> None:
-        sign_out(post, session, scope)
-
-    return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
+    return post.meanwhile(partial(sign_out, post, session, scope))
 
 
 @pytest.mark.covers("F30")
 @pytest.mark.parametrize("scope", [Scope.GLOBAL, Scope.OTHERS])
-def test_others_that_end_at_the_same_time_stay_ended(post: MailDeployment, scope: Scope) -> None:
+def test_signing_out_twice_concurrently_ends_the_same_sessions(post: MailDeployment, scope: Scope) -> None:
     first, second, third = three_sessions(post)
 
-    sign_out(meanwhile(post, first, Scope.OTHERS), first, scope)
+    sign_out(signing_out_meanwhile(post, first, Scope.OTHERS), first, scope)
 
     assert [is_alive(post, each) for each in (first, second, third)] == [scope is Scope.OTHERS, False, False]
 
 
-def test_all_that_end_meanwhile_have_ended(post: MailDeployment) -> None:
+def test_a_global_sign_out_during_another_one_succeeds(post: MailDeployment) -> None:
     first, second, third = three_sessions(post)
 
-    sign_out(meanwhile(post, second, Scope.GLOBAL), first, Scope.GLOBAL)
+    sign_out(signing_out_meanwhile(post, second, Scope.GLOBAL), first, Scope.GLOBAL)
 
     assert [is_alive(post, each) for each in (first, second, third)] == [False, False, False]
 
 
-def test_a_session_that_ended_meanwhile_is_not_kept_by_ending_the_others(post: MailDeployment) -> None:
+def test_a_session_that_ended_meanwhile_cannot_end_the_others(post: MailDeployment) -> None:
     first, second, third = three_sessions(post)
 
     with pytest.raises(SessionEnded):
-        sign_out(meanwhile(post, second, Scope.GLOBAL), first, Scope.OTHERS)
+        sign_out(signing_out_meanwhile(post, second, Scope.GLOBAL), first, Scope.OTHERS)
 
     assert [is_alive(post, each) for each in (first, second, third)] == [False, False, False]
 
 
-def test_of_two_sessions_that_end_the_others_at_once_at_most_one_goes_on(post: MailDeployment) -> None:
+def test_at_most_one_of_two_sessions_that_end_the_others_stays_valid(post: MailDeployment) -> None:
     first, second, third = three_sessions(post)
 
     at_once([partial(sign_out, post, each, Scope.OTHERS) for each in (first, second)])
@@ -172,7 +168,7 @@ def test_of_two_sessions_that_end_the_others_at_once_at_most_one_goes_on(post: M
     assert [is_alive(post, each) for each in (first, second, third)].count(True) == 1
 
 
-def test_an_account_that_keeps_changing_is_tried_again_later(post_in_memory: MailDeployment) -> None:
+def test_a_sign_out_that_keeps_conflicting_is_unavailable(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
 
     with pytest.raises(DependencyUnavailable):
