@@ -55,7 +55,7 @@ LOWEST_LIMITS: Final = replace(LOW_LIMITS, address=_limit("sign_in_address"), ac
 
 
 class TrustingVerifier:
-    """Accepts any text as the ID token of the subject with that name. tests/unit/test_oidc.py tests real tokens."""
+    """Accepts any text as the ID token of the subject with that name. tests/unit/oidc/ tests real tokens."""
 
     def verify(self, id_token: str, **_more: str | None) -> ProviderIdentity:
         return self.verify_with_any_nonce(id_token)

@@ -48,8 +48,8 @@ from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
 from gerbang.storage.users import UserTable
 
 from tests.conftest import Database, deployed_on, in_memory
-from tests.deployment import BOB, Deployment
-from tests.fakes import FakeClock, FakeSecret, RecordingLog
+from tests.deployment import BOB, Choices, Deployment
+from tests.fakes import Call, FakeClock, FakeSecret, MeanwhileStore, RecordingLog
 
 ELSEWHERE: Final = Client(address="203.0.113.201")
 """The client that registers accounts in helpers. No test counts its requests."""
@@ -188,6 +188,16 @@ class MailDeployment:
         """The same deployment, on another store."""
         return replace(self, base=replace(self.base, store=store))
 
+    def with_choices(self, choices: Choices) -> "MailDeployment":
+        """The same deployment, with other settings."""
+        return replace(self, base=replace(self.base, choices=choices))
+
+    def meanwhile(
+        self, happens: Callable[[], object], before: Callable[[Call], bool] = lambda call: call.method == "commit"
+    ) -> "MailDeployment":
+        """The same deployment, with something that happens just before the first commit, or before another call."""
+        return self.on(MeanwhileStore(self.base.store, before=before, happens=happens))
+
     @property
     def queue(self) -> RecordingQueue:
         queue = self.base.mail_queue
@@ -273,6 +283,11 @@ class MailDeployment:
         """Deliver a job as the queue does: now, with the time at which it was made."""
         self.mailer.deliver(job, queued_at=self.queued_at.get(job.job_id, self.base.clock()))
 
+    def deliver_queued(self) -> None:
+        """Deliver every job in the queue. The jobs stay in the queue."""
+        for job in self.queue.jobs:
+            self.deliver(job)
+
     def mailed_code(self, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_CODE) -> str:
         """Have a code mailed; return it."""
         self.deliver(self.job(kind, email))
@@ -289,10 +304,21 @@ class MailDeployment:
         assert user is not None
         return user
 
+    def change(self, user: User, **changes: Change) -> None:
+        """Change attributes of a stored account."""
+        assert isinstance(self.base.store.write(Update(self.base.users.key(user.user_id), changes)), Written)
+
+    def verify_email(self, user: User) -> None:
+        """Mark the account's address as verified."""
+        self.change(user, email_verified_at=to_epoch(self.base.clock()))
+
+    def end_sessions(self, user: User) -> None:
+        """End every session of an account, as a password reset does."""
+        self.change(user, epoch=Plus(1))
+
     def disable(self, user: User) -> None:
         """Disable an account as an operator does."""
-        changes: dict[str, Change] = {"disabled_at": to_epoch(self.base.clock()), "epoch": Plus(1)}
-        assert isinstance(self.base.store.write(Update(self.base.users.key(user.user_id), changes)), Written)
+        self.change(user, disabled_at=to_epoch(self.base.clock()), epoch=Plus(1))
 
 
 def mailing(base: Deployment) -> MailDeployment:

@@ -17,7 +17,7 @@ from gerbang.storage.accounts import User
 from gerbang.storage.functions import FunctionFailed
 
 from tests.deployment import ALICE, HOME, Choices, Deployment, by_email
-from tests.unit.test_tokens import claims_of
+from tests.unit.jwt_parts import claims_of
 
 CLAIMS: Final = {"plan": "gold", "scope": "read:orders write:orders"}
 

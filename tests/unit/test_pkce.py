@@ -24,15 +24,7 @@ from tests.deployment import HOME, HOUR, Choices
 from tests.fakes import at_once
 from tests.unit.access import session_works
 from tests.unit.code_redemption import EITHER
-from tests.unit.links import (
-    CHALLENGE,
-    LINK,
-    NEW_ADDRESS,
-    link_token_in,
-    mailed_link_token,
-    redeem_for_session,
-    url_in,
-)
+from tests.unit.links import CHALLENGE, LINK, NEW_ADDRESS, link_token_in, mailed_link_token, redeem_for_session, url_in
 from tests.unit.mail_fakes import MailDeployment, is_nowhere
 
 VERIFIER = "v" * 43

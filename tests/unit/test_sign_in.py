@@ -1,4 +1,4 @@
-"""gerbang.accounts.sign_in: the same guesses, the same work and the same answer for everyone who fails."""
+"""gerbang.accounts.sign_in."""
 
 from collections.abc import Callable
 from copy import replace
@@ -26,8 +26,8 @@ from tests.fakes import Call, FakeClock, FaultyStore, MeanwhileStore, PassingSto
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
 
 MINUTE = timedelta(minutes=1)
-UNKNOWN = "nobody@example.com"
-BARE_BCRYPT = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"
+UNKNOWN = "unknown@example.com"
+LEGACY_HASH = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"
 """Of PASSWORD, by password_hash() of PHP 8.2."""
 
 
@@ -36,12 +36,12 @@ def alice(deployment: Deployment) -> User:
     return deployment.register(ALICE)
 
 
-def sign_in(deployment: Deployment, shown: Credentials | None = None, client: Client = HOME) -> SignedIn:
-    return deployment.sign_in.sign_in(shown or by_email(), client)
+def sign_in(deployment: Deployment, credentials: Credentials | None = None, client: Client = HOME) -> SignedIn:
+    return deployment.sign_in.sign_in(credentials or by_email(), client)
 
 
-def guess(deployment: Deployment, email: str = ALICE.email, client: Client = HOME) -> None:
-    """Sign in with a wrong password, in vain."""
+def fail_to_sign_in(deployment: Deployment, email: str = ALICE.email, client: Client = HOME) -> None:
+    """Sign in with a wrong password."""
     with pytest.raises(InvalidCredentials):
         sign_in(deployment, by_email(email, "wrong"), client)
 
@@ -56,15 +56,15 @@ def hash_of(deployment: Deployment, user: User) -> str | None:
     return found.password_hash
 
 
-# Who gets in
+# Right and wrong passwords
 
 
 def test_a_right_password_opens_a_session(deployment: Deployment, alice: User, log: RecordingLog) -> None:
     signed_in = sign_in(deployment)
 
-    standing = deployment.sessions.authenticate(signed_in.tokens.access_token)
-    assert standing.user.user_id == alice.user_id
-    assert (standing.family.amr[0].method, standing.family.device) == ("password", HOME.device)
+    authenticated = deployment.sessions.authenticate(signed_in.tokens.access_token)
+    assert authenticated.user.user_id == alice.user_id
+    assert (authenticated.family.amr[0].method, authenticated.family.device) == ("password", HOME.device)
     assert log.notes[-1].event == "signed_in"
     assert log.notes[-1].fields == {
         "user_id": alice.user_id,
@@ -75,21 +75,21 @@ def test_a_right_password_opens_a_session(deployment: Deployment, alice: User, l
 
 @pytest.mark.usefixtures("alice")
 @pytest.mark.parametrize("username", ["alice", "Alice", "ALICE"])
-def test_a_user_name_signs_in_in_whatever_case(deployment: Deployment, username: str) -> None:
+def test_a_user_name_signs_in_in_any_case(deployment: Deployment, username: str) -> None:
     assert sign_in(deployment, Credentials(name=Name.USERNAME, value=username, password=PASSWORD)).user.name == "Alice"
 
 
 @pytest.mark.covers("11")
-def test_an_old_password_that_would_no_longer_be_taken_still_signs_in(deployment: Deployment, alice: User) -> None:
-    """ASVS 6.2.10, security.md 11: the policy is for setting a password."""
+def test_a_password_that_no_longer_meets_the_policy_signs_in(deployment: Deployment, alice: User) -> None:
+    """ASVS 6.2.10, security.md 11: the policy applies when a password is set."""
     change(deployment, alice, password_hash=hash_text("short", deployment.choices.cost))
 
     assert sign_in(deployment, by_email(password="short")).user.user_id == alice.user_id
 
 
 @pytest.mark.covers("F37")
-def test_whoever_has_just_registered_can_sign_in_at_once(deployment: Deployment) -> None:
-    """No index lags behind."""
+def test_a_new_account_can_sign_in_immediately(deployment: Deployment) -> None:
+    """The account is read from the table, not from an index that is updated later."""
     for number in range(5):
         new = NewAccount(email=EmailAddress(f"a{number}@example.com"), password=PASSWORD, name="A")
         user = deployment.registration.register(new, HOME).signed_in.user
@@ -100,38 +100,36 @@ def test_whoever_has_just_registered_can_sign_in_at_once(deployment: Deployment)
 @pytest.mark.parametrize(
     "password", ["", "correct horse 1", f" {PASSWORD}", f"{PASSWORD} ", PASSWORD[:-1], f"{PASSWORD}\0", "x" * 100_000]
 )
-def test_any_other_password_does_not(deployment: Deployment, password: str) -> None:
+def test_a_wrong_password_is_rejected(deployment: Deployment, password: str) -> None:
     with pytest.raises(InvalidCredentials):
         sign_in(deployment, by_email(password=password))
 
 
 @pytest.mark.covers("17")
-@pytest.mark.parametrize("stored", ["today's", "inherited", "nobody's"])
-def test_a_body_full_of_combining_marks_is_nobodys_password_and_refused_at_once(
-    deployment_in_memory: Deployment, stored: str
-) -> None:
-    """To normalise it would take longer than to hash a password."""
+@pytest.mark.parametrize("stored", ["current", "legacy", "no account"])
+def test_a_password_of_many_combining_marks_is_rejected_quickly(deployment_in_memory: Deployment, stored: str) -> None:
+    """Normalizing it would take longer than hashing a password."""
     user = deployment_in_memory.register(ALICE)
-    if stored == "inherited":
-        change(deployment_in_memory, user, password_hash=BARE_BCRYPT)
-    shown = by_email(UNKNOWN if stored == "nobody's" else ALICE.email, MARKS)
+    if stored == "legacy":
+        change(deployment_in_memory, user, password_hash=LEGACY_HASH)
+    credentials = by_email(UNKNOWN if stored == "no account" else ALICE.email, MARKS)
 
     def attempt() -> None:
         with pytest.raises(InvalidCredentials):
-            sign_in(deployment_in_memory, shown)
+            sign_in(deployment_in_memory, credentials)
 
     assert is_quicker_than_normalising(attempt)
 
 
-def test_passwords_do_not_show() -> None:
+def test_the_repr_of_credentials_has_no_password() -> None:
     assert PASSWORD not in repr(by_email())
 
 
-# Everyone who fails: security.md 27, 28, 30, 35
+# Every failure looks the same: security.md 27, 28, 30, 35
 
 
-def spoiled(deployment: Deployment, user: User, how: str) -> Credentials:
-    """Credentials that fail, each for another reason."""
+def credentials_that_fail(deployment: Deployment, user: User, how: str) -> Credentials:
+    """Credentials that fail for a reason."""
     match how:
         case "unknown":
             return by_email(UNKNOWN)
@@ -155,16 +153,16 @@ def spoiled(deployment: Deployment, user: User, how: str) -> Credentials:
 @pytest.mark.parametrize(
     "how", ["unknown", "wrong", "disabled", "disabled and wrong", "without a password", "unusable hash"]
 )
-def test_every_failure_is_one_refusal_after_one_hash_and_the_same_calls(
+def test_every_failure_has_the_same_error_hash_and_calls(
     deployment: Deployment, alice: User, database: Database, hashes: list[int], how: str
 ) -> None:
-    shown = spoiled(deployment, alice, how)
+    credentials = credentials_that_fail(deployment, alice, how)
     sessions_before = len(database.items("RefreshTokenFamilies"))
     watched = PassingStore(deployment.store)
     hashes.clear()
 
     with pytest.raises(InvalidCredentials) as caught:
-        sign_in(replace(deployment, store=watched), shown)
+        sign_in(replace(deployment, store=watched), credentials)
 
     assert type(caught.value) is InvalidCredentials
     assert hashes == [deployment.choices.cost]
@@ -173,25 +171,25 @@ def test_every_failure_is_one_refusal_after_one_hash_and_the_same_calls(
 
 
 @pytest.mark.covers("30")
-def test_an_inherited_hash_costs_what_any_other_does(deployment: Deployment, alice: User, hashes: list[int]) -> None:
-    """A fast hash would tell by its speed who comes from the old system."""
+def test_a_legacy_hash_takes_the_same_work(deployment: Deployment, alice: User, hashes: list[int]) -> None:
+    """A fast hash would reveal which accounts come from the old system."""
     costly = replace(deployment, choices=Choices(cost=7))
-    change(deployment, alice, password_hash=BARE_BCRYPT)
+    change(deployment, alice, password_hash=LEGACY_HASH)
     watched = PassingStore(deployment.store)
     hashes.clear()
 
-    guess(replace(costly, store=watched))
+    fail_to_sign_in(replace(costly, store=watched))
 
     assert 2**7 <= sum(2**cost for cost in hashes) <= 2**7 + 2**5
     assert len(watched.calls) == 6
 
 
 @pytest.mark.covers("27", "28", "30")
-@pytest.mark.parametrize("stored", [BARE_BCRYPT, hash_text(PASSWORD, 4)], ids=["inherited", "of a lower cost"])
-def test_the_right_password_of_a_disabled_account_costs_what_any_wrong_one_does(
+@pytest.mark.parametrize("stored", [LEGACY_HASH, hash_text(PASSWORD, 4)], ids=["legacy", "of a lower cost"])
+def test_the_right_password_of_a_disabled_account_takes_the_work_of_a_wrong_one(
     deployment_in_memory: Deployment, hashes: list[int], stored: str
 ) -> None:
-    """What is quicker to be right about would tell that the password is."""
+    """A quicker answer would reveal that the password is right."""
     user = deployment_in_memory.register(ALICE)
     change(deployment_in_memory, user, password_hash=stored, disabled_at=1)
     hashes.clear()
@@ -203,13 +201,11 @@ def test_the_right_password_of_a_disabled_account_costs_what_any_wrong_one_does(
 
 
 @pytest.mark.covers("F40", "121")
-def test_an_unusable_hash_lets_nobody_in_and_somebody_is_told(
-    deployment: Deployment, alice: User, log: RecordingLog
-) -> None:
-    shown = spoiled(deployment, alice, "unusable hash")
+def test_an_unusable_hash_is_rejected_and_logged(deployment: Deployment, alice: User, log: RecordingLog) -> None:
+    credentials = credentials_that_fail(deployment, alice, "unusable hash")
 
     with pytest.raises(InvalidCredentials):
-        sign_in(deployment, shown)
+        sign_in(deployment, credentials)
 
     (note,) = [note for note in log.notes if note.event == "password_hash_unusable"]
     assert note.severity is Severity.ERROR
@@ -222,28 +218,28 @@ def test_an_unusable_hash_lets_nobody_in_and_somebody_is_told(
 @pytest.mark.covers("20", "29")
 @pytest.mark.usefixtures("alice")
 @pytest.mark.parametrize("email", [ALICE.email, UNKNOWN], ids=["known", "unknown"])
-def test_after_ten_wrong_passwords_known_and_unknown_alike_have_to_wait(
+def test_ten_wrong_passwords_reach_the_limit_of_known_and_unknown_addresses(
     deployment: Deployment, clock: FakeClock, hashes: list[int], email: str
 ) -> None:
-    """The limit itself does not tell who exists."""
+    """Else the limit would reveal who has an account."""
     for _ in range(10):
-        guess(deployment, email)
+        fail_to_sign_in(deployment, email)
     clock.advance(MINUTE)
     hashes.clear()
 
     with pytest.raises(TooManyAttempts) as caught:
-        sign_in(deployment, by_email(email))  # the right password does not help now
+        sign_in(deployment, by_email(email))  # with the right password
 
     assert caught.value.retry_after == timedelta(minutes=14)
     assert hashes == []
     clock.advance(timedelta(minutes=14))
-    guess(deployment, email)
+    fail_to_sign_in(deployment, email)
 
 
 @pytest.mark.covers("24")
-def test_the_owner_gets_in_once_the_window_has_ended(deployment: Deployment, alice: User, clock: FakeClock) -> None:
+def test_the_owner_can_sign_in_after_the_window(deployment: Deployment, alice: User, clock: FakeClock) -> None:
     for _ in range(10):
-        guess(deployment)
+        fail_to_sign_in(deployment)
     clock.advance(timedelta(minutes=15))
 
     assert sign_in(deployment).user.user_id == alice.user_id
@@ -251,8 +247,8 @@ def test_the_owner_gets_in_once_the_window_has_ended(deployment: Deployment, ali
 
 @pytest.mark.covers("F15", "21")
 @pytest.mark.usefixtures("alice")
-def test_guessing_in_parallel_gains_nothing(deployment: Deployment, hashes: list[int]) -> None:
-    """Counted before the hash is computed."""
+def test_concurrent_wrong_passwords_are_limited_too(deployment: Deployment, hashes: list[int]) -> None:
+    """Each attempt is counted before the hash is computed."""
     hashes.clear()
 
     outcomes = at_once([lambda: sign_in(deployment, by_email(password="wrong"))] * 40)
@@ -263,49 +259,49 @@ def test_guessing_in_parallel_gains_nothing(deployment: Deployment, hashes: list
 
 @pytest.mark.covers("26")
 @pytest.mark.usefixtures("alice")
-def test_a_right_password_among_wrong_ones_clears_the_count(deployment: Deployment) -> None:
+def test_a_right_password_clears_the_wrong_ones(deployment: Deployment) -> None:
     for _ in range(3):
         for _ in range(9):
-            guess(deployment)
+            fail_to_sign_in(deployment)
         sign_in(deployment)
 
 
-def test_guesses_from_one_address_leave_another_alone(deployment: Deployment, alice: User) -> None:
+def test_wrong_passwords_from_one_address_do_not_limit_another(deployment: Deployment, alice: User) -> None:
     for _ in range(10):
-        guess(deployment)
+        fail_to_sign_in(deployment)
 
     assert sign_in(deployment, client=ABROAD).user.user_id == alice.user_id
 
 
 @pytest.mark.covers("24")
-def test_open_sessions_go_on_while_sign_in_is_limited(deployment: Deployment, alice: User) -> None:
-    held = deployment.sessions.open(alice, HOME, "password")
+def test_open_sessions_can_refresh_while_sign_ins_are_limited(deployment: Deployment, alice: User) -> None:
+    session = deployment.sessions.open(alice, HOME, "password")
     for _ in range(10):
-        guess(deployment)
+        fail_to_sign_in(deployment)
 
-    assert deployment.sessions.refresh(held.tokens.refresh_token).user.user_id == alice.user_id
+    assert deployment.sessions.refresh(session.tokens.refresh_token).user.user_id == alice.user_id
 
 
 @pytest.mark.covers("36")
 @pytest.mark.usefixtures("alice")
 def test_one_address_that_tries_many_accounts_is_limited(deployment: Deployment) -> None:
-    """Spraying, and only that address."""
+    """Password spraying. Only that address is limited."""
     few = Limit(name="address", attempts=6, window=15 * MINUTE)
     limited = replace(deployment, choices=Choices(address=few))
     for number in range(6):
-        guess(limited, f"a{number}@example.com")
+        fail_to_sign_in(limited, f"a{number}@example.com")
 
     with pytest.raises(TooManyAttempts):
         sign_in(limited)
     sign_in(limited, client=ABROAD)
 
 
-def test_when_strangers_use_up_an_account_its_owners_known_devices_get_in(deployment: Deployment, alice: User) -> None:
+def test_a_known_device_can_sign_in_when_the_account_limit_is_reached(deployment: Deployment, alice: User) -> None:
     few = Limit(name="account", attempts=5, window=60 * MINUTE)
     limited = replace(deployment, choices=Choices(account=few))
     sign_in(limited, client=HOME)
     for number in range(4):
-        guess(limited, client=Client(address=f"203.0.113.{number}"))
+        fail_to_sign_in(limited, client=Client(address=f"203.0.113.{number}"))
 
     with pytest.raises(TooManyAttempts) as caught:
         sign_in(limited, client=ABROAD)
@@ -315,8 +311,8 @@ def test_when_strangers_use_up_an_account_its_owners_known_devices_get_in(deploy
 
 
 @pytest.mark.covers("33")
-def test_the_same_attempts_are_counted_whatever_name_is_used(deployment: Deployment, alice: User) -> None:
-    """One budget an account."""
+def test_attempts_by_address_and_by_user_name_are_counted_together(deployment: Deployment, alice: User) -> None:
+    """One limit per account."""
     by_name = Credentials(name=Name.USERNAME, value="alice", password="wrong")
     for number in range(10):
         with pytest.raises(InvalidCredentials):
@@ -329,11 +325,9 @@ def test_the_same_attempts_are_counted_whatever_name_is_used(deployment: Deploym
 
 @pytest.mark.covers("F21")
 @pytest.mark.usefixtures("alice")
-def test_a_clock_that_jumps_back_locks_for_the_window_and_the_jump_at_most(
-    deployment: Deployment, clock: FakeClock
-) -> None:
+def test_a_clock_that_jumps_back_extends_the_wait_by_the_jump_at_most(deployment: Deployment, clock: FakeClock) -> None:
     for _ in range(10):
-        guess(deployment)
+        fail_to_sign_in(deployment)
     clock.advance(-timedelta(hours=1))
 
     with pytest.raises(TooManyAttempts) as caught:
@@ -347,16 +341,16 @@ def test_a_clock_that_jumps_back_locks_for_the_window_and_the_jump_at_most(
 # Faults
 
 
-def of_the_limits(deployment: Deployment) -> Callable[[Call], bool]:
+def counts_attempts(deployment: Deployment) -> Callable[[Call], bool]:
     table = deployment.tables["RateLimits"]
     return lambda call: call.method == "write" and call.keys[0].table == table
 
 
 @pytest.mark.covers("F28")
 @pytest.mark.usefixtures("alice")
-def test_a_limit_that_cannot_be_counted_is_not_a_pass(deployment: Deployment, hashes: list[int]) -> None:
-    """Of a hundred guesses none is evaluated."""
-    faulty = FaultyStore(deployment.store, at=of_the_limits(deployment))
+def test_no_password_is_compared_when_attempts_cannot_be_counted(deployment: Deployment, hashes: list[int]) -> None:
+    """Not even with the right password."""
+    faulty = FaultyStore(deployment.store, at=counts_attempts(deployment))
     hashes.clear()
 
     for password in ("wrong", PASSWORD) * 5:
@@ -366,7 +360,7 @@ def test_a_limit_that_cannot_be_counted_is_not_a_pass(deployment: Deployment, ha
     assert hashes == []
 
 
-def test_what_cannot_be_given_back_leaves_its_owner_signed_in(
+def test_a_sign_in_succeeds_when_its_attempt_cannot_be_given_back(
     deployment: Deployment, alice: User, log: RecordingLog
 ) -> None:
     watched = PassingStore(deployment.store)
@@ -374,7 +368,7 @@ def test_what_cannot_be_given_back_leaves_its_owner_signed_in(
     counters = {call.keys for call in watched.calls}
     faulty = FaultyStore(
         deployment.store,
-        at=lambda call: of_the_limits(deployment)(call) and not (call.keys in counters and call.nth == 0),
+        at=lambda call: counts_attempts(deployment)(call) and not (call.keys in counters and call.nth == 0),
     )
 
     signed_in = sign_in(replace(deployment, store=faulty))
@@ -384,23 +378,23 @@ def test_what_cannot_be_given_back_leaves_its_owner_signed_in(
 
 
 @pytest.mark.covers("F33")
-def test_a_process_that_dies_while_hashing_has_written_the_counted_attempt_and_no_more(
+def test_a_function_killed_while_hashing_has_written_only_the_counted_attempt(
     deployment: Deployment, alice: User, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {table: database.contents(table) for table in database.tables.values()}
 
-    is_dead = False
-    dying_store = FaultyStore(deployment.store, at=lambda _: is_dead)
+    is_killed = False
+    store = FaultyStore(deployment.store, at=lambda _: is_killed)
 
-    def dies(_password: bytes, _salt: bytes) -> bytes:
-        nonlocal is_dead
-        is_dead = True
+    def kill(_password: bytes, _salt: bytes) -> bytes:
+        nonlocal is_killed
+        is_killed = True
         raise SystemExit
 
-    with monkeypatch.context() as dying:
-        dying.setattr(bcrypt, "hashpw", dies)
+    with monkeypatch.context() as patch:
+        patch.setattr(bcrypt, "hashpw", kill)
         with pytest.raises(SystemExit):
-            sign_in(replace(deployment, store=dying_store))
+            sign_in(replace(deployment, store=store))
 
     limits = database.tables["RateLimits"]
     assert all(database.contents(table) == items for table, items in before.items() if table != limits)
@@ -410,12 +404,12 @@ def test_a_process_that_dies_while_hashing_has_written_the_counted_attempt_and_n
 
 
 @pytest.mark.covers("F11")
-@pytest.mark.parametrize("overtaken_by", ["a reset", "disabling"])
-def test_a_sign_in_that_is_overtaken_is_refused_like_a_wrong_password(
-    deployment: Deployment, alice: User, database: Database, overtaken_by: str
+@pytest.mark.parametrize("change_of_account", ["reset", "disabling"])
+def test_a_sign_in_during_a_reset_or_disabling_fails_like_a_wrong_password(
+    deployment: Deployment, alice: User, database: Database, change_of_account: str
 ) -> None:
     sessions_before = len(database.items("RefreshTokenFamilies"))
-    changes: dict[str, Value | Plus] = {"epoch": Plus(1)} if overtaken_by == "a reset" else {"disabled_at": 1}
+    changes: dict[str, Value | Plus] = {"epoch": Plus(1)} if change_of_account == "reset" else {"disabled_at": 1}
     meanwhile = MeanwhileStore(
         deployment.store,
         before=lambda call: call.method == "commit",
@@ -428,29 +422,29 @@ def test_a_sign_in_that_is_overtaken_is_refused_like_a_wrong_password(
     assert len(database.items("RefreshTokenFamilies")) == sessions_before
 
 
-# Renewing a hash: F18, F19, security.md 18, 118, 119
+# Replacing a hash: F18, F19, security.md 18, 118, 119
 
 
 @pytest.fixture
-def costlier(deployment: Deployment) -> Deployment:
-    """The deployment after its cost was raised by one."""
+def higher_cost(deployment: Deployment) -> Deployment:
+    """The deployment after the cost of hashes was raised by one."""
     return replace(deployment, choices=Choices(cost=5))
 
 
-def of_the_account(deployment: Deployment, user: User) -> Callable[[Call], bool]:
+def writes_account(deployment: Deployment, user: User) -> Callable[[Call], bool]:
     key = deployment.users.key(user.user_id)
     return lambda call: call.method == "write" and call.keys == (key,)
 
 
 @pytest.mark.covers("18")
-def test_a_hash_of_a_lower_cost_is_replaced_at_the_next_sign_in_and_only_then(
-    costlier: Deployment, alice: User, clock: FakeClock, log: RecordingLog, hashes: list[int]
+def test_a_sign_in_replaces_a_hash_of_a_lower_cost_once(
+    higher_cost: Deployment, alice: User, clock: FakeClock, log: RecordingLog, hashes: list[int]
 ) -> None:
-    old = hash_of(costlier, alice)
+    old = hash_of(higher_cost, alice)
     clock.advance(MINUTE)
-    sign_in(costlier)
+    sign_in(higher_cost)
 
-    renewed = costlier.users.find(alice.user_id)
+    renewed = higher_cost.users.find(alice.user_id)
     assert renewed is not None
     assert renewed.password_hash is not None
     assert renewed.password_hash != old
@@ -459,24 +453,22 @@ def test_a_hash_of_a_lower_cost_is_replaced_at_the_next_sign_in_and_only_then(
     assert log.events[-1] == "password_hash_renewed"
 
     hashes.clear()
-    sign_in(costlier)
+    sign_in(higher_cost)
     assert hashes == [5]
-    assert hash_of(costlier, alice) == renewed.password_hash
+    assert hash_of(higher_cost, alice) == renewed.password_hash
 
 
-def test_a_wrong_password_renews_nothing(costlier: Deployment, alice: User) -> None:
-    old = hash_of(costlier, alice)
+def test_a_wrong_password_does_not_replace_the_hash(higher_cost: Deployment, alice: User) -> None:
+    old = hash_of(higher_cost, alice)
 
-    guess(costlier)
+    fail_to_sign_in(higher_cost)
 
-    assert hash_of(costlier, alice) == old
+    assert hash_of(higher_cost, alice) == old
 
 
 @pytest.mark.covers("118")
-def test_an_inherited_hash_gives_way_to_todays_at_the_first_right_password(
-    deployment: Deployment, alice: User, clock: FakeClock
-) -> None:
-    change(deployment, alice, password_hash=BARE_BCRYPT)
+def test_a_sign_in_replaces_a_legacy_hash(deployment: Deployment, alice: User, clock: FakeClock) -> None:
+    change(deployment, alice, password_hash=LEGACY_HASH)
 
     sign_in(deployment)
 
@@ -490,74 +482,74 @@ def test_an_inherited_hash_gives_way_to_todays_at_the_first_right_password(
 
 @pytest.mark.covers("F18", "118")
 @pytest.mark.parametrize("raises_epoch", ["with the epoch", "without it"])
-def test_a_password_set_while_its_hash_is_being_renewed_stays(
-    costlier: Deployment, alice: User, raises_epoch: str
+def test_replacing_a_hash_does_not_overwrite_a_new_password(
+    higher_cost: Deployment, alice: User, raises_epoch: str
 ) -> None:
-    """Renewing is conditional on the old hash."""
+    """The write is conditional on the old hash."""
     new_hash = hash_text("Another horse 2", 5)
     changes: dict[str, Value | Plus] = {"password_hash": new_hash}
     if raises_epoch == "with the epoch":
         changes["epoch"] = Plus(1)
     meanwhile = MeanwhileStore(
-        costlier.store,
-        before=of_the_account(costlier, alice),
-        happens=lambda: change(costlier, alice, **changes),
+        higher_cost.store,
+        before=writes_account(higher_cost, alice),
+        happens=lambda: change(higher_cost, alice, **changes),
     )
 
-    sign_in(replace(costlier, store=meanwhile))
+    sign_in(replace(higher_cost, store=meanwhile))
 
-    assert hash_of(costlier, alice) == new_hash
+    assert hash_of(higher_cost, alice) == new_hash
     with pytest.raises(InvalidCredentials):
-        sign_in(costlier)
-    sign_in(costlier, by_email(password="Another horse 2"))
+        sign_in(higher_cost)
+    sign_in(higher_cost, by_email(password="Another horse 2"))
 
 
 @pytest.mark.covers("F19", "119")
-def test_a_hash_that_cannot_be_renewed_does_not_fail_the_sign_in(
-    costlier: Deployment, alice: User, log: RecordingLog
+def test_a_sign_in_succeeds_when_its_hash_cannot_be_replaced(
+    higher_cost: Deployment, alice: User, log: RecordingLog
 ) -> None:
-    old = hash_of(costlier, alice)
-    faulty = FaultyStore(costlier.store, at=of_the_account(costlier, alice))
+    old = hash_of(higher_cost, alice)
+    faulty = FaultyStore(higher_cost.store, at=writes_account(higher_cost, alice))
 
-    signed_in = sign_in(replace(costlier, store=faulty))
+    signed_in = sign_in(replace(higher_cost, store=faulty))
 
-    assert costlier.sessions.authenticate(signed_in.tokens.access_token).user.user_id == alice.user_id
-    assert hash_of(costlier, alice) == old
+    assert higher_cost.sessions.authenticate(signed_in.tokens.access_token).user.user_id == alice.user_id
+    assert hash_of(higher_cost, alice) == old
     assert log.events[-1] == "password_hash_not_renewed"
-    sign_in(costlier)
-    assert hash_of(costlier, alice) != old
+    sign_in(higher_cost)
+    assert hash_of(higher_cost, alice) != old
 
 
-def test_two_sign_ins_at_once_renew_a_hash_once(costlier: Deployment, log: RecordingLog, alice: User) -> None:
-    outcomes = at_once([lambda: sign_in(costlier)] * 5)
+def test_concurrent_sign_ins_replace_a_hash_once(higher_cost: Deployment, log: RecordingLog, alice: User) -> None:
+    outcomes = at_once([lambda: sign_in(higher_cost)] * 5)
 
     assert all(isinstance(outcome, SignedIn) for outcome in outcomes)
     assert log.events.count("password_hash_renewed") == 1
-    assert costlier.passwords.verify(PASSWORD, hash_of(costlier, alice)) is Verdict.RIGHT
+    assert higher_cost.passwords.verify(PASSWORD, hash_of(higher_cost, alice)) is Verdict.RIGHT
 
 
-# Where an address must be verified first (RequireVerifiedEmail)
+# Addresses that must be verified first: RequireVerifiedEmail
 
 
-def test_an_unproved_address_is_told_so_to_whoever_knows_the_password_only(
+def test_only_the_right_password_reveals_an_unverified_address(
     deployment: Deployment, alice: User, database: Database
 ) -> None:
-    demanding = replace(deployment, choices=Choices(unverified=UnverifiedAddress.REFUSED))
+    requiring = replace(deployment, choices=Choices(unverified=UnverifiedAddress.REFUSED))
     sessions_before = len(database.items("RefreshTokenFamilies"))
 
-    for _ in range(12):  # a right password is no failed attempt
+    for _ in range(12):  # right passwords are not counted
         with pytest.raises(EmailNotVerified) as caught:
-            sign_in(demanding)
+            sign_in(requiring)
         assert caught.value.user_id == alice.user_id
-    guess(demanding)
-    guess(demanding, UNKNOWN)
+    fail_to_sign_in(requiring)
+    fail_to_sign_in(requiring, UNKNOWN)
     assert len(database.items("RefreshTokenFamilies")) == sessions_before
 
-    change(demanding, alice, email_verified_at=to_epoch(deployment.clock()))
-    assert sign_in(demanding).user.user_id == alice.user_id
+    change(requiring, alice, email_verified_at=to_epoch(deployment.clock()))
+    assert sign_in(requiring).user.user_id == alice.user_id
 
 
-def test_bobs_password_is_not_alices(deployment: Deployment, alice: User) -> None:
+def test_a_password_of_another_account_is_rejected(deployment: Deployment, alice: User) -> None:
     deployment.register(replace(BOB, password="Quite another 7"))
 
     with pytest.raises(InvalidCredentials):
@@ -570,11 +562,12 @@ def test_bobs_password_is_not_alices(deployment: Deployment, alice: User) -> Non
 # The account's language
 
 
-@pytest.mark.parametrize(("known", "requested", "kept"), [(None, "it", "it"), ("es", "it", "es"), (None, None, None)])
-def test_an_account_without_a_language_takes_that_of_the_sign_in_with_no_further_write(
-    deployment: Deployment, known: str | None, requested: str | None, kept: str | None
+@pytest.mark.parametrize(("before", "requested", "after"), [(None, "it", "it"), ("es", "it", "es"), (None, None, None)])
+def test_a_sign_in_sets_the_language_of_an_account_that_has_none(
+    deployment: Deployment, before: str | None, requested: str | None, after: str | None
 ) -> None:
-    alice = deployment.register(replace(ALICE, locale=known))
+    """With no further write."""
+    alice = deployment.register(replace(ALICE, locale=before))
     usual, watched = PassingStore(deployment.store), PassingStore(deployment.store)
     sign_in(replace(deployment, store=usual))
 
@@ -582,5 +575,5 @@ def test_an_account_without_a_language_takes_that_of_the_sign_in_with_no_further
 
     found = deployment.users.find(alice.user_id)
     assert found is not None
-    assert found.locale == kept
+    assert found.locale == after
     assert len(watched.calls) == len(usual.calls)

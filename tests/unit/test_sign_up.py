@@ -1,4 +1,4 @@
-"""gerbang.accounts.sign_up: the answer tells little, the mail tells its reader, and every sign-up counts as a mail."""
+"""gerbang.accounts.sign_up: sign-ups for Supabase's clients."""
 
 from copy import replace
 from datetime import timedelta
@@ -10,7 +10,6 @@ from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up import Decoy, UserAlreadyExists
 from gerbang.accounts.sign_up_policy import AnonymousSignInsDisabled, SignUpDisabled
 from gerbang.accounts.verification import AccountDisabled
-from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import MailKind
@@ -19,7 +18,6 @@ from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.storage.accounts import Name, User
 
 from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, PASSWORD, Choices, by_email
-from tests.fakes import MeanwhileStore
 from tests.unit.access import password_works
 from tests.unit.links import LINK, link_token_in, redeem_for_session, url_in
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
@@ -33,15 +31,9 @@ def sign_up(post: MailDeployment, new: NewAccount = ASKED) -> User | Decoy:
     return post.base.sign_up.sign_up(new, HOME)
 
 
-def choosing(post: MailDeployment, **choices: object) -> MailDeployment:
-    """The same world with other settings."""
-    return replace(post, base=replace(post.base, choices=Choices(**choices)))  # type: ignore[arg-type]
-
-
 def deliver_all(post: MailDeployment) -> None:
-    """Deliver what was queued, as the queue does."""
-    for job in post.queue.jobs:
-        post.mailer.deliver(job, queued_at=post.base.clock())
+    """Deliver every job in the queue, and empty it."""
+    post.deliver_queued()
     post.queue.jobs.clear()
 
 
@@ -49,62 +41,62 @@ def redeem(post: MailDeployment) -> None:
     post.code_sign_in.sign_in(BOB.email, code_in(post.outbox.last), HOME)
 
 
-def test_a_sign_up_makes_an_account_and_mails_its_code(post: MailDeployment) -> None:
-    made = sign_up(post)
+def test_a_sign_up_creates_an_account_and_mails_a_code(post: MailDeployment) -> None:
+    user = sign_up(post)
     deliver_all(post)
     redeem(post)
 
-    assert isinstance(made, User)
-    stored = post.user(made.user_id)
+    assert isinstance(user, User)
+    stored = post.user(user.user_id)
     assert stored.user_metadata == {"plan": "pro"}
-    assert stored.confirmation_sent_at == made.confirmation_sent_at
+    assert stored.confirmation_sent_at == user.confirmation_sent_at
     assert stored.email_verified_at is not None
     assert password_works(post)
 
 
-def test_the_address_of_a_verified_account_is_answered_with_a_decoy_and_a_notice(post: MailDeployment) -> None:
-    made = sign_up(post)
-    assert isinstance(made, User)
-    post.base.users.change(made, {"email_verified_at": to_epoch(post.base.clock())})
-    before = post.user(made.user_id)
+def test_a_verified_address_gets_a_decoy_answer_and_a_notice(post: MailDeployment) -> None:
+    user = sign_up(post)
+    assert isinstance(user, User)
+    post.verify_email(user)
+    before = post.user(user.user_id)
     post.queue.jobs.clear()
     post.base.clock.advance(MINUTE)
 
     decoy = sign_up(post, replace(ASKED, password=OTHER_PASSWORD))
 
     assert isinstance(decoy, Decoy)
-    assert decoy.user.user_id != made.user_id
+    assert decoy.user.user_id != user.user_id
     assert post.base.users.find(decoy.user.user_id) is None
-    assert post.user(made.user_id) == before
+    assert post.user(user.user_id) == before
     deliver_all(post)
     assert [message.kind for message in post.outbox.sent] == [MailKind.ACCOUNT_EXISTS]
 
 
-def test_an_account_that_waits_for_its_code_is_mailed_it_again_and_keeps_its_password(post: MailDeployment) -> None:
-    made = sign_up(post)
+def test_a_repeated_sign_up_mails_the_code_again(post: MailDeployment) -> None:
+    first = sign_up(post)
     deliver_all(post)
     post.base.clock.advance(MINUTE)
 
-    again = sign_up(post)
+    second = sign_up(post)
     deliver_all(post)
     redeem(post)
 
-    assert isinstance(made, User)
-    assert isinstance(again, User)
-    assert again.user_id == made.user_id
+    assert isinstance(first, User)
+    assert isinstance(second, User)
+    assert second.user_id == first.user_id
     assert password_works(post)
 
 
-def test_a_stranger_is_told_nothing_of_an_unverified_account_but_its_id(post: MailDeployment) -> None:
-    made = post.register(replace(BOB, name="Bob Private", user_metadata={"plan": "secret"})).user
-    post.base.users.change(made, {"new_email": "bob@new.example", "last_sign_in_at": 1, "app_metadata": '{"team":"a"}'})
+def test_a_sign_up_reveals_only_the_id_of_an_unverified_account(post: MailDeployment) -> None:
+    user = post.register(replace(BOB, name="Bob Private", user_metadata={"plan": "secret"})).user
+    post.change(user, new_email="bob@new.example", last_sign_in_at=1, app_metadata='{"team":"a"}')
     post.base.clock.advance(MINUTE)
 
-    told = sign_up(post)
+    returned = sign_up(post)
 
     now = post.base.clock()
-    assert told == User(
-        user_id=made.user_id,
+    assert returned == User(
+        user_id=user.user_id,
         name=BOB.name,
         email=BOB.email,
         password_hash="",
@@ -113,11 +105,11 @@ def test_a_stranger_is_told_nothing_of_an_unverified_account_but_its_id(post: Ma
         created_at=now,
         updated_at=now,
     )
-    assert post.user(made.user_id).user_metadata == {"plan": "secret"}
+    assert post.user(user.user_id).user_metadata == {"plan": "secret"}
 
 
-def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeployment) -> None:
-    """Either of the two may be the owner of the address, so the code keeps neither's password."""
+def test_after_sign_ups_with_two_passwords_verification_keeps_neither(post: MailDeployment) -> None:
+    """Either sender may own the address, so the code keeps neither password."""
     sign_up(post)
     post.base.clock.advance(MINUTE)
 
@@ -130,10 +122,8 @@ def test_a_sign_up_with_another_password_leaves_none_to_be_kept(post: MailDeploy
 
 
 @pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
-def test_a_sign_up_that_is_too_soon_for_another_mail_leaves_no_other_password_to_be_kept(
-    post: MailDeployment, password: str
-) -> None:
-    """The owner of the address may be the one who is told to wait, and has the code of the stranger's sign-up."""
+def test_a_sign_up_within_a_minute_with_another_password_counts_too(post: MailDeployment, password: str) -> None:
+    """The owner may be the one who has to wait, and gets the code of the stranger's sign-up."""
     sign_up(post)
     with pytest.raises(TooMuchMail):
         sign_up(post, replace(ASKED, password=password))
@@ -147,13 +137,10 @@ def test_a_sign_up_that_is_too_soon_for_another_mail_leaves_no_other_password_to
 
 @in_memory_only
 @pytest.mark.parametrize("account", [None, "unverified", "verified"])
-def test_a_sign_up_that_is_too_soon_takes_one_hash_whoever_has_the_address(
+def test_a_sign_up_within_a_minute_takes_one_hash_for_every_address(
     post: MailDeployment, hashes: list[int], account: str | None
 ) -> None:
-    if account is not None:
-        user = post.register().user
-        if account == "verified":
-            post.base.users.change(user, {"email_verified_at": 1})
+    register(post, account)
     post.mail_service.request_verification_again(BOB.email, None, HOME.address)
     hashes.clear()
 
@@ -161,6 +148,14 @@ def test_a_sign_up_that_is_too_soon_takes_one_hash_whoever_has_the_address(
         sign_up(post, replace(ASKED, password=OTHER_PASSWORD))
 
     assert len(hashes) == 1
+
+
+def register(post: MailDeployment, account: str | None) -> None:
+    """Register Bob, unless there is to be no account; verify his address, if it is to be verified."""
+    if account is not None:
+        user = post.register().user
+        if account == "verified":
+            post.verify_email(user)
 
 
 def use_up_tries(post: MailDeployment) -> None:
@@ -171,22 +166,19 @@ def use_up_tries(post: MailDeployment) -> None:
 
 @in_memory_only
 @pytest.mark.parametrize("account", [None, "unverified", "verified"])
-def test_an_address_that_has_used_up_its_tries_is_mailed_nothing_and_told_so_whoever_has_it(
+def test_an_address_without_tries_left_is_mailed_nothing(
     post: MailDeployment, hashes: list[int], account: str | None
 ) -> None:
-    """A code could not be redeemed. The answer, and the one hash that it takes, are the same for all."""
-    if account is not None:
-        user = post.register().user
-        if account == "verified":
-            post.base.users.change(user, {"email_verified_at": 1})
+    """Error and work are the same for every address."""
+    register(post, account)
     use_up_tries(post)
     hashes.clear()
 
-    with pytest.raises(TooManyAttempts) as refused:
+    with pytest.raises(TooManyAttempts) as caught:
         sign_up(post, replace(ASKED, password=OTHER_PASSWORD))
 
-    assert (refused.value.code, refused.value.limit) == ("over_request_rate_limit", "code_tries")
-    assert refused.value.wait == CODE_TRIES.window
+    assert (caught.value.code, caught.value.limit) == ("over_request_rate_limit", "code_tries")
+    assert caught.value.wait == CODE_TRIES.window
     assert post.queue.jobs == []
     assert (post.users.find_id(Name.EMAIL, BOB.email) is None) is (account is None)
     assert len(hashes) == 1
@@ -197,18 +189,16 @@ def test_an_address_that_has_used_up_its_tries_is_mailed_nothing_and_told_so_who
 
 
 @pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
-def test_a_sign_up_after_too_many_wrong_codes_leaves_no_other_password_to_be_kept(
-    post: MailDeployment, password: str
-) -> None:
-    """The link in the owner's mailbox still works, and it is the stranger's sign-up that mailed it."""
+def test_a_sign_up_without_tries_left_with_another_password_counts_too(post: MailDeployment, password: str) -> None:
+    """The link that the stranger's sign-up mailed to the owner is still valid."""
     sign_up(post, replace(ASKED, link=LINK))
     deliver_all(post)
     token = link_token_in(url_in(post))
     use_up_tries(post)
     post.base.clock.advance(MINUTE)
-    with pytest.raises(TooManyAttempts) as refused:
+    with pytest.raises(TooManyAttempts) as caught:
         sign_up(post, replace(ASKED, password=password))
-    assert refused.value.limit == "code_tries"
+    assert caught.value.limit == "code_tries"
 
     redeem_for_session(post, token)
 
@@ -216,7 +206,7 @@ def test_a_sign_up_after_too_many_wrong_codes_leaves_no_other_password_to_be_kep
     assert password_works(post, OTHER_PASSWORD) is False
 
 
-def test_where_no_code_is_mailed_wrong_ones_keep_nobody_from_signing_up(post: MailDeployment) -> None:
+def test_with_autoconfirm_wrong_codes_do_not_prevent_a_sign_up(post: MailDeployment) -> None:
     use_up_tries(post)
 
     assert post.base.confirmed_sign_up.sign_up(ASKED, HOME).user.email == BOB.email
@@ -225,13 +215,10 @@ def test_where_no_code_is_mailed_wrong_ones_keep_nobody_from_signing_up(post: Ma
 @in_memory_only
 @pytest.mark.parametrize("password", [BOB.password, OTHER_PASSWORD])
 @pytest.mark.parametrize("account", [None, "unverified", "verified"])
-def test_a_sign_up_takes_one_hash_whoever_has_the_address(
+def test_a_sign_up_takes_one_hash_for_every_address(
     post: MailDeployment, hashes: list[int], account: str | None, password: str
 ) -> None:
-    if account is not None:
-        user = post.register().user
-        if account == "verified":
-            post.base.users.change(user, {"email_verified_at": 1})
+    register(post, account)
     hashes.clear()
 
     sign_up(post, replace(ASKED, password=password))
@@ -239,33 +226,27 @@ def test_a_sign_up_takes_one_hash_whoever_has_the_address(
     assert len(hashes) == 1
 
 
-def test_an_address_that_is_registered_at_the_same_time_is_answered_for(post: MailDeployment) -> None:
-    meanwhile = MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=post.register)
+def test_a_concurrent_registration_of_the_address_is_answered_with_its_account(post: MailDeployment) -> None:
+    returned = sign_up(post.meanwhile(post.register))
 
-    told = sign_up(post.on(meanwhile))
-
-    assert isinstance(told, User)
-    assert told.user_id == post.users.find_id(Name.EMAIL, BOB.email)
+    assert isinstance(returned, User)
+    assert returned.user_id == post.users.find_id(Name.EMAIL, BOB.email)
 
 
 @in_memory_only
 @pytest.mark.parametrize("known", [False, True])
-def test_sign_ups_of_an_address_are_limited_whether_or_not_an_account_has_it(
-    post: MailDeployment, *, known: bool
-) -> None:
-    if known:
-        user = post.register().user
-        post.base.users.change(user, {"email_verified_at": 1})
+def test_sign_ups_are_limited_for_known_and_unknown_addresses(post: MailDeployment, *, known: bool) -> None:
+    register(post, "verified" if known else None)
     sign_up(post)
 
-    with pytest.raises(TooMuchMail) as refused:
+    with pytest.raises(TooMuchMail) as caught:
         sign_up(post)
 
-    assert refused.value.retry_after == MINUTE
+    assert caught.value.retry_after == MINUTE
 
 
 @in_memory_only
-def test_a_sign_up_whose_mail_cannot_be_queued_makes_nothing_and_is_not_counted(post: MailDeployment) -> None:
+def test_a_sign_up_whose_mail_cannot_be_queued_is_not_counted(post: MailDeployment) -> None:
     post.queue.is_down = True
     with pytest.raises(DependencyUnavailable):
         sign_up(post)
@@ -278,7 +259,7 @@ def test_a_sign_up_whose_mail_cannot_be_queued_makes_nothing_and_is_not_counted(
 
 
 def test_autoconfirm_signs_in_and_verifies_nothing(post: MailDeployment) -> None:
-    post = choosing(post, autoconfirm=True)
+    post = post.with_choices(Choices(autoconfirm=True))
 
     redeem_for_session = post.base.confirmed_sign_up.sign_up(ASKED, HOME)
 
@@ -289,7 +270,7 @@ def test_autoconfirm_signs_in_and_verifies_nothing(post: MailDeployment) -> None
         post.base.confirmed_sign_up.sign_up(ASKED, HOME)
 
 
-# Who signs in with a password, as Supabase's clients know it
+# Signing in with a password through Supabase's clients
 
 
 def sign_in(post: MailDeployment, password: str = PASSWORD) -> None:
@@ -297,16 +278,16 @@ def sign_in(post: MailDeployment, password: str = PASSWORD) -> None:
 
 
 @in_memory_only
-def test_only_a_verified_address_signs_in_unless_addresses_are_confirmed_at_once(post: MailDeployment) -> None:
+def test_only_a_verified_address_can_sign_in_without_autoconfirm(post: MailDeployment) -> None:
     sign_up(post)
 
     with pytest.raises(EmailNotVerified):
         sign_in(post)
-    sign_in(choosing(post, autoconfirm=True))
+    sign_in(post.with_choices(Choices(autoconfirm=True)))
 
 
 @in_memory_only
-def test_a_disabled_account_is_told_after_the_password_was_checked(post: MailDeployment) -> None:
+def test_only_the_right_password_reveals_a_disabled_account(post: MailDeployment) -> None:
     user = post.register().user
     post.disable(user)
 
@@ -314,18 +295,18 @@ def test_a_disabled_account_is_told_after_the_password_was_checked(post: MailDep
         sign_in(post)
     with pytest.raises(InvalidCredentials):
         sign_in(post, OTHER_PASSWORD)
-    with pytest.raises(InvalidCredentials):  # the other APIs tell nobody
+    with pytest.raises(InvalidCredentials):  # the other APIs do not reveal it
         post.base.sign_in.sign_in(by_email(BOB.email, PASSWORD), ABROAD)
 
 
-# What an operator turns off
+# Sign-ups and guests can be disabled
 
 
 @in_memory_only
-def test_without_sign_ups_no_account_is_made_by_any_way(post: MailDeployment) -> None:
+def test_when_sign_ups_are_disabled_no_endpoint_creates_an_account(post: MailDeployment) -> None:
     post.register()
-    post = choosing(post, sign_up_disabled=True)
-    ways = (
+    post = post.with_choices(Choices(sign_up_disabled=True))
+    endpoints = (
         lambda: sign_up(post, ALICE),
         lambda: post.base.confirmed_sign_up.sign_up(ALICE, HOME),
         lambda: post.base.registration.register(ALICE, HOME),
@@ -333,16 +314,16 @@ def test_without_sign_ups_no_account_is_made_by_any_way(post: MailDeployment) ->
         lambda: post.guests.admit(HOME),
     )
 
-    for way in ways:
+    for create_account in endpoints:
         with pytest.raises(SignUpDisabled):
-            way()
+            create_account()
 
     assert password_works(post)
 
 
 @in_memory_only
-def test_without_guests_people_still_sign_up(post: MailDeployment) -> None:
-    post = choosing(post, anonymous_sign_ins=False)
+def test_when_guests_are_disabled_users_can_sign_up(post: MailDeployment) -> None:
+    post = post.with_choices(Choices(anonymous_sign_ins=False))
 
     with pytest.raises(AnonymousSignInsDisabled):
         post.guests.admit(HOME)

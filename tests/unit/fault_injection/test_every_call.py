@@ -68,8 +68,8 @@ WITHOUT_CASES: Final = {
     "jwks": "makes no call",
     "openid-configuration": "makes no call",
     "events": "makes one call: tests/unit/test_published_events.py lets it fail",
-    "mailer": "answers no client: tests/unit/test_mailer.py lets its calls fail",
-    "rotation": "answers no client and has no database: tests/unit/test_rotation.py",
+    "mailer": "answers no client: tests/unit/mail/test_mailer_redelivery.py lets its calls fail",
+    "rotation": "answers no client and has no database: tests/unit/rotation/test_steps.py",
 }
 
 

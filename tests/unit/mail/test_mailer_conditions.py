@@ -1,0 +1,288 @@
+"""gerbang.mail.mailer: which mail a job sends depends on the account at the time of delivery."""
+
+import re
+from copy import replace
+from datetime import timedelta
+
+import pytest
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.limits.rate_limits import digest
+from gerbang.mail.jobs import NEW_USER_METADATA, PROVIDER, REGISTERED, SLOT, SUBJECT, MailJob, MailKind
+from gerbang.mail.mailer import WRITE_GRACE, AccountNotWritten
+from gerbang.storage.accounts import Name
+from gerbang.storage.one_time_codes import CodePurpose, Slot
+from gerbang.storage.records import to_value
+from gerbang.storage.store import Gone
+from gerbang_local.declarations import template
+
+from tests.deployment import BOB
+from tests.fakes import FakeClock
+from tests.unit.mail.deliveries import NEVER_REGISTERED, SECOND, TO_ACCOUNTS, prepare_account, redeem, stored_code
+from tests.unit.mail_fakes import LINKED_SUBJECT, PAYLOADS, Fate, MailDeployment, code_in
+
+
+def job_of_code_or_account(post: MailDeployment, email: str = BOB.email, **payload: str) -> MailJob:
+    """A job for a sign-in code; a verified account's is stored in the recovery slot."""
+    return replace(post.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **payload})
+
+
+def test_a_recovery_code_is_stored_in_the_recovery_slot(
+    post: MailDeployment,
+) -> None:
+    bob = post.register().user
+    for kind in ("unverified", "verified"):
+        code = post.mailed_code(kind=MailKind.RECOVERY_CODE)
+
+        stored = stored_code(post, Slot.RECOVERY)
+        assert stored is not None, kind
+        assert post.maker.matches(stored.secret_hash, BOB.email, code)
+        assert (stored.purpose, stored.new_user_metadata) == (CodePurpose.SIGN_IN, None)
+        assert post.outbox.last.subject == "Reset your Toko password"
+        post.verify_email(bob)
+    assert stored_code(post, Slot.EMAIL) is None
+
+
+def test_the_job_names_the_slot_of_a_verified_accounts_code(
+    post_in_memory: MailDeployment,
+) -> None:
+    post_in_memory.verify_email(post_in_memory.register().user)
+
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory))
+
+    assert post_in_memory.outbox.last.kind is MailKind.SIGN_IN_CODE
+    assert stored_code(post_in_memory, Slot.RECOVERY) is not None
+    assert stored_code(post_in_memory, Slot.EMAIL) is None
+
+
+def test_an_unverified_account_gets_a_verification_mail_whose_code_drops_the_password(
+    post_in_memory: MailDeployment,
+) -> None:
+    post_in_memory.register()
+
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, new_user_metadata='{"a":1}'))
+
+    stored = stored_code(post_in_memory, Slot.EMAIL)
+    assert stored is not None
+    assert (stored.purpose, stored.new_user_metadata) == (CodePurpose.SIGN_IN, None)
+    assert post_in_memory.outbox.last.kind is MailKind.VERIFICATION_CODE
+    assert stored_code(post_in_memory, Slot.RECOVERY) is None
+
+
+def test_a_job_with_user_metadata_mails_a_code_that_creates_an_account(post: MailDeployment) -> None:
+    job = job_of_code_or_account(post, NEVER_REGISTERED, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
+
+    post.deliver(job)
+    post.deliver(job)
+
+    (message,) = post.outbox.sent
+    assert (message.kind, message.to, message.locale) == (MailKind.VERIFICATION_CODE, NEVER_REGISTERED, "en")
+    assert "Zoë" not in message.text
+    stored = stored_code(post, Slot.EMAIL, NEVER_REGISTERED)
+    assert stored is not None
+    assert post.maker.matches(stored.secret_hash, NEVER_REGISTERED, code_in(message))
+    assert stored.new_user_metadata == {"name": "Zoë", "n": [1, {"x": None}]}
+    assert post.base.recorded.notes[-1].fields == {"kind": "sign_in_code", "job_id": job.job_id}
+    assert post.users.find_id(Name.EMAIL, NEVER_REGISTERED) is None
+
+
+def test_a_job_without_user_metadata_mails_nothing_to_an_unknown_address(post_in_memory: MailDeployment) -> None:
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, NEVER_REGISTERED))
+
+    assert post_in_memory.outbox.sent == []
+    assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TO_ACCOUNTS if kind is not MailKind.SIGN_IN_CODE])
+def test_only_a_sign_in_code_goes_to_an_unknown_address(post_in_memory: MailDeployment, kind: MailKind) -> None:
+    payload = {NEW_USER_METADATA: "{}", SLOT: "RECOVERY"}
+    post_in_memory.deliver(replace(post_in_memory.job(kind, NEVER_REGISTERED), payload=payload))
+
+    assert post_in_memory.outbox.sent == []
+
+
+def test_a_disabled_account_gets_no_code_that_creates_an_account(post_in_memory: MailDeployment) -> None:
+    post_in_memory.disable(post_in_memory.register().user)
+
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, new_user_metadata="{}"))
+
+    assert post_in_memory.outbox.sent == []
+
+
+def test_unknown_fields_of_the_payload_are_ignored(post_in_memory: MailDeployment) -> None:
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}", link="x"))
+
+    assert len(post_in_memory.outbox.sent) == 1
+
+
+def test_a_rejected_mail_to_an_unknown_address_is_logged_with_its_job_id(
+    post_in_memory: MailDeployment,
+) -> None:
+    post_in_memory.outbox.fates = [Fate.REJECTED]
+    job = job_of_code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}")
+
+    post_in_memory.deliver(job)
+
+    (note,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_refused"]
+    assert note.fields == {"kind": "sign_in_code", "job_id": job.job_id, "why": "MessageRejected"}
+
+
+@pytest.mark.parametrize("kind", [MailKind.VERIFICATION_CODE, MailKind.ACCOUNT_EXISTS])
+def test_an_unverified_address_gets_the_code_and_a_verified_one_the_notice(
+    post_in_memory: MailDeployment, kind: MailKind
+) -> None:
+    bob = post_in_memory.register().user
+    to_unverified, to_verified = post_in_memory.job(kind), post_in_memory.job(kind)
+
+    post_in_memory.deliver(to_unverified)
+    before = len(post_in_memory.outbox.sent)
+    post_in_memory.verify_email(bob)
+    post_in_memory.deliver(to_verified)
+
+    assert before == (kind is MailKind.VERIFICATION_CODE)
+    assert len(post_in_memory.outbox.sent) == 1
+
+
+def test_the_account_exists_notice_has_no_code_and_no_link(post_in_memory: MailDeployment) -> None:
+    post_in_memory.verify_email(post_in_memory.register().user)
+
+    post_in_memory.deliver(post_in_memory.job(MailKind.ACCOUNT_EXISTS))
+
+    text = post_in_memory.outbox.last.text
+    assert "already have" in text
+    assert re.search(r"[0-9]{6}|://", text) is None
+
+
+# The mail of a registration is queued before its account is written
+
+
+def job_of_registration(post: MailDeployment, user_id: str) -> MailJob:
+    return replace(post.job(MailKind.VERIFICATION_CODE), payload={REGISTERED: user_id})
+
+
+def test_a_mail_waits_until_its_account_is_written(post: MailDeployment) -> None:
+    job = job_of_registration(post, "00000001-0000-4000-8000-000000000001")
+    with pytest.raises(AccountNotWritten):
+        post.deliver(job)
+    bob = post.register().user
+
+    post.deliver(replace(job, payload={REGISTERED: bob.user_id}))
+
+    assert [message.to for message in post.outbox.sent] == [BOB.email]
+
+
+def test_the_mail_of_a_failed_registration_is_dropped(post_in_memory: MailDeployment, clock: FakeClock) -> None:
+    job = job_of_registration(post_in_memory, "00000001-0000-4000-8000-000000000001")
+    clock.advance(WRITE_GRACE - SECOND)
+    with pytest.raises(AccountNotWritten):
+        post_in_memory.deliver(job)
+    clock.advance(SECOND)
+
+    post_in_memory.deliver(job)
+
+    assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
+
+
+def test_a_failed_registration_mails_nothing_to_the_existing_account(
+    post: MailDeployment,
+) -> None:
+    post.register()
+
+    post.deliver(job_of_registration(post, "ffffffff-0000-4000-8000-000000000001"))
+
+    assert post.outbox.sent == []
+    assert post.base.recorded.events[-1] == "mail_not_owed"
+
+
+def test_the_mailer_waits_longer_than_a_registration_can_take() -> None:
+    registering = template().resources["AtourinRegisterFunction"]
+
+    assert timedelta(seconds=registering.properties["Timeout"]) < WRITE_GRACE
+
+
+# Notices about identities, and reauthentication codes
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE, MailKind.NEW_DEVICE],
+)
+def test_an_unverified_address_gets_no_notices_and_no_reauthentication_codes(
+    post_in_memory: MailDeployment, kind: MailKind
+) -> None:
+    bob = post_in_memory.register().user
+    prepare_account(post_in_memory, kind, bob)
+    post_in_memory.change(bob, email_verified_at=Gone())
+
+    post_in_memory.deliver(post_in_memory.job(kind))
+
+    assert post_in_memory.outbox.sent == []
+
+
+LINKED, UNLINKED = MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED
+OF_THE_PASSWORD = {PROVIDER: "email", SUBJECT: digest("")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "subjects"),
+    [(LINKED, {"google": LINKED_SUBJECT}), (UNLINKED, {"google": "another"}), (UNLINKED, {})],
+)
+def test_an_identity_notice_is_sent_once_the_account_is_changed(
+    post_in_memory: MailDeployment, kind: MailKind, subjects: dict[str, str]
+) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    post.verify_email(bob)
+    post.change(bob, subjects=to_value(subjects))
+
+    post.deliver(post.job(kind))
+
+    assert post.outbox.last.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "subjects"),
+    [
+        (LINKED, PAYLOADS[LINKED], {"google": "another"}),
+        (LINKED, PAYLOADS[LINKED], {"apple": LINKED_SUBJECT}),
+        (LINKED, PAYLOADS[LINKED], {}),
+        (UNLINKED, PAYLOADS[UNLINKED], {"google": "1002"}),
+        (UNLINKED, OF_THE_PASSWORD, {}),
+    ],
+)
+def test_an_identity_notice_is_dropped_if_the_account_is_not_changed_in_time(
+    post_in_memory: MailDeployment, kind: MailKind, payload: dict[str, str], subjects: dict[str, str]
+) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    post.verify_email(bob)
+    post.change(bob, subjects=to_value(subjects))
+    job = replace(post.job(kind), payload=payload)
+
+    with pytest.raises(AccountNotWritten):
+        post.deliver(job)
+    post.base.clock.advance(WRITE_GRACE)
+    post.deliver(job)
+
+    assert post.outbox.sent == []
+
+
+def test_unlinking_the_password_has_its_own_notice(post_in_memory: MailDeployment) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    post.verify_email(bob)
+    post.change(bob, password_hash=Gone())
+
+    post.deliver(replace(post.job(MailKind.IDENTITY_UNLINKED), payload=OF_THE_PASSWORD))
+
+    assert "password was removed" in post.outbox.last.subject
+
+
+def test_a_reauthentication_code_has_its_own_slot(post_in_memory: MailDeployment) -> None:
+    post, bob = post_in_memory, post_in_memory.register().user
+    post.verify_email(bob)
+
+    code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+
+    stored = post.codes.read(post.base.store.get(post.codes.key(Slot.REAUTHENTICATION, digest(BOB.email))))
+    assert stored is not None
+    assert stored.purpose is CodePurpose.REAUTHENTICATION
+    assert post.maker.matches(stored.secret_hash, BOB.email, code)
+    with pytest.raises(InvalidCode):
+        redeem(post, code)

@@ -1,0 +1,277 @@
+"""Five tries an hour for each address (security.md 42, 43), the same whether or not it has an account (27)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.apis import atourin
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.http.request import Request
+from gerbang.http.response import Response
+from gerbang.limits.rate_limits import Limit, TooManyAttempts
+from gerbang.mail.jobs import MailKind
+
+from tests.deployment import ALICE, BOB, HOME, Choices, by_email
+from tests.fakes import FakeClock, FaultyStore, PassingStore, at_once
+from tests.unit.access import session_works
+from tests.unit.faulty_runs import calls_of
+from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
+from tests.unit.one_time_codes.codes import (
+    HOUR,
+    SECOND,
+    UNKNOWN,
+    another_code,
+    assert_rejected,
+    redeem,
+    use_wrong_codes,
+)
+
+
+@in_memory_only
+def test_after_four_wrong_codes_the_right_code_works(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+
+    use_wrong_codes(post, code, times=4)
+
+    assert session_works(post, redeem(post, code))
+
+
+@pytest.mark.covers("42")
+@in_memory_only
+@pytest.mark.parametrize("email", [BOB.email, UNKNOWN], ids=["known", "unknown"])
+def test_after_five_wrong_codes_the_right_code_is_rejected_too(
+    post: MailDeployment, clock: FakeClock, email: str
+) -> None:
+    post.register()
+    code = post.mailed_code()
+    use_wrong_codes(post, code, email, times=5)
+    clock.advance(timedelta(minutes=1))
+
+    for each in (code, another_code(code)):
+        assert limit_reached(partial(redeem, post, each, email)) == ("code_tries", timedelta(minutes=59))
+
+
+@in_memory_only
+@pytest.mark.parametrize("email", [BOB.email, UNKNOWN], ids=["known", "unknown"])
+def test_no_code_is_mailed_while_none_can_be_used(post: MailDeployment, clock: FakeClock, email: str) -> None:
+    post.register()
+    use_wrong_codes(post, "123456", email, times=5)
+    clock.advance(timedelta(minutes=1))
+
+    for _ in range(7):  # not counted as mails either
+        limit = limit_reached(lambda: post.mail_service.request_code(email, None, HOME.address))
+        assert limit == ("code_tries", timedelta(minutes=59))
+    assert post.queue.jobs == []
+    post.mail_service.request_reset(email, None, HOME.address)  # reset tokens are not codes
+
+    clock.advance(timedelta(minutes=59))
+    post.mail_service.request_code(email, None, HOME.address)
+    assert [job.kind for job in post.queue.jobs] == [MailKind.PASSWORD_RESET, MailKind.SIGN_IN_CODE]
+
+
+@in_memory_only
+def test_wrong_codes_before_a_registration_do_not_count(post: MailDeployment) -> None:
+    use_wrong_codes(post, "123456", BOB.email, times=5)
+    post.registration.register_without_session(BOB, HOME)
+
+    post.deliver(post.queue.jobs[-1])
+
+    assert session_works(post, redeem(post, code_in(post.outbox.last)))
+
+
+def limit_reached(call: Callable[[], object]) -> tuple[str, timedelta | None]:
+    """Return the limit that a call has reached, and how long to wait."""
+    with pytest.raises(TooManyAttempts) as caught:
+        call()
+    return caught.value.limit, caught.value.retry_after
+
+
+@pytest.mark.covers("43")
+@in_memory_only
+def test_a_new_code_does_not_reset_the_tries(post: MailDeployment) -> None:
+    post.register()
+    use_wrong_codes(post, post.mailed_code(), times=3)
+    use_wrong_codes(post, post.mailed_code(), times=2)
+
+    with pytest.raises(TooManyAttempts):
+        redeem(post, post.mailed_code())
+
+
+@in_memory_only
+def test_the_tries_are_reset_one_hour_after_the_first_one(post: MailDeployment, clock: FakeClock) -> None:
+    post.register()
+    first = clock() + SECOND
+    use_wrong_codes(post, post.mailed_code(), times=5)
+    clock.at = first + HOUR - 2 * SECOND
+    with pytest.raises(TooManyAttempts):
+        redeem(post, post.mailed_code())
+
+    assert session_works(post, redeem(post, post.mailed_code()))
+
+
+@in_memory_only
+def test_a_right_code_resets_the_tries(post: MailDeployment) -> None:
+    post.register()
+    for _ in range(3):
+        code = post.mailed_code()
+        use_wrong_codes(post, code, times=4)
+        assert session_works(post, redeem(post, code))
+
+
+@pytest.mark.covers("F15", "42")
+@pytest.mark.parametrize("mailed", [True, False], ids=["with a code", "without one"])
+def test_five_of_forty_concurrent_codes_are_compared(post: MailDeployment, *, mailed: bool) -> None:
+    post.register()
+    code = post.mailed_code() if mailed else "123456"
+    watched = PassingStore(post.base.store)
+
+    outcomes = at_once([partial(redeem, post.on(watched), another_code(code))] * 40)
+
+    assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == 5
+    assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 35
+    assert sum(call.method == "get_all" for call in watched.calls) == 5
+
+
+@pytest.mark.covers("48")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "12345",
+        "1234567",
+        "0123456",
+        " 12345",
+        "123456 ",
+        "123456\n",
+        "12345a",
+        "1e5000",
+        "-12345",
+        "0x1234",
+        "12345\0",
+        "\N{FULLWIDTH DIGIT ONE}23456",
+        "\N{ARABIC-INDIC DIGIT ONE}\N{ARABIC-INDIC DIGIT TWO}3456",
+        "1" * 10_000,
+    ],
+    ids=lambda text: repr(text)[:12],
+)
+def test_a_malformed_code_is_rejected_without_a_call(post_in_memory: MailDeployment, text: str) -> None:
+    assert calls_of(post_in_memory, lambda post: assert_rejected(post, text)) == []
+
+
+@pytest.mark.covers("33", "36")
+def test_codes_and_passwords_share_the_limit_of_a_client_address(
+    post_in_memory: MailDeployment,
+) -> None:
+    limit = Limit(name="sign_in_address", attempts=6, window=timedelta(minutes=15))
+    post = post_in_memory.with_choices(Choices(address=limit))
+    for number in range(3):
+        assert_rejected(post, "123456", f"victim-{number}@example.com")
+    for number in range(3):
+        with pytest.raises(InvalidCredentials):
+            post.base.sign_in.sign_in(by_email(f"victim-{number}@example.com"), HOME)
+
+    with pytest.raises(TooManyAttempts) as at_the_code:
+        redeem(post, "123456", "victim-9@example.com")
+    with pytest.raises(TooManyAttempts) as at_the_password:
+        post.base.sign_in.sign_in(by_email("victim-9@example.com"), HOME)
+
+    assert {at_the_code.value.limit, at_the_password.value.limit} == {"sign_in_address"}
+    assert at_the_code.value.retry_after == timedelta(minutes=15)
+
+
+@in_memory_only
+def test_right_codes_do_not_count_for_the_client_address(post: MailDeployment) -> None:
+    post = post.with_choices(Choices(address=Limit(name="sign_in_address", attempts=2, window=HOUR)))
+    post.register()
+
+    for _ in range(5):
+        assert session_works(post, redeem(post, post.mailed_code()))
+
+
+@pytest.mark.covers("F28")
+@in_memory_only
+def test_a_code_is_not_compared_when_it_cannot_be_counted(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+    failing = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
+
+    for _ in range(10):
+        with pytest.raises(DependencyUnavailable):
+            redeem(post.on(failing), another_code(code))
+
+    assert not [call for call in failing.calls if call.method == "get_all"]
+    assert session_works(post, redeem(post, code))
+
+
+@in_memory_only
+def test_a_right_code_signs_in_when_its_tries_cannot_be_reset(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+    failing = FaultyStore(
+        post.base.store,
+        at=lambda call: call.keys[0].table == post.base.tables["RateLimits"] and call.nth > 0,
+    )
+
+    session = redeem(post.on(failing), code)
+
+    assert session_works(post, session)
+    assert "attempt_not_given_back" in post.base.recorded.events
+
+
+# The answers do not tell who has an account: security.md 27
+
+
+def answer_to(post: MailDeployment, code: str, email: str = BOB.email) -> Response:
+    """The API's answer to a wrong code."""
+    with pytest.raises(InvalidCode) as caught:
+        redeem(post, code, email)
+    return atourin.API.render(caught.value, Request(method="POST", path="/auth/verify_otp"), {})
+
+
+def test_an_unknown_address_gets_the_answer_of_a_wrong_code(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    code = post_in_memory.mailed_code()
+
+    assert answer_to(post_in_memory, "123456", UNKNOWN) == answer_to(post_in_memory, another_code(code))
+
+
+def test_an_unknown_address_makes_the_same_calls_as_a_wrong_code(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register()
+    post_in_memory.register(ALICE)
+    code = post_in_memory.mailed_code(ALICE.email)
+
+    wrong_code = calls_of(post_in_memory, lambda post: assert_rejected(post, another_code(code), ALICE.email))
+
+    assert calls_of(post_in_memory, lambda post: assert_rejected(post, code, BOB.email)) == wrong_code  # was sent none
+    assert calls_of(post_in_memory, lambda post: assert_rejected(post, code, UNKNOWN)) == wrong_code
+
+
+@pytest.mark.covers("29")
+@in_memory_only
+def test_an_unknown_address_runs_out_of_tries_with_the_same_calls(post: MailDeployment) -> None:
+    post.register()
+    code = post.mailed_code()
+    use_wrong_codes(post, "123456", UNKNOWN, times=5)
+    use_wrong_codes(post, code, times=5)
+
+    def reach_the_limit(here: MailDeployment, code: str, email: str) -> None:
+        with pytest.raises(TooManyAttempts):
+            redeem(here, code, email)
+
+    unknown = calls_of(post, lambda here: reach_the_limit(here, "123456", UNKNOWN))
+
+    assert unknown == calls_of(post, lambda here: reach_the_limit(here, code, BOB.email))
+
+
+@in_memory_only
+def test_the_code_of_a_disabled_account_gets_the_answer_of_a_wrong_code(post: MailDeployment) -> None:
+    bob = post.register().user
+    code = post.mailed_code()
+    wrong_answer = answer_to(post, another_code(code))
+    post.disable(bob)
+
+    assert answer_to(post, code) == wrong_answer

@@ -1,0 +1,36 @@
+"""Resetting Bob's password, with right and wrong tokens."""
+
+from datetime import timedelta
+
+import pytest
+from gerbang.core.client import Client
+from gerbang.mail.codes import InvalidResetToken
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.storage.accounts import User
+
+from tests.deployment import HOME
+from tests.unit.mail_fakes import MailDeployment
+
+SECOND = timedelta(seconds=1)
+NEW = "Another horse 2"
+POLICY = PasswordPolicy()
+LEGACY_HASH = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
+
+
+def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
+    post.password_reset.reset(token, password, client=client, policy=POLICY)
+
+
+def unknown_token(post: MailDeployment, user: User) -> str:
+    """A token of the right form that was never mailed."""
+    return post.reset_tokens.token("never asked", user)
+
+
+def assert_rejected(post: MailDeployment, token: str) -> None:
+    with pytest.raises(InvalidResetToken):
+        reset(post, token)
+
+
+def client_number(number: int) -> Client:
+    """A client with its own address."""
+    return Client(address=f"198.51.100.{number + 100}")

@@ -1,0 +1,73 @@
+"""gerbang.accounts.registration: the verification mail is queued before the account is stored."""
+
+from copy import replace
+
+import pytest
+from gerbang.accounts.registration import EmailTaken
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.mail.jobs import REGISTERED, MailKind
+from gerbang.storage.accounts import Name, User
+
+from tests.conftest import Database
+from tests.deployment import ALICE, BOB, HOME
+from tests.fakes import Numbers
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
+
+
+def register_with_mail(post: MailDeployment) -> User:
+    return post.registration.register_without_session(ALICE, HOME)
+
+
+def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) -> None:
+    post = replace(post, base=replace(post.base, new_number=Numbers(7, 7, 8)))
+    post.base.registration.register(BOB, HOME)
+
+    alice = post.registration.register_without_session(replace(ALICE, locale="it"), HOME)
+
+    (job,) = post.queue.jobs
+    assert (job.kind, job.email, job.locale) == (MailKind.VERIFICATION_CODE, alice.email, "it")
+    post.deliver(job)
+    assert (post.outbox.last.to, post.outbox.last.locale) == (alice.email, "it")
+
+
+@pytest.mark.covers("F24")
+def test_without_the_queue_nothing_is_registered(post: MailDeployment, database: Database) -> None:
+    post.queue.is_down = True
+    with pytest.raises(DependencyUnavailable):
+        register_with_mail(post)
+    assert database.items("Users") == []
+
+    post.queue.is_down = False
+    alice = register_with_mail(post)
+
+    assert [job.email for job in post.queue.jobs] == [alice.email]
+
+
+def test_a_failed_registration_mails_nothing(post: MailDeployment) -> None:
+    post.base.registration.register(ALICE, HOME)
+    with pytest.raises(EmailTaken):
+        register_with_mail(post)
+
+    post.deliver_queued()
+
+    assert post.outbox.sent == []
+
+
+@pytest.mark.covers("F1")
+def test_when_any_call_fails_a_stored_account_has_its_mail_queued() -> None:
+    def scene() -> Scenario:
+        post = mailing_in_memory()
+        return Scenario(post, register_with_mail)
+
+    for mishap in faulty_runs(scene):
+        here = mishap.deployment
+        user_id = here.base.users.find_id(Name.EMAIL, "alice@example.com")
+        jobs = [job for job in here.queue.jobs if job.payload == {REGISTERED: user_id}]
+        assert len(jobs) == (user_id is not None), mishap
+
+
+def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:
+    post.base.registration.register(ALICE, HOME)
+
+    assert post.queue.jobs == []

@@ -1,0 +1,161 @@
+"""Adding a second factor, and what its first code changes."""
+
+import pytest
+from gerbang.accounts.factors import FactorNameTaken, FactorNotFound, GuestsHaveNoFactors
+from gerbang.accounts.own_factors import TooManyFactors
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.sessions.assurance import InsufficientLevel
+
+from tests.conftest import Database
+from tests.deployment import ABROAD, BOB, HOME, MINUTE, by_email
+from tests.unit.access import session_works
+from tests.unit.mail_fakes import MailDeployment, is_nowhere
+from tests.unit.second_factor.steps import (
+    NO_FACTOR,
+    aal1_session,
+    add_factor,
+    app_code,
+    caller_of,
+    level_and_methods,
+    stored_user,
+    verify,
+    with_second_factor,
+)
+
+
+def test_the_first_code_verifies_a_factor_and_raises_the_session(post: MailDeployment) -> None:
+    session = post.register(BOB)
+    made = add_factor(post, session, "phone")
+    assert not stored_user(post, session).has_second_factor
+
+    raised = verify(post, session, made.factor.factor_id, app_code(post, session, made.factor.factor_id))
+
+    assert raised.user == stored_user(post, session)
+    assert raised.user.has_second_factor
+    assert raised.family_id == session.family_id
+    assert level_and_methods(post, raised) == ("aal2", ["password", "totp"])
+    assert [note.event for note in post.base.recorded.notes][-3:] == [
+        "factor_enrolled",
+        "factor_verified",
+        "session_raised",
+    ]
+
+
+@pytest.mark.covers("203", "204")
+def test_no_secret_and_no_recovery_code_is_stored(post: MailDeployment, database: Database) -> None:
+    session = post.register(BOB)
+    made = add_factor(post, session)
+    raised = verify(post, session, made.factor.factor_id, app_code(post, session, made.factor.factor_id))
+    codes = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
+
+    assert is_nowhere(database, made.secret)
+    assert all(is_nowhere(database, each) and is_nowhere(database, each.replace("-", "")) for each in codes)
+    assert made.secret not in repr(post.base.recorded.notes)
+
+
+def test_a_refresh_keeps_the_assurance_level(post: MailDeployment) -> None:
+    raised, _ = with_second_factor(post, post.register(BOB))
+
+    refreshed = post.base.sessions.refresh(raised.tokens.refresh_token)
+
+    assert level_and_methods(post, refreshed) == ("aal2", ["password", "totp"])
+
+
+def test_after_a_lost_response_the_old_token_refreshes_to_the_raised_session(post: MailDeployment) -> None:
+    session = post.register(BOB)
+    with_second_factor(post, session)  # the client does not receive the response
+
+    refreshed = post.base.sessions.refresh(session.tokens.refresh_token)
+
+    assert level_and_methods(post, refreshed)[0] == "aal2"
+
+
+@pytest.mark.covers("210")
+def test_the_first_factor_ends_other_sessions_and_concurrent_sign_ins(post: MailDeployment) -> None:
+    session = post.register(BOB)
+    other = post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
+    made = add_factor(post, session)
+    code = app_code(post, session, made.factor.factor_id)
+
+    meanwhile = post.meanwhile(lambda: verify(post, session, made.factor.factor_id, code))
+    with pytest.raises(InvalidCredentials):
+        meanwhile.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
+
+    assert not session_works(post, other)
+    assert session_works(post, session)
+
+
+def test_a_later_code_ends_sessions_without_the_second_factor(post: MailDeployment) -> None:
+    raised, factor_id = with_second_factor(post, post.register(BOB))
+    post.verify_email(raised.user)
+    aal1, high = (post.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME) for _ in range(2))
+
+    high = verify(post, high, factor_id, app_code(post, high, factor_id))
+
+    assert [session_works(post, each) for each in (raised, aal1, high)] == [True, False, True]
+
+
+def test_a_hundred_sessions_are_ended(post_in_memory: MailDeployment) -> None:
+    post = post_in_memory
+    raised, factor_id = with_second_factor(post, post.register(BOB))
+    others = [post.base.sessions.open(stored_user(post, raised), HOME, "password") for _ in range(100)]
+
+    verify(post, raised, factor_id, app_code(post, raised, factor_id))
+
+    assert not any(session_works(post, each) for each in others)
+
+
+def test_verifying_a_factor_removes_unverified_factors(post: MailDeployment) -> None:
+    session = post.register(BOB)
+    add_factor(post, session, "old phone")
+
+    _, factor_id = with_second_factor(post, session, "new phone")
+
+    assert [factor.factor_id for factor in stored_user(post, session).factors] == [factor_id]
+
+
+def test_an_unverified_factor_expires_after_five_minutes(post: MailDeployment) -> None:
+    session = post.register(BOB)
+    factor_id = add_factor(post, session, "phone").factor.factor_id
+
+    post.base.clock.advance(5 * MINUTE)
+    with pytest.raises(FactorNotFound):
+        verify(post, session, factor_id, app_code(post, session, factor_id))
+
+    assert add_factor(post, session, "phone").factor.friendly_name == "phone"
+    assert len(stored_user(post, session).factors) == 1
+
+
+def test_names_are_unique_and_factors_are_limited(post: MailDeployment) -> None:
+    session = post.register(BOB)
+    add_factor(post, session, "phone")
+    with pytest.raises(FactorNameTaken):
+        add_factor(post, session, "phone")
+
+    for _ in range(9):
+        add_factor(post, session)
+    with pytest.raises(TooManyFactors):
+        add_factor(post, session)
+
+
+def test_adding_a_factor_requires_the_first_one(post: MailDeployment) -> None:
+    raised, _ = with_second_factor(post, post.register(BOB))
+    aal1 = aal1_session(post, raised)
+    another = add_factor(post, raised).factor.factor_id
+
+    with pytest.raises(InsufficientLevel):
+        add_factor(post, aal1)
+    with pytest.raises(InsufficientLevel):
+        verify(post, aal1, another, app_code(post, aal1, another))
+
+    verify(post, raised, another, app_code(post, raised, another))
+    assert sum(factor.is_verified for factor in stored_user(post, raised).factors) == 2
+
+
+def test_guests_cannot_have_factors(post: MailDeployment) -> None:
+    guest = post.guests.admit(HOME)
+
+    with pytest.raises(GuestsHaveNoFactors):
+        add_factor(post, guest)
+    with pytest.raises(GuestsHaveNoFactors):
+        verify(post, guest, NO_FACTOR, "123456")
