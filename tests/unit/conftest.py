@@ -4,7 +4,6 @@ import pytest
 
 from tests.deployment import Deployment
 from tests.fakes import RecordingLog
-from tests.unit.admin_client import Admin
 from tests.unit.mail_fakes import MailDeployment, mailing
 
 
@@ -24,16 +23,6 @@ def post(deployment: Deployment) -> MailDeployment:
 def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
     """A deployment with mail in memory, for tests whose result does not depend on the database."""
     return mailing(deployment_in_memory)
-
-
-@pytest.fixture
-def admin(post: MailDeployment) -> Admin:
-    return Admin(post.base)
-
-
-@pytest.fixture
-def admin_in_memory(post_in_memory: MailDeployment) -> Admin:
-    return Admin(post_in_memory.base)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from gerbang.storage.accounts import Name, User
 
 from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, PASSWORD, Choices, by_email
 from tests.unit.access import password_works
-from tests.unit.links import LINK, link_token_in, redeem_for_session, url_in
+from tests.unit.links.steps import LINK, link_token_in, redeem_for_session, url_in
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
 
 MINUTE = timedelta(minutes=1)

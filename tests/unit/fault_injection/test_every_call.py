@@ -62,7 +62,7 @@ MOST_CALLS_OF_A_SHAPE: Final = 8
 WITHOUT_CASES: Final = {
     "auth/v1/health": "makes no call",
     "auth/v1/settings": "makes no call to the database",
-    "authorizer": "raises an error for the gateway instead of answering: tests/unit/test_faults.py lets its calls fail",
+    "authorizer": "raises an error for the gateway instead of answering: test_every_action.py lets its calls fail",
     "default": "makes no call",
     "docs": "makes no call",
     "jwks": "makes no call",

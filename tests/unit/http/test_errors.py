@@ -44,7 +44,7 @@ from gerbang.sessions.sessions import (
     SignInOvertaken,
 )
 
-from tests.unit.error_classes import every_error
+from tests.unit.http.error_classes import every_error
 
 APIS: Final = (botlaunch.API, snapotp.API, atourin.API, gotrue.API)
 of_every_api = pytest.mark.parametrize("api", APIS, ids=[api.name for api in APIS])

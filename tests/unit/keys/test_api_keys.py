@@ -1,4 +1,4 @@
-"""gerbang.sessions.api_keys: which kind of key an `apikey` header contains. Caching: test_cached_secret.py."""
+"""gerbang.sessions.api_keys: which kind of key an `apikey` header contains. test_cached_secret.py tests its cache."""
 
 import pytest
 from gerbang.core.errors import DependencyUnavailable

@@ -26,18 +26,7 @@ from gerbang.storage.records import to_value
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
 from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore
-from tests.unit.account_operations import CLOCK, NO_ACCOUNT, accounts_of, assert_ended, everything, join, link_google
-
-
-@pytest.fixture
-def accounts(deployment: Deployment) -> Accounts:
-    return accounts_of(deployment)
-
-
-@pytest.fixture
-def alice(deployment: Deployment) -> User:
-    return deployment.register()
-
+from tests.unit.accounts.operations import CLOCK, NO_ACCOUNT, accounts_of, assert_ended, everything, join, link_google
 
 # Finding an account
 

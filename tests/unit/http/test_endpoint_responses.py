@@ -18,7 +18,7 @@ from gerbang.sessions.sessions import SessionEnded
 
 from tests.fakes import RecordingLog
 from tests.gateway_events import body_of, http_event, json_event
-from tests.unit.declared_endpoints import API, PATH, Greeting, greeting_handler, handler_that_raises
+from tests.unit.http.declared_endpoints import API, PATH, Greeting, greeting_handler, handler_that_raises
 
 pytestmark = pytest.mark.usefixtures("endpoint_log")
 

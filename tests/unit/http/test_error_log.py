@@ -85,7 +85,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import RecordingLog
 from tests.gateway_events import http_event
-from tests.unit.error_classes import every_error
+from tests.unit.http.error_classes import every_error
 
 APIS: Final = (botlaunch.API, snapotp.API, atourin.API, gotrue.API)
 of_every_api = pytest.mark.parametrize("api", APIS, ids=[api.name for api in APIS])

@@ -9,7 +9,7 @@ from gerbang.mail.jobs import MailKind
 from gerbang.storage.accounts import Name
 
 from tests.deployment import BOB, CODE_TRIES, HOME
-from tests.unit.links import LINK
+from tests.unit.links.steps import LINK
 from tests.unit.mail_fakes import MailDeployment
 
 INVITED = NewUser(email=EmailAddress(BOB.email), is_verified=False, name="")

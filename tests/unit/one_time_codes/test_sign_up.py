@@ -23,7 +23,9 @@ from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, HOUR, SECOND, Choices
 from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore, Numbers, at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.code_redemption import (
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, code_in, mailing_in_memory, wrong_code
+from tests.unit.one_time_codes.redemption import (
     NEW_EMAIL,
     account_of,
     is_spent,
@@ -34,8 +36,6 @@ from tests.unit.code_redemption import (
     sign_up_job,
     stored_code,
 )
-from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, code_in, mailing_in_memory, wrong_code
 
 
 def test_redeeming_the_code_creates_the_account(post: MailDeployment) -> None:

@@ -15,10 +15,10 @@ from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, by_email
 from tests.fakes import FakeSecretText
 from tests.gateway_events import body_of
-from tests.unit.admin_client import CAROL, Admin
+from tests.unit.administration.client import CAROL, Admin
 from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY
-from tests.unit.legacy_hashes import ONE_OF_EACH, PHP_BCRYPT, KnownAnswer
 from tests.unit.mail_fakes import MailDeployment
+from tests.unit.migration.legacy_hashes import ONE_OF_EACH, PHP_BCRYPT, KnownAnswer
 
 NEW_PASSWORD: Final = "Battery-staple-43"
 CHOSEN_ID: Final = "3c662a10-d9b1-438c-bfa7-eac70051f5ac"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.deployment import BOB, HOME
 from tests.gateway_events import body_of
-from tests.unit.admin_client import CAROL, Admin
+from tests.unit.administration.client import CAROL, Admin
 from tests.unit.mail_fakes import MailDeployment
 
 

@@ -17,7 +17,9 @@ from tests.conftest import Database
 from tests.deployment import BOB, HOME
 from tests.fakes import MeanwhileStore, at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.code_redemption import (
+from tests.unit.faulty_runs import calls_of
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, wrong_code
+from tests.unit.one_time_codes.redemption import (
     EITHER,
     NEW_EMAIL,
     both_codes,
@@ -27,8 +29,6 @@ from tests.unit.code_redemption import (
     redemption,
     sign_up_code,
 )
-from tests.unit.faulty_runs import calls_of
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, wrong_code
 
 # Slots
 

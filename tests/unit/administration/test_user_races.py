@@ -9,7 +9,7 @@ from gerbang.storage.accounts import Name
 from tests.conftest import Database
 from tests.deployment import HOME, PASSWORD, by_email
 from tests.fakes import Call, MeanwhileStore
-from tests.unit.admin_client import CAROL, Admin
+from tests.unit.administration.client import CAROL, Admin
 
 NEW_PASSWORD: Final = "Battery-staple-43"
 

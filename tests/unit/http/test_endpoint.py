@@ -17,7 +17,7 @@ from pydantic import AfterValidator
 
 from tests.fakes import FakeClock, FakeSecretText, RecordingLog
 from tests.gateway_events import body_of, http_event, json_event
-from tests.unit.declared_endpoints import API, PATH, Greeting, greeting_handler
+from tests.unit.http.declared_endpoints import API, PATH, Greeting, greeting_handler
 
 OTHER_API: Final = Api(
     name="Other", errors=COMMON, envelope=lambda problem, _: {"other": problem.code}, error_response=dict

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-VECTORS: Final = Path(__file__).parents[1] / "vectors" / "legacy_passwords"
+VECTORS: Final = Path(__file__).parents[2] / "vectors" / "legacy_passwords"
 
 PHP_BCRYPT: Final = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"
 """PHP's bcrypt of `tests.deployment.PASSWORD`."""

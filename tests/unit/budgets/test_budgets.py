@@ -27,7 +27,7 @@ from gerbang.storage.organizations import Membership
 from gerbang.storage.store import Update
 
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, Choices, Deployment, by_email
-from tests.unit.budgets import Budget, RoundTrips
+from tests.unit.budgets.measuring import Budget, RoundTrips
 from tests.unit.mail_fakes import mailing
 from tests.unit.teams import Team, member
 

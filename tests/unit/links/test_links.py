@@ -27,8 +27,7 @@ from tests.conftest import Database
 from tests.deployment import BOB, HOME, HOUR, SITE, Choices
 from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.code_redemption import EITHER
-from tests.unit.links import (
+from tests.unit.links.steps import (
     BASE,
     CHALLENGE,
     LINK,
@@ -41,6 +40,7 @@ from tests.unit.links import (
     url_in,
 )
 from tests.unit.mail_fakes import MailDeployment, code_in, is_nowhere
+from tests.unit.one_time_codes.redemption import EITHER
 
 # Mails
 

@@ -12,8 +12,8 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.one_time_codes import Slot
 
 from tests.deployment import BOB, HOME, SITE
-from tests.unit.code_redemption import EITHER
 from tests.unit.mail_fakes import MailDeployment
+from tests.unit.one_time_codes.redemption import EITHER
 
 BASE = "https://auth.example.com"
 NEW_ADDRESS = EmailAddress("bob@new.example")

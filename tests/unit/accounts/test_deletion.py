@@ -22,19 +22,9 @@ from gerbang.storage.store import Change, Delete, Key, Put, Update, Written
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
 from tests.fakes import Call, Fault, FaultyStore, MeanwhileStore, PassingStore
-from tests.unit.account_operations import CLOCK, NO_ACCOUNT, accounts_of, assert_ended, everything, join, link_google
+from tests.unit.accounts.operations import CLOCK, NO_ACCOUNT, assert_ended, everything, join, link_google
 
 NEW_EMAIL: Final = "alice@example.org"
-
-
-@pytest.fixture
-def accounts(deployment: Deployment) -> Accounts:
-    return accounts_of(deployment)
-
-
-@pytest.fixture
-def alice(deployment: Deployment) -> User:
-    return deployment.register()
 
 
 def test_deleting_removes_all_data_of_a_user(

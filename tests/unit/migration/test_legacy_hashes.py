@@ -23,7 +23,7 @@ from gerbang.passwords.legacy.crypt_formats import as_phpbb_was_sent, as_wordpre
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.legacy_hashes import KNOWN, ONE_OF_EACH, KnownAnswer
+from tests.unit.migration.legacy_hashes import KNOWN, ONE_OF_EACH, KnownAnswer
 
 CHEAP: Final = bcrypt_sha256.CHEAPEST_COST
 

@@ -21,7 +21,7 @@ service_numbers = count()
 
 
 LAYER: Final = Path(gerbang.__file__).parent
-OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
+OPERATIONS: Final = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 @pytest.fixture(autouse=True)

@@ -23,9 +23,17 @@ from tests.conftest import Database
 from tests.deployment import HOME, HOUR, Choices
 from tests.fakes import at_once
 from tests.unit.access import session_works
-from tests.unit.code_redemption import EITHER
-from tests.unit.links import CHALLENGE, LINK, NEW_ADDRESS, link_token_in, mailed_link_token, redeem_for_session, url_in
+from tests.unit.links.steps import (
+    CHALLENGE,
+    LINK,
+    NEW_ADDRESS,
+    link_token_in,
+    mailed_link_token,
+    redeem_for_session,
+    url_in,
+)
 from tests.unit.mail_fakes import MailDeployment, is_nowhere
+from tests.unit.one_time_codes.redemption import EITHER
 
 VERIFIER = "v" * 43
 S256_OF_VERIFIER = "7w_YNF9DSfIdPf_pRjSq646_kPr-2-o9NAl16JGghdM"
