@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import count
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -184,13 +184,17 @@ class MailDeployment:
     queued_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
     """When `job` made each job."""
 
+    def with_parts(self, **parts: Any) -> "MailDeployment":
+        """The same deployment, with some parts of its container replaced."""
+        return replace(self, base=replace(self.base, **parts))
+
     def on(self, store: Store) -> "MailDeployment":
         """The same deployment, on another store."""
-        return replace(self, base=replace(self.base, store=store))
+        return self.with_parts(store=store)
 
     def with_choices(self, choices: Choices) -> "MailDeployment":
         """The same deployment, with other settings."""
-        return replace(self, base=replace(self.base, choices=choices))
+        return self.with_parts(choices=choices)
 
     def meanwhile(
         self, happens: Callable[[], object], before: Callable[[Call], bool] = lambda call: call.method == "commit"

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from copy import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -179,7 +178,7 @@ UNPROTECTED: Final = [
 
 def deployment_with_captcha(provider: HttpServer) -> MailDeployment:
     post = deployment_with_low_limits()
-    return replace(post, base=replace(post.base, captcha=captcha(provider.url)))
+    return post.with_parts(captcha=captcha(provider.url))
 
 
 def send_request(

@@ -22,11 +22,10 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.families import Authentication
 from gerbang.storage.one_time_codes import Slot
-from gerbang.storage.store import Update, Written
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME
-from tests.fakes import MeanwhileStore, at_once
+from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only, mailing_in_memory, wrong_code
@@ -36,13 +35,9 @@ OTHER_EMAIL = EmailAddress("bob@other.example")
 CURRENT_CODE, NEW_CODE = MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW
 
 
-def set_attributes(post: MailDeployment, user: User, **changes: Any) -> None:
-    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
-
-
 def verified_bob(post: MailDeployment) -> SignedIn:
     session = post.register()
-    set_attributes(post, session.user, email_verified_at=1)
+    post.change(session.user, email_verified_at=1)
     return session
 
 
@@ -82,11 +77,6 @@ def change_address(post: MailDeployment, session: SignedIn, email: EmailAddress 
     signed_in = confirm(post, email, codes[NEW_CODE])
     assert isinstance(signed_in, SignedIn)
     return signed_in
-
-
-def with_rival(post: MailDeployment, happens: Any) -> MailDeployment:
-    """The same deployment, with something that happens just before the first commit."""
-    return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
 
 
 # Confirming
@@ -151,7 +141,7 @@ def test_an_unverified_current_address_need_not_confirm(post: MailDeployment) ->
 def test_a_current_address_that_is_verified_meanwhile_must_confirm(post: MailDeployment) -> None:
     session = post.register()
     codes = request_change(post, session)
-    set_attributes(post, session.user, email_verified_at=1)
+    post.change(session.user, email_verified_at=1)
 
     assert isinstance(confirm(post, NEW_EMAIL, codes[NEW_CODE]), HalfConfirmed)
 
@@ -178,7 +168,7 @@ def test_a_guest_becomes_a_registered_account(post: MailDeployment, database: Da
 def test_a_taken_number_is_drawn_again_for_a_guest(post: MailDeployment) -> None:
     taken = post.register(ALICE).user.number
     numbers = iter([taken, taken, 4711])
-    post = replace(post, base=replace(post.base, new_number=lambda: next(numbers)))
+    post = post.with_parts(new_number=lambda: next(numbers))
     guest = post.guests.admit(HOME)
 
     assert change_address(post, guest).user.number == 4711
@@ -299,7 +289,7 @@ def test_a_reset_a_new_password_or_a_sign_out_everywhere_invalidates_both_codes(
         caller = post.base.sessions.authenticate(session.tokens.access_token)
         post.base.user_update.update(caller, UserChanges(password="Another horse 2"), HOME, PasswordPolicy())
     else:
-        set_attributes(post, session.user, epoch=session.user.epoch + 1)
+        post.change(session.user, epoch=session.user.epoch + 1)
 
     for email, kind in ((BOB.email, CURRENT_CODE), (str(NEW_EMAIL), NEW_CODE)):
         with pytest.raises(InvalidCode):
@@ -382,7 +372,7 @@ def test_codes_of_a_disabled_account_are_rejected(post: MailDeployment) -> None:
 def test_codes_of_an_expired_guest_are_rejected(post: MailDeployment) -> None:
     guest = post.guests.admit(HOME)
     codes = request_change(post, guest)
-    set_attributes(post, guest.user, expires_at=1)
+    post.change(guest.user, expires_at=1)
 
     with pytest.raises(InvalidCode):
         confirm(post, NEW_EMAIL, codes[NEW_CODE])
@@ -444,7 +434,7 @@ def test_an_address_without_tries_left_gets_no_code(post: MailDeployment) -> Non
 def test_of_two_accounts_that_change_to_one_address_at_once_only_one_gets_it(post: MailDeployment) -> None:
     bob, alice = post.register(), post.register(ALICE)
     codes = request_change(post, bob)
-    set_attributes(post, alice.user, new_email=NEW_EMAIL, new_email_as_typed=NEW_EMAIL)
+    post.change(alice.user, new_email=NEW_EMAIL, new_email_as_typed=NEW_EMAIL)
 
     def alice_confirms_first() -> None:
         move = post.base.addresses.move(
@@ -459,7 +449,7 @@ def test_of_two_accounts_that_change_to_one_address_at_once_only_one_gets_it(pos
         )
 
     with pytest.raises(EmailTaken):
-        confirm(with_rival(post, alice_confirms_first), NEW_EMAIL, codes[NEW_CODE])
+        confirm(post.meanwhile(alice_confirms_first), NEW_EMAIL, codes[NEW_CODE])
 
     assert post.users.find_id(Name.EMAIL, NEW_EMAIL) == alice.user.user_id
     assert current_user(post, bob).email == BOB.email
@@ -500,7 +490,7 @@ def test_a_confirmation_completes_the_change_when_the_other_one_commits_first(
     last = NEW_CODE if first is CURRENT_CODE else CURRENT_CODE
 
     outcome = confirm(
-        with_rival(post, lambda: confirm(post, addresses[first], codes[first])), addresses[last], codes[last]
+        post.meanwhile(lambda: confirm(post, addresses[first], codes[first])), addresses[last], codes[last]
     )
 
     assert isinstance(outcome, SignedIn)
@@ -523,10 +513,10 @@ def test_a_change_requested_meanwhile_is_not_confirmed_by_an_older_code(post: Ma
     confirm(post, BOB.email, codes[CURRENT_CODE])
 
     def request_another() -> None:
-        set_attributes(post, session.user, new_email=OTHER_EMAIL, email_change_confirmed="")
+        post.change(session.user, new_email=OTHER_EMAIL, email_change_confirmed="")
 
     with pytest.raises(InvalidCode):
-        confirm(with_rival(post, request_another), NEW_EMAIL, codes[NEW_CODE])
+        confirm(post.meanwhile(request_another), NEW_EMAIL, codes[NEW_CODE])
 
     assert current_user(post, session).email == BOB.email
 
@@ -576,7 +566,7 @@ def test_only_addresses_that_must_confirm_get_a_mail(post_in_memory: MailDeploym
     if state != "unknown":
         session = post_in_memory.register()
         if state == "unverified":
-            set_attributes(post_in_memory, session.user, new_email=NEW_EMAIL)
+            post_in_memory.change(session.user, new_email=NEW_EMAIL)
 
     post_in_memory.base.email_change_mails.request_again(BOB.email, None, HOME.address)
 

@@ -19,10 +19,9 @@ from gerbang.sessions.sessions import SessionEnded, SignedIn, UserDisabled
 from gerbang.sessions.sign_out import Scope
 from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import Slot
-from gerbang.storage.store import Change, Update, Written
 
 from tests.deployment import BOB, HOME, PASSWORD, by_email
-from tests.fakes import Call, MeanwhileStore
+from tests.fakes import Call
 from tests.unit.mail_fakes import MailDeployment
 
 BAN: Final = timedelta(hours=24)
@@ -35,8 +34,7 @@ type WayIn = Callable[[MailDeployment, SignedIn], Use]
 
 
 def ban(post: MailDeployment, user: User, until: timedelta = BAN) -> None:
-    changes: dict[str, Change] = {"banned_until": to_epoch(post.base.clock() + until)}
-    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
+    post.change(user, banned_until=to_epoch(post.base.clock() + until))
 
 
 def password(_post: MailDeployment, _session: SignedIn) -> Use:
@@ -44,8 +42,7 @@ def password(_post: MailDeployment, _session: SignedIn) -> Use:
 
 
 def supabase_password(post: MailDeployment, session: SignedIn) -> Use:
-    key = post.users.key(session.user.user_id)
-    assert isinstance(post.base.store.write(Update(key, {"email_verified_at": 1})), Written)
+    post.verify_email(session.user)
     return lambda deployment: deployment.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME)
 
 
@@ -163,9 +160,9 @@ def test_a_ban_that_is_set_during_a_sign_in_prevents_it(post: MailDeployment, na
     def commits_account(attempted: Call) -> bool:
         return attempted.method == "commit" and post.users.key(session.user.user_id) in attempted.keys
 
-    meanwhile = MeanwhileStore(post.base.store, before=commits_account, happens=lambda: ban(post, session.user))
+    meanwhile = post.meanwhile(before=commits_account, happens=lambda: ban(post, session.user))
     with pytest.raises((error, InvalidCode)):
-        use(post.on(meanwhile))
+        use(meanwhile)
 
     assert post.base.families.list(session.user.user_id) == before
 

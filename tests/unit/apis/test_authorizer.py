@@ -20,7 +20,7 @@ from gerbang.core.log import Severity
 from gerbang.mail.jobs import MailKind
 from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.store import Delete, Key, Plus, Update
+from gerbang.storage.store import Delete, Key, Update
 
 from tests.deployment import ALICE, HOME, PASSWORD, by_email
 from tests.fakes import FakeClock, FaultyStore, MeanwhileStore, PassingStore, RecordingLog
@@ -218,7 +218,7 @@ def sign_out(post: MailDeployment, alice: SignedIn) -> None:
 
 
 def raise_epoch(post: MailDeployment, alice: SignedIn) -> None:
-    post.base.store.write(Update(post.base.users.key(alice.user.user_id), {"epoch": Plus(1)}))
+    post.end_sessions(alice.user)
 
 
 def disable(post: MailDeployment, alice: SignedIn) -> None:

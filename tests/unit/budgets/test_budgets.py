@@ -285,8 +285,7 @@ def test_confirming_a_change_of_address_takes_three_round_trips(budget: Budget) 
 def test_linking_takes_three_round_trips_and_unlinking_two(budget: Budget) -> None:
     post = mailing(budget.deployment)
     session = post.register()
-    change = Update(post.users.key(session.user.user_id), {"email_verified_at": 1})
-    post.base.store.write(change)
+    post.verify_email(session.user)
     post.base.sessions.authenticate(session.tokens.access_token)
     identity = VerifiedIdentity(provider=GOOGLE, subject="1001", email=BOB.email, name="Bob")
 
@@ -307,7 +306,7 @@ def test_a_reauthentication_code_takes_two_more_round_trips(budget: Budget) -> N
     budget.deployment = replace(base, choices=Choices(secure_password_change=True))
     post = mailing(budget.deployment)
     session = post.register()
-    post.base.store.write(Update(post.users.key(session.user.user_id), {"email_verified_at": 1}))
+    post.verify_email(session.user)
     base.clock.advance(timedelta(hours=25))
     session = post.base.sessions.refresh(session.tokens.refresh_token)
     post.base.sessions.authenticate(session.tokens.access_token)

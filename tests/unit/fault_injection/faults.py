@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from copy import replace
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -125,7 +124,7 @@ def environment_with_faults(
     """A new execution environment of a function whose calls fail as a plan says; without a plan, none fails."""
     plan = plan or FaultPlan()
     store, queue = PlannedFaultStore(post.base.store, plan), PlannedFaultQueue(post.queue, plan)
-    handle = environment(folder, replace(post, base=replace(post.base, store=store, mail_queue=queue)))
+    handle = environment(folder, post.with_parts(store=store, mail_queue=queue))
 
     def serve(event: Event) -> Answer:
         plan.new_request()

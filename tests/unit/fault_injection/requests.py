@@ -9,7 +9,6 @@ from gerbang.mail.jobs import SLOT, MailKind
 from gerbang.mail.links import LinkRequest
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.store import Update, Written
 
 from tests.deployment import ALICE, BOB, SITE
 from tests.gateway_events import http_event, json_event
@@ -36,14 +35,10 @@ def with_account(body: Mapping[str, str], post: MailDeployment) -> Event:
     return json_event(body)
 
 
-def change_account(post: MailDeployment, user_id: str, **changes: Any) -> None:
-    assert isinstance(post.base.store.write(Update(post.users.key(user_id), changes)), Written)
-
-
 def verified_bob(post: MailDeployment) -> SignedIn:
     """Register Bob, and mark his address as verified."""
     session = post.register(BOB)
-    change_account(post, session.user.user_id, email_verified_at=1)
+    post.verify_email(session.user)
     return session
 
 

@@ -106,7 +106,7 @@ REQUESTS = {
 def deployment_with_bob() -> MailDeployment:
     post = mailing_in_memory()
     choices = Choices(registration=replace(REGISTRATIONS, attempts=3), reset=replace(RESETS, attempts=3))
-    post = replace(post, base=replace(post.base, choices=choices))
+    post = post.with_choices(choices)
     post.register()
     return post
 

@@ -16,7 +16,7 @@ from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.sessions import Authenticated, SessionEnded, SignedIn
 from gerbang.storage.accounts import Name, User, identity_name
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Action, Change, CommitOutcome, Plus, Update, Written
+from gerbang.storage.store import Action, Change, CommitOutcome, Plus, Update
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, HOUR, MINUTE, Choices
@@ -30,15 +30,11 @@ APPLE: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@pri
 UNVERIFIED: Final = replace(GOOGLE, email_verified=False)
 
 
-def verify_address(post: MailDeployment, session: SignedIn) -> SignedIn:
-    changes: dict[str, Change] = {"email_verified_at": to_epoch(post.base.clock())}
-    assert isinstance(post.base.store.write(Update(post.users.key(session.user.user_id), changes)), Written)
-    return session
-
-
 def verified_bob(post: MailDeployment) -> SignedIn:
     """Register Bob, and mark his address as verified."""
-    return verify_address(post, post.register(BOB))
+    session = post.register(BOB)
+    post.verify_email(session.user)
+    return session
 
 
 def caller_of(post: MailDeployment, session: SignedIn) -> Authenticated:
@@ -157,7 +153,7 @@ def test_an_identity_with_the_unverified_address_verifies_it_and_keeps_the_passw
 
 
 def test_with_manual_linking_disabled_linking_and_unlinking_are_rejected(post_in_memory: MailDeployment) -> None:
-    post = replace(post_in_memory, base=replace(post_in_memory.base, choices=Choices(manual_linking=False)))
+    post = post_in_memory.with_choices(Choices(manual_linking=False))
     session = verified_bob(post)
 
     for step in (link, unlink):
@@ -243,7 +239,9 @@ def test_an_account_without_an_address_can_refresh_where_addresses_must_be_verif
 
 
 def test_of_two_accounts_that_link_one_identity_at_once_only_one_gets_it(post: MailDeployment) -> None:
-    sessions = [verified_bob(post), verify_address(post, post.register(ALICE))]
+    alice = post.register(ALICE)
+    post.verify_email(alice.user)
+    sessions = [verified_bob(post), alice]
 
     outcomes = at_once([partial(link, post, session) for session in sessions] * 3)
 
@@ -273,14 +271,9 @@ def test_of_two_identities_unlinked_at_once_one_is_kept(post: MailDeployment) ->
     assert (user.password_hash is None) == bool(user.subjects)
 
 
-def with_rival(post: MailDeployment, happens: Callable[[], object]) -> MailDeployment:
-    """The same deployment, with something that happens just before the first transaction."""
-    return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
-
-
 def test_a_session_that_ends_meanwhile_cannot_link(post: MailDeployment) -> None:
     session = verified_bob(post)
-    ending_session = with_rival(post, partial(post.base.sessions.close, session.tokens.access_token))
+    ending_session = post.meanwhile(partial(post.base.sessions.close, session.tokens.access_token))
 
     with pytest.raises(SessionEnded):
         link(ending_session, session)
@@ -293,7 +286,7 @@ def test_linking_is_retried_when_the_account_changes_meanwhile(post: MailDeploym
     changes: dict[str, Any] = {"email_verified_at": 7}
     change = partial(post.base.store.write, Update(post.users.key(session.user.user_id), changes))
 
-    linked = link(with_rival(post, change), session)
+    linked = link(post.meanwhile(change), session)
 
     assert linked.user == current_user(post, session)
     assert to_epoch(linked.user.email_verified_at or post.base.clock()) == 7

@@ -24,11 +24,11 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import MailKind
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.accounts import Identity, Name, identity_name
-from gerbang.storage.store import Plus, Update
+from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
-from tests.fakes import Call, FaultyStore, MeanwhileStore, MemoryStore, Numbers, at_once
+from tests.fakes import Call, FaultyStore, MemoryStore, Numbers, at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import FaultyRun, Scenario, calls_of, faulty_runs
 from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
@@ -256,13 +256,12 @@ def test_of_two_concurrent_subjects_with_one_address_only_one_gets_the_account(
 
 def test_a_first_sign_in_succeeds_when_the_same_identity_is_linked_during_it(post: MailDeployment) -> None:
     post.register(BOB)
-    interrupted = MeanwhileStore(
-        post.base.store,
+    interrupted = post.meanwhile(
         before=lambda call: call.keys[0].pk.startswith("EMAIL#"),  # after the subject was looked up and was not linked
         happens=lambda: sign_in(post),
     )
 
-    assert session_works(post, sign_in(post.on(interrupted)))
+    assert session_works(post, sign_in(interrupted))
 
 
 def test_an_account_can_have_one_identity_of_each_provider(post: MailDeployment, database: Database) -> None:
@@ -284,11 +283,9 @@ def test_an_account_can_have_one_identity_of_each_provider(post: MailDeployment,
 def test_two_providers_can_link_to_one_account_at_once(post: MailDeployment) -> None:
     bob = post.register(BOB).user
     verify_address(post)
-    meanwhile = MeanwhileStore(
-        post.base.store, before=lambda call: call.method == "commit", happens=lambda: sign_in(post, BOB_AT_APPLE)
-    )
+    meanwhile = post.meanwhile(lambda: sign_in(post, BOB_AT_APPLE))
 
-    assert session_works(post, sign_in(post.on(meanwhile)))
+    assert session_works(post, sign_in(meanwhile))
 
     assert post.user(bob.user_id).subjects == {"apple": BOB_SUBJECT, GOOGLE: BOB_SUBJECT}
 
@@ -367,28 +364,20 @@ def test_linking_does_not_overwrite_name_and_address(post_in_memory: MailDeploym
 def test_a_session_opened_while_the_owner_links_is_ended(post: MailDeployment) -> None:
     post.register(BOB)
     strangers_session: list[SignedIn] = []
-    meanwhile = MeanwhileStore(
-        post.base.store,
-        before=lambda call: call.method == "commit",
-        happens=lambda: strangers_session.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)),
+    meanwhile = post.meanwhile(
+        lambda: strangers_session.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)),
     )
 
-    owners_session = sign_in(post.on(meanwhile))
+    owners_session = sign_in(meanwhile)
 
     assert [session_works(post, session) for session in (*strangers_session, owners_session)] == [False, True]
 
 
 def test_linking_is_retried_when_the_epoch_of_the_account_changes(post: MailDeployment) -> None:
     bob = post.register(BOB).user
-    meanwhile = MeanwhileStore(
-        post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, bob.user_id)
-    )
+    meanwhile = post.meanwhile(lambda: post.end_sessions(bob))
 
-    assert session_works(post, sign_in(post.on(meanwhile)))
-
-
-def raise_epoch(post: MailDeployment, user_id: str) -> None:
-    post.base.store.write(Update(post.base.users.key(user_id), {"epoch": Plus(1)}))
+    assert session_works(post, sign_in(meanwhile))
 
 
 # Addresses that the provider has not verified: security.md 108
@@ -432,14 +421,13 @@ def test_an_identity_with_an_unverified_address_that_is_unlinked_meanwhile_is_no
     post: MailDeployment,
 ) -> None:
     user = sign_in(post).user
-    meanwhile = MeanwhileStore(
-        post.base.store,
+    meanwhile = post.meanwhile(
         before=lambda call: call.keys[0].pk.startswith("USER#"),  # after the identity was looked up
         happens=lambda: post.base.store.commit(*post.users.unlinking(user, GOOGLE, {})),
     )
 
     with pytest.raises(ProviderEmailUnverified):
-        sign_in(post.on(meanwhile), UNVERIFIED)
+        sign_in(meanwhile, UNVERIFIED)
 
     assert post.user(user.user_id).subjects == {}
 
@@ -488,14 +476,12 @@ def test_an_account_that_is_disabled_meanwhile_cannot_sign_in(
 ) -> None:
     user = (sign_in(post) if linked else post.register(BOB)).user
     before = len(database.items("RefreshTokenFamilies"))
-    meanwhile = MeanwhileStore(
-        post.base.store,
-        before=lambda call: call.method == "commit",
-        happens=lambda: disable_without_new_epoch(post, user.user_id),
+    meanwhile = post.meanwhile(
+        lambda: disable_without_new_epoch(post, user.user_id),
     )
 
     with pytest.raises(AccountDisabled):
-        sign_in(post.on(meanwhile))
+        sign_in(meanwhile)
 
     assert len(database.items("RefreshTokenFamilies")) == before
 
@@ -508,11 +494,9 @@ def disable_without_new_epoch(post: MailDeployment, user_id: str) -> None:
 @pytest.mark.covers("F11")
 def test_a_sign_in_succeeds_after_a_reset_during_it(post: MailDeployment) -> None:
     user = sign_in(post).user
-    meanwhile = MeanwhileStore(
-        post.base.store, before=lambda call: call.method == "commit", happens=lambda: raise_epoch(post, user.user_id)
-    )
+    meanwhile = post.meanwhile(lambda: post.end_sessions(user))
 
-    assert session_works(post, sign_in(post.on(meanwhile)))
+    assert session_works(post, sign_in(meanwhile))
 
 
 @pytest.mark.covers("107")
@@ -522,12 +506,10 @@ def test_of_two_identities_that_link_to_one_account_at_once_the_first_one_wins(
     """Linking does not raise the epoch of an account with a verified address."""
     post.register(BOB)
     verify_address(post)
-    meanwhile = MeanwhileStore(
-        post.base.store, before=lambda call: call.method == "commit", happens=lambda: sign_in(post, OTHER_SUBJECT)
-    )
+    meanwhile = post.meanwhile(lambda: sign_in(post, OTHER_SUBJECT))
 
     with pytest.raises(LinkedToAnother):
-        sign_in(post.on(meanwhile))
+        sign_in(meanwhile)
 
     assert [item["pk"] for item in database.items("Users", "IDENTITY#")] == [f"IDENTITY#google#{OTHER_SUBJECT.subject}"]
     assert session_works(post, sign_in(post, OTHER_SUBJECT))
@@ -540,7 +522,7 @@ def test_of_two_identities_that_link_to_one_account_at_once_the_first_one_wins(
 @in_memory_only
 def test_first_sign_ins_and_registrations_of_a_client_share_one_limit(post: MailDeployment) -> None:
     limit = Limit(name="registration", attempts=2, window=timedelta(hours=1))
-    post = replace(post, base=replace(post.base, choices=Choices(registration=limit)))
+    post = post.with_choices(Choices(registration=limit))
     post.base.registration.register(ALICE, HOME)
     sign_in(post)
 
@@ -615,7 +597,7 @@ def test_a_sign_in_that_is_overtaken_too_often_fails(post_in_memory: MailDeploym
 
     def overtaken(call: Call) -> bool:
         if call.method == "commit":
-            raise_epoch(post_in_memory, bob.user_id)
+            post_in_memory.end_sessions(bob)
         return False
 
     always_overtaken = FaultyStore(post_in_memory.base.store, at=overtaken)

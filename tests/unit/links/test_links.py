@@ -21,7 +21,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name
 from gerbang.storage.one_time_codes import EMAIL_CHANGES, Slot
-from gerbang.storage.store import Plus, Update
+from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, HOUR, SITE, Choices
@@ -254,7 +254,7 @@ def test_a_link_expires_with_its_code(post_in_memory: MailDeployment) -> None:
 def test_a_link_of_another_epoch_is_rejected(post_in_memory: MailDeployment) -> None:
     user = post_in_memory.register().user
     token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
-    post_in_memory.base.store.write(Update(post_in_memory.users.key(user.user_id), {"epoch": Plus(1)}))
+    post_in_memory.end_sessions(user)
 
     with pytest.raises(InvalidCode):
         redeem_link(post_in_memory, token)
@@ -271,7 +271,7 @@ def test_the_right_link_shows_that_an_account_is_disabled(post_in_memory: MailDe
 
 def test_wrong_links_are_counted_for_the_client_and_not_for_the_address(post_in_memory: MailDeployment) -> None:
     low_limits = Choices(address=Limit(name="sign_in_address", attempts=3, window=HOUR))
-    post = replace(post_in_memory, base=replace(post_in_memory.base, choices=low_limits))
+    post = post_in_memory.with_choices(low_limits)
     post.register()
     older_token, token = (
         mailed_link_token(post, MailKind.RECOVERY_CODE),

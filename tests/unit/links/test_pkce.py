@@ -17,7 +17,7 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailKind
 from gerbang.sessions.pkce import ChallengeMethod, CodeChallenge
 from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.store import Plus, Update
+from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import HOME, HOUR, Choices
@@ -99,7 +99,7 @@ def test_the_prefix_of_a_pkce_token_cannot_be_removed(post_in_memory: MailDeploy
 
 def test_a_wrong_verifier_is_counted_and_does_not_spend_the_code(post_in_memory: MailDeployment) -> None:
     low_limits = Choices(address=Limit(name="sign_in_address", attempts=5, window=HOUR))
-    post = replace(post_in_memory, base=replace(post_in_memory.base, choices=low_limits))
+    post = post_in_memory.with_choices(low_limits)
     post.register()
     code = follow_link(post)
     with pytest.raises(BadCodeVerifier):
@@ -134,7 +134,7 @@ def test_an_unknown_authorization_code_is_not_found(post_in_memory: MailDeployme
 def test_an_authorization_code_is_rejected_after_a_reset_or_disabling(post_in_memory: MailDeployment) -> None:
     user = post_in_memory.register().user
     code = follow_link(post_in_memory)
-    post_in_memory.base.store.write(Update(post_in_memory.users.key(user.user_id), {"epoch": Plus(1)}))
+    post_in_memory.end_sessions(user)
     with pytest.raises(FlowStateNotFound):
         exchange(post_in_memory, code)
 

@@ -16,12 +16,11 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name
 from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.removal import removal
-from gerbang.storage.store import Plus, Update
 from gerbang.storage.users import NUMBER_DRAWS
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, HOUR, SECOND, Choices
-from tests.fakes import FakeClock, Fault, FaultyStore, MeanwhileStore, Numbers, at_once
+from tests.fakes import FakeClock, Fault, FaultyStore, Numbers, at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.mail_fakes import MailDeployment, code_in, mailing_in_memory, wrong_code
@@ -104,7 +103,7 @@ def test_of_concurrent_redemptions_one_creates_the_account(
 ) -> None:
     code = sign_up_code(post)
     tries = Limit(name="code_tries", attempts=racers, window=HOUR)
-    many_tries = replace(post, base=replace(post.base, choices=Choices(code_tries=tries)))
+    many_tries = post.with_choices(Choices(code_tries=tries))
 
     outcomes = at_once([partial(redeem, many_tries, code, NEW_EMAIL)] * racers)
 
@@ -138,12 +137,10 @@ def test_a_registration_during_the_redemption_is_a_503_after_which_the_code_work
     post: MailDeployment,
 ) -> None:
     code = sign_up_code(post)
-    meanwhile = MeanwhileStore(
-        post.base.store, before=lambda call: call.method == "commit", happens=lambda: register_new_email(post)
-    )
+    meanwhile = post.meanwhile(lambda: register_new_email(post))
 
     with pytest.raises(DependencyUnavailable):
-        redeem(post.on(meanwhile), code, NEW_EMAIL)
+        redeem(meanwhile, code, NEW_EMAIL)
 
     assert not is_spent(post, Slot.EMAIL, NEW_EMAIL)
     assert redeem(post, code, NEW_EMAIL).user == account_of(post)
@@ -170,14 +167,14 @@ def test_a_code_from_before_a_new_epoch_is_rejected(
     register_new_email(post_in_memory)
     user = account_of(post_in_memory)
     assert user is not None
-    post_in_memory.base.store.write(Update(post_in_memory.users.key(user.user_id), {"epoch": Plus(1)}))
+    post_in_memory.end_sessions(user)
 
     assert reason_of_failure(post_in_memory, code, NEW_EMAIL) == "another epoch"
 
 
 def test_a_code_creates_no_account_after_sign_ups_were_closed(post_in_memory: MailDeployment) -> None:
     code = sign_up_code(post_in_memory)
-    closed = replace(post_in_memory, base=replace(post_in_memory.base, choices=Choices(sign_up_disabled=True)))
+    closed = post_in_memory.with_choices(Choices(sign_up_disabled=True))
 
     with pytest.raises(SignUpDisabled):
         redeem(closed, code, NEW_EMAIL)
@@ -189,7 +186,7 @@ def test_a_code_creates_no_account_after_sign_ups_were_closed(post_in_memory: Ma
 
 def test_accounts_created_by_codes_count_as_registrations(post_in_memory: MailDeployment) -> None:
     few = Choices(registration=Limit(name="registration", attempts=1, window=HOUR))
-    post = replace(post_in_memory, base=replace(post_in_memory.base, choices=few))
+    post = post_in_memory.with_choices(few)
     redeem(post, sign_up_code(post), NEW_EMAIL)
     other = EmailAddress("other@example.com")
     code = sign_up_code(post, other)
@@ -203,24 +200,24 @@ def test_accounts_created_by_codes_count_as_registrations(post_in_memory: MailDe
 
 
 def test_a_taken_number_is_drawn_again(post: MailDeployment) -> None:
-    taken_number = replace(post, base=replace(post.base, new_number=Numbers(7)))
+    taken_number = post.with_parts(new_number=Numbers(7))
     redeem(taken_number, sign_up_code(taken_number), NEW_EMAIL)
     other = EmailAddress("other@example.com")
     code = sign_up_code(post, other)
 
-    session = redeem(replace(post, base=replace(post.base, new_number=Numbers(7, 7, 8))), code, other)
+    session = redeem(post.with_parts(new_number=Numbers(7, 7, 8)), code, other)
 
     assert (session.user.number, session.user) == (8, account_of(post, other))
 
 
 def test_without_a_free_number_no_account_is_created_and_the_code_still_works(post_in_memory: MailDeployment) -> None:
     post = post_in_memory
-    redeem(replace(post, base=replace(post.base, new_number=Numbers(7))), sign_up_code(post), NEW_EMAIL)
+    redeem(post.with_parts(new_number=Numbers(7)), sign_up_code(post), NEW_EMAIL)
     other = EmailAddress("other@example.com")
     code = sign_up_code(post, other)
 
     with pytest.raises(DependencyUnavailable):
-        redeem(replace(post, base=replace(post.base, new_number=Numbers(*[7] * NUMBER_DRAWS))), code, other)
+        redeem(post.with_parts(new_number=Numbers(*[7] * NUMBER_DRAWS)), code, other)
 
     assert session_works(post, redeem(post, code, other))
 

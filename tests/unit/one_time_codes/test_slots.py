@@ -15,7 +15,7 @@ from gerbang.storage.one_time_codes import Slot
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME
-from tests.fakes import MeanwhileStore, at_once
+from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import calls_of
 from tests.unit.mail_fakes import MailDeployment, in_memory_only, wrong_code
@@ -70,13 +70,11 @@ def test_a_code_redeemed_at_atourin_spends_the_other_code_too(post_in_memory: Ma
 def test_a_code_mailed_while_the_other_one_is_redeemed_is_spent_too(post: MailDeployment) -> None:
     codes = both_codes(post)
     newer: list[str] = []
-    meanwhile = MeanwhileStore(
-        post.base.store,
-        before=lambda call: call.method == "commit",
-        happens=lambda: newer.append(post.mailed_code(kind=MailKind.RECOVERY_CODE)),
+    meanwhile = post.meanwhile(
+        lambda: newer.append(post.mailed_code(kind=MailKind.RECOVERY_CODE)),
     )
 
-    assert session_works(post, redeem(post.on(meanwhile), codes.confirmation))
+    assert session_works(post, redeem(meanwhile, codes.confirmation))
 
     assert is_spent(post, Slot.RECOVERY)
     assert reason_of_failure(post, newer[0]) == "none"

@@ -39,15 +39,11 @@ def post(deployment: Deployment) -> MailDeployment:
     return mailing(replace(deployment, choices=Choices(new_device_mail=True)))
 
 
-def verify_address(post: MailDeployment, user: User) -> None:
-    post.base.store.write(Update(post.users.key(user.user_id), {"email_verified_at": 1}))
-
-
 @pytest.fixture
 def bob(post: MailDeployment) -> SignedIn:
     """Bob with a verified address, signed in at home."""
     session = post.base.registration.register(BOB, HOME_FIREFOX).signed_in
-    verify_address(post, session.user)
+    post.verify_email(session.user)
     return session
 
 
@@ -269,7 +265,7 @@ def test_no_mail_is_sent_about_an_unverified_address_or_the_first_device(
 
 def test_no_mail_is_sent_if_the_setting_is_off(deployment: Deployment) -> None:
     post = mailing(replace(deployment, choices=Choices(new_device_mail=False)))
-    verify_address(post, post.base.registration.register(BOB, HOME_FIREFOX).signed_in.user)
+    post.verify_email(post.base.registration.register(BOB, HOME_FIREFOX).signed_in.user)
 
     sign_in(post, AWAY_IPHONE)
 

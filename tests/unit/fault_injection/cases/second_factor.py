@@ -30,7 +30,7 @@ from tests.unit.fault_injection.outcomes import (
     find_bob,
     has_body,
 )
-from tests.unit.fault_injection.requests import change_account, gotrue_request
+from tests.unit.fault_injection.requests import gotrue_request
 from tests.unit.handlers import Answer, Event, environment
 from tests.unit.mail_fakes import MailDeployment, wrong_code
 
@@ -107,12 +107,12 @@ def password_of_user_with_factor(post: MailDeployment) -> Event:
 
 
 def code_of_user_with_factor(post: MailDeployment) -> Event:
-    change_account(post, session_with_second_factor(post).user.user_id, email_verified_at=1)
+    post.verify_email(session_with_second_factor(post).user)
     return json_event({"email": BOB.email, "otp": post.mailed_code()})
 
 
 def google_sign_in_of_user_with_factor(post: MailDeployment) -> Event:
-    change_account(post, session_with_second_factor(post).user.user_id, email_verified_at=1)
+    post.verify_email(session_with_second_factor(post).user)
     return json_event({"id_token": "bob"})
 
 

@@ -29,7 +29,6 @@ from tests.unit.fault_injection.outcomes import (
 from tests.unit.fault_injection.requests import (
     CAROL,
     NEW_PASSWORD,
-    change_account,
     with_account,
     with_account_and_api_key,
     with_api_key,
@@ -43,18 +42,18 @@ CREDIT: Final = 5000
 
 
 def with_imported_account(post: MailDeployment) -> Event:
-    change_account(post, post.register(ALICE).user.user_id, password_hash=PHP_BCRYPT)
+    post.change(post.register(ALICE).user, password_hash=PHP_BCRYPT)
     return json_event({"email": ALICE.email, "password": PASSWORD})
 
 
 def with_verified_account_and_api_key(post: MailDeployment) -> Event:
-    change_account(post, post.register(ALICE).user.user_id, email_verified_at=1)
+    post.verify_email(post.register(ALICE).user)
     return with_api_key({"email": ALICE.email, "password": PASSWORD}, grant_type="password")
 
 
 def sign_in_from_new_device(post: MailDeployment) -> Event:
     """A sign-in of a verified account from a device that it has not used before. The owner gets a mail about it."""
-    change_account(post, post.register(ALICE).user.user_id, email_verified_at=1)
+    post.verify_email(post.register(ALICE).user)
     return json_event({"email": ALICE.email, "password": PASSWORD})
 
 
