@@ -1,0 +1,64 @@
+"""Requests for changes of Bob's address, and their confirmation."""
+
+from datetime import timedelta
+from typing import Any
+
+from gerbang.accounts.email_change import HalfConfirmed
+from gerbang.accounts.user_update import UserChanges
+from gerbang.core.emails import EmailAddress
+from gerbang.mail.jobs import MailKind
+from gerbang.passwords.policy import PasswordPolicy
+from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.accounts import User
+
+from tests.deployment import ABROAD, HOME
+from tests.unit.mail_fakes import MailDeployment, code_in
+
+NEW_EMAIL = EmailAddress("Bob@New.example")
+OTHER_EMAIL = EmailAddress("bob@other.example")
+CURRENT_CODE = MailKind.EMAIL_CHANGE_CURRENT
+NEW_CODE = MailKind.EMAIL_CHANGE_NEW
+
+
+def verified_bob(post: MailDeployment) -> SignedIn:
+    session = post.register()
+    post.change(session.user, email_verified_at=1)
+    return session
+
+
+def request_change(post: MailDeployment, session: SignedIn, email: EmailAddress = NEW_EMAIL) -> dict[MailKind, str]:
+    """Request a change of address; return the mailed codes by the kind of mail."""
+    before = len(post.queue.jobs)
+    caller = post.base.sessions.authenticate(session.tokens.access_token)
+    post.base.user_update.update(caller, UserChanges(email=email), HOME, PasswordPolicy())
+    return deliver_from(post, before)
+
+
+def deliver_from(post: MailDeployment, first: int) -> dict[MailKind, str]:
+    """Deliver the jobs from the given one on; return the codes by the kind of mail."""
+    codes: dict[MailKind, str] = {}
+    for job in post.queue.jobs[first:]:
+        sent = len(post.outbox.sent)
+        post.base.clock.advance(timedelta(seconds=1))
+        post.deliver(job)
+        codes |= {message.kind: code_in(message) for message in post.outbox.sent[sent:]}
+    return codes
+
+
+def confirm(post: MailDeployment, email: str, code: str, client: Any = ABROAD) -> SignedIn | HalfConfirmed:
+    return post.email_change.confirm(str(email), code, client)
+
+
+def current_user(post: MailDeployment, session: SignedIn) -> User:
+    return post.user(session.user.user_id)
+
+
+def change_address(post: MailDeployment, session: SignedIn, email: EmailAddress = NEW_EMAIL) -> SignedIn:
+    """Request a change and confirm it; return the session that the last confirmation opens."""
+    codes = request_change(post, session, email)
+    current = current_user(post, session).email
+    if CURRENT_CODE in codes:
+        assert isinstance(confirm(post, str(current), codes[CURRENT_CODE]), HalfConfirmed)
+    signed_in = confirm(post, email, codes[NEW_CODE])
+    assert isinstance(signed_in, SignedIn)
+    return signed_in

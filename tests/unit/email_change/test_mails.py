@@ -1,0 +1,79 @@
+"""gerbang.accounts.email_change_mails: the mails of a pending change are requested again."""
+
+from datetime import timedelta
+
+import pytest
+from gerbang.accounts.code_sign_in import InvalidCode
+from gerbang.mail.service import TooMuchMail
+from gerbang.sessions.sessions import SignedIn
+from gerbang.storage.one_time_codes import Slot
+
+from tests.conftest import Database
+from tests.deployment import ALICE, BOB, HOME
+from tests.unit.email_change.steps import (
+    CURRENT_CODE,
+    NEW_CODE,
+    NEW_EMAIL,
+    confirm,
+    current_user,
+    deliver_from,
+    request_change,
+    verified_bob,
+)
+from tests.unit.mail_fakes import MailDeployment, in_memory_only
+
+
+def test_the_mails_of_a_pending_change_can_be_requested_again(post: MailDeployment) -> None:
+    session = verified_bob(post)
+    old = request_change(post, session)
+    with pytest.raises(TooMuchMail):
+        post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    post.base.clock.advance(timedelta(minutes=1))
+
+    post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+
+    codes = deliver_from(post, 2)
+    assert codes.keys() == {CURRENT_CODE, NEW_CODE}
+    with pytest.raises(InvalidCode):
+        confirm(post, NEW_EMAIL, old[NEW_CODE])
+    confirm(post, BOB.email, codes[CURRENT_CODE])
+    assert isinstance(confirm(post, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
+
+
+@pytest.mark.parametrize("state", ["unknown", "nothing pending", "unverified"])
+def test_only_addresses_that_must_confirm_get_a_mail(post_in_memory: MailDeployment, state: str) -> None:
+    if state != "unknown":
+        session = post_in_memory.register()
+        if state == "unverified":
+            post_in_memory.change(session.user, new_email=NEW_EMAIL)
+
+    post_in_memory.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+
+    expected = {NEW_CODE} if state == "unverified" else set()
+    assert deliver_from(post_in_memory, 0).keys() == expected
+    assert len(post_in_memory.queue.jobs) == 2
+
+
+def test_only_the_account_that_requested_last_gets_the_mail_to_the_new_address_again(post: MailDeployment) -> None:
+    """Otherwise many accounts with the same pending address could flood it with mails."""
+    bob, alice = post.register(), post.register(ALICE)
+    request_change(post, bob)
+    post.base.clock.advance(timedelta(minutes=1))
+    codes = request_change(post, alice)
+    post.base.clock.advance(timedelta(minutes=1))
+    first = len(post.queue.jobs)
+
+    post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    assert deliver_from(post, first) == {}
+
+    assert isinstance(confirm(post, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
+    assert current_user(post, alice).email == NEW_EMAIL
+
+
+@in_memory_only
+def test_the_codes_are_stored_in_a_slot_for_each_address(post: MailDeployment, database: Database) -> None:
+    request_change(post, verified_bob(post))
+
+    prefixes = sorted(str(item["pk"]).partition("#")[0] for item in database.items("OneTimeCodes"))
+    assert prefixes.count(Slot.EMAIL_CHANGE_CURRENT) == prefixes.count(Slot.EMAIL_CHANGE_NEW) == 1
+    assert BOB.email not in str(database.items("OneTimeCodes"))
