@@ -275,6 +275,12 @@ class MailDeployment:
         """Register an account; return its first session."""
         return self.base.registration.register(new, ELSEWHERE).signed_in
 
+    def register_verified(self, new: NewAccount = BOB) -> SignedIn:
+        """Register an account with a verified address; return its first session."""
+        session = self.register(new)
+        self.verify_email(session.user)
+        return session
+
     def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
         """Make a job that is later than all jobs before it."""
         self.base.clock.advance(timedelta(seconds=1))

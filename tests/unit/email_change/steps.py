@@ -20,12 +20,6 @@ CURRENT_CODE = MailKind.EMAIL_CHANGE_CURRENT
 NEW_CODE = MailKind.EMAIL_CHANGE_NEW
 
 
-def verified_bob(post: MailDeployment) -> SignedIn:
-    session = post.register()
-    post.change(session.user, email_verified_at=1)
-    return session
-
-
 def request_change(post: MailDeployment, session: SignedIn, email: EmailAddress = NEW_EMAIL) -> dict[MailKind, str]:
     """Request a change of address; return the mailed codes by the kind of mail."""
     before = len(post.queue.jobs)

@@ -23,7 +23,6 @@ from tests.unit.email_change.steps import (
     confirm,
     current_user,
     request_change,
-    verified_bob,
 )
 from tests.unit.mail_fakes import MailDeployment
 
@@ -32,7 +31,7 @@ from tests.unit.mail_fakes import MailDeployment
 def test_both_addresses_confirm_in_any_order_and_the_second_confirmation_opens_a_session(
     post: MailDeployment, order: tuple[MailKind, MailKind]
 ) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes, addresses = request_change(post, session), {CURRENT_CODE: BOB.email, NEW_CODE: str(NEW_EMAIL)}
 
     half = confirm(post, addresses[order[0]], codes[order[0]])
@@ -65,7 +64,7 @@ def test_both_addresses_confirm_in_any_order_and_the_second_confirmation_opens_a
 
 
 def test_a_change_keeps_sessions_and_password(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
 
     change_address(post, session)
 
@@ -131,7 +130,7 @@ def test_a_change_keeps_the_google_identity(post: MailDeployment) -> None:
 
 
 def test_the_old_address_can_be_registered_again(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     change_address(post, session)
 
     strangers_session = post.register()
@@ -141,7 +140,7 @@ def test_the_old_address_can_be_registered_again(post: MailDeployment) -> None:
 
 
 def test_an_address_can_be_changed_again_and_changed_back(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     change_address(post, session)
     for email in (OTHER_EMAIL, EmailAddress(BOB.email)):
         post.base.clock.advance(timedelta(minutes=2))

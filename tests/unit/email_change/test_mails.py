@@ -18,13 +18,12 @@ from tests.unit.email_change.steps import (
     current_user,
     deliver_from,
     request_change,
-    verified_bob,
 )
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 
 
 def test_the_mails_of_a_pending_change_can_be_requested_again(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     old = request_change(post, session)
     with pytest.raises(TooMuchMail):
         post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
@@ -72,7 +71,7 @@ def test_only_the_account_that_requested_last_gets_the_mail_to_the_new_address_a
 
 @in_memory_only
 def test_the_codes_are_stored_in_a_slot_for_each_address(post: MailDeployment, database: Database) -> None:
-    request_change(post, verified_bob(post))
+    request_change(post, post.register_verified())
 
     prefixes = sorted(str(item["pk"]).partition("#")[0] for item in database.items("OneTimeCodes"))
     assert prefixes.count(Slot.EMAIL_CHANGE_CURRENT) == prefixes.count(Slot.EMAIL_CHANGE_NEW) == 1

@@ -22,7 +22,6 @@ from tests.unit.email_change.steps import (
     confirm,
     current_user,
     request_change,
-    verified_bob,
 )
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
@@ -67,7 +66,7 @@ def test_a_new_address_that_is_registered_meanwhile_is_taken(post: MailDeploymen
 
 
 def test_concurrent_confirmations_of_both_addresses_complete_the_change(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
 
     outcomes = at_once(
@@ -82,7 +81,7 @@ def test_concurrent_confirmations_of_both_addresses_complete_the_change(post: Ma
 def test_a_confirmation_completes_the_change_when_the_other_one_commits_first(
     post: MailDeployment, first: MailKind
 ) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes, addresses = request_change(post, session), {CURRENT_CODE: BOB.email, NEW_CODE: str(NEW_EMAIL)}
     last = NEW_CODE if first is CURRENT_CODE else CURRENT_CODE
 
@@ -105,7 +104,7 @@ def test_a_code_sent_three_times_at_once_is_redeemed_once(post: MailDeployment) 
 
 
 def test_a_change_requested_meanwhile_is_not_confirmed_by_an_older_code(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     confirm(post, BOB.email, codes[CURRENT_CODE])
 
@@ -122,7 +121,7 @@ def test_a_change_requested_meanwhile_is_not_confirmed_by_an_older_code(post: Ma
 def test_after_any_fault_the_change_is_either_complete_or_not_made() -> None:
     def scenario() -> Scenario:
         post = mailing_in_memory()
-        session = verified_bob(post)
+        session = post.register_verified()
         codes = request_change(post, session)
         confirm(post, BOB.email, codes[CURRENT_CODE])
         return Scenario(post, lambda deployment: confirm(deployment, NEW_EMAIL, codes[NEW_CODE]))

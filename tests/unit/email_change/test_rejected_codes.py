@@ -26,7 +26,6 @@ from tests.unit.email_change.steps import (
     current_user,
     deliver_from,
     request_change,
-    verified_bob,
 )
 from tests.unit.mail_fakes import MailDeployment, wrong_code
 
@@ -40,7 +39,7 @@ def test_a_malformed_code_is_rejected_and_not_counted(post_in_memory: MailDeploy
 
 
 def test_a_code_works_once(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     confirm(post, BOB.email, codes[CURRENT_CODE])
 
@@ -54,7 +53,7 @@ def test_a_code_works_once(post: MailDeployment) -> None:
 
 
 def test_a_code_works_only_for_its_own_address(post: MailDeployment) -> None:
-    codes = request_change(post, verified_bob(post))
+    codes = request_change(post, post.register_verified())
     assert codes[CURRENT_CODE] != codes[NEW_CODE]
 
     for email, code in (
@@ -67,7 +66,7 @@ def test_a_code_works_only_for_its_own_address(post: MailDeployment) -> None:
 
 
 def test_a_code_expires_after_ten_minutes(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     post.base.clock.advance(CODE_LIFETIME)
 
@@ -78,7 +77,7 @@ def test_a_code_expires_after_ten_minutes(post: MailDeployment) -> None:
 
 def test_a_code_for_one_change_does_not_confirm_the_next(post: MailDeployment) -> None:
     """Otherwise the owner's code for one change would confirm another one that a session thief requests."""
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     post.base.clock.advance(timedelta(minutes=1))
     caller = post.base.sessions.authenticate(session.tokens.access_token)
@@ -90,7 +89,7 @@ def test_a_code_for_one_change_does_not_confirm_the_next(post: MailDeployment) -
 
 
 def test_a_new_request_must_be_confirmed_at_both_addresses_again(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     confirm(post, BOB.email, request_change(post, session)[CURRENT_CODE])
     post.base.clock.advance(timedelta(minutes=1))
 
@@ -103,7 +102,7 @@ def test_a_new_request_must_be_confirmed_at_both_addresses_again(post: MailDeplo
 def test_a_reset_a_new_password_or_a_sign_out_everywhere_invalidates_both_codes(
     post: MailDeployment, what: str
 ) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     if what == "reset":
         token = post.mailed_token()
@@ -121,7 +120,7 @@ def test_a_reset_a_new_password_or_a_sign_out_everywhere_invalidates_both_codes(
 
 
 def test_a_reset_between_the_two_codes_invalidates_the_second(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     confirm(post, BOB.email, codes[CURRENT_CODE])
     post.password_reset.reset(post.mailed_token(), "Another horse 2", client=HOME, policy=PasswordPolicy())
@@ -171,7 +170,7 @@ def test_proof_by_the_owner_of_the_address_cancels_the_change_of_a_stranger(post
 
 
 def test_one_request_can_change_address_and_password(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     caller = post.base.sessions.authenticate(session.tokens.access_token)
     changes = UserChanges(email=NEW_EMAIL, password="Another horse 2")
 
@@ -184,7 +183,7 @@ def test_one_request_can_change_address_and_password(post: MailDeployment) -> No
 
 
 def test_codes_of_a_disabled_account_are_rejected(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     post.disable(session.user)
 
@@ -202,7 +201,7 @@ def test_codes_of_an_expired_guest_are_rejected(post: MailDeployment) -> None:
 
 
 def test_codes_and_tokens_mailed_to_the_old_address_are_rejected(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     sign_in_code, token = post.mailed_code(), post.mailed_token()
 
     change_address(post, session)
@@ -215,7 +214,7 @@ def test_codes_and_tokens_mailed_to_the_old_address_are_rejected(post: MailDeplo
 
 
 def test_a_code_for_a_change_cannot_be_used_to_sign_in(post: MailDeployment) -> None:
-    codes = request_change(post, verified_bob(post))
+    codes = request_change(post, post.register_verified())
 
     with pytest.raises(InvalidCode):
         post.code_sign_in.sign_in(BOB.email, codes[CURRENT_CODE], HOME)
@@ -225,7 +224,7 @@ def test_a_code_for_a_change_cannot_be_used_to_sign_in(post: MailDeployment) -> 
 
 
 def test_wrong_codes_are_counted_by_address_and_a_right_one_clears_them(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     codes = request_change(post, session)
     wrong = wrong_code(codes[NEW_CODE])
     for _ in range(4):
@@ -242,7 +241,7 @@ def test_wrong_codes_are_counted_by_address_and_a_right_one_clears_them(post: Ma
 
 
 def test_an_address_without_tries_left_gets_no_code(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     for _ in range(5):
         with pytest.raises(InvalidCode):
             confirm(post, NEW_EMAIL, "123456")

@@ -35,13 +35,6 @@ def with_account(body: Mapping[str, str], post: MailDeployment) -> Event:
     return json_event(body)
 
 
-def verified_bob(post: MailDeployment) -> SignedIn:
-    """Register Bob, and mark his address as verified."""
-    session = post.register(BOB)
-    post.verify_email(session.user)
-    return session
-
-
 def with_api_key(body: Mapping[str, str], **query: str) -> Event:
     headers = {"content-type": "application/json", "apikey": PUBLISHABLE_KEY}
     return json_event(body, headers=headers, query=query)

@@ -8,19 +8,12 @@ from gerbang.mail.jobs import MailKind
 from gerbang.sessions.sessions import Authenticated, SignedIn
 from gerbang.storage.accounts import User
 
-from tests.deployment import ABROAD, BOB, HOME
+from tests.deployment import ABROAD, HOME
 from tests.unit.mail_fakes import MailDeployment
 
 GOOGLE: Final = VerifiedIdentity(provider="google", subject="1001", email="Bob@Work.example", name="Bob Martin")
 APPLE: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@private.example", name="")
 UNVERIFIED: Final = replace(GOOGLE, email_verified=False)
-
-
-def verified_bob(post: MailDeployment) -> SignedIn:
-    """Register Bob, and mark his address as verified."""
-    session = post.register(BOB)
-    post.verify_email(session.user)
-    return session
 
 
 def caller_of(post: MailDeployment, session: SignedIn) -> Authenticated:

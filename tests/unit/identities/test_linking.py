@@ -22,7 +22,6 @@ from tests.unit.identities.linking_steps import (
     mail_kinds,
     sign_in_with,
     unlink,
-    verified_bob,
 )
 from tests.unit.mail_fakes import MailDeployment
 
@@ -31,7 +30,7 @@ from tests.unit.mail_fakes import MailDeployment
 
 @pytest.mark.parametrize("identity", [GOOGLE, UNVERIFIED])
 def test_a_linked_identity_signs_in_to_the_account(post: MailDeployment, identity: VerifiedIdentity) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
 
     linked = link(post, session, identity)
 
@@ -44,7 +43,7 @@ def test_a_linked_identity_signs_in_to_the_account(post: MailDeployment, identit
 
 
 def test_linking_keeps_the_session_of_the_caller(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     before = caller_of(post, session).family
     post.base.clock.advance(MINUTE)
 
@@ -60,7 +59,7 @@ def test_linking_keeps_the_session_of_the_caller(post: MailDeployment) -> None:
 
 
 def test_linking_a_linked_identity_again_changes_nothing(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     link(post, session)
     before = current_user(post, session)
     post.base.clock.advance(HOUR / 2)
@@ -73,7 +72,7 @@ def test_linking_a_linked_identity_again_changes_nothing(post: MailDeployment) -
 
 
 def test_an_identity_of_another_account_cannot_be_linked(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     other_user_id = sign_in_with(post, GOOGLE)
 
     with pytest.raises(LinkedToAnother):
@@ -84,7 +83,7 @@ def test_an_identity_of_another_account_cannot_be_linked(post: MailDeployment) -
 
 
 def test_an_account_can_have_one_identity_of_each_provider(post_in_memory: MailDeployment) -> None:
-    session = verified_bob(post_in_memory)
+    session = post_in_memory.register_verified()
     link(post_in_memory, session)
     link(post_in_memory, session, APPLE)
 
@@ -119,7 +118,7 @@ def test_an_identity_with_the_unverified_address_verifies_it_and_keeps_the_passw
 
 def test_with_manual_linking_disabled_linking_and_unlinking_are_rejected(post_in_memory: MailDeployment) -> None:
     post = post_in_memory.with_choices(Choices(manual_linking=False))
-    session = verified_bob(post)
+    session = post.register_verified()
 
     for step in (link, unlink):
         with pytest.raises(ManualLinkingDisabled):
@@ -155,7 +154,7 @@ def test_a_guest_becomes_a_registered_account_with_the_address_of_the_identity(
 
 @pytest.mark.parametrize("identity", [replace(GOOGLE, email=BOB.email), UNVERIFIED, replace(GOOGLE, email="bob")])
 def test_a_guest_gets_no_taken_unverified_or_invalid_address(post: MailDeployment, identity: VerifiedIdentity) -> None:
-    owner = verified_bob(post)
+    owner = post.register_verified()
     guest = post.guests.admit(HOME)
 
     linked = link(post, guest, identity)

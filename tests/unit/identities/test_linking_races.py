@@ -18,16 +18,14 @@ from gerbang.storage.store import Action, Change, CommitOutcome, Plus, Update
 from tests.deployment import ALICE, BOB, HOME, MINUTE
 from tests.fakes import MeanwhileStore, at_once
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.identities.linking_steps import APPLE, caller_of, current_user, link, sign_in_with, unlink, verified_bob
+from tests.unit.identities.linking_steps import APPLE, caller_of, current_user, link, sign_in_with, unlink
 from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
 
 # Races
 
 
 def test_of_two_accounts_that_link_one_identity_at_once_only_one_gets_it(post: MailDeployment) -> None:
-    alice = post.register(ALICE)
-    post.verify_email(alice.user)
-    sessions = [verified_bob(post), alice]
+    sessions = [post.register_verified(), post.register_verified(ALICE)]
 
     outcomes = at_once([partial(link, post, session) for session in sessions] * 3)
 
@@ -38,7 +36,7 @@ def test_of_two_accounts_that_link_one_identity_at_once_only_one_gets_it(post: M
 
 
 def test_two_identities_can_be_linked_at_once(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
 
     outcomes = at_once([partial(link, post, session, identity) for identity in (GOOGLE, APPLE)])
 
@@ -47,7 +45,7 @@ def test_two_identities_can_be_linked_at_once(post: MailDeployment) -> None:
 
 
 def test_of_two_identities_unlinked_at_once_one_is_kept(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     link(post, session)
 
     outcomes = at_once([partial(unlink, post, session, provider) for provider in ("google", "email")])
@@ -58,7 +56,7 @@ def test_of_two_identities_unlinked_at_once_one_is_kept(post: MailDeployment) ->
 
 
 def test_a_session_that_ends_meanwhile_cannot_link(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     ending_session = post.meanwhile(partial(post.base.sessions.close, session.tokens.access_token))
 
     with pytest.raises(SessionEnded):
@@ -68,7 +66,7 @@ def test_a_session_that_ends_meanwhile_cannot_link(post: MailDeployment) -> None
 
 
 def test_linking_is_retried_when_the_account_changes_meanwhile(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     changes: dict[str, Any] = {"email_verified_at": 7}
     change = partial(post.base.store.write, Update(post.users.key(session.user.user_id), changes))
 
@@ -79,7 +77,7 @@ def test_linking_is_retried_when_the_account_changes_meanwhile(post: MailDeploym
 
 
 def test_linking_fails_when_the_account_keeps_changing(post_in_memory: MailDeployment) -> None:
-    session = verified_bob(post_in_memory)
+    session = post_in_memory.register_verified()
     overtaken_linking = replace(
         post_in_memory.base.linked_identities, store=AlwaysOvertaken(post_in_memory, session.user.user_id)
     )
@@ -110,7 +108,7 @@ def test_after_any_failed_call_the_request_can_be_sent_again(
 ) -> None:
     def scenario() -> Scenario:
         post = mailing_in_memory()
-        session = verified_bob(post)
+        session = post.register_verified()
         if step is unlink:
             link(post, session)
             post.queue.jobs.clear()
@@ -132,7 +130,7 @@ def test_after_any_failed_call_the_request_can_be_sent_again(
 
 def test_an_identity_whose_marker_names_another_account_is_not_linked(post_in_memory: MailDeployment) -> None:
     """The data is damaged: the account has the identity, and its marker names another account."""
-    session = verified_bob(post_in_memory)
+    session = post_in_memory.register_verified()
     changes: dict[str, Change] = {"subjects": to_value({"google": "1001"})}
     post_in_memory.base.store.write(Update(post_in_memory.users.key(session.user.user_id), changes))
     other_user_id = post_in_memory.register(ALICE).user.user_id

@@ -17,7 +17,6 @@ from tests.unit.identities.linking_steps import (
     mail_kinds,
     sign_in_with,
     unlink,
-    verified_bob,
 )
 from tests.unit.mail_fakes import MailDeployment
 
@@ -25,7 +24,7 @@ from tests.unit.mail_fakes import MailDeployment
 
 
 def test_an_unlinked_identity_cannot_sign_in_to_the_account(post: MailDeployment, database: Database) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     link(post, session)
 
     unlink(post, session)
@@ -39,7 +38,7 @@ def test_an_unlinked_identity_cannot_sign_in_to_the_account(post: MailDeployment
 
 
 def test_unlinking_email_removes_only_the_password(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     link(post, session)
 
     unlink(post, session, "email")
@@ -55,7 +54,7 @@ def test_unlinking_email_removes_only_the_password(post: MailDeployment) -> None
 def test_an_identity_that_the_account_does_not_have_is_not_found(
     post_in_memory: MailDeployment, provider: str | None
 ) -> None:
-    session = verified_bob(post_in_memory)
+    session = post_in_memory.register_verified()
     link(post_in_memory, session)
 
     with pytest.raises(IdentityNotFound):
@@ -68,7 +67,7 @@ def test_a_guest_has_no_identity(post_in_memory: MailDeployment) -> None:
 
 
 def test_the_last_identity_cannot_be_unlinked(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
     with pytest.raises(LastIdentity):
         unlink(post, session, "email")
 
@@ -84,7 +83,7 @@ def test_the_last_identity_cannot_be_unlinked(post: MailDeployment) -> None:
 
 
 def test_the_owner_of_a_verified_address_gets_mails_about_linking_and_unlinking(post: MailDeployment) -> None:
-    session = verified_bob(post)
+    session = post.register_verified()
 
     link(post, session)
     post.base.clock.advance(MINUTE)
@@ -110,7 +109,7 @@ def test_the_owner_of_a_verified_address_gets_mails_about_linking_and_unlinking(
 
 
 def test_the_owner_gets_a_mail_when_a_sign_in_links_an_identity(post: MailDeployment) -> None:
-    verified_bob(post)
+    post.register_verified()
 
     post.google.sign_in(replace(GOOGLE, email=BOB.email), HOME)
     post.google.sign_in(replace(GOOGLE, email=BOB.email), HOME)
@@ -121,7 +120,7 @@ def test_the_owner_gets_a_mail_when_a_sign_in_links_an_identity(post: MailDeploy
 
 
 def test_linking_succeeds_when_its_mail_cannot_be_queued(post_in_memory: MailDeployment) -> None:
-    session = verified_bob(post_in_memory)
+    session = post_in_memory.register_verified()
     post_in_memory.queue.is_down = True
 
     link(post_in_memory, session)
@@ -131,7 +130,7 @@ def test_linking_succeeds_when_its_mail_cannot_be_queued(post_in_memory: MailDep
 
 
 def test_the_owner_gets_at_most_five_mails_an_hour(post_in_memory: MailDeployment) -> None:
-    session = verified_bob(post_in_memory)
+    session = post_in_memory.register_verified()
 
     for _ in range(8):
         link(post_in_memory, session)

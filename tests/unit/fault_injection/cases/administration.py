@@ -27,7 +27,6 @@ from tests.unit.fault_injection.requests import (
     NEW_PASSWORD,
     admin_request,
     google_sign_in,
-    verified_bob,
     with_secret_key,
 )
 from tests.unit.handlers import Answer, Event, environment, items
@@ -69,7 +68,7 @@ def secret_key_request_about_bob(body: Mapping[str, str], post: MailDeployment) 
 
 
 def secret_key_request_about_verified_bob(body: Mapping[str, str], post: MailDeployment) -> Event:
-    verified_bob(post)
+    post.register_verified()
     return with_secret_key({**body, "email": BOB.email}, post)
 
 

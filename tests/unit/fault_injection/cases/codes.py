@@ -21,7 +21,6 @@ from tests.unit.fault_injection.outcomes import (
 )
 from tests.unit.fault_injection.requests import (
     CAROL,
-    verified_bob,
     with_account,
     with_account_and_api_key,
     with_api_key,
@@ -48,7 +47,7 @@ def with_code_of_a_sign_up(post: MailDeployment) -> Event:
 
 
 def with_recovery_code_at_gotrue(post: MailDeployment) -> Event:
-    verified_bob(post)
+    post.register_verified()
     code = post.mailed_code(kind=MailKind.RECOVERY_CODE)
     return with_api_key({"type": "recovery", "email": BOB.email, "token": code})
 

@@ -19,7 +19,7 @@ from tests.unit.fault_injection.outcomes import (
     caller_of,
     user_of_answer,
 )
-from tests.unit.fault_injection.requests import CAROL, bearer_headers, google_sign_in, verified_bob, with_api_key
+from tests.unit.fault_injection.requests import CAROL, bearer_headers, google_sign_in, with_api_key
 from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, Answer, Event, environment
 from tests.unit.mail_fakes import MailDeployment
 
@@ -55,7 +55,7 @@ def link_google_to(session: SignedIn) -> Event:
 
 
 def link_google(post: MailDeployment) -> Event:
-    return link_google_to(verified_bob(post))
+    return link_google_to(post.register_verified())
 
 
 def link_google_as_guest(post: MailDeployment) -> Event:

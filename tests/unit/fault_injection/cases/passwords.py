@@ -22,7 +22,6 @@ from tests.unit.fault_injection.requests import (
     NEW_PASSWORD,
     bearer_headers,
     gotrue_request,
-    verified_bob,
     with_account,
     wrong_token,
 )
@@ -43,7 +42,7 @@ def with_wrong_reset_token(post: MailDeployment) -> Event:
 def change_password(post: MailDeployment) -> Event:
     return json_event(
         {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
-        headers=bearer_headers(verified_bob(post), **{"content-type": "application/json"}),
+        headers=bearer_headers(post.register_verified(), **{"content-type": "application/json"}),
     )
 
 
@@ -54,16 +53,16 @@ def change_password_with_wrong_password(post: MailDeployment) -> Event:
 
 
 def set_password(post: MailDeployment) -> Event:
-    return gotrue_request(verified_bob(post), "PUT", {"password": NEW_PASSWORD})
+    return gotrue_request(post.register_verified(), "PUT", {"password": NEW_PASSWORD})
 
 
 def reauthenticate(post: MailDeployment) -> Event:
-    return gotrue_request(verified_bob(post), "GET", None)
+    return gotrue_request(post.register_verified(), "GET", None)
 
 
 def set_password_in_old_session(change: Callable[[str], str], post: MailDeployment) -> Event:
     """Set a password in a session that needs a mailed code for it; `change` returns the code to send."""
-    session = verified_bob(post)
+    session = post.register_verified()
     post.base.clock.advance(FRESH_FOR + SECOND)
     session = post.base.sessions.refresh(session.tokens.refresh_token)
     code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
@@ -71,7 +70,7 @@ def set_password_in_old_session(change: Callable[[str], str], post: MailDeployme
 
 
 def set_password_with_current_password(password: str, post: MailDeployment) -> Event:
-    return gotrue_request(verified_bob(post), "PUT", {"password": NEW_PASSWORD, "current_password": password})
+    return gotrue_request(post.register_verified(), "PUT", {"password": NEW_PASSWORD, "current_password": password})
 
 
 PASSWORD_SET: Final = Repeat(

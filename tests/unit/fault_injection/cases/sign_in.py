@@ -47,13 +47,13 @@ def with_imported_account(post: MailDeployment) -> Event:
 
 
 def with_verified_account_and_api_key(post: MailDeployment) -> Event:
-    post.verify_email(post.register(ALICE).user)
+    post.register_verified(ALICE)
     return with_api_key({"email": ALICE.email, "password": PASSWORD}, grant_type="password")
 
 
 def sign_in_from_new_device(post: MailDeployment) -> Event:
     """A sign-in of a verified account from a device that it has not used before. The owner gets a mail about it."""
-    post.verify_email(post.register(ALICE).user)
+    post.register_verified(ALICE)
     return json_event({"email": ALICE.email, "password": PASSWORD})
 
 

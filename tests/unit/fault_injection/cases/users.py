@@ -34,7 +34,6 @@ from tests.unit.fault_injection.requests import (
     LINK,
     gotrue_request,
     gotrue_request_of_alice,
-    verified_bob,
     with_api_key,
 )
 from tests.unit.handlers import Answer, Event, environment
@@ -57,7 +56,7 @@ def request_address_change(post: MailDeployment, session: SignedIn) -> dict[Mail
 
 
 def request_address_change_of_bob(post: MailDeployment) -> dict[MailKind, str]:
-    return request_address_change(post, verified_bob(post))
+    return request_address_change(post, post.register_verified())
 
 
 def confirmation(email: str, code: str) -> Event:
