@@ -15,9 +15,9 @@ from gerbang.storage.records import to_value
 from gerbang.storage.store import Gone
 from gerbang_local.declarations import template
 
-from tests.deployment import BOB
+from tests.deployment import BOB, SECOND
 from tests.fakes import FakeClock
-from tests.unit.mail.deliveries import NEVER_REGISTERED, SECOND, TO_ACCOUNTS, prepare_account, redeem, stored_code
+from tests.unit.mail.deliveries import NEVER_REGISTERED, TO_ACCOUNTS, prepare_account, redeem, stored_code
 from tests.unit.mail_fakes import LINKED_SUBJECT, PAYLOADS, Fate, MailDeployment, code_in
 
 

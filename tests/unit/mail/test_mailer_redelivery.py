@@ -14,9 +14,9 @@ from gerbang.storage.store import Item
 from gerbang_local.declarations import template
 
 from tests.conftest import Database
-from tests.deployment import BOB
+from tests.deployment import BOB, SECOND
 from tests.fakes import Call, FakeClock, Fault, FaultyStore, at_once
-from tests.unit.mail.deliveries import CODES, SECOND, prepare_account, redeem, send_and_lose_response, set_password
+from tests.unit.mail.deliveries import CODES, prepare_account, redeem, send_and_lose_response, set_password
 from tests.unit.mail_fakes import (
     Fate,
     Killed,

@@ -11,9 +11,20 @@ from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailJob, MailKind
 
 from tests.conftest import Database
-from tests.deployment import ALICE, BOB, CODE_TRIES, HOME, MAIL_ADDRESS, MAIL_HOUR, MAIL_MINUTE, by_email
+from tests.deployment import (
+    ALICE,
+    BOB,
+    CODE_TRIES,
+    HOME,
+    MAIL_ADDRESS,
+    MAIL_HOUR,
+    MAIL_MINUTE,
+    MINUTE,
+    SECOND,
+    by_email,
+)
 from tests.fakes import FakeClock, FaultyStore, at_once
-from tests.unit.mail.requests import ASKED_FOR, CODES, MINUTE, NEVER_REGISTERED, SECOND, ask, limit_reached, queued
+from tests.unit.mail.requests import ASKED_FOR, CODES, NEVER_REGISTERED, ask, limit_reached, queued
 from tests.unit.mail_fakes import MailDeployment, calls_of, in_memory_only
 
 

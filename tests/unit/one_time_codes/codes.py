@@ -1,7 +1,5 @@
 """Using mailed codes, right and wrong ones."""
 
-from datetime import timedelta
-
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.core.emails import EmailAddress
@@ -11,8 +9,6 @@ from gerbang.sessions.sessions import SignedIn
 from tests.deployment import BOB, HOME
 from tests.unit.mail_fakes import MailDeployment
 
-SECOND = timedelta(seconds=1)
-HOUR = timedelta(hours=1)
 UNKNOWN = "unknown@example.com"
 
 

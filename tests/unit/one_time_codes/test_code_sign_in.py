@@ -17,12 +17,12 @@ from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.store import Gone
 
 from tests.conftest import Database
-from tests.deployment import ALICE, BOB, HOME, PASSWORD, Choices
+from tests.deployment import ALICE, BOB, HOME, HOUR, PASSWORD, SECOND, Choices
 from tests.fakes import FakeClock, MemoryStore, at_once
 from tests.unit.access import is_alive
 from tests.unit.jwt_parts import claims_of
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
-from tests.unit.one_time_codes.codes import HOUR, SECOND, assert_rejected, redeem, use_wrong_codes
+from tests.unit.one_time_codes.codes import assert_rejected, redeem, use_wrong_codes
 
 # One use, ten minutes: security.md 40, 41
 

@@ -14,19 +14,11 @@ from gerbang.http.response import Response
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import MailKind
 
-from tests.deployment import ALICE, BOB, HOME, Choices, by_email
+from tests.deployment import ALICE, BOB, HOME, HOUR, SECOND, Choices, by_email
 from tests.fakes import FakeClock, FaultyStore, PassingStore, at_once
 from tests.unit.access import is_alive
 from tests.unit.mail_fakes import MailDeployment, calls_of, code_in, in_memory_only
-from tests.unit.one_time_codes.codes import (
-    HOUR,
-    SECOND,
-    UNKNOWN,
-    another_code,
-    assert_rejected,
-    redeem,
-    use_wrong_codes,
-)
+from tests.unit.one_time_codes.codes import UNKNOWN, another_code, assert_rejected, redeem, use_wrong_codes
 
 
 @in_memory_only

@@ -1,7 +1,6 @@
 """gerbang.limits.password_attempts: wrong passwords are limited, but not at the expense of known addresses."""
 
 from copy import replace
-from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -11,11 +10,9 @@ from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import KNOWN_FOR, Limit, TooManyAttempts
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, HOME, Choices, Deployment
+from tests.deployment import ABROAD, HOME, MINUTE, SECOND, Choices, Deployment
 from tests.fakes import Call, FakeClock, FaultyStore, PassingStore
 
-MINUTE = timedelta(minutes=1)
-SECOND = timedelta(seconds=1)
 PAIR, ADDRESS, ACCOUNT = "sign_in_account_and_address", "sign_in_address", "sign_in_account"
 SMALL = Choices(
     account_and_address=Limit(name=PAIR, attempts=3, window=MINUTE),

@@ -18,20 +18,11 @@ from gerbang.storage.accounts import User
 from gerbang.storage.store import Gone
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, by_email
+from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, SECOND, by_email
 from tests.fakes import FakeClock, at_once
 from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
-from tests.unit.passwords.resets import (
-    LEGACY_HASH,
-    NEW,
-    POLICY,
-    SECOND,
-    assert_rejected,
-    client_number,
-    reset,
-    unknown_token,
-)
+from tests.unit.passwords.resets import LEGACY_HASH, NEW, POLICY, assert_rejected, client_number, reset, unknown_token
 from tests.unit.torn_store import TornStore
 
 

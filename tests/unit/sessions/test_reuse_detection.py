@@ -7,18 +7,9 @@ import pytest
 from gerbang.sessions.sessions import Authenticated, RefreshTokenReused, Sessions, SignedIn
 from gerbang.storage.accounts import User
 
-from tests.deployment import ABROAD, Choices, Deployment
+from tests.deployment import ABROAD, SECOND, Choices, Deployment
 from tests.fakes import FakeClock, PassingStore, RecordingLog, at_once
-from tests.unit.sessions.steps import (
-    GRACE,
-    SECOND,
-    assert_ended,
-    authenticate,
-    family_of,
-    overtaken_by,
-    refresh,
-    with_choices,
-)
+from tests.unit.sessions.steps import GRACE, assert_ended, authenticate, family_of, overtaken_by, refresh, with_choices
 
 LATE_IN_A_ROW = 3
 """How many generations in a row may be refreshed late, after the grace (decision 0018; faults.md F8)."""
