@@ -1,4 +1,4 @@
-"""Changes of one organisation at the same time: on the database that decides, and one step after another."""
+"""Concurrent changes of one organization: in parallel, and with one change between two calls of another."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +22,7 @@ from gerbang.storage.store import Put
 
 from tests.conftest import Database
 from tests.deployment import HOME, HOUR, MAIL_MINUTE, PASSWORD, REGISTRATIONS, Choices, Deployment
-from tests.fakes import Call, MeanwhileStore, at_once
+from tests.fakes import Call, at_once
 from tests.unit.mail_fakes import mailing
 from tests.unit.teams import Team, member
 
@@ -39,25 +39,25 @@ def commits(call: Call) -> bool:
 
 
 def meanwhile(team: Team, happens: Callable[[], object], before: Callable[[Call], bool] = commits) -> Team:
-    """The team on a database where something happens just before the first call of a kind."""
-    return team.on(MeanwhileStore(team.post.base.store, before=before, happens=happens))
+    """The same team, where something happens just before the first commit, or another call."""
+    return replace(team, post=team.post.meanwhile(happens, before))
 
 
-def leave(team: Team, held: SignedIn) -> None:
-    team.post.base.organization_changes.remove(team.organization_id, held.user.user_id, held.user.user_id)
+def leave(team: Team, session: SignedIn) -> None:
+    team.post.base.organization_changes.remove(team.organization_id, session.user.user_id, session.user.user_id)
 
 
-def remove(team: Team, by: SignedIn, held: SignedIn) -> None:
-    team.post.base.organization_changes.remove(team.organization_id, by.user.user_id, held.user.user_id)
+def remove(team: Team, by: SignedIn, session: SignedIn) -> None:
+    team.post.base.organization_changes.remove(team.organization_id, by.user.user_id, session.user.user_id)
 
 
-def step_down(team: Team, held: SignedIn) -> None:
-    change_role(team, held, held, Role.CLIENT_MEMBER)
+def step_down(team: Team, session: SignedIn) -> None:
+    change_role(team, session, session, Role.CLIENT_MEMBER)
 
 
-def change_role(team: Team, by: SignedIn, held: SignedIn, role: Role) -> None:
+def change_role(team: Team, by: SignedIn, session: SignedIn, role: Role) -> None:
     changes = team.post.base.organization_changes
-    changes.change_role(team.organization_id, by.user.user_id, held.user.user_id, role)
+    changes.change_role(team.organization_id, by.user.user_id, session.user.user_id, role)
 
 
 def delete(team: Team, by: SignedIn) -> None:
@@ -78,9 +78,9 @@ def register(team: Team, token: str) -> SignedIn:
     return acceptance.register(token, "Zoe", PASSWORD, client=HOME, policy=policy)[0]
 
 
-def join(team: Team, token: str, held: SignedIn) -> None:
+def join(team: Team, token: str, session: SignedIn) -> None:
     base = team.post.base
-    base.invitation_acceptance.join(token, base.sessions.authenticate(held.tokens.access_token), HOME)
+    base.invitation_acceptance.join(token, base.sessions.authenticate(session.tokens.access_token), HOME)
 
 
 def owners(team: Team) -> list[str]:
@@ -93,9 +93,9 @@ def open_invitations(team: Team) -> list[Invitation]:
     return [] if whole is None else [*whole.invitations]
 
 
-def is_noted(team: Team, held: SignedIn) -> bool:
-    """Whether an account knows that it belongs to the organisation."""
-    user = team.post.user(held.user.user_id)
+def is_noted(team: Team, session: SignedIn) -> bool:
+    """Whether the account has a note of its membership."""
+    user = team.post.user(session.user.user_id)
     return team.organization_id in team.post.users.organization_ids(user)
 
 
@@ -111,12 +111,13 @@ TWO_OWNERS: Final[dict[str, Callable[[Team, SignedIn, SignedIn], Callable[[], No
 
 
 TOO_LATE: Final = LastOwner, NotAMember, NoSuchMember, InsufficientRole
+"""Errors of the change that comes second."""
 
 
 @pytest.mark.covers("158")
 @pytest.mark.parametrize("second", TWO_OWNERS)
 @pytest.mark.parametrize("first", TWO_OWNERS)
-def test_of_the_last_two_owners_one_stays(team: Team, first: str, second: str) -> None:
+def test_one_of_the_last_two_owners_stays(team: Team, first: str, second: str) -> None:
     bob = team.join("bob", Role.CLIENT_OWNER)
     calls = [TWO_OWNERS[first](team, team.owner, bob), TWO_OWNERS[second](team, bob, team.owner)]
 
@@ -129,7 +130,7 @@ def test_of_the_last_two_owners_one_stays(team: Team, first: str, second: str) -
 
 @pytest.mark.parametrize("second", TWO_OWNERS)
 @pytest.mark.parametrize("first", TWO_OWNERS)
-def test_an_owner_who_goes_while_the_other_is_read_leaves_one(team: Team, first: str, second: str) -> None:
+def test_one_owner_stays_when_the_other_goes_in_between(team: Team, first: str, second: str) -> None:
     bob = team.join("bob", Role.CLIENT_OWNER)
     slow = meanwhile(team, TWO_OWNERS[second](team, bob, team.owner))
 
@@ -139,7 +140,7 @@ def test_an_owner_who_goes_while_the_other_is_read_leaves_one(team: Team, first:
     assert len(owners(team)) == 1
 
 
-def test_of_five_owners_who_leave_at_once_one_stays(team: Team) -> None:
+def test_one_of_five_owners_who_leave_concurrently_stays(team: Team) -> None:
     all_of_them = [team.owner, *(team.join(f"owner-{number}", Role.CLIENT_OWNER) for number in range(4))]
 
     outcomes = at_once([partial(leave, team, each) for each in all_of_them])
@@ -153,7 +154,7 @@ def test_of_five_owners_who_leave_at_once_one_stays(team: Team) -> None:
 
 
 @pytest.mark.covers("158")
-def test_an_invitation_makes_one_account_however_often_it_is_accepted_at_once(team: Team, database: Database) -> None:
+def test_concurrent_uses_of_an_invitation_create_one_account(team: Team, database: Database) -> None:
     token = token_of(team, team.invitation(INVITED, Role.CLIENT_ADMIN))
 
     outcomes = at_once([partial(register, team, token)] * 5)
@@ -166,7 +167,7 @@ def test_an_invitation_makes_one_account_however_often_it_is_accepted_at_once(te
     assert open_invitations(team) == []
 
 
-def test_an_invitation_is_joined_once_however_often_it_is_accepted_at_once(team: Team) -> None:
+def test_concurrent_uses_of_an_invitation_create_one_membership(team: Team) -> None:
     zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
 
     outcomes = at_once([partial(join, team, token, zoe)] * 5)
@@ -178,20 +179,20 @@ def test_an_invitation_is_joined_once_however_often_it_is_accepted_at_once(team:
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["by a new account", "by an account"])
-def test_an_invitation_that_is_revoked_while_it_is_accepted_is_not_accepted(team: Team, is_new: bool) -> None:  # noqa: FBT001
+def test_an_invitation_that_is_revoked_meanwhile_cannot_be_accepted(team: Team, is_new: bool) -> None:  # noqa: FBT001
     invitation = team.invitation(INVITED)
     token, revoke = token_of(team, invitation), team.post.base.open_invitations.revoke
     slow = meanwhile(team, partial(revoke, team.organization_id, team.owner.user.user_id, invitation.invitation_id))
-    held = None if is_new else member(team.post, "zoe")
+    session = None if is_new else member(team.post, "zoe")
 
     with pytest.raises(InvalidInvitation):
-        register(slow, token) if held is None else join(slow, token, held)
+        register(slow, token) if session is None else join(slow, token, session)
 
     assert (team.post.users.find_id(Name.EMAIL, INVITED) is None) == is_new
-    assert held is None or team.role_of(held) is None
+    assert session is None or team.role_of(session) is None
 
 
-def test_an_invitation_that_is_accepted_while_it_is_revoked_is_not_there_any_more(team: Team) -> None:
+def test_an_invitation_that_is_accepted_meanwhile_cannot_be_revoked(team: Team) -> None:
     invitation = team.invitation(INVITED)
     slow = meanwhile(team, partial(register, team, token_of(team, invitation)))
 
@@ -199,10 +200,10 @@ def test_an_invitation_that_is_accepted_while_it_is_revoked_is_not_there_any_mor
         slow.post.base.open_invitations.revoke(team.organization_id, team.owner.user.user_id, invitation.invitation_id)
 
 
-def test_an_address_that_is_invited_twice_at_once_has_one_invitation(team: Team) -> None:
+def test_concurrent_invitations_of_an_address_make_one_invitation(team: Team) -> None:
     bob = team.join("bob", Role.CLIENT_ADMIN)
     choices = Choices(mail_minute=replace(MAIL_MINUTE, attempts=10))
-    team = replace(team, post=replace(team.post, base=replace(team.post.base, choices=choices)))
+    team = replace(team, post=team.post.with_choices(choices))
 
     outcomes = at_once([partial(invite, team, team.owner), partial(invite, team, bob)])
 
@@ -211,7 +212,7 @@ def test_an_address_that_is_invited_twice_at_once_has_one_invitation(team: Team)
     assert [each.invitation_id for each in open_invitations(team)] in [[each.invitation_id] for each in made]
 
 
-def test_an_account_that_is_deleted_while_it_joins_belongs_to_nothing(team: Team, database: Database) -> None:
+def test_an_account_that_is_deleted_while_it_joins_leaves_no_membership(team: Team, database: Database) -> None:
     zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
     slow = meanwhile(team, partial(team.post.base.deletion.delete_by_id, zoe.user.user_id))
 
@@ -222,8 +223,8 @@ def test_an_account_that_is_deleted_while_it_joins_belongs_to_nothing(team: Team
     assert not [item for item in database.items("Users") if zoe.user.user_id in str(item)]
 
 
-def test_an_account_that_joins_while_it_is_deleted_belongs_to_nothing(team: Team, database: Database) -> None:
-    """The deletion disables the account first, so nothing is added to it from then on."""
+def test_an_account_that_joins_while_it_is_deleted_leaves_no_membership(team: Team, database: Database) -> None:
+    """The deletion disables the account first, so that nothing can be added to it."""
     zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
     caller = team.post.base.sessions.authenticate(zoe.tokens.access_token)
 
@@ -238,7 +239,7 @@ def test_an_account_that_joins_while_it_is_deleted_belongs_to_nothing(team: Team
     assert not [item for item in database.items("Users") if zoe.user.user_id in str(item)]
 
 
-# A member who is removed or demoted while calling
+# A member who is removed or demoted during a call
 
 
 CALLS: Final[dict[str, Callable[[Team, SignedIn, SignedIn], object]]] = {
@@ -256,17 +257,17 @@ CALLS: Final[dict[str, Callable[[Team, SignedIn, SignedIn], object]]] = {
 
 @pytest.mark.covers("129")
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("fate", ["removed", "demoted"])
-def test_a_member_who_is_removed_or_demoted_while_calling_changes_nothing(team: Team, call: str, fate: str) -> None:
+@pytest.mark.parametrize("change", ["removed", "demoted"])
+def test_a_member_who_is_removed_or_demoted_during_a_call_changes_nothing(team: Team, call: str, change: str) -> None:
     bob, zoe = team.join("bob", Role.CLIENT_ADMIN), team.join("zoe", Role.CLIENT_MEMBER)
     team.invitation("yan@example.com")
     happens = {
         "removed": partial(remove, team, team.owner, bob),
         "demoted": partial(change_role, team, team.owner, bob, Role.CLIENT_MEMBER),
-    }[fate]
+    }[change]
     before = team.post.base.organization_table.read_whole(team.organization_id)
 
-    with pytest.raises(NotAMember if fate == "removed" else InsufficientRole):
+    with pytest.raises(NotAMember if change == "removed" else InsufficientRole):
         CALLS[call](meanwhile(team, happens), bob, zoe)
 
     after = team.post.base.organization_table.read_whole(team.organization_id)
@@ -274,10 +275,10 @@ def test_a_member_who_is_removed_or_demoted_while_calling_changes_nothing(team: 
     assert after is not None
     assert (after.organization.name, after.invitations) == (before.organization.name, before.invitations)
     assert team.role_of(zoe) == Role.CLIENT_MEMBER
-    assert team.role_of(bob) == (None if fate == "removed" else Role.CLIENT_MEMBER)
+    assert team.role_of(bob) == (None if change == "removed" else Role.CLIENT_MEMBER)
 
 
-def test_an_invitation_of_a_member_who_was_removed_meanwhile_is_not_mailed(team: Team) -> None:
+def test_an_invitation_by_a_member_who_was_removed_meanwhile_is_not_mailed(team: Team) -> None:
     bob = team.join("bob", Role.CLIENT_ADMIN)
 
     with pytest.raises(NotAMember):
@@ -288,8 +289,8 @@ def test_an_invitation_of_a_member_who_was_removed_meanwhile_is_not_mailed(team:
     assert team.post.outbox.sent == []
 
 
-def test_a_note_without_a_membership_keeps_nobody_out(team: Team) -> None:
-    """A product's own functions may have ended the membership, and know nothing of the note."""
+def test_a_note_without_a_membership_does_not_prevent_joining(team: Team) -> None:
+    """A function of the operator may have deleted the membership and left the note."""
     zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
     base = team.post.base
     base.store.write(Put(base.users.organization_key(zoe.user.user_id, team.organization_id), {"since": 0}))
@@ -299,10 +300,10 @@ def test_a_note_without_a_membership_keeps_nobody_out(team: Team) -> None:
     assert team.role_of(zoe) == Role.CLIENT_MEMBER
 
 
-# Deleting an organisation
+# Deleting an organization
 
 
-def test_who_joins_while_the_organization_is_deleted_belongs_to_nothing(team: Team, database: Database) -> None:
+def test_a_user_who_joins_while_the_organization_is_deleted_is_no_member(team: Team, database: Database) -> None:
     zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
     ends_last_membership = team.post.base.organization_table.membership_deletion(
         team.organization_id, team.owner.user.user_id
@@ -312,7 +313,7 @@ def test_who_joins_while_the_organization_is_deleted_belongs_to_nothing(team: Te
         return call.method == "commit" and ends_last_membership in call.keys
 
     def happens() -> None:
-        with pytest.raises(InvalidInvitation):  # its invitation went first
+        with pytest.raises(InvalidInvitation):  # the invitation has been deleted already
             join(team, token, zoe)
         team.add(zoe, Role.CLIENT_MEMBER)
 
@@ -323,7 +324,7 @@ def test_who_joins_while_the_organization_is_deleted_belongs_to_nothing(team: Te
     assert not is_noted(team, team.owner)
 
 
-def test_two_owners_who_delete_the_organization_at_once_delete_it(team: Team, database: Database) -> None:
+def test_two_owners_can_delete_the_organization_concurrently(team: Team, database: Database) -> None:
     bob = team.join("bob", Role.CLIENT_OWNER)
 
     outcomes = at_once([partial(delete, team, team.owner), partial(delete, team, bob)])
@@ -335,11 +336,11 @@ def test_two_owners_who_delete_the_organization_at_once_delete_it(team: Team, da
 
 @pytest.mark.parametrize("members", [0, 40], ids=["few members", "many members"])
 @pytest.mark.parametrize("happens", [remove, partial(change_role, role=Role.CLIENT_MEMBER)], ids=["removed", "demoted"])
-def test_an_owner_who_loses_the_role_meanwhile_does_not_delete_the_organization(
+def test_an_owner_who_loses_the_role_meanwhile_cannot_delete_the_organization(
     team: Team, happens: Callable[[Team, SignedIn, SignedIn], None], members: int
 ) -> None:
     choices = Choices(registration=replace(REGISTRATIONS, attempts=100))
-    team = replace(team, post=replace(team.post, base=replace(team.post.base, choices=choices)))
+    team = replace(team, post=team.post.with_choices(choices))
     bob = team.join("bob", Role.CLIENT_OWNER)
     people = [team.join(f"member-{number}", Role.CLIENT_MEMBER) for number in range(members)]
 
@@ -350,10 +351,10 @@ def test_an_owner_who_loses_the_role_meanwhile_does_not_delete_the_organization(
     assert all(team.role_of(each) == Role.CLIENT_MEMBER for each in people)
 
 
-def test_an_organization_of_many_is_deleted_with_all_that_belongs_to_it(team: Team, database: Database) -> None:
-    """In several steps: more than one transaction can hold."""
+def test_a_large_organization_is_deleted_with_its_members_and_invitations(team: Team, database: Database) -> None:
+    """In several steps, because a transaction has a limit."""
     choices = Choices(registration=replace(REGISTRATIONS, attempts=100))
-    team = replace(team, post=replace(team.post, base=replace(team.post.base, choices=choices)))
+    team = replace(team, post=team.post.with_choices(choices))
     people = [team.join(f"member-{number}", Role.CLIENT_MEMBER) for number in range(65)]
     for number in range(101):
         team.invitation(f"invited-{number}@example.com")
@@ -364,10 +365,10 @@ def test_an_organization_of_many_is_deleted_with_all_that_belongs_to_it(team: Te
     assert not any(is_noted(team, each) for each in (team.owner, *people))
 
 
-# Founding
+# Creating an organization
 
 
-def test_two_organizations_that_are_founded_at_once_are_two_and_one_is_the_default(deployment: Deployment) -> None:
+def test_two_concurrently_created_organizations_both_exist_and_one_is_the_default(deployment: Deployment) -> None:
     post = mailing(deployment)
     bob = member(post, "bob")
     caller = deployment.sessions.authenticate(bob.tokens.access_token)

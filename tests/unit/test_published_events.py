@@ -1,4 +1,4 @@
-"""gerbang.events: what other services are told of changes, by the schema in docs/events.md, and what they are not."""
+"""gerbang.events: changes are published as the events that docs/events.md describes."""
 
 import json
 import re
@@ -37,7 +37,7 @@ TABLES: Final = {
 
 
 class Streaming(MemoryStore):
-    """A store whose changes are the records of streams, as Lambda passes them on."""
+    """A store that records its changes as records of DynamoDB Streams."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -58,11 +58,13 @@ class Streaming(MemoryStore):
         outcome = do()
         for key, old, new in zip(keys, before, self.get_all(*keys), strict=True):
             if old != new and key.table in TABLES:
-                self.records.append(record(key, old, new, at=to_epoch(self.clock()), number=next(self._numbers)))
+                self.records.append(stream_record(key, old, new, at=to_epoch(self.clock()), number=next(self._numbers)))
         return outcome
 
 
-def record(key: Key, old: Item | None, new: Item | None, *, at: int, number: int, **more: object) -> dict[str, Any]:
+def stream_record(
+    key: Key, old: Item | None, new: Item | None, *, at: int, number: int, **more: object
+) -> dict[str, Any]:
     changed: dict[str, Any] = {
         "ApproximateCreationDateTime": float(at),
         "Keys": to_wire(key.attributes),
@@ -81,7 +83,7 @@ def record(key: Key, old: Item | None, new: Item | None, *, at: int, number: int
 
 @dataclass
 class Bus:
-    """EventBridge's client: keeps what was put, and fails as a test has chosen."""
+    """An EventBridge client that keeps the entries, and fails where a test wants it to."""
 
     entries: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     fails: Callable[[dict[str, Any]], str | None] = lambda _entry: None
@@ -126,10 +128,10 @@ def streaming(deployment_in_memory: Deployment, store: Streaming) -> Deployment:
 
 
 @pytest.fixture
-def told(publisher: Publisher, bus: Bus, store: Streaming) -> "Told":
-    """Publishes what has changed, checks it against the schema, and returns the data of each type."""
+def publish(publisher: Publisher, bus: Bus, store: Streaming) -> "Publish":
+    """Publishes the changes, checks the events against the schema, and returns the data of each type."""
 
-    def publish() -> dict[str, dict[str, Any]]:
+    def publish_changes() -> dict[str, dict[str, Any]]:
         bus.entries.clear()
         assert publisher.publish(store.records) is None
         store.records.clear()
@@ -137,20 +139,22 @@ def told(publisher: Publisher, bus: Bus, store: Streaming) -> "Told":
             Draft202012Validator(SCHEMA).validate(detail)
         return {detail["type"]: detail["data"] for detail in bus.details}
 
-    return publish
+    return publish_changes
 
 
-type Told = Callable[[], dict[str, dict[str, Any]]]
-"""What has been told since it was last called: the data of each type."""
+type Publish = Callable[[], dict[str, dict[str, Any]]]
+"""Publishes the changes since the last call; returns the data of each event type."""
 
 
-def test_registering_makes_events_of_account_organization_and_session(streaming: Deployment, told: Told) -> None:
+def test_a_registration_publishes_events_of_account_organization_and_session(
+    streaming: Deployment, publish: Publish
+) -> None:
     user = streaming.register()
 
-    said = told()
+    events = publish()
 
-    assert said.keys() == {"account.created", "organization.created", "membership.created", "session.opened"}
-    assert said["account.created"] == {
+    assert events.keys() == {"account.created", "organization.created", "membership.created", "session.opened"}
+    assert events["account.created"] == {
         "account_id": user.user_id,
         "email": ALICE.email,
         "email_verified": False,
@@ -160,21 +164,21 @@ def test_registering_makes_events_of_account_organization_and_session(streaming:
         "organization_id": user.organization_id,
         "created_at": user.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    assert said["organization.created"] == {"organization_id": user.organization_id, "name": ALICE.founds}
-    assert said["membership.created"] == {
+    assert events["organization.created"] == {"organization_id": user.organization_id, "name": ALICE.founds}
+    assert events["membership.created"] == {
         "organization_id": user.organization_id,
         "account_id": user.user_id,
         "role": "CLIENT_OWNER",
     }
-    assert said["session.opened"]["account_id"] == user.user_id
-    assert said["session.opened"]["method"] == "password"
+    assert events["session.opened"]["account_id"] == user.user_id
+    assert events["session.opened"]["method"] == "password"
 
 
-def test_an_event_has_the_source_bus_time_and_type_that_rules_match(
-    streaming: Deployment, told: Told, bus: Bus, clock: FakeClock
+def test_an_event_has_bus_source_type_and_time(
+    streaming: Deployment, publish: Publish, bus: Bus, clock: FakeClock
 ) -> None:
     streaming.register()
-    told()
+    publish()
 
     for entry, detail in zip(bus.entries, bus.details, strict=True):
         assert (entry["EventBusName"], entry["Source"], entry["DetailType"]) == (
@@ -185,11 +189,11 @@ def test_an_event_has_the_source_bus_time_and_type_that_rules_match(
         assert to_epoch(entry["Time"]) == to_epoch(clock())
 
 
-def test_no_secret_hash_or_code_is_in_an_event(streaming: Deployment, told: Told, bus: Bus, store: Streaming) -> None:
-    """Of everything that the images of the stream hold."""
+def test_an_event_contains_no_secret(streaming: Deployment, publish: Publish, bus: Bus, store: Streaming) -> None:
+    """Although the records of the stream contain them."""
     session = streaming.sessions.open(streaming.register(), HOME, "password")
     stored = json.dumps(store.records)
-    told()
+    publish()
 
     said = json.dumps(bus.details)
     for secret in ("$bcrypt-sha256$", "password_hash", "nonce", HOME.address, HOME.device):
@@ -198,7 +202,7 @@ def test_no_secret_hash_or_code_is_in_an_event(streaming: Deployment, told: Told
     assert session.tokens.refresh_token not in stored
 
 
-def test_an_ordinary_refresh_and_a_sign_out_make_no_event(streaming: Deployment, told: Told, store: Streaming) -> None:
+def test_a_refresh_and_a_sign_out_publish_no_event(streaming: Deployment, publish: Publish, store: Streaming) -> None:
     session = streaming.sessions.open(streaming.register(), HOME, "password")
     store.records.clear()
 
@@ -206,11 +210,11 @@ def test_an_ordinary_refresh_and_a_sign_out_make_no_event(streaming: Deployment,
     streaming.sessions.close(following.tokens.access_token)
 
     assert len(store.records) == 2
-    assert told() == {}
+    assert publish() == {}
 
 
-def steal(deployment: Deployment) -> SignedIn:
-    """Have a used refresh token come back although its successor is in use."""
+def reuse_refresh_token(deployment: Deployment) -> SignedIn:
+    """Use a refresh token again after its successor was used."""
     session = deployment.sessions.open(deployment.register(), HOME, "password")
     following = deployment.sessions.refresh(session.tokens.refresh_token)
     deployment.sessions.authenticate(following.tokens.access_token)
@@ -219,106 +223,112 @@ def steal(deployment: Deployment) -> SignedIn:
     return following
 
 
-def test_a_suspected_theft_is_told_once(streaming: Deployment, told: Told, bus: Bus) -> None:
-    session = steal(streaming)
+def test_a_suspected_theft_publishes_one_event(streaming: Deployment, publish: Publish, bus: Bus) -> None:
+    session = reuse_refresh_token(streaming)
 
-    said = told()
+    events = publish()
 
-    assert said["session.theft_suspected"] == {"account_id": session.user.user_id, "session_id": session.family_id}
+    assert events["session.theft_suspected"] == {"account_id": session.user.user_id, "session_id": session.family_id}
     assert [detail["type"] for detail in bus.details].count("session.theft_suspected") == 1
     assert all(family.family_id != session.family_id for family in streaming.families.list(session.user.user_id))
 
 
-def changed(deployment: Deployment, store: Streaming, **changes: Any) -> str:
-    """Change a new account; return its id."""
+def change_new_account(deployment: Deployment, store: Streaming, **changes: Any) -> str:
+    """Register an account and change it; return its id."""
     user = deployment.register()
     store.records.clear()
     store.write(Update(deployment.users.key(user.user_id), changes, ()))
     return user.user_id
 
 
-def test_verifying_an_address_is_told(streaming: Deployment, told: Told, store: Streaming, clock: FakeClock) -> None:
-    changed(streaming, store, email_verified_at=to_epoch(clock()))
+def test_verifying_an_address_publishes_an_event(
+    streaming: Deployment, publish: Publish, store: Streaming, clock: FakeClock
+) -> None:
+    change_new_account(streaming, store, email_verified_at=to_epoch(clock()))
 
-    assert told()["account.verified"]["email_verified"] is True
+    assert publish()["account.verified"]["email_verified"] is True
 
 
-def test_disabling_and_enabling_are_told(streaming: Deployment, told: Told, store: Streaming, clock: FakeClock) -> None:
-    user_id = changed(streaming, store, disabled_at=to_epoch(clock()))
-    assert told() == {"account.disabled": {"account_id": user_id, "until": None}}
+def test_disabling_and_enabling_publish_events(
+    streaming: Deployment, publish: Publish, store: Streaming, clock: FakeClock
+) -> None:
+    user_id = change_new_account(streaming, store, disabled_at=to_epoch(clock()))
+    assert publish() == {"account.disabled": {"account_id": user_id, "until": None}}
 
     store.write(Update(streaming.users.key(user_id), {"disabled_at": Gone()}, ()))
-    assert told() == {"account.enabled": {"account_id": user_id}}
+    assert publish() == {"account.enabled": {"account_id": user_id}}
 
 
-def test_a_ban_is_told_with_its_end_and_a_ban_in_the_past_is_none(
-    streaming: Deployment, told: Told, store: Streaming, clock: FakeClock
+def test_a_ban_publishes_an_event_unless_it_has_ended(
+    streaming: Deployment, publish: Publish, store: Streaming, clock: FakeClock
 ) -> None:
     until = clock() + timedelta(hours=1)
-    user_id = changed(streaming, store, banned_until=to_epoch(until))
+    user_id = change_new_account(streaming, store, banned_until=to_epoch(until))
     ban = {"account_id": user_id, "until": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    assert told() == {"account.disabled": ban}
+    assert publish() == {"account.disabled": ban}
 
     clock.advance(timedelta(hours=2))
     store.write(Update(streaming.users.key(user_id), {"banned_until": to_epoch(until) + 1}, ()))
-    assert told() == {}
+    assert publish() == {}
 
 
-def test_a_guest_who_registers_is_told_again(streaming: Deployment, told: Told, store: Streaming) -> None:
+def test_a_guest_who_registers_publishes_another_event(
+    streaming: Deployment, publish: Publish, store: Streaming
+) -> None:
     guest = streaming.guests.admit(HOME).user
-    assert told()["account.created"]["is_anonymous"] is True
+    assert publish()["account.created"]["is_anonymous"] is True
 
     store.write(Update(streaming.users.key(guest.user_id), {"is_anonymous": False}, ()))
 
-    assert told()["account.registered"]["is_anonymous"] is False
+    assert publish()["account.registered"]["is_anonymous"] is False
 
 
 @pytest.mark.parametrize(
     ("more", "reason"),
     [({}, "deleted"), ({"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}, "expired")],
 )
-def test_deletion_is_told_with_its_reason(
-    streaming: Deployment, told: Told, store: Streaming, more: Mapping[str, object], reason: str
+def test_a_deletion_publishes_an_event_with_its_reason(
+    streaming: Deployment, publish: Publish, store: Streaming, more: Mapping[str, object], reason: str
 ) -> None:
     user = streaming.register()
     store.records.clear()
     store.write(Delete(streaming.users.key(user.user_id)))
     store.records[0] |= more
 
-    assert told() == {"account.deleted": {"account_id": user.user_id, "reason": reason}}
+    assert publish() == {"account.deleted": {"account_id": user.user_id, "reason": reason}}
 
 
 @pytest.mark.parametrize(("sort_key", "of"), [("ORG", ("organization", "name")), ("MEMBER#{}", ("membership", "role"))])
-def test_changes_of_an_organization_are_told(
-    streaming: Deployment, told: Told, store: Streaming, sort_key: str, of: tuple[str, str]
+def test_changes_of_an_organization_publish_events(
+    streaming: Deployment, publish: Publish, store: Streaming, sort_key: str, of: tuple[str, str]
 ) -> None:
     user, (kind, attribute) = streaming.register(), of
     store.records.clear()
     key = Key("Organizations", f"ORG#{user.organization_id}", sort_key.format(user.user_id))
 
     store.write(Update(key, {attribute: "other"}, ()))
-    assert told()[f"{kind}.changed"][attribute] == "other"
-    store.write(Update(key, {"something_of_the_operators": 1}, ()))
-    assert told() == {}
+    assert publish()[f"{kind}.changed"][attribute] == "other"
+    store.write(Update(key, {"attribute_of_the_operator": 1}, ()))
+    assert publish() == {}
     store.write(Delete(key))
-    assert told().keys() == {f"{kind}.deleted"}
+    assert publish().keys() == {f"{kind}.deleted"}
 
 
 @pytest.mark.parametrize("sort_key", ["IDENTITY#google#1", "FACTOR#1", "PASSKEY#1", "-"])
-def test_other_items_under_an_accounts_key_make_no_event(publisher: Publisher, bus: Bus, sort_key: str) -> None:
-    change = record(Key("Users", "USER#1", sort_key), None, {"secret": "x"}, at=1, number=1)
+def test_other_items_of_an_account_publish_no_event(publisher: Publisher, bus: Bus, sort_key: str) -> None:
+    change = stream_record(Key("Users", "USER#1", sort_key), None, {"secret": "x"}, at=1, number=1)
 
     assert publisher.publish([change]) is None
     assert bus.entries == []
 
 
-def test_a_damaged_item_holds_up_nothing(publisher: Publisher, bus: Bus) -> None:
+def test_a_damaged_item_does_not_block_the_stream(publisher: Publisher, bus: Bus) -> None:
     damaged: dict[str, Value] = {"created_at": "yesterday", "amr": "{"}
     records = [
-        record(Key("Users", "USER#1", "ACCOUNT"), None, damaged, at=1, number=1),
-        record(Key("RefreshTokenFamilies", "1", "2"), None, damaged, at=1, number=2),
-        record(Key("RefreshTokenFamilies", "1", "3"), None, {}, at=1, number=3),
-        record(Key("Organizations", "ORG#1", "INVITATION#1"), None, damaged, at=1, number=4),
+        stream_record(Key("Users", "USER#1", "ACCOUNT"), None, damaged, at=1, number=1),
+        stream_record(Key("RefreshTokenFamilies", "1", "2"), None, damaged, at=1, number=2),
+        stream_record(Key("RefreshTokenFamilies", "1", "3"), None, {}, at=1, number=3),
+        stream_record(Key("Organizations", "ORG#1", "INVITATION#1"), None, damaged, at=1, number=4),
     ]
 
     assert publisher.publish(records) is None
@@ -328,10 +338,10 @@ def test_a_damaged_item_holds_up_nothing(publisher: Publisher, bus: Bus) -> None
         Draft202012Validator(SCHEMA).validate(detail)
 
 
-# At least once, in order
+# Events are published at least once, in order
 
 
-def test_a_change_that_is_delivered_again_has_the_same_id(
+def test_a_repeated_event_has_the_same_id(
     streaming: Deployment, publisher: Publisher, bus: Bus, store: Streaming
 ) -> None:
     streaming.register()
@@ -345,53 +355,55 @@ def test_a_change_that_is_delivered_again_has_the_same_id(
     assert len(set(ids)) == half
 
 
-def many(number: int) -> list[dict[str, Any]]:
-    return [record(Key("RefreshTokenFamilies", "1", f"{n}"), None, {}, at=1, number=n) for n in range(1, number + 1)]
+def session_records(number: int) -> list[dict[str, Any]]:
+    return [
+        stream_record(Key("RefreshTokenFamilies", "1", f"{n}"), None, {}, at=1, number=n) for n in range(1, number + 1)
+    ]
 
 
-def test_many_events_are_put_ten_at_a_time_in_their_order(publisher: Publisher, bus: Bus) -> None:
-    assert publisher.publish(many(25)) is None
+def test_events_are_put_ten_at_a_time_in_order(publisher: Publisher, bus: Bus) -> None:
+    assert publisher.publish(session_records(25)) is None
 
     assert [detail["data"]["session_id"] for detail in bus.details] == [f"{n}" for n in range(1, 26)]
 
 
-def test_an_event_that_the_bus_refuses_is_delivered_again_and_all_after_it(
+def test_after_a_rejected_event_all_later_ones_are_delivered_again(
     publisher: Publisher, bus: Bus, log: RecordingLog
 ) -> None:
-    """A batch is done up to there: Lambda goes on from the number that is named."""
+    """Lambda delivers the batch again from the reported number on."""
     bus.fails = lambda entry: "ThrottlingException" if '"13"' in entry["Detail"] else None
 
-    answer = handler(publisher)({"Records": many(25)}, None)
+    answer = handler(publisher)({"Records": session_records(25)}, None)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "13"}]}
     [note] = [note for note in log.notes if note.event == "events_delayed"]
     assert note.fields == {"sequence_number": "13", "reason": "ThrottlingException"}
     bus.fails = lambda _entry: None
-    assert handler(publisher)({"Records": many(25)[12:]}, None) == {"batchItemFailures": []}
+    assert handler(publisher)({"Records": session_records(25)[12:]}, None) == {"batchItemFailures": []}
     assert {detail["data"]["session_id"] for detail in bus.details} == {f"{n}" for n in range(1, 26)}
 
 
-def test_while_the_bus_is_down_nothing_is_dealt_with(publisher: Publisher, bus: Bus) -> None:
+def test_without_the_bus_the_whole_batch_is_delivered_again(publisher: Publisher, bus: Bus) -> None:
     bus.is_down = True
 
-    assert publisher.publish(many(3)) == "1"
+    assert publisher.publish(session_records(3)) == "1"
 
 
-def test_nothing_to_publish_calls_nothing(publisher: Publisher, bus: Bus, log: RecordingLog) -> None:
+def test_an_empty_batch_makes_no_call(publisher: Publisher, bus: Bus, log: RecordingLog) -> None:
     bus.is_down = True
 
     assert publisher.publish([]) is None
     assert log.events == []
 
 
-def test_the_example_in_the_document_is_an_event() -> None:
+def test_the_example_in_the_documentation_is_valid() -> None:
     [example] = [json.loads(block) for block in re.findall(r"```json\n(\{\n  \"version\".*?)```", DOCUMENT, re.DOTALL)]
 
     Draft202012Validator(SCHEMA).validate(example["detail"])
     assert example["detail-type"] == example["detail"]["type"]
 
 
-def test_every_type_is_in_the_table_of_the_document() -> None:
+def test_every_event_type_is_in_the_documentation() -> None:
     enumerated = re.findall(r'"((?:account|session|organization|membership)\.[a-z_]+)"', json.dumps(SCHEMA["oneOf"]))
     rows = re.findall(r"`((?:account|session|organization|membership)\.[a-z_]+)`", DOCUMENT)
 

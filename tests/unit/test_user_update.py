@@ -1,4 +1,4 @@
-"""gerbang.accounts.user_update: what a signed-in user changes is changed at once or not at all."""
+"""gerbang.accounts.user_update: all changes of a request are made in one transaction."""
 
 from copy import replace
 from datetime import timedelta
@@ -21,11 +21,11 @@ from gerbang.sessions.sessions import SessionEnded, SignedIn
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.metadata import MetadataTooLarge
 from gerbang.storage.newest_users import NewestUsers
-from gerbang.storage.store import Gone, Update, Written
+from gerbang.storage.store import Gone
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, Choices, by_email
-from tests.fakes import Fault, FaultyStore, MeanwhileStore, at_once
+from tests.fakes import Fault, FaultyStore, at_once
 from tests.unit.access import is_alive, opens
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 
@@ -34,43 +34,34 @@ NEW_EMAIL = EmailAddress("Bob@New.example")
 POLICY = PasswordPolicy()
 
 
-def update(post: MailDeployment, session: SignedIn, client: Any = HOME, **asked: Any) -> User:
+def update(post: MailDeployment, session: SignedIn, client: Any = HOME, **changes: Any) -> User:
     caller = post.base.sessions.authenticate(session.tokens.access_token)
-    return post.base.user_update.update(caller, UserChanges(**asked), client, POLICY)
+    return post.base.user_update.update(caller, UserChanges(**changes), client, POLICY)
 
 
 def stored(post: MailDeployment, session: SignedIn) -> User:
     return post.user(session.user.user_id)
 
 
-def change(post: MailDeployment, user: User, **changes: Any) -> None:
-    assert isinstance(post.base.store.write(Update(post.users.key(user.user_id), changes)), Written)
-
-
 def registered(post: MailDeployment, *, verified: bool = False) -> SignedIn:
     session = post.register()
     if verified:
-        change(post, session.user, email_verified_at=1)
+        post.verify_email(session.user)
     return session
 
 
-def kinds(post: MailDeployment) -> list[MailKind]:
+def queued_kinds(post: MailDeployment) -> list[MailKind]:
     return [job.kind for job in post.queue.jobs]
 
 
 def with_autoconfirm(post: MailDeployment) -> MailDeployment:
-    return replace(post, base=replace(post.base, choices=Choices(autoconfirm=True)))
-
-
-def meanwhile(post: MailDeployment, happens: Any) -> MailDeployment:
-    """The same world, where something else is done just before the first commit."""
-    return post.on(MeanwhileStore(post.base.store, before=lambda call: call.method == "commit", happens=happens))
+    return post.with_choices(Choices(autoconfirm=True))
 
 
 # Metadata and name
 
 
-def test_metadata_is_merged_at_the_top_and_null_removes_a_member(post: MailDeployment) -> None:
+def test_metadata_is_merged_at_the_top_level_and_null_removes_a_member(post: MailDeployment) -> None:
     session = post.register()
     update(post, session, metadata={"a": {"deep": 1}, "b": "é", "c": [1, 2]})
 
@@ -81,29 +72,29 @@ def test_metadata_is_merged_at_the_top_and_null_removes_a_member(post: MailDeplo
     assert returned.updated_at == post.base.clock()
 
 
-def test_an_account_from_before_there_was_metadata_takes_some(post: MailDeployment) -> None:
+def test_an_account_without_stored_metadata_can_get_some(post: MailDeployment) -> None:
     session = post.register()
-    change(post, session.user, user_metadata=Gone())
+    post.change(session.user, user_metadata=Gone())
 
     update(post, session, metadata={"a": 1})
 
     assert stored(post, session).user_metadata == {"a": 1}
 
 
-def test_changes_of_metadata_at_the_same_time_are_all_kept(post: MailDeployment) -> None:
+def test_concurrent_changes_of_metadata_are_all_kept(post: MailDeployment) -> None:
     session = post.register()
 
     outcomes = at_once([partial(update, post, session, metadata={name: 1}) for name in "abc"])
 
-    done = {name for name, outcome in zip("abc", outcomes, strict=True) if isinstance(outcome, User)}
-    assert done
-    assert stored(post, session).user_metadata.keys() == done
+    succeeded = {name for name, outcome in zip("abc", outcomes, strict=True) if isinstance(outcome, User)}
+    assert succeeded
+    assert stored(post, session).user_metadata.keys() == succeeded
 
 
-def test_a_change_meanwhile_is_kept(post: MailDeployment) -> None:
+def test_a_change_made_meanwhile_is_kept(post: MailDeployment) -> None:
     session = post.register()
 
-    update(meanwhile(post, lambda: update(post, session, metadata={"a": 1})), session, metadata={"b": 2})
+    update(post.meanwhile(lambda: update(post, session, metadata={"a": 1})), session, metadata={"b": 2})
 
     assert stored(post, session).user_metadata == {"a": 1, "b": 2}
 
@@ -120,7 +111,7 @@ def test_too_much_metadata_changes_nothing_and_queues_nothing(post_in_memory: Ma
     assert post_in_memory.queue.jobs == []
 
 
-def test_metadata_has_room_for_eight_kibibytes(post: MailDeployment) -> None:
+def test_metadata_of_eight_kibibytes_is_stored(post: MailDeployment) -> None:
     session = post.register()
 
     update(post, session, metadata={"a": "x" * (8 * 1024 - len('{"a":""}'))})
@@ -128,7 +119,7 @@ def test_metadata_has_room_for_eight_kibibytes(post: MailDeployment) -> None:
     assert len(str(stored(post, session).user_metadata["a"])) == 8 * 1024 - 8
 
 
-def test_a_name_is_the_account_s_and_can_be_removed(post_in_memory: MailDeployment) -> None:
+def test_a_name_can_be_changed_and_removed(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
 
     update(post_in_memory, session, name="Robert", metadata={"name": "Robert"})
@@ -138,13 +129,13 @@ def test_a_name_is_the_account_s_and_can_be_removed(post_in_memory: MailDeployme
     assert (stored(post_in_memory, session).name, stored(post_in_memory, session).user_metadata) == ("", {})
 
 
-@pytest.mark.parametrize("asked", [{}, {"metadata": {}}, {"metadata": {"none": None}}, {"email": BOB.email}])
-def test_what_changes_nothing_writes_nothing(post_in_memory: MailDeployment, asked: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changes", [{}, {"metadata": {}}, {"metadata": {"none": None}}, {"email": BOB.email}])
+def test_an_update_that_changes_nothing_writes_nothing(post_in_memory: MailDeployment, changes: dict[str, Any]) -> None:
     session = post_in_memory.register()
     before = stored(post_in_memory, session)
     post_in_memory.base.clock.advance(timedelta(minutes=1))
 
-    assert update(post_in_memory, session, **asked) == before
+    assert update(post_in_memory, session, **changes) == before
     assert stored(post_in_memory, session) == before
     assert post_in_memory.queue.jobs == []
 
@@ -166,7 +157,7 @@ def test_a_new_password_ends_every_session_but_this_one(post: MailDeployment) ->
     assert returned.epoch == session.user.epoch + 1
 
 
-def test_outstanding_codes_die_with_the_old_password(post: MailDeployment) -> None:
+def test_a_new_password_invalidates_mailed_codes(post: MailDeployment) -> None:
     session = post.register()
     code = post.mailed_code()
 
@@ -176,7 +167,7 @@ def test_outstanding_codes_die_with_the_old_password(post: MailDeployment) -> No
         post.code_sign_in.sign_in(BOB.email, code, HOME)
 
 
-def test_the_present_password_changes_nothing(post: MailDeployment) -> None:
+def test_the_current_password_as_the_new_one_is_an_error(post: MailDeployment) -> None:
     session = post.register()
     other = post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
 
@@ -212,43 +203,41 @@ def test_a_notice_is_mailed_to_a_verified_address(post: MailDeployment, *, verif
 
     update(post, session, password=NEW)
 
-    assert kinds(post) == ([MailKind.PASSWORD_CHANGED] if verified else [])
-    for job in post.queue.jobs:
-        post.deliver(job)
+    assert queued_kinds(post) == ([MailKind.PASSWORD_CHANGED] if verified else [])
+    post.deliver_queued()
     assert [message.to for message in post.outbox.sent] == ([BOB.email] if verified else [])
 
 
-def test_a_notice_that_was_not_queued_is_when_the_request_is_sent_again(post_in_memory: MailDeployment) -> None:
+def test_a_repeated_request_queues_the_missing_notice(post_in_memory: MailDeployment) -> None:
     session = registered(post_in_memory, verified=True)
     faulty = FaultyStore(post_in_memory.base.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
     with pytest.raises(DependencyUnavailable):
         update(post_in_memory.on(faulty), session, password=NEW)
-    assert kinds(post_in_memory) == []
+    assert queued_kinds(post_in_memory) == []
 
     for _ in range(2):
         with pytest.raises(SamePassword):
             update(post_in_memory, session, password=NEW)
 
-    for job in post_in_memory.queue.jobs:
-        post_in_memory.deliver(job)
+    post_in_memory.deliver_queued()
     assert [message.kind for message in post_in_memory.outbox.sent] == [MailKind.PASSWORD_CHANGED]
 
 
-@pytest.mark.parametrize("who", ["another session", "this one, long ago"])
-def test_no_notice_tells_of_a_password_that_was_not_set_just_now(post_in_memory: MailDeployment, who: str) -> None:
+@pytest.mark.parametrize("set_by", ["another session", "this session, long ago"])
+def test_no_notice_is_queued_for_a_password_that_was_not_just_set(post_in_memory: MailDeployment, set_by: str) -> None:
     session = registered(post_in_memory, verified=True)
-    if who == "this one, long ago":
+    if set_by == "this session, long ago":
         update(post_in_memory, session, password=NEW)
         post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
-    before = kinds(post_in_memory)
+    before = queued_kinds(post_in_memory)
 
     with pytest.raises(SamePassword):
-        update(post_in_memory, session, password=PASSWORD if who == "another session" else NEW)
+        update(post_in_memory, session, password=PASSWORD if set_by == "another session" else NEW)
 
-    assert kinds(post_in_memory) == before
+    assert queued_kinds(post_in_memory) == before
 
 
-def test_a_notice_that_cannot_be_queued_does_not_keep_the_password_from_being_set(
+def test_the_password_is_set_when_its_notice_cannot_be_queued(
     post_in_memory: MailDeployment,
 ) -> None:
     session = registered(post_in_memory, verified=True)
@@ -259,10 +248,10 @@ def test_a_notice_that_cannot_be_queued_does_not_keep_the_password_from_being_se
     assert opens(post_in_memory, NEW)
 
 
-def test_the_same_change_sent_twice_at_once_is_done_once(post: MailDeployment) -> None:
+def test_the_same_change_sent_twice_concurrently_is_done_once(post: MailDeployment) -> None:
     session = post.register()
 
-    update(meanwhile(post, lambda: update(post, session, password=NEW)), session, password=NEW)
+    update(post.meanwhile(lambda: update(post, session, password=NEW)), session, password=NEW)
 
     assert opens(post, NEW)
     assert is_alive(post, session)
@@ -273,47 +262,47 @@ def test_a_session_that_ends_meanwhile_changes_nothing(post: MailDeployment) -> 
     session = post.register()
 
     with pytest.raises(SessionEnded):
-        update(meanwhile(post, lambda: post.base.sessions.close(session.tokens.access_token)), session, password=NEW)
+        update(post.meanwhile(lambda: post.base.sessions.close(session.tokens.access_token)), session, password=NEW)
 
     assert opens(post, PASSWORD)
 
 
-def test_an_account_without_a_password_gets_one(post_in_memory: MailDeployment) -> None:
+def test_an_account_without_a_password_can_get_one(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
-    change(post_in_memory, session.user, password_hash=Gone())
+    post_in_memory.change(session.user, password_hash=Gone())
 
     update(post_in_memory, session, password=NEW)
 
     assert opens(post_in_memory, NEW)
 
 
-def test_a_guest_has_no_password(post_in_memory: MailDeployment) -> None:
+def test_a_guest_cannot_set_a_password(post_in_memory: MailDeployment) -> None:
     guest = post_in_memory.guests.admit(HOME)
 
-    for asked in ({}, {"email": NEW_EMAIL}):
+    for changes in ({}, {"email": NEW_EMAIL}):
         with pytest.raises(AddressRequired):
-            update(post_in_memory, guest, password=NEW, **asked)
+            update(post_in_memory, guest, password=NEW, **changes)
 
     assert post_in_memory.queue.jobs == []
 
 
-@pytest.mark.parametrize("refused", ["taken", "mailed lately", "metadata"])
-def test_the_present_password_is_not_told_by_a_request_that_fails_for_another_reason(
-    post_in_memory: MailDeployment, refused: str
+@pytest.mark.parametrize("reason", ["taken address", "recent mail", "metadata"])
+def test_a_request_that_fails_for_another_reason_does_not_reveal_the_password(
+    post_in_memory: MailDeployment, reason: str
 ) -> None:
-    """Else a session would do to guess it: a wrong guess that fails changes nothing."""
+    """Else a stolen session could guess the password with requests that change nothing."""
     session = post_in_memory.register()
     post_in_memory.register(ALICE)
-    asked: dict[str, Any] = {"email": ALICE.email if refused == "taken" else NEW_EMAIL}
-    if refused == "mailed lately":
-        update(post_in_memory, session, **asked)
-    if refused == "metadata":
-        asked["metadata"] = {"a": "x" * 9000}
+    changes: dict[str, Any] = {"email": ALICE.email if reason == "taken address" else NEW_EMAIL}
+    if reason == "recent mail":
+        update(post_in_memory, session, **changes)
+    if reason == "metadata":
+        changes["metadata"] = {"a": "x" * 9000}
 
     errors: list[Exception] = []
     for guess in (PASSWORD, NEW):
         with pytest.raises((AuthError, MetadataTooLarge)) as raised:
-            update(post_in_memory, session, password=guess, **asked)
+            update(post_in_memory, session, password=guess, **changes)
         errors.append(raised.value)
         post_in_memory.base.clock.advance(timedelta(seconds=1))
 
@@ -324,7 +313,7 @@ def test_the_present_password_is_not_told_by_a_request_that_fails_for_another_re
 
 
 @pytest.mark.parametrize("verified", [False, True])
-def test_another_address_is_pending_until_it_is_confirmed(post: MailDeployment, *, verified: bool) -> None:
+def test_a_new_address_is_pending_until_it_is_confirmed(post: MailDeployment, *, verified: bool) -> None:
     session = registered(post, verified=verified)
 
     returned = update(post, session, email=NEW_EMAIL)
@@ -337,24 +326,22 @@ def test_another_address_is_pending_until_it_is_confirmed(post: MailDeployment, 
     )
     assert returned.email_change_sent_at == post.base.clock()
     assert post.users.find_id(Name.EMAIL, NEW_EMAIL) is None
-    assert kinds(post) == [MailKind.EMAIL_CHANGE_NEW, *([MailKind.EMAIL_CHANGE_CURRENT] if verified else [])]
+    assert queued_kinds(post) == [MailKind.EMAIL_CHANGE_NEW, *([MailKind.EMAIL_CHANGE_CURRENT] if verified else [])]
     assert {job.email for job in post.queue.jobs} == {BOB.email}
-    for job in post.queue.jobs:
-        post.deliver(job)
+    post.deliver_queued()
     assert [message.to for message in post.outbox.sent] == ["bob@new.example", *([BOB.email] if verified else [])]
 
 
-def test_mail_to_the_present_address_does_not_name_the_new_one(post_in_memory: MailDeployment) -> None:
+def test_the_mail_to_the_current_address_does_not_contain_the_new_one(post_in_memory: MailDeployment) -> None:
     update(post_in_memory, registered(post_in_memory, verified=True), email=NEW_EMAIL)
-    for job in post_in_memory.queue.jobs:
-        post_in_memory.deliver(job)
+    post_in_memory.deliver_queued()
 
-    to_present = post_in_memory.outbox.last
-    assert to_present.to == BOB.email
-    assert "new.example" not in f"{to_present.subject}{to_present.text}{to_present.html}"
+    mail = post_in_memory.outbox.last
+    assert mail.to == BOB.email
+    assert "new.example" not in f"{mail.subject}{mail.text}{mail.html}"
 
 
-def test_an_address_that_is_taken_is_an_error(post: MailDeployment) -> None:
+def test_a_taken_address_is_an_error(post: MailDeployment) -> None:
     session = post.register()
     post.register(ALICE)
     before = stored(post, session)
@@ -367,7 +354,7 @@ def test_an_address_that_is_taken_is_an_error(post: MailDeployment) -> None:
     assert stored(post, session).new_email == NEW_EMAIL
 
 
-def test_looking_for_addresses_that_are_taken_is_counted_by_client(post_in_memory: MailDeployment) -> None:
+def test_taken_addresses_are_limited_per_client_address(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
     post_in_memory.register(ALICE)
     for _ in range(30):
@@ -378,7 +365,7 @@ def test_looking_for_addresses_that_are_taken_is_counted_by_client(post_in_memor
         update(post_in_memory, session, email=ALICE.email)
 
 
-def test_mails_are_counted_by_account_and_by_the_new_address(post_in_memory: MailDeployment) -> None:
+def test_mails_are_limited_per_account_and_new_address(post_in_memory: MailDeployment) -> None:
     session, other = post_in_memory.register(), post_in_memory.register(ALICE)
     update(post_in_memory, session, email=NEW_EMAIL)
 
@@ -392,7 +379,7 @@ def test_mails_are_counted_by_account_and_by_the_new_address(post_in_memory: Mai
     assert stored(post_in_memory, session).new_email == "bob@third.example"
 
 
-def test_mails_are_counted_by_client_address(post_in_memory: MailDeployment) -> None:
+def test_mails_are_limited_per_client_address(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
     for number in range(30):
         post_in_memory.base.mail_service.ask(MailKind.SIGN_IN_CODE, f"{number}@example.com", None, HOME.address)
@@ -401,7 +388,7 @@ def test_mails_are_counted_by_client_address(post_in_memory: MailDeployment) -> 
         update(post_in_memory, session, email=NEW_EMAIL)
 
 
-def test_while_the_queue_is_down_nothing_is_written_and_nothing_counted(post: MailDeployment) -> None:
+def test_without_the_queue_nothing_is_written_or_counted(post: MailDeployment) -> None:
     session = post.register()
     before = stored(post, session)
     post.queue.is_down = True
@@ -417,7 +404,7 @@ def test_while_the_queue_is_down_nothing_is_written_and_nothing_counted(post: Ma
     assert opens(post, NEW)
 
 
-def test_mails_wait_for_the_change_and_are_not_sent_without_it(post_in_memory: MailDeployment) -> None:
+def test_mails_are_sent_only_once_the_change_is_written(post_in_memory: MailDeployment) -> None:
     session = registered(post_in_memory, verified=True)
     faulty = FaultyStore(post_in_memory.base.store, at=lambda call: call.method == "commit", fault=Fault.NOT_DONE)
     with pytest.raises(DependencyUnavailable):
@@ -434,10 +421,10 @@ def test_mails_wait_for_the_change_and_are_not_sent_without_it(post_in_memory: M
     assert post_in_memory.outbox.sent == []
 
 
-def test_a_code_that_is_mailed_before_a_new_password_is_written_would_be_worthless_and_waits(
+def test_a_code_is_not_mailed_before_the_new_password_is_written(
     post_in_memory: MailDeployment,
 ) -> None:
-    """Asked for again, with a password: the address is pending already, and only the epoch tells that it is written."""
+    """The address is pending already; only the epoch tells whether the password has been written."""
     session = post_in_memory.register()
     update(post_in_memory, session, email=NEW_EMAIL)
     post_in_memory.base.clock.advance(timedelta(minutes=1))
@@ -452,11 +439,10 @@ def test_a_code_that_is_mailed_before_a_new_password_is_written_would_be_worthle
 def test_a_change_confirmed_meanwhile_is_not_overwritten(post_in_memory: MailDeployment) -> None:
     session = post_in_memory.register()
 
-    def move() -> None:
-        change(post_in_memory, session.user, email="bob@third.example")
+    meanwhile = post_in_memory.meanwhile(lambda: post_in_memory.change(session.user, email="bob@third.example"))
 
     with pytest.raises(DependencyUnavailable):
-        update(meanwhile(post_in_memory, move), session, email=NEW_EMAIL)
+        update(meanwhile, session, email=NEW_EMAIL)
 
     assert stored(post_in_memory, session).new_email is None
 
@@ -473,18 +459,17 @@ def test_all_fields_are_changed_together(post: MailDeployment) -> None:
         "Robert",
         1,
     )
-    assert sorted(kinds(post)) == sorted(
+    assert sorted(queued_kinds(post)) == sorted(
         [MailKind.EMAIL_CHANGE_NEW, MailKind.EMAIL_CHANGE_CURRENT, MailKind.PASSWORD_CHANGED]
     )
-    for job in post.queue.jobs:
-        post.deliver(job)
+    post.deliver_queued()
     assert len(post.outbox.sent) == 3
 
 
-# Guests where addresses are confirmed at once
+# Guests and autoconfirm
 
 
-def test_a_guest_s_address_is_pending_like_any_other(post: MailDeployment) -> None:
+def test_the_address_of_a_guest_is_pending_until_it_is_confirmed(post: MailDeployment) -> None:
     guest = post.guests.admit(HOME)
 
     returned = update(post, guest, email=NEW_EMAIL)
@@ -497,9 +482,7 @@ def test_a_guest_s_address_is_pending_like_any_other(post: MailDeployment) -> No
 
 
 @in_memory_only
-def test_with_autoconfirm_a_guest_s_address_is_set_at_once_and_the_guest_is_registered(
-    post: MailDeployment, database: Database
-) -> None:
+def test_with_autoconfirm_a_new_address_registers_a_guest(post: MailDeployment, database: Database) -> None:
     post = with_autoconfirm(post)
     guest = post.guests.admit(HOME)
 
@@ -516,7 +499,7 @@ def test_with_autoconfirm_a_guest_s_address_is_set_at_once_and_the_guest_is_regi
     assert any("created_month" in item for item in database.items("Users"))
 
 
-def test_a_registered_guest_is_listed_with_other_accounts(post: MailDeployment) -> None:
+def test_a_registered_guest_is_listed(post: MailDeployment) -> None:
     post = with_autoconfirm(post)
     guest = post.guests.admit(HOME)
     update(post, guest, email=NEW_EMAIL)
@@ -526,7 +509,7 @@ def test_a_registered_guest_is_listed_with_other_accounts(post: MailDeployment) 
     assert [user.user_id for user in page.users] == [guest.user.user_id]
 
 
-def test_with_autoconfirm_of_guests_that_ask_for_one_address_at_once_exactly_one_has_it(post: MailDeployment) -> None:
+def test_with_autoconfirm_one_of_several_guests_gets_an_address(post: MailDeployment) -> None:
     post = with_autoconfirm(post)
     guests = [post.guests.admit(HOME) for _ in range(4)]
 
@@ -537,18 +520,18 @@ def test_with_autoconfirm_of_guests_that_ask_for_one_address_at_once_exactly_one
     assert all(isinstance(outcome, User | EmailTaken) for outcome in outcomes)
 
 
-def test_with_autoconfirm_the_same_request_twice_registers_once(post: MailDeployment) -> None:
+def test_with_autoconfirm_a_repeated_request_registers_once(post: MailDeployment) -> None:
     post = with_autoconfirm(post)
     guest = post.guests.admit(HOME)
 
-    returned = update(meanwhile(post, lambda: update(post, guest, email=NEW_EMAIL)), guest, email=NEW_EMAIL)
+    returned = update(post.meanwhile(lambda: update(post, guest, email=NEW_EMAIL)), guest, email=NEW_EMAIL)
 
     assert returned == stored(post, guest)
     assert returned.email == NEW_EMAIL
     assert update(post, guest, email=NEW_EMAIL) == returned
 
 
-def test_with_autoconfirm_another_number_is_drawn_where_the_first_is_taken(post: MailDeployment) -> None:
+def test_with_autoconfirm_a_taken_number_is_drawn_again(post: MailDeployment) -> None:
     post = with_autoconfirm(post)
     taken = post.register().user.number
     numbers = iter([taken, taken, 4711])
@@ -558,7 +541,7 @@ def test_with_autoconfirm_another_number_is_drawn_where_the_first_is_taken(post:
     assert update(post, guest, email=NEW_EMAIL).number == 4711
 
 
-def test_with_autoconfirm_a_registered_account_s_address_is_still_to_be_confirmed(
+def test_with_autoconfirm_a_registered_user_confirms_the_address(
     post_in_memory: MailDeployment,
 ) -> None:
     post = with_autoconfirm(post_in_memory)
@@ -568,18 +551,18 @@ def test_with_autoconfirm_a_registered_account_s_address_is_still_to_be_confirme
     assert (returned.email, returned.new_email) == (BOB.email, NEW_EMAIL)
 
 
-def test_with_autoconfirm_registered_guests_count_as_registrations(post_in_memory: MailDeployment) -> None:
+def test_with_autoconfirm_registering_guests_counts_as_registrations(post_in_memory: MailDeployment) -> None:
     post = with_autoconfirm(post_in_memory)
     guests = [post.guests.admit(ABROAD) for _ in range(2)]
     few = replace(Choices().registration, attempts=1)
-    post = replace(post, base=replace(post.base, choices=Choices(autoconfirm=True, registration=few)))
+    post = post.with_choices(Choices(autoconfirm=True, registration=few))
     update(post, guests[0], email=NEW_EMAIL)
 
     with pytest.raises(TooManyAttempts):
         update(post, guests[1], email=EmailAddress("other@new.example"))
 
 
-def test_what_is_logged_names_ids_and_no_address(post_in_memory: MailDeployment) -> None:
+def test_the_log_contains_no_address_password_or_metadata(post_in_memory: MailDeployment) -> None:
     session = registered(post_in_memory, verified=True)
 
     update(post_in_memory, session, email=NEW_EMAIL, password=NEW, metadata={"secret": "value"})
