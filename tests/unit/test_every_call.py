@@ -1849,7 +1849,7 @@ NOT_SWEPT: Final = {
     "docs": "makes no call",
     "jwks": "makes no call",
     "openid-configuration": "makes no call",
-    "events": "makes one call, which tests/unit/test_published_events.py has fail",
+    "events": "makes one call, which tests/unit/events/test_publishing.py has fail",
     "mailer": "answers no client: tests/unit/mail/test_mailer_redelivery.py fails its calls",
     "rotation": "answers no client and has no database: tests/unit/rotation/test_steps.py",
 }

@@ -7,42 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from gerbang.storage.accounts import User
 from gerbang.storage.newest_users import LARGEST_PAGE, MONTHS_PER_PAGE, InvalidCursor, NewestUsers, UserPage
-from gerbang.storage.removal import removal
 from gerbang.storage.store import Store
 from gerbang.storage.users import FIRST_MONTH, UserTable
 
 from tests.conftest import Database
 from tests.deployment import HOME
 from tests.fakes import PassingStore
-
-NOW = datetime(2003, 3, 1, 0, 0, 5, tzinfo=UTC)
-"""Soon after the first month, because a listing queries every month: more months than one page queries, but few."""
+from tests.unit.user_pages.accounts import NOW, days_apart, remove, user, write
 
 
 @pytest.fixture
 def users(database: Database) -> UserTable:
     return UserTable(database.store, database.tables["Users"])
-
-
-def user(number: int, created_at: datetime = NOW) -> User:
-    return User(
-        user_id=f"{number:08x}-0000-4000-8000-000000000000",
-        name=f"user {number}",
-        number=number,
-        created_at=created_at,
-        updated_at=created_at,
-    )
-
-
-def write(users: UserTable, *accounts: User) -> None:
-    for each in accounts:
-        assert users.store.commit(*users.creation(each).values()) == ()
-
-
-def remove(users: UserTable, user: User) -> None:
-    person = users.find_person(user.user_id)
-    assert person is not None
-    assert users.store.commit(*removal(users, person)) == ()
 
 
 def pages(users: UserTable, size: int, *, at: datetime = NOW) -> Iterator[UserPage]:
@@ -55,11 +31,6 @@ def pages(users: UserTable, size: int, *, at: datetime = NOW) -> Iterator[UserPa
 
 def listed(users: UserTable, size: int = LARGEST_PAGE) -> list[User]:
     return [user for page in pages(users, size) for user in page.users]
-
-
-def days_apart(count: int) -> list[User]:
-    """Accounts of several months, the newest first."""
-    return [user(number, NOW - timedelta(days=number)) for number in range(count)]
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])

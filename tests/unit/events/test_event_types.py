@@ -2,148 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from copy import replace
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import timedelta
-from itertools import count
-from pathlib import Path
-from typing import Any, Final, override
+from typing import Any
 
 import pytest
 from gerbang.core.clock import to_epoch
-from gerbang.core.errors import DependencyUnavailable
-from gerbang.events.changes import Table
-from gerbang.events.publishing import Publisher, handler
+from gerbang.events.publishing import Publisher
 from gerbang.sessions.sessions import RefreshTokenReused, SignedIn
-from gerbang.storage.dynamodb import to_wire
-from gerbang.storage.event_bus import EventBus
-from gerbang.storage.store import Action, CommitOutcome, Delete, Gone, Item, Key, Outcome, Update, Value
+from gerbang.storage.store import Delete, Gone, Key, Update, Value
 from jsonschema import Draft202012Validator
 
-from tests.deployment import ALICE, HOME, Choices, Deployment
-from tests.fakes import FakeClock, MemoryStore, RecordingLog
-
-DOCUMENT: Final = (Path(__file__).parents[2] / "docs" / "events.md").read_text("utf-8")
-SCHEMA: Final = next(
-    json.loads(block) for block in re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL) if '"$schema"' in block
-)
-STREAM: Final = "arn:aws:dynamodb:eu-west-1:123456789012:table/{}/stream/2026-11-29T00:00:00.000"
-TABLES: Final = {
-    "Users": Table.USERS,
-    "RefreshTokenFamilies": Table.FAMILIES,
-    "Organizations": Table.ORGANIZATIONS,
-}
-
-
-class Streaming(MemoryStore):
-    """A store that records its changes as records of DynamoDB Streams."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.records: list[dict[str, Any]] = []
-        self._numbers = count(100)
-
-    @override
-    def write(self, action: Action) -> Outcome:
-        return self._streaming([action.key], lambda: super(Streaming, self).write(action))
-
-    @override
-    def commit(self, *actions: Action) -> CommitOutcome:
-        return self._streaming([each.key for each in actions], lambda: super(Streaming, self).commit(*actions))
-
-    def _streaming[T](self, keys: Sequence[Key], do: Callable[[], T]) -> T:
-        before = self.get_all(*keys)
-        outcome = do()
-        for key, old, new in zip(keys, before, self.get_all(*keys), strict=True):
-            if old != new and key.table in TABLES:
-                self.records.append(stream_record(key, old, new, at=to_epoch(self.clock()), number=next(self._numbers)))
-        return outcome
-
-
-def stream_record(
-    key: Key, old: Item | None, new: Item | None, *, at: int, number: int, **more: object
-) -> dict[str, Any]:
-    changed: dict[str, Any] = {
-        "ApproximateCreationDateTime": float(at),
-        "Keys": to_wire(key.attributes),
-        "SequenceNumber": f"{number}",
-    }
-    images = {name: to_wire(item) for name, item in (("OldImage", old), ("NewImage", new)) if item is not None}
-    return {
-        "eventID": f"{number:032x}",
-        "eventName": "INSERT" if old is None else "REMOVE" if new is None else "MODIFY",
-        "eventSource": "aws:dynamodb",
-        "eventSourceARN": STREAM.format(key.table),
-        "dynamodb": {**changed, **images},
-        **more,
-    }
-
-
-@dataclass
-class Bus:
-    """An EventBridge client that keeps the entries, and fails where a test wants it to."""
-
-    entries: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    fails: Callable[[dict[str, Any]], str | None] = lambda _entry: None
-    is_down: bool = False
-
-    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - botocore's spelling
-        assert 1 <= len(Entries) <= 10
-        if self.is_down:
-            raise DependencyUnavailable("EventBridge PutEvents: EndpointConnectionError")
-        answers: list[dict[str, Any]] = []
-        for entry in Entries:
-            error = self.fails(entry)
-            if error is None:
-                self.entries.append(entry)
-            answers.append({"EventId": "1"} if error is None else {"ErrorCode": error, "ErrorMessage": "secret"})
-        return {"FailedEntryCount": sum("ErrorCode" in answer for answer in answers), "Entries": answers}
-
-    @property
-    def details(self) -> list[dict[str, Any]]:
-        return [json.loads(entry["Detail"]) for entry in self.entries]
-
-
-@pytest.fixture
-def bus() -> Bus:
-    return Bus()
-
-
-@pytest.fixture
-def publisher(bus: Bus, log: RecordingLog) -> Publisher:
-    client: Any = bus
-    return Publisher(bus=EventBus(lambda: client, "audit"), source="gerbang.test", tables=TABLES, log_event=log)
-
-
-@pytest.fixture
-def store(clock: FakeClock) -> Streaming:
-    return Streaming(clock)
-
-
-@pytest.fixture
-def streaming(deployment_in_memory: Deployment, store: Streaming) -> Deployment:
-    return replace(deployment_in_memory, store=store, choices=Choices(grace=timedelta(0)))
-
-
-@pytest.fixture
-def publish(publisher: Publisher, bus: Bus, store: Streaming) -> "Publish":
-    """Publishes the changes, checks the events against the schema, and returns the data of each type."""
-
-    def publish_changes() -> dict[str, dict[str, Any]]:
-        bus.entries.clear()
-        assert publisher.publish(store.records) is None
-        store.records.clear()
-        for detail in bus.details:
-            Draft202012Validator(SCHEMA).validate(detail)
-        return {detail["type"]: detail["data"] for detail in bus.details}
-
-    return publish_changes
-
-
-type Publish = Callable[[], dict[str, dict[str, Any]]]
-"""Publishes the changes since the last call; returns the data of each event type."""
+from tests.deployment import ALICE, HOME, Deployment
+from tests.fakes import FakeClock
+from tests.unit.events.stream import DOCUMENT, SCHEMA, Bus, Publish, Streaming, stream_record
 
 
 def test_a_registration_publishes_events_of_account_organization_and_session(
@@ -338,62 +210,7 @@ def test_a_damaged_item_does_not_block_the_stream(publisher: Publisher, bus: Bus
         Draft202012Validator(SCHEMA).validate(detail)
 
 
-# Events are published at least once, in order
-
-
-def test_a_repeated_event_has_the_same_id(
-    streaming: Deployment, publisher: Publisher, bus: Bus, store: Streaming
-) -> None:
-    streaming.register()
-
-    for _ in range(2):
-        assert publisher.publish(store.records) is None
-
-    ids = [detail["id"] for detail in bus.details]
-    half = len(ids) // 2
-    assert ids[:half] == ids[half:]
-    assert len(set(ids)) == half
-
-
-def session_records(number: int) -> list[dict[str, Any]]:
-    return [
-        stream_record(Key("RefreshTokenFamilies", "1", f"{n}"), None, {}, at=1, number=n) for n in range(1, number + 1)
-    ]
-
-
-def test_events_are_put_ten_at_a_time_in_order(publisher: Publisher, bus: Bus) -> None:
-    assert publisher.publish(session_records(25)) is None
-
-    assert [detail["data"]["session_id"] for detail in bus.details] == [f"{n}" for n in range(1, 26)]
-
-
-def test_after_a_rejected_event_all_later_ones_are_delivered_again(
-    publisher: Publisher, bus: Bus, log: RecordingLog
-) -> None:
-    """Lambda delivers the batch again from the reported number on."""
-    bus.fails = lambda entry: "ThrottlingException" if '"13"' in entry["Detail"] else None
-
-    answer = handler(publisher)({"Records": session_records(25)}, None)
-
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "13"}]}
-    [note] = [note for note in log.notes if note.event == "events_delayed"]
-    assert note.fields == {"sequence_number": "13", "reason": "ThrottlingException"}
-    bus.fails = lambda _entry: None
-    assert handler(publisher)({"Records": session_records(25)[12:]}, None) == {"batchItemFailures": []}
-    assert {detail["data"]["session_id"] for detail in bus.details} == {f"{n}" for n in range(1, 26)}
-
-
-def test_without_the_bus_the_whole_batch_is_delivered_again(publisher: Publisher, bus: Bus) -> None:
-    bus.is_down = True
-
-    assert publisher.publish(session_records(3)) == "1"
-
-
-def test_an_empty_batch_makes_no_call(publisher: Publisher, bus: Bus, log: RecordingLog) -> None:
-    bus.is_down = True
-
-    assert publisher.publish([]) is None
-    assert log.events == []
+# The documentation
 
 
 def test_the_example_in_the_documentation_is_valid() -> None:

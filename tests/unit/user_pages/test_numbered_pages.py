@@ -12,7 +12,7 @@ from gerbang.storage.users import UserTable
 
 from tests.conftest import Database
 from tests.fakes import FakeClock, PassingStore
-from tests.unit.test_newest_users import days_apart, remove, user, write
+from tests.unit.user_pages.accounts import days_apart, remove, user, write
 
 if TYPE_CHECKING:
     from gerbang.storage.accounts import User
