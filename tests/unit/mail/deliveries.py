@@ -14,7 +14,7 @@ from gerbang.storage.store import Gone
 from tests.deployment import BOB, HOME
 from tests.unit.mail_fakes import LINKED_SUBJECT, NEW_DEVICE, Fate, MailDeployment, write_invitation
 
-NEVER_REGISTERED = "nobody@example.com"
+UNKNOWN = "unknown@example.com"
 CODES = [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CODE]
 NEW_ADDRESS = "bob@new.example"
 

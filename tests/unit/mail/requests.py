@@ -11,7 +11,7 @@ from gerbang.mail.jobs import MailJob, MailKind
 from tests.deployment import BOB, HOME
 from tests.unit.mail_fakes import MailDeployment
 
-NEVER_REGISTERED = "nobody@example.com"
+UNKNOWN = "unknown@example.com"
 
 ASKED_FOR = [
     MailKind.SIGN_IN_CODE,

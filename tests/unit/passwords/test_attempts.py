@@ -195,7 +195,7 @@ def test_a_right_password_does_not_clear_the_count_of_other_addresses(attempts: 
 
 
 def test_right_passwords_alone_never_reach_the_default_limits(deployment_in_memory: Deployment) -> None:
-    """They use half of a limit at most (docs/decisions/0023-limits.md)."""
+    """Right passwords use at most half of a limit (docs/decisions/0023-limits.md)."""
     attempts = deployment_in_memory.password_attempts
     for _ in range(300):
         sign_in(attempts, "alice", HOME.address)

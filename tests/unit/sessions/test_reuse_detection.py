@@ -223,7 +223,7 @@ def test_a_thief_who_never_confirms_a_generation_is_detected_at_the_fourth_late_
 def refresh_as_a_patient_thief(
     sessions: Sessions, thief: SignedIn, victim: SignedIn, clock: FakeClock
 ) -> tuple[SignedIn, SignedIn]:
-    """The thief refreshes soon after the victim, and once more shortly before the victim does."""
+    """The thief refreshes 20 minutes after the victim, and again shortly before the victim's next refresh."""
     authenticate(sessions, victim)
     clock.advance(timedelta(minutes=20))
     refresh(sessions, thief)
