@@ -1,13 +1,13 @@
 """Fakes of the mail queue and of SES, and a deployment that uses them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from itertools import count, product
-from typing import Final
+from itertools import count
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -23,7 +23,7 @@ from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.identifiers import public_id
 from gerbang.limits.rate_limits import digest
-from gerbang.mail.codes import CodeMaker, ResetTokens
+from gerbang.mail.codes import DIGITS, CodeMaker, ResetTokens
 from gerbang.mail.jobs import (
     CLIENT_ADDRESS,
     DEVICE,
@@ -49,14 +49,14 @@ from gerbang.storage.users import UserTable
 
 from tests.conftest import Database, deployed_on, in_memory
 from tests.deployment import BOB, Choices, Deployment
-from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, MeanwhileStore, PassingStore, RecordingLog
+from tests.fakes import Call, FakeClock, FakeSecret, MeanwhileStore, RecordingLog
 
 ELSEWHERE: Final = Client(address="203.0.113.201")
-"""Makes accounts; no test counts what it does."""
+"""The client that registers accounts in helpers. No test counts its requests."""
 
 
 in_memory_only: Final = pytest.mark.parametrize("database", ["memory"], indirect=True)
-"""For tests of what `deployment` does that no database could do differently, or that are asked of both elsewhere."""
+"""Marks tests whose result does not depend on the database, or that run on both databases elsewhere."""
 
 
 LINKED_SUBJECT: Final = "1001"
@@ -68,13 +68,13 @@ PAYLOADS: Final[Mapping[MailKind, Mapping[str, str]]] = {
     MailKind.ORGANIZATION_INVITATION: {ORGANIZATION: "org_1", INVITATION: INVITATION_ID},
     MailKind.NEW_DEVICE: {DEVICE: NEW_DEVICE, USER_AGENT: "curl/8.14.1", CLIENT_ADDRESS: "203.0.113.9"},
 }
-"""What jobs of these kinds carry in tests."""
+"""The payloads of jobs of these kinds in tests."""
 
 
 def write_invitation(post: "MailDeployment", email: str = BOB.email) -> Invitation:
-    """An organisation that nobody belongs to, with an invitation: the one of `PAYLOADS`."""
+    """Write an organisation whose owner has no account, and the invitation of `PAYLOADS` to it."""
     now, table = post.base.clock(), post.base.organization_table
-    owner = Membership(organization_id="org_1", user_id="nobody", role="CLIENT_OWNER", since=now)
+    owner = Membership(organization_id="org_1", user_id="no-account", role="CLIENT_OWNER", since=now)
     invitation = Invitation(
         invitation_id=INVITATION_ID,
         organization_id="org_1",
@@ -91,7 +91,7 @@ def write_invitation(post: "MailDeployment", email: str = BOB.email) -> Invitati
 
 
 class RecordingQueue:
-    """Keeps jobs, until a test has them delivered; or is down."""
+    """Records jobs for a test to deliver, or is down."""
 
     def __init__(self) -> None:
         self.jobs: list[MailJob] = []
@@ -106,22 +106,22 @@ class RecordingQueue:
 
 
 class Fate(Enum):
-    """What becomes of a message that is handed to SES."""
+    """What happens to a message that is passed to SES."""
 
     ACCEPTED = "accepted"
     NOT_SENT = "SES is down, paused or throttled"
     ANSWER_LOST = "accepted, and the answer lost"
-    REFUSED = "refused for good"
+    REJECTED = "rejected for good"
     DIED_BEFORE = "the function ended before it was sent"
     DIED_AFTER = "the function ended after it was sent"
 
 
 class Killed(BaseException):
-    """What becomes of a function at its time-out: nothing after it runs."""
+    """Ends a function as its time-out does: no code of the function runs after it."""
 
 
 class FakeOutbox:
-    """Keeps what was sent; each message has the next fate of a list, after the last of them it is accepted."""
+    """Records messages. Each one has the next fate of a list; when the list is used up, messages are accepted."""
 
     def __init__(self, *fates: Fate) -> None:
         self.sent: list[Message] = []
@@ -131,7 +131,7 @@ class FakeOutbox:
     def send(self, message: Message) -> None:
         self.while_sending()
         fate = self.fates.pop(0) if self.fates else Fate.ACCEPTED
-        if fate is Fate.REFUSED:
+        if fate is Fate.REJECTED:
             raise MailRejected("MessageRejected")
         if fate is Fate.NOT_SENT:
             raise DependencyUnavailable("SES")
@@ -149,12 +149,12 @@ class FakeOutbox:
 
     @property
     def codes(self) -> list[str]:
-        """The codes that were sent, in their order."""
+        """The codes that were sent, in order."""
         return [code_in(message) for message in self.sent]
 
     @property
     def reset_tokens(self) -> list[str]:
-        """The reset tokens that were sent, in their order."""
+        """The reset tokens that were sent, in order."""
         return [token_in(message) for message in self.sent]
 
 
@@ -162,6 +162,11 @@ def code_in(message: Message) -> str:
     """The one code of a mail."""
     (code,) = re.findall(r"\b[0-9]{6}\b", message.text)
     return str(code)
+
+
+def wrong_code(code: str) -> str:
+    """A code that differs from the right one."""
+    return f"{(int(code) + 1) % 10**DIGITS:0{DIGITS}d}"
 
 
 def token_in(message: Message) -> str:
@@ -172,25 +177,29 @@ def token_in(message: Message) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class MailDeployment:
-    """A deployment whose mails a test reads; `on` looks at the same world through another store."""
+    """A deployment with a mail queue and an outbox that a test reads."""
 
     base: Deployment
     job_ids: Callable[[], str]
     queued_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    """When each job was made that `job` made."""
+    """When `job` made each job."""
+
+    def with_parts(self, **parts: Any) -> "MailDeployment":
+        """The same deployment, with some parts of its container replaced."""
+        return replace(self, base=replace(self.base, **parts))
 
     def on(self, store: Store) -> "MailDeployment":
-        """The same world, looked at through another store."""
-        return replace(self, base=replace(self.base, store=store))
+        """The same deployment, on another store."""
+        return self.with_parts(store=store)
 
     def with_choices(self, choices: Choices) -> "MailDeployment":
-        """The same world, under other settings."""
-        return replace(self, base=replace(self.base, choices=choices))
+        """The same deployment, with other settings."""
+        return self.with_parts(choices=choices)
 
     def meanwhile(
         self, happens: Callable[[], object], before: Callable[[Call], bool] = lambda call: call.method == "commit"
     ) -> "MailDeployment":
-        """The same world, where something happens just before the first commit, or another call."""
+        """The same deployment, with something that happens just before the first commit, or before another call."""
         return self.on(MeanwhileStore(self.base.store, before=before, happens=happens))
 
     @property
@@ -235,7 +244,7 @@ class MailDeployment:
 
     @property
     def registration(self) -> Registration:
-        """Registration that mails a verification code, as Atourin's does."""
+        """Registration that mails a verification code, as Atourin's endpoint does."""
         return self.base.registration_with_mail
 
     @property
@@ -263,11 +272,11 @@ class MailDeployment:
         return self.base.email_change
 
     def register(self, new: NewAccount = BOB) -> SignedIn:
-        """Make an account the way a client does, and keep its first session."""
+        """Register an account; return its first session."""
         return self.base.registration.register(new, ELSEWHERE).signed_in
 
     def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
-        """A job, later than every one before it."""
+        """Make a job that is later than all jobs before it."""
         self.base.clock.advance(timedelta(seconds=1))
         payload = PAYLOADS.get(kind, {})
         job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=locale, payload=payload)
@@ -275,11 +284,11 @@ class MailDeployment:
         return job
 
     def deliver(self, job: MailJob) -> None:
-        """Deliver a job, as the queue does: now, with the time at which it was made."""
+        """Deliver a job as the queue does: now, with the time at which it was made."""
         self.mailer.deliver(job, queued_at=self.queued_at.get(job.job_id, self.base.clock()))
 
     def deliver_queued(self) -> None:
-        """Deliver every job in the queue, which keeps them."""
+        """Deliver every job in the queue. The jobs stay in the queue."""
         for job in self.queue.jobs:
             self.deliver(job)
 
@@ -294,7 +303,7 @@ class MailDeployment:
         return token_in(self.outbox.last)
 
     def user(self, user_id: str) -> User:
-        """An account as it stands."""
+        """The current state of an account."""
         user = self.base.users.find(user_id)
         assert user is not None
         return user
@@ -312,7 +321,7 @@ class MailDeployment:
         self.change(user, epoch=Plus(1))
 
     def disable(self, user: User) -> None:
-        """Do what an operator does to an account."""
+        """Disable an account as an operator does."""
         self.change(user, disabled_at=to_epoch(self.base.clock()), epoch=Plus(1))
 
 
@@ -326,88 +335,11 @@ def mailing(base: Deployment) -> MailDeployment:
 
 
 def mailing_in_memory() -> MailDeployment:
-    """A world of its own, in memory."""
+    """A new deployment in memory, with an empty queue and an empty outbox."""
     return mailing(deployed_on(in_memory(), clock=FakeClock(), log_event=RecordingLog(), secret=FakeSecret()))
 
 
-type Shape = tuple[str, tuple[tuple[str, str], ...]]
-"""A call to the store without the ids in it: its method, and the table and kind of each item."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One of the calls that something makes: its shape, and the how-manieth of its like."""
-
-    shape: Shape
-    nth: int
-
-
-def shape_of(call: Call) -> Shape:
-    return call.method, tuple((key.table, "#".join(key.pk.split("#")[:-1])) for key in call.keys)
-
-
-def calls_of(deployment: MailDeployment, action: Callable[[MailDeployment], object]) -> list[Shape]:
-    """The calls to the store that an action makes, in no order that means anything; they are made."""
-    watched = PassingStore(deployment.base.store)
-    action(deployment.on(watched))
-    return sorted(shape_of(call) for call in watched.calls)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A world, and what is done in it."""
-
-    deployment: MailDeployment
-    act: Callable[[MailDeployment], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Mishap:
-    """A world in which one call of what is done goes wrong, and what whoever did it was given or told."""
-
-    point: Point
-    fault: Fault
-    scene: Scene
-    outcome: object
-    failure: Exception | None
-
-    @property
-    def deployment(self) -> MailDeployment:
-        """The world as it is after it, in which nothing goes wrong any more."""
-        return self.scene.deployment
-
-
-def every_mishap(scene: Callable[[], Scene]) -> Iterator[Mishap]:
-    """Do what is done in a scene once for each of its calls and each fault, in a world of its own each time."""
-    first = scene()
-    shapes = calls_of(first.deployment, first.act)
-    points = [Point(shape, shapes[:index].count(shape)) for index, shape in enumerate(shapes)]
-    for point, fault in product(points, Fault):
-        here = scene()
-        faulty = here.deployment.on(FaultyStore(here.deployment.base.store, at=_Counting(point), fault=fault))
-        outcome, failure = None, None
-        try:
-            outcome = here.act(faulty)
-        except Exception as raised:  # noqa: BLE001 - the test looks at it
-            failure = raised
-        yield Mishap(point, fault, here, outcome, failure)
-
-
-class _Counting:
-    """Knows a point when it comes by."""
-
-    def __init__(self, point: Point) -> None:
-        self._point = point
-        self._seen = 0
-
-    def __call__(self, call: Call) -> bool:
-        if shape_of(call) != self._point.shape:
-            return False
-        self._seen += 1
-        return self._seen == self._point.nth + 1
-
-
 def is_nowhere(database: Database, text: str) -> bool:
-    """Say whether no attribute of any item of any table holds a text."""
+    """Return whether a text is in no attribute of any item of any table."""
     items: list[Item] = [item for name in database.tables for item in database.items(name)]
     return bool(items) and not any(text in str(value) for item in items for value in item.values())

@@ -1,7 +1,5 @@
-"""gerbang.accounts.guests: accounts without a name, which last as long as their session possibly can."""
+"""gerbang.accounts.guests: anonymous accounts, which expire with their longest possible session."""
 
-import json
-from base64 import urlsafe_b64decode
 from copy import replace
 from datetime import timedelta
 from functools import partial
@@ -23,18 +21,13 @@ from gerbang.storage.store import Delete
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, MemoryStore, PassingStore, at_once
-from tests.unit.mail_fakes import (
-    MailDeployment,
-    Scene,
-    calls_of,
-    every_mishap,
-    in_memory_only,
-    mailing_in_memory,
-)
+from tests.unit.faulty_runs import Scenario, calls_of, faulty_runs
+from tests.unit.jwt_parts import claims_of
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 
 SECOND = timedelta(seconds=1)
 LIFETIME = Choices().lifetime
-LONGEST = Choices().longest
+LONGEST_SESSION = Choices().longest
 
 
 def admit(post: MailDeployment) -> SignedIn:
@@ -45,13 +38,7 @@ def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
     return post.base.sessions.refresh(session.tokens.refresh_token)
 
 
-def claims_of(session: SignedIn) -> dict[str, Any]:
-    payload = session.tokens.access_token.split(".")[1]
-    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return claims
-
-
-def account_of(database: Database, session: SignedIn) -> dict[str, Any]:
+def account_item(database: Database, session: SignedIn) -> dict[str, Any]:
     (item,) = database.items("Users", f"USER#{session.user.user_id}")
     return dict(item)
 
@@ -60,7 +47,7 @@ def account_of(database: Database, session: SignedIn) -> dict[str, Any]:
 
 
 @pytest.mark.covers("113")
-def test_a_guest_has_an_id_of_its_own_and_no_name(post: MailDeployment, database: Database) -> None:
+def test_a_guest_has_an_own_id_and_no_names(post: MailDeployment, database: Database) -> None:
     first, second = admit(post), admit(post)
 
     assert first.user.user_id != second.user.user_id
@@ -72,48 +59,50 @@ def test_a_guest_has_an_id_of_its_own_and_no_name(post: MailDeployment, database
 
 
 @pytest.mark.covers("113")
-def test_the_token_of_a_guest_says_that_it_is_one(post_in_memory: MailDeployment) -> None:
+def test_the_access_token_of_a_guest_is_marked_as_anonymous(post_in_memory: MailDeployment) -> None:
     guest = admit(post_in_memory)
 
     for session in (guest, refresh(post_in_memory, guest)):
-        claims = claims_of(session)
+        claims = claims_of(session.tokens.access_token)
         assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
         assert claims["sub"] == guest.user.user_id
 
 
-def test_a_guest_is_let_in_by_one_transaction(post_in_memory: MailDeployment) -> None:
+def test_a_guest_is_created_in_one_transaction(post_in_memory: MailDeployment) -> None:
     assert [method for method, _ in calls_of(post_in_memory, admit)] == ["commit", "write"]
 
 
-# How long a guest lasts
+# Expiry
 
 
-def test_ttl_sweeps_a_guest_after_its_longest_possible_session(
+def test_the_ttl_of_a_guest_is_the_longest_possible_session(
     post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
     guest = admit(post)
 
-    assert account_of(database, guest)["expires_at"] == to_epoch(clock() + LONGEST)
+    assert account_item(database, guest)["expires_at"] == to_epoch(clock() + LONGEST_SESSION)
     (family,) = database.items("RefreshTokenFamilies")
     assert family["expires_at"] == to_epoch(clock() + LIFETIME)
 
 
-def test_no_refresh_writes_to_a_guests_account(post: MailDeployment, database: Database, clock: FakeClock) -> None:
+def test_a_refresh_does_not_write_to_the_account_of_a_guest(
+    post: MailDeployment, database: Database, clock: FakeClock
+) -> None:
     guest = admit(post)
-    before = account_of(database, guest)
+    before = account_item(database, guest)
     clock.advance(LIFETIME - SECOND)
     watched = PassingStore(post.base.store)
 
     refresh(post.on(watched), guest)
 
     assert [call.method for call in watched.calls] == ["get", "write"]
-    assert account_of(database, guest) == before
+    assert account_item(database, guest) == before
 
 
-def test_a_guest_that_goes_on_refreshing_lives_until_the_longest_session_ends(
+def test_a_guest_that_keeps_refreshing_expires_with_the_longest_session(
     post: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
-    until = clock() + LONGEST
+    until = clock() + LONGEST_SESSION
     guest = admit(post)
     while clock() + LIFETIME < until:
         clock.advance(LIFETIME - SECOND)
@@ -127,25 +116,25 @@ def test_a_guest_that_goes_on_refreshing_lives_until_the_longest_session_ends(
     with pytest.raises(InvalidToken):
         refresh(post, last)
     assert not post.user(guest.user.user_id).may_sign_in(clock())
-    assert database.items("RefreshTokenFamilies")  # F35: its items may still be there
+    assert database.items("RefreshTokenFamilies")  # F35: TTL has not deleted the items yet
 
 
-def test_a_guest_whose_refresh_was_forgiven_lives_as_long_as_its_session(
+def test_a_guest_whose_reused_token_was_forgiven_expires_with_its_session(
     post: MailDeployment, clock: FakeClock
 ) -> None:
     guest = admit(post)
     clock.advance(LIFETIME - SECOND)
-    lost = refresh(post, guest)  # the answer is lost
+    unanswered = refresh(post, guest)  # the answer is lost
     forgiven = refresh(post, guest)
-    assert forgiven.tokens.refresh_token == lost.tokens.refresh_token
+    assert forgiven.tokens.refresh_token == unanswered.tokens.refresh_token
     clock.advance(LIFETIME - SECOND)
 
-    again = refresh(post, forgiven)
+    later_session = refresh(post, forgiven)
 
-    assert post.base.sessions.authenticate(again.tokens.access_token).user.user_id == guest.user.user_id
+    assert post.base.sessions.authenticate(later_session.tokens.access_token).user.user_id == guest.user.user_id
 
 
-def test_a_guest_that_was_swept_cannot_refresh_and_is_not_revived(post: MailDeployment, database: Database) -> None:
+def test_a_guest_deleted_by_ttl_cannot_refresh_and_is_not_restored(post: MailDeployment, database: Database) -> None:
     guest = admit(post)
     post.base.store.write(Delete(post.base.users.key(guest.user.user_id)))
 
@@ -158,7 +147,7 @@ def test_a_guest_that_was_swept_cannot_refresh_and_is_not_revived(post: MailDepl
 
 
 @in_memory_only
-def test_a_guest_that_signs_out_is_out(post: MailDeployment) -> None:
+def test_a_guest_can_sign_out(post: MailDeployment) -> None:
     guest = admit(post)
 
     post.base.sessions.close(guest.tokens.access_token)
@@ -173,7 +162,7 @@ def test_a_guest_that_signs_out_is_out(post: MailDeployment) -> None:
 
 
 @pytest.mark.covers("115")
-def test_a_guest_opens_nothing_that_needs_a_person(post_in_memory: MailDeployment) -> None:
+def test_a_guest_cannot_do_what_needs_a_registered_user(post_in_memory: MailDeployment) -> None:
     guest = admit(post_in_memory)
     token = guest.tokens.access_token
     acme = post_in_memory.register(ALICE).user.organization_id
@@ -189,7 +178,7 @@ def test_a_guest_opens_nothing_that_needs_a_person(post_in_memory: MailDeploymen
         post_in_memory.base.authorizer.authorize(token, acme)
 
 
-def test_no_credentials_sign_in_as_a_guest(post_in_memory: MailDeployment) -> None:
+def test_a_guest_cannot_sign_in_with_credentials(post_in_memory: MailDeployment) -> None:
     guest = admit(post_in_memory)
 
     for name in ("", guest.user.user_id):
@@ -201,7 +190,7 @@ def test_no_credentials_sign_in_as_a_guest(post_in_memory: MailDeployment) -> No
 
 
 @in_memory_only
-def test_guests_and_registrations_of_one_client_are_counted_together(post: MailDeployment) -> None:
+def test_guests_and_registrations_of_a_client_share_one_limit(post: MailDeployment) -> None:
     base = replace(post.base, choices=Choices(registration=Limit(name="registration", attempts=4, window=LIFETIME)))
     post = replace(post, base=base)
     for number in range(2):
@@ -217,7 +206,7 @@ def test_guests_and_registrations_of_one_client_are_counted_together(post: MailD
 
 
 @pytest.mark.covers("34")
-def test_of_forty_guests_at_once_thirty_are_let_in(post: MailDeployment, database: Database) -> None:
+def test_of_forty_concurrent_guests_thirty_are_admitted(post: MailDeployment, database: Database) -> None:
     outcomes = at_once([partial(admit, post)] * 40)
 
     assert sum(isinstance(outcome, SignedIn) for outcome in outcomes) == 30
@@ -228,19 +217,19 @@ def test_of_forty_guests_at_once_thirty_are_let_in(post: MailDeployment, databas
 # Faults
 
 
-def test_after_any_fault_there_is_no_guest_without_a_session_nor_a_session_without_a_guest() -> None:
-    for mishap in every_mishap(lambda: Scene(mailing_in_memory(), admit)):
-        base = mishap.deployment.base
+def test_after_any_fault_a_guest_and_its_session_both_exist_or_neither() -> None:
+    for run in faulty_runs(lambda: Scenario(mailing_in_memory(), admit)):
+        base = run.deployment.base
         assert isinstance(base.store, MemoryStore)
         guests, sessions = base.store.items(base.tables["Users"]), base.store.items(base.tables["RefreshTokenFamilies"])
-        assert [guest["user_id"] for guest in guests] == [session["user_id"] for session in sessions], mishap
-        if isinstance(mishap.outcome, SignedIn):
-            assert base.sessions.authenticate(mishap.outcome.tokens.access_token).user.is_anonymous, mishap
+        assert [guest["user_id"] for guest in guests] == [session["user_id"] for session in sessions], run
+        if isinstance(run.outcome, SignedIn):
+            assert base.sessions.authenticate(run.outcome.tokens.access_token).user.is_anonymous, run
         else:
-            assert isinstance(mishap.failure, DependencyUnavailable), mishap
+            assert isinstance(run.failure, DependencyUnavailable), run
 
 
-def test_an_id_that_is_taken_is_given_to_no_second_guest(post: MailDeployment, database: Database) -> None:
+def test_a_taken_id_is_not_given_to_a_second_guest(post: MailDeployment, database: Database) -> None:
     ids = iter(["00000001-0000-4000-8000-00000000000a"] * 2)
     repeating = replace(post.guests, new_id=lambda: next(ids))
     repeating.admit(HOME)

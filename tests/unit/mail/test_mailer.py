@@ -18,7 +18,7 @@ from gerbang.storage.store import Put
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import FakeClock, FakeSecret
-from tests.unit.mail.deliveries import CODES, UNKNOWN, NEW_ADDRESS, TO_ACCOUNTS, prepare_account, redeem
+from tests.unit.mail.deliveries import CODES, NEW_ADDRESS, TO_ACCOUNTS, UNKNOWN, prepare_account, redeem
 from tests.unit.mail_fakes import Fate, MailDeployment, code_in, in_memory_only, is_nowhere, mailing_in_memory
 
 # Who gets mail
@@ -198,7 +198,7 @@ def test_a_reset_token_is_only_in_the_mail(post: MailDeployment, database: Datab
 def test_a_mail_that_ses_rejects_is_logged_and_not_sent_again(post: MailDeployment) -> None:
     bob = post.register().user
     job = post.job(MailKind.SIGN_IN_CODE)
-    post.outbox.fates = [Fate.REFUSED]
+    post.outbox.fates = [Fate.REJECTED]
 
     post.deliver(job)
     post.deliver(job)
@@ -223,7 +223,7 @@ def test_an_address_that_ses_does_not_support_is_logged_and_not_tried_again(post
 
 
 @pytest.mark.covers("167")
-@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REFUSED])
+@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REJECTED])
 def test_the_log_contains_no_address_code_or_token(post_in_memory: MailDeployment, fate: Fate) -> None:
     bob = post_in_memory.register().user
     for kind in MailKind:

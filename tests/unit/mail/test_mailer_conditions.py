@@ -17,7 +17,7 @@ from gerbang_local.declarations import template
 
 from tests.deployment import BOB, SECOND
 from tests.fakes import FakeClock
-from tests.unit.mail.deliveries import UNKNOWN, TO_ACCOUNTS, prepare_account, redeem, stored_code
+from tests.unit.mail.deliveries import TO_ACCOUNTS, UNKNOWN, prepare_account, redeem, stored_code
 from tests.unit.mail_fakes import LINKED_SUBJECT, PAYLOADS, Fate, MailDeployment, code_in
 
 
@@ -117,7 +117,7 @@ def test_unknown_fields_of_the_payload_are_ignored(post_in_memory: MailDeploymen
 def test_a_rejected_mail_to_an_unknown_address_is_logged_with_its_job_id(
     post_in_memory: MailDeployment,
 ) -> None:
-    post_in_memory.outbox.fates = [Fate.REFUSED]
+    post_in_memory.outbox.fates = [Fate.REJECTED]
     job = job_of_code_or_account(post_in_memory, UNKNOWN, new_user_metadata="{}")
 
     post_in_memory.deliver(job)

@@ -24,8 +24,9 @@ from tests.deployment import (
     by_email,
 )
 from tests.fakes import FakeClock, FaultyStore, at_once
+from tests.unit.faulty_runs import calls_of
 from tests.unit.mail.requests import ASKED_FOR, CODES, UNKNOWN, ask, limit_reached, queued
-from tests.unit.mail_fakes import MailDeployment, calls_of, in_memory_only
+from tests.unit.mail_fakes import MailDeployment, in_memory_only
 
 
 @pytest.mark.parametrize("kind", ASKED_FOR)

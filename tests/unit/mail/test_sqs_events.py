@@ -112,7 +112,7 @@ def test_a_message_twice_in_a_batch_sends_one_mail(post: MailDeployment) -> None
 
 
 def test_a_mail_that_ses_rejects_is_not_reported(post: MailDeployment) -> None:
-    post.outbox.fates = [Fate.REFUSED]
+    post.outbox.fates = [Fate.REJECTED]
 
     assert handle(post, record(job("w-1"))) == []
 

@@ -19,9 +19,10 @@ from gerbang.storage.store import Gone
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, HOUR, PASSWORD, SECOND, Choices
 from tests.fakes import FakeClock, MemoryStore, at_once
-from tests.unit.access import is_alive
+from tests.unit.access import session_works
+from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.jwt_parts import claims_of
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.one_time_codes.codes import assert_rejected, redeem, use_wrong_codes
 
 # One use, ten minutes: security.md 40, 41
@@ -66,7 +67,7 @@ def test_one_of_many_concurrent_uses_opens_a_session(post: MailDeployment, datab
     assert len(winners) == 1
     assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == racers - 1
     assert len(database.items("RefreshTokenFamilies")) == before + 1
-    assert is_alive(post, winners[0])
+    assert session_works(post, winners[0])
 
 
 @pytest.mark.covers("41")
@@ -76,7 +77,7 @@ def test_a_code_is_valid_for_ten_minutes(post: MailDeployment, clock: FakeClock)
     code = post.mailed_code()
     clock.advance(timedelta(minutes=10) - SECOND)
 
-    assert is_alive(post, redeem(post, code))
+    assert session_works(post, redeem(post, code))
 
 
 @pytest.mark.covers("F35", "41")
@@ -143,7 +144,7 @@ def test_a_new_code_replaces_the_old_one(post: MailDeployment) -> None:
     with pytest.raises(InvalidCode):
         redeem(post, older)
 
-    assert is_alive(post, redeem(post, newer))
+    assert session_works(post, redeem(post, newer))
 
 
 @in_memory_only
@@ -155,7 +156,7 @@ def test_a_late_job_does_not_replace_a_newer_code(post: MailDeployment) -> None:
     post.deliver(delayed)
 
     assert len(post.outbox.sent) == 1
-    assert is_alive(post, redeem(post, newer))
+    assert session_works(post, redeem(post, newer))
 
 
 @pytest.mark.covers("44")
@@ -198,7 +199,7 @@ def test_a_code_is_invalid_after_the_account_has_changed(post: MailDeployment, h
 
     assert_rejected(post, code)
 
-    assert is_alive(post, redeem(post, post.mailed_code()))
+    assert session_works(post, redeem(post, post.mailed_code()))
 
 
 def test_a_code_stays_invalid_once_a_disabled_account_is_enabled_again(post: MailDeployment) -> None:
@@ -238,26 +239,26 @@ def test_a_code_opens_no_session_while_the_account_is_disabled(post: MailDeploym
 
 @pytest.mark.covers("F14")
 def test_when_any_call_fails_the_code_still_works_or_its_session_is_valid() -> None:
-    def scene() -> Scene:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         post.register()
         code = post.mailed_code()
-        return Scene(post, lambda here: redeem(here, code))
+        return Scenario(post, lambda here: redeem(here, code))
 
-    for mishap in every_mishap(scene):
-        here = mishap.deployment
+    for run in faulty_runs(scenario):
+        here = run.deployment
         code = here.outbox.codes[-1]
-        if isinstance(mishap.outcome, SignedIn):
-            assert is_alive(here, mishap.outcome), mishap
+        if isinstance(run.outcome, SignedIn):
+            assert session_works(here, run.outcome), run
             assert_rejected(here, code)
         else:
-            assert isinstance(mishap.failure, DependencyUnavailable), mishap
+            assert isinstance(run.failure, DependencyUnavailable), run
             stored = here.codes.read(here.base.store.get(here.codes.key(Slot.EMAIL, digest(BOB.email))))
             was_used = stored is None or stored.spent_at is not None
-            assert sessions_by_code(here) == was_used, mishap
+            assert sessions_by_code(here) == was_used, run
             if was_used:  # the response was lost; another code signs in
                 code = here.mailed_code()
-            assert is_alive(here, redeem(here, code)), mishap
+            assert session_works(here, redeem(here, code)), run
 
 
 def sessions_by_code(post: MailDeployment) -> int:

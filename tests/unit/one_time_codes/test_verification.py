@@ -14,7 +14,7 @@ from gerbang.sessions.sessions import SessionEnded, SignedIn
 
 from tests.deployment import ABROAD, BOB, HOME, by_email
 from tests.fakes import FakeClock, Fault, FaultyStore, at_once
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 from tests.unit.one_time_codes.codes import assert_rejected, redeem
 
@@ -27,11 +27,11 @@ def test_a_sign_in_code_drops_the_password_and_sessions_of_an_unverified_account
 
     assert post.user(owner.user.user_id) == owner.user
     assert (owner.user.password_hash, owner.user.email_verified_at) == (None, post.base.clock())
-    assert is_alive(post, owner)
-    assert not is_alive(post, stranger)
+    assert session_works(post, owner)
+    assert not session_works(post, stranger)
     with pytest.raises(SessionEnded):
         post.base.sessions.refresh(stranger.tokens.refresh_token)
-    assert not opens(post)
+    assert not password_works(post)
 
 
 def test_a_verification_code_keeps_the_password_and_sessions(post: MailDeployment) -> None:
@@ -40,8 +40,8 @@ def test_a_verification_code_keeps_the_password_and_sessions(post: MailDeploymen
     session = redeem(post, post.mailed_code(kind=MailKind.VERIFICATION_CODE))
 
     assert session.user.email_verified_at == post.base.clock()
-    assert is_alive(post, registered)
-    assert opens(post)
+    assert session_works(post, registered)
+    assert password_works(post)
 
 
 @in_memory_only
@@ -54,8 +54,8 @@ def test_a_sign_in_code_of_a_verified_account_drops_nothing(post: MailDeployment
     session = redeem(post, post.mailed_code())
 
     assert session.user.email_verified_at == verified_at
-    assert is_alive(post, registered)
-    assert opens(post)
+    assert session_works(post, registered)
+    assert password_works(post)
 
 
 def test_a_strangers_sign_in_during_the_verification_is_ended(post: MailDeployment) -> None:
@@ -66,7 +66,7 @@ def test_a_strangers_sign_in_during_the_verification_is_ended(post: MailDeployme
 
     owner = redeem(meanwhile, code)
 
-    assert [is_alive(post, session) for session in (*stranger, owner)] == [False, True]
+    assert [session_works(post, session) for session in (*stranger, owner)] == [False, True]
 
 
 # A second registration of the address fails, but its sender may be the owner
@@ -85,8 +85,8 @@ def test_after_a_second_registration_the_verification_code_drops_the_password(po
 
     owner = redeem(post, code)
 
-    assert [is_alive(post, session) for session in (stranger, owner)] == [False, True]
-    assert not opens(post)
+    assert [session_works(post, session) for session in (stranger, owner)] == [False, True]
+    assert not password_works(post)
     assert post.user(owner.user.user_id) == owner.user
 
 
@@ -96,7 +96,7 @@ def test_a_verification_code_mailed_after_a_second_registration_drops_the_passwo
 
     redeem(post, post.mailed_code(kind=MailKind.VERIFICATION_CODE))
 
-    assert not opens(post)
+    assert not password_works(post)
 
 
 def test_a_second_registration_during_the_verification_drops_the_password(post: MailDeployment) -> None:
@@ -110,7 +110,7 @@ def test_a_second_registration_during_the_verification_drops_the_password(post: 
 
     redeem(post, code)
 
-    assert not opens(post)
+    assert not password_works(post)
 
 
 def test_the_password_is_kept_only_if_the_code_is_used_before_the_second_registration(
@@ -133,7 +133,7 @@ def test_a_second_registration_changes_nothing_once_the_address_is_verified(post
 
     assert post.user(session.user.user_id) == session.user
     redeem(post, post.mailed_code())
-    assert opens(post)
+    assert password_works(post)
 
 
 def redeem_after_registration(post: MailDeployment) -> SignedIn:

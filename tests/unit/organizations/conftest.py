@@ -9,4 +9,4 @@ from tests.unit.teams import Team
 
 @pytest.fixture
 def team(deployment: Deployment) -> Team:
-    return Team.found(mailing(deployment))
+    return Team.create(mailing(deployment))

@@ -10,7 +10,7 @@ from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.sessions import SignedIn
 from gerbang_local.declarations import ROOT
 
-from tests.unit.sweep import Answer, world
+from tests.unit.handlers import Answer, deployment_with_low_limits
 from tests.unit.teams import ANOTHER_ROLE, Team
 
 PAGE: Final = ROOT / "docs" / "organizations.md"
@@ -81,7 +81,7 @@ TRIES: Final[Mapping[str, Try]] = {
 @pytest.mark.covers("134")
 @pytest.mark.parametrize(("action", "role", "may"), [*cells()])
 def test_every_role_has_exactly_the_permissions_of_the_table(action: str, role: str, may: bool) -> None:  # noqa: FBT001
-    team = Team.found(world())
+    team = Team.create(deployment_with_low_limits())
     caller = team.join("bob", role)
     [(words, attempt)] = [
         (words, attempt) for pattern, attempt in TRIES.items() if (words := re.fullmatch(pattern, action)) is not None

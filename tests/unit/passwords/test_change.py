@@ -16,7 +16,7 @@ from gerbang.sessions.sessions import NotAPerson, SessionEnded
 
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, by_email
 from tests.fakes import FakeClock
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 from tests.unit.passwords.changes import LEGACY_HASH, NEW, POLICY, change, refresh
 
@@ -39,8 +39,8 @@ def test_the_current_password_changes_the_password(post: MailDeployment) -> None
 
     change(post, session)
 
-    assert not opens(post, PASSWORD)
-    assert opens(post, NEW)
+    assert not password_works(post, PASSWORD)
+    assert password_works(post, NEW)
     user = post.user(session.user.user_id)
     assert (user.epoch, user.updated_at) == (session.user.epoch + 1, post.base.clock())
     assert "password_changed" in post.base.recorded.events
@@ -52,7 +52,7 @@ def test_a_change_ends_all_other_sessions(post: MailDeployment) -> None:
 
     change(post, session)
 
-    assert not any(is_alive(post, other) for other in others)
+    assert not any(session_works(post, other) for other in others)
     for other in others:
         with pytest.raises(SessionEnded):
             refresh(post, other)
@@ -63,10 +63,10 @@ def test_a_change_keeps_its_own_session_and_tokens(post: MailDeployment) -> None
 
     change(post, session)
 
-    assert is_alive(post, session)
+    assert session_works(post, session)
     renewed = refresh(post, session)
-    assert is_alive(post, renewed)
-    assert is_alive(post, refresh(post, renewed))
+    assert session_works(post, renewed)
+    assert session_works(post, refresh(post, renewed))
 
 
 @in_memory_only
@@ -76,8 +76,8 @@ def test_a_password_can_be_changed_again_in_the_same_session(post: MailDeploymen
 
     change(post, refresh(post, session), NEW, "A third horse 3")
 
-    assert opens(post, "A third horse 3")
-    assert is_alive(post, session)
+    assert password_works(post, "A third horse 3")
+    assert session_works(post, session)
 
 
 def test_a_change_does_not_verify_the_address(post_in_memory: MailDeployment) -> None:
@@ -101,7 +101,7 @@ def test_a_change_replaces_a_legacy_hash(post: MailDeployment) -> None:
     change(post, session, current="password")
 
     assert post.user(session.user.user_id).migrated_at == post.base.clock()
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @in_memory_only
@@ -129,7 +129,7 @@ def test_a_change_succeeds_when_its_notice_cannot_be_queued(post: MailDeployment
 
     change(post, session)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert "mail_not_queued" in post.base.recorded.events
 
 
@@ -144,7 +144,7 @@ def test_an_access_token_without_the_password_changes_nothing(post: MailDeployme
 
     assert post.user(session.user.user_id) == session.user
     assert post.queue.jobs == []
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_no_current_password_is_right_for_an_account_without_one(post_in_memory: MailDeployment) -> None:
@@ -180,7 +180,7 @@ def test_an_ended_session_changes_nothing(post: MailDeployment, clock: FakeClock
     with pytest.raises(TokenExpired):
         change(post, session)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 @pytest.mark.parametrize("password", ["short", "password1", "bob@example.com", "x" * 257])
@@ -194,7 +194,7 @@ def test_an_unacceptable_password_changes_nothing_and_is_not_counted(
             change(post_in_memory, session, new=password)
 
     change(post_in_memory, session)
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 # The log: security.md 167

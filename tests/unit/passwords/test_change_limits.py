@@ -13,7 +13,7 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FaultyStore, at_once
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 from tests.unit.passwords.changes import NEW, change
 
@@ -24,15 +24,15 @@ def test_wrong_passwords_count_together_with_those_of_sign_ins(post: MailDeploym
     for _ in range(5):
         with pytest.raises(InvalidCredentials):
             change(post, session, "a guess")
-        assert not opens(post, "a guess", HOME)
+        assert not password_works(post, "a guess", HOME)
 
     with pytest.raises(TooManyAttempts):
         change(post, session)
     with pytest.raises(TooManyAttempts):
-        opens(post, PASSWORD, HOME)
+        password_works(post, PASSWORD, HOME)
 
-    assert opens(post, PASSWORD, ABROAD)
-    assert is_alive(post, session)
+    assert password_works(post, PASSWORD, ABROAD)
+    assert session_works(post, session)
 
 
 @in_memory_only
@@ -55,7 +55,7 @@ def test_a_right_password_clears_the_wrong_ones(post: MailDeployment) -> None:
                 change(post, session, "a guess", "A fourth horse 4")
         change(post, session, current, new)
 
-    assert opens(post, passwords[-1], HOME)
+    assert password_works(post, passwords[-1], HOME)
 
 
 @pytest.mark.covers("F28")
@@ -67,7 +67,7 @@ def test_a_password_is_not_compared_when_it_cannot_be_counted(post: MailDeployme
     with pytest.raises(DependencyUnavailable):
         change(post.on(failing), session)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 @in_memory_only
@@ -83,7 +83,7 @@ def test_a_change_succeeds_when_the_count_cannot_be_cleared(post: MailDeployment
     change(post.on(FaultyStore(post.base.store, at=after_the_commit)), session)
 
     assert "attempt_not_given_back" in post.base.recorded.events
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_a_known_address_can_change_the_password_when_the_account_limit_is_reached(
@@ -94,13 +94,13 @@ def test_a_known_address_can_change_the_password_when_the_account_limit_is_reach
     post.register()
     session = post.base.sign_in.sign_in(by_email(BOB.email), HOME)
     for number in range(2):
-        assert not opens(post, "a guess", Client(address=f"198.51.100.{number + 100}"))
+        assert not password_works(post, "a guess", Client(address=f"198.51.100.{number + 100}"))
     with pytest.raises(TooManyAttempts):
-        opens(post, "a guess", Client(address="198.51.100.200"))
+        password_works(post, "a guess", Client(address="198.51.100.200"))
 
     change(post, session)
 
-    assert opens(post, NEW, HOME)
+    assert password_works(post, NEW, HOME)
 
 
 @in_memory_only

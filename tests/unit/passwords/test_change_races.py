@@ -17,8 +17,9 @@ from gerbang.sessions.sessions import SessionEnded, SignedIn
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.passwords.changes import NEW, POLICY, change, refresh
 from tests.unit.torn_store import TornStore
 
@@ -36,7 +37,7 @@ def test_a_repeated_change_succeeds_and_changes_nothing(post: MailDeployment, cl
     change(post, session)
 
     assert post.user(session.user.user_id) == before
-    assert is_alive(post, session)
+    assert session_works(post, session)
 
 
 def test_a_repeated_change_sends_one_notice(post_in_memory: MailDeployment) -> None:
@@ -68,9 +69,9 @@ def test_the_same_change_sent_twice_concurrently_succeeds_twice(post: MailDeploy
     outcomes = at_once([partial(change, post, session)] * 2)
 
     assert outcomes == [None, None]
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert post.user(session.user.user_id).epoch == session.user.epoch + 1
-    assert is_alive(post, session)
+    assert session_works(post, session)
 
 
 # Concurrent changes
@@ -87,8 +88,8 @@ def test_one_of_twenty_concurrent_changes_succeeds(post: MailDeployment) -> None
 
     (winner,) = [number for number, outcome in enumerate(outcomes) if outcome is None]
     assert sum(isinstance(outcome, InvalidCredentials) for outcome in outcomes) == 19
-    assert [number for number in range(20) if opens(unlimited, f"Horse number {number}")] == [winner]
-    assert is_alive(post, session)
+    assert [number for number in range(20) if password_works(unlimited, f"Horse number {number}")] == [winner]
+    assert session_works(post, session)
 
 
 @pytest.mark.covers("F17")
@@ -105,13 +106,13 @@ def test_one_of_a_concurrent_change_and_reset_succeeds(post: MailDeployment) -> 
 
     if was_reset is None:
         assert isinstance(changed, InvalidCredentials | SessionEnded)
-        assert opens(post, "A third horse 3")
-        assert not is_alive(post, session)
+        assert password_works(post, "A third horse 3")
+        assert not session_works(post, session)
     else:
         assert changed is None
         assert isinstance(was_reset, InvalidResetToken)
-        assert opens(post, NEW)
-        assert is_alive(post, session)
+        assert password_works(post, NEW)
+        assert session_works(post, session)
 
 
 def test_a_change_does_not_overwrite_a_reset(post: MailDeployment) -> None:
@@ -122,8 +123,8 @@ def test_a_change_does_not_overwrite_a_reset(post: MailDeployment) -> None:
     with pytest.raises(InvalidCredentials):
         change(post.meanwhile(reset), session)
 
-    assert opens(post, "A third horse 3")
-    assert not is_alive(post, session)
+    assert password_works(post, "A third horse 3")
+    assert not session_works(post, session)
 
 
 def test_a_session_that_is_signed_out_meanwhile_changes_nothing(post: MailDeployment, database: Database) -> None:
@@ -134,7 +135,7 @@ def test_a_session_that_is_signed_out_meanwhile_changes_nothing(post: MailDeploy
         change(post.meanwhile(sign_out), session)
 
     assert database.items("RefreshTokenFamilies") == []
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_an_account_that_is_disabled_meanwhile_keeps_its_password(post: MailDeployment) -> None:
@@ -153,8 +154,8 @@ def test_a_session_that_is_refreshed_meanwhile_stays_valid(post: MailDeployment)
 
     change(post.meanwhile(lambda: renewed.append(refresh(post, session))), session)
 
-    assert [is_alive(post, each) for each in (session, *renewed)] == [True, True]
-    assert is_alive(post, refresh(post, renewed[0]))
+    assert [session_works(post, each) for each in (session, *renewed)] == [True, True]
+    assert session_works(post, refresh(post, renewed[0]))
 
 
 def test_a_refresh_during_a_change_succeeds(post: MailDeployment) -> None:
@@ -164,8 +165,8 @@ def test_a_refresh_during_a_change_succeeds(post: MailDeployment) -> None:
 
     renewed = refresh(meanwhile, session)
 
-    assert is_alive(post, renewed)
-    assert is_alive(post, refresh(post, renewed))
+    assert session_works(post, renewed)
+    assert session_works(post, refresh(post, renewed))
 
 
 @pytest.mark.covers("D11")
@@ -185,20 +186,20 @@ def test_a_read_of_the_account_during_a_change_succeeds(post: MailDeployment, ol
 
 @pytest.mark.covers("F16")
 def test_when_any_call_fails_password_and_sessions_are_both_old_or_both_new() -> None:
-    def scene() -> Scene:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         session = post.register()
         others.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD))
         sessions.append(session)
-        return Scene(post, lambda here: change(here, session))
+        return Scenario(post, lambda here: change(here, session))
 
     sessions: list[SignedIn] = []
     others: list[SignedIn] = []
-    for mishap in every_mishap(scene):
-        here = mishap.deployment
-        assert mishap.failure is None or isinstance(mishap.failure, DependencyUnavailable), mishap
-        was_changed = opens(here, NEW)
-        assert was_changed or mishap.failure is not None, mishap
-        assert opens(here, PASSWORD) != was_changed, mishap
-        assert is_alive(here, sessions[-1]), mishap
-        assert is_alive(here, others[-1]) != was_changed, mishap
+    for run in faulty_runs(scenario):
+        here = run.deployment
+        assert run.failure is None or isinstance(run.failure, DependencyUnavailable), run
+        was_changed = password_works(here, NEW)
+        assert was_changed or run.failure is not None, run
+        assert password_works(here, PASSWORD) != was_changed, run
+        assert session_works(here, sessions[-1]), run
+        assert session_works(here, others[-1]) != was_changed, run

@@ -23,8 +23,9 @@ from gerbang.storage.accounts import User
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND, Choices
 from tests.fakes import at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, mailing_in_memory
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, mailing_in_memory, wrong_code
 
 NEW: Final = "Another horse 2"
 OTHER: Final = "A third horse 3"
@@ -64,10 +65,6 @@ def mailed_code(post: MailDeployment) -> str:
     return post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
 
 
-def another_code(code: str) -> str:
-    return f"{(int(code) + 1) % 1_000_000:06d}"
-
-
 # A mailed code
 
 
@@ -80,13 +77,13 @@ def test_a_recent_session_needs_no_code(post_in_memory: MailDeployment, choices:
 
     set_password(post, session)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_an_old_session_needs_no_code_by_default(post_in_memory: MailDeployment) -> None:
     set_password(post_in_memory, old_session(post_in_memory))
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_an_old_session_needs_a_code_which_works_once(post: MailDeployment) -> None:
@@ -98,11 +95,11 @@ def test_an_old_session_needs_a_code_which_works_once(post: MailDeployment) -> N
 
     set_password(post, session, code=code)
 
-    assert opens(post, NEW)
-    assert is_alive(post, session)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
     with pytest.raises(InvalidReauthenticationCode):
         set_password(post, session, OTHER, code=code)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_other_changes_need_no_code(post_in_memory: MailDeployment) -> None:
@@ -158,7 +155,7 @@ def test_wrong_codes_count_together_with_sign_in_codes(post: MailDeployment) -> 
 
     for _ in range(5):
         with pytest.raises(InvalidReauthenticationCode):
-            set_password(post, session, code=another_code(code))
+            set_password(post, session, code=wrong_code(code))
 
     with pytest.raises(TooManyAttempts) as error:
         set_password(post, session, code=code)
@@ -175,7 +172,7 @@ def test_one_of_two_concurrent_changes_with_the_same_code_succeeds(post: MailDep
     outcomes = at_once([partial(set_password, post, session, each, code=code) for each in (NEW, OTHER)])
 
     assert sum(isinstance(outcome, User) for outcome in outcomes) == 1
-    assert opens(post, NEW) != opens(post, OTHER)
+    assert password_works(post, NEW) != password_works(post, OTHER)
 
 
 def test_the_same_request_sent_twice_concurrently_succeeds_twice(post: MailDeployment) -> None:
@@ -186,7 +183,7 @@ def test_the_same_request_sent_twice_concurrently_succeeds_twice(post: MailDeplo
     outcomes = at_once([partial(set_password, post, session, code=code)] * 2)
 
     assert all(isinstance(outcome, User | SamePassword) for outcome in outcomes)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 # The current password
@@ -202,7 +199,7 @@ def test_the_current_password_is_required_and_compared(post: MailDeployment) -> 
         set_password(post, session, current=OTHER)
     set_password(post, session, current=PASSWORD)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_the_new_password_does_not_reveal_the_current_one(post_in_memory: MailDeployment) -> None:
@@ -228,7 +225,7 @@ def test_wrong_passwords_count_as_attempts_to_sign_in(post: MailDeployment) -> N
     with pytest.raises(TooManyAttempts):
         set_password(post, session, current=PASSWORD)
     with pytest.raises(TooManyAttempts):
-        opens(post, PASSWORD, HOME)
+        password_works(post, PASSWORD, HOME)
 
 
 def test_a_session_opened_with_a_code_needs_no_current_password(post: MailDeployment) -> None:
@@ -238,7 +235,7 @@ def test_a_session_opened_with_a_code_needs_no_current_password(post: MailDeploy
 
     set_password(post, session)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_an_account_without_a_password_needs_no_current_password(post_in_memory: MailDeployment) -> None:
@@ -250,7 +247,7 @@ def test_an_account_without_a_password_needs_no_current_password(post_in_memory:
 
     post.base.user_update.update(caller, changes, HOME, PasswordPolicy())
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 # Requests that are repeated
@@ -272,16 +269,16 @@ def test_a_repeated_request_is_answered_as_done(post: MailDeployment, choices: C
 
 
 def test_when_any_call_fails_the_request_can_be_repeated() -> None:
-    def scene() -> Scene:
+    def scenario() -> Scenario:
         post = mailing_in_memory().with_choices(WITH_BOTH)
         session = old_session(post)
         code = mailed_code(post)
-        return Scene(post, lambda here: set_password(here, session, code=code, current=PASSWORD))
+        return Scenario(post, lambda here: set_password(here, session, code=code, current=PASSWORD))
 
-    for mishap in every_mishap(scene):
-        if mishap.failure is not None:
-            assert isinstance(mishap.failure, DependencyUnavailable)
+    for run in faulty_runs(scenario):
+        if run.failure is not None:
+            assert isinstance(run.failure, DependencyUnavailable)
             with suppress(SamePassword):
-                mishap.scene.act(mishap.deployment)
-        assert opens(mishap.deployment, NEW)
-        assert not opens(mishap.deployment)
+                run.scenario.act(run.deployment)
+        assert password_works(run.deployment, NEW)
+        assert not password_works(run.deployment)

@@ -20,8 +20,9 @@ from gerbang.storage.store import Gone
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, SECOND, by_email
 from tests.fakes import FakeClock, at_once
-from tests.unit.access import is_alive, opens
-from tests.unit.mail_fakes import MailDeployment, Scene, every_mishap, in_memory_only, mailing_in_memory
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import Scenario, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.passwords.resets import LEGACY_HASH, NEW, POLICY, assert_rejected, client_number, reset, unknown_token
 from tests.unit.torn_store import TornStore
 
@@ -32,8 +33,8 @@ def test_a_mailed_token_sets_the_password(post: MailDeployment) -> None:
 
     reset(post, token)
 
-    assert not opens(post, PASSWORD)
-    assert opens(post, NEW)
+    assert not password_works(post, PASSWORD)
+    assert password_works(post, NEW)
     user = post.user(registered.user_id)
     assert (user.epoch, user.updated_at) == (registered.epoch + 1, post.base.clock())
     assert "password_reset" in post.base.recorded.events
@@ -47,7 +48,7 @@ def test_a_reset_ends_every_session_and_opens_none(post: MailDeployment, databas
 
     reset(post, token)
 
-    assert not any(is_alive(post, session) for session in sessions)
+    assert not any(session_works(post, session) for session in sessions)
     for session in sessions:
         with pytest.raises(SessionEnded):
             post.base.sessions.refresh(session.tokens.refresh_token)
@@ -63,7 +64,7 @@ def test_a_reset_ends_sessions_that_are_opened_meanwhile(post: MailDeployment) -
 
     reset(meanwhile, token)
 
-    assert [is_alive(post, session) for session in opened] == [False]
+    assert [session_works(post, session) for session in opened] == [False]
 
 
 @pytest.mark.covers("60")
@@ -105,7 +106,7 @@ def test_a_reset_replaces_any_stored_hash(post_in_memory: MailDeployment, stored
     new_hash = post_in_memory.user(registered.user_id).password_hash
     assert new_hash is not None
     assert is_current_format(new_hash)
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_a_reset_records_when_a_legacy_hash_was_replaced(post: MailDeployment) -> None:
@@ -138,7 +139,7 @@ def test_a_reset_succeeds_when_its_notice_cannot_be_queued(post: MailDeployment)
 
     reset(post, token)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert "mail_not_queued" in post.base.recorded.events
 
 
@@ -152,7 +153,9 @@ def test_one_of_twenty_concurrent_resets_succeeds(post: MailDeployment) -> None:
     (winner,) = [number for number, outcome in enumerate(outcomes) if outcome is None]
     # The others try passwords with a used token, which are limited to ten.
     assert sum(isinstance(outcome, InvalidResetToken | TooManyAttempts) for outcome in outcomes) == 19
-    assert [number for number in range(20) if opens(post, f"Horse number {number}", client_number(number))] == [winner]
+    assert [
+        number for number in range(20) if password_works(post, f"Horse number {number}", client_number(number))
+    ] == [winner]
 
 
 # Unacceptable passwords: security.md 54
@@ -169,9 +172,9 @@ def test_an_unacceptable_password_does_not_use_up_the_token(
         with pytest.raises(UnacceptablePassword):
             reset(post_in_memory, token, password)
 
-    assert opens(post_in_memory, PASSWORD)
+    assert password_works(post_in_memory, PASSWORD)
     reset(post_in_memory, token)
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
     assert post_in_memory.user(bob.user_id).epoch == 1
 
 
@@ -221,7 +224,7 @@ def test_a_repeated_reset_succeeds_and_changes_nothing(
     after = post.user(registered.user_id)
     assert replace(after, last_sign_in_at=before.last_sign_in_at, devices=before.devices) == before
     assert database.items("OneTimeCodes") == codes
-    assert is_alive(post, session)
+    assert session_works(post, session)
     assert {job.kind for job in post.queue.jobs} == {MailKind.PASSWORD_CHANGED}
     assert len({job.job_id for job in post.queue.jobs}) == 1  # so the mailer sends one notice
 
@@ -262,7 +265,7 @@ def test_the_same_reset_sent_twice_concurrently_succeeds_twice(post: MailDeploym
     outcomes = at_once([partial(reset, post, token)] * 2)
 
     assert outcomes == [None, None]
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert post.user(registered.user_id).epoch == registered.epoch + 1
 
 
@@ -276,7 +279,7 @@ def test_a_repeated_reset_succeeds_although_its_read_is_torn(post: MailDeploymen
 
     replace(post.password_reset, store=torn).reset(token, NEW, client=HOME, policy=POLICY)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 # A token is used up in the same transaction that sets the password: F16
@@ -284,26 +287,26 @@ def test_a_repeated_reset_succeeds_although_its_read_is_torn(post: MailDeploymen
 
 @pytest.mark.covers("F16")
 def test_when_any_call_fails_token_and_old_password_are_both_valid_or_both_invalid() -> None:
-    def scene() -> Scene:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         post.register()
         token = post.mailed_token()
-        return Scene(post, lambda here: reset(here, token))
+        return Scenario(post, lambda here: reset(here, token))
 
-    for mishap in every_mishap(scene):
-        here = mishap.deployment
+    for run in faulty_runs(scenario):
+        here = run.deployment
         (token,) = here.outbox.reset_tokens
-        assert mishap.failure is None or isinstance(mishap.failure, DependencyUnavailable), mishap
-        if opens(here, PASSWORD):
-            assert mishap.failure is not None, mishap
-            assert not opens(here, NEW), mishap
+        assert run.failure is None or isinstance(run.failure, DependencyUnavailable), run
+        if password_works(here, PASSWORD):
+            assert run.failure is not None, run
+            assert not password_works(here, NEW), run
             reset(here, token)
-            assert not opens(here, PASSWORD), mishap
+            assert not password_works(here, PASSWORD), run
         else:
             reset(here, token)  # as a client does whose response was lost
             with pytest.raises(InvalidResetToken):
                 reset(here, token, "A third horse 3")
-        assert opens(here, NEW), mishap
+        assert password_works(here, NEW), run
 
 
 # The log: security.md 167

@@ -16,8 +16,9 @@ from gerbang.storage.accounts import User
 
 from tests.deployment import ABROAD, HOME, PASSWORD, SECOND, Choices
 from tests.fakes import Call, FakeClock, FaultyStore, PassingStore, at_once
-from tests.unit.access import opens
-from tests.unit.mail_fakes import MailDeployment, calls_of, in_memory_only
+from tests.unit.access import password_works
+from tests.unit.faulty_runs import calls_of
+from tests.unit.mail_fakes import MailDeployment, in_memory_only
 from tests.unit.passwords.resets import NEW, assert_rejected, client_number, reset, unknown_token
 
 
@@ -34,7 +35,7 @@ def test_wrong_tokens_are_limited_per_client_address(post: MailDeployment) -> No
 
     assert (caught.value.limit, caught.value.retry_after) == ("reset", timedelta(hours=1))
     reset(post, token, client=ABROAD)  # the token is still valid
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("59")
@@ -68,7 +69,7 @@ def test_a_token_is_not_compared_when_it_cannot_be_counted(post: MailDeployment)
     with pytest.raises(DependencyUnavailable):
         reset(post.on(failing), token)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
     reset(post, token)
 
 
@@ -81,7 +82,7 @@ def test_right_tokens_are_not_counted(post: MailDeployment) -> None:
     for number in range(3):
         reset(post, post.mailed_token(), f"Horse number {number}")
 
-    assert opens(post, "Horse number 2")
+    assert password_works(post, "Horse number 2")
 
 
 @in_memory_only
@@ -96,10 +97,10 @@ def test_guesses_with_a_used_token_are_limited(post: MailDeployment) -> None:
     with pytest.raises(TooManyAttempts) as caught:
         reset(post, token)
     with pytest.raises(TooManyAttempts):
-        opens(post, NEW, HOME)
+        password_works(post, NEW, HOME)
 
     assert caught.value.limit == "sign_in_account_and_address"
-    assert opens(post, NEW, ABROAD)
+    assert password_works(post, NEW, ABROAD)
 
 
 # Every error has the same answer
@@ -153,13 +154,13 @@ def test_a_reset_clears_the_limit_of_the_account(post_in_memory: MailDeployment)
     post = post_in_memory.with_choices(Choices(account=Limit(name="account", attempts=3, window=timedelta(hours=1))))
     post.register()
     for number in range(3):
-        assert not opens(post, "a guess", client_number(number))
+        assert not password_works(post, "a guess", client_number(number))
     with pytest.raises(TooManyAttempts):
-        opens(post, PASSWORD)
+        password_works(post, PASSWORD)
 
     reset(post, post.mailed_token())
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_a_reset_clears_the_wrong_passwords_of_its_own_client_address_only(post_in_memory: MailDeployment) -> None:
@@ -167,13 +168,13 @@ def test_a_reset_clears_the_wrong_passwords_of_its_own_client_address_only(post_
     post.register()
     for client in (HOME, ABROAD):
         for _ in range(10):
-            assert not opens(post, "a guess", client)
+            assert not password_works(post, "a guess", client)
 
     reset(post, post.mailed_token())
 
-    assert opens(post, NEW, HOME)
+    assert password_works(post, NEW, HOME)
     with pytest.raises(TooManyAttempts):
-        opens(post, NEW, ABROAD)
+        password_works(post, NEW, ABROAD)
 
 
 @in_memory_only
@@ -189,5 +190,5 @@ def test_a_reset_succeeds_when_the_counts_cannot_be_cleared(post: MailDeployment
 
     reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
     assert "attempts_not_forgotten" in post.base.recorded.events

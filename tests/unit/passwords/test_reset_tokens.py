@@ -15,7 +15,7 @@ from gerbang.storage.accounts import User
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, SECOND
 from tests.fakes import FakeClock, FakeSecret
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 from tests.unit.passwords.resets import NEW, POLICY, assert_rejected, reset
 
@@ -104,7 +104,7 @@ def test_a_token_is_valid_after_one_rotation_of_the_master_secret(
 
     reset(post_in_memory, token)
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_a_token_is_invalid_after_two_rotations(
@@ -131,7 +131,7 @@ def test_a_token_works_once(post: MailDeployment) -> None:
     with pytest.raises(InvalidResetToken):
         reset(post, token, "A third horse 3")
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("51")
@@ -143,7 +143,7 @@ def test_a_token_is_valid_for_half_an_hour(post: MailDeployment, clock: FakeCloc
 
     reset(post, token)
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("51", "F35")
@@ -157,7 +157,7 @@ def test_an_expired_token_is_rejected_before_ttl_deletes_it(
     assert_rejected(post, token)
 
     assert database.items("OneTimeCodes", "RESET#")
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_a_token_that_expires_during_the_reset_is_rejected(post: MailDeployment, clock: FakeClock) -> None:
@@ -168,7 +168,7 @@ def test_a_token_that_expires_during_the_reset_is_rejected(post: MailDeployment,
 
     assert_rejected(slow, token)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 @pytest.mark.covers("61")
@@ -181,7 +181,7 @@ def test_a_new_token_replaces_the_old_one(post: MailDeployment) -> None:
     reset(post, newer)
 
     assert_rejected(post, older)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 @pytest.mark.covers("61")
@@ -194,7 +194,7 @@ def test_a_password_change_invalidates_a_token(post: MailDeployment) -> None:
     with pytest.raises(InvalidResetToken):
         reset(post, token, "A third horse 3")
 
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_a_password_change_during_the_reset_invalidates_the_token(post: MailDeployment) -> None:
@@ -206,8 +206,8 @@ def test_a_password_change_during_the_reset_invalidates_the_token(post: MailDepl
     with pytest.raises(InvalidResetToken):
         reset(meanwhile, token, "A third horse 3")
 
-    assert opens(post, NEW)
-    assert is_alive(post, session)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
 
 
 @in_memory_only
@@ -219,4 +219,4 @@ def test_a_token_works_only_for_its_account(post: MailDeployment) -> None:
 
     assert_rejected(post, crossed)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)

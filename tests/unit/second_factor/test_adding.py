@@ -8,7 +8,7 @@ from gerbang.sessions.assurance import InsufficientLevel
 
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, MINUTE, by_email
-from tests.unit.access import is_alive
+from tests.unit.access import session_works
 from tests.unit.mail_fakes import MailDeployment, is_nowhere
 from tests.unit.second_factor.steps import (
     NO_FACTOR,
@@ -81,8 +81,8 @@ def test_the_first_factor_ends_other_sessions_and_concurrent_sign_ins(post: Mail
     with pytest.raises(InvalidCredentials):
         meanwhile.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
 
-    assert not is_alive(post, other)
-    assert is_alive(post, session)
+    assert not session_works(post, other)
+    assert session_works(post, session)
 
 
 def test_a_later_code_ends_sessions_without_the_second_factor(post: MailDeployment) -> None:
@@ -92,7 +92,7 @@ def test_a_later_code_ends_sessions_without_the_second_factor(post: MailDeployme
 
     high = verify(post, high, factor_id, app_code(post, high, factor_id))
 
-    assert [is_alive(post, each) for each in (raised, aal1, high)] == [True, False, True]
+    assert [session_works(post, each) for each in (raised, aal1, high)] == [True, False, True]
 
 
 def test_a_hundred_sessions_are_ended(post_in_memory: MailDeployment) -> None:
@@ -102,7 +102,7 @@ def test_a_hundred_sessions_are_ended(post_in_memory: MailDeployment) -> None:
 
     verify(post, raised, factor_id, app_code(post, raised, factor_id))
 
-    assert not any(is_alive(post, each) for each in others)
+    assert not any(session_works(post, each) for each in others)
 
 
 def test_verifying_a_factor_removes_unverified_factors(post: MailDeployment) -> None:

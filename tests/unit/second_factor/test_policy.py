@@ -11,6 +11,7 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import User
 
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, Choices
+from tests.unit.handlers import environment
 from tests.unit.mail_fakes import MailDeployment
 from tests.unit.second_factor.steps import (
     GOOGLE,
@@ -20,7 +21,6 @@ from tests.unit.second_factor.steps import (
     stored_user,
     with_second_factor,
 )
-from tests.unit.sweep import environment
 from tests.unit.teams import request
 
 

@@ -10,7 +10,7 @@ from gerbang.sessions.sessions import SignedIn
 
 from tests.deployment import BOB, HOME, PASSWORD, by_email
 from tests.fakes import at_once
-from tests.unit.access import is_alive
+from tests.unit.access import session_works
 from tests.unit.mail_fakes import MailDeployment
 from tests.unit.second_factor.steps import (
     NO_FACTOR,
@@ -108,7 +108,7 @@ def test_verifying_the_address_removes_factors_of_a_stranger(post: MailDeploymen
     owner = post.code_sign_in.sign_in(BOB.email, post.mailed_code(), HOME).signed_in
 
     assert owner.user.factors == stored_user(post, stranger).factors == ()
-    assert not is_alive(post, stranger)
+    assert not session_works(post, stranger)
 
 
 @pytest.mark.covers("108")

@@ -1,6 +1,5 @@
 """Signing in with a second factor."""
 
-from copy import replace
 from typing import NoReturn
 
 import pytest
@@ -14,7 +13,7 @@ from gerbang.sessions.sessions import SignedIn
 
 from tests.deployment import ALICE, BOB, HOME, MINUTE, SECOND, by_email
 from tests.fakes import PassingStore
-from tests.unit.access import is_alive
+from tests.unit.access import session_works
 from tests.unit.jwt_parts import claims_of
 from tests.unit.mail_fakes import MailDeployment
 from tests.unit.second_factor.steps import (
@@ -40,7 +39,7 @@ def test_a_sign_in_requires_the_second_factor(post: MailDeployment) -> None:
 
     assert level_and_methods(post, signed_in) == ("aal2", ["password", "totp"])
     assert [each.at for each in caller_of(post, signed_in).family.amr] == [first_factor_at, post.base.clock()]
-    assert is_alive(post, raised)
+    assert session_works(post, raised)
 
 
 @pytest.mark.parametrize("occasion", ["raising a session", "completing a sign-in"])
@@ -59,9 +58,9 @@ def test_a_failure_of_the_claims_function_does_not_use_up_the_code(post: MailDep
 
     for _ in range(6):  # not counted as wrong codes
         with pytest.raises(ClaimsUnavailable):
-            use_code(replace(post, base=replace(post.base, extra_claims=fail)))
+            use_code(post.with_parts(extra_claims=fail))
     claims = {"plan": "gold"}
-    signed_in = use_code(replace(post, base=replace(post.base, extra_claims=lambda *_: claims)))
+    signed_in = use_code(post.with_parts(extra_claims=lambda *_: claims))
 
     assert claims_of(signed_in.tokens.access_token).items() >= claims.items()
 

@@ -13,7 +13,7 @@ from gerbang.storage.store import Action, CommitOutcome, ConditionFailed, Delete
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Deployment, by_email
 from tests.fakes import PassingStore, at_once
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment
 
 of_every_scope = pytest.mark.parametrize("scope", Scope)
@@ -43,15 +43,15 @@ def test_only_the_sessions_of_the_scope_end(post: MailDeployment, scope: Scope, 
 
     sign_out(post, sessions[0], scope)
 
-    assert [is_alive(post, session) for session in sessions] == alive
+    assert [session_works(post, session) for session in sessions] == alive
     for session, is_open in zip(sessions, alive, strict=True):
         if is_open:
-            assert is_alive(post, post.base.sessions.refresh(session.tokens.refresh_token))
+            assert session_works(post, post.base.sessions.refresh(session.tokens.refresh_token))
         else:
             with pytest.raises(SessionEnded):
                 post.base.sessions.refresh(session.tokens.refresh_token)
-    assert is_alive(post, stranger)
-    assert opens(post)
+    assert session_works(post, stranger)
+    assert password_works(post)
     (note,) = [note for note in post.base.recorded.notes if note.event == "signed_out"]
     assert note.fields == {
         "user_id": sessions[0].user.user_id,
@@ -80,7 +80,7 @@ def test_an_ended_session_cannot_sign_out(post: MailDeployment, scope: Scope) ->
     with pytest.raises(SessionEnded):
         sign_out(post, first, scope)
 
-    assert is_alive(post, second)
+    assert session_works(post, second)
 
 
 @of_every_scope
@@ -109,7 +109,7 @@ def test_a_refresh_token_cannot_sign_out(post_in_memory: MailDeployment, scope: 
     with pytest.raises(InvalidToken):
         post_in_memory.base.sign_out.sign_out(session.tokens.refresh_token, scope)
 
-    assert is_alive(post_in_memory, session)
+    assert session_works(post_in_memory, session)
 
 
 def test_a_guest_can_sign_out_of_all_sessions(post_in_memory: MailDeployment) -> None:
@@ -117,7 +117,7 @@ def test_a_guest_can_sign_out_of_all_sessions(post_in_memory: MailDeployment) ->
 
     sign_out(post_in_memory, guest, Scope.GLOBAL)
 
-    assert not is_alive(post_in_memory, guest)
+    assert not session_works(post_in_memory, guest)
 
 
 class BusyStore(PassingStore):
@@ -140,7 +140,7 @@ def test_signing_out_twice_concurrently_ends_the_same_sessions(post: MailDeploym
 
     sign_out(signing_out_meanwhile(post, first, Scope.OTHERS), first, scope)
 
-    assert [is_alive(post, each) for each in (first, second, third)] == [scope is Scope.OTHERS, False, False]
+    assert [session_works(post, each) for each in (first, second, third)] == [scope is Scope.OTHERS, False, False]
 
 
 def test_a_global_sign_out_during_another_one_succeeds(post: MailDeployment) -> None:
@@ -148,7 +148,7 @@ def test_a_global_sign_out_during_another_one_succeeds(post: MailDeployment) -> 
 
     sign_out(signing_out_meanwhile(post, second, Scope.GLOBAL), first, Scope.GLOBAL)
 
-    assert [is_alive(post, each) for each in (first, second, third)] == [False, False, False]
+    assert [session_works(post, each) for each in (first, second, third)] == [False, False, False]
 
 
 def test_a_session_that_ended_meanwhile_cannot_end_the_others(post: MailDeployment) -> None:
@@ -157,7 +157,7 @@ def test_a_session_that_ended_meanwhile_cannot_end_the_others(post: MailDeployme
     with pytest.raises(SessionEnded):
         sign_out(signing_out_meanwhile(post, second, Scope.GLOBAL), first, Scope.OTHERS)
 
-    assert [is_alive(post, each) for each in (first, second, third)] == [False, False, False]
+    assert [session_works(post, each) for each in (first, second, third)] == [False, False, False]
 
 
 def test_at_most_one_of_two_sessions_that_end_the_others_stays_valid(post: MailDeployment) -> None:
@@ -165,7 +165,7 @@ def test_at_most_one_of_two_sessions_that_end_the_others_stays_valid(post: MailD
 
     at_once([partial(sign_out, post, each, Scope.OTHERS) for each in (first, second)])
 
-    assert [is_alive(post, each) for each in (first, second, third)].count(True) == 1
+    assert [session_works(post, each) for each in (first, second, third)].count(True) == 1
 
 
 def test_a_sign_out_that_keeps_conflicting_is_unavailable(post_in_memory: MailDeployment) -> None:

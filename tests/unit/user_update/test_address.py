@@ -18,7 +18,7 @@ from gerbang.storage.newest_users import NewestUsers
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices
 from tests.fakes import Fault, FaultyStore, at_once
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 from tests.unit.user_update.steps import NEW, NEW_EMAIL, queued_kinds, registered, stored, update, with_autoconfirm
 
@@ -169,8 +169,8 @@ def test_with_autoconfirm_a_new_address_registers_a_guest(post: MailDeployment, 
     assert (returned.is_anonymous, returned.expires_at, returned.credit_balance) == (False, None, 5000)
     assert returned.number is not None
     assert post.users.find_id(Name.EMAIL, NEW_EMAIL) == post.users.find_id(Name.NUMBER, returned.number)
-    assert opens(post, NEW, email=NEW_EMAIL)
-    assert is_alive(post, guest)
+    assert password_works(post, NEW, email=NEW_EMAIL)
+    assert session_works(post, guest)
     assert post.queue.jobs == []
     assert any("created_month" in item for item in database.items("Users"))
 
@@ -211,7 +211,7 @@ def test_with_autoconfirm_a_taken_number_is_drawn_again(post: MailDeployment) ->
     post = with_autoconfirm(post)
     taken = post.register().user.number
     numbers = iter([taken, taken, 4711])
-    post = replace(post, base=replace(post.base, new_number=lambda: next(numbers)))
+    post = post.with_parts(new_number=lambda: next(numbers))
     guest = post.guests.admit(HOME)
 
     assert update(post, guest, email=NEW_EMAIL).number == 4711

@@ -17,7 +17,7 @@ from gerbang.storage.store import Gone
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, by_email
 from tests.fakes import Fault, FaultyStore
-from tests.unit.access import is_alive, opens
+from tests.unit.access import password_works, session_works
 from tests.unit.mail_fakes import MailDeployment
 from tests.unit.user_update.steps import NEW, NEW_EMAIL, queued_kinds, registered, stored, update
 
@@ -28,11 +28,11 @@ def test_a_new_password_ends_every_session_but_this_one(post: MailDeployment) ->
 
     returned = update(post, session, password=NEW)
 
-    assert not opens(post, PASSWORD)
-    assert opens(post, NEW)
-    assert is_alive(post, session)
-    assert is_alive(post, post.base.sessions.refresh(session.tokens.refresh_token))
-    assert not is_alive(post, other)
+    assert not password_works(post, PASSWORD)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
+    assert session_works(post, post.base.sessions.refresh(session.tokens.refresh_token))
+    assert not session_works(post, other)
     assert returned.epoch == session.user.epoch + 1
 
 
@@ -53,7 +53,7 @@ def test_the_current_password_as_the_new_one_is_an_error(post: MailDeployment) -
     with pytest.raises(SamePassword):
         update(post, session, password=PASSWORD, metadata={"a": 1})
 
-    assert is_alive(post, other)
+    assert session_works(post, other)
     assert stored(post, session).user_metadata == {}
 
 
@@ -124,7 +124,7 @@ def test_the_password_is_set_when_its_notice_cannot_be_queued(
 
     update(post_in_memory, session, password=NEW)
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_the_same_change_sent_twice_concurrently_is_done_once(post: MailDeployment) -> None:
@@ -132,8 +132,8 @@ def test_the_same_change_sent_twice_concurrently_is_done_once(post: MailDeployme
 
     update(post.meanwhile(lambda: update(post, session, password=NEW)), session, password=NEW)
 
-    assert opens(post, NEW)
-    assert is_alive(post, session)
+    assert password_works(post, NEW)
+    assert session_works(post, session)
     assert stored(post, session).epoch == session.user.epoch + 1
 
 
@@ -143,7 +143,7 @@ def test_a_session_that_ends_meanwhile_changes_nothing(post: MailDeployment) -> 
     with pytest.raises(SessionEnded):
         update(post.meanwhile(lambda: post.base.sessions.close(session.tokens.access_token)), session, password=NEW)
 
-    assert opens(post, PASSWORD)
+    assert password_works(post, PASSWORD)
 
 
 def test_an_account_without_a_password_can_get_one(post_in_memory: MailDeployment) -> None:
@@ -152,7 +152,7 @@ def test_an_account_without_a_password_can_get_one(post_in_memory: MailDeploymen
 
     update(post_in_memory, session, password=NEW)
 
-    assert opens(post_in_memory, NEW)
+    assert password_works(post_in_memory, NEW)
 
 
 def test_a_guest_cannot_set_a_password(post_in_memory: MailDeployment) -> None:

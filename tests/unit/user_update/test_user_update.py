@@ -13,7 +13,7 @@ from gerbang.storage.store import Gone
 
 from tests.deployment import BOB
 from tests.fakes import at_once
-from tests.unit.access import opens
+from tests.unit.access import password_works
 from tests.unit.mail_fakes import MailDeployment
 from tests.unit.user_update.steps import NEW, NEW_EMAIL, queued_kinds, registered, stored, update
 
@@ -129,7 +129,7 @@ def test_without_the_queue_nothing_is_written_or_counted(post: MailDeployment) -
 
     after = stored(post, session)
     assert (after.new_email, after.user_metadata, after.epoch) == (NEW_EMAIL, {"a": 1}, before.epoch + 1)
-    assert opens(post, NEW)
+    assert password_works(post, NEW)
 
 
 def test_the_log_contains_no_address_password_or_metadata(post_in_memory: MailDeployment) -> None:

@@ -1,0 +1,132 @@
+"""Opening mailed links."""
+
+from collections.abc import Mapping
+from copy import replace
+from functools import partial
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, MailKind
+from gerbang.mail.links import LinkRequest
+
+from tests.deployment import BOB
+from tests.gateway_events import http_event
+from tests.unit.fault_injection.case import GOTRUE_ERROR, Repeat, RequestCase
+from tests.unit.fault_injection.cases.codes import another_code_of_a_sign_up_works
+from tests.unit.fault_injection.outcomes import (
+    CODE_SPENT_AND_PASSWORD_REMOVED,
+    answer_has_session,
+    carol_has_account,
+    is_accepted,
+    nothing_is_spent,
+)
+from tests.unit.fault_injection.requests import CAROL, LINK, PKCE_LINK, query_of_mailed_link, with_api_key, wrong_token
+from tests.unit.handlers import Answer, Event, environment, items
+from tests.unit.mail_fakes import MailDeployment
+
+
+def with_link(link: LinkRequest, post: MailDeployment) -> Event:
+    post.register(BOB)
+    return http_event(method="GET", headers={}, query=query_of_mailed_link(post, BOB.email, link))
+
+
+def with_link_of_a_sign_up(post: MailDeployment) -> Event:
+    new = {NEW_USER_NAME: "Carol", NEW_USER_METADATA: "{}"}
+    return http_event(method="GET", headers={}, query=query_of_mailed_link(post, CAROL, LINK, **new))
+
+
+def with_token_hash(post: MailDeployment) -> Event:
+    post.register(BOB)
+    members = query_of_mailed_link(post, BOB.email, LINK)
+    return with_api_key({"type": members["type"], "token_hash": members["token"]})
+
+
+def with_authorization_code(post: MailDeployment) -> Event:
+    answer = environment("auth/v1/verify", post)(with_link(PKCE_LINK, post))
+    return with_api_key({"auth_code": authorization_code_of(answer), "code_verifier": "v" * 43}, grant_type="pkce")
+
+
+def authorization_code_of(answer: Answer) -> str:
+    location: str = answer["headers"]["location"]
+    return dict(parse_qsl(urlsplit(location).query))["code"]
+
+
+def with_wrong_link(post: MailDeployment) -> Event:
+    post.register(BOB)
+    query = query_of_mailed_link(post, BOB.email, LINK)
+    return http_event(method="GET", headers={}, query=query | {"token": wrong_token(query["token"])})
+
+
+def link_signs_in(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    session = dict(parse_qsl(urlsplit(answer["headers"]["location"]).fragment))
+    return is_accepted(post, session.get("access_token", ""))
+
+
+def link_gives_code(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+    exchanged = environment("auth/v1/token", post)(
+        with_api_key({"auth_code": authorization_code_of(answer), "code_verifier": "v" * 43}, grant_type="pkce")
+    )
+    return answer_has_session(post, _event, exchanged)
+
+
+def another_link_works(post: MailDeployment, event: Event) -> bool:
+    del event
+    query = query_of_mailed_link(post, BOB.email, LINK)
+    answer = environment("auth/v1/verify", post)(http_event(method="GET", headers={}, query=query))
+    return link_signs_in(post, {}, answer)
+
+
+def flow_is_over(post: MailDeployment, _event: Event) -> bool:
+    return not any(str(item["pk"]).startswith("FLOW#") for item in items(post, "OneTimeCodes"))
+
+
+CASES: Final[Mapping[str, RequestCase]] = {
+    "GoTrue link": RequestCase(
+        function="auth/v1/verify",
+        error_members=GOTRUE_ERROR,
+        prepare=partial(with_link, LINK),
+        status=303,
+        has_effect=link_signs_in,
+        mail=MailKind.PASSWORD_REMOVED,
+        on_repeat=replace(CODE_SPENT_AND_PASSWORD_REMOVED, status=403),
+    ),
+    "GoTrue link of a client with PKCE": RequestCase(
+        function="auth/v1/verify",
+        error_members=GOTRUE_ERROR,
+        prepare=partial(with_link, PKCE_LINK),
+        status=303,
+        has_effect=link_gives_code,
+        mail=MailKind.PASSWORD_REMOVED,
+        on_repeat=replace(CODE_SPENT_AND_PASSWORD_REMOVED, status=403),
+    ),
+    "GoTrue link makes an account": RequestCase(
+        function="auth/v1/verify",
+        error_members=GOTRUE_ERROR,
+        prepare=with_link_of_a_sign_up,
+        status=303,
+        has_effect=lambda post, event, answer: carol_has_account(post, event) and link_signs_in(post, event, answer),
+        on_repeat=Repeat(status=403, is_done=carol_has_account, recovers=another_code_of_a_sign_up_works),
+    ),
+    "GoTrue token_hash": RequestCase(
+        function="auth/v1/verify",
+        error_members=GOTRUE_ERROR,
+        prepare=with_token_hash,
+        has_effect=answer_has_session,
+        mail=MailKind.PASSWORD_REMOVED,
+        on_repeat=replace(CODE_SPENT_AND_PASSWORD_REMOVED, status=403),
+    ),
+    "GoTrue pkce grant": RequestCase(
+        function="auth/v1/token",
+        error_members=GOTRUE_ERROR,
+        prepare=with_authorization_code,
+        has_effect=answer_has_session,
+        on_repeat=Repeat(status=404, is_done=flow_is_over, recovers=another_link_works),
+    ),
+    "GoTrue wrong link": RequestCase(
+        function="auth/v1/verify",
+        error_members=GOTRUE_ERROR,
+        prepare=with_wrong_link,
+        status=403,
+        has_effect=nothing_is_spent,
+    ),
+}

@@ -1,0 +1,624 @@
+"""gerbang.accounts.identity_sign_in: an identity is its subject; a verified address links it to an account."""
+
+from copy import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from gerbang.accounts.identity_sign_in import (
+    GOOGLE,
+    RACES,
+    LinkedToAnother,
+    ProviderEmailUnverified,
+    VerifiedIdentity,
+)
+from gerbang.accounts.oidc import LARGEST_PROFILE_BYTES
+from gerbang.accounts.registration import EmailTaken
+from gerbang.accounts.sign_in import InvalidCredentials
+from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
+from gerbang.accounts.verification import AccountDisabled
+from gerbang.core.clock import to_epoch
+from gerbang.core.emails import InvalidEmail
+from gerbang.core.errors import DependencyUnavailable
+from gerbang.limits.rate_limits import Limit, TooManyAttempts
+from gerbang.mail.jobs import MailKind
+from gerbang.sessions.sessions import SessionEnded, SignedIn
+from gerbang.storage.accounts import Identity, Name, identity_name
+from gerbang.storage.store import Update
+
+from tests.conftest import Database
+from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices, by_email
+from tests.fakes import Call, FaultyStore, MemoryStore, Numbers, at_once
+from tests.unit.access import password_works, session_works
+from tests.unit.faulty_runs import FaultyRun, Scenario, calls_of, faulty_runs
+from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
+
+BOB_SUBJECT = "110169484474386276334"
+BOB_AT_GOOGLE = VerifiedIdentity(provider=GOOGLE, subject=BOB_SUBJECT, email="Bob@Example.com", name="Bob Martin")
+OTHER_SUBJECT = replace(BOB_AT_GOOGLE, subject="220169484474386276334")
+BOB_AT_APPLE = replace(BOB_AT_GOOGLE, provider="apple")
+
+
+def sign_in(post: MailDeployment, identity: VerifiedIdentity = BOB_AT_GOOGLE) -> SignedIn:
+    return post.google.sign_in(identity, HOME)
+
+
+def account_count(database: Database) -> int:
+    return len([item for item in database.items("Users", "USER#") if item["sk"] == "ACCOUNT"])
+
+
+def verify_address(post: MailDeployment) -> None:
+    """Redeem the code of the registration."""
+    code = post.mailed_code(kind=MailKind.VERIFICATION_CODE)
+    post.code_sign_in.sign_in(BOB.email, code, HOME)
+
+
+# The first sign-in
+
+
+def test_the_first_sign_in_creates_a_complete_account(post: MailDeployment, database: Database) -> None:
+    session = sign_in(post)
+
+    authenticated = post.base.sessions.authenticate(session.tokens.access_token)
+    user = authenticated.user
+    assert user == session.user
+    assert authenticated.family.amr[0].method == "oauth"
+    assert (user.name, user.email, user.email_as_typed) == ("Bob Martin", "bob@example.com", "Bob@Example.com")
+    assert (user.email_verified_at, user.subjects) == (post.base.clock(), {GOOGLE: BOB_SUBJECT})
+    assert (user.credit_balance, user.role_id, user.password_hash) == (5000, 3, None)
+    assert user.number is not None
+    assert {str(item["pk"]).partition("#")[0] for item in database.items("Users")} == {
+        "USER",
+        "EMAIL",
+        "NUMBER",
+        "IDENTITY",
+    }
+
+
+def test_the_first_sign_in_stores_the_identity_with_its_account(post: MailDeployment) -> None:
+    user = sign_in(post).user
+
+    person = post.base.users.find_person(user.user_id)
+
+    assert person is not None
+    assert person.user == user
+    assert person.identities == (
+        Identity(
+            user_id=user.user_id,
+            provider=GOOGLE,
+            subject=BOB_SUBJECT,
+            email="Bob@Example.com",
+            created_at=post.base.clock(),
+        ),
+    )
+
+
+def test_the_profile_of_the_provider_is_stored_with_the_names_that_gotrue_uses(post: MailDeployment) -> None:
+    profile = {"picture": "https://photos.example/bob", "locale": "es", "family_name": "Martin"}
+
+    user = sign_in(post, replace(BOB_AT_GOOGLE, issuer="https://accounts.google.com", profile=profile)).user
+
+    assert post.user(user.user_id).user_metadata == {
+        **profile,
+        "full_name": "Bob Martin",
+        "avatar_url": "https://photos.example/bob",
+        "email": "bob@example.com",
+        "email_verified": True,
+        "iss": "https://accounts.google.com",
+        "sub": BOB_SUBJECT,
+        "provider_id": BOB_SUBJECT,
+    }
+
+
+def test_missing_claims_are_left_out_of_the_metadata(post_in_memory: MailDeployment) -> None:
+    assert sign_in(post_in_memory, replace(BOB_AT_GOOGLE, name="")).user.user_metadata == {
+        "email": "bob@example.com",
+        "email_verified": True,
+        "sub": BOB_SUBJECT,
+        "provider_id": BOB_SUBJECT,
+    }
+
+
+def test_the_largest_identity_can_be_stored(post_in_memory: MailDeployment) -> None:
+    """The limits are in gerbang.accounts.oidc, gerbang.apis.fields, gerbang.core.emails and the template."""
+    largest = VerifiedIdentity(
+        provider=GOOGLE,
+        subject='"' * 255,
+        email="b" * 64 + "@" + ".".join(["c" * 61] * 3) + ".de",
+        name="\U0001f600" * 200,
+        issuer="i" * 500,
+        profile={"picture": '"' * ((LARGEST_PROFILE_BYTES - 2) // 2)},
+    )
+
+    assert sign_in(post_in_memory, largest).user.user_metadata["avatar_url"] == largest.profile["picture"]
+
+
+def test_linking_does_not_change_the_metadata_of_the_account(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register(BOB)
+
+    assert sign_in(post_in_memory, replace(BOB_AT_GOOGLE, profile={"locale": "es"})).user.user_metadata == {}
+
+
+def test_without_a_name_the_local_part_of_the_address_is_the_name(post_in_memory: MailDeployment) -> None:
+    assert sign_in(post_in_memory, replace(BOB_AT_GOOGLE, name="")).user.name == "bob"
+
+
+def test_the_address_of_the_identity_is_taken(post_in_memory: MailDeployment) -> None:
+    sign_in(post_in_memory)
+
+    with pytest.raises(EmailTaken):
+        post_in_memory.register(BOB)
+
+
+def test_no_password_signs_in_to_an_account_without_one(post_in_memory: MailDeployment) -> None:
+    sign_in(post_in_memory)
+
+    for password in ("", "Correct horse 1"):
+        with pytest.raises(InvalidCredentials):
+            post_in_memory.base.sign_in.sign_in(by_email(BOB.email, password), HOME)
+
+
+@in_memory_only
+def test_an_invalid_address_creates_no_account(post: MailDeployment, database: Database) -> None:
+    with pytest.raises(InvalidEmail):
+        sign_in(post, replace(BOB_AT_GOOGLE, email="no address"))
+
+    assert database.items("Users") == []
+
+
+@pytest.mark.covers("F4")
+def test_twenty_concurrent_first_sign_ins_share_one_account(post: MailDeployment, database: Database) -> None:
+    outcomes = at_once([partial(sign_in, post)] * 20)
+
+    sessions = [outcome for outcome in outcomes if isinstance(outcome, SignedIn)]
+    assert len(sessions) == 20
+    assert len({session.user.user_id for session in sessions}) == account_count(database) == 1
+    assert all(session_works(post, session) for session in sessions)
+    assert len(database.items("Users", "NUMBER#")) == 1
+
+
+def test_a_concurrent_registration_and_first_sign_in_create_one_account(
+    post: MailDeployment, database: Database
+) -> None:
+    outcomes = at_once([partial(sign_in, post), partial(post.register, BOB)] * 5)
+
+    assert account_count(database) == 1
+    assert all(isinstance(outcome, SignedIn) for outcome in outcomes[::2])
+    assert all(isinstance(outcome, SignedIn | EmailTaken) for outcome in outcomes[1::2])
+    authenticated = post.base.users.find_id(Name.EMAIL, BOB.email)
+    assert authenticated == post.base.users.find_id(Name.IDENTITY, identity_name(GOOGLE, BOB_SUBJECT))
+    assert not password_works(post)  # the address was not verified by the registration
+
+
+def test_a_taken_number_is_drawn_again(post: MailDeployment) -> None:
+    alice = post.register(ALICE).user
+    assert alice.number is not None
+    base = replace(post.base, new_number=Numbers(alice.number, alice.number, 77))
+
+    assert sign_in(replace(post, base=base)).user.number == 77
+
+
+@in_memory_only
+def test_without_a_free_number_the_sign_in_fails(post: MailDeployment, database: Database) -> None:
+    alice = post.register(ALICE).user
+    assert alice.number is not None
+    base = replace(post.base, new_number=Numbers(*[alice.number] * RACES))
+
+    with pytest.raises(DependencyUnavailable):
+        sign_in(replace(post, base=base))
+
+    assert account_count(database) == 1
+
+
+# The identity is the subject: security.md 107
+
+
+@pytest.mark.covers("107")
+def test_the_same_subject_is_the_same_account_with_any_address(post: MailDeployment, database: Database) -> None:
+    first = sign_in(post)
+
+    second = sign_in(post, replace(BOB_AT_GOOGLE, email="robert@elsewhere.example", name="Robert"))
+
+    assert second.user.user_id == first.user.user_id
+    assert second.user.email == BOB.email
+    assert account_count(database) == 1
+    assert session_works(post, first)
+
+
+def test_the_same_subject_can_sign_in_with_an_invalid_address(post_in_memory: MailDeployment) -> None:
+    first = sign_in(post_in_memory)
+
+    second = sign_in(post_in_memory, replace(BOB_AT_GOOGLE, email='"bob martin"@example.com'))
+
+    assert second.user.user_id == first.user.user_id
+
+
+@pytest.mark.covers("107")
+def test_another_subject_with_the_same_address_is_rejected(post: MailDeployment, database: Database) -> None:
+    sign_in(post)
+
+    with pytest.raises(LinkedToAnother):
+        sign_in(post, OTHER_SUBJECT)
+
+    assert account_count(database) == len(database.items("Users", "IDENTITY#")) == 1
+
+
+def test_of_two_concurrent_subjects_with_one_address_only_one_gets_the_account(
+    post: MailDeployment, database: Database
+) -> None:
+    post.register()
+
+    outcomes = at_once([partial(sign_in, post, identity) for identity in (BOB_AT_GOOGLE, OTHER_SUBJECT)] * 5)
+
+    assert account_count(database) == len(database.items("Users", "IDENTITY#")) == 1
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LinkedToAnother"] * 5 + ["SignedIn"] * 5
+
+
+def test_a_first_sign_in_succeeds_when_the_same_identity_is_linked_during_it(post: MailDeployment) -> None:
+    post.register(BOB)
+    interrupted = post.meanwhile(
+        before=lambda call: call.keys[0].pk.startswith("EMAIL#"),  # after the subject was looked up and was not linked
+        happens=lambda: sign_in(post),
+    )
+
+    assert session_works(post, sign_in(interrupted))
+
+
+def test_an_account_can_have_one_identity_of_each_provider(post: MailDeployment, database: Database) -> None:
+    first = sign_in(post)
+
+    second = sign_in(post, BOB_AT_APPLE)
+
+    assert second.user.user_id == first.user.user_id
+    assert second.user.subjects == {GOOGLE: BOB_SUBJECT, "apple": BOB_SUBJECT}
+    assert post.user(second.user.user_id) == second.user
+    assert session_works(post, first)
+    assert account_count(database) == 1
+    with pytest.raises(LinkedToAnother):
+        sign_in(post, OTHER_SUBJECT)
+    for identity in (BOB_AT_GOOGLE, BOB_AT_APPLE):
+        assert sign_in(post, identity).user.user_id == first.user.user_id
+
+
+def test_two_providers_can_link_to_one_account_at_once(post: MailDeployment) -> None:
+    bob = post.register(BOB).user
+    verify_address(post)
+    meanwhile = post.meanwhile(lambda: sign_in(post, BOB_AT_APPLE))
+
+    assert session_works(post, sign_in(meanwhile))
+
+    assert post.user(bob.user_id).subjects == {"apple": BOB_SUBJECT, GOOGLE: BOB_SUBJECT}
+
+
+def test_the_same_subject_at_another_provider_is_another_identity(post: MailDeployment, database: Database) -> None:
+    bob = sign_in(post).user
+
+    carol = sign_in(post, replace(BOB_AT_APPLE, email="carol@example.com")).user
+
+    assert carol.user_id != bob.user_id
+    assert account_count(database) == 2
+
+
+# Linking by address: security.md 108
+
+
+@pytest.mark.covers("108")
+def test_linking_to_an_unverified_account_removes_its_password_and_sessions(
+    post: MailDeployment, database: Database
+) -> None:
+    strangers_session = post.register(BOB)
+
+    owners_session = sign_in(post)
+
+    assert owners_session.user.user_id == strangers_session.user.user_id
+    assert owners_session.user == post.user(owners_session.user.user_id)
+    assert (owners_session.user.subjects, owners_session.user.email_verified_at) == (
+        {GOOGLE: BOB_SUBJECT},
+        post.base.clock(),
+    )
+    assert session_works(post, owners_session)
+    assert not session_works(post, strangers_session)
+    with pytest.raises(SessionEnded):
+        post.base.sessions.refresh(strangers_session.tokens.refresh_token)
+    assert not password_works(post)
+    assert account_count(database) == 1
+    assert post.base.recorded.events[-1] == "identity_linked"
+
+
+def test_linking_to_a_verified_account_keeps_its_password_and_sessions(post: MailDeployment) -> None:
+    registered = post.register(BOB)
+    verify_address(post)
+    post.base.clock.advance(timedelta(seconds=5))
+
+    linked = sign_in(post)
+
+    assert linked.user.user_id == registered.user.user_id
+    assert linked.user == post.user(linked.user.user_id)
+    assert linked.user.updated_at == post.base.clock()
+    assert session_works(post, registered)
+    assert password_works(post)
+
+
+@in_memory_only
+def test_the_next_sign_in_after_linking_changes_only_its_time(post: MailDeployment) -> None:
+    registered = post.register(BOB)
+    verify_address(post)
+    sign_in(post)
+    before = post.user(registered.user.user_id)
+    post.base.clock.advance(timedelta(seconds=5))
+
+    next_session = sign_in(post)
+
+    assert post.user(next_session.user.user_id) == replace(before, last_sign_in_at=post.base.clock())
+
+
+def test_linking_does_not_overwrite_name_and_address(post_in_memory: MailDeployment) -> None:
+    registered = post_in_memory.register(BOB)
+
+    linked = sign_in(post_in_memory, replace(BOB_AT_GOOGLE, email="BOB@EXAMPLE.COM", name="Robert"))
+
+    assert linked.user.user_id == registered.user.user_id
+    assert (linked.user.name, linked.user.email_as_typed) == (BOB.name, BOB.email)
+
+
+def test_a_session_opened_while_the_owner_links_is_ended(post: MailDeployment) -> None:
+    post.register(BOB)
+    strangers_session: list[SignedIn] = []
+    meanwhile = post.meanwhile(
+        lambda: strangers_session.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)),
+    )
+
+    owners_session = sign_in(meanwhile)
+
+    assert [session_works(post, session) for session in (*strangers_session, owners_session)] == [False, True]
+
+
+def test_linking_is_retried_when_the_epoch_of_the_account_changes(post: MailDeployment) -> None:
+    bob = post.register(BOB).user
+    meanwhile = post.meanwhile(lambda: post.end_sessions(bob))
+
+    assert session_works(post, sign_in(meanwhile))
+
+
+# Addresses that the provider has not verified: security.md 108
+
+UNVERIFIED = replace(BOB_AT_GOOGLE, email_verified=False)
+
+
+@pytest.mark.covers("108")
+@pytest.mark.parametrize("email", ["Bob@Example.com", "", "no address"])
+@pytest.mark.parametrize("before", ["no account", "registered", "linked to another identity"])
+def test_an_unknown_identity_with_an_unverified_address_is_rejected(
+    post: MailDeployment, database: Database, before: str, email: str
+) -> None:
+    if before == "registered":
+        post.register(BOB)
+    if before == "linked to another identity":
+        sign_in(post, OTHER_SUBJECT)
+    tables = ("Users", "RefreshTokenFamilies", "RateLimits")
+    items = [database.items(table) for table in tables]
+
+    with pytest.raises(ProviderEmailUnverified) as error:
+        sign_in(post, replace(UNVERIFIED, email=email))
+
+    assert error.value.code == "provider_email_needs_verification"
+    assert [database.items(table) for table in tables] == items
+
+
+@pytest.mark.parametrize("email", ["Bob@Example.com", "", "no address", "alice@example.com"])
+def test_a_known_identity_can_sign_in_with_any_unverified_address(post: MailDeployment, email: str) -> None:
+    post.register(ALICE)
+    first = sign_in(post)
+
+    second = sign_in(post, replace(UNVERIFIED, email=email))
+
+    assert second.user.user_id == first.user.user_id
+    assert session_works(post, second)
+
+
+@pytest.mark.covers("108")
+def test_an_identity_with_an_unverified_address_that_is_unlinked_meanwhile_is_not_linked_again(
+    post: MailDeployment,
+) -> None:
+    user = sign_in(post).user
+    meanwhile = post.meanwhile(
+        before=lambda call: call.keys[0].pk.startswith("USER#"),  # after the identity was looked up
+        happens=lambda: post.base.store.commit(*post.users.unlinking(user, GOOGLE, {})),
+    )
+
+    with pytest.raises(ProviderEmailUnverified):
+        sign_in(meanwhile, UNVERIFIED)
+
+    assert post.user(user.user_id).subjects == {}
+
+
+# Disabled sign-ups
+
+
+def test_with_sign_ups_disabled_a_new_identity_creates_no_account(post: MailDeployment, database: Database) -> None:
+    closed_sign_in = replace(post.google, policy=SignUpPolicy(takes_accounts=False))
+
+    with pytest.raises(SignUpDisabled):
+        closed_sign_in.sign_in(BOB_AT_GOOGLE, HOME)
+
+    assert database.items("Users") == database.items("RateLimits") == []
+
+
+def test_with_sign_ups_disabled_existing_users_can_sign_in(post: MailDeployment) -> None:
+    closed_sign_in = replace(post.google, policy=SignUpPolicy(takes_accounts=False))
+    bob = post.register(BOB).user
+
+    linked = closed_sign_in.sign_in(BOB_AT_GOOGLE, HOME)
+    next_session = closed_sign_in.sign_in(BOB_AT_GOOGLE, HOME)
+
+    assert linked.user.user_id == next_session.user.user_id == bob.user_id
+
+
+# Disabled accounts and resets
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "not linked"])
+def test_a_disabled_account_cannot_sign_in(post: MailDeployment, database: Database, *, linked: bool) -> None:
+    user = (sign_in(post) if linked else post.register(BOB)).user
+    post.disable(user)
+    before = len(database.items("RefreshTokenFamilies"))
+
+    with pytest.raises(AccountDisabled) as error:
+        sign_in(post)
+
+    assert error.value.user_id == user.user_id
+    assert len(database.items("RefreshTokenFamilies")) == before
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "not linked"])
+def test_an_account_that_is_disabled_meanwhile_cannot_sign_in(
+    post: MailDeployment, database: Database, *, linked: bool
+) -> None:
+    user = (sign_in(post) if linked else post.register(BOB)).user
+    before = len(database.items("RefreshTokenFamilies"))
+    meanwhile = post.meanwhile(
+        lambda: disable_without_new_epoch(post, user.user_id),
+    )
+
+    with pytest.raises(AccountDisabled):
+        sign_in(meanwhile)
+
+    assert len(database.items("RefreshTokenFamilies")) == before
+
+
+def disable_without_new_epoch(post: MailDeployment, user_id: str) -> None:
+    """Disable an account without raising its epoch."""
+    post.base.store.write(Update(post.base.users.key(user_id), {"disabled_at": to_epoch(post.base.clock())}))
+
+
+@pytest.mark.covers("F11")
+def test_a_sign_in_succeeds_after_a_reset_during_it(post: MailDeployment) -> None:
+    user = sign_in(post).user
+    meanwhile = post.meanwhile(lambda: post.end_sessions(user))
+
+    assert session_works(post, sign_in(meanwhile))
+
+
+@pytest.mark.covers("107")
+def test_of_two_identities_that_link_to_one_account_at_once_the_first_one_wins(
+    post: MailDeployment, database: Database
+) -> None:
+    """Linking does not raise the epoch of an account with a verified address."""
+    post.register(BOB)
+    verify_address(post)
+    meanwhile = post.meanwhile(lambda: sign_in(post, OTHER_SUBJECT))
+
+    with pytest.raises(LinkedToAnother):
+        sign_in(meanwhile)
+
+    assert [item["pk"] for item in database.items("Users", "IDENTITY#")] == [f"IDENTITY#google#{OTHER_SUBJECT.subject}"]
+    assert session_works(post, sign_in(post, OTHER_SUBJECT))
+
+
+# Limits: security.md 34
+
+
+@pytest.mark.covers("34")
+@in_memory_only
+def test_first_sign_ins_and_registrations_of_a_client_share_one_limit(post: MailDeployment) -> None:
+    limit = Limit(name="registration", attempts=2, window=timedelta(hours=1))
+    post = post.with_choices(Choices(registration=limit))
+    post.base.registration.register(ALICE, HOME)
+    sign_in(post)
+
+    with pytest.raises(TooManyAttempts) as error:
+        sign_in(post, VerifiedIdentity(provider=GOOGLE, subject="3", email="carol@example.com", name="Carol"))
+
+    assert error.value.limit == "registration"
+    assert session_works(post, sign_in(post))  # a user with an account is not counted
+
+
+@in_memory_only
+def test_linking_is_not_counted_as_a_registration(post: MailDeployment, database: Database) -> None:
+    post.register(BOB)
+    before = database.items("RateLimits", "registration#")
+
+    sign_in(post)
+
+    assert database.items("RateLimits", "registration#") == before
+
+
+@in_memory_only
+def test_a_number_drawn_again_is_not_counted_again(post: MailDeployment, database: Database) -> None:
+    alice = post.register(ALICE).user
+    assert alice.number is not None
+    base = replace(post.base, new_number=Numbers(alice.number, alice.number))
+
+    sign_in(replace(post, base=base))
+
+    assert sorted(int(item["attempts"]) for item in database.items("RateLimits")) == [1, 1]
+
+
+# Faults: F2, F3, F42
+
+
+@pytest.mark.covers("F42")
+@pytest.mark.parametrize("before", ["no account", "registered", "linked"])
+def test_after_any_fault_there_is_one_account_and_the_next_sign_in_succeeds(before: str) -> None:
+    def scenario() -> Scenario:
+        post = mailing_in_memory()
+        if before == "registered":
+            post.register(BOB)
+        if before == "linked":
+            sign_in(post)
+        return Scenario(post, sign_in)
+
+    for run in faulty_runs(scenario):
+        deployment = run.deployment
+        if isinstance(run.outcome, SignedIn):
+            assert session_works(deployment, run.outcome), run
+        else:
+            assert isinstance(run.failure, DependencyUnavailable), run
+        next_session = sign_in(deployment)
+        assert session_works(deployment, next_session), run
+        assert has_one_account_with_its_markers(run), run
+
+
+def has_one_account_with_its_markers(run: FaultyRun) -> bool:
+    base = run.deployment.base
+    assert isinstance(base.store, MemoryStore)
+    kinds = sorted(str(item["pk"]).partition("#")[0] for item in base.store.items(base.tables["Users"]))
+    return kinds == ["EMAIL", "IDENTITY", "NUMBER", "USER", "USER"]
+
+
+def test_a_sign_in_of_a_known_identity_takes_two_reads_and_a_commit(post_in_memory: MailDeployment) -> None:
+    sign_in(post_in_memory)
+
+    assert [method for method, _ in calls_of(post_in_memory, sign_in)] == ["commit", "get", "get"]
+
+
+def test_a_sign_in_that_is_overtaken_too_often_fails(post_in_memory: MailDeployment) -> None:
+    bob = post_in_memory.register(BOB).user
+
+    def overtaken(call: Call) -> bool:
+        if call.method == "commit":
+            post_in_memory.end_sessions(bob)
+        return False
+
+    always_overtaken = FaultyStore(post_in_memory.base.store, at=overtaken)
+
+    with pytest.raises(DependencyUnavailable):
+        sign_in(post_in_memory.on(always_overtaken))
+
+    assert sum(call.method == "commit" for call in always_overtaken.calls) == RACES
+
+
+# The log: security.md 167
+
+
+@pytest.mark.covers("167")
+def test_the_log_contains_no_address_and_no_name(post_in_memory: MailDeployment) -> None:
+    post_in_memory.register(BOB)
+    sign_in(post_in_memory)
+    with pytest.raises(LinkedToAnother):
+        sign_in(post_in_memory, OTHER_SUBJECT)
+
+    logged = str(post_in_memory.base.recorded.notes) + repr(BOB_AT_GOOGLE)
+
+    assert "bob@example.com" not in logged.lower()
+    assert "Martin" not in logged
