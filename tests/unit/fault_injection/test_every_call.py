@@ -67,7 +67,7 @@ WITHOUT_CASES: Final = {
     "docs": "makes no call",
     "jwks": "makes no call",
     "openid-configuration": "makes no call",
-    "events": "makes one call: tests/unit/test_published_events.py lets it fail",
+    "events": "makes one call: tests/unit/events/test_publishing.py lets it fail",
     "mailer": "answers no client: tests/unit/mail/test_mailer_redelivery.py lets its calls fail",
     "rotation": "answers no client and has no database: tests/unit/rotation/test_steps.py",
 }

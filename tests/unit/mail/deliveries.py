@@ -1,7 +1,5 @@
 """What tests of the mailer do: bring an account into a state, deliver a job, use what was mailed."""
 
-from datetime import timedelta
-
 import pytest
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import digest
@@ -16,8 +14,7 @@ from gerbang.storage.store import Gone
 from tests.deployment import BOB, HOME
 from tests.unit.mail_fakes import LINKED_SUBJECT, NEW_DEVICE, Fate, MailDeployment, write_invitation
 
-SECOND = timedelta(seconds=1)
-NEVER_REGISTERED = "nobody@example.com"
+UNKNOWN = "unknown@example.com"
 CODES = [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CODE]
 NEW_ADDRESS = "bob@new.example"
 

@@ -11,9 +11,7 @@ from gerbang.mail.jobs import MailJob, MailKind
 from tests.deployment import BOB, HOME
 from tests.unit.mail_fakes import MailDeployment
 
-MINUTE = timedelta(minutes=1)
-SECOND = timedelta(seconds=1)
-NEVER_REGISTERED = "nobody@example.com"
+UNKNOWN = "unknown@example.com"
 
 ASKED_FOR = [
     MailKind.SIGN_IN_CODE,

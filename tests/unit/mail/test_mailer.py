@@ -18,7 +18,7 @@ from gerbang.storage.store import Put
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import FakeClock, FakeSecret
-from tests.unit.mail.deliveries import CODES, NEVER_REGISTERED, NEW_ADDRESS, TO_ACCOUNTS, prepare_account, redeem
+from tests.unit.mail.deliveries import CODES, NEW_ADDRESS, TO_ACCOUNTS, UNKNOWN, prepare_account, redeem
 from tests.unit.mail_fakes import Fate, MailDeployment, code_in, in_memory_only, is_nowhere, mailing_in_memory
 
 # Who gets mail
@@ -31,7 +31,7 @@ def test_no_mail_goes_to_an_address_without_an_account(
 ) -> None:
     post.register()
 
-    post.deliver(post.job(kind, NEVER_REGISTERED))
+    post.deliver(post.job(kind, UNKNOWN))
 
     assert post.outbox.sent == []
     assert database.items("OneTimeCodes") == []

@@ -15,9 +15,9 @@ from gerbang.storage.records import to_value
 from gerbang.storage.store import Gone
 from gerbang_local.declarations import template
 
-from tests.deployment import BOB
+from tests.deployment import BOB, SECOND
 from tests.fakes import FakeClock
-from tests.unit.mail.deliveries import NEVER_REGISTERED, SECOND, TO_ACCOUNTS, prepare_account, redeem, stored_code
+from tests.unit.mail.deliveries import TO_ACCOUNTS, UNKNOWN, prepare_account, redeem, stored_code
 from tests.unit.mail_fakes import LINKED_SUBJECT, PAYLOADS, Fate, MailDeployment, code_in
 
 
@@ -69,24 +69,24 @@ def test_an_unverified_account_gets_a_verification_mail_whose_code_drops_the_pas
 
 
 def test_a_job_with_user_metadata_mails_a_code_that_creates_an_account(post: MailDeployment) -> None:
-    job = job_of_code_or_account(post, NEVER_REGISTERED, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
+    job = job_of_code_or_account(post, UNKNOWN, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
 
     post.deliver(job)
     post.deliver(job)
 
     (message,) = post.outbox.sent
-    assert (message.kind, message.to, message.locale) == (MailKind.VERIFICATION_CODE, NEVER_REGISTERED, "en")
+    assert (message.kind, message.to, message.locale) == (MailKind.VERIFICATION_CODE, UNKNOWN, "en")
     assert "Zoë" not in message.text
-    stored = stored_code(post, Slot.EMAIL, NEVER_REGISTERED)
+    stored = stored_code(post, Slot.EMAIL, UNKNOWN)
     assert stored is not None
-    assert post.maker.matches(stored.secret_hash, NEVER_REGISTERED, code_in(message))
+    assert post.maker.matches(stored.secret_hash, UNKNOWN, code_in(message))
     assert stored.new_user_metadata == {"name": "Zoë", "n": [1, {"x": None}]}
     assert post.base.recorded.notes[-1].fields == {"kind": "sign_in_code", "job_id": job.job_id}
-    assert post.users.find_id(Name.EMAIL, NEVER_REGISTERED) is None
+    assert post.users.find_id(Name.EMAIL, UNKNOWN) is None
 
 
 def test_a_job_without_user_metadata_mails_nothing_to_an_unknown_address(post_in_memory: MailDeployment) -> None:
-    post_in_memory.deliver(job_of_code_or_account(post_in_memory, NEVER_REGISTERED))
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, UNKNOWN))
 
     assert post_in_memory.outbox.sent == []
     assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
@@ -95,7 +95,7 @@ def test_a_job_without_user_metadata_mails_nothing_to_an_unknown_address(post_in
 @pytest.mark.parametrize("kind", [kind for kind in TO_ACCOUNTS if kind is not MailKind.SIGN_IN_CODE])
 def test_only_a_sign_in_code_goes_to_an_unknown_address(post_in_memory: MailDeployment, kind: MailKind) -> None:
     payload = {NEW_USER_METADATA: "{}", SLOT: "RECOVERY"}
-    post_in_memory.deliver(replace(post_in_memory.job(kind, NEVER_REGISTERED), payload=payload))
+    post_in_memory.deliver(replace(post_in_memory.job(kind, UNKNOWN), payload=payload))
 
     assert post_in_memory.outbox.sent == []
 
@@ -109,7 +109,7 @@ def test_a_disabled_account_gets_no_code_that_creates_an_account(post_in_memory:
 
 
 def test_unknown_fields_of_the_payload_are_ignored(post_in_memory: MailDeployment) -> None:
-    post_in_memory.deliver(job_of_code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}", link="x"))
+    post_in_memory.deliver(job_of_code_or_account(post_in_memory, UNKNOWN, new_user_metadata="{}", link="x"))
 
     assert len(post_in_memory.outbox.sent) == 1
 
@@ -118,7 +118,7 @@ def test_a_rejected_mail_to_an_unknown_address_is_logged_with_its_job_id(
     post_in_memory: MailDeployment,
 ) -> None:
     post_in_memory.outbox.fates = [Fate.REJECTED]
-    job = job_of_code_or_account(post_in_memory, NEVER_REGISTERED, new_user_metadata="{}")
+    job = job_of_code_or_account(post_in_memory, UNKNOWN, new_user_metadata="{}")
 
     post_in_memory.deliver(job)
 

@@ -14,10 +14,10 @@ from gerbang.storage.store import Item
 from gerbang_local.declarations import template
 
 from tests.conftest import Database
-from tests.deployment import BOB
+from tests.deployment import BOB, SECOND
 from tests.fakes import Call, FakeClock, Fault, FaultyStore, at_once
 from tests.unit.faulty_runs import FaultyRun, Scenario, faulty_runs
-from tests.unit.mail.deliveries import CODES, SECOND, prepare_account, redeem, send_and_lose_response, set_password
+from tests.unit.mail.deliveries import CODES, prepare_account, redeem, send_and_lose_response, set_password
 from tests.unit.mail_fakes import Fate, Killed, MailDeployment, code_in, in_memory_only, mailing_in_memory, token_in
 
 
@@ -248,41 +248,41 @@ def test_the_lease_is_between_the_mailers_and_the_queues_time_out() -> None:
 
 
 def test_when_any_call_fails_the_mail_is_sent_with_one_code() -> None:
-    def scene() -> Scenario:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         post.register()
         job = post.job(MailKind.SIGN_IN_CODE)
         return Scenario(post, lambda here: here.deliver(job))
 
-    for mishap in faulty_runs(scene):
-        here = mishap.deployment
-        deliver_again_if_it_failed(mishap)
-        assert 1 <= len(here.outbox.sent) <= 2, mishap
-        assert len(set(here.outbox.codes)) == 1, mishap
-        assert redeem(here, code_in(here.outbox.last)).user.email == BOB.email, mishap
+    for run in faulty_runs(scenario):
+        here = run.deployment
+        deliver_again_if_it_failed(run)
+        assert 1 <= len(here.outbox.sent) <= 2, run
+        assert len(set(here.outbox.codes)) == 1, run
+        assert redeem(here, code_in(here.outbox.last)).user.email == BOB.email, run
 
 
 def test_when_any_call_fails_the_reset_mail_is_sent_with_one_token() -> None:
-    def scene() -> Scenario:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         post.register()
         job = post.job(MailKind.PASSWORD_RESET)
         return Scenario(post, lambda here: here.deliver(job))
 
-    for mishap in faulty_runs(scene):
-        here = mishap.deployment
-        deliver_again_if_it_failed(mishap)
-        assert 1 <= len(here.outbox.sent) <= 2, mishap
+    for run in faulty_runs(scenario):
+        here = run.deployment
+        deliver_again_if_it_failed(run)
+        assert 1 <= len(here.outbox.sent) <= 2, run
         (token,) = set(here.outbox.reset_tokens)
         set_password(here, token)
 
 
-def deliver_again_if_it_failed(mishap: FaultyRun) -> None:
+def deliver_again_if_it_failed(run: FaultyRun) -> None:
     """Deliver a failed message again within seconds, as the queue does."""
-    if mishap.failure is not None:
-        assert isinstance(mishap.failure, DependencyUnavailable), mishap
-        mishap.deployment.base.clock.advance(timedelta(seconds=5))
-        mishap.scenario.act(mishap.deployment)
+    if run.failure is not None:
+        assert isinstance(run.failure, DependencyUnavailable), run
+        run.deployment.base.clock.advance(timedelta(seconds=5))
+        run.scenario.act(run.deployment)
 
 
 def test_a_claim_that_the_sdk_retries_does_not_delay_the_mail(post: MailDeployment) -> None:  # faults.md, D6

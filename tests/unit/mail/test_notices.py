@@ -9,9 +9,9 @@ from gerbang.core.log import Severity
 from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
 from gerbang.storage.accounts import User
 
-from tests.deployment import BOB, HOME, MAIL_HOUR
+from tests.deployment import BOB, HOME, MAIL_HOUR, MINUTE
 from tests.fakes import FakeClock, FaultyStore
-from tests.unit.mail.requests import ASKED_FOR, MINUTE, ask, queued
+from tests.unit.mail.requests import ASKED_FOR, ask, queued
 from tests.unit.mail_fakes import MailDeployment
 
 # The mail that a registration sends: F1

@@ -11,10 +11,21 @@ from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailJob, MailKind
 
 from tests.conftest import Database
-from tests.deployment import ALICE, BOB, CODE_TRIES, HOME, MAIL_ADDRESS, MAIL_HOUR, MAIL_MINUTE, by_email
+from tests.deployment import (
+    ALICE,
+    BOB,
+    CODE_TRIES,
+    HOME,
+    MAIL_ADDRESS,
+    MAIL_HOUR,
+    MAIL_MINUTE,
+    MINUTE,
+    SECOND,
+    by_email,
+)
 from tests.fakes import FakeClock, FaultyStore, at_once
 from tests.unit.faulty_runs import calls_of
-from tests.unit.mail.requests import ASKED_FOR, CODES, MINUTE, NEVER_REGISTERED, SECOND, ask, limit_reached, queued
+from tests.unit.mail.requests import ASKED_FOR, CODES, UNKNOWN, ask, limit_reached, queued
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
 
 
@@ -45,7 +56,7 @@ def test_a_code_for_supabase_clients_has_the_account_it_may_create(post_in_memor
     ask_for = post_in_memory.mail_service.request_code_or_account
     ask_for(BOB.email, "it", HOME.address, name="Bob", metadata={"tags": []})
     ask_for(ALICE.email, None, HOME.address, name="", metadata={})
-    ask_for(NEVER_REGISTERED, None, HOME.address, name="Eve", metadata=None)
+    ask_for(UNKNOWN, None, HOME.address, name="Eve", metadata=None)
 
     assert [(job.kind, job.email, dict(job.payload)) for job in post_in_memory.queue.jobs] == [
         (
@@ -54,7 +65,7 @@ def test_a_code_for_supabase_clients_has_the_account_it_may_create(post_in_memor
             {SLOT: "RECOVERY", NEW_USER_NAME: "Bob", NEW_USER_METADATA: '{"tags":[]}'},
         ),
         (MailKind.SIGN_IN_CODE, ALICE.email, {SLOT: "RECOVERY", NEW_USER_NAME: "", NEW_USER_METADATA: "{}"}),
-        (MailKind.SIGN_IN_CODE, NEVER_REGISTERED, {SLOT: "RECOVERY"}),
+        (MailKind.SIGN_IN_CODE, UNKNOWN, {SLOT: "RECOVERY"}),
     ]
 
 
@@ -72,11 +83,11 @@ def test_a_recovery_code_and_a_new_verification_code_can_be_requested(post_in_me
 def test_no_code_is_mailed_to_an_address_without_tries_left(post_in_memory: MailDeployment, kind: MailKind) -> None:
     for _ in range(CODE_TRIES.attempts):
         with pytest.raises(InvalidCode):
-            post_in_memory.code_sign_in.sign_in(EmailAddress(NEVER_REGISTERED), "123456", HOME)
+            post_in_memory.code_sign_in.sign_in(EmailAddress(UNKNOWN), "123456", HOME)
 
-    assert limit_reached(lambda: ask(post_in_memory, NEVER_REGISTERED, kind=kind)) == ("code_tries", CODE_TRIES.window)
+    assert limit_reached(lambda: ask(post_in_memory, UNKNOWN, kind=kind)) == ("code_tries", CODE_TRIES.window)
 
-    ask(post_in_memory, NEVER_REGISTERED, kind=MailKind.PASSWORD_RESET)
+    ask(post_in_memory, UNKNOWN, kind=MailKind.PASSWORD_RESET)
     assert [job.kind for job in post_in_memory.queue.jobs] == [MailKind.PASSWORD_RESET]
 
 
@@ -102,19 +113,19 @@ def test_known_and_unknown_addresses_cost_the_same_calls(post_in_memory: MailDep
     post_in_memory.register()
 
     known = calls_of(post_in_memory, lambda post: ask(post, BOB.email, kind=kind))
-    unknown = calls_of(post_in_memory, lambda post: ask(post, NEVER_REGISTERED, kind=kind))
+    unknown = calls_of(post_in_memory, lambda post: ask(post, UNKNOWN, kind=kind))
 
     counters = post_in_memory.base.tables["RateLimits"]
     reading = [("get", ((counters, CODE_TRIES.name),))] if kind in CODES else []
     assert known == unknown == [*reading, *[("write", ((counters, name),)) for name in LIMITS]]
-    assert [job.email for job in post_in_memory.queue.jobs] == [BOB.email, NEVER_REGISTERED]
+    assert [job.email for job in post_in_memory.queue.jobs] == [BOB.email, UNKNOWN]
 
 
 LIMITS = sorted(limit.name for limit in (MAIL_MINUTE, MAIL_HOUR, MAIL_ADDRESS))
 
 
 @pytest.mark.covers("47")
-@pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
+@pytest.mark.parametrize("email", [BOB.email, UNKNOWN], ids=["known", "unknown"])
 def test_an_address_can_request_one_mail_a_minute(post: MailDeployment, clock: FakeClock, email: str) -> None:
     post.register()
     ask(post, email)
@@ -129,7 +140,7 @@ def test_an_address_can_request_one_mail_a_minute(post: MailDeployment, clock: F
 
 @pytest.mark.covers("47")
 @in_memory_only
-@pytest.mark.parametrize("email", [BOB.email, NEVER_REGISTERED], ids=["known", "unknown"])
+@pytest.mark.parametrize("email", [BOB.email, UNKNOWN], ids=["known", "unknown"])
 def test_an_address_can_request_five_mails_an_hour(post: MailDeployment, clock: FakeClock, email: str) -> None:
     post.register()
     for _ in range(5):

@@ -1,28 +1,18 @@
 """Using mailed codes, right and wrong ones."""
 
-from datetime import timedelta
-
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.core.emails import EmailAddress
-from gerbang.mail.codes import DIGITS
 from gerbang.sessions.sessions import SignedIn
 
 from tests.deployment import BOB, HOME
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_fakes import MailDeployment, wrong_code
 
-SECOND = timedelta(seconds=1)
-HOUR = timedelta(hours=1)
 UNKNOWN = "unknown@example.com"
 
 
 def redeem(post: MailDeployment, code: str, email: str = BOB.email) -> SignedIn:
     return post.code_sign_in.sign_in(EmailAddress(email), code, HOME).signed_in
-
-
-def another_code(code: str) -> str:
-    """A code other than this one."""
-    return f"{(int(code) + 1) % 10**DIGITS:0{DIGITS}d}"
 
 
 def assert_rejected(post: MailDeployment, code: str, email: str = BOB.email) -> None:
@@ -34,4 +24,4 @@ def assert_rejected(post: MailDeployment, code: str, email: str = BOB.email) -> 
 def use_wrong_codes(post: MailDeployment, code: str, email: str = BOB.email, *, times: int) -> None:
     """Use codes other than this one."""
     for _ in range(times):
-        assert_rejected(post, another_code(code), email)
+        assert_rejected(post, wrong_code(code), email)

@@ -17,13 +17,13 @@ from gerbang.storage.one_time_codes import Slot
 from gerbang.storage.store import Gone
 
 from tests.conftest import Database
-from tests.deployment import ALICE, BOB, HOME, PASSWORD, Choices
+from tests.deployment import ALICE, BOB, HOME, HOUR, PASSWORD, SECOND, Choices
 from tests.fakes import FakeClock, MemoryStore, at_once
 from tests.unit.access import session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.jwt_parts import claims_of
 from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
-from tests.unit.one_time_codes.codes import HOUR, SECOND, assert_rejected, redeem, use_wrong_codes
+from tests.unit.one_time_codes.codes import assert_rejected, redeem, use_wrong_codes
 
 # One use, ten minutes: security.md 40, 41
 
@@ -239,26 +239,26 @@ def test_a_code_opens_no_session_while_the_account_is_disabled(post: MailDeploym
 
 @pytest.mark.covers("F14")
 def test_when_any_call_fails_the_code_still_works_or_its_session_is_valid() -> None:
-    def scene() -> Scenario:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         post.register()
         code = post.mailed_code()
         return Scenario(post, lambda here: redeem(here, code))
 
-    for mishap in faulty_runs(scene):
-        here = mishap.deployment
+    for run in faulty_runs(scenario):
+        here = run.deployment
         code = here.outbox.codes[-1]
-        if isinstance(mishap.outcome, SignedIn):
-            assert session_works(here, mishap.outcome), mishap
+        if isinstance(run.outcome, SignedIn):
+            assert session_works(here, run.outcome), run
             assert_rejected(here, code)
         else:
-            assert isinstance(mishap.failure, DependencyUnavailable), mishap
+            assert isinstance(run.failure, DependencyUnavailable), run
             stored = here.codes.read(here.base.store.get(here.codes.key(Slot.EMAIL, digest(BOB.email))))
             was_used = stored is None or stored.spent_at is not None
-            assert sessions_by_code(here) == was_used, mishap
+            assert sessions_by_code(here) == was_used, run
             if was_used:  # the response was lost; another code signs in
                 code = here.mailed_code()
-            assert session_works(here, redeem(here, code)), mishap
+            assert session_works(here, redeem(here, code)), run
 
 
 def sessions_by_code(post: MailDeployment) -> int:

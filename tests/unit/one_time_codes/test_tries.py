@@ -14,20 +14,12 @@ from gerbang.http.response import Response
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import MailKind
 
-from tests.deployment import ALICE, BOB, HOME, Choices, by_email
+from tests.deployment import ALICE, BOB, HOME, HOUR, SECOND, Choices, by_email
 from tests.fakes import FakeClock, FaultyStore, PassingStore, at_once
 from tests.unit.access import session_works
 from tests.unit.faulty_runs import calls_of
-from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
-from tests.unit.one_time_codes.codes import (
-    HOUR,
-    SECOND,
-    UNKNOWN,
-    another_code,
-    assert_rejected,
-    redeem,
-    use_wrong_codes,
-)
+from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only, wrong_code
+from tests.unit.one_time_codes.codes import UNKNOWN, assert_rejected, redeem, use_wrong_codes
 
 
 @in_memory_only
@@ -51,7 +43,7 @@ def test_after_five_wrong_codes_the_right_code_is_rejected_too(
     use_wrong_codes(post, code, email, times=5)
     clock.advance(timedelta(minutes=1))
 
-    for each in (code, another_code(code)):
+    for each in (code, wrong_code(code)):
         assert limit_reached(partial(redeem, post, each, email)) == ("code_tries", timedelta(minutes=59))
 
 
@@ -129,7 +121,7 @@ def test_five_of_forty_concurrent_codes_are_compared(post: MailDeployment, *, ma
     code = post.mailed_code() if mailed else "123456"
     watched = PassingStore(post.base.store)
 
-    outcomes = at_once([partial(redeem, post.on(watched), another_code(code))] * 40)
+    outcomes = at_once([partial(redeem, post.on(watched), wrong_code(code))] * 40)
 
     assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == 5
     assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 35
@@ -201,7 +193,7 @@ def test_a_code_is_not_compared_when_it_cannot_be_counted(post: MailDeployment) 
 
     for _ in range(10):
         with pytest.raises(DependencyUnavailable):
-            redeem(post.on(failing), another_code(code))
+            redeem(post.on(failing), wrong_code(code))
 
     assert not [call for call in failing.calls if call.method == "get_all"]
     assert session_works(post, redeem(post, code))
@@ -236,7 +228,7 @@ def test_an_unknown_address_gets_the_answer_of_a_wrong_code(post_in_memory: Mail
     post_in_memory.register()
     code = post_in_memory.mailed_code()
 
-    assert answer_to(post_in_memory, "123456", UNKNOWN) == answer_to(post_in_memory, another_code(code))
+    assert answer_to(post_in_memory, "123456", UNKNOWN) == answer_to(post_in_memory, wrong_code(code))
 
 
 def test_an_unknown_address_makes_the_same_calls_as_a_wrong_code(post_in_memory: MailDeployment) -> None:
@@ -244,7 +236,7 @@ def test_an_unknown_address_makes_the_same_calls_as_a_wrong_code(post_in_memory:
     post_in_memory.register(ALICE)
     code = post_in_memory.mailed_code(ALICE.email)
 
-    wrong_code = calls_of(post_in_memory, lambda post: assert_rejected(post, another_code(code), ALICE.email))
+    wrong_code = calls_of(post_in_memory, lambda post: assert_rejected(post, wrong_code(code), ALICE.email))
 
     assert calls_of(post_in_memory, lambda post: assert_rejected(post, code, BOB.email)) == wrong_code  # was sent none
     assert calls_of(post_in_memory, lambda post: assert_rejected(post, code, UNKNOWN)) == wrong_code
@@ -271,7 +263,7 @@ def test_an_unknown_address_runs_out_of_tries_with_the_same_calls(post: MailDepl
 def test_the_code_of_a_disabled_account_gets_the_answer_of_a_wrong_code(post: MailDeployment) -> None:
     bob = post.register().user
     code = post.mailed_code()
-    wrong_answer = answer_to(post, another_code(code))
+    wrong_answer = answer_to(post, wrong_code(code))
     post.disable(bob)
 
     assert answer_to(post, code) == wrong_answer

@@ -1,7 +1,5 @@
 """Resetting Bob's password, with right and wrong tokens."""
 
-from datetime import timedelta
-
 import pytest
 from gerbang.core.client import Client
 from gerbang.mail.codes import InvalidResetToken
@@ -11,7 +9,6 @@ from gerbang.storage.accounts import User
 from tests.deployment import HOME
 from tests.unit.mail_fakes import MailDeployment
 
-SECOND = timedelta(seconds=1)
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()
 LEGACY_HASH = "md5:5f4dcc3b5aa765d61d8327deb882cf99"

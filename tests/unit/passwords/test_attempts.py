@@ -1,7 +1,6 @@
 """gerbang.limits.password_attempts: wrong passwords are limited, but not at the expense of known addresses."""
 
 from copy import replace
-from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -11,11 +10,9 @@ from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import KNOWN_FOR, Limit, TooManyAttempts
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, HOME, Choices, Deployment
+from tests.deployment import ABROAD, HOME, MINUTE, SECOND, Choices, Deployment
 from tests.fakes import Call, FakeClock, FaultyStore, PassingStore
 
-MINUTE = timedelta(minutes=1)
-SECOND = timedelta(seconds=1)
 PAIR, ADDRESS, ACCOUNT = "sign_in_account_and_address", "sign_in_address", "sign_in_account"
 SMALL = Choices(
     account_and_address=Limit(name=PAIR, attempts=3, window=MINUTE),
@@ -198,7 +195,7 @@ def test_a_right_password_does_not_clear_the_count_of_other_addresses(attempts: 
 
 
 def test_right_passwords_alone_never_reach_the_default_limits(deployment_in_memory: Deployment) -> None:
-    """They use half of a limit at most (docs/decisions/0023-limits.md)."""
+    """Right passwords use at most half of a limit (docs/decisions/0023-limits.md)."""
     attempts = deployment_in_memory.password_attempts
     for _ in range(300):
         sign_in(attempts, "alice", HOME.address)

@@ -186,7 +186,7 @@ def test_a_read_of_the_account_during_a_change_succeeds(post: MailDeployment, ol
 
 @pytest.mark.covers("F16")
 def test_when_any_call_fails_password_and_sessions_are_both_old_or_both_new() -> None:
-    def scene() -> Scenario:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         session = post.register()
         others.append(post.base.sign_in.sign_in(by_email(BOB.email), ABROAD))
@@ -195,11 +195,11 @@ def test_when_any_call_fails_password_and_sessions_are_both_old_or_both_new() ->
 
     sessions: list[SignedIn] = []
     others: list[SignedIn] = []
-    for mishap in faulty_runs(scene):
-        here = mishap.deployment
-        assert mishap.failure is None or isinstance(mishap.failure, DependencyUnavailable), mishap
+    for run in faulty_runs(scenario):
+        here = run.deployment
+        assert run.failure is None or isinstance(run.failure, DependencyUnavailable), run
         was_changed = password_works(here, NEW)
-        assert was_changed or mishap.failure is not None, mishap
-        assert password_works(here, PASSWORD) != was_changed, mishap
-        assert session_works(here, sessions[-1]), mishap
-        assert session_works(here, others[-1]) != was_changed, mishap
+        assert was_changed or run.failure is not None, run
+        assert password_works(here, PASSWORD) != was_changed, run
+        assert session_works(here, sessions[-1]), run
+        assert session_works(here, others[-1]) != was_changed, run

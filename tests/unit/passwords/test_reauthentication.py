@@ -25,7 +25,7 @@ from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND,
 from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
+from tests.unit.mail_fakes import MailDeployment, mailing_in_memory, wrong_code
 
 NEW: Final = "Another horse 2"
 OTHER: Final = "A third horse 3"
@@ -63,10 +63,6 @@ def set_password(
 
 def mailed_code(post: MailDeployment) -> str:
     return post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
-
-
-def another_code(code: str) -> str:
-    return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
 # A mailed code
@@ -159,7 +155,7 @@ def test_wrong_codes_count_together_with_sign_in_codes(post: MailDeployment) -> 
 
     for _ in range(5):
         with pytest.raises(InvalidReauthenticationCode):
-            set_password(post, session, code=another_code(code))
+            set_password(post, session, code=wrong_code(code))
 
     with pytest.raises(TooManyAttempts) as error:
         set_password(post, session, code=code)
@@ -273,16 +269,16 @@ def test_a_repeated_request_is_answered_as_done(post: MailDeployment, choices: C
 
 
 def test_when_any_call_fails_the_request_can_be_repeated() -> None:
-    def scene() -> Scenario:
+    def scenario() -> Scenario:
         post = mailing_in_memory().with_choices(WITH_BOTH)
         session = old_session(post)
         code = mailed_code(post)
         return Scenario(post, lambda here: set_password(here, session, code=code, current=PASSWORD))
 
-    for mishap in faulty_runs(scene):
-        if mishap.failure is not None:
-            assert isinstance(mishap.failure, DependencyUnavailable)
+    for run in faulty_runs(scenario):
+        if run.failure is not None:
+            assert isinstance(run.failure, DependencyUnavailable)
             with suppress(SamePassword):
-                mishap.scenario.act(mishap.deployment)
-        assert password_works(mishap.deployment, NEW)
-        assert not password_works(mishap.deployment)
+                run.scenario.act(run.deployment)
+        assert password_works(run.deployment, NEW)
+        assert not password_works(run.deployment)

@@ -18,21 +18,12 @@ from gerbang.storage.accounts import User
 from gerbang.storage.store import Gone
 
 from tests.conftest import Database
-from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, by_email
+from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, SECOND, by_email
 from tests.fakes import FakeClock, at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
-from tests.unit.passwords.resets import (
-    LEGACY_HASH,
-    NEW,
-    POLICY,
-    SECOND,
-    assert_rejected,
-    client_number,
-    reset,
-    unknown_token,
-)
+from tests.unit.passwords.resets import LEGACY_HASH, NEW, POLICY, assert_rejected, client_number, reset, unknown_token
 from tests.unit.torn_store import TornStore
 
 
@@ -296,26 +287,26 @@ def test_a_repeated_reset_succeeds_although_its_read_is_torn(post: MailDeploymen
 
 @pytest.mark.covers("F16")
 def test_when_any_call_fails_token_and_old_password_are_both_valid_or_both_invalid() -> None:
-    def scene() -> Scenario:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         post.register()
         token = post.mailed_token()
         return Scenario(post, lambda here: reset(here, token))
 
-    for mishap in faulty_runs(scene):
-        here = mishap.deployment
+    for run in faulty_runs(scenario):
+        here = run.deployment
         (token,) = here.outbox.reset_tokens
-        assert mishap.failure is None or isinstance(mishap.failure, DependencyUnavailable), mishap
+        assert run.failure is None or isinstance(run.failure, DependencyUnavailable), run
         if password_works(here, PASSWORD):
-            assert mishap.failure is not None, mishap
-            assert not password_works(here, NEW), mishap
+            assert run.failure is not None, run
+            assert not password_works(here, NEW), run
             reset(here, token)
-            assert not password_works(here, PASSWORD), mishap
+            assert not password_works(here, PASSWORD), run
         else:
             reset(here, token)  # as a client does whose response was lost
             with pytest.raises(InvalidResetToken):
                 reset(here, token, "A third horse 3")
-        assert password_works(here, NEW), mishap
+        assert password_works(here, NEW), run
 
 
 # The log: security.md 167

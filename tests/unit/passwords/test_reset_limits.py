@@ -14,12 +14,12 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.codes import RESET_LIFETIME, InvalidResetToken
 from gerbang.storage.accounts import User
 
-from tests.deployment import ABROAD, HOME, PASSWORD, Choices
+from tests.deployment import ABROAD, HOME, PASSWORD, SECOND, Choices
 from tests.fakes import Call, FakeClock, FaultyStore, PassingStore, at_once
 from tests.unit.access import password_works
 from tests.unit.faulty_runs import calls_of
 from tests.unit.mail_fakes import MailDeployment, in_memory_only
-from tests.unit.passwords.resets import NEW, SECOND, assert_rejected, client_number, reset, unknown_token
+from tests.unit.passwords.resets import NEW, assert_rejected, client_number, reset, unknown_token
 
 
 @pytest.mark.covers("59")

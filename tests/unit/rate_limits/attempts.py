@@ -8,10 +8,8 @@ from gerbang.core.errors import AuthError
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.storage.store import Store
 
-from tests.deployment import Deployment
+from tests.deployment import MINUTE, Deployment
 
-SECOND = timedelta(seconds=1)
-MINUTE = timedelta(minutes=1)
 THREE = Limit(name="three", attempts=3, window=MINUTE)
 FIVE = Limit(name="five", attempts=5, window=timedelta(hours=1))
 TEN = Limit(name="ten", attempts=10, window=timedelta(hours=1))

@@ -10,10 +10,10 @@ from gerbang.storage.counters import CounterTable, Full, Taken
 from gerbang.storage.store import Action, ConditionFailed, Outcome, Store
 
 from tests.conftest import Database
-from tests.deployment import Deployment
+from tests.deployment import MINUTE, SECOND, Deployment
 from tests.fakes import Call, FakeClock, Fault, FaultyStore, MeanwhileStore, MemoryStore, at_once
 from tests.unit.mail_fakes import in_memory_only
-from tests.unit.rate_limits.attempts import FIVE, MANY, MINUTE, SECOND, TEN, THREE, attempts_left, fail, on, too_many
+from tests.unit.rate_limits.attempts import FIVE, MANY, TEN, THREE, attempts_left, fail, on, too_many
 
 
 def test_the_limit_is_the_number_of_attempts(limits: RateLimits) -> None:

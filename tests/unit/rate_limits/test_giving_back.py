@@ -9,9 +9,9 @@ from gerbang.storage.counters import CounterTable
 from gerbang.storage.store import Action, Outcome
 
 from tests.conftest import Database
-from tests.deployment import Deployment
+from tests.deployment import MINUTE, Deployment
 from tests.fakes import FakeClock, Fault, FaultyStore, PassingStore
-from tests.unit.rate_limits.attempts import FIVE, MINUTE, THREE, attempts_left, fail, on, succeed_and_stay_counted
+from tests.unit.rate_limits.attempts import FIVE, THREE, attempts_left, fail, on, succeed_and_stay_counted
 
 
 def test_giving_back_after_the_window_does_not_change_the_next_one(limits: RateLimits, clock: FakeClock) -> None:

@@ -7,14 +7,12 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits
 from gerbang.storage.counters import LONGEST_RUN
 
-from tests.deployment import Deployment
+from tests.deployment import MINUTE, SECOND, Deployment
 from tests.fakes import FakeClock, FaultyStore, PassingStore
 from tests.unit.mail_fakes import in_memory_only
 from tests.unit.rate_limits.attempts import (
     FIVE,
     MANY,
-    MINUTE,
-    SECOND,
     TEN,
     THREE,
     Wrong,

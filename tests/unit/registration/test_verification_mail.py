@@ -20,7 +20,7 @@ def register_with_mail(post: MailDeployment) -> User:
 
 
 def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) -> None:
-    post = replace(post, base=replace(post.base, new_number=Numbers(7, 7, 8)))
+    post = post.with_parts(new_number=Numbers(7, 7, 8))
     post.base.registration.register(BOB, HOME)
 
     alice = post.registration.register_without_session(replace(ALICE, locale="it"), HOME)
@@ -56,15 +56,15 @@ def test_a_failed_registration_mails_nothing(post: MailDeployment) -> None:
 
 @pytest.mark.covers("F1")
 def test_when_any_call_fails_a_stored_account_has_its_mail_queued() -> None:
-    def scene() -> Scenario:
+    def scenario() -> Scenario:
         post = mailing_in_memory()
         return Scenario(post, register_with_mail)
 
-    for mishap in faulty_runs(scene):
-        here = mishap.deployment
+    for run in faulty_runs(scenario):
+        here = run.deployment
         user_id = here.base.users.find_id(Name.EMAIL, "alice@example.com")
         jobs = [job for job in here.queue.jobs if job.payload == {REGISTERED: user_id}]
-        assert len(jobs) == (user_id is not None), mishap
+        assert len(jobs) == (user_id is not None), run
 
 
 def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:

@@ -15,7 +15,6 @@ from gerbang.storage.store import Key, Plus, Update, Written
 from tests.deployment import Choices, Deployment
 from tests.fakes import Call, MeanwhileStore
 
-SECOND = timedelta(seconds=1)
 GRACE = Choices().grace
 
 

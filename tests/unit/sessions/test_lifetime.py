@@ -9,10 +9,9 @@ from gerbang.sessions.sessions import SessionEnded, Sessions, SignedIn
 from gerbang.storage.accounts import User
 from gerbang.storage.store import Delete, Put, Update
 
-from tests.deployment import HOME, Choices, Deployment
+from tests.deployment import HOME, SECOND, Choices, Deployment
 from tests.fakes import FakeClock
 from tests.unit.sessions.steps import (
-    SECOND,
     assert_ended,
     authenticate,
     family_of,

@@ -7,18 +7,9 @@ import pytest
 from gerbang.sessions.sessions import Authenticated, RefreshTokenReused, Sessions, SignedIn
 from gerbang.storage.accounts import User
 
-from tests.deployment import ABROAD, Choices, Deployment
+from tests.deployment import ABROAD, SECOND, Choices, Deployment
 from tests.fakes import FakeClock, PassingStore, RecordingLog, at_once
-from tests.unit.sessions.steps import (
-    GRACE,
-    SECOND,
-    assert_ended,
-    authenticate,
-    family_of,
-    overtaken_by,
-    refresh,
-    with_choices,
-)
+from tests.unit.sessions.steps import GRACE, assert_ended, authenticate, family_of, overtaken_by, refresh, with_choices
 
 LATE_IN_A_ROW = 3
 """How many generations in a row may be refreshed late, after the grace (decision 0018; faults.md F8)."""
@@ -232,7 +223,7 @@ def test_a_thief_who_never_confirms_a_generation_is_detected_at_the_fourth_late_
 def refresh_as_a_patient_thief(
     sessions: Sessions, thief: SignedIn, victim: SignedIn, clock: FakeClock
 ) -> tuple[SignedIn, SignedIn]:
-    """The thief refreshes soon after the victim, and once more shortly before the victim does."""
+    """The thief refreshes 20 minutes after the victim, and again shortly before the victim's next refresh."""
     authenticate(sessions, victim)
     clock.advance(timedelta(minutes=20))
     refresh(sessions, thief)

@@ -1,7 +1,6 @@
 """Tokens with other claims, headers and signatures than the deployment would sign."""
 
 from base64 import urlsafe_b64encode
-from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -14,8 +13,6 @@ from gerbang.sessions.tokens import Tokens
 from tests.deployment import Deployment
 from tests.fakes import FakeClock
 from tests.unit.jwt_parts import claims_of, encoded, header_of
-
-SECOND = timedelta(seconds=1)
 
 
 class Forge:

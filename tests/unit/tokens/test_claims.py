@@ -12,10 +12,10 @@ from gerbang.sessions.tokens import REFRESH_AUDIENCE, Tokens
 from gerbang.storage.accounts import User
 from gerbang.storage.families import Authentication, Family
 
-from tests.deployment import AUDIENCE, ISSUER, Deployment
+from tests.deployment import AUDIENCE, ISSUER, SECOND, Deployment
 from tests.fakes import FakeClock, FakeSecret
 from tests.unit.jwt_parts import claims_of, header_of
-from tests.unit.tokens.forging import SECOND, access_kid, assert_rejected
+from tests.unit.tokens.forging import access_kid, assert_rejected
 
 
 @pytest.mark.covers("70", "73")

@@ -1,4 +1,4 @@
-"""Accounts are listed the newest first, page by page: complete, whatever is added or removed meanwhile."""
+"""gerbang.storage.newest_users: accounts are listed newest first, page by page, with a cursor."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -7,42 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from gerbang.storage.accounts import User
 from gerbang.storage.newest_users import LARGEST_PAGE, MONTHS_PER_PAGE, InvalidCursor, NewestUsers, UserPage
-from gerbang.storage.removal import removal
 from gerbang.storage.store import Store
 from gerbang.storage.users import FIRST_MONTH, UserTable
 
 from tests.conftest import Database
 from tests.deployment import HOME
 from tests.fakes import PassingStore
-
-NOW = datetime(2003, 3, 1, 0, 0, 5, tzinfo=UTC)
-"""Soon after the first month, since each listing asks for every month: few, but more than one page looks into."""
+from tests.unit.user_pages.accounts import NOW, days_apart, remove, user, write
 
 
 @pytest.fixture
 def users(database: Database) -> UserTable:
     return UserTable(database.store, database.tables["Users"])
-
-
-def user(number: int, created_at: datetime = NOW) -> User:
-    return User(
-        user_id=f"{number:08x}-0000-4000-8000-000000000000",
-        name=f"user {number}",
-        number=number,
-        created_at=created_at,
-        updated_at=created_at,
-    )
-
-
-def write(users: UserTable, *made: User) -> None:
-    for each in made:
-        assert users.store.commit(*users.creation(each).values()) == ()
-
-
-def remove(users: UserTable, user: User) -> None:
-    person = users.find_person(user.user_id)
-    assert person is not None
-    assert users.store.commit(*removal(users, person)) == ()
 
 
 def pages(users: UserTable, size: int, *, at: datetime = NOW) -> Iterator[UserPage]:
@@ -57,31 +33,26 @@ def listed(users: UserTable, size: int = LARGEST_PAGE) -> list[User]:
     return [user for page in pages(users, size) for user in page.users]
 
 
-def days_apart(count: int) -> list[User]:
-    """Accounts of several months, the newest first."""
-    return [user(number, NOW - timedelta(days=number)) for number in range(count)]
-
-
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
-def test_pages_together_are_all_accounts_the_newest_first(users: UserTable, size: int) -> None:
-    made = days_apart(70)
-    write(users, *made)
+def test_the_pages_list_all_accounts_newest_first(users: UserTable, size: int) -> None:
+    accounts = days_apart(70)
+    write(users, *accounts)
 
-    assert listed(users, size) == made
+    assert listed(users, size) == accounts
 
 
-def test_an_empty_table_is_listed_to_its_end(users: UserTable) -> None:
+def test_an_empty_table_has_empty_pages(users: UserTable) -> None:
     assert listed(users) == []
 
 
-def test_months_and_years_without_accounts_are_passed_over(users: UserTable) -> None:
-    made = [user(1), user(2, NOW - timedelta(days=400)), user(3, datetime(2001, 1, 1, tzinfo=UTC))]
-    write(users, *made)
+def test_months_and_years_without_accounts_are_skipped(users: UserTable) -> None:
+    accounts = [user(1), user(2, NOW - timedelta(days=400)), user(3, datetime(2001, 1, 1, tzinfo=UTC))]
+    write(users, *accounts)
 
-    assert listed(users, 2) == made
+    assert listed(users, 2) == accounts
 
 
-def test_a_page_looks_into_so_many_months_and_no_more(database: Database) -> None:
+def test_a_page_queries_a_limited_number_of_months(database: Database) -> None:
     watched = PassingStore(database.store)
     users = UserTable(watched, database.tables["Users"])
 
@@ -92,26 +63,26 @@ def test_a_page_looks_into_so_many_months_and_no_more(database: Database) -> Non
     assert [call.method for call in watched.calls] == ["query"] * months
 
 
-def test_accounts_from_before_the_first_month_are_the_last(users: UserTable) -> None:
-    """As an import from an old system may make them."""
-    made = [
+def test_accounts_from_before_the_first_month_are_listed_last(users: UserTable) -> None:
+    """As an import from an old system may create them."""
+    accounts = [
         user(1, datetime(2000, 1, 2, tzinfo=UTC)),
         user(2, datetime(1999, 12, 31, tzinfo=UTC)),
         user(3, datetime(999, 5, 1, tzinfo=UTC)),
     ]
-    write(users, *made)
+    write(users, *accounts)
 
-    assert listed(users, 1) == made
+    assert listed(users, 1) == accounts
     assert FIRST_MONTH == "2000-01"
 
 
-def test_accounts_of_one_second_are_each_listed_once(users: UserTable) -> None:
-    made = [user(number) for number in range(7)]
-    write(users, *made)
+def test_accounts_of_the_same_second_are_listed_once(users: UserTable) -> None:
+    accounts = [user(number) for number in range(7)]
+    write(users, *accounts)
 
     found = listed(users, 2)
 
-    assert sorted(found, key=lambda each: each.number or 0) == made
+    assert sorted(found, key=lambda each: each.number or 0) == accounts
 
 
 def test_guests_identities_and_markers_are_not_listed(users: UserTable) -> None:
@@ -120,7 +91,7 @@ def test_guests_identities_and_markers_are_not_listed(users: UserTable) -> None:
     assert listed(users) == [user(1)]
 
 
-def test_an_account_is_listed_as_it_is_now(users: UserTable) -> None:
+def test_the_list_has_the_current_state_of_accounts(users: UserTable) -> None:
     write(users, user(1))
     users.change(user(1), {"name": "Renamed"})
 
@@ -128,23 +99,23 @@ def test_an_account_is_listed_as_it_is_now(users: UserTable) -> None:
 
 
 @pytest.mark.parametrize("removed", [0, 1, 2, 3, 4, 5])
-def test_pages_are_complete_while_accounts_are_removed(users: UserTable, removed: int) -> None:
-    made = days_apart(6)
-    write(users, *made)
+def test_no_account_is_skipped_when_one_is_removed_between_pages(users: UserTable, removed: int) -> None:
+    accounts = days_apart(6)
+    write(users, *accounts)
     paged = pages(users, 2)
     found = list(next(paged).users)
 
-    remove(users, made[removed])
+    remove(users, accounts[removed])
     found += [each for page in paged for each in page.users]
 
-    # An account of the first page was listed before it was removed; a later one is not listed any more.
-    assert found == [each for each in made if each != made[removed] or removed < 2]
+    # An account of the first page was listed before it was removed. A later one is not listed.
+    assert found == [each for each in accounts if each != accounts[removed] or removed < 2]
 
 
 @pytest.mark.parametrize("hours", [-1, 13, 25, 37, 24 * 40])
-def test_pages_are_complete_while_accounts_are_added(users: UserTable, hours: int) -> None:
-    made = days_apart(6)
-    write(users, *made)
+def test_no_account_is_skipped_when_one_is_added_between_pages(users: UserTable, hours: int) -> None:
+    accounts = days_apart(6)
+    write(users, *accounts)
     paged = pages(users, 2)
     found = list(next(paged).users)
     added = user(99, NOW - timedelta(hours=hours))
@@ -152,15 +123,15 @@ def test_pages_are_complete_while_accounts_are_added(users: UserTable, hours: in
     write(users, added)
     found += [each for page in paged for each in page.users]
 
-    assert [each for each in found if each != added] == made
-    assert found.count(added) == (1 if added.created_at < made[1].created_at else 0)
+    assert [each for each in found if each != added] == accounts
+    assert found.count(added) == (1 if added.created_at < accounts[1].created_at else 0)
 
 
-def test_the_months_of_a_year_follow_each_other(users: UserTable) -> None:
-    made = [user(month, datetime(2002, month, 28, tzinfo=UTC)) for month in range(12, 0, -1)]
-    write(users, *made)
+def test_every_month_of_a_year_is_listed(users: UserTable) -> None:
+    accounts = [user(month, datetime(2002, month, 28, tzinfo=UTC)) for month in range(12, 0, -1)]
+    write(users, *accounts)
 
-    assert listed(users, 5) == made
+    assert listed(users, 5) == accounts
 
 
 @pytest.mark.parametrize(
@@ -179,19 +150,19 @@ def test_the_months_of_a_year_follow_each_other(users: UserTable) -> None:
         "\N{FULLWIDTH DIGIT TWO}026-01",
     ],
 )
-def test_a_text_that_is_no_cursor_is_an_error(users: UserTable, cursor: str) -> None:
+def test_an_invalid_cursor_is_an_error(users: UserTable, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         NewestUsers(users).page(at=NOW, size=10, cursor=cursor)
 
 
 @pytest.mark.parametrize("size", [0, -1, LARGEST_PAGE + 1])
-def test_a_page_of_another_size_is_an_error(users: UserTable, size: int) -> None:
+def test_an_invalid_page_size_is_an_error(users: UserTable, size: int) -> None:
     with pytest.raises(ValueError, match="1 to 100"):
         NewestUsers(users).page(at=NOW, size=size)
 
 
 def test_a_sign_in_does_not_move_an_account(users: UserTable, store: Store, database: Database) -> None:
-    """Then it would write to the index."""
+    """Else every sign-in would write to the index."""
     write(users, user(1))
     keys: Callable[[], set[object]] = lambda: {  # noqa: E731 - one expression, twice
         (item["created_month"], item["created_at"]) for item in database.items("Users") if item["sk"] == "ACCOUNT"

@@ -1,4 +1,4 @@
-"""Who may do what in an organisation, cell by cell of the table in docs/organizations.md, through the functions."""
+"""The permissions of roles: every cell of the table in docs/organizations.md, tried at the functions."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ INVITED: Final = "zoe@example.com"
 
 
 def cells() -> Iterator[tuple[str, str, bool]]:
-    """What is done, by which role, and whether it may."""
+    """Each action of the table, a role, and whether the role may do it."""
     _, _, table = PAGE.read_text().partition("\n| | `CLIENT_OWNER`")
     head, _, *rows = ("| | `CLIENT_OWNER`" + table).partition("\n\n")[0].splitlines()
     roles = [cell.strip(" `") for cell in head.strip("|").split("|")[1:]]
@@ -75,12 +75,12 @@ TRIES: Final[Mapping[str, Try]] = {
     r"make an? (CLIENT_\w+|member of another role) an? (\w+)": change,
     r"remove an? (CLIENT_\w+|member of another role)": remove,
 }
-"""How each action of the table is tried, by its words."""
+"""How each action of the table is tried; the action matches the pattern."""
 
 
 @pytest.mark.covers("134")
 @pytest.mark.parametrize(("action", "role", "may"), [*cells()])
-def test_each_role_may_do_what_the_table_says_and_no_more(action: str, role: str, may: bool) -> None:  # noqa: FBT001
+def test_every_role_has_exactly_the_permissions_of_the_table(action: str, role: str, may: bool) -> None:  # noqa: FBT001
     team = Team.create(deployment_with_low_limits())
     caller = team.join("bob", role)
     [(words, attempt)] = [
@@ -93,8 +93,8 @@ def test_each_role_may_do_what_the_table_says_and_no_more(action: str, role: str
     assert answer["statusCode"] in allowed, answer
 
 
-def test_an_owner_may_everything_and_another_role_nothing() -> None:
-    """Also in a `Permission` that is added later."""
+def test_an_owner_has_every_permission_and_an_unknown_role_has_none() -> None:
+    """Also of permissions that are added later."""
     for permission in Permission:
         rights_of(Role.CLIENT_OWNER).demand(permission, *Role, ANOTHER_ROLE, "")
         for role in (Role.CLIENT_MEMBER, ANOTHER_ROLE, ""):

@@ -1,4 +1,4 @@
-"""gerbang.http.request: API Gateway's event as a request; the body is decoded and parsed when it is asked for."""
+"""gerbang.http.request: API Gateway's event as a request; the body is parsed when it is first read."""
 
 import json
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def body_in(body: str | bytes | None, headers: Mapping[str, str] = JSON, **more:
     ],
     ids=repr,
 )
-def test_one_object_in_utf_8_is_read(body: str | bytes) -> None:
+def test_a_json_object_in_utf_8_is_read(body: str | bytes) -> None:
     assert body_in(body) == json.loads(body)
 
 
@@ -51,7 +51,7 @@ def test_a_byte_order_mark_is_skipped(body: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [None, "", b""], ids=repr)
-def test_no_body_is_an_empty_one(body: str | bytes | None) -> None:
+def test_a_missing_body_is_an_empty_object(body: str | bytes | None) -> None:
     assert body_in(body, headers={}) == {}
     assert body_in(body) == {}
     assert body_in(body, headers={"content-type": "text/plain"}) == {}
@@ -107,7 +107,7 @@ def test_no_body_is_an_empty_one(body: str | bytes | None) -> None:
         pytest.param("\0", id="NUL"),
     ],
 )
-def test_what_is_not_one_json_object_is_malformed(body: str | bytes) -> None:
+def test_anything_but_one_json_object_is_malformed(body: str | bytes) -> None:
     """7,000 brackets or 6,000 digits fit into 16 KiB, and neither is a JSONDecodeError."""
     assert len(body) <= LARGEST_BODY
     with pytest.raises(MalformedBody):
@@ -115,7 +115,7 @@ def test_what_is_not_one_json_object_is_malformed(body: str | bytes) -> None:
 
 
 @pytest.mark.covers("C26")
-def test_nesting_that_is_allowed_is_read_though_nothing_reads_it() -> None:
+def test_the_deepest_allowed_nesting_is_read() -> None:
     nested = "[" * (DEEPEST_BODY - 1) + "]" * (DEEPEST_BODY - 1)
 
     assert json.dumps(body_in(f'{{"a": {nested}, "b": "[{{"}}')["a"]) == nested
@@ -150,7 +150,7 @@ def test_size_is_counted_in_bytes() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_an_object_or_an_error_for_the_client(raw: bytes) -> None:
+def test_any_bytes_are_an_object_or_malformed(raw: bytes) -> None:
     with suppress(MalformedBody):
         assert isinstance(body_in(raw), dict)
 
@@ -163,7 +163,7 @@ JSON_LIKE = st.recursive(
 
 
 @given(JSON_LIKE)
-def test_any_json_is_read_as_it_is_or_malformed(value: object) -> None:
+def test_any_json_is_read_unchanged_or_malformed(value: object) -> None:
     try:
         body = body_in(json.dumps(value))
     except MalformedBody:
@@ -192,12 +192,12 @@ def test_any_json_is_read_as_it_is_or_malformed(value: object) -> None:
         "application/json;charset=UTF-8, application/json",
     ],
 )
-def test_json_is_read_however_it_is_called(content_type: str) -> None:
-    """RFC 8259 gives `charset` no meaning, and clients send the header twice."""
+def test_every_spelling_of_the_json_media_type_is_accepted(content_type: str) -> None:
+    """RFC 8259 gives `charset` no meaning; some clients send the header twice."""
     assert body_in('{"name": "Zoë"}'.encode(), {"Content-Type": content_type}) == {"name": "Zoë"}
 
 
-def test_bytes_must_be_utf_8_whatever_charset_says() -> None:
+def test_bytes_must_be_utf_8_with_any_charset() -> None:
     with pytest.raises(MalformedBody):
         body_in('{"name": "Zoë"}'.encode("latin-1"), {"content-type": "application/json; charset=iso-8859-1"})
 
@@ -223,12 +223,12 @@ def test_bytes_must_be_utf_8_whatever_charset_says() -> None:
         "json",
     ],
 )
-def test_a_body_that_is_called_something_else_is_not_read(content_type: str) -> None:
+def test_another_media_type_is_rejected(content_type: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         body_in('{"name": "a"}', {"content-type": content_type})
 
 
-def test_a_body_that_is_called_nothing_is_taken_for_json() -> None:
+def test_a_body_without_a_media_type_is_read_as_json() -> None:
     assert body_in("{}", headers={}) == {}
     with pytest.raises(MalformedBody):
         body_in("a=b", headers={})
@@ -237,7 +237,7 @@ def test_a_body_that_is_called_nothing_is_taken_for_json() -> None:
 # The request
 
 
-def test_a_request_is_what_the_gateway_saw() -> None:
+def test_a_request_has_the_values_of_the_event() -> None:
     request = Request.from_event(
         http_event(
             method="GET",
@@ -257,12 +257,12 @@ def test_a_request_is_what_the_gateway_saw() -> None:
 
 @pytest.mark.covers("22", "23")
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP"])
-def test_the_clients_address_is_the_gateways_whatever_a_header_says(name: str) -> None:
+def test_the_client_address_is_never_taken_from_a_header(name: str) -> None:
     assert Request.from_event(http_event(headers={name: "203.0.113.9"})).source_ip == "192.0.2.1"
 
 
 @pytest.mark.parametrize("absent", [None, {}])
-def test_what_the_gateway_leaves_out_is_empty(absent: dict[str, str] | None) -> None:
+def test_missing_values_of_the_event_are_empty(absent: dict[str, str] | None) -> None:
     event = http_event(queryStringParameters=absent, pathParameters=absent) | {"headers": absent}
 
     request = Request.from_event(event)
@@ -270,7 +270,7 @@ def test_what_the_gateway_leaves_out_is_empty(absent: dict[str, str] | None) -> 
     assert (request.headers, request.query, request.path_parameters, request.user_agent) == ({}, {}, {}, "")
 
 
-def test_a_body_does_not_show() -> None:
+def test_the_repr_of_a_request_has_no_body() -> None:
     request = Request.from_event(http_event('{"password": "secret 1"}'))
 
     assert request.body["password"] not in repr(request)
@@ -301,14 +301,14 @@ def test_a_bearer_token_is_read(header: str) -> None:
         "Token abc",
     ],
 )
-def test_what_is_no_bearer_token_is_missing(header: str) -> None:
+def test_any_other_authorization_header_is_a_missing_token(header: str) -> None:
     """A header sent twice is joined with a comma."""
     with pytest.raises(MissingBearer):
         Request.from_event(http_event(headers={"authorization": header})).bearer()
 
 
 @pytest.mark.covers("19", "102")
-def test_no_header_is_a_missing_token_and_the_query_has_none() -> None:
+def test_a_token_in_the_query_is_ignored() -> None:
     event = http_event(query={"access_token": "abc", "authorization": "Bearer abc"}, headers={})
 
     with pytest.raises(MissingBearer):

@@ -1,4 +1,4 @@
-"""Who may act in an organisation, asked at each call."""
+"""gerbang.accounts.authorization and organizations: membership and role are read at each call."""
 
 from collections.abc import Callable
 from copy import replace
@@ -19,13 +19,13 @@ from tests.fakes import FakeClock, PassingStore
 
 @pytest.fixture
 def alice(deployment: Deployment) -> SignedIn:
-    """Signed in, and the owner of an organisation."""
+    """Signed in, and the owner of an organization."""
     return deployment.sessions.open(deployment.register(ALICE), HOME, "password")
 
 
 @pytest.fixture
 def bob(deployment: Deployment) -> SignedIn:
-    """Signed in, and the owner of another."""
+    """Signed in, and the owner of another organization."""
     return deployment.sessions.open(deployment.register(replace(BOB, founds="Bob's")), HOME, "password")
 
 
@@ -38,7 +38,7 @@ def membership_key(deployment: Deployment, organization_id: str, user_id: str) -
     return Key(deployment.tables["Organizations"], f"ORG#{organization_id}", f"MEMBER#{user_id}")
 
 
-def test_a_member_is_told_who_they_are_and_as_what(deployment: Deployment, alice: SignedIn) -> None:
+def test_the_authorizer_returns_the_user_and_the_role(deployment: Deployment, alice: SignedIn) -> None:
     caller = deployment.authorizer.authorize(alice.tokens.access_token, organization_of(alice))
 
     assert caller.subject == alice.user.user_id
@@ -48,7 +48,7 @@ def test_a_member_is_told_who_they_are_and_as_what(deployment: Deployment, alice
 
 
 @pytest.mark.parametrize("named", [None, ""], ids=repr)
-def test_a_caller_who_names_no_organisation_acts_in_none(
+def test_without_an_organization_id_there_is_no_role(
     deployment: Deployment, alice: SignedIn, named: str | None
 ) -> None:
     watched = PassingStore(deployment.store)
@@ -63,14 +63,16 @@ def test_a_caller_who_names_no_organisation_acts_in_none(
 
 
 @pytest.mark.covers("127", "128")
-def test_nobody_acts_in_anothers_organisation(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
-    """And nobody learns whether there is one."""
+def test_another_organization_is_rejected(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
+    """With the same error whether or not the organization exists."""
     for organization_id in (organization_of(bob), "org_7n42DGM5Tflk9n8mt7Fhc7", "org_1#MEMBER", "x" * 5000):
         with pytest.raises(NotAMember):
             deployment.authorizer.authorize(alice.tokens.access_token, organization_id)
 
 
-def test_a_member_of_several_acts_in_each_by_its_role(deployment: Deployment, alice: SignedIn, bob: SignedIn) -> None:
+def test_a_member_of_several_organizations_has_its_role_in_each(
+    deployment: Deployment, alice: SignedIn, bob: SignedIn
+) -> None:
     key = membership_key(deployment, organization_of(bob), alice.user.user_id)
     deployment.store.write(Put(key, {"role": Role.CLIENT_MEMBER, "since": 0}))
 
@@ -82,7 +84,7 @@ def test_a_member_of_several_acts_in_each_by_its_role(deployment: Deployment, al
 
 
 @pytest.mark.covers("F38", "129")
-def test_a_change_of_role_and_a_removal_act_on_the_next_call(deployment: Deployment, alice: SignedIn) -> None:
+def test_a_changed_role_and_a_removal_take_effect_on_the_next_call(deployment: Deployment, alice: SignedIn) -> None:
     authorizer, token = deployment.authorizer, alice.tokens.access_token
     key = membership_key(deployment, organization_of(alice), alice.user.user_id)
 
@@ -96,7 +98,7 @@ def test_a_change_of_role_and_a_removal_act_on_the_next_call(deployment: Deploym
 
 @pytest.mark.covers("76", "103")
 @pytest.mark.parametrize(
-    ("spoil", "refusal"),
+    ("token_of", "error"),
     [
         (lambda _, alice: alice.tokens.refresh_token, InvalidToken),
         (lambda _, alice: alice.tokens.access_token[:-4], InvalidToken),
@@ -104,21 +106,21 @@ def test_a_change_of_role_and_a_removal_act_on_the_next_call(deployment: Deploym
     ],
     ids=["a refresh token", "a damaged token", "an API key"],
 )
-def test_what_is_no_access_token_opens_nothing_and_reads_nothing(
+def test_an_invalid_access_token_is_rejected_without_a_call(
     deployment: Deployment,
     alice: SignedIn,
-    spoil: Callable[[Deployment, SignedIn], str],
-    refusal: type[Exception],
+    token_of: Callable[[Deployment, SignedIn], str],
+    error: type[Exception],
 ) -> None:
     watched = PassingStore(deployment.store)
 
-    with pytest.raises(refusal):
-        replace(deployment, store=watched).authorizer.authorize(spoil(deployment, alice), organization_of(alice))
+    with pytest.raises(error):
+        replace(deployment, store=watched).authorizer.authorize(token_of(deployment, alice), organization_of(alice))
 
     assert watched.calls == []
 
 
-def test_a_session_that_has_ended_is_refused_before_membership_is_spoken_of(
+def test_an_ended_session_is_reported_before_a_missing_membership(
     deployment: Deployment, alice: SignedIn, bob: SignedIn
 ) -> None:
     deployment.sessions.close(alice.tokens.access_token)
@@ -128,7 +130,7 @@ def test_a_session_that_has_ended_is_refused_before_membership_is_spoken_of(
             deployment.authorizer.authorize(alice.tokens.access_token, organization_id)
 
 
-def test_an_expired_token_is_refused_as_expired(deployment: Deployment, alice: SignedIn, clock: FakeClock) -> None:
+def test_an_expired_token_is_reported_as_expired(deployment: Deployment, alice: SignedIn, clock: FakeClock) -> None:
     clock.advance(Choices().access_lifetime)
 
     with pytest.raises(TokenExpired):
@@ -138,7 +140,7 @@ def test_an_expired_token_is_refused_as_expired(deployment: Deployment, alice: S
 def test_a_call_behind_the_authorizer_confirms_the_generation(
     deployment: Deployment, alice: SignedIn, clock: FakeClock
 ) -> None:
-    """docs/decisions/0002-forgive-until-used.md: used anywhere is used."""
+    """docs/decisions/0002-forgive-until-used.md: every use counts, also in another service."""
     second = deployment.sessions.refresh(alice.tokens.refresh_token)
     deployment.authorizer.authorize(second.tokens.access_token, organization_of(alice))
     clock.advance(timedelta(minutes=1))
@@ -147,7 +149,7 @@ def test_a_call_behind_the_authorizer_confirms_the_generation(
         deployment.sessions.refresh(alice.tokens.refresh_token)
 
 
-def test_founding_writes_nothing_yet(deployment: Deployment, clock: FakeClock) -> None:
+def test_found_returns_actions_and_writes_nothing(deployment: Deployment, clock: FakeClock) -> None:
     watched = PassingStore(deployment.store)
 
     founding = replace(deployment, store=watched).organizations.found("Acme", "founder", at=clock())
@@ -162,11 +164,11 @@ def test_founding_writes_nothing_yet(deployment: Deployment, clock: FakeClock) -
     assert deployment.organizations.find(founding.organization.organization_id) == founding.organization
 
 
-def test_an_organisation_is_never_founded_over_another(deployment: Deployment, clock: FakeClock) -> None:
+def test_an_organization_is_never_overwritten(deployment: Deployment, clock: FakeClock) -> None:
     founding = deployment.organizations.found("Acme", "founder", at=clock())
     deployment.store.commit(*founding.actions)
 
-    refusals = deployment.store.commit(*founding.actions)
+    failures = deployment.store.commit(*founding.actions)
 
-    assert all(refusal is not None for refusal in refusals)
-    assert len(refusals) == 2
+    assert all(failure is not None for failure in failures)
+    assert len(failures) == 2

@@ -1,7 +1,6 @@
 """gerbang.accounts.sign_up: sign-ups for Supabase's clients."""
 
 from copy import replace
-from datetime import timedelta
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
@@ -17,12 +16,11 @@ from gerbang.mail.service import TooMuchMail
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.storage.accounts import Name, User
 
-from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, PASSWORD, Choices, by_email
+from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, MINUTE, PASSWORD, Choices, by_email
 from tests.unit.access import password_works
 from tests.unit.links.steps import LINK, link_token_in, redeem_for_session, url_in
 from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
 
-MINUTE = timedelta(minutes=1)
 ASKED = replace(BOB, user_metadata={"plan": "pro"})
 OTHER_PASSWORD = "Another horse 2"
 

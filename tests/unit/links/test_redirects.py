@@ -79,16 +79,16 @@ def test_any_page_of_the_site_is_allowed(target: str) -> None:
         "ht\ntps://app.example.com/",
         "https://app.exa\tmple.com/",
         "\x00https://app.example.com/",
-        # other letters
+        # look-alike characters
         "https://\u0430pp.example.com/",
         "https://app.example\u3002com/",
         "https://app.example.com\uff0fevil",
         "https://app%2eexample.com/",
-        # segments that lead elsewhere
+        # dot segments
         "https://app.example.com/a/../b",
         "https://app.example.com/a/%2e%2E/b",
         "https://app.example.com/./b",
-        # no place at all
+        # no web page
         "javascript:alert(1)",
         "JavaScript://app.example.com/%0aalert(1)",
         "data:text/html,x",
@@ -104,7 +104,7 @@ def test_any_other_target_is_replaced_by_the_site(target: str) -> None:
     assert targets().choose(target) == SITE
 
 
-def test_the_first_target_that_is_asked_for_counts() -> None:
+def test_only_the_first_requested_target_counts() -> None:
     site = targets()
 
     assert site.choose(None, "", f"{SITE}/a", f"{SITE}/b") == f"{SITE}/a"
@@ -120,7 +120,7 @@ def test_the_first_target_that_is_asked_for_counts() -> None:
     "target",
     ["http://localhost/", "http://localhost:5173/a", "http://127.0.0.1:9/", "http://127.9.9.9/", "http://[::1]:80"],
 )
-def test_any_port_of_this_machine_is_allowed_if_the_site_is_on_it(target: str) -> None:
+def test_any_loopback_address_is_allowed_if_the_site_is_on_loopback(target: str) -> None:
     assert targets(site="http://localhost:3000").allows(target)
     assert targets(site="http://127.0.0.1:3000").allows(target)
     assert not targets(site="http://app.example.com").allows(target)
@@ -145,7 +145,7 @@ def test_any_port_of_this_machine_is_allowed_if_the_site_is_on_it(target: str) -
         "http://10.0.0.1/",
     ],
 )
-def test_what_only_looks_like_this_machine_is_not_allowed(target: str) -> None:
+def test_a_target_that_only_looks_like_loopback_is_not_allowed(target: str) -> None:
     assert not targets(site="http://localhost:3000").allows(target)
 
 
@@ -177,7 +177,7 @@ def test_what_only_looks_like_this_machine_is_not_allowed(target: str) -> None:
         ("exp://**", "exp://192.0.2.7:8081/--/login"),
     ],
 )
-def test_a_pattern_allows_what_it_stands_for(pattern: str, target: str) -> None:
+def test_a_pattern_allows_matching_targets(pattern: str, target: str) -> None:
     assert targets(pattern).choose(target) == target
 
 
@@ -219,7 +219,7 @@ def test_a_pattern_allows_what_it_stands_for(pattern: str, target: str) -> None:
         ("com.example.app://**", "com.example.app://user@login"),
     ],
 )
-def test_a_pattern_allows_nothing_else(pattern: str, target: str) -> None:
+def test_a_pattern_allows_no_other_target(pattern: str, target: str) -> None:
     assert targets(pattern).choose(target) == SITE
 
 
@@ -243,12 +243,12 @@ def test_a_pattern_allows_nothing_else(pattern: str, target: str) -> None:
         "",
     ],
 )
-def test_a_pattern_that_would_allow_anyone_is_an_error(pattern: str) -> None:
+def test_a_pattern_that_allows_any_site_is_an_error(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"^redirect_urls, entry 2: "):
         targets("https://shop.example.com", pattern)
 
 
 @pytest.mark.parametrize("site", ["", "app.example.com", "myapp://x", "javascript:x", "https://user@app.example.com"])
-def test_a_site_that_is_no_address_of_a_page_is_an_error(site: str) -> None:
+def test_an_invalid_site_is_an_error(site: str) -> None:
     with pytest.raises(ValueError, match=r"^site_url"):
         targets(site=site)

@@ -1,4 +1,4 @@
-"""Accounts are listed by the numbers of pages: complete for who reads one page after the other."""
+"""gerbang.storage.numbered_pages: accounts are listed by page number; no account is skipped by reading on."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from gerbang.storage.users import UserTable
 
 from tests.conftest import Database
 from tests.fakes import FakeClock, PassingStore
-from tests.unit.test_newest_users import days_apart, remove, user, write
+from tests.unit.user_pages.accounts import days_apart, remove, user, write
 
 if TYPE_CHECKING:
     from gerbang.storage.accounts import User
@@ -35,7 +35,7 @@ def pages(database: Database, users: UserTable, clock: FakeClock) -> NumberedPag
     return NumberedPages(users, ListingTable(database.store, database.tables["OneTimeCodes"]), clock)
 
 
-def every(pages: NumberedPages, size: int, caller: str = "me") -> Iterator[NumberedPage]:
+def all_pages(pages: NumberedPages, size: int, caller: str = "me") -> Iterator[NumberedPage]:
     number = 1
     page = pages.page(1, size=size, caller=caller)
     yield page
@@ -46,13 +46,13 @@ def every(pages: NumberedPages, size: int, caller: str = "me") -> Iterator[Numbe
 
 
 @pytest.mark.parametrize("size", [3, 7, 69, 70, 150])
-def test_pages_together_are_all_accounts_the_newest_first(users: UserTable, pages: NumberedPages, size: int) -> None:
-    made = days_apart(70)
-    write(users, *made)
+def test_the_pages_list_all_accounts_newest_first(users: UserTable, pages: NumberedPages, size: int) -> None:
+    accounts = days_apart(70)
+    write(users, *accounts)
 
-    read = list(every(pages, size))
+    read = list(all_pages(pages, size))
 
-    assert [account for page in read for account in page.users] == made
+    assert [account for page in read for account in page.users] == accounts
     assert [page.number for page in read] == list(range(1, -(-70 // size) + 1))
     assert {page.total for page in read} == {70}
     assert all(len(page.users) == size for page in read[:-1])
@@ -66,17 +66,17 @@ def test_an_empty_table_has_one_empty_page(pages: NumberedPages) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 4, 7])
 def test_any_page_can_be_read_first(users: UserTable, pages: NumberedPages, number: int) -> None:
-    made = days_apart(70)
-    write(users, *made)
+    accounts = days_apart(70)
+    write(users, *accounts)
 
     page = pages.page(number, size=10, caller="me")
 
-    assert list(page.users) == made[10 * (number - 1) : 10 * number]
+    assert list(page.users) == accounts[10 * (number - 1) : 10 * number]
     assert (page.total, page.is_last) == (70, number == 7)
 
 
 @pytest.mark.parametrize("number", [8, 9, 100])
-def test_a_page_after_the_last_one_is_empty(users: UserTable, pages: NumberedPages, number: int) -> None:
+def test_a_page_after_the_last_is_empty(users: UserTable, pages: NumberedPages, number: int) -> None:
     write(users, *days_apart(70))
 
     page = pages.page(number, size=10, caller="me")
@@ -84,63 +84,61 @@ def test_a_page_after_the_last_one_is_empty(users: UserTable, pages: NumberedPag
     assert (page.users, page.total, page.is_last) == ((), 70, True)
 
 
-def test_the_page_after_the_last_one_that_was_read_is_empty(users: UserTable, pages: NumberedPages) -> None:
+def test_the_page_after_the_last_is_empty_after_reading_all_pages(users: UserTable, pages: NumberedPages) -> None:
     write(users, *days_apart(5))
-    list(every(pages, 3))
+    list(all_pages(pages, 3))
 
     assert pages.page(3, size=3, caller="me").users == ()
 
 
-def test_accounts_that_are_added_and_removed_move_no_other_to_another_page(
-    users: UserTable, pages: NumberedPages
-) -> None:
-    made = days_apart(40)
-    write(users, *made)
+def test_added_and_removed_accounts_do_not_move_others_to_another_page(users: UserTable, pages: NumberedPages) -> None:
+    accounts = days_apart(40)
+    write(users, *accounts)
     first = pages.page(1, size=10, caller="me")
 
-    remove(users, made[0])
+    remove(users, accounts[0])
     write(users, *(user(100 + number, NOW) for number in range(3)))
     second = pages.page(2, size=10, caller="me")
 
-    assert [*first.users, *second.users] == made[:20]
+    assert [*first.users, *second.users] == accounts[:20]
 
 
 def test_a_page_can_be_read_again(users: UserTable, pages: NumberedPages) -> None:
-    made = days_apart(40)
-    write(users, *made)
+    accounts = days_apart(40)
+    write(users, *accounts)
     pages.page(1, size=10, caller="me")
     second = pages.page(2, size=10, caller="me")
 
-    remove(users, made[3])
+    remove(users, accounts[3])
 
     assert pages.page(2, size=10, caller="me") == second
-    assert list(pages.page(3, size=10, caller="me").users) == made[20:30]
+    assert list(pages.page(3, size=10, caller="me").users) == accounts[20:30]
 
 
-def test_callers_do_not_disturb_each_other(users: UserTable, pages: NumberedPages) -> None:
-    made = days_apart(40)
-    write(users, *made)
+def test_each_caller_has_its_own_pages(users: UserTable, pages: NumberedPages) -> None:
+    accounts = days_apart(40)
+    write(users, *accounts)
     pages.page(1, size=10, caller="me")
-    remove(users, made[3])
+    remove(users, accounts[3])
 
     pages.page(1, size=10, caller="another")
 
-    assert list(pages.page(2, size=10, caller="me").users) == made[10:20]
+    assert list(pages.page(2, size=10, caller="me").users) == accounts[10:20]
 
 
-def test_after_a_while_a_page_is_counted_anew(users: UserTable, pages: NumberedPages, clock: FakeClock) -> None:
-    made = days_apart(40)
-    write(users, *made)
+def test_pages_are_counted_again_after_a_while(users: UserTable, pages: NumberedPages, clock: FakeClock) -> None:
+    accounts = days_apart(40)
+    write(users, *accounts)
     pages.page(1, size=10, caller="me")
-    remove(users, made[3])
+    remove(users, accounts[3])
 
     clock.advance(REMEMBERED)
 
     page = pages.page(2, size=10, caller="me")
-    assert (list(page.users), page.total) == (made[11:21], 39)
+    assert (list(page.users), page.total) == (accounts[11:21], 39)
 
 
-def test_an_account_that_is_imported_into_an_old_month_is_found_a_little_later(
+def test_an_account_imported_into_an_old_month_is_listed_after_a_while(
     users: UserTable, pages: NumberedPages, clock: FakeClock
 ) -> None:
     pages.page(1, size=10, caller="me")
@@ -152,7 +150,7 @@ def test_an_account_that_is_imported_into_an_old_month_is_found_a_little_later(
     assert pages.page(1, size=10, caller="me").users == (old,)
 
 
-def test_months_without_accounts_are_looked_into_once(users: UserTable, clock: FakeClock, database: Database) -> None:
+def test_months_without_accounts_are_queried_once(users: UserTable, clock: FakeClock, database: Database) -> None:
     write(users, *days_apart(40))
     watched = PassingStore(database.store)
     listings = ListingTable(watched, database.tables["OneTimeCodes"])
@@ -163,26 +161,26 @@ def test_months_without_accounts_are_looked_into_once(users: UserTable, clock: F
     watched.calls.clear()
     pages.page(2, size=10, caller="me")
 
-    # The place, the keys, the accounts, the place again.
+    # Reads the position, the keys and the accounts, and writes the position.
     assert sorted(call.method for call in watched.calls) == ["get", "get_all", "query", "write"]
 
 
-def test_more_accounts_than_are_counted_are_listed_all_the_same(
+def test_more_accounts_than_are_counted_are_all_listed(
     users: UserTable, pages: NumberedPages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gerbang.storage.numbered_pages.MOST_COUNTED", 20)
-    made = [user(number, NOW - timedelta(days=20 * number)) for number in range(40)]
-    write(users, *made)
+    accounts = [user(number, NOW - timedelta(days=20 * number)) for number in range(40)]
+    write(users, *accounts)
 
-    read = list(every(pages, 10))
+    read = list(all_pages(pages, 10))
 
-    assert [account for page in read for account in page.users] == made
+    assert [account for page in read for account in page.users] == accounts
     assert 20 <= read[0].total <= 40
 
 
-def test_accounts_that_are_gone_are_left_out(users: UserTable, pages: NumberedPages) -> None:
-    made: list[User] = days_apart(5)
-    write(users, *made)
-    remove(users, made[2])
+def test_removed_accounts_are_not_listed(users: UserTable, pages: NumberedPages) -> None:
+    accounts: list[User] = days_apart(5)
+    write(users, *accounts)
+    remove(users, accounts[2])
 
-    assert list(pages.page(1, size=5, caller="me").users) == [*made[:2], *made[3:]]
+    assert list(pages.page(1, size=5, caller="me").users) == [*accounts[:2], *accounts[3:]]

@@ -1,4 +1,4 @@
-"""gerbang.accounts.totp and recovery_codes: codes of apps by RFC 6238, and codes that stand in for them."""
+"""gerbang.accounts.totp and recovery_codes: codes of authenticator apps (RFC 6238), and codes that replace them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ def test_codes_are_those_of_rfc_4226(step: int, code: str) -> None:
 
 
 @pytest.mark.covers("205")
-def test_a_code_may_be_one_step_early_or_late(clock: FakeClock) -> None:
+def test_a_code_is_valid_one_step_early_or_late(clock: FakeClock) -> None:
     now = totp.step_at(clock())
 
     found = [totp.step_of(RFC_SECRET, totp.code_of(RFC_SECRET, now + off), at=clock()) for off in range(-2, 3)]
@@ -56,7 +56,7 @@ def test_a_code_may_be_one_step_early_or_late(clock: FakeClock) -> None:
 
 
 @pytest.mark.covers("204")
-def test_a_secret_is_of_one_factor_of_one_account(keys: Keys) -> None:
+def test_every_factor_of_every_account_has_its_own_secret(keys: Keys) -> None:
     secrets = {totp.secret_of(keys, user, factor) for user in "ab" for factor in "ab"}
 
     assert len(secrets) == 4
@@ -64,7 +64,7 @@ def test_a_secret_is_of_one_factor_of_one_account(keys: Keys) -> None:
     assert totp.secret_of(keys, "a", "a") in secrets
 
 
-def test_a_secret_outlives_every_rotation(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
+def test_a_secret_is_the_same_after_every_rotation(keys: Keys, secret: FakeSecret, clock: FakeClock) -> None:
     before = totp.secret_of(keys, "a", "a")
 
     for number in range(3):
@@ -77,12 +77,12 @@ def test_a_secret_outlives_every_rotation(keys: Keys, secret: FakeSecret, clock:
     assert totp.secret_of(Keys(secret, clock), "a", "a") == before
 
 
-def test_apps_are_given_everything_by_the_uri() -> None:
-    shown = urlsplit(totp.uri(RFC_SECRET, issuer="Toko: A&B", account="mira+1@example.com"))
+def test_the_uri_has_all_parameters() -> None:
+    uri = urlsplit(totp.uri(RFC_SECRET, issuer="Toko: A&B", account="mira+1@example.com"))
 
-    assert (shown.scheme, shown.netloc) == ("otpauth", "totp")
-    assert unquote(shown.path) == "/Toko: A&B:mira+1@example.com"
-    assert dict(parse_qsl(shown.query)) == {
+    assert (uri.scheme, uri.netloc) == ("otpauth", "totp")
+    assert unquote(uri.path) == "/Toko: A&B:mira+1@example.com"
+    assert dict(parse_qsl(uri.query)) == {
         "algorithm": "SHA1",
         "digits": "6",
         "issuer": "Toko: A&B",
@@ -97,7 +97,7 @@ def counting_bytes() -> Callable[[int], bytes]:
 
 
 @pytest.mark.covers("203")
-def test_recovery_codes_are_many_and_long() -> None:
+def test_there_are_ten_recovery_codes_of_120_bits() -> None:
     codes = recovery_codes.new_codes(counting_bytes())
 
     assert len(set(codes)) == 10
@@ -105,20 +105,20 @@ def test_recovery_codes_are_many_and_long() -> None:
 
 
 @pytest.mark.parametrize(("joined", "typed"), [("-", str), ("-", str.upper), ("", str), (" ", str.title)])
-def test_a_recovery_code_is_spent_once_however_it_is_typed(joined: str, typed: Callable[[str], str]) -> None:
+def test_a_recovery_code_works_once_in_every_spelling(joined: str, typed: Callable[[str], str]) -> None:
     codes = recovery_codes.new_codes(counting_bytes())
     stored = recovery_codes.hashes_of("mira", codes)
-    shown = recovery_codes.canonical(typed(codes[3].replace("-", joined)))
-    assert shown is not None
+    code = recovery_codes.canonical(typed(codes[3].replace("-", joined)))
+    assert code is not None
 
-    left = recovery_codes.without(stored, "mira", shown)
+    left = recovery_codes.without(stored, "mira", code)
 
     assert left is not None
     assert left == (*stored[:3], *stored[4:])
-    assert recovery_codes.without(left, "mira", shown) is None
-    assert recovery_codes.without(stored, "ketut", shown) is None
+    assert recovery_codes.without(left, "mira", code) is None
+    assert recovery_codes.without(stored, "ketut", code) is None
 
 
 @pytest.mark.parametrize("typed", ["", "123456", "a" * 23, "a" * 25, "a" * 23 + "1", "\u0131" * 24])
-def test_what_cannot_be_a_recovery_code_is_none(typed: str) -> None:
+def test_any_other_text_is_no_recovery_code(typed: str) -> None:
     assert recovery_codes.canonical(typed) is None
