@@ -90,9 +90,9 @@ class TestTime:
         assert flaw_of(verifier, token_with(**{name: now + leeway + 5})) is IdTokenFlaw.NOT_YET_VALID
 
     @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
-    @pytest.mark.parametrize("junk", ["soon", [], {}, [1774267200]], ids=repr)
-    def test_times_must_be_numbers(self, verifier: IdTokenVerifier, name: str, junk: object) -> None:
-        assert flaw_of(verifier, token_with(**{name: junk})) is IdTokenFlaw.MALFORMED
+    @pytest.mark.parametrize("wrong", ["soon", [], {}, [1774267200]], ids=repr)
+    def test_times_must_be_numbers(self, verifier: IdTokenVerifier, name: str, wrong: object) -> None:
+        assert flaw_of(verifier, token_with(**{name: wrong})) is IdTokenFlaw.MALFORMED
 
     @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
     @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "-Infinity"])

@@ -34,9 +34,9 @@ class TestIdentity:
     def test_the_name_may_be_missing(self, verifier: IdTokenVerifier) -> None:
         assert verifier.verify(token_without("name", "azp")).name == ""
 
-    @pytest.mark.parametrize("junk", [7, None, ["Ana"], {"first": "Ana"}, "half a pair \ud800"])
-    def test_a_name_that_is_not_text_is_ignored(self, verifier: IdTokenVerifier, junk: object) -> None:
-        assert verifier.verify(token_with(name=junk)).name == ""
+    @pytest.mark.parametrize("wrong", [7, None, ["Ana"], {"first": "Ana"}, "half a pair \ud800"])
+    def test_a_name_that_is_not_text_is_ignored(self, verifier: IdTokenVerifier, wrong: object) -> None:
+        assert verifier.verify(token_with(name=wrong)).name == ""
 
     @pytest.mark.parametrize("subject", ["1", "1" * 255, "AItOawmwtWwcT0k51BayewNvutrJUqsvl6qs7A4"])
     def test_a_subject_is_up_to_255_ascii_characters(self, verifier: IdTokenVerifier, subject: str) -> None:
@@ -76,9 +76,9 @@ class TestProfile:
 
         assert verifier.verify(token_with(**profile, gender="f", groups=["admins"])).profile == profile
 
-    @pytest.mark.parametrize("junk", [7, None, "", ["es"], {"es": 1}, "es\n", "half a pair \ud800"], ids=ascii)
-    def test_a_claim_that_is_not_printable_text_is_left_out(self, verifier: IdTokenVerifier, junk: object) -> None:
-        assert verifier.verify(token_with(locale=junk, given_name="Ana")).profile == {
+    @pytest.mark.parametrize("wrong", [7, None, "", ["es"], {"es": 1}, "es\n", "half a pair \ud800"], ids=ascii)
+    def test_a_claim_that_is_not_printable_text_is_left_out(self, verifier: IdTokenVerifier, wrong: object) -> None:
+        assert verifier.verify(token_with(locale=wrong, given_name="Ana")).profile == {
             "picture": good_claims()["picture"],
             "given_name": "Ana",
         }

@@ -130,9 +130,9 @@ class TestKeyEndpoint:
         assert endpoint.step_timeout <= timedelta(seconds=2)
         assert endpoint.deadline <= timedelta(seconds=4)
 
-    @pytest.mark.parametrize("junk", [b"SSH-2.0-OpenSSH_9.6\r\n" * 3, b"HTTP/1.1 two hundred\r\n\r\n"])
-    def test_a_server_of_another_protocol_is_unavailable(self, junk: bytes) -> None:
-        with slow_server(junk) as host, pytest.raises(ProviderKeysUnavailable):
+    @pytest.mark.parametrize("other_protocol", [b"SSH-2.0-OpenSSH_9.6\r\n" * 3, b"HTTP/1.1 two hundred\r\n\r\n"])
+    def test_a_server_of_another_protocol_is_unavailable(self, other_protocol: bytes) -> None:
+        with slow_server(other_protocol) as host, pytest.raises(ProviderKeysUnavailable):
             endpoint_at(f"http://{host}/", deadline=timedelta(seconds=2))()
 
     def test_a_certificate_of_an_unknown_authority_is_unavailable(self, tmp_path: Path) -> None:

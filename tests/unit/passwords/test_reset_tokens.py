@@ -29,10 +29,10 @@ def test_a_token_is_65_letters_and_digits(tokens: ResetTokens, bob: User) -> Non
     first = replace(bob, user_id=str(UUID(int=0)))
     last = replace(bob, user_id=str(UUID(int=2**128 - 1)))
 
-    made = [tokens.token(f"job-{number}", user) for number in range(1000) for user in (bob, first, last)]
+    mailed = [tokens.token(f"job-{number}", user) for number in range(1000) for user in (bob, first, last)]
 
-    assert all(re.fullmatch(r"[A-Za-z0-9]{65}", token) for token in made)  # mail programs drop a trailing - or _
-    assert {tokens.user_id(token) for token in made} == {user.user_id for user in (bob, first, last)}
+    assert all(re.fullmatch(r"[A-Za-z0-9]{65}", token) for token in mailed)  # mail programs drop a trailing - or _
+    assert {tokens.user_id(token) for token in mailed} == {user.user_id for user in (bob, first, last)}
 
 
 def test_a_token_has_256_secret_bits(tokens: ResetTokens, bob: User) -> None:

@@ -16,7 +16,7 @@ from gerbang.passwords.legacy import WrappedHash, parse
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "legacy_passwords" / "known_answers.jsonl"
 KNOWN: list[dict[str, Any]] = [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
-ONE_OF_EACH = {str(known["format"]): str(known["hash"]) for known in reversed(KNOWN)}
+ONE_OF_EACH = {str(answer["format"]): str(answer["hash"]) for answer in reversed(KNOWN)}
 
 ROUNDS = 1 << RECOMMENDED_COST
 PASSWORDS = Passwords(RECOMMENDED_COST)
@@ -89,6 +89,6 @@ def test_a_wrapped_hash_takes_about_the_work_of_the_current_cost(work: Work, sto
 
 def own_work(stored: str) -> int:
     """The work of comparing with a legacy hash that is not bcrypt, and so is not counted."""
-    inherited = parse(stored)
-    inner = inherited.inner if isinstance(inherited, WrappedHash) else inherited
+    legacy_hash = parse(stored)
+    inner = legacy_hash.inner if isinstance(legacy_hash, WrappedHash) else legacy_hash
     return 0 if "bcrypt" in inner.format else inner.rounds

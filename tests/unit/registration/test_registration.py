@@ -23,11 +23,11 @@ from tests.unit.registration.steps import Register, stored_items
 
 
 def test_an_account_has_the_requested_values(deployment: Deployment, register: Register, clock: FakeClock) -> None:
-    made = register(replace(ALICE, email=EmailAddress("  Alice@Example.com "), locale="id"))
+    registered = register(replace(ALICE, email=EmailAddress("  Alice@Example.com "), locale="id"))
 
-    user = deployment.users.find(made.signed_in.user.user_id)
+    user = deployment.users.find(registered.signed_in.user.user_id)
     assert user is not None
-    assert user == made.signed_in.user
+    assert user == registered.signed_in.user
     assert (user.name, user.email, user.email_as_typed) == ("Alice", "alice@example.com", "Alice@Example.com")
     assert (user.username, user.locale, user.credit_balance, user.role_id) == ("alice", "id", 5000, 3)
     assert user.created_at == user.updated_at == user.last_sign_in_at == clock()
@@ -53,21 +53,24 @@ def test_a_registration_signs_in(deployment: Deployment, register: Register, log
 
 
 def test_an_organization_is_created_with_its_owner(deployment: Deployment, register: Register) -> None:
-    made = register(ALICE)
+    registered = register(ALICE)
 
-    assert made.organization is not None
-    assert deployment.organizations.find(made.organization.organization_id).name == "Acme"
-    user = made.signed_in.user
-    assert (user.organization_id, made.signed_in.role) == (made.organization.organization_id, Role.CLIENT_OWNER)
-    membership = deployment.organizations.membership(made.organization.organization_id, user.user_id)
+    assert registered.organization is not None
+    assert deployment.organizations.find(registered.organization.organization_id).name == "Acme"
+    user = registered.signed_in.user
+    assert (user.organization_id, registered.signed_in.role) == (
+        registered.organization.organization_id,
+        Role.CLIENT_OWNER,
+    )
+    membership = deployment.organizations.membership(registered.organization.organization_id, user.user_id)
     assert membership.role == "CLIENT_OWNER"
 
 
 def test_without_an_organization_no_membership_is_created(register: Register, database: Database) -> None:
-    made = register(BOB)
+    registered = register(BOB)
 
-    assert made.organization is None
-    assert made.signed_in.user.organization_id is None
+    assert registered.organization is None
+    assert registered.signed_in.user.organization_id is None
     assert stored_items(database) == {"USER#": 1, "EMAIL#": 1, "NUMBER#": 1}
 
 

@@ -53,13 +53,13 @@ def test_concurrent_registrations_of_one_address_in_twenty_spellings_make_one_ac
 
     outcomes = at_once([registration_of(number) for number in range(20)])
 
-    (made,) = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
+    (registered,) = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
     assert sum(type(outcome) is EmailTaken for outcome in outcomes) == 19
     assert stored_items(database) == {"USER#": 1, "EMAIL#": 1, "NUMBER#": 1, "organizations": 2}
     assert len(database.items("RefreshTokenFamilies")) == 1
-    assert deployment.users.find_id(Name.EMAIL, "alice@example.com") == made.signed_in.user.user_id
-    user = deployment.sessions.authenticate(made.signed_in.tokens.access_token).user
-    assert replace(user, contested_at=None) == made.signed_in.user
+    assert deployment.users.find_id(Name.EMAIL, "alice@example.com") == registered.signed_in.user.user_id
+    user = deployment.sessions.authenticate(registered.signed_in.tokens.access_token).user
+    assert replace(user, contested_at=None) == registered.signed_in.user
 
 
 @pytest.mark.covers("160")

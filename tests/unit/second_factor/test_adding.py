@@ -25,10 +25,10 @@ from tests.unit.second_factor.steps import (
 
 def test_the_first_code_verifies_a_factor_and_raises_the_session(post: MailDeployment) -> None:
     session = post.register(BOB)
-    made = add_factor(post, session, "phone")
+    added = add_factor(post, session, "phone")
     assert not stored_user(post, session).has_second_factor
 
-    raised = verify(post, session, made.factor.factor_id, app_code(post, session, made.factor.factor_id))
+    raised = verify(post, session, added.factor.factor_id, app_code(post, session, added.factor.factor_id))
 
     assert raised.user == stored_user(post, session)
     assert raised.user.has_second_factor
@@ -44,13 +44,13 @@ def test_the_first_code_verifies_a_factor_and_raises_the_session(post: MailDeplo
 @pytest.mark.covers("203", "204")
 def test_no_secret_and_no_recovery_code_is_stored(post: MailDeployment, database: Database) -> None:
     session = post.register(BOB)
-    made = add_factor(post, session)
-    raised = verify(post, session, made.factor.factor_id, app_code(post, session, made.factor.factor_id))
+    added = add_factor(post, session)
+    raised = verify(post, session, added.factor.factor_id, app_code(post, session, added.factor.factor_id))
     codes = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
 
-    assert is_nowhere(database, made.secret)
+    assert is_nowhere(database, added.secret)
     assert all(is_nowhere(database, each) and is_nowhere(database, each.replace("-", "")) for each in codes)
-    assert made.secret not in repr(post.base.recorded.notes)
+    assert added.secret not in repr(post.base.recorded.notes)
 
 
 def test_a_refresh_keeps_the_assurance_level(post: MailDeployment) -> None:
@@ -74,10 +74,10 @@ def test_after_a_lost_response_the_old_token_refreshes_to_the_raised_session(pos
 def test_the_first_factor_ends_other_sessions_and_concurrent_sign_ins(post: MailDeployment) -> None:
     session = post.register(BOB)
     other = post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
-    made = add_factor(post, session)
-    code = app_code(post, session, made.factor.factor_id)
+    added = add_factor(post, session)
+    code = app_code(post, session, added.factor.factor_id)
 
-    meanwhile = post.meanwhile(lambda: verify(post, session, made.factor.factor_id, code))
+    meanwhile = post.meanwhile(lambda: verify(post, session, added.factor.factor_id, code))
     with pytest.raises(InvalidCredentials):
         meanwhile.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
 

@@ -29,12 +29,12 @@ def test_changing_password_or_address_requires_the_second_factor(post: MailDeplo
     raised, _ = with_second_factor(post, post.register(BOB))
     aal1 = aal1_session(post, raised)
 
-    def update(session: SignedIn, asked: UserChanges) -> User:
-        return post.base.user_update.update(caller_of(post, session), asked, HOME, PasswordPolicy())
+    def update(session: SignedIn, changes: UserChanges) -> User:
+        return post.base.user_update.update(caller_of(post, session), changes, HOME, PasswordPolicy())
 
-    for asked in (UserChanges(password="Battery-staple-43"), UserChanges(email=ALICE.email)):
+    for changes in (UserChanges(password="Battery-staple-43"), UserChanges(email=ALICE.email)):
         with pytest.raises(InsufficientLevel):
-            update(aal1, asked)
+            update(aal1, changes)
     with pytest.raises(InsufficientLevel):
         post.password_change.change(
             aal1.tokens.access_token, current=PASSWORD, new="Battery-staple-43", client=HOME, policy=PasswordPolicy()

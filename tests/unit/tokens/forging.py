@@ -63,8 +63,8 @@ def access_kid(kid: str, algorithm: Algorithm) -> str:
 
 def signature(signing_input: str, key: Any, algorithm: str) -> str:
     signer: Any = jwt.get_algorithm_by_name(algorithm)
-    made: bytes = signer.sign(signing_input.encode(), signer.prepare_key(key))
-    return urlsafe_b64encode(made).decode().rstrip("=")
+    raw: bytes = signer.sign(signing_input.encode(), signer.prepare_key(key))
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def with_header(token: str, change: dict[str, Any], *, key: Any = None, algorithm: str = "") -> str:

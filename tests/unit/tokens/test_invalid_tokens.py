@@ -134,8 +134,8 @@ def test_the_public_key_is_not_accepted_as_an_hmac_secret(
             header = encoded({"alg": "HS256", "kid": jwk["kid"], "typ": "JWT"})
             signing_input = f"{header}.{pair.access_token.split('.')[1]}"
             mac = hmac.digest(text, signing_input.encode(), "sha256")  # PyJWT rejects such a key
-            made = urlsafe_b64encode(mac).decode().rstrip("=")
-            assert_rejected(tokens, f"{signing_input}.{made}", clock)
+            signature = urlsafe_b64encode(mac).decode().rstrip("=")
+            assert_rejected(tokens, f"{signing_input}.{signature}", clock)
     assert len(tokens.public_keys()) == (deployment.choices.algorithm is not Algorithm.HS256)
 
 
@@ -169,8 +169,10 @@ def test_an_unknown_key_id_is_rejected(tokens: Tokens, pair: TokenPair, clock: F
 
 def test_a_token_without_a_key_id_is_rejected(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     for token in (pair.access_token, pair.refresh_token):
-        _, payload, made = token.split(".")
-        assert_rejected(tokens, f"{encoded({'alg': header_of(token)['alg'], 'typ': 'JWT'})}.{payload}.{made}", clock)
+        _, payload, signature = token.split(".")
+        assert_rejected(
+            tokens, f"{encoded({'alg': header_of(token)['alg'], 'typ': 'JWT'})}.{payload}.{signature}", clock
+        )
 
 
 @pytest.mark.parametrize("change", [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": False}], ids=str)
@@ -184,10 +186,10 @@ def test_critical_header_extensions_are_rejected(
 def test_changing_any_claim_breaks_the_signature(tokens: Tokens, pair: TokenPair, clock: FakeClock) -> None:
     """So the ids in a token cannot be changed."""
     for token in (pair.access_token, pair.refresh_token):
-        header, _, made = token.split(".")
+        header, _, signature = token.split(".")
         for name, value in claims_of(token).items():
             changed = claims_of(token) | {name: value + 1 if isinstance(value, int) else f"{value}x"}
-            assert_rejected(tokens, f"{header}.{encoded(changed)}.{made}", clock)
+            assert_rejected(tokens, f"{header}.{encoded(changed)}.{signature}", clock)
 
 
 # Wrong claims in a signed token: security.md 66, 68, 69
