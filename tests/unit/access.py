@@ -5,7 +5,7 @@ from gerbang.core.client import Client
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 
 from tests.deployment import ABROAD, BOB, PASSWORD, by_email
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 def session_works(post: MailDeployment, session: SignedIn) -> bool:

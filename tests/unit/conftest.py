@@ -4,7 +4,7 @@ import pytest
 
 from tests.deployment import Deployment
 from tests.fakes import RecordingLog
-from tests.unit.mail_fakes import MailDeployment, mailing
+from tests.unit.mail_deployment import MailDeployment, mailing
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from tests.fakes import Call, Fault, FaultyStore, PassingStore
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 type CallShape = tuple[str, tuple[tuple[str, str], ...]]
 """A call to the store without the ids in it: its method, and the table and kind of each item."""

@@ -21,7 +21,7 @@ from gerbang_local.declarations import function_in, without_aws
 
 from tests.deployment import PASSWORD, Choices
 from tests.fakes import FakeSecretText, MemoryStore
-from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
 
 type Event = dict[str, Any]
 type Answer = dict[str, Any]

@@ -17,7 +17,7 @@ from gerbang.storage.store import Put, Store
 from tests.deployment import ALICE, PASSWORD
 from tests.gateway_events import JSON, http_event, json_event
 from tests.unit.handlers import Answer, Event, environment, items
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 ANOTHER_ROLE: Final = "TREASURER"
 """A role that a product defines."""

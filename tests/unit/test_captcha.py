@@ -30,7 +30,7 @@ from tests.fakes import FakeClock, RecordingLog
 from tests.gateway_events import body_of, json_event
 from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, deployment_with_low_limits, environment
 from tests.unit.http_servers import HttpServer, Script, answering, answering_slowly, http_server, not_answering
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 HOME: Final = "192.0.2.1"
 TIMEOUT: Final = timedelta(milliseconds=300)

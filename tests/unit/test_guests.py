@@ -23,7 +23,7 @@ from tests.deployment import ABROAD, ALICE, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, MemoryStore, PassingStore, at_once
 from tests.unit.faulty_runs import Scenario, calls_of, faulty_runs
 from tests.unit.jwt_parts import claims_of
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing_in_memory
 
 SECOND = timedelta(seconds=1)
 LIFETIME = Choices().lifetime

@@ -22,7 +22,7 @@ from gerbang.storage.one_time_codes import Slot
 
 from tests.deployment import BOB, HOME, PASSWORD, by_email
 from tests.fakes import Call
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 BAN: Final = timedelta(hours=24)
 NEW_PASSWORD: Final = "Battery staple 2"

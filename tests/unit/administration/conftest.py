@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.administration.client import Admin
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 @pytest.fixture

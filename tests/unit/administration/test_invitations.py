@@ -10,7 +10,7 @@ from gerbang.storage.accounts import Name
 
 from tests.deployment import BOB, CODE_TRIES, HOME
 from tests.unit.links.steps import LINK
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 INVITED = NewUser(email=EmailAddress(BOB.email), is_verified=False, name="")
 

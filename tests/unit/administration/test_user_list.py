@@ -7,7 +7,7 @@ import pytest
 from tests.deployment import BOB, HOME
 from tests.gateway_events import body_of
 from tests.unit.administration.client import CAROL, Admin
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 def test_users_are_listed_newest_first_with_their_identities(admin: Admin, post: MailDeployment) -> None:

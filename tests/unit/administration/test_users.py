@@ -17,7 +17,7 @@ from tests.fakes import FakeSecretText
 from tests.gateway_events import body_of
 from tests.unit.administration.client import CAROL, Admin
 from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.migration.legacy_hashes import ONE_OF_EACH, PHP_BCRYPT, KnownAnswer
 
 NEW_PASSWORD: Final = "Battery-staple-43"

@@ -24,7 +24,7 @@ from gerbang.storage.store import Delete, Key, Update
 
 from tests.deployment import ALICE, HOME, PASSWORD, by_email
 from tests.fakes import FakeClock, FaultyStore, MeanwhileStore, PassingStore, RecordingLog
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.torn_store import TornStore
 
 

@@ -23,7 +23,7 @@ from tests.deployment import ALICE, PASSWORD, Deployment
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
 from tests.unit.handlers import handler_of
-from tests.unit.mail_fakes import mailing
+from tests.unit.mail_deployment import mailing
 
 POLICY: Final = {PASSWORD_POLICY: PasswordPolicy()}
 PERSON: Final = {"username": "johndoe", "email": "john@example.com", "password": PASSWORD, "name": "John Doe"}

@@ -8,7 +8,7 @@ from gerbang.storage.organizations import Membership
 
 from tests.deployment import BOB, HOME, PASSWORD, Deployment
 from tests.unit.budgets.measuring import Budget
-from tests.unit.mail_fakes import mailing
+from tests.unit.mail_deployment import mailing
 from tests.unit.teams import Team, member
 
 

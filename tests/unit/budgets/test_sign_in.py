@@ -15,7 +15,7 @@ from gerbang.storage.store import Update
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.unit.budgets.measuring import Budget
-from tests.unit.mail_fakes import mailing
+from tests.unit.mail_deployment import mailing
 
 
 @pytest.mark.usefixtures("alice")

@@ -19,7 +19,7 @@ from gerbang.sessions.sign_out import Scope
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.unit.budgets.measuring import Budget
-from tests.unit.mail_fakes import mailing
+from tests.unit.mail_deployment import mailing
 
 
 def test_the_user_at_gotrue_costs_as_much_as_me_and_one_round_trip_more_with_identities(

@@ -6,7 +6,7 @@ from gerbang.core.client import Client, network_of
 from gerbang.limits.rate_limits import TooManyAttempts
 
 from tests.deployment import ALICE, Deployment, by_email
-from tests.unit.mail_fakes import mailing
+from tests.unit.mail_deployment import mailing
 
 
 @pytest.mark.parametrize(

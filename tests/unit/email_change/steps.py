@@ -12,7 +12,8 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import User
 
 from tests.deployment import ABROAD, HOME
-from tests.unit.mail_fakes import MailDeployment, code_in
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import code_in
 
 NEW_EMAIL = EmailAddress("Bob@New.example")
 OTHER_EMAIL = EmailAddress("bob@other.example")

@@ -24,7 +24,7 @@ from tests.unit.email_change.steps import (
     current_user,
     request_change,
 )
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 @pytest.mark.parametrize("order", [(CURRENT_CODE, NEW_CODE), (NEW_CODE, CURRENT_CODE)])

@@ -19,7 +19,7 @@ from tests.unit.email_change.steps import (
     deliver_from,
     request_change,
 )
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 
 
 def test_the_mails_of_a_pending_change_can_be_requested_again(post: MailDeployment) -> None:

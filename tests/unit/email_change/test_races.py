@@ -24,7 +24,7 @@ from tests.unit.email_change.steps import (
     request_change,
 )
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
 
 
 def test_of_two_accounts_that_change_to_one_address_at_once_only_one_gets_it(post: MailDeployment) -> None:

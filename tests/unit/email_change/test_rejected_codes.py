@@ -27,7 +27,8 @@ from tests.unit.email_change.steps import (
     deliver_from,
     request_change,
 )
-from tests.unit.mail_fakes import MailDeployment, wrong_code
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import wrong_code
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "12 456", "١٢٣٤٥٦", "abcdef"])

@@ -9,7 +9,7 @@ from gerbang.mail.jobs import MailKind
 
 from tests.deployment import Choices
 from tests.unit.handlers import LOW_LIMITS, Answer, Event, deployment_with_low_limits
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 BOTLAUNCH_ERROR: Final = frozenset({"statusCode", "error", "message"})
 SNAPOTP_ERROR: Final = frozenset({"success", "message"})

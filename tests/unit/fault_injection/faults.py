@@ -17,7 +17,8 @@ from gerbang.storage.store import Key, Store
 from tests.fakes import Call, PassingStore
 from tests.unit.faulty_runs import CallShape, NthCall, shape_of
 from tests.unit.handlers import Answer, Event, environment
-from tests.unit.mail_fakes import MailDeployment, RecordingQueue
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import RecordingQueue
 
 
 class CallFault(Enum):

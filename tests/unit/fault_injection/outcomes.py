@@ -16,7 +16,7 @@ from tests.unit.access import password_works
 from tests.unit.fault_injection.case import Repeat
 from tests.unit.fault_injection.requests import CAROL, NEW_PASSWORD
 from tests.unit.handlers import Answer, Event, environment, items
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 def access_token(answer: Answer) -> str:

@@ -13,7 +13,7 @@ from gerbang.sessions.sessions import SignedIn
 from tests.deployment import ALICE, BOB, SITE
 from tests.gateway_events import http_event, json_event
 from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, Event
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 NEW_PASSWORD: Final = "Battery-staple-43"
 CAROL: Final = "carol@example.com"

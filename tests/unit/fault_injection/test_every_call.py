@@ -36,7 +36,7 @@ from tests.unit.fault_injection.faults import (
 from tests.unit.fault_injection.outcomes import is_queued
 from tests.unit.faulty_runs import NthCall, nth_calls
 from tests.unit.handlers import LOW_LIMIT, LOWEST_LIMITS, Answer, Event, attempts_by_limit, operation, operations
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 CASES: Final[Mapping[str, RequestCase]] = {
     **sign_in.CASES,

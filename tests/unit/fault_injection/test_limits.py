@@ -22,7 +22,7 @@ from tests.fakes import Call, Fault, FaultyStore
 from tests.gateway_events import SOURCE_IP, json_event
 from tests.unit.faulty_runs import CallShape, calls_of, nth_calls, shape_of
 from tests.unit.handlers import handler_of
-from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
 
 NUMBERS = count(1)
 

@@ -12,7 +12,7 @@ from tests.deployment import ALICE, HOME
 from tests.fakes import FakeClock, FaultyStore
 from tests.gateway_events import body_of, http_event
 from tests.unit.handlers import handler_of
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 ORGANIZATION: Final = "api/organization"
 ACCOUNT: Final = "api/auth/me"

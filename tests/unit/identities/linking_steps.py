@@ -9,7 +9,7 @@ from gerbang.sessions.sessions import Authenticated, SignedIn
 from gerbang.storage.accounts import User
 
 from tests.deployment import ABROAD, HOME
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 GOOGLE: Final = VerifiedIdentity(provider="google", subject="1001", email="Bob@Work.example", name="Bob Martin")
 APPLE: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@private.example", name="")

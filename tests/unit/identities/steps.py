@@ -10,7 +10,7 @@ from gerbang.storage.store import Update
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 BOB_SUBJECT = "110169484474386276334"
 BOB_AT_GOOGLE = VerifiedIdentity(provider=GOOGLE, subject=BOB_SUBJECT, email="Bob@Example.com", name="Bob Martin")

@@ -23,7 +23,7 @@ from tests.unit.identities.linking_steps import (
     sign_in_with,
     unlink,
 )
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 # Linking
 

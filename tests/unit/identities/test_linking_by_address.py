@@ -20,7 +20,7 @@ from tests.unit.identities.steps import (
     sign_in,
     verify_address,
 )
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 
 # Accounts with a verified or an unverified address
 

@@ -19,7 +19,7 @@ from tests.deployment import ALICE, BOB, HOME, MINUTE
 from tests.fakes import MeanwhileStore, at_once
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.identities.linking_steps import APPLE, caller_of, current_user, link, sign_in_with, unlink
-from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
 
 # Races
 

@@ -22,7 +22,7 @@ from tests.fakes import Call, FaultyStore, MemoryStore, Numbers, at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import FaultyRun, Scenario, calls_of, faulty_runs
 from tests.unit.identities.steps import BOB_AT_GOOGLE, BOB_SUBJECT, OTHER_SUBJECT, account_count, sign_in
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing_in_memory
 
 # The first sign-in
 

@@ -19,7 +19,7 @@ from tests.unit.identities.steps import (
     sign_in,
     verify_address,
 )
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 @pytest.mark.covers("107")

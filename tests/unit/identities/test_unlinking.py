@@ -10,15 +10,8 @@ from gerbang.mail.jobs import MailKind
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, MINUTE
 from tests.unit.access import password_works, session_works
-from tests.unit.identities.linking_steps import (
-    APPLE,
-    current_user,
-    link,
-    mail_kinds,
-    sign_in_with,
-    unlink,
-)
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.identities.linking_steps import APPLE, current_user, link, mail_kinds, sign_in_with, unlink
+from tests.unit.mail_deployment import MailDeployment
 
 # Unlinking
 

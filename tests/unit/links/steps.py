@@ -12,7 +12,7 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.one_time_codes import Slot
 
 from tests.deployment import BOB, HOME, SITE
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.one_time_codes.redemption import EITHER
 
 BASE = "https://auth.example.com"

@@ -39,7 +39,8 @@ from tests.unit.links.steps import (
     redeem_link,
     url_in,
 )
-from tests.unit.mail_fakes import MailDeployment, code_in, is_nowhere
+from tests.unit.mail_deployment import MailDeployment, is_nowhere
+from tests.unit.mail_fakes import code_in
 from tests.unit.one_time_codes.redemption import EITHER
 
 # Mails

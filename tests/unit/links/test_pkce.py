@@ -32,7 +32,7 @@ from tests.unit.links.steps import (
     redeem_for_session,
     url_in,
 )
-from tests.unit.mail_fakes import MailDeployment, is_nowhere
+from tests.unit.mail_deployment import MailDeployment, is_nowhere
 from tests.unit.one_time_codes.redemption import EITHER
 
 VERIFIER = "v" * 43

@@ -12,7 +12,8 @@ from gerbang.storage.records import to_value
 from gerbang.storage.store import Gone
 
 from tests.deployment import BOB, HOME
-from tests.unit.mail_fakes import LINKED_SUBJECT, NEW_DEVICE, Fate, MailDeployment, write_invitation
+from tests.unit.mail_deployment import LINKED_SUBJECT, NEW_DEVICE, MailDeployment, write_invitation
+from tests.unit.mail_fakes import Fate
 
 UNKNOWN = "unknown@example.com"
 CODES = [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CODE]

@@ -9,7 +9,7 @@ from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import MailJob, MailKind
 
 from tests.deployment import BOB, HOME
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 UNKNOWN = "unknown@example.com"
 

@@ -19,7 +19,8 @@ from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import FakeClock, FakeSecret
 from tests.unit.mail.deliveries import CODES, NEW_ADDRESS, TO_ACCOUNTS, UNKNOWN, prepare_account, redeem
-from tests.unit.mail_fakes import Fate, MailDeployment, code_in, in_memory_only, is_nowhere, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, is_nowhere, mailing_in_memory
+from tests.unit.mail_fakes import Fate, code_in
 
 # Who gets mail
 

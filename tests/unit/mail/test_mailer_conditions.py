@@ -18,7 +18,8 @@ from gerbang_local.declarations import template
 from tests.deployment import BOB, SECOND
 from tests.fakes import FakeClock
 from tests.unit.mail.deliveries import TO_ACCOUNTS, UNKNOWN, prepare_account, redeem, stored_code
-from tests.unit.mail_fakes import LINKED_SUBJECT, PAYLOADS, Fate, MailDeployment, code_in
+from tests.unit.mail_deployment import LINKED_SUBJECT, PAYLOADS, MailDeployment
+from tests.unit.mail_fakes import Fate, code_in
 
 
 def job_of_code_or_account(post: MailDeployment, email: str = BOB.email, **payload: str) -> MailJob:

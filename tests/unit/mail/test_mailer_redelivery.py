@@ -18,7 +18,8 @@ from tests.deployment import BOB, SECOND
 from tests.fakes import Call, FakeClock, Fault, FaultyStore, at_once
 from tests.unit.faulty_runs import FaultyRun, Scenario, faulty_runs
 from tests.unit.mail.deliveries import CODES, prepare_account, redeem, send_and_lose_response, set_password
-from tests.unit.mail_fakes import Fate, Killed, MailDeployment, code_in, in_memory_only, mailing_in_memory, token_in
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing_in_memory
+from tests.unit.mail_fakes import Fate, Killed, code_in, token_in
 
 
 def test_a_late_job_does_not_replace_a_newer_reset_token(post: MailDeployment) -> None:

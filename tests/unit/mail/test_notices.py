@@ -12,7 +12,7 @@ from gerbang.storage.accounts import User
 from tests.deployment import BOB, HOME, MAIL_HOUR, MINUTE
 from tests.fakes import FakeClock, FaultyStore
 from tests.unit.mail.requests import ASKED_FOR, ask, queued
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 # The mail that a registration sends: F1
 

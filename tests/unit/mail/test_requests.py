@@ -26,7 +26,7 @@ from tests.deployment import (
 from tests.fakes import FakeClock, FaultyStore, at_once
 from tests.unit.faulty_runs import calls_of
 from tests.unit.mail.requests import ASKED_FOR, CODES, UNKNOWN, ask, limit_reached, queued
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 
 
 @pytest.mark.parametrize("kind", ASKED_FOR)

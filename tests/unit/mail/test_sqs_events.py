@@ -11,7 +11,8 @@ from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
 
 from tests.deployment import ALICE, BOB, Deployment
 from tests.fakes import Fault, FaultyStore
-from tests.unit.mail_fakes import Fate, MailDeployment, code_in, mailing
+from tests.unit.mail_deployment import MailDeployment, mailing
+from tests.unit.mail_fakes import Fate, code_in
 
 UNKNOWN = "unknown@example.com"
 

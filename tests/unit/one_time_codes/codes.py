@@ -6,7 +6,8 @@ from gerbang.core.emails import EmailAddress
 from gerbang.sessions.sessions import SignedIn
 
 from tests.deployment import BOB, HOME
-from tests.unit.mail_fakes import MailDeployment, wrong_code
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import wrong_code
 
 UNKNOWN = "unknown@example.com"
 

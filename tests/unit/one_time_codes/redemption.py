@@ -14,7 +14,8 @@ from gerbang.storage.accounts import Name, User
 from gerbang.storage.one_time_codes import OneTimeCode, Slot
 
 from tests.deployment import BOB, HOME
-from tests.unit.mail_fakes import MailDeployment, code_in
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import code_in
 
 EITHER: Final = (Slot.EMAIL, Slot.RECOVERY)
 NEW_EMAIL: Final = EmailAddress("  New.Person@Example.com ")

@@ -14,7 +14,7 @@ from gerbang.sessions.keys import Keys
 from tests.conftest import Database
 from tests.deployment import ALICE, BOB
 from tests.fakes import FakeClock, FakeSecret
-from tests.unit.mail_fakes import MailDeployment, is_nowhere
+from tests.unit.mail_deployment import MailDeployment, is_nowhere
 from tests.unit.one_time_codes.codes import redeem
 
 

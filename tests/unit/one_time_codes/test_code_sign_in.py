@@ -22,7 +22,7 @@ from tests.fakes import FakeClock, MemoryStore, at_once
 from tests.unit.access import session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.jwt_parts import claims_of
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.one_time_codes.codes import assert_rejected, redeem, use_wrong_codes
 
 # One use, ten minutes: security.md 40, 41

@@ -23,7 +23,8 @@ from tests.deployment import ABROAD, BOB, HOME, HOUR, SECOND, Choices
 from tests.fakes import FakeClock, Fault, FaultyStore, Numbers, at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, code_in, mailing_in_memory, wrong_code
+from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_fakes import code_in, wrong_code
 from tests.unit.one_time_codes.redemption import (
     NEW_EMAIL,
     account_of,

@@ -18,7 +18,8 @@ from tests.deployment import BOB, HOME
 from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import calls_of
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, wrong_code
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
+from tests.unit.mail_fakes import wrong_code
 from tests.unit.one_time_codes.redemption import (
     EITHER,
     NEW_EMAIL,

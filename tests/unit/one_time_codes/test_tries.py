@@ -18,7 +18,8 @@ from tests.deployment import ALICE, BOB, HOME, HOUR, SECOND, Choices, by_email
 from tests.fakes import FakeClock, FaultyStore, PassingStore, at_once
 from tests.unit.access import session_works
 from tests.unit.faulty_runs import calls_of
-from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only, wrong_code
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
+from tests.unit.mail_fakes import code_in, wrong_code
 from tests.unit.one_time_codes.codes import UNKNOWN, assert_rejected, redeem, use_wrong_codes
 
 

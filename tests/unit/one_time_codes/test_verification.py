@@ -15,7 +15,7 @@ from gerbang.sessions.sessions import SessionEnded, SignedIn
 from tests.deployment import ABROAD, BOB, HOME, by_email
 from tests.fakes import FakeClock, Fault, FaultyStore, at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 from tests.unit.one_time_codes.codes import assert_rejected, redeem
 
 

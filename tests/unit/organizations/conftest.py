@@ -3,7 +3,7 @@
 import pytest
 
 from tests.deployment import Deployment
-from tests.unit.mail_fakes import mailing
+from tests.unit.mail_deployment import mailing
 from tests.unit.teams import Team
 
 

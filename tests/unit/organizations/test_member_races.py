@@ -16,7 +16,7 @@ from gerbang.sessions.sessions import SignedIn
 from tests.conftest import Database
 from tests.deployment import REGISTRATIONS, Choices, Deployment
 from tests.fakes import Call, at_once
-from tests.unit.mail_fakes import mailing
+from tests.unit.mail_deployment import mailing
 from tests.unit.organizations.changes import (
     INVITED,
     change_role,

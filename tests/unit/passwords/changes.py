@@ -5,7 +5,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.sessions.sessions import SignedIn
 
 from tests.deployment import HOME, PASSWORD
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()

@@ -3,7 +3,7 @@
 import pytest
 from gerbang.storage.accounts import User
 
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from gerbang.passwords.policy import PasswordPolicy
 from gerbang.storage.accounts import User
 
 from tests.deployment import HOME
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 NEW = "Another horse 2"
 POLICY = PasswordPolicy()

@@ -17,7 +17,7 @@ from gerbang.sessions.sessions import NotAPerson, SessionEnded
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, by_email
 from tests.fakes import FakeClock
 from tests.unit.access import password_works, session_works
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 from tests.unit.passwords.changes import LEGACY_HASH, NEW, POLICY, change, refresh
 
 

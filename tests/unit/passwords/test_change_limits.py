@@ -14,7 +14,7 @@ from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import Call, FaultyStore, at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 from tests.unit.passwords.changes import NEW, change
 
 

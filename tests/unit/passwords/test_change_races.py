@@ -19,7 +19,7 @@ from tests.deployment import ABROAD, BOB, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.passwords.changes import NEW, POLICY, change, refresh
 from tests.unit.torn_store import TornStore
 

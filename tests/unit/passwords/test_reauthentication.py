@@ -25,7 +25,8 @@ from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND,
 from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, mailing_in_memory, wrong_code
+from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_fakes import wrong_code
 
 NEW: Final = "Another horse 2"
 OTHER: Final = "A third horse 3"

@@ -22,7 +22,7 @@ from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, SECOND, by_emai
 from tests.fakes import FakeClock, at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing_in_memory
 from tests.unit.passwords.resets import LEGACY_HASH, NEW, POLICY, assert_rejected, client_number, reset, unknown_token
 from tests.unit.torn_store import TornStore
 

@@ -18,7 +18,7 @@ from tests.deployment import ABROAD, HOME, PASSWORD, SECOND, Choices
 from tests.fakes import Call, FakeClock, FaultyStore, PassingStore, at_once
 from tests.unit.access import password_works
 from tests.unit.faulty_runs import calls_of
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 from tests.unit.passwords.resets import NEW, assert_rejected, client_number, reset, unknown_token
 
 

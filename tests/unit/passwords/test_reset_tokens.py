@@ -16,7 +16,7 @@ from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, SECOND
 from tests.fakes import FakeClock, FakeSecret
 from tests.unit.access import password_works, session_works
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 from tests.unit.passwords.resets import NEW, POLICY, assert_rejected, reset
 
 

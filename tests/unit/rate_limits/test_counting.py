@@ -12,7 +12,7 @@ from gerbang.storage.store import Action, ConditionFailed, Outcome, Store
 from tests.conftest import Database
 from tests.deployment import MINUTE, SECOND, Deployment
 from tests.fakes import Call, FakeClock, Fault, FaultyStore, MeanwhileStore, MemoryStore, at_once
-from tests.unit.mail_fakes import in_memory_only
+from tests.unit.mail_deployment import in_memory_only
 from tests.unit.rate_limits.attempts import FIVE, MANY, TEN, THREE, attempts_left, fail, on, too_many
 
 

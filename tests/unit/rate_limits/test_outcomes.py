@@ -9,7 +9,7 @@ from gerbang.storage.counters import LONGEST_RUN
 
 from tests.deployment import MINUTE, SECOND, Deployment
 from tests.fakes import FakeClock, FaultyStore, PassingStore
-from tests.unit.mail_fakes import in_memory_only
+from tests.unit.mail_deployment import in_memory_only
 from tests.unit.rate_limits.attempts import (
     FIVE,
     MANY,

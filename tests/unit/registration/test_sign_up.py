@@ -19,7 +19,8 @@ from gerbang.storage.accounts import Name, User
 from tests.deployment import ABROAD, ALICE, BOB, CODE_TRIES, HOME, MINUTE, PASSWORD, Choices, by_email
 from tests.unit.access import password_works
 from tests.unit.links.steps import LINK, link_token_in, redeem_for_session, url_in
-from tests.unit.mail_fakes import MailDeployment, code_in, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
+from tests.unit.mail_fakes import code_in
 
 ASKED = replace(BOB, user_metadata={"plan": "pro"})
 OTHER_PASSWORD = "Another horse 2"

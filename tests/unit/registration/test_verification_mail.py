@@ -12,7 +12,7 @@ from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME
 from tests.fakes import Numbers
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_fakes import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
 
 
 def register_with_mail(post: MailDeployment) -> User:

@@ -12,7 +12,7 @@ from gerbang.sessions.sessions import Authenticated, SignedIn
 from gerbang.storage.accounts import User
 
 from tests.deployment import BOB, HOME, by_email
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 STEP: Final = timedelta(seconds=totp.STEP_SECONDS)
 NO_FACTOR: Final = "0e1d6f52-3a43-4f0e-9d0c-6a1d2b3c4d5e"

@@ -9,7 +9,7 @@ from gerbang.sessions.assurance import InsufficientLevel
 from tests.conftest import Database
 from tests.deployment import ABROAD, BOB, HOME, MINUTE, by_email
 from tests.unit.access import session_works
-from tests.unit.mail_fakes import MailDeployment, is_nowhere
+from tests.unit.mail_deployment import MailDeployment, is_nowhere
 from tests.unit.second_factor.steps import (
     NO_FACTOR,
     aal1_session,

@@ -14,7 +14,7 @@ from gerbang.sessions.sessions import Authenticated, SignedIn
 
 from tests.deployment import ABROAD, ALICE, BOB, HOME
 from tests.fakes import at_once
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.second_factor.steps import (
     NO_FACTOR,
     aal1_session,

@@ -12,7 +12,7 @@ from gerbang.storage.accounts import User
 
 from tests.deployment import ALICE, BOB, HOME, PASSWORD, Choices
 from tests.unit.handlers import environment
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.second_factor.steps import (
     GOOGLE,
     aal1_session,

@@ -11,7 +11,7 @@ from gerbang.sessions.sessions import SignedIn
 from tests.deployment import BOB, HOME, PASSWORD, by_email
 from tests.fakes import at_once
 from tests.unit.access import session_works
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.second_factor.steps import (
     NO_FACTOR,
     aal1_session,

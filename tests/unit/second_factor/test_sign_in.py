@@ -15,7 +15,7 @@ from tests.deployment import ALICE, BOB, HOME, MINUTE, SECOND, by_email
 from tests.fakes import PassingStore
 from tests.unit.access import session_works
 from tests.unit.jwt_parts import claims_of
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.second_factor.steps import (
     GOOGLE,
     STEP,

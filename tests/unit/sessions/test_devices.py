@@ -22,7 +22,7 @@ from gerbang.storage.store import Gone, Update
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.fakes import FakeClock
 from tests.unit.access import session_works
-from tests.unit.mail_fakes import MailDeployment, in_memory_only, mailing
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing
 
 FIREFOX: Final = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 NEWER_FIREFOX: Final = FIREFOX.replace("128.0", "131.2")

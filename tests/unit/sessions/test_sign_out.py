@@ -14,7 +14,7 @@ from gerbang.storage.store import Action, CommitOutcome, ConditionFailed, Delete
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Deployment, by_email
 from tests.fakes import PassingStore, at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 of_every_scope = pytest.mark.parametrize("scope", Scope)
 

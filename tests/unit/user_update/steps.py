@@ -10,7 +10,7 @@ from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import User
 
 from tests.deployment import HOME, Choices
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 NEW = "Another horse 2"
 NEW_EMAIL = EmailAddress("Bob@New.example")

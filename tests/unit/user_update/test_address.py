@@ -19,7 +19,7 @@ from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, BOB, HOME, Choices
 from tests.fakes import Fault, FaultyStore, at_once
 from tests.unit.access import password_works, session_works
-from tests.unit.mail_fakes import MailDeployment, in_memory_only
+from tests.unit.mail_deployment import MailDeployment, in_memory_only
 from tests.unit.user_update.steps import NEW, NEW_EMAIL, queued_kinds, registered, stored, update, with_autoconfirm
 
 

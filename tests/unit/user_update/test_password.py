@@ -18,7 +18,7 @@ from gerbang.storage.store import Gone
 from tests.deployment import ABROAD, ALICE, BOB, HOME, PASSWORD, by_email
 from tests.fakes import Fault, FaultyStore
 from tests.unit.access import password_works, session_works
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.user_update.steps import NEW, NEW_EMAIL, queued_kinds, registered, stored, update
 
 

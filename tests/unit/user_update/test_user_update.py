@@ -14,7 +14,7 @@ from gerbang.storage.store import Gone
 from tests.deployment import BOB
 from tests.fakes import at_once
 from tests.unit.access import password_works
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.user_update.steps import NEW, NEW_EMAIL, queued_kinds, registered, stored, update
 
 

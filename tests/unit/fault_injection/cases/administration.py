@@ -22,15 +22,9 @@ from tests.unit.fault_injection.outcomes import (
     has_body,
     password_is_changed,
 )
-from tests.unit.fault_injection.requests import (
-    CAROL,
-    NEW_PASSWORD,
-    admin_request,
-    google_sign_in,
-    with_secret_key,
-)
+from tests.unit.fault_injection.requests import CAROL, NEW_PASSWORD, admin_request, google_sign_in, with_secret_key
 from tests.unit.handlers import Answer, Event, environment, items
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 def admin_request_about_bob(method: str, body: Mapping[str, Any] | None, post: MailDeployment) -> Event:

@@ -19,14 +19,10 @@ from tests.unit.fault_injection.outcomes import (
     mail_limit_reached,
     nothing_is_spent,
 )
-from tests.unit.fault_injection.requests import (
-    CAROL,
-    with_account,
-    with_account_and_api_key,
-    with_api_key,
-)
+from tests.unit.fault_injection.requests import CAROL, with_account, with_account_and_api_key, with_api_key
 from tests.unit.handlers import Event, environment
-from tests.unit.mail_fakes import MailDeployment, wrong_code
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import wrong_code
 
 
 def with_code(kind: MailKind, post: MailDeployment) -> Event:

@@ -21,7 +21,7 @@ from tests.unit.fault_injection.outcomes import (
 )
 from tests.unit.fault_injection.requests import CAROL, bearer_headers, google_sign_in, with_api_key
 from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, Answer, Event, environment
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 def with_google_identity(post: MailDeployment) -> Event:

@@ -22,7 +22,7 @@ from tests.unit.fault_injection.outcomes import (
 )
 from tests.unit.fault_injection.requests import CAROL, LINK, PKCE_LINK, query_of_mailed_link, with_api_key, wrong_token
 from tests.unit.handlers import Answer, Event, environment, items
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 def with_link(link: LinkRequest, post: MailDeployment) -> Event:

@@ -18,7 +18,7 @@ from tests.unit.fault_injection.case import BOTLAUNCH_ERROR, RequestCase
 from tests.unit.fault_injection.outcomes import already_done, find_user, has_body, mail_limit_reached
 from tests.unit.fault_injection.requests import CAROL, bearer_headers
 from tests.unit.handlers import Answer, Event, items
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.teams import Team, member, request
 
 

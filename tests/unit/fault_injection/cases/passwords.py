@@ -18,15 +18,10 @@ from tests.unit.fault_injection.outcomes import (
     password_is_changed,
     password_is_set,
 )
-from tests.unit.fault_injection.requests import (
-    NEW_PASSWORD,
-    bearer_headers,
-    gotrue_request,
-    with_account,
-    wrong_token,
-)
+from tests.unit.fault_injection.requests import NEW_PASSWORD, bearer_headers, gotrue_request, with_account, wrong_token
 from tests.unit.handlers import Event
-from tests.unit.mail_fakes import MailDeployment, wrong_code
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import wrong_code
 
 
 def with_reset_token(post: MailDeployment) -> Event:

@@ -32,7 +32,8 @@ from tests.unit.fault_injection.outcomes import (
 )
 from tests.unit.fault_injection.requests import gotrue_request
 from tests.unit.handlers import Answer, Event, environment
-from tests.unit.mail_fakes import MailDeployment, wrong_code
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import wrong_code
 
 
 def app_code(post: MailDeployment, user: User) -> str:

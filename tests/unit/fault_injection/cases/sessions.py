@@ -19,7 +19,7 @@ from tests.unit.fault_injection.outcomes import (
 )
 from tests.unit.fault_injection.requests import bearer_headers, gotrue_request_of_alice, with_bearer
 from tests.unit.handlers import PUBLISHABLE_KEY, Answer, Event
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
 def with_refresh_token(field: str, post: MailDeployment, **more: Any) -> Event:

@@ -34,7 +34,7 @@ from tests.unit.fault_injection.requests import (
     with_api_key,
 )
 from tests.unit.handlers import OLD_USER, Answer, Event, items
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 from tests.unit.migration.legacy_hashes import PHP_BCRYPT
 
 CREDIT: Final = 5000

@@ -29,15 +29,10 @@ from tests.unit.fault_injection.outcomes import (
     mail_limit_reached,
     nothing_is_spent,
 )
-from tests.unit.fault_injection.requests import (
-    CAROL,
-    LINK,
-    gotrue_request,
-    gotrue_request_of_alice,
-    with_api_key,
-)
+from tests.unit.fault_injection.requests import CAROL, LINK, gotrue_request, gotrue_request_of_alice, with_api_key
 from tests.unit.handlers import Answer, Event, environment
-from tests.unit.mail_fakes import MailDeployment, code_in, wrong_code
+from tests.unit.mail_deployment import MailDeployment
+from tests.unit.mail_fakes import code_in, wrong_code
 
 
 def set_address_of_guest(post: MailDeployment) -> Event:
