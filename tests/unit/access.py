@@ -8,21 +8,21 @@ from tests.deployment import ABROAD, BOB, PASSWORD, by_email
 from tests.unit.mail_deployment import MailDeployment
 
 
-def session_works(post: MailDeployment, session: SignedIn) -> bool:
+def session_works(app: MailDeployment, session: SignedIn) -> bool:
     """Return whether the access token of a session is accepted."""
     try:
-        post.base.sessions.authenticate(session.tokens.access_token)
+        app.base.sessions.authenticate(session.tokens.access_token)
     except SessionEnded:
         return False
     return True
 
 
 def password_works(
-    post: MailDeployment, password: str = PASSWORD, client: Client = ABROAD, *, email: str = BOB.email
+    app: MailDeployment, password: str = PASSWORD, client: Client = ABROAD, *, email: str = BOB.email
 ) -> bool:
     """Return whether a password signs in to Bob's account, or to the account with the given address."""
     try:
-        post.base.sign_in.sign_in(by_email(email, password), client)
+        app.base.sign_in.sign_in(by_email(email, password), client)
     except InvalidCredentials:
         return False
     return True

@@ -4,7 +4,7 @@ import pytest
 
 from tests.deployment import Deployment
 from tests.fakes import RecordingLog
-from tests.unit.mail_deployment import MailDeployment, mailing
+from tests.unit.mail_deployment import MailDeployment, with_mail
 
 
 @pytest.fixture(autouse=True)
@@ -14,15 +14,15 @@ def namespace_of_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
+def app(deployment: Deployment) -> MailDeployment:
     """A deployment with mail: each test runs once in memory, and once on DynamoDB Local."""
-    return mailing(deployment)
+    return with_mail(deployment)
 
 
 @pytest.fixture
-def post_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
+def app_in_memory(deployment_in_memory: Deployment) -> MailDeployment:
     """A deployment with mail in memory, for tests whose result does not depend on the database."""
-    return mailing(deployment_in_memory)
+    return with_mail(deployment_in_memory)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gerbang_local.declarations import function_in, without_aws
 
 from tests.deployment import PASSWORD, Choices
 from tests.fakes import FakeSecretText, MemoryStore
-from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, new_app
 
 type Event = dict[str, Any]
 type Answer = dict[str, Any]
@@ -80,16 +80,16 @@ class OldSystem:
 
 def deployment_with_low_limits(choices: Choices = LOW_LIMITS) -> MailDeployment:
     """A new deployment in memory, the same every time."""
-    post = mailing_in_memory()
+    app = new_app()
     base = replace(
-        post.base,
+        app.base,
         choices=choices,
         client=without_aws,
-        api_keys=ApiKeys(PUBLISHABLE_KEY, FakeSecretText(SECRET_KEY), post.base.clock),
+        api_keys=ApiKeys(PUBLISHABLE_KEY, FakeSecretText(SECRET_KEY), app.base.clock),
         google_verifier=TrustingVerifier(),
         id_tokens=IdTokens({GOOGLE: TrustingVerifier()}),  # type: ignore[dict-item]
     )
-    return replace(post, base=base)
+    return replace(app, base=base)
 
 
 def handler_of(folder: str, container: Container) -> LambdaHandler:
@@ -98,9 +98,9 @@ def handler_of(folder: str, container: Container) -> LambdaHandler:
     return handler
 
 
-def environment(folder: str, post: MailDeployment) -> Callable[[Event], Answer]:
+def environment(folder: str, app: MailDeployment) -> Callable[[Event], Answer]:
     """A new execution environment of a function, which can ask the old system for users."""
-    base = post.base
+    base = app.base
     live_migration = LiveMigration(
         verifier=OldSystem(),
         creation=base.user_creation,
@@ -127,16 +127,16 @@ def _endpoint(folder: str) -> Endpoint:
     return endpoint
 
 
-def items(post: MailDeployment, table: str) -> list[Item]:
+def items(app: MailDeployment, table: str) -> list[Item]:
     """Every item of a table."""
-    store = post.base.store
+    store = app.base.store
     assert isinstance(store, MemoryStore)
-    return store.items(post.base.tables[table])
+    return store.items(app.base.tables[table])
 
 
-def attempts_by_limit(post: MailDeployment) -> Mapping[str, int]:
+def attempts_by_limit(app: MailDeployment) -> Mapping[str, int]:
     """The attempts that are counted at each limit, added up."""
     attempts = Counter[str]()
-    for item in items(post, "RateLimits"):
+    for item in items(app, "RateLimits"):
         attempts[str(item["pk"]).partition("#")[0]] += int(item.get("attempts", 0))
     return {limit: number for limit, number in attempts.items() if number}

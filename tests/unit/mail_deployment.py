@@ -68,9 +68,9 @@ PAYLOADS: Final[Mapping[MailKind, Mapping[str, str]]] = {
 """The payloads of jobs of these kinds in tests."""
 
 
-def write_invitation(post: "MailDeployment", email: str = BOB.email) -> Invitation:
+def write_invitation(app: "MailDeployment", email: str = BOB.email) -> Invitation:
     """Write an organisation whose owner has no account, and the invitation of `PAYLOADS` to it."""
-    now, table = post.base.clock(), post.base.organization_table
+    now, table = app.base.clock(), app.base.organization_table
     owner = Membership(organization_id="org_1", user_id="no-account", role="CLIENT_OWNER", since=now)
     invitation = Invitation(
         invitation_id=INVITATION_ID,
@@ -83,7 +83,7 @@ def write_invitation(post: "MailDeployment", email: str = BOB.email) -> Invitati
         expires_at=now + INVITATION_LIFETIME,
     )
     organization = Organization(organization_id="org_1", name="Acme", created_at=now)
-    post.base.store.commit(*table.creation(organization, owner), table.invitation_creation(invitation))
+    app.base.store.commit(*table.creation(organization, owner), table.invitation_creation(invitation))
     return invitation
 
 
@@ -243,7 +243,7 @@ class MailDeployment:
         self.change(user, disabled_at=to_epoch(self.base.clock()), epoch=Plus(1))
 
 
-def mailing(base: Deployment) -> MailDeployment:
+def with_mail(base: Deployment) -> MailDeployment:
     """A deployment with an empty queue and an empty outbox."""
     numbers = count(1)
     return MailDeployment(
@@ -252,9 +252,9 @@ def mailing(base: Deployment) -> MailDeployment:
     )
 
 
-def mailing_in_memory() -> MailDeployment:
+def new_app() -> MailDeployment:
     """A new deployment in memory, with an empty queue and an empty outbox."""
-    return mailing(deployed_on(in_memory(), clock=FakeClock(), log_event=RecordingLog(), secret=FakeSecret()))
+    return with_mail(deployed_on(in_memory(), clock=FakeClock(), log_event=RecordingLog(), secret=FakeSecret()))
 
 
 def is_nowhere(database: Database, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.codes import DIGITS
@@ -9,7 +10,6 @@ from gerbang.mail.jobs import (
     MailJob,
 )
 from gerbang.mail.message import MailRejected, Message
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

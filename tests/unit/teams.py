@@ -43,9 +43,9 @@ def request(
     return http_event(**more) if body is None else json_event(body, **more)
 
 
-def member(post: MailDeployment, name: str) -> SignedIn:
+def member(app: MailDeployment, name: str) -> SignedIn:
     """Register a user without an organisation."""
-    return post.register(
+    return app.register(
         NewAccount(email=EmailAddress(f"{name}@example.com"), password=PASSWORD, name=name.capitalize())
     )
 
@@ -54,19 +54,19 @@ def member(post: MailDeployment, name: str) -> SignedIn:
 class Team:
     """Alice's organisation."""
 
-    post: MailDeployment
+    app: MailDeployment
     owner: SignedIn
     organization_id: str
 
     @classmethod
-    def create(cls, post: MailDeployment) -> Self:
+    def create(cls, app: MailDeployment) -> Self:
         """Register Alice and her organisation."""
-        owner = post.register(ALICE)
-        return cls(post=post, owner=owner, organization_id=str(owner.user.organization_id))
+        owner = app.register(ALICE)
+        return cls(app=app, owner=owner, organization_id=str(owner.user.organization_id))
 
     def on(self, store: Store) -> "Team":
         """The same team, on another store."""
-        return replace(self, post=self.post.on(store))
+        return replace(self, app=self.app.on(store))
 
     def ask(
         self,
@@ -78,20 +78,20 @@ class Team:
     ) -> Answer:
         """Send a request of a user for the organisation; check that an error changes nothing."""
         event = request(session, method, body, organization_id=self.organization_id, **parameters)
-        before = items(self.post, "Organizations")
-        answer = environment(function, self.post)(event)
-        assert answer["statusCode"] < 400 or items(self.post, "Organizations") == before
+        before = items(self.app, "Organizations")
+        answer = environment(function, self.app)(event)
+        assert answer["statusCode"] < 400 or items(self.app, "Organizations") == before
         return answer
 
     def join(self, name: str, role: str) -> SignedIn:
         """Register a user, and make them a member."""
-        session = member(self.post, name)
+        session = member(self.app, name)
         self.add(session, role)
         return session
 
     def add(self, session: SignedIn, role: str) -> None:
         """Make a user a member, as an accepted invitation does."""
-        base, user_id = self.post.base, session.user.user_id
+        base, user_id = self.app.base, session.user.user_id
         membership = Membership(organization_id=self.organization_id, user_id=user_id, role=role, since=base.clock())
         note = Put(base.users.organization_key(user_id, self.organization_id), {"since": 0})
         table = base.organization_table
@@ -99,12 +99,12 @@ class Team:
 
     def role_of(self, session: SignedIn) -> str | None:
         """The role of a user; None if they are no member."""
-        membership = self.post.base.organization_table.find_membership(self.organization_id, session.user.user_id)
+        membership = self.app.base.organization_table.find_membership(self.organization_id, session.user.user_id)
         return None if membership is None else membership.role
 
     def invitation(self, email: str, role: str = "CLIENT_MEMBER") -> Invitation:
         """Write an open invitation."""
-        base = self.post.base
+        base = self.app.base
         invitation = Invitation(
             invitation_id=public_id(INVITATION, UUID(base.new_id())),
             organization_id=self.organization_id,

@@ -177,8 +177,8 @@ UNPROTECTED: Final = [
 
 
 def deployment_with_captcha(provider: HttpServer) -> MailDeployment:
-    post = deployment_with_low_limits()
-    return post.with_parts(captcha=captcha(provider.url))
+    app = deployment_with_low_limits()
+    return app.with_parts(captcha=captcha(provider.url))
 
 
 def send_request(

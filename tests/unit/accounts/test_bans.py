@@ -33,26 +33,26 @@ type WayIn = Callable[[MailDeployment, SignedIn], Use]
 """Prepares a way to use an account before its user is banned; returns the function that uses it."""
 
 
-def ban(post: MailDeployment, user: User, until: timedelta = BAN) -> None:
-    post.change(user, banned_until=to_epoch(post.base.clock() + until))
+def ban(app: MailDeployment, user: User, until: timedelta = BAN) -> None:
+    app.change(user, banned_until=to_epoch(app.base.clock() + until))
 
 
 def password(_post: MailDeployment, _session: SignedIn) -> Use:
     return lambda deployment: deployment.base.sign_in.sign_in(by_email(BOB.email), HOME)
 
 
-def supabase_password(post: MailDeployment, session: SignedIn) -> Use:
-    post.verify_email(session.user)
+def supabase_password(app: MailDeployment, session: SignedIn) -> Use:
+    app.verify_email(session.user)
     return lambda deployment: deployment.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME)
 
 
-def code(post: MailDeployment, _: SignedIn) -> Use:
-    mailed = post.mailed_code()
+def code(app: MailDeployment, _: SignedIn) -> Use:
+    mailed = app.mailed_code()
     return lambda deployment: deployment.code_sign_in.redeem(BOB.email, mailed, HOME, slots=[Slot.EMAIL])
 
 
-def google(post: MailDeployment, _: SignedIn) -> Use:
-    post.google.sign_in(GOOGLES_BOB, HOME)
+def google(app: MailDeployment, _: SignedIn) -> Use:
+    app.google.sign_in(GOOGLES_BOB, HOME)
     return lambda deployment: deployment.google.sign_in(GOOGLES_BOB, HOME)
 
 
@@ -72,8 +72,8 @@ def sign_out(_post: MailDeployment, session: SignedIn) -> Use:
     return lambda deployment: deployment.base.sign_out.sign_out(session.tokens.access_token, Scope.GLOBAL)
 
 
-def reset(post: MailDeployment, _: SignedIn) -> Use:
-    token = post.mailed_token()
+def reset(app: MailDeployment, _: SignedIn) -> Use:
+    token = app.mailed_token()
     return lambda deployment: deployment.password_reset.reset(token, NEW_PASSWORD, client=HOME, policy=PasswordPolicy())
 
 
@@ -84,13 +84,13 @@ def change_password(_post: MailDeployment, session: SignedIn) -> Use:
     )
 
 
-def change_email(post: MailDeployment, session: SignedIn) -> Use:
+def change_email(app: MailDeployment, session: SignedIn) -> Use:
     new = EmailAddress("robert@example.com")
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    post.base.user_update.update(caller, UserChanges(email=new), HOME, PasswordPolicy())
-    [job] = [job for job in post.queue.jobs if job.kind is MailKind.EMAIL_CHANGE_NEW]
-    post.deliver(job)
-    mailed = post.outbox.codes[-1]
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    app.base.user_update.update(caller, UserChanges(email=new), HOME, PasswordPolicy())
+    [job] = [job for job in app.queue.jobs if job.kind is MailKind.EMAIL_CHANGE_NEW]
+    app.deliver(job)
+    mailed = app.outbox.codes[-1]
     return lambda deployment: deployment.email_change.confirm(new, mailed, HOME)
 
 
@@ -112,66 +112,66 @@ for_every_way_in = pytest.mark.parametrize("name", WAYS_IN)
 
 
 @for_every_way_in
-def test_a_banned_user_can_use_no_way_in(post: MailDeployment, name: str) -> None:
+def test_a_banned_user_can_use_no_way_in(app: MailDeployment, name: str) -> None:
     prepare, error = WAYS_IN[name]
-    session = post.register()
-    use = prepare(post, session)
+    session = app.register()
+    use = prepare(app, session)
 
-    ban(post, session.user)
+    ban(app, session.user)
 
     with pytest.raises(error):
-        use(post)
+        use(app)
 
 
 @for_every_way_in
-def test_when_a_ban_has_ended_every_way_in_works_again(post: MailDeployment, name: str) -> None:
+def test_when_a_ban_has_ended_every_way_in_works_again(app: MailDeployment, name: str) -> None:
     prepare, error = WAYS_IN[name]
-    session = post.register()
-    use = prepare(post, session)
-    ban(post, session.user, timedelta(minutes=5))
+    session = app.register()
+    use = prepare(app, session)
+    ban(app, session.user, timedelta(minutes=5))
 
-    post.base.clock.advance(timedelta(minutes=5) - timedelta(seconds=1))
+    app.base.clock.advance(timedelta(minutes=5) - timedelta(seconds=1))
     with pytest.raises(error):
-        use(post)
-    post.base.clock.advance(timedelta(seconds=1))
-    use(post)
+        use(app)
+    app.base.clock.advance(timedelta(seconds=1))
+    use(app)
 
 
-def test_a_session_works_again_after_a_ban(post: MailDeployment) -> None:
-    session = post.register()
-    ban(post, session.user, timedelta(minutes=5))
+def test_a_session_works_again_after_a_ban(app: MailDeployment) -> None:
+    session = app.register()
+    ban(app, session.user, timedelta(minutes=5))
 
-    for use in (refresh(post, session), call(post, session)):
+    for use in (refresh(app, session), call(app, session)):
         with pytest.raises(SessionEnded):
-            use(post)
-    post.base.clock.advance(timedelta(minutes=5))
+            use(app)
+    app.base.clock.advance(timedelta(minutes=5))
 
-    refreshed = post.base.sessions.refresh(session.tokens.refresh_token)
-    assert post.base.sessions.authenticate(refreshed.tokens.access_token).family.family_id == session.family_id
+    refreshed = app.base.sessions.refresh(session.tokens.refresh_token)
+    assert app.base.sessions.authenticate(refreshed.tokens.access_token).family.family_id == session.family_id
 
 
 @pytest.mark.parametrize("name", ["password", "code", "Google", "Google for the first time", "reset"])
-def test_a_ban_that_is_set_during_a_sign_in_prevents_it(post: MailDeployment, name: str) -> None:
+def test_a_ban_that_is_set_during_a_sign_in_prevents_it(app: MailDeployment, name: str) -> None:
     prepare, error = WAYS_IN[name]
-    session = post.register()
-    use = prepare(post, session)
-    before = post.base.families.list(session.user.user_id)
+    session = app.register()
+    use = prepare(app, session)
+    before = app.base.families.list(session.user.user_id)
 
     def commits_account(attempted: Call) -> bool:
-        return attempted.method == "commit" and post.users.key(session.user.user_id) in attempted.keys
+        return attempted.method == "commit" and app.users.key(session.user.user_id) in attempted.keys
 
-    meanwhile = post.meanwhile(before=commits_account, happens=lambda: ban(post, session.user))
+    meanwhile = app.meanwhile(before=commits_account, happens=lambda: ban(app, session.user))
     with pytest.raises((error, InvalidCode)):
         use(meanwhile)
 
-    assert post.base.families.list(session.user.user_id) == before
+    assert app.base.families.list(session.user.user_id) == before
 
 
-def test_a_banned_user_gets_no_mail(post: MailDeployment) -> None:
-    session = post.register()
-    ban(post, session.user)
-    sent = len(post.outbox.sent)
+def test_a_banned_user_gets_no_mail(app: MailDeployment) -> None:
+    session = app.register()
+    ban(app, session.user)
+    sent = len(app.outbox.sent)
 
-    post.deliver(post.job(MailKind.SIGN_IN_CODE))
+    app.deliver(app.job(MailKind.SIGN_IN_CODE))
 
-    assert len(post.outbox.sent) == sent
+    assert len(app.outbox.sent) == sent

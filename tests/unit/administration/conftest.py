@@ -7,10 +7,10 @@ from tests.unit.mail_deployment import MailDeployment
 
 
 @pytest.fixture
-def admin(post: MailDeployment) -> Admin:
-    return Admin(post.base)
+def admin(app: MailDeployment) -> Admin:
+    return Admin(app.base)
 
 
 @pytest.fixture
-def admin_in_memory(post_in_memory: MailDeployment) -> Admin:
-    return Admin(post_in_memory.base)
+def admin_in_memory(app_in_memory: MailDeployment) -> Admin:
+    return Admin(app_in_memory.base)

@@ -16,20 +16,20 @@ INVITED = NewUser(email=EmailAddress(BOB.email), is_verified=False, name="")
 
 
 @pytest.mark.parametrize("has_account", [False, True])
-def test_an_address_without_tries_left_is_not_invited(post: MailDeployment, *, has_account: bool) -> None:
+def test_an_address_without_tries_left_is_not_invited(app: MailDeployment, *, has_account: bool) -> None:
     if has_account:
-        post.register()
+        app.register()
     for _ in range(CODE_TRIES.attempts):
         with pytest.raises(InvalidCode):
-            post.code_sign_in.sign_in(BOB.email, "123456", HOME)
+            app.code_sign_in.sign_in(BOB.email, "123456", HOME)
 
     with pytest.raises(TooManyAttempts) as error:
-        post.base.invitations.invite(INVITED, None, LINK)
+        app.base.invitations.invite(INVITED, None, LINK)
 
     assert (error.value.limit, error.value.wait) == ("code_tries", CODE_TRIES.window)
-    assert post.queue.jobs == []
-    assert (post.users.find_id(Name.EMAIL, BOB.email) is not None) is has_account
+    assert app.queue.jobs == []
+    assert (app.users.find_id(Name.EMAIL, BOB.email) is not None) is has_account
 
-    post.base.clock.advance(CODE_TRIES.window)
-    assert post.base.invitations.invite(INVITED, None, LINK).invited_at == post.base.clock()
-    assert [job.kind for job in post.queue.jobs] == [MailKind.INVITE]
+    app.base.clock.advance(CODE_TRIES.window)
+    assert app.base.invitations.invite(INVITED, None, LINK).invited_at == app.base.clock()
+    assert [job.kind for job in app.queue.jobs] == [MailKind.INVITE]

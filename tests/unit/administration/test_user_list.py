@@ -10,11 +10,11 @@ from tests.unit.administration.client import CAROL, Admin
 from tests.unit.mail_deployment import MailDeployment
 
 
-def test_users_are_listed_newest_first_with_their_identities(admin: Admin, post: MailDeployment) -> None:
-    first = post.register(BOB).user.user_id
-    post.base.clock.advance(timedelta(seconds=5))
+def test_users_are_listed_newest_first_with_their_identities(admin: Admin, app: MailDeployment) -> None:
+    first = app.register(BOB).user.user_id
+    app.base.clock.advance(timedelta(seconds=5))
     second = admin.create(email=CAROL)["id"]
-    post.guests.admit(HOME)
+    app.guests.admit(HOME)
 
     answer = admin.ask("GET")
     body = body_of(answer)

@@ -59,8 +59,8 @@ def test_any_other_credential_than_the_secret_key_is_rejected(
     assert admin_in_memory.base.users.find_id(Name.EMAIL, CAROL) is None
 
 
-def test_an_access_token_of_a_user_is_rejected_with_403(admin_in_memory: Admin, post_in_memory: MailDeployment) -> None:
-    token = post_in_memory.register(ALICE).tokens.access_token
+def test_an_access_token_of_a_user_is_rejected_with_403(admin_in_memory: Admin, app_in_memory: MailDeployment) -> None:
+    token = app_in_memory.register(ALICE).tokens.access_token
 
     answer = admin_in_memory.ask("GET", headers={"authorization": f"Bearer {token}"})
 
@@ -75,8 +75,8 @@ def test_the_apikey_header_may_hold_either_key(admin_in_memory: Admin, apikey: s
 @pytest.mark.parametrize(
     "secret", ["eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl", "sb_secret_old"]
 )
-def test_a_second_secret_key_and_a_jwt_as_secret_key_are_accepted(post_in_memory: MailDeployment, secret: str) -> None:
-    admin = Admin(post_in_memory.base)
+def test_a_second_secret_key_and_a_jwt_as_secret_key_are_accepted(app_in_memory: MailDeployment, secret: str) -> None:
+    admin = Admin(app_in_memory.base)
     admin.base = replace(
         admin.base, api_keys=ApiKeys(PUBLISHABLE_KEY, FakeSecretText(f"{SECRET_KEY},{secret}"), admin.base.clock)
     )
@@ -106,7 +106,7 @@ def test_each_admin_call_is_logged_once_without_an_email_address(admin_in_memory
 # Creation
 
 
-def test_creating_a_user_sends_no_mail(admin: Admin, post: MailDeployment) -> None:
+def test_creating_a_user_sends_no_mail(admin: Admin, app: MailDeployment) -> None:
     user = admin.create(
         email="Carol@Example.com",
         password=PASSWORD,
@@ -126,7 +126,7 @@ def test_creating_a_user_sends_no_mail(admin: Admin, post: MailDeployment) -> No
     assert stored is not None
     assert (stored.name, stored.email_as_typed, stored.app_metadata) == ("Carol", "Carol@Example.com", {"plan": "pro"})
     assert stored.number is not None
-    assert post.queue.jobs == []
+    assert app.queue.jobs == []
     admin.base.sign_in.sign_in(by_email(CAROL), HOME)
     assert admin("GET", user["id"])[1]["last_sign_in_at"] == now
 
@@ -147,8 +147,8 @@ def test_a_user_can_be_created_without_a_password(admin_in_memory: Admin) -> Non
     assert [each["provider"] for each in user["identities"]] == ["email"]
 
 
-def test_creating_a_user_ignores_closed_sign_ups_and_the_password_policy(post_in_memory: MailDeployment) -> None:
-    closed = replace(post_in_memory.base, choices=replace(post_in_memory.base.choices, sign_up_disabled=True))
+def test_creating_a_user_ignores_closed_sign_ups_and_the_password_policy(app_in_memory: MailDeployment) -> None:
+    closed = replace(app_in_memory.base, choices=replace(app_in_memory.base.choices, sign_up_disabled=True))
 
     Admin(closed).create(email=CAROL, password="12345")
 
@@ -180,8 +180,8 @@ def test_a_user_id_can_be_chosen_once(admin: Admin) -> None:
     assert admin.base.users.find_id(Name.EMAIL, "dan@example.com") is None
 
 
-def test_creating_a_user_with_a_taken_address_is_422(admin: Admin, post: MailDeployment) -> None:
-    post.register(BOB)
+def test_creating_a_user_with_a_taken_address_is_422(admin: Admin, app: MailDeployment) -> None:
+    app.register(BOB)
 
     status, error = admin("POST", email=BOB.email)
 
@@ -256,18 +256,18 @@ def test_an_update_with_the_current_values_changes_nothing(admin_in_memory: Admi
     assert admin_in_memory("PUT", user["id"], email=CAROL, user_metadata={}) == (200, user)
 
 
-def test_setting_a_password_ends_every_session_and_sends_no_mail(admin: Admin, post: MailDeployment) -> None:
-    session = post.register(BOB)
+def test_setting_a_password_ends_every_session_and_sends_no_mail(admin: Admin, app: MailDeployment) -> None:
+    session = app.register(BOB)
 
     status, _ = admin("PUT", session.user.user_id, password=NEW_PASSWORD)
 
     assert status == 200
     with pytest.raises(SessionEnded):
-        post.base.sessions.authenticate(session.tokens.access_token)
+        app.base.sessions.authenticate(session.tokens.access_token)
     with pytest.raises(InvalidCredentials):
-        post.base.sign_in.sign_in(by_email(BOB.email), HOME)
-    post.base.sign_in.sign_in(by_email(BOB.email, NEW_PASSWORD), HOME)
-    assert post.queue.jobs == []
+        app.base.sign_in.sign_in(by_email(BOB.email), HOME)
+    app.base.sign_in.sign_in(by_email(BOB.email, NEW_PASSWORD), HOME)
+    assert app.queue.jobs == []
 
 
 def test_setting_a_password_checks_the_password_policy(admin_in_memory: Admin) -> None:
@@ -291,7 +291,7 @@ def test_a_weak_password_is_reported_with_the_other_invalid_fields(
     assert "password: Password must be at least 8 characters" in error["msg"]
 
 
-def test_changing_an_address_takes_effect_immediately(admin: Admin, post: MailDeployment) -> None:
+def test_changing_an_address_takes_effect_immediately(admin: Admin, app: MailDeployment) -> None:
     user = admin.create(email=CAROL, password=PASSWORD, email_confirm=True)
 
     status, changed = admin("PUT", user["id"], email="Caroline@example.com")
@@ -300,7 +300,7 @@ def test_changing_an_address_takes_effect_immediately(admin: Admin, post: MailDe
     assert changed["email_confirmed_at"] == user["email_confirmed_at"]
     assert admin.base.users.find_id(Name.EMAIL, CAROL) is None
     admin.base.sign_in.sign_in(by_email("caroline@example.com"), HOME)
-    assert post.queue.jobs == []
+    assert app.queue.jobs == []
     admin.create(email=CAROL)
 
 
@@ -324,8 +324,8 @@ def test_email_confirm_verifies_the_current_address(admin: Admin) -> None:
     assert admin("GET", user["id"])[1] == changed
 
 
-def test_changing_to_a_taken_address_is_422_and_changes_nothing(admin: Admin, post: MailDeployment) -> None:
-    post.register(BOB)
+def test_changing_to_a_taken_address_is_422_and_changes_nothing(admin: Admin, app: MailDeployment) -> None:
+    app.register(BOB)
     user = admin.create(email=CAROL)
 
     status, error = admin("PUT", user["id"], email=BOB.email, user_metadata={"a": 1})
@@ -334,14 +334,14 @@ def test_changing_to_a_taken_address_is_422_and_changes_nothing(admin: Admin, po
     assert admin("GET", user["id"])[1] == user
 
 
-def test_a_guest_who_gets_an_address_becomes_a_registered_user(admin: Admin, post: MailDeployment) -> None:
-    guest = post.guests.admit(HOME).user
+def test_a_guest_who_gets_an_address_becomes_a_registered_user(admin: Admin, app: MailDeployment) -> None:
+    guest = app.guests.admit(HOME).user
 
     changed = admin("PUT", guest.user_id, email=CAROL, email_confirm=True, password=NEW_PASSWORD)[1]
 
     assert (changed["is_anonymous"], changed["email"]) == (False, CAROL)
     assert [user["id"] for user in admin("GET")[1]["users"]] == [guest.user_id]
-    post.base.sign_in.sign_in(by_email(CAROL, NEW_PASSWORD), HOME)
+    app.base.sign_in.sign_in(by_email(CAROL, NEW_PASSWORD), HOME)
 
 
 @pytest.mark.parametrize(
@@ -364,17 +364,17 @@ def test_an_invalid_update_changes_nothing(admin_in_memory: Admin, body: dict[st
     assert admin_in_memory("GET", user["id"])[1] == user
 
 
-def test_a_ban_can_be_set_and_lifted(admin: Admin, post: MailDeployment) -> None:
-    session = post.register(BOB)
+def test_a_ban_can_be_set_and_lifted(admin: Admin, app: MailDeployment) -> None:
+    session = app.register(BOB)
     user_id = session.user.user_id
 
     banned = admin("PUT", user_id, ban_duration="1h30m")[1]
 
-    assert banned["banned_until"] == rfc3339(post.base.clock() + timedelta(minutes=90))
+    assert banned["banned_until"] == rfc3339(app.base.clock() + timedelta(minutes=90))
     with pytest.raises(SessionEnded):
-        post.base.sessions.authenticate(session.tokens.access_token)
+        app.base.sessions.authenticate(session.tokens.access_token)
     assert "banned_until" not in admin("PUT", user_id, ban_duration="none")[1]
-    post.base.sessions.authenticate(session.tokens.access_token)
+    app.base.sessions.authenticate(session.tokens.access_token)
 
 
 def test_a_user_can_be_created_with_a_ban(admin_in_memory: Admin) -> None:
@@ -389,13 +389,13 @@ def test_a_user_can_be_created_with_a_ban(admin_in_memory: Admin) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"should_soft_delete": False}])
-def test_a_user_is_deleted(admin: Admin, post: MailDeployment, database: Database, body: dict[str, Any]) -> None:
-    session = post.register(ALICE)
+def test_a_user_is_deleted(admin: Admin, app: MailDeployment, database: Database, body: dict[str, Any]) -> None:
+    session = app.register(ALICE)
 
     assert admin("DELETE", session.user.user_id, **body) == (200, {})
 
     with pytest.raises(SessionEnded):
-        post.base.sessions.authenticate(session.tokens.access_token)
+        app.base.sessions.authenticate(session.tokens.access_token)
     for table in ("Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes"):
         assert database.items(table) == []
     assert admin("DELETE", session.user.user_id)[0] == 404

@@ -29,13 +29,13 @@ from tests.unit.torn_store import TornStore
 
 
 @pytest.fixture
-def post(post_in_memory: MailDeployment) -> MailDeployment:
-    return post_in_memory
+def app(app_in_memory: MailDeployment) -> MailDeployment:
+    return app_in_memory
 
 
 @pytest.fixture
-def alice(post: MailDeployment) -> SignedIn:
-    return post.register(ALICE)
+def alice(app: MailDeployment) -> SignedIn:
+    return app.register(ALICE)
 
 
 def event(token: str | None, organization: str | None, **headers: str) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def event(token: str | None, organization: str | None, **headers: str) -> dict[s
     }
 
 
-def ask(post: MailDeployment, request: dict[str, Any]) -> dict[str, Any]:
-    return authorizer.handler(post.base.authorizer)(request, None)
+def ask(app: MailDeployment, request: dict[str, Any]) -> dict[str, Any]:
+    return authorizer.handler(app.base.authorizer)(request, None)
 
 
 def organization_of(session: SignedIn) -> str:
@@ -92,15 +92,15 @@ def event_of_member(session: SignedIn, **headers: str) -> dict[str, Any]:
     return event(session.tokens.access_token, organization_of(session), **headers)
 
 
-def assert_unauthorized(post: MailDeployment, request: dict[str, Any]) -> None:
+def assert_unauthorized(app: MailDeployment, request: dict[str, Any]) -> None:
     with pytest.raises(authorizer.Unauthorized) as error:
-        ask(post, request)
+        ask(app, request)
     assert (str(error.value), error.value.__cause__) == ("Unauthorized", None)
     assert error.value.__suppress_context__  # the trace that Lambda prints does not contain the reason
 
 
-def test_a_member_is_authorized_and_the_context_describes_the_caller(post: MailDeployment, alice: SignedIn) -> None:
-    answer = ask(post, event_of_member(alice))
+def test_a_member_is_authorized_and_the_context_describes_the_caller(app: MailDeployment, alice: SignedIn) -> None:
+    answer = ask(app, event_of_member(alice))
 
     assert answer == {
         "isAuthorized": True,
@@ -118,18 +118,18 @@ def test_a_member_is_authorized_and_the_context_describes_the_caller(post: MailD
     assert {type(value) for value in answer["context"].values()} == {str, bool}  # no lists, no objects
 
 
-def test_the_context_contains_whether_the_address_is_verified(post: MailDeployment, alice: SignedIn) -> None:
-    code = post.mailed_code(ALICE.email, MailKind.VERIFICATION_CODE)
-    post.code_sign_in.sign_in(ALICE.email, code, HOME)
+def test_the_context_contains_whether_the_address_is_verified(app: MailDeployment, alice: SignedIn) -> None:
+    code = app.mailed_code(ALICE.email, MailKind.VERIFICATION_CODE)
+    app.code_sign_in.sign_in(ALICE.email, code, HOME)
 
-    assert ask(post, event_of_member(alice))["context"]["emailVerified"] is True
+    assert ask(app, event_of_member(alice))["context"]["emailVerified"] is True
 
 
 # A password change at the same time: its own session continues, the others end
 
 
-def change_password(post: MailDeployment, session: SignedIn) -> None:
-    post.password_change.change(
+def change_password(app: MailDeployment, session: SignedIn) -> None:
+    app.password_change.change(
         session.tokens.access_token,
         current=PASSWORD,
         new="Another horse 2",
@@ -140,46 +140,46 @@ def change_password(post: MailDeployment, session: SignedIn) -> None:
 
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
 def test_a_password_change_during_the_read_keeps_its_own_session(
-    post: MailDeployment, alice: SignedIn, old: str
+    app: MailDeployment, alice: SignedIn, old: str
 ) -> None:
     torn = TornStore(
-        post.base.store, old=post.base.tables[old], happens=lambda: change_password(post, alice)
+        app.base.store, old=app.base.tables[old], happens=lambda: change_password(app, alice)
     )  # D11: a batch is only read-committed
 
-    answer = ask(post.on(torn), event_of_member(alice))
+    answer = ask(app.on(torn), event_of_member(alice))
 
     assert (answer["isAuthorized"], answer["context"]["sessionId"]) == (True, alice.family_id)
-    assert ask(post, event_of_member(alice)) == answer
+    assert ask(app, event_of_member(alice)) == answer
 
 
 def test_a_password_change_before_the_generation_is_recorded_keeps_its_own_session(
-    post: MailDeployment, alice: SignedIn
+    app: MailDeployment, alice: SignedIn
 ) -> None:
-    family = post.base.families.key(alice.user.user_id, alice.family_id)
+    family = app.base.families.key(alice.user.user_id, alice.family_id)
     meanwhile = MeanwhileStore(
-        post.base.store,
+        app.base.store,
         before=lambda call: (call.method, call.keys) == ("write", (family,)),
-        happens=lambda: change_password(post, alice),
+        happens=lambda: change_password(app, alice),
     )
 
-    assert ask(post.on(meanwhile), event_of_member(alice))["isAuthorized"]
-    assert ask(post, event_of_member(alice))["isAuthorized"]
+    assert ask(app.on(meanwhile), event_of_member(alice))["isAuthorized"]
+    assert ask(app, event_of_member(alice))["isAuthorized"]
 
 
 @pytest.mark.parametrize("old", ["RefreshTokenFamilies", "Users"])
 def test_a_password_change_in_another_session_ends_this_one_by_the_next_call(
-    post: MailDeployment, alice: SignedIn, old: str
+    app: MailDeployment, alice: SignedIn, old: str
 ) -> None:
-    other = post.base.sign_in.sign_in(by_email(), HOME)
-    torn = TornStore(post.base.store, old=post.base.tables[old], happens=lambda: change_password(post, alice))
+    other = app.base.sign_in.sign_in(by_email(), HOME)
+    torn = TornStore(app.base.store, old=app.base.tables[old], happens=lambda: change_password(app, alice))
 
     if old == "RefreshTokenFamilies":  # the account was read after the change
-        assert_unauthorized(post.on(torn), event_of_member(other))
+        assert_unauthorized(app.on(torn), event_of_member(other))
     else:
-        assert ask(post.on(torn), event_of_member(other))["isAuthorized"]
+        assert ask(app.on(torn), event_of_member(other))["isAuthorized"]
 
-    assert_unauthorized(post, event_of_member(other))
-    assert ask(post, event_of_member(alice))["isAuthorized"]
+    assert_unauthorized(app, event_of_member(other))
+    assert ask(app, event_of_member(alice))["isAuthorized"]
 
 
 # 401: exactly "Unauthorized"
@@ -198,49 +198,49 @@ def test_a_password_change_in_another_session_ends_this_one_by_the_next_call(
         "Bearer a,Bearer b",
     ],
 )
-def test_a_caller_without_a_token_is_unauthorized(post: MailDeployment, alice: SignedIn, authorization: str) -> None:
-    assert_unauthorized(post, event(None, organization_of(alice)))
-    assert_unauthorized(post, event(None, organization_of(alice), authorization=authorization))
+def test_a_caller_without_a_token_is_unauthorized(app: MailDeployment, alice: SignedIn, authorization: str) -> None:
+    assert_unauthorized(app, event(None, organization_of(alice)))
+    assert_unauthorized(app, event(None, organization_of(alice), authorization=authorization))
 
 
-def test_a_refresh_token_is_unauthorized(post: MailDeployment, alice: SignedIn) -> None:
-    assert_unauthorized(post, event(alice.tokens.refresh_token, organization_of(alice)))
+def test_a_refresh_token_is_unauthorized(app: MailDeployment, alice: SignedIn) -> None:
+    assert_unauthorized(app, event(alice.tokens.refresh_token, organization_of(alice)))
 
 
-def test_an_expired_token_is_unauthorized(post: MailDeployment, alice: SignedIn, clock: FakeClock) -> None:
+def test_an_expired_token_is_unauthorized(app: MailDeployment, alice: SignedIn, clock: FakeClock) -> None:
     clock.advance(timedelta(hours=1))
 
-    assert_unauthorized(post, event_of_member(alice))
+    assert_unauthorized(app, event_of_member(alice))
 
 
-def sign_out(post: MailDeployment, alice: SignedIn) -> None:
-    post.base.sessions.close(alice.tokens.access_token)
+def sign_out(app: MailDeployment, alice: SignedIn) -> None:
+    app.base.sessions.close(alice.tokens.access_token)
 
 
-def raise_epoch(post: MailDeployment, alice: SignedIn) -> None:
-    post.end_sessions(alice.user)
+def raise_epoch(app: MailDeployment, alice: SignedIn) -> None:
+    app.end_sessions(alice.user)
 
 
-def disable(post: MailDeployment, alice: SignedIn) -> None:
-    at = to_epoch(post.base.clock())
-    post.base.store.write(Update(post.base.users.key(alice.user.user_id), {"disabled_at": at}))
+def disable(app: MailDeployment, alice: SignedIn) -> None:
+    at = to_epoch(app.base.clock())
+    app.base.store.write(Update(app.base.users.key(alice.user.user_id), {"disabled_at": at}))
 
 
 @pytest.mark.parametrize("end", [sign_out, raise_epoch, disable], ids=["sign-out", "reset", "disabling"])
 def test_an_ended_session_is_unauthorized_at_the_next_call(
-    post: MailDeployment, alice: SignedIn, end: Callable[[MailDeployment, SignedIn], None]
+    app: MailDeployment, alice: SignedIn, end: Callable[[MailDeployment, SignedIn], None]
 ) -> None:
-    ask(post, event_of_member(alice))
-    end(post, alice)
+    ask(app, event_of_member(alice))
+    end(app, alice)
 
-    assert_unauthorized(post, event_of_member(alice))
+    assert_unauthorized(app, event_of_member(alice))
 
 
-def test_without_a_valid_token_every_organization_is_unauthorized(post: MailDeployment, alice: SignedIn) -> None:
-    sign_out(post, alice)
+def test_without_a_valid_token_every_organization_is_unauthorized(app: MailDeployment, alice: SignedIn) -> None:
+    sign_out(app, alice)
 
     for organization in (organization_of(alice), "org_nothing", None):
-        assert_unauthorized(post, event(alice.tokens.access_token, organization))
+        assert_unauthorized(app, event(alice.tokens.access_token, organization))
 
 
 # 403
@@ -255,52 +255,52 @@ NOT_AUTHORIZED = {"isAuthorized": False}
     ids=lambda organization: repr(organization)[:20],
 )
 def test_an_organization_of_which_the_caller_is_no_member_is_403(
-    post: MailDeployment, alice: SignedIn, organization: str
+    app: MailDeployment, alice: SignedIn, organization: str
 ) -> None:
-    assert ask(post, event(alice.tokens.access_token, organization)) == NOT_AUTHORIZED
+    assert ask(app, event(alice.tokens.access_token, organization)) == NOT_AUTHORIZED
 
 
 @pytest.mark.covers("128")
 def test_an_organization_of_others_is_answered_like_one_that_does_not_exist(
-    post: MailDeployment, alice: SignedIn
+    app: MailDeployment, alice: SignedIn
 ) -> None:
-    carol = post.register(
+    carol = app.register(
         NewAccount(email=EmailAddress("carol@example.com"), password=PASSWORD, name="Carol", founds="Other")
     )
 
-    assert ask(post, event(alice.tokens.access_token, organization_of(carol))) == NOT_AUTHORIZED
-    assert ask(post, event(alice.tokens.access_token, "org_7N42dgm5tFLK9N8MT7fHC7")) == NOT_AUTHORIZED
+    assert ask(app, event(alice.tokens.access_token, organization_of(carol))) == NOT_AUTHORIZED
+    assert ask(app, event(alice.tokens.access_token, "org_7N42dgm5tFLK9N8MT7fHC7")) == NOT_AUTHORIZED
 
 
 @pytest.mark.covers("133")
-def test_two_organizations_in_one_header_are_403(post: MailDeployment, alice: SignedIn) -> None:
+def test_two_organizations_in_one_header_are_403(app: MailDeployment, alice: SignedIn) -> None:
     ours = organization_of(alice)
 
-    assert ask(post, event(alice.tokens.access_token, f"{ours},{ours}")) == NOT_AUTHORIZED
+    assert ask(app, event(alice.tokens.access_token, f"{ours},{ours}")) == NOT_AUTHORIZED
 
 
 @pytest.mark.covers("129", "F38")
-def test_a_removed_member_is_403_at_the_next_call(post: MailDeployment, alice: SignedIn) -> None:
-    assert ask(post, event_of_member(alice))["isAuthorized"]
-    membership = Key(post.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
-    post.base.store.write(Delete(membership))
+def test_a_removed_member_is_403_at_the_next_call(app: MailDeployment, alice: SignedIn) -> None:
+    assert ask(app, event_of_member(alice))["isAuthorized"]
+    membership = Key(app.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
+    app.base.store.write(Delete(membership))
 
-    assert ask(post, event_of_member(alice)) == NOT_AUTHORIZED
+    assert ask(app, event_of_member(alice)) == NOT_AUTHORIZED
 
 
 @pytest.mark.covers("129")
-def test_a_changed_role_is_in_the_context_at_the_next_call(post: MailDeployment, alice: SignedIn) -> None:
-    membership = Key(post.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
-    post.base.store.write(Update(membership, {"role": "CLIENT_MEMBER"}))
+def test_a_changed_role_is_in_the_context_at_the_next_call(app: MailDeployment, alice: SignedIn) -> None:
+    membership = Key(app.base.tables["Organizations"], f"ORG#{organization_of(alice)}", f"MEMBER#{alice.user.user_id}")
+    app.base.store.write(Update(membership, {"role": "CLIENT_MEMBER"}))
 
-    assert ask(post, event_of_member(alice))["context"]["role"] == "CLIENT_MEMBER"
+    assert ask(app, event_of_member(alice))["context"]["role"] == "CLIENT_MEMBER"
 
 
 @pytest.mark.covers("115")
-def test_a_guest_is_403_for_every_organization(post: MailDeployment, alice: SignedIn) -> None:
-    guest = post.guests.admit(HOME)
+def test_a_guest_is_403_for_every_organization(app: MailDeployment, alice: SignedIn) -> None:
+    guest = app.guests.admit(HOME)
 
-    assert ask(post, event(guest.tokens.access_token, organization_of(alice))) == NOT_AUTHORIZED
+    assert ask(app, event(guest.tokens.access_token, organization_of(alice))) == NOT_AUTHORIZED
 
 
 # Without an organization
@@ -308,45 +308,45 @@ def test_a_guest_is_403_for_every_organization(post: MailDeployment, alice: Sign
 
 @pytest.mark.parametrize("header", [None, ""], ids=repr)
 def test_without_an_organization_the_context_has_no_role(
-    post: MailDeployment, alice: SignedIn, header: str | None
+    app: MailDeployment, alice: SignedIn, header: str | None
 ) -> None:
-    context = ask(post, event(alice.tokens.access_token, header))["context"]
+    context = ask(app, event(alice.tokens.access_token, header))["context"]
 
     assert (context["sub"], context["organizationId"], context["role"]) == (alice.user.user_id, "", "")
 
 
-def test_a_guest_is_authorized_without_an_organization(post: MailDeployment) -> None:
-    guest = post.guests.admit(HOME)
+def test_a_guest_is_authorized_without_an_organization(app: MailDeployment) -> None:
+    guest = app.guests.admit(HOME)
 
-    assert ask(post, event(guest.tokens.access_token, None))["context"]["role"] == ""
+    assert ask(app, event(guest.tokens.access_token, None))["context"]["role"] == ""
 
 
 # Headers
 
 
-def test_header_names_are_case_insensitive(post: MailDeployment, alice: SignedIn) -> None:
+def test_header_names_are_case_insensitive(app: MailDeployment, alice: SignedIn) -> None:
     request = event_of_member(alice)
     request["headers"] = {name.title(): value for name, value in request["headers"].items()}
 
-    assert ask(post, request)["isAuthorized"]
+    assert ask(app, request)["isAuthorized"]
 
 
 @pytest.mark.parametrize("headers", [None, {}])
-def test_a_request_without_headers_is_unauthorized(post: MailDeployment, headers: dict[str, str] | None) -> None:
+def test_a_request_without_headers_is_unauthorized(app: MailDeployment, headers: dict[str, str] | None) -> None:
     request = event(None, None)
     request["headers"] = headers
 
-    assert_unauthorized(post, request)
+    assert_unauthorized(app, request)
 
 
 # Failures and the log
 
 
 def test_when_the_store_is_down_the_authorizer_raises(
-    post: MailDeployment, alice: SignedIn, endpoint_log: RecordingLog
+    app: MailDeployment, alice: SignedIn, endpoint_log: RecordingLog
 ) -> None:
     """The gateway answers 500 then."""
-    down = post.on(FaultyStore(post.base.store, at=lambda _: True))
+    down = app.on(FaultyStore(app.base.store, at=lambda _: True))
 
     with pytest.raises(DependencyUnavailable):
         ask(down, event_of_member(alice))
@@ -356,21 +356,21 @@ def test_when_the_store_is_down_the_authorizer_raises(
 
 
 def test_an_error_is_logged_in_one_line_with_its_code_and_status(
-    post: MailDeployment, alice: SignedIn, endpoint_log: RecordingLog
+    app: MailDeployment, alice: SignedIn, endpoint_log: RecordingLog
 ) -> None:
-    assert_unauthorized(post, event("garbage", None))
-    ask(post, event(alice.tokens.access_token, "org_nothing"))
-    ask(post, event_of_member(alice))
+    assert_unauthorized(app, event("garbage", None))
+    ask(app, event(alice.tokens.access_token, "org_nothing"))
+    ask(app, event_of_member(alice))
 
     logged = [(note.event, note.fields["status"], note.fields["route"]) for note in endpoint_log.notes]
     assert logged == [("bad_jwt", 401, "ANY /invoices"), ("not_a_member", 403, "ANY /invoices")]
 
 
-def test_the_first_call_also_writes_the_generation(post: MailDeployment, alice: SignedIn) -> None:
-    watched = PassingStore(post.base.store)
+def test_the_first_call_also_writes_the_generation(app: MailDeployment, alice: SignedIn) -> None:
+    watched = PassingStore(app.base.store)
 
     for _ in range(3):
-        ask(post.on(watched), event_of_member(alice))
+        ask(app.on(watched), event_of_member(alice))
 
     assert sorted(call.method for call in watched.calls) == ["get"] * 3 + ["get_all"] * 3 + ["write"]
 
@@ -410,20 +410,20 @@ def policy_of(answer: dict[str, Any]) -> tuple[str, str]:
     return statement["Effect"], statement["Resource"]
 
 
-def test_a_rest_api_gets_the_same_context_with_a_policy_for_the_method(post: MailDeployment, alice: SignedIn) -> None:
-    answer = ask(post, rest_api_event(alice.tokens.access_token, organization_of(alice)))
+def test_a_rest_api_gets_the_same_context_with_a_policy_for_the_method(app: MailDeployment, alice: SignedIn) -> None:
+    answer = ask(app, rest_api_event(alice.tokens.access_token, organization_of(alice)))
 
     assert policy_of(answer) == ("Allow", METHOD)
     assert answer["principalId"] == alice.user.user_id
-    assert answer["context"] == ask(post, event_of_member(alice))["context"]
+    assert answer["context"] == ask(app, event_of_member(alice))["context"]
     assert {type(value) for value in answer["context"].values()} == {str, bool}
 
 
 def test_a_rest_api_answers_401_without_a_session_and_403_for_another_organization(
-    post: MailDeployment, alice: SignedIn, endpoint_log: RecordingLog
+    app: MailDeployment, alice: SignedIn, endpoint_log: RecordingLog
 ) -> None:
-    assert_unauthorized(post, rest_api_event(None))
-    assert_unauthorized(post, rest_api_event("eyJ.eyJ.x"))
+    assert_unauthorized(app, rest_api_event(None))
+    assert_unauthorized(app, rest_api_event("eyJ.eyJ.x"))
 
-    assert policy_of(ask(post, rest_api_event(alice.tokens.access_token, "org_other"))) == ("Deny", METHOD)
+    assert policy_of(ask(app, rest_api_event(alice.tokens.access_token, "org_other"))) == ("Deny", METHOD)
     assert {note.fields["client"] for note in endpoint_log.notes} == {HOME.address}

@@ -23,7 +23,7 @@ from tests.deployment import ALICE, PASSWORD, Deployment
 from tests.gateway_events import body_of, http_event, json_event
 from tests.unit.combining_marks import MARKS, is_quicker_than_normalising
 from tests.unit.handlers import handler_of
-from tests.unit.mail_deployment import mailing
+from tests.unit.mail_deployment import with_mail
 
 POLICY: Final = {PASSWORD_POLICY: PasswordPolicy()}
 PERSON: Final = {"username": "johndoe", "email": "john@example.com", "password": PASSWORD, "name": "John Doe"}
@@ -348,7 +348,7 @@ def test_a_password_of_combining_marks_is_rejected_before_normalisation(
     deployment_in_memory: Deployment, hashes: list[int], path: str
 ) -> None:
     """Normalising it would take longer than hashing a password."""
-    handler = handler_of(path, mailing(deployment_in_memory).base)
+    handler = handler_of(path, with_mail(deployment_in_memory).base)
     event = http_event(json.dumps({**PERSON, "password": MARKS}, ensure_ascii=False))
 
     def register() -> None:

@@ -8,7 +8,7 @@ from gerbang.storage.organizations import Membership
 
 from tests.deployment import BOB, HOME, PASSWORD, Deployment
 from tests.unit.budgets.measuring import Budget
-from tests.unit.mail_deployment import mailing
+from tests.unit.mail_deployment import with_mail
 from tests.unit.teams import Team, member
 
 
@@ -42,7 +42,7 @@ def test_changing_an_organization_takes_two_round_trips_after_authorization(budg
 
     def invite(deployment: Deployment) -> None:
         email = EmailAddress("carol@example.com")
-        mailing(deployment).base.organization_invitations.invite(
+        with_mail(deployment).base.organization_invitations.invite(
             organization_id, owner, email, Role.CLIENT_MEMBER, HOME
         )
 
@@ -71,17 +71,17 @@ def test_changing_an_organization_takes_two_round_trips_after_authorization(budg
 def test_accepting_an_invitation_takes_four_round_trips_for_a_new_account_and_six_for_a_user(
     budget: Budget, alice: SignedIn
 ) -> None:
-    team = Team(post=mailing(budget.deployment), owner=alice, organization_id=str(alice.user.organization_id))
-    token = team.post.base.invitation_tokens.token(team.invitation("carol@example.com"))
-    carol = member(team.post, "dave")
-    other = team.post.base.invitation_tokens.token(team.invitation("dave@example.com"))
+    team = Team(app=with_mail(budget.deployment), owner=alice, organization_id=str(alice.user.organization_id))
+    token = team.app.base.invitation_tokens.token(team.invitation("carol@example.com"))
+    carol = member(team.app, "dave")
+    other = team.app.base.invitation_tokens.token(team.invitation("dave@example.com"))
 
     def register(deployment: Deployment) -> None:
-        base = team.post.on(deployment.store).base
+        base = team.app.on(deployment.store).base
         base.invitation_acceptance.register(token, "Carol", PASSWORD, client=HOME, policy=PasswordPolicy())
 
     def join(deployment: Deployment) -> None:
-        base = team.post.on(deployment.store).base
+        base = team.app.on(deployment.store).base
         base.invitation_acceptance.join(other, base.sessions.authenticate(carol.tokens.access_token), HOME)
 
     assert budget.of(register) == (4, 1)

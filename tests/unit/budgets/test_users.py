@@ -19,7 +19,7 @@ from gerbang.sessions.sign_out import Scope
 
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.unit.budgets.measuring import Budget
-from tests.unit.mail_deployment import mailing
+from tests.unit.mail_deployment import with_mail
 
 
 def test_the_user_at_gotrue_costs_as_much_as_me_and_one_round_trip_more_with_identities(
@@ -47,9 +47,9 @@ def test_changing_metadata_takes_one_round_trip_more_than_reading_the_user(budge
     budget.deployment.sessions.authenticate(alice.tokens.access_token)
 
     def change(deployment: Deployment) -> None:
-        post = mailing(deployment).base
-        caller = post.sessions.authenticate(alice.tokens.access_token)
-        post.user_update.update(caller, UserChanges(metadata={"a": 1}), HOME, PasswordPolicy())
+        app = with_mail(deployment).base
+        caller = app.sessions.authenticate(alice.tokens.access_token)
+        app.user_update.update(caller, UserChanges(metadata={"a": 1}), HOME, PasswordPolicy())
 
     assert budget.of(change) == (2, 0)
 
@@ -59,37 +59,37 @@ def test_a_new_address_and_password_take_four_round_trips_and_two_hashes(budget:
     changes = UserChanges(email=EmailAddress("alice@new.example"), password="Another horse 2")
 
     def change(deployment: Deployment) -> None:
-        post = mailing(deployment).base
-        caller = post.sessions.authenticate(alice.tokens.access_token)
-        post.user_update.update(caller, changes, HOME, PasswordPolicy())
+        app = with_mail(deployment).base
+        caller = app.sessions.authenticate(alice.tokens.access_token)
+        app.user_update.update(caller, changes, HOME, PasswordPolicy())
 
     assert budget.of(change) == (4, 2)
 
 
 def test_confirming_a_change_of_address_takes_three_round_trips(budget: Budget) -> None:
-    post = mailing(budget.deployment)
-    session = post.register()
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    post.base.user_update.update(caller, UserChanges(email=EmailAddress("bob@new.example")), HOME, PasswordPolicy())
-    post.deliver(post.queue.jobs[0])
-    code = post.outbox.codes[0]
+    app = with_mail(budget.deployment)
+    session = app.register()
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    app.base.user_update.update(caller, UserChanges(email=EmailAddress("bob@new.example")), HOME, PasswordPolicy())
+    app.deliver(app.queue.jobs[0])
+    code = app.outbox.codes[0]
 
     assert budget.of(lambda deployment: deployment.email_change.confirm("bob@new.example", code, HOME)) == (3, 0)
 
 
 def test_linking_takes_three_round_trips_and_unlinking_two(budget: Budget) -> None:
-    post = mailing(budget.deployment)
-    session = post.register()
-    post.verify_email(session.user)
-    post.base.sessions.authenticate(session.tokens.access_token)
+    app = with_mail(budget.deployment)
+    session = app.register()
+    app.verify_email(session.user)
+    app.base.sessions.authenticate(session.tokens.access_token)
     identity = VerifiedIdentity(provider=GOOGLE, subject="1001", email=BOB.email, name="Bob")
 
     def link(deployment: Deployment) -> None:
-        base = post.on(deployment.store).base
+        base = app.on(deployment.store).base
         base.linked_identities.link(base.sessions.authenticate(session.tokens.access_token), identity, HOME)
 
     def unlink(deployment: Deployment) -> None:
-        base = post.on(deployment.store).base
+        base = app.on(deployment.store).base
         base.linked_identities.unlink(base.sessions.authenticate(session.tokens.access_token), GOOGLE, HOME)
 
     assert budget.of(link) == (3, 0)
@@ -99,17 +99,17 @@ def test_linking_takes_three_round_trips_and_unlinking_two(budget: Budget) -> No
 def test_a_reauthentication_code_takes_two_more_round_trips(budget: Budget) -> None:
     base = budget.deployment
     budget.deployment = replace(base, choices=Choices(secure_password_change=True))
-    post = mailing(budget.deployment)
-    session = post.register()
-    post.verify_email(session.user)
+    app = with_mail(budget.deployment)
+    session = app.register()
+    app.verify_email(session.user)
     base.clock.advance(timedelta(hours=25))
-    session = post.base.sessions.refresh(session.tokens.refresh_token)
-    post.base.sessions.authenticate(session.tokens.access_token)
-    code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+    session = app.base.sessions.refresh(session.tokens.refresh_token)
+    app.base.sessions.authenticate(session.tokens.access_token)
+    code = app.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
     changes = UserChanges(password="Another horse 2", code=code)
 
     def change(deployment: Deployment) -> None:
-        base = post.on(deployment.store).base
+        base = app.on(deployment.store).base
         caller = base.sessions.authenticate(session.tokens.access_token)
         base.user_update.update(caller, changes, HOME, PasswordPolicy())
 

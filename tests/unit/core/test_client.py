@@ -6,7 +6,7 @@ from gerbang.core.client import Client, network_of
 from gerbang.limits.rate_limits import TooManyAttempts
 
 from tests.deployment import ALICE, Deployment, by_email
-from tests.unit.mail_deployment import mailing
+from tests.unit.mail_deployment import with_mail
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_addresses_of_one_ipv4_network_have_separate_limits(deployment_in_memory
 
 @pytest.mark.parametrize("ask", ["request_code", "request_reset"])
 def test_mail_limits_count_by_network_too(deployment_in_memory: Deployment, ask: str) -> None:
-    request = getattr(mailing(deployment_in_memory).mail_service, ask)
+    request = getattr(with_mail(deployment_in_memory).mail_service, ask)
 
     for number in range(30):
         request(f"person-{number}@example.com", None, network_of(f"2001:db8::{number:x}"))

@@ -21,39 +21,39 @@ CURRENT_CODE = MailKind.EMAIL_CHANGE_CURRENT
 NEW_CODE = MailKind.EMAIL_CHANGE_NEW
 
 
-def request_change(post: MailDeployment, session: SignedIn, email: EmailAddress = NEW_EMAIL) -> dict[MailKind, str]:
+def request_change(app: MailDeployment, session: SignedIn, email: EmailAddress = NEW_EMAIL) -> dict[MailKind, str]:
     """Request a change of address; return the mailed codes by the kind of mail."""
-    before = len(post.queue.jobs)
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    post.base.user_update.update(caller, UserChanges(email=email), HOME, PasswordPolicy())
-    return deliver_from(post, before)
+    before = len(app.queue.jobs)
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    app.base.user_update.update(caller, UserChanges(email=email), HOME, PasswordPolicy())
+    return deliver_from(app, before)
 
 
-def deliver_from(post: MailDeployment, first: int) -> dict[MailKind, str]:
+def deliver_from(app: MailDeployment, first: int) -> dict[MailKind, str]:
     """Deliver the jobs from the given one on; return the codes by the kind of mail."""
     codes: dict[MailKind, str] = {}
-    for job in post.queue.jobs[first:]:
-        sent = len(post.outbox.sent)
-        post.base.clock.advance(timedelta(seconds=1))
-        post.deliver(job)
-        codes |= {message.kind: code_in(message) for message in post.outbox.sent[sent:]}
+    for job in app.queue.jobs[first:]:
+        sent = len(app.outbox.sent)
+        app.base.clock.advance(timedelta(seconds=1))
+        app.deliver(job)
+        codes |= {message.kind: code_in(message) for message in app.outbox.sent[sent:]}
     return codes
 
 
-def confirm(post: MailDeployment, email: str, code: str, client: Any = ABROAD) -> SignedIn | HalfConfirmed:
-    return post.email_change.confirm(str(email), code, client)
+def confirm(app: MailDeployment, email: str, code: str, client: Any = ABROAD) -> SignedIn | HalfConfirmed:
+    return app.email_change.confirm(str(email), code, client)
 
 
-def current_user(post: MailDeployment, session: SignedIn) -> User:
-    return post.user(session.user.user_id)
+def current_user(app: MailDeployment, session: SignedIn) -> User:
+    return app.user(session.user.user_id)
 
 
-def change_address(post: MailDeployment, session: SignedIn, email: EmailAddress = NEW_EMAIL) -> SignedIn:
+def change_address(app: MailDeployment, session: SignedIn, email: EmailAddress = NEW_EMAIL) -> SignedIn:
     """Request a change and confirm it; return the session that the last confirmation opens."""
-    codes = request_change(post, session, email)
-    current = current_user(post, session).email
+    codes = request_change(app, session, email)
+    current = current_user(app, session).email
     if CURRENT_CODE in codes:
-        assert isinstance(confirm(post, str(current), codes[CURRENT_CODE]), HalfConfirmed)
-    signed_in = confirm(post, email, codes[NEW_CODE])
+        assert isinstance(confirm(app, str(current), codes[CURRENT_CODE]), HalfConfirmed)
+    signed_in = confirm(app, email, codes[NEW_CODE])
     assert isinstance(signed_in, SignedIn)
     return signed_in

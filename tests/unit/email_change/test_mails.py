@@ -22,56 +22,56 @@ from tests.unit.email_change.steps import (
 from tests.unit.mail_deployment import MailDeployment, in_memory_only
 
 
-def test_the_mails_of_a_pending_change_can_be_requested_again(post: MailDeployment) -> None:
-    session = post.register_verified()
-    old = request_change(post, session)
+def test_the_mails_of_a_pending_change_can_be_requested_again(app: MailDeployment) -> None:
+    session = app.register_verified()
+    old = request_change(app, session)
     with pytest.raises(TooMuchMail):
-        post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
-    post.base.clock.advance(timedelta(minutes=1))
+        app.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    app.base.clock.advance(timedelta(minutes=1))
 
-    post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    app.base.email_change_mails.request_again(BOB.email, None, HOME.address)
 
-    codes = deliver_from(post, 2)
+    codes = deliver_from(app, 2)
     assert codes.keys() == {CURRENT_CODE, NEW_CODE}
     with pytest.raises(InvalidCode):
-        confirm(post, NEW_EMAIL, old[NEW_CODE])
-    confirm(post, BOB.email, codes[CURRENT_CODE])
-    assert isinstance(confirm(post, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
+        confirm(app, NEW_EMAIL, old[NEW_CODE])
+    confirm(app, BOB.email, codes[CURRENT_CODE])
+    assert isinstance(confirm(app, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
 
 
 @pytest.mark.parametrize("state", ["unknown", "nothing pending", "unverified"])
-def test_only_addresses_that_must_confirm_get_a_mail(post_in_memory: MailDeployment, state: str) -> None:
+def test_only_addresses_that_must_confirm_get_a_mail(app_in_memory: MailDeployment, state: str) -> None:
     if state != "unknown":
-        session = post_in_memory.register()
+        session = app_in_memory.register()
         if state == "unverified":
-            post_in_memory.change(session.user, new_email=NEW_EMAIL)
+            app_in_memory.change(session.user, new_email=NEW_EMAIL)
 
-    post_in_memory.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    app_in_memory.base.email_change_mails.request_again(BOB.email, None, HOME.address)
 
     expected = {NEW_CODE} if state == "unverified" else set()
-    assert deliver_from(post_in_memory, 0).keys() == expected
-    assert len(post_in_memory.queue.jobs) == 2
+    assert deliver_from(app_in_memory, 0).keys() == expected
+    assert len(app_in_memory.queue.jobs) == 2
 
 
-def test_only_the_account_that_requested_last_gets_the_mail_to_the_new_address_again(post: MailDeployment) -> None:
+def test_only_the_account_that_requested_last_gets_the_mail_to_the_new_address_again(app: MailDeployment) -> None:
     """Otherwise many accounts with the same pending address could flood it with mails."""
-    bob, alice = post.register(), post.register(ALICE)
-    request_change(post, bob)
-    post.base.clock.advance(timedelta(minutes=1))
-    codes = request_change(post, alice)
-    post.base.clock.advance(timedelta(minutes=1))
-    first = len(post.queue.jobs)
+    bob, alice = app.register(), app.register(ALICE)
+    request_change(app, bob)
+    app.base.clock.advance(timedelta(minutes=1))
+    codes = request_change(app, alice)
+    app.base.clock.advance(timedelta(minutes=1))
+    first = len(app.queue.jobs)
 
-    post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
-    assert deliver_from(post, first) == {}
+    app.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    assert deliver_from(app, first) == {}
 
-    assert isinstance(confirm(post, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
-    assert current_user(post, alice).email == NEW_EMAIL
+    assert isinstance(confirm(app, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
+    assert current_user(app, alice).email == NEW_EMAIL
 
 
 @in_memory_only
-def test_the_codes_are_stored_in_a_slot_for_each_address(post: MailDeployment, database: Database) -> None:
-    request_change(post, post.register_verified())
+def test_the_codes_are_stored_in_a_slot_for_each_address(app: MailDeployment, database: Database) -> None:
+    request_change(app, app.register_verified())
 
     prefixes = sorted(str(item["pk"]).partition("#")[0] for item in database.items("OneTimeCodes"))
     assert prefixes.count(Slot.EMAIL_CHANGE_CURRENT) == prefixes.count(Slot.EMAIL_CHANGE_NEW) == 1

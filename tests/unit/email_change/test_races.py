@@ -24,113 +24,111 @@ from tests.unit.email_change.steps import (
     request_change,
 )
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, new_app
 
 
-def test_of_two_accounts_that_change_to_one_address_at_once_only_one_gets_it(post: MailDeployment) -> None:
-    bob, alice = post.register(), post.register(ALICE)
-    codes = request_change(post, bob)
-    post.change(alice.user, new_email=NEW_EMAIL, new_email_as_typed=NEW_EMAIL)
+def test_of_two_accounts_that_change_to_one_address_at_once_only_one_gets_it(app: MailDeployment) -> None:
+    bob, alice = app.register(), app.register(ALICE)
+    codes = request_change(app, bob)
+    app.change(alice.user, new_email=NEW_EMAIL, new_email_as_typed=NEW_EMAIL)
 
     def alice_confirms_first() -> None:
-        move = post.base.addresses.move(
-            post.user(alice.user.user_id),
+        move = app.base.addresses.move(
+            app.user(alice.user.user_id),
             NEW_EMAIL,
             as_typed=NEW_EMAIL,
-            at=post.base.clock(),
-            verified_at=post.base.clock(),
+            at=app.base.clock(),
+            verified_at=app.base.clock(),
         )
-        assert not post.base.store.commit(
-            post.users.changing(alice.user, move.changes), *move.markers.values(), *move.releases
+        assert not app.base.store.commit(
+            app.users.changing(alice.user, move.changes), *move.markers.values(), *move.releases
         )
 
     with pytest.raises(EmailTaken):
-        confirm(post.meanwhile(alice_confirms_first), NEW_EMAIL, codes[NEW_CODE])
+        confirm(app.meanwhile(alice_confirms_first), NEW_EMAIL, codes[NEW_CODE])
 
-    assert post.users.find_id(Name.EMAIL, NEW_EMAIL) == alice.user.user_id
-    assert current_user(post, bob).email == BOB.email
-    assert post.users.find_id(Name.EMAIL, BOB.email) == bob.user.user_id
+    assert app.users.find_id(Name.EMAIL, NEW_EMAIL) == alice.user.user_id
+    assert current_user(app, bob).email == BOB.email
+    assert app.users.find_id(Name.EMAIL, BOB.email) == bob.user.user_id
     with pytest.raises(EmailTaken):
-        confirm(post, NEW_EMAIL, codes[NEW_CODE])
+        confirm(app, NEW_EMAIL, codes[NEW_CODE])
 
 
-def test_a_new_address_that_is_registered_meanwhile_is_taken(post: MailDeployment) -> None:
-    bob = post.register()
-    codes = request_change(post, bob)
-    post.register(replace(ALICE, email=NEW_EMAIL))
+def test_a_new_address_that_is_registered_meanwhile_is_taken(app: MailDeployment) -> None:
+    bob = app.register()
+    codes = request_change(app, bob)
+    app.register(replace(ALICE, email=NEW_EMAIL))
 
     with pytest.raises(EmailTaken):
-        confirm(post, NEW_EMAIL, codes[NEW_CODE])
+        confirm(app, NEW_EMAIL, codes[NEW_CODE])
 
-    assert current_user(post, bob).email == BOB.email
+    assert current_user(app, bob).email == BOB.email
 
 
-def test_concurrent_confirmations_of_both_addresses_complete_the_change(post: MailDeployment) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
+def test_concurrent_confirmations_of_both_addresses_complete_the_change(app: MailDeployment) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
 
     outcomes = at_once(
-        [partial(confirm, post, BOB.email, codes[CURRENT_CODE]), partial(confirm, post, NEW_EMAIL, codes[NEW_CODE])]
+        [partial(confirm, app, BOB.email, codes[CURRENT_CODE]), partial(confirm, app, NEW_EMAIL, codes[NEW_CODE])]
     )
 
     assert {type(outcome) for outcome in outcomes} == {HalfConfirmed, SignedIn}
-    assert current_user(post, session).email == NEW_EMAIL
+    assert current_user(app, session).email == NEW_EMAIL
 
 
 @pytest.mark.parametrize("first", [CURRENT_CODE, NEW_CODE])
 def test_a_confirmation_completes_the_change_when_the_other_one_commits_first(
-    post: MailDeployment, first: MailKind
+    app: MailDeployment, first: MailKind
 ) -> None:
-    session = post.register_verified()
-    codes, addresses = request_change(post, session), {CURRENT_CODE: BOB.email, NEW_CODE: str(NEW_EMAIL)}
+    session = app.register_verified()
+    codes, addresses = request_change(app, session), {CURRENT_CODE: BOB.email, NEW_CODE: str(NEW_EMAIL)}
     last = NEW_CODE if first is CURRENT_CODE else CURRENT_CODE
 
-    outcome = confirm(
-        post.meanwhile(lambda: confirm(post, addresses[first], codes[first])), addresses[last], codes[last]
-    )
+    outcome = confirm(app.meanwhile(lambda: confirm(app, addresses[first], codes[first])), addresses[last], codes[last])
 
     assert isinstance(outcome, SignedIn)
-    assert current_user(post, session).email == NEW_EMAIL
+    assert current_user(app, session).email == NEW_EMAIL
 
 
-def test_a_code_sent_three_times_at_once_is_redeemed_once(post: MailDeployment) -> None:
-    session = post.register()
-    codes = request_change(post, session)
+def test_a_code_sent_three_times_at_once_is_redeemed_once(app: MailDeployment) -> None:
+    session = app.register()
+    codes = request_change(app, session)
 
-    outcomes = at_once([partial(confirm, post, NEW_EMAIL, codes[NEW_CODE])] * 3)
+    outcomes = at_once([partial(confirm, app, NEW_EMAIL, codes[NEW_CODE])] * 3)
 
     assert sum(isinstance(outcome, SignedIn) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, InvalidCode | DependencyUnavailable) for outcome in outcomes) == 2
 
 
-def test_a_change_requested_meanwhile_is_not_confirmed_by_an_older_code(post: MailDeployment) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
-    confirm(post, BOB.email, codes[CURRENT_CODE])
+def test_a_change_requested_meanwhile_is_not_confirmed_by_an_older_code(app: MailDeployment) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
+    confirm(app, BOB.email, codes[CURRENT_CODE])
 
     def request_another() -> None:
-        post.change(session.user, new_email=OTHER_EMAIL, email_change_confirmed="")
+        app.change(session.user, new_email=OTHER_EMAIL, email_change_confirmed="")
 
     with pytest.raises(InvalidCode):
-        confirm(post.meanwhile(request_another), NEW_EMAIL, codes[NEW_CODE])
+        confirm(app.meanwhile(request_another), NEW_EMAIL, codes[NEW_CODE])
 
-    assert current_user(post, session).email == BOB.email
+    assert current_user(app, session).email == BOB.email
 
 
 @pytest.mark.covers("F14")
 def test_after_any_fault_the_change_is_either_complete_or_not_made() -> None:
     def scenario() -> Scenario:
-        post = mailing_in_memory()
-        session = post.register_verified()
-        codes = request_change(post, session)
-        confirm(post, BOB.email, codes[CURRENT_CODE])
-        return Scenario(post, lambda deployment: confirm(deployment, NEW_EMAIL, codes[NEW_CODE]))
+        app = new_app()
+        session = app.register_verified()
+        codes = request_change(app, session)
+        confirm(app, BOB.email, codes[CURRENT_CODE])
+        return Scenario(app, lambda deployment: confirm(deployment, NEW_EMAIL, codes[NEW_CODE]))
 
     for run in faulty_runs(scenario):
-        post = run.deployment
-        new, old = post.users.find_id(Name.EMAIL, NEW_EMAIL), post.users.find_id(Name.EMAIL, BOB.email)
+        app = run.deployment
+        new, old = app.users.find_id(Name.EMAIL, NEW_EMAIL), app.users.find_id(Name.EMAIL, BOB.email)
         assert (new is None) != (old is None), run
-        user = post.user(str(new or old))
+        user = app.user(str(new or old))
         assert user.email == (NEW_EMAIL if new else BOB.email)
         assert user.new_email == (None if new else NEW_EMAIL)
         assert run.failure is None or isinstance(run.failure, DependencyUnavailable)

@@ -32,29 +32,29 @@ from tests.unit.mail_fakes import wrong_code
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "12 456", "١٢٣٤٥٦", "abcdef"])
-def test_a_malformed_code_is_rejected_and_not_counted(post_in_memory: MailDeployment, code: str) -> None:
+def test_a_malformed_code_is_rejected_and_not_counted(app_in_memory: MailDeployment, code: str) -> None:
     with pytest.raises(InvalidCode):
-        confirm(post_in_memory, NEW_EMAIL, code)
+        confirm(app_in_memory, NEW_EMAIL, code)
 
-    assert not post_in_memory.base.recorded.events
+    assert not app_in_memory.base.recorded.events
 
 
-def test_a_code_works_once(post: MailDeployment) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
-    confirm(post, BOB.email, codes[CURRENT_CODE])
+def test_a_code_works_once(app: MailDeployment) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
+    confirm(app, BOB.email, codes[CURRENT_CODE])
 
     with pytest.raises(InvalidCode):
-        confirm(post, BOB.email, codes[CURRENT_CODE])
+        confirm(app, BOB.email, codes[CURRENT_CODE])
 
-    confirm(post, NEW_EMAIL, codes[NEW_CODE])
+    confirm(app, NEW_EMAIL, codes[NEW_CODE])
     for email, kind in ((BOB.email, CURRENT_CODE), (str(NEW_EMAIL), NEW_CODE)):
         with pytest.raises(InvalidCode):
-            confirm(post, email, codes[kind])
+            confirm(app, email, codes[kind])
 
 
-def test_a_code_works_only_for_its_own_address(post: MailDeployment) -> None:
-    codes = request_change(post, post.register_verified())
+def test_a_code_works_only_for_its_own_address(app: MailDeployment) -> None:
+    codes = request_change(app, app.register_verified())
     assert codes[CURRENT_CODE] != codes[NEW_CODE]
 
     for email, code in (
@@ -63,91 +63,89 @@ def test_a_code_works_only_for_its_own_address(post: MailDeployment) -> None:
         ("x@y.example", codes[NEW_CODE]),
     ):
         with pytest.raises(InvalidCode):
-            confirm(post, email, code)
+            confirm(app, email, code)
 
 
-def test_a_code_expires_after_ten_minutes(post: MailDeployment) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
-    post.base.clock.advance(CODE_LIFETIME)
+def test_a_code_expires_after_ten_minutes(app: MailDeployment) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
+    app.base.clock.advance(CODE_LIFETIME)
 
     for email, kind in ((BOB.email, CURRENT_CODE), (str(NEW_EMAIL), NEW_CODE)):
         with pytest.raises(InvalidCode):
-            confirm(post, email, codes[kind])
+            confirm(app, email, codes[kind])
 
 
-def test_a_code_for_one_change_does_not_confirm_the_next(post: MailDeployment) -> None:
+def test_a_code_for_one_change_does_not_confirm_the_next(app: MailDeployment) -> None:
     """Otherwise the owner's code for one change would confirm another one that a session thief requests."""
-    session = post.register_verified()
-    codes = request_change(post, session)
-    post.base.clock.advance(timedelta(minutes=1))
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    post.base.user_update.update(caller, UserChanges(email=OTHER_EMAIL), HOME, PasswordPolicy())
+    session = app.register_verified()
+    codes = request_change(app, session)
+    app.base.clock.advance(timedelta(minutes=1))
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    app.base.user_update.update(caller, UserChanges(email=OTHER_EMAIL), HOME, PasswordPolicy())
 
     for email, kind in ((BOB.email, CURRENT_CODE), (str(NEW_EMAIL), NEW_CODE), (str(OTHER_EMAIL), NEW_CODE)):
         with pytest.raises(InvalidCode):
-            confirm(post, email, codes[kind])
+            confirm(app, email, codes[kind])
 
 
-def test_a_new_request_must_be_confirmed_at_both_addresses_again(post: MailDeployment) -> None:
-    session = post.register_verified()
-    confirm(post, BOB.email, request_change(post, session)[CURRENT_CODE])
-    post.base.clock.advance(timedelta(minutes=1))
+def test_a_new_request_must_be_confirmed_at_both_addresses_again(app: MailDeployment) -> None:
+    session = app.register_verified()
+    confirm(app, BOB.email, request_change(app, session)[CURRENT_CODE])
+    app.base.clock.advance(timedelta(minutes=1))
 
-    codes = request_change(post, session, OTHER_EMAIL)
+    codes = request_change(app, session, OTHER_EMAIL)
 
-    assert isinstance(confirm(post, OTHER_EMAIL, codes[NEW_CODE]), HalfConfirmed)
+    assert isinstance(confirm(app, OTHER_EMAIL, codes[NEW_CODE]), HalfConfirmed)
 
 
 @pytest.mark.parametrize("what", ["reset", "password", "sign-out"])
-def test_a_reset_a_new_password_or_a_sign_out_everywhere_invalidates_both_codes(
-    post: MailDeployment, what: str
-) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
+def test_a_reset_a_new_password_or_a_sign_out_everywhere_invalidates_both_codes(app: MailDeployment, what: str) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
     if what == "reset":
-        token = post.mailed_token()
-        post.password_reset.reset(token, "Another horse 2", client=HOME, policy=PasswordPolicy())
+        token = app.mailed_token()
+        app.password_reset.reset(token, "Another horse 2", client=HOME, policy=PasswordPolicy())
     elif what == "password":
-        caller = post.base.sessions.authenticate(session.tokens.access_token)
-        post.base.user_update.update(caller, UserChanges(password="Another horse 2"), HOME, PasswordPolicy())
+        caller = app.base.sessions.authenticate(session.tokens.access_token)
+        app.base.user_update.update(caller, UserChanges(password="Another horse 2"), HOME, PasswordPolicy())
     else:
-        post.change(session.user, epoch=session.user.epoch + 1)
+        app.change(session.user, epoch=session.user.epoch + 1)
 
     for email, kind in ((BOB.email, CURRENT_CODE), (str(NEW_EMAIL), NEW_CODE)):
         with pytest.raises(InvalidCode):
-            confirm(post, email, codes[kind])
-    assert current_user(post, session).email == BOB.email
+            confirm(app, email, codes[kind])
+    assert current_user(app, session).email == BOB.email
 
 
-def test_a_reset_between_the_two_codes_invalidates_the_second(post: MailDeployment) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
-    confirm(post, BOB.email, codes[CURRENT_CODE])
-    post.password_reset.reset(post.mailed_token(), "Another horse 2", client=HOME, policy=PasswordPolicy())
+def test_a_reset_between_the_two_codes_invalidates_the_second(app: MailDeployment) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
+    confirm(app, BOB.email, codes[CURRENT_CODE])
+    app.password_reset.reset(app.mailed_token(), "Another horse 2", client=HOME, policy=PasswordPolicy())
 
     with pytest.raises(InvalidCode):
-        confirm(post, NEW_EMAIL, codes[NEW_CODE])
+        confirm(app, NEW_EMAIL, codes[NEW_CODE])
 
 
 @pytest.mark.parametrize("what", ["reset", "password", "change", "code", "recovery", "identity"])
-def test_proof_by_the_owner_of_the_address_cancels_the_change_of_a_stranger(post: MailDeployment, what: str) -> None:
+def test_proof_by_the_owner_of_the_address_cancels_the_change_of_a_stranger(app: MailDeployment, what: str) -> None:
     """Otherwise the stranger could have the next code mailed to their own address: `/resend` needs no token."""
-    session = post.register()
-    request_change(post, session)
-    assert current_user(post, session).new_email is not None
+    session = app.register()
+    request_change(app, session)
+    assert current_user(app, session).new_email is not None
     match what:
         case "reset":
-            post.password_reset.reset(post.mailed_token(), "Another horse 2", client=HOME, policy=PasswordPolicy())
+            app.password_reset.reset(app.mailed_token(), "Another horse 2", client=HOME, policy=PasswordPolicy())
         case "password":
-            caller = post.base.sessions.authenticate(session.tokens.access_token)
-            changed = post.base.user_update.update(
+            caller = app.base.sessions.authenticate(session.tokens.access_token)
+            changed = app.base.user_update.update(
                 caller, UserChanges(password="Another horse 2"), HOME, PasswordPolicy()
             )
-            assert changed == replace(current_user(post, session), updated_at=changed.updated_at)
-            assert post.base.recorded.events.count("email_change_requested") == 1
+            assert changed == replace(current_user(app, session), updated_at=changed.updated_at)
+            assert app.base.recorded.events.count("email_change_requested") == 1
         case "change":
-            post.password_change.change(
+            app.password_change.change(
                 session.tokens.access_token,
                 current=BOB.password,
                 new="Another horse 2",
@@ -155,97 +153,97 @@ def test_proof_by_the_owner_of_the_address_cancels_the_change_of_a_stranger(post
                 policy=PasswordPolicy(),
             )
         case "identity":
-            post.google.sign_in(VerifiedIdentity(provider=GOOGLE, subject="g-1", email=BOB.email, name="Bob"), HOME)
+            app.google.sign_in(VerifiedIdentity(provider=GOOGLE, subject="g-1", email=BOB.email, name="Bob"), HOME)
         case _:
             kind = MailKind.RECOVERY_CODE if what == "recovery" else MailKind.SIGN_IN_CODE
             slot = Slot.RECOVERY if what == "recovery" else Slot.EMAIL
-            redeemed = post.code_sign_in.redeem(BOB.email, post.mailed_code(kind=kind), HOME, slots=(slot,))
-            assert redeemed.signed_in.user == current_user(post, session)
+            redeemed = app.code_sign_in.redeem(BOB.email, app.mailed_code(kind=kind), HOME, slots=(slot,))
+            assert redeemed.signed_in.user == current_user(app, session)
 
-    after = current_user(post, session)
+    after = current_user(app, session)
     assert (after.new_email, after.new_email_as_typed, after.email_change_sent_at) == (None, None, None)
-    post.base.clock.advance(timedelta(minutes=1))
-    before = len(post.queue.jobs)
-    post.base.email_change_mails.request_again(BOB.email, None, HOME.address)
-    assert deliver_from(post, before).keys() == set()
+    app.base.clock.advance(timedelta(minutes=1))
+    before = len(app.queue.jobs)
+    app.base.email_change_mails.request_again(BOB.email, None, HOME.address)
+    assert deliver_from(app, before).keys() == set()
 
 
-def test_one_request_can_change_address_and_password(post: MailDeployment) -> None:
-    session = post.register_verified()
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
+def test_one_request_can_change_address_and_password(app: MailDeployment) -> None:
+    session = app.register_verified()
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
     changes = UserChanges(email=NEW_EMAIL, password="Another horse 2")
 
-    post.base.user_update.update(caller, changes, HOME, PasswordPolicy())
+    app.base.user_update.update(caller, changes, HOME, PasswordPolicy())
 
-    assert post.queue.jobs.pop().kind is MailKind.PASSWORD_CHANGED
-    codes = deliver_from(post, 0)
-    confirm(post, BOB.email, codes[CURRENT_CODE])
-    assert isinstance(confirm(post, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
-
-
-def test_codes_of_a_disabled_account_are_rejected(post: MailDeployment) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
-    post.disable(session.user)
-
-    with pytest.raises(InvalidCode):
-        confirm(post, NEW_EMAIL, codes[NEW_CODE])
+    assert app.queue.jobs.pop().kind is MailKind.PASSWORD_CHANGED
+    codes = deliver_from(app, 0)
+    confirm(app, BOB.email, codes[CURRENT_CODE])
+    assert isinstance(confirm(app, NEW_EMAIL, codes[NEW_CODE]), SignedIn)
 
 
-def test_codes_of_an_expired_guest_are_rejected(post: MailDeployment) -> None:
-    guest = post.guests.admit(HOME)
-    codes = request_change(post, guest)
-    post.change(guest.user, expires_at=1)
+def test_codes_of_a_disabled_account_are_rejected(app: MailDeployment) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
+    app.disable(session.user)
 
     with pytest.raises(InvalidCode):
-        confirm(post, NEW_EMAIL, codes[NEW_CODE])
+        confirm(app, NEW_EMAIL, codes[NEW_CODE])
 
 
-def test_codes_and_tokens_mailed_to_the_old_address_are_rejected(post: MailDeployment) -> None:
-    session = post.register_verified()
-    sign_in_code, token = post.mailed_code(), post.mailed_token()
+def test_codes_of_an_expired_guest_are_rejected(app: MailDeployment) -> None:
+    guest = app.guests.admit(HOME)
+    codes = request_change(app, guest)
+    app.change(guest.user, expires_at=1)
 
-    change_address(post, session)
+    with pytest.raises(InvalidCode):
+        confirm(app, NEW_EMAIL, codes[NEW_CODE])
+
+
+def test_codes_and_tokens_mailed_to_the_old_address_are_rejected(app: MailDeployment) -> None:
+    session = app.register_verified()
+    sign_in_code, token = app.mailed_code(), app.mailed_token()
+
+    change_address(app, session)
 
     for email in (BOB.email, NEW_EMAIL):
         with pytest.raises(InvalidCode):
-            post.code_sign_in.sign_in(email, sign_in_code, HOME)
+            app.code_sign_in.sign_in(email, sign_in_code, HOME)
     with pytest.raises(InvalidResetToken):
-        post.password_reset.reset(token, "Another horse 2", client=HOME, policy=PasswordPolicy())
+        app.password_reset.reset(token, "Another horse 2", client=HOME, policy=PasswordPolicy())
 
 
-def test_a_code_for_a_change_cannot_be_used_to_sign_in(post: MailDeployment) -> None:
-    codes = request_change(post, post.register_verified())
+def test_a_code_for_a_change_cannot_be_used_to_sign_in(app: MailDeployment) -> None:
+    codes = request_change(app, app.register_verified())
 
     with pytest.raises(InvalidCode):
-        post.code_sign_in.sign_in(BOB.email, codes[CURRENT_CODE], HOME)
+        app.code_sign_in.sign_in(BOB.email, codes[CURRENT_CODE], HOME)
 
 
 # Limits
 
 
-def test_wrong_codes_are_counted_by_address_and_a_right_one_clears_them(post: MailDeployment) -> None:
-    session = post.register_verified()
-    codes = request_change(post, session)
+def test_wrong_codes_are_counted_by_address_and_a_right_one_clears_them(app: MailDeployment) -> None:
+    session = app.register_verified()
+    codes = request_change(app, session)
     wrong = wrong_code(codes[NEW_CODE])
     for _ in range(4):
         with pytest.raises(InvalidCode):
-            confirm(post, NEW_EMAIL, wrong)
+            confirm(app, NEW_EMAIL, wrong)
 
-    confirm(post, NEW_EMAIL, codes[NEW_CODE])
+    confirm(app, NEW_EMAIL, codes[NEW_CODE])
 
     for _ in range(5):
         with pytest.raises(InvalidCode):
-            confirm(post, NEW_EMAIL, wrong)
+            confirm(app, NEW_EMAIL, wrong)
     with pytest.raises(TooManyAttempts):
-        confirm(post, NEW_EMAIL, codes[NEW_CODE])
+        confirm(app, NEW_EMAIL, codes[NEW_CODE])
 
 
-def test_an_address_without_tries_left_gets_no_code(post: MailDeployment) -> None:
-    session = post.register_verified()
+def test_an_address_without_tries_left_gets_no_code(app: MailDeployment) -> None:
+    session = app.register_verified()
     for _ in range(5):
         with pytest.raises(InvalidCode):
-            confirm(post, NEW_EMAIL, "123456")
+            confirm(app, NEW_EMAIL, "123456")
 
     with pytest.raises(TooManyAttempts):
-        request_change(post, session)
+        request_change(app, session)

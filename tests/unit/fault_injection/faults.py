@@ -120,12 +120,12 @@ class PlannedFaultQueue:
 
 
 def environment_with_faults(
-    folder: str, post: MailDeployment, plan: FaultPlan | None = None
+    folder: str, app: MailDeployment, plan: FaultPlan | None = None
 ) -> Callable[[Event], Answer]:
     """A new execution environment of a function whose calls fail as a plan says; without a plan, none fails."""
     plan = plan or FaultPlan()
-    store, queue = PlannedFaultStore(post.base.store, plan), PlannedFaultQueue(post.queue, plan)
-    handle = environment(folder, post.with_parts(store=store, mail_queue=queue))
+    store, queue = PlannedFaultStore(app.base.store, plan), PlannedFaultQueue(app.queue, plan)
+    handle = environment(folder, app.with_parts(store=store, mail_queue=queue))
 
     def serve(event: Event) -> Answer:
         plan.new_request()

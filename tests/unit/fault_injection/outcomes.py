@@ -25,24 +25,24 @@ def access_token(answer: Answer) -> str:
     return str(next(data[name] for name in ("accessToken", "token", "access_token") if name in data))
 
 
-def is_accepted(post: MailDeployment, token: str) -> bool:
+def is_accepted(app: MailDeployment, token: str) -> bool:
     try:
-        post.base.sessions.authenticate(token)
+        app.base.sessions.authenticate(token)
     except SessionEnded:
         return False
     return True
 
 
-def answer_has_session(post: MailDeployment, _: Event, answer: Answer) -> bool:
-    return is_accepted(post, access_token(answer))
+def answer_has_session(app: MailDeployment, _: Event, answer: Answer) -> bool:
+    return is_accepted(app, access_token(answer))
 
 
 def has_body(_post: MailDeployment, _event: Event, answer: Answer) -> bool:
     return bool(body_of(answer))
 
 
-def is_signed_out(post: MailDeployment, event: Event, _: Answer | None = None) -> bool:
-    return not is_accepted(post, bearer_token(event))
+def is_signed_out(app: MailDeployment, event: Event, _: Answer | None = None) -> bool:
+    return not is_accepted(app, bearer_token(event))
 
 
 def user_of_answer(answer: Answer) -> Any:
@@ -53,75 +53,75 @@ def bearer_token(event: Event) -> str:
     return str(event["headers"]["authorization"].removeprefix("Bearer "))
 
 
-def authenticate(post: MailDeployment, event: Event) -> Authenticated:
-    return post.base.sessions.authenticate(bearer_token(event))
+def authenticate(app: MailDeployment, event: Event) -> Authenticated:
+    return app.base.sessions.authenticate(bearer_token(event))
 
 
-def caller_of(post: MailDeployment, event: Event) -> User:
-    return authenticate(post, event).user
+def caller_of(app: MailDeployment, event: Event) -> User:
+    return authenticate(app, event).user
 
 
-def find_user(post: MailDeployment, email: str) -> User:
-    user_id = post.users.find_id(Name.EMAIL, email)
+def find_user(app: MailDeployment, email: str) -> User:
+    user_id = app.users.find_id(Name.EMAIL, email)
     assert user_id is not None
-    return post.user(user_id)
+    return app.user(user_id)
 
 
-def find_bob(post: MailDeployment) -> User:
-    return find_user(post, BOB.email)
+def find_bob(app: MailDeployment) -> User:
+    return find_user(app, BOB.email)
 
 
-def is_queued(kind: MailKind, post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
-    return any(job.kind is kind for job in post.queue.jobs)
+def is_queued(kind: MailKind, app: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
+    return any(job.kind is kind for job in app.queue.jobs)
 
 
-def carol_has_account(post: MailDeployment, _event: Event) -> bool:
-    return post.users.find_id(Name.EMAIL, CAROL) is not None
+def carol_has_account(app: MailDeployment, _event: Event) -> bool:
+    return app.users.find_id(Name.EMAIL, CAROL) is not None
 
 
-def carol_can_sign_in(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    return carol_has_account(post, event) and password_works(post, email=CAROL)
+def carol_can_sign_in(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return carol_has_account(app, event) and password_works(app, email=CAROL)
 
 
-def carol_is_mailed(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    user_id = post.users.find_id(Name.EMAIL, CAROL)
-    return carol_can_sign_in(post, event) and any(job.payload.get(REGISTERED) == user_id for job in post.queue.jobs)
+def carol_is_mailed(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    user_id = app.users.find_id(Name.EMAIL, CAROL)
+    return carol_can_sign_in(app, event) and any(job.payload.get(REGISTERED) == user_id for job in app.queue.jobs)
 
 
-def active_sessions(post: MailDeployment) -> int:
+def active_sessions(app: MailDeployment) -> int:
     """Return the number of Alice's active sessions."""
-    alice = find_user(post, ALICE.email)
-    return sum(family.epoch == alice.epoch for family in post.base.families.list(alice.user_id))
+    alice = find_user(app, ALICE.email)
+    return sum(family.epoch == alice.epoch for family in app.base.families.list(alice.user_id))
 
 
-def all_are_signed_out(post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
-    return active_sessions(post) == 0
+def all_are_signed_out(app: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
+    return active_sessions(app) == 0
 
 
-def password_is_changed(post: MailDeployment, _event: Event, _answer: Answer) -> bool:
+def password_is_changed(app: MailDeployment, _event: Event, _answer: Answer) -> bool:
     # A sign-in with the old password would be counted.
-    is_old = post.base.passwords.verify(PASSWORD, find_bob(post).password_hash) is Verdict.RIGHT
-    return password_works(post, NEW_PASSWORD) and not is_old
+    is_old = app.base.passwords.verify(PASSWORD, find_bob(app).password_hash) is Verdict.RIGHT
+    return password_works(app, NEW_PASSWORD) and not is_old
 
 
-def password_is_set(post: MailDeployment, _event: Event) -> bool:
+def password_is_set(app: MailDeployment, _event: Event) -> bool:
     """Whether Bob's password was set. The epoch tells; a sign-in would be counted."""
-    return find_bob(post).epoch > 0
+    return find_bob(app).epoch > 0
 
 
-def code_is_spent(post: MailDeployment, _event: Event) -> bool:
-    return any("spent_at" in item for item in items(post, "OneTimeCodes"))
+def code_is_spent(app: MailDeployment, _event: Event) -> bool:
+    return any("spent_at" in item for item in items(app, "OneTimeCodes"))
 
 
-def another_code_works(post: MailDeployment, event: Event) -> bool:
+def another_code_works(app: MailDeployment, event: Event) -> bool:
     del event
-    answer = environment("auth/verify_otp", post)(json_event({"email": BOB.email, "otp": post.mailed_code()}))
+    answer = environment("auth/verify_otp", app)(json_event({"email": BOB.email, "otp": app.mailed_code()}))
     return bool(answer["statusCode"] == 200)
 
 
-def nothing_is_spent(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+def nothing_is_spent(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
     """Whether the mailed code can still be used, and Bob's password is the old one."""
-    return not code_is_spent(post, event) and password_works(post)
+    return not code_is_spent(app, event) and password_works(app)
 
 
 ADDRESS_TAKEN: Final = Repeat(status=409, is_done=carol_has_account, recovers=carol_can_sign_in)
@@ -134,7 +134,7 @@ CODE_SPENT: Final = Repeat(status=400, is_done=code_is_spent, recovers=another_c
 
 CODE_SPENT_AND_PASSWORD_REMOVED: Final = replace(
     CODE_SPENT,
-    recovers=lambda post, event: is_queued(MailKind.PASSWORD_REMOVED, post, event) and another_code_works(post, event),
+    recovers=lambda app, event: is_queued(MailKind.PASSWORD_REMOVED, app, event) and another_code_works(app, event),
 )
 """A code that removes a password: the owner also gets a mail about it."""
 

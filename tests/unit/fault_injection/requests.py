@@ -26,12 +26,12 @@ def bearer_headers(session: SignedIn, **headers: str) -> dict[str, str]:
     return {"authorization": f"Bearer {session.tokens.access_token}", **headers}
 
 
-def with_bearer(method: str, post: MailDeployment) -> Event:
-    return http_event(method=method, headers=bearer_headers(post.register(ALICE)))
+def with_bearer(method: str, app: MailDeployment) -> Event:
+    return http_event(method=method, headers=bearer_headers(app.register(ALICE)))
 
 
-def with_account(body: Mapping[str, str], post: MailDeployment) -> Event:
-    post.register(ALICE)
+def with_account(body: Mapping[str, str], app: MailDeployment) -> Event:
+    app.register(ALICE)
     return json_event(body)
 
 
@@ -40,13 +40,13 @@ def with_api_key(body: Mapping[str, str], **query: str) -> Event:
     return json_event(body, headers=headers, query=query)
 
 
-def with_account_and_api_key(body: Mapping[str, str], post: MailDeployment) -> Event:
-    post.register(ALICE)
+def with_account_and_api_key(body: Mapping[str, str], app: MailDeployment) -> Event:
+    app.register(ALICE)
     return with_api_key(body)
 
 
-def with_secret_key(body: Mapping[str, str], post: MailDeployment) -> Event:
-    del post
+def with_secret_key(body: Mapping[str, str], app: MailDeployment) -> Event:
+    del app
     headers = {"content-type": "application/json", "apikey": SECRET_KEY, "authorization": f"Bearer {SECRET_KEY}"}
     return json_event(body, headers=headers)
 
@@ -58,23 +58,23 @@ def gotrue_request(session: SignedIn, method: str, body: Mapping[str, Any] | Non
     return json_event(body, method=method, headers=headers | {"content-type": "application/json"})
 
 
-def gotrue_request_of_alice(method: str, body: Mapping[str, Any] | None, post: MailDeployment) -> Event:
+def gotrue_request_of_alice(method: str, body: Mapping[str, Any] | None, app: MailDeployment) -> Event:
     """A request of Alice. Bob has an account too."""
-    post.register(BOB)
-    return gotrue_request(post.register(ALICE), method, body)
+    app.register(BOB)
+    return gotrue_request(app.register(ALICE), method, body)
 
 
-def google_sign_in(post: MailDeployment) -> Event:
-    del post
+def google_sign_in(app: MailDeployment) -> Event:
+    del app
     return json_event({"id_token": "carol"})
 
 
-def query_of_mailed_link(post: MailDeployment, email: str, link: LinkRequest, **payload: str) -> dict[str, str]:
+def query_of_mailed_link(app: MailDeployment, email: str, link: LinkRequest, **payload: str) -> dict[str, str]:
     """Have a link mailed; return the parameters of its query."""
-    post.deliver(
-        replace(post.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **link.to_payload(), **payload})
+    app.deliver(
+        replace(app.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **link.to_payload(), **payload})
     )
-    [url] = [line for line in post.outbox.last.text.splitlines() if line.startswith("http")]
+    [url] = [line for line in app.outbox.last.text.splitlines() if line.startswith("http")]
     return dict(parse_qsl(urlsplit(url).query))
 
 

@@ -92,12 +92,12 @@ class UndisturbedRun:
 @cache
 def undisturbed_run(name: str) -> UndisturbedRun:
     case, plan = CASES[name], FaultPlan()
-    post = case.deploy()
-    event = case.prepare(post)
-    answer = environment_with_faults(case.function, post, plan)(event)
+    app = case.deploy()
+    event = case.prepare(app)
+    answer = environment_with_faults(case.function, app, plan)(event)
     assert answer["statusCode"] == case.status, answer
-    attempts = attempts_by_limit(post)
-    assert case.has_effect(post, event, answer)
+    attempts = attempts_by_limit(app)
+    assert case.has_effect(app, event, answer)
     calls = nth_calls(sorted(plan.calls))
     return UndisturbedRun(tuple(call for call in calls if call.nth < MOST_CALLS_OF_A_SHAPE), attempts)
 
@@ -118,80 +118,80 @@ def check_answer(case: RequestCase, answer: Answer) -> None:
 
 
 def check_repeat(
-    case: RequestCase, event: Event, post: MailDeployment, answer: Answer, expected: Mapping[str, int]
+    case: RequestCase, event: Event, app: MailDeployment, answer: Answer, expected: Mapping[str, int]
 ) -> None:
     """Check the answer to a request that was sent again after the fault was over."""
     on_repeat = case.on_repeat
     if answer["statusCode"] == case.status:
-        more = {limit for limit, attempts in attempts_by_limit(post).items() if attempts > expected.get(limit, 0)}
+        more = {limit for limit, attempts in attempts_by_limit(app).items() if attempts > expected.get(limit, 0)}
         assert more <= case.counted_on_repeat
-        assert case.mail is None or is_queued(case.mail, post, event)
-        assert case.has_effect(post, event, answer)
+        assert case.mail is None or is_queued(case.mail, app, event)
+        assert case.has_effect(app, event, answer)
     else:
         assert on_repeat is not None, answer
         assert answer["statusCode"] == on_repeat.status, answer
-        assert on_repeat.recovers(post, event)
+        assert on_repeat.recovers(app, event)
 
 
 def check_single_fault(name: str, fault: CallFault, call: NthCall) -> None:
     """Check a request of which one call fails, and the same request sent again."""
     case = CASES[name]
-    post = case.deploy()
-    event = case.prepare(post)
+    app = case.deploy()
+    event = case.prepare(app)
     plan = FaultPlan(failing_call=call, fault=fault)
-    first = environment_with_faults(case.function, post, plan)
+    first = environment_with_faults(case.function, app, plan)
     answer = first(event)
     assert plan.times_met == 1
     check_answer(case, answer)
     if not is_unavailable(answer):
         if fault is CallFault.EXECUTED_TWICE:
-            assert attempts_by_limit(post) == undisturbed_run(name).attempts_by_limit
-        assert case.has_effect(post, event, answer)
+            assert attempts_by_limit(app) == undisturbed_run(name).attempts_by_limit
+        assert case.has_effect(app, event, answer)
         return
     assert fault is not CallFault.EXECUTED_TWICE, "the call does not recognise that the SDK sent it twice"
     plan.is_over = True
-    was_done = case.on_repeat is not None and case.on_repeat.is_done(post, event)
+    was_done = case.on_repeat is not None and case.on_repeat.is_done(app, event)
     # Another environment serves the request, unless the first one still has to give back the attempts it counted.
-    answer = (first if fault in LASTING_FAULTS else environment_with_faults(case.function, post))(event)
+    answer = (first if fault in LASTING_FAULTS else environment_with_faults(case.function, app))(event)
     assert not (was_done and answer["statusCode"] == case.status), "the request was executed twice"
     assert was_done or answer["statusCode"] == case.status, answer
-    check_repeat(case, event, post, answer, undisturbed_run(name).attempts_by_limit)
+    check_repeat(case, event, app, answer, undisturbed_run(name).attempts_by_limit)
 
 
 def check_conflict(name: str, call: NthCall) -> None:
     """Check a request during one of whose calls another environment serves the same request."""
     case, rivals = CASES[name], list[Answer]()
-    post = case.deploy()
-    event = case.prepare(post)
-    elsewhere = environment_with_faults(case.function, post)
+    app = case.deploy()
+    event = case.prepare(app)
+    elsewhere = environment_with_faults(case.function, app)
     plan = FaultPlan(failing_call=call, fault=CallFault.CONFLICT, meanwhile=lambda: rivals.append(elsewhere(event)))
-    answer = environment_with_faults(case.function, post, plan)(event)
+    answer = environment_with_faults(case.function, app, plan)(event)
     (rival,) = rivals
     allowed = {case.status} | case.concurrent_statuses | case.repeat_statuses
     statuses = {rival["statusCode"], answer["statusCode"]}
     assert case.status in statuses <= allowed, (rival, answer)
     for each in (rival, answer):
         if each["statusCode"] == case.status:
-            assert case.has_effect(post, event, each)
+            assert case.has_effect(app, event, each)
 
 
 def check_repeated_fault(name: str, fault: CallFault, call: NthCall) -> None:
     """Check a request that is sent again and again while the same call fails, up to the limit and beyond."""
     case = CASES[name]
-    post = case.deploy(LOWEST_LIMITS)
-    event = case.prepare(post)
+    app = case.deploy(LOWEST_LIMITS)
+    event = case.prepare(app)
     plan = FaultPlan(failing_call=call, fault=fault)
-    serve = environment_with_faults(case.function, post, plan)
+    serve = environment_with_faults(case.function, app, plan)
     is_answered = False
     for _ in range(REPEATS):
-        was_done = case.on_repeat is not None and case.on_repeat.is_done(post, event)
+        was_done = case.on_repeat is not None and case.on_repeat.is_done(app, event)
         answer = serve(event)
         if was_done and not is_unavailable(answer):
-            check_repeat(case, event, post, answer, {})
+            check_repeat(case, event, app, answer, {})
             return
         check_answer(case, answer)
         if not is_unavailable(answer):
-            assert case.has_effect(post, event, answer)
+            assert case.has_effect(app, event, answer)
             if case.status >= 400 or case.on_repeat is not None:
                 return  # only these requests are limited
             is_answered = True
@@ -201,7 +201,7 @@ def check_repeated_fault(name: str, fault: CallFault, call: NthCall) -> None:
     if is_answered:
         assert answer["statusCode"] == case.status, answer
     else:
-        check_repeat(case, event, post, answer, undisturbed_run(name).attempts_by_limit)
+        check_repeat(case, event, app, answer, undisturbed_run(name).attempts_by_limit)
 
 
 def check_repeated_double_execution(name: str, _fault: CallFault, call: NthCall) -> None:
@@ -217,26 +217,26 @@ def check_repeated_conflict(name: str, _fault: CallFault, call: NthCall) -> None
     request may be counted after the earlier one has cleared the counter, or as a second request for the same thing.
     """
     case, rivals = CASES[name], list[Answer]()
-    post = case.deploy(LOWEST_LIMITS)
-    event = case.prepare(post)
-    elsewhere = environment_with_faults(case.function, post)
+    app = case.deploy(LOWEST_LIMITS)
+    event = case.prepare(app)
+    elsewhere = environment_with_faults(case.function, app)
     plan = FaultPlan(failing_call=call, fault=CallFault.CONFLICT, meanwhile=lambda: rivals.append(elsewhere(event)))
-    serve = environment_with_faults(case.function, post, plan)
+    serve = environment_with_faults(case.function, app, plan)
     answers = [serve(event) for _ in range(REPEATS)] + rivals
     in_sequence, most = undisturbed_repeats(name, 2 * REPEATS)
     allowed = {case.status, *in_sequence} | case.concurrent_statuses | case.repeat_statuses
     assert {answer["statusCode"] for answer in answers} <= allowed
-    more = {limit for limit, attempts in attempts_by_limit(post).items() if attempts > most.get(limit, 0) + 1}
+    more = {limit for limit, attempts in attempts_by_limit(app).items() if attempts > most.get(limit, 0) + 1}
     assert more <= case.counted_on_repeat
 
 
 def run_repeatedly(name: str, plan: FaultPlan, times: int) -> tuple[list[int], Mapping[str, int]]:
     """Send a request several times; return the statuses, and the attempts that are counted in the end."""
     case = CASES[name]
-    post = case.deploy(LOWEST_LIMITS)
-    event = case.prepare(post)
-    serve = environment_with_faults(case.function, post, plan)
-    return [serve(event)["statusCode"] for _ in range(times)], attempts_by_limit(post)
+    app = case.deploy(LOWEST_LIMITS)
+    event = case.prepare(app)
+    serve = environment_with_faults(case.function, app, plan)
+    return [serve(event)["statusCode"] for _ in range(times)], attempts_by_limit(app)
 
 
 @cache

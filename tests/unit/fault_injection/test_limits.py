@@ -22,7 +22,7 @@ from tests.fakes import Call, Fault, FaultyStore
 from tests.gateway_events import SOURCE_IP, json_event
 from tests.unit.faulty_runs import CallShape, calls_of, nth_calls, shape_of
 from tests.unit.handlers import handler_of
-from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, new_app
 
 NUMBERS = count(1)
 
@@ -42,73 +42,69 @@ def prepare_nothing(_: MailDeployment) -> None:
     return None
 
 
-def mail_code(post: MailDeployment) -> str:
-    return post.mailed_code()
+def mail_code(app: MailDeployment) -> str:
+    return app.mailed_code()
 
 
-def mail_token(post: MailDeployment) -> str:
-    return post.mailed_token()
+def mail_token(app: MailDeployment) -> str:
+    return app.mailed_token()
 
 
 def unique(kind: str) -> str:
     return f"{kind}-{next(NUMBERS)}"
 
 
-def register(post: MailDeployment) -> object:
+def register(app: MailDeployment) -> object:
     new = NewAccount(email=EmailAddress(f"{unique('carol')}@example.com"), password=PASSWORD, name="Carol")
-    return post.base.registration.register(new, HOME)
+    return app.base.registration.register(new, HOME)
 
 
-def sign_in_with_google(post: MailDeployment) -> object:
+def sign_in_with_google(app: MailDeployment) -> object:
     subject = unique("subject")
-    return post.google.sign_in(
+    return app.google.sign_in(
         VerifiedIdentity(provider="google", subject=subject, email=f"{subject}@example.com", name="Dan"), HOME
     )
 
 
-def reset_password(post: MailDeployment, token: object) -> None:
-    post.password_reset.reset(str(token), PASSWORD, client=HOME, policy=PasswordPolicy())
+def reset_password(app: MailDeployment, token: object) -> None:
+    app.password_reset.reset(str(token), PASSWORD, client=HOME, policy=PasswordPolicy())
 
 
-def open_session(post: MailDeployment) -> SignedIn:
-    return post.base.sessions.open(post.user(str(post.base.users.find_id(Name.EMAIL, BOB.email))), HOME, "password")
+def open_session(app: MailDeployment) -> SignedIn:
+    return app.base.sessions.open(app.user(str(app.base.users.find_id(Name.EMAIL, BOB.email))), HOME, "password")
 
 
-def change_password(post: MailDeployment, session: object) -> None:
+def change_password(app: MailDeployment, session: object) -> None:
     assert isinstance(session, SignedIn)
-    post.password_change.change(
+    app.password_change.change(
         session.tokens.access_token, current=PASSWORD, new=PASSWORD, client=HOME, policy=PasswordPolicy()
     )
 
 
 def request_mail(kind: MailKind) -> CountedRequest:
-    return CountedRequest(
-        prepare_nothing, lambda post, _: post.mail_service.ask(kind, BOB.email, None, HOME.address), 1
-    )
+    return CountedRequest(prepare_nothing, lambda app, _: app.mail_service.ask(kind, BOB.email, None, HOME.address), 1)
 
 
 REQUESTS = {
-    "sign-in": CountedRequest(
-        prepare_nothing, lambda post, _: post.base.sign_in.sign_in(by_email(BOB.email), HOME), 10
-    ),
-    "code": CountedRequest(mail_code, lambda post, code: post.code_sign_in.sign_in(BOB.email, str(code), HOME), 5),
+    "sign-in": CountedRequest(prepare_nothing, lambda app, _: app.base.sign_in.sign_in(by_email(BOB.email), HOME), 10),
+    "code": CountedRequest(mail_code, lambda app, code: app.code_sign_in.sign_in(BOB.email, str(code), HOME), 5),
     "reset": CountedRequest(mail_token, reset_password, 3),
     "change": CountedRequest(open_session, change_password, 10),
     "code by mail": request_mail(MailKind.SIGN_IN_CODE),
     "reset by mail": request_mail(MailKind.PASSWORD_RESET),
-    "registration": CountedRequest(prepare_nothing, lambda post, _: register(post), 3),
-    "guest": CountedRequest(prepare_nothing, lambda post, _: post.guests.admit(HOME), 3),
-    "google": CountedRequest(prepare_nothing, lambda post, _: sign_in_with_google(post), 3),
+    "registration": CountedRequest(prepare_nothing, lambda app, _: register(app), 3),
+    "guest": CountedRequest(prepare_nothing, lambda app, _: app.guests.admit(HOME), 3),
+    "google": CountedRequest(prepare_nothing, lambda app, _: sign_in_with_google(app), 3),
 }
 """The requests by name. Limits of 30 are lowered to 3 in these tests."""
 
 
 def deployment_with_bob() -> MailDeployment:
-    post = mailing_in_memory()
+    app = new_app()
     choices = Choices(registration=replace(REGISTRATIONS, attempts=3), reset=replace(RESETS, attempts=3))
-    post = post.with_choices(choices)
-    post.register()
-    return post
+    app = app.with_choices(choices)
+    app.register()
+    return app
 
 
 class NthCallOfRequest:
@@ -131,9 +127,9 @@ class NthCallOfRequest:
 
 
 def calls_of_request(request: CountedRequest) -> list[tuple[CallShape, int]]:
-    post = deployment_with_bob()
-    prepared = request.prepare(post)
-    shapes = calls_of(post, lambda watched: request.act(watched, prepared))
+    app = deployment_with_bob()
+    prepared = request.prepare(app)
+    shapes = calls_of(app, lambda watched: request.act(watched, prepared))
     return [(call.shape, call.nth) for call in nth_calls(shapes)]
 
 
@@ -143,60 +139,60 @@ def test_after_repeated_failures_of_any_call_the_next_request_is_allowed(counted
     calls = calls_of_request(counted)
     assert len(calls) > 1
     for shape, nth in calls:
-        post, failing_call = deployment_with_bob(), NthCallOfRequest(shape, nth)
-        faulty = post.on(FaultyStore(post.base.store, at=failing_call, fault=fault))
+        app, failing_call = deployment_with_bob(), NthCallOfRequest(shape, nth)
+        faulty = app.on(FaultyStore(app.base.store, at=failing_call, fault=fault))
         for _ in range(counted.limit + 1):
-            prepared = counted.prepare(post)
+            prepared = counted.prepare(app)
             failing_call.new_request()
             with suppress(DependencyUnavailable):
                 counted.act(faulty, prepared)
 
         failing_call.is_over = True
-        counted.act(faulty, counted.prepare(post))
+        counted.act(faulty, counted.prepare(app))
 
 
 @pytest.mark.parametrize("counted", REQUESTS.values(), ids=REQUESTS.keys())
 def test_after_an_outage_that_starts_after_counting_the_next_request_is_allowed(counted: CountedRequest) -> None:
     """During the outage no attempt can be given back either: the environment does so later."""
-    post, counted_limits, is_over = deployment_with_bob(), set[str](), False
-    post.queue.is_down = True
+    app, counted_limits, is_over = deployment_with_bob(), set[str](), False
+    app.queue.is_down = True
 
     def fails_after_counting(call: Call) -> bool:
         """Return whether a call fails: all do, except the first write of each counter in each request."""
         limit = shape_of(call)[1][0]
         if is_over or (
-            call.method == "write" and limit[0] == post.base.tables["RateLimits"] and limit[1] not in counted_limits
+            call.method == "write" and limit[0] == app.base.tables["RateLimits"] and limit[1] not in counted_limits
         ):
             counted_limits.add(limit[1])
             return False
         return bool(counted_limits)
 
-    faulty = post.on(FaultyStore(post.base.store, at=fails_after_counting))
+    faulty = app.on(FaultyStore(app.base.store, at=fails_after_counting))
     for _ in range(counted.limit):
-        prepared = counted.prepare(post)
+        prepared = counted.prepare(app)
         counted_limits.clear()
         with suppress(DependencyUnavailable):
             counted.act(faulty, prepared)
 
-    is_over, post.queue.is_down = True, False
-    counted.act(faulty, counted.prepare(post))
+    is_over, app.queue.is_down = True, False
+    counted.act(faulty, counted.prepare(app))
 
 
 # Handlers
 
 
-def response(folder: str, post: MailDeployment, document: object) -> dict[str, Any]:
+def response(folder: str, app: MailDeployment, document: object) -> dict[str, Any]:
     """The response of a function's handler."""
-    answer: dict[str, Any] = handler_of(folder, post.base)(json_event(document), None)
+    answer: dict[str, Any] = handler_of(folder, app.base)(json_event(document), None)
     return answer
 
 
 def test_tries_that_fail_with_503_are_not_counted_against_a_code() -> None:
     necessary_calls = 0
     for shape, nth in calls_of_request(REQUESTS["code"]):
-        post, failing_call = deployment_with_bob(), NthCallOfRequest(shape, nth)
-        body = {"email": BOB.email, "otp": post.mailed_code()}
-        faulty = post.on(FaultyStore(post.base.store, at=failing_call, fault=Fault.NOT_DONE))
+        app, failing_call = deployment_with_bob(), NthCallOfRequest(shape, nth)
+        body = {"email": BOB.email, "otp": app.mailed_code()}
+        faulty = app.on(FaultyStore(app.base.store, at=failing_call, fault=Fault.NOT_DONE))
         if response("auth/verify_otp", faulty, body)["statusCode"] == 200:  # a call that is not necessary
             continue
         necessary_calls += 1
@@ -209,28 +205,28 @@ def test_tries_that_fail_with_503_are_not_counted_against_a_code() -> None:
 
 
 def test_while_attempts_are_in_progress_another_one_waits_one_second() -> None:
-    post = deployment_with_bob()
-    bob = str(post.base.users.find_id(Name.EMAIL, BOB.email))
+    app = deployment_with_bob()
+    bob = str(app.base.users.find_id(Name.EMAIL, BOB.email))
     body = {"email": BOB.email, "password": PASSWORD}
-    in_flight = [post.base.password_attempts.attempt(bob, SOURCE_IP) for _ in range(10)]
+    in_flight = [app.base.password_attempts.attempt(bob, SOURCE_IP) for _ in range(10)]
 
-    rejected = response("api/auth/login", post, body)
+    rejected = response("api/auth/login", app, body)
     for attempt in in_flight:
         with attempt:
             pass
 
     assert (rejected["statusCode"], rejected["headers"]["retry-after"]) == (429, "1")
-    assert response("api/auth/login", post, body)["statusCode"] == 200
+    assert response("api/auth/login", app, body)["statusCode"] == 200
 
 
 def test_while_the_queue_is_down_a_registration_is_503_and_can_be_repeated() -> None:
-    post = deployment_with_bob()
+    app = deployment_with_bob()
     new = {"email": "carol@example.com", "password": PASSWORD, "name": "Carol"}
-    post.queue.is_down = True
+    app.queue.is_down = True
 
-    rejected = response("auth/register", post, new)
-    post.queue.is_down = False
-    answer = response("auth/register", post, new)
+    rejected = response("auth/register", app, new)
+    app.queue.is_down = False
+    answer = response("auth/register", app, new)
 
     assert (rejected["statusCode"], answer["statusCode"]) == (503, 200)
-    assert [job.email for job in post.queue.jobs] == ["carol@example.com"]
+    assert [job.email for job in app.queue.jobs] == ["carol@example.com"]

@@ -16,25 +16,25 @@ APPLE: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@pri
 UNVERIFIED: Final = replace(GOOGLE, email_verified=False)
 
 
-def caller_of(post: MailDeployment, session: SignedIn) -> Authenticated:
-    return post.base.sessions.authenticate(session.tokens.access_token)
+def caller_of(app: MailDeployment, session: SignedIn) -> Authenticated:
+    return app.base.sessions.authenticate(session.tokens.access_token)
 
 
-def link(post: MailDeployment, session: SignedIn, identity: VerifiedIdentity = GOOGLE) -> SignedIn:
-    return post.base.linked_identities.link(caller_of(post, session), identity, HOME)
+def link(app: MailDeployment, session: SignedIn, identity: VerifiedIdentity = GOOGLE) -> SignedIn:
+    return app.base.linked_identities.link(caller_of(app, session), identity, HOME)
 
 
-def unlink(post: MailDeployment, session: SignedIn, provider: str | None = "google") -> None:
-    post.base.linked_identities.unlink(caller_of(post, session), provider, HOME)
+def unlink(app: MailDeployment, session: SignedIn, provider: str | None = "google") -> None:
+    app.base.linked_identities.unlink(caller_of(app, session), provider, HOME)
 
 
-def current_user(post: MailDeployment, session: SignedIn) -> User:
-    return post.user(session.user.user_id)
+def current_user(app: MailDeployment, session: SignedIn) -> User:
+    return app.user(session.user.user_id)
 
 
-def sign_in_with(post: MailDeployment, identity: VerifiedIdentity) -> str:
-    return post.google.sign_in(identity, ABROAD).user.user_id
+def sign_in_with(app: MailDeployment, identity: VerifiedIdentity) -> str:
+    return app.google.sign_in(identity, ABROAD).user.user_id
 
 
-def mail_kinds(post: MailDeployment) -> list[MailKind]:
-    return [job.kind for job in post.queue.jobs]
+def mail_kinds(app: MailDeployment) -> list[MailKind]:
+    return [job.kind for job in app.queue.jobs]

@@ -18,20 +18,20 @@ OTHER_SUBJECT = replace(BOB_AT_GOOGLE, subject="220169484474386276334")
 BOB_AT_APPLE = replace(BOB_AT_GOOGLE, provider="apple")
 
 
-def sign_in(post: MailDeployment, identity: VerifiedIdentity = BOB_AT_GOOGLE) -> SignedIn:
-    return post.google.sign_in(identity, HOME)
+def sign_in(app: MailDeployment, identity: VerifiedIdentity = BOB_AT_GOOGLE) -> SignedIn:
+    return app.google.sign_in(identity, HOME)
 
 
 def account_count(database: Database) -> int:
     return len([item for item in database.items("Users", "USER#") if item["sk"] == "ACCOUNT"])
 
 
-def verify_address(post: MailDeployment) -> None:
+def verify_address(app: MailDeployment) -> None:
     """Redeem the code of the registration."""
-    code = post.mailed_code(kind=MailKind.VERIFICATION_CODE)
-    post.code_sign_in.sign_in(BOB.email, code, HOME)
+    code = app.mailed_code(kind=MailKind.VERIFICATION_CODE)
+    app.code_sign_in.sign_in(BOB.email, code, HOME)
 
 
-def disable_without_new_epoch(post: MailDeployment, user_id: str) -> None:
+def disable_without_new_epoch(app: MailDeployment, user_id: str) -> None:
     """Disable an account without raising its epoch."""
-    post.base.store.write(Update(post.base.users.key(user_id), {"disabled_at": to_epoch(post.base.clock())}))
+    app.base.store.write(Update(app.base.users.key(user_id), {"disabled_at": to_epoch(app.base.clock())}))

@@ -19,79 +19,79 @@ from tests.deployment import ALICE, BOB, HOME, MINUTE
 from tests.fakes import MeanwhileStore, at_once
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.identities.linking_steps import APPLE, caller_of, current_user, link, sign_in_with, unlink
-from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, new_app
 
 # Races
 
 
-def test_of_two_accounts_that_link_one_identity_at_once_only_one_gets_it(post: MailDeployment) -> None:
-    sessions = [post.register_verified(), post.register_verified(ALICE)]
+def test_of_two_accounts_that_link_one_identity_at_once_only_one_gets_it(app: MailDeployment) -> None:
+    sessions = [app.register_verified(), app.register_verified(ALICE)]
 
-    outcomes = at_once([partial(link, post, session) for session in sessions] * 3)
+    outcomes = at_once([partial(link, app, session) for session in sessions] * 3)
 
     linked = {outcome.user.user_id for outcome in outcomes if isinstance(outcome, SignedIn)}
     assert len(linked) == 1
     assert all(isinstance(outcome, SignedIn | LinkedToAnother) for outcome in outcomes)
-    assert {sign_in_with(post, GOOGLE)} == linked
+    assert {sign_in_with(app, GOOGLE)} == linked
 
 
-def test_two_identities_can_be_linked_at_once(post: MailDeployment) -> None:
-    session = post.register_verified()
+def test_two_identities_can_be_linked_at_once(app: MailDeployment) -> None:
+    session = app.register_verified()
 
-    outcomes = at_once([partial(link, post, session, identity) for identity in (GOOGLE, APPLE)])
+    outcomes = at_once([partial(link, app, session, identity) for identity in (GOOGLE, APPLE)])
 
     assert all(isinstance(outcome, SignedIn) for outcome in outcomes)
-    assert current_user(post, session).subjects == {"google": "1001", "apple": "2001"}
+    assert current_user(app, session).subjects == {"google": "1001", "apple": "2001"}
 
 
-def test_of_two_identities_unlinked_at_once_one_is_kept(post: MailDeployment) -> None:
-    session = post.register_verified()
-    link(post, session)
+def test_of_two_identities_unlinked_at_once_one_is_kept(app: MailDeployment) -> None:
+    session = app.register_verified()
+    link(app, session)
 
-    outcomes = at_once([partial(unlink, post, session, provider) for provider in ("google", "email")])
+    outcomes = at_once([partial(unlink, app, session, provider) for provider in ("google", "email")])
 
     assert [type(outcome) for outcome in outcomes if outcome is not None] == [LastIdentity]
-    user = current_user(post, session)
+    user = current_user(app, session)
     assert (user.password_hash is None) == bool(user.subjects)
 
 
-def test_a_session_that_ends_meanwhile_cannot_link(post: MailDeployment) -> None:
-    session = post.register_verified()
-    ending_session = post.meanwhile(partial(post.base.sessions.close, session.tokens.access_token))
+def test_a_session_that_ends_meanwhile_cannot_link(app: MailDeployment) -> None:
+    session = app.register_verified()
+    ending_session = app.meanwhile(partial(app.base.sessions.close, session.tokens.access_token))
 
     with pytest.raises(SessionEnded):
         link(ending_session, session)
 
-    assert current_user(post, session).subjects == {}
+    assert current_user(app, session).subjects == {}
 
 
-def test_linking_is_retried_when_the_account_changes_meanwhile(post: MailDeployment) -> None:
-    session = post.register_verified()
+def test_linking_is_retried_when_the_account_changes_meanwhile(app: MailDeployment) -> None:
+    session = app.register_verified()
     changes: dict[str, Any] = {"email_verified_at": 7}
-    change = partial(post.base.store.write, Update(post.users.key(session.user.user_id), changes))
+    change = partial(app.base.store.write, Update(app.users.key(session.user.user_id), changes))
 
-    linked = link(post.meanwhile(change), session)
+    linked = link(app.meanwhile(change), session)
 
-    assert linked.user == current_user(post, session)
-    assert to_epoch(linked.user.email_verified_at or post.base.clock()) == 7
+    assert linked.user == current_user(app, session)
+    assert to_epoch(linked.user.email_verified_at or app.base.clock()) == 7
 
 
-def test_linking_fails_when_the_account_keeps_changing(post_in_memory: MailDeployment) -> None:
-    session = post_in_memory.register_verified()
+def test_linking_fails_when_the_account_keeps_changing(app_in_memory: MailDeployment) -> None:
+    session = app_in_memory.register_verified()
     overtaken_linking = replace(
-        post_in_memory.base.linked_identities, store=AlwaysOvertaken(post_in_memory, session.user.user_id)
+        app_in_memory.base.linked_identities, store=AlwaysOvertaken(app_in_memory, session.user.user_id)
     )
 
     with pytest.raises(DependencyUnavailable):
-        overtaken_linking.link(caller_of(post_in_memory, session), GOOGLE, HOME)
+        overtaken_linking.link(caller_of(app_in_memory, session), GOOGLE, HOME)
 
 
 class AlwaysOvertaken(MeanwhileStore):
     """Changes an account before each transaction."""
 
-    def __init__(self, post: MailDeployment, user_id: str) -> None:
-        super().__init__(post.base.store, before=lambda _: False, happens=lambda: None)
-        self._change = Update(post.users.key(user_id), {"email_verified_at": Plus(1)})
+    def __init__(self, app: MailDeployment, user_id: str) -> None:
+        super().__init__(app.base.store, before=lambda _: False, happens=lambda: None)
+        self._change = Update(app.users.key(user_id), {"email_verified_at": Plus(1)})
 
     @override
     def commit(self, *actions: Action) -> CommitOutcome:
@@ -107,13 +107,13 @@ def test_after_any_failed_call_the_request_can_be_sent_again(
     step: Callable[[MailDeployment, SignedIn], object],
 ) -> None:
     def scenario() -> Scenario:
-        post = mailing_in_memory()
-        session = post.register_verified()
+        app = new_app()
+        session = app.register_verified()
         if step is unlink:
-            link(post, session)
-            post.queue.jobs.clear()
-            post.base.clock.advance(MINUTE)
-        return Scenario(post, lambda deployment: step(deployment, session))
+            link(app, session)
+            app.queue.jobs.clear()
+            app.base.clock.advance(MINUTE)
+        return Scenario(app, lambda deployment: step(deployment, session))
 
     for run in faulty_runs(scenario):
         if run.failure is not None:
@@ -128,14 +128,14 @@ def test_after_any_failed_call_the_request_can_be_sent_again(
         assert len(sent) == 1 or (not sent and run.failing_call.shape[1][0][0] == "RateLimits")
 
 
-def test_an_identity_whose_marker_names_another_account_is_not_linked(post_in_memory: MailDeployment) -> None:
+def test_an_identity_whose_marker_names_another_account_is_not_linked(app_in_memory: MailDeployment) -> None:
     """The data is damaged: the account has the identity, and its marker names another account."""
-    session = post_in_memory.register_verified()
+    session = app_in_memory.register_verified()
     changes: dict[str, Change] = {"subjects": to_value({"google": "1001"})}
-    post_in_memory.base.store.write(Update(post_in_memory.users.key(session.user.user_id), changes))
-    other_user_id = post_in_memory.register(ALICE).user.user_id
+    app_in_memory.base.store.write(Update(app_in_memory.users.key(session.user.user_id), changes))
+    other_user_id = app_in_memory.register(ALICE).user.user_id
     name = identity_name("google", "1001")
-    post_in_memory.base.store.commit(post_in_memory.users.claim(Name.IDENTITY, name, other_user_id))
+    app_in_memory.base.store.commit(app_in_memory.users.claim(Name.IDENTITY, name, other_user_id))
 
     with pytest.raises(LinkedToAnother):
-        link(post_in_memory, session)
+        link(app_in_memory, session)

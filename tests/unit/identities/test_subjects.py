@@ -23,86 +23,86 @@ from tests.unit.mail_deployment import MailDeployment
 
 
 @pytest.mark.covers("107")
-def test_the_same_subject_is_the_same_account_with_any_address(post: MailDeployment, database: Database) -> None:
-    first = sign_in(post)
+def test_the_same_subject_is_the_same_account_with_any_address(app: MailDeployment, database: Database) -> None:
+    first = sign_in(app)
 
-    second = sign_in(post, replace(BOB_AT_GOOGLE, email="robert@elsewhere.example", name="Robert"))
+    second = sign_in(app, replace(BOB_AT_GOOGLE, email="robert@elsewhere.example", name="Robert"))
 
     assert second.user.user_id == first.user.user_id
     assert second.user.email == BOB.email
     assert account_count(database) == 1
-    assert session_works(post, first)
+    assert session_works(app, first)
 
 
-def test_the_same_subject_can_sign_in_with_an_invalid_address(post_in_memory: MailDeployment) -> None:
-    first = sign_in(post_in_memory)
+def test_the_same_subject_can_sign_in_with_an_invalid_address(app_in_memory: MailDeployment) -> None:
+    first = sign_in(app_in_memory)
 
-    second = sign_in(post_in_memory, replace(BOB_AT_GOOGLE, email='"bob martin"@example.com'))
+    second = sign_in(app_in_memory, replace(BOB_AT_GOOGLE, email='"bob martin"@example.com'))
 
     assert second.user.user_id == first.user.user_id
 
 
 @pytest.mark.covers("107")
-def test_another_subject_with_the_same_address_is_rejected(post: MailDeployment, database: Database) -> None:
-    sign_in(post)
+def test_another_subject_with_the_same_address_is_rejected(app: MailDeployment, database: Database) -> None:
+    sign_in(app)
 
     with pytest.raises(LinkedToAnother):
-        sign_in(post, OTHER_SUBJECT)
+        sign_in(app, OTHER_SUBJECT)
 
     assert account_count(database) == len(database.items("Users", "IDENTITY#")) == 1
 
 
 def test_of_two_concurrent_subjects_with_one_address_only_one_gets_the_account(
-    post: MailDeployment, database: Database
+    app: MailDeployment, database: Database
 ) -> None:
-    post.register()
+    app.register()
 
-    outcomes = at_once([partial(sign_in, post, identity) for identity in (BOB_AT_GOOGLE, OTHER_SUBJECT)] * 5)
+    outcomes = at_once([partial(sign_in, app, identity) for identity in (BOB_AT_GOOGLE, OTHER_SUBJECT)] * 5)
 
     assert account_count(database) == len(database.items("Users", "IDENTITY#")) == 1
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LinkedToAnother"] * 5 + ["SignedIn"] * 5
 
 
-def test_a_first_sign_in_succeeds_when_the_same_identity_is_linked_during_it(post: MailDeployment) -> None:
-    post.register(BOB)
-    interrupted = post.meanwhile(
+def test_a_first_sign_in_succeeds_when_the_same_identity_is_linked_during_it(app: MailDeployment) -> None:
+    app.register(BOB)
+    interrupted = app.meanwhile(
         before=lambda call: call.keys[0].pk.startswith("EMAIL#"),  # after the subject was looked up and was not linked
-        happens=lambda: sign_in(post),
+        happens=lambda: sign_in(app),
     )
 
-    assert session_works(post, sign_in(interrupted))
+    assert session_works(app, sign_in(interrupted))
 
 
-def test_an_account_can_have_one_identity_of_each_provider(post: MailDeployment, database: Database) -> None:
-    first = sign_in(post)
+def test_an_account_can_have_one_identity_of_each_provider(app: MailDeployment, database: Database) -> None:
+    first = sign_in(app)
 
-    second = sign_in(post, BOB_AT_APPLE)
+    second = sign_in(app, BOB_AT_APPLE)
 
     assert second.user.user_id == first.user.user_id
     assert second.user.subjects == {GOOGLE: BOB_SUBJECT, "apple": BOB_SUBJECT}
-    assert post.user(second.user.user_id) == second.user
-    assert session_works(post, first)
+    assert app.user(second.user.user_id) == second.user
+    assert session_works(app, first)
     assert account_count(database) == 1
     with pytest.raises(LinkedToAnother):
-        sign_in(post, OTHER_SUBJECT)
+        sign_in(app, OTHER_SUBJECT)
     for identity in (BOB_AT_GOOGLE, BOB_AT_APPLE):
-        assert sign_in(post, identity).user.user_id == first.user.user_id
+        assert sign_in(app, identity).user.user_id == first.user.user_id
 
 
-def test_two_providers_can_link_to_one_account_at_once(post: MailDeployment) -> None:
-    bob = post.register(BOB).user
-    verify_address(post)
-    meanwhile = post.meanwhile(lambda: sign_in(post, BOB_AT_APPLE))
+def test_two_providers_can_link_to_one_account_at_once(app: MailDeployment) -> None:
+    bob = app.register(BOB).user
+    verify_address(app)
+    meanwhile = app.meanwhile(lambda: sign_in(app, BOB_AT_APPLE))
 
-    assert session_works(post, sign_in(meanwhile))
+    assert session_works(app, sign_in(meanwhile))
 
-    assert post.user(bob.user_id).subjects == {"apple": BOB_SUBJECT, GOOGLE: BOB_SUBJECT}
+    assert app.user(bob.user_id).subjects == {"apple": BOB_SUBJECT, GOOGLE: BOB_SUBJECT}
 
 
-def test_the_same_subject_at_another_provider_is_another_identity(post: MailDeployment, database: Database) -> None:
-    bob = sign_in(post).user
+def test_the_same_subject_at_another_provider_is_another_identity(app: MailDeployment, database: Database) -> None:
+    bob = sign_in(app).user
 
-    carol = sign_in(post, replace(BOB_AT_APPLE, email="carol@example.com")).user
+    carol = sign_in(app, replace(BOB_AT_APPLE, email="carol@example.com")).user
 
     assert carol.user_id != bob.user_id
     assert account_count(database) == 2

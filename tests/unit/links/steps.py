@@ -21,33 +21,33 @@ CHALLENGE = CodeChallenge("M" * 43, ChallengeMethod.PLAIN)
 LINK = LinkRequest(base_url=BASE, redirect_to=f"{SITE}/welcome?x=1")
 
 
-def link_job(post: MailDeployment, kind: MailKind, email: str = BOB.email, link: LinkRequest = LINK) -> MailJob:
+def link_job(app: MailDeployment, kind: MailKind, email: str = BOB.email, link: LinkRequest = LINK) -> MailJob:
     """A job of an endpoint of Supabase Auth."""
     slot = {SLOT: Slot.RECOVERY.value} if kind is MailKind.SIGN_IN_CODE else {}
-    return replace(post.job(kind, email), payload={**slot, **link.to_payload()})
+    return replace(app.job(kind, email), payload={**slot, **link.to_payload()})
 
 
-def url_in(post: MailDeployment) -> str:
+def url_in(app: MailDeployment) -> str:
     """The link in the last mail."""
-    (url,) = [line for line in post.outbox.last.text.splitlines() if line.startswith("http")]
+    (url,) = [line for line in app.outbox.last.text.splitlines() if line.startswith("http")]
     return url
 
 
-def mailed_link_token(post: MailDeployment, kind: MailKind, email: str = BOB.email, link: LinkRequest = LINK) -> str:
+def mailed_link_token(app: MailDeployment, kind: MailKind, email: str = BOB.email, link: LinkRequest = LINK) -> str:
     """Have a link mailed; return its token."""
-    post.deliver(link_job(post, kind, email, link))
-    return link_token_in(url_in(post))
+    app.deliver(link_job(app, kind, email, link))
+    return link_token_in(url_in(app))
 
 
 def link_token_in(url: str) -> str:
     return parse_qs(urlsplit(url).query)["token"][0]
 
 
-def redeem_link(post: MailDeployment, token: str, slots: tuple[Slot, ...] = EITHER) -> SignedIn | HalfConfirmed:
-    return post.base.link_sign_in.redeem(token, HOME, slots=slots)
+def redeem_link(app: MailDeployment, token: str, slots: tuple[Slot, ...] = EITHER) -> SignedIn | HalfConfirmed:
+    return app.base.link_sign_in.redeem(token, HOME, slots=slots)
 
 
-def redeem_for_session(post: MailDeployment, token: str, slots: tuple[Slot, ...] = EITHER) -> SignedIn:
-    session = redeem_link(post, token, slots)
+def redeem_for_session(app: MailDeployment, token: str, slots: tuple[Slot, ...] = EITHER) -> SignedIn:
+    session = redeem_link(app, token, slots)
     assert isinstance(session, SignedIn)
     return session

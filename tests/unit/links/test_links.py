@@ -55,34 +55,34 @@ from tests.unit.one_time_codes.redemption import EITHER
         (MailKind.INVITE, "invite"),
     ],
 )
-def test_a_mail_contains_a_link_and_a_code(post_in_memory: MailDeployment, kind: MailKind, link_type: str) -> None:
-    post_in_memory.register()
-    post_in_memory.deliver(link_job(post_in_memory, kind))
+def test_a_mail_contains_a_link_and_a_code(app_in_memory: MailDeployment, kind: MailKind, link_type: str) -> None:
+    app_in_memory.register()
+    app_in_memory.deliver(link_job(app_in_memory, kind))
 
-    url = url_in(post_in_memory)
+    url = url_in(app_in_memory)
     parts = urlsplit(url)
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{BASE}/auth/v1/verify"
     query = parse_qs(parts.query)
     assert (query["type"], query["redirect_to"]) == ([link_type], [LINK.redirect_to])
     assert re.fullmatch(r"[A-Za-z0-9]{76}", query["token"][0])
     assert url[-1].isalnum()
-    assert code_in(post_in_memory.outbox.last)
+    assert code_in(app_in_memory.outbox.last)
 
 
-def test_a_verified_account_gets_a_magic_link(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    redeem_for_session(post_in_memory, mailed_link_token(post_in_memory, MailKind.VERIFICATION_CODE))
+def test_a_verified_account_gets_a_magic_link(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    redeem_for_session(app_in_memory, mailed_link_token(app_in_memory, MailKind.VERIFICATION_CODE))
 
-    mailed_link_token(post_in_memory, MailKind.SIGN_IN_CODE)
+    mailed_link_token(app_in_memory, MailKind.SIGN_IN_CODE)
 
-    assert "type=magiclink" in url_in(post_in_memory)
+    assert "type=magiclink" in url_in(app_in_memory)
 
 
-def test_a_mail_of_another_api_contains_no_link(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    post_in_memory.mailed_code()
+def test_a_mail_of_another_api_contains_no_link(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    app_in_memory.mailed_code()
 
-    assert "http" not in post_in_memory.outbox.last.text
+    assert "http" not in app_in_memory.outbox.last.text
 
 
 @pytest.mark.parametrize("end", [".", "-", "_", "~", "/", ""])
@@ -123,14 +123,14 @@ def test_a_link_request_survives_a_round_trip_through_a_payload(link: LinkReques
 # Tokens
 
 
-def test_a_token_is_the_same_when_its_job_is_delivered_twice(post_in_memory: MailDeployment) -> None:
-    make = partial(post_in_memory.base.link_tokens.token, "a", Slot.EMAIL, "x@y.example", subject="s", epoch=0)
+def test_a_token_is_the_same_when_its_job_is_delivered_twice(app_in_memory: MailDeployment) -> None:
+    make = partial(app_in_memory.base.link_tokens.token, "a", Slot.EMAIL, "x@y.example", subject="s", epoch=0)
 
     assert make() == make()
 
 
-def test_tokens_differ_by_job_slot_subject_address_epoch_and_flow(post_in_memory: MailDeployment) -> None:
-    make = partial(post_in_memory.base.link_tokens.token, subject="s", epoch=0)
+def test_tokens_differ_by_job_slot_subject_address_epoch_and_flow(app_in_memory: MailDeployment) -> None:
+    make = partial(app_in_memory.base.link_tokens.token, subject="s", epoch=0)
     tokens = {
         make("a", Slot.EMAIL, "x@y.example"),
         make("b", Slot.EMAIL, "x@y.example"),
@@ -144,81 +144,81 @@ def test_tokens_differ_by_job_slot_subject_address_epoch_and_flow(post_in_memory
     assert len(tokens) == 7
 
 
-def test_a_token_works_after_a_rotation_of_the_secret(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
-    post_in_memory.base.secret.rotate("another-secret-of-forty-characters-and-more")
-    post_in_memory.base.clock.advance(CODE_LIFETIME / 2)
+def test_a_token_works_after_a_rotation_of_the_secret(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    token = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
+    app_in_memory.base.secret.rotate("another-secret-of-forty-characters-and-more")
+    app_in_memory.base.clock.advance(CODE_LIFETIME / 2)
 
-    assert session_works(post_in_memory, redeem_for_session(post_in_memory, token))
+    assert session_works(app_in_memory, redeem_for_session(app_in_memory, token))
 
 
-def test_neither_token_nor_address_is_stored(post: MailDeployment, database: Database) -> None:
+def test_neither_token_nor_address_is_stored(app: MailDeployment, database: Database) -> None:
     payload = {SLOT: "RECOVERY", NEW_USER_NAME: "", NEW_USER_METADATA: "{}", **LINK.to_payload()}
-    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_ADDRESS), payload=payload))
+    app.deliver(replace(app.job(MailKind.SIGN_IN_CODE, NEW_ADDRESS), payload=payload))
 
-    assert is_nowhere(database, link_token_in(url_in(post)))
+    assert is_nowhere(database, link_token_in(url_in(app)))
     assert is_nowhere(database, NEW_ADDRESS)
-    assert "new.example" not in link_token_in(url_in(post))
+    assert "new.example" not in link_token_in(url_in(app))
 
 
 # Redeeming
 
 
-def test_redeeming_a_link_also_spends_its_code(post: MailDeployment) -> None:
-    user = post.register().user
-    token = mailed_link_token(post, MailKind.VERIFICATION_CODE)
-    code = code_in(post.outbox.last)
+def test_redeeming_a_link_also_spends_its_code(app: MailDeployment) -> None:
+    user = app.register().user
+    token = mailed_link_token(app, MailKind.VERIFICATION_CODE)
+    code = code_in(app.outbox.last)
 
-    session = redeem_for_session(post, token)
+    session = redeem_for_session(app, token)
 
     assert session.user.user_id == user.user_id
-    assert session.user.email_verified_at == post.base.clock()
-    assert session_works(post, session)
-    assert password_works(post), "the link of a registration keeps the password"
-    for redeem_again in (partial(redeem_link, post, token), lambda: post.code_sign_in.sign_in(BOB.email, code, HOME)):
+    assert session.user.email_verified_at == app.base.clock()
+    assert session_works(app, session)
+    assert password_works(app), "the link of a registration keeps the password"
+    for redeem_again in (partial(redeem_link, app, token), lambda: app.code_sign_in.sign_in(BOB.email, code, HOME)):
         with pytest.raises(InvalidCode):
             redeem_again()
 
 
-def test_redeeming_a_code_also_spends_its_link(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    token = mailed_link_token(post_in_memory, MailKind.VERIFICATION_CODE)
-    post_in_memory.code_sign_in.sign_in(BOB.email, code_in(post_in_memory.outbox.last), HOME)
+def test_redeeming_a_code_also_spends_its_link(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    token = mailed_link_token(app_in_memory, MailKind.VERIFICATION_CODE)
+    app_in_memory.code_sign_in.sign_in(BOB.email, code_in(app_in_memory.outbox.last), HOME)
 
     with pytest.raises(InvalidCode):
-        redeem_link(post_in_memory, token)
+        redeem_link(app_in_memory, token)
 
 
-def test_a_newer_link_replaces_an_older_one(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    older = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
-    newer = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
+def test_a_newer_link_replaces_an_older_one(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    older = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
+    newer = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
 
     with pytest.raises(InvalidCode):
-        redeem_link(post_in_memory, older)
-    assert session_works(post_in_memory, redeem_for_session(post_in_memory, newer))
+        redeem_link(app_in_memory, older)
+    assert session_works(app_in_memory, redeem_for_session(app_in_memory, newer))
 
 
-def test_a_link_creates_the_account_of_a_new_address(post: MailDeployment) -> None:
+def test_a_link_creates_the_account_of_a_new_address(app: MailDeployment) -> None:
     payload = {SLOT: "RECOVERY", NEW_USER_NAME: "Carol", NEW_USER_METADATA: '{"a":1}', **LINK.to_payload()}
-    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, NEW_ADDRESS), payload=payload))
+    app.deliver(replace(app.job(MailKind.SIGN_IN_CODE, NEW_ADDRESS), payload=payload))
 
-    session = redeem_for_session(post, link_token_in(url_in(post)))
+    session = redeem_for_session(app, link_token_in(url_in(app)))
 
     assert (session.user.email, session.user.name, session.user.user_metadata) == (NEW_ADDRESS, "Carol", {"a": 1})
     assert session.user.email_verified_at is not None
-    assert post.users.find_id(Name.EMAIL, NEW_ADDRESS) == session.user.user_id
+    assert app.users.find_id(Name.EMAIL, NEW_ADDRESS) == session.user.user_id
 
 
 @pytest.mark.parametrize("slots", [(Slot.EMAIL,), EMAIL_CHANGES, ()])
-def test_a_link_of_another_type_is_rejected(post_in_memory: MailDeployment, slots: tuple[Slot, ...]) -> None:
-    post_in_memory.register()
-    token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
+def test_a_link_of_another_type_is_rejected(app_in_memory: MailDeployment, slots: tuple[Slot, ...]) -> None:
+    app_in_memory.register()
+    token = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
 
     with pytest.raises(InvalidCode):
-        redeem_link(post_in_memory, token, slots)
-    assert session_works(post_in_memory, redeem_for_session(post_in_memory, token))
+        redeem_link(app_in_memory, token, slots)
+    assert session_works(app_in_memory, redeem_for_session(app_in_memory, token))
 
 
 OTHER_TOKENS: Final[Mapping[str, Callable[[str], str]]] = {
@@ -234,80 +234,80 @@ OTHER_TOKENS: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 @pytest.mark.parametrize("change", OTHER_TOKENS.values(), ids=OTHER_TOKENS.keys())
-def test_a_changed_token_is_rejected(post_in_memory: MailDeployment, change: Callable[[str], str]) -> None:
-    post_in_memory.register()
-    token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
+def test_a_changed_token_is_rejected(app_in_memory: MailDeployment, change: Callable[[str], str]) -> None:
+    app_in_memory.register()
+    token = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
 
     with pytest.raises(InvalidCode):
-        redeem_link(post_in_memory, change(token))
-    assert session_works(post_in_memory, redeem_for_session(post_in_memory, token))
+        redeem_link(app_in_memory, change(token))
+    assert session_works(app_in_memory, redeem_for_session(app_in_memory, token))
 
 
-def test_a_link_expires_with_its_code(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
-    post_in_memory.base.clock.advance(CODE_LIFETIME)
-
-    with pytest.raises(InvalidCode):
-        redeem_link(post_in_memory, token)
-
-
-def test_a_link_of_another_epoch_is_rejected(post_in_memory: MailDeployment) -> None:
-    user = post_in_memory.register().user
-    token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
-    post_in_memory.end_sessions(user)
+def test_a_link_expires_with_its_code(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    token = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
+    app_in_memory.base.clock.advance(CODE_LIFETIME)
 
     with pytest.raises(InvalidCode):
-        redeem_link(post_in_memory, token)
+        redeem_link(app_in_memory, token)
 
 
-def test_the_right_link_shows_that_an_account_is_disabled(post_in_memory: MailDeployment) -> None:
-    user = post_in_memory.register().user
-    token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
-    post_in_memory.disable(user)
+def test_a_link_of_another_epoch_is_rejected(app_in_memory: MailDeployment) -> None:
+    user = app_in_memory.register().user
+    token = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
+    app_in_memory.end_sessions(user)
+
+    with pytest.raises(InvalidCode):
+        redeem_link(app_in_memory, token)
+
+
+def test_the_right_link_shows_that_an_account_is_disabled(app_in_memory: MailDeployment) -> None:
+    user = app_in_memory.register().user
+    token = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
+    app_in_memory.disable(user)
 
     with pytest.raises(AccountDisabled):
-        redeem_link(post_in_memory, token)
+        redeem_link(app_in_memory, token)
 
 
-def test_wrong_links_are_counted_for_the_client_and_not_for_the_address(post_in_memory: MailDeployment) -> None:
+def test_wrong_links_are_counted_for_the_client_and_not_for_the_address(app_in_memory: MailDeployment) -> None:
     low_limits = Choices(address=Limit(name="sign_in_address", attempts=3, window=HOUR))
-    post = post_in_memory.with_choices(low_limits)
-    post.register()
+    app = app_in_memory.with_choices(low_limits)
+    app.register()
     older_token, token = (
-        mailed_link_token(post, MailKind.RECOVERY_CODE),
-        mailed_link_token(post, MailKind.RECOVERY_CODE),
+        mailed_link_token(app, MailKind.RECOVERY_CODE),
+        mailed_link_token(app, MailKind.RECOVERY_CODE),
     )
     for _ in range(3):
         with pytest.raises(InvalidCode):
-            redeem_link(post, older_token)
+            redeem_link(app, older_token)
 
     with pytest.raises(TooManyAttempts):
-        redeem_link(post, token)
+        redeem_link(app, token)
     other_client = replace(HOME, address="198.51.100.9")
-    assert isinstance(post.base.link_sign_in.redeem(token, other_client, slots=EITHER), SignedIn)
+    assert isinstance(app.base.link_sign_in.redeem(token, other_client, slots=EITHER), SignedIn)
 
 
-def test_of_a_link_and_its_code_redeemed_at_once_one_opens_a_session(post: MailDeployment, database: Database) -> None:
-    post.register()
+def test_of_a_link_and_its_code_redeemed_at_once_one_opens_a_session(app: MailDeployment, database: Database) -> None:
+    app.register()
     before = len(database.items("RefreshTokenFamilies"))
-    token = mailed_link_token(post, MailKind.RECOVERY_CODE)
-    code = code_in(post.outbox.last)
-    by_code = partial(post.base.code_sign_in.redeem, BOB.email, code, HOME, slots=EITHER)
+    token = mailed_link_token(app, MailKind.RECOVERY_CODE)
+    code = code_in(app.outbox.last)
+    by_code = partial(app.base.code_sign_in.redeem, BOB.email, code, HOME, slots=EITHER)
 
-    calls: list[Callable[[], object]] = [partial(redeem_link, post, token), by_code]
+    calls: list[Callable[[], object]] = [partial(redeem_link, app, token), by_code]
     outcomes = at_once(calls * 2)
 
     assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == 3, outcomes
     assert len(database.items("RefreshTokenFamilies")) == before + 1
 
 
-def test_the_log_contains_neither_token_nor_address(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    token = mailed_link_token(post_in_memory, MailKind.RECOVERY_CODE)
-    post_in_memory.base.link_sign_in.follow(token, HOME, slots=EITHER)
+def test_the_log_contains_neither_token_nor_address(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    token = mailed_link_token(app_in_memory, MailKind.RECOVERY_CODE)
+    app_in_memory.base.link_sign_in.follow(token, HOME, slots=EITHER)
 
-    logged = str(post_in_memory.base.recorded.notes)
+    logged = str(app_in_memory.base.recorded.notes)
     assert token not in logged
     assert BOB.email not in logged
 
@@ -316,38 +316,38 @@ def test_the_log_contains_neither_token_nor_address(post_in_memory: MailDeployme
 
 
 def request_address_change(
-    post: MailDeployment, new_email: EmailAddress = NEW_ADDRESS, link: LinkRequest = LINK
+    app: MailDeployment, new_email: EmailAddress = NEW_ADDRESS, link: LinkRequest = LINK
 ) -> list[str]:
     """Request a change of address; return the tokens mailed to the new and to the current address."""
-    session = redeem_for_session(post, mailed_link_token(post, MailKind.RECOVERY_CODE))
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
+    session = redeem_for_session(app, mailed_link_token(app, MailKind.RECOVERY_CODE))
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
     changes = UserChanges(email=new_email, link=link)
-    post.base.user_update.update(caller, changes, HOME, PasswordPolicy(shortest=8, requirements=(), service_name="x"))
-    jobs = [job for job in post.queue.jobs if job.kind.startswith("email_change")][-2:]
+    app.base.user_update.update(caller, changes, HOME, PasswordPolicy(shortest=8, requirements=(), service_name="x"))
+    jobs = [job for job in app.queue.jobs if job.kind.startswith("email_change")][-2:]
     tokens = []
     for job in jobs:
-        post.deliver(job)
-        tokens.append(link_token_in(url_in(post)))
+        app.deliver(job)
+        tokens.append(link_token_in(url_in(app)))
     return tokens
 
 
-def test_both_links_confirm_a_change_of_address_in_any_order(post: MailDeployment) -> None:
-    post.register()
-    token_for_new, token_for_current = request_address_change(post)
+def test_both_links_confirm_a_change_of_address_in_any_order(app: MailDeployment) -> None:
+    app.register()
+    token_for_new, token_for_current = request_address_change(app)
 
-    assert isinstance(redeem_link(post, token_for_current, EMAIL_CHANGES), HalfConfirmed)
-    session = redeem_for_session(post, token_for_new, EMAIL_CHANGES)
+    assert isinstance(redeem_link(app, token_for_current, EMAIL_CHANGES), HalfConfirmed)
+    session = redeem_for_session(app, token_for_new, EMAIL_CHANGES)
 
     assert session.user.email == NEW_ADDRESS
-    assert post.users.find_id(Name.EMAIL, NEW_ADDRESS) == session.user.user_id
+    assert app.users.find_id(Name.EMAIL, NEW_ADDRESS) == session.user.user_id
 
 
-def test_a_link_for_one_change_does_not_confirm_the_next(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    _, token_for_current = request_address_change(post_in_memory)
-    user_id = post_in_memory.users.find_id(Name.EMAIL, BOB.email) or ""
+def test_a_link_for_one_change_does_not_confirm_the_next(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    _, token_for_current = request_address_change(app_in_memory)
+    user_id = app_in_memory.users.find_id(Name.EMAIL, BOB.email) or ""
     changes = {"new_email": "bob@other.example", "new_email_as_typed": "bob@other.example"}
-    post_in_memory.base.store.write(Update(post_in_memory.users.key(user_id), changes))
+    app_in_memory.base.store.write(Update(app_in_memory.users.key(user_id), changes))
 
     with pytest.raises(InvalidCode):
-        redeem_link(post_in_memory, token_for_current, EMAIL_CHANGES)
+        redeem_link(app_in_memory, token_for_current, EMAIL_CHANGES)

@@ -20,8 +20,8 @@ CODES = [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE, MailKind.RECOVERY_CO
 NEW_ADDRESS = "bob@new.example"
 
 
-def redeem(post: MailDeployment, code: str) -> SignedIn:
-    return post.code_sign_in.sign_in(BOB.email, code, HOME).signed_in
+def redeem(app: MailDeployment, code: str) -> SignedIn:
+    return app.code_sign_in.sign_in(BOB.email, code, HOME).signed_in
 
 
 TO_ACCOUNTS = [kind for kind in MailKind if kind is not MailKind.ORGANIZATION_INVITATION]
@@ -37,33 +37,33 @@ VERIFIED_ONLY = {
 }
 
 
-def prepare_account(post: MailDeployment, kind: MailKind, user: User) -> None:
+def prepare_account(app: MailDeployment, kind: MailKind, user: User) -> None:
     """Change an account so that a job of this kind sends it a mail."""
     if kind is MailKind.PASSWORD_REMOVED:
-        post.change(user, password_hash=Gone())
+        app.change(user, password_hash=Gone())
     if kind in VERIFIED_ONLY:
-        post.verify_email(user)
+        app.verify_email(user)
     if kind is MailKind.ORGANIZATION_INVITATION:
-        post.verify_email(user)
-        write_invitation(post)
+        app.verify_email(user)
+        write_invitation(app)
     if kind is MailKind.NEW_DEVICE:
-        post.change(user, devices=to_value((NEW_DEVICE,)))
+        app.change(user, devices=to_value((NEW_DEVICE,)))
     if kind is MailKind.IDENTITY_LINKED:
-        post.change(user, subjects=to_value({"google": LINKED_SUBJECT}))
+        app.change(user, subjects=to_value({"google": LINKED_SUBJECT}))
     if kind in {MailKind.EMAIL_CHANGE_CURRENT, MailKind.EMAIL_CHANGE_NEW}:
-        post.change(user, new_email=NEW_ADDRESS)
+        app.change(user, new_email=NEW_ADDRESS)
 
 
-def stored_code(post: MailDeployment, slot: Slot, email: str = BOB.email) -> OneTimeCode | None:
-    return post.codes.read(post.base.store.get(post.codes.key(slot, digest(email))))
+def stored_code(app: MailDeployment, slot: Slot, email: str = BOB.email) -> OneTimeCode | None:
+    return app.codes.read(app.base.store.get(app.codes.key(slot, digest(email))))
 
 
-def send_and_lose_response(post: MailDeployment, job: MailJob) -> None:
+def send_and_lose_response(app: MailDeployment, job: MailJob) -> None:
     """Deliver a job. SES sends the mail, and its response is lost."""
-    post.outbox.fates = [Fate.ANSWER_LOST]
+    app.outbox.fates = [Fate.ANSWER_LOST]
     with pytest.raises(DependencyUnavailable):
-        post.deliver(job)
+        app.deliver(job)
 
 
-def set_password(post: MailDeployment, token: str, password: str = "Another horse 2") -> None:
-    post.password_reset.reset(token, password, client=HOME, policy=PasswordPolicy())
+def set_password(app: MailDeployment, token: str, password: str = "Another horse 2") -> None:
+    app.password_reset.reset(token, password, client=HOME, policy=PasswordPolicy())

@@ -24,13 +24,13 @@ CODES = [kind for kind in ASKED_FOR if kind is not MailKind.PASSWORD_RESET]
 
 
 def ask(
-    post: MailDeployment,
+    app: MailDeployment,
     email: str = BOB.email,
     *,
     kind: MailKind = MailKind.SIGN_IN_CODE,
     client: str = HOME.address,
 ) -> None:
-    post.mail_service.ask(kind, email, None, client)
+    app.mail_service.ask(kind, email, None, client)
 
 
 def limit_reached(asking: Callable[[], None]) -> tuple[str, timedelta | None]:
@@ -40,6 +40,6 @@ def limit_reached(asking: Callable[[], None]) -> tuple[str, timedelta | None]:
     return caught.value.limit, caught.value.retry_after
 
 
-def queued(post: MailDeployment) -> list[MailJob]:
+def queued(app: MailDeployment) -> list[MailJob]:
     """The jobs in the queue, without their ids."""
-    return [replace(job, job_id="") for job in post.queue.jobs]
+    return [replace(job, job_id="") for job in app.queue.jobs]

@@ -19,7 +19,7 @@ from tests.conftest import Database
 from tests.deployment import BOB, HOME, PASSWORD, Choices
 from tests.fakes import FakeClock, FakeSecret
 from tests.unit.mail.deliveries import CODES, NEW_ADDRESS, TO_ACCOUNTS, UNKNOWN, prepare_account, redeem
-from tests.unit.mail_deployment import MailDeployment, in_memory_only, is_nowhere, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, is_nowhere, new_app
 from tests.unit.mail_fakes import Fate, code_in
 
 # Who gets mail
@@ -27,61 +27,59 @@ from tests.unit.mail_fakes import Fate, code_in
 
 @in_memory_only
 @pytest.mark.parametrize("kind", TO_ACCOUNTS)
-def test_no_mail_goes_to_an_address_without_an_account(
-    post: MailDeployment, database: Database, kind: MailKind
-) -> None:
-    post.register()
+def test_no_mail_goes_to_an_address_without_an_account(app: MailDeployment, database: Database, kind: MailKind) -> None:
+    app.register()
 
-    post.deliver(post.job(kind, UNKNOWN))
+    app.deliver(app.job(kind, UNKNOWN))
 
-    assert post.outbox.sent == []
+    assert app.outbox.sent == []
     assert database.items("OneTimeCodes") == []
-    assert post.base.recorded.events[-1] == "mail_not_owed"
+    assert app.base.recorded.events[-1] == "mail_not_owed"
 
 
 @pytest.mark.parametrize("kind", TO_ACCOUNTS)
-def test_a_disabled_account_is_sent_nothing(post_in_memory: MailDeployment, kind: MailKind) -> None:
-    post_in_memory.disable(post_in_memory.register().user)
+def test_a_disabled_account_is_sent_nothing(app_in_memory: MailDeployment, kind: MailKind) -> None:
+    app_in_memory.disable(app_in_memory.register().user)
 
-    post_in_memory.deliver(post_in_memory.job(kind))
+    app_in_memory.deliver(app_in_memory.job(kind))
 
-    assert post_in_memory.outbox.sent == []
+    assert app_in_memory.outbox.sent == []
 
 
 @pytest.mark.covers("58")
-def test_mail_goes_to_the_address_stored_with_the_account(post_in_memory: MailDeployment) -> None:
-    bob = post_in_memory.register().user
-    post_in_memory.change(bob, email="bob@new.example")
+def test_mail_goes_to_the_address_stored_with_the_account(app_in_memory: MailDeployment) -> None:
+    bob = app_in_memory.register().user
+    app_in_memory.change(bob, email="bob@new.example")
 
-    post_in_memory.mailed_code()
+    app_in_memory.mailed_code()
 
-    assert post_in_memory.outbox.last.to == "bob@new.example"
+    assert app_in_memory.outbox.last.to == "bob@new.example"
 
 
-def test_an_account_without_an_address_is_sent_nothing(post_in_memory: MailDeployment) -> None:
-    guest = post_in_memory.guests.admit(HOME).user
-    users = post_in_memory.base.users
-    post_in_memory.base.store.write(Put(users.marker(Name.EMAIL, BOB.email), {"user_id": guest.user_id}))
+def test_an_account_without_an_address_is_sent_nothing(app_in_memory: MailDeployment) -> None:
+    guest = app_in_memory.guests.admit(HOME).user
+    users = app_in_memory.base.users
+    app_in_memory.base.store.write(Put(users.marker(Name.EMAIL, BOB.email), {"user_id": guest.user_id}))
 
-    post_in_memory.deliver(post_in_memory.job(MailKind.SIGN_IN_CODE))
+    app_in_memory.deliver(app_in_memory.job(MailKind.SIGN_IN_CODE))
 
-    assert post_in_memory.outbox.sent == []
+    assert app_in_memory.outbox.sent == []
 
 
 # What is sent
 
 
 @pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.VERIFICATION_CODE])
-def test_a_mailed_code_signs_in(post_in_memory: MailDeployment, kind: MailKind) -> None:
-    post_in_memory.register()
+def test_a_mailed_code_signs_in(app_in_memory: MailDeployment, kind: MailKind) -> None:
+    app_in_memory.register()
 
-    code = post_in_memory.mailed_code(kind=kind)
+    code = app_in_memory.mailed_code(kind=kind)
 
-    message = post_in_memory.outbox.last
+    message = app_in_memory.outbox.last
     assert (message.kind, message.to) == (kind, BOB.email)
     assert "Bob" in message.text
     assert "10 minutes" in message.text
-    assert redeem(post_in_memory, code).user.email == BOB.email
+    assert redeem(app_in_memory, code).user.email == BOB.email
 
 
 NOTICES = [
@@ -96,11 +94,11 @@ NOTICES = [
 
 
 def locale_of_mail(kind: MailKind, *, requested: str | None, of_account: str | None, of_deployment: str) -> str:
-    post = mailing_in_memory().with_choices(Choices(default_locale=of_deployment))
-    bob = post.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=of_account)).user
-    prepare_account(post, kind, bob)
-    post.deliver(post.job(kind, locale=requested))
-    return post.outbox.last.locale
+    app = new_app().with_choices(Choices(default_locale=of_deployment))
+    bob = app.register(NewAccount(email=BOB.email, password=PASSWORD, name="Bob", locale=of_account)).user
+    prepare_account(app, kind, bob)
+    app.deliver(app.job(kind, locale=requested))
+    return app.outbox.last.locale
 
 
 @pytest.mark.parametrize(
@@ -145,48 +143,46 @@ def test_a_notice_prefers_the_language_of_the_account(
 
 @pytest.mark.parametrize("locale", sorted(LOCALES))
 @pytest.mark.parametrize("kind", CODES)
-def test_a_mail_contains_its_code_in_every_language(
-    post_in_memory: MailDeployment, kind: MailKind, locale: str
-) -> None:
-    post_in_memory.register()
-    job = post_in_memory.job(kind, locale=locale)
+def test_a_mail_contains_its_code_in_every_language(app_in_memory: MailDeployment, kind: MailKind, locale: str) -> None:
+    app_in_memory.register()
+    job = app_in_memory.job(kind, locale=locale)
 
-    post_in_memory.deliver(job)
+    app_in_memory.deliver(job)
 
-    message = post_in_memory.outbox.last
-    assert code_in(message) == post_in_memory.maker.code(job.job_id, BOB.email, epoch=0)
+    message = app_in_memory.outbox.last
+    assert code_in(message) == app_in_memory.maker.code(job.job_id, BOB.email, epoch=0)
     assert code_in(message) in message.html
     assert code_in(message) not in message.subject
 
 
 @pytest.mark.covers("57")
 def test_the_password_notice_has_the_time_of_the_change_and_no_code_or_link(
-    post_in_memory: MailDeployment, clock: FakeClock
+    app_in_memory: MailDeployment, clock: FakeClock
 ) -> None:
-    bob = post_in_memory.register().user
-    job = post_in_memory.job(MailKind.PASSWORD_CHANGED)
+    bob = app_in_memory.register().user
+    job = app_in_memory.job(MailKind.PASSWORD_CHANGED)
     clock.advance(timedelta(hours=2))
 
-    post_in_memory.deliver(job)
+    app_in_memory.deliver(job)
 
-    message = post_in_memory.outbox.last
+    message = app_in_memory.outbox.last
     assert "2026-01-15 12:00 UTC" in message.text
     for body in (message.text, message.html):
-        assert post_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in body
-        assert post_in_memory.reset_tokens.token(job.job_id, bob) not in body
+        assert app_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in body
+        assert app_in_memory.reset_tokens.token(job.job_id, bob) not in body
         assert re.search(r"[0-9]{6}|[A-Za-z0-9_-]{40}|://", re.sub(r"<[^>]*>", "", body)) is None
 
 
 @pytest.mark.covers("49")
-def test_a_reset_token_is_only_in_the_mail(post: MailDeployment, database: Database, secret: FakeSecret) -> None:
-    bob = post.register().user
+def test_a_reset_token_is_only_in_the_mail(app: MailDeployment, database: Database, secret: FakeSecret) -> None:
+    bob = app.register().user
 
-    token = post.mailed_token()
+    token = app.mailed_token()
 
-    assert token not in post.outbox.last.subject
+    assert token not in app.outbox.last.subject
     assert is_nowhere(database, token)
     (stored,) = database.items("OneTimeCodes", f"RESET#{bob.user_id}")
-    assert post.reset_tokens.matches(str(stored["secret_hash"]), token)
+    assert app.reset_tokens.matches(str(stored["secret_hash"]), token)
     without_the_key = ResetTokens(Keys(FakeSecret("a thief's guess"), FakeClock()))
     assert not without_the_key.matches(str(stored["secret_hash"]), token)
     assert secret.versions.current not in str(stored)
@@ -196,28 +192,28 @@ def test_a_reset_token_is_only_in_the_mail(post: MailDeployment, database: Datab
 
 
 @in_memory_only
-def test_a_mail_that_ses_rejects_is_logged_and_not_sent_again(post: MailDeployment) -> None:
-    bob = post.register().user
-    job = post.job(MailKind.SIGN_IN_CODE)
-    post.outbox.fates = [Fate.REJECTED]
+def test_a_mail_that_ses_rejects_is_logged_and_not_sent_again(app: MailDeployment) -> None:
+    bob = app.register().user
+    job = app.job(MailKind.SIGN_IN_CODE)
+    app.outbox.fates = [Fate.REJECTED]
 
-    post.deliver(job)
-    post.deliver(job)
+    app.deliver(job)
+    app.deliver(job)
 
-    assert post.outbox.sent == []
-    (note,) = [note for note in post.base.recorded.notes if note.event == "mail_refused"]
+    assert app.outbox.sent == []
+    (note,) = [note for note in app.base.recorded.notes if note.event == "mail_refused"]
     assert note.severity is Severity.ERROR
     assert note.fields == {"kind": "sign_in_code", "user_id": bob.user_id, "why": "MessageRejected"}
 
 
-def test_an_address_that_ses_does_not_support_is_logged_and_not_tried_again(post_in_memory: MailDeployment) -> None:
-    bob = post_in_memory.register().user
-    post_in_memory.change(bob, email="bob@example.com\r\nBcc: eve@example.com")
+def test_an_address_that_ses_does_not_support_is_logged_and_not_tried_again(app_in_memory: MailDeployment) -> None:
+    bob = app_in_memory.register().user
+    app_in_memory.change(bob, email="bob@example.com\r\nBcc: eve@example.com")
 
-    post_in_memory.deliver(post_in_memory.job(MailKind.SIGN_IN_CODE))
+    app_in_memory.deliver(app_in_memory.job(MailKind.SIGN_IN_CODE))
 
-    assert post_in_memory.outbox.sent == []
-    assert post_in_memory.base.recorded.events[-1] == "mail_refused"
+    assert app_in_memory.outbox.sent == []
+    assert app_in_memory.base.recorded.events[-1] == "mail_refused"
 
 
 # The log: security.md 167
@@ -225,16 +221,16 @@ def test_an_address_that_ses_does_not_support_is_logged_and_not_tried_again(post
 
 @pytest.mark.covers("167")
 @pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.NOT_SENT, Fate.ANSWER_LOST, Fate.REJECTED])
-def test_the_log_contains_no_address_code_or_token(post_in_memory: MailDeployment, fate: Fate) -> None:
-    bob = post_in_memory.register().user
+def test_the_log_contains_no_address_code_or_token(app_in_memory: MailDeployment, fate: Fate) -> None:
+    bob = app_in_memory.register().user
     for kind in MailKind:
-        prepare_account(post_in_memory, kind, bob)
-        post_in_memory.outbox.fates = [fate]
-        job = post_in_memory.job(kind)
+        prepare_account(app_in_memory, kind, bob)
+        app_in_memory.outbox.fates = [fate]
+        job = app_in_memory.job(kind)
         with suppress(DependencyUnavailable):
-            post_in_memory.deliver(job)
-        logged = str(post_in_memory.base.recorded.notes)
+            app_in_memory.deliver(job)
+        logged = str(app_in_memory.base.recorded.notes)
         assert BOB.email not in logged
         assert NEW_ADDRESS not in logged
-        assert post_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in logged
-        assert post_in_memory.reset_tokens.token(job.job_id, bob) not in logged
+        assert app_in_memory.maker.code(job.job_id, BOB.email, epoch=0) not in logged
+        assert app_in_memory.reset_tokens.token(job.job_id, bob) not in logged

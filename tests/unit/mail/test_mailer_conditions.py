@@ -22,133 +22,133 @@ from tests.unit.mail_deployment import LINKED_SUBJECT, PAYLOADS, MailDeployment
 from tests.unit.mail_fakes import Fate, code_in
 
 
-def job_of_code_or_account(post: MailDeployment, email: str = BOB.email, **payload: str) -> MailJob:
+def job_of_code_or_account(app: MailDeployment, email: str = BOB.email, **payload: str) -> MailJob:
     """A job for a sign-in code; a verified account's is stored in the recovery slot."""
-    return replace(post.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **payload})
+    return replace(app.job(MailKind.SIGN_IN_CODE, email), payload={SLOT: "RECOVERY", **payload})
 
 
 def test_a_recovery_code_is_stored_in_the_recovery_slot(
-    post: MailDeployment,
+    app: MailDeployment,
 ) -> None:
-    bob = post.register().user
+    bob = app.register().user
     for kind in ("unverified", "verified"):
-        code = post.mailed_code(kind=MailKind.RECOVERY_CODE)
+        code = app.mailed_code(kind=MailKind.RECOVERY_CODE)
 
-        stored = stored_code(post, Slot.RECOVERY)
+        stored = stored_code(app, Slot.RECOVERY)
         assert stored is not None, kind
-        assert post.maker.matches(stored.secret_hash, BOB.email, code)
+        assert app.maker.matches(stored.secret_hash, BOB.email, code)
         assert (stored.purpose, stored.new_user_metadata) == (CodePurpose.SIGN_IN, None)
-        assert post.outbox.last.subject == "Reset your Toko password"
-        post.verify_email(bob)
-    assert stored_code(post, Slot.EMAIL) is None
+        assert app.outbox.last.subject == "Reset your Toko password"
+        app.verify_email(bob)
+    assert stored_code(app, Slot.EMAIL) is None
 
 
 def test_the_job_names_the_slot_of_a_verified_accounts_code(
-    post_in_memory: MailDeployment,
+    app_in_memory: MailDeployment,
 ) -> None:
-    post_in_memory.verify_email(post_in_memory.register().user)
+    app_in_memory.verify_email(app_in_memory.register().user)
 
-    post_in_memory.deliver(job_of_code_or_account(post_in_memory))
+    app_in_memory.deliver(job_of_code_or_account(app_in_memory))
 
-    assert post_in_memory.outbox.last.kind is MailKind.SIGN_IN_CODE
-    assert stored_code(post_in_memory, Slot.RECOVERY) is not None
-    assert stored_code(post_in_memory, Slot.EMAIL) is None
+    assert app_in_memory.outbox.last.kind is MailKind.SIGN_IN_CODE
+    assert stored_code(app_in_memory, Slot.RECOVERY) is not None
+    assert stored_code(app_in_memory, Slot.EMAIL) is None
 
 
 def test_an_unverified_account_gets_a_verification_mail_whose_code_drops_the_password(
-    post_in_memory: MailDeployment,
+    app_in_memory: MailDeployment,
 ) -> None:
-    post_in_memory.register()
+    app_in_memory.register()
 
-    post_in_memory.deliver(job_of_code_or_account(post_in_memory, new_user_metadata='{"a":1}'))
+    app_in_memory.deliver(job_of_code_or_account(app_in_memory, new_user_metadata='{"a":1}'))
 
-    stored = stored_code(post_in_memory, Slot.EMAIL)
+    stored = stored_code(app_in_memory, Slot.EMAIL)
     assert stored is not None
     assert (stored.purpose, stored.new_user_metadata) == (CodePurpose.SIGN_IN, None)
-    assert post_in_memory.outbox.last.kind is MailKind.VERIFICATION_CODE
-    assert stored_code(post_in_memory, Slot.RECOVERY) is None
+    assert app_in_memory.outbox.last.kind is MailKind.VERIFICATION_CODE
+    assert stored_code(app_in_memory, Slot.RECOVERY) is None
 
 
-def test_a_job_with_user_metadata_mails_a_code_that_creates_an_account(post: MailDeployment) -> None:
-    job = job_of_code_or_account(post, UNKNOWN, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
+def test_a_job_with_user_metadata_mails_a_code_that_creates_an_account(app: MailDeployment) -> None:
+    job = job_of_code_or_account(app, UNKNOWN, new_user_metadata='{"name":"Zoë","n":[1,{"x":null}]}')
 
-    post.deliver(job)
-    post.deliver(job)
+    app.deliver(job)
+    app.deliver(job)
 
-    (message,) = post.outbox.sent
+    (message,) = app.outbox.sent
     assert (message.kind, message.to, message.locale) == (MailKind.VERIFICATION_CODE, UNKNOWN, "en")
     assert "Zoë" not in message.text
-    stored = stored_code(post, Slot.EMAIL, UNKNOWN)
+    stored = stored_code(app, Slot.EMAIL, UNKNOWN)
     assert stored is not None
-    assert post.maker.matches(stored.secret_hash, UNKNOWN, code_in(message))
+    assert app.maker.matches(stored.secret_hash, UNKNOWN, code_in(message))
     assert stored.new_user_metadata == {"name": "Zoë", "n": [1, {"x": None}]}
-    assert post.base.recorded.notes[-1].fields == {"kind": "sign_in_code", "job_id": job.job_id}
-    assert post.users.find_id(Name.EMAIL, UNKNOWN) is None
+    assert app.base.recorded.notes[-1].fields == {"kind": "sign_in_code", "job_id": job.job_id}
+    assert app.users.find_id(Name.EMAIL, UNKNOWN) is None
 
 
-def test_a_job_without_user_metadata_mails_nothing_to_an_unknown_address(post_in_memory: MailDeployment) -> None:
-    post_in_memory.deliver(job_of_code_or_account(post_in_memory, UNKNOWN))
+def test_a_job_without_user_metadata_mails_nothing_to_an_unknown_address(app_in_memory: MailDeployment) -> None:
+    app_in_memory.deliver(job_of_code_or_account(app_in_memory, UNKNOWN))
 
-    assert post_in_memory.outbox.sent == []
-    assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
+    assert app_in_memory.outbox.sent == []
+    assert app_in_memory.base.recorded.events[-1] == "mail_not_owed"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TO_ACCOUNTS if kind is not MailKind.SIGN_IN_CODE])
-def test_only_a_sign_in_code_goes_to_an_unknown_address(post_in_memory: MailDeployment, kind: MailKind) -> None:
+def test_only_a_sign_in_code_goes_to_an_unknown_address(app_in_memory: MailDeployment, kind: MailKind) -> None:
     payload = {NEW_USER_METADATA: "{}", SLOT: "RECOVERY"}
-    post_in_memory.deliver(replace(post_in_memory.job(kind, UNKNOWN), payload=payload))
+    app_in_memory.deliver(replace(app_in_memory.job(kind, UNKNOWN), payload=payload))
 
-    assert post_in_memory.outbox.sent == []
-
-
-def test_a_disabled_account_gets_no_code_that_creates_an_account(post_in_memory: MailDeployment) -> None:
-    post_in_memory.disable(post_in_memory.register().user)
-
-    post_in_memory.deliver(job_of_code_or_account(post_in_memory, new_user_metadata="{}"))
-
-    assert post_in_memory.outbox.sent == []
+    assert app_in_memory.outbox.sent == []
 
 
-def test_unknown_fields_of_the_payload_are_ignored(post_in_memory: MailDeployment) -> None:
-    post_in_memory.deliver(job_of_code_or_account(post_in_memory, UNKNOWN, new_user_metadata="{}", link="x"))
+def test_a_disabled_account_gets_no_code_that_creates_an_account(app_in_memory: MailDeployment) -> None:
+    app_in_memory.disable(app_in_memory.register().user)
 
-    assert len(post_in_memory.outbox.sent) == 1
+    app_in_memory.deliver(job_of_code_or_account(app_in_memory, new_user_metadata="{}"))
+
+    assert app_in_memory.outbox.sent == []
+
+
+def test_unknown_fields_of_the_payload_are_ignored(app_in_memory: MailDeployment) -> None:
+    app_in_memory.deliver(job_of_code_or_account(app_in_memory, UNKNOWN, new_user_metadata="{}", link="x"))
+
+    assert len(app_in_memory.outbox.sent) == 1
 
 
 def test_a_rejected_mail_to_an_unknown_address_is_logged_with_its_job_id(
-    post_in_memory: MailDeployment,
+    app_in_memory: MailDeployment,
 ) -> None:
-    post_in_memory.outbox.fates = [Fate.REJECTED]
-    job = job_of_code_or_account(post_in_memory, UNKNOWN, new_user_metadata="{}")
+    app_in_memory.outbox.fates = [Fate.REJECTED]
+    job = job_of_code_or_account(app_in_memory, UNKNOWN, new_user_metadata="{}")
 
-    post_in_memory.deliver(job)
+    app_in_memory.deliver(job)
 
-    (note,) = [note for note in post_in_memory.base.recorded.notes if note.event == "mail_refused"]
+    (note,) = [note for note in app_in_memory.base.recorded.notes if note.event == "mail_refused"]
     assert note.fields == {"kind": "sign_in_code", "job_id": job.job_id, "why": "MessageRejected"}
 
 
 @pytest.mark.parametrize("kind", [MailKind.VERIFICATION_CODE, MailKind.ACCOUNT_EXISTS])
 def test_an_unverified_address_gets_the_code_and_a_verified_one_the_notice(
-    post_in_memory: MailDeployment, kind: MailKind
+    app_in_memory: MailDeployment, kind: MailKind
 ) -> None:
-    bob = post_in_memory.register().user
-    to_unverified, to_verified = post_in_memory.job(kind), post_in_memory.job(kind)
+    bob = app_in_memory.register().user
+    to_unverified, to_verified = app_in_memory.job(kind), app_in_memory.job(kind)
 
-    post_in_memory.deliver(to_unverified)
-    before = len(post_in_memory.outbox.sent)
-    post_in_memory.verify_email(bob)
-    post_in_memory.deliver(to_verified)
+    app_in_memory.deliver(to_unverified)
+    before = len(app_in_memory.outbox.sent)
+    app_in_memory.verify_email(bob)
+    app_in_memory.deliver(to_verified)
 
     assert before == (kind is MailKind.VERIFICATION_CODE)
-    assert len(post_in_memory.outbox.sent) == 1
+    assert len(app_in_memory.outbox.sent) == 1
 
 
-def test_the_account_exists_notice_has_no_code_and_no_link(post_in_memory: MailDeployment) -> None:
-    post_in_memory.verify_email(post_in_memory.register().user)
+def test_the_account_exists_notice_has_no_code_and_no_link(app_in_memory: MailDeployment) -> None:
+    app_in_memory.verify_email(app_in_memory.register().user)
 
-    post_in_memory.deliver(post_in_memory.job(MailKind.ACCOUNT_EXISTS))
+    app_in_memory.deliver(app_in_memory.job(MailKind.ACCOUNT_EXISTS))
 
-    text = post_in_memory.outbox.last.text
+    text = app_in_memory.outbox.last.text
     assert "already have" in text
     assert re.search(r"[0-9]{6}|://", text) is None
 
@@ -156,42 +156,42 @@ def test_the_account_exists_notice_has_no_code_and_no_link(post_in_memory: MailD
 # The mail of a registration is queued before its account is written
 
 
-def job_of_registration(post: MailDeployment, user_id: str) -> MailJob:
-    return replace(post.job(MailKind.VERIFICATION_CODE), payload={REGISTERED: user_id})
+def job_of_registration(app: MailDeployment, user_id: str) -> MailJob:
+    return replace(app.job(MailKind.VERIFICATION_CODE), payload={REGISTERED: user_id})
 
 
-def test_a_mail_waits_until_its_account_is_written(post: MailDeployment) -> None:
-    job = job_of_registration(post, "00000001-0000-4000-8000-000000000001")
+def test_a_mail_waits_until_its_account_is_written(app: MailDeployment) -> None:
+    job = job_of_registration(app, "00000001-0000-4000-8000-000000000001")
     with pytest.raises(AccountNotWritten):
-        post.deliver(job)
-    bob = post.register().user
+        app.deliver(job)
+    bob = app.register().user
 
-    post.deliver(replace(job, payload={REGISTERED: bob.user_id}))
+    app.deliver(replace(job, payload={REGISTERED: bob.user_id}))
 
-    assert [message.to for message in post.outbox.sent] == [BOB.email]
+    assert [message.to for message in app.outbox.sent] == [BOB.email]
 
 
-def test_the_mail_of_a_failed_registration_is_dropped(post_in_memory: MailDeployment, clock: FakeClock) -> None:
-    job = job_of_registration(post_in_memory, "00000001-0000-4000-8000-000000000001")
+def test_the_mail_of_a_failed_registration_is_dropped(app_in_memory: MailDeployment, clock: FakeClock) -> None:
+    job = job_of_registration(app_in_memory, "00000001-0000-4000-8000-000000000001")
     clock.advance(WRITE_GRACE - SECOND)
     with pytest.raises(AccountNotWritten):
-        post_in_memory.deliver(job)
+        app_in_memory.deliver(job)
     clock.advance(SECOND)
 
-    post_in_memory.deliver(job)
+    app_in_memory.deliver(job)
 
-    assert post_in_memory.base.recorded.events[-1] == "mail_not_owed"
+    assert app_in_memory.base.recorded.events[-1] == "mail_not_owed"
 
 
 def test_a_failed_registration_mails_nothing_to_the_existing_account(
-    post: MailDeployment,
+    app: MailDeployment,
 ) -> None:
-    post.register()
+    app.register()
 
-    post.deliver(job_of_registration(post, "ffffffff-0000-4000-8000-000000000001"))
+    app.deliver(job_of_registration(app, "ffffffff-0000-4000-8000-000000000001"))
 
-    assert post.outbox.sent == []
-    assert post.base.recorded.events[-1] == "mail_not_owed"
+    assert app.outbox.sent == []
+    assert app.base.recorded.events[-1] == "mail_not_owed"
 
 
 def test_the_mailer_waits_longer_than_a_registration_can_take() -> None:
@@ -208,15 +208,15 @@ def test_the_mailer_waits_longer_than_a_registration_can_take() -> None:
     [MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED, MailKind.REAUTHENTICATION_CODE, MailKind.NEW_DEVICE],
 )
 def test_an_unverified_address_gets_no_notices_and_no_reauthentication_codes(
-    post_in_memory: MailDeployment, kind: MailKind
+    app_in_memory: MailDeployment, kind: MailKind
 ) -> None:
-    bob = post_in_memory.register().user
-    prepare_account(post_in_memory, kind, bob)
-    post_in_memory.change(bob, email_verified_at=Gone())
+    bob = app_in_memory.register().user
+    prepare_account(app_in_memory, kind, bob)
+    app_in_memory.change(bob, email_verified_at=Gone())
 
-    post_in_memory.deliver(post_in_memory.job(kind))
+    app_in_memory.deliver(app_in_memory.job(kind))
 
-    assert post_in_memory.outbox.sent == []
+    assert app_in_memory.outbox.sent == []
 
 
 LINKED, UNLINKED = MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED
@@ -228,15 +228,15 @@ OF_THE_PASSWORD = {PROVIDER: "email", SUBJECT: digest("")}
     [(LINKED, {"google": LINKED_SUBJECT}), (UNLINKED, {"google": "another"}), (UNLINKED, {})],
 )
 def test_an_identity_notice_is_sent_once_the_account_is_changed(
-    post_in_memory: MailDeployment, kind: MailKind, subjects: dict[str, str]
+    app_in_memory: MailDeployment, kind: MailKind, subjects: dict[str, str]
 ) -> None:
-    post, bob = post_in_memory, post_in_memory.register().user
-    post.verify_email(bob)
-    post.change(bob, subjects=to_value(subjects))
+    app, bob = app_in_memory, app_in_memory.register().user
+    app.verify_email(bob)
+    app.change(bob, subjects=to_value(subjects))
 
-    post.deliver(post.job(kind))
+    app.deliver(app.job(kind))
 
-    assert post.outbox.last.kind is kind
+    assert app.outbox.last.kind is kind
 
 
 @pytest.mark.parametrize(
@@ -250,40 +250,40 @@ def test_an_identity_notice_is_sent_once_the_account_is_changed(
     ],
 )
 def test_an_identity_notice_is_dropped_if_the_account_is_not_changed_in_time(
-    post_in_memory: MailDeployment, kind: MailKind, payload: dict[str, str], subjects: dict[str, str]
+    app_in_memory: MailDeployment, kind: MailKind, payload: dict[str, str], subjects: dict[str, str]
 ) -> None:
-    post, bob = post_in_memory, post_in_memory.register().user
-    post.verify_email(bob)
-    post.change(bob, subjects=to_value(subjects))
-    job = replace(post.job(kind), payload=payload)
+    app, bob = app_in_memory, app_in_memory.register().user
+    app.verify_email(bob)
+    app.change(bob, subjects=to_value(subjects))
+    job = replace(app.job(kind), payload=payload)
 
     with pytest.raises(AccountNotWritten):
-        post.deliver(job)
-    post.base.clock.advance(WRITE_GRACE)
-    post.deliver(job)
+        app.deliver(job)
+    app.base.clock.advance(WRITE_GRACE)
+    app.deliver(job)
 
-    assert post.outbox.sent == []
-
-
-def test_unlinking_the_password_has_its_own_notice(post_in_memory: MailDeployment) -> None:
-    post, bob = post_in_memory, post_in_memory.register().user
-    post.verify_email(bob)
-    post.change(bob, password_hash=Gone())
-
-    post.deliver(replace(post.job(MailKind.IDENTITY_UNLINKED), payload=OF_THE_PASSWORD))
-
-    assert "password was removed" in post.outbox.last.subject
+    assert app.outbox.sent == []
 
 
-def test_a_reauthentication_code_has_its_own_slot(post_in_memory: MailDeployment) -> None:
-    post, bob = post_in_memory, post_in_memory.register().user
-    post.verify_email(bob)
+def test_unlinking_the_password_has_its_own_notice(app_in_memory: MailDeployment) -> None:
+    app, bob = app_in_memory, app_in_memory.register().user
+    app.verify_email(bob)
+    app.change(bob, password_hash=Gone())
 
-    code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+    app.deliver(replace(app.job(MailKind.IDENTITY_UNLINKED), payload=OF_THE_PASSWORD))
 
-    stored = post.codes.read(post.base.store.get(post.codes.key(Slot.REAUTHENTICATION, digest(BOB.email))))
+    assert "password was removed" in app.outbox.last.subject
+
+
+def test_a_reauthentication_code_has_its_own_slot(app_in_memory: MailDeployment) -> None:
+    app, bob = app_in_memory, app_in_memory.register().user
+    app.verify_email(bob)
+
+    code = app.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+
+    stored = app.codes.read(app.base.store.get(app.codes.key(Slot.REAUTHENTICATION, digest(BOB.email))))
     assert stored is not None
     assert stored.purpose is CodePurpose.REAUTHENTICATION
-    assert post.maker.matches(stored.secret_hash, BOB.email, code)
+    assert app.maker.matches(stored.secret_hash, BOB.email, code)
     with pytest.raises(InvalidCode):
-        redeem(post, code)
+        redeem(app, code)

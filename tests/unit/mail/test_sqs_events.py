@@ -11,18 +11,18 @@ from gerbang.mail.jobs import REGISTERED, MailJob, MailKind
 
 from tests.deployment import ALICE, BOB, Deployment
 from tests.fakes import Fault, FaultyStore
-from tests.unit.mail_deployment import MailDeployment, mailing
+from tests.unit.mail_deployment import MailDeployment, with_mail
 from tests.unit.mail_fakes import Fate, code_in
 
 UNKNOWN = "unknown@example.com"
 
 
 @pytest.fixture
-def post(deployment_in_memory: Deployment) -> MailDeployment:
-    post = mailing(deployment_in_memory)
-    post.register()
-    post.register(ALICE)
-    return post
+def app(deployment_in_memory: Deployment) -> MailDeployment:
+    app = with_mail(deployment_in_memory)
+    app.register()
+    app.register(ALICE)
+    return app
 
 
 def record(body: str, number: int = 1, *, sent_timestamp: str = "1768478400123", received: int = 1) -> dict[str, Any]:
@@ -62,26 +62,26 @@ class Schedule:
         self.retries.append((receipt_handle, seconds))
 
 
-def handle(post: MailDeployment, *records: dict[str, Any], schedule: Schedule | None = None) -> list[str]:
+def handle(app: MailDeployment, *records: dict[str, Any], schedule: Schedule | None = None) -> list[str]:
     """The ids of the messages that are to be delivered again."""
-    answer = sqs_events.handler(post.mailer, schedule or Schedule())({"Records": list(records)}, None)
+    answer = sqs_events.handler(app.mailer, schedule or Schedule())({"Records": list(records)}, None)
     assert answer.keys() == {"batchItemFailures"}
     failures = answer["batchItemFailures"]
     assert all(failure.keys() == {"itemIdentifier"} for failure in failures)
     return [failure["itemIdentifier"] for failure in failures]
 
 
-def test_a_delivered_batch_reports_no_failures(post: MailDeployment) -> None:
-    assert handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == []
+def test_a_delivered_batch_reports_no_failures(app: MailDeployment) -> None:
+    assert handle(app, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == []
 
-    assert [message.to for message in post.outbox.sent] == [BOB.email, ALICE.email]
-
-
-def test_an_empty_batch_reports_no_failures(post: MailDeployment) -> None:
-    assert handle(post) == []
+    assert [message.to for message in app.outbox.sent] == [BOB.email, ALICE.email]
 
 
-def test_only_failed_messages_are_reported(post: MailDeployment) -> None:
+def test_an_empty_batch_reports_no_failures(app: MailDeployment) -> None:
+    assert handle(app) == []
+
+
+def test_only_failed_messages_are_reported(app: MailDeployment) -> None:
     records = [
         record(job("w-1"), 1),
         record("no JSON", 2),
@@ -89,33 +89,33 @@ def test_only_failed_messages_are_reported(post: MailDeployment) -> None:
         record(job("w-4", UNKNOWN), 4),
         record(job("w-5", ALICE.email, MailKind.PASSWORD_RESET), 5),
     ]
-    post.outbox.fates = [Fate.NOT_SENT, Fate.ACCEPTED, Fate.ANSWER_LOST]
+    app.outbox.fates = [Fate.NOT_SENT, Fate.ACCEPTED, Fate.ANSWER_LOST]
 
-    assert handle(post, *records) == [records[0]["messageId"], records[1]["messageId"], records[4]["messageId"]]
+    assert handle(app, *records) == [records[0]["messageId"], records[1]["messageId"], records[4]["messageId"]]
 
-    assert [message.kind for message in post.outbox.sent] == ["sign_in_code", "password_reset"]
+    assert [message.kind for message in app.outbox.sent] == ["sign_in_code", "password_reset"]
 
 
-def test_a_message_that_is_delivered_again_is_sent(post: MailDeployment) -> None:
+def test_a_message_that_is_delivered_again_is_sent(app: MailDeployment) -> None:
     message = record(job("w-1"), 1)
-    post.outbox.fates = [Fate.NOT_SENT]
-    assert handle(post, message) == [message["messageId"]]
+    app.outbox.fates = [Fate.NOT_SENT]
+    assert handle(app, message) == [message["messageId"]]
 
-    assert handle(post, message) == []
+    assert handle(app, message) == []
 
-    assert post.outbox.codes == [post.maker.code("w-1", BOB.email, epoch=0)]
-
-
-def test_a_message_twice_in_a_batch_sends_one_mail(post: MailDeployment) -> None:
-    assert handle(post, record(job("w-1"), 1), record(job("w-1"), 2)) == []
-
-    assert len(post.outbox.sent) == 1
+    assert app.outbox.codes == [app.maker.code("w-1", BOB.email, epoch=0)]
 
 
-def test_a_mail_that_ses_rejects_is_not_reported(post: MailDeployment) -> None:
-    post.outbox.fates = [Fate.REJECTED]
+def test_a_message_twice_in_a_batch_sends_one_mail(app: MailDeployment) -> None:
+    assert handle(app, record(job("w-1"), 1), record(job("w-1"), 2)) == []
 
-    assert handle(post, record(job("w-1"))) == []
+    assert len(app.outbox.sent) == 1
+
+
+def test_a_mail_that_ses_rejects_is_not_reported(app: MailDeployment) -> None:
+    app.outbox.fates = [Fate.REJECTED]
+
+    assert handle(app, record(job("w-1"))) == []
 
 
 @pytest.mark.parametrize(
@@ -131,72 +131,70 @@ def test_a_mail_that_ses_rejects_is_not_reported(post: MailDeployment) -> None:
     ],
     ids=["empty", "no fields", "null", "deep", "of a later version", "of an unknown kind", "without its id"],
 )
-def test_a_message_that_is_not_a_job_is_reported(post: MailDeployment, body: str) -> None:
+def test_a_message_that_is_not_a_job_is_reported(app: MailDeployment, body: str) -> None:
     good = record(job("w-2"), 2)
 
-    assert handle(post, record(body, 1), good) == [record(body, 1)["messageId"]]
+    assert handle(app, record(body, 1), good) == [record(body, 1)["messageId"]]
 
-    assert len(post.outbox.sent) == 1
+    assert len(app.outbox.sent) == 1
 
 
-def test_a_message_without_a_timestamp_is_reported(post: MailDeployment) -> None:
+def test_a_message_without_a_timestamp_is_reported(app: MailDeployment) -> None:
     without_timestamp = record(job("w-1"))
     without_timestamp["attributes"] = {}
 
-    assert handle(post, without_timestamp, record(job("w-2"), 2, sent_timestamp="soon")) == [
+    assert handle(app, without_timestamp, record(job("w-2"), 2, sent_timestamp="soon")) == [
         without_timestamp["messageId"],
         record("", 2)["messageId"],
     ]
 
 
-def test_an_unexpected_exception_fails_only_its_message(post: MailDeployment) -> None:
+def test_an_unexpected_exception_fails_only_its_message(app: MailDeployment) -> None:
     def fail() -> None:
-        post.outbox.while_sending = lambda: None
+        app.outbox.while_sending = lambda: None
         raise ZeroDivisionError
 
-    post.outbox.while_sending = fail
+    app.outbox.while_sending = fail
 
-    assert handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == [record("", 1)["messageId"]]
+    assert handle(app, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2)) == [record("", 1)["messageId"]]
 
-    assert [message.to for message in post.outbox.sent] == [ALICE.email]
+    assert [message.to for message in app.outbox.sent] == [ALICE.email]
 
 
-def test_the_timestamp_tells_the_newest_job_of_a_batch(post: MailDeployment) -> None:
+def test_the_timestamp_tells_the_newest_job_of_a_batch(app: MailDeployment) -> None:
     older = record(job("w-1"), 1, sent_timestamp="1768478400123")
     newer = record(job("w-2"), 2, sent_timestamp="1768478400124")
 
-    assert handle(post, newer, older) == []
+    assert handle(app, newer, older) == []
 
-    assert [code_in(message) for message in post.outbox.sent] == [post.maker.code("w-2", BOB.email, epoch=0)]
+    assert [code_in(message) for message in app.outbox.sent] == [app.maker.code("w-2", BOB.email, epoch=0)]
 
 
-def test_log_lines_of_a_message_have_its_id(post: MailDeployment) -> None:
+def test_log_lines_of_a_message_have_its_id(app: MailDeployment) -> None:
     seen: list[str] = []
-    post.outbox.while_sending = lambda: seen.append(request_id.get())
+    app.outbox.while_sending = lambda: seen.append(request_id.get())
 
-    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2))
+    handle(app, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2))
 
     assert seen == [record("", 1)["messageId"], record("", 2)["messageId"]]
 
 
-def test_the_log_of_a_failure_has_no_address_and_no_code(
-    post: MailDeployment, caplog: pytest.LogCaptureFixture
-) -> None:
-    post.outbox.fates = [Fate.NOT_SENT, Fate.ANSWER_LOST]
+def test_the_log_of_a_failure_has_no_address_and_no_code(app: MailDeployment, caplog: pytest.LogCaptureFixture) -> None:
+    app.outbox.fates = [Fate.NOT_SENT, Fate.ANSWER_LOST]
     invalid = job("w-3").replace("job_id", "123456")
 
-    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record(invalid, 3))
+    handle(app, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record(invalid, 3))
 
     lines = [line for line in caplog.records if line.message == "mail_delayed"]
     reasons = [vars(line)["gerbang_fields"]["reason"] for line in lines]
     assert reasons == ["DependencyUnavailable", "DependencyUnavailable", "InvalidMailJob"]
-    for secret in (BOB.email, ALICE.email, "123456", *post.outbox.codes):
+    for secret in (BOB.email, ALICE.email, "123456", *app.outbox.codes):
         assert secret not in caplog.text
         assert not any(secret in str(vars(line)) for line in caplog.records)
 
 
 def test_a_mail_that_waits_for_its_account_is_logged_as_a_warning(
-    post: MailDeployment, caplog: pytest.LogCaptureFixture
+    app: MailDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     waiting = MailJob(
         job_id="w-1",
@@ -205,67 +203,67 @@ def test_a_mail_that_waits_for_its_account_is_logged_as_a_warning(
         locale=None,
         payload={REGISTERED: "a5e2f0f2-0f8b-4a57-8d3e-6a1f0a4f5b11"},
     )
-    now = str(int(post.base.clock().timestamp() * 1000))
+    now = str(int(app.base.clock().timestamp() * 1000))
 
-    assert handle(post, record(waiting.to_json(), sent_timestamp=now)) == [record("")["messageId"]]
+    assert handle(app, record(waiting.to_json(), sent_timestamp=now)) == [record("")["messageId"]]
 
     [line] = [line for line in caplog.records if line.message == "mail_delayed"]
     assert line.levelname == "WARNING"
     assert not line.exc_info
 
 
-def test_a_message_that_another_delivery_is_sending_is_reported(post: MailDeployment) -> None:
+def test_a_message_that_another_delivery_is_sending_is_reported(app: MailDeployment) -> None:
     minute, day = timedelta(minutes=1), timedelta(days=1)
-    post.deliveries.claim("w-1", "another's", at=post.base.clock(), lease=minute, kept=day)
+    app.deliveries.claim("w-1", "another's", at=app.base.clock(), lease=minute, kept=day)
 
-    assert handle(post, record(job("w-1"))) == [record("")["messageId"]]
+    assert handle(app, record(job("w-1"))) == [record("")["messageId"]]
 
-    assert post.outbox.sent == []
+    assert app.outbox.sent == []
 
 
 # When a failed message is delivered again
 
 
 def test_a_failed_message_is_delivered_again_at_growing_intervals(
-    post: MailDeployment,
+    app: MailDeployment,
 ) -> None:
     schedule = Schedule()
-    post.outbox.fates = [Fate.NOT_SENT] * 7
+    app.outbox.fates = [Fate.NOT_SENT] * 7
 
     for received in (1, 2, 3, 4, 5, 6, 100):
-        handle(post, record(job("w-1"), received=received), schedule=schedule)
+        handle(app, record(job("w-1"), received=received), schedule=schedule)
 
     assert [seconds for _, seconds in schedule.retries] == [5, 15, 45, 135, 180, 180, 180]
 
 
-def test_only_failed_messages_are_scheduled(post: MailDeployment) -> None:
+def test_only_failed_messages_are_scheduled(app: MailDeployment) -> None:
     schedule = Schedule()
-    post.outbox.fates = [Fate.NOT_SENT]
+    app.outbox.fates = [Fate.NOT_SENT]
 
-    handle(post, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record("no JSON", 3), schedule=schedule)
+    handle(app, record(job("w-1"), 1), record(job("w-2", ALICE.email), 2), record("no JSON", 3), schedule=schedule)
 
     assert schedule.retries == [("handle 1", 5), ("handle 3", 5)]
 
 
 def test_messages_that_cannot_be_scheduled_are_still_reported(
-    post: MailDeployment, caplog: pytest.LogCaptureFixture
+    app: MailDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     schedule = Schedule()
     schedule.is_down = True
     records = [record("no JSON", 1), record("no JSON", 2)]
 
-    assert handle(post, *records, schedule=schedule) == [each["messageId"] for each in records]
+    assert handle(app, *records, schedule=schedule) == [each["messageId"] for each in records]
 
     assert [line.message for line in caplog.records].count("mail_retry_not_scheduled") == 2
 
 
-def test_the_claim_of_a_failed_delivery_does_not_block_the_next(post: MailDeployment) -> None:
+def test_the_claim_of_a_failed_delivery_does_not_block_the_next(app: MailDeployment) -> None:
     claim_lost = FaultyStore(
-        post.base.store, at=lambda call: "DELIVERY#" in call.keys[0].pk and call.nth == 0, fault=Fault.ANSWER_LOST
+        app.base.store, at=lambda call: "DELIVERY#" in call.keys[0].pk and call.nth == 0, fault=Fault.ANSWER_LOST
     )
     message = record(job("w-1"))
-    assert handle(post.on(claim_lost), message) == [message["messageId"]]
+    assert handle(app.on(claim_lost), message) == [message["messageId"]]
 
-    assert handle(post, message) == []
+    assert handle(app, message) == []
 
-    assert len(post.outbox.sent) == 1
+    assert len(app.outbox.sent) == 1

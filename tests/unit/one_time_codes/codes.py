@@ -12,17 +12,17 @@ from tests.unit.mail_fakes import wrong_code
 UNKNOWN = "unknown@example.com"
 
 
-def redeem(post: MailDeployment, code: str, email: str = BOB.email) -> SignedIn:
-    return post.code_sign_in.sign_in(EmailAddress(email), code, HOME).signed_in
+def redeem(app: MailDeployment, code: str, email: str = BOB.email) -> SignedIn:
+    return app.code_sign_in.sign_in(EmailAddress(email), code, HOME).signed_in
 
 
-def assert_rejected(post: MailDeployment, code: str, email: str = BOB.email) -> None:
+def assert_rejected(app: MailDeployment, code: str, email: str = BOB.email) -> None:
     """Use a code, which fails."""
     with pytest.raises(InvalidCode):
-        redeem(post, code, email)
+        redeem(app, code, email)
 
 
-def use_wrong_codes(post: MailDeployment, code: str, email: str = BOB.email, *, times: int) -> None:
+def use_wrong_codes(app: MailDeployment, code: str, email: str = BOB.email, *, times: int) -> None:
     """Use codes other than this one."""
     for _ in range(times):
-        assert_rejected(post, wrong_code(code), email)
+        assert_rejected(app, wrong_code(code), email)

@@ -23,50 +23,50 @@ METADATA: Final = '{"plan":"pro","tags":["a"]}'
 
 
 def redeem(
-    post: MailDeployment, code: str, email: EmailAddress = BOB.email, *, slots: tuple[Slot, ...] = EITHER
+    app: MailDeployment, code: str, email: EmailAddress = BOB.email, *, slots: tuple[Slot, ...] = EITHER
 ) -> SignedIn:
-    return redemption(post, code, email, slots=slots).signed_in
+    return redemption(app, code, email, slots=slots).signed_in
 
 
 def redemption(
-    post: MailDeployment, code: str, email: EmailAddress = BOB.email, *, slots: tuple[Slot, ...] = EITHER
+    app: MailDeployment, code: str, email: EmailAddress = BOB.email, *, slots: tuple[Slot, ...] = EITHER
 ) -> Redeemed:
-    return post.base.code_sign_in_with_sign_up.redeem(email, code, HOME, slots=slots)
+    return app.base.code_sign_in_with_sign_up.redeem(email, code, HOME, slots=slots)
 
 
 def reason_of_failure(
-    post: MailDeployment, code: str, email: EmailAddress = BOB.email, *, slots: tuple[Slot, ...] = EITHER
+    app: MailDeployment, code: str, email: EmailAddress = BOB.email, *, slots: tuple[Slot, ...] = EITHER
 ) -> str:
     """Redeem a code that is rejected; return the reason."""
     with pytest.raises(InvalidCode) as error:
-        redeem(post, code, email, slots=slots)
+        redeem(app, code, email, slots=slots)
     return str(error.value)
 
 
-def stored_code(post: MailDeployment, slot: Slot, email: str = BOB.email) -> OneTimeCode | None:
-    return post.codes.read(post.base.store.get(post.codes.key(slot, digest(email))))
+def stored_code(app: MailDeployment, slot: Slot, email: str = BOB.email) -> OneTimeCode | None:
+    return app.codes.read(app.base.store.get(app.codes.key(slot, digest(email))))
 
 
-def is_spent(post: MailDeployment, slot: Slot, email: str = BOB.email) -> bool:
-    code = stored_code(post, slot, email)
+def is_spent(app: MailDeployment, slot: Slot, email: str = BOB.email) -> bool:
+    code = stored_code(app, slot, email)
     assert code is not None
     return code.spent_at is not None
 
 
-def sign_up_job(post: MailDeployment, email: str = NEW_EMAIL) -> MailJob:
+def sign_up_job(app: MailDeployment, email: str = NEW_EMAIL) -> MailJob:
     payload = {SLOT: Slot.RECOVERY.value, NEW_USER_NAME: "New", NEW_USER_METADATA: METADATA}
-    return replace(post.job(MailKind.SIGN_IN_CODE, email), payload=payload)
+    return replace(app.job(MailKind.SIGN_IN_CODE, email), payload=payload)
 
 
-def sign_up_code(post: MailDeployment, email: str = NEW_EMAIL) -> str:
+def sign_up_code(app: MailDeployment, email: str = NEW_EMAIL) -> str:
     """Have a code mailed to an address without an account, which creates the account; return it."""
-    post.deliver(sign_up_job(post, email))
-    return code_in(post.outbox.last)
+    app.deliver(sign_up_job(app, email))
+    return code_in(app.outbox.last)
 
 
-def account_of(post: MailDeployment, email: str = NEW_EMAIL) -> User | None:
-    user_id = post.users.find_id(Name.EMAIL, email)
-    return None if user_id is None else post.users.find(user_id)
+def account_of(app: MailDeployment, email: str = NEW_EMAIL) -> User | None:
+    user_id = app.users.find_id(Name.EMAIL, email)
+    return None if user_id is None else app.users.find(user_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Codes:
     recovery: str
 
 
-def both_codes(post: MailDeployment) -> Codes:
-    post.register()
-    confirmation = post.mailed_code(kind=MailKind.VERIFICATION_CODE)
-    return Codes(confirmation=confirmation, recovery=post.mailed_code(kind=MailKind.RECOVERY_CODE))
+def both_codes(app: MailDeployment) -> Codes:
+    app.register()
+    confirmation = app.mailed_code(kind=MailKind.VERIFICATION_CODE)
+    return Codes(confirmation=confirmation, recovery=app.mailed_code(kind=MailKind.RECOVERY_CODE))

@@ -90,33 +90,33 @@ def test_a_stored_code_cannot_be_matched_without_the_key(maker: CodeMaker) -> No
 
 
 @pytest.mark.covers("45")
-def test_no_table_contains_the_code(post: MailDeployment, database: Database) -> None:
-    post.register()
+def test_no_table_contains_the_code(app: MailDeployment, database: Database) -> None:
+    app.register()
 
-    code = post.mailed_code()
+    code = app.mailed_code()
 
     assert is_nowhere(database, code)
 
 
 def test_a_code_is_valid_after_one_rotation_of_the_master_secret(
-    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
+    app_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
-    post_in_memory.register()
-    code = post_in_memory.mailed_code()
+    app_in_memory.register()
+    code = app_in_memory.mailed_code()
     secret.rotate("second secret")
     clock.advance(timedelta(minutes=6))  # every warm function has read the new secret by then
 
-    assert redeem(post_in_memory, code).user.email == BOB.email
+    assert redeem(app_in_memory, code).user.email == BOB.email
 
 
 def test_a_code_is_invalid_after_two_rotations(
-    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
+    app_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
-    post_in_memory.register()
-    code = post_in_memory.mailed_code()
+    app_in_memory.register()
+    code = app_in_memory.mailed_code()
     secret.rotate("second secret")
     secret.rotate("third secret")
     clock.advance(timedelta(minutes=6))
 
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, code)
+        redeem(app_in_memory, code)

@@ -22,44 +22,44 @@ from tests.fakes import FakeClock, MemoryStore, at_once
 from tests.unit.access import session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
 from tests.unit.jwt_parts import claims_of
-from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, new_app
 from tests.unit.one_time_codes.codes import assert_rejected, redeem, use_wrong_codes
 
 # One use, ten minutes: security.md 40, 41
 
 
-def test_a_mailed_code_signs_in(post: MailDeployment) -> None:
-    bob = post.register().user
-    code = post.mailed_code()
+def test_a_mailed_code_signs_in(app: MailDeployment) -> None:
+    bob = app.register().user
+    code = app.mailed_code()
 
-    session = redeem(post, code)
+    session = redeem(app, code)
 
-    authenticated = post.base.sessions.authenticate(session.tokens.access_token)
-    assert authenticated.user == post.user(bob.user_id) == session.user
+    authenticated = app.base.sessions.authenticate(session.tokens.access_token)
+    assert authenticated.user == app.user(bob.user_id) == session.user
     assert authenticated.family.amr[0].method == "otp"
-    assert authenticated.user.last_sign_in_at == post.base.clock()
-    assert post.base.recorded.events[-1] == "signed_in"
+    assert authenticated.user.last_sign_in_at == app.base.clock()
+    assert app.base.recorded.events[-1] == "signed_in"
 
 
 @pytest.mark.covers("40")
-def test_a_code_works_once(post: MailDeployment) -> None:
-    post.register()
-    code = post.mailed_code()
-    redeem(post, code)
+def test_a_code_works_once(app: MailDeployment) -> None:
+    app.register()
+    code = app.mailed_code()
+    redeem(app, code)
 
     with pytest.raises(InvalidCode):
-        redeem(post, code)
+        redeem(app, code)
 
 
 @pytest.mark.covers("F13", "40")
 @pytest.mark.parametrize("racers", [2, 20])
-def test_one_of_many_concurrent_uses_opens_a_session(post: MailDeployment, database: Database, racers: int) -> None:
-    post.register()
-    redeem(post, post.mailed_code())  # verifies the address, so that the next code does not change the epoch
-    code = post.mailed_code()
+def test_one_of_many_concurrent_uses_opens_a_session(app: MailDeployment, database: Database, racers: int) -> None:
+    app.register()
+    redeem(app, app.mailed_code())  # verifies the address, so that the next code does not change the epoch
+    code = app.mailed_code()
     before = len(database.items("RefreshTokenFamilies"))
     tries = Limit(name="code_tries", attempts=racers, window=HOUR)
-    many_tries = post.with_choices(Choices(code_tries=tries))
+    many_tries = app.with_choices(Choices(code_tries=tries))
 
     outcomes = at_once([partial(redeem, many_tries, code)] * racers)
 
@@ -67,41 +67,41 @@ def test_one_of_many_concurrent_uses_opens_a_session(post: MailDeployment, datab
     assert len(winners) == 1
     assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == racers - 1
     assert len(database.items("RefreshTokenFamilies")) == before + 1
-    assert session_works(post, winners[0])
+    assert session_works(app, winners[0])
 
 
 @pytest.mark.covers("41")
 @in_memory_only
-def test_a_code_is_valid_for_ten_minutes(post: MailDeployment, clock: FakeClock) -> None:
-    post.register()
-    code = post.mailed_code()
+def test_a_code_is_valid_for_ten_minutes(app: MailDeployment, clock: FakeClock) -> None:
+    app.register()
+    code = app.mailed_code()
     clock.advance(timedelta(minutes=10) - SECOND)
 
-    assert session_works(post, redeem(post, code))
+    assert session_works(app, redeem(app, code))
 
 
 @pytest.mark.covers("F35", "41")
 def test_an_expired_code_is_rejected_before_ttl_deletes_it(
-    post: MailDeployment, database: Database, clock: FakeClock
+    app: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
-    post.register()
-    code = post.mailed_code()
+    app.register()
+    code = app.mailed_code()
     clock.advance(timedelta(minutes=10))
 
     with pytest.raises(InvalidCode):
-        redeem(post, code)
+        redeem(app, code)
 
     assert database.items("OneTimeCodes", "CODE#")
 
 
 def test_a_code_that_expires_during_the_sign_in_opens_no_session(
-    post: MailDeployment, database: Database, clock: FakeClock
+    app: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
-    post.register()
-    code = post.mailed_code()
+    app.register()
+    code = app.mailed_code()
     before = database.items("RefreshTokenFamilies")
     clock.advance(CODE_LIFETIME - SECOND)
-    slow = post.meanwhile(lambda: clock.advance(SECOND), before=lambda call: call.method == "get_all")
+    slow = app.meanwhile(lambda: clock.advance(SECOND), before=lambda call: call.method == "get_all")
 
     with pytest.raises(InvalidCode):
         redeem(slow, code)
@@ -109,10 +109,10 @@ def test_a_code_that_expires_during_the_sign_in_opens_no_session(
     assert database.items("RefreshTokenFamilies") == before
 
 
-def test_a_session_of_a_code_has_the_ordinary_role_and_level(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
+def test_a_session_of_a_code_has_the_ordinary_role_and_level(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
 
-    session = redeem(post_in_memory, post_in_memory.mailed_code())
+    session = redeem(app_in_memory, app_in_memory.mailed_code())
 
     claims = claims_of(session.tokens.access_token)
     assert claims["role"] == "authenticated"
@@ -123,110 +123,110 @@ def test_a_session_of_a_code_has_the_ordinary_role_and_level(post_in_memory: Mai
 
 @pytest.mark.parametrize(("before", "requested", "after"), [(None, "it", "it"), ("es", "it", "es"), (None, None, None)])
 def test_a_sign_in_sets_the_language_of_an_account_that_has_none(
-    post_in_memory: MailDeployment, before: str | None, requested: str | None, after: str | None
+    app_in_memory: MailDeployment, before: str | None, requested: str | None, after: str | None
 ) -> None:
-    bob = post_in_memory.register(replace(BOB, locale=before)).user
-    code = post_in_memory.mailed_code(kind=MailKind.VERIFICATION_CODE)
+    bob = app_in_memory.register(replace(BOB, locale=before)).user
+    code = app_in_memory.mailed_code(kind=MailKind.VERIFICATION_CODE)
 
-    session = post_in_memory.code_sign_in.sign_in(BOB.email, code, replace(HOME, locale=requested)).signed_in
+    session = app_in_memory.code_sign_in.sign_in(BOB.email, code, replace(HOME, locale=requested)).signed_in
 
-    assert post_in_memory.user(bob.user_id).locale == session.user.locale == after
+    assert app_in_memory.user(bob.user_id).locale == session.user.locale == after
 
 
 # Only the newest code, and only for its address: security.md 44
 
 
 @pytest.mark.covers("44")
-def test_a_new_code_replaces_the_old_one(post: MailDeployment) -> None:
-    post.register()
-    older, newer = post.mailed_code(), post.mailed_code()
+def test_a_new_code_replaces_the_old_one(app: MailDeployment) -> None:
+    app.register()
+    older, newer = app.mailed_code(), app.mailed_code()
 
     with pytest.raises(InvalidCode):
-        redeem(post, older)
+        redeem(app, older)
 
-    assert session_works(post, redeem(post, newer))
+    assert session_works(app, redeem(app, newer))
 
 
 @in_memory_only
-def test_a_late_job_does_not_replace_a_newer_code(post: MailDeployment) -> None:
-    post.register()
-    delayed = post.job(MailKind.SIGN_IN_CODE)
-    newer = post.mailed_code()
+def test_a_late_job_does_not_replace_a_newer_code(app: MailDeployment) -> None:
+    app.register()
+    delayed = app.job(MailKind.SIGN_IN_CODE)
+    newer = app.mailed_code()
 
-    post.deliver(delayed)
+    app.deliver(delayed)
 
-    assert len(post.outbox.sent) == 1
-    assert session_works(post, redeem(post, newer))
+    assert len(app.outbox.sent) == 1
+    assert session_works(app, redeem(app, newer))
 
 
 @pytest.mark.covers("44")
 @in_memory_only
-def test_a_code_works_only_for_its_address(post: MailDeployment) -> None:
-    post.register()
-    post.register(ALICE)
-    code = post.mailed_code(BOB.email)
-    post.mailed_code(ALICE.email)
+def test_a_code_works_only_for_its_address(app: MailDeployment) -> None:
+    app.register()
+    app.register(ALICE)
+    code = app.mailed_code(BOB.email)
+    app.mailed_code(ALICE.email)
 
     with pytest.raises(InvalidCode):
-        redeem(post, code, ALICE.email)
+        redeem(app, code, ALICE.email)
 
 
 @pytest.mark.covers("44")
-def test_codes_and_reset_tokens_are_not_interchangeable(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    code, token = post_in_memory.mailed_code(), post_in_memory.mailed_token()
+def test_codes_and_reset_tokens_are_not_interchangeable(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    code, token = app_in_memory.mailed_code(), app_in_memory.mailed_token()
 
     with pytest.raises(InvalidResetToken):
-        post_in_memory.password_reset.reset(code, "A new password 1", client=HOME, policy=PasswordPolicy())
+        app_in_memory.password_reset.reset(code, "A new password 1", client=HOME, policy=PasswordPolicy())
     with pytest.raises(InvalidCode):
-        redeem(post_in_memory, token)
+        redeem(app_in_memory, token)
 
 
 # A code is invalid after the account has changed
 
 
 @pytest.mark.parametrize("happens", ["password reset", "password changed", "sessions ended"])
-def test_a_code_is_invalid_after_the_account_has_changed(post: MailDeployment, happens: str) -> None:
-    session = post.register()
-    code, token = post.mailed_code(), post.mailed_token()
+def test_a_code_is_invalid_after_the_account_has_changed(app: MailDeployment, happens: str) -> None:
+    session = app.register()
+    code, token = app.mailed_code(), app.mailed_token()
     if happens == "password reset":
-        post.password_reset.reset(token, "Another horse 2", client=HOME, policy=PasswordPolicy())
+        app.password_reset.reset(token, "Another horse 2", client=HOME, policy=PasswordPolicy())
     if happens == "password changed":
-        change = partial(post.password_change.change, session.tokens.access_token, client=HOME, policy=PasswordPolicy())
+        change = partial(app.password_change.change, session.tokens.access_token, client=HOME, policy=PasswordPolicy())
         change(current=PASSWORD, new="Another horse 2")
     if happens == "sessions ended":
-        post.end_sessions(session.user)
+        app.end_sessions(session.user)
 
-    assert_rejected(post, code)
+    assert_rejected(app, code)
 
-    assert session_works(post, redeem(post, post.mailed_code()))
-
-
-def test_a_code_stays_invalid_once_a_disabled_account_is_enabled_again(post: MailDeployment) -> None:
-    bob = post.register().user
-    code = post.mailed_code()
-    post.disable(bob)
-    post.change(bob, disabled_at=Gone())
-
-    assert_rejected(post, code)
+    assert session_works(app, redeem(app, app.mailed_code()))
 
 
-def test_a_code_opens_no_session_while_the_sessions_are_ended(post: MailDeployment, database: Database) -> None:
-    session = post.register()
-    code = post.mailed_code()
+def test_a_code_stays_invalid_once_a_disabled_account_is_enabled_again(app: MailDeployment) -> None:
+    bob = app.register().user
+    code = app.mailed_code()
+    app.disable(bob)
+    app.change(bob, disabled_at=Gone())
+
+    assert_rejected(app, code)
+
+
+def test_a_code_opens_no_session_while_the_sessions_are_ended(app: MailDeployment, database: Database) -> None:
+    session = app.register()
+    code = app.mailed_code()
     before = database.items("RefreshTokenFamilies")
-    meanwhile = post.meanwhile(lambda: post.end_sessions(session.user))
+    meanwhile = app.meanwhile(lambda: app.end_sessions(session.user))
 
     assert_rejected(meanwhile, code)
 
     assert database.items("RefreshTokenFamilies") == before
 
 
-def test_a_code_opens_no_session_while_the_account_is_disabled(post: MailDeployment, database: Database) -> None:
-    bob = post.register().user
-    code = post.mailed_code()
+def test_a_code_opens_no_session_while_the_account_is_disabled(app: MailDeployment, database: Database) -> None:
+    bob = app.register().user
+    code = app.mailed_code()
     before = database.items("RefreshTokenFamilies")
-    meanwhile = post.meanwhile(lambda: post.change(bob, disabled_at=to_epoch(post.base.clock())))
+    meanwhile = app.meanwhile(lambda: app.change(bob, disabled_at=to_epoch(app.base.clock())))
 
     with pytest.raises(InvalidCode):
         redeem(meanwhile, code)
@@ -240,10 +240,10 @@ def test_a_code_opens_no_session_while_the_account_is_disabled(post: MailDeploym
 @pytest.mark.covers("F14")
 def test_when_any_call_fails_the_code_still_works_or_its_session_is_valid() -> None:
     def scenario() -> Scenario:
-        post = mailing_in_memory()
-        post.register()
-        code = post.mailed_code()
-        return Scenario(post, lambda here: redeem(here, code))
+        app = new_app()
+        app.register()
+        code = app.mailed_code()
+        return Scenario(app, lambda here: redeem(here, code))
 
     for run in faulty_runs(scenario):
         here = run.deployment
@@ -261,10 +261,10 @@ def test_when_any_call_fails_the_code_still_works_or_its_session_is_valid() -> N
             assert session_works(here, redeem(here, code)), run
 
 
-def sessions_by_code(post: MailDeployment) -> int:
+def sessions_by_code(app: MailDeployment) -> int:
     """How many sessions a code has opened."""
-    assert isinstance(post.base.store, MemoryStore)
-    families = post.base.store.items(post.base.tables["RefreshTokenFamilies"])
+    assert isinstance(app.base.store, MemoryStore)
+    families = app.base.store.items(app.base.tables["RefreshTokenFamilies"])
     return sum('"method":"otp"' in str(family["amr"]) for family in families)
 
 
@@ -272,13 +272,13 @@ def sessions_by_code(post: MailDeployment) -> int:
 
 
 @pytest.mark.covers("167")
-def test_the_log_contains_no_code_and_no_address(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    code = post_in_memory.mailed_code()
-    use_wrong_codes(post_in_memory, code, times=2)
-    redeem(post_in_memory, code)
+def test_the_log_contains_no_code_and_no_address(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    code = app_in_memory.mailed_code()
+    use_wrong_codes(app_in_memory, code, times=2)
+    redeem(app_in_memory, code)
 
-    logged = str(post_in_memory.base.recorded.notes)
+    logged = str(app_in_memory.base.recorded.notes)
 
     assert code not in logged
     assert BOB.email not in logged

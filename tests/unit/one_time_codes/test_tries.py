@@ -24,56 +24,56 @@ from tests.unit.one_time_codes.codes import UNKNOWN, assert_rejected, redeem, us
 
 
 @in_memory_only
-def test_after_four_wrong_codes_the_right_code_works(post: MailDeployment) -> None:
-    post.register()
-    code = post.mailed_code()
+def test_after_four_wrong_codes_the_right_code_works(app: MailDeployment) -> None:
+    app.register()
+    code = app.mailed_code()
 
-    use_wrong_codes(post, code, times=4)
+    use_wrong_codes(app, code, times=4)
 
-    assert session_works(post, redeem(post, code))
+    assert session_works(app, redeem(app, code))
 
 
 @pytest.mark.covers("42")
 @in_memory_only
 @pytest.mark.parametrize("email", [BOB.email, UNKNOWN], ids=["known", "unknown"])
 def test_after_five_wrong_codes_the_right_code_is_rejected_too(
-    post: MailDeployment, clock: FakeClock, email: str
+    app: MailDeployment, clock: FakeClock, email: str
 ) -> None:
-    post.register()
-    code = post.mailed_code()
-    use_wrong_codes(post, code, email, times=5)
+    app.register()
+    code = app.mailed_code()
+    use_wrong_codes(app, code, email, times=5)
     clock.advance(timedelta(minutes=1))
 
     for each in (code, wrong_code(code)):
-        assert limit_reached(partial(redeem, post, each, email)) == ("code_tries", timedelta(minutes=59))
+        assert limit_reached(partial(redeem, app, each, email)) == ("code_tries", timedelta(minutes=59))
 
 
 @in_memory_only
 @pytest.mark.parametrize("email", [BOB.email, UNKNOWN], ids=["known", "unknown"])
-def test_no_code_is_mailed_while_none_can_be_used(post: MailDeployment, clock: FakeClock, email: str) -> None:
-    post.register()
-    use_wrong_codes(post, "123456", email, times=5)
+def test_no_code_is_mailed_while_none_can_be_used(app: MailDeployment, clock: FakeClock, email: str) -> None:
+    app.register()
+    use_wrong_codes(app, "123456", email, times=5)
     clock.advance(timedelta(minutes=1))
 
     for _ in range(7):  # not counted as mails either
-        limit = limit_reached(lambda: post.mail_service.request_code(email, None, HOME.address))
+        limit = limit_reached(lambda: app.mail_service.request_code(email, None, HOME.address))
         assert limit == ("code_tries", timedelta(minutes=59))
-    assert post.queue.jobs == []
-    post.mail_service.request_reset(email, None, HOME.address)  # reset tokens are not codes
+    assert app.queue.jobs == []
+    app.mail_service.request_reset(email, None, HOME.address)  # reset tokens are not codes
 
     clock.advance(timedelta(minutes=59))
-    post.mail_service.request_code(email, None, HOME.address)
-    assert [job.kind for job in post.queue.jobs] == [MailKind.PASSWORD_RESET, MailKind.SIGN_IN_CODE]
+    app.mail_service.request_code(email, None, HOME.address)
+    assert [job.kind for job in app.queue.jobs] == [MailKind.PASSWORD_RESET, MailKind.SIGN_IN_CODE]
 
 
 @in_memory_only
-def test_wrong_codes_before_a_registration_do_not_count(post: MailDeployment) -> None:
-    use_wrong_codes(post, "123456", BOB.email, times=5)
-    post.registration.register_without_session(BOB, HOME)
+def test_wrong_codes_before_a_registration_do_not_count(app: MailDeployment) -> None:
+    use_wrong_codes(app, "123456", BOB.email, times=5)
+    app.registration.register_without_session(BOB, HOME)
 
-    post.deliver(post.queue.jobs[-1])
+    app.deliver(app.queue.jobs[-1])
 
-    assert session_works(post, redeem(post, code_in(post.outbox.last)))
+    assert session_works(app, redeem(app, code_in(app.outbox.last)))
 
 
 def limit_reached(call: Callable[[], object]) -> tuple[str, timedelta | None]:
@@ -85,44 +85,44 @@ def limit_reached(call: Callable[[], object]) -> tuple[str, timedelta | None]:
 
 @pytest.mark.covers("43")
 @in_memory_only
-def test_a_new_code_does_not_reset_the_tries(post: MailDeployment) -> None:
-    post.register()
-    use_wrong_codes(post, post.mailed_code(), times=3)
-    use_wrong_codes(post, post.mailed_code(), times=2)
+def test_a_new_code_does_not_reset_the_tries(app: MailDeployment) -> None:
+    app.register()
+    use_wrong_codes(app, app.mailed_code(), times=3)
+    use_wrong_codes(app, app.mailed_code(), times=2)
 
     with pytest.raises(TooManyAttempts):
-        redeem(post, post.mailed_code())
+        redeem(app, app.mailed_code())
 
 
 @in_memory_only
-def test_the_tries_are_reset_one_hour_after_the_first_one(post: MailDeployment, clock: FakeClock) -> None:
-    post.register()
+def test_the_tries_are_reset_one_hour_after_the_first_one(app: MailDeployment, clock: FakeClock) -> None:
+    app.register()
     first = clock() + SECOND
-    use_wrong_codes(post, post.mailed_code(), times=5)
+    use_wrong_codes(app, app.mailed_code(), times=5)
     clock.at = first + HOUR - 2 * SECOND
     with pytest.raises(TooManyAttempts):
-        redeem(post, post.mailed_code())
+        redeem(app, app.mailed_code())
 
-    assert session_works(post, redeem(post, post.mailed_code()))
+    assert session_works(app, redeem(app, app.mailed_code()))
 
 
 @in_memory_only
-def test_a_right_code_resets_the_tries(post: MailDeployment) -> None:
-    post.register()
+def test_a_right_code_resets_the_tries(app: MailDeployment) -> None:
+    app.register()
     for _ in range(3):
-        code = post.mailed_code()
-        use_wrong_codes(post, code, times=4)
-        assert session_works(post, redeem(post, code))
+        code = app.mailed_code()
+        use_wrong_codes(app, code, times=4)
+        assert session_works(app, redeem(app, code))
 
 
 @pytest.mark.covers("F15", "42")
 @pytest.mark.parametrize("mailed", [True, False], ids=["with a code", "without one"])
-def test_five_of_forty_concurrent_codes_are_compared(post: MailDeployment, *, mailed: bool) -> None:
-    post.register()
-    code = post.mailed_code() if mailed else "123456"
-    watched = PassingStore(post.base.store)
+def test_five_of_forty_concurrent_codes_are_compared(app: MailDeployment, *, mailed: bool) -> None:
+    app.register()
+    code = app.mailed_code() if mailed else "123456"
+    watched = PassingStore(app.base.store)
 
-    outcomes = at_once([partial(redeem, post.on(watched), wrong_code(code))] * 40)
+    outcomes = at_once([partial(redeem, app.on(watched), wrong_code(code))] * 40)
 
     assert sum(isinstance(outcome, InvalidCode) for outcome in outcomes) == 5
     assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 35
@@ -151,120 +151,120 @@ def test_five_of_forty_concurrent_codes_are_compared(post: MailDeployment, *, ma
     ],
     ids=lambda text: repr(text)[:12],
 )
-def test_a_malformed_code_is_rejected_without_a_call(post_in_memory: MailDeployment, text: str) -> None:
-    assert calls_of(post_in_memory, lambda post: assert_rejected(post, text)) == []
+def test_a_malformed_code_is_rejected_without_a_call(app_in_memory: MailDeployment, text: str) -> None:
+    assert calls_of(app_in_memory, lambda app: assert_rejected(app, text)) == []
 
 
 @pytest.mark.covers("33", "36")
 def test_codes_and_passwords_share_the_limit_of_a_client_address(
-    post_in_memory: MailDeployment,
+    app_in_memory: MailDeployment,
 ) -> None:
     limit = Limit(name="sign_in_address", attempts=6, window=timedelta(minutes=15))
-    post = post_in_memory.with_choices(Choices(address=limit))
+    app = app_in_memory.with_choices(Choices(address=limit))
     for number in range(3):
-        assert_rejected(post, "123456", f"victim-{number}@example.com")
+        assert_rejected(app, "123456", f"victim-{number}@example.com")
     for number in range(3):
         with pytest.raises(InvalidCredentials):
-            post.base.sign_in.sign_in(by_email(f"victim-{number}@example.com"), HOME)
+            app.base.sign_in.sign_in(by_email(f"victim-{number}@example.com"), HOME)
 
     with pytest.raises(TooManyAttempts) as at_the_code:
-        redeem(post, "123456", "victim-9@example.com")
+        redeem(app, "123456", "victim-9@example.com")
     with pytest.raises(TooManyAttempts) as at_the_password:
-        post.base.sign_in.sign_in(by_email("victim-9@example.com"), HOME)
+        app.base.sign_in.sign_in(by_email("victim-9@example.com"), HOME)
 
     assert {at_the_code.value.limit, at_the_password.value.limit} == {"sign_in_address"}
     assert at_the_code.value.retry_after == timedelta(minutes=15)
 
 
 @in_memory_only
-def test_right_codes_do_not_count_for_the_client_address(post: MailDeployment) -> None:
-    post = post.with_choices(Choices(address=Limit(name="sign_in_address", attempts=2, window=HOUR)))
-    post.register()
+def test_right_codes_do_not_count_for_the_client_address(app: MailDeployment) -> None:
+    app = app.with_choices(Choices(address=Limit(name="sign_in_address", attempts=2, window=HOUR)))
+    app.register()
 
     for _ in range(5):
-        assert session_works(post, redeem(post, post.mailed_code()))
+        assert session_works(app, redeem(app, app.mailed_code()))
 
 
 @pytest.mark.covers("F28")
 @in_memory_only
-def test_a_code_is_not_compared_when_it_cannot_be_counted(post: MailDeployment) -> None:
-    post.register()
-    code = post.mailed_code()
-    failing = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
+def test_a_code_is_not_compared_when_it_cannot_be_counted(app: MailDeployment) -> None:
+    app.register()
+    code = app.mailed_code()
+    failing = FaultyStore(app.base.store, at=lambda call: call.keys[0].table == app.base.tables["RateLimits"])
 
     for _ in range(10):
         with pytest.raises(DependencyUnavailable):
-            redeem(post.on(failing), wrong_code(code))
+            redeem(app.on(failing), wrong_code(code))
 
     assert not [call for call in failing.calls if call.method == "get_all"]
-    assert session_works(post, redeem(post, code))
+    assert session_works(app, redeem(app, code))
 
 
 @in_memory_only
-def test_a_right_code_signs_in_when_its_tries_cannot_be_reset(post: MailDeployment) -> None:
-    post.register()
-    code = post.mailed_code()
+def test_a_right_code_signs_in_when_its_tries_cannot_be_reset(app: MailDeployment) -> None:
+    app.register()
+    code = app.mailed_code()
     failing = FaultyStore(
-        post.base.store,
-        at=lambda call: call.keys[0].table == post.base.tables["RateLimits"] and call.nth > 0,
+        app.base.store,
+        at=lambda call: call.keys[0].table == app.base.tables["RateLimits"] and call.nth > 0,
     )
 
-    session = redeem(post.on(failing), code)
+    session = redeem(app.on(failing), code)
 
-    assert session_works(post, session)
-    assert "attempt_not_given_back" in post.base.recorded.events
+    assert session_works(app, session)
+    assert "attempt_not_given_back" in app.base.recorded.events
 
 
 # The answers do not tell who has an account: security.md 27
 
 
-def answer_to(post: MailDeployment, code: str, email: str = BOB.email) -> Response:
+def answer_to(app: MailDeployment, code: str, email: str = BOB.email) -> Response:
     """The API's answer to a wrong code."""
     with pytest.raises(InvalidCode) as caught:
-        redeem(post, code, email)
+        redeem(app, code, email)
     return atourin.API.render(caught.value, Request(method="POST", path="/auth/verify_otp"), {})
 
 
-def test_an_unknown_address_gets_the_answer_of_a_wrong_code(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    code = post_in_memory.mailed_code()
+def test_an_unknown_address_gets_the_answer_of_a_wrong_code(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    code = app_in_memory.mailed_code()
 
-    assert answer_to(post_in_memory, "123456", UNKNOWN) == answer_to(post_in_memory, wrong_code(code))
+    assert answer_to(app_in_memory, "123456", UNKNOWN) == answer_to(app_in_memory, wrong_code(code))
 
 
-def test_an_unknown_address_makes_the_same_calls_as_a_wrong_code(post_in_memory: MailDeployment) -> None:
-    post_in_memory.register()
-    post_in_memory.register(ALICE)
-    code = post_in_memory.mailed_code(ALICE.email)
+def test_an_unknown_address_makes_the_same_calls_as_a_wrong_code(app_in_memory: MailDeployment) -> None:
+    app_in_memory.register()
+    app_in_memory.register(ALICE)
+    code = app_in_memory.mailed_code(ALICE.email)
 
-    wrong_code = calls_of(post_in_memory, lambda post: assert_rejected(post, wrong_code(code), ALICE.email))
+    wrong_code = calls_of(app_in_memory, lambda app: assert_rejected(app, wrong_code(code), ALICE.email))
 
-    assert calls_of(post_in_memory, lambda post: assert_rejected(post, code, BOB.email)) == wrong_code  # was sent none
-    assert calls_of(post_in_memory, lambda post: assert_rejected(post, code, UNKNOWN)) == wrong_code
+    assert calls_of(app_in_memory, lambda app: assert_rejected(app, code, BOB.email)) == wrong_code  # was sent none
+    assert calls_of(app_in_memory, lambda app: assert_rejected(app, code, UNKNOWN)) == wrong_code
 
 
 @pytest.mark.covers("29")
 @in_memory_only
-def test_an_unknown_address_runs_out_of_tries_with_the_same_calls(post: MailDeployment) -> None:
-    post.register()
-    code = post.mailed_code()
-    use_wrong_codes(post, "123456", UNKNOWN, times=5)
-    use_wrong_codes(post, code, times=5)
+def test_an_unknown_address_runs_out_of_tries_with_the_same_calls(app: MailDeployment) -> None:
+    app.register()
+    code = app.mailed_code()
+    use_wrong_codes(app, "123456", UNKNOWN, times=5)
+    use_wrong_codes(app, code, times=5)
 
     def reach_the_limit(here: MailDeployment, code: str, email: str) -> None:
         with pytest.raises(TooManyAttempts):
             redeem(here, code, email)
 
-    unknown = calls_of(post, lambda here: reach_the_limit(here, "123456", UNKNOWN))
+    unknown = calls_of(app, lambda here: reach_the_limit(here, "123456", UNKNOWN))
 
-    assert unknown == calls_of(post, lambda here: reach_the_limit(here, code, BOB.email))
+    assert unknown == calls_of(app, lambda here: reach_the_limit(here, code, BOB.email))
 
 
 @in_memory_only
-def test_the_code_of_a_disabled_account_gets_the_answer_of_a_wrong_code(post: MailDeployment) -> None:
-    bob = post.register().user
-    code = post.mailed_code()
-    wrong_answer = answer_to(post, wrong_code(code))
-    post.disable(bob)
+def test_the_code_of_a_disabled_account_gets_the_answer_of_a_wrong_code(app: MailDeployment) -> None:
+    bob = app.register().user
+    code = app.mailed_code()
+    wrong_answer = answer_to(app, wrong_code(code))
+    app.disable(bob)
 
-    assert answer_to(post, code) == wrong_answer
+    assert answer_to(app, code) == wrong_answer

@@ -46,7 +46,7 @@ def test_concurrent_uses_of_an_invitation_create_one_account(team: Team, databas
 
 
 def test_concurrent_uses_of_an_invitation_create_one_membership(team: Team) -> None:
-    zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
+    zoe, token = member(team.app, "zoe"), token_of(team, team.invitation(INVITED))
 
     outcomes = at_once([partial(join, team, token, zoe)] * 5)
 
@@ -59,14 +59,14 @@ def test_concurrent_uses_of_an_invitation_create_one_membership(team: Team) -> N
 @pytest.mark.parametrize("is_new", [True, False], ids=["by a new account", "by an account"])
 def test_an_invitation_that_is_revoked_meanwhile_cannot_be_accepted(team: Team, is_new: bool) -> None:  # noqa: FBT001
     invitation = team.invitation(INVITED)
-    token, revoke = token_of(team, invitation), team.post.base.open_invitations.revoke
+    token, revoke = token_of(team, invitation), team.app.base.open_invitations.revoke
     slow = meanwhile(team, partial(revoke, team.organization_id, team.owner.user.user_id, invitation.invitation_id))
-    session = None if is_new else member(team.post, "zoe")
+    session = None if is_new else member(team.app, "zoe")
 
     with pytest.raises(InvalidInvitation):
         register(slow, token) if session is None else join(slow, token, session)
 
-    assert (team.post.users.find_id(Name.EMAIL, INVITED) is None) == is_new
+    assert (team.app.users.find_id(Name.EMAIL, INVITED) is None) == is_new
     assert session is None or team.role_of(session) is None
 
 
@@ -75,13 +75,13 @@ def test_an_invitation_that_is_accepted_meanwhile_cannot_be_revoked(team: Team) 
     slow = meanwhile(team, partial(register, team, token_of(team, invitation)))
 
     with pytest.raises(NoSuchInvitation):
-        slow.post.base.open_invitations.revoke(team.organization_id, team.owner.user.user_id, invitation.invitation_id)
+        slow.app.base.open_invitations.revoke(team.organization_id, team.owner.user.user_id, invitation.invitation_id)
 
 
 def test_concurrent_invitations_of_an_address_make_one_invitation(team: Team) -> None:
     bob = team.join("bob", Role.CLIENT_ADMIN)
     choices = Choices(mail_minute=replace(MAIL_MINUTE, attempts=10))
-    team = replace(team, post=team.post.with_choices(choices))
+    team = replace(team, app=team.app.with_choices(choices))
 
     outcomes = at_once([partial(invite, team, team.owner), partial(invite, team, bob)])
 
@@ -91,8 +91,8 @@ def test_concurrent_invitations_of_an_address_make_one_invitation(team: Team) ->
 
 
 def test_an_account_that_is_deleted_while_it_joins_leaves_no_membership(team: Team, database: Database) -> None:
-    zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
-    slow = meanwhile(team, partial(team.post.base.deletion.delete_by_id, zoe.user.user_id))
+    zoe, token = member(team.app, "zoe"), token_of(team, team.invitation(INVITED))
+    slow = meanwhile(team, partial(team.app.base.deletion.delete_by_id, zoe.user.user_id))
 
     with pytest.raises(SessionEnded):
         join(slow, token, zoe)
@@ -103,15 +103,15 @@ def test_an_account_that_is_deleted_while_it_joins_leaves_no_membership(team: Te
 
 def test_an_account_that_joins_while_it_is_deleted_leaves_no_membership(team: Team, database: Database) -> None:
     """The deletion disables the account first, so that nothing can be added to it."""
-    zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
-    caller = team.post.base.sessions.authenticate(zoe.tokens.access_token)
+    zoe, token = member(team.app, "zoe"), token_of(team, team.invitation(INVITED))
+    caller = team.app.base.sessions.authenticate(zoe.tokens.access_token)
 
     def accept() -> None:
         with pytest.raises(SessionEnded):
-            team.post.base.invitation_acceptance.join(token, caller, HOME)
+            team.app.base.invitation_acceptance.join(token, caller, HOME)
 
     slow = meanwhile(team, accept, before=lambda call: call.method == "query")
-    slow.post.base.deletion.delete_by_id(zoe.user.user_id)
+    slow.app.base.deletion.delete_by_id(zoe.user.user_id)
 
     assert team.role_of(zoe) is None
     assert not [item for item in database.items("Users") if zoe.user.user_id in str(item)]
@@ -122,16 +122,16 @@ def test_an_invitation_by_a_member_who_was_removed_meanwhile_is_not_mailed(team:
 
     with pytest.raises(NotAMember):
         invite(meanwhile(team, partial(remove, team, team.owner, bob)), bob)
-    [job] = team.post.queue.jobs
-    team.post.mailer.deliver(job, queued_at=team.post.base.clock() - HOUR)
+    [job] = team.app.queue.jobs
+    team.app.mailer.deliver(job, queued_at=team.app.base.clock() - HOUR)
 
-    assert team.post.outbox.sent == []
+    assert team.app.outbox.sent == []
 
 
 def test_a_note_without_a_membership_does_not_prevent_joining(team: Team) -> None:
     """A function of the operator may have deleted the membership and left the note."""
-    zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
-    base = team.post.base
+    zoe, token = member(team.app, "zoe"), token_of(team, team.invitation(INVITED))
+    base = team.app.base
     base.store.write(Put(base.users.organization_key(zoe.user.user_id, team.organization_id), {"since": 0}))
 
     join(team, token, zoe)

@@ -16,7 +16,7 @@ from gerbang.sessions.sessions import SignedIn
 from tests.conftest import Database
 from tests.deployment import REGISTRATIONS, Choices, Deployment
 from tests.fakes import Call, at_once
-from tests.unit.mail_deployment import mailing
+from tests.unit.mail_deployment import with_mail
 from tests.unit.organizations.changes import (
     INVITED,
     change_role,
@@ -88,13 +88,13 @@ def test_one_of_five_owners_who_leave_concurrently_stays(team: Team) -> None:
 
 
 CALLS: Final[dict[str, Callable[[Team, SignedIn, SignedIn], object]]] = {
-    "renames": lambda team, bob, _: team.post.base.organization_changes.rename(
+    "renames": lambda team, bob, _: team.app.base.organization_changes.rename(
         team.organization_id, bob.user.user_id, "Bob's now"
     ),
     "invites": lambda team, bob, _: invite(team, bob, "xan@example.com"),
     "changes a role": lambda team, bob, zoe: change_role(team, bob, zoe, Role.CLIENT_ADMIN),
     "removes a member": remove,
-    "revokes an invitation": lambda team, bob, _: team.post.base.open_invitations.revoke(
+    "revokes an invitation": lambda team, bob, _: team.app.base.open_invitations.revoke(
         team.organization_id, bob.user.user_id, open_invitations(team)[0].invitation_id
     ),
 }
@@ -110,12 +110,12 @@ def test_a_member_who_is_removed_or_demoted_during_a_call_changes_nothing(team: 
         "removed": partial(remove, team, team.owner, bob),
         "demoted": partial(change_role, team, team.owner, bob, Role.CLIENT_MEMBER),
     }[change]
-    before = team.post.base.organization_table.read_whole(team.organization_id)
+    before = team.app.base.organization_table.read_whole(team.organization_id)
 
     with pytest.raises(NotAMember if change == "removed" else InsufficientRole):
         CALLS[call](meanwhile(team, happens), bob, zoe)
 
-    after = team.post.base.organization_table.read_whole(team.organization_id)
+    after = team.app.base.organization_table.read_whole(team.organization_id)
     assert before is not None
     assert after is not None
     assert (after.organization.name, after.invitations) == (before.organization.name, before.invitations)
@@ -127,8 +127,8 @@ def test_a_member_who_is_removed_or_demoted_during_a_call_changes_nothing(team: 
 
 
 def test_a_user_who_joins_while_the_organization_is_deleted_is_no_member(team: Team, database: Database) -> None:
-    zoe, token = member(team.post, "zoe"), token_of(team, team.invitation(INVITED))
-    ends_last_membership = team.post.base.organization_table.membership_deletion(
+    zoe, token = member(team.app, "zoe"), token_of(team, team.invitation(INVITED))
+    ends_last_membership = team.app.base.organization_table.membership_deletion(
         team.organization_id, team.owner.user.user_id
     ).key
 
@@ -163,7 +163,7 @@ def test_an_owner_who_loses_the_role_meanwhile_cannot_delete_the_organization(
     team: Team, happens: Callable[[Team, SignedIn, SignedIn], None], members: int
 ) -> None:
     choices = Choices(registration=replace(REGISTRATIONS, attempts=100))
-    team = replace(team, post=team.post.with_choices(choices))
+    team = replace(team, app=team.app.with_choices(choices))
     bob = team.join("bob", Role.CLIENT_OWNER)
     people = [team.join(f"member-{number}", Role.CLIENT_MEMBER) for number in range(members)]
 
@@ -177,7 +177,7 @@ def test_an_owner_who_loses_the_role_meanwhile_cannot_delete_the_organization(
 def test_a_large_organization_is_deleted_with_its_members_and_invitations(team: Team, database: Database) -> None:
     """In several steps, because a transaction has a limit."""
     choices = Choices(registration=replace(REGISTRATIONS, attempts=100))
-    team = replace(team, post=team.post.with_choices(choices))
+    team = replace(team, app=team.app.with_choices(choices))
     people = [team.join(f"member-{number}", Role.CLIENT_MEMBER) for number in range(65)]
     for number in range(101):
         team.invitation(f"invited-{number}@example.com")
@@ -192,13 +192,13 @@ def test_a_large_organization_is_deleted_with_its_members_and_invitations(team: 
 
 
 def test_two_concurrently_created_organizations_both_exist_and_one_is_the_default(deployment: Deployment) -> None:
-    post = mailing(deployment)
-    bob = member(post, "bob")
+    app = with_mail(deployment)
+    bob = member(app, "bob")
     caller = deployment.sessions.authenticate(bob.tokens.access_token)
 
     outcomes = at_once([partial(deployment.own_organizations.found, caller, name) for name in ("One", "Two")])
 
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)], outcomes
-    listed = deployment.own_organizations.list(post.user(bob.user.user_id))
+    listed = deployment.own_organizations.list(app.user(bob.user.user_id))
     assert {organization.name for organization, _ in listed} == {"One", "Two"}
-    assert post.user(bob.user.user_id).organization_id == listed[0][0].organization_id
+    assert app.user(bob.user.user_id).organization_id == listed[0][0].organization_id

@@ -15,10 +15,10 @@ LEGACY_HASH = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 
 
 def change(
-    post: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
+    app: MailDeployment, session: SignedIn, current: str = PASSWORD, new: str = NEW, client: Client = HOME
 ) -> None:
-    post.password_change.change(session.tokens.access_token, current=current, new=new, client=client, policy=POLICY)
+    app.password_change.change(session.tokens.access_token, current=current, new=new, client=client, policy=POLICY)
 
 
-def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
-    return post.base.sessions.refresh(session.tokens.refresh_token)
+def refresh(app: MailDeployment, session: SignedIn) -> SignedIn:
+    return app.base.sessions.refresh(session.tokens.refresh_token)

@@ -7,5 +7,5 @@ from tests.unit.mail_deployment import MailDeployment
 
 
 @pytest.fixture
-def bob(post_in_memory: MailDeployment) -> User:
-    return post_in_memory.register().user
+def bob(app_in_memory: MailDeployment) -> User:
+    return app_in_memory.register().user

@@ -14,18 +14,18 @@ POLICY = PasswordPolicy()
 LEGACY_HASH = "md5:5f4dcc3b5aa765d61d8327deb882cf99"
 
 
-def reset(post: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
-    post.password_reset.reset(token, password, client=client, policy=POLICY)
+def reset(app: MailDeployment, token: str, password: str = NEW, client: Client = HOME) -> None:
+    app.password_reset.reset(token, password, client=client, policy=POLICY)
 
 
-def unknown_token(post: MailDeployment, user: User) -> str:
+def unknown_token(app: MailDeployment, user: User) -> str:
     """A token of the right form that was never mailed."""
-    return post.reset_tokens.token("never asked", user)
+    return app.reset_tokens.token("never asked", user)
 
 
-def assert_rejected(post: MailDeployment, token: str) -> None:
+def assert_rejected(app: MailDeployment, token: str) -> None:
     with pytest.raises(InvalidResetToken):
-        reset(post, token)
+        reset(app, token)
 
 
 def client_number(number: int) -> Client:

@@ -25,7 +25,7 @@ from tests.deployment import ABROAD, ALICE, BOB, HOME, MINUTE, PASSWORD, SECOND,
 from tests.fakes import at_once
 from tests.unit.access import password_works, session_works
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, new_app
 from tests.unit.mail_fakes import wrong_code
 
 NEW: Final = "Another horse 2"
@@ -35,246 +35,246 @@ WITH_PASSWORD: Final = Choices(require_current_password=True)
 WITH_BOTH: Final = Choices(secure_password_change=True, require_current_password=True)
 
 
-def verified_bob(post: MailDeployment) -> SignedIn:
+def verified_bob(app: MailDeployment) -> SignedIn:
     """Bob, whose address is verified."""
-    session = post.register(BOB)
-    post.verify_email(session.user)
+    session = app.register(BOB)
+    app.verify_email(session.user)
     return session
 
 
-def old_session(post: MailDeployment) -> SignedIn:
+def old_session(app: MailDeployment) -> SignedIn:
     """Bob, in a session that is old."""
-    session = verified_bob(post)
-    post.base.clock.advance(FRESH_FOR + SECOND)
-    return post.base.sessions.refresh(session.tokens.refresh_token)
+    session = verified_bob(app)
+    app.base.clock.advance(FRESH_FOR + SECOND)
+    return app.base.sessions.refresh(session.tokens.refresh_token)
 
 
 def set_password(
-    post: MailDeployment,
+    app: MailDeployment,
     session: SignedIn,
     password: str = NEW,
     *,
     code: str | None = None,
     current: str | None = None,
 ) -> User:
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
     changes = UserChanges(password=password, code=code, current_password=current)
-    return post.base.user_update.update(caller, changes, HOME, PasswordPolicy())
+    return app.base.user_update.update(caller, changes, HOME, PasswordPolicy())
 
 
-def mailed_code(post: MailDeployment) -> str:
-    return post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+def mailed_code(app: MailDeployment) -> str:
+    return app.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
 
 
 # A mailed code
 
 
 @pytest.mark.parametrize("choices", [Choices(), WITH_CODE])
-def test_a_recent_session_needs_no_code(post_in_memory: MailDeployment, choices: Choices) -> None:
-    post = post_in_memory.with_choices(choices)
-    session = verified_bob(post)
-    post.base.clock.advance(FRESH_FOR - SECOND)
-    session = post.base.sessions.refresh(session.tokens.refresh_token)
+def test_a_recent_session_needs_no_code(app_in_memory: MailDeployment, choices: Choices) -> None:
+    app = app_in_memory.with_choices(choices)
+    session = verified_bob(app)
+    app.base.clock.advance(FRESH_FOR - SECOND)
+    session = app.base.sessions.refresh(session.tokens.refresh_token)
 
-    set_password(post, session)
+    set_password(app, session)
 
-    assert password_works(post, NEW)
-
-
-def test_an_old_session_needs_no_code_by_default(post_in_memory: MailDeployment) -> None:
-    set_password(post_in_memory, old_session(post_in_memory))
-
-    assert password_works(post_in_memory, NEW)
+    assert password_works(app, NEW)
 
 
-def test_an_old_session_needs_a_code_which_works_once(post: MailDeployment) -> None:
-    post = post.with_choices(WITH_CODE)
-    session = old_session(post)
+def test_an_old_session_needs_no_code_by_default(app_in_memory: MailDeployment) -> None:
+    set_password(app_in_memory, old_session(app_in_memory))
+
+    assert password_works(app_in_memory, NEW)
+
+
+def test_an_old_session_needs_a_code_which_works_once(app: MailDeployment) -> None:
+    app = app.with_choices(WITH_CODE)
+    session = old_session(app)
     with pytest.raises(ReauthenticationNeeded):
-        set_password(post, session)
-    code = mailed_code(post)
+        set_password(app, session)
+    code = mailed_code(app)
 
-    set_password(post, session, code=code)
+    set_password(app, session, code=code)
 
-    assert password_works(post, NEW)
-    assert session_works(post, session)
+    assert password_works(app, NEW)
+    assert session_works(app, session)
     with pytest.raises(InvalidReauthenticationCode):
-        set_password(post, session, OTHER, code=code)
-    assert password_works(post, NEW)
+        set_password(app, session, OTHER, code=code)
+    assert password_works(app, NEW)
 
 
-def test_other_changes_need_no_code(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory.with_choices(WITH_BOTH)
-    session = old_session(post)
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
+def test_other_changes_need_no_code(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory.with_choices(WITH_BOTH)
+    session = old_session(app)
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
 
-    user = post.base.user_update.update(caller, UserChanges(metadata={"a": 1}), HOME, PasswordPolicy())
+    user = app.base.user_update.update(caller, UserChanges(metadata={"a": 1}), HOME, PasswordPolicy())
 
     assert user.user_metadata == {"a": 1}
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345x", "١٢٣٤٥٦"])
-def test_a_malformed_code_is_invalid(post_in_memory: MailDeployment, code: str) -> None:
-    post = post_in_memory.with_choices(WITH_CODE)
+def test_a_malformed_code_is_invalid(app_in_memory: MailDeployment, code: str) -> None:
+    app = app_in_memory.with_choices(WITH_CODE)
 
     with pytest.raises(InvalidReauthenticationCode):
-        set_password(post, old_session(post), code=code)
+        set_password(app, old_session(app), code=code)
 
 
 @pytest.mark.parametrize("kind", [MailKind.SIGN_IN_CODE, MailKind.RECOVERY_CODE])
-def test_a_code_of_another_kind_is_invalid(post_in_memory: MailDeployment, kind: MailKind) -> None:
-    post = post_in_memory.with_choices(WITH_CODE)
-    session = old_session(post)
+def test_a_code_of_another_kind_is_invalid(app_in_memory: MailDeployment, kind: MailKind) -> None:
+    app = app_in_memory.with_choices(WITH_CODE)
+    session = old_session(app)
 
     with pytest.raises(InvalidReauthenticationCode):
-        set_password(post, session, code=post.mailed_code(kind=kind))
+        set_password(app, session, code=app.mailed_code(kind=kind))
 
 
-def test_a_code_expires(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory.with_choices(WITH_CODE)
-    session = old_session(post)
-    code = mailed_code(post)
-    post.base.clock.advance(CODE_LIFETIME)
-
-    with pytest.raises(InvalidReauthenticationCode):
-        set_password(post, session, code=code)
-
-
-def test_a_code_of_another_account_is_invalid(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory.with_choices(WITH_CODE)
-    session = old_session(post)
-    post.verify_email(post.register(ALICE).user)
+def test_a_code_expires(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory.with_choices(WITH_CODE)
+    session = old_session(app)
+    code = mailed_code(app)
+    app.base.clock.advance(CODE_LIFETIME)
 
     with pytest.raises(InvalidReauthenticationCode):
-        set_password(post, session, code=post.mailed_code(email=ALICE.email, kind=MailKind.REAUTHENTICATION_CODE))
+        set_password(app, session, code=code)
 
 
-def test_wrong_codes_count_together_with_sign_in_codes(post: MailDeployment) -> None:
-    post = post.with_choices(WITH_CODE)
-    session = old_session(post)
-    code = mailed_code(post)
+def test_a_code_of_another_account_is_invalid(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory.with_choices(WITH_CODE)
+    session = old_session(app)
+    app.verify_email(app.register(ALICE).user)
+
+    with pytest.raises(InvalidReauthenticationCode):
+        set_password(app, session, code=app.mailed_code(email=ALICE.email, kind=MailKind.REAUTHENTICATION_CODE))
+
+
+def test_wrong_codes_count_together_with_sign_in_codes(app: MailDeployment) -> None:
+    app = app.with_choices(WITH_CODE)
+    session = old_session(app)
+    code = mailed_code(app)
 
     for _ in range(5):
         with pytest.raises(InvalidReauthenticationCode):
-            set_password(post, session, code=wrong_code(code))
+            set_password(app, session, code=wrong_code(code))
 
     with pytest.raises(TooManyAttempts) as error:
-        set_password(post, session, code=code)
+        set_password(app, session, code=code)
     assert error.value.limit == "code_tries"
     with pytest.raises(TooManyAttempts):
-        post.mail_service.request_reauthentication(BOB.email, None, HOME.address)
+        app.mail_service.request_reauthentication(BOB.email, None, HOME.address)
 
 
-def test_one_of_two_concurrent_changes_with_the_same_code_succeeds(post: MailDeployment) -> None:
-    post = post.with_choices(WITH_CODE)
-    session = old_session(post)
-    code = mailed_code(post)
+def test_one_of_two_concurrent_changes_with_the_same_code_succeeds(app: MailDeployment) -> None:
+    app = app.with_choices(WITH_CODE)
+    session = old_session(app)
+    code = mailed_code(app)
 
-    outcomes = at_once([partial(set_password, post, session, each, code=code) for each in (NEW, OTHER)])
+    outcomes = at_once([partial(set_password, app, session, each, code=code) for each in (NEW, OTHER)])
 
     assert sum(isinstance(outcome, User) for outcome in outcomes) == 1
-    assert password_works(post, NEW) != password_works(post, OTHER)
+    assert password_works(app, NEW) != password_works(app, OTHER)
 
 
-def test_the_same_request_sent_twice_concurrently_succeeds_twice(post: MailDeployment) -> None:
-    post = post.with_choices(WITH_CODE)
-    session = old_session(post)
-    code = mailed_code(post)
+def test_the_same_request_sent_twice_concurrently_succeeds_twice(app: MailDeployment) -> None:
+    app = app.with_choices(WITH_CODE)
+    session = old_session(app)
+    code = mailed_code(app)
 
-    outcomes = at_once([partial(set_password, post, session, code=code)] * 2)
+    outcomes = at_once([partial(set_password, app, session, code=code)] * 2)
 
     assert all(isinstance(outcome, User | SamePassword) for outcome in outcomes)
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
 # The current password
 
 
-def test_the_current_password_is_required_and_compared(post: MailDeployment) -> None:
-    post = post.with_choices(WITH_PASSWORD)
-    session = verified_bob(post)
+def test_the_current_password_is_required_and_compared(app: MailDeployment) -> None:
+    app = app.with_choices(WITH_PASSWORD)
+    session = verified_bob(app)
 
     with pytest.raises(CurrentPasswordRequired):
-        set_password(post, session)
+        set_password(app, session)
     with pytest.raises(WrongPassword):
-        set_password(post, session, current=OTHER)
-    set_password(post, session, current=PASSWORD)
+        set_password(app, session, current=OTHER)
+    set_password(app, session, current=PASSWORD)
 
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
-def test_the_new_password_does_not_reveal_the_current_one(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory.with_choices(WITH_PASSWORD)
-    session = verified_bob(post)
+def test_the_new_password_does_not_reveal_the_current_one(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory.with_choices(WITH_PASSWORD)
+    session = verified_bob(app)
 
     with pytest.raises(CurrentPasswordRequired):
-        set_password(post, session, PASSWORD)
+        set_password(app, session, PASSWORD)
     with pytest.raises(WrongPassword):
-        set_password(post, session, PASSWORD, current=OTHER)
+        set_password(app, session, PASSWORD, current=OTHER)
     with pytest.raises(SamePassword):
-        set_password(post, session, PASSWORD, current=PASSWORD)
+        set_password(app, session, PASSWORD, current=PASSWORD)
 
 
-def test_wrong_passwords_count_as_attempts_to_sign_in(post: MailDeployment) -> None:
-    post = post.with_choices(WITH_PASSWORD)
-    session = verified_bob(post)
+def test_wrong_passwords_count_as_attempts_to_sign_in(app: MailDeployment) -> None:
+    app = app.with_choices(WITH_PASSWORD)
+    session = verified_bob(app)
 
     for _ in range(10):
         with pytest.raises(WrongPassword):
-            set_password(post, session, current=OTHER)
+            set_password(app, session, current=OTHER)
 
     with pytest.raises(TooManyAttempts):
-        set_password(post, session, current=PASSWORD)
+        set_password(app, session, current=PASSWORD)
     with pytest.raises(TooManyAttempts):
-        password_works(post, PASSWORD, HOME)
+        password_works(app, PASSWORD, HOME)
 
 
-def test_a_session_opened_with_a_code_needs_no_current_password(post: MailDeployment) -> None:
-    post = post.with_choices(WITH_PASSWORD)
-    verified_bob(post)
-    session = post.code_sign_in.sign_in(BOB.email, post.mailed_code(), ABROAD).signed_in
+def test_a_session_opened_with_a_code_needs_no_current_password(app: MailDeployment) -> None:
+    app = app.with_choices(WITH_PASSWORD)
+    verified_bob(app)
+    session = app.code_sign_in.sign_in(BOB.email, app.mailed_code(), ABROAD).signed_in
 
-    set_password(post, session)
+    set_password(app, session)
 
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
-def test_an_account_without_a_password_needs_no_current_password(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory.with_choices(WITH_PASSWORD)
-    session = post.guests.admit(HOME)
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    post = post.with_choices(Choices(require_current_password=True, autoconfirm=True))
+def test_an_account_without_a_password_needs_no_current_password(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory.with_choices(WITH_PASSWORD)
+    session = app.guests.admit(HOME)
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    app = app.with_choices(Choices(require_current_password=True, autoconfirm=True))
     changes = UserChanges(email=BOB.email, password=NEW)
 
-    post.base.user_update.update(caller, changes, HOME, PasswordPolicy())
+    app.base.user_update.update(caller, changes, HOME, PasswordPolicy())
 
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
 # Requests that are repeated
 
 
 @pytest.mark.parametrize("choices", [WITH_CODE, WITH_PASSWORD, WITH_BOTH])
-def test_a_repeated_request_is_answered_as_done(post: MailDeployment, choices: Choices) -> None:
-    post = post.with_choices(choices)
-    session = old_session(post)
-    code = mailed_code(post)
-    set_password(post, session, code=code, current=PASSWORD)
+def test_a_repeated_request_is_answered_as_done(app: MailDeployment, choices: Choices) -> None:
+    app = app.with_choices(choices)
+    session = old_session(app)
+    code = mailed_code(app)
+    set_password(app, session, code=code, current=PASSWORD)
 
     with pytest.raises(SamePassword):
-        set_password(post, session, code=code, current=PASSWORD)
+        set_password(app, session, code=code, current=PASSWORD)
 
-    post.base.clock.advance(11 * MINUTE)
+    app.base.clock.advance(11 * MINUTE)
     with pytest.raises((InvalidReauthenticationCode, WrongPassword)):
-        set_password(post, session, code=code, current=PASSWORD)
+        set_password(app, session, code=code, current=PASSWORD)
 
 
 def test_when_any_call_fails_the_request_can_be_repeated() -> None:
     def scenario() -> Scenario:
-        post = mailing_in_memory().with_choices(WITH_BOTH)
-        session = old_session(post)
-        code = mailed_code(post)
-        return Scenario(post, lambda here: set_password(here, session, code=code, current=PASSWORD))
+        app = new_app().with_choices(WITH_BOTH)
+        session = old_session(app)
+        code = mailed_code(app)
+        return Scenario(app, lambda here: set_password(here, session, code=code, current=PASSWORD))
 
     for run in faulty_runs(scenario):
         if run.failure is not None:

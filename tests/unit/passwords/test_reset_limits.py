@@ -24,35 +24,35 @@ from tests.unit.passwords.resets import NEW, assert_rejected, client_number, res
 
 @pytest.mark.covers("59")
 @in_memory_only
-def test_wrong_tokens_are_limited_per_client_address(post: MailDeployment) -> None:
-    bob = post.register().user
-    token = post.mailed_token()
+def test_wrong_tokens_are_limited_per_client_address(app: MailDeployment) -> None:
+    bob = app.register().user
+    token = app.mailed_token()
     for _ in range(30):
-        assert_rejected(post, unknown_token(post, bob))
+        assert_rejected(app, unknown_token(app, bob))
 
     with pytest.raises(TooManyAttempts) as caught:
-        reset(post, token)
+        reset(app, token)
 
     assert (caught.value.limit, caught.value.retry_after) == ("reset", timedelta(hours=1))
-    reset(post, token, client=ABROAD)  # the token is still valid
-    assert password_works(post, NEW)
+    reset(app, token, client=ABROAD)  # the token is still valid
+    assert password_works(app, NEW)
 
 
 @pytest.mark.covers("59")
-def test_a_malformed_token_counts_as_a_wrong_one(post_in_memory: MailDeployment) -> None:
+def test_a_malformed_token_counts_as_a_wrong_one(app_in_memory: MailDeployment) -> None:
     for _ in range(30):
-        assert_rejected(post_in_memory, "x")
+        assert_rejected(app_in_memory, "x")
 
     with pytest.raises(TooManyAttempts):
-        reset(post_in_memory, "x")
+        reset(app_in_memory, "x")
 
 
-def test_thirty_of_sixty_concurrent_tokens_are_compared(post: MailDeployment) -> None:
-    bob = post.register().user
-    watched = PassingStore(post.base.store)
-    here = post.on(watched)
+def test_thirty_of_sixty_concurrent_tokens_are_compared(app: MailDeployment) -> None:
+    bob = app.register().user
+    watched = PassingStore(app.base.store)
+    here = app.on(watched)
 
-    outcomes = at_once([partial(reset, here, unknown_token(post, bob))] * 60)
+    outcomes = at_once([partial(reset, here, unknown_token(app, bob))] * 60)
 
     assert sum(isinstance(outcome, InvalidResetToken) for outcome in outcomes) == 30
     assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 30
@@ -61,134 +61,134 @@ def test_thirty_of_sixty_concurrent_tokens_are_compared(post: MailDeployment) ->
 
 @pytest.mark.covers("F28")
 @in_memory_only
-def test_a_token_is_not_compared_when_it_cannot_be_counted(post: MailDeployment) -> None:
-    post.register()
-    token = post.mailed_token()
-    failing = FaultyStore(post.base.store, at=lambda call: call.keys[0].table == post.base.tables["RateLimits"])
+def test_a_token_is_not_compared_when_it_cannot_be_counted(app: MailDeployment) -> None:
+    app.register()
+    token = app.mailed_token()
+    failing = FaultyStore(app.base.store, at=lambda call: call.keys[0].table == app.base.tables["RateLimits"])
 
     with pytest.raises(DependencyUnavailable):
-        reset(post.on(failing), token)
+        reset(app.on(failing), token)
 
-    assert password_works(post, PASSWORD)
-    reset(post, token)
+    assert password_works(app, PASSWORD)
+    reset(app, token)
 
 
 @in_memory_only
-def test_right_tokens_are_not_counted(post: MailDeployment) -> None:
+def test_right_tokens_are_not_counted(app: MailDeployment) -> None:
     limit = Limit(name="reset", attempts=1, window=timedelta(hours=1))
-    post = post.with_choices(Choices(reset=limit))
-    post.register()
+    app = app.with_choices(Choices(reset=limit))
+    app.register()
 
     for number in range(3):
-        reset(post, post.mailed_token(), f"Horse number {number}")
+        reset(app, app.mailed_token(), f"Horse number {number}")
 
-    assert password_works(post, "Horse number 2")
+    assert password_works(app, "Horse number 2")
 
 
 @in_memory_only
-def test_guesses_with_a_used_token_are_limited(post: MailDeployment) -> None:
-    post.register()
-    token = post.mailed_token()
-    reset(post, token)
+def test_guesses_with_a_used_token_are_limited(app: MailDeployment) -> None:
+    app.register()
+    token = app.mailed_token()
+    reset(app, token)
     for number in range(10):
         with pytest.raises(InvalidResetToken):
-            reset(post, token, f"A guess {number}")
+            reset(app, token, f"A guess {number}")
 
     with pytest.raises(TooManyAttempts) as caught:
-        reset(post, token)
+        reset(app, token)
     with pytest.raises(TooManyAttempts):
-        password_works(post, NEW, HOME)
+        password_works(app, NEW, HOME)
 
     assert caught.value.limit == "sign_in_account_and_address"
-    assert password_works(post, NEW, ABROAD)
+    assert password_works(app, NEW, ABROAD)
 
 
 # Every error has the same answer
 
 
-def answer_to(post: MailDeployment, token: str) -> Response:
+def answer_to(app: MailDeployment, token: str) -> Response:
     with pytest.raises(InvalidResetToken) as caught:
-        reset(post, token)
+        reset(app, token)
     return snapotp.API.render(caught.value, Request(method="POST", path="/api/auth/reset-password"), {})
 
 
-def test_every_invalid_token_gets_the_same_answer(post_in_memory: MailDeployment, bob: User, clock: FakeClock) -> None:
-    replaced, used = post_in_memory.mailed_token(), post_in_memory.mailed_token()
-    reset(post_in_memory, used)
+def test_every_invalid_token_gets_the_same_answer(app_in_memory: MailDeployment, bob: User, clock: FakeClock) -> None:
+    replaced, used = app_in_memory.mailed_token(), app_in_memory.mailed_token()
+    reset(app_in_memory, used)
     clock.advance(REPEATABLE_FOR + SECOND)
-    answers = [answer_to(post_in_memory, token) for token in (replaced, used, unknown_token(post_in_memory, bob), "x")]
-    expired = post_in_memory.mailed_token()
+    answers = [answer_to(app_in_memory, token) for token in (replaced, used, unknown_token(app_in_memory, bob), "x")]
+    expired = app_in_memory.mailed_token()
     clock.advance(RESET_LIFETIME)
-    answers += [answer_to(post_in_memory, expired)]
-    of_earlier_epoch = post_in_memory.mailed_token()
-    post_in_memory.end_sessions(bob)
-    answers += [answer_to(post_in_memory, of_earlier_epoch)]
-    disabled = post_in_memory.mailed_token()
-    post_in_memory.change(bob, disabled_at=1)
-    answers += [answer_to(post_in_memory, disabled)]
-    of_no_account = post_in_memory.reset_tokens.token(
+    answers += [answer_to(app_in_memory, expired)]
+    of_earlier_epoch = app_in_memory.mailed_token()
+    app_in_memory.end_sessions(bob)
+    answers += [answer_to(app_in_memory, of_earlier_epoch)]
+    disabled = app_in_memory.mailed_token()
+    app_in_memory.change(bob, disabled_at=1)
+    answers += [answer_to(app_in_memory, disabled)]
+    of_no_account = app_in_memory.reset_tokens.token(
         "job-1", replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")
     )
-    answers += [answer_to(post_in_memory, of_no_account)]
+    answers += [answer_to(app_in_memory, of_no_account)]
 
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].status == 400
 
 
 def test_a_token_of_an_unknown_account_makes_the_same_calls_as_a_wrong_one(
-    post_in_memory: MailDeployment, bob: User
+    app_in_memory: MailDeployment, bob: User
 ) -> None:
-    post_in_memory.mailed_token()
+    app_in_memory.mailed_token()
     no_account = replace(bob, user_id="ffffffff-0000-4000-8000-000000000001")
 
-    wrong = calls_of(post_in_memory, lambda post: assert_rejected(post, unknown_token(post, bob)))
+    wrong = calls_of(app_in_memory, lambda app: assert_rejected(app, unknown_token(app, bob)))
 
-    assert calls_of(post_in_memory, lambda post: assert_rejected(post, unknown_token(post, no_account))) == wrong
+    assert calls_of(app_in_memory, lambda app: assert_rejected(app, unknown_token(app, no_account))) == wrong
 
 
 # A reset clears the counts of wrong passwords
 
 
 @pytest.mark.covers("24", "C5")
-def test_a_reset_clears_the_limit_of_the_account(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory.with_choices(Choices(account=Limit(name="account", attempts=3, window=timedelta(hours=1))))
-    post.register()
+def test_a_reset_clears_the_limit_of_the_account(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory.with_choices(Choices(account=Limit(name="account", attempts=3, window=timedelta(hours=1))))
+    app.register()
     for number in range(3):
-        assert not password_works(post, "a guess", client_number(number))
+        assert not password_works(app, "a guess", client_number(number))
     with pytest.raises(TooManyAttempts):
-        password_works(post, PASSWORD)
+        password_works(app, PASSWORD)
 
-    reset(post, post.mailed_token())
+    reset(app, app.mailed_token())
 
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
-def test_a_reset_clears_the_wrong_passwords_of_its_own_client_address_only(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory
-    post.register()
+def test_a_reset_clears_the_wrong_passwords_of_its_own_client_address_only(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory
+    app.register()
     for client in (HOME, ABROAD):
         for _ in range(10):
-            assert not password_works(post, "a guess", client)
+            assert not password_works(app, "a guess", client)
 
-    reset(post, post.mailed_token())
+    reset(app, app.mailed_token())
 
-    assert password_works(post, NEW, HOME)
+    assert password_works(app, NEW, HOME)
     with pytest.raises(TooManyAttempts):
-        password_works(post, NEW, ABROAD)
+        password_works(app, NEW, ABROAD)
 
 
 @in_memory_only
-def test_a_reset_succeeds_when_the_counts_cannot_be_cleared(post: MailDeployment) -> None:
-    post.register()
-    token = post.mailed_token()
-    counters = post.base.tables["RateLimits"]
+def test_a_reset_succeeds_when_the_counts_cannot_be_cleared(app: MailDeployment) -> None:
+    app.register()
+    token = app.mailed_token()
+    counters = app.base.tables["RateLimits"]
     calls: list[Call] = []
 
     def after_the_first(call: Call) -> bool:
         calls.append(call)
         return call.keys[0].table == counters and calls[0] != call
 
-    reset(post.on(FaultyStore(post.base.store, at=after_the_first)), token)
+    reset(app.on(FaultyStore(app.base.store, at=after_the_first)), token)
 
-    assert password_works(post, NEW)
-    assert "attempts_not_forgotten" in post.base.recorded.events
+    assert password_works(app, NEW)
+    assert "attempts_not_forgotten" in app.base.recorded.events

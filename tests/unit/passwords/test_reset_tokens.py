@@ -90,133 +90,133 @@ def test_a_stored_token_matches_only_itself_and_only_with_the_key(tokens: ResetT
     ],
     ids=lambda text: f"{len(text)} {text[-1:]!a}",
 )
-def test_a_malformed_token_is_rejected(post_in_memory: MailDeployment, text: str) -> None:
-    assert_rejected(post_in_memory, text)
+def test_a_malformed_token_is_rejected(app_in_memory: MailDeployment, text: str) -> None:
+    assert_rejected(app_in_memory, text)
 
 
 def test_a_token_is_valid_after_one_rotation_of_the_master_secret(
-    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
+    app_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
-    post_in_memory.register()
-    token = post_in_memory.mailed_token()
+    app_in_memory.register()
+    token = app_in_memory.mailed_token()
     secret.rotate("second secret")
     clock.advance(timedelta(minutes=6))  # every warm function has read the new secret by then
 
-    reset(post_in_memory, token)
+    reset(app_in_memory, token)
 
-    assert password_works(post_in_memory, NEW)
+    assert password_works(app_in_memory, NEW)
 
 
 def test_a_token_is_invalid_after_two_rotations(
-    post_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
+    app_in_memory: MailDeployment, secret: FakeSecret, clock: FakeClock
 ) -> None:
-    post_in_memory.register()
-    token = post_in_memory.mailed_token()
+    app_in_memory.register()
+    token = app_in_memory.mailed_token()
     secret.rotate("second secret")
     secret.rotate("third secret")
     clock.advance(timedelta(minutes=6))
 
-    assert_rejected(post_in_memory, token)
+    assert_rejected(app_in_memory, token)
 
 
 # One use, half an hour, only the newest
 
 
 @pytest.mark.covers("50")
-def test_a_token_works_once(post: MailDeployment) -> None:
-    post.register()
-    token = post.mailed_token()
-    reset(post, token)
+def test_a_token_works_once(app: MailDeployment) -> None:
+    app.register()
+    token = app.mailed_token()
+    reset(app, token)
 
     with pytest.raises(InvalidResetToken):
-        reset(post, token, "A third horse 3")
+        reset(app, token, "A third horse 3")
 
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
 @pytest.mark.covers("51")
 @in_memory_only
-def test_a_token_is_valid_for_half_an_hour(post: MailDeployment, clock: FakeClock) -> None:
-    post.register()
-    token = post.mailed_token()
+def test_a_token_is_valid_for_half_an_hour(app: MailDeployment, clock: FakeClock) -> None:
+    app.register()
+    token = app.mailed_token()
     clock.advance(timedelta(minutes=30) - SECOND)
 
-    reset(post, token)
+    reset(app, token)
 
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
 @pytest.mark.covers("51", "F35")
 def test_an_expired_token_is_rejected_before_ttl_deletes_it(
-    post: MailDeployment, database: Database, clock: FakeClock
+    app: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
-    post.register()
-    token = post.mailed_token()
+    app.register()
+    token = app.mailed_token()
     clock.advance(timedelta(minutes=30))
 
-    assert_rejected(post, token)
+    assert_rejected(app, token)
 
     assert database.items("OneTimeCodes", "RESET#")
-    assert password_works(post, PASSWORD)
+    assert password_works(app, PASSWORD)
 
 
-def test_a_token_that_expires_during_the_reset_is_rejected(post: MailDeployment, clock: FakeClock) -> None:
-    post.register()
-    token = post.mailed_token()
+def test_a_token_that_expires_during_the_reset_is_rejected(app: MailDeployment, clock: FakeClock) -> None:
+    app.register()
+    token = app.mailed_token()
     clock.advance(RESET_LIFETIME - SECOND)
-    slow = post.meanwhile(lambda: clock.advance(SECOND), before=lambda call: call.method == "get_all")
+    slow = app.meanwhile(lambda: clock.advance(SECOND), before=lambda call: call.method == "get_all")
 
     assert_rejected(slow, token)
 
-    assert password_works(post, PASSWORD)
+    assert password_works(app, PASSWORD)
 
 
 @pytest.mark.covers("61")
 @in_memory_only
-def test_a_new_token_replaces_the_old_one(post: MailDeployment) -> None:
-    post.register()
-    older, newer = post.mailed_token(), post.mailed_token()
-    assert_rejected(post, older)
+def test_a_new_token_replaces_the_old_one(app: MailDeployment) -> None:
+    app.register()
+    older, newer = app.mailed_token(), app.mailed_token()
+    assert_rejected(app, older)
 
-    reset(post, newer)
+    reset(app, newer)
 
-    assert_rejected(post, older)
-    assert password_works(post, NEW)
+    assert_rejected(app, older)
+    assert password_works(app, NEW)
 
 
 @pytest.mark.covers("61")
 @in_memory_only
-def test_a_password_change_invalidates_a_token(post: MailDeployment) -> None:
-    session = post.register()
-    token = post.mailed_token()
-    post.password_change.change(session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY)
+def test_a_password_change_invalidates_a_token(app: MailDeployment) -> None:
+    session = app.register()
+    token = app.mailed_token()
+    app.password_change.change(session.tokens.access_token, current=PASSWORD, new=NEW, client=HOME, policy=POLICY)
 
     with pytest.raises(InvalidResetToken):
-        reset(post, token, "A third horse 3")
+        reset(app, token, "A third horse 3")
 
-    assert password_works(post, NEW)
+    assert password_works(app, NEW)
 
 
-def test_a_password_change_during_the_reset_invalidates_the_token(post: MailDeployment) -> None:
-    session = post.register()
-    token = post.mailed_token()
-    change = partial(post.password_change.change, session.tokens.access_token, current=PASSWORD, new=NEW)
-    meanwhile = post.meanwhile(partial(change, client=HOME, policy=POLICY))
+def test_a_password_change_during_the_reset_invalidates_the_token(app: MailDeployment) -> None:
+    session = app.register()
+    token = app.mailed_token()
+    change = partial(app.password_change.change, session.tokens.access_token, current=PASSWORD, new=NEW)
+    meanwhile = app.meanwhile(partial(change, client=HOME, policy=POLICY))
 
     with pytest.raises(InvalidResetToken):
         reset(meanwhile, token, "A third horse 3")
 
-    assert password_works(post, NEW)
-    assert session_works(post, session)
+    assert password_works(app, NEW)
+    assert session_works(app, session)
 
 
 @in_memory_only
-def test_a_token_works_only_for_its_account(post: MailDeployment) -> None:
-    bob, alice = post.register().user, post.register(ALICE).user
-    bobs, alices = post.mailed_token(BOB.email), post.mailed_token(ALICE.email)
+def test_a_token_works_only_for_its_account(app: MailDeployment) -> None:
+    bob, alice = app.register().user, app.register(ALICE).user
+    bobs, alices = app.mailed_token(BOB.email), app.mailed_token(ALICE.email)
     crossed = alices[:22] + bobs[22:]  # Alice's id, Bob's secret
-    assert (post.reset_tokens.user_id(bobs), post.reset_tokens.user_id(crossed)) == (bob.user_id, alice.user_id)
+    assert (app.reset_tokens.user_id(bobs), app.reset_tokens.user_id(crossed)) == (bob.user_id, alice.user_id)
 
-    assert_rejected(post, crossed)
+    assert_rejected(app, crossed)
 
-    assert password_works(post, PASSWORD)
+    assert password_works(app, PASSWORD)

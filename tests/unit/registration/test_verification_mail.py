@@ -12,53 +12,53 @@ from tests.conftest import Database
 from tests.deployment import ALICE, BOB, HOME
 from tests.fakes import Numbers
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.mail_deployment import MailDeployment, mailing_in_memory
+from tests.unit.mail_deployment import MailDeployment, new_app
 
 
-def register_with_mail(post: MailDeployment) -> User:
-    return post.registration.register_without_session(ALICE, HOME)
+def register_with_mail(app: MailDeployment) -> User:
+    return app.registration.register_without_session(ALICE, HOME)
 
 
-def test_a_registration_queues_its_verification_mail_once(post: MailDeployment) -> None:
-    post = post.with_parts(new_number=Numbers(7, 7, 8))
-    post.base.registration.register(BOB, HOME)
+def test_a_registration_queues_its_verification_mail_once(app: MailDeployment) -> None:
+    app = app.with_parts(new_number=Numbers(7, 7, 8))
+    app.base.registration.register(BOB, HOME)
 
-    alice = post.registration.register_without_session(replace(ALICE, locale="it"), HOME)
+    alice = app.registration.register_without_session(replace(ALICE, locale="it"), HOME)
 
-    (job,) = post.queue.jobs
+    (job,) = app.queue.jobs
     assert (job.kind, job.email, job.locale) == (MailKind.VERIFICATION_CODE, alice.email, "it")
-    post.deliver(job)
-    assert (post.outbox.last.to, post.outbox.last.locale) == (alice.email, "it")
+    app.deliver(job)
+    assert (app.outbox.last.to, app.outbox.last.locale) == (alice.email, "it")
 
 
 @pytest.mark.covers("F24")
-def test_without_the_queue_nothing_is_registered(post: MailDeployment, database: Database) -> None:
-    post.queue.is_down = True
+def test_without_the_queue_nothing_is_registered(app: MailDeployment, database: Database) -> None:
+    app.queue.is_down = True
     with pytest.raises(DependencyUnavailable):
-        register_with_mail(post)
+        register_with_mail(app)
     assert database.items("Users") == []
 
-    post.queue.is_down = False
-    alice = register_with_mail(post)
+    app.queue.is_down = False
+    alice = register_with_mail(app)
 
-    assert [job.email for job in post.queue.jobs] == [alice.email]
+    assert [job.email for job in app.queue.jobs] == [alice.email]
 
 
-def test_a_failed_registration_mails_nothing(post: MailDeployment) -> None:
-    post.base.registration.register(ALICE, HOME)
+def test_a_failed_registration_mails_nothing(app: MailDeployment) -> None:
+    app.base.registration.register(ALICE, HOME)
     with pytest.raises(EmailTaken):
-        register_with_mail(post)
+        register_with_mail(app)
 
-    post.deliver_queued()
+    app.deliver_queued()
 
-    assert post.outbox.sent == []
+    assert app.outbox.sent == []
 
 
 @pytest.mark.covers("F1")
 def test_when_any_call_fails_a_stored_account_has_its_mail_queued() -> None:
     def scenario() -> Scenario:
-        post = mailing_in_memory()
-        return Scenario(post, register_with_mail)
+        app = new_app()
+        return Scenario(app, register_with_mail)
 
     for run in faulty_runs(scenario):
         here = run.deployment
@@ -67,7 +67,7 @@ def test_when_any_call_fails_a_stored_account_has_its_mail_queued() -> None:
         assert len(jobs) == (user_id is not None), run
 
 
-def test_without_a_mail_service_a_registration_mails_nothing(post: MailDeployment) -> None:
-    post.base.registration.register(ALICE, HOME)
+def test_without_a_mail_service_a_registration_mails_nothing(app: MailDeployment) -> None:
+    app.base.registration.register(ALICE, HOME)
 
-    assert post.queue.jobs == []
+    assert app.queue.jobs == []

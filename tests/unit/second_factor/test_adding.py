@@ -23,18 +23,18 @@ from tests.unit.second_factor.steps import (
 )
 
 
-def test_the_first_code_verifies_a_factor_and_raises_the_session(post: MailDeployment) -> None:
-    session = post.register(BOB)
-    added = add_factor(post, session, "phone")
-    assert not stored_user(post, session).has_second_factor
+def test_the_first_code_verifies_a_factor_and_raises_the_session(app: MailDeployment) -> None:
+    session = app.register(BOB)
+    added = add_factor(app, session, "phone")
+    assert not stored_user(app, session).has_second_factor
 
-    raised = verify(post, session, added.factor.factor_id, app_code(post, session, added.factor.factor_id))
+    raised = verify(app, session, added.factor.factor_id, app_code(app, session, added.factor.factor_id))
 
-    assert raised.user == stored_user(post, session)
+    assert raised.user == stored_user(app, session)
     assert raised.user.has_second_factor
     assert raised.family_id == session.family_id
-    assert level_and_methods(post, raised) == ("aal2", ["password", "totp"])
-    assert [note.event for note in post.base.recorded.notes][-3:] == [
+    assert level_and_methods(app, raised) == ("aal2", ["password", "totp"])
+    assert [note.event for note in app.base.recorded.notes][-3:] == [
         "factor_enrolled",
         "factor_verified",
         "session_raised",
@@ -42,120 +42,120 @@ def test_the_first_code_verifies_a_factor_and_raises_the_session(post: MailDeplo
 
 
 @pytest.mark.covers("203", "204")
-def test_no_secret_and_no_recovery_code_is_stored(post: MailDeployment, database: Database) -> None:
-    session = post.register(BOB)
-    added = add_factor(post, session)
-    raised = verify(post, session, added.factor.factor_id, app_code(post, session, added.factor.factor_id))
-    codes = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
+def test_no_secret_and_no_recovery_code_is_stored(app: MailDeployment, database: Database) -> None:
+    session = app.register(BOB)
+    added = add_factor(app, session)
+    raised = verify(app, session, added.factor.factor_id, app_code(app, session, added.factor.factor_id))
+    codes = app.base.own_factors.replace_recovery_codes(caller_of(app, raised))
 
     assert is_nowhere(database, added.secret)
     assert all(is_nowhere(database, each) and is_nowhere(database, each.replace("-", "")) for each in codes)
-    assert added.secret not in repr(post.base.recorded.notes)
+    assert added.secret not in repr(app.base.recorded.notes)
 
 
-def test_a_refresh_keeps_the_assurance_level(post: MailDeployment) -> None:
-    raised, _ = with_second_factor(post, post.register(BOB))
+def test_a_refresh_keeps_the_assurance_level(app: MailDeployment) -> None:
+    raised, _ = with_second_factor(app, app.register(BOB))
 
-    refreshed = post.base.sessions.refresh(raised.tokens.refresh_token)
+    refreshed = app.base.sessions.refresh(raised.tokens.refresh_token)
 
-    assert level_and_methods(post, refreshed) == ("aal2", ["password", "totp"])
+    assert level_and_methods(app, refreshed) == ("aal2", ["password", "totp"])
 
 
-def test_after_a_lost_response_the_old_token_refreshes_to_the_raised_session(post: MailDeployment) -> None:
-    session = post.register(BOB)
-    with_second_factor(post, session)  # the client does not receive the response
+def test_after_a_lost_response_the_old_token_refreshes_to_the_raised_session(app: MailDeployment) -> None:
+    session = app.register(BOB)
+    with_second_factor(app, session)  # the client does not receive the response
 
-    refreshed = post.base.sessions.refresh(session.tokens.refresh_token)
+    refreshed = app.base.sessions.refresh(session.tokens.refresh_token)
 
-    assert level_and_methods(post, refreshed)[0] == "aal2"
+    assert level_and_methods(app, refreshed)[0] == "aal2"
 
 
 @pytest.mark.covers("210")
-def test_the_first_factor_ends_other_sessions_and_concurrent_sign_ins(post: MailDeployment) -> None:
-    session = post.register(BOB)
-    other = post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
-    added = add_factor(post, session)
-    code = app_code(post, session, added.factor.factor_id)
+def test_the_first_factor_ends_other_sessions_and_concurrent_sign_ins(app: MailDeployment) -> None:
+    session = app.register(BOB)
+    other = app.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
+    added = add_factor(app, session)
+    code = app_code(app, session, added.factor.factor_id)
 
-    meanwhile = post.meanwhile(lambda: verify(post, session, added.factor.factor_id, code))
+    meanwhile = app.meanwhile(lambda: verify(app, session, added.factor.factor_id, code))
     with pytest.raises(InvalidCredentials):
         meanwhile.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
 
-    assert not session_works(post, other)
-    assert session_works(post, session)
+    assert not session_works(app, other)
+    assert session_works(app, session)
 
 
-def test_a_later_code_ends_sessions_without_the_second_factor(post: MailDeployment) -> None:
-    raised, factor_id = with_second_factor(post, post.register(BOB))
-    post.verify_email(raised.user)
-    aal1, high = (post.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME) for _ in range(2))
+def test_a_later_code_ends_sessions_without_the_second_factor(app: MailDeployment) -> None:
+    raised, factor_id = with_second_factor(app, app.register(BOB))
+    app.verify_email(raised.user)
+    aal1, high = (app.base.supabase_password_sign_in.sign_in(by_email(BOB.email), HOME) for _ in range(2))
 
-    high = verify(post, high, factor_id, app_code(post, high, factor_id))
+    high = verify(app, high, factor_id, app_code(app, high, factor_id))
 
-    assert [session_works(post, each) for each in (raised, aal1, high)] == [True, False, True]
-
-
-def test_a_hundred_sessions_are_ended(post_in_memory: MailDeployment) -> None:
-    post = post_in_memory
-    raised, factor_id = with_second_factor(post, post.register(BOB))
-    others = [post.base.sessions.open(stored_user(post, raised), HOME, "password") for _ in range(100)]
-
-    verify(post, raised, factor_id, app_code(post, raised, factor_id))
-
-    assert not any(session_works(post, each) for each in others)
+    assert [session_works(app, each) for each in (raised, aal1, high)] == [True, False, True]
 
 
-def test_verifying_a_factor_removes_unverified_factors(post: MailDeployment) -> None:
-    session = post.register(BOB)
-    add_factor(post, session, "old phone")
+def test_a_hundred_sessions_are_ended(app_in_memory: MailDeployment) -> None:
+    app = app_in_memory
+    raised, factor_id = with_second_factor(app, app.register(BOB))
+    others = [app.base.sessions.open(stored_user(app, raised), HOME, "password") for _ in range(100)]
 
-    _, factor_id = with_second_factor(post, session, "new phone")
+    verify(app, raised, factor_id, app_code(app, raised, factor_id))
 
-    assert [factor.factor_id for factor in stored_user(post, session).factors] == [factor_id]
+    assert not any(session_works(app, each) for each in others)
 
 
-def test_an_unverified_factor_expires_after_five_minutes(post: MailDeployment) -> None:
-    session = post.register(BOB)
-    factor_id = add_factor(post, session, "phone").factor.factor_id
+def test_verifying_a_factor_removes_unverified_factors(app: MailDeployment) -> None:
+    session = app.register(BOB)
+    add_factor(app, session, "old phone")
 
-    post.base.clock.advance(5 * MINUTE)
+    _, factor_id = with_second_factor(app, session, "new phone")
+
+    assert [factor.factor_id for factor in stored_user(app, session).factors] == [factor_id]
+
+
+def test_an_unverified_factor_expires_after_five_minutes(app: MailDeployment) -> None:
+    session = app.register(BOB)
+    factor_id = add_factor(app, session, "phone").factor.factor_id
+
+    app.base.clock.advance(5 * MINUTE)
     with pytest.raises(FactorNotFound):
-        verify(post, session, factor_id, app_code(post, session, factor_id))
+        verify(app, session, factor_id, app_code(app, session, factor_id))
 
-    assert add_factor(post, session, "phone").factor.friendly_name == "phone"
-    assert len(stored_user(post, session).factors) == 1
+    assert add_factor(app, session, "phone").factor.friendly_name == "phone"
+    assert len(stored_user(app, session).factors) == 1
 
 
-def test_names_are_unique_and_factors_are_limited(post: MailDeployment) -> None:
-    session = post.register(BOB)
-    add_factor(post, session, "phone")
+def test_names_are_unique_and_factors_are_limited(app: MailDeployment) -> None:
+    session = app.register(BOB)
+    add_factor(app, session, "phone")
     with pytest.raises(FactorNameTaken):
-        add_factor(post, session, "phone")
+        add_factor(app, session, "phone")
 
     for _ in range(9):
-        add_factor(post, session)
+        add_factor(app, session)
     with pytest.raises(TooManyFactors):
-        add_factor(post, session)
+        add_factor(app, session)
 
 
-def test_adding_a_factor_requires_the_first_one(post: MailDeployment) -> None:
-    raised, _ = with_second_factor(post, post.register(BOB))
-    aal1 = aal1_session(post, raised)
-    another = add_factor(post, raised).factor.factor_id
+def test_adding_a_factor_requires_the_first_one(app: MailDeployment) -> None:
+    raised, _ = with_second_factor(app, app.register(BOB))
+    aal1 = aal1_session(app, raised)
+    another = add_factor(app, raised).factor.factor_id
 
     with pytest.raises(InsufficientLevel):
-        add_factor(post, aal1)
+        add_factor(app, aal1)
     with pytest.raises(InsufficientLevel):
-        verify(post, aal1, another, app_code(post, aal1, another))
+        verify(app, aal1, another, app_code(app, aal1, another))
 
-    verify(post, raised, another, app_code(post, raised, another))
-    assert sum(factor.is_verified for factor in stored_user(post, raised).factors) == 2
+    verify(app, raised, another, app_code(app, raised, another))
+    assert sum(factor.is_verified for factor in stored_user(app, raised).factors) == 2
 
 
-def test_guests_cannot_have_factors(post: MailDeployment) -> None:
-    guest = post.guests.admit(HOME)
+def test_guests_cannot_have_factors(app: MailDeployment) -> None:
+    guest = app.guests.admit(HOME)
 
     with pytest.raises(GuestsHaveNoFactors):
-        add_factor(post, guest)
+        add_factor(app, guest)
     with pytest.raises(GuestsHaveNoFactors):
-        verify(post, guest, NO_FACTOR, "123456")
+        verify(app, guest, NO_FACTOR, "123456")

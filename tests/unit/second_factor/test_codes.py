@@ -30,99 +30,99 @@ from tests.unit.second_factor.steps import (
 
 
 @pytest.mark.covers("202")
-def test_a_code_works_once_across_all_sessions(post: MailDeployment) -> None:
-    raised, factor_id = with_second_factor(post, post.register(BOB))
-    code = app_code(post, raised, factor_id)
-    verify(post, raised, factor_id, code)
+def test_a_code_works_once_across_all_sessions(app: MailDeployment) -> None:
+    raised, factor_id = with_second_factor(app, app.register(BOB))
+    code = app_code(app, raised, factor_id)
+    verify(app, raised, factor_id, code)
 
     with pytest.raises(WrongCode):
-        verify(post, raised, factor_id, code)
+        verify(app, raised, factor_id, code)
     with pytest.raises(WrongCode):
-        post.base.second_factor.sign_in(start_sign_in(post), code, HOME)
+        app.base.second_factor.sign_in(start_sign_in(app), code, HOME)
     with pytest.raises(WrongCode):  # an earlier code that has not expired
-        verify(post, raised, factor_id, app_code(post, raised, factor_id, -1))
+        verify(app, raised, factor_id, app_code(app, raised, factor_id, -1))
 
-    verify(post, raised, factor_id, app_code(post, raised, factor_id, 1))
+    verify(app, raised, factor_id, app_code(app, raised, factor_id, 1))
 
 
 @pytest.mark.covers("F14", "202")
-def test_one_of_many_concurrent_sign_ins_with_the_same_code_succeeds(post: MailDeployment) -> None:
-    raised, factor_id = with_second_factor(post, post.register(BOB))
-    code, tokens = app_code(post, raised, factor_id), [start_sign_in(post) for _ in range(4)]
+def test_one_of_many_concurrent_sign_ins_with_the_same_code_succeeds(app: MailDeployment) -> None:
+    raised, factor_id = with_second_factor(app, app.register(BOB))
+    code, tokens = app_code(app, raised, factor_id), [start_sign_in(app) for _ in range(4)]
 
-    outcomes = at_once([partial(post.base.second_factor.sign_in, each, code, HOME) for each in tokens])
+    outcomes = at_once([partial(app.base.second_factor.sign_in, each, code, HOME) for each in tokens])
 
     assert Counter(type(outcome) for outcome in outcomes) == {SignedIn: 1, WrongCode: 3}
 
 
 @pytest.mark.covers("202")
-def test_one_of_many_concurrent_verifications_raises_the_session(post: MailDeployment) -> None:
-    session = post.register(BOB)
-    factor_id = add_factor(post, session).factor.factor_id
-    code = app_code(post, session, factor_id)
+def test_one_of_many_concurrent_verifications_raises_the_session(app: MailDeployment) -> None:
+    session = app.register(BOB)
+    factor_id = add_factor(app, session).factor.factor_id
+    code = app_code(app, session, factor_id)
 
-    outcomes = at_once([partial(verify, post, session, factor_id, code)] * 3)
+    outcomes = at_once([partial(verify, app, session, factor_id, code)] * 3)
 
     assert Counter(type(outcome) for outcome in outcomes) == {SignedIn: 1, WrongCode: 2}
-    assert level_and_methods(post, post.base.sessions.refresh(session.tokens.refresh_token))[0] == "aal2"
+    assert level_and_methods(app, app.base.sessions.refresh(session.tokens.refresh_token))[0] == "aal2"
 
 
 @pytest.mark.parametrize("code", ["000000", "12345", "1234567", "", " 123456", "abcdef", "\u0661\u0662\u0663456"])
-def test_a_wrong_or_malformed_code_is_rejected(post_in_memory: MailDeployment, code: str) -> None:
-    raised, factor_id = with_second_factor(post_in_memory, post_in_memory.register(BOB))
+def test_a_wrong_or_malformed_code_is_rejected(app_in_memory: MailDeployment, code: str) -> None:
+    raised, factor_id = with_second_factor(app_in_memory, app_in_memory.register(BOB))
 
     with pytest.raises(WrongCode):
-        verify(post_in_memory, raised, factor_id, code)
+        verify(app_in_memory, raised, factor_id, code)
 
 
-def test_a_code_of_another_account_is_rejected(post: MailDeployment) -> None:
-    bob, factor_id = with_second_factor(post, post.register(BOB))
-    alice, another = with_second_factor(post, post.register(ALICE))
+def test_a_code_of_another_account_is_rejected(app: MailDeployment) -> None:
+    bob, factor_id = with_second_factor(app, app.register(BOB))
+    alice, another = with_second_factor(app, app.register(ALICE))
 
     with pytest.raises(FactorNotFound):
-        verify(post, bob, another, app_code(post, alice, another))
+        verify(app, bob, another, app_code(app, alice, another))
     with pytest.raises(WrongCode):
-        verify(post, bob, factor_id, app_code(post, alice, another))
+        verify(app, bob, factor_id, app_code(app, alice, another))
 
 
 @pytest.mark.covers("42", "43", "206")
-def test_wrong_codes_are_counted_across_challenges_and_sign_ins(post: MailDeployment) -> None:
-    raised, factor_id = with_second_factor(post, post.register(BOB))
+def test_wrong_codes_are_counted_across_challenges_and_sign_ins(app: MailDeployment) -> None:
+    raised, factor_id = with_second_factor(app, app.register(BOB))
     for _ in range(3):
         with pytest.raises(WrongCode):
-            verify(post, raised, factor_id, "000000")
+            verify(app, raised, factor_id, "000000")
     for _ in range(2):
         with pytest.raises(WrongCode):
-            post.base.second_factor.sign_in(start_sign_in(post), "000000", ABROAD)
+            app.base.second_factor.sign_in(start_sign_in(app), "000000", ABROAD)
 
     with pytest.raises(TooManyAttempts) as caught:
-        verify(post, raised, factor_id, app_code(post, raised, factor_id))
+        verify(app, raised, factor_id, app_code(app, raised, factor_id))
     assert caught.value.limit == "code_tries"
 
-    post.base.clock.advance(caught.value.wait)
-    raised = post.base.sessions.refresh(raised.tokens.refresh_token)
-    verify(post, raised, factor_id, app_code(post, raised, factor_id))
+    app.base.clock.advance(caught.value.wait)
+    raised = app.base.sessions.refresh(raised.tokens.refresh_token)
+    verify(app, raised, factor_id, app_code(app, raised, factor_id))
     for _ in range(4):  # the right code has reset the count
         with pytest.raises(WrongCode):
-            verify(post, raised, factor_id, "000000")
+            verify(app, raised, factor_id, "000000")
 
 
-def test_a_challenge_is_for_one_session_and_five_minutes(post: MailDeployment) -> None:
-    raised, factor_id = with_second_factor(post, post.register(BOB))
+def test_a_challenge_is_for_one_session_and_five_minutes(app: MailDeployment) -> None:
+    raised, factor_id = with_second_factor(app, app.register(BOB))
     caller, other = (
-        caller_of(post, raised),
-        caller_of(post, post.base.sessions.open(stored_user(post, raised), HOME, "otp")),
+        caller_of(app, raised),
+        caller_of(app, app.base.sessions.open(stored_user(app, raised), HOME, "otp")),
     )
-    challenge = post.base.own_factors.challenge(caller, factor_id)
+    challenge = app.base.own_factors.challenge(caller, factor_id)
 
     def use_challenge(by: Authenticated, challenge_id: str) -> SignedIn:
-        code = app_code(post, raised, factor_id)
-        return post.base.second_factor.verify(by, factor_id, challenge_id=challenge_id, code=code, client=HOME)
+        code = app_code(app, raised, factor_id)
+        return app.base.second_factor.verify(by, factor_id, challenge_id=challenge_id, code=code, client=HOME)
 
     for by, challenge_id in ((other, challenge.challenge_id), (caller, NO_FACTOR), (caller, "x")):
         with pytest.raises(ChallengeNotFound):
             use_challenge(by, challenge_id)
-    post.base.clock.advance(challenge.expires_at - post.base.clock())
+    app.base.clock.advance(challenge.expires_at - app.base.clock())
     with pytest.raises(ChallengeExpired):
         use_challenge(caller, challenge.challenge_id)
 
@@ -131,50 +131,50 @@ def test_a_challenge_is_for_one_session_and_five_minutes(post: MailDeployment) -
 
 
 @pytest.mark.covers("202")
-def test_a_recovery_code_replaces_the_app_once(post: MailDeployment) -> None:
-    raised, factor_id = with_second_factor(post, post.register(BOB))
-    first, second, *_ = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
+def test_a_recovery_code_replaces_the_app_once(app: MailDeployment) -> None:
+    raised, factor_id = with_second_factor(app, app.register(BOB))
+    first, second, *_ = app.base.own_factors.replace_recovery_codes(caller_of(app, raised))
 
-    back = post.base.second_factor.sign_in(start_sign_in(post), first.upper(), ABROAD)
-    assert level_and_methods(post, back) == ("aal2", ["password", "recovery_code"])
+    back = app.base.second_factor.sign_in(start_sign_in(app), first.upper(), ABROAD)
+    assert level_and_methods(app, back) == ("aal2", ["password", "recovery_code"])
     with pytest.raises(WrongCode):
-        post.base.second_factor.sign_in(start_sign_in(post), first, ABROAD)
-    verify(post, back, factor_id, second)
+        app.base.second_factor.sign_in(start_sign_in(app), first, ABROAD)
+    verify(app, back, factor_id, second)
 
-    post.base.own_factors.unenrol(caller_of(post, back), factor_id)  # of the lost device
-    assert stored_user(post, back).recovery_codes == ()
-    with_second_factor(post, back, "new device")
+    app.base.own_factors.unenrol(caller_of(app, back), factor_id)  # of the lost device
+    assert stored_user(app, back).recovery_codes == ()
+    with_second_factor(app, back, "new device")
 
 
-def test_new_recovery_codes_replace_the_old_ones(post: MailDeployment) -> None:
-    raised, _ = with_second_factor(post, post.register(BOB))
-    old, *_ = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
-    new, *_ = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
+def test_new_recovery_codes_replace_the_old_ones(app: MailDeployment) -> None:
+    raised, _ = with_second_factor(app, app.register(BOB))
+    old, *_ = app.base.own_factors.replace_recovery_codes(caller_of(app, raised))
+    new, *_ = app.base.own_factors.replace_recovery_codes(caller_of(app, raised))
 
     with pytest.raises(WrongCode):
-        post.base.second_factor.sign_in(start_sign_in(post), old, HOME)
-    post.base.second_factor.sign_in(start_sign_in(post), new, HOME)
+        app.base.second_factor.sign_in(start_sign_in(app), old, HOME)
+    app.base.second_factor.sign_in(start_sign_in(app), new, HOME)
 
 
-def test_recovery_codes_require_a_session_with_the_second_factor(post: MailDeployment) -> None:
-    session = post.register(BOB)
+def test_recovery_codes_require_a_session_with_the_second_factor(app: MailDeployment) -> None:
+    session = app.register(BOB)
     with pytest.raises(NoSecondFactor):
-        post.base.own_factors.replace_recovery_codes(caller_of(post, session))
+        app.base.own_factors.replace_recovery_codes(caller_of(app, session))
 
-    raised, _ = with_second_factor(post, session)
-    aal1 = aal1_session(post, raised)
+    raised, _ = with_second_factor(app, session)
+    aal1 = aal1_session(app, raised)
     with pytest.raises(InsufficientLevel):
-        post.base.own_factors.replace_recovery_codes(caller_of(post, aal1))
+        app.base.own_factors.replace_recovery_codes(caller_of(app, aal1))
 
 
-def test_recovery_codes_work_when_the_tries_are_used_up(post: MailDeployment) -> None:
-    raised, _ = with_second_factor(post, post.register(BOB))
-    recovery, *_ = post.base.own_factors.replace_recovery_codes(caller_of(post, raised))
-    token = start_sign_in(post)
+def test_recovery_codes_work_when_the_tries_are_used_up(app: MailDeployment) -> None:
+    raised, _ = with_second_factor(app, app.register(BOB))
+    recovery, *_ = app.base.own_factors.replace_recovery_codes(caller_of(app, raised))
+    token = start_sign_in(app)
     for _ in range(5):
         with pytest.raises(WrongCode):
-            post.base.second_factor.sign_in(token, "000000", ABROAD)
+            app.base.second_factor.sign_in(token, "000000", ABROAD)
     with pytest.raises(TooManyAttempts):
-        post.base.second_factor.sign_in(token, "000000", ABROAD)
+        app.base.second_factor.sign_in(token, "000000", ABROAD)
 
-    post.base.second_factor.sign_in(token, recovery, HOME)
+    app.base.second_factor.sign_in(token, recovery, HOME)

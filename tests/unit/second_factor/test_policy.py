@@ -25,44 +25,44 @@ from tests.unit.teams import request
 
 
 @pytest.mark.covers("208")
-def test_changing_password_or_address_requires_the_second_factor(post: MailDeployment) -> None:
-    raised, _ = with_second_factor(post, post.register(BOB))
-    aal1 = aal1_session(post, raised)
+def test_changing_password_or_address_requires_the_second_factor(app: MailDeployment) -> None:
+    raised, _ = with_second_factor(app, app.register(BOB))
+    aal1 = aal1_session(app, raised)
 
     def update(session: SignedIn, changes: UserChanges) -> User:
-        return post.base.user_update.update(caller_of(post, session), changes, HOME, PasswordPolicy())
+        return app.base.user_update.update(caller_of(app, session), changes, HOME, PasswordPolicy())
 
     for changes in (UserChanges(password="Battery-staple-43"), UserChanges(email=ALICE.email)):
         with pytest.raises(InsufficientLevel):
             update(aal1, changes)
     with pytest.raises(InsufficientLevel):
-        post.password_change.change(
+        app.password_change.change(
             aal1.tokens.access_token, current=PASSWORD, new="Battery-staple-43", client=HOME, policy=PasswordPolicy()
         )
     assert update(aal1, UserChanges(metadata={"a": 1})).user_metadata == {"a": 1}
     update(raised, UserChanges(password="Battery-staple-43"))
-    assert level_and_methods(post, raised)[0] == "aal2"
+    assert level_and_methods(app, raised)[0] == "aal2"
 
 
 @pytest.mark.covers("201")
 @pytest.mark.parametrize("provider", ["email", "google"])
-def test_linking_and_unlinking_identities_requires_the_second_factor(post: MailDeployment, provider: str) -> None:
-    session = post.register(BOB)
-    post.verify_email(session.user)
-    raised, _ = with_second_factor(post, session)
-    linking, google = post.base.linked_identities, replace(GOOGLE, email="bob@private.example")
-    aal1 = aal1_session(post, raised)
+def test_linking_and_unlinking_identities_requires_the_second_factor(app: MailDeployment, provider: str) -> None:
+    session = app.register(BOB)
+    app.verify_email(session.user)
+    raised, _ = with_second_factor(app, session)
+    linking, google = app.base.linked_identities, replace(GOOGLE, email="bob@private.example")
+    aal1 = aal1_session(app, raised)
 
     with pytest.raises(InsufficientLevel):
-        linking.link(caller_of(post, aal1), google, HOME)
-    linking.link(caller_of(post, raised), google, HOME)
-    before = stored_user(post, raised)
+        linking.link(caller_of(app, aal1), google, HOME)
+    linking.link(caller_of(app, raised), google, HOME)
+    before = stored_user(app, raised)
     with pytest.raises(InsufficientLevel):
-        linking.unlink(caller_of(post, aal1), provider, HOME)
-    assert stored_user(post, raised) == before
-    linking.unlink(caller_of(post, raised), provider, HOME)
+        linking.unlink(caller_of(app, aal1), provider, HOME)
+    assert stored_user(app, raised) == before
+    linking.unlink(caller_of(app, raised), provider, HOME)
 
-    assert (stored_user(post, raised).password_hash is None) == (provider == "email")
+    assert (stored_user(app, raised).password_hash is None) == (provider == "email")
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,19 @@ def test_linking_and_unlinking_identities_requires_the_second_factor(post: MailD
     ids=["list", "found", "join"],
 )
 def test_the_policy_applies_to_organization_endpoints(
-    post_in_memory: MailDeployment, function: str, method: str, body: dict[str, str] | None
+    app_in_memory: MailDeployment, function: str, method: str, body: dict[str, str] | None
 ) -> None:
-    post = post_in_memory
-    raised, _ = with_second_factor(post, post.register(BOB))
-    aal1 = aal1_session(post, raised)
+    app = app_in_memory
+    raised, _ = with_second_factor(app, app.register(BOB))
+    aal1 = aal1_session(app, raised)
 
     def is_forbidden(session: SignedIn, policy: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED) -> bool:
-        here = post.with_choices(Choices(second_factor=policy))
+        here = app.with_choices(Choices(second_factor=policy))
         answer = environment(function, here)(request(session, method, body))
         return bool(answer["statusCode"] == HTTPStatus.FORBIDDEN)
 
     assert is_forbidden(aal1)
-    assert is_forbidden(post.register(ALICE), SecondFactorPolicy.ALWAYS)
+    assert is_forbidden(app.register(ALICE), SecondFactorPolicy.ALWAYS)
     assert not is_forbidden(raised)
     assert not is_forbidden(aal1, SecondFactorPolicy.NEVER)
 
@@ -101,20 +101,20 @@ def test_the_policy_applies_to_organization_endpoints(
     ],
 )
 def test_the_policy_applies_to_the_authorizer(
-    post_in_memory: MailDeployment, policy: SecondFactorPolicy, accepted: list[str]
+    app_in_memory: MailDeployment, policy: SecondFactorPolicy, accepted: list[str]
 ) -> None:
-    post = post_in_memory
-    raised, _ = with_second_factor(post, post.register(BOB))
-    aal1 = aal1_session(post, raised)
-    sessions = {"no factor": post.register(ALICE), "one of two": aal1, "both": raised}
-    authorizer = replace(post.base, choices=Choices(second_factor=policy)).authorizer
+    app = app_in_memory
+    raised, _ = with_second_factor(app, app.register(BOB))
+    aal1 = aal1_session(app, raised)
+    sessions = {"no factor": app.register(ALICE), "one of two": aal1, "both": raised}
+    authorizer = replace(app.base, choices=Choices(second_factor=policy)).authorizer
 
     def passes(session: SignedIn) -> bool:
         try:
             caller = authorizer.authorize(session.tokens.access_token, None)
         except InsufficientLevel:
             return False
-        assert caller.level == level_and_methods(post, session)[0]
+        assert caller.level == level_and_methods(app, session)[0]
         return True
 
     assert [name for name, session in sessions.items() if passes(session)] == accepted

@@ -22,7 +22,7 @@ from gerbang.storage.store import Gone, Update
 from tests.deployment import ALICE, BOB, HOME, Choices, Deployment, by_email
 from tests.fakes import FakeClock
 from tests.unit.access import session_works
-from tests.unit.mail_deployment import MailDeployment, in_memory_only, mailing
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, with_mail
 
 FIREFOX: Final = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 NEWER_FIREFOX: Final = FIREFOX.replace("128.0", "131.2")
@@ -35,32 +35,32 @@ AWAY_IPHONE: Final = Client(address="198.51.100.7", device=IPHONE)
 
 
 @pytest.fixture
-def post(deployment: Deployment) -> MailDeployment:
-    return mailing(replace(deployment, choices=Choices(new_device_mail=True)))
+def app(deployment: Deployment) -> MailDeployment:
+    return with_mail(replace(deployment, choices=Choices(new_device_mail=True)))
 
 
 @pytest.fixture
-def bob(post: MailDeployment) -> SignedIn:
+def bob(app: MailDeployment) -> SignedIn:
     """Bob with a verified address, signed in at home."""
-    session = post.base.registration.register(BOB, HOME_FIREFOX).signed_in
-    post.verify_email(session.user)
+    session = app.base.registration.register(BOB, HOME_FIREFOX).signed_in
+    app.verify_email(session.user)
     return session
 
 
-def sign_in(post: MailDeployment, client: Client) -> SignedIn:
-    return post.base.sign_in.sign_in(by_email(BOB.email), client)
+def sign_in(app: MailDeployment, client: Client) -> SignedIn:
+    return app.base.sign_in.sign_in(by_email(BOB.email), client)
 
 
 # Listing and ending
 
 
-def test_sessions_are_listed_most_recently_used_first(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
+def test_sessions_are_listed_most_recently_used_first(app: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
     clock.advance(timedelta(minutes=1))
-    other = sign_in(post, AWAY_IPHONE)
+    other = sign_in(app, AWAY_IPHONE)
     clock.advance(timedelta(minutes=1))
-    post.base.sessions.refresh(bob.tokens.refresh_token)
+    app.base.sessions.refresh(bob.tokens.refresh_token)
 
-    listed = post.base.own_sessions.list(post.user(bob.user.user_id))
+    listed = app.base.own_sessions.list(app.user(bob.user.user_id))
 
     assert [family.family_id for family in listed] == [bob.family_id, other.family_id]
     assert [(each.address, each.device, each.amr[0].method) for each in listed] == [
@@ -69,58 +69,58 @@ def test_sessions_are_listed_most_recently_used_first(post: MailDeployment, bob:
     ]
 
 
-def test_the_method_of_a_session_is_how_it_was_opened(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
-    family = post.base.families.find(bob.user.user_id, bob.family_id)
+def test_the_method_of_a_session_is_how_it_was_opened(app: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
+    family = app.base.families.find(bob.user.user_id, bob.family_id)
     assert family is not None
     by_google = replace(family, amr=(Authentication(method="oauth", at=clock()),))
     raised = by_google.raised(Authentication(method="totp", at=clock()), factor_id="")
-    linked, _ = post.base.families.reauthenticate(raised, "oauth", at=clock())  # when an identity is linked
+    linked, _ = app.base.families.reauthenticate(raised, "oauth", at=clock())  # when an identity is linked
 
     for each in (by_google, raised, linked):
         assert botlaunch_sessions.own_sessions([each], each)["data"][0]["method"] == "oauth"
         assert gotrue_sessions.own_sessions([each], each)["sessions"][0]["method"] == "oauth"
 
 
-def test_only_active_sessions_of_the_user_are_listed(post: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
-    post.register(ALICE)
+def test_only_active_sessions_of_the_user_are_listed(app: MailDeployment, bob: SignedIn, clock: FakeClock) -> None:
+    app.register(ALICE)
     clock.advance(timedelta(days=6))
-    other = sign_in(post, HOME_FIREFOX)
+    other = sign_in(app, HOME_FIREFOX)
     clock.advance(timedelta(days=2))  # after the end of the first session
 
-    assert [each.family_id for each in post.base.own_sessions.list(post.user(bob.user.user_id))] == [other.family_id]
-    post.base.store.write(Update(post.users.key(bob.user.user_id), {"epoch": 7}))
-    assert post.base.own_sessions.list(post.user(bob.user.user_id)) == ()
+    assert [each.family_id for each in app.base.own_sessions.list(app.user(bob.user.user_id))] == [other.family_id]
+    app.base.store.write(Update(app.users.key(bob.user.user_id), {"epoch": 7}))
+    assert app.base.own_sessions.list(app.user(bob.user.user_id)) == ()
 
 
 @pytest.mark.covers("101")
 def test_ending_a_session_takes_effect_at_the_next_call_and_keeps_the_others(
-    post: MailDeployment, bob: SignedIn
+    app: MailDeployment, bob: SignedIn
 ) -> None:
-    other = sign_in(post, AWAY_IPHONE)
+    other = sign_in(app, AWAY_IPHONE)
 
-    post.base.own_sessions.end(post.user(bob.user.user_id), other.family_id)
+    app.base.own_sessions.end(app.user(bob.user.user_id), other.family_id)
 
-    assert session_works(post, bob)
-    assert not session_works(post, other)
+    assert session_works(app, bob)
+    assert not session_works(app, other)
     with pytest.raises(SessionEnded):
-        post.base.sessions.refresh(other.tokens.refresh_token)
+        app.base.sessions.refresh(other.tokens.refresh_token)
 
 
-def test_only_an_active_session_of_the_user_can_be_ended(post: MailDeployment, bob: SignedIn) -> None:
-    alice, user = post.register(ALICE), post.user(bob.user.user_id)
-    post.base.own_sessions.end(user, bob.family_id)
+def test_only_an_active_session_of_the_user_can_be_ended(app: MailDeployment, bob: SignedIn) -> None:
+    alice, user = app.register(ALICE), app.user(bob.user.user_id)
+    app.base.own_sessions.end(user, bob.family_id)
 
     for session_id in (bob.family_id, alice.family_id, "", "nonsense", bob.family_id + "0", "00000000-0000-0000-0000"):
         with pytest.raises(NoSuchSession):
-            post.base.own_sessions.end(user, session_id)
+            app.base.own_sessions.end(user, session_id)
 
-    assert session_works(post, alice)
+    assert session_works(app, alice)
 
 
-def test_a_session_id_is_case_insensitive(post: MailDeployment, bob: SignedIn) -> None:
-    post.base.own_sessions.end(post.user(bob.user.user_id), bob.family_id.upper())
+def test_a_session_id_is_case_insensitive(app: MailDeployment, bob: SignedIn) -> None:
+    app.base.own_sessions.end(app.user(bob.user.user_id), bob.family_id.upper())
 
-    assert not session_works(post, bob)
+    assert not session_works(app, bob)
 
 
 # Descriptions of devices
@@ -171,10 +171,8 @@ def test_a_device_without_a_browser_has_no_description() -> None:
 # New devices
 
 
-def test_a_new_device_is_another_browser_or_network_but_not_another_version(
-    bob: SignedIn, post: MailDeployment
-) -> None:
-    user = post.user(bob.user.user_id)
+def test_a_new_device_is_another_browser_or_network_but_not_another_version(bob: SignedIn, app: MailDeployment) -> None:
+    user = app.user(bob.user.user_id)
 
     assert not is_new_device(user, HOME_FIREFOX)
     assert not is_new_device(user, replace(HOME_FIREFOX, device=NEWER_FIREFOX))
@@ -220,19 +218,19 @@ def test_only_the_newest_devices_are_stored(bob: SignedIn) -> None:
 # The mail
 
 
-def device_mails(post: MailDeployment) -> list[str]:
-    return [job.email for job in post.queue.jobs if job.kind is MailKind.NEW_DEVICE]
+def device_mails(app: MailDeployment) -> list[str]:
+    return [job.email for job in app.queue.jobs if job.kind is MailKind.NEW_DEVICE]
 
 
-def test_the_owner_gets_one_mail_about_a_new_device(post: MailDeployment, bob: SignedIn) -> None:
+def test_the_owner_gets_one_mail_about_a_new_device(app: MailDeployment, bob: SignedIn) -> None:
     for _ in range(3):
-        sign_in(post, AWAY_IPHONE)
-    sign_in(post, HOME_FIREFOX)
-    [job] = post.queue.jobs
-    post.deliver(job)
-    post.deliver(job)
+        sign_in(app, AWAY_IPHONE)
+    sign_in(app, HOME_FIREFOX)
+    [job] = app.queue.jobs
+    app.deliver(job)
+    app.deliver(job)
 
-    [mail] = post.outbox.sent
+    [mail] = app.outbox.sent
     assert mail.to == BOB.email
     for text_part in ("Mobile Safari, iOS", AWAY_IPHONE.address, "2026-01-15 12:00 UTC"):
         assert text_part in mail.text
@@ -244,71 +242,71 @@ def test_the_owner_gets_one_mail_about_a_new_device(post: MailDeployment, bob: S
 @pytest.mark.parametrize(
     "change",
     [
-        lambda post, user: post.base.store.write(
+        lambda app, user: app.base.store.write(
             Update(
-                post.users.key(user.user_id), {"email_verified_at": Gone()}
+                app.users.key(user.user_id), {"email_verified_at": Gone()}
             )  # a stranger may have registered the address
         ),
-        lambda post, user: post.base.store.write(Update(post.users.key(user.user_id), {"devices": "[]"})),
+        lambda app, user: app.base.store.write(Update(app.users.key(user.user_id), {"devices": "[]"})),
     ],
     ids=["unverified address", "first device"],
 )
 def test_no_mail_is_sent_about_an_unverified_address_or_the_first_device(
-    post: MailDeployment, bob: SignedIn, change: Callable[[MailDeployment, User], object]
+    app: MailDeployment, bob: SignedIn, change: Callable[[MailDeployment, User], object]
 ) -> None:
-    change(post, bob.user)
+    change(app, bob.user)
 
-    sign_in(post, AWAY_IPHONE)
+    sign_in(app, AWAY_IPHONE)
 
-    assert device_mails(post) == []
+    assert device_mails(app) == []
 
 
 def test_no_mail_is_sent_if_the_setting_is_off(deployment: Deployment) -> None:
-    post = mailing(replace(deployment, choices=Choices(new_device_mail=False)))
-    post.verify_email(post.base.registration.register(BOB, HOME_FIREFOX).signed_in.user)
+    app = with_mail(replace(deployment, choices=Choices(new_device_mail=False)))
+    app.verify_email(app.base.registration.register(BOB, HOME_FIREFOX).signed_in.user)
 
-    sign_in(post, AWAY_IPHONE)
+    sign_in(app, AWAY_IPHONE)
 
-    assert device_mails(post) == []
+    assert device_mails(app) == []
 
 
-def test_a_wrong_password_on_a_new_device_sends_no_mail(post: MailDeployment, bob: SignedIn) -> None:
+def test_a_wrong_password_on_a_new_device_sends_no_mail(app: MailDeployment, bob: SignedIn) -> None:
     with pytest.raises(InvalidCredentials):
-        post.base.sign_in.sign_in(by_email(BOB.email, "wrong"), AWAY_IPHONE)
+        app.base.sign_in.sign_in(by_email(BOB.email, "wrong"), AWAY_IPHONE)
 
-    assert device_mails(post) == []
-    assert is_new_device(post.user(bob.user.user_id), AWAY_IPHONE)
-
-
-@pytest.mark.usefixtures("bob")
-def test_a_sign_in_succeeds_if_its_mail_cannot_be_queued(post: MailDeployment) -> None:
-    post.queue.is_down = True
-
-    assert session_works(post, sign_in(post, AWAY_IPHONE))
-    assert "mail_not_queued" in post.base.recorded.events
+    assert device_mails(app) == []
+    assert is_new_device(app.user(bob.user.user_id), AWAY_IPHONE)
 
 
 @pytest.mark.usefixtures("bob")
-def test_an_address_gets_at_most_five_device_mails_an_hour(post: MailDeployment) -> None:
+def test_a_sign_in_succeeds_if_its_mail_cannot_be_queued(app: MailDeployment) -> None:
+    app.queue.is_down = True
+
+    assert session_works(app, sign_in(app, AWAY_IPHONE))
+    assert "mail_not_queued" in app.base.recorded.events
+
+
+@pytest.mark.usefixtures("bob")
+def test_an_address_gets_at_most_five_device_mails_an_hour(app: MailDeployment) -> None:
     for number in range(8):
-        assert session_works(post, sign_in(post, Client(address=f"10.{number}.0.1", device=FIREFOX)))
+        assert session_works(app, sign_in(app, Client(address=f"10.{number}.0.1", device=FIREFOX)))
 
-    assert len(device_mails(post)) == 5
+    assert len(device_mails(app)) == 5
 
 
 def test_no_mail_is_sent_about_a_sign_in_that_was_not_stored(
-    post: MailDeployment, bob: SignedIn, clock: FakeClock
+    app: MailDeployment, bob: SignedIn, clock: FakeClock
 ) -> None:
-    sign_in(post, AWAY_IPHONE)
-    [job] = post.queue.jobs
-    post.base.store.write(Update(post.users.key(bob.user.user_id), {"devices": "[]"}))
+    sign_in(app, AWAY_IPHONE)
+    [job] = app.queue.jobs
+    app.base.store.write(Update(app.users.key(bob.user.user_id), {"devices": "[]"}))
 
-    post.mailer.deliver(job, queued_at=clock() - timedelta(hours=1))
+    app.mailer.deliver(job, queued_at=clock() - timedelta(hours=1))
 
-    assert post.outbox.sent == []
+    assert app.outbox.sent == []
 
 
-def test_devices_of_guests_are_not_stored(post: MailDeployment) -> None:
-    guest = post.guests.admit(HOME)
+def test_devices_of_guests_are_not_stored(app: MailDeployment) -> None:
+    guest = app.guests.admit(HOME)
 
-    assert post.user(guest.user.user_id).devices == ()
+    assert app.user(guest.user.user_id).devices == ()

@@ -17,25 +17,25 @@ NEW_EMAIL = EmailAddress("Bob@New.example")
 POLICY = PasswordPolicy()
 
 
-def update(post: MailDeployment, session: SignedIn, **changes: Any) -> User:
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    return post.base.user_update.update(caller, UserChanges(**changes), HOME, POLICY)
+def update(app: MailDeployment, session: SignedIn, **changes: Any) -> User:
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    return app.base.user_update.update(caller, UserChanges(**changes), HOME, POLICY)
 
 
-def stored(post: MailDeployment, session: SignedIn) -> User:
-    return post.user(session.user.user_id)
+def stored(app: MailDeployment, session: SignedIn) -> User:
+    return app.user(session.user.user_id)
 
 
-def registered(post: MailDeployment, *, verified: bool = False) -> SignedIn:
-    session = post.register()
+def registered(app: MailDeployment, *, verified: bool = False) -> SignedIn:
+    session = app.register()
     if verified:
-        post.verify_email(session.user)
+        app.verify_email(session.user)
     return session
 
 
-def queued_kinds(post: MailDeployment) -> list[MailKind]:
-    return [job.kind for job in post.queue.jobs]
+def queued_kinds(app: MailDeployment) -> list[MailKind]:
+    return [job.kind for job in app.queue.jobs]
 
 
-def with_autoconfirm(post: MailDeployment) -> MailDeployment:
-    return post.with_choices(Choices(autoconfirm=True))
+def with_autoconfirm(app: MailDeployment) -> MailDeployment:
+    return app.with_choices(Choices(autoconfirm=True))

@@ -22,167 +22,167 @@ from tests.unit.mail_deployment import MailDeployment
 from tests.unit.user_update.steps import NEW, NEW_EMAIL, queued_kinds, registered, stored, update
 
 
-def test_a_new_password_ends_every_session_but_this_one(post: MailDeployment) -> None:
-    session = post.register()
-    other = post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
+def test_a_new_password_ends_every_session_but_this_one(app: MailDeployment) -> None:
+    session = app.register()
+    other = app.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
 
-    returned = update(post, session, password=NEW)
+    returned = update(app, session, password=NEW)
 
-    assert not password_works(post, PASSWORD)
-    assert password_works(post, NEW)
-    assert session_works(post, session)
-    assert session_works(post, post.base.sessions.refresh(session.tokens.refresh_token))
-    assert not session_works(post, other)
+    assert not password_works(app, PASSWORD)
+    assert password_works(app, NEW)
+    assert session_works(app, session)
+    assert session_works(app, app.base.sessions.refresh(session.tokens.refresh_token))
+    assert not session_works(app, other)
     assert returned.epoch == session.user.epoch + 1
 
 
-def test_a_new_password_invalidates_mailed_codes(post: MailDeployment) -> None:
-    session = post.register()
-    code = post.mailed_code()
+def test_a_new_password_invalidates_mailed_codes(app: MailDeployment) -> None:
+    session = app.register()
+    code = app.mailed_code()
 
-    update(post, session, password=NEW)
+    update(app, session, password=NEW)
 
     with pytest.raises(InvalidCode):
-        post.code_sign_in.sign_in(BOB.email, code, HOME)
+        app.code_sign_in.sign_in(BOB.email, code, HOME)
 
 
-def test_the_current_password_as_the_new_one_is_an_error(post: MailDeployment) -> None:
-    session = post.register()
-    other = post.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
+def test_the_current_password_as_the_new_one_is_an_error(app: MailDeployment) -> None:
+    session = app.register()
+    other = app.base.sign_in.sign_in(by_email(BOB.email), ABROAD)
 
     with pytest.raises(SamePassword):
-        update(post, session, password=PASSWORD, metadata={"a": 1})
+        update(app, session, password=PASSWORD, metadata={"a": 1})
 
-    assert session_works(post, other)
-    assert stored(post, session).user_metadata == {}
+    assert session_works(app, other)
+    assert stored(app, session).user_metadata == {}
 
 
 @pytest.mark.parametrize(
     ("password", "rule"), [("short", "length"), ("password123", "common"), ("bob@example.com", "personal")]
 )
-def test_a_password_must_meet_the_policy(post_in_memory: MailDeployment, password: str, rule: str) -> None:
-    session = post_in_memory.register()
+def test_a_password_must_meet_the_policy(app_in_memory: MailDeployment, password: str, rule: str) -> None:
+    session = app_in_memory.register()
 
     with pytest.raises(UnacceptablePassword) as raised:
-        update(post_in_memory, session, password=password)
+        update(app_in_memory, session, password=password)
 
     assert raised.value.rule == rule
 
 
-def test_a_password_must_not_be_the_new_address(post_in_memory: MailDeployment) -> None:
-    session = post_in_memory.register()
+def test_a_password_must_not_be_the_new_address(app_in_memory: MailDeployment) -> None:
+    session = app_in_memory.register()
 
     with pytest.raises(UnacceptablePassword):
-        update(post_in_memory, session, email=EmailAddress("longname@new.example"), password="longname@new.example")
+        update(app_in_memory, session, email=EmailAddress("longname@new.example"), password="longname@new.example")
 
 
 @pytest.mark.parametrize("verified", [False, True])
-def test_a_notice_is_mailed_to_a_verified_address(post: MailDeployment, *, verified: bool) -> None:
-    session = registered(post, verified=verified)
+def test_a_notice_is_mailed_to_a_verified_address(app: MailDeployment, *, verified: bool) -> None:
+    session = registered(app, verified=verified)
 
-    update(post, session, password=NEW)
+    update(app, session, password=NEW)
 
-    assert queued_kinds(post) == ([MailKind.PASSWORD_CHANGED] if verified else [])
-    post.deliver_queued()
-    assert [message.to for message in post.outbox.sent] == ([BOB.email] if verified else [])
+    assert queued_kinds(app) == ([MailKind.PASSWORD_CHANGED] if verified else [])
+    app.deliver_queued()
+    assert [message.to for message in app.outbox.sent] == ([BOB.email] if verified else [])
 
 
-def test_a_repeated_request_queues_the_missing_notice(post_in_memory: MailDeployment) -> None:
-    session = registered(post_in_memory, verified=True)
-    faulty = FaultyStore(post_in_memory.base.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
+def test_a_repeated_request_queues_the_missing_notice(app_in_memory: MailDeployment) -> None:
+    session = registered(app_in_memory, verified=True)
+    faulty = FaultyStore(app_in_memory.base.store, at=lambda call: call.method == "commit", fault=Fault.ANSWER_LOST)
     with pytest.raises(DependencyUnavailable):
-        update(post_in_memory.on(faulty), session, password=NEW)
-    assert queued_kinds(post_in_memory) == []
+        update(app_in_memory.on(faulty), session, password=NEW)
+    assert queued_kinds(app_in_memory) == []
 
     for _ in range(2):
         with pytest.raises(SamePassword):
-            update(post_in_memory, session, password=NEW)
+            update(app_in_memory, session, password=NEW)
 
-    post_in_memory.deliver_queued()
-    assert [message.kind for message in post_in_memory.outbox.sent] == [MailKind.PASSWORD_CHANGED]
+    app_in_memory.deliver_queued()
+    assert [message.kind for message in app_in_memory.outbox.sent] == [MailKind.PASSWORD_CHANGED]
 
 
 @pytest.mark.parametrize("set_by", ["another session", "this session, long ago"])
-def test_no_notice_is_queued_for_a_password_that_was_not_just_set(post_in_memory: MailDeployment, set_by: str) -> None:
-    session = registered(post_in_memory, verified=True)
+def test_no_notice_is_queued_for_a_password_that_was_not_just_set(app_in_memory: MailDeployment, set_by: str) -> None:
+    session = registered(app_in_memory, verified=True)
     if set_by == "this session, long ago":
-        update(post_in_memory, session, password=NEW)
-        post_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
-    before = queued_kinds(post_in_memory)
+        update(app_in_memory, session, password=NEW)
+        app_in_memory.base.clock.advance(REPEATABLE_FOR + timedelta(seconds=1))
+    before = queued_kinds(app_in_memory)
 
     with pytest.raises(SamePassword):
-        update(post_in_memory, session, password=PASSWORD if set_by == "another session" else NEW)
+        update(app_in_memory, session, password=PASSWORD if set_by == "another session" else NEW)
 
-    assert queued_kinds(post_in_memory) == before
+    assert queued_kinds(app_in_memory) == before
 
 
 def test_the_password_is_set_when_its_notice_cannot_be_queued(
-    post_in_memory: MailDeployment,
+    app_in_memory: MailDeployment,
 ) -> None:
-    session = registered(post_in_memory, verified=True)
-    post_in_memory.queue.is_down = True
+    session = registered(app_in_memory, verified=True)
+    app_in_memory.queue.is_down = True
 
-    update(post_in_memory, session, password=NEW)
+    update(app_in_memory, session, password=NEW)
 
-    assert password_works(post_in_memory, NEW)
-
-
-def test_the_same_change_sent_twice_concurrently_is_done_once(post: MailDeployment) -> None:
-    session = post.register()
-
-    update(post.meanwhile(lambda: update(post, session, password=NEW)), session, password=NEW)
-
-    assert password_works(post, NEW)
-    assert session_works(post, session)
-    assert stored(post, session).epoch == session.user.epoch + 1
+    assert password_works(app_in_memory, NEW)
 
 
-def test_a_session_that_ends_meanwhile_changes_nothing(post: MailDeployment) -> None:
-    session = post.register()
+def test_the_same_change_sent_twice_concurrently_is_done_once(app: MailDeployment) -> None:
+    session = app.register()
+
+    update(app.meanwhile(lambda: update(app, session, password=NEW)), session, password=NEW)
+
+    assert password_works(app, NEW)
+    assert session_works(app, session)
+    assert stored(app, session).epoch == session.user.epoch + 1
+
+
+def test_a_session_that_ends_meanwhile_changes_nothing(app: MailDeployment) -> None:
+    session = app.register()
 
     with pytest.raises(SessionEnded):
-        update(post.meanwhile(lambda: post.base.sessions.close(session.tokens.access_token)), session, password=NEW)
+        update(app.meanwhile(lambda: app.base.sessions.close(session.tokens.access_token)), session, password=NEW)
 
-    assert password_works(post, PASSWORD)
-
-
-def test_an_account_without_a_password_can_get_one(post_in_memory: MailDeployment) -> None:
-    session = post_in_memory.register()
-    post_in_memory.change(session.user, password_hash=Gone())
-
-    update(post_in_memory, session, password=NEW)
-
-    assert password_works(post_in_memory, NEW)
+    assert password_works(app, PASSWORD)
 
 
-def test_a_guest_cannot_set_a_password(post_in_memory: MailDeployment) -> None:
-    guest = post_in_memory.guests.admit(HOME)
+def test_an_account_without_a_password_can_get_one(app_in_memory: MailDeployment) -> None:
+    session = app_in_memory.register()
+    app_in_memory.change(session.user, password_hash=Gone())
+
+    update(app_in_memory, session, password=NEW)
+
+    assert password_works(app_in_memory, NEW)
+
+
+def test_a_guest_cannot_set_a_password(app_in_memory: MailDeployment) -> None:
+    guest = app_in_memory.guests.admit(HOME)
 
     for changes in ({}, {"email": NEW_EMAIL}):
         with pytest.raises(AddressRequired):
-            update(post_in_memory, guest, password=NEW, **changes)
+            update(app_in_memory, guest, password=NEW, **changes)
 
-    assert post_in_memory.queue.jobs == []
+    assert app_in_memory.queue.jobs == []
 
 
 @pytest.mark.parametrize("reason", ["taken address", "recent mail", "metadata"])
 def test_a_request_that_fails_for_another_reason_does_not_reveal_the_password(
-    post_in_memory: MailDeployment, reason: str
+    app_in_memory: MailDeployment, reason: str
 ) -> None:
     """Else a stolen session could guess the password with requests that change nothing."""
-    session = post_in_memory.register()
-    post_in_memory.register(ALICE)
+    session = app_in_memory.register()
+    app_in_memory.register(ALICE)
     changes: dict[str, Any] = {"email": ALICE.email if reason == "taken address" else NEW_EMAIL}
     if reason == "recent mail":
-        update(post_in_memory, session, **changes)
+        update(app_in_memory, session, **changes)
     if reason == "metadata":
         changes["metadata"] = {"a": "x" * 9000}
 
     errors: list[Exception] = []
     for guess in (PASSWORD, NEW):
         with pytest.raises((AuthError, MetadataTooLarge)) as raised:
-            update(post_in_memory, session, password=guess, **changes)
+            update(app_in_memory, session, password=guess, **changes)
         errors.append(raised.value)
-        post_in_memory.base.clock.advance(timedelta(seconds=1))
+        app_in_memory.base.clock.advance(timedelta(seconds=1))
 
     assert type(errors[0]) is type(errors[1]) is not SamePassword

@@ -27,91 +27,91 @@ from tests.unit.handlers import Answer, Event, environment, items
 from tests.unit.mail_deployment import MailDeployment
 
 
-def admin_request_about_bob(method: str, body: Mapping[str, Any] | None, post: MailDeployment) -> Event:
-    post.register(ALICE)
-    return admin_request(method, post.register(BOB).user.user_id, body)
+def admin_request_about_bob(method: str, body: Mapping[str, Any] | None, app: MailDeployment) -> Event:
+    app.register(ALICE)
+    return admin_request(method, app.register(BOB).user.user_id, body)
 
 
-def admin_request_about_alice(method: str, post: MailDeployment) -> Event:
+def admin_request_about_alice(method: str, app: MailDeployment) -> Event:
     """A request about Alice, who has an organization, a code and a Google identity."""
-    session = post.register(replace(ALICE, email=EmailAddress(CAROL)))
-    environment("api/auth/google", post)(google_sign_in(post))
-    post.mailed_code(CAROL)
+    session = app.register(replace(ALICE, email=EmailAddress(CAROL)))
+    environment("api/auth/google", app)(google_sign_in(app))
+    app.mailed_code(CAROL)
     return admin_request(method, session.user.user_id)
 
 
-def admin_request_about_guest(post: MailDeployment) -> Event:
-    return admin_request("PUT", post.guests.admit(HOME).user.user_id, {"email": CAROL, "password": PASSWORD})
+def admin_request_about_guest(app: MailDeployment) -> Event:
+    return admin_request("PUT", app.guests.admit(HOME).user.user_id, {"email": CAROL, "password": PASSWORD})
 
 
-def list_users(query: Mapping[str, str], post: MailDeployment) -> Event:
-    post.register(ALICE)
-    environment("api/auth/google", post)(google_sign_in(post))
+def list_users(query: Mapping[str, str], app: MailDeployment) -> Event:
+    app.register(ALICE)
+    environment("api/auth/google", app)(google_sign_in(app))
     return admin_request("GET", query=query)
 
 
-def admin_request_about_factor(method: str, body: Mapping[str, Any] | None, post: MailDeployment) -> Event:
-    user = post.user(session_with_second_factor(post).user.user_id)
+def admin_request_about_factor(method: str, body: Mapping[str, Any] | None, app: MailDeployment) -> Event:
+    user = app.user(session_with_second_factor(app).user.user_id)
     event = admin_request(method, user.user_id, body)
     return event | {"pathParameters": {"user_id": user.user_id, "factor_id": user.factors[0].factor_id}}
 
 
-def secret_key_request_about_bob(body: Mapping[str, str], post: MailDeployment) -> Event:
-    post.register(BOB)
-    return with_secret_key({**body, "email": BOB.email}, post)
+def secret_key_request_about_bob(body: Mapping[str, str], app: MailDeployment) -> Event:
+    app.register(BOB)
+    return with_secret_key({**body, "email": BOB.email}, app)
 
 
-def secret_key_request_about_verified_bob(body: Mapping[str, str], post: MailDeployment) -> Event:
-    post.register_verified()
-    return with_secret_key({**body, "email": BOB.email}, post)
+def secret_key_request_about_verified_bob(body: Mapping[str, str], app: MailDeployment) -> Event:
+    app.register_verified()
+    return with_secret_key({**body, "email": BOB.email}, app)
 
 
-def named_user(post: MailDeployment, event: Event) -> User:
+def named_user(app: MailDeployment, event: Event) -> User:
     """The account with the id that is in the request."""
-    return post.user(event["pathParameters"]["user_id"])
+    return app.user(event["pathParameters"]["user_id"])
 
 
-def user_is_changed(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    user = named_user(post, event)
+def user_is_changed(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    user = named_user(app, event)
     return (user.email, user.user_metadata, user.app_metadata) == (CAROL, {"a": 1}, {"plan": "pro"})
 
 
-def user_is_deleted(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+def user_is_deleted(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
     user_id = event["pathParameters"]["user_id"]
     tables = ("Users", "Organizations", "RefreshTokenFamilies")
-    return not any(user_id in str(item) for table in tables for item in items(post, table))
+    return not any(user_id in str(item) for table in tables for item in items(app, table))
 
 
 def lists(count: int, _post: MailDeployment, _event: Event, answer: Answer) -> bool:
     return len(body_of(answer)["users"]) == count
 
 
-def factor_is_renamed(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    return [factor.friendly_name for factor in named_user(post, event).factors] == ["tablet"]
+def factor_is_renamed(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return [factor.friendly_name for factor in named_user(app, event).factors] == ["tablet"]
 
 
-def factor_is_removed(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    user = named_user(post, event)
-    return not user.factors and all(each.aal == "aal1" for each in post.base.families.list(user.user_id))
+def factor_is_removed(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    user = named_user(app, event)
+    return not user.factors and all(each.aal == "aal1" for each in app.base.families.list(user.user_id))
 
 
-def is_invited(post: MailDeployment, _event: Event, answer: Answer) -> bool:
-    user = post.user(body_of(answer)["id"])
-    return user.invited_at is not None and any(job.kind is MailKind.INVITE for job in post.queue.jobs)
+def is_invited(app: MailDeployment, _event: Event, answer: Answer) -> bool:
+    user = app.user(body_of(answer)["id"])
+    return user.invited_at is not None and any(job.kind is MailKind.INVITE for job in app.queue.jobs)
 
 
-def link_is_generated(post: MailDeployment, event: Event, answer: Answer) -> bool:
+def link_is_generated(app: MailDeployment, event: Event, answer: Answer) -> bool:
     """Whether there are an account and a link."""
-    return carol_has_account(post, event) and body_of(answer)["hashed_token"] in body_of(answer)["action_link"]
+    return carol_has_account(app, event) and body_of(answer)["hashed_token"] in body_of(answer)["action_link"]
 
 
-def link_is_bobs(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+def link_is_bobs(app: MailDeployment, _event: Event, answer: Answer) -> bool:
     body = body_of(answer)
-    return body["id"] == find_bob(post).user_id and body["hashed_token"] in body["action_link"]
+    return body["id"] == find_bob(app).user_id and body["hashed_token"] in body["action_link"]
 
 
-def link_changes_address(post: MailDeployment, event: Event, answer: Answer) -> bool:
-    return link_is_bobs(post, event, answer) and find_bob(post).new_email == CAROL
+def link_changes_address(app: MailDeployment, event: Event, answer: Answer) -> bool:
+    return link_is_bobs(app, event, answer) and find_bob(app).new_email == CAROL
 
 
 CASES: Final[Mapping[str, RequestCase]] = {
@@ -203,7 +203,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=GOTRUE_ERROR,
         prepare=partial(secret_key_request_about_verified_bob, {}),
         status=422,
-        has_effect=lambda post, *_: not post.queue.jobs,
+        has_effect=lambda app, *_: not app.queue.jobs,
     ),
     "GoTrue generate_link makes an account": RequestCase(
         function="auth/v1/admin/generate_link",

@@ -25,42 +25,42 @@ from tests.unit.mail_deployment import MailDeployment
 from tests.unit.mail_fakes import wrong_code
 
 
-def with_code(kind: MailKind, post: MailDeployment) -> Event:
-    post.register(BOB)
-    return json_event({"email": BOB.email, "otp": post.mailed_code(kind=kind)})
+def with_code(kind: MailKind, app: MailDeployment) -> Event:
+    app.register(BOB)
+    return json_event({"email": BOB.email, "otp": app.mailed_code(kind=kind)})
 
 
-def with_code_at_gotrue(post: MailDeployment) -> Event:
-    post.register(BOB)
-    post.mailed_code(kind=MailKind.RECOVERY_CODE)
-    return with_api_key({"type": "email", "email": BOB.email, "token": post.mailed_code()})
+def with_code_at_gotrue(app: MailDeployment) -> Event:
+    app.register(BOB)
+    app.mailed_code(kind=MailKind.RECOVERY_CODE)
+    return with_api_key({"type": "email", "email": BOB.email, "token": app.mailed_code()})
 
 
-def with_code_of_a_sign_up(post: MailDeployment) -> Event:
+def with_code_of_a_sign_up(app: MailDeployment) -> Event:
     payload = {SLOT: "RECOVERY", NEW_USER_NAME: "Carol", NEW_USER_METADATA: "{}"}
-    post.deliver(replace(post.job(MailKind.SIGN_IN_CODE, CAROL), payload=payload))
-    return with_api_key({"type": "email", "email": CAROL, "token": post.outbox.codes[-1]})
+    app.deliver(replace(app.job(MailKind.SIGN_IN_CODE, CAROL), payload=payload))
+    return with_api_key({"type": "email", "email": CAROL, "token": app.outbox.codes[-1]})
 
 
-def with_recovery_code_at_gotrue(post: MailDeployment) -> Event:
-    post.register_verified()
-    code = post.mailed_code(kind=MailKind.RECOVERY_CODE)
+def with_recovery_code_at_gotrue(app: MailDeployment) -> Event:
+    app.register_verified()
+    code = app.mailed_code(kind=MailKind.RECOVERY_CODE)
     return with_api_key({"type": "recovery", "email": BOB.email, "token": code})
 
 
-def with_wrong_code(post: MailDeployment) -> Event:
-    post.register(BOB)
-    return json_event({"email": BOB.email, "otp": wrong_code(post.mailed_code())})
+def with_wrong_code(app: MailDeployment) -> Event:
+    app.register(BOB)
+    return json_event({"email": BOB.email, "otp": wrong_code(app.mailed_code())})
 
 
-def with_wrong_code_at_gotrue(post: MailDeployment) -> Event:
-    post.register(BOB)
-    return with_api_key({"type": "email", "email": BOB.email, "token": wrong_code(post.mailed_code())})
+def with_wrong_code_at_gotrue(app: MailDeployment) -> Event:
+    app.register(BOB)
+    return with_api_key({"type": "email", "email": BOB.email, "token": wrong_code(app.mailed_code())})
 
 
-def another_code_of_a_sign_up_works(post: MailDeployment, event: Event) -> bool:
+def another_code_of_a_sign_up_works(app: MailDeployment, event: Event) -> bool:
     del event
-    answer = environment("auth/v1/verify", post)(with_code_of_a_sign_up(post))
+    answer = environment("auth/v1/verify", app)(with_code_of_a_sign_up(app))
     return bool(answer["statusCode"] == 200)
 
 
@@ -121,9 +121,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="auth/v1/verify",
         error_members=GOTRUE_ERROR,
         prepare=with_code_of_a_sign_up,
-        has_effect=lambda post, event, answer: (
-            carol_has_account(post, event) and answer_has_session(post, event, answer)
-        ),
+        has_effect=lambda app, event, answer: carol_has_account(app, event) and answer_has_session(app, event, answer),
         on_repeat=Repeat(status=403, is_done=carol_has_account, recovers=another_code_of_a_sign_up_works),
     ),
     "GoTrue recovery": RequestCase(

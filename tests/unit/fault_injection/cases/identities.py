@@ -24,26 +24,26 @@ from tests.unit.handlers import PUBLISHABLE_KEY, SECRET_KEY, Answer, Event, envi
 from tests.unit.mail_deployment import MailDeployment
 
 
-def with_google_identity(post: MailDeployment) -> Event:
-    environment("api/auth/google", post)(google_sign_in(post))
-    return google_sign_in(post)
+def with_google_identity(app: MailDeployment) -> Event:
+    environment("api/auth/google", app)(google_sign_in(app))
+    return google_sign_in(app)
 
 
-def with_linkable_account(post: MailDeployment) -> Event:
-    post.register(replace(BOB, email=EmailAddress(CAROL)))
-    return google_sign_in(post)
+def with_linkable_account(app: MailDeployment) -> Event:
+    app.register(replace(BOB, email=EmailAddress(CAROL)))
+    return google_sign_in(app)
 
 
-def google_sign_in_by_back_end(post: MailDeployment) -> Event:
-    del post
+def google_sign_in_by_back_end(app: MailDeployment) -> Event:
+    del app
     return json_event(
         {"google_id": "carol", "email": CAROL, "name": "Carol"},
         headers={"content-type": "application/json", "apikey": SECRET_KEY},
     )
 
 
-def request_of_google_user(method: str, post: MailDeployment) -> Event:
-    answer = environment("api/auth/google", post)(google_sign_in(post))
+def request_of_google_user(method: str, app: MailDeployment) -> Event:
+    answer = environment("api/auth/google", app)(google_sign_in(app))
     headers = {"authorization": f"Bearer {access_token(answer)}", "apikey": PUBLISHABLE_KEY}
     return http_event(method=method, headers=headers)
 
@@ -54,18 +54,18 @@ def link_google_to(session: SignedIn) -> Event:
     return json_event(body, headers=headers, query={"grant_type": "id_token"})
 
 
-def link_google(post: MailDeployment) -> Event:
-    return link_google_to(post.register_verified())
+def link_google(app: MailDeployment) -> Event:
+    return link_google_to(app.register_verified())
 
 
-def link_google_as_guest(post: MailDeployment) -> Event:
-    return link_google_to(post.guests.admit(HOME))
+def link_google_as_guest(app: MailDeployment) -> Event:
+    return link_google_to(app.guests.admit(HOME))
 
 
-def unlink(provider: str, post: MailDeployment) -> Event:
-    linked = environment("auth/v1/token", post)(link_google(post))
-    post.queue.jobs.clear()
-    post.base.clock.advance(HOUR / 2)
+def unlink(provider: str, app: MailDeployment) -> Event:
+    linked = environment("auth/v1/token", app)(link_google(app))
+    app.queue.jobs.clear()
+    app.base.clock.advance(HOUR / 2)
     identity_id = next(
         each["identity_id"] for each in user_of_answer(linked)["identities"] if each["provider"] == provider
     )
@@ -73,14 +73,14 @@ def unlink(provider: str, post: MailDeployment) -> Event:
     return http_event(method="DELETE", headers=headers) | {"pathParameters": {"identity_id": identity_id}}
 
 
-def is_linked(post: MailDeployment, event: Event, answer: Answer) -> bool:
+def is_linked(app: MailDeployment, event: Event, answer: Answer) -> bool:
     """Whether the identity is linked to the caller's account, and the caller's session still works."""
-    user = caller_of(post, event)
+    user = caller_of(app, event)
     return user.subjects == {"google": "dan"} and user_of_answer(answer)["id"] == user.user_id and not user.is_anonymous
 
 
-def has_identities(providers: list[str], post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    return providers_of(caller_of(post, event)) == providers
+def has_identities(providers: list[str], app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return providers_of(caller_of(app, event)) == providers
 
 
 def shows_identity(_post: MailDeployment, _event: Event, answer: Answer) -> bool:

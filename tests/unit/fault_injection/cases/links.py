@@ -25,24 +25,24 @@ from tests.unit.handlers import Answer, Event, environment, items
 from tests.unit.mail_deployment import MailDeployment
 
 
-def with_link(link: LinkRequest, post: MailDeployment) -> Event:
-    post.register(BOB)
-    return http_event(method="GET", headers={}, query=query_of_mailed_link(post, BOB.email, link))
+def with_link(link: LinkRequest, app: MailDeployment) -> Event:
+    app.register(BOB)
+    return http_event(method="GET", headers={}, query=query_of_mailed_link(app, BOB.email, link))
 
 
-def with_link_of_a_sign_up(post: MailDeployment) -> Event:
+def with_link_of_a_sign_up(app: MailDeployment) -> Event:
     new = {NEW_USER_NAME: "Carol", NEW_USER_METADATA: "{}"}
-    return http_event(method="GET", headers={}, query=query_of_mailed_link(post, CAROL, LINK, **new))
+    return http_event(method="GET", headers={}, query=query_of_mailed_link(app, CAROL, LINK, **new))
 
 
-def with_token_hash(post: MailDeployment) -> Event:
-    post.register(BOB)
-    members = query_of_mailed_link(post, BOB.email, LINK)
+def with_token_hash(app: MailDeployment) -> Event:
+    app.register(BOB)
+    members = query_of_mailed_link(app, BOB.email, LINK)
     return with_api_key({"type": members["type"], "token_hash": members["token"]})
 
 
-def with_authorization_code(post: MailDeployment) -> Event:
-    answer = environment("auth/v1/verify", post)(with_link(PKCE_LINK, post))
+def with_authorization_code(app: MailDeployment) -> Event:
+    answer = environment("auth/v1/verify", app)(with_link(PKCE_LINK, app))
     return with_api_key({"auth_code": authorization_code_of(answer), "code_verifier": "v" * 43}, grant_type="pkce")
 
 
@@ -51,33 +51,33 @@ def authorization_code_of(answer: Answer) -> str:
     return dict(parse_qsl(urlsplit(location).query))["code"]
 
 
-def with_wrong_link(post: MailDeployment) -> Event:
-    post.register(BOB)
-    query = query_of_mailed_link(post, BOB.email, LINK)
+def with_wrong_link(app: MailDeployment) -> Event:
+    app.register(BOB)
+    query = query_of_mailed_link(app, BOB.email, LINK)
     return http_event(method="GET", headers={}, query=query | {"token": wrong_token(query["token"])})
 
 
-def link_signs_in(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+def link_signs_in(app: MailDeployment, _event: Event, answer: Answer) -> bool:
     session = dict(parse_qsl(urlsplit(answer["headers"]["location"]).fragment))
-    return is_accepted(post, session.get("access_token", ""))
+    return is_accepted(app, session.get("access_token", ""))
 
 
-def link_gives_code(post: MailDeployment, _event: Event, answer: Answer) -> bool:
-    exchanged = environment("auth/v1/token", post)(
+def link_gives_code(app: MailDeployment, _event: Event, answer: Answer) -> bool:
+    exchanged = environment("auth/v1/token", app)(
         with_api_key({"auth_code": authorization_code_of(answer), "code_verifier": "v" * 43}, grant_type="pkce")
     )
-    return answer_has_session(post, _event, exchanged)
+    return answer_has_session(app, _event, exchanged)
 
 
-def another_link_works(post: MailDeployment, event: Event) -> bool:
+def another_link_works(app: MailDeployment, event: Event) -> bool:
     del event
-    query = query_of_mailed_link(post, BOB.email, LINK)
-    answer = environment("auth/v1/verify", post)(http_event(method="GET", headers={}, query=query))
-    return link_signs_in(post, {}, answer)
+    query = query_of_mailed_link(app, BOB.email, LINK)
+    answer = environment("auth/v1/verify", app)(http_event(method="GET", headers={}, query=query))
+    return link_signs_in(app, {}, answer)
 
 
-def flow_is_over(post: MailDeployment, _event: Event) -> bool:
-    return not any(str(item["pk"]).startswith("FLOW#") for item in items(post, "OneTimeCodes"))
+def flow_is_over(app: MailDeployment, _event: Event) -> bool:
+    return not any(str(item["pk"]).startswith("FLOW#") for item in items(app, "OneTimeCodes"))
 
 
 CASES: Final[Mapping[str, RequestCase]] = {
@@ -104,7 +104,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=GOTRUE_ERROR,
         prepare=with_link_of_a_sign_up,
         status=303,
-        has_effect=lambda post, event, answer: carol_has_account(post, event) and link_signs_in(post, event, answer),
+        has_effect=lambda app, event, answer: carol_has_account(app, event) and link_signs_in(app, event, answer),
         on_repeat=Repeat(status=403, is_done=carol_has_account, recovers=another_code_of_a_sign_up_works),
     ),
     "GoTrue token_hash": RequestCase(

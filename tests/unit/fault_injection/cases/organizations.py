@@ -22,8 +22,8 @@ from tests.unit.mail_deployment import MailDeployment
 from tests.unit.teams import Team, member, request
 
 
-def in_organization(post: MailDeployment) -> Event:
-    session = post.register(ALICE)
+def in_organization(app: MailDeployment) -> Event:
+    session = app.register(ALICE)
     return http_event(
         method="GET", headers=bearer_headers(session, **{"x-organization-id": str(session.user.organization_id)})
     )
@@ -32,8 +32,8 @@ def in_organization(post: MailDeployment) -> Event:
 def in_team(ask: Callable[[Team, SignedIn], Event]) -> Callable[[MailDeployment], Event]:
     """Prepare a request about Alice's organization, of which Bob is a member too."""
 
-    def prepare(post: MailDeployment) -> Event:
-        team = Team.create(post)
+    def prepare(app: MailDeployment) -> Event:
+        team = Team.create(app)
         return ask(team, team.join("bob", Role.CLIENT_MEMBER))
 
     return prepare
@@ -61,56 +61,56 @@ def revoke_invitation(team: Team, _bob: SignedIn) -> Event:
 
 
 def accept_and_register(team: Team, _bob: SignedIn) -> Event:
-    token = team.post.base.invitation_tokens.token(team.invitation(CAROL, Role.CLIENT_ADMIN))
+    token = team.app.base.invitation_tokens.token(team.invitation(CAROL, Role.CLIENT_ADMIN))
     return request(None, "POST", {"token": token, "name": "Carol", "password": PASSWORD})
 
 
 def accept_invitation(team: Team, _bob: SignedIn) -> Event:
-    carol = member(team.post, "carol")
-    token = team.post.base.invitation_tokens.token(team.invitation(CAROL, Role.CLIENT_ADMIN))
+    carol = member(team.app, "carol")
+    token = team.app.base.invitation_tokens.token(team.invitation(CAROL, Role.CLIENT_ADMIN))
     return request(carol, "POST", {"token": token})
 
 
-def organizations_of_alice(post: MailDeployment) -> dict[str, str]:
+def organizations_of_alice(app: MailDeployment) -> dict[str, str]:
     """Alice's role by the name of the organization."""
-    listed = post.base.own_organizations.list(find_user(post, ALICE.email))
+    listed = app.base.own_organizations.list(find_user(app, ALICE.email))
     return {organization.name: membership.role for organization, membership in listed}
 
 
-def role_of(post: MailDeployment, email: str) -> str | None:
+def role_of(app: MailDeployment, email: str) -> str | None:
     """The role of an account in Alice's organization."""
     [organization_id] = {
-        str(item["pk"]).removeprefix("ORG#") for item in items(post, "Organizations") if item["sk"] == "ORG"
+        str(item["pk"]).removeprefix("ORG#") for item in items(app, "Organizations") if item["sk"] == "ORG"
     }
-    user_id = post.users.find_id(Name.EMAIL, email)
-    found = None if user_id is None else post.base.organization_table.find_membership(organization_id, user_id)
+    user_id = app.users.find_id(Name.EMAIL, email)
+    found = None if user_id is None else app.base.organization_table.find_membership(organization_id, user_id)
     return None if found is None else found.role
 
 
-def has_role(email: str, role: str | None, post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
-    return role_of(post, email) == role
+def has_role(email: str, role: str | None, app: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
+    return role_of(app, email) == role
 
 
-def invitations_are(count: int, post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
-    return sum(str(item["sk"]).startswith("INVITATION#") for item in items(post, "Organizations")) == count
+def invitations_are(count: int, app: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
+    return sum(str(item["sk"]).startswith("INVITATION#") for item in items(app, "Organizations")) == count
 
 
-def no_organization_is_left(post: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
-    return not items(post, "Organizations") and not organizations_of_alice(post)
+def no_organization_is_left(app: MailDeployment, _event: Event, _answer: Answer | None = None) -> bool:
+    return not items(app, "Organizations") and not organizations_of_alice(app)
 
 
-def invitation_is_mailed(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+def invitation_is_mailed(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
     """Whether there is one open invitation, and its mail is queued."""
-    found = [item["sk"] for item in items(post, "Organizations") if str(item["sk"]).startswith("INVITATION#")]
-    queued = {f"INVITATION#{job.payload[INVITATION]}" for job in post.queue.jobs if INVITATION in job.payload}
-    return invitations_are(1, post, event) and queued.issuperset(map(str, found))
+    found = [item["sk"] for item in items(app, "Organizations") if str(item["sk"]).startswith("INVITATION#")]
+    queued = {f"INVITATION#{job.payload[INVITATION]}" for job in app.queue.jobs if INVITATION in job.payload}
+    return invitations_are(1, app, event) and queued.issuperset(map(str, found))
 
 
-def carol_has_joined(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+def carol_has_joined(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
     return (
-        has_role(CAROL, Role.CLIENT_ADMIN, post, event)
-        and invitations_are(0, post, event)
-        and password_works(post, email=CAROL)
+        has_role(CAROL, Role.CLIENT_ADMIN, app, event)
+        and invitations_are(0, app, event)
+        and password_works(app, email=CAROL)
     )
 
 
@@ -126,13 +126,13 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=BOTLAUNCH_ERROR,
         prepare=by_owner("POST", {"name": "Second"}),
         status=201,
-        has_effect=lambda post, *_: organizations_of_alice(post).get("Second") == Role.CLIENT_OWNER,
+        has_effect=lambda app, *_: organizations_of_alice(app).get("Second") == Role.CLIENT_OWNER,
     ),
     "rename an organization": RequestCase(
         function="api/organization",
         error_members=BOTLAUNCH_ERROR,
         prepare=by_owner("PATCH", {"name": "Renamed"}),
-        has_effect=lambda post, *_: organizations_of_alice(post) == {"Renamed": Role.CLIENT_OWNER},
+        has_effect=lambda app, *_: organizations_of_alice(app) == {"Renamed": Role.CLIENT_OWNER},
     ),
     "delete an organization": RequestCase(
         function="api/organization",

@@ -24,48 +24,48 @@ from tests.unit.mail_deployment import MailDeployment
 from tests.unit.mail_fakes import wrong_code
 
 
-def with_reset_token(post: MailDeployment) -> Event:
-    post.register(BOB)
-    return json_event({"token": post.mailed_token(), "password": NEW_PASSWORD})
+def with_reset_token(app: MailDeployment) -> Event:
+    app.register(BOB)
+    return json_event({"token": app.mailed_token(), "password": NEW_PASSWORD})
 
 
-def with_wrong_reset_token(post: MailDeployment) -> Event:
-    post.register(BOB)
-    return json_event({"token": wrong_token(post.mailed_token()), "password": NEW_PASSWORD})
+def with_wrong_reset_token(app: MailDeployment) -> Event:
+    app.register(BOB)
+    return json_event({"token": wrong_token(app.mailed_token()), "password": NEW_PASSWORD})
 
 
-def change_password(post: MailDeployment) -> Event:
+def change_password(app: MailDeployment) -> Event:
     return json_event(
         {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
-        headers=bearer_headers(post.register_verified(), **{"content-type": "application/json"}),
+        headers=bearer_headers(app.register_verified(), **{"content-type": "application/json"}),
     )
 
 
-def change_password_with_wrong_password(post: MailDeployment) -> Event:
-    event = change_password(post)
+def change_password_with_wrong_password(app: MailDeployment) -> Event:
+    event = change_password(app)
     body = json.loads(event["body"])
     return event | {"body": json.dumps(body | {"current_password": "Wrong horse 1"})}
 
 
-def set_password(post: MailDeployment) -> Event:
-    return gotrue_request(post.register_verified(), "PUT", {"password": NEW_PASSWORD})
+def set_password(app: MailDeployment) -> Event:
+    return gotrue_request(app.register_verified(), "PUT", {"password": NEW_PASSWORD})
 
 
-def reauthenticate(post: MailDeployment) -> Event:
-    return gotrue_request(post.register_verified(), "GET", None)
+def reauthenticate(app: MailDeployment) -> Event:
+    return gotrue_request(app.register_verified(), "GET", None)
 
 
-def set_password_in_old_session(change: Callable[[str], str], post: MailDeployment) -> Event:
+def set_password_in_old_session(change: Callable[[str], str], app: MailDeployment) -> Event:
     """Set a password in a session that needs a mailed code for it; `change` returns the code to send."""
-    session = post.register_verified()
-    post.base.clock.advance(FRESH_FOR + SECOND)
-    session = post.base.sessions.refresh(session.tokens.refresh_token)
-    code = post.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
+    session = app.register_verified()
+    app.base.clock.advance(FRESH_FOR + SECOND)
+    session = app.base.sessions.refresh(session.tokens.refresh_token)
+    code = app.mailed_code(kind=MailKind.REAUTHENTICATION_CODE)
     return gotrue_request(session, "PUT", {"password": NEW_PASSWORD, "nonce": change(code)})
 
 
-def set_password_with_current_password(password: str, post: MailDeployment) -> Event:
-    return gotrue_request(post.register_verified(), "PUT", {"password": NEW_PASSWORD, "current_password": password})
+def set_password_with_current_password(password: str, app: MailDeployment) -> Event:
+    return gotrue_request(app.register_verified(), "PUT", {"password": NEW_PASSWORD, "current_password": password})
 
 
 PASSWORD_SET: Final = Repeat(

@@ -36,150 +36,146 @@ from tests.unit.mail_deployment import MailDeployment
 from tests.unit.mail_fakes import wrong_code
 
 
-def app_code(post: MailDeployment, user: User) -> str:
+def app_code(app: MailDeployment, user: User) -> str:
     """The code that a user's authenticator app shows now."""
-    secret = totp.secret_of(post.base.keys, user.user_id, user.factors[0].factor_id)
-    return totp.code_of(secret, totp.step_at(post.base.clock()))
+    secret = totp.secret_of(app.base.keys, user.user_id, user.factors[0].factor_id)
+    return totp.code_of(secret, totp.step_at(app.base.clock()))
 
 
-def verify_second_factor(post: MailDeployment, session: SignedIn) -> SignedIn:
+def verify_second_factor(app: MailDeployment, session: SignedIn) -> SignedIn:
     """Verify a user's second factor, and wait until the app shows another code."""
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
     factor_id = caller.user.factors[0].factor_id
-    challenge_id = post.base.own_factors.challenge(caller, factor_id).challenge_id
-    code = app_code(post, caller.user)
-    raised = post.base.second_factor.verify(caller, factor_id, challenge_id=challenge_id, code=code, client=HOME)
-    post.base.clock.advance(MINUTE)
+    challenge_id = app.base.own_factors.challenge(caller, factor_id).challenge_id
+    code = app_code(app, caller.user)
+    raised = app.base.second_factor.verify(caller, factor_id, challenge_id=challenge_id, code=code, client=HOME)
+    app.base.clock.advance(MINUTE)
     return raised
 
 
-def session_with_new_factor(post: MailDeployment) -> SignedIn:
-    session = post.register(BOB)
-    post.base.own_factors.enrol(
-        post.base.sessions.authenticate(session.tokens.access_token), name="phone", issuer="Toko"
-    )
+def session_with_new_factor(app: MailDeployment) -> SignedIn:
+    session = app.register(BOB)
+    app.base.own_factors.enrol(app.base.sessions.authenticate(session.tokens.access_token), name="phone", issuer="Toko")
     return session
 
 
-def session_with_second_factor(post: MailDeployment) -> SignedIn:
-    return verify_second_factor(post, session_with_new_factor(post))
+def session_with_second_factor(app: MailDeployment) -> SignedIn:
+    return verify_second_factor(app, session_with_new_factor(app))
 
 
-def enrolment(post: MailDeployment) -> Event:
-    return gotrue_request(post.register(BOB), "POST", {"factor_type": "totp", "friendly_name": "phone"})
+def enrolment(app: MailDeployment) -> Event:
+    return gotrue_request(app.register(BOB), "POST", {"factor_type": "totp", "friendly_name": "phone"})
 
 
-def factor_request(
-    method: str, session: SignedIn, post: MailDeployment, body: Mapping[str, Any] | None = None
-) -> Event:
-    factor_id = post.user(session.user.user_id).factors[0].factor_id
+def factor_request(method: str, session: SignedIn, app: MailDeployment, body: Mapping[str, Any] | None = None) -> Event:
+    factor_id = app.user(session.user.user_id).factors[0].factor_id
     return gotrue_request(session, method, body) | {"pathParameters": {"factor_id": factor_id}}
 
 
-def verification(session: SignedIn, post: MailDeployment) -> Event:
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    challenge = post.base.own_factors.challenge(caller, caller.user.factors[0].factor_id)
-    body = {"challenge_id": challenge.challenge_id, "code": app_code(post, caller.user)}
-    return factor_request("POST", session, post, body)
+def verification(session: SignedIn, app: MailDeployment) -> Event:
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    challenge = app.base.own_factors.challenge(caller, caller.user.factors[0].factor_id)
+    body = {"challenge_id": challenge.challenge_id, "code": app_code(app, caller.user)}
+    return factor_request("POST", session, app, body)
 
 
-def verification_in_a_session_of_one_factor(post: MailDeployment) -> Event:
+def verification_in_a_session_of_one_factor(app: MailDeployment) -> Event:
     """A verification that raises one session to two factors, and ends another."""
-    user = post.user(session_with_second_factor(post).user.user_id)
-    post.base.sessions.open(user, HOME, "password")
-    return verification(post.base.sessions.open(user, HOME, "password"), post)
+    user = app.user(session_with_second_factor(app).user.user_id)
+    app.base.sessions.open(user, HOME, "password")
+    return verification(app.base.sessions.open(user, HOME, "password"), app)
 
 
-def second_step(field: str, post: MailDeployment) -> Event:
-    user = post.user(session_with_second_factor(post).user.user_id)
-    token = post.base.first_factors.waiting(user, "password").mfa_token
-    return json_event({field: token, "code": app_code(post, user)})
+def second_step(field: str, app: MailDeployment) -> Event:
+    user = app.user(session_with_second_factor(app).user.user_id)
+    token = app.base.first_factors.waiting(user, "password").mfa_token
+    return json_event({field: token, "code": app_code(app, user)})
 
 
-def second_step_with_recovery_code(post: MailDeployment) -> Event:
-    caller = post.base.sessions.authenticate(session_with_second_factor(post).tokens.access_token)
-    code, *_ = post.base.own_factors.replace_recovery_codes(caller)
-    return json_event({"mfa_token": post.base.first_factors.waiting(caller.user, "otp").mfa_token, "code": code})
+def second_step_with_recovery_code(app: MailDeployment) -> Event:
+    caller = app.base.sessions.authenticate(session_with_second_factor(app).tokens.access_token)
+    code, *_ = app.base.own_factors.replace_recovery_codes(caller)
+    return json_event({"mfa_token": app.base.first_factors.waiting(caller.user, "otp").mfa_token, "code": code})
 
 
-def password_of_user_with_factor(post: MailDeployment) -> Event:
-    session_with_second_factor(post)
+def password_of_user_with_factor(app: MailDeployment) -> Event:
+    session_with_second_factor(app)
     return json_event({"email": BOB.email, "password": PASSWORD})
 
 
-def code_of_user_with_factor(post: MailDeployment) -> Event:
-    post.verify_email(session_with_second_factor(post).user)
-    return json_event({"email": BOB.email, "otp": post.mailed_code()})
+def code_of_user_with_factor(app: MailDeployment) -> Event:
+    app.verify_email(session_with_second_factor(app).user)
+    return json_event({"email": BOB.email, "otp": app.mailed_code()})
 
 
-def google_sign_in_of_user_with_factor(post: MailDeployment) -> Event:
-    post.verify_email(session_with_second_factor(post).user)
+def google_sign_in_of_user_with_factor(app: MailDeployment) -> Event:
+    app.verify_email(session_with_second_factor(app).user)
     return json_event({"id_token": "bob"})
 
 
-def second_step_with_wrong_code(post: MailDeployment) -> Event:
-    event = second_step("mfaToken", post)
+def second_step_with_wrong_code(app: MailDeployment) -> Event:
+    event = second_step("mfaToken", app)
     body = json.loads(event["body"])
     return json_event(body | {"code": wrong_code(body["code"])})
 
 
-def verification_with_wrong_code(post: MailDeployment) -> Event:
-    session = session_with_new_factor(post)
-    body = json.loads(verification(session, post)["body"])
-    return factor_request("POST", session, post, body | {"code": wrong_code(body["code"])})
+def verification_with_wrong_code(app: MailDeployment) -> Event:
+    session = session_with_new_factor(app)
+    body = json.loads(verification(session, app)["body"])
+    return factor_request("POST", session, app, body | {"code": wrong_code(body["code"])})
 
 
-def has_factor(post: MailDeployment, event: Event, answer: Answer) -> bool:
-    return body_of(answer)["id"] in {factor.factor_id for factor in caller_of(post, event).factors}
+def has_factor(app: MailDeployment, event: Event, answer: Answer) -> bool:
+    return body_of(answer)["id"] in {factor.factor_id for factor in caller_of(app, event).factors}
 
 
-def is_raised(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+def is_raised(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
     """Whether the caller's session has two factors, and no active session of the user has one only."""
-    caller = authenticate(post, event)
-    active = [family for family in post.base.families.list(caller.user.user_id) if family.epoch == caller.user.epoch]
+    caller = authenticate(app, event)
+    active = [family for family in app.base.families.list(caller.user.user_id) if family.epoch == caller.user.epoch]
     return caller.family.aal == "aal2" and all(family.aal == "aal2" for family in active)
 
 
-def has_no_factor(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    caller = authenticate(post, event)
+def has_no_factor(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    caller = authenticate(app, event)
     return caller.user.factors == () and caller.family.aal == "aal1"
 
 
-def recovery_code_works(post: MailDeployment, event: Event, answer: Answer) -> bool:
+def recovery_code_works(app: MailDeployment, event: Event, answer: Answer) -> bool:
     """Whether there are ten codes. The first one signs in, unless it has been replaced by a later request."""
-    token = post.base.first_factors.waiting(caller_of(post, event), "password").mfa_token
+    token = app.base.first_factors.waiting(caller_of(app, event), "password").mfa_token
     with suppress(WrongCode):
-        post.base.second_factor.sign_in(token, body_of(answer)["recovery_codes"][0], HOME)
+        app.base.second_factor.sign_in(token, body_of(answer)["recovery_codes"][0], HOME)
     return len(body_of(answer)["recovery_codes"]) == 10
 
 
-def session_of_two_factors_works(post: MailDeployment, _event: Event, answer: Answer) -> bool:
-    return post.base.sessions.authenticate(access_token(answer)).family.aal == "aal2"
+def session_of_two_factors_works(app: MailDeployment, _event: Event, answer: Answer) -> bool:
+    return app.base.sessions.authenticate(access_token(answer)).family.aal == "aal2"
 
 
-def code_is_used(post: MailDeployment, _event: Event) -> bool:
+def code_is_used(app: MailDeployment, _event: Event) -> bool:
     """Whether the code that the app shows now was accepted, or a recovery code was."""
-    bob = find_bob(post)
-    return bob.factors[0].last_step == totp.step_at(post.base.clock()) or len(bob.recovery_codes) == 9
+    bob = find_bob(app)
+    return bob.factors[0].last_step == totp.step_at(app.base.clock()) or len(bob.recovery_codes) == 9
 
 
-def next_code_works(post: MailDeployment, _event: Event) -> bool:
-    post.base.clock.advance(MINUTE)
-    bob = find_bob(post)
-    token = post.base.first_factors.waiting(bob, "password").mfa_token
-    return bool(post.base.second_factor.sign_in(token, app_code(post, bob), HOME))
+def next_code_works(app: MailDeployment, _event: Event) -> bool:
+    app.base.clock.advance(MINUTE)
+    bob = find_bob(app)
+    token = app.base.first_factors.waiting(bob, "password").mfa_token
+    return bool(app.base.second_factor.sign_in(token, app_code(app, bob), HOME))
 
 
-def mfa_token_works(post: MailDeployment, _event: Event, answer: Answer) -> bool:
+def mfa_token_works(app: MailDeployment, _event: Event, answer: Answer) -> bool:
     """Whether the app's code completes the sign-in that needs a second factor."""
     body = body_of(answer)
     token = body.get("mfaToken") or body["data"]["mfa_token"] if "mfa_token" not in body else body["mfa_token"]
-    post.base.clock.advance(MINUTE)
-    return bool(post.base.second_factor.sign_in(token, app_code(post, find_bob(post)), HOME))
+    app.base.clock.advance(MINUTE)
+    return bool(app.base.second_factor.sign_in(token, app_code(app, find_bob(app)), HOME))
 
 
-def another_code_asks_for_second_factor(post: MailDeployment, _event: Event) -> bool:
-    answer = environment("auth/verify_otp", post)(json_event({"email": BOB.email, "otp": post.mailed_code()}))
+def another_code_asks_for_second_factor(app: MailDeployment, _event: Event) -> bool:
+    answer = environment("auth/verify_otp", app)(json_event({"email": BOB.email, "otp": app.mailed_code()}))
     return bool(answer["statusCode"] == 403)
 
 
@@ -189,8 +185,8 @@ FACTOR_CODE_USED: Final = Repeat(status=400, is_done=code_is_used, recovers=next
 
 FACTOR_NAME_TAKEN: Final = Repeat(
     status=422,
-    is_done=lambda post, event: bool(caller_of(post, event).factors),
-    recovers=lambda post, event: len(caller_of(post, event).factors) == 1,
+    is_done=lambda app, event: bool(caller_of(app, event).factors),
+    recovers=lambda app, event: len(caller_of(app, event).factors) == 1,
 )
 """The name is taken by the first factor, whose secret the client has not seen. It expires in five minutes."""
 
@@ -206,13 +202,13 @@ CASES: Final[Mapping[str, RequestCase]] = {
     "GoTrue challenge": RequestCase(
         function="auth/v1/factors/one/challenge",
         error_members=GOTRUE_ERROR,
-        prepare=lambda post: factor_request("POST", session_with_second_factor(post), post, {}),
+        prepare=lambda app: factor_request("POST", session_with_second_factor(app), app, {}),
         has_effect=has_body,
     ),
     "GoTrue verifies a factor": RequestCase(
         function="auth/v1/factors/one/verify",
         error_members=GOTRUE_ERROR,
-        prepare=lambda post: verification(session_with_new_factor(post), post),
+        prepare=lambda app: verification(session_with_new_factor(app), app),
         has_effect=is_raised,
         on_repeat=already_done(422, is_raised),
     ),
@@ -228,19 +224,19 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=GOTRUE_ERROR,
         prepare=verification_with_wrong_code,
         status=422,
-        has_effect=lambda post, event, _: caller_of(post, event).factors[0].verified_at is None,
+        has_effect=lambda app, event, _: caller_of(app, event).factors[0].verified_at is None,
     ),
     "GoTrue unenrols a factor": RequestCase(
         function="auth/v1/factors/one",
         error_members=GOTRUE_ERROR,
-        prepare=lambda post: factor_request("DELETE", session_with_second_factor(post), post),
+        prepare=lambda app: factor_request("DELETE", session_with_second_factor(app), app),
         has_effect=has_no_factor,
         on_repeat=already_done(404, has_no_factor),
     ),
     "GoTrue recovery codes": RequestCase(
         function="auth/v1/factors/recovery-codes",
         error_members=GOTRUE_ERROR,
-        prepare=lambda post: gotrue_request(session_with_second_factor(post), "POST", {}),
+        prepare=lambda app: gotrue_request(session_with_second_factor(app), "POST", {}),
         has_effect=recovery_code_works,
     ),
     "BotLaunch second factor": RequestCase(
@@ -255,7 +251,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=BOTLAUNCH_ERROR,
         prepare=second_step_with_wrong_code,
         status=400,
-        has_effect=lambda post, event, _: not code_is_used(post, event),
+        has_effect=lambda app, event, _: not code_is_used(app, event),
     ),
     "SnapOTP recovery code": RequestCase(
         function="api/auth/mfa/verify",

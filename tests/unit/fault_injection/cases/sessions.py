@@ -22,31 +22,31 @@ from tests.unit.handlers import PUBLISHABLE_KEY, Answer, Event
 from tests.unit.mail_deployment import MailDeployment
 
 
-def with_refresh_token(field: str, post: MailDeployment, **more: Any) -> Event:
-    return json_event({field: post.register(ALICE).tokens.refresh_token}, **more)
+def with_refresh_token(field: str, app: MailDeployment, **more: Any) -> Event:
+    return json_event({field: app.register(ALICE).tokens.refresh_token}, **more)
 
 
-def with_reused_token(post: MailDeployment) -> Event:
-    session = post.register(ALICE)
-    post.base.sessions.authenticate(post.base.sessions.refresh(session.tokens.refresh_token).tokens.access_token)
-    post.base.clock.advance(HOUR)
+def with_reused_token(app: MailDeployment) -> Event:
+    session = app.register(ALICE)
+    app.base.sessions.authenticate(app.base.sessions.refresh(session.tokens.refresh_token).tokens.access_token)
+    app.base.clock.advance(HOUR)
     return json_event({"refresh_token": session.tokens.refresh_token})
 
 
-def sign_out(scope: str | None, post: MailDeployment) -> Event:
-    session = post.register(ALICE)
-    post.base.sign_in.sign_in(by_email(), HOME)
+def sign_out(scope: str | None, app: MailDeployment) -> Event:
+    session = app.register(ALICE)
+    app.base.sign_in.sign_in(by_email(), HOME)
     return http_event(headers=bearer_headers(session, apikey=PUBLISHABLE_KEY), query={"scope": scope} if scope else {})
 
 
-def end_session(post: MailDeployment, *, parameter: str, **headers: str) -> Event:
-    session, other = post.register(ALICE), post.base.sign_in.sign_in(by_email(), HOME)
+def end_session(app: MailDeployment, *, parameter: str, **headers: str) -> Event:
+    session, other = app.register(ALICE), app.base.sign_in.sign_in(by_email(), HOME)
     event = http_event(method="DELETE", headers=bearer_headers(session, **headers))
     return event | {"pathParameters": {parameter: other.family_id}}
 
 
-def only_caller_is_signed_in(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    return active_sessions(post) == 1 and not is_signed_out(post, event)
+def only_caller_is_signed_in(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return active_sessions(app) == 1 and not is_signed_out(app, event)
 
 
 CASES: Final[Mapping[str, RequestCase]] = {

@@ -41,31 +41,31 @@ CREDIT: Final = 5000
 """The credit of a new account (`tests.deployment`)."""
 
 
-def with_imported_account(post: MailDeployment) -> Event:
-    post.change(post.register(ALICE).user, password_hash=PHP_BCRYPT)
+def with_imported_account(app: MailDeployment) -> Event:
+    app.change(app.register(ALICE).user, password_hash=PHP_BCRYPT)
     return json_event({"email": ALICE.email, "password": PASSWORD})
 
 
-def with_verified_account_and_api_key(post: MailDeployment) -> Event:
-    post.register_verified(ALICE)
+def with_verified_account_and_api_key(app: MailDeployment) -> Event:
+    app.register_verified(ALICE)
     return with_api_key({"email": ALICE.email, "password": PASSWORD}, grant_type="password")
 
 
-def sign_in_from_new_device(post: MailDeployment) -> Event:
+def sign_in_from_new_device(app: MailDeployment) -> Event:
     """A sign-in of a verified account from a device that it has not used before. The owner gets a mail about it."""
-    post.register_verified(ALICE)
+    app.register_verified(ALICE)
     return json_event({"email": ALICE.email, "password": PASSWORD})
 
 
-def user_is_migrated(post: MailDeployment, event: Event, answer: Answer) -> bool:
+def user_is_migrated(app: MailDeployment, event: Event, answer: Answer) -> bool:
     """Whether exactly one account was created for the old system's user, with its credit."""
-    user_id = post.users.find_id(Name.EMAIL, OLD_USER)
-    accounts = [item for item in items(post, "Users") if item["sk"] == "ACCOUNT"]
+    user_id = app.users.find_id(Name.EMAIL, OLD_USER)
+    accounts = [item for item in items(app, "Users") if item["sk"] == "ACCOUNT"]
     return (
         user_id is not None
-        and post.user(user_id).credit_balance == CREDIT
+        and app.user(user_id).credit_balance == CREDIT
         and len(accounts) == 1
-        and answer_has_session(post, event, answer)
+        and answer_has_session(app, event, answer)
     )
 
 
@@ -103,7 +103,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=ATOURIN_ERROR,
         prepare=partial(with_account, CAROL_AT_ATOURIN | {"email": ALICE.email}),
         status=409,
-        has_effect=lambda post, *_: password_works(post, email=ALICE.email),
+        has_effect=lambda app, *_: password_works(app, email=ALICE.email),
     ),
     "GoTrue sign-up": RequestCase(
         function="auth/v1/signup",
@@ -116,18 +116,16 @@ CASES: Final[Mapping[str, RequestCase]] = {
         function="auth/v1/signup",
         error_members=GOTRUE_ERROR,
         prepare=partial(with_account_and_api_key, {**CAROL_AT_SUPABASE, "email": ALICE.email}),
-        has_effect=lambda post, *_: password_works(post, email=ALICE.email),
+        has_effect=lambda app, *_: password_works(app, email=ALICE.email),
         on_repeat=Repeat(
-            status=429, is_done=lambda *_: False, recovers=lambda post, _: password_works(post, email=ALICE.email)
+            status=429, is_done=lambda *_: False, recovers=lambda app, _: password_works(app, email=ALICE.email)
         ),
     ),
     "GoTrue sign-up without confirmation": RequestCase(
         function="auth/v1/signup",
         error_members=GOTRUE_ERROR,
         prepare=lambda _: with_api_key(CAROL_AT_SUPABASE),
-        has_effect=lambda post, event, answer: (
-            carol_can_sign_in(post, event) and answer_has_session(post, event, answer)
-        ),
+        has_effect=lambda app, event, answer: carol_can_sign_in(app, event) and answer_has_session(app, event, answer),
         on_repeat=replace(ADDRESS_TAKEN, status=422),
         choices={"autoconfirm": True},
     ),
@@ -148,7 +146,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=SNAPOTP_ERROR,
         prepare=partial(with_account, {"username": "alice", "password": NEW_PASSWORD}),
         status=400,
-        has_effect=lambda post, *_: password_works(post, email=ALICE.email),
+        has_effect=lambda app, *_: password_works(app, email=ALICE.email),
     ),
     "Atourin login": RequestCase(
         function="auth/login_with_email_password",

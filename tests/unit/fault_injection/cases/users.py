@@ -35,80 +35,80 @@ from tests.unit.mail_deployment import MailDeployment
 from tests.unit.mail_fakes import code_in, wrong_code
 
 
-def set_address_of_guest(post: MailDeployment) -> Event:
-    return gotrue_request(post.guests.admit(HOME), "PUT", {"email": CAROL})
+def set_address_of_guest(app: MailDeployment) -> Event:
+    return gotrue_request(app.guests.admit(HOME), "PUT", {"email": CAROL})
 
 
-def request_address_change(post: MailDeployment, session: SignedIn) -> dict[MailKind, str]:
+def request_address_change(app: MailDeployment, session: SignedIn) -> dict[MailKind, str]:
     """Request a change to Carol's address; return the mailed codes by the kind of mail."""
-    caller = post.base.sessions.authenticate(session.tokens.access_token)
-    post.base.user_update.update(caller, UserChanges(email=EmailAddress(CAROL), link=LINK), HOME, PasswordPolicy())
-    for job in post.queue.jobs:
-        post.base.clock.advance(SECOND)
-        post.deliver(job)
-    post.queue.jobs.clear()
-    return {message.kind: code_in(message) for message in post.outbox.sent}
+    caller = app.base.sessions.authenticate(session.tokens.access_token)
+    app.base.user_update.update(caller, UserChanges(email=EmailAddress(CAROL), link=LINK), HOME, PasswordPolicy())
+    for job in app.queue.jobs:
+        app.base.clock.advance(SECOND)
+        app.deliver(job)
+    app.queue.jobs.clear()
+    return {message.kind: code_in(message) for message in app.outbox.sent}
 
 
-def request_address_change_of_bob(post: MailDeployment) -> dict[MailKind, str]:
-    return request_address_change(post, post.register_verified())
+def request_address_change_of_bob(app: MailDeployment) -> dict[MailKind, str]:
+    return request_address_change(app, app.register_verified())
 
 
 def confirmation(email: str, code: str) -> Event:
     return with_api_key({"type": "email_change", "email": email, "token": code})
 
 
-def confirm_current_address(post: MailDeployment) -> Event:
-    return confirmation(BOB.email, request_address_change_of_bob(post)[MailKind.EMAIL_CHANGE_CURRENT])
+def confirm_current_address(app: MailDeployment) -> Event:
+    return confirmation(BOB.email, request_address_change_of_bob(app)[MailKind.EMAIL_CHANGE_CURRENT])
 
 
-def confirm_new_address(post: MailDeployment) -> Event:
-    codes = request_address_change_of_bob(post)
-    post.email_change.confirm(BOB.email, codes[MailKind.EMAIL_CHANGE_CURRENT], HOME)
+def confirm_new_address(app: MailDeployment) -> Event:
+    codes = request_address_change_of_bob(app)
+    app.email_change.confirm(BOB.email, codes[MailKind.EMAIL_CHANGE_CURRENT], HOME)
     return confirmation(CAROL, codes[MailKind.EMAIL_CHANGE_NEW])
 
 
-def confirm_new_address_by_link(post: MailDeployment) -> Event:
-    body = json.loads(confirm_new_address(post)["body"])
-    [message] = [each for each in post.outbox.sent if each.kind is MailKind.EMAIL_CHANGE_NEW]
+def confirm_new_address_by_link(app: MailDeployment) -> Event:
+    body = json.loads(confirm_new_address(app)["body"])
+    [message] = [each for each in app.outbox.sent if each.kind is MailKind.EMAIL_CHANGE_NEW]
     [url] = [line for line in message.text.splitlines() if line.startswith("http")]
     query = dict(parse_qsl(urlsplit(url).query))
     return with_api_key({"type": body["type"], "token_hash": query["token"]})
 
 
-def confirm_address_of_guest(post: MailDeployment) -> Event:
-    return confirmation(CAROL, request_address_change(post, post.guests.admit(HOME))[MailKind.EMAIL_CHANGE_NEW])
+def confirm_address_of_guest(app: MailDeployment) -> Event:
+    return confirmation(CAROL, request_address_change(app, app.guests.admit(HOME))[MailKind.EMAIL_CHANGE_NEW])
 
 
-def confirm_with_wrong_code(post: MailDeployment) -> Event:
-    return confirmation(BOB.email, wrong_code(request_address_change_of_bob(post)[MailKind.EMAIL_CHANGE_CURRENT]))
+def confirm_with_wrong_code(app: MailDeployment) -> Event:
+    return confirmation(BOB.email, wrong_code(request_address_change_of_bob(app)[MailKind.EMAIL_CHANGE_CURRENT]))
 
 
-def metadata_is_changed(post: MailDeployment, event: Event, _answer: Answer) -> bool:
-    user = caller_of(post, event)
+def metadata_is_changed(app: MailDeployment, event: Event, _answer: Answer) -> bool:
+    user = caller_of(app, event)
     return (user.name, user.user_metadata) == ("Allie", {"nickname": "Al", "name": "Allie"})
 
 
-def change_is_pending(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    return caller_of(post, event).new_email == CAROL and is_queued(MailKind.EMAIL_CHANGE_NEW, post, event)
+def change_is_pending(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    return caller_of(app, event).new_email == CAROL and is_queued(MailKind.EMAIL_CHANGE_NEW, app, event)
 
 
-def first_half_is_confirmed(post: MailDeployment, _event: Event, answer: Answer) -> bool:
-    return body_of(answer)["code"] == "200" and find_bob(post).email_change_confirmed == "current"
+def first_half_is_confirmed(app: MailDeployment, _event: Event, answer: Answer) -> bool:
+    return body_of(answer)["code"] == "200" and find_bob(app).email_change_confirmed == "current"
 
 
-def other_half_works(post: MailDeployment, _event: Event) -> bool:
-    [code] = [code_in(message) for message in post.outbox.sent if message.kind is MailKind.EMAIL_CHANGE_NEW]
-    answer = environment("auth/v1/verify", post)(confirmation(CAROL, code))
-    return bool(answer["statusCode"] == 200) and carol_has_account(post, {})
+def other_half_works(app: MailDeployment, _event: Event) -> bool:
+    [code] = [code_in(message) for message in app.outbox.sent if message.kind is MailKind.EMAIL_CHANGE_NEW]
+    answer = environment("auth/v1/verify", app)(confirmation(CAROL, code))
+    return bool(answer["statusCode"] == 200) and carol_has_account(app, {})
 
 
-def address_is_changed(post: MailDeployment, event: Event, answer: Answer) -> bool:
-    return carol_has_account(post, event) and answer_has_session(post, event, answer)
+def address_is_changed(app: MailDeployment, event: Event, answer: Answer) -> bool:
+    return carol_has_account(app, event) and answer_has_session(app, event, answer)
 
 
-def guest_is_registered(post: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
-    user = caller_of(post, event)
+def guest_is_registered(app: MailDeployment, event: Event, _answer: Answer | None = None) -> bool:
+    user = caller_of(app, event)
     return (user.email, user.is_anonymous) == (CAROL, False)
 
 
@@ -151,7 +151,7 @@ CASES: Final[Mapping[str, RequestCase]] = {
         error_members=GOTRUE_ERROR,
         prepare=partial(gotrue_request_of_alice, "PUT", {"email": BOB.email}),
         status=422,
-        has_effect=lambda post, *_: not post.queue.jobs,
+        has_effect=lambda app, *_: not app.queue.jobs,
     ),
     "GoTrue confirms half of a change": RequestCase(
         function="auth/v1/verify",
