@@ -11,16 +11,18 @@ from gerbang.storage.accounts import User
 from tests.deployment import ABROAD, HOME
 from tests.unit.mail_deployment import MailDeployment
 
-GOOGLE: Final = VerifiedIdentity(provider="google", subject="1001", email="Bob@Work.example", name="Bob Martin")
-APPLE: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@private.example", name="")
-UNVERIFIED: Final = replace(GOOGLE, email_verified=False)
+GOOGLE_IDENTITY: Final = VerifiedIdentity(
+    provider="google", subject="1001", email="Bob@Work.example", name="Bob Martin"
+)
+APPLE_IDENTITY: Final = VerifiedIdentity(provider="apple", subject="2001", email="bob@private.example", name="")
+UNVERIFIED: Final = replace(GOOGLE_IDENTITY, email_verified=False)
 
 
 def caller_of(app: MailDeployment, session: SignedIn) -> Authenticated:
     return app.base.sessions.authenticate(session.tokens.access_token)
 
 
-def link(app: MailDeployment, session: SignedIn, identity: VerifiedIdentity = GOOGLE) -> SignedIn:
+def link(app: MailDeployment, session: SignedIn, identity: VerifiedIdentity = GOOGLE_IDENTITY) -> SignedIn:
     return app.base.linked_identities.link(caller_of(app, session), identity, HOME)
 
 

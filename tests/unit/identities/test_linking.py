@@ -3,7 +3,7 @@
 from copy import replace
 
 import pytest
-from gerbang.accounts.identity_sign_in import GOOGLE, LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.identity_sign_in import LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.sign_up_policy import ManualLinkingDisabled
 from gerbang.mail.jobs import MailKind
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
@@ -14,7 +14,8 @@ from tests.deployment import ALICE, BOB, HOME, HOUR, MINUTE, Choices
 from tests.fakes import Numbers
 from tests.unit.access import password_works, session_works
 from tests.unit.identities.linking_steps import (
-    APPLE,
+    APPLE_IDENTITY,
+    GOOGLE_IDENTITY,
     UNVERIFIED,
     caller_of,
     current_user,
@@ -28,7 +29,7 @@ from tests.unit.mail_deployment import MailDeployment
 # Linking
 
 
-@pytest.mark.parametrize("identity", [GOOGLE, UNVERIFIED])
+@pytest.mark.parametrize("identity", [GOOGLE_IDENTITY, UNVERIFIED])
 def test_a_linked_identity_signs_in_to_the_account(app: MailDeployment, identity: VerifiedIdentity) -> None:
     session = app.register_verified()
 
@@ -73,22 +74,22 @@ def test_linking_a_linked_identity_again_changes_nothing(app: MailDeployment) ->
 
 def test_an_identity_of_another_account_cannot_be_linked(app: MailDeployment) -> None:
     session = app.register_verified()
-    other_user_id = sign_in_with(app, GOOGLE)
+    other_user_id = sign_in_with(app, GOOGLE_IDENTITY)
 
     with pytest.raises(LinkedToAnother):
         link(app, session)
 
     assert current_user(app, session).subjects == {}
-    assert sign_in_with(app, GOOGLE) == other_user_id
+    assert sign_in_with(app, GOOGLE_IDENTITY) == other_user_id
 
 
 def test_an_account_can_have_one_identity_of_each_provider(app_in_memory: MailDeployment) -> None:
     session = app_in_memory.register_verified()
     link(app_in_memory, session)
-    link(app_in_memory, session, APPLE)
+    link(app_in_memory, session, APPLE_IDENTITY)
 
     with pytest.raises(LinkedToAnother):
-        link(app_in_memory, session, replace(GOOGLE, subject="1002"))
+        link(app_in_memory, session, replace(GOOGLE_IDENTITY, subject="1002"))
 
     assert current_user(app_in_memory, session).subjects == {"google": "1001", "apple": "2001"}
 
@@ -98,7 +99,7 @@ def test_an_account_with_an_unverified_address_cannot_link_an_identity_with_anot
 ) -> None:
     session = app_in_memory.register(BOB)
 
-    for identity in (GOOGLE, replace(UNVERIFIED, email=BOB.email)):
+    for identity in (GOOGLE_IDENTITY, replace(UNVERIFIED, email=BOB.email)):
         with pytest.raises(EmailNotVerified):
             link(app_in_memory, session, identity)
 
@@ -108,7 +109,7 @@ def test_an_account_with_an_unverified_address_cannot_link_an_identity_with_anot
 def test_an_identity_with_the_unverified_address_verifies_it_and_keeps_the_password(app: MailDeployment) -> None:
     session = app.register(BOB)
 
-    linked = link(app, session, replace(GOOGLE, email="Bob@Example.com"))
+    linked = link(app, session, replace(GOOGLE_IDENTITY, email="Bob@Example.com"))
 
     assert linked.user.email_verified_at == app.base.clock()
     assert linked.user == current_user(app, session)
@@ -152,7 +153,9 @@ def test_a_guest_becomes_a_registered_account_with_the_address_of_the_identity(
     assert {"registered", "identity_linked"} <= set(app.base.recorded.events)
 
 
-@pytest.mark.parametrize("identity", [replace(GOOGLE, email=BOB.email), UNVERIFIED, replace(GOOGLE, email="bob")])
+@pytest.mark.parametrize(
+    "identity", [replace(GOOGLE_IDENTITY, email=BOB.email), UNVERIFIED, replace(GOOGLE_IDENTITY, email="bob")]
+)
 def test_a_guest_gets_no_taken_unverified_or_invalid_address(app: MailDeployment, identity: VerifiedIdentity) -> None:
     owner = app.register_verified()
     guest = app.guests.admit(HOME)
@@ -179,7 +182,7 @@ def test_an_account_without_an_address_gets_the_address_of_its_next_identity(app
     guest = app_in_memory.guests.admit(HOME)
     link(app_in_memory, guest, UNVERIFIED)
 
-    linked = link(app_in_memory, guest, APPLE)
+    linked = link(app_in_memory, guest, APPLE_IDENTITY)
 
     assert (linked.user.email, linked.user.number) == (
         "bob@private.example",

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, override
 
 import pytest
-from gerbang.accounts.identity_sign_in import GOOGLE, LinkedToAnother
+from gerbang.accounts.identity_sign_in import LinkedToAnother
 from gerbang.accounts.linked_identities import IdentityNotFound, LastIdentity
 from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
@@ -18,7 +18,15 @@ from gerbang.storage.store import Action, Change, CommitOutcome, Plus, Update
 from tests.deployment import ALICE, BOB, HOME, MINUTE
 from tests.fakes import MeanwhileStore, at_once
 from tests.unit.faulty_runs import Scenario, faulty_runs
-from tests.unit.identities.linking_steps import APPLE, caller_of, current_user, link, sign_in_with, unlink
+from tests.unit.identities.linking_steps import (
+    APPLE_IDENTITY,
+    GOOGLE_IDENTITY,
+    caller_of,
+    current_user,
+    link,
+    sign_in_with,
+    unlink,
+)
 from tests.unit.mail_deployment import MailDeployment, new_app
 
 # Races
@@ -32,13 +40,13 @@ def test_of_two_accounts_that_link_one_identity_at_once_only_one_gets_it(app: Ma
     linked = {outcome.user.user_id for outcome in outcomes if isinstance(outcome, SignedIn)}
     assert len(linked) == 1
     assert all(isinstance(outcome, SignedIn | LinkedToAnother) for outcome in outcomes)
-    assert {sign_in_with(app, GOOGLE)} == linked
+    assert {sign_in_with(app, GOOGLE_IDENTITY)} == linked
 
 
 def test_two_identities_can_be_linked_at_once(app: MailDeployment) -> None:
     session = app.register_verified()
 
-    outcomes = at_once([partial(link, app, session, identity) for identity in (GOOGLE, APPLE)])
+    outcomes = at_once([partial(link, app, session, identity) for identity in (GOOGLE_IDENTITY, APPLE_IDENTITY)])
 
     assert all(isinstance(outcome, SignedIn) for outcome in outcomes)
     assert current_user(app, session).subjects == {"google": "1001", "apple": "2001"}
@@ -83,7 +91,7 @@ def test_linking_fails_when_the_account_keeps_changing(app_in_memory: MailDeploy
     )
 
     with pytest.raises(DependencyUnavailable):
-        overtaken_linking.link(caller_of(app_in_memory, session), GOOGLE, HOME)
+        overtaken_linking.link(caller_of(app_in_memory, session), GOOGLE_IDENTITY, HOME)
 
 
 class AlwaysOvertaken(MeanwhileStore):

@@ -3,14 +3,21 @@
 from copy import replace
 
 import pytest
-from gerbang.accounts.identity_sign_in import GOOGLE
 from gerbang.accounts.linked_identities import IdentityNotFound, LastIdentity
 from gerbang.mail.jobs import MailKind
 
 from tests.conftest import Database
 from tests.deployment import BOB, HOME, MINUTE
 from tests.unit.access import password_works, session_works
-from tests.unit.identities.linking_steps import APPLE, current_user, link, mail_kinds, sign_in_with, unlink
+from tests.unit.identities.linking_steps import (
+    APPLE_IDENTITY,
+    GOOGLE_IDENTITY,
+    current_user,
+    link,
+    mail_kinds,
+    sign_in_with,
+    unlink,
+)
 from tests.unit.mail_deployment import MailDeployment
 
 # Unlinking
@@ -25,7 +32,7 @@ def test_an_unlinked_identity_cannot_sign_in_to_the_account(app: MailDeployment,
     assert current_user(app, session).subjects == {}
     assert not database.items("Users", "IDENTITY#")
     assert app.users.find_person(session.user.user_id).identities == ()  # type: ignore[union-attr]
-    assert sign_in_with(app, GOOGLE) != session.user.user_id
+    assert sign_in_with(app, GOOGLE_IDENTITY) != session.user.user_id
     assert session_works(app, session)
     assert password_works(app)
 
@@ -64,7 +71,7 @@ def test_the_last_identity_cannot_be_unlinked(app: MailDeployment) -> None:
     with pytest.raises(LastIdentity):
         unlink(app, session, "email")
 
-    session_of_apple = app.google.sign_in(replace(APPLE, email="carol@example.com"), HOME)
+    session_of_apple = app.google.sign_in(replace(APPLE_IDENTITY, email="carol@example.com"), HOME)
     with pytest.raises(LastIdentity):
         unlink(app, session_of_apple, "apple")
 
@@ -104,8 +111,8 @@ def test_the_owner_of_a_verified_address_gets_mails_about_linking_and_unlinking(
 def test_the_owner_gets_a_mail_when_a_sign_in_links_an_identity(app: MailDeployment) -> None:
     app.register_verified()
 
-    app.google.sign_in(replace(GOOGLE, email=BOB.email), HOME)
-    app.google.sign_in(replace(GOOGLE, email=BOB.email), HOME)
+    app.google.sign_in(replace(GOOGLE_IDENTITY, email=BOB.email), HOME)
+    app.google.sign_in(replace(GOOGLE_IDENTITY, email=BOB.email), HOME)
 
     assert mail_kinds(app) == [MailKind.IDENTITY_LINKED]
     app.deliver(app.queue.jobs[0])
