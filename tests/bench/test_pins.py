@@ -209,7 +209,7 @@ def bench(dynamodb_endpoint: str) -> Iterator[Bench]:
     build = build_for(this_machine())
     parameters = {
         "PasswordHashCost": "10",  # what is pinned does not depend on it
-        "NewDeviceMail": "false",  # every event is from another network; the mail's cost: tests/unit/test_budgets.py
+        "NewDeviceMail": "false",  # every event is from another network; the mail's cost: tests/unit/budgets/
     }
     with benches.started(
         build.folder, lambda _: None, dynamodb_endpoint=dynamodb_endpoint, parameters=parameters

@@ -24,7 +24,7 @@ from moto import mock_aws
 from tests.conftest import Database, deployed_on
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
-from tests.unit.test_accounts import join
+from tests.unit.accounts.operations import join
 
 STACK: Final = "gerbang-production"
 REGION: Final = "ap-southeast-3"

@@ -1,7 +1,7 @@
 """What holds for every endpoint, over HTTP and from the declarations: a new endpoint is tried here by itself.
 
-How requests are read and errors told is tested on the shared layer (tests/unit/test_request.py, test_endpoint.py). That
-every error that is answered here and elsewhere is declared is checked when the server ends (conftest.py).
+How requests are read and errors told is tested on the shared layer (tests/unit/http/). That every error that is
+answered here and elsewhere is declared is checked when the server ends (conftest.py).
 """
 
 import json
