@@ -40,7 +40,7 @@ from gerbang.storage.store import (
     Written,
 )
 
-from tests.dynamodb_local import TRIES, a_client
+from tests.dynamodb_local import TRIES, create_client
 from tests.wire_faults import Step, Wire, cancelled, error, failing, reply
 
 KEY = Key("Users", "USER#1")
@@ -250,7 +250,7 @@ def test_a_database_that_takes_calls_and_never_answers_is_given_up_in_time(
     call: Callable[[DynamoStore], object],
 ) -> None:
     """On a real socket."""
-    client = a_client(botocore_session, black_hole, seconds=0.1)
+    client = create_client(botocore_session, black_hole, seconds=0.1)
     started = time.monotonic()
 
     with pytest.raises(DependencyUnavailable):

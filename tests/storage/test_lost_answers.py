@@ -13,10 +13,10 @@ from gerbang.accounts.registration import EmailTaken
 from gerbang.core.emails import EmailAddress
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 
-from tests.conftest import Database, TidyStore, deployed_on
+from tests.conftest import Database, CleanupStore, deployed_on
 from tests.deployment import ALICE, HOME, Choices, Deployment, by_email
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
-from tests.wire_faults import Step, Wire, cancelled, error, let_through, on_the_wire_of
+from tests.wire_faults import Step, Wire, cancelled, error, let_through, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ each_fault = pytest.mark.parametrize("name", ["an answer lost", "a throttle", "a
 def wire(dynamodb_client: "DynamoDBClient", sleepless: list[float]) -> Iterator[Wire]:
     """The wire to DynamoDB Local."""
     del sleepless
-    with on_the_wire_of(dynamodb_client) as wire:
+    with scripted(dynamodb_client) as wire:
         yield wire
 
 
@@ -61,12 +61,12 @@ def deployment(
     wire: Wire, dynamodb_tables: "Mapping[str, str]", clock: FakeClock, log: RecordingLog, secret: FakeSecret
 ) -> Iterator[Deployment]:
     """Every service, forgiving nothing: what is told apart here is told apart by the nonce alone."""
-    store = TidyStore(wire.client)
+    store = CleanupStore(wire.client)
     built = deployed_on(Database(store, dynamodb_tables, store.items), clock=clock, log_event=log, secret=secret)
     nothing = Choices().grace * 0
     yield replace(built, choices=Choices(grace=nothing, unconfirmed_grace=nothing))
     wire.script = [let_through]
-    store.tidy()
+    store.delete_written()
 
 
 def with_one_fault[T](wire: Wire, name: str, step: Callable[[], T]) -> Iterator[T]:
