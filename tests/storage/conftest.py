@@ -1,4 +1,4 @@
-"""Fixtures of the tests that use AWS clients as the functions do."""
+"""Fixtures for tests that create AWS clients the way the functions do."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,14 @@ from gerbang.storage import clients
 
 
 @pytest.fixture
-def fresh_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have clients made anew, in this test and after it."""
+def new_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clear the cached clients before and after the test."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    made = (clients._made, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
-    for cached in made:
-        cached.cache_clear()
+    caches = (clients._made, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
+    for cache in caches:
+        cache.cache_clear()
     yield
-    for cached in made:
-        cached.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
