@@ -21,8 +21,9 @@ from gerbang_local.memory import aws_in_memory
 from gerbang_local.stack import Function
 from gerbang_local.template import Resource
 
-from tests.deploy.change_sets import complete_change_sets
-from tests.deploy.resource_handlers import client, complete_cloudformation
+from tests.deploy.clients import client
+from tests.deploy.moto_cloudformation.change_sets import complete_change_sets
+from tests.deploy.moto_cloudformation.registry import complete_cloudformation
 
 ROOT: Final = Path(__file__).parents[2]
 TEMPLATE: Final = ROOT / "template.yaml"

@@ -12,21 +12,20 @@ from typing import Final, Self
 import pytest
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 
-from tests.deploy.doors import Doors
+from tests.deploy.api import StackApi
+from tests.deploy.clients import client
 from tests.deploy.iam import Call, Grant, grants
-from tests.deploy.resource_handlers import client
-from tests.deploy.stacks import Stack, created_stack
-from tests.deploy.walk import (
+from tests.deploy.recorded_functions import RecordedFunctions
+from tests.deploy.scenarios.every_call import (
     PARAMETERS,
-    World,
-    changing_a_password_with_proofs,
-    everything,
-    proving_addresses,
-    published,
-    registering_a_guest_at_once,
-    solving_captchas,
+    call_everything,
+    change_password_with_reauthentication,
+    solve_captchas,
+    upgrade_guest_without_code,
+    verify_before_sign_in,
 )
-from tests.deploy.watching import WatchedFunctions
+from tests.deploy.scenarios.world import World, serve_json
+from tests.deploy.stacks import Stack, created_stack
 
 MANAGED: Final = {
     "AWSLambdaBasicExecutionRole": "Lambda itself writes the function's log with it (logs:*, any log group)",
@@ -48,7 +47,7 @@ WILDCARDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """A stack after everything was called, and what the roles of its functions say."""
+    """A stack after call_everything was called, and what the roles of its functions say."""
 
     stack: Stack
     calls: Mapping[str, list[Call]]
@@ -57,7 +56,7 @@ class Driven:
     """The names of policies that others wrote."""
 
     @classmethod
-    def read(cls, stack: Stack, functions: WatchedFunctions) -> Self:
+    def read(cls, stack: Stack, functions: RecordedFunctions) -> Self:
         """Read the roles from IAM."""
         iam = client("iam")
         own, attached = {}, {}
@@ -97,11 +96,11 @@ class Driven:
 def driven() -> Iterator[Driven]:
     issuer = StandInIssuer(LOCAL_CLIENT_ID)
     with (
-        published(issuer.key_set()) as certs_url,
+        serve_json(issuer.key_set()) as certs_url,
         created_stack(GoogleCertsUrl=certs_url, **PARAMETERS) as stack,
     ):
-        functions = WatchedFunctions(stack)
-        everything(World(stack, Doors(stack, functions), issuer, functions))
+        functions = RecordedFunctions(stack)
+        call_everything(World(stack, StackApi(stack, functions), issuer, functions))
         yield Driven.read(stack, functions)
 
 
@@ -118,15 +117,15 @@ def strict() -> Iterator[Driven]:
         "LimitMailMinute": "1000/60",
     }
     with (
-        published({"success": True}) as verify_url,
+        serve_json({"success": True}) as verify_url,
         created_stack("gerbang-strict", CaptchaVerifyUrl=verify_url, **settings) as stack,
     ):
-        functions = WatchedFunctions(stack)
-        world = World(stack, Doors(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions)
-        proving_addresses(world)
-        registering_a_guest_at_once(world)
-        changing_a_password_with_proofs(world)
-        solving_captchas(world)
+        functions = RecordedFunctions(stack)
+        world = World(stack, StackApi(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions)
+        verify_before_sign_in(world)
+        upgrade_guest_without_code(world)
+        change_password_with_reauthentication(world)
+        solve_captchas(world)
         yield Driven.read(stack, functions)
 
 

@@ -15,11 +15,12 @@ from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 from sam_deploy import this_machine
 
 from tests.build.artefacts import build_for
+from tests.deploy.api import StackApi
 from tests.deploy.aws_server import served_aws
-from tests.deploy.doors import Doors
 from tests.deploy.lambda_runtime import BuiltFunctions, FunctionFailed, Mounts, RunningFunction
+from tests.deploy.scenarios.every_call import PARAMETERS, call_everything
+from tests.deploy.scenarios.world import World, serve_json
 from tests.deploy.stacks import ROOT, Stack, created_stack, written
-from tests.deploy.walk import PARAMETERS, World, everything, published
 
 pytestmark = [
     pytest.mark.build,
@@ -132,7 +133,7 @@ NOT_MAILED: Final = {
 
 
 PUBLISHED: Final = "events/account_deleted"
-"""The event that is a change: it is published."""
+"""The event that is a change: it is serve_json."""
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def issuer() -> StandInIssuer:
 @pytest.fixture(scope="module")
 def stack(issuer: StandInIssuer) -> Iterator[Stack]:
     with (
-        published(issuer.key_set()) as certs_url,
+        serve_json(issuer.key_set()) as certs_url,
         created_stack(GoogleCertsUrl=certs_url, **PARAMETERS) as made,
     ):
         yield made
@@ -176,7 +177,7 @@ def test_a_function_starts(functions: BuiltFunctions, name: str) -> None:
 
 
 def test_functions_do_together_all_that_they_do(stack: Stack, functions: BuiltFunctions, issuer: StandInIssuer) -> None:
-    everything(World(stack, Doors(stack, functions), issuer, functions))
+    call_everything(World(stack, StackApi(stack, functions), issuer, functions))
 
     assert sorted(functions.running) == FUNCTIONS
 

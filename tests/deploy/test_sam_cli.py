@@ -23,8 +23,9 @@ from moto.server import ThreadedMotoServer
 from sam_deploy import this_machine
 
 from tests.build.artefacts import build_for
-from tests.deploy.change_sets import complete_change_sets
-from tests.deploy.resource_handlers import client, complete_cloudformation
+from tests.deploy.clients import client
+from tests.deploy.moto_cloudformation.change_sets import complete_change_sets
+from tests.deploy.moto_cloudformation.registry import complete_cloudformation
 from tests.deploy.stacks import ROOT, transform
 
 pytestmark = [pytest.mark.build, pytest.mark.timeout(600)]

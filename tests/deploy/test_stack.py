@@ -15,7 +15,7 @@ from gerbang.mail.codes import REMEMBERED
 from gerbang.storage.clients import CONNECT_SECONDS, READ_SECONDS, TRIES
 from gerbang_local.declarations import template
 
-from tests.deploy.resource_handlers import client
+from tests.deploy.clients import client
 from tests.deploy.stacks import ROOT, STACK_NAME, Stack, created_stack, transformed, written
 
 TABLES: Final = {"Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits"}
@@ -548,7 +548,7 @@ def test_a_single_reused_refresh_token_is_no_alarm_and_more_than_five_in_an_hour
 
     assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Sum", 3600, 1)
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 5)
-    assert "Possible theft" in alarm["AlarmDescription"]
+    assert "Possible reuse_refresh_token" in alarm["AlarmDescription"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.deploy.stacks import ROOT, Stack, written
 _LAYERS: Final = (ROOT / "layers" / "auth",)
 
 
-class WatchedFunctions:
+class RecordedFunctions:
     """Every function, each with a copy of the package `gerbang` to itself, as each has a process to itself on Lambda.
 
     So each reads the secrets and makes its clients on its own. Not for several threads: whose calls are recorded is
