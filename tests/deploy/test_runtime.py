@@ -1,7 +1,7 @@
-"""Every function as built, initialised and invoked under Lambda's own runtime interface client.
+"""Every built function starts and works under Lambda's runtime interface client.
 
-So an import that no layer has cannot ship. AWS is in memory, with the stack in it that CloudFormation makes.
-Each function gets each of its events of `events/`, too, and answers what the event is named after.
+So a module that is missing in the layers is found. AWS is in memory, with the stack that CloudFormation created. Each
+function also receives each of its events in `events/`, and its response must match the event's name.
 """
 
 import json
@@ -32,11 +32,11 @@ FOLDERS: Final = {
     str(resource.properties["CodeUri"]).removeprefix("functions/"): name
     for name, resource in written("AWS::Serverless::Function").items()
 }
-"""Logical ids by the folder of `functions/`, which is that of `events/`, too."""
+"""Logical ids by folder. `functions/` and `events/` have the same folders."""
 
 INVALID_TOKEN: Final = "The token is not valid"
 
-ANSWERED: Final[dict[str, tuple[int, str]]] = {
+RESPONSES: Final[dict[str, tuple[int, str]]] = {
     "api/auth/change-password/no_session": (401, INVALID_TOKEN),
     "api/auth/forgot-password/unknown_address": (200, "If the address has an account"),
     "api/auth/google/trusted_back_end_without_its_key": (401, "the secret API key"),
@@ -116,24 +116,24 @@ ANSWERED: Final[dict[str, tuple[int, str]]] = {
     "docs/document": (200, "openapi"),
     "docs/page": (200, "<html"),
 }
-"""Of each event that is a request: the status, and what is in the body."""
+"""For each event that is a request: the status, and a part of the body."""
 
-RAISED: Final = {
+ERRORS: Final = {
     "authorizer/no_token": "Unauthorized",
     "authorizer/unknown_token": "Unauthorized",
     "rotation/another_secret": "another secret",
 }
-"""Of each event that is refused by raising, as AWS wants it: the words."""
+"""For each event that makes the function raise an exception: its text."""
 
-NOT_MAILED: Final = {
+FAILED_MESSAGES: Final = {
     "mailer/one_that_is_no_job": ["059f36b4-87a3-44ab-83d2-661975780004"],
     "mailer/unknown_addresses": [],
 }
-"""Of each event that is a batch of mails: the messages that are to come again."""
+"""For each event that is a batch of mail jobs: the ids of the messages that are reported as failed."""
 
 
 PUBLISHED: Final = "events/account_deleted"
-"""The event that is a change: it is serve_json."""
+"""The event that is a stream record, which is published."""
 
 
 @pytest.fixture(scope="module")
@@ -173,47 +173,49 @@ def test_every_function_of_the_template_was_built() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_starts(functions: BuiltFunctions, name: str) -> None:
-    functions.start(name)  # raises what its import raised
+    functions.start(name)  # raises the exception of a failed import
 
 
-def test_functions_do_together_all_that_they_do(stack: Stack, functions: BuiltFunctions, issuer: StandInIssuer) -> None:
+def test_all_scenarios_work_and_use_every_function(
+    stack: Stack, functions: BuiltFunctions, issuer: StandInIssuer
+) -> None:
     call_everything(World(stack, StackApi(stack, functions), issuer, functions))
 
     assert sorted(functions.running) == FUNCTIONS
 
 
-def test_every_event_has_an_answer_here() -> None:
+def test_every_event_has_an_expected_result() -> None:
     files = {str(file.relative_to(ROOT / "events").with_suffix("")) for file in (ROOT / "events").rglob("*.json")}
 
-    assert files == {*ANSWERED, *RAISED, *NOT_MAILED, PUBLISHED}
+    assert files == {*RESPONSES, *ERRORS, *FAILED_MESSAGES, PUBLISHED}
 
 
-@pytest.mark.parametrize("event", ANSWERED)
-def test_a_request_is_answered_what_its_event_is_named_after(functions: BuiltFunctions, event: str) -> None:
-    status, said = ANSWERED[event]
+@pytest.mark.parametrize("event", RESPONSES)
+def test_a_request_gets_the_expected_response(functions: BuiltFunctions, event: str) -> None:
+    status, text = RESPONSES[event]
 
     answer = sent(functions, event)
 
-    assert (answer["statusCode"], said in answer.get("body", "")) == (status, True), answer
+    assert (answer["statusCode"], text in answer.get("body", "")) == (status, True), answer
 
 
-@pytest.mark.parametrize("event", RAISED)
-def test_a_refusal_is_raised_for_the_reason_its_event_is_named_after(functions: BuiltFunctions, event: str) -> None:
-    with pytest.raises(FunctionFailed, match=f"^{RAISED[event]}$"):
+@pytest.mark.parametrize("event", ERRORS)
+def test_an_error_event_raises_the_expected_exception(functions: BuiltFunctions, event: str) -> None:
+    with pytest.raises(FunctionFailed, match=f"^{ERRORS[event]}$"):
         sent(functions, event)
 
 
-@pytest.mark.parametrize("event", NOT_MAILED)
-def test_mails_are_taken_but_for_what_is_none(functions: BuiltFunctions, stack: Stack, event: str) -> None:
+@pytest.mark.parametrize("event", FAILED_MESSAGES)
+def test_a_batch_of_mail_jobs_reports_the_invalid_ones(functions: BuiltFunctions, stack: Stack, event: str) -> None:
     sent_before = len(stack.mailbox.mails())
 
     answer = sent(functions, event)
 
-    assert answer == {"batchItemFailures": [{"itemIdentifier": one} for one in NOT_MAILED[event]]}
-    assert len(stack.mailbox.mails()) == sent_before  # the addresses are nobody's
+    assert answer == {"batchItemFailures": [{"itemIdentifier": one} for one in FAILED_MESSAGES[event]]}
+    assert len(stack.mailbox.mails()) == sent_before  # the addresses have no accounts
 
 
-def test_a_change_is_published(functions: BuiltFunctions, stack: Stack) -> None:
+def test_a_stream_record_is_published(functions: BuiltFunctions, stack: Stack) -> None:
     text = (ROOT / "events" / f"{PUBLISHED}.json").read_text("utf-8")
     event = json.loads(text.replace("gerbang-local-Users", stack.ids["Users"]))
 
@@ -221,19 +223,19 @@ def test_a_change_is_published(functions: BuiltFunctions, stack: Stack) -> None:
 
 
 def sent(functions: BuiltFunctions, event: str) -> Any:
-    """Return what the function of an event answers to it."""
-    read = json.loads((ROOT / "events" / f"{event}.json").read_text("utf-8"))
-    return functions.invoke(FOLDERS[event.rpartition("/")[0]], read)
+    """Return the function's result for an event of `events/`."""
+    content = json.loads((ROOT / "events" / f"{event}.json").read_text("utf-8"))
+    return functions.invoke(FOLDERS[event.rpartition("/")[0]], content)
 
 
-def test_an_import_that_no_layer_has_is_found(stack: Stack, mounts: Mounts, tmp_path: Path) -> None:
+def test_a_module_that_no_layer_has_cannot_be_imported(stack: Stack, mounts: Mounts, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import pytest")
 
     with pytest.raises(FunctionFailed, match="No module named 'pytest'"):
         RunningFunction(mounts, stack.described("DefaultFunction", tmp_path), {})
 
 
-def test_the_package_is_taken_from_the_layer(stack: Stack, mounts: Mounts, tmp_path: Path) -> None:
+def test_packages_are_imported_from_the_layers(stack: Stack, mounts: Mounts, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "import botocore, gerbang\ndef handler(event, context): return [gerbang.__file__, botocore.__file__]"
     )
