@@ -91,6 +91,9 @@ def test_irreplaceable_resources_are_retained(stack: Stack) -> None:
     assert retained == dict.fromkeys([*IRREPLACEABLE, *secrets], policies)
 
 
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_a_table_is_on_demand_and_encrypted_and_irreplaceable_ones_can_be_restored(stack: Stack, name: str) -> None:
     dynamodb, table = client("dynamodb"), stack.ids[name]
@@ -134,6 +137,9 @@ def test_deletion_protection_and_point_in_time_recovery_follow_the_settings(cust
 
     assert protected == IRREPLACEABLE
     assert backed_up == set()
+
+
+# --- secrets and mail -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "characters"), [("MasterSecret", 64), ("SecretApiKey", 48)])
@@ -195,6 +201,9 @@ def test_a_batch_ends_before_the_mailer_times_out_even_if_ses_never_answers(stac
     longest_seconds = TRIES * (CONNECT_SECONDS + READ_SECONDS) + 1  # a pause of at most 1 s between two tries
 
     assert mapping["BatchSize"] * longest_seconds < stack.function("MailerFunction")["Timeout"]
+
+
+# --- an update --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

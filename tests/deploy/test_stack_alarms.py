@@ -124,6 +124,9 @@ def test_alarms_are_mailed_if_the_settings_have_an_address(stack: Stack, customi
     assert subscribers(customized) == [("email", "ops@example.com")]
 
 
+# --- the dashboard ----------------------------------------------------------------------------------------------------
+
+
 def widgets_of(stack: Stack) -> list[dict[str, Any]]:
     body = client("cloudwatch").get_dashboard(DashboardName=stack.ids["Dashboard"])["DashboardBody"]
     widgets: list[dict[str, Any]] = json.loads(body)["widgets"]

@@ -158,6 +158,9 @@ def test_the_mailers_concurrency_follows_the_settings(customized: Stack) -> None
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 3}
 
 
+# --- the API ----------------------------------------------------------------------------------------------------------
+
+
 def test_every_function_with_a_path_has_a_route_and_lets_the_api_invoke_it(stack: Stack) -> None:
     served = {route["function"] for route in stack.routes().values()}
     not_served = {"AuthorizerFunction", "MailerFunction", "RotationFunction"}

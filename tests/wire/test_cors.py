@@ -69,8 +69,8 @@ def test_a_429_can_be_read_by_a_page_with_its_retry_after(world: World) -> None:
     assert "retry-after" in listed(answer.headers["access-control-expose-headers"])
 
 
-def test_a_good_answer_can_be_read_by_a_page(client: Client, resident: Person) -> None:
-    answer = client.get("/api/auth/me", bearer=resident.access_token, origin=ORIGIN)
+def test_a_good_answer_can_be_read_by_a_page(client: Client, shared_person: Person) -> None:
+    answer = client.get("/api/auth/me", bearer=shared_person.access_token, origin=ORIGIN)
 
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -84,8 +84,8 @@ def test_no_origin_is_echoed(client: Client, origin: str) -> None:
     assert origin not in str(answer.headers)
 
 
-def test_without_an_origin_there_are_no_such_headers(client: Client, resident: Person) -> None:
-    answer = client.get("/api/auth/me", bearer=resident.access_token)
+def test_without_an_origin_there_are_no_such_headers(client: Client, shared_person: Person) -> None:
+    answer = client.get("/api/auth/me", bearer=shared_person.access_token)
 
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from gerbang_local.declarations import DEFAULT_PATH, Function, endpoints, function_in
 
-from tests.wire.server import ROOT, BackDoor, DoorStuck
+from tests.wire.server import ROOT, CallFailed, ServerControl
 
 EVENTS: Final = ROOT / "events"
 STATUSES: Final = {
@@ -111,8 +111,8 @@ def test_every_event_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", STATUSES)
-def test_a_request_is_answered_as_its_name_says(door: BackDoor, name: str) -> None:
-    answer = door.ask("invoke", function_of(name).logical_id, event_of(name))
+def test_a_request_is_answered_as_its_name_says(control: ServerControl, name: str) -> None:
+    answer = control.call("invoke", function_of(name).logical_id, event_of(name))
 
     assert answer["statusCode"] == STATUSES[name], answer
     if name == "docs/page":
@@ -143,29 +143,29 @@ def test_a_request_is_one_that_api_gateway_would_send_to_that_function(name: str
 
 
 @pytest.mark.parametrize("name", ["authorizer/unknown_token", "authorizer/no_token"])
-def test_the_authorizer_asks_for_401_without_a_good_token(door: BackDoor, name: str) -> None:
+def test_the_authorizer_asks_for_401_without_a_good_token(control: ServerControl, name: str) -> None:
     event = event_of(name)
     assert (event["version"], event["type"]) == ("2.0", "REQUEST")
 
-    with pytest.raises(DoorStuck, match=r"^Unauthorized: Unauthorized$"):
-        door.ask("invoke", "AuthorizerFunction", event)
+    with pytest.raises(CallFailed, match=r"^Unauthorized: Unauthorized$"):
+        control.call("invoke", "AuthorizerFunction", event)
 
 
-def test_the_mailer_is_done_with_mails_to_nobody(door: BackDoor) -> None:
-    answer = door.ask("invoke", "MailerFunction", event_of("mailer/unknown_addresses"))
+def test_the_mailer_is_done_with_mails_to_nobody(control: ServerControl) -> None:
+    answer = control.call("invoke", "MailerFunction", event_of("mailer/unknown_addresses"))
 
     assert answer == {"batchItemFailures": []}
 
 
-def test_the_mailer_reports_what_is_no_job_and_nothing_else(door: BackDoor) -> None:
+def test_the_mailer_reports_what_is_no_job_and_nothing_else(control: ServerControl) -> None:
     event = event_of("mailer/one_that_is_no_job")
 
-    answer = door.ask("invoke", "MailerFunction", event)
+    answer = control.call("invoke", "MailerFunction", event)
 
     [_, no_job] = event["Records"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": no_job["messageId"]}]}
 
 
-def test_rotation_refuses_another_secret(door: BackDoor) -> None:
-    with pytest.raises(DoorStuck, match=r"^InvalidRotation: another secret$"):
-        door.ask("invoke", "RotationFunction", event_of("rotation/another_secret"))
+def test_rotation_refuses_another_secret(control: ServerControl) -> None:
+    with pytest.raises(CallFailed, match=r"^InvalidRotation: another secret$"):
+        control.call("invoke", "RotationFunction", event_of("rotation/another_secret"))

@@ -7,14 +7,13 @@ import pytest
 from gerbang.mail.jobs import MailKind
 
 from tests.wire.client import Answer
+from tests.wire.gotrue import SITE, follow, fragment_of, new_user, post, verify
 from tests.wire.shapes import UUID, claims_of, gotrue_error
-from tests.wire.test_gotrue_codes import new_user, post, verify
-from tests.wire.test_gotrue_links import SITE, follow, fragment_of
 from tests.wire.world import PASSWORD, World
 
 
 def as_admin(world: World, name: str, body: object) -> Answer:
-    key = world.api_keys()["secret_key"]
+    key = world.secret_key
     return world.client.post(f"/auth/v1/{name}", body, bearer=key, apikey=key)
 
 

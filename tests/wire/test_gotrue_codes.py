@@ -1,45 +1,11 @@
-"""One-time codes as Supabase's clients ask for them and redeem them."""
+"""One-time codes as Supabase's clients request and redeem them."""
 
 import pytest
 from gerbang.mail.jobs import MailKind
 
-from tests.wire.client import Answer
+from tests.wire.gotrue import new_user, other_code, post, request_mail, verify
 from tests.wire.shapes import claims_of, gotrue_error
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, World
-
-BESIDES = {"gotrue_meta_security": {"captcha_token": None}, "code_challenge": None, "code_challenge_method": None}
-"""What the JavaScript client sends with every request."""
-
-
-def post(world: World, name: str, body: object, **headers: str) -> Answer:
-    return world.client.post(f"/auth/v1/{name}", body, apikey=world.api_keys()["publishable_key"], **headers)
-
-
-def ask(world: World, name: str, email: str, **more: object) -> None:
-    """Ask for a mail as nobody else does; it is answered alike whatever is mailed."""
-    answer = world.new_client().post(
-        f"/auth/v1/{name}", {**BESIDES, "email": email, **more}, apikey=world.api_keys()["publishable_key"]
-    )
-    assert (answer.status, answer.json) == (200, {})
-
-
-def verify(world: World, email: str, token: str, kind: str = "email") -> Answer:
-    body = {"gotrue_meta_security": {}, "email": email, "token": token, "type": kind}
-    return post(world, "verify?redirect_to=https%3A%2F%2Fapp.example.com", body)
-
-
-def wrong(code: str) -> str:
-    return "000000" if code != "000000" else "000001"
-
-
-def new_user(world: World, **more: object) -> tuple[str, Answer]:
-    """Make an account with a code; return its address, and the session."""
-    email = world.email()
-    ask(world, "otp", email, **more)
-    answer = verify(world, email, world.mail(email).code)
-    assert answer.status == 200, answer.raw
-    return email, answer
-
 
 # The account that a code makes
 
@@ -47,7 +13,7 @@ def new_user(world: World, **more: object) -> tuple[str, Answer]:
 @pytest.mark.parametrize("kind", ["email", "signup"])
 def test_a_code_makes_an_account_when_it_is_redeemed(world: World, kind: str) -> None:
     email = world.email()
-    ask(world, "otp", email.upper(), data={"full_name": "Mira", "plan": "pro", "none": None}, create_user=True)
+    request_mail(world, "otp", email.upper(), data={"full_name": "Mira", "plan": "pro", "none": None}, create_user=True)
     mail = world.mail(email)
     assert mail.subject == "Confirm your email address for Gerbang"
     assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
@@ -70,7 +36,7 @@ def test_a_code_makes_an_account_when_it_is_redeemed(world: World, kind: str) ->
 def test_a_code_signs_in_to_the_account_of_a_verified_address(world: World) -> None:
     email, first = new_user(world)
     world.end_cooldown(MailKind.SIGN_IN_CODE, email)
-    ask(world, "otp", email, create_user=False, data={"plan": "other"})
+    request_mail(world, "otp", email, create_user=False, data={"plan": "other"})
     mail = world.mail(email, nth=2)
 
     answer = verify(world, email, mail.code, "magiclink")
@@ -82,7 +48,7 @@ def test_a_code_signs_in_to_the_account_of_a_verified_address(world: World) -> N
 
 def test_an_unverified_address_is_mailed_a_code_that_confirms_it(world: World) -> None:
     person = world.register()
-    ask(world, "otp", person.email)
+    request_mail(world, "otp", person.email)
     mail = world.mail(person.email)
     assert mail.subject == "Confirm your email address for Gerbang"
 
@@ -96,10 +62,10 @@ def test_an_unverified_address_is_mailed_a_code_that_confirms_it(world: World) -
 
 def test_an_unknown_address_is_mailed_nothing_if_no_account_may_be_made(world: World) -> None:
     unknown, known = world.email(), world.register().email
-    ask(world, "otp", unknown, create_user=False)
-    ask(world, "recover", unknown)
-    ask(world, "resend", unknown, type="signup")
-    ask(world, "recover", known)
+    request_mail(world, "otp", unknown, create_user=False)
+    request_mail(world, "recover", unknown)
+    request_mail(world, "resend", unknown, type="signup")
+    request_mail(world, "recover", known)
 
     assert world.mail(known).code
     assert world.mails(unknown) == []
@@ -111,7 +77,7 @@ def test_an_unknown_address_is_mailed_nothing_if_no_account_may_be_made(world: W
 def test_a_forgotten_password_is_set_after_the_code_signed_in(world: World) -> None:
     email, password = world.register().email, PASSWORD
     assert verify(world, email, world.request_code(email).code).status == 200
-    ask(world, "recover", email)
+    request_mail(world, "recover", email)
     mail = world.mail(email, having=lambda mail: mail.subject == "Reset your Gerbang password")
 
     answer = verify(world, email, mail.code, "recovery")
@@ -124,7 +90,7 @@ def test_a_forgotten_password_is_set_after_the_code_signed_in(world: World) -> N
 def test_a_recovery_code_and_a_confirmation_code_end_each_other(world: World) -> None:
     email, _ = world.register_without_session()
     confirmation = world.mail(email).code
-    ask(world, "recover", email)
+    request_mail(world, "recover", email)
     recovery = world.mail(email, nth=2).code
 
     assert verify(world, email, recovery, "signup").json == gotrue_error(403, "otp_expired")
@@ -138,7 +104,7 @@ def test_a_recovery_code_and_a_confirmation_code_end_each_other(world: World) ->
 
 def test_the_code_of_a_registration_is_mailed_again_and_keeps_the_password(world: World) -> None:
     email, first = world.register_without_session()
-    ask(world, "resend", email, type="signup")
+    request_mail(world, "resend", email, type="signup")
     second = world.mail(email, nth=2)
 
     assert verify(world, email, first.code, "signup").status == 403
@@ -148,9 +114,9 @@ def test_the_code_of_a_registration_is_mailed_again_and_keeps_the_password(world
 
 def test_there_is_nothing_to_mail_again_once_the_address_is_verified(world: World) -> None:
     email, _ = new_user(world)
-    ask(world, "resend", email, type="signup")
-    ask(world, "resend", email, type="email_change")
-    ask(world, "recover", email)
+    request_mail(world, "resend", email, type="signup")
+    request_mail(world, "resend", email, type="email_change")
+    request_mail(world, "recover", email)
 
     assert world.mail(email, nth=2).subject == "Reset your Gerbang password"
     assert len(world.mails(email)) == 2
@@ -166,7 +132,7 @@ def test_an_address_is_mailed_once_a_minute_whether_or_not_an_account_has_it(
     world: World, name: str, more: dict[str, object]
 ) -> None:
     for email in (world.register().email, world.email()):
-        ask(world, name, email, **more)
+        request_mail(world, name, email, **more)
 
         again = post(world, name, {"email": email, **more})
 
@@ -182,7 +148,7 @@ def test_after_five_wrong_codes_there_is_no_more_guessing_and_no_more_mail(world
     answers = []
     for email, code in ((known, world.mail(known).code), (unknown, "123456")):
         for kind in ("email", "signup", "recovery", "magiclink", "invite"):
-            assert verify(world, email, wrong(code), kind).json == gotrue_error(403, "otp_expired")
+            assert verify(world, email, other_code(code), kind).json == gotrue_error(403, "otp_expired")
         refused = [verify(world, email, code)]
         refused += [post(world, name, {"email": email}) for name in ("otp", "recover")]
         refused.append(post(world, "resend", {"email": email, "type": "signup"}))
@@ -197,11 +163,11 @@ def test_after_five_wrong_codes_there_is_no_more_guessing_and_no_more_mail(world
 
 def test_a_disabled_account_is_told_with_the_right_code_only(world: World) -> None:
     email, answer = new_user(world)
-    ask(world, "recover", email)
+    request_mail(world, "recover", email)
     code = world.mail(email, nth=2).code
-    world.set("Users", {"pk": f"USER#{answer.json['user']['id']}", "sk": "ACCOUNT"}, disabled_at=1)
+    world.set_account(answer.json["user"]["id"], disabled_at=1)
 
-    assert verify(world, email, wrong(code), "recovery").json == gotrue_error(403, "otp_expired")
+    assert verify(world, email, other_code(code), "recovery").json == gotrue_error(403, "otp_expired")
     assert verify(world, email, code, "recovery").json == gotrue_error(403, "user_banned")
 
 
@@ -278,21 +244,21 @@ def test_known_and_unknown_addresses_are_answered_alike(world: World) -> None:
     known, unknown = world.register().email, world.email()
 
     def answers(email: str) -> list[tuple[int, object, dict[str, str]]]:
-        asked = [
+        request = [
             post(world, "otp", {"email": email}),
             post(world, "recover", {"email": email}),
             post(world, "resend", {"email": email, "type": "signup"}),
             post(world, "resend", {"email": email, "type": "email_change"}),
             verify(world, email, "000000"),
         ]
-        return [(answer.status, answer.json, answer.lasting_headers) for answer in asked]
+        return [(answer.status, answer.json, answer.stable_headers) for answer in request]
 
     assert answers(known) == answers(unknown)
 
 
 def test_a_password_set_by_a_stranger_does_not_survive_recovery(world: World) -> None:
     person = world.register(password=OTHER_PASSWORD)
-    ask(world, "recover", person.email)
+    request_mail(world, "recover", person.email)
 
     answer = verify(world, person.email, world.mail(person.email).code, "recovery")
 

@@ -13,7 +13,7 @@ PASSWORD = "Correct horse 1"
 
 
 def post(world: World, path: str, body: object, **headers: str) -> Answer:
-    return world.client.post(path, body, apikey=world.api_keys()["publishable_key"], **headers)
+    return world.client.post(path, body, apikey=world.publishable_key, **headers)
 
 
 def sign_up(world: World, email: str, **more: object) -> Answer:
@@ -199,7 +199,7 @@ def test_a_password_grant_names_one_address(world: World, body: dict[str, object
 
 def test_health_and_settings(world: World) -> None:
     health = world.client.get("/auth/v1/health")
-    settings = world.client.get("/auth/v1/settings", apikey=world.api_keys()["publishable_key"])
+    settings = world.client.get("/auth/v1/settings", apikey=world.publishable_key)
 
     assert (health.status, health.json["name"]) == (200, "Gerbang")
     assert (settings.status, settings.json["disable_signup"]) == (200, False)
@@ -219,6 +219,6 @@ def test_health_and_settings(world: World) -> None:
     ],
 )
 def test_what_is_not_available_says_so(world: World, method: str, path: str, status: int, code: str) -> None:
-    answer = world.client.request(method, path, headers={"apikey": world.api_keys()["publishable_key"]})
+    answer = world.client.request(method, path, headers={"apikey": world.publishable_key})
 
     assert (answer.status, answer.json) == (status, gotrue_error(status, code))

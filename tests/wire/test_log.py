@@ -199,7 +199,7 @@ def test_an_error_is_one_line_with_the_status_that_was_answered(world: World, li
     """The same error is 401 at one path and 400 at the other."""
     body = {"refreshToken": "x.y.z", "refresh_token": "x.y.z"}
 
-    answer = world.client.post(path, body, apikey=world.api_keys()["publishable_key"])
+    answer = world.client.post(path, body, apikey=world.publishable_key)
 
     assert listener.event("bad_jwt")["status"] == answer.status
     assert [

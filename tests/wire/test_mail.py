@@ -50,11 +50,11 @@ def greeted(world: World, name: str) -> Mail:
 class TestLanguage:
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_a_request_chooses_the_language_of_its_mail(self, world: World, language: str) -> None:
-        email, asked = registered_with_google(world), {"accept_language": language}
+        email, request = registered_with_google(world), {"accept_language": language}
 
-        world.client.post("/auth/otp", {"email": email}, **asked)
+        world.client.post("/auth/otp", {"email": email}, **request)
         code = world.mail(email)
-        world.client.post("/api/auth/forgot-password", {"email": email}, **asked)
+        world.client.post("/api/auth/forgot-password", {"email": email}, **request)
         reset = world.mail(email, nth=2)
 
         assert code.subject == SIGN_IN_CODE[language]
@@ -63,14 +63,14 @@ class TestLanguage:
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_it_chooses_that_of_the_notice_too(self, world: World, language: str) -> None:
-        email, asked = registered_with_google(world), {"accept_language": language}
+        email, request = registered_with_google(world), {"accept_language": language}
 
         token = world.request_reset(email)
-        world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, **asked)
+        world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, **request)
         after_the_reset = world.mail(email, nth=2)
         session = world.client.post("/api/auth/login", {"username": email, "password": PASSWORD}).data
         change = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
-        world.client.post("/api/auth/change-password", change, bearer=session["token"], **asked)
+        world.client.post("/api/auth/change-password", change, bearer=session["token"], **request)
         after_the_change = world.mail(email, nth=3)
 
         assert [after_the_reset.subject, after_the_change.subject] == [CHANGED[language]] * 2
@@ -88,9 +88,9 @@ class TestLanguage:
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_the_language_of_the_registration_is_the_accounts(self, world: World, language: str) -> None:
         email = world.email()
-        asked = {"name": "Alan Turing", "email": email, "password": PASSWORD}
+        request = {"name": "Alan Turing", "email": email, "password": PASSWORD}
 
-        world.client.post("/auth/register", asked, accept_language=language)
+        world.client.post("/auth/register", request, accept_language=language)
         welcome = world.mail(email)
         token = world.request_reset(email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
@@ -160,9 +160,9 @@ class TestWhatANameMayDo:
         "name", ["Ada\r\nBcc: eve@example.com", "Ada\nSubject: x", "Ada\u2028x", "Ada\0", "Ada\x1b[1m"]
     )
     def test_a_name_with_control_characters_is_not_taken(self, world: World, name: str) -> None:
-        asked = {"name": name, "email": world.email(), "password": PASSWORD}
+        request = {"name": name, "email": world.email(), "password": PASSWORD}
 
-        assert world.client.post("/auth/register", asked).status == 400
+        assert world.client.post("/auth/register", request).status == 400
 
     @pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.com\r\n\r\n", "<img src=x>", "\u202eada"])
     def test_nor_does_one_from_google_reach_a_header_or_the_markup(self, world: World, name: str) -> None:

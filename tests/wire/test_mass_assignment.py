@@ -82,12 +82,12 @@ def assert_ordinary(account: dict[str, Any]) -> None:
 class TestRegistration:
     @pytest.mark.covers("126", "131")
     def test_at_botlaunch(self, world: World) -> None:
-        asked = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+        request = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
-        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **asked})
+        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **request})
 
         assert answer.status == 201
-        account = world.account_of(asked["email"])
+        account = world.account_of(request["email"])
         assert_ordinary(account)
         assert account["organization_id"] == answer.data["organization"]["id"] != "org_1"
         assert answer.data["organization"]["name"] == "Ada Lovelace"
@@ -95,25 +95,25 @@ class TestRegistration:
 
     @pytest.mark.covers("126", "131")
     def test_at_snapotp(self, world: World) -> None:
-        asked = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+        request = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
-        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **asked, "organizationName": "Engines"})
+        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **request, "organizationName": "Engines"})
 
         assert answer.status == 201
-        account = world.account_of(asked["email"])
+        account = world.account_of(request["email"])
         assert_ordinary(account)
         assert "organization_id" not in account
         assert (answer.data["user"]["role_id"], answer.data["user"]["credit_balance"]) == (3, 0)
 
     @pytest.mark.covers("126", "131")
     def test_at_atourin(self, world: World) -> None:
-        asked = {"email": world.email(), "password": PASSWORD, "name": "Alan Turing"}
+        request = {"email": world.email(), "password": PASSWORD, "name": "Alan Turing"}
 
-        answer = world.client.post("/auth/register", {**NEVER_TAKEN, **asked})
+        answer = world.client.post("/auth/register", {**NEVER_TAKEN, **request})
 
         assert answer.status == 200
-        assert_ordinary(world.account_of(asked["email"]))
-        assert not world.can_sign_in(asked["email"], "password"), "the planted hash"
+        assert_ordinary(world.account_of(request["email"]))
+        assert not world.can_sign_in(request["email"], "password"), "the planted hash"
 
     @pytest.mark.covers("126", "131")
     def test_with_google(self, world: World) -> None:
@@ -148,7 +148,7 @@ def test_a_user_changes_no_more_of_their_account_than_their_metadata(world: Worl
     planted = {name: value for name, value in NEVER_TAKEN.items() if name != "app_metadata"}
     headers = {
         "authorization": f"Bearer {person.access_token}",
-        "apikey": world.api_keys()["publishable_key"],
+        "apikey": world.publishable_key,
         "content-type": "application/json",
     }
 
@@ -162,7 +162,7 @@ def test_a_user_changes_no_more_of_their_account_than_their_metadata(world: Worl
 
 @pytest.mark.covers("131")
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST"], ids=str)
-def test_no_other_body_changes_the_caller(world: World, resident: Person, route: Route) -> None:
+def test_no_other_body_changes_the_caller(world: World, shared_person: Person, route: Route) -> None:
     person = world.register_by_username()
     before = world.account(person.user_id)
     known = {
@@ -180,8 +180,8 @@ def test_no_other_body_changes_the_caller(world: World, resident: Person, route:
         route.target,
         {**planted, **fields},
         bearer=person.access_token,
-        apikey=world.api_keys()["publishable_key"],
-        x_user_id=resident.user_id,
+        apikey=world.publishable_key,
+        x_user_id=shared_person.user_id,
         x_role="admin",
     )
 
@@ -204,9 +204,9 @@ def test_no_other_body_changes_the_caller(world: World, resident: Person, route:
     assert after["password_hash"].startswith("$bcrypt-sha256$")
 
 
-def test_a_refresh_does_not_take_claims_from_the_body(world: World, resident: Person) -> None:
+def test_a_refresh_does_not_take_claims_from_the_body(world: World, shared_person: Person) -> None:
     person = world.register()
-    body = {**NEVER_TAKEN, "refreshToken": person.refresh_token, "email": resident.email}
+    body = {**NEVER_TAKEN, "refreshToken": person.refresh_token, "email": shared_person.email}
 
     claims = claims_of(world.client.post("/api/auth/refresh", body).data["accessToken"])
 
@@ -217,9 +217,9 @@ def test_a_refresh_does_not_take_claims_from_the_body(world: World, resident: Pe
 
 def test_what_an_operator_took_away_does_not_come_back_with_a_refresh(world: World) -> None:
     person = world.register_by_username()
-    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=1)
+    world.set_account(person.user_id, role_id=1)
     first = world.client.post("/api/auth/refresh", {"refresh_token": person.refresh_token}).data
-    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=3)
+    world.set_account(person.user_id, role_id=3)
 
     second = world.client.post("/api/auth/refresh", {"refresh_token": first["refresh_token"]}).data
 

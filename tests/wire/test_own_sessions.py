@@ -17,7 +17,7 @@ def sign_in(world: World, person: Person, user_agent: str = FIREFOX) -> Any:
 
 
 def key(world: World) -> str:
-    return world.api_keys()["publishable_key"]
+    return world.publishable_key
 
 
 def listed(world: World, token: str) -> list[dict[str, Any]]:
@@ -74,16 +74,16 @@ def test_one_s_own_session_can_be_ended(world: World) -> None:
 
 
 @pytest.mark.parametrize("session_id", ["nonsense", "00000000-0000-4000-8000-000000000000", "%2e%2e", "a" * 2000])
-def test_an_unknown_session_is_404(world: World, resident: Person, session_id: str) -> None:
-    answer = world.client.delete(f"/api/auth/sessions/{session_id}", bearer=resident.access_token)
+def test_an_unknown_session_is_404(world: World, shared_person: Person, session_id: str) -> None:
+    answer = world.client.delete(f"/api/auth/sessions/{session_id}", bearer=shared_person.access_token)
 
     assert (answer.status, answer.json) == (404, botlaunch_error(404, "Not Found"))
 
 
-def test_anothers_session_is_404_and_goes_on(world: World, resident: Person) -> None:
+def test_anothers_session_is_404_and_goes_on(world: World, shared_person: Person) -> None:
     other = world.register()
 
-    answer = world.client.delete(f"/api/auth/sessions/{other.session_id}", bearer=resident.access_token)
+    answer = world.client.delete(f"/api/auth/sessions/{other.session_id}", bearer=shared_person.access_token)
 
     assert (answer.status, answer.json) == (404, botlaunch_error(404, "Not Found"))
     assert world.is_signed_in(other.access_token)
@@ -93,7 +93,7 @@ def test_logging_out_everywhere_ends_every_session(world: World) -> None:
     person = world.register()
     other = sign_in(world, person)
 
-    assert world.client.post_nothing("/api/auth/logout-all", bearer=person.access_token).status == 200
+    assert world.client.post_without_body("/api/auth/logout-all", bearer=person.access_token).status == 200
 
     assert not world.is_signed_in(person.access_token)
     assert not world.is_signed_in(other["accessToken"])

@@ -1,38 +1,18 @@
-"""Requests at once, over HTTP: one winner, no 5xx, and whatever must be dead is dead."""
+"""Concurrent requests over HTTP: one of them succeeds, none gets a 5xx, and ended sessions stay ended."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
-from threading import Barrier
 
 import pytest
 
 from tests.wire.client import Answer
+from tests.wire.concurrent import at_once, statuses
 from tests.wire.shapes import claims_of
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, World
 
 
-def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """Make calls in as many threads, let go together; return their answers in order. None may be a 5xx."""
-    together = Barrier(len(calls))
-
-    def make(call: Callable[[], Answer]) -> Answer:
-        together.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        answers = list(threads.map(make, calls))
-    assert all(answer.status < 500 for answer in answers), Counter(answer.status for answer in answers)
-    return answers
-
-
-def statuses(answers: Sequence[Answer]) -> Counter[int]:
-    return Counter(answer.status for answer in answers)
-
-
 def test_fifty_refreshes_with_one_token_are_one_lineage_and_the_client_stays_signed_in(world: World) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
 
     answers = at_once([lambda: world.refresh(guest["refresh_token"])] * 50)
 
@@ -43,7 +23,7 @@ def test_fifty_refreshes_with_one_token_are_one_lineage_and_the_client_stays_sig
 
 
 def test_tabs_that_refresh_again_and_again_beside_one_another_stay_signed_in(world: World) -> None:
-    token = world.client.post_nothing("/auth/login_with_anonymous").data["refresh_token"]
+    token = world.client.post_without_body("/auth/login_with_anonymous").data["refresh_token"]
 
     for _ in range(5):
         answers = at_once([partial(world.refresh, token)] * 8)
@@ -57,10 +37,10 @@ def test_twenty_registrations_of_one_address_in_different_spellings_make_one_acc
     spellings = [email, email.upper(), f" {email}", f"{local.title()}@{domain}", f"{local}@{domain.upper()}\t"]
 
     def register(number: int) -> Callable[[], Answer]:
-        asked = {"email": spellings[number % 5], "password": PASSWORD, "name": f"The engines of {local}"}
+        request = {"email": spellings[number % 5], "password": PASSWORD, "name": f"The engines of {local}"}
         if number % 3 == 0:
-            asked["username"] = world.username()
-        return partial(world.new_client().post, "/api/auth/register", asked)
+            request["username"] = world.username()
+        return partial(world.new_client().post, "/api/auth/register", request)
 
     answers = at_once([register(number) for number in range(20)])
 
@@ -75,15 +55,15 @@ def test_twenty_registrations_of_one_address_in_different_spellings_make_one_acc
 
 def test_twenty_registrations_of_one_user_name_make_one_account(world: World) -> None:
     username = world.username()
-    asked = [
+    request = [
         {"username": spelling, "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
         for spelling in [username, username.upper()] * 10
     ]
 
-    answers = at_once([partial(world.new_client().post, "/api/auth/register", body) for body in asked])
+    answers = at_once([partial(world.new_client().post, "/api/auth/register", body) for body in request])
 
     assert statuses(answers) == {201: 1, 409: 19}
-    lost = next(body for body, answer in zip(asked, answers, strict=True) if answer.status == 409)
+    lost = next(body for body, answer in zip(request, answers, strict=True) if answer.status == 409)
     assert world.item("Users", pk=f"EMAIL#{lost['email']}", sk="-") is None, "whoever lost has taken nothing"
 
 
@@ -139,7 +119,7 @@ def test_one_of_several_resets_wins_and_its_password_is_the_password(world: Worl
 
 @pytest.mark.parametrize("round_", range(5))
 def test_a_sign_out_wins_against_refreshes(world: World, round_: int) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
     access, refresh = guest["access_token"], guest["refresh_token"]
     calls: list[Callable[[], Answer]] = [lambda: world.refresh(refresh)] * 6
     calls.insert(round_, lambda: world.client.get("/auth/logout", bearer=access))
@@ -189,7 +169,7 @@ def test_a_first_sign_in_with_google_makes_one_account_however_often_it_is_press
 
 def test_a_sign_out_is_felt_by_every_reader_at_once(world: World) -> None:
     person = world.register()
-    world.client.post_nothing("/api/auth/logout", bearer=person.access_token)
+    world.client.post_without_body("/api/auth/logout", bearer=person.access_token)
 
     answers = at_once([lambda: world.me(person.access_token)] * 10)
 
@@ -198,9 +178,9 @@ def test_a_sign_out_is_felt_by_every_reader_at_once(world: World) -> None:
 
 def test_whatever_is_sent_twice_has_no_double_effect(world: World) -> None:
     email = world.email()
-    asked = {"email": email, "password": PASSWORD, "name": "Alan Turing"}
+    request = {"email": email, "password": PASSWORD, "name": "Alan Turing"}
 
-    registrations = at_once([lambda: world.new_client().post("/auth/register", asked)] * 2)
+    registrations = at_once([lambda: world.new_client().post("/auth/register", request)] * 2)
     world.mail(email)
     codes = at_once([lambda: world.new_client().post("/auth/otp", {"email": email})] * 2)
     world.mail(email, nth=2)

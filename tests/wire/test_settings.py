@@ -1,14 +1,13 @@
 """What an operator chooses, as clients meet it: a second deployment with other settings than the template's."""
 
-import itertools
 import shlex
 from collections.abc import Callable, Iterator
 
 import jwt
 import pytest
 
-from tests.wire.client import Client
-from tests.wire.server import running_with_back_door
+from tests.wire.client import new_clients
+from tests.wire.server import running_with_control
 from tests.wire.shapes import atourin_error, botlaunch_error, claims_of, gotrue_error, snapotp_error, snapotp_invalid
 from tests.wire.world import OTHER_PASSWORD, World
 
@@ -40,13 +39,9 @@ PASSWORD = "Correct-horse-42"
 def other_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], World]]:
     """Makes worlds of a deployment with the chosen settings, each with a client address of its own."""
     parameters = shlex.join(f"{name}={value}" for name, value in CHOSEN.items())
-    numbers = itertools.count(1)
-    with running_with_back_door(tmp_path_factory.mktemp("settings"), PARAMETERS=parameters) as (server, door):
-
-        def new_client() -> Client:
-            return Client(address=f"127.99.0.{next(numbers)}", port=server.port)
-
-        yield lambda: World(server=server, door=door, client=new_client(), new_client=new_client)
+    with running_with_control(tmp_path_factory.mktemp("settings"), PARAMETERS=parameters) as (server, control):
+        new_client = new_clients(server.port, network=99)
+        yield lambda: World(server=server, control=control, client=new_client(), new_client=new_client)
 
 
 @pytest.fixture
@@ -106,10 +101,10 @@ def test_a_password_is_hashed_at_the_cost_that_was_chosen(world: World) -> None:
 
 
 def test_a_password_needs_as_many_characters_as_was_chosen(world: World) -> None:
-    asked = {"username": world.username(), "email": world.email(), "name": "Ada Lovelace"}
+    request = {"username": world.username(), "email": world.email(), "name": "Ada Lovelace"}
 
-    eleven = world.client.post("/api/auth/register", {**asked, "password": "eleven chr."})
-    twelve = world.client.post("/api/auth/register", {**asked, "password": "twelve chars"})
+    eleven = world.client.post("/api/auth/register", {**request, "password": "eleven chr."})
+    twelve = world.client.post("/api/auth/register", {**request, "password": "twelve chars"})
 
     assert (eleven.status, twelve.status) == (400, 201)
     assert eleven.json == snapotp_invalid("password")
@@ -162,7 +157,7 @@ def test_an_account_starts_with_the_credit_that_was_chosen(world: World) -> None
     by_google = {"google_id": "g", "email": world.email(), "name": "Ada Lovelace"}
 
     person = world.register_by_username()
-    google = world.client.post("/api/auth/google", by_google, apikey=world.api_keys()["secret_key"])
+    google = world.client.post("/api/auth/google", by_google, apikey=world.secret_key)
 
     assert world.me(person.access_token).data["credit_balance"] == 5000
     assert google.data["user"]["credit_balance"] == 5000
@@ -176,7 +171,7 @@ def test_google_tokens_are_accepted_for_the_configured_apps(world: World, audien
 
 
 def test_the_key_that_was_chosen_is_the_one_that_counts(world: World) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
     body, path = {"refresh_token": guest["refresh_token"]}, "/auth/v1/token?grant_type=refresh_token"
 
     assert world.client.post(path, body, apikey="sb_publishable_local").status == 401
@@ -186,7 +181,7 @@ def test_the_key_that_was_chosen_is_the_one_that_counts(world: World) -> None:
 def test_a_reset_mail_links_to_the_page_that_was_chosen_in_the_language_that_was_chosen(world: World) -> None:
     email = world.email()
     by_google = {"google_id": email, "email": email, "name": "Ada Lovelace"}
-    world.client.post("/api/auth/google", by_google, apikey=world.api_keys()["secret_key"])
+    world.client.post("/api/auth/google", by_google, apikey=world.secret_key)
 
     world.client.post("/api/auth/forgot-password", {"email": email}, host="evil.example.com")
 
@@ -204,7 +199,7 @@ def test_limits_are_those_that_were_chosen(world: World) -> None:
     email = world.email()
 
     guesses = [world.client.post("/api/auth/login", wrong).status for _ in range(4)]
-    guests = [world.client.post_nothing("/auth/login_with_anonymous").status for _ in range(5)]
+    guests = [world.client.post_without_body("/auth/login_with_anonymous").status for _ in range(5)]
     codes = [world.client.post("/auth/otp", {"email": email}).status for _ in range(3)]
 
     assert guesses == [400] * 3 + [429]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.wire.client import Answer
+from tests.wire.concurrent import at_once, statuses
 from tests.wire.shapes import INSTANT, botlaunch_error
-from tests.wire.test_races import at_once, statuses
 from tests.wire.world import PASSWORD, Person, World
 
 ACCEPT = "/api/auth/invitations/accept"
@@ -122,8 +122,8 @@ def test_a_token_of_one_address_is_none_of_another(world: World) -> None:
         ({"email": "a@example.com", "role": 1}, "role"),
     ],
 )
-def test_a_malformed_invitation_names_its_field(world: World, resident: Person, body: Any, field: str) -> None:
-    answer = world.client.post(INVITATIONS, body, **acting(resident))
+def test_a_malformed_invitation_names_its_field(world: World, shared_person: Person, body: Any, field: str) -> None:
+    answer = world.client.post(INVITATIONS, body, **acting(shared_person))
 
     assert answer.status == 400
     assert [each["field"] for each in answer.json["details"]] == [field]
@@ -142,11 +142,11 @@ def test_the_last_owner_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["usr_0000000000000000000000", "usr_", "nonsense", "usr_1", "%00"])
-def test_an_unknown_member_or_invitation_is_404(world: World, resident: Person, unknown: str) -> None:
+def test_an_unknown_member_or_invitation_is_404(world: World, shared_person: Person, unknown: str) -> None:
     for answer in (
-        world.client.delete(f"{MEMBERS}/{unknown}", **acting(resident)),
-        world.client.patch(f"{MEMBERS}/{unknown}", {"role": "CLIENT_MEMBER"}, **acting(resident)),
-        world.client.delete(f"{INVITATIONS}/{unknown}", **acting(resident)),
+        world.client.delete(f"{MEMBERS}/{unknown}", **acting(shared_person)),
+        world.client.patch(f"{MEMBERS}/{unknown}", {"role": "CLIENT_MEMBER"}, **acting(shared_person)),
+        world.client.delete(f"{INVITATIONS}/{unknown}", **acting(shared_person)),
     ):
         assert answer.status == 404
 

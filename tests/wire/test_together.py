@@ -9,7 +9,7 @@ from tests.wire.client import Answer, Client
 from tests.wire.shapes import atourin_error, botlaunch_error, claims_of, gotrue_error, snapotp_error
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
-type Trade = Callable[[World, str], Answer]
+type Refresh = Callable[[World, str], Answer]
 
 
 def by_botlaunch(client: Client, person: Person, password: str) -> Answer:
@@ -28,11 +28,11 @@ def by_atourin(client: Client, person: Person, password: str) -> Answer:
     return client.post("/auth/login_with_email_password", {"email": person.email, "password": password})
 
 
-def by_legacy_door(client: Client, person: Person, password: str) -> Answer:
+def by_legacy_password(client: Client, person: Person, password: str) -> Answer:
     return client.post("/auth/verify_legacy_password", {"email": person.email, "password": password})
 
 
-DOORS: Final = (by_botlaunch, by_username, by_email_as_username, by_atourin, by_legacy_door)
+SIGN_INS: Final = (by_botlaunch, by_username, by_email_as_username, by_atourin, by_legacy_password)
 
 
 def access_token_of(answer: Answer) -> str:
@@ -55,11 +55,11 @@ def at_snapotp(world: World, token: str) -> Answer:
 
 
 def at_gotrue(world: World, token: str) -> Answer:
-    key = world.api_keys()["publishable_key"]
+    key = world.publishable_key
     return world.client.post("/auth/v1/token?grant_type=refresh_token", {"refresh_token": token}, apikey=key)
 
 
-TRADES: Final = (at_botlaunch, at_snapotp, at_gotrue)
+REFRESHES: Final = (at_botlaunch, at_snapotp, at_gotrue)
 
 
 class TestOneAccount:
@@ -74,9 +74,9 @@ class TestOneAccount:
                 email, _ = world.register_without_session()
                 person = Person(email=email, password=PASSWORD, name="Alan Turing", access_token="", refresh_token="")
 
-        answers = [door(world.client, person, person.password) for door in DOORS]
+        answers = [control(world.client, person, person.password) for control in SIGN_INS]
 
-        assert [answer.status for answer in answers] == [200] * len(DOORS)
+        assert [answer.status for answer in answers] == [200] * len(SIGN_INS)
         assert len({claims_of(access_token_of(answer))["sub"] for answer in answers}) == 1
         assert all(world.is_signed_in(access_token_of(answer)) for answer in answers)
 
@@ -99,16 +99,16 @@ class TestOneAccount:
         token = world.request_reset(person.email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
 
-        for door in DOORS:
-            assert door(world.client, person, person.password).status == 400
-            assert door(world.client, person, OTHER_PASSWORD).status == 200
+        for control in SIGN_INS:
+            assert control(world.client, person, person.password).status == 400
+            assert control(world.client, person, OTHER_PASSWORD).status == 200
 
 
 class TestOneSession:
-    @pytest.mark.parametrize("first", TRADES)
-    @pytest.mark.parametrize("second", TRADES)
-    def test_one_family_whichever_door_refreshes_it(self, world: World, first: Trade, second: Trade) -> None:
-        guest = world.client.post_nothing("/auth/login_with_anonymous")
+    @pytest.mark.parametrize("first", REFRESHES)
+    @pytest.mark.parametrize("second", REFRESHES)
+    def test_one_family_whichever_door_refreshes_it(self, world: World, first: Refresh, second: Refresh) -> None:
+        guest = world.client.post_without_body("/auth/login_with_anonymous")
         session_id = claims_of(access_token_of(guest))["session_id"]
 
         one = first(world, refresh_token_of(guest))
@@ -120,33 +120,33 @@ class TestOneSession:
         assert {claims_of(access_token_of(answer))["session_id"] for answer in (one, again, two)} == {session_id}
         assert claims_of(access_token_of(two))["gen"] == 3
 
-    @pytest.mark.parametrize("thief", TRADES)
-    def test_a_stolen_token_ends_the_session_at_every_door(self, world: World, thief: Trade) -> None:
-        first = newest = refresh_token_of(world.client.post_nothing("/auth/login_with_anonymous"))
-        for trade in TRADES:
+    @pytest.mark.parametrize("thief", REFRESHES)
+    def test_a_stolen_token_ends_the_session_at_every_door(self, world: World, thief: Refresh) -> None:
+        first = newest = refresh_token_of(world.client.post_without_body("/auth/login_with_anonymous"))
+        for trade in REFRESHES:
             newest = refresh_token_of(trade(world, newest))
 
         assert thief(world, first).status in {400, 401}
-        assert [trade(world, newest).status for trade in TRADES] == [401, 401, 400]
+        assert [trade(world, newest).status for trade in REFRESHES] == [401, 401, 400]
 
     @pytest.mark.parametrize("contract", ["BotLaunch", "Atourin"])
     @pytest.mark.parametrize("door", [by_botlaunch, by_username, by_atourin])
     def test_signing_out_at_one_is_signing_out_at_all(
-        self, world: World, contract: str, door: Callable[[Client, Person, str], Answer]
+        self, world: World, contract: str, control: Callable[[Client, Person, str], Answer]
     ) -> None:
         person = world.register()
-        session = door(world.client, person, person.password)
+        session = control(world.client, person, person.password)
         token = access_token_of(session)
 
         if contract == "BotLaunch":
-            assert world.client.post_nothing("/api/auth/logout", bearer=token).status == 200
+            assert world.client.post_without_body("/api/auth/logout", bearer=token).status == 200
         else:
             assert world.client.get("/auth/logout", bearer=token).status == 200
 
         assert not world.is_signed_in(token)
         assert world.client.get("/auth/logout", bearer=token).status == 401
-        assert world.client.post_nothing("/api/auth/logout", bearer=token).status == 401
-        assert [trade(world, refresh_token_of(session)).status for trade in TRADES] == [401, 401, 400]
+        assert world.client.post_without_body("/api/auth/logout", bearer=token).status == 401
+        assert [trade(world, refresh_token_of(session)).status for trade in REFRESHES] == [401, 401, 400]
         assert world.is_signed_in(person.access_token), "another session of the same person goes on"
 
 
@@ -154,11 +154,11 @@ class TestOneBudget:
     def test_ten_wrong_passwords_are_ten_wherever_they_were_tried(self, world: World) -> None:
         person = world.register_by_username()
 
-        answers = [DOORS[number % len(DOORS)](world.client, person, OTHER_PASSWORD) for number in range(10)]
-        over = [door(world.client, person, person.password) for door in DOORS]
+        answers = [SIGN_INS[number % len(SIGN_INS)](world.client, person, OTHER_PASSWORD) for number in range(10)]
+        over = [control(world.client, person, person.password) for control in SIGN_INS]
 
         assert [answer.status for answer in answers] == [400] * 10
-        assert [answer.status for answer in over] == [429] * len(DOORS)
+        assert [answer.status for answer in over] == [429] * len(SIGN_INS)
         assert all(1 <= int(answer.headers["retry-after"]) <= 900 for answer in over)
         assert over[0].json == botlaunch_error(429, "Too Many Requests")
         assert over[1].json == over[2].json == snapotp_error()
@@ -218,22 +218,22 @@ class TestOneBudget:
         ]
 
         assert statuses == [400] * 100 + [429]
-        resident = world.register()
-        assert by_botlaunch(world.client, resident, resident.password).status == 429
+        shared_person = world.register()
+        assert by_botlaunch(world.client, shared_person, shared_person.password).status == 429
 
     def test_registrations_and_guests_share_a_limit(self, world: World) -> None:
-        asked = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
-        botlaunch = {name: value for name, value in asked.items() if name != "username"}
+        request = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+        botlaunch = {name: value for name, value in request.items() if name != "username"}
         google = {"google_id": "limit", "email": world.email(), "name": "Ada Lovelace"}
 
-        assert world.client.post("/api/auth/register", asked).status == 201
-        guests = [world.client.post_nothing("/auth/login_with_anonymous").status for _ in range(29)]
+        assert world.client.post("/api/auth/register", request).status == 201
+        guests = [world.client.post_without_body("/auth/login_with_anonymous").status for _ in range(29)]
         over = [
-            world.client.post("/api/auth/register", {**asked, "email": world.email()}),
+            world.client.post("/api/auth/register", {**request, "email": world.email()}),
             world.client.post("/api/auth/register", {**botlaunch, "email": world.email()}),
             world.client.post("/auth/register", {**botlaunch, "email": world.email()}),
-            world.client.post_nothing("/auth/login_with_anonymous"),
-            world.client.post("/api/auth/google", google, apikey=world.api_keys()["secret_key"]),
+            world.client.post_without_body("/auth/login_with_anonymous"),
+            world.client.post("/api/auth/google", google, apikey=world.secret_key),
         ]
 
         assert guests == [200] * 29
@@ -248,18 +248,18 @@ class TestOneBudget:
         assert statuses == [200] * 30 + [429]
 
     def test_a_session_is_refreshed_as_often_as_it_likes(self, world: World) -> None:
-        token = refresh_token_of(world.client.post_nothing("/auth/login_with_anonymous"))
+        token = refresh_token_of(world.client.post_without_body("/auth/login_with_anonymous"))
 
         for number in range(40):
-            answer = TRADES[number % 3](world, token)
+            answer = REFRESHES[number % 3](world, token)
             assert answer.status == 200
             token = refresh_token_of(answer)
 
 
-def test_a_refusal_of_one_token_is_worded_by_each_contract(world: World, resident: Person) -> None:
-    invalid = world.forge(resident.access_token, aud="elsewhere")
+def test_a_refusal_of_one_token_is_worded_by_each_contract(world: World, shared_person: Person) -> None:
+    invalid = world.forge(shared_person.access_token, aud="elsewhere")
 
-    botlaunch = world.client.post_nothing("/api/auth/logout", bearer=invalid)
+    botlaunch = world.client.post_without_body("/api/auth/logout", bearer=invalid)
     snapotp = world.me(invalid)
     atourin = world.client.get("/auth/logout", bearer=invalid)
     gotrue = at_gotrue(world, invalid)
