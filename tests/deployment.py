@@ -39,8 +39,6 @@ ALICE: Final = NewAccount(
     email=EmailAddress("alice@example.com"), password=PASSWORD, name="Alice", username="alice", founds="Acme"
 )
 BOB: Final = NewAccount(email=EmailAddress("bob@example.com"), password=PASSWORD, name="Bob")
-
-
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)

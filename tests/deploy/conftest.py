@@ -9,20 +9,10 @@ from tests.deploy.clients import client
 from tests.deploy.stacks import Stack, created_stack, written
 
 TABLES: Final = {"Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits"}
-
-
 SECRETS: Final = ("MasterSecret", "SecretApiKey")
-
-
 KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-
-
 BOUNDARY: Final = "arn:aws:iam::123456789012:policy/boundary"
-
-
 CERTIFICATE: Final = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
-
-
 IRREPLACEABLE: Final = {"Users", "Organizations"}
 """Tables that are kept when the stack is deleted, because their data exists nowhere else."""
 

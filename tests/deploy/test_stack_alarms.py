@@ -18,7 +18,6 @@ from tests.deploy.stacks import ROOT, Stack
 FREE_ALARMS: Final = 10
 """https://aws.amazon.com/cloudwatch/pricing/: ten alarms of one metric each are free."""
 
-
 FREE_DASHBOARD_METRICS: Final = 50
 """The same page."""
 

@@ -38,7 +38,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.secretsmanager.models import SecretsManagerBackend
 from moto.server import ThreadedMotoServer
 
-from tests.deploy.resource_handlers import client
+from tests.deploy.clients import client
 from tests.deploy.stacks import Stack, created_stack
 from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
 from tests.fakes import FakeClock, RecordingLog

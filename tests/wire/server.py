@@ -66,7 +66,7 @@ class ServerControl:
 
 @contextmanager
 def running(folder: Path, *command: str, **settings: str) -> Iterator[Server]:
-    """Run `python -m gerbang_local`, as `make run` does, or another *command*. *settings* are added to its environment."""
+    """Run `python -m gerbang_local`, as `make run` does, or another *command*, with *settings* in its environment."""
     with _process(folder, command or ("-m", "gerbang_local"), settings) as server:
         yield server
 

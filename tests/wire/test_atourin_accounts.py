@@ -12,12 +12,8 @@ from tests.wire.shapes import INSTANT, UUID, atourin_error, atourin_invalid, ato
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
 REGISTERED = "Pendaftaran berhasil, silakan cek email untuk verifikasi"
-
-
 WRONG_CREDENTIALS = atourin_error(400)
-
-
-INHERITED = "old-password-7"
+LEGACY_PASSWORD = "old-password-7"
 
 
 def md5(text: str) -> str:
@@ -34,7 +30,7 @@ class TestRegister:
         data = {"id": UUID, "email": email, "created_at": INSTANT, "info": REGISTERED}
         assert answer.json == {"code": 200, "status": True, "msg": "Ok", "info": REGISTERED, "data": data}
 
-    def test_the_example_of_the_contract_works(self, client: Client) -> None:
+    def test_the_documented_example_works(self, client: Client) -> None:
         request = {"name": "Info Atourin", "email": "info@atourin.com", "password": PASSWORD}
 
         answer = client.post("/auth/register", request)
@@ -42,7 +38,7 @@ class TestRegister:
         assert answer.status == 200
         assert answer.data["email"] == "info@atourin.com"
 
-    def test_a_code_that_proves_the_address_is_mailed(self, world: World) -> None:
+    def test_a_code_that_verifies_the_address_is_mailed(self, world: World) -> None:
         email, mail = world.register_without_session()
 
         assert mail.subject == "Confirm your email address for Gerbang"
@@ -51,7 +47,7 @@ class TestRegister:
         assert answer.status == 200
         assert world.account_of(email)["email_verified_at"] > 0
 
-    def test_the_password_works_before_and_after_the_address_is_proved(self, world: World) -> None:
+    def test_the_password_works_before_and_after_the_address_is_verified(self, world: World) -> None:
         email, mail = world.register_without_session()
 
         before = world.can_sign_in(email, PASSWORD)
@@ -60,7 +56,7 @@ class TestRegister:
         assert before
         assert world.can_sign_in(email, PASSWORD)
 
-    def test_an_address_is_registered_once(self, world: World) -> None:
+    def test_an_address_cannot_be_registered_twice(self, world: World) -> None:
         request = {"name": "Alan Turing", "email": world.register().email.upper(), "password": PASSWORD}
 
         answer = world.client.post("/auth/register", request)
@@ -79,7 +75,7 @@ class TestRegister:
         assert answer.json == atourin_invalid(field)
 
     @pytest.mark.parametrize("password", ["alllower", "12 45 78"])
-    def test_a_password_needs_8_characters_and_nothing_else(self, world: World, password: str) -> None:
+    def test_the_only_rule_for_passwords_is_8_characters(self, world: World, password: str) -> None:
         email, _ = world.register_without_session(password=password)
 
         assert world.can_sign_in(email, password)
@@ -91,7 +87,9 @@ class TestRegister:
             ("sunshine", "password: This password is too common. Choose another one."),
         ],
     )
-    def test_other_passwords_are_refused_with_the_reason(self, world: World, password: str, reason: str) -> None:
+    def test_short_and_common_passwords_are_rejected_with_the_reason(
+        self, world: World, password: str, reason: str
+    ) -> None:
         request = {"name": "Alan Turing", "email": world.email(), "password": password}
 
         answer = world.client.post("/auth/register", request)
@@ -113,7 +111,7 @@ class TestLogin:
         assert answer.data["user"]["id"] == claims_of(answer.data["access_token"])["sub"]
 
     @pytest.mark.parametrize("path", ["/auth/login_with_email_password", "/auth/verify_legacy_password"])
-    def test_a_wrong_password_and_an_unknown_address_have_one_answer(
+    def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(
         self, world: World, shared_person: Person, path: str
     ) -> None:
         wrong = world.client.post(path, {"email": shared_person.email, "password": OTHER_PASSWORD})
@@ -143,7 +141,7 @@ class TestLogin:
         assert answer.status == 400
         assert answer.json == atourin_invalid(*fields)
 
-    def test_too_many_guesses_are_429_in_this_contract(self, world: World) -> None:
+    def test_too_many_guesses_get_429_in_this_apis_format(self, world: World) -> None:
         wrong = {"email": world.email(), "password": OTHER_PASSWORD}
 
         *_, last = [world.client.post("/auth/login_with_email_password", wrong) for _ in range(11)]
@@ -157,16 +155,16 @@ class TestLegacy:
     @pytest.mark.parametrize(
         "inherited",
         [
-            bcrypt.hashpw(INHERITED.encode(), bcrypt.gensalt(4, prefix=b"2a")).decode(),
-            f"md5(salt.password):{md5('pepper' + INHERITED)}:pepper",
-            f"md5:{md5(INHERITED)}",
+            bcrypt.hashpw(LEGACY_PASSWORD.encode(), bcrypt.gensalt(4, prefix=b"2a")).decode(),
+            f"md5(salt.password):{md5('pepper' + LEGACY_PASSWORD)}:pepper",
+            f"md5:{md5(LEGACY_PASSWORD)}",
         ],
         ids=["bcrypt", "salted md5", "bare md5"],
     )
-    def test_a_right_password_signs_in_and_moves_the_account_over(self, world: World, inherited: str) -> None:
+    def test_a_right_password_signs_in_and_migrates_the_account(self, world: World, inherited: str) -> None:
         email = world.add_legacy_account(inherited)
 
-        answer = world.client.post("/auth/verify_legacy_password", {"email": email, "password": INHERITED})
+        answer = world.client.post("/auth/verify_legacy_password", {"email": email, "password": LEGACY_PASSWORD})
 
         assert answer.status == 200
         info = "Success verify and migrate legacy user"
@@ -174,10 +172,10 @@ class TestLegacy:
         account = world.account_of(email)
         assert account["password_hash"].startswith(f"$bcrypt-sha256$v=2,t=2b,r={CHEAPEST_COST}$")
         assert account["migrated_at"] >= account["created_at"]
-        assert world.can_sign_in(email, INHERITED)
+        assert world.can_sign_in(email, LEGACY_PASSWORD)
 
     def test_a_wrong_password_is_400_and_changes_nothing(self, world: World) -> None:
-        email = world.add_legacy_account(f"md5:{md5(INHERITED)}")
+        email = world.add_legacy_account(f"md5:{md5(LEGACY_PASSWORD)}")
         before = world.account_of(email)
 
         answer = world.client.post("/auth/verify_legacy_password", {"email": email, "password": OTHER_PASSWORD})
@@ -190,15 +188,15 @@ class TestLegacy:
         ("path", "name"),
         [("/api/auth/login", "email"), ("/api/auth/login", "username"), ("/auth/login_with_email_password", "email")],
     )
-    def test_an_account_moves_over_at_every_other_door_too(self, world: World, path: str, name: str) -> None:
-        email = world.add_legacy_account(f"md5:{md5(INHERITED)}")
+    def test_every_other_login_endpoint_migrates_the_account_too(self, world: World, path: str, name: str) -> None:
+        email = world.add_legacy_account(f"md5:{md5(LEGACY_PASSWORD)}")
 
-        answer = world.client.post(path, {name: email, "password": INHERITED})
+        answer = world.client.post(path, {name: email, "password": LEGACY_PASSWORD})
 
         assert answer.status == 200
         assert world.account_of(email)["migrated_at"] > 0
 
-    def test_an_account_of_today_signs_in_here_as_well(self, world: World) -> None:
+    def test_an_account_without_a_legacy_hash_signs_in_too(self, world: World) -> None:
         person = world.register()
 
         answer = world.client.post("/auth/verify_legacy_password", {"email": person.email, "password": PASSWORD})
@@ -207,31 +205,31 @@ class TestLegacy:
         assert "migrated_at" not in world.account(person.user_id)
 
     @pytest.mark.parametrize("junk", ["junk", "$2y$31$" + "a" * 53, "pbkdf2_sha256$1000000000$salt$hash", "$6$"])
-    def test_a_hash_that_is_junk_or_hostile_lets_nobody_in_and_costs_nothing(self, world: World, junk: str) -> None:
+    def test_an_invalid_or_too_expensive_hash_is_rejected_without_computing_it(self, world: World, junk: str) -> None:
         email = world.add_legacy_account(junk)
 
-        answer = world.client.post("/auth/verify_legacy_password", {"email": email, "password": INHERITED})
+        answer = world.client.post("/auth/verify_legacy_password", {"email": email, "password": LEGACY_PASSWORD})
 
         assert answer.status == 400
         assert answer.json == WRONG_CREDENTIALS
         assert answer.seconds < 5
 
-    def test_nothing_in_a_request_writes_a_hash(self, world: World) -> None:
+    def test_a_request_cannot_set_a_password_hash(self, world: World) -> None:
         request = {
             "name": "Alan Turing",
             "email": world.email(),
             "password": PASSWORD,
-            "password_hash": f"md5:{md5(INHERITED)}",
+            "password_hash": f"md5:{md5(LEGACY_PASSWORD)}",
         }
 
         world.client.post("/auth/register", request)
 
-        assert not world.can_sign_in(request["email"], INHERITED)
+        assert not world.can_sign_in(request["email"], LEGACY_PASSWORD)
 
 
 class TestAnonymous:
     @pytest.mark.parametrize("body", [b'{"email": "null", "password": "null"}', b"", b"{}", b'{"email": null}'])
-    def test_anybody_is_let_in_as_a_guest(self, client: Client, body: bytes) -> None:
+    def test_a_guest_needs_no_credentials(self, client: Client, body: bytes) -> None:
         headers = {"content-type": "application/json"}
 
         answer = client.request("POST", "/auth/login_with_anonymous", body=body, headers=headers)
@@ -245,10 +243,10 @@ class TestAnonymous:
     def test_an_empty_body_needs_no_content_type(self, client: Client) -> None:
         assert client.post_without_body("/auth/login_with_anonymous").status == 200
 
-    def test_every_guest_is_somebody_else(self, world: World) -> None:
+    def test_each_guest_has_a_new_account(self, world: World) -> None:
         assert claims_of(world.guest())["sub"] != claims_of(world.guest())["sub"]
 
-    def test_naming_an_account_does_not_open_it(self, world: World, shared_person: Person) -> None:
+    def test_the_credentials_of_an_account_are_ignored(self, world: World, shared_person: Person) -> None:
         body = {"email": shared_person.email, "password": shared_person.password}
 
         answer = world.client.post("/auth/login_with_anonymous", body)
@@ -256,7 +254,7 @@ class TestAnonymous:
         assert answer.data["user"]["id"] != shared_person.user_id
         assert claims_of(answer.data["access_token"])["role"] == "anonymous"
 
-    def test_a_guest_goes_on_by_its_refresh_token_and_stays_a_guest(self, world: World) -> None:
+    def test_a_guests_refresh_token_gives_a_session_of_the_same_guest(self, world: World) -> None:
         guest = world.client.post_without_body("/auth/login_with_anonymous").data
 
         answer = world.refresh(guest["refresh_token"])
@@ -265,7 +263,7 @@ class TestAnonymous:
         assert claims_of(answer.data["accessToken"])["role"] == "anonymous"
         assert claims_of(answer.data["accessToken"])["sub"] == guest["user"]["id"]
 
-    def test_a_guest_is_swept_after_its_longest_possible_session(self, world: World) -> None:
+    def test_a_guests_account_expires_after_its_longest_possible_session(self, world: World) -> None:
         guest = world.client.post_without_body("/auth/login_with_anonymous").data
 
         expires_at = world.account(guest["user"]["id"])["expires_at"]
@@ -274,7 +272,7 @@ class TestAnonymous:
         assert expires_at in {longest, longest - 1}  # the second may end between account and token
 
     @pytest.mark.covers("115")
-    def test_a_guest_opens_nothing_that_needs_a_person(self, world: World, shared_person: Person) -> None:
+    def test_a_guest_may_not_use_endpoints_that_need_a_user(self, world: World, shared_person: Person) -> None:
         token = world.guest()
 
         me = world.me(token)
@@ -294,7 +292,7 @@ class TestAnonymous:
 
 
 class TestLogout:
-    def test_logging_out_ends_the_session_at_once(self, world: World) -> None:
+    def test_logging_out_ends_the_session_immediately(self, world: World) -> None:
         person = world.register()
 
         answer = world.client.get("/auth/logout", bearer=person.access_token)
@@ -311,7 +309,7 @@ class TestLogout:
         assert answer.json == atourin_error(401)
         assert answer.headers["www-authenticate"] == "Bearer"
 
-    def test_only_the_header_counts(self, world: World, shared_person: Person) -> None:
+    def test_tokens_in_the_query_or_a_cookie_are_ignored(self, world: World, shared_person: Person) -> None:
         token = shared_person.access_token
 
         in_query = world.client.get(f"/auth/logout?access_token={token}&token={token}")
@@ -320,7 +318,7 @@ class TestLogout:
         assert (in_query.status, in_cookie.status) == (401, 401)
         assert world.is_signed_in(token)
 
-    def test_a_token_that_has_expired_ends_its_own_session(self, world: World) -> None:
+    def test_an_expired_token_ends_its_own_session(self, world: World) -> None:
         person = world.register()
         expired = world.forge(person.access_token, exp=int(time.time()) - 1)
 

@@ -12,7 +12,7 @@ WRONG_CODE = atourin_error(400)
 
 
 class TestOtp:
-    def test_known_and_unknown_addresses_have_one_answer_and_one_of_them_a_mail(self, world: World) -> None:
+    def test_known_and_unknown_addresses_get_the_same_answer_and_only_the_known_one_a_mail(self, world: World) -> None:
         known, unknown = world.register().email, world.email()
 
         answers = [world.client.post("/auth/otp", {"email": email}) for email in (known, unknown)]
@@ -24,7 +24,7 @@ class TestOtp:
         assert world.mail(known).subject == "Your sign-in code for Gerbang"
         assert world.mails(unknown) == []
 
-    def test_no_code_is_in_the_answer_or_the_tables(self, world: World) -> None:
+    def test_the_code_is_neither_in_the_answer_nor_in_the_tables(self, world: World) -> None:
         email = world.register().email
 
         answer = world.client.post("/auth/otp", {"email": email})
@@ -43,7 +43,7 @@ class TestOtp:
         assert answer.status == 400
         assert answer.json == atourin_invalid("email")
 
-    def test_one_mail_a_minute_for_known_and_unknown_addresses_alike(self, world: World) -> None:
+    def test_known_and_unknown_addresses_are_limited_to_one_mail_a_minute(self, world: World) -> None:
         for email in (world.register().email, world.email()):
             assert world.client.post("/auth/otp", {"email": email}).status == 200
 
@@ -53,7 +53,7 @@ class TestOtp:
             assert answer.json == atourin_error(429)
             assert 1 <= int(answer.headers["retry-after"]) <= 60
 
-    def test_a_disabled_account_gets_no_mail_and_nobody_hears_of_it(self, world: World) -> None:
+    def test_a_disabled_account_gets_the_usual_answer_but_no_mail(self, world: World) -> None:
         disabled, other = world.register(), world.register()
         world.set_account(disabled.user_id, disabled_at=int(time.time()))
 
@@ -86,14 +86,14 @@ class TestVerifyOtp:
         assert answer.status == 400
         assert answer.json == WRONG_CODE
 
-    def test_a_newer_code_takes_the_place_of_the_older(self, world: World) -> None:
+    def test_a_newer_code_replaces_the_older_one(self, world: World) -> None:
         email, older = world.register_without_session()
         newer = world.request_code(email)
 
         assert self.redeem(world, email, older.code).status == 400
         assert self.redeem(world, email, newer.code).status == 200
 
-    def test_after_five_wrong_tries_neither_a_code_nor_asking_for_one_is_accepted(self, world: World) -> None:
+    def test_after_five_wrong_codes_both_endpoints_answer_429(self, world: World) -> None:
         email, mail = world.register_without_session()
         wrong = "000000" if mail.code != "000000" else "000001"
 
@@ -107,7 +107,7 @@ class TestVerifyOtp:
             assert 3500 < int(answer.headers["retry-after"]) <= 3600
         assert len(world.mails(email)) == 1
 
-    def test_five_wrong_tries_are_the_end_of_it_at_an_unknown_address_too(self, world: World) -> None:
+    def test_an_unknown_address_has_the_same_limit_of_five_wrong_codes(self, world: World) -> None:
         stranger = world.email()
 
         tries = [self.redeem(world, stranger, "000000").status for _ in range(6)]
@@ -115,7 +115,7 @@ class TestVerifyOtp:
         assert tries == [400] * 5 + [429]
         assert world.client.post("/auth/otp", {"email": stranger}).status == 429
 
-    def test_four_wrong_tries_are_not(self, world: World) -> None:
+    def test_a_code_works_after_four_wrong_ones(self, world: World) -> None:
         email, mail = world.register_without_session()
         wrong = "000000" if mail.code != "000000" else "000001"
 
@@ -124,7 +124,7 @@ class TestVerifyOtp:
 
         assert self.redeem(world, email, mail.code).status == 200
 
-    def test_a_code_opens_the_address_it_was_mailed_to_and_no_other(self, world: World) -> None:
+    def test_a_code_is_valid_only_for_the_address_it_was_mailed_to(self, world: World) -> None:
         email, mail = world.register_without_session()
         other, _ = world.register_without_session()
 
@@ -132,7 +132,7 @@ class TestVerifyOtp:
         assert self.redeem(world, email, mail.code).status == 200
 
     @pytest.mark.parametrize("form", [" {}", "{} ", "{}\n", "{}0", "0{}", "+{}", "{}.0", "{wide}", "0x{}"])
-    def test_a_code_is_six_digits_and_nothing_else(self, world: World, form: str) -> None:
+    def test_a_malformed_code_is_wrong_and_does_not_count_as_a_try(self, world: World, form: str) -> None:
         email, mail = world.register_without_session()
         wide = "".join(chr(ord(digit) + 0xFEE0) for digit in mail.code)
 
@@ -140,22 +140,22 @@ class TestVerifyOtp:
 
         assert answer.status == 400
         assert answer.json == WRONG_CODE
-        assert self.redeem(world, email, mail.code).status == 200, "what is no code takes no try"
+        assert self.redeem(world, email, mail.code).status == 200, "a malformed code is not counted"
 
     @pytest.mark.parametrize("otp", [123456, 123456.0, ["123456"], {"$ne": ""}, True, None, ""])
-    def test_a_code_is_text(self, world: World, otp: object) -> None:
+    def test_a_code_must_be_text(self, world: World, otp: object) -> None:
         answer = self.redeem(world, world.email(), otp)
 
         assert answer.status == 400
         assert answer.json == atourin_invalid("otp")
 
-    def test_without_fields_they_are_named(self, client: Client) -> None:
+    def test_missing_fields_are_named(self, client: Client) -> None:
         answer = client.post("/auth/verify_otp", {})
 
         assert answer.status == 400
         assert answer.json == atourin_invalid("email", "otp")
 
-    def test_a_code_for_nobody_is_wrong_like_any_other(self, world: World) -> None:
+    def test_an_unknown_address_gets_the_same_answer_as_a_wrong_code(self, world: World) -> None:
         known, _ = world.register_without_session()
 
         of_unknown = self.redeem(world, world.email(), "123456")
@@ -164,12 +164,12 @@ class TestVerifyOtp:
         assert of_unknown.raw == of_known.raw
         assert of_unknown.json == WRONG_CODE
 
-    def test_a_reset_token_is_no_code(self, world: World) -> None:
+    def test_a_reset_token_is_not_accepted_as_a_code(self, world: World) -> None:
         person = world.register()
 
         assert self.redeem(world, person.email, world.request_reset(person.email)).status == 400
 
-    def test_codes_keep_their_leading_zeros_and_differ(self, world: World) -> None:
+    def test_codes_have_six_digits_and_differ(self, world: World) -> None:
         codes = [world.register_without_session()[1].code for _ in range(3)]
 
         assert all(len(code) == 6 for code in codes)
@@ -177,10 +177,10 @@ class TestVerifyOtp:
 
 
 class TestPreHijacking:
-    """An address that a stranger registered, and its owner's proof of it (security.md 108)."""
+    """A stranger registers an address before its owner verifies it (security.md 108)."""
 
     @pytest.mark.covers("108")
-    def test_a_code_that_was_asked_for_drops_the_strangers_password_and_sessions(self, world: World) -> None:
+    def test_a_sign_in_code_removes_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 
         owner = world.client.post(
@@ -197,7 +197,7 @@ class TestPreHijacking:
         assert notice.subject == "Set a new password for Gerbang"
         assert "Forgot password" in notice.text
 
-    def test_after_a_refused_registration_the_code_in_the_mailbox_drops_the_strangers_password(
+    def test_after_the_owner_tries_to_register_the_first_code_removes_the_strangers_password(
         self, world: World
     ) -> None:
         email, mail = world.register_without_session()  # by a stranger
@@ -210,10 +210,10 @@ class TestPreHijacking:
         assert answer.data["password_removed"] is True
         assert not world.can_sign_in(email, PASSWORD)
         assert not world.can_sign_in(email, OTHER_PASSWORD)
-        assert len([mail for mail in world.mails(email) if mail.codes]) == 1  # the refused one mailed nothing
+        assert len([mail for mail in world.mails(email) if mail.codes]) == 1  # the second registration sent no mail
 
     @pytest.mark.covers("108")
-    def test_google_drops_the_strangers_password_and_sessions(self, world: World) -> None:
+    def test_google_removes_the_strangers_password_and_sessions(self, world: World) -> None:
         stranger = world.register()
 
         owner = world.client.post("/api/auth/google", {"id_token": world.google_token(email=stranger.email)})
@@ -224,7 +224,7 @@ class TestPreHijacking:
         assert world.refresh(stranger.refresh_token).status == 401
         assert not world.can_sign_in(stranger.email, stranger.password)
 
-    def test_the_code_of_the_registration_itself_vouches_for_its_password(self, world: World) -> None:
+    def test_the_code_of_a_registration_keeps_its_password(self, world: World) -> None:
         email, mail = world.register_without_session()
 
         answer = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
@@ -232,7 +232,7 @@ class TestPreHijacking:
         assert "password_removed" not in answer.data
         assert world.can_sign_in(email, PASSWORD)
 
-    def test_once_an_address_is_proved_nothing_is_dropped(self, world: World) -> None:
+    def test_a_verified_account_keeps_its_password_and_sessions(self, world: World) -> None:
         email, mail = world.register_without_session()
         first = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code}).data
 

@@ -14,12 +14,9 @@ from tests.wire.shapes import (
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
 WRONG_CREDENTIALS = botlaunch_error(400, "Invalid Credentials")
-
-
 UNAUTHORIZED = botlaunch_error(401, "Unauthorized")
 
-
-NO_BEARERS = (
+INVALID_AUTHORIZATIONS = (
     "",
     "Bearer",
     "Bearer ",
@@ -45,7 +42,7 @@ class TestLogin:
         assert answer.status == 200
         assert answer.json == {"data": botlaunch_session(person.email, person.name), "message": "Login successful"}
 
-    def test_the_example_of_the_contract_works(self, world: World) -> None:
+    def test_the_documented_example_works(self, world: World) -> None:
         world.client.post(
             "/api/auth/register", {"email": "user@example.com", "password": PASSWORD, "name": "User Name"}
         )
@@ -56,7 +53,7 @@ class TestLogin:
         assert answer.data["user"]["email"] == "user@example.com"
 
     @pytest.mark.parametrize("spelling", [str.upper, "  {}  ".format])
-    def test_an_address_signs_in_in_another_spelling(self, world: World, spelling: object) -> None:
+    def test_sign_in_accepts_other_spellings_of_the_address(self, world: World, spelling: object) -> None:
         person = world.register()
         assert callable(spelling)
 
@@ -64,7 +61,7 @@ class TestLogin:
 
         assert answer.status == 200
 
-    def test_every_sign_in_is_a_session_of_its_own(self, world: World) -> None:
+    def test_every_sign_in_opens_a_new_session(self, world: World) -> None:
         person = world.register()
 
         answer = world.client.post("/api/auth/login", {"email": person.email, "password": person.password})
@@ -74,7 +71,7 @@ class TestLogin:
         world.client.post_without_body("/api/auth/logout", bearer=other)
         assert world.is_signed_in(person.access_token)
 
-    def test_a_wrong_password_and_an_unknown_address_have_one_answer(self, world: World) -> None:
+    def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(self, world: World) -> None:
         known = world.register().email
 
         wrong = world.client.post("/api/auth/login", {"email": known, "password": OTHER_PASSWORD})
@@ -85,7 +82,7 @@ class TestLogin:
         assert wrong.raw == unknown.raw
         assert wrong.stable_headers == unknown.stable_headers
 
-    def test_a_disabled_account_has_the_same_answer(self, world: World) -> None:
+    def test_a_disabled_account_gets_the_answer_of_a_wrong_password(self, world: World) -> None:
         person = world.register()
         world.set_account(person.user_id, disabled_at=int(time.time()), epoch=1)
 
@@ -120,10 +117,10 @@ class TestLogin:
         assert answer.json == WRONG_CREDENTIALS
 
     @pytest.mark.parametrize("name", ["admin@example.com", "root@example.com", "test@example.com"])
-    def test_there_are_no_accounts_that_nobody_made(self, world: World, name: str) -> None:
+    def test_there_are_no_default_accounts(self, world: World, name: str) -> None:
         assert not any(world.can_sign_in(name, password) for password in ("admin", "Password1", "test1234"))
 
-    def test_ten_wrong_passwords_are_answered_and_the_eleventh_is_429(self, world: World) -> None:
+    def test_the_eleventh_wrong_password_gets_429(self, world: World) -> None:
         person = world.register()
         wrong = {"email": person.email, "password": OTHER_PASSWORD}
 
@@ -136,7 +133,7 @@ class TestLogin:
         assert world.client.post("/api/auth/login", right).status == 429
         assert world.new_client().post("/api/auth/login", right).status == 200, "the owner is not locked out"
 
-    def test_a_right_password_clears_the_count(self, world: World) -> None:
+    def test_a_right_password_resets_the_count(self, world: World) -> None:
         person = world.register()
         wrong = {"email": person.email, "password": OTHER_PASSWORD}
         right = {"email": person.email, "password": person.password}
@@ -147,13 +144,13 @@ class TestLogin:
 
 
 class TestTokens:
-    def test_an_access_token_lives_an_hour_and_a_refresh_token_7_days(self, shared_person: Person) -> None:
+    def test_an_access_token_is_valid_for_an_hour_and_a_refresh_token_for_7_days(self, shared_person: Person) -> None:
         access, refresh = claims_of(shared_person.access_token), claims_of(shared_person.refresh_token)
 
         assert access["exp"] - access["iat"] == 3600
         assert refresh["exp"] - refresh["iat"] == 7 * 24 * 3600
 
-    def test_an_access_token_says_who_and_which_session_and_nothing_secret(self, shared_person: Person) -> None:
+    def test_an_access_token_has_exactly_the_documented_claims(self, shared_person: Person) -> None:
         claims = claims_of(shared_person.access_token)
 
         assert claims.keys() == (
@@ -165,7 +162,7 @@ class TestTokens:
         assert claims["aud"] == "authenticated"
         assert claims["email"] == shared_person.email
 
-    def test_a_token_that_has_expired_ends_its_own_session(self, world: World) -> None:
+    def test_an_expired_token_ends_its_own_session(self, world: World) -> None:
         person = world.register()
         expired = world.forge(person.access_token, exp=int(time.time()) - 1)
 
@@ -199,7 +196,7 @@ class TestTokens:
         ],
         ids=repr,
     )
-    def test_a_token_with_another_claim_is_refused_even_with_our_signature(
+    def test_a_signed_token_with_a_wrong_claim_is_rejected(
         self, world: World, shared_person: Person, claims: dict[str, object]
     ) -> None:
         forged = world.forge(shared_person.access_token, **claims)
@@ -211,7 +208,7 @@ class TestTokens:
 
 
 class TestRefresh:
-    def test_a_refresh_token_is_traded_for_a_session_with_a_new_one(self, world: World) -> None:
+    def test_refreshing_answers_200_with_a_session_and_a_new_refresh_token(self, world: World) -> None:
         person = world.register()
 
         answer = world.client.post("/api/auth/refresh", {"refreshToken": person.refresh_token})
@@ -223,7 +220,7 @@ class TestRefresh:
         assert claims_of(answer.data["accessToken"])["session_id"] == person.session_id
         assert world.is_signed_in(answer.data["accessToken"])
 
-    def test_a_lost_answer_can_be_asked_for_again(self, world: World) -> None:
+    def test_a_refresh_can_be_repeated_after_a_lost_answer(self, world: World) -> None:
         person = world.register()
         lost = world.refresh(person.refresh_token).data["refreshToken"]
 
@@ -232,7 +229,7 @@ class TestRefresh:
         assert again.status == 200
         assert again.data["refreshToken"] == lost
 
-    def test_a_token_traded_long_ago_ends_the_session_for_everybody(self, world: World) -> None:
+    def test_an_old_refresh_token_ends_the_session(self, world: World) -> None:
         first = world.register().refresh_token
         newest, access = first, ""
         for _ in range(3):
@@ -247,7 +244,7 @@ class TestRefresh:
         assert not world.is_signed_in(access)
 
     @pytest.mark.parametrize("which", ["access token", "garbage", "another signature", "none", "padded", "long"])
-    def test_what_is_no_refresh_token_is_401(self, world: World, shared_person: Person, which: str) -> None:
+    def test_an_invalid_refresh_token_is_401(self, world: World, shared_person: Person, which: str) -> None:
         person = shared_person
         header, payload, signature = person.refresh_token.split(".")
         shown = {
@@ -266,20 +263,20 @@ class TestRefresh:
         assert answer.headers["www-authenticate"] == "Bearer"
 
     @pytest.mark.parametrize("body", [{}, {"refreshToken": ""}, {"refreshToken": None}, {"refreshToken": 1}])
-    def test_without_a_token_the_field_is_named(self, client: Client, body: object) -> None:
+    def test_a_missing_refresh_token_is_named(self, client: Client, body: object) -> None:
         answer = client.post("/api/auth/refresh", body)
 
         assert answer.status == 400
         assert answer.json == botlaunch_invalid("refreshToken")
 
-    def test_it_cannot_be_sent_in_the_query(self, client: Client, shared_person: Person) -> None:
+    def test_a_refresh_token_in_the_query_is_ignored(self, client: Client, shared_person: Person) -> None:
         answer = client.post(f"/api/auth/refresh?refreshToken={shared_person.refresh_token}", {})
 
         assert answer.status == 400
 
 
 class TestLogout:
-    def test_logging_out_ends_the_session_at_once(self, world: World) -> None:
+    def test_logging_out_ends_the_session_immediately(self, world: World) -> None:
         person = world.register()
 
         answer = world.client.post_without_body("/api/auth/logout", bearer=person.access_token)
@@ -290,14 +287,14 @@ class TestLogout:
         assert world.refresh(person.refresh_token).status == 401
         assert world.client.post_without_body("/api/auth/logout", bearer=person.access_token).status == 401
 
-    @pytest.mark.parametrize("body", [{}, {"refreshToken": "whatever"}, {"everywhere": True}])
-    def test_a_body_may_come_with_it(self, world: World, body: object) -> None:
+    @pytest.mark.parametrize("body", [{}, {"refreshToken": "anything"}, {"everywhere": True}])
+    def test_a_body_is_allowed(self, world: World, body: object) -> None:
         answer = world.client.post("/api/auth/logout", body, bearer=world.register().access_token)
 
         assert answer.status == 200
 
     @pytest.mark.parametrize("body", [b"null", b'""', b"[]", b" ", b"no JSON"])
-    def test_whatever_is_in_the_body_the_session_ends(self, world: World, body: bytes) -> None:
+    def test_the_body_is_not_read(self, world: World, body: bytes) -> None:
         person = world.register()
         headers = {"authorization": f"Bearer {person.access_token}", "content-type": "application/json"}
 
@@ -307,7 +304,7 @@ class TestLogout:
         assert not world.is_signed_in(person.access_token)
         assert world.refresh(person.refresh_token).status == 401
 
-    def test_an_older_token_of_the_session_ends_it_too(self, world: World) -> None:
+    def test_an_older_access_token_of_the_session_ends_it_too(self, world: World) -> None:
         person = world.register()
         newer = world.refresh(person.refresh_token).data
 
@@ -318,9 +315,9 @@ class TestLogout:
 
     @pytest.mark.parametrize(
         "authorization",
-        NO_BEARERS,
+        INVALID_AUTHORIZATIONS,
     )
-    def test_without_a_good_token_it_is_401(self, world: World, shared_person: Person, authorization: str) -> None:
+    def test_without_a_valid_token_it_is_401(self, world: World, shared_person: Person, authorization: str) -> None:
         shown = authorization.format(token=shared_person.access_token, refresh_token=shared_person.refresh_token)
 
         answer = world.client.post_without_body("/api/auth/logout", authorization=shown)
@@ -331,13 +328,13 @@ class TestLogout:
         assert world.is_signed_in(shared_person.access_token)
 
     @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
-    def test_the_scheme_is_read_without_regard_to_case(self, world: World, scheme: str) -> None:
+    def test_the_authorization_scheme_is_case_insensitive(self, world: World, scheme: str) -> None:
         answer = world.client.post_without_body(
             "/api/auth/logout", authorization=f"{scheme} {world.register().access_token}"
         )
 
         assert answer.status == 200
 
-    def test_api_keys_open_nobodys_session(self, world: World) -> None:
+    def test_an_api_key_is_not_accepted_as_a_token(self, world: World) -> None:
         for key in world.api_keys().values():
             assert world.client.post_without_body("/api/auth/logout", bearer=key, apikey=key).status == 401

@@ -1,4 +1,8 @@
-"""DOC"""
+"""Sends every example request of the published API documentation, and compares the answers with the printed ones.
+
+Placeholders such as `<token>` are filled in. Values that differ between runs are compared by their form (VARYING); all
+others must be equal. An answer may have members that are not printed.
+"""
 
 import hashlib
 import json
@@ -69,10 +73,9 @@ VARYING: Final = {
     '"2026-03-23T06:39:34Z"': INSTANT,
     '"…"': SENTENCE,
     "1": SNAPOTP_NUMBER,
-    "5000": Integer(0, 2**53),  # what the deployment gives
+    "5000": Integer(0, 2**53),  # the deployment's initial credit
     "1705312800": Integer(1_705_312_800, 2**40),
 }
-
 
 PRINTED_NAMES: Final = (
     "EMAIL#user@example.com",
@@ -84,8 +87,8 @@ PRINTED_NAMES: Final = (
 
 
 @pytest.fixture(autouse=True)
-def names_are_free(world: World) -> Iterator[None]:
-    """No account has an address, user name or identity that is printed, before and after each test."""
+def free_names(world: World) -> Iterator[None]:
+    """Free all printed addresses, user names and identities before and after each test."""
     release(world)
     yield
     release(world)
@@ -97,7 +100,7 @@ def release(world: World) -> None:
 
 
 def sent(world: World, printed: str, **filled: str) -> Answer:
-    """Send a request as printed, with its placeholders filled, from a client address of its own."""
+    """Send a printed request with its placeholders filled, from a new client."""
     for name, value in filled.items():
         assert f"<{name}>" in printed
         printed = printed.replace(f"<{name}>", value)
@@ -110,7 +113,7 @@ def sent(world: World, printed: str, **filled: str) -> Answer:
 
 
 def assert_answered(answer: Answer, status: int, printed: str) -> None:
-    """Assert that an answer has the printed members, with values as printed or of the form of the printed ones."""
+    """Check that an answer has the printed members, with the printed values or values of the same form."""
     expected = json.loads(printed)
     assert answer.status == status, answer.raw
     assert part_of(answer.json, expected) == shape_of(expected)
@@ -138,7 +141,7 @@ class TestBotLaunch:
 
         assert_answered(answer, 201, BOTLAUNCH_REGISTERED.replace('"Example"', '"User Name"'))
 
-    def test_an_address_that_is_taken(self, world: World) -> None:
+    def test_register_with_a_taken_address(self, world: World) -> None:
         sent(world, BOTLAUNCH_REGISTER)
 
         answer = sent(world, BOTLAUNCH_REGISTER)
@@ -185,7 +188,7 @@ class TestSnapOtp:
     def test_register(self, world: World) -> None:
         assert_answered(sent(world, SNAPOTP_REGISTER), 201, SNAPOTP_SESSION)
 
-    def test_names_that_are_taken(self, world: World) -> None:
+    def test_register_with_taken_names(self, world: World) -> None:
         sent(world, SNAPOTP_REGISTER)
 
         assert_answered(sent(world, SNAPOTP_REGISTER), 409, '{"success": false, "message": "…"}')
@@ -246,7 +249,7 @@ class TestSnapOtp:
 class TestAtourin:
     @pytest.fixture(autouse=True)
     def legacy_account(self, world: World) -> None:
-        """The account of the examples, imported with the hash of the old system."""
+        """The account of the examples, imported with a hash of the old system."""
         digest = hashlib.md5(b"secret123", usedforsecurity=False).hexdigest()
         world.add_legacy_account(f"md5:{digest}", email="user@example.com", name="User Name")
 
@@ -254,7 +257,7 @@ class TestAtourin:
         assert_answered(sent(world, ATOURIN_REGISTER), 200, ATOURIN_REGISTERED)
         assert world.mail("info@atourin.com").code
 
-    def test_an_address_that_is_taken(self, world: World) -> None:
+    def test_register_with_a_taken_address(self, world: World) -> None:
         answer = sent(world, ATOURIN_REGISTER.replace("info@atourin.com", "user@example.com"))
 
         assert_answered(answer, 409, '{"status": false, "code": 409, "info": "…", "msg": "Conflict"}')
@@ -265,10 +268,10 @@ class TestAtourin:
         answer = sent(world, ATOURIN_VERIFY_OTP, code=code)
 
         assert_answered(request, 200, '{"info": "Success send OTP", "msg": "Ok"}')
-        assert_answered(answer, 200, session_saying("Success verify OTP"))
+        assert_answered(answer, 200, session_with_info("Success verify OTP"))
 
     def test_login(self, world: World) -> None:
-        assert_answered(sent(world, ATOURIN_LOGIN), 200, session_saying("Success login"))
+        assert_answered(sent(world, ATOURIN_LOGIN), 200, session_with_info("Success login"))
 
     def test_login_with_a_wrong_password(self, world: World) -> None:
         answer = sent(world, ATOURIN_LOGIN_WRONG)
@@ -303,5 +306,5 @@ class TestAtourin:
         assert answer.json["refresh_token"] != token
 
 
-def session_saying(info: str) -> str:
+def session_with_info(info: str) -> str:
     return ATOURIN_SESSION.replace("Success verify and migrate legacy user", info)

@@ -1,4 +1,4 @@
-"""Invitations and generated links, as an administrator's back end asks for them."""
+"""Invitations and generated links, as an administrator's back end requests them."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +24,7 @@ def generate(world: World, kind: str, email: str, **more: Any) -> Answer:
 # Invitations
 
 
-def test_an_invitation_makes_an_account_and_mails_a_link_and_a_code(world: World) -> None:
+def test_an_invitation_creates_an_account_and_mails_a_link_and_a_code(world: World) -> None:
     email = world.email()
 
     answer = as_admin(
@@ -54,7 +54,7 @@ def test_the_code_of_an_invitation_signs_in(world: World) -> None:
     assert answer.json["user"]["email_confirmed_at"]
 
 
-def test_of_invitations_that_are_repeated_the_last_one_counts(world: World) -> None:
+def test_a_repeated_invitation_replaces_the_first_one(world: World) -> None:
     email = world.email()
     first = as_admin(world, "invite", {"email": email})
     link = world.mail(email).link
@@ -72,7 +72,7 @@ def test_an_invitation_of_a_verified_address_is_email_exists(world: World) -> No
     assert as_admin(world, "invite", {"email": email}).json == gotrue_error(422, "email_exists")
 
 
-def test_a_password_that_a_stranger_set_does_not_survive_an_invitation(world: World) -> None:
+def test_accepting_an_invitation_removes_a_strangers_password_and_sessions(world: World) -> None:
     person = world.register()
     invited = as_admin(world, "invite", {"email": person.email})
     assert invited.json["id"] == person.user_id
@@ -87,7 +87,7 @@ def test_a_password_that_a_stranger_set_does_not_survive_an_invitation(world: Wo
 
 
 @pytest.mark.parametrize("kind", ["signup", "invite", "magiclink"])
-def test_a_link_for_an_unknown_address_makes_the_account(world: World, kind: str) -> None:
+def test_a_link_for_an_unknown_address_creates_the_account(world: World, kind: str) -> None:
     email = world.email()
     answer = generate(world, kind, email, password=PASSWORD, data={"plan": "pro"}, redirect_to="http://localhost:1/x")
 
@@ -121,7 +121,7 @@ def test_a_link_for_a_known_address_signs_in(world: World, kind: str) -> None:
     assert made["verification_type"] == kind
     answer = post(world, "verify", {"type": kind, "token_hash": made["hashed_token"]})
     assert answer.json["user"]["id"] == made["id"]
-    assert verify(world, email, made["email_otp"], kind).status == 403, "it was spent with the link"
+    assert verify(world, email, made["email_otp"], kind).status == 403, "following the link spends the code, too"
 
 
 def test_the_code_of_a_generated_link_signs_in(world: World) -> None:
@@ -145,7 +145,7 @@ def test_two_generated_links_change_an_address(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["recovery", "email_change_current", "email_change_new"])
-def test_an_unknown_address_has_nothing_to_recover_or_change(world: World, kind: str) -> None:
+def test_links_to_recover_or_change_an_unknown_address_are_user_not_found(world: World, kind: str) -> None:
     answer = generate(world, kind, world.email(), new_email=world.email())
 
     assert answer.json == gotrue_error(404, "user_not_found")
@@ -166,7 +166,7 @@ def test_a_taken_address_is_email_exists(world: World) -> None:
     assert answer.json == gotrue_error(422, "email_exists")
 
 
-def test_an_unverified_present_address_confirms_no_change(world: World) -> None:
+def test_an_unverified_current_address_cannot_confirm_a_change(world: World) -> None:
     email = world.register().email
 
     answer = generate(world, "email_change_current", email, new_email=world.email())
@@ -182,22 +182,22 @@ def test_an_unverified_present_address_confirms_no_change(world: World) -> None:
         {"type": "other", "email": "a@example.com"},
         {"type": "signup", "email": "a@example.com"},
         {"type": "email_change_new", "email": "a@example.com"},
-        {"type": "magiclink", "email": "nobody"},
+        {"type": "magiclink", "email": "not-an-address"},
     ],
     ids=str,
 )
-def test_a_body_that_means_nothing_is_a_validation_error(world: World, body: dict[str, object]) -> None:
+def test_an_invalid_body_is_a_validation_error(world: World, body: dict[str, object]) -> None:
     assert as_admin(world, "admin/generate_link", body).json == gotrue_error(400, "validation_failed")
 
 
-def test_a_target_that_is_not_allowed_is_replaced(world: World) -> None:
+def test_a_target_that_is_not_allowed_is_replaced_by_the_site_url(world: World) -> None:
     made = generate(world, "magiclink", world.email(), redirect_to="https://evil.example").json
 
     assert made["redirect_to"] == SITE
 
 
 @pytest.mark.parametrize("name", ["invite", "admin/generate_link"])
-def test_only_an_administrator_may_call(world: World, name: str) -> None:
+def test_the_secret_key_is_required(world: World, name: str) -> None:
     body, keys, email = {"type": "magiclink", "email": world.email()}, world.api_keys(), world.email()
     _, session = new_user(world)
     path, key = f"/auth/v1/{name}", keys["publishable_key"]
@@ -209,7 +209,7 @@ def test_only_an_administrator_may_call(world: World, name: str) -> None:
     assert world.mails(email) == []
 
 
-def test_an_invitation_is_not_counted(world: World) -> None:
+def test_invitations_are_not_rate_limited(world: World) -> None:
     emails = [world.email() for _ in range(3)]
     for email in emails * 2:
         assert as_admin(world, "invite", {"email": email}).status == 200

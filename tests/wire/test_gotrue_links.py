@@ -13,13 +13,9 @@ from tests.wire.shapes import claims_of, gotrue_error
 from tests.wire.world import PASSWORD, World
 
 VERIFIER = "a" * 50
-
-
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-
-
 PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
-"""As a client sends it."""
+"""The fields of a client that uses PKCE."""
 
 
 def target_of(answer: Answer) -> str:
@@ -29,7 +25,7 @@ def target_of(answer: Answer) -> str:
 # Sessions
 
 
-def test_a_link_signs_in_and_leads_to_the_app(world: World) -> None:
+def test_a_link_signs_in_and_redirects_to_the_app(world: World) -> None:
     email, link = new_link(world)
 
     answer = follow(world, link)
@@ -47,7 +43,7 @@ def test_a_link_signs_in_and_leads_to_the_app(world: World) -> None:
     assert answer.raw == b""
 
 
-def test_a_link_works_once_and_not_after_its_code(world: World) -> None:
+def test_following_a_link_spends_the_link_and_its_code(world: World) -> None:
     email, link = new_link(world)
     code = world.mail(email).code
     assert "access_token" in fragment_of(follow(world, link))
@@ -65,7 +61,7 @@ def test_a_link_works_once_and_not_after_its_code(world: World) -> None:
     ("name", "more", "kind"),
     [("recover", {}, "recovery"), ("otp", {}, "magiclink"), ("resend", {"type": "signup"}, "signup")],
 )
-def test_the_type_says_what_a_link_is_for(world: World, name: str, more: dict[str, object], kind: str) -> None:
+def test_the_type_names_the_purpose_of_the_link(world: World, name: str, more: dict[str, object], kind: str) -> None:
     if kind == "signup":
         email, _ = world.register_without_session()
     else:
@@ -78,7 +74,7 @@ def test_the_type_says_what_a_link_is_for(world: World, name: str, more: dict[st
     assert fragment_of(answer)["type"] == kind
 
 
-def test_the_link_of_a_sign_up_keeps_its_password(world: World) -> None:
+def test_the_link_of_a_sign_up_keeps_its_password_and_target(world: World) -> None:
     email = world.email()
     post(
         world,
@@ -109,15 +105,15 @@ def test_links_confirm_a_change_of_address(world: World) -> None:
     )
     assert request.status == 200, request.raw
 
-    half = follow(world, world.mail(new).link)
-    whole = follow(world, world.mail(email, nth=2).link)
+    first = follow(world, world.mail(new).link)
+    second = follow(world, world.mail(email, nth=2).link)
 
-    assert fragment_of(half).keys() == {"message", "sb"}
-    assert claims_of(fragment_of(whole)["access_token"])["email"] == new
-    assert fragment_of(whole)["type"] == "email_change"
+    assert fragment_of(first).keys() == {"message", "sb"}
+    assert claims_of(fragment_of(second)["access_token"])["email"] == new
+    assert fragment_of(second)["type"] == "email_change"
 
 
-# Where a link leads
+# The target of a link
 
 
 @pytest.mark.parametrize(
@@ -134,14 +130,14 @@ def test_a_target_that_is_not_allowed_is_replaced_by_the_site(world: World, targ
     assert "access_token" in fragment_of(answer)
 
 
-def test_the_target_of_a_mail_that_is_not_allowed_is_replaced_too(world: World) -> None:
+def test_the_mail_contains_the_site_url_instead_of_a_target_that_is_not_allowed(world: World) -> None:
     email = world.email()
     post(world, "otp?redirect_to=https%3A%2F%2Fevil.example", {"email": email})
 
     assert parse_qs(urlsplit(world.mail(email).link).query)["redirect_to"] == [SITE]
 
 
-def test_the_target_may_be_in_a_header(world: World) -> None:
+def test_the_referer_header_can_set_the_target(world: World) -> None:
     email = world.email()
     post(world, "otp", {"email": email}, referer="http://127.0.0.1:4000/login")
 
@@ -158,7 +154,7 @@ def test_a_link_without_token_or_type_is_400(world: World, query: str) -> None:
     assert (answer.status, answer.json) == (400, gotrue_error(400, "validation_failed"))
 
 
-def test_the_type_of_another_link_is_an_error(world: World) -> None:
+def test_a_link_with_the_wrong_type_is_otp_expired_and_stays_valid(world: World) -> None:
     _, link = new_link(world)
 
     wrong = follow(world, link.replace("type=signup", "type=recovery"))
@@ -167,18 +163,18 @@ def test_the_type_of_another_link_is_an_error(world: World) -> None:
     assert "access_token" in fragment_of(follow(world, link))
 
 
-def test_a_disabled_account_is_told_to_the_app(world: World) -> None:
+def test_a_disabled_account_is_reported_to_the_app(world: World) -> None:
     email, answer = new_user(world)
     request_mail(world, "recover", email)
     link = world.mail(email, nth=2).link
     world.set_account(answer.json["user"]["id"], disabled_at=1)
 
-    told = fragment_of(follow(world, link))
+    error = fragment_of(follow(world, link))
 
-    assert (told["error"], told["error_code"]) == ("access_denied", "user_banned")
+    assert (error["error"], error["error_code"]) == ("access_denied", "user_banned")
 
 
-def test_head_uses_no_link(world: World) -> None:
+def test_a_head_request_does_not_spend_a_link(world: World) -> None:
     _, link = new_link(world)
 
     for _ in range(3):
@@ -189,7 +185,7 @@ def test_head_uses_no_link(world: World) -> None:
     assert "access_token" in fragment_of(follow(world, link))
 
 
-def test_a_form_is_not_accepted_where_links_need_no_confirmation(world: World) -> None:
+def test_a_form_is_not_accepted_if_the_confirmation_page_is_off(world: World) -> None:
     _, link = new_link(world)
     headers = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -214,7 +210,7 @@ def test_the_token_of_a_link_is_a_token_hash(world: World) -> None:
 
 @pytest.mark.parametrize("token", ["x", "a" * 76, f"pkce_{'a' * 76}", "\u00fc", "a" * 5000])
 @pytest.mark.parametrize("kind", ["email", "signup", "invite", "recovery", "magiclink", "email_change"])
-def test_any_other_token_hash_is_otp_expired(world: World, kind: str, token: str) -> None:
+def test_an_invalid_token_hash_is_otp_expired(world: World, kind: str, token: str) -> None:
     answer = post(world, "verify", {"type": kind, "token_hash": token})
 
     assert (answer.status, answer.json) == (403, gotrue_error(403, "otp_expired"))
@@ -228,7 +224,7 @@ def exchange(world: World, code: str, verifier: str = VERIFIER) -> Answer:
 
 
 @pytest.mark.parametrize("name", ["otp", "recover", "signup"])
-def test_a_client_that_uses_pkce_exchanges_a_code(world: World, name: str) -> None:
+def test_a_client_with_pkce_exchanges_a_code_for_the_session(world: World, name: str) -> None:
     if name == "recover":
         email, _ = new_user(world)
         request_mail(world, name, email, **PKCE)
@@ -252,7 +248,7 @@ def test_a_client_that_uses_pkce_exchanges_a_code(world: World, name: str) -> No
     assert exchange(world, code).json == gotrue_error(404, "flow_state_not_found")
 
 
-def test_a_failure_is_in_the_query_too_where_the_client_uses_pkce(world: World) -> None:
+def test_with_pkce_an_error_is_also_in_the_query(world: World) -> None:
     _, link = new_link(world, **PKCE)
     follow(world, link)
 
@@ -261,7 +257,7 @@ def test_a_failure_is_in_the_query_too_where_the_client_uses_pkce(world: World) 
     assert query_of(again)["error_code"] == fragment_of(again)["error_code"] == "otp_expired"
 
 
-def test_an_expired_code_is_told_apart(world: World) -> None:
+def test_an_expired_code_is_flow_state_expired(world: World) -> None:
     _, link = new_link(world, **PKCE)
     code = query_of(follow(world, link))["code"]
     [item] = [item for item in world.items("OneTimeCodes") if item["pk"] == f"FLOW#{sha256(code.encode()).hexdigest()}"]
@@ -283,7 +279,7 @@ def test_an_expired_code_is_told_apart(world: World) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("name", ["otp", "recover", "signup"])
-def test_a_challenge_that_means_nothing_is_a_validation_error(world: World, name: str, more: dict[str, str]) -> None:
+def test_an_invalid_code_challenge_is_a_validation_error(world: World, name: str, more: dict[str, str]) -> None:
     answer = post(world, name, {"email": world.email(), "password": PASSWORD, **more})
 
     assert (answer.status, answer.json) == (400, gotrue_error(400, "validation_failed"))
@@ -294,5 +290,5 @@ def test_an_exchange_without_code_or_verifier_is_a_validation_error(world: World
     assert post(world, "token?grant_type=pkce", body).json == gotrue_error(400, "validation_failed")
 
 
-def test_an_unknown_code_is_404(world: World) -> None:
+def test_an_unknown_code_is_flow_state_not_found(world: World) -> None:
     assert exchange(world, "00000000-0000-4000-8000-000000000000").json == gotrue_error(404, "flow_state_not_found")

@@ -14,8 +14,6 @@ from tests.wire.shapes import INSTANT, claims_of, gotrue_error, gotrue_user
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
 LOGOUT: Final = "/auth/v1/logout"
-
-
 VERSION: Final = {"x-supabase-api-version": "2024-01-01"}
 
 
@@ -39,7 +37,7 @@ def change_code(world: World, email: str) -> str:
 
 
 class TestUser:
-    def test_it_is_the_bare_account(self, world: World) -> None:
+    def test_it_returns_the_account_without_an_envelope(self, world: World) -> None:
         person = world.register(name="User Name")
 
         answer = get_user(world, person.access_token)
@@ -47,12 +45,12 @@ class TestUser:
         assert answer.status == 200
         assert answer.json == gotrue_user(user_id=person.user_id, email=person.email, name="User Name")
 
-    def test_a_guest_has_one_too(self, world: World) -> None:
+    def test_it_returns_a_guest(self, world: World) -> None:
         user = get_user(world, world.guest()).json
 
         assert (user["email"], user["identities"], user["app_metadata"], user["is_anonymous"]) == ("", [], {}, True)
 
-    def test_it_has_the_identities_at_other_providers(self, world: World) -> None:
+    def test_it_includes_identities_of_other_providers(self, world: World) -> None:
         email = world.email()
         token = world.google_token(email=email, google_id="google-77")
         session = world.client.post("/api/auth/google", {"id_token": token}).data
@@ -66,7 +64,7 @@ class TestUser:
         assert user["user_metadata"]["email_verified"] is True
 
     @pytest.mark.parametrize("shown", ["publishable", "garbage", "refresh", "forged"])
-    def test_what_is_no_access_token_is_403(self, world: World, shared_person: Person, shown: str) -> None:
+    def test_an_invalid_access_token_is_403(self, world: World, shared_person: Person, shown: str) -> None:
         token = {
             "publishable": world.publishable_key,
             "garbage": "a.b.c",
@@ -92,7 +90,7 @@ class TestUser:
             assert answer.status == 401
             assert answer.json == gotrue_error(401, "no_authorization")
 
-    def test_a_dead_session_is_403_with_the_code_that_clients_sign_out_by(self, world: World) -> None:
+    def test_an_ended_session_is_session_not_found_which_makes_clients_sign_out(self, world: World) -> None:
         person = world.register()
         assert log_out(world, person.access_token).status == 204
 
@@ -114,7 +112,7 @@ class TestUpdate:
         assert answer.json["user_metadata"] == {"name": "Ada", "b": {"c": None}, "d": ["x"]}
         assert get_user(world, person.access_token).json == answer.json
 
-    def test_a_name_is_the_account_s(self, world: World) -> None:
+    def test_the_name_in_the_metadata_is_the_accounts_name(self, world: World) -> None:
         person = world.register_by_username()
         update(world, person.access_token, data={"name": "  Ada  Byron "})
         assert world.me(person.access_token).data["name"] == "Ada  Byron"
@@ -126,7 +124,7 @@ class TestUpdate:
         assert "name" not in removed.json["user_metadata"]
         assert world.me(person.access_token).data["name"] == ""
 
-    def test_too_much_metadata_names_the_field(self, world: World) -> None:
+    def test_metadata_that_is_too_large_is_a_validation_error(self, world: World) -> None:
         person = world.register()
 
         answer = update(world, person.access_token, data={"a": "x" * 8200})
@@ -146,7 +144,7 @@ class TestUpdate:
             ({"data": "text"}, 400, "validation_failed"),
         ],
     )
-    def test_what_cannot_be_changed_changes_nothing(
+    def test_a_rejected_update_changes_nothing(
         self, world: World, fields: Mapping[str, Any], status: int, code: str
     ) -> None:
         person = world.register()
@@ -158,12 +156,12 @@ class TestUpdate:
         assert answer.json["error_code"] == code
         assert world.account(person.user_id) == before
 
-    def test_a_malformed_address_is_told_as_apps_look_for_it(self, world: World) -> None:
+    def test_an_invalid_address_gets_the_message_that_apps_look_for(self, world: World) -> None:
         answer = update(world, world.register().access_token, email="nonsense")
 
         assert "Unable to validate email address" in answer.json["msg"]
 
-    def test_a_weak_password_has_its_reasons(self, world: World) -> None:
+    def test_a_weak_password_is_422_with_the_reasons(self, world: World) -> None:
         answer = update(world, world.register().access_token, password="short")
 
         assert answer.status == 422
@@ -171,14 +169,14 @@ class TestUpdate:
         assert answer.json["weak_password"] == {"reasons": ["length"]}
         assert "at least 8 characters" in answer.json["msg"]
 
-    def test_a_weak_password_is_named_with_the_other_fields(self, world: World) -> None:
+    def test_a_weak_password_and_other_invalid_fields_are_named_together(self, world: World) -> None:
         answer = update(world, world.register().access_token, password="short", email="nonsense", data="text")
 
         assert (answer.status, answer.json["error_code"]) == (400, "validation_failed")
         for named in ("email: ", "data: ", "password: Password must be at least 8 characters"):
             assert named in answer.json["msg"]
 
-    def test_a_password_ends_other_sessions_and_mails_a_notice(self, world: World) -> None:
+    def test_a_new_password_ends_other_sessions_and_mails_a_notice(self, world: World) -> None:
         person = world.register()
         set_verified(world, person.user_id)
         other = sign_in(world, person)
@@ -191,13 +189,13 @@ class TestUpdate:
         assert sign_in(world, person, OTHER_PASSWORD)
         assert "password" in world.mail(person.email).subject.lower()
 
-    def test_a_guest_without_an_address_has_no_password(self, world: World) -> None:
+    def test_a_guest_without_an_address_cannot_set_a_password(self, world: World) -> None:
         answer = update(world, world.guest(), password=OTHER_PASSWORD)
 
         assert answer.status == 422
         assert answer.json == gotrue_error(422, "validation_failed")
 
-    def test_another_address_is_pending_and_both_are_mailed(self, world: World) -> None:
+    def test_a_new_address_is_pending_and_codes_are_mailed_to_both_addresses(self, world: World) -> None:
         person, email = world.register(), world.email()
         set_verified(world, person.user_id)
 
@@ -213,7 +211,7 @@ class TestUpdate:
         assert "after" in again.json["msg"]
         assert int(again.headers["retry-after"]) > 0
 
-    def test_a_guest_s_new_address_alone_is_mailed(self, world: World) -> None:
+    def test_a_guests_first_address_gets_the_only_mail(self, world: World) -> None:
         email = world.email()
 
         answer = update(world, world.guest(), email=email)
@@ -235,7 +233,7 @@ class TestUpdate:
         assert answer.status == 200
         assert "new_email" not in answer.json
 
-    def test_changes_of_metadata_at_once_are_all_kept(self, world: World) -> None:
+    def test_concurrent_changes_of_metadata_are_all_stored(self, world: World) -> None:
         person = world.register()
 
         answers = at_once([partial(update, world, person.access_token, data={name: 1}) for name in "abc"])
@@ -243,7 +241,7 @@ class TestUpdate:
         assert statuses(answers) == {200: 3}
         assert get_user(world, person.access_token).json["user_metadata"].keys() >= {"a", "b", "c"}
 
-    def test_passwords_set_at_once_leave_one_and_the_session(self, world: World) -> None:
+    def test_concurrent_password_changes_leave_one_password_and_the_session(self, world: World) -> None:
         person = world.register()
 
         answers = at_once([partial(update, world, person.access_token, password=OTHER_PASSWORD)] * 3)
@@ -289,7 +287,7 @@ class TestLogout:
         assert log_out(world, expired).status == 204
         assert not world.is_signed_in(person.access_token)
 
-    def test_a_dead_session_is_403(self, world: World) -> None:
+    def test_an_ended_session_is_403(self, world: World) -> None:
         person = world.register()
         log_out(world, person.access_token, "local")
 
@@ -298,7 +296,7 @@ class TestLogout:
             assert answer.status == 403
             assert answer.json == gotrue_error(403, "session_not_found")
 
-    def test_at_once_everybody_is_signed_out(self, world: World) -> None:
+    def test_concurrent_global_logouts_end_all_sessions(self, world: World) -> None:
         person = world.register()
         tokens = [person.access_token, *(sign_in(world, person) for _ in range(2))]
 

@@ -1,4 +1,4 @@
-"""Fields that no contract lists change nothing, in whichever body they come (security.md 131, 126)."""
+"""Fields that an API does not define have no effect in any request (security.md 131, 126)."""
 
 import json
 from typing import Any, Final
@@ -9,7 +9,7 @@ from tests.wire.routes import ROUTES, Route
 from tests.wire.shapes import claims_of
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
-NEVER_TAKEN: Final[dict[str, object]] = {
+FORBIDDEN_FIELDS: Final[dict[str, object]] = {
     "id": 1,
     "sub": "00000000-0000-4000-8000-000000000000",
     "pk": "USER#00000000-0000-4000-8000-000000000000",
@@ -52,7 +52,7 @@ NEVER_TAKEN: Final[dict[str, object]] = {
 
 
 def assert_ordinary(account: dict[str, Any]) -> None:
-    """Assert that an account is what everybody starts with."""
+    """Check that an account has the values of every new account."""
     assert (account["role_id"], account["credit_balance"], account["epoch"]) == (3, 0, 0)
     assert account["is_anonymous"] is False
     assert account["number"] != 1
@@ -76,7 +76,7 @@ def assert_ordinary(account: dict[str, Any]) -> None:
     }
     ours |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
     ours |= {"factors", "recovery_codes", "devices"}
-    assert account.keys() <= ours, "nothing unknown is stored"
+    assert account.keys() <= ours, "no unknown attribute is stored"
 
 
 class TestRegistration:
@@ -84,7 +84,7 @@ class TestRegistration:
     def test_at_botlaunch(self, world: World) -> None:
         request = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
-        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **request})
+        answer = world.client.post("/api/auth/register", {**FORBIDDEN_FIELDS, **request})
 
         assert answer.status == 201
         account = world.account_of(request["email"])
@@ -97,7 +97,7 @@ class TestRegistration:
     def test_at_snapotp(self, world: World) -> None:
         request = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
-        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **request, "organizationName": "Engines"})
+        answer = world.client.post("/api/auth/register", {**FORBIDDEN_FIELDS, **request, "organizationName": "Engines"})
 
         assert answer.status == 201
         account = world.account_of(request["email"])
@@ -109,21 +109,21 @@ class TestRegistration:
     def test_at_atourin(self, world: World) -> None:
         request = {"email": world.email(), "password": PASSWORD, "name": "Alan Turing"}
 
-        answer = world.client.post("/auth/register", {**NEVER_TAKEN, **request})
+        answer = world.client.post("/auth/register", {**FORBIDDEN_FIELDS, **request})
 
         assert answer.status == 200
         assert_ordinary(world.account_of(request["email"]))
-        assert not world.can_sign_in(request["email"], "password"), "the planted hash"
+        assert not world.can_sign_in(request["email"], "password"), "the hash in the request must be ignored"
 
     @pytest.mark.covers("126", "131")
     def test_with_google(self, world: World) -> None:
         email = world.email()
-        claims = {**NEVER_TAKEN, "hd": "example.com"}
+        claims = {**FORBIDDEN_FIELDS, "hd": "example.com"}
         for reserved in ("sub", "email_verified"):
             del claims[reserved]
 
         answer = world.client.post(
-            "/api/auth/google", {**NEVER_TAKEN, "id_token": world.google_token(email=email, claims=claims)}
+            "/api/auth/google", {**FORBIDDEN_FIELDS, "id_token": world.google_token(email=email, claims=claims)}
         )
 
         assert answer.status == 200
@@ -133,7 +133,7 @@ class TestRegistration:
         assert "someone-elses" not in account["subjects"]
 
     def test_as_a_guest(self, world: World) -> None:
-        answer = world.client.post("/auth/login_with_anonymous", {**NEVER_TAKEN, "is_anonymous": False})
+        answer = world.client.post("/auth/login_with_anonymous", {**FORBIDDEN_FIELDS, "is_anonymous": False})
 
         account = world.account(answer.data["user"]["id"])
         assert account["is_anonymous"] is True
@@ -142,10 +142,10 @@ class TestRegistration:
 
 
 @pytest.mark.covers("126", "131")
-def test_a_user_changes_no_more_of_their_account_than_their_metadata(world: World) -> None:
+def test_a_user_update_changes_only_the_metadata(world: World) -> None:
     person = world.register_by_username()
     before = world.account(person.user_id)
-    planted = {name: value for name, value in NEVER_TAKEN.items() if name != "app_metadata"}
+    planted = {name: value for name, value in FORBIDDEN_FIELDS.items() if name != "app_metadata"}
     headers = {
         "authorization": f"Bearer {person.access_token}",
         "apikey": world.publishable_key,
@@ -162,7 +162,7 @@ def test_a_user_changes_no_more_of_their_account_than_their_metadata(world: Worl
 
 @pytest.mark.covers("131")
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST"], ids=str)
-def test_no_other_body_changes_the_caller(world: World, shared_person: Person, route: Route) -> None:
+def test_no_request_changes_other_attributes_of_the_caller(world: World, shared_person: Person, route: Route) -> None:
     person = world.register_by_username()
     before = world.account(person.user_id)
     known = {
@@ -174,7 +174,7 @@ def test_no_other_body_changes_the_caller(world: World, shared_person: Person, r
         "refresh_token": person.refresh_token,
     }
     fields = {**route.body, **{name: value for name, value in known.items() if name in route.fields}}
-    planted = {name: value for name, value in NEVER_TAKEN.items() if name not in fields}
+    planted = {name: value for name, value in FORBIDDEN_FIELDS.items() if name not in fields}
 
     answer = world.client.post(
         route.target,
@@ -186,27 +186,27 @@ def test_no_other_body_changes_the_caller(world: World, shared_person: Person, r
     )
 
     assert answer.status < 500, answer.raw
-    moves = {"last_sign_in_at", "updated_at", "contested_at"}  # a registration of a taken address contests it
+    changing = {"last_sign_in_at", "updated_at", "contested_at"}  # registering a taken address sets contested_at
     if route.path == "/api/auth/change-password":
         assert answer.status == 200, answer.raw
-        moves |= {"password_hash", "epoch"}
+        changing |= {"password_hash", "epoch"}
     if route.path in {"/auth/v1/logout", "/api/auth/logout-all"}:  # of all sessions
         assert answer.status in {200, 204}, answer.raw
-        moves |= {"epoch"}
+        changing |= {"epoch"}
     if route.path == "/api/organizations":  # a first organization is the default one
         assert answer.status == 201, answer.raw
-        moves |= {"organization_id"}
+        changing |= {"organization_id"}
     after = world.account(person.user_id)
-    assert {name: value for name, value in after.items() if name not in moves} == {
-        name: value for name, value in before.items() if name not in moves
+    assert {name: value for name, value in after.items() if name not in changing} == {
+        name: value for name, value in before.items() if name not in changing
     }
     assert after["epoch"] in {0, 1}
     assert after["password_hash"].startswith("$bcrypt-sha256$")
 
 
-def test_a_refresh_does_not_take_claims_from_the_body(world: World, shared_person: Person) -> None:
+def test_a_refresh_ignores_claims_in_the_body(world: World, shared_person: Person) -> None:
     person = world.register()
-    body = {**NEVER_TAKEN, "refreshToken": person.refresh_token, "email": shared_person.email}
+    body = {**FORBIDDEN_FIELDS, "refreshToken": person.refresh_token, "email": shared_person.email}
 
     claims = claims_of(world.client.post("/api/auth/refresh", body).data["accessToken"])
 
@@ -215,7 +215,7 @@ def test_a_refresh_does_not_take_claims_from_the_body(world: World, shared_perso
     assert claims["gen"] == 2
 
 
-def test_what_an_operator_took_away_does_not_come_back_with_a_refresh(world: World) -> None:
+def test_a_refresh_uses_the_accounts_current_role(world: World) -> None:
     person = world.register_by_username()
     world.set_account(person.user_id, role_id=1)
     first = world.client.post("/api/auth/refresh", {"refresh_token": person.refresh_token}).data
@@ -226,7 +226,7 @@ def test_what_an_operator_took_away_does_not_come_back_with_a_refresh(world: Wor
     assert (first["user"]["role_id"], second["user"]["role_id"]) == (1, 3)
 
 
-def test_no_answer_shows_what_is_kept(world: World) -> None:
+def test_no_answer_contains_internal_attributes(world: World) -> None:
     person = world.register_by_username()
     kept = world.account(person.user_id)
 

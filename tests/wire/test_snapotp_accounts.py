@@ -14,7 +14,7 @@ def user_of(person: Person) -> dict[str, object]:
 
 
 class TestRegister:
-    def test_the_example_of_the_contract_answers_201_with_a_session(self, client: Client) -> None:
+    def test_the_documented_example_answers_201_with_a_session(self, client: Client) -> None:
         request = {"username": "johndoe", "email": "john@example.com", "password": "secret123", "name": "John Doe"}
 
         answer = client.post("/api/auth/register", request)
@@ -24,19 +24,19 @@ class TestRegister:
             snapotp_user(email="john@example.com", name="John Doe", username="johndoe")
         )
 
-    def test_it_founds_no_organisation(self, world: World) -> None:
+    def test_registering_creates_no_organisation(self, world: World) -> None:
         person = world.register_by_username()
 
         assert "organization_id" not in world.account(person.user_id)
 
-    def test_registering_mails_nothing(self, world: World) -> None:
+    def test_registering_sends_no_mail(self, world: World) -> None:
         person = world.register_by_username()
 
         world.request_code(person.email)
 
         assert [mail.subject for mail in world.mails(person.email)] == ["Your sign-in code for Gerbang"]
 
-    def test_ids_are_random(self, world: World) -> None:
+    def test_ids_are_not_sequential(self, world: World) -> None:
         first, second, third = (world.me(world.register_by_username().access_token).data["id"] for _ in range(3))
 
         assert abs(first - second) > 1
@@ -53,7 +53,7 @@ class TestRegister:
         assert answer.json == snapotp_invalid(field)
 
     @pytest.mark.parametrize("username", ["abc", "x" * 30, "a.b_c-9", "...", "AbC-{}"])
-    def test_user_names_of_the_form_are_taken_as_typed(self, world: World, username: str) -> None:
+    def test_valid_user_names_are_stored_as_typed(self, world: World, username: str) -> None:
         person = world.register_by_username(username=username.format(world.username()[-4:]))
 
         assert world.me(person.access_token).data["username"] == person.username
@@ -74,7 +74,7 @@ class TestRegister:
             12345,
         ],
     )
-    def test_other_user_names_are_refused(self, world: World, username: object) -> None:
+    def test_invalid_user_names_are_rejected(self, world: World, username: object) -> None:
         request = {"username": username, "email": world.email(), "password": PASSWORD, "name": "John Doe"}
 
         answer = world.client.post("/api/auth/register", request)
@@ -82,7 +82,7 @@ class TestRegister:
         assert answer.status == 400
         assert answer.json == snapotp_invalid("username")
 
-    def test_a_user_name_is_unique_without_regard_to_case(self, world: World) -> None:
+    def test_user_names_are_unique_regardless_of_case(self, world: World) -> None:
         person = world.register_by_username()
         assert person.username is not None
         request = {"email": world.email(), "password": PASSWORD, "name": "John Doe"}
@@ -92,10 +92,10 @@ class TestRegister:
         assert answer.status == 409
         assert answer.json == snapotp_error()
         assert world.client.post("/api/auth/register", {**request, "username": world.username()}).status == 201, (
-            "the address was not taken along with the refusal"
+            "the failed registration did not take the address"
         )
 
-    def test_an_address_is_unique(self, world: World) -> None:
+    def test_addresses_are_unique(self, world: World) -> None:
         request = {"username": world.username(), "password": PASSWORD, "name": "John Doe"}
 
         answer = world.client.post("/api/auth/register", {**request, "email": world.register().email.upper()})
@@ -104,13 +104,13 @@ class TestRegister:
         assert answer.json == snapotp_error()
 
     @pytest.mark.parametrize("password", ["alllower", "12 45 78", "........"[:8] + "x", "PLAIN UPPER"])
-    def test_a_password_needs_8_characters_and_nothing_else(self, world: World, password: str) -> None:
+    def test_the_only_rule_for_passwords_is_8_characters(self, world: World, password: str) -> None:
         person = world.register_by_username(password=password)
 
         assert world.can_sign_in(person.email, password)
 
     @pytest.mark.parametrize("password", ["seven77", "password", "qwertyuiop", "johndoe1"])
-    def test_other_passwords_are_refused_with_the_reason(self, world: World, password: str) -> None:
+    def test_short_and_common_passwords_are_rejected_with_the_reason(self, world: World, password: str) -> None:
         request = {"username": "johndoe", "email": world.email(), "password": password, "name": "John Doe"}
 
         answer = world.client.post("/api/auth/register", request)
@@ -128,7 +128,7 @@ class TestLogin:
         assert answer.status == 200
         assert answer.json == snapotp_session(user_of(person))
 
-    def test_the_case_of_a_user_name_does_not_matter(self, world: World) -> None:
+    def test_user_names_are_case_insensitive(self, world: World) -> None:
         person = world.register_by_username()
         assert person.username is not None
 
@@ -139,7 +139,7 @@ class TestLogin:
         assert answer.status == 200
         assert answer.data["user"]["username"] == person.username
 
-    def test_an_address_is_taken_in_the_place_of_a_user_name(self, world: World) -> None:
+    def test_sign_in_accepts_an_address_instead_of_a_user_name(self, world: World) -> None:
         person = world.register_by_username()
 
         answer = world.client.post("/api/auth/login", {"username": f" {person.email.upper()} ", "password": PASSWORD})
@@ -147,8 +147,10 @@ class TestLogin:
         assert answer.status == 200
         assert answer.json == snapotp_session(user_of(person))
 
-    @pytest.mark.parametrize("unknown", ["nobody-at-all", "a b", "x", "x" * 5000, "nobody@example.com", "ada@", "@"])
-    def test_whatever_is_wrong_has_one_answer(self, world: World, shared_person: Person, unknown: str) -> None:
+    @pytest.mark.parametrize("unknown", ["unknown-user", "a b", "x", "x" * 5000, "unknown@example.com", "ada@", "@"])
+    def test_every_wrong_user_name_gets_the_answer_of_a_wrong_password(
+        self, world: World, shared_person: Person, unknown: str
+    ) -> None:
         wrong = world.client.post("/api/auth/login", {"username": shared_person.email, "password": OTHER_PASSWORD})
 
         answer = world.client.post("/api/auth/login", {"username": unknown, "password": OTHER_PASSWORD})
@@ -175,7 +177,7 @@ class TestLogin:
         assert answer.status == 400
         assert answer.json == snapotp_invalid(*fields)
 
-    def test_too_many_guesses_are_429_in_this_contract(self, world: World) -> None:
+    def test_too_many_guesses_get_429_in_this_apis_format(self, world: World) -> None:
         person = world.register_by_username()
         wrong = {"username": person.username, "password": OTHER_PASSWORD}
 
@@ -185,7 +187,7 @@ class TestLogin:
         assert last.json == snapotp_error()
         assert int(last.headers["retry-after"]) >= 1
 
-    def test_the_session_outlives_the_hour_by_its_refresh_token(self, world: World) -> None:
+    def test_a_refresh_token_continues_the_session(self, world: World) -> None:
         person = world.register_by_username()
 
         answer = world.client.post("/api/auth/refresh", {"refresh_token": person.refresh_token})
@@ -195,7 +197,7 @@ class TestLogin:
         assert answer.data["refresh_token"] != person.refresh_token
         assert claims_of(answer.data["token"])["session_id"] == person.session_id
 
-    def test_a_dead_refresh_token_is_401_in_this_contract(self, world: World) -> None:
+    def test_a_refresh_token_of_an_ended_session_is_401_in_this_apis_format(self, world: World) -> None:
         person = world.register_by_username()
         world.client.post_without_body("/api/auth/logout", bearer=person.access_token)
 
@@ -206,7 +208,7 @@ class TestLogin:
 
 
 class TestMe:
-    def test_it_answers_the_account(self, world: World) -> None:
+    def test_it_returns_the_account(self, world: World) -> None:
         person = world.register_by_username()
 
         answer = world.me(person.access_token)
@@ -214,7 +216,7 @@ class TestMe:
         assert answer.status == 200
         assert answer.json == {"success": True, "data": user_of(person)}
 
-    def test_it_answers_for_a_token_of_every_contract(self, world: World) -> None:
+    def test_it_accepts_tokens_of_every_api(self, world: World) -> None:
         botlaunch = world.register()
         atourin, mail = world.register_without_session()
         signed_in = world.client.post("/auth/verify_otp", {"email": atourin, "otp": mail.code}).data
@@ -230,20 +232,20 @@ class TestMe:
         assert answer.status == 401
         assert answer.json == snapotp_error()
 
-    def test_a_token_in_the_query_is_not_read(self, client: Client, shared_person: Person) -> None:
+    def test_a_token_in_the_query_is_ignored(self, client: Client, shared_person: Person) -> None:
         answer = client.get(
             f"/api/auth/me?access_token={shared_person.access_token}&authorization={shared_person.access_token}"
         )
 
         assert answer.status == 401
 
-    def test_a_guest_has_no_account_to_see(self, world: World) -> None:
+    def test_a_guest_is_403(self, world: World) -> None:
         answer = world.me(world.guest())
 
         assert answer.status == 403
         assert answer.json == snapotp_error()
 
-    def test_what_an_operator_changes_is_seen_at_once(self, world: World) -> None:
+    def test_an_operators_changes_are_visible_immediately(self, world: World) -> None:
         person = world.register_by_username()
         world.set_account(person.user_id, role_id=1, credit_balance=5000)
 

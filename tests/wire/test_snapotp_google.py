@@ -9,7 +9,7 @@ from tests.wire.world import PASSWORD, Person, World
 
 
 class TestGoogle:
-    def test_an_id_token_makes_an_account_at_first_use(self, world: World) -> None:
+    def test_a_new_identity_creates_an_account(self, world: World) -> None:
         email = world.email()
 
         answer = world.client.post(
@@ -20,7 +20,7 @@ class TestGoogle:
         assert answer.json == snapotp_session(snapotp_user(email=email, name="Ada Lovelace", username=None))
         assert world.is_signed_in(answer.data["token"])
 
-    def test_the_same_identity_is_the_same_account_whatever_its_address(self, world: World) -> None:
+    def test_an_identity_keeps_its_account_when_its_address_changes(self, world: World) -> None:
         first = world.google_token(email=world.email(), google_id="same-subject")
         moved = world.google_token(email=world.email(), google_id="same-subject")
 
@@ -28,7 +28,7 @@ class TestGoogle:
 
         assert accounts[0] == accounts[1]
 
-    def test_another_identity_with_the_same_address_is_409(self, world: World) -> None:
+    def test_a_second_identity_with_the_same_address_is_409(self, world: World) -> None:
         email = world.email()
         world.client.post("/api/auth/google", {"id_token": world.google_token(email=email)})
 
@@ -37,7 +37,7 @@ class TestGoogle:
         assert answer.status == 409
         assert answer.json == snapotp_error()
 
-    def test_an_address_that_somebody_proved_is_linked_and_keeps_its_password(self, world: World) -> None:
+    def test_an_account_with_a_verified_address_is_linked_and_keeps_its_password(self, world: World) -> None:
         email, mail = world.register_without_session()
         world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
 
@@ -47,7 +47,7 @@ class TestGoogle:
         assert answer.data["user"]["email"] == email
         assert world.can_sign_in(email, PASSWORD)
 
-    def test_the_three_fields_may_come_with_the_id_token_and_must_agree(self, world: World) -> None:
+    def test_fields_next_to_the_id_token_must_agree_with_it(self, world: World) -> None:
         email = world.email()
         token = world.google_token(email=email, google_id="g-1", name="Ada Lovelace")
         documented = {"google_id": "g-1", "email": email.upper(), "name": "Ada Lovelace"}
@@ -58,7 +58,7 @@ class TestGoogle:
             assert answer.status == 401, field
             assert answer.json == snapotp_error()
 
-    def test_the_three_fields_alone_are_taken_from_a_trusted_back_end(self, world: World) -> None:
+    def test_a_back_end_with_the_secret_key_needs_no_id_token(self, world: World) -> None:
         email = world.email()
         documented = {"google_id": f"id-of-{email}", "email": email, "name": "Ada Lovelace"}
 
@@ -68,7 +68,7 @@ class TestGoogle:
         assert answer.json == snapotp_session(snapotp_user(email=email, name="Ada Lovelace", username=None))
 
     @pytest.mark.parametrize("field", ["google_id", "email", "name"])
-    def test_a_trusted_back_end_has_to_send_all_three(self, world: World, field: str) -> None:
+    def test_a_back_end_with_the_secret_key_must_send_all_three_fields(self, world: World, field: str) -> None:
         documented = {"google_id": "g-3", "email": world.email(), "name": "Ada Lovelace"}
         del documented[field]
 
@@ -78,7 +78,7 @@ class TestGoogle:
         assert answer.json == snapotp_invalid(field)
 
     @pytest.mark.parametrize("key", [None, "publishable_key", "guess", "bearer"])
-    def test_the_three_fields_without_a_proof_are_401(self, world: World, key: str | None) -> None:
+    def test_without_id_token_and_secret_key_it_is_401(self, world: World, key: str | None) -> None:
         email = world.email()
         documented = {"google_id": "g-4", "email": email, "name": "Ada Lovelace"}
         keys = world.api_keys()
@@ -92,7 +92,7 @@ class TestGoogle:
         assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
 
     def test_a_token_of_an_android_app_is_accepted(self, world: World) -> None:
-        """Its `aud` is our client id, its `azp` the app's own."""
+        """Its `aud` is our client id, and its `azp` is the app's id."""
         token = world.google_token(email=world.email(), claims={"azp": "android.apps.googleusercontent.com"})
 
         assert world.client.post("/api/auth/google", {"id_token": token}).status == 200
@@ -110,7 +110,7 @@ class TestGoogle:
         ],
         ids=repr,
     )
-    def test_a_token_that_says_something_wrong_is_401(self, world: World, claims: dict[str, object]) -> None:
+    def test_an_id_token_with_a_wrong_claim_is_401(self, world: World, claims: dict[str, object]) -> None:
         token = world.google_token(email=world.email(), claims=claims)
 
         answer = world.client.post("/api/auth/google", {"id_token": token})
@@ -119,7 +119,9 @@ class TestGoogle:
         assert answer.json == snapotp_error()
 
     @pytest.mark.parametrize("spoilt", ["signature", "none", "ours", "words"])
-    def test_a_token_that_google_did_not_sign_is_401(self, world: World, shared_person: Person, spoilt: str) -> None:
+    def test_an_id_token_without_googles_signature_is_401(
+        self, world: World, shared_person: Person, spoilt: str
+    ) -> None:
         header, payload, signature = world.google_token(email=world.email()).split(".")
         token = {
             "signature": f"{header}.{payload}.{signature[::-1]}",
@@ -133,7 +135,7 @@ class TestGoogle:
         assert answer.status == 401
         assert answer.json == snapotp_error()
 
-    def test_a_disabled_account_stays_out(self, world: World) -> None:
+    def test_a_disabled_account_is_403(self, world: World) -> None:
         email = world.email()
         token = world.google_token(email=email)
         world.client.post("/api/auth/google", {"id_token": token})

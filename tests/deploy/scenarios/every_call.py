@@ -38,7 +38,6 @@ PARAMETERS: Final = {
 }
 """Settings for `call_everything`, in addition to `GoogleCertsUrl`. They make rare branches easy to reach."""
 
-
 SCENARIOS: Final = (
     own_apis.botlaunch,
     own_apis.own_sessions,
