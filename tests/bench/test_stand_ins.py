@@ -6,41 +6,29 @@ import threading
 import time
 from collections.abc import Iterator
 from http.client import HTTPSConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 from urllib.parse import urlsplit
 
 import pytest
 from gerbang_bench.stand_ins import StandIns, round_trips
 
+from tests.http_servers import Handler, serving
 
-class Database(BaseHTTPRequestHandler):
-    """Says what it was asked, as a DynamoDB that consumed two units."""
 
-    protocol_version = "HTTP/1.1"
+class Database(Handler):
+    """Repeats each request, as a DynamoDB that consumed two units."""
 
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        said = json.dumps({"asked": asked, "ConsumedCapacity": {"CapacityUnits": 2.0}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
-
-    def log_message(self, *_: Any) -> None:  # type: ignore[explicit-override]
-        """Say nothing."""
+    @override
+    def respond(self, body: bytes) -> None:
+        request = json.loads(body)
+        self.reply(json.dumps({"request": request, "ConsumedCapacity": {"CapacityUnits": 2.0}}).encode())
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Database)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Database) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -79,7 +67,7 @@ def test_dynamodb_is_asked_what_each_call_consumed(stand_ins: StandIns) -> None:
         status, said = Client(stand_ins).call("DynamoDB_20120810.GetItem", {"Key": {}})
 
     assert status == 200
-    assert said["asked"] == {"Key": {}, "ReturnConsumedCapacity": "TOTAL"}
+    assert said["request"] == {"Key": {}, "ReturnConsumedCapacity": "TOTAL"}
     assert [(call.operation, call.read_units, call.write_units) for call in calls] == [("GetItem", 2.0, 0.0)]
 
 

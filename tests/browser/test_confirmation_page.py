@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from time import monotonic, sleep
 from typing import Any, Final, override
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.http_servers import Handler, serving
 from tests.wire.server import running
 
 BUTTONS: Final = {"en": "Confirm", "id": "Konfirmasi", "it": "Conferma", "es": "Confirmar"}
@@ -21,24 +20,18 @@ LONGEST_WAIT_SECONDS: Final = 30
 WIDE: Final = {"width": 1280, "height": 800}
 
 
-class App(BaseHTTPRequestHandler):
-    """The app that links lead to: an empty page."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
+class App(Handler):
+    """The app that links redirect to: an empty page."""
 
     @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
+    def respond(self, body: bytes) -> None:
+        self.reply()
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), App) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(App) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, override
 
 import httpx
@@ -17,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from gerbang_docs.texts import LANGUAGES, Catalogue
 from playwright.sync_api import Browser, Page, expect
 
+from tests.http_servers import Handler, serving
 from tests.wire.server import Server, running
 
 CATALOGUE: Final = Catalogue()
@@ -271,22 +270,17 @@ def test_the_keyboard_is_enough(browser: Browser, url: str) -> None:
         expect(page.locator("#snippet")).to_contain_text("await fetch(")
 
 
-class OtherSite(BaseHTTPRequestHandler):
-    """An API that lets no page of another origin read its answers."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
+class OtherSite(Handler):
+    """An API without CORS headers."""
 
     @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
+    def respond(self, body: bytes) -> None:
+        self.reply()
 
 
 def test_it_says_why_when_cors_stops_it(browser: Browser, url: str) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), OtherSite) as other:
-        Thread(target=other.serve_forever, daemon=True).start()
-        elsewhere = f"http://127.0.0.1:{other.server_port}"
+    with serving(OtherSite) as port:
+        elsewhere = f"http://127.0.0.1:{port}"
         with browser.new_context(locale="en") as context:
             page = context.new_page()
             page.goto(f"{url}/docs#{ME}")
@@ -297,7 +291,6 @@ def test_it_says_why_when_cors_stops_it(browser: Browser, url: str) -> None:
                 f"Either {elsewhere} does not answer, or its CORS settings do not name {url}: add it to "
                 "CorsAllowOrigins."
             )
-        other.shutdown()
 
 
 def test_scripts_and_styles_need_a_nonce_that_changes(url: str) -> None:

@@ -1,12 +1,8 @@
 """Clients of AWS services: which certificates they trust, which hosts they call, how they reconnect."""
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from threading import Thread
 from typing import override
 
 import pytest
@@ -19,36 +15,23 @@ from botocore.session import get_session
 from gerbang.storage import clients
 from gerbang_bench.certificates import self_signed
 
+from tests.http_servers import Handler, serving
+
 pytestmark = pytest.mark.usefixtures("new_clients")
 
 
-class Tables(BaseHTTPRequestHandler):
+class Tables(Handler):
     """Answers every request as a DynamoDB without tables would answer ListTables."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = b'{"TableNames": []}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
     @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
+    def respond(self, body: bytes) -> None:
+        self.reply(b'{"TableNames": []}')
 
 
-@contextmanager
-def serving(chain: Path) -> Iterator[int]:
+def tls(chain: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Tables) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    return context
 
 
 def list_tables(host: str, port: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -61,7 +44,7 @@ def test_a_configured_certificate_authority_is_trusted(tmp_path: Path, monkeypat
     _, chain = self_signed(tmp_path)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(chain))
 
-    with serving(chain) as port:
+    with serving(Tables, tls(chain)) as port:
         assert list_tables("127.0.0.1", port, monkeypatch) == []
 
 
@@ -69,14 +52,14 @@ def test_a_certificate_for_another_host_is_rejected(tmp_path: Path, monkeypatch:
     _, chain = self_signed(tmp_path)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(chain))
 
-    with serving(chain) as port, pytest.raises(SSLError, match="Hostname mismatch"):
+    with serving(Tables, tls(chain)) as port, pytest.raises(SSLError, match="Hostname mismatch"):
         list_tables("localhost", port, monkeypatch)
 
 
 def test_a_self_signed_certificate_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, chain = self_signed(tmp_path)
 
-    with serving(chain) as port, pytest.raises(SSLError, match="self-signed certificate"):
+    with serving(Tables, tls(chain)) as port, pytest.raises(SSLError, match="self-signed certificate"):
         list_tables("127.0.0.1", port, monkeypatch)
 
 
@@ -135,18 +118,16 @@ class ClosingTables(Tables):
     """Closes each connection after the response without announcing it, as happens to connections of a snapshot."""
 
     @override
-    def do_POST(self) -> None:
-        super().do_POST()
+    def respond(self, body: bytes) -> None:
+        super().respond(body)
         self.close_connection = True
 
 
 def test_a_closed_connection_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), ClosingTables) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_port}")
+    with serving(ClosingTables) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
         restored = clients.client("dynamodb")
 
         answers = [restored.list_tables()["TableNames"] for _ in range(3)]
 
-        server.shutdown()
     assert answers == [[], [], []]

@@ -4,16 +4,16 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Final, override
 
 import pytest
 from gerbang.storage import clients
 from gerbang.storage.functions import LARGEST_ANSWER_BYTES, FunctionFailed, RemoteFunction
 
+from tests.http_servers import Handler, serving
+
 ARN: Final = "arn:aws:lambda:eu-west-1:123456789012:function:claims:live"
-type Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
+type Answer = Callable[[Handler, bytes], None]
 
 pytestmark = pytest.mark.usefixtures("new_clients")
 
@@ -23,36 +23,20 @@ def lambda_that(answers: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[tu
     """Yield a function that answers so, and the list of paths that are requested."""
     paths: list[str] = []
 
-    class Lambda(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            paths.append(self.path)
-            answers(self, self.rfile.read(int(self.headers["Content-Length"])))
-
+    class Lambda(Handler):
         @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Log nothing."""
+        def respond(self, body: bytes) -> None:
+            paths.append(self.path)
+            answers(self, body)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Lambda) as server:
-        server.daemon_threads = True
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{server.server_port}")
+    with serving(Lambda) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{port}")
         yield RemoteFunction(lambda: clients.client("lambda"), ARN), paths
-        server.shutdown()
-
-
-def answer(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
-    handler.send_response(status)
-    for name, value in {"Content-Length": str(len(body)), **headers}.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
 
 
 def test_the_event_is_sent_to_the_function_and_its_answer_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    def echo(handler: BaseHTTPRequestHandler, event: bytes) -> None:
-        answer(handler, json.dumps({"claims": json.loads(event)}).encode())
+    def echo(handler: Handler, event: bytes) -> None:
+        handler.reply(json.dumps({"claims": json.loads(event)}).encode())
 
     with lambda_that(echo, monkeypatch) as (function, paths):
         assert function.invoke(b'{"a": 1}') == b'{"claims": {"a": 1}}'
@@ -65,8 +49,8 @@ def test_the_event_is_sent_to_the_function_and_its_answer_is_returned(monkeypatc
 
 
 def test_the_message_of_a_function_that_raised_is_not_revealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(handler: BaseHTTPRequestHandler, _event: bytes) -> None:
-        answer(handler, b'{"errorMessage": "a secret"}', X_Amz_Function_Error="Unhandled")
+    def fail(handler: Handler, _event: bytes) -> None:
+        handler.reply(b'{"errorMessage": "a secret"}', X_Amz_Function_Error="Unhandled")
 
     with lambda_that(fail, monkeypatch) as (function, _), pytest.raises(FunctionFailed) as failed:
         function.invoke(b"{}")
@@ -75,8 +59,8 @@ def test_the_message_of_a_function_that_raised_is_not_revealed(monkeypatch: pyte
 
 
 def test_a_missing_permission_is_reported_with_the_error_code_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(handler: BaseHTTPRequestHandler, _event: bytes) -> None:
-        answer(handler, b'{"Message": "not authorized"}', 403, X_Amzn_ErrorType="AccessDeniedException")
+    def refuse(handler: Handler, _event: bytes) -> None:
+        handler.reply(b'{"Message": "not authorized"}', 403, X_Amzn_ErrorType="AccessDeniedException")
 
     with (
         lambda_that(refuse, monkeypatch) as (function, _),
@@ -86,8 +70,8 @@ def test_a_missing_permission_is_reported_with_the_error_code_of_aws(monkeypatch
 
 
 def test_an_answer_that_is_too_large_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    def flood(handler: BaseHTTPRequestHandler, _event: bytes) -> None:
-        answer(handler, b"x" * (LARGEST_ANSWER_BYTES + 1))
+    def flood(handler: Handler, _event: bytes) -> None:
+        handler.reply(b"x" * (LARGEST_ANSWER_BYTES + 1))
 
     with lambda_that(flood, monkeypatch) as (function, _), pytest.raises(FunctionFailed, match="more than 16384"):
         function.invoke(b"{}")
@@ -96,7 +80,7 @@ def test_an_answer_that_is_too_large_is_rejected(monkeypatch: pytest.MonkeyPatch
 def test_a_function_that_does_not_answer_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two seconds each and a pause between: this fits into the caller's 20 s (tests/storage/test_silence.py)."""
 
-    def hang(_handler: BaseHTTPRequestHandler, _event: bytes) -> None:
+    def hang(_handler: Handler, _event: bytes) -> None:
         time.sleep(4)
 
     with lambda_that(hang, monkeypatch) as (function, paths):
@@ -113,12 +97,12 @@ def test_a_closed_connection_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -
     """F34: after Lambda has frozen an environment, its connections are closed."""
     calls: list[int] = []
 
-    def close_second(handler: BaseHTTPRequestHandler, _event: bytes) -> None:
+    def close_second(handler: Handler, _event: bytes) -> None:
         calls.append(1)
         if len(calls) == 2:
             handler.close_connection = True
             return
-        answer(handler, b"{}")
+        handler.reply(b"{}")
 
     with lambda_that(close_second, monkeypatch) as (function, _):
         assert [function.invoke(b"{}") for _ in range(2)] == [b"{}", b"{}"]

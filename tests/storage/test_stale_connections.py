@@ -2,11 +2,8 @@
 
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Barrier, Thread
+from threading import Barrier
 from typing import Final, override
 
 import pytest
@@ -14,6 +11,8 @@ from gerbang.core.concurrency import run_concurrently
 from gerbang.storage import clients
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Key
+
+from tests.http_servers import Handler, serving
 
 pytestmark = pytest.mark.usefixtures("new_clients")
 
@@ -40,14 +39,11 @@ class Database:
         self.frozen = set(self.open)
 
 
-@contextmanager
-def serving(database: Database) -> Iterator[int]:
-    class Connection(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
+def connection_to(database: Database) -> type[Handler]:
+    class Connection(Handler):
+        @override
+        def respond(self, body: bytes) -> None:
             port = self.client_address[1]
-            self.rfile.read(int(self.headers["Content-Length"]))
             if port in database.frozen:
                 database.reset += 1
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
@@ -56,26 +52,15 @@ def serving(database: Database) -> Iterator[int]:
             database.open.add(port)
             if not database.frozen:
                 database.together.wait()  # so that each of the first calls opens its own connection
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
+            self.reply(b"{}")
 
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Log nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Connection) as server:
-        server.daemon_threads = True
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    return Connection
 
 
 @pytest.mark.covers("F34", "S6")
 def test_every_call_succeeds_after_a_freeze_closed_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database()
-    with serving(database) as port:
+    with serving(connection_to(database)) as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
         store = DynamoStore(clients.client("dynamodb"))
         calls = [lambda: store.get(NO_ACCOUNT)] * AT_ONCE

@@ -5,9 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, override
 
 import boto3
@@ -18,6 +16,7 @@ from gerbang_smoke.http import Answer, Api, NotAnAddress
 from gerbang_smoke.walk import Deviation, Walk
 from moto import mock_aws
 
+from tests.http_servers import Handler, serving
 from tests.local.conftest import Served, served
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
@@ -132,22 +131,13 @@ def other_api(answers: Sequence[int]) -> Iterator[str]:
     """An API of the operator's that answers with these statuses, one after the other; yields its route's URL."""
     left = list(answers)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b'{"message":"from the gateway"}'
-            self.send_response(left.pop(0))
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
+    class OtherApi(Handler):
         @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+        def respond(self, body: bytes) -> None:
+            self.reply(b'{"message":"from the gateway"}', left.pop(0))
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as api:
-        Thread(target=api.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{api.server_port}/orders"
-        api.shutdown()
+    with serving(OtherApi) as port:
+        yield f"http://127.0.0.1:{port}/orders"
 
 
 def test_other_apis_are_asked_with_the_token_alive_and_dead(server: Served) -> None:

@@ -6,10 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, override
 from unittest.mock import patch
 
@@ -17,6 +14,7 @@ import jwt
 import pytest
 import yaml
 
+from tests.http_servers import Handler, serving
 from tests.jwt_authorizer import Denied, JwtAuthorizer
 from tests.wire.client import Client
 from tests.wire.server import Server, running
@@ -32,33 +30,16 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-class _Claims(BaseHTTPRequestHandler):
+class _Claims(Handler):
     """Implements Lambda's Invoke with the function that the README shows."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    @override
+    def respond(self, body: bytes) -> None:
+        event = json.loads(body)
         [source] = [block for block in blocks("python") if "def handler(event" in block]
         names: dict[str, Any] = {}
         exec(source, names)  # noqa: S102 - the README's code
-        body = json.dumps(names["handler"](event, None)).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
-
-
-@contextmanager
-def claims_function() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Claims) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        self.reply(json.dumps(names["handler"](event, None)).encode())
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +50,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "ClaimsFunctionArn=arn:aws:lambda:us-east-1:123456789012:function:claims"
     )
     folder = tmp_path_factory.mktemp("other-apis")
-    with claims_function() as url, running(folder, PARAMETERS=parameters, LAMBDA_ENDPOINT=url) as server:
+    with (
+        serving(_Claims) as port,
+        running(folder, PARAMETERS=parameters, LAMBDA_ENDPOINT=f"http://127.0.0.1:{port}") as server,
+    ):
         yield server
 
 

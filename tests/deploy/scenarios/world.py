@@ -1,12 +1,10 @@
 """What all scenarios need: a stack, its API, and accounts in different states."""
 
 import json
-import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Final, override
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +14,7 @@ from gerbang_local.google import StandInIssuer
 from tests.deploy.api import Functions, Response, StackApi
 from tests.deploy.clients import client
 from tests.deploy.stacks import Stack
+from tests.http_servers import Handler, serving
 
 PASSWORD: Final = "Violet-tram-42"
 NEW_PASSWORD: Final = "Amber-ferry-77"
@@ -172,28 +171,10 @@ def another_code(code: str) -> str:
 def serve_json(document: Mapping[str, Any]) -> Iterator[str]:
     """Serve a JSON document on this machine until the block ends. Yield its URL."""
 
-    class Page(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            """Answer like the verification API of a CAPTCHA provider."""
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()
-
-        def do_GET(self) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
+    class Document(Handler):
         @override
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
+        def respond(self, body: bytes) -> None:
+            self.reply(json.dumps(document).encode())
 
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
-        serving.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/certs"
-        finally:
-            server.shutdown()
-            serving.join()
+    with serving(Document) as port:
+        yield f"http://127.0.0.1:{port}/certs"
