@@ -1,4 +1,4 @@
-"""botocore without most of its data calls AWS as the whole one does."""
+"""The trimmed botocore calls AWS exactly as the complete one does."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def built() -> dict[str, Any]:
     return probed(str(build_for(this_machine()).layers["Dependencies"] / "python"))
 
 
-def test_the_services_kept_are_those_that_the_functions_call() -> None:
+def test_the_trimmed_botocore_has_exactly_the_services_that_functions_call() -> None:
     package = build_for(this_machine()).layers["Auth"] / "python" / "gerbang"
     sources = [source.read_text() for source in package.rglob("*.py")]
     called = {service for source in sources for service in re.findall(r"self\.client\(\"(\w+)\"\)", source)}
@@ -51,7 +51,7 @@ def test_endpoints_are_the_same_in_every_partition(whole: dict[str, Any], built:
     assert built["endpoints"] == whole["endpoints"]
 
 
-def test_every_operation_of_our_services_is_there(whole: dict[str, Any], built: dict[str, Any]) -> None:
+def test_our_services_have_all_operations(whole: dict[str, Any], built: dict[str, Any]) -> None:
     assert built["operations"] == whole["operations"]
 
 
