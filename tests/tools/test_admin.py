@@ -1,4 +1,4 @@
-"""`gerbang-admin` against a stack on moto: what it finds, says and does, and what it never says."""
+"""`gerbang-admin` with a stack on moto."""
 
 import io
 import json
@@ -32,7 +32,7 @@ SESSION: Final = boto3.Session()
 
 
 def template(*tables: str) -> dict[str, Any]:
-    """A stack that has these of the tables, and names them in its outputs as `template.yaml` does."""
+    """Return a template with some of the tables of `template.yaml`, and their outputs."""
 
     def table(name: str) -> dict[str, Any]:
         shape = {"AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"}
@@ -48,7 +48,7 @@ def template(*tables: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a run of the tool came to."""
+    """The result of a run."""
 
     status: int
     out: str
@@ -69,8 +69,8 @@ class Admin:
     def __call__(self, *arguments: str, stack: str = STACK, region: str = REGION) -> Answer:
         self.capsys.readouterr()
         status = main([*arguments, "--stack", stack, "--region", region])
-        said = self.capsys.readouterr()
-        return Answer(status, said.out, said.err)
+        printed = self.capsys.readouterr()
+        return Answer(status, printed.out, printed.err)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def admin(capsys: pytest.CaptureFixture[str]) -> Admin:
 
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[str, str]]:
-    """A stack in the region, nowhere else; its tables by their logical ids."""
+    """A stack that exists only in REGION: table names by logical id."""
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
         monkeypatch.setenv(f"AWS_{name}", "local")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -93,8 +93,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[str, str]]:
 def created(name: str, of_template: dict[str, Any]) -> dict[str, str]:
     cloudformation: Any = SESSION.client("cloudformation", region_name=REGION)
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(of_template))
-    [made] = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
+    [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
 @pytest.fixture
@@ -117,8 +117,8 @@ def alice(deployment: Deployment) -> User:
     return deployment.register()
 
 
-def answered(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Let somebody at the terminal type *text*."""
+def type_answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Make the terminal's user type *text*."""
     keyboard = io.StringIO(text)
     monkeypatch.setattr(keyboard, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", keyboard)
@@ -127,7 +127,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 # --- showing ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
+def test_an_account_is_shown_as_text(admin: Admin, alice: User) -> None:
     answer = admin("show", "alice")
 
     assert answer.status == DONE
@@ -147,7 +147,7 @@ def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
 
 
 @pytest.mark.parametrize("who", ["alice", "Alice@example.com"])
-def test_an_account_is_shown_to_programs(admin: Admin, alice: User, who: str) -> None:
+def test_an_account_is_shown_as_json(admin: Admin, alice: User, who: str) -> None:
     shown = admin("show", who, "--json").json
 
     assert shown["id"] == alice.user_id
@@ -160,7 +160,7 @@ def test_an_account_is_shown_to_programs(admin: Admin, alice: User, who: str) ->
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_secrets_are_never_shown(
+def test_secrets_are_not_shown(
     admin: Admin, deployment: Deployment, alice: User, form: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     subject = "104930111112222333344"
@@ -195,9 +195,7 @@ def test_an_identity_is_shown_with_its_address(admin: Admin, deployment: Deploym
     ]
 
 
-def test_accounts_are_listed_the_newest_first(
-    admin: Admin, deployment: Deployment, alice: User, clock: FakeClock
-) -> None:
+def test_accounts_are_listed_newest_first(admin: Admin, deployment: Deployment, alice: User, clock: FakeClock) -> None:
     clock.advance(timedelta(days=40))
     bob = deployment.register(BOB)
 
@@ -218,8 +216,8 @@ def test_accounts_are_listed_the_newest_first(
     }
 
 
-def test_an_inherited_password_is_told_from_today_s(admin: Admin, deployment: Deployment, alice: User) -> None:
-    deployment.users.change(alice, {"password_hash": "$P$Bwhatever"})
+def test_a_legacy_password_is_shown_as_inherited(admin: Admin, deployment: Deployment, alice: User) -> None:
+    deployment.users.change(alice, {"password_hash": "$P$Bhash"})
 
     assert admin("show", "alice", "--json").json["password"] == "inherited"
 
@@ -239,20 +237,20 @@ def test_a_user_is_disabled_and_enabled(admin: Admin, deployment: Deployment, al
 
 def test_active_sessions_are_listed(admin: Admin, deployment: Deployment, alice: User) -> None:
     firefox = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
-    deployment.clock.at = datetime.now(UTC)  # as the tool sees it
-    held = deployment.sessions.open(alice, replace(HOME, device=firefox), "password")
+    deployment.clock.at = datetime.now(UTC)  # the clock of the tool
+    signed_in = deployment.sessions.open(alice, replace(HOME, device=firefox), "password")
 
     shown, parsed = admin("sessions", "alice"), admin("sessions", "alice", "--json")
 
     assert shown.status == DONE
     [_, line] = shown.out.splitlines()
-    assert [held.family_id, "Firefox on Ubuntu", HOME.address] == [
-        word for word in (held.family_id, "Firefox on Ubuntu", HOME.address) if word in line
+    assert [signed_in.family_id, "Firefox on Ubuntu", HOME.address] == [
+        word for word in (signed_in.family_id, "Firefox on Ubuntu", HOME.address) if word in line
     ]
-    assert held.tokens.refresh_token not in shown.out + parsed.out
-    assert held.family_id in parsed.out
+    assert signed_in.tokens.refresh_token not in shown.out + parsed.out
+    assert signed_in.family_id in parsed.out
     admin("end-sessions", "alice")
-    assert held.family_id not in admin("sessions", "alice").out
+    assert signed_in.family_id not in admin("sessions", "alice").out
 
 
 def test_sessions_are_ended(admin: Admin, deployment: Deployment, alice: User) -> None:
@@ -276,18 +274,18 @@ def test_role_and_credit_are_set(admin: Admin, role: str) -> None:
     [("set-role", "alice", "4"), ("set-role", "alice", "king"), ("set-credit", "alice", "-1"), ("fire", "alice")],
 )
 @pytest.mark.usefixtures("alice")
-def test_wrong_usage_changes_nothing(admin: Admin, database: Database, wrong: tuple[str, ...]) -> None:
+def test_invalid_arguments_change_nothing(admin: Admin, database: Database, wrong: tuple[str, ...]) -> None:
     before = database.items("Users")
 
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(SystemExit) as exit_:
         admin(*wrong)
 
-    assert refused.value.code == FAILED
+    assert exit_.value.code == FAILED
     assert database.items("Users") == before
 
 
 @pytest.mark.usefixtures("alice")
-def test_what_is_so_already_is_said(admin: Admin) -> None:
+def test_a_change_without_effect_is_reported(admin: Admin) -> None:
     answer = admin("enable", "alice")
 
     assert answer == Answer(
@@ -301,14 +299,14 @@ def test_what_is_so_already_is_said(admin: Admin) -> None:
 # --- unlinking --------------------------------------------------------------------------------------------------------
 
 
-def test_unlinking_is_confirmed_and_says_what_it_does(
+def test_unlinking_asks_for_confirmation_and_explains_the_effect(
     admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link(deployment, alice)
-    answered(monkeypatch, "no\n")
-    refused = admin("unlink", "alice", "google")
-    assert (refused.status, admin("show", "alice", "--json").json["identities"] != []) == (NOT_DONE, True)
-    answered(monkeypatch, "yes\n")
+    type_answer(monkeypatch, "no\n")
+    declined = admin("unlink", "alice", "google")
+    assert (declined.status, admin("show", "alice", "--json").json["identities"] != []) == (NOT_DONE, True)
+    type_answer(monkeypatch, "yes\n")
 
     done = admin("unlink", "alice", "google")
 
@@ -319,7 +317,7 @@ def test_unlinking_is_confirmed_and_says_what_it_does(
     assert deployment.users.find_id(Name.IDENTITY, "google#1081") is None
 
 
-def test_unlinking_what_is_not_linked_is_an_error(admin: Admin, deployment: Deployment, alice: User) -> None:
+def test_unlinking_an_unknown_identity_is_an_error(admin: Admin, deployment: Deployment, alice: User) -> None:
     link(deployment, alice)
 
     assert admin("unlink", "alice", "apple") == Answer(
@@ -327,7 +325,7 @@ def test_unlinking_what_is_not_linked_is_an_error(admin: Admin, deployment: Depl
     )
 
 
-def test_the_only_way_to_sign_in_is_not_unlinked(admin: Admin, deployment: Deployment, alice: User) -> None:
+def test_the_only_way_to_sign_in_cannot_be_unlinked(admin: Admin, deployment: Deployment, alice: User) -> None:
     link(deployment, alice)
     deployment.users.change(alice, {"password_hash": Gone()})
 
@@ -339,10 +337,10 @@ def test_the_only_way_to_sign_in_is_not_unlinked(admin: Admin, deployment: Deplo
 # --- deleting ---------------------------------------------------------------------------------------------------------
 
 
-def test_deleting_is_asked_first_and_says_what_goes(
+def test_deleting_asks_for_confirmation_and_explains_the_effect(
     admin: Admin, database: Database, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered(monkeypatch, "yes\n")
+    type_answer(monkeypatch, "yes\n")
 
     answer = admin("delete", "alice")
 
@@ -355,11 +353,11 @@ def test_deleting_is_asked_first_and_says_what_goes(
 
 @pytest.mark.parametrize("typed", ["", "\n", "y\n", "no\n", "yes please\n"])
 @pytest.mark.usefixtures("alice")
-def test_anything_but_yes_deletes_nothing(
+def test_only_yes_confirms_a_deletion(
     admin: Admin, database: Database, monkeypatch: pytest.MonkeyPatch, typed: str
 ) -> None:
     before = database.items("Users")
-    answered(monkeypatch, typed)
+    type_answer(monkeypatch, typed)
 
     answer = admin("delete", "alice")
 
@@ -368,25 +366,25 @@ def test_anything_but_yes_deletes_nothing(
 
 
 @pytest.mark.usefixtures("alice")
-def test_without_a_terminal_deleting_needs_to_be_meant(
+def test_without_a_terminal_deleting_needs_the_option_yes(
     admin: Admin, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
 
-    refused = admin("delete", "alice")
-    assert (refused.status, bool(database.items("Users"))) == (NOT_DONE, True)
-    assert "Add --yes to confirm." in refused.error
+    declined = admin("delete", "alice")
+    assert (declined.status, bool(database.items("Users"))) == (NOT_DONE, True)
+    assert "Add --yes to confirm." in declined.error
 
     assert admin("delete", "alice", "--yes", "--json").status == DONE
     assert database.items("Users") == []
 
 
-def test_an_organisation_left_without_an_owner_is_pointed_out(
+def test_an_organisation_that_loses_its_last_owner_is_reported(
     admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bob = deployment.register(BOB)
     join(deployment.organizations.table, str(alice.organization_id), bob.user_id)
-    answered(monkeypatch, "yes\n")
+    type_answer(monkeypatch, "yes\n")
 
     answer = admin("delete", "alice")
 
@@ -395,13 +393,13 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
 
 
 @pytest.mark.covers("F45")
-def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
+def test_an_organisation_with_a_damaged_member_item_is_not_deleted(
     admin: Admin, deployment: Deployment, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = deployment.organizations.table
     membership = table.membership_deletion(str(alice.organization_id), deployment.register(BOB).user_id).key
     deployment.store.write(Put(membership, {"since": 0}))
-    answered(monkeypatch, "yes\n")
+    type_answer(monkeypatch, "yes\n")
 
     answer = admin("delete", "alice")
 
@@ -410,76 +408,76 @@ def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
     assert table.find(str(alice.organization_id)) is not None
 
 
-# --- everybody --------------------------------------------------------------------------------------------------------
+# --- all sessions -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Rotations:
-    """Plays what AWS does when it is asked to rotate: after some looks, the new version is current."""
+    """Simulates rotations: the new version becomes current after some calls of `describe_secret`."""
 
-    looks: int
+    polls: int
     labels: dict[str, list[str]]
-    asked: int = 0
+    rotations: int = 0
     _left: int = 0
 
-    def rotate_secret(self, **asked: str) -> dict[str, str]:
-        assert asked == {"SecretId": "arn:master"}
-        self.asked, self._left = self.asked + 1, self.looks
-        return {"VersionId": f"version-{self.asked}"}
+    def rotate_secret(self, **parameters: str) -> dict[str, str]:
+        assert parameters == {"SecretId": "arn:master"}
+        self.rotations, self._left = self.rotations + 1, self.polls
+        return {"VersionId": f"version-{self.rotations}"}
 
     def describe_secret(self, **_: str) -> dict[str, Any]:
         self._left -= 1
         label = "AWSPENDING" if self._left > 0 else "AWSCURRENT"
-        return {"VersionIdsToStages": {**self.labels, f"version-{self.asked}": [label]}}
+        return {"VersionIdsToStages": {**self.labels, f"version-{self.rotations}": [label]}}
 
 
-def test_all_sessions_end_by_two_rotations_one_after_the_other() -> None:
-    aws, pauses = Rotations(looks=3, labels={"version-0": ["AWSPREVIOUS"]}), list[float]()
+def test_ending_all_sessions_rotates_the_secret_twice() -> None:
+    aws, pauses = Rotations(polls=3, labels={"version-0": ["AWSPREVIOUS"]}), list[float]()
 
     end_all_sessions(cast("Any", aws), "arn:master", pause=pauses.append)
 
-    assert aws.asked == 2
+    assert aws.rotations == 2
     assert len(pauses) == 4
 
 
-def test_a_rotation_that_does_not_end_is_not_waited_for_for_ever() -> None:
-    aws, pauses = Rotations(looks=10**9, labels={}), list[float]()
+def test_waiting_for_a_rotation_has_a_time_limit() -> None:
+    aws, pauses = Rotations(polls=10**9, labels={}), list[float]()
 
     with pytest.raises(NotRotated):
         end_all_sessions(cast("Any", aws), "arn:master", pause=pauses.append)
 
-    assert aws.asked == 1
+    assert aws.rotations == 1
     assert sum(pauses) == ROTATION_SECONDS
 
 
-def test_ending_all_sessions_is_asked_first(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ending_all_sessions_asks_for_confirmation(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     with mock_aws():
         secrets: Any = SESSION.client("secretsmanager", region_name=REGION)
         secret_id = secrets.create_secret(Name="master", SecretString="one")["ARN"]
         created(STACK, {"Resources": {}, "Outputs": {"MasterSecretArn": {"Value": secret_id}}})
-        answered(monkeypatch, "no\n")
-        refused = admin("end-all-sessions")
+        type_answer(monkeypatch, "no\n")
+        declined = admin("end-all-sessions")
         [before] = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
         done = admin("end-all-sessions", "--yes", "--json")
         after = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
 
-        assert refused.status == NOT_DONE
-        assert f"Every user of {STACK} in {REGION} has to sign in again, on every device." in refused.error
+        assert declined.status == NOT_DONE
+        assert f"Every user of {STACK} in {REGION} has to sign in again, on every device." in declined.error
         assert (done.status, done.json) == (DONE, {"ended": "all sessions"})
         assert after.get(before, []) == []  # neither current nor previous
 
 
-# --- whom and where ---------------------------------------------------------------------------------------------------
+# --- accounts and stacks ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("stack")
-def test_who_is_unknown_is_said(admin: Admin) -> None:
+def test_an_unknown_account_is_reported(admin: Admin) -> None:
     assert admin("show", "carol@example.com") == Answer(
         NOT_DONE, "", f"No account matches 'carol@example.com' in stack {STACK}.\n"
     )
 
 
-def test_a_name_that_means_two_is_said(admin: Admin, deployment: Deployment) -> None:
+def test_an_ambiguous_name_is_reported(admin: Admin, deployment: Deployment) -> None:
     bob = deployment.register(BOB)
     alice = deployment.register(replace(ALICE, username=str(bob.number)))
 
@@ -492,7 +490,7 @@ def test_a_name_that_means_two_is_said(admin: Admin, deployment: Deployment) -> 
 
 @pytest.mark.parametrize(("name", "region"), [("another", REGION), (STACK, "eu-west-1")])
 @pytest.mark.usefixtures("stack")
-def test_a_stack_that_is_not_there_is_said(admin: Admin, name: str, region: str) -> None:
+def test_a_missing_stack_is_reported(admin: Admin, name: str, region: str) -> None:
     answer = admin("show", "alice", stack=name, region=region)
 
     assert answer == Answer(
@@ -504,7 +502,7 @@ def test_a_stack_that_is_not_there_is_said(admin: Admin, name: str, region: str)
 
 
 @pytest.mark.usefixtures("stack")
-def test_a_stack_that_is_not_gerbang_s_is_said(admin: Admin) -> None:
+def test_a_stack_of_another_application_is_reported(admin: Admin) -> None:
     created("shop", template("Users", "RefreshTokenFamilies"))
 
     answer = admin("show", "alice", stack="shop")
@@ -517,16 +515,16 @@ def test_a_stack_that_is_not_gerbang_s_is_said(admin: Admin) -> None:
 
 
 @pytest.mark.usefixtures("stack")
-def test_what_aws_refuses_is_said_without_a_trace(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody-s")
+def test_an_aws_error_is_reported_without_a_traceback(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "missing-profile")
 
     answer = admin("show", "alice")
 
     assert answer.status == FAILED
-    assert answer.error == "The AWS request failed: The config profile (nobody-s) could not be found.\n"
+    assert answer.error == "The AWS request failed: The config profile (missing-profile) could not be found.\n"
 
 
-def test_it_is_a_command_of_its_own() -> None:
+def test_it_runs_as_a_module() -> None:
     said = subprocess.run([sys.executable, "-m", "gerbang_admin", "--help"], capture_output=True, text=True, check=True)
 
     assert said.stdout.startswith("usage: gerbang-admin")

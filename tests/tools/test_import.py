@@ -1,4 +1,4 @@
-"""`gerbang_import`: who comes over, who does not and why, and what happens when it is stopped."""
+"""`gerbang_import`: which users are imported, which are rejected, and what happens after an interruption."""
 
 import itertools
 import json
@@ -50,7 +50,7 @@ def import_in_memory(clock: FakeClock, tmp_path: Path) -> Import:
     return import_into(MemoryStore(), tmp_path, now=clock)
 
 
-# --- who comes over
+# --- imported users
 
 
 def test_an_imported_user_signs_in_with_the_old_password_and_gets_todays_hash(
@@ -68,10 +68,10 @@ def test_an_imported_user_signs_in_with_the_old_password_and_gets_todays_hash(
 
 
 @pytest.mark.covers("116")
-def test_users_of_every_known_format_come_over_and_sign_in_once_with_the_old_hash(
+def test_users_with_every_known_hash_format_are_imported_and_sign_in(
     deployment_in_memory: Deployment, tmp_path: Path
 ) -> None:
-    """By way of the file, the table and the sign-in; each answer made by the system it names."""
+    """Each hash was made by the system it names."""
     answers = [json.loads(line) for line in KNOWN_ANSWERS.read_text("utf-8").splitlines()]
     passwords = {known["format"]: known["password"] for known in reversed(answers)}
     hashes = {known["format"]: known["hash"] for known in reversed(answers)}
@@ -91,7 +91,7 @@ def test_users_of_every_known_format_come_over_and_sign_in_once_with_the_old_has
         assert is_current_format(migrated.password_hash or "")
 
 
-def test_every_column_is_taken_over(import_in_memory: Import, clock: FakeClock) -> None:
+def test_every_known_column_is_imported(import_in_memory: Import, clock: FakeClock) -> None:
     header = ("id", "created_at", "locale", "email", "username", "name", "email_verified", "password_hash", "shoe_size")
     identity = ("3C662A10-D9B1-438C-BFA7-EAC70051F5AC", "2020-01-02T03:04:05+01:00", "id")
     row = (*identity, " Jane@Example.com ", "Jane.D", " Jané ", "true", STRONG, "38")
@@ -115,7 +115,7 @@ def test_every_column_is_taken_over(import_in_memory: Import, clock: FakeClock) 
     )
 
 
-def test_what_is_not_given_has_its_default(import_in_memory: Import, clock: FakeClock) -> None:
+def test_missing_values_have_defaults(import_in_memory: Import, clock: FakeClock) -> None:
     import_in_memory(table_of(("jane@example.com", STRONG, "", ""), header=("email", "password_hash", "name", "id")))
 
     user = import_in_memory.find("jane@example.com")
@@ -124,15 +124,15 @@ def test_what_is_not_given_has_its_default(import_in_memory: Import, clock: Fake
     assert user.number is not None
 
 
-def test_a_date_of_birth_in_the_future_becomes_today(import_in_memory: Import, clock: FakeClock) -> None:
+def test_a_creation_date_in_the_future_becomes_today(import_in_memory: Import, clock: FakeClock) -> None:
     import_in_memory(table_of(("a@example.com", STRONG, "2999-01-01"), header=("email", "password_hash", "created_at")))
 
     assert import_in_memory.find("a@example.com").created_at == clock()
 
 
 @pytest.mark.covers("117")
-def test_a_weak_hash_is_wrapped_and_a_strong_one_kept(import_in_memory: Import) -> None:
-    """No fast hash lies in the table."""
+def test_a_weak_hash_is_wrapped_and_a_strong_one_is_not(import_in_memory: Import) -> None:
+    """So no fast hash is stored."""
     outcome = import_in_memory(table_of(("weak@example.com", MD5), ("strong@example.com", STRONG)))
 
     weak, strong = (import_in_memory.find(f"{name}@example.com").password_hash for name in ("weak", "strong"))
@@ -154,14 +154,14 @@ def test_a_weak_hash_is_wrapped_and_a_strong_one_kept(import_in_memory: Import) 
     ],
     ids=["json lines", "json lines, loosely", "semicolons", "tabs", "byte order mark"],
 )
-def test_csv_and_json_lines_are_told_apart(import_in_memory: Import, text: str) -> None:
+def test_csv_and_json_lines_are_detected(import_in_memory: Import, text: str) -> None:
     outcome = import_in_memory(text)
 
     assert (outcome.count.imported, outcome.rejections) == (1, [])
     assert import_in_memory.find("jane@example.com").email_verified_at is not None
 
 
-# --- nobody is changed: F39
+# --- existing accounts: F39
 
 
 @pytest.mark.covers("F39")
@@ -178,7 +178,7 @@ def test_importing_twice_changes_nothing(run_import: Import) -> None:
 
 
 @pytest.mark.covers("F39")
-def test_a_password_set_since_is_not_overwritten(run_import: Import, deployment: Deployment) -> None:
+def test_a_second_import_does_not_overwrite_a_new_password(run_import: Import, deployment: Deployment) -> None:
     text = table_of(("old@example.com", BCRYPT))
     run_import(text)
     imported = run_import.find("old@example.com")
@@ -190,7 +190,7 @@ def test_a_password_set_since_is_not_overwritten(run_import: Import, deployment:
     deployment.sign_in.sign_in(by_email("old@example.com", "Since then 1"), HOME)
 
 
-def test_whoever_has_registered_keeps_what_they_have(run_import: Import, deployment: Deployment) -> None:
+def test_registered_accounts_are_not_changed(run_import: Import, deployment: Deployment) -> None:
     registered = deployment.register(ALICE)
 
     outcome = run_import(table_of(("ALICE@example.com", BCRYPT), ("new@example.com", BCRYPT)))
@@ -199,7 +199,7 @@ def test_whoever_has_registered_keeps_what_they_have(run_import: Import, deploym
     assert run_import.find("alice@example.com").password_hash == registered.password_hash
 
 
-def test_an_address_that_is_in_the_file_twice_comes_over_once_and_is_listed(run_import: Import) -> None:
+def test_a_repeated_address_is_imported_once_and_reported(run_import: Import) -> None:
     outcome = run_import(table_of(("a@example.com", STRONG), ("A@EXAMPLE.COM", BCRYPT), ("b@example.com", STRONG)))
 
     assert (outcome.count.imported, outcome.count.already_there) == (2, 0)
@@ -207,7 +207,7 @@ def test_an_address_that_is_in_the_file_twice_comes_over_once_and_is_listed(run_
     assert run_import.find("a@example.com").password_hash == STRONG
 
 
-def test_a_name_or_identity_of_another_account_is_dropped_and_an_id_rejects_the_row(
+def test_names_and_identities_of_other_accounts_are_dropped_and_a_taken_id_rejects_the_row(
     run_import: Import, deployment: Deployment
 ) -> None:
     alice = deployment.register(ALICE)
@@ -234,7 +234,7 @@ def test_a_name_or_identity_of_another_account_is_dropped_and_an_id_rejects_the_
     assert (run_import.find("c@example.com").username, run_import.find("c@example.com").subjects) == (None, {})
 
 
-def test_a_number_that_is_taken_is_drawn_again(run_import: Import) -> None:
+def test_a_taken_number_is_replaced_by_another_random_number(run_import: Import) -> None:
     run_import.drawing(7)(table_of(("a@example.com", STRONG)))
 
     outcome = run_import.drawing(7, 7, 8, 7, 9)(table_of(("b@example.com", STRONG), ("c@example.com", STRONG)))
@@ -243,7 +243,7 @@ def test_a_number_that_is_taken_is_drawn_again(run_import: Import) -> None:
     assert sorted(run_import.find(f"{name}@example.com").number or 0 for name in "abc") == [7, 8, 9]
 
 
-# --- stopped half way
+# --- interruptions
 
 
 def call_number(number: int) -> Callable[[Call], bool]:
@@ -251,14 +251,14 @@ def call_number(number: int) -> Callable[[Call], bool]:
     return lambda _: next(calls) == number
 
 
-def test_a_failing_call_is_made_again_and_nothing_is_counted_twice(tmp_path: Path) -> None:
-    """Whichever call fails, and however: the import waits, asks again and ends as if nothing had been."""
+def test_a_failing_call_is_repeated_and_nothing_is_counted_twice(tmp_path: Path) -> None:
+    """For every call and every kind of failure, the import waits, repeats the call, and has the same result."""
     header = ("email", "password_hash", "username")
     text = table_of(("a@example.com", STRONG, "ann"), ("b@example.com", STRONG, ""), header=header)
-    undisturbed = PassingStore(MemoryStore())
-    expected = import_into(undisturbed, tmp_path)(text)
+    without_faults = PassingStore(MemoryStore())
+    expected = import_into(without_faults, tmp_path)(text)
 
-    for number in range(len(undisturbed.calls)):
+    for number in range(len(without_faults.calls)):
         for fault in Fault:
             memory, pauses = MemoryStore(), list[float]()
             store = FaultyStore(memory, at=call_number(number), fault=fault)
@@ -270,7 +270,7 @@ def test_a_failing_call_is_made_again_and_nothing_is_counted_twice(tmp_path: Pat
 
 
 class Outage(MemoryStore):
-    """Keeps a few commits, and then no more."""
+    """Accepts some commits, and then fails."""
 
     def __init__(self, *, after_commits: int) -> None:
         super().__init__()
@@ -281,16 +281,16 @@ class Outage(MemoryStore):
     def commit(self, *actions: Action) -> CommitOutcome:
         with self._counting:
             self._left -= 1
-            is_over = self._left < 0
-        if is_over:
-            raise DependencyUnavailable("gone")
+            has_failed = self._left < 0
+        if has_failed:
+            raise DependencyUnavailable("outage")
         return super().commit(*actions)
 
     def end(self) -> None:
         self._left = 1000
 
 
-def test_when_the_database_stays_away_the_import_ends_and_goes_on_the_next_time(tmp_path: Path) -> None:
+def test_an_import_that_ends_in_an_outage_can_be_continued(tmp_path: Path) -> None:
     text = table_of(*((f"user{number}@example.com", STRONG) for number in range(4 * BATCH)))
     store, pauses, count = Outage(after_commits=2), list[float](), Count()
     run_import = import_into(store, tmp_path, pause=pauses.append)
@@ -305,7 +305,7 @@ def test_when_the_database_stays_away_the_import_ends_and_goes_on_the_next_time(
     assert sum(sorted(pauses)[-TRIES + 1 :]) >= 60
 
 
-def test_stopped_by_hand_it_says_what_it_has_done_and_goes_on_the_next_time(import_in_memory: Import) -> None:
+def test_an_interrupted_import_reports_its_progress_and_can_be_continued(import_in_memory: Import) -> None:
     text = table_of(*((f"user{number}@example.com", STRONG) for number in range(20 * BATCH)))
     count = Count()
 
@@ -323,7 +323,7 @@ def test_stopped_by_hand_it_says_what_it_has_done_and_goes_on_the_next_time(impo
 
 
 @pytest.mark.storage
-def test_two_imports_of_one_file_at_once_make_each_account_once(
+def test_two_concurrent_imports_of_one_file_create_each_account_once(
     dynamodb_client: "DynamoDBClient", tables: Mapping[str, str], tmp_path: Path
 ) -> None:
     text = table_of(*((f"user{number}@example.com", STRONG) for number in range(3 * BATCH)))
@@ -341,22 +341,24 @@ def test_two_imports_of_one_file_at_once_make_each_account_once(
     assert sum(count.already_there for count in counts) == 3 * BATCH
 
 
-def test_no_more_is_read_than_will_soon_be_written(import_in_memory: Import) -> None:
-    """Memory does not grow with the file."""
+def test_an_import_reads_only_a_few_batches_in_advance(import_in_memory: Import) -> None:
+    """So the memory does not grow with the file."""
     lines = lines_of(table_of(*((f"user{number}@example.com", STRONG) for number in range(60 * BATCH))))
-    count, ahead = Count(), list[int]()
+    count, unwritten = Count(), list[int]()
 
     with import_in_memory.notes() as notes:
-        import_in_memory.importer.run(lines, count, notes, on_progress=lambda: ahead.append(lines.read - count.users))
+        import_in_memory.importer.run(
+            lines, count, notes, on_progress=lambda: unwritten.append(lines.read - count.users)
+        )
 
     assert count.imported == 60 * BATCH
-    assert max(ahead) <= (2 * import_in_memory.importer.workers + 1) * BATCH
+    assert max(unwritten) <= (2 * import_in_memory.importer.workers + 1) * BATCH
 
 
-def test_an_account_with_many_identities_is_written_in_a_transaction_that_dynamodb_takes(
+def test_accounts_with_many_identities_fit_into_transactions(
     run_import: Import,
 ) -> None:
-    """100 actions at most: 25 accounts of ten items each are three transactions."""
+    """A transaction has at most 100 actions: 25 accounts of ten items each need three transactions."""
     providers = ("google", "apple", "github")
     users = [
         {
@@ -375,7 +377,7 @@ def test_an_account_with_many_identities_is_written_in_a_transaction_that_dynamo
     assert {one.provider: one.subject for one in person.identities} == {name: f"{name}-7" for name in providers}
 
 
-# --- who does not come over
+# --- rejected rows
 
 
 @pytest.mark.parametrize(
@@ -393,18 +395,18 @@ def test_an_account_with_many_identities_is_written_in_a_transaction_that_dynamo
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_row_that_cannot_come_over_is_listed_with_its_line_and_reason(
+def test_a_rejected_row_is_reported_with_its_line_and_reason(
     import_in_memory: Import, row: Sequence[str], reason: str
 ) -> None:
     outcome = import_in_memory(table_of(("first@example.com", STRONG), row, ("last@example.com", STRONG)))
 
     assert (outcome.count.imported, outcome.count.rejected) == (2, 1)
-    [(line, why)] = outcome.rejections
+    [(line, reported)] = outcome.rejections
     assert line == "3"
-    assert why.startswith(reason)
+    assert reported.startswith(reason)
 
 
-def test_a_rejection_quotes_nothing_of_the_row_as_a_reason(import_in_memory: Import) -> None:
+def test_the_reason_of_a_rejection_contains_no_value_of_the_row(import_in_memory: Import) -> None:
     secret = "5ecre7"
     rows = [
         (f"{secret}@", STRONG, ""),
@@ -420,12 +422,12 @@ def test_a_rejection_quotes_nothing_of_the_row_as_a_reason(import_in_memory: Imp
     assert secret not in repr(outcome.dropped)
 
 
-def test_rejected_rows_can_be_mended_and_imported_as_they_are(import_in_memory: Import) -> None:
+def test_the_file_of_rejections_can_be_corrected_and_imported(import_in_memory: Import) -> None:
     header = ("email", "password_hash", "name")
     first = import_in_memory(table_of(("jane", STRONG, "Doe, Jane"), ("x@example.com", "wrong", "X"), header=header))
-    mended = import_in_memory.rejected.read_text("utf-8").replace("jane,", "jane@example.com,")
+    corrected = import_in_memory.rejected.read_text("utf-8").replace("jane,", "jane@example.com,")
 
-    second = import_in_memory(mended)
+    second = import_in_memory(corrected)
     third = import_in_memory(import_in_memory.rejected.read_text("utf-8").replace(",wrong,", f",{STRONG},"))
 
     assert [line for line, _ in first.rejections] == ["2", "3"]
@@ -434,7 +436,7 @@ def test_rejected_rows_can_be_mended_and_imported_as_they_are(import_in_memory: 
     assert import_in_memory.find("jane@example.com").name == "Doe, Jane"
 
 
-def test_files_of_rejections_are_there_only_when_there_are_some_and_only_for_their_owner(
+def test_a_file_of_rejections_exists_only_if_needed_and_is_private(
     import_in_memory: Import,
 ) -> None:
     import_in_memory(table_of(("jane", STRONG)))
@@ -445,8 +447,8 @@ def test_files_of_rejections_are_there_only_when_there_are_some_and_only_for_the
     assert not import_in_memory.rejected.exists()
 
 
-def test_rejections_are_in_the_file_at_once(import_in_memory: Import) -> None:
-    """So that a killed import loses none."""
+def test_rejections_are_written_immediately(import_in_memory: Import) -> None:
+    """So a killed import loses none of them."""
     text = table_of(("jane", STRONG), *((f"user{number}@example.com", STRONG) for number in range(20 * BATCH)))
     seen = list[str]()
 
@@ -471,7 +473,7 @@ def test_the_import_stops_when_the_first_thousand_rows_fail_for_one_reason(impor
     assert outcome.count.rejected == len(bad)
 
 
-def test_what_comes_before_the_place_where_a_file_breaks_is_imported(import_in_memory: Import) -> None:
+def test_users_before_a_syntax_error_are_imported(import_in_memory: Import) -> None:
     users = ",\n".join(json.dumps({"email": f"user{number}@example.com"}) for number in range(3))
 
     with pytest.raises(Unreadable, match=r"not JSON\. Line 4"):

@@ -1,4 +1,4 @@
-"""The recipes of docs/legacy-users.md, as printed, on the small exports of tests/vectors/exports."""
+"""The commands in docs/legacy-users.md import the small exports of tests/vectors/exports."""
 
 import json
 import re
@@ -35,16 +35,16 @@ FIRST: Final = "a0000000-0000-4000-8000-000000000001"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A command, and what it should do."""
+    """A command and its expected result."""
 
     command: str
-    """As printed, from the export on."""
+    """The parameters of the command as printed in the document."""
     users: Mapping[str, Mapping[str, Any]]
-    """What is expected of each account, by its address; without `password`, it has none."""
+    """The expected accounts by address. An account without `password` has none."""
     rejected: int = 0
     skipped: int = 0
     dropped: frozenset[str] = field(default_factory=frozenset)
-    """Columns of which a value is left out."""
+    """Columns with dropped values."""
 
 
 def person(**more: Any) -> dict[str, Any]:
@@ -322,7 +322,7 @@ RECIPES: Final = {
 
 
 def argv_of(command: str, folder: Path) -> list[str]:
-    """The arguments that make gives to the tool, for files in a folder."""
+    """Return the arguments that `make` passes to the tool, for files in a folder."""
     variables = dict(word.split("=", 1) for word in shlex.split(command))
     flags = {"FILE": "--file", "FROM": "--from", "ALSO": "--also", "HASH_CONFIG": "--hash-config", "DOMAIN": "--domain"}
     argv = []
@@ -340,7 +340,7 @@ def folder_of(command: str) -> Path:
 
 
 def imported(argv: list[str], folder: Path) -> tuple[Import, Imported]:
-    """Run an import as the command does, into memory."""
+    """Run an import like the command, into memory."""
     options = arguments().parse_args(argv)
     system = SYSTEMS[options.system]
     run = import_into(MemoryStore(), folder, system=system)
@@ -354,7 +354,7 @@ def imported(argv: list[str], folder: Path) -> tuple[Import, Imported]:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_an_export_comes_over(name: str, tmp_path: Path) -> None:
+def test_an_export_is_imported(name: str, tmp_path: Path) -> None:
     recipe = RECIPES[name]
 
     run, outcome = imported(argv_of(recipe.command, folder_of(recipe.command)), tmp_path)
@@ -366,7 +366,7 @@ def test_an_export_comes_over(name: str, tmp_path: Path) -> None:
 
 
 def as_expected(user: User, wanted: Mapping[str, Any], run: Import) -> dict[str, Any]:
-    """What the account has of what is wanted; times to the second."""
+    """Return the account's values of the expected fields. Times have no fractions of seconds."""
     now = run.importer.drafter.now()
     found: dict[str, Any] = {}
     for name, value in wanted.items():
@@ -405,7 +405,7 @@ def commands_in_the_document() -> list[str]:
     return [re.sub(r" (STACK|REGION|LOCAL|CHECK|TRY)=\S+", "", command) for command in found]
 
 
-def test_the_document_has_the_commands_that_are_tested() -> None:
+def test_every_command_of_the_document_is_tested() -> None:
     tested = {recipe.command for recipe in RECIPES.values()}
     printed = [command for command in commands_in_the_document() if "FROM=gerbang " not in command]
 
@@ -414,7 +414,9 @@ def test_the_document_has_the_commands_that_are_tested() -> None:
 
 
 @pytest.mark.parametrize("name", ["supabase", "keycloak", "shadow"])
-def test_a_recipe_is_checked_by_the_command(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recipe_passes_the_check_of_the_command(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = RECIPES[name]
 
     status = main([*argv_of(recipe.command, folder_of(recipe.command)), "--check", "--rejected", str(tmp_path / "r")])
@@ -426,8 +428,8 @@ def test_a_recipe_is_checked_by_the_command(name: str, tmp_path: Path, capsys: p
 # --- Gerbang itself
 
 
-def test_an_export_of_gerbang_comes_over(deployment_in_memory: Deployment, tmp_path: Path) -> None:
-    """As `aws dynamodb scan` writes its tables."""
+def test_an_export_of_gerbang_is_imported(deployment_in_memory: Deployment, tmp_path: Path) -> None:
+    """The files are in the format of `aws dynamodb scan`."""
     alice = deployment_in_memory.register(ALICE)
     store = deployment_in_memory.store
     assert isinstance(store, MemoryStore)
@@ -453,7 +455,7 @@ def test_an_export_of_gerbang_comes_over(deployment_in_memory: Deployment, tmp_p
 
 
 def replaced_hash(path: Path) -> Path:
-    """The export with a hash of another system in the place of Gerbang's."""
+    """Replace Gerbang's hash in the export with one of another system."""
     text = re.sub(r'"\$bcrypt-sha256\$[^"]*"', json.dumps(STRONG), path.read_text("utf-8"))
     path.write_text(text, "utf-8")
     return path
@@ -475,7 +477,7 @@ def replaced_hash(path: Path) -> Path:
     ],
     ids=["no parameters", "wrong parameters", "no domain", "wrong other file", "wrong file", "no file", "no other"],
 )
-def test_what_is_missing_is_said_in_a_sentence(
+def test_missing_files_and_parameters_are_reported_in_a_sentence(
     argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(EXPORTS)
@@ -486,14 +488,14 @@ def test_what_is_missing_is_said_in_a_sentence(
     assert sentence in capsys.readouterr().err
 
 
-def test_a_rejected_row_of_a_preset_can_be_imported_once_it_is_mended(tmp_path: Path) -> None:
+def test_a_corrected_row_of_an_export_can_be_imported(tmp_path: Path) -> None:
     argv = argv_of(RECIPES["firebase csv"].command, EXPORTS / "firebase")
     run, _ = imported(argv, tmp_path)
     [(line, reason)] = rejections_in(run.rejected)
-    mended = tmp_path / "mended.csv"
-    mended.write_text(run.rejected.read_text("utf-8").replace("Kx9aPhone,,", "Kx9aPhone,p@example.com,"), "utf-8")
+    corrected = tmp_path / "corrected.csv"
+    corrected.write_text(run.rejected.read_text("utf-8").replace("Kx9aPhone,,", "Kx9aPhone,p@example.com,"), "utf-8")
 
-    argv[argv.index("--file") + 1] = str(mended)
+    argv[argv.index("--file") + 1] = str(corrected)
     again, outcome = imported(argv, tmp_path)
 
     assert (line, reason) == ("3", "email: is missing")
