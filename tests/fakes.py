@@ -1,6 +1,6 @@
 """Fakes: a store in memory, a clock that a test sets, ids in sequence, a log that a test reads.
 
-`MemoryStore` passes the same suite as `gerbang.storage.dynamodb.DynamoStore` (tests/storage/test_store.py).
+`MemoryStore` passes the same suite as `gerbang.storage.dynamodb.DynamoStore` (tests/storage/test_store_*.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,81 +1,30 @@
 """gerbang.storage.dynamodb when DynamoDB fails in ways that no emulator can, simulated (docs/faults.md)."""
 
-import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore.exceptions import (
     ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
     ParamValidationError,
-    ReadTimeoutError,
 )
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.dynamodb import BATCH_TRIES, CONFLICT_PAUSE_SECONDS, CONFLICT_TRIES, DynamoStore
 from gerbang.storage.store import (
-    Absent,
-    AnyOf,
-    Change,
     ConditionFailed,
-    CopyOf,
-    Delete,
-    Equal,
-    Gone,
-    Greater,
-    IfAbsent,
     Key,
-    Less,
-    Plus,
-    Present,
     Put,
-    Update,
     Written,
 )
 
 from tests.dynamodb_local import TRIES, create_client
-from tests.wire_faults import Step, Wire, cancelled, error, failing, reply
-
-KEY = Key("Users", "USER#1")
-OTHER = Key("Organizations", "org_1", "MEMBER#1")
-WIRE_ITEM = {"pk": {"S": "USER#1"}, "generation": {"N": "2"}}
+from tests.storage.scripted import CALLS, NO_RESPONSE, SUCCESS, WIRE_ITEM, ScriptedStore
+from tests.wire_faults import Step, cancelled, error, failing, reply
 
 CONFLICT = error("TransactionConflictException")
-SUCCESS = reply()
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptedStore:
-    """A store whose requests are scripted, and the pauses it made."""
-
-    wire: Wire
-    pauses: list[float] = field(default_factory=list[float])
-
-    @property
-    def store(self) -> DynamoStore:
-        return DynamoStore(self.wire.client, self.pauses.append)
-
-
-@pytest.fixture
-def scripted(wire: Wire) -> ScriptedStore:
-    return ScriptedStore(wire)
-
-
-CALLS: dict[str, Callable[[DynamoStore], object]] = {
-    "get": lambda store: store.get(KEY),
-    "get_all": lambda store: store.get_all(KEY, OTHER),
-    "put": lambda store: store.write(Put(KEY, {"name": "n"}, (Absent("pk"),))),
-    "update": lambda store: store.write(Update(KEY, {"generation": Plus(1)}, (Equal("generation", 1),))),
-    "delete": lambda store: store.write(Delete(KEY)),
-    "commit": lambda store: store.commit(Put(KEY, {"name": "n"}), Update(OTHER, {"n": 1}, (Present("pk"),))),
-}
 each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 WRITES = ("put", "update", "delete")
 each_write = pytest.mark.parametrize("call", [CALLS[name] for name in WRITES], ids=WRITES)
@@ -185,12 +134,6 @@ TEMPORARY_ERRORS = {
     "InternalServerError": 500,
     "ServiceUnavailable": 503,
 }
-NO_RESPONSE = [
-    ReadTimeoutError(endpoint_url="http://dynamodb.invalid"),
-    ConnectTimeoutError(endpoint_url="http://dynamodb.invalid"),
-    ConnectionClosedError(endpoint_url="http://dynamodb.invalid"),
-    EndpointConnectionError(endpoint_url="http://dynamodb.invalid"),
-]
 
 
 @pytest.mark.covers("F27", "D17")
@@ -315,91 +258,3 @@ def test_keys_that_stay_unprocessed_are_unavailable_and_not_absent(scripted: Scr
         scripted.store.get_all(Key("Users", "USER#1"), Key("Users", "USER#2"))
 
     assert len(scripted.wire.sent) == BATCH_TRIES
-
-
-# The requests
-
-
-@pytest.mark.covers("F12", "D12")
-def test_every_read_is_strongly_consistent(scripted: ScriptedStore) -> None:
-    scripted.wire.script = [reply(Responses={})]
-
-    scripted.store.get(KEY)
-    scripted.store.get_all(KEY, OTHER)
-
-    get, batch_get = scripted.wire.sent
-    assert get.body["ConsistentRead"] is True
-    assert [table["ConsistentRead"] for table in batch_get.body["RequestItems"].values()] == [True, True]
-
-
-@pytest.mark.covers("D8")
-def test_a_transaction_that_the_sdk_repeats_has_the_same_client_token(scripted: ScriptedStore) -> None:
-    """So DynamoDB does it only once."""
-    scripted.wire.script = [failing(NO_RESPONSE[0]), error("InternalServerError", 500), SUCCESS, SUCCESS]
-
-    CALLS["commit"](scripted.store)
-    CALLS["commit"](scripted.store)
-
-    tokens = [sent.body["ClientRequestToken"] for sent in scripted.wire.sent]
-    assert [tokens.count(token) for token in dict.fromkeys(tokens)] == [3, 1]
-
-
-@pytest.mark.covers("D4")
-def test_the_item_of_a_failed_condition_comes_from_the_response_without_another_request(
-    scripted: ScriptedStore,
-) -> None:
-    scripted.wire.script = [error("ConditionalCheckFailedException", Item=WIRE_ITEM)]
-
-    assert CALLS["update"](scripted.store) == ConditionFailed({"pk": "USER#1", "generation": 2})
-
-    (sent,) = scripted.wire.sent
-    assert sent.body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
-
-
-def test_every_action_of_a_transaction_requests_the_item_of_a_failed_condition(scripted: ScriptedStore) -> None:
-    scripted.wire.script = [SUCCESS]
-
-    scripted.store.commit(Put(KEY, {}), Update(OTHER, {"n": 1}), Delete(Key("Users", "2")))
-
-    (sent,) = scripted.wire.sent
-    actions = [action for item in sent.body["TransactItems"] for action in item.values()]
-    assert [action["ReturnValuesOnConditionCheckFailure"] for action in actions] == ["ALL_OLD"] * 3
-
-
-def test_attributes_of_unsupported_types_are_ignored(scripted: ScriptedStore) -> None:
-    unsupported = {"L": {"L": []}, "M": {"M": {}}, "NULL": {"NULL": True}, "B": {"B": "AA=="}, "SS": {"SS": ["a"]}}
-    scripted.wire.script = [reply(Item={**WIRE_ITEM, **unsupported})]
-
-    assert scripted.store.get(KEY) == {"pk": "USER#1", "generation": 2}
-
-
-def test_expressions_contain_only_placeholders(scripted: ScriptedStore) -> None:
-    """ASVS 1.2.4: no name or value of a request becomes part of an expression's text."""
-    hostile = "x) OR attribute_exists(pk) --"
-    changes: dict[str, Change] = {
-        hostile: hostile,
-        "a": Plus(1),
-        "b": CopyOf(hostile),
-        "c": IfAbsent(hostile),
-        "d": Gone(),
-    }
-    when = (Equal(hostile, hostile), Less("a", 1), Greater("b", 2), AnyOf((Absent(hostile), Present("d"))))
-    scripted.wire.script = [SUCCESS]
-
-    scripted.store.write(Update(Key("Users", hostile), changes, when))
-
-    (sent,) = scripted.wire.sent
-    words = re.compile(r"SET|REMOVE|ADD|AND|OR|if_not_exists|attribute_(not_)?exists|[#:]\d+|[=<>(),\s]")
-    for expression in ("UpdateExpression", "ConditionExpression"):
-        assert words.sub("", sent.body[expression]) == ""
-    assert hostile in sent.body["ExpressionAttributeNames"].values()
-    assert {"S": hostile} in sent.body["ExpressionAttributeValues"].values()
-
-
-def test_missing_credentials_are_unavailable_until_they_exist(scripted: ScriptedStore) -> None:
-    scripted.wire.script = [failing(NoCredentialsError()), reply()]
-
-    with pytest.raises(DependencyUnavailable, match="NoCredentialsError"):
-        scripted.store.get(KEY)
-
-    assert scripted.store.get(KEY) is None

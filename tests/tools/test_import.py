@@ -1,53 +1,29 @@
-"""`gerbang_import`: which users are imported, which are rejected, and what happens after an interruption."""
+"""`gerbang_import`: users that are imported, and existing accounts."""
 
-import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Final, override
+from typing import Final
 
 import pytest
-from gerbang.core.errors import DependencyUnavailable
 from gerbang.passwords import legacy as legacy_passwords
 from gerbang.passwords.bcrypt_sha256 import Verdict, is_current_format
 from gerbang.storage.accounts import Name, User
-from gerbang.storage.dynamodb import DynamoStore
-from gerbang.storage.store import Action, CommitOutcome
-from gerbang_import.importing import BATCH, FIRST_ROWS, Count
-from gerbang_import.records import Unreadable
-from gerbang_import.writing import TRIES
+from gerbang_import.importing import BATCH
 
-from tests.deployment import ALICE, HOME, TABLES, Deployment, by_email
-from tests.fakes import Call, FakeClock, Fault, FaultyStore, MemoryStore, PassingStore, at_once
+from tests.deployment import ALICE, HOME, Deployment, by_email
+from tests.fakes import FakeClock
 from tests.tools.imports import (
     BCRYPT,
     BCRYPT_PASSWORD,
     STRONG,
     Import,
-    Imported,
     import_into,
-    lines_of,
     table_of,
 )
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
 KNOWN_ANSWERS: Final = Path(__file__).parents[1] / "vectors" / "legacy_passwords" / "known_answers.jsonl"
 MD5: Final = "md5:5f4dcc3b5aa765d61d8327deb882cf99"  # of "password"
-
-
-@pytest.fixture
-def run_import(deployment: Deployment, tmp_path: Path) -> Import:
-    return import_into(deployment.store, tmp_path, tables=deployment.tables, now=deployment.clock)
-
-
-@pytest.fixture
-def import_in_memory(clock: FakeClock, tmp_path: Path) -> Import:
-    return import_into(MemoryStore(), tmp_path, now=clock)
 
 
 # --- imported users
@@ -241,242 +217,3 @@ def test_a_taken_number_is_replaced_by_another_random_number(run_import: Import)
 
     assert outcome.count.imported == 2
     assert sorted(run_import.find(f"{name}@example.com").number or 0 for name in "abc") == [7, 8, 9]
-
-
-# --- interruptions
-
-
-def call_number(number: int) -> Callable[[Call], bool]:
-    calls = itertools.count()
-    return lambda _: next(calls) == number
-
-
-def test_a_failing_call_is_repeated_and_nothing_is_counted_twice(tmp_path: Path) -> None:
-    """For every call and every kind of failure, the import waits, repeats the call, and has the same result."""
-    header = ("email", "password_hash", "username")
-    text = table_of(("a@example.com", STRONG, "ann"), ("b@example.com", STRONG, ""), header=header)
-    without_faults = PassingStore(MemoryStore())
-    expected = import_into(without_faults, tmp_path)(text)
-
-    for number in range(len(without_faults.calls)):
-        for fault in Fault:
-            memory, pauses = MemoryStore(), list[float]()
-            store = FaultyStore(memory, at=call_number(number), fault=fault)
-            outcome = import_into(store, tmp_path, pause=pauses.append)(text)
-
-            assert outcome == expected
-            assert len(memory.items(TABLES["Users"])) == 2 + 2 + 2 + 1  # accounts, addresses, numbers, a user name
-            assert pauses == ([] if fault is Fault.RETRIED else [1])
-
-
-class Outage(MemoryStore):
-    """Accepts some commits, and then fails."""
-
-    def __init__(self, *, after_commits: int) -> None:
-        super().__init__()
-        self._left = after_commits
-        self._counting = Lock()
-
-    @override
-    def commit(self, *actions: Action) -> CommitOutcome:
-        with self._counting:
-            self._left -= 1
-            has_failed = self._left < 0
-        if has_failed:
-            raise DependencyUnavailable("outage")
-        return super().commit(*actions)
-
-    def end(self) -> None:
-        self._left = 1000
-
-
-def test_an_import_that_ends_in_an_outage_can_be_continued(tmp_path: Path) -> None:
-    text = table_of(*((f"user{number}@example.com", STRONG) for number in range(4 * BATCH)))
-    store, pauses, count = Outage(after_commits=2), list[float](), Count()
-    run_import = import_into(store, tmp_path, pause=pauses.append)
-
-    with run_import.notes() as notes, pytest.raises(DependencyUnavailable):
-        run_import.importer.run(lines_of(text), count, notes, on_progress=lambda: None)
-    store.end()
-    outcome = run_import(text)
-
-    assert count.imported == 2 * BATCH
-    assert (outcome.count.imported, outcome.count.already_there) == (2 * BATCH, 2 * BATCH)
-    assert sum(sorted(pauses)[-TRIES + 1 :]) >= 60
-
-
-def test_an_interrupted_import_reports_its_progress_and_can_be_continued(import_in_memory: Import) -> None:
-    text = table_of(*((f"user{number}@example.com", STRONG) for number in range(20 * BATCH)))
-    count = Count()
-
-    def interrupt() -> None:
-        if count.users >= 3 * BATCH:
-            raise KeyboardInterrupt
-
-    with import_in_memory.notes() as notes, pytest.raises(KeyboardInterrupt):
-        import_in_memory.importer.run(lines_of(text), count, notes, on_progress=interrupt)
-    outcome = import_in_memory(text)
-
-    assert count.imported >= 3 * BATCH
-    assert outcome.count.already_there == count.imported
-    assert outcome.count.imported == 20 * BATCH - count.imported
-
-
-@pytest.mark.storage
-def test_two_concurrent_imports_of_one_file_create_each_account_once(
-    dynamodb_client: "DynamoDBClient", tables: Mapping[str, str], tmp_path: Path
-) -> None:
-    text = table_of(*((f"user{number}@example.com", STRONG) for number in range(3 * BATCH)))
-    imports = [
-        import_into(DynamoStore(dynamodb_client), tmp_path / name, series=series, tables=tables)
-        for series, name in enumerate("ab", start=1)
-    ]
-    for one in imports:
-        one.folder.mkdir()
-
-    outcomes = at_once([partial(one, text) for one in imports])
-
-    counts = [outcome.count for outcome in outcomes if isinstance(outcome, Imported)]
-    assert sum(count.imported for count in counts) == 3 * BATCH
-    assert sum(count.already_there for count in counts) == 3 * BATCH
-
-
-def test_an_import_reads_only_a_few_batches_in_advance(import_in_memory: Import) -> None:
-    """So the memory does not grow with the file."""
-    lines = lines_of(table_of(*((f"user{number}@example.com", STRONG) for number in range(60 * BATCH))))
-    count, unwritten = Count(), list[int]()
-
-    with import_in_memory.notes() as notes:
-        import_in_memory.importer.run(
-            lines, count, notes, on_progress=lambda: unwritten.append(lines.read - count.users)
-        )
-
-    assert count.imported == 60 * BATCH
-    assert max(unwritten) <= (2 * import_in_memory.importer.workers + 1) * BATCH
-
-
-def test_accounts_with_many_identities_fit_into_transactions(
-    run_import: Import,
-) -> None:
-    """A transaction has at most 100 actions: 25 accounts of ten items each need three transactions."""
-    providers = ("google", "apple", "github")
-    users = [
-        {
-            "email": f"user{number}@example.com",
-            "email_verified": True,
-            "identities": [{"provider": name, "subject": f"{name}-{number}"} for name in providers],
-        }
-        for number in range(BATCH)
-    ]
-
-    outcome = run_import("\n".join(json.dumps(user) for user in users))
-
-    assert (outcome.count.imported, outcome.rejections, outcome.dropped) == (BATCH, [], [])
-    person = run_import.users.find_person(run_import.find("user7@example.com").user_id)
-    assert person is not None
-    assert {one.provider: one.subject for one in person.identities} == {name: f"{name}-7" for name in providers}
-
-
-# --- rejected rows
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        (("", STRONG), "email: is missing"),
-        (("jane", STRONG), "email: is not a valid address"),
-        (("jane\x00@example.com", STRONG), "email: is not a valid"),
-        (
-            ("jane@example.com", "$2y$31$" + "u" * 53),
-            "password_hash: bcrypt: takes 131,072.0 times as long to compute as is allowed",
-        ),
-        (("jane@example.com", "hunter2"), "password_hash: hash: is in no known format"),
-        (("jane@example.com", STRONG, "x"), "has more fields than the first line"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_rejected_row_is_reported_with_its_line_and_reason(
-    import_in_memory: Import, row: Sequence[str], reason: str
-) -> None:
-    outcome = import_in_memory(table_of(("first@example.com", STRONG), row, ("last@example.com", STRONG)))
-
-    assert (outcome.count.imported, outcome.count.rejected) == (2, 1)
-    [(line, reported)] = outcome.rejections
-    assert line == "3"
-    assert reported.startswith(reason)
-
-
-def test_the_reason_of_a_rejection_contains_no_value_of_the_row(import_in_memory: Import) -> None:
-    secret = "5ecre7"
-    rows = [
-        (f"{secret}@", STRONG, ""),
-        (f"a{secret}@example.com", f"$2y${secret}", ""),
-        (f"b{secret}@example.com", f"md5({secret}):{secret}", ""),
-        (f"c{secret}@example.com", STRONG, f"not a date {secret}"),
-    ]
-
-    outcome = import_in_memory(table_of(*rows, header=("email", "password_hash", "created_at")))
-
-    assert (outcome.count.rejected, len(outcome.dropped)) == (3, 1)
-    assert secret not in repr([reason for _, reason in outcome.rejections])
-    assert secret not in repr(outcome.dropped)
-
-
-def test_the_file_of_rejections_can_be_corrected_and_imported(import_in_memory: Import) -> None:
-    header = ("email", "password_hash", "name")
-    first = import_in_memory(table_of(("jane", STRONG, "Doe, Jane"), ("x@example.com", "wrong", "X"), header=header))
-    corrected = import_in_memory.rejected.read_text("utf-8").replace("jane,", "jane@example.com,")
-
-    second = import_in_memory(corrected)
-    third = import_in_memory(import_in_memory.rejected.read_text("utf-8").replace(",wrong,", f",{STRONG},"))
-
-    assert [line for line, _ in first.rejections] == ["2", "3"]
-    assert second.rejections == [("3", "password_hash: hash: is in no known format")]
-    assert (second.count.imported, third.count.imported) == (1, 1)
-    assert import_in_memory.find("jane@example.com").name == "Doe, Jane"
-
-
-def test_a_file_of_rejections_exists_only_if_needed_and_is_private(
-    import_in_memory: Import,
-) -> None:
-    import_in_memory(table_of(("jane", STRONG)))
-    mode = import_in_memory.rejected.stat().st_mode
-    import_in_memory(table_of(("jane@example.com", STRONG)))
-
-    assert mode & 0o777 == 0o600
-    assert not import_in_memory.rejected.exists()
-
-
-def test_rejections_are_written_immediately(import_in_memory: Import) -> None:
-    """So a killed import loses none of them."""
-    text = table_of(("jane", STRONG), *((f"user{number}@example.com", STRONG) for number in range(20 * BATCH)))
-    seen = list[str]()
-
-    with import_in_memory.notes() as notes:
-        import_in_memory.importer.run(
-            lines_of(text),
-            Count(),
-            notes,
-            on_progress=lambda: seen.append(import_in_memory.rejected.read_text("utf-8")),
-        )
-
-    assert "jane" in seen[0]
-
-
-def test_the_import_stops_when_the_first_thousand_rows_fail_for_one_reason(import_in_memory: Import) -> None:
-    bad = [(f"user{number}@example.com", "bad") for number in range(3 * FIRST_ROWS)]
-
-    with pytest.raises(Unreadable, match=r"first 1,000 rows were all rejected for one reason\. password_hash"):
-        import_in_memory(table_of(*bad))
-    outcome = import_in_memory(table_of(("good@example.com", STRONG), *bad))
-
-    assert outcome.count.rejected == len(bad)
-
-
-def test_users_before_a_syntax_error_are_imported(import_in_memory: Import) -> None:
-    users = ",\n".join(json.dumps({"email": f"user{number}@example.com"}) for number in range(3))
-
-    with pytest.raises(Unreadable, match=r"not JSON\. Line 4"):
-        import_in_memory(f"[{users},\n nonsense]")
-
-    assert import_in_memory.find("user2@example.com").password_hash is None

@@ -4,128 +4,49 @@ The command `aws` is tests/tools/aws_cli.py. The module also corrects how moto r
 """
 
 import copy
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from unittest.mock import patch
 
 import pytest
-from gerbang.container import Container
-from gerbang.core.emails import EmailAddress
-from gerbang.sessions import rotation_events as secret_rotation
-from gerbang.sessions.rotation import Rotation
 from gerbang.sessions.sessions import SessionEnded
 from gerbang.storage.accounts import Identity, Name, User
-from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.removal import removal
-from gerbang.storage.secret_versions import SecretVersionHistory
-from gerbang.storage.secrets import Secret
 from gerbang_local.declarations import template
 from gerbang_local.stack import ACCOUNT_ID, REGION
 from gerbang_local.template import chosen_parameters
 from moto.awslambda.models import LambdaBackend
 from moto.backends import get_backend
 from moto.dynamodb.models import DynamoDBBackend
-from moto.secretsmanager.models import SecretsManagerBackend
 from moto.server import ThreadedMotoServer
 
 from tests.deploy.clients import client
 from tests.deploy.stacks import Stack, created_stack
-from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
-from tests.fakes import FakeClock, RecordingLog
+from tests.deployment import BOB, HOME, Deployment, by_email
 from tests.tools import aws_cli
-
-ROOT: Final = Path(__file__).parents[2]
-MIRA: Final = replace(ALICE, email=EmailAddress("mira@example.com"), name="Mira", username="mira", founds="Mira's")
-MIRAS_ID: Final = "3c662a10-d9b1-438c-bfa7-eac70051f5ac"
-"""The id in the guide."""
-
-
-def sections() -> dict[str, tuple[str, ...]]:
-    """Return the guide's commands by the heading above them."""
-    found, title, in_block = dict[str, tuple[str, ...]](), "", False
-    for line in (ROOT / "docs" / "operations.md").read_text("utf-8").splitlines():
-        if line.startswith("```"):
-            in_block = line == "```console"
-        elif not in_block and line.startswith("#"):
-            title = line.lstrip("# ")
-        elif in_block:
-            assert line.startswith("$ "), line
-            found[title] = (*found.get(title, ()), line.removeprefix("$ "))
-    return found
-
-
-SECTIONS: Final = sections()
-HELPERS: Final = "Operations"
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """Runs commands of the guide, after the guide's helper functions."""
-
-    environment: Mapping[str, str]
-    folder: Path
-
-    def run(self, title: str) -> str:
-        """Run the commands under a heading, none of which may fail. Return their output."""
-        commands = [*SECTIONS[HELPERS], *(() if title == HELPERS else SECTIONS[title])]
-        script = "\n".join(["set -euo pipefail", *commands])
-        script = script.replace("tools/bootstrap/sam", "sam").replace("person.json", f"{self.folder}/person.json")
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=ROOT, env=dict(self.environment), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+from tests.tools.operations_guide import (
+    HELPERS,
+    MIRA,
+    MIRAS_ID,
+    SECTIONS,
+    Shell,
+    assert_protected,
+    environment_of,
+    mira,
+    rotating_as_aws_does,
+)
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with created_stack(DeletionProtection="true") as created, rotating_as_aws_does(created):
         yield created
-
-
-@contextmanager
-def rotating_as_aws_does(stack: Stack) -> Iterator[None]:
-    """Make `RotateSecret` call the attached function, and remove AWSPENDING from a version that became current."""
-    begin = SecretsManagerBackend.rotate_secret
-    secret_arn, function_arn = stack.outputs()["MasterSecretArn"], stack.function_arn("RotationFunction")
-    handler = secret_rotation.handler(
-        Rotation(
-            history=SecretVersionHistory(lambda: client("secretsmanager"), secret_arn),
-            new_secret=Container({}).new_secret,
-            new_key_pair=Container({}).new_key_pair,
-            tokens_with=lambda keys: replace(environment_of(stack).tokens, keys=keys),
-            log_event=RecordingLog(),
-            now=FakeClock(),
-        )
-    )
-
-    def rotate(backend: Any, secret_id: str, **parameters: Any) -> Any:
-        for version in backend.secrets[secret_id].versions.values():
-            if {"AWSPENDING", "AWSCURRENT"} <= set(version["version_stages"]):
-                version["version_stages"].remove("AWSPENDING")
-        parameters["rotation_lambda_arn"] = function_arn
-        return begin(backend, secret_id, **parameters)
-
-    def invoke(_backend: Any, function: str, **parameters: Any) -> None:
-        assert function == function_arn
-        handler({**json.loads(parameters["body"]), "SecretId": secret_arn}, None)
-
-    with (
-        patch.object(SecretsManagerBackend, "rotate_secret", rotate),
-        patch.object(LambdaBackend, "invoke", invoke),
-        patch.dict(os.environ, POWERTOOLS_METRICS_NAMESPACE="Gerbang"),
-    ):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -162,22 +83,6 @@ def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
     server.stop()
 
 
-def environment_of(stack: Stack) -> Deployment:
-    """Return a new environment of the stack's functions."""
-    outputs = stack.outputs()
-    names = ("Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits")
-    container = Container({})
-    return Deployment(
-        store=DynamoStore(client("dynamodb")),
-        tables={name: outputs[f"{name}Table"] for name in names},
-        clock=FakeClock(datetime.now(UTC)),
-        new_id=container.new_id,
-        new_number=container.new_number,
-        log_event=RecordingLog(),
-        secret=Secret(lambda: client("secretsmanager"), outputs["MasterSecretArn"]),
-    )
-
-
 @pytest.fixture
 def functions(stack: Stack) -> Deployment:
     """The stack's functions. Mira is registered with the id in the guide."""
@@ -185,11 +90,6 @@ def functions(stack: Stack) -> Deployment:
     if functions.users.find(MIRAS_ID) is None:
         functions.register(MIRA, user_id=MIRAS_ID)
     return functions
-
-
-def mira(functions: Deployment) -> User | None:
-    user_id = functions.users.find_id(Name.EMAIL, MIRA.email)
-    return None if user_id is None else functions.users.find(user_id)
 
 
 def test_every_section_of_the_guide_has_a_test() -> None:
@@ -346,16 +246,6 @@ def test_all_tables_are_restored_and_all_users_are_signed_out(
     for logical_id in stack.logical_ids("AWS::Lambda::Function"):
         answer = client("lambda").get_function_concurrency(FunctionName=stack.ids[logical_id])
         assert "ReservedConcurrentExecutions" not in answer
-
-
-def assert_protected(table: str) -> None:
-    """Check the settings of template.yaml that a restored table does not have by default."""
-    dynamodb = client("dynamodb")
-    description = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
-    assert description["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
-    assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"] is True
-    expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-    assert expiry.get("AttributeName") == "expires_at"
 
 
 def test_a_users_data_is_deleted(shell: Shell, functions: Deployment) -> None:
