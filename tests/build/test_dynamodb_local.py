@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = """
 Resources:
-  Things:
+  Items:
     Type: AWS::DynamoDB::Table
     Properties:
       BillingMode: PAY_PER_REQUEST
@@ -33,19 +33,19 @@ Resources:
 
 
 @pytest.fixture
-def things(dynamodb_client: "DynamoDBClient") -> Iterator[str]:
+def items(dynamodb_client: "DynamoDBClient") -> Iterator[str]:
     tables = create_tables(dynamodb_client, template=TEMPLATE, prefix=f"{uuid.uuid4().hex}-")
-    assert list(tables) == ["Things"]
-    yield tables["Things"]
-    dynamodb_client.delete_table(TableName=tables["Things"])
+    assert list(tables) == ["Items"]
+    yield tables["Items"]
+    dynamodb_client.delete_table(TableName=tables["Items"])
 
 
 @pytest.mark.storage
-def test_exactly_one_of_concurrent_conditional_puts_succeeds(dynamodb_client: "DynamoDBClient", things: str) -> None:
+def test_exactly_one_of_concurrent_conditional_puts_succeeds(dynamodb_client: "DynamoDBClient", items: str) -> None:
     def put(writer: int) -> str:
         try:
             dynamodb_client.put_item(
-                TableName=things,
+                TableName=items,
                 Item={"pk": {"S": "one"}, "sk": {"N": "1"}, "writer": {"N": str(writer)}},
                 ConditionExpression="attribute_not_exists(pk)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -62,13 +62,13 @@ def test_exactly_one_of_concurrent_conditional_puts_succeeds(dynamodb_client: "D
 
 
 @pytest.mark.storage
-def test_a_table_with_more_items_than_a_batch_is_emptied(dynamodb_client: "DynamoDBClient", things: str) -> None:
+def test_a_table_with_more_items_than_a_batch_is_emptied(dynamodb_client: "DynamoDBClient", items: str) -> None:
     for number in range(60):
-        dynamodb_client.put_item(TableName=things, Item={"pk": {"S": "one"}, "sk": {"N": str(number)}})
+        dynamodb_client.put_item(TableName=items, Item={"pk": {"S": "one"}, "sk": {"N": str(number)}})
 
-    empty(dynamodb_client, things)
+    empty(dynamodb_client, items)
 
-    assert dynamodb_client.scan(TableName=things)["Items"] == []
+    assert dynamodb_client.scan(TableName=items)["Items"] == []
 
 
 def test_the_documented_version_is_the_version_that_is_downloaded() -> None:

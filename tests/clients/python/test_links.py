@@ -13,7 +13,7 @@ def fragment_of(location: str) -> Mapping[str, str]:
     return dict(parse_qsl(urlsplit(location).fragment))
 
 
-def test_a_link_leads_to_the_app_with_a_session_in_the_fragment(gerbang: Gerbang) -> None:
+def test_a_link_redirects_to_the_app_with_a_session_in_the_fragment(gerbang: Gerbang) -> None:
     client, inbox = gerbang.new_client(), gerbang.new_inbox()
     client.sign_in_with_otp({"email": inbox.address, "options": {"email_redirect_to": APP}})
 
@@ -25,7 +25,7 @@ def test_a_link_leads_to_the_app_with_a_session_in_the_fragment(gerbang: Gerbang
     assert session.user.email == inbox.address
 
 
-def test_verify_otp_takes_the_token_of_a_link_as_token_hash(gerbang: Gerbang) -> None:
+def test_verify_otp_accepts_the_token_of_a_link_as_token_hash(gerbang: Gerbang) -> None:
     client, inbox = gerbang.new_client(), gerbang.new_inbox()
     client.sign_in_with_otp({"email": inbox.address})
     token = dict(parse_qsl(urlsplit(inbox.next_link()).query))["token"]
