@@ -68,6 +68,6 @@ TRANSACTION: dict[str, Any] = {"TransactItems": [{}, {}, {}]}
     ids=["read", "batch", "write", "transaction", "failed write", "failed transaction", "invalid request"],
 )
 def test_units_are_those_that_dynamodb_bills(
-    operation: str, asked: dict[str, Any], status: int, answer: dict[str, Any], units: tuple[float, float]
+    operation: str, request: dict[str, Any], status: int, answer: dict[str, Any], units: tuple[float, float]
 ) -> None:
-    assert consumed(operation, asked, status, json.dumps(answer).encode()) == units
+    assert consumed(operation, request, status, json.dumps(answer).encode()) == units

@@ -49,7 +49,10 @@ def opened(browser: Browser, url: str, path: str = "/docs", **options: Any) -> I
         context.set_default_timeout(20_000)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on(
+            "console",
+            lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None,
+        )
         page.on("request", lambda request: loaded.append(request.url))
         page.goto(url + path)
         expect(page.locator("#mailbox")).to_be_visible()
@@ -295,7 +298,10 @@ def test_a_cors_error_is_explained(browser: Browser, url: str) -> None:
 
 def test_scripts_and_styles_have_a_nonce_that_changes(url: str) -> None:
     policies, pages = zip(
-        *((got.headers["content-security-policy"], got.text) for got in (httpx.get(f"{url}/docs") for _ in "12")),
+        *(
+            (response.headers["content-security-policy"], response.text)
+            for response in (httpx.get(f"{url}/docs") for _ in "12")
+        ),
         strict=True,
     )
     nonces = [set(re.findall(r"'nonce-([\w-]{16,})'", policy)) for policy in policies]

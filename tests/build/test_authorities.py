@@ -123,6 +123,6 @@ def _certificates() -> Iterator[str]:
 def test_subject_hashes_are_the_same_as_openssls() -> None:
     for certificate in _certificates():
         command = ["openssl", "x509", "-noout", "-subject_hash"]
-        said = subprocess.run(command, input=certificate, capture_output=True, text=True, check=True)
+        ran = subprocess.run(command, input=certificate, capture_output=True, text=True, check=True)
 
-        assert authorities.subject_hash(ssl.PEM_cert_to_DER_cert(certificate)) == said.stdout.strip()
+        assert authorities.subject_hash(ssl.PEM_cert_to_DER_cert(certificate)) == ran.stdout.strip()

@@ -25,7 +25,7 @@ def probed(path: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
+def complete() -> dict[str, Any]:
     return probed(sysconfig.get_paths()["purelib"])
 
 
@@ -42,21 +42,21 @@ def test_the_trimmed_botocore_has_exactly_the_services_that_functions_call() -> 
     assert called == set(trim.AWS_SERVICES)
 
 
-def test_endpoints_are_the_same_in_every_partition(whole: dict[str, Any], built: dict[str, Any]) -> None:
+def test_endpoints_are_the_same_in_every_partition(complete: dict[str, Any], built: dict[str, Any]) -> None:
     assert {partition for regions in built["endpoints"].values() for _, partition in regions.values()} == {
         "aws",
         "aws-cn",
         "aws-us-gov",
     }
-    assert built["endpoints"] == whole["endpoints"]
+    assert built["endpoints"] == complete["endpoints"]
 
 
-def test_our_services_have_all_operations(whole: dict[str, Any], built: dict[str, Any]) -> None:
-    assert built["operations"] == whole["operations"]
+def test_our_services_have_all_operations(complete: dict[str, Any], built: dict[str, Any]) -> None:
+    assert built["operations"] == complete["operations"]
 
 
-def test_requests_answers_errors_and_retries_are_the_same(whole: dict[str, Any], built: dict[str, Any]) -> None:
+def test_requests_answers_errors_and_retries_are_the_same(complete: dict[str, Any], built: dict[str, Any]) -> None:
     tries = {len(outcome["sent"]) for outcomes in built["calls"].values() for outcome in outcomes}
 
     assert tries == {1, 3}
-    assert built["calls"] == whole["calls"]
+    assert built["calls"] == complete["calls"]

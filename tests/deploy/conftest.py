@@ -19,8 +19,8 @@ IRREPLACEABLE: Final = {"Users", "Organizations"}
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with created_stack() as made:
-        yield made
+    with created_stack() as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def customized() -> Iterator[Stack]:
         ThrottleBurst="20",
         ThrottleRate="10",
         Tracing="Active",
-    ) as made:
-        yield made
+    ) as created:
+        yield created
 
 
 def every_function() -> list[str]:

@@ -173,8 +173,8 @@ def physical_ids(stack_name: str) -> dict[str, str]:
     """Return logical to physical ids of a stack's resources."""
     resources = client("cloudformation").list_stack_resources(StackName=stack_name)["StackResourceSummaries"]
     # moto also lists resources whose condition is false, without a name.
-    made = [resource for resource in resources if resource["LogicalResourceId"]]
-    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
+    existing = [resource for resource in resources if resource["LogicalResourceId"]]
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in existing}
 
 
 def _listed(parameters: Mapping[str, str]) -> list[dict[str, str]]:

@@ -51,9 +51,9 @@ def issuer() -> StandInIssuer:
 def stack(issuer: StandInIssuer) -> Iterator[Stack]:
     with (
         serve_json(issuer.key_set()) as certs_url,
-        created_stack(GoogleCertsUrl=certs_url, **PARAMETERS) as made,
+        created_stack(GoogleCertsUrl=certs_url, **PARAMETERS) as created,
     ):
-        yield made
+        yield created
 
 
 @pytest.fixture(scope="module")

@@ -61,9 +61,9 @@ def test_operation_ids_are_unique() -> None:
 def test_request_examples_match_the_schema(method: str, path: str) -> None:
     body = DOCUMENT["paths"][path][method].get("requestBody", {"content": {}})
     for media in body["content"].values():
-        shown = dict(examples(media))
-        assert shown
-        for name, example in shown.items():
+        found_examples = dict(examples(media))
+        assert found_examples
+        for name, example in found_examples.items():
             assert mistakes(example, media["schema"]) == [], name
 
 
@@ -71,9 +71,9 @@ def test_request_examples_match_the_schema(method: str, path: str) -> None:
 def test_response_examples_match_the_schema(method: str, path: str) -> None:
     for status, response in DOCUMENT["paths"][path][method]["responses"].items():
         for kind, media in resolved(response).get("content", {}).items():
-            shown = dict(examples(media))
-            assert shown or kind == "text/html"
-            for name, example in shown.items():
+            found_examples = dict(examples(media))
+            assert found_examples or kind == "text/html"
+            for name, example in found_examples.items():
                 assert mistakes(example, media["schema"]) == [], (status, name)
 
 
@@ -134,6 +134,6 @@ def test_request_examples_have_the_fields_of_the_published_requests(name: str) -
     head, _, body = PRINTED[name].partition("\n\n")
     method, path = head.splitlines()[0].split(" ")
     operation = DOCUMENT["paths"][path.partition("?")[0]][method.lower()]
-    shown = [value for _, value in examples(operation["requestBody"]["content"]["application/json"])]
+    found_examples = [value for _, value in examples(operation["requestBody"]["content"]["application/json"])]
 
-    assert any(json.loads(body).keys() <= value.keys() for value in shown)
+    assert any(json.loads(body).keys() <= value.keys() for value in found_examples)

@@ -161,9 +161,9 @@ def test_tokens_of_the_second_provider_verify_with_its_published_keys(everywhere
     environment = {"OIDC_PROVIDERS": f"keycloak={issuer}|web", "GOOGLE_CERTS_URL": "https://unused.example"}
     fields = {**json.loads(PERSON), "iss": issuer, "aud": "web"}
     answer = ask("127.0.0.1", everywhere.port, "/_local/google/id_token", method="POST", body=json.dumps(fields))
-    shown = ShownIdToken(id_token=json.loads(answer.body)["id_token"], provider="keycloak")
+    id_token = ShownIdToken(id_token=json.loads(answer.body)["id_token"], provider="keycloak")
 
-    assert Container(environment).id_tokens.verify(shown).subject == "1"
+    assert Container(environment).id_tokens.verify(id_token).subject == "1"
 
 
 def test_the_local_pages_stay_at_loopback_if_host_is_another_address(tmp_path: Path, own_address: str) -> None:

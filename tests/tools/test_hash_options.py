@@ -38,26 +38,26 @@ def test_without_options_a_hash_is_unchanged() -> None:
 
 
 def test_a_prehash_is_repeated_at_sign_in() -> None:
-    made = bcrypt.hashpw(sha256(PASSWORD.encode()).hexdigest().encode(), bcrypt.gensalt(4)).decode()
+    stored = bcrypt.hashpw(sha256(PASSWORD.encode()).hexdigest().encode(), bcrypt.gensalt(4)).decode()
 
-    assert signs_in(read("--prehash", "sha256-hex").notation(made))
+    assert signs_in(read("--prehash", "sha256-hex").notation(stored))
 
 
 @pytest.mark.parametrize(("place", "hashed"), [("end", f"{PASSWORD}a secret"), ("start", f"a secret{PASSWORD}")])
 def test_a_pepper_is_read_from_its_file_without_the_line_end(tmp_path: Path, place: str, hashed: str) -> None:
     options = read("--pepper-file", pepper_file(tmp_path, b"a secret\r\n"), "--pepper-at", place)
-    made = bcrypt.hashpw(hashed.encode(), bcrypt.gensalt(4)).decode()
+    stored = bcrypt.hashpw(hashed.encode(), bcrypt.gensalt(4)).decode()
 
-    assert signs_in(options.notation(made))
+    assert signs_in(options.notation(stored))
     assert "a secret" not in repr(options)
 
 
 def test_a_salt_from_its_own_column_is_appended_to_the_digest() -> None:
     options = read("--digest", "sha1(hexsalt.password)", "--encoding", "utf-16-le")
-    made = sha1(b"\x00salt" + PASSWORD.encode("utf-16-le"), usedforsecurity=False).hexdigest()
+    stored = sha1(b"\x00salt" + PASSWORD.encode("utf-16-le"), usedforsecurity=False).hexdigest()
 
-    assert signs_in(options.notation(made, b"\x00salt".hex()))
-    assert signs_in(options.notation(f"{made}:{b'\x00salt'.hex()}"))
+    assert signs_in(options.notation(stored, b"\x00salt".hex()))
+    assert signs_in(options.notation(f"{stored}:{b'\x00salt'.hex()}"))
 
 
 def test_names_of_rails_plug_ins_select_their_formulas(tmp_path: Path) -> None:
@@ -78,18 +78,18 @@ def test_better_auth_hashes_need_the_option() -> None:
 
 
 def test_a_formula_does_not_change_hashes_that_name_their_format() -> None:
-    made = f"pbkdf2_sha256$1000$salt${'A' * 43}="
+    stored = f"pbkdf2_sha256$1000$salt${'A' * 43}="
 
-    assert read("--digest", "md5").notation(made) == made
+    assert read("--digest", "md5").notation(stored) == stored
 
 
 def test_a_preparation_is_parsed_from_its_text() -> None:
     preparation = Preparation(encoding="utf-16-le", prehash="sha512-base64", pepper=b"\xff\xfe?", pepper_at="start")
     key = pbkdf2_hmac("sha256", preparation.prepare(PASSWORD), b"salt", 1000)
-    made = f"{preparation}pbkdf2:sha256:1000$salt${key.hex()}"
+    stored = f"{preparation}pbkdf2:sha256:1000$salt${key.hex()}"
 
-    assert Preparation.read(made)[0] == preparation
-    assert signs_in(made)
+    assert Preparation.read(stored)[0] == preparation
+    assert signs_in(stored)
 
 
 @pytest.mark.parametrize(

@@ -114,25 +114,25 @@ def with_json(change: Callable[[dict[str, Any]], object]) -> Callable[[Answer], 
         ),
     ],
 )
-def test_a_deviation_is_named(server: Served, path: str, alter: Callable[[Answer], Answer], told: str) -> None:
+def test_a_deviation_is_named(server: Served, path: str, alter: Callable[[Answer], Answer], message: str) -> None:
     walk = Walk(api=Altered(Api.at(server.url).parts, path, alter), publishable_key=None)
 
     with pytest.raises(Deviation) as deviation:
         list(walk.steps())
 
-    assert told in str(deviation.value)
+    assert message in str(deviation.value)
     assert "eyJ" not in str(deviation.value)
 
 
 @contextmanager
 def other_api(answers: Sequence[int]) -> Iterator[str]:
     """Serve another API that answers with these statuses one after the other. Yield the URL of its route."""
-    left = list(answers)
+    statuses = list(answers)
 
     class OtherApi(Handler):
         @override
         def respond(self, body: bytes) -> None:
-            self.reply(b'{"message":"from the gateway"}', left.pop(0))
+            self.reply(b'{"message":"from the gateway"}', statuses.pop(0))
 
     with serving(OtherApi) as port:
         yield f"http://127.0.0.1:{port}/orders"
@@ -143,8 +143,8 @@ def test_other_apis_are_called_with_a_valid_and_an_ended_token(server: Served) -
         run = smoke("--url", server.url, "--lambda-route", orders, "--jwt-route", prices)
 
     assert (run.status, run.error) == (PASSED, "")
-    said = [line.split()[-3] for line in run.out.splitlines() if "authorizer" in line]
-    assert said == ["200", "200", "401", "200"]
+    printed = [line.split()[-3] for line in run.out.splitlines() if "authorizer" in line]
+    assert printed == ["200", "200", "401", "200"]
     assert run.out.count('AWS answered: {"message":"from the gateway"}') == 4
 
 
@@ -156,19 +156,19 @@ def test_other_apis_are_called_with_a_valid_and_an_ended_token(server: Served) -
         ([500], "token at the Lambda authorizer: expected no server error, got 500"),
     ],
 )
-def test_an_authorizer_with_a_wrong_answer_is_named(server: Served, answers: Sequence[int], told: str) -> None:
+def test_an_authorizer_with_a_wrong_answer_is_named(server: Served, answers: Sequence[int], message: str) -> None:
     with other_api(answers) as orders:
         run = smoke("--url", server.url, "--lambda-route", orders)
 
     assert run.status == DEVIATED
-    assert told in run.error
+    assert message in run.error
 
 
 def test_a_deviation_is_the_exit_status(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", "http://127.0.0.1:9"]) == DEVIATED
 
-    said = capfd.readouterr()
-    assert "FAILED at step 1, register: http://127.0.0.1:9 does not answer" in said.err
+    printed = capfd.readouterr()
+    assert "FAILED at step 1, register: http://127.0.0.1:9 does not answer" in printed.err
 
 
 @pytest.mark.parametrize("url", ["http://auth.example.com", "auth.example.com", "ftp://auth.example.com", "https://"])

@@ -72,9 +72,9 @@ class TestLogin:
         assert world.is_signed_in(person.access_token)
 
     def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(self, world: World) -> None:
-        known = world.register().email
+        email = world.register().email
 
-        wrong = world.client.post("/api/auth/login", {"email": known, "password": OTHER_PASSWORD})
+        wrong = world.client.post("/api/auth/login", {"email": email, "password": OTHER_PASSWORD})
         unknown = world.client.post("/api/auth/login", {"email": world.email(), "password": OTHER_PASSWORD})
 
         assert wrong.status == unknown.status == 400
@@ -247,7 +247,7 @@ class TestRefresh:
     def test_an_invalid_refresh_token_is_401(self, world: World, shared_person: Person, which: str) -> None:
         person = shared_person
         header, payload, signature = person.refresh_token.split(".")
-        shown = {
+        sent = {
             "access token": person.access_token,
             "garbage": "not.a.token",
             "another signature": f"{header}.{payload}.{signature[::-1]}",
@@ -256,7 +256,7 @@ class TestRefresh:
             "long": person.refresh_token + "A" * 8000,
         }[which]
 
-        answer = world.client.post("/api/auth/refresh", {"refreshToken": shown})
+        answer = world.client.post("/api/auth/refresh", {"refreshToken": sent})
 
         assert answer.status == 401
         assert answer.json == UNAUTHORIZED
@@ -318,9 +318,9 @@ class TestLogout:
         INVALID_AUTHORIZATIONS,
     )
     def test_without_a_valid_token_it_is_401(self, world: World, shared_person: Person, authorization: str) -> None:
-        shown = authorization.format(token=shared_person.access_token, refresh_token=shared_person.refresh_token)
+        sent = authorization.format(token=shared_person.access_token, refresh_token=shared_person.refresh_token)
 
-        answer = world.client.post_without_body("/api/auth/logout", authorization=shown)
+        answer = world.client.post_without_body("/api/auth/logout", authorization=sent)
 
         assert answer.status == 401
         assert answer.json == UNAUTHORIZED

@@ -103,14 +103,14 @@ def test_a_missing_token_is_400(world: World, refresh_token: object) -> None:
 def test_an_invalid_token_is_refresh_token_not_found(world: World, shared_person: Person, which: str) -> None:
     guest = world.client.post_without_body("/auth/login_with_anonymous").data
     world.client.get("/auth/logout", bearer=guest["access_token"])
-    shown = {
+    token = {
         "garbage": "not-a-token",
         "an access token": shared_person.access_token,
         "another signature": shared_person.refresh_token[:-8] + "AAAAAAAA",
         "signed out": guest["refresh_token"],
     }[which]
 
-    answer = refresh(world, shown)
+    answer = refresh(world, token)
 
     assert answer.status == 400
     assert answer.json == gotrue_error(400, "refresh_token_not_found")

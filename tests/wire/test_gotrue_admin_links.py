@@ -92,53 +92,57 @@ def test_a_link_for_an_unknown_address_creates_the_account(world: World, kind: s
     answer = generate(world, kind, email, password=PASSWORD, data={"plan": "pro"}, redirect_to="http://localhost:1/x")
 
     assert answer.status == 200, answer.raw
-    made = answer.json
-    assert (made["email"], made["user_metadata"]) == (email, {"plan": "pro"})
-    assert made["verification_type"] == ("signup" if kind == "magiclink" else kind)
-    assert made["redirect_to"] == "http://localhost:1/x"
-    parts = urlsplit(made["action_link"])
+    generated = answer.json
+    assert (generated["email"], generated["user_metadata"]) == (email, {"plan": "pro"})
+    assert generated["verification_type"] == ("signup" if kind == "magiclink" else kind)
+    assert generated["redirect_to"] == "http://localhost:1/x"
+    parts = urlsplit(generated["action_link"])
     query = parse_qs(parts.query)
     assert query == {
-        "token": [made["hashed_token"]],
-        "type": [made["verification_type"]],
+        "token": [generated["hashed_token"]],
+        "type": [generated["verification_type"]],
         "redirect_to": ["http://localhost:1/x"],
     }
-    assert len(made["email_otp"]) == 6
+    assert len(generated["email_otp"]) == 6
     assert world.mails(email) == []
 
     session = fragment_of(follow(world, f"{parts.path}?{parts.query}"))
 
-    assert claims_of(session["access_token"])["sub"] == made["id"]
+    assert claims_of(session["access_token"])["sub"] == generated["id"]
     assert world.can_sign_in(email, PASSWORD) == (kind == "signup")
 
 
 @pytest.mark.parametrize("kind", ["magiclink", "recovery"])
 def test_a_link_for_a_known_address_signs_in(world: World, kind: str) -> None:
     email, session = new_user(world)
-    made = generate(world, kind, email).json
+    generated = generate(world, kind, email).json
 
-    assert made["id"] == session.json["user"]["id"]
-    assert made["verification_type"] == kind
-    answer = post(world, "verify", {"type": kind, "token_hash": made["hashed_token"]})
-    assert answer.json["user"]["id"] == made["id"]
-    assert verify(world, email, made["email_otp"], kind).status == 403, "following the link spends the code, too"
+    assert generated["id"] == session.json["user"]["id"]
+    assert generated["verification_type"] == kind
+    answer = post(world, "verify", {"type": kind, "token_hash": generated["hashed_token"]})
+    assert answer.json["user"]["id"] == generated["id"]
+    assert verify(world, email, generated["email_otp"], kind).status == 403, "following the link spends the code, too"
 
 
 def test_the_code_of_a_generated_link_signs_in(world: World) -> None:
     email, _ = new_user(world)
-    made = generate(world, "recovery", email).json
+    generated = generate(world, "recovery", email).json
 
-    assert verify(world, email, made["email_otp"], "recovery").status == 200
+    assert verify(world, email, generated["email_otp"], "recovery").status == 200
 
 
 def test_two_generated_links_change_an_address(world: World) -> None:
     email, _ = new_user(world)
     new = world.email()
-    made = [generate(world, kind, email, new_email=new).json for kind in ("email_change_current", "email_change_new")]
-    assert [each["verification_type"] for each in made] == ["email_change_current", "email_change_new"]
-    assert made[0]["new_email"] == new
+    generated = [
+        generate(world, kind, email, new_email=new).json for kind in ("email_change_current", "email_change_new")
+    ]
+    assert [each["verification_type"] for each in generated] == ["email_change_current", "email_change_new"]
+    assert generated[0]["new_email"] == new
 
-    answers = [post(world, "verify", {"type": "email_change", "token_hash": each["hashed_token"]}) for each in made]
+    answers = [
+        post(world, "verify", {"type": "email_change", "token_hash": each["hashed_token"]}) for each in generated
+    ]
 
     assert answers[0].json["code"] == "200"
     assert answers[1].json["user"]["email"] == new
@@ -191,9 +195,9 @@ def test_an_invalid_body_is_a_validation_error(world: World, body: dict[str, obj
 
 
 def test_a_target_that_is_not_allowed_is_replaced_by_the_site_url(world: World) -> None:
-    made = generate(world, "magiclink", world.email(), redirect_to="https://evil.example").json
+    generated = generate(world, "magiclink", world.email(), redirect_to="https://evil.example").json
 
-    assert made["redirect_to"] == SITE
+    assert generated["redirect_to"] == SITE
 
 
 @pytest.mark.parametrize("name", ["invite", "admin/generate_link"])

@@ -17,8 +17,8 @@ NO_ID: Final = "00000000-0000-4000-8000-000000000000"
 def link(world: World, token: str | None, *, email: str = "", google_id: str = "", **body: object) -> Answer:
     id_token = world.google_token(email=email or world.email(), google_id=google_id)
     request = {"id_token": id_token, "provider": "google", "link_identity": True, **body}
-    known = {"apikey": world.publishable_key}
-    return world.client.post(LINK, request, bearer=token, **known)
+    headers = {"apikey": world.publishable_key}
+    return world.client.post(LINK, request, bearer=token, **headers)
 
 
 def unlink(world: World, token: str | None, identity_id: str) -> Answer:
@@ -85,8 +85,8 @@ class TestLinking:
         assert answer.json == gotrue_error(422, "identity_already_exists")
 
     def test_linking_makes_a_guest_permanent(self, world: World) -> None:
-        known = {"apikey": world.publishable_key}
-        guest = world.client.post("/auth/v1/signup", {}, **known).json
+        headers = {"apikey": world.publishable_key}
+        guest = world.client.post("/auth/v1/signup", {}, **headers).json
         email = world.email()
 
         answer = link(world, guest["access_token"], email=email)

@@ -64,13 +64,13 @@ class TestUser:
         assert user["user_metadata"]["email_verified"] is True
 
     @pytest.mark.parametrize("shown", ["publishable", "garbage", "refresh", "forged"])
-    def test_an_invalid_access_token_is_403(self, world: World, shared_person: Person, shown: str) -> None:
+    def test_an_invalid_access_token_is_403(self, world: World, shared_person: Person, kind: str) -> None:
         token = {
             "publishable": world.publishable_key,
             "garbage": "a.b.c",
             "refresh": shared_person.refresh_token,
             "forged": shared_person.access_token[:-6] + "AAAAAA",
-        }[shown]
+        }[kind]
 
         for answer in (get_user(world, token), update(world, token, data={}), log_out(world, token)):
             assert answer.status == 403

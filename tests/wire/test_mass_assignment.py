@@ -63,8 +63,19 @@ def assert_ordinary(account: dict[str, Any]) -> None:
     assert account["created_month"] > "2000-01"
     never = {"email_verified_at", "disabled_at", "migrated_at", "expires_at"}
     assert never.isdisjoint(account)
-    ours = {"pk", "sk", "user_id", "number", "name", "email", "email_as_typed", "username", "password_hash", "role_id"}
-    ours |= {
+    attributes = {
+        "pk",
+        "sk",
+        "user_id",
+        "number",
+        "name",
+        "email",
+        "email_as_typed",
+        "username",
+        "password_hash",
+        "role_id",
+    }
+    attributes |= {
         "credit_balance",
         "epoch",
         "is_anonymous",
@@ -74,9 +85,9 @@ def assert_ordinary(account: dict[str, Any]) -> None:
         "locale",
         "confirmation_sent_at",
     }
-    ours |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
-    ours |= {"factors", "recovery_codes", "devices"}
-    assert account.keys() <= ours, "no unknown attribute is stored"
+    attributes |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
+    attributes |= {"factors", "recovery_codes", "devices"}
+    assert account.keys() <= attributes, "no unknown attribute is stored"
 
 
 class TestRegistration:
@@ -165,7 +176,7 @@ def test_a_user_update_changes_only_the_metadata(world: World) -> None:
 def test_no_request_changes_other_attributes_of_the_caller(world: World, shared_person: Person, route: Route) -> None:
     person = world.register_by_username()
     before = world.account(person.user_id)
-    known = {
+    own_values = {
         "email": person.email,
         "username": person.username,
         "password": person.password,
@@ -173,7 +184,7 @@ def test_no_request_changes_other_attributes_of_the_caller(world: World, shared_
         "refreshToken": person.refresh_token,
         "refresh_token": person.refresh_token,
     }
-    fields = {**route.body, **{name: value for name, value in known.items() if name in route.fields}}
+    fields = {**route.body, **{name: value for name, value in own_values.items() if name in route.fields}}
     planted = {name: value for name, value in FORBIDDEN_FIELDS.items() if name not in fields}
 
     answer = world.client.post(
@@ -228,7 +239,7 @@ def test_a_refresh_uses_the_accounts_current_role(world: World) -> None:
 
 def test_no_answer_contains_internal_attributes(world: World) -> None:
     person = world.register_by_username()
-    kept = world.account(person.user_id)
+    stored = world.account(person.user_id)
 
     answers = [
         world.me(person.access_token),
@@ -239,7 +250,7 @@ def test_no_answer_contains_internal_attributes(world: World) -> None:
     ]
 
     for answer in answers:
-        said = json.dumps(answer.json)
-        assert kept["password_hash"] not in said
+        text = json.dumps(answer.json)
+        assert stored["password_hash"] not in text
         for name in ("password", "hash", "epoch", "email_as_typed", "disabled", "last_sign_in", "pk"):
-            assert f'"{name}' not in said
+            assert f'"{name}' not in text

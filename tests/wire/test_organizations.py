@@ -46,9 +46,9 @@ def test_sessions_of_every_api_are_accepted(world: World) -> None:
     ["Bearer", "Bearer x", "Basic YWRhOmFkYQ==", "Bearer {refresh_token}", "Bearer {access_token}x", "{access_token}"],
 )
 def test_without_a_valid_token_it_is_401(world: World, shared_person: Person, authorization: str) -> None:
-    shown = authorization.format(access_token=shared_person.access_token, refresh_token=shared_person.refresh_token)
+    sent = authorization.format(access_token=shared_person.access_token, refresh_token=shared_person.refresh_token)
 
-    answer = world.client.get(PATH, authorization=shown, x_organization_id=shared_person.organization_id)
+    answer = world.client.get(PATH, authorization=sent, x_organization_id=shared_person.organization_id)
 
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert answer.json == UNAUTHORIZED

@@ -16,13 +16,15 @@ class Role(Handler):
     @override
     def create(cls, name: str, properties: dict[str, Any]) -> Resource:
         iam, trust = client("iam"), json.dumps(properties["AssumeRolePolicyDocument"])
-        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=properties.get("Tags", []))["Role"]
+        created = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=properties.get("Tags", []))[
+            "Role"
+        ]
         if "PermissionsBoundary" in properties:
             iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=properties["PermissionsBoundary"])
         for arn in properties.get("ManagedPolicyArns", []):
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
         cls._write(name, properties)
-        return Resource(name, {"Arn": made["Arn"]})
+        return Resource(name, {"Arn": created["Arn"]})
 
     @classmethod
     @override
@@ -57,10 +59,10 @@ class Function(Handler):
         functions = client("lambda")
         tags = {tag["Key"]: str(tag["Value"]) for tag in properties.pop("Tags", [])}
         reserved = properties.pop("ReservedConcurrentExecutions", None)
-        made = functions.create_function(FunctionName=name, Tags=tags, **_with_text_variables(properties))
+        created = functions.create_function(FunctionName=name, Tags=tags, **_with_text_variables(properties))
         if reserved is not None:
             functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=int(reserved))
-        return Resource(name, {"Arn": made["FunctionArn"]})
+        return Resource(name, {"Arn": created["FunctionArn"]})
 
     @classmethod
     @override
@@ -132,9 +134,9 @@ class LogGroup(Handler):
         group = properties.get("LogGroupName", name)
         encryption = {"kmsKeyId": properties["KmsKeyId"]} if "KmsKeyId" in properties else {}
         client("logs").create_log_group(logGroupName=group, **encryption)
-        made = Resource(group)
-        cls.update(made, properties)
-        return made
+        created = Resource(group)
+        cls.update(created, properties)
+        return created
 
     @classmethod
     @override

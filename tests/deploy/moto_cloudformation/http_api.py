@@ -20,13 +20,13 @@ class HttpApi(Handler):
     @override
     def create(cls, name: str, properties: dict[str, Any]) -> Resource:
         gateway, body = client("apigatewayv2"), properties["Body"]
-        made = gateway.create_api(Name=name, ProtocolType="HTTP", CorsConfiguration=_cors(body))
+        created = gateway.create_api(Name=name, ProtocolType="HTTP", CorsConfiguration=_cors(body))
         for path, methods in body["paths"].items():
             for method, operation in methods.items():
                 verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
                 key = path if operation.get("isDefaultRoute") else f"{verb} {path}"
-                cls._route(gateway, made["ApiId"], key, operation)
-        return Resource(made["ApiId"], {"ApiId": made["ApiId"], "ApiEndpoint": made["ApiEndpoint"]})
+                cls._route(gateway, created["ApiId"], key, operation)
+        return Resource(created["ApiId"], {"ApiId": created["ApiId"], "ApiEndpoint": created["ApiEndpoint"]})
 
     @classmethod
     @override
@@ -91,9 +91,9 @@ class Domain(Handler):
     @classmethod
     @override
     def create(cls, name: str, properties: dict[str, Any]) -> Resource:
-        made = client("apigatewayv2").create_domain_name(**properties)
+        created = client("apigatewayv2").create_domain_name(**properties)
         # moto does not return the name that a DNS record points to.
-        return Resource(made["DomainName"], {"RegionalDomainName": "d-1.execute-api.us-east-1.amazonaws.com"})
+        return Resource(created["DomainName"], {"RegionalDomainName": "d-1.execute-api.us-east-1.amazonaws.com"})
 
     @classmethod
     @override

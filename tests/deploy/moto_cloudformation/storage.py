@@ -24,9 +24,9 @@ class Table(Handler):
         properties["DeletionProtectionEnabled"] = is_true(properties.get("DeletionProtectionEnabled", False))
         if "StreamSpecification" in properties:
             properties["StreamSpecification"] = {"StreamEnabled": True, **properties["StreamSpecification"]}
-        made = dynamodb.create_table(TableName=name, SSESpecification=encryption, **properties)["TableDescription"]
+        created = dynamodb.create_table(TableName=name, SSESpecification=encryption, **properties)["TableDescription"]
         cls._set_ttl_and_recovery(dynamodb, name, separate)
-        return Resource(name, {"Arn": made["TableArn"], "StreamArn": made.get("LatestStreamArn", "")})
+        return Resource(name, {"Arn": created["TableArn"], "StreamArn": created.get("LatestStreamArn", "")})
 
     @classmethod
     @override

@@ -41,15 +41,15 @@ def test_an_account_is_shown_as_text(admin: Admin, alice: User) -> None:
 
 @pytest.mark.parametrize("who", ["alice", "Alice@example.com"])
 def test_an_account_is_shown_as_json(admin: Admin, alice: User, who: str) -> None:
-    shown = admin("show", who, "--json").json
+    account = admin("show", who, "--json").json
 
-    assert shown["id"] == alice.user_id
-    assert shown["public_id"] == botlaunch_id(alice.user_id)
-    assert shown["number"] == alice.number
-    assert shown["created_at"] == "2026-01-15T12:00:00Z"
-    assert (shown["state"], shown["disabled_at"]) == ("active", None)
-    assert (shown["password"], shown["identities"], shown["email_verified_at"]) == ("set", [], None)
-    assert (shown["organization_id"], shown["organization_role"]) == (alice.organization_id, "CLIENT_OWNER")
+    assert account["id"] == alice.user_id
+    assert account["public_id"] == botlaunch_id(alice.user_id)
+    assert account["number"] == alice.number
+    assert account["created_at"] == "2026-01-15T12:00:00Z"
+    assert (account["state"], account["disabled_at"]) == ("active", None)
+    assert (account["password"], account["identities"], account["email_verified_at"]) == ("set", [], None)
+    assert (account["organization_id"], account["organization_role"]) == (alice.organization_id, "CLIENT_OWNER")
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -122,14 +122,14 @@ def test_active_sessions_are_listed(admin: Admin, deployment: Deployment, alice:
     deployment.clock.at = datetime.now(UTC)  # the clock of the tool
     signed_in = deployment.sessions.open(alice, replace(HOME, device=firefox), "password")
 
-    shown, parsed = admin("sessions", "alice"), admin("sessions", "alice", "--json")
+    listed, parsed = admin("sessions", "alice"), admin("sessions", "alice", "--json")
 
-    assert shown.status == DONE
-    [_, line] = shown.out.splitlines()
+    assert listed.status == DONE
+    [_, line] = listed.out.splitlines()
     assert [signed_in.family_id, "Firefox on Ubuntu", HOME.address] == [
         word for word in (signed_in.family_id, "Firefox on Ubuntu", HOME.address) if word in line
     ]
-    assert signed_in.tokens.refresh_token not in shown.out + parsed.out
+    assert signed_in.tokens.refresh_token not in listed.out + parsed.out
     assert signed_in.family_id in parsed.out
     admin("end-sessions", "alice")
     assert signed_in.family_id not in admin("sessions", "alice").out
@@ -236,6 +236,6 @@ def test_an_aws_error_is_reported_without_a_traceback(admin: Admin, monkeypatch:
 
 
 def test_it_runs_as_a_module() -> None:
-    said = subprocess.run([sys.executable, "-m", "gerbang_admin", "--help"], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-m", "gerbang_admin", "--help"], capture_output=True, text=True, check=True)
 
-    assert said.stdout.startswith("usage: gerbang-admin")
+    assert ran.stdout.startswith("usage: gerbang-admin")
