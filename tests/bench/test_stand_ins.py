@@ -105,13 +105,13 @@ def test_delaying_calls_distinguishes_concurrent_from_consecutive_ones(stand_ins
     def call() -> None:
         client.call("DynamoDB_20120810.GetItem", {})
 
-    with stand_ins.ledger.counting(hold_seconds=1) as concurrent:
+    with stand_ins.ledger.counting(delay_seconds=1) as concurrent:
         threads = [threading.Thread(target=call) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    with stand_ins.ledger.counting(hold_seconds=0.01) as consecutive:
+    with stand_ins.ledger.counting(delay_seconds=0.01) as consecutive:
         call()
         call()
 
@@ -122,7 +122,7 @@ def test_delaying_calls_distinguishes_concurrent_from_consecutive_ones(stand_ins
 def test_a_delayed_call_is_answered_later(stand_ins: StandIns) -> None:
     began = time.monotonic()
 
-    with stand_ins.ledger.counting(hold_seconds=0.1):
+    with stand_ins.ledger.counting(delay_seconds=0.1):
         Client(stand_ins).call("DynamoDB_20120810.GetItem", {})
 
     assert time.monotonic() - began >= 0.1
