@@ -63,7 +63,7 @@ class TestUser:
         assert user["app_metadata"] == {"provider": "google", "providers": ["google"]}
         assert user["user_metadata"]["email_verified"] is True
 
-    @pytest.mark.parametrize("shown", ["publishable", "garbage", "refresh", "forged"])
+    @pytest.mark.parametrize("kind", ["publishable", "garbage", "refresh", "forged"])
     def test_an_invalid_access_token_is_403(self, world: World, shared_person: Person, kind: str) -> None:
         token = {
             "publishable": world.publishable_key,
