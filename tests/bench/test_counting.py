@@ -55,7 +55,7 @@ TRANSACTION: dict[str, Any] = {"TransactItems": [{}, {}, {}]}
 
 
 @pytest.mark.parametrize(
-    ("operation", "asked", "status", "answer", "units"),
+    ("operation", "body", "status", "answer", "units"),
     [
         ("GetItem", {}, 200, {"ConsumedCapacity": {"CapacityUnits": 1.0}}, (1.0, 0.0)),
         ("BatchGetItem", {}, 200, {"ConsumedCapacity": [{"CapacityUnits": 1.0}, {"CapacityUnits": 2.0}]}, (3.0, 0.0)),
@@ -68,6 +68,6 @@ TRANSACTION: dict[str, Any] = {"TransactItems": [{}, {}, {}]}
     ids=["read", "batch", "write", "transaction", "failed write", "failed transaction", "invalid request"],
 )
 def test_units_are_those_that_dynamodb_bills(
-    operation: str, request: dict[str, Any], status: int, answer: dict[str, Any], units: tuple[float, float]
+    operation: str, body: dict[str, Any], status: int, answer: dict[str, Any], units: tuple[float, float]
 ) -> None:
-    assert consumed(operation, request, status, json.dumps(answer).encode()) == units
+    assert consumed(operation, body, status, json.dumps(answer).encode()) == units

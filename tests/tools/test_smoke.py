@@ -85,7 +85,7 @@ def with_json(change: Callable[[dict[str, Any]], object]) -> Callable[[Answer], 
 
 
 @pytest.mark.parametrize(
-    ("path", "alter", "told"),
+    ("path", "alter", "message"),
     [
         ("/api/auth/register", lambda answer: replace(answer, status=500), "register: expected 201, got 500"),
         ("/api/auth/login", with_header("cache-control", "public"), "wrong password: expected cache-control: no-store"),
@@ -149,7 +149,7 @@ def test_other_apis_are_called_with_a_valid_and_an_ended_token(server: Served) -
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "message"),
     [
         ([200, 200], "dead token at the Lambda authorizer: expected 401, got 200"),
         ([403], "token at the Lambda authorizer: expected to be let in, got 403"),

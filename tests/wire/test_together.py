@@ -74,7 +74,7 @@ class TestSharedAccount:
                 email, _ = world.register_without_session()
                 person = Person(email=email, password=PASSWORD, name="Alan Turing", access_token="", refresh_token="")
 
-        answers = [control(world.client, person, person.password) for control in SIGN_INS]
+        answers = [sign_in(world.client, person, person.password) for sign_in in SIGN_INS]
 
         assert [answer.status for answer in answers] == [200] * len(SIGN_INS)
         assert len({claims_of(access_token_of(answer))["sub"] for answer in answers}) == 1
@@ -99,9 +99,9 @@ class TestSharedAccount:
         token = world.request_reset(person.email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
 
-        for control in SIGN_INS:
-            assert control(world.client, person, person.password).status == 400
-            assert control(world.client, person, OTHER_PASSWORD).status == 200
+        for sign_in in SIGN_INS:
+            assert sign_in(world.client, person, person.password).status == 400
+            assert sign_in(world.client, person, OTHER_PASSWORD).status == 200
 
 
 class TestSharedSession:
@@ -134,10 +134,10 @@ class TestSharedSession:
     @pytest.mark.parametrize("contract", ["BotLaunch", "Atourin"])
     @pytest.mark.parametrize("sign_in", [by_botlaunch, by_username, by_atourin])
     def test_signing_out_of_one_api_signs_out_of_all(
-        self, world: World, contract: str, control: Callable[[Client, Person, str], Answer]
+        self, world: World, contract: str, sign_in: Callable[[Client, Person, str], Answer]
     ) -> None:
         person = world.register()
-        session = control(world.client, person, person.password)
+        session = sign_in(world.client, person, person.password)
         token = access_token_of(session)
 
         if contract == "BotLaunch":
@@ -157,7 +157,7 @@ class TestSharedLimits:
         person = world.register_by_username()
 
         answers = [SIGN_INS[number % len(SIGN_INS)](world.client, person, OTHER_PASSWORD) for number in range(10)]
-        over = [control(world.client, person, person.password) for control in SIGN_INS]
+        over = [sign_in(world.client, person, person.password) for sign_in in SIGN_INS]
 
         assert [answer.status for answer in answers] == [400] * 10
         assert [answer.status for answer in over] == [429] * len(SIGN_INS)
