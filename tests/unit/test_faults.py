@@ -115,7 +115,7 @@ def test_registering_is_whole_or_not_at_all_and_can_be_repeated(fault: Fault) ->
         assert_sound(made)
         accounts = len([item for item in made.contents("Users") if str(item["pk"]).startswith("USER#")])
         if answered is not None:
-            assert fault is Fault.RETRIED
+            assert fault is Fault.ASKED_AGAIN
             assert works(made.deployment, answered)
         try:
             again = register(made.deployment)
@@ -157,7 +157,7 @@ def test_signing_in_succeeds_with_its_session_or_not_at_all_and_can_be_repeated(
         for _ in range(12):  # what could not be given back has locked nobody out
             assert works(made.deployment, made.deployment.sign_in.sign_in(by_email(), HOME))
     # Reading, counting and opening are needed; giving back is not.
-    assert unanswered == (0 if fault is Fault.RETRIED else 6)
+    assert unanswered == (0 if fault is Fault.ASKED_AGAIN else 6)
 
 
 # Refreshing: F7, F9, F32
@@ -177,7 +177,7 @@ def test_refreshing_moves_the_family_once_and_the_same_token_can_be_presented_ag
 
         answered = attempt(made.with_fault(call, fault).sessions.refresh, presented)
 
-        assert (answered is not None) == (fault is Fault.RETRIED)
+        assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
         again = made.deployment.sessions.refresh(presented)
         generations = [family["generation"] for family in families(made) if family["sk"] == held.family_id]
         assert generations == [2]
@@ -208,7 +208,7 @@ def test_a_logout_that_was_acknowledged_has_ended_the_session_and_any_other_can_
         except DependencyUnavailable:
             acknowledged = False
 
-        assert acknowledged == (fault is Fault.RETRIED)
+        assert acknowledged == (fault is Fault.ASKED_AGAIN)
         if not acknowledged and works(made.deployment, held):
             made.deployment.sessions.close(held.tokens.access_token)
         assert not works(made.deployment, held)
@@ -233,7 +233,7 @@ def test_a_use_that_was_not_answered_can_be_repeated(fault: Fault) -> None:
 
         answered = attempt(faulty.authorizer.authorize, held.tokens.access_token, organization_id)
 
-        assert (answered is not None) == (fault is Fault.RETRIED)
+        assert (answered is not None) == (fault is Fault.ASKED_AGAIN)
         caller = made.deployment.authorizer.authorize(held.tokens.access_token, organization_id)
         assert caller.role == "CLIENT_OWNER"
         (family,) = [family for family in families(made) if family["sk"] == held.family_id]

@@ -692,7 +692,7 @@ def comes_again(mishap: Mishap) -> None:
 
 def test_a_claim_that_the_sdk_sent_twice_is_no_reason_to_wait(post: MailDeployment) -> None:  # faults.md, D6
     post.register()
-    twice = FaultyStore(post.base.store, at=is_first_write_of_delivery, fault=Fault.RETRIED)
+    twice = FaultyStore(post.base.store, at=is_first_write_of_delivery, fault=Fault.ASKED_AGAIN)
 
     post.on(twice).deliver(post.job(MailKind.SIGN_IN_CODE))
 

@@ -540,7 +540,7 @@ def test_an_environment_gives_back_before_its_next_count_what_it_could_not_befor
 @pytest.fixture
 def asked_again(deployment: Deployment) -> RateLimits:
     """The same limits, where every write is done, its answer lost, and sent again."""
-    twice = FaultyStore(deployment.store, at=lambda call: call.method == "write", fault=Fault.RETRIED)
+    twice = FaultyStore(deployment.store, at=lambda call: call.method == "write", fault=Fault.ASKED_AGAIN)
     return on(deployment, twice)
 
 

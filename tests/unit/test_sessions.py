@@ -656,7 +656,7 @@ def test_a_write_whose_answer_was_lost_is_not_taken_for_theft(
 ) -> None:
     """The SDK repeats the write, which fails because of our own first one. Only the nonce shows that."""
     choices = Choices(grace=timedelta(0), unconfirmed_grace=timedelta(0))
-    faulty = FaultyStore(deployment.store, at=of_the_family(first), fault=Fault.RETRIED)
+    faulty = FaultyStore(deployment.store, at=of_the_family(first), fault=Fault.ASKED_AGAIN)
     sessions = replace(deployment, store=faulty, choices=choices).sessions
 
     second = trade(sessions, first)
