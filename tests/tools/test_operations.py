@@ -65,7 +65,7 @@ def sections() -> dict[str, tuple[str, ...]]:
 
 
 SECTIONS: Final = sections()
-HELPERS: Final = "Operations"
+HELPERS: Final = "Preparing your shell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +199,8 @@ def test_every_command_of_the_guide_is_run() -> None:
     assert [title for title in SECTIONS if f'shell.run("{title}")' not in source] == [HELPERS]
 
 
-def test_the_helpers_find_outputs_and_resources(shell: Shell) -> None:
-    assert "make smoke STACK=gerbang" in shell.run(HELPERS)
+def test_a_deployment_is_tested(shell: Shell) -> None:
+    assert "make smoke STACK=gerbang" in shell.run("Testing a deployment")
 
 
 def test_cloudfronts_secret_has_a_hash_that_the_template_takes(shell: Shell, stack: Stack) -> None:
@@ -215,7 +215,11 @@ def test_failures_are_found_in_the_log(shell: Shell, stack: Stack) -> None:
     line = {"timestamp": int(datetime.now(UTC).timestamp() * 1000), "message": '{"event": "unexpected_failure"}'}
     logs.put_log_events(logGroupName=group, logStreamName="1", logEvents=[line])
 
-    assert "unexpected_failure" in shell.run("Alarms")
+    assert "unexpected_failure" in shell.run("Logs")
+
+
+def test_mails_that_failed_are_sent_again(shell: Shell) -> None:
+    shell.run("Mails that failed")
 
 
 def test_accounts_are_looked_after(shell: Shell, functions: Deployment) -> None:
@@ -254,6 +258,8 @@ def test_keys_are_rotated_and_a_stuck_rotation_is_given_up(shell: Shell, functio
         stuck = secrets.rotate_secret(SecretId=outputs["MasterSecretArn"])["VersionId"]
 
     shell.run("Rotating the keys")
+    shell.run("A rotation that is stuck")
+    shell.run("The secret API key")
 
     assert [key.kid for key in functions.__replace__().keys.verifying()][1] == key_ids[0]
     assert functions.__replace__().accepts(session)
