@@ -35,10 +35,10 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "windowslive": "azure",
     "waad": "azure",
 }
-"""Names of providers in other systems, and in Supabase's clients, whose names Gerbang's settings take."""
+"""Names of providers in other systems, and in Supabase's clients, which Gerbang uses, too."""
 
 _OWN: Final = frozenset({"password", "email", "phone", "username", "emailpassword", "credential", "anonymous"})
-"""What systems call their own ways to sign in, which are no identities."""
+"""Names for sign-in with a password or code, which are not identities of a provider."""
 
 _PROVIDER: Final = re.compile(r"(custom:)?[a-z][a-z0-9_-]{0,31}")
 _LONGEST_SUBJECT: Final = 255
@@ -52,7 +52,7 @@ def identities_of(columns: Columns, user: User) -> tuple[Identity, ...]:
     """Return the identities that sign in to an account, one a provider.
 
     An account whose address is not verified has none: a stranger could have registered the address and linked an
-    identity (docs/decisions/0031-linked-identities.md). Who owns the address comes in with the provider all the same.
+    identity (docs/decisions/0031-linked-identities.md). The owner of the address can still sign in with the provider.
     """
     found: dict[str, Identity] = {}
     for provider, subject, email in _given(columns):
@@ -90,7 +90,7 @@ def _given(columns: Columns) -> Iterator[tuple[str, str, str]]:
 
 
 def _address(text: str) -> str:
-    """Return an address as the provider spells it, empty if it is none."""
+    """Return an address as the provider spells it; an empty text if it is not valid."""
     try:
         canonical(text)
     except InvalidEmail:
@@ -107,7 +107,7 @@ def _flaw(provider: str, subject: str) -> str | None:
 
 
 def organization_of(columns: Columns, user: User) -> tuple[Organization, Membership] | tuple[None, None]:
-    """Return the organization that an account belongs to, and as what."""
+    """Return the organization that an account belongs to, and its membership there."""
     organization_id = columns.read("organization_id", _organization_id)
     if organization_id is None:
         return None, None

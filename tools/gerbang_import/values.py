@@ -1,6 +1,6 @@
 """Reads values as databases and other systems write them: instants, yes and no, numbers, languages, JSON, nothing.
 
-A reader raises `InvalidValue` rather than guess. Nothing that it says quotes the value.
+A reader raises `InvalidValue` rather than guess. The message never quotes the value.
 """
 
 import json
@@ -90,7 +90,7 @@ def boolean(value: object) -> bool:
 
 
 def since(value: object) -> datetime | bool:
-    """Return yes, no, or since when: what systems write of a verified address, or of a disabled account.
+    """Return yes, no, or since when: how systems write that an address is verified or an account disabled.
 
     Raises:
         InvalidValue: it is neither a truth value nor an instant.
