@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 from gerbang_local import gateway as gateway_module
-from gerbang_local.authorizers import Gatekeeper
+from gerbang_local.authorizers import LambdaAuthorizers
 from gerbang_local.cors import Cors
 from gerbang_local.events import Api
 from gerbang_local.functions import LoadedFunction
 from gerbang_local.gateway import Gateway
 from gerbang_local.google import StandInIssuer
+from gerbang_local.http_api import Authorizer
 from gerbang_local.invoker import Invoker
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.operators import OperatorAccess
 from gerbang_local.pages import Pages
 from gerbang_local.routes import Route, Router
-from gerbang_local.stack import Authorizer, Function
+from gerbang_local.stack import Function
 
 type Handler = Callable[[Any, Any], Any]
 
@@ -51,7 +52,7 @@ class Service:
         *,
         cors: Cors | None = None,
         with_default: bool = False,
-        remembered_seconds: int = 0,
+        cache_seconds: int = 0,
         timeout_seconds: int = 5,
         **handlers: Handler,
     ) -> None:
@@ -66,13 +67,13 @@ class Service:
             function="guard",
             headers=("authorization", "x-organization-id"),
             query_parameters=(),
-            remembered_seconds=remembered_seconds,
+            cache_seconds=cache_seconds,
         )
         self.invoker = Invoker(functions)
         self.gateway = Gateway(
             router=Router(routes),
             cors=cors,
-            gatekeeper=Gatekeeper({"guard": guard}, self.invoker, API),
+            authorizers=LambdaAuthorizers({"guard": guard}, self.invoker, API),
             invoker=self.invoker,
             api=API,
             pages=Pages(
@@ -254,7 +255,7 @@ def test_a_function_that_overruns_its_timeout_is_a_500() -> None:
 
 
 def test_a_function_that_outlasts_the_gateway_is_a_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(gateway_module, "_TIMEOUT_SECONDS", 0.2)
     done = threading.Event()
 
     answer = Service(slow=lambda _event, _context: done.wait(10)).ask("/slow")
@@ -434,7 +435,7 @@ def counted() -> tuple[Handler, list[int]]:
 
 def test_an_authorizer_is_remembered_by_identity_for_as_long_as_told(counted: tuple[Handler, list[int]]) -> None:
     guard, calls = counted
-    service = Service(guard=guard, guarded=echo, remembered_seconds=1)
+    service = Service(guard=guard, guarded=echo, cache_seconds=1)
 
     first = service.ask("/guarded", headers=IDENTITY)
     again = service.ask("/guarded", headers=IDENTITY)
