@@ -140,7 +140,7 @@ def test_an_account_is_shown_to_people(admin: Admin, alice: User) -> None:
         "identities    none",
         "role          3, user",
         "credit        5000",
-        f"organisation  {alice.organization_id}, CLIENT_OWNER",
+        f"organization  {alice.organization_id}, CLIENT_OWNER",
         "sessions      `sessions` lists them, end-sessions ends them all",
     ):
         assert fact in answer.out.splitlines()
@@ -348,7 +348,7 @@ def test_deleting_is_asked_first_and_says_what_goes(
 
     assert (answer.status, answer.out) == (DONE, f"{alice.user_id} is deleted.\n")
     assert "alice@example.com" in answer.error
-    assert f"Organisation {alice.organization_id} has no other members: it is deleted, too." in answer.error
+    assert f"Organization {alice.organization_id} has no other members: it is deleted, too." in answer.error
     assert "The account has a credit of 5000." in answer.error
     assert not database.items("Users") + database.items("Organizations")
 
@@ -390,7 +390,7 @@ def test_an_organisation_left_without_an_owner_is_pointed_out(
 
     answer = admin("delete", "alice")
 
-    assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
+    assert f"Organization {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
@@ -405,7 +405,7 @@ def test_an_organisation_is_not_dissolved_because_a_members_item_is_damaged(
 
     answer = admin("delete", "alice")
 
-    assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
+    assert f"Organization {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.store.get(membership) is not None
     assert table.find(str(alice.organization_id)) is not None
 
