@@ -1,1 +1,1 @@
-"""`make docs`: the tables of README.md, written from the code and the template."""
+"""`make docs`: the documents that are made from the code and the template."""
