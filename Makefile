@@ -109,7 +109,7 @@ price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=10
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
 .PHONY: docs
-docs: ## Write what is made from the code: README.md's tables, openapi.json, the page at /docs, docs/api/
+docs: ## Write what is made from the code: docs/endpoints.md, docs/settings.md, openapi.json, the page at /docs, docs/api/
 	@$(ENVIRONMENT) local docs
 	@exec $(PYTHON) -m gerbang_docs
 

@@ -1,4 +1,4 @@
-"""The README's ways to verify access tokens in other APIs, against `make run` with RS256 (security.md 72)."""
+"""The ways of docs/verifying-tokens.md to verify access tokens, against `make run` with RS256 (security.md 72)."""
 
 import json
 import re
@@ -22,18 +22,18 @@ from tests.wire.client import Client
 from tests.wire.server import Server, running
 from tests.wire.shapes import claims_of
 
-README: Final = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "verifying-tokens.md").read_text("utf-8")
 ISSUER: Final = "https://auth.example.com"
 CLAIMS: Final = {"plan": "gold", "scope": "read:orders write:orders"}
 PERSON: Final = {"email": "mira@example.com", "password": "Violet-tram-42", "name": "Mira"}
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 class _Claims(BaseHTTPRequestHandler):
-    """Lambda's Invoke, with the function that the README shows."""
+    """Lambda's Invoke, with the function that the page shows."""
 
     protocol_version = "HTTP/1.1"
 
@@ -41,7 +41,7 @@ class _Claims(BaseHTTPRequestHandler):
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         [source] = [block for block in blocks("python") if "def handler(event" in block]
         names: dict[str, Any] = {}
-        exec(source, names)  # noqa: S102 - the README's own
+        exec(source, names)  # noqa: S102 - the page's own
         body = json.dumps(names["handler"](event, None)).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -101,7 +101,7 @@ def fetch(client: Client) -> Callable[[str], Any]:
 
 @pytest.fixture
 def authorizer(fetch: Callable[[str], Any]) -> JwtAuthorizer:
-    """As the README's template has it."""
+    """As the page's template has it."""
     [written] = [block for block in blocks("yaml") if "JwtConfiguration" in block]
     auth = yaml.safe_load(written)["Api"]["Properties"]["Auth"]
     chosen = auth["Authorizers"][auth["DefaultAuthorizer"]]
@@ -173,11 +173,11 @@ def test_the_claims_survive_a_refresh_and_a_sign_out_is_noticed_by_our_own_endpo
     assert authorizer.authorize(f"Bearer {token}")["sub"] == claims_of(token)["sub"]
 
 
-def test_the_readmes_python_verifies_a_token(fetch: Callable[[str], Any], session: dict[str, Any]) -> None:
+def test_the_python_of_the_page_verifies_a_token(fetch: Callable[[str], Any], session: dict[str, Any]) -> None:
     [source] = [block for block in blocks("python") if "PyJWKClient" in block]
     names: dict[str, Any] = {}
     with patch.object(jwt.PyJWKClient, "fetch_data", lambda keys: fetch(keys.uri)):
-        exec(source, names)  # noqa: S102 - the README's own
+        exec(source, names)  # noqa: S102 - the page's own
         claims = names["claims_of"](session["accessToken"])
         with pytest.raises(jwt.PyJWTError):
             names["claims_of"](session["refreshToken"])
@@ -186,7 +186,7 @@ def test_the_readmes_python_verifies_a_token(fetch: Callable[[str], Any], sessio
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
-def test_the_readmes_typescript_verifies_a_token(client: Client, session: dict[str, Any], tmp_path: Path) -> None:
+def test_the_typescript_of_the_page_verifies_a_token(client: Client, session: dict[str, Any], tmp_path: Path) -> None:
     modules = Path(__file__).parents[1] / "clients" / "javascript" / "node_modules"
     if not (modules / "jose").is_dir():
         pytest.skip("needs jose: tools/bootstrap/javascript-clients")
