@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 from gerbang.accounts.roles import Role
-from gerbang.apis.fields import as_name
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.identifiers import ORGANIZATION, public_id
 from gerbang.storage.accounts import Identity, User
@@ -14,7 +13,7 @@ from gerbang.storage.organizations import Membership, Organization
 
 from gerbang_import.columns import Columns
 from gerbang_import.fields import Fields
-from gerbang_import.values import InvalidValue
+from gerbang_import.values import InvalidValue, display_name
 
 PROVIDERS: Final[Mapping[str, str]] = {
     "google.com": "google",
@@ -111,7 +110,7 @@ def organization_of(columns: Columns, user: User) -> tuple[Organization, Members
     organization_id = columns.read("organization_id", _organization_id)
     if organization_id is None:
         return None, None
-    name = columns.read("organization_name", _name) or organization_id
+    name = columns.read("organization_name", display_name) or organization_id
     role = columns.read("organization_role", _role) or Role.CLIENT_MEMBER
     organization = Organization(organization_id=organization_id, name=name, created_at=user.created_at)
     membership = Membership(organization_id=organization_id, user_id=user.user_id, role=role, since=user.created_at)
@@ -126,13 +125,6 @@ def _organization_id(value: object) -> str:
         return public_id(ORGANIZATION, UUID(text))
     except ValueError:
         raise InvalidValue("is neither org_ with letters and digits nor a UUID") from None
-
-
-def _name(value: object) -> str:
-    name = as_name(value)
-    if name is None:
-        raise InvalidValue("is not 1 to 200 visible characters without control characters")
-    return name
 
 
 def _role(value: object) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from gerbang.accounts.administration import ROLES
-from gerbang.apis.fields import LONGEST_NAME, as_name, is_username
+from gerbang.apis.fields import LONGEST_NAME, is_username
 from gerbang.core.clock import Clock
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
@@ -27,7 +27,17 @@ from gerbang_import.columns import Columns, Dropped
 from gerbang_import.fields import Fields
 from gerbang_import.records import Record, Rejection
 from gerbang_import.systems.system import Context, InvalidHash, NotAUser, Row, System
-from gerbang_import.values import FAR_FUTURE, InvalidValue, boolean, instant, json_object, locale, since, whole_number
+from gerbang_import.values import (
+    FAR_FUTURE,
+    InvalidValue,
+    boolean,
+    display_name,
+    instant,
+    json_object,
+    locale,
+    since,
+    whole_number,
+)
 
 NO_PASSWORD: Final = "no password"  # noqa: S105 - a word
 """The format of accounts without a hash."""
@@ -154,7 +164,7 @@ class Drafter:
         user = User(
             user_id=user_id or self.new_id(),
             number=number or self.new_number(),
-            name=columns.read("name", _name) or email.partition("@")[0][:LONGEST_NAME],
+            name=columns.read("name", display_name) or email.partition("@")[0][:LONGEST_NAME],
             email=email,
             email_as_typed=typed,
             email_verified_at=self._verified_at(columns, created_at),
@@ -228,13 +238,6 @@ def _id(value: object) -> UUID | int | str:
 
 def _number(value: object) -> int:
     return whole_number(value, range(1, LARGEST_NUMBER + 1))
-
-
-def _name(value: object) -> str:
-    name = as_name(value)
-    if name is None:
-        raise InvalidValue("is not 1 to 200 visible characters without control characters")
-    return name
 
 
 def _username(value: object, email: str) -> str | None:
