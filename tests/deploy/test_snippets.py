@@ -96,11 +96,12 @@ def _authorized_methods(template: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def authorizers_of(name: str, tmp_path: Path) -> list[dict[str, Any]]:
-    """Return the authorizers of a snippet's HTTP API, as SAM writes them for API Gateway."""
+    """Return the authorizers of a snippet's HTTP API, as SAM writes them for API Gateway, by type."""
     template = tmp_path / "template.yaml"
     template.write_text(snippets()[name], "utf-8")
     schemes = transformed(template)["Resources"]["Api"]["Properties"]["Body"]["components"]["securitySchemes"]
-    return [scheme["x-amazon-apigateway-authorizer"] for scheme in schemes.values()]
+    authorizers: list[dict[str, Any]] = [scheme["x-amazon-apigateway-authorizer"] for scheme in schemes.values()]
+    return sorted(authorizers, key=lambda authorizer: str(authorizer["type"]))
 
 
 def test_the_jwt_authorizer_is_what_api_gateway_is_told(tmp_path: Path) -> None:
@@ -120,4 +121,4 @@ def test_the_readme_shows_both_authorizers_of_the_page(tmp_path: Path) -> None:
 
     shown = authorizers_of("README.md AWS::Serverless::HttpApi JWT", tmp_path)
 
-    assert shown == authorizers_of(page, tmp_path) + authorizers_of(f"{page} JWT", tmp_path)
+    assert shown == authorizers_of(f"{page} JWT", tmp_path) + authorizers_of(page, tmp_path)
