@@ -1,5 +1,5 @@
-# `make` lists the targets. They install what they need into this folder; only Python, make and a package registry must
-# be there.
+# `make` lists the targets. They install what they need into this folder. Needed: Python, make, and access to a package
+# registry.
 
 ENVIRONMENT := tools/bootstrap/environment
 PYTHON := .venv/bin/python
@@ -25,7 +25,7 @@ test: ## Run every test that can run on this machine: ARGS="-k refresh" for some
 	@exec $(PYTHON) -m pytest -n auto --maxprocesses 8 -m "not build" $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Send the API what its OpenAPI document allows, and what it does not, and check the answers: SECONDS=1200
+fuzz: ## Send valid and invalid requests, made from the OpenAPI document, and check the answers: SECONDS=1200
 	@$(ENVIRONMENT) local test fuzz
 	@exec $(PYTHON) -m tests.fuzz $(or $(SECONDS),1200)
 
@@ -55,12 +55,12 @@ sam-local: ## Serve the built functions in Lambda's containers (Docker): HOST= P
 	@exec $(PYTHON) -m sam_local start -- $(ARGS)
 
 .PHONY: sam-env
-sam-env: ## Simulate AWS for plain `sam local`, which .aws-sam/env.json tells of it: STAND_INS_PORT=3100 PARAMETERS= DYNAMODB_ENDPOINT=
+sam-env: ## Simulate AWS for a `sam local` that you start with .aws-sam/env.json: STAND_INS_PORT=3100 PARAMETERS= DYNAMODB_ENDPOINT=
 	@$(ENVIRONMENT) local test
 	@exec $(PYTHON) -m sam_local env
 
 .PHONY: sam-invoke
-sam-invoke: ## Invoke built functions with their events, in Lambda's containers: FUNCTION=ApiLoginFunction, or every one
+sam-invoke: ## Invoke built functions with their events, in Lambda's containers: FUNCTION=ApiLoginFunction, or all functions
 	@$(ENVIRONMENT) local test
 	@exec $(PYTHON) -m sam_local invoke $(FUNCTION) -- $(ARGS)
 
@@ -76,7 +76,7 @@ dynamodb: ## Start DynamoDB Local, in memory, for DYNAMODB_ENDPOINT of `make run
 	@$(ENVIRONMENT) local
 	@exec $(PYTHON) -m dynamodb_local $(PORT)
 
-# Where a tool works: a deployed stack, or a running `make run` (LOCAL=1, with its HOST and PORT).
+# What a tool works on: a deployed stack, or a running `make run` (LOCAL=1, with its HOST and PORT).
 WHERE = $(if $(LOCAL),--local,$(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)"))
 
 HASH_OPTIONS = $(if $(DIGEST),--digest "$(DIGEST)") $(if $(PREHASH),--prehash "$(PREHASH)") \
@@ -109,7 +109,7 @@ price: ## Compute a month's bill at AWS's list prices, next to Cognito's: MAU=10
 	@exec $(PYTHON) -m gerbang_bench.bill $(if $(MAU),--mau "$(MAU)") $(ARGS)
 
 .PHONY: docs
-docs: ## Write what is made from the code: README.md's tables, openapi.json, the page at /docs, docs/api/
+docs: ## Write what is made from the code: docs/endpoints.md, docs/settings.md, openapi.json, the page at /docs, docs/api/
 	@$(ENVIRONMENT) local docs
 	@exec $(PYTHON) -m gerbang_docs
 

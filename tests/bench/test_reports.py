@@ -1,5 +1,6 @@
 """The performance page: targets, figures, and the README's line about the price."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,14 @@ def test_writing_the_page_updates_the_readmes_line(tmp_path: Path) -> None:
     made = prices.bill(prices.USERS, prices.REGION, results())
     assert readme.read_text() == f"Before.\n<!-- bill -->\n{prices.line(made)}\n<!-- /bill -->\nAfter.\n"
     assert written.read_text() == page(results(), bills(results()))
+
+
+def test_the_readme_in_the_repository_has_the_bill_of_what_was_measured() -> None:
+    made = prices.bill(prices.USERS, prices.REGION, prices.measured())
+
+    [said] = re.findall(r"^<!-- bill -->\n(.*?)\n<!-- /bill -->$", reports.README.read_text("utf-8"), re.MULTILINE)
+
+    assert said == prices.line(made), "`make price ARGS=--write` writes it"
 
 
 def test_the_page_in_the_repository_is_up_to_date() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from tests.deploy.stacks import ROOT, transform
 
@@ -36,7 +35,7 @@ EVENTS: Final = {"AWS::Serverless::HttpApi": ("HttpApi", "ApiId"), "AWS::Serverl
 def snippets() -> dict[str, str]:
     """Return every snippet with resources as a template, by its document and resource types."""
     found: dict[str, str] = {}
-    for document in ("README.md", "docs/events.md"):
+    for document in ("README.md", "docs/verifying-tokens.md", "docs/events.md"):
         text = (ROOT / document).read_text("utf-8")
         for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             kinds = " ".join(re.findall(r"Type: (AWS::\S+)", block))
@@ -53,7 +52,7 @@ def _behind(kinds: str) -> str:
 
 
 def test_all_snippets_are_found() -> None:
-    assert len(snippets()) == 5
+    assert len(snippets()) == 6
 
 
 @pytest.mark.parametrize("name", snippets())
@@ -80,17 +79,30 @@ def _get_operations(template: dict[str, Any]) -> list[dict[str, Any]]:
     return [operation for path in paths for method, operation in path.items() if method == "get"]
 
 
-def test_the_jwt_authorizer_snippet_sets_issuer_and_audience(tmp_path: Path) -> None:
-    [name] = [name for name in snippets() if name.endswith("JWT")]
+def authorizers_of(name: str, tmp_path: Path) -> list[dict[str, Any]]:
+    """Return the authorizers of a snippet's HTTP API, as SAM writes them for API Gateway, by type."""
     template = tmp_path / "template.yaml"
     template.write_text(snippets()[name], "utf-8")
+    schemes = transform(template, {})["Resources"]["Api"]["Properties"]["Body"]["components"]["securitySchemes"]
+    authorizers: list[dict[str, Any]] = [scheme["x-amazon-apigateway-authorizer"] for scheme in schemes.values()]
+    return sorted(authorizers, key=lambda authorizer: str(authorizer["type"]))
 
-    body = transform(template, {})["Resources"]["Api"]["Properties"]["Body"]
 
-    [scheme] = body["components"]["securitySchemes"].values()
-    assert scheme["x-amazon-apigateway-authorizer"] == {
-        "type": "jwt",
-        "identitySource": "$request.header.Authorization",
-        "jwtConfiguration": {"issuer": "https://auth.example.com", "audience": ["authenticated"]},
-    }
-    assert yaml.safe_load(snippets()[name].split("Resources:", 1)[0])["Transform"] == "AWS::Serverless-2016-10-31"
+def test_the_jwt_authorizer_snippet_sets_issuer_and_audience(tmp_path: Path) -> None:
+    authorizers = authorizers_of("docs/verifying-tokens.md AWS::Serverless::HttpApi JWT", tmp_path)
+
+    assert authorizers == [
+        {
+            "type": "jwt",
+            "identitySource": "$request.header.Authorization",
+            "jwtConfiguration": {"issuer": "https://auth.example.com", "audience": ["authenticated"]},
+        }
+    ]
+
+
+def test_the_readme_and_the_page_show_the_same_authorizers(tmp_path: Path) -> None:
+    page = "docs/verifying-tokens.md AWS::Serverless::HttpApi"
+
+    shown = authorizers_of("README.md AWS::Serverless::HttpApi JWT", tmp_path)
+
+    assert shown == authorizers_of(f"{page} JWT", tmp_path) + authorizers_of(page, tmp_path)

@@ -50,7 +50,7 @@ def test_a_missing_translation_fails_the_build(catalogues: Path) -> None:
 
 
 def test_an_unused_translation_fails_the_build(catalogues: Path) -> None:
-    with pytest.raises(TranslationsMissing, match=re.escape(f"es.po has, of no use: {TEXTS[-1]}")):
+    with pytest.raises(TranslationsMissing, match=re.escape(f"es.po has an unused text: {TEXTS[-1]}")):
         Catalogue(catalogues).check(TEXTS[:-1])
 
 

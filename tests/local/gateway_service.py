@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gerbang_local.authorizers import Gatekeeper
+from gerbang_local.authorizers import LambdaAuthorizers
 from gerbang_local.cors import Cors
 from gerbang_local.events import Api
 from gerbang_local.functions import LoadedFunction
 from gerbang_local.gateway import Gateway
 from gerbang_local.google import StandInIssuer
+from gerbang_local.http_api import Authorizer
 from gerbang_local.invoker import Invoker
 from gerbang_local.mailbox import Mailbox
 from gerbang_local.operators import OperatorAccess
 from gerbang_local.pages import Pages
 from gerbang_local.routes import Route, Router
-from gerbang_local.stack import Authorizer, Function
+from gerbang_local.stack import Function
 
 type Handler = Callable[[Any, Any], Any]
 
@@ -48,7 +49,7 @@ class Service:
         *,
         cors: Cors | None = None,
         with_default: bool = False,
-        remembered_seconds: int = 0,
+        cache_seconds: int = 0,
         timeout_seconds: int = 5,
         **handlers: Handler,
     ) -> None:
@@ -63,13 +64,13 @@ class Service:
             function="guard",
             headers=("authorization", "x-organization-id"),
             query_parameters=(),
-            remembered_seconds=remembered_seconds,
+            cache_seconds=cache_seconds,
         )
         self.invoker = Invoker(functions)
         self.gateway = Gateway(
             router=Router(routes),
             cors=cors,
-            gatekeeper=Gatekeeper({"guard": guard}, self.invoker, API),
+            authorizers=LambdaAuthorizers({"guard": guard}, self.invoker, API),
             invoker=self.invoker,
             api=API,
             pages=Pages(

@@ -112,7 +112,7 @@ def test_a_function_that_exceeds_its_timeout_is_a_500() -> None:
 
 
 def test_a_function_that_exceeds_the_gateways_timeout_is_a_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(gateway_module, "_TIMEOUT_SECONDS", 0.2)
     done = threading.Event()
 
     answer = Service(slow=lambda _event, _context: done.wait(10)).ask("/slow")

@@ -78,7 +78,7 @@ def counted() -> tuple[Handler, list[int]]:
 
 def test_an_authorizers_result_is_cached_by_identity(counted: tuple[Handler, list[int]]) -> None:
     guard, calls = counted
-    service = Service(guard=guard, guarded=echo, remembered_seconds=1)
+    service = Service(guard=guard, guarded=echo, cache_seconds=1)
 
     first = service.ask("/guarded", headers=IDENTITY)
     again = service.ask("/guarded", headers=IDENTITY)

@@ -66,7 +66,7 @@ def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
         ({"PORT": "65536"}, "PORT is '65536', not a number from 0 to 65535."),
         ({"HOST": "256.256.256.256"}, "HOST 256.256.256.256 is not an address of this machine"),
         ({"DYNAMODB_ENDPOINT": "localhost:8000"}, "DYNAMODB_ENDPOINT is 'localhost:8000', not a URL"),
-        ({"PARAMETERS": "Stage"}, "PARAMETERS has 'Stage' where Name=Value is wanted."),
+        ({"PARAMETERS": "Stage"}, "PARAMETERS has 'Stage' where Name=Value is expected."),
         ({"PARAMETERS": "Stage='x"}, "PARAMETERS cannot be read"),
         ({"PARAMETERS": "Stage=x"}, "template.yaml: there is no parameter Stage (there are: none)."),
     ],

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from gerbang_local.aws import Aws, Resources
 from gerbang_local.cors import Cors
+from gerbang_local.http_api import Authorizer
 from gerbang_local.routes import Route
-from gerbang_local.stack import Authorizer, Function, Stack, Trigger, read_stack
+from gerbang_local.stack import Function, Stack, Trigger, read_stack
 from gerbang_local.template import Template, TemplateError, chosen_parameters
 
 TEMPLATE = """
@@ -147,7 +148,7 @@ def test_routes_authorizers_cors_and_triggers_are_read(aws: Aws, root: Path) -> 
             function="Guard",
             headers=("authorization", "x-organization-id"),
             query_parameters=(),
-            remembered_seconds=60,
+            cache_seconds=60,
         )
     }
     assert stack.cors == Cors(origins=("https://app.example",), methods=("GET",), headers=("a",), max_age_seconds=600)

@@ -4,13 +4,8 @@ import textwrap
 from typing import Any
 
 import pytest
-from gerbang_local.template import (
-    References,
-    Resolver,
-    Template,
-    TemplateError,
-    chosen_parameters,
-)
+from gerbang_local.intrinsics import References, Resolver
+from gerbang_local.template import Template, TemplateError, chosen_parameters
 
 TEMPLATE = """
     AWSTemplateFormatVersion: 2010-09-09

@@ -21,7 +21,7 @@ from gerbang_import.records import LINE, REASON, Lines
 from gerbang_import.rejections import Notes
 from gerbang_import.replacing import Replacer
 from gerbang_import.systems import GENERIC
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 from gerbang_import.writing import Writer
 
 from tests.deployment import TABLES
@@ -129,13 +129,13 @@ def import_into(
     now: Clock = FakeClock(),  # noqa: B008 - no test changes it
     pause: Callable[[float], None] = lambda _: None,
     system: System = GENERIC,
-    **around: Any,
+    **context: Any,
 ) -> Import:
     new_number, users = Numbers(), UserTable(store, tables["Users"])
     organizations = OrganizationTable(store, tables["Organizations"])
     drafter = Drafter(
         system=system,
-        around=Around(now=now(), **around),
+        context=Context(now=now(), **context),
         now=now,
         new_id=SequenceIds(series),
         new_number=new_number,

@@ -48,7 +48,7 @@ def sections() -> dict[str, tuple[str, ...]]:
 
 
 SECTIONS: Final = sections()
-HELPERS: Final = "Operations"
+HELPERS: Final = "Preparing your shell"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.storage.accounts import User
 from gerbang.storage.dynamodb import to_wire
 from gerbang_import.__main__ import main
-from gerbang_import.arguments import arguments, around_of
+from gerbang_import.arguments import arguments, context_of
 from gerbang_import.importing import Count
 from gerbang_import.records import Lines
 from gerbang_import.systems import SYSTEMS
@@ -53,7 +53,7 @@ def imported(argv: list[str], folder: Path) -> tuple[Import, Imported]:
     system = SYSTEMS[options.system]
     run = import_into(MemoryStore(), folder, system=system)
     run = run.with_drafter(
-        around=around_of(options, system, run.importer.drafter.now()), vouches_for_addresses=options.verified
+        context=context_of(options, system, run.importer.drafter.now()), addresses_are_verified=options.verified
     )
     count = Count()
     with Path(options.file).open("rb") as stream, run.notes() as notes:

@@ -99,8 +99,8 @@ def test_every_section_of_the_guide_has_a_test() -> None:
     assert [title for title in SECTIONS if f'shell.run("{title}")' not in source] == [HELPERS]
 
 
-def test_the_helpers_find_outputs_and_resources(shell: Shell) -> None:
-    assert "make smoke STACK=gerbang" in shell.run(HELPERS)
+def test_a_deployment_is_tested(shell: Shell) -> None:
+    assert "make smoke STACK=gerbang" in shell.run("Testing a deployment")
 
 
 def test_the_hash_of_cloudfronts_secret_is_a_valid_parameter(shell: Shell, stack: Stack) -> None:
@@ -115,7 +115,11 @@ def test_failures_are_found_in_the_log(shell: Shell, stack: Stack) -> None:
     line = {"timestamp": int(datetime.now(UTC).timestamp() * 1000), "message": '{"event": "unexpected_failure"}'}
     logs.put_log_events(logGroupName=group, logStreamName="1", logEvents=[line])
 
-    assert "unexpected_failure" in shell.run("Alarms")
+    assert "unexpected_failure" in shell.run("Logs")
+
+
+def test_mails_that_failed_are_sent_again(shell: Shell) -> None:
+    shell.run("Mails that failed")
 
 
 def test_accounts_are_managed(shell: Shell, functions: Deployment) -> None:
@@ -154,6 +158,8 @@ def test_keys_are_rotated_and_a_stuck_rotation_is_cancelled(shell: Shell, functi
         stuck = secrets.rotate_secret(SecretId=outputs["MasterSecretArn"])["VersionId"]
 
     shell.run("Rotating the keys")
+    shell.run("A rotation that is stuck")
+    shell.run("The secret API key")
 
     assert [key.kid for key in functions.__replace__().keys.verifying()][1] == key_ids[0]
     assert functions.__replace__().accepts(session)

@@ -98,7 +98,7 @@ def with_json(change: Callable[[dict[str, Any]], object]) -> Callable[[Answer], 
         (
             "/api/organization",
             lambda answer: replace(answer, status=200),
-            "organisation of another account: expected 403, got 200",
+            "organization of another account: expected 403, got 200",
         ),
         (
             "/api/auth/logout",
@@ -152,7 +152,7 @@ def test_other_apis_are_called_with_a_valid_and_an_ended_token(server: Served) -
     ("answers", "message"),
     [
         ([200, 200], "dead token at the Lambda authorizer: expected 401, got 200"),
-        ([403], "token at the Lambda authorizer: expected to be let in, got 403"),
+        ([403], "token at the Lambda authorizer: expected the token to be accepted, got 403"),
         ([500], "token at the Lambda authorizer: expected no server error, got 500"),
     ],
 )

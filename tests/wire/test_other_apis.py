@@ -1,4 +1,4 @@
-"""Other APIs verify access tokens with the README's code, against `make run` with RS256 (security.md 72)."""
+"""Other APIs verify access tokens as docs/verifying-tokens.md shows, against `make run` with RS256 (security.md 72)."""
 
 import json
 import re
@@ -20,18 +20,18 @@ from tests.wire.client import Client
 from tests.wire.server import Server, running
 from tests.wire.shapes import claims_of
 
-README: Final = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "verifying-tokens.md").read_text("utf-8")
 ISSUER: Final = "https://auth.example.com"
 CLAIMS: Final = {"plan": "gold", "scope": "read:orders write:orders"}
 PERSON: Final = {"email": "mira@example.com", "password": "Violet-tram-42", "name": "Mira"}
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 class _Claims(Handler):
-    """Implements Lambda's Invoke with the function that the README shows."""
+    """Implements Lambda's Invoke with the function that docs/verifying-tokens.md shows."""
 
     @override
     def respond(self, body: bytes) -> None:
@@ -85,7 +85,7 @@ def fetch(client: Client) -> Callable[[str], Any]:
 
 @pytest.fixture
 def authorizer(fetch: Callable[[str], Any]) -> JwtAuthorizer:
-    """The authorizer of the README's template."""
+    """The authorizer of the template in docs/verifying-tokens.md."""
     [written] = [block for block in blocks("yaml") if "JwtConfiguration" in block]
     auth = yaml.safe_load(written)["Api"]["Properties"]["Auth"]
     chosen = auth["Authorizers"][auth["DefaultAuthorizer"]]
@@ -159,11 +159,11 @@ def test_a_refresh_keeps_the_claims_and_only_our_endpoints_notice_a_sign_out(
     assert authorizer.authorize(f"Bearer {token}")["sub"] == claims_of(token)["sub"]
 
 
-def test_the_readmes_python_verifies_a_token(fetch: Callable[[str], Any], session: dict[str, Any]) -> None:
+def test_the_python_of_the_page_verifies_a_token(fetch: Callable[[str], Any], session: dict[str, Any]) -> None:
     [source] = [block for block in blocks("python") if "PyJWKClient" in block]
     names: dict[str, Any] = {}
     with patch.object(jwt.PyJWKClient, "fetch_data", lambda keys: fetch(keys.uri)):
-        exec(source, names)  # noqa: S102 - the README's code
+        exec(source, names)  # noqa: S102 - the document's code
         claims = names["claims_of"](session["accessToken"])
         with pytest.raises(jwt.PyJWTError):
             names["claims_of"](session["refreshToken"])
@@ -172,7 +172,7 @@ def test_the_readmes_python_verifies_a_token(fetch: Callable[[str], Any], sessio
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
-def test_the_readmes_typescript_verifies_a_token(client: Client, session: dict[str, Any], tmp_path: Path) -> None:
+def test_the_typescript_of_the_page_verifies_a_token(client: Client, session: dict[str, Any], tmp_path: Path) -> None:
     modules = Path(__file__).parents[1] / "clients" / "javascript" / "node_modules"
     if not (modules / "jose").is_dir():
         pytest.skip("needs jose: tools/bootstrap/javascript-clients")

@@ -1,7 +1,7 @@
 """Amazon's DynamoDB Local on this machine: real conditions, transactions and races, without an account.
 
-Taken from Maven Central with the `pom.xml` at the root, or from Docker. A server started here serves from memory
-and never outlives the process it was started for, however that process ends.
+It comes from Maven Central, with the `pom.xml` at the root, or from Docker. A server that is started here keeps its
+data in memory, and ends with the process that it was started for, even if that process is killed.
 """
 
 import fcntl
@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import IO, Final
 
 VERSION = "3.1.0"
-"""Of DynamoDB Local. Says the same as `pom.xml`, which a test holds it to."""
+"""The version of DynamoDB Local. A test compares it with `pom.xml`."""
 
 JAVA_MAJOR_VERSION = 17
-"""What DynamoDB Local 2.0 and later need, by its release notes."""
+"""Required by DynamoDB Local 2.0 and later (release notes)."""
 
 START_TIMEOUT_SECONDS = 60.0
-"""A warm start takes 3 s; Docker may have to fetch its image first."""
+"""A start takes 3 s; Docker may have to pull its image first."""
 
 _ROOT = Path(__file__).parents[2]
 JARS = _ROOT / ".dynamodb-local"
@@ -56,7 +56,7 @@ class Server:
 
 
 PORTS_TRIED: Final = 3
-"""A port that was free can be taken before the server has it; on a busy machine it sometimes is."""
+"""Another process can take a free port before the server opens it."""
 
 
 def start(*, owner: int, log: IO[bytes], port: int | None = None, address: str = "127.0.0.1") -> Server:
@@ -69,7 +69,7 @@ def start(*, owner: int, log: IO[bytes], port: int | None = None, address: str =
         address: Where Docker publishes it; the jar listens on every address anyway.
 
     Raises:
-        Unavailable: Neither Maven with Java nor Docker is here, or the server did not come up.
+        Unavailable: Neither Maven with Java nor Docker is installed, or the server did not start.
     """
     if port is not None:
         return _start(owner=owner, log=log, port=port, address=address)
@@ -82,7 +82,7 @@ def start(*, owner: int, log: IO[bytes], port: int | None = None, address: str =
 
 
 def _start(*, owner: int, log: IO[bytes], port: int, address: str) -> Server:
-    # Spawned rather than subprocess.Popen: a caller that starts it for another process need not keep an object alive.
+    # posix_spawn instead of subprocess.Popen, so that the caller need not keep a Popen object.
     process_id = os.posix_spawnp(
         "sh",
         ["sh", "-c", _FOR_AS_LONG_AS_ITS_OWNER, "dynamodb-local", *_command(port, JARS, address)],
@@ -92,17 +92,17 @@ def _start(*, owner: int, log: IO[bytes], port: int, address: str) -> Server:
             (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
             (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
         ],
-        setsid=True,  # Ctrl-C is for the owner, who may want to finish what it is doing
+        setsid=True,  # Ctrl-C must not end the server before its owner has finished
     )
     _wait_until_it_answers(port, process_id)
     return Server(endpoint=f"http://127.0.0.1:{port}", process_id=process_id)
 
 
 def fetch(jars: Path = JARS) -> None:
-    """Get DynamoDB Local into *jars*, unless it is there already; does nothing where Docker will serve instead.
+    """Download DynamoDB Local into *jars*, unless it is there or Docker is used instead.
 
     Raises:
-        Unavailable: Neither Maven with Java nor Docker is here, or the download failed.
+        Unavailable: Neither Maven with Java nor Docker is installed, or the download failed.
     """
     _command(8000, jars, "127.0.0.1")
 
@@ -113,7 +113,7 @@ def _command(port: int, jars: Path, address: str) -> list[str]:
     if java and (maven or _is_fetched(jars)):
         if maven:
             _fetch(maven, jars)
-        # C1 only and one collector thread: it starts in half the time, and a test's tables are small.
+        # C1 only and the serial collector: it starts in half the time, and the tables of tests are small.
         tuning = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx1g"]
         place = [f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
         return [java, *tuning, *place, _MAIN_CLASS, *_SETTINGS, "-port", str(port)]
@@ -136,8 +136,8 @@ def _java() -> str | None:
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if java is None:
         return None
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # on stderr
-    version = re.search(r'version "(\d+)', said.stderr)
+    result = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # on stderr
+    version = re.search(r'version "(\d+)', result.stderr)
     return java if version and int(version[1]) >= JAVA_MAJOR_VERSION else None
 
 

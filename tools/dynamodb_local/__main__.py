@@ -1,4 +1,4 @@
-"""`python -m dynamodb_local [PORT]` serves until Ctrl-C; `python -m dynamodb_local fetch` only gets what it needs."""
+"""`python -m dynamodb_local [PORT]` serves until Ctrl-C; `python -m dynamodb_local fetch` only downloads it."""
 
 import os
 import sys

@@ -1,9 +1,9 @@
 """`gerbang-admin COMMAND ACCOUNT --stack NAME`: list, show and change accounts of a deployed stack.
 
-With --local in place of --stack, those of a running `make run`.
+With --local instead of --stack, the accounts of a running `make run`.
 
 ACCOUNT is an e-mail address, a user name, SnapOTP's number, a UUID or a `usr_…` id; `list` and `end-all-sessions` take
-none. The AWS account and region are those of every AWS tool: the environment and `~/.aws`, or --profile and --region.
+none. AWS account and region come from the environment and `~/.aws`, as for every AWS tool, or --profile and --region.
 
 Exit status: 0 done, 1 not done (no such account, changed in the meantime, not confirmed), 2 wrong usage, or a request
 to AWS failed.
@@ -249,7 +249,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     unlinking = command("unlink", "unlink an identity from an account and end its sessions", account, confirmed)
     unlinking.add_argument("provider", metavar="PROVIDER", help="such as google")
-    command("delete", "delete an account for good", account, confirmed)
+    command("delete", "delete an account permanently", account, confirmed)
     command(_EVERY_SESSION, "end every session of every account, by rotating the keys twice", confirmed)
     return parser.parse_args(arguments)
 

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from gerbang.core.errors import DependencyUnavailable
 
 CONFIG: Final = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
-"""An operator would rather wait for a moment than be told to try again."""
+"""Longer time-outs and more tries than in the functions: an operator can wait."""
 
 AwsFailure = (BotoCoreError, ClientError, DependencyUnavailable)
 """What a failed request to AWS raises: from boto3, and from the storage layer on top of it."""
@@ -30,7 +30,7 @@ def session_of(*, profile: str | None = None, region: str | None = None) -> boto
 
 
 def failure(error: Exception) -> str:
-    """Return one sentence about a failed request: its error code, its action, and what AWS said."""
+    """Return one sentence about a failed request: its error code, its action, and AWS's message."""
     cause = error.__cause__ if isinstance(error, DependencyUnavailable) and error.__cause__ else error
     if isinstance(cause, NoCredentialsError):
         return "There are no AWS credentials. Sign in with `aws configure` or `aws sso login`, or set AWS_PROFILE."

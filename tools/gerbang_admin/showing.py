@@ -1,4 +1,4 @@
-"""An account as an operator sees it. No password hash, and of an identity no subject."""
+"""An account as operators see it, without password hash and without subjects of identities."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,7 +17,7 @@ _NOT_LISTED: Final = "`sessions` lists them, end-sessions ends them all"
 
 
 def fields_of(user: User, details: Details) -> dict[str, Any]:
-    """Return the account for programs: names do not change, times are RFC 3339 in UTC, what is missing is None."""
+    """Return the account for programs: names do not change, times are RFC 3339 in UTC, missing values are None."""
     return {
         "id": user.user_id,
         "public_id": botlaunch_id(user.user_id),
@@ -58,7 +58,7 @@ def fields_of(user: User, details: Details) -> dict[str, Any]:
 
 
 def lines_of(user: User, details: Details) -> list[str]:
-    """Return the account for people, one fact a line."""
+    """Return the account as text, one fact per line."""
     verified = "not verified" if user.email_verified_at is None else f"verified {_spoken(user.email_verified_at)}"
     identities = [f"{identity.provider} {identity.email}" for identity in details.identities]
     facts = {
@@ -73,7 +73,7 @@ def lines_of(user: User, details: Details) -> list[str]:
         "second factor": _second_factor(user),
         "role": f"{user.role_id}, {ROLES.get(user.role_id, 'unknown')}",
         "credit": str(user.credit_balance),
-        "organisation": f"{user.organization_id}, {details.role or 'not a member'}" if user.organization_id else None,
+        "organization": f"{user.organization_id}, {details.role or 'not a member'}" if user.organization_id else None,
         "language": user.locale,
         "registered": _spoken(user.created_at),
         "changed": _spoken(user.updated_at),
@@ -85,7 +85,7 @@ def lines_of(user: User, details: Details) -> list[str]:
 
 
 def session_fields_of(family: Family) -> dict[str, Any]:
-    """Return an active session, for programs."""
+    """Return an active session for programs."""
     device = read_device(family.device)
     return {
         "id": family.family_id,
@@ -126,7 +126,7 @@ def line_of(user: User) -> str:
 
 def deletion_of(user: User, departures: Iterable[Departure]) -> list[str]:
     """Return what deleting the account will do, in sentences."""
-    sentences = ["This deletes the account, its names and its memberships for good, and ends its sessions at once."]
+    sentences = ["This deletes the account, its names and its memberships permanently, and ends its sessions at once."]
     sentences += map(_deletion_from, departures)
     if user.credit_balance:
         sentences.append(f"The account has a credit of {user.credit_balance}.")
@@ -148,8 +148,8 @@ def unlinking_of(user: User, provider: str) -> list[str]:
 def _deletion_from(departure: Departure) -> str:
     name, others = departure.organization_id, departure.others
     if not others:
-        return f"Organisation {name} has no other members: it is deleted, too."
-    stays = f"Organisation {name} stays, with {others} other {'member' if others == 1 else 'members'}"
+        return f"Organization {name} has no other members: it is deleted, too."
+    stays = f"Organization {name} stays, with {others} other {'member' if others == 1 else 'members'}"
     return f"{stays}." if departure.other_owners else f"{stays} and NO OWNER."
 
 

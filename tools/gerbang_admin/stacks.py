@@ -1,4 +1,4 @@
-"""A stack, deployed or of a running `make run`. Its outputs name its tables."""
+"""A deployed stack, or the one of a running `make run`. Its outputs name its tables."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ _LOCAL_SECONDS: Final = 5.0
 
 
 class UnknownStack(Exception):
-    """There is no such stack in that account and region, or it is not Gerbang's. Its text says what to do."""
+    """There is no such stack in that account and region, or it is not Gerbang's. The text says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Stack:
     outputs: Mapping[str, str]
     session: boto3.Session = field(repr=False)
     dynamodb_endpoint: str | None = None
-    """Of a stack on this machine; None: AWS's own."""
+    """The endpoint of a stack on this machine. None: AWS's own."""
 
     @classmethod
     def chosen(cls, options: argparse.Namespace) -> Self:
@@ -113,7 +113,7 @@ class Stack:
         return self.outputs[name]
 
     def dynamodb(self, *, connections: int = 10) -> "DynamoDBClient":
-        """Return a client of the stack's tables, for so many threads."""
+        """Return a client of the stack's tables, for as many threads as *connections*."""
         config = CONFIG.merge(Config(max_pool_connections=connections))
         if self.dynamodb_endpoint is not None:
             config = config.merge(Config(proxies={}))

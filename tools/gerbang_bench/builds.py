@@ -10,8 +10,9 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Final
 
+from gerbang_local.intrinsics import References, Resolver
 from gerbang_local.stack import PSEUDO_PARAMETERS
-from gerbang_local.template import References, Resolver, Resource, Template, chosen_parameters
+from gerbang_local.template import Resource, Template, chosen_parameters
 
 ROOT: Final = Path(__file__).parents[2]
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from gerbang_local.declarations import ROOT
 
-from gerbang_docs import explorer_page, openapi, reference
+from gerbang_docs import explorer_page, openapi, reference, tables
 from gerbang_docs.fields import all_texts
-from gerbang_docs.readme import README, with_tables
 from gerbang_docs.texts import Catalogue, TranslationsMissing
 
 
@@ -29,7 +28,7 @@ def documents() -> dict[Path, str]:
     catalogue = Catalogue()
     catalogue.check(every_text())
     return {
-        README: with_tables(README.read_text("utf-8")),
+        **tables.pages(),
         openapi.FILE: openapi.text_of(openapi.make_document()),
         explorer_page.FILE: explorer_page.make_page(catalogue),
         **reference.pages(catalogue),

@@ -156,12 +156,12 @@ MESSAGES: Final[Mapping[str, str]] = {
     "verify_legacy_password": "Success verify and migrate legacy user",
     "admit_guest": "Success login anonymous",
 }
-"""What an answer says was done (`message`, `info`), by the operation's function."""
+"""The text of an answer (`message`, `info`), by the operation's function."""
 
 _SIGNED_OUT: Final = "Success logout user"
 
 _ALSO: Final[Mapping[str, frozenset[str]]] = {"register_organization": frozenset({"organization"})}
-"""Optional fields that an answer has, by the operation's function."""
+"""Optional fields that an example of an answer has, by the operation's function."""
 
 _LEFT_OUT: Final = frozenset(
     {
@@ -171,7 +171,7 @@ _LEFT_OUT: Final = frozenset(
         *("should_soft_delete",),
     }
 )
-"""Optional fields of requests that an example does without."""
+"""Optional fields of requests that examples leave out."""
 
 _CHANGES: Final[Mapping[str, frozenset[str]]] = {
     "UserRequest": frozenset({"data"}),
@@ -180,7 +180,7 @@ _CHANGES: Final[Mapping[str, frozenset[str]]] = {
     "GenerateLinkRequest": frozenset({"type", "email"}),
     "DeleteUserRequest": frozenset(),
 }
-"""Requests of which an example has only these fields."""
+"""The only fields of an example, for some requests."""
 
 
 def request_example(schema: Json, *, api: str, model: str) -> Json:
@@ -207,11 +207,11 @@ class AnswerExample:
     """The schemas, by their names."""
 
     def of(self, schema: Json) -> Any:
-        """Return an answer of a schema, which refers to one of an object, or is of a list of them."""
+        """Return an example of a schema, which is a reference to an object's schema, or a list of these."""
         return [self._object(schema["items"])] if "items" in schema else self._object(schema)
 
     def _object(self, reference: Json) -> Json:
-        """Return the example of an object: its required fields, and the optional ones that the operation gives."""
+        """Return the example of an object: its required fields, and the optional ones of the operation."""
         name = str(reference["$ref"]).rpartition("/")[2]
         schema, model = self.definitions[name], name.removeprefix(self.prefix)
         wanted = {*schema.get("required", ()), *_ALSO.get(self.function, ())}
@@ -233,7 +233,7 @@ class AnswerExample:
 
 
 def message_of(function: str, api: str) -> str:
-    """Return what the answer of an operation says, by the operation's function."""
+    """Return the text of an operation's answer, by the operation's function."""
     return _SIGNED_OUT if (function, api) == ("log_out", "Atourin") else MESSAGES.get(function, "Ok")
 
 
@@ -249,7 +249,7 @@ _KINDS: Final = {str: "string", bool: "boolean", int: "integer", dict: "object",
 
 
 def _fits(value: Any, schema: Json) -> bool:
-    """Say whether an example may be one of a field: another field of that name may have another type."""
+    """Return whether an example fits a field: fields of one name may have different types."""
     if "const" in schema or "enum" in schema:
         return value in schema.get("enum", [schema.get("const")])
     kinds = schema.get("type")
@@ -257,7 +257,7 @@ def _fits(value: Any, schema: Json) -> bool:
 
 
 def _value(schema: Json, *, api: str, model: str, name: str) -> Any:
-    """Return an example of a field: what is written above, else one by its type."""
+    """Return an example of a field: the one above, or else one by its type."""
     given = _given(api, model, name, schema)
     if given is not None:
         return given

@@ -30,7 +30,7 @@ type _Errors = dict[tuple[int, str, str], int]
 """The number of each error: its status, its code and what it says."""
 
 _OF_EVERY_PATH: Final = {HTTPStatus.NOT_FOUND.value, HTTPStatus.METHOD_NOT_ALLOWED.value}
-"""What is answered whatever is sent where."""
+"""The errors of every path."""
 
 _FORM_EXAMPLE: Final = {"token": "9f86d081884c7d65", "type": "magiclink"}
 
@@ -103,7 +103,7 @@ def _operation(each: Documented, errors: _Errors) -> dict[str, Any]:
     operation = each.operation
     numbers = [errors.setdefault((error.status, error.code, error.message), len(errors)) for error in each.errors()]
     is_form = isinstance(operation.when, IsForm)
-    made: dict[str, Any] = {
+    described: dict[str, Any] = {
         "k": each.key,
         "m": each.method,
         "p": each.path,
@@ -119,11 +119,11 @@ def _operation(each: Documented, errors: _Errors) -> dict[str, Any]:
         "r": [operation.status.value, answer_of(each)],
         "e": numbers,
     }
-    return {name: value for name, value in made.items() if value or name == "e"}
+    return {name: value for name, value in described.items() if value or name == "e"}
 
 
 def _parameter(parameter: Parameter) -> Mapping[str, Any]:
-    made = {
+    described = {
         "name": parameter.name,
         "in": parameter.where,
         "about": parameter.description,
@@ -131,4 +131,4 @@ def _parameter(parameter: Parameter) -> Mapping[str, Any]:
         "required": parameter.is_required,
         "example": parameter.example,
     }
-    return {name: value for name, value in made.items() if value}
+    return {name: value for name, value in described.items() if value}

@@ -1,4 +1,4 @@
-"""The fields of requests as tables show them: name, type, whether it is required, and what it is for."""
+"""The fields of requests for tables: name, type, whether it is required, and its meaning."""
 
 from collections.abc import Mapping
 from typing import Final

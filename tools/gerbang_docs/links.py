@@ -1,4 +1,4 @@
-"""What can be done with an answer: links of OpenAPI from a registration to its code, and from a session to its end."""
+"""Links of OpenAPI: the calls that may follow an answer, such as a refresh or a sign-out after a sign-in."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -54,7 +54,7 @@ _LINKS: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
         "sign-out": {"operationId": "postAuthV1Logout", "parameters": _bearer("/access_token")},
     },
 }
-"""By API and type of the answer: what may follow."""
+"""The calls that may follow, by API and type of the answer."""
 
 _SIGN_UP: Final = "/auth/v1/signup"
 

@@ -102,8 +102,8 @@ def text_of(document: Json) -> str:
 
 
 def _separated(lines: Iterable[str]) -> list[str]:
-    made = [f"{line}," for line in lines]
-    return [*made[:-1], *(line.removesuffix(",") for line in made[-1:])]
+    separated = [f"{line}," for line in lines]
+    return [*separated[:-1], *(line.removesuffix(",") for line in separated[-1:])]
 
 
 def _compact(value: Any) -> str:
@@ -162,24 +162,24 @@ class _Document:
     def _operation(self, here: list[Documented]) -> Json:
         answering = [each for each in here if each.answers] or here
         first = answering[0]
-        made: Json = {
+        operation: Json = {
             "operationId": _operation_id(first),
             "tags": list(dict.fromkeys(each.api_name for each in answering)),
             "summary": first.operation.summary if len(answering) == 1 else first.common_summary,
         }
         if len(answering) > 1:
-            made["description"] = "\n".join(f"- {each.choice}: {each.operation.summary}" for each in answering)
+            operation["description"] = "\n".join(f"- {each.choice}: {each.operation.summary}" for each in answering)
         parameters = list(_parameters(answering))
         if parameters:
-            made["parameters"] = parameters
+            operation["parameters"] = parameters
         security = list(_security(answering))
         if security:
-            made["security"] = security
+            operation["security"] = security
         body = self._body(answering)
         if body is not None:
-            made["requestBody"] = body
-        made["responses"] = self._responses(here, answering)
-        return made
+            operation["requestBody"] = body
+        operation["responses"] = self._responses(here, answering)
+        return operation
 
     # --- what is sent
 
@@ -203,7 +203,7 @@ class _Document:
         return self._schemas.resolve(self._schemas.request(each.read_model, api=each.api.name))
 
     def _request_schema(self, each: Documented, reading: list[Documented]) -> Json:
-        """Return the schema of a body; where APIs share a path, each of them fits bodies of its own alone."""
+        """Return the schema of a body. If APIs share a path, the schema of each accepts only its own bodies."""
         reference = self._schemas.request(each.read_model, api=each.api.name)
         if "captcha_failed" in each.operation.caller.errors:
             self._model_schema(each)["properties"]["gotrue_meta_security"] = _CAPTCHA
@@ -211,18 +211,18 @@ class _Document:
             return reference
         if each.operation.when is not None:
             return {"allOf": [reference], "required": list(each.chosen_by)}
-        unlike = [{"required": [name]} for other in reading for name in other.chosen_by]
-        return {"allOf": [reference], "not": unlike[0] if len(unlike) == 1 else {"anyOf": unlike}}
+        others = [{"required": [name]} for other in reading for name in other.chosen_by]
+        return {"allOf": [reference], "not": others[0] if len(others) == 1 else {"anyOf": others}}
 
     # --- what is answered
 
     def _responses(self, here: list[Documented], answering: list[Documented]) -> Json:
-        made: dict[str, Json] = {}
+        responses: dict[str, Json] = {}
         for each in answering:
-            self._add_answer(made, each)
+            self._add_answer(responses, each)
         for each in here:
             for error in each.errors():
-                response = made.setdefault(str(error.status), {"description": HTTPStatus(error.status).phrase})
+                response = responses.setdefault(str(error.status), {"description": HTTPStatus(error.status).phrase})
                 name = self._error_example(each, error)
                 schema = self._schemas.response(each.api.error_response, api=each.api.name)
                 media = response.setdefault("content", {}).setdefault(_JSON, {"schema": schema, "examples": {}})
@@ -236,25 +236,26 @@ class _Document:
             status: self._numbered(self._shared, f"{prefixes}.{status}", response)
             if status >= str(HTTPStatus.BAD_REQUEST.value)
             else response
-            for status, response in sorted(made.items())
+            for status, response in sorted(responses.items())
         }
 
-    def _add_answer(self, made: dict[str, Json], each: Documented) -> None:
+    def _add_answer(self, responses: dict[str, Json], each: Documented) -> None:
         operation = each.operation
         status = str(operation.status.value)
         phrase = operation.status.phrase
         json_types = [kind for kind in (operation.response, *operation.other_responses) if kind not in {None, HtmlPage}]
         if HtmlPage in (operation.response, *operation.other_responses):
             page_status = HTTPStatus.OK
-            page = made.setdefault(str(page_status.value), {"description": page_status.phrase})
+            page = responses.setdefault(str(page_status.value), {"description": page_status.phrase})
             page.setdefault("content", {})[_HTML] = {"schema": {"type": "string"}}
         if operation.status is HTTPStatus.SEE_OTHER:
-            made[status] = {"description": phrase, "headers": {"Location": {"$ref": "#/components/headers/Location"}}}
+            location = {"$ref": "#/components/headers/Location"}
+            responses[status] = {"description": phrase, "headers": {"Location": location}}
         elif not json_types:
             if operation.response is not HtmlPage:
-                made.setdefault(status, {"description": phrase})
+                responses.setdefault(status, {"description": phrase})
         else:
-            response = made.setdefault(status, {"description": phrase})
+            response = responses.setdefault(status, {"description": phrase})
             for kind in json_types:
                 schema = self._schemas.response(kind, api=each.api.name)
                 media = response.setdefault("content", {}).setdefault(_JSON, {"schema": schema, "examples": {}})
@@ -271,11 +272,11 @@ class _Document:
         return name_of(reference)
 
     @staticmethod
-    def _numbered(known: dict[str, Json], name: str, value: Json) -> Json:
-        """Return a reference to a component; equal ones are one, others of its name have a number."""
+    def _numbered(components: dict[str, Json], name: str, value: Json) -> Json:
+        """Return a reference to a component. Equal components are one; others of the same name get a number."""
         numbers = count(2)
         unique = name
-        while known.setdefault(unique, value) != value:
+        while components.setdefault(unique, value) != value:
             unique = f"{name}.{next(numbers)}"
         return {"$ref": f"#/components/{'examples' if 'value' in value else 'responses'}/{unique}"}
 
@@ -310,15 +311,15 @@ def _parameter(parameter: Parameter) -> Json:
     schema: Json = {"type": "string"}
     if parameter.values:
         schema["enum"] = list(parameter.values)
-    made: Json = {"name": parameter.name, "in": parameter.where, "description": parameter.description}
+    described: Json = {"name": parameter.name, "in": parameter.where, "description": parameter.description}
     if parameter.is_required:
-        made["required"] = True
+        described["required"] = True
         schema["minLength"] = 1
     if parameter.largest is not None:
         schema = {"type": "integer", "minimum": 1, "maximum": parameter.largest}
-        made["allowEmptyValue"] = True
-    made["schema"] = schema
-    return made if parameter.example is None else {**made, "example": parameter.example}
+        described["allowEmptyValue"] = True
+    described["schema"] = schema
+    return described if parameter.example is None else {**described, "example": parameter.example}
 
 
 def _security(here: list[Documented]) -> Iterator[Json]:

@@ -1,4 +1,4 @@
-"""What documents say of each operation, from its declaration: the document, the page and the reference agree by it."""
+"""What the documents say about each operation, from its declaration."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -100,7 +100,7 @@ class Documented:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """What a request has that it is meant for, as documents write it."""
+        """What chooses it among the operations of its path and method, as documents write it."""
         match self.operation.when:
             case QueryIs(name, value):
                 return (f"`{name}={value}`",)
@@ -117,14 +117,14 @@ class Documented:
 
     @property
     def common_summary(self) -> str:
-        """What the operations of its endpoint are for: the words of the module after its methods and path."""
+        """What the operations of its endpoint do: the text of the module after its methods and path."""
         first_line = str(self.operation.run.__globals__["__doc__"]).partition("\n")[0]
-        said = first_line.partition(": ")[2].rstrip(".")
-        return said[:1].upper() + said[1:]
+        summary = first_line.partition(": ")[2].rstrip(".")
+        return summary[:1].upper() + summary[1:]
 
     @property
     def answers(self) -> bool:
-        """Whether it can do anything but raise an error."""
+        """Whether it does anything except raise an error."""
         return self.operation.response is not None or self.operation.status in _WITHOUT_JSON
 
     @property
@@ -144,7 +144,7 @@ class Documented:
         """Return the errors that it may answer, by status and code."""
         specs = {**self.api.errors, **self.operation.overrides}
         request = Request(method=self.method, path=self.path)
-        made: list[DocumentedError] = []
+        documented_errors: list[DocumentedError] = []
         for code in sorted(self._codes(), key=lambda code: (specs[code].status, code)):
             spec = specs[code]
             problem = Problem(
@@ -156,8 +156,10 @@ class Documented:
                 headers=_WAIT if spec.status is HTTPStatus.TOO_MANY_REQUESTS else {},
             )
             body = {name: value for name, value in self.api.envelope(problem, request).items() if name != "error_id"}
-            made.append(DocumentedError(code=code, status=spec.status.value, message=spec.message, body=body))
-        return tuple(made)
+            documented_errors.append(
+                DocumentedError(code=code, status=spec.status.value, message=spec.message, body=body)
+            )
+        return tuple(documented_errors)
 
     def _codes(self) -> frozenset[str]:
         operation = self.operation
@@ -209,5 +211,5 @@ def _documented() -> Iterator[Documented]:
 
 
 def _is_at(operation: Operation, path: str, own: set[str]) -> bool:
-    """Say whether an operation is at a path of its endpoint; *own* are the paths that have operations of their own."""
+    """Return whether an operation is at a path of its endpoint; *own* are the paths with operations of their own."""
     return operation.when.path == path if isinstance(operation.when, PathIs) else path not in own

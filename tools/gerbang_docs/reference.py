@@ -66,7 +66,7 @@ TEXTS: Final = (
     *TAGS.values(),
     *(what for what, _, _ in limits()),
 )
-"""The texts of the reference, besides those of the endpoints."""
+"""The texts of the reference, without those of the endpoints."""
 
 
 def pages(catalogue: Catalogue) -> dict[Path, str]:

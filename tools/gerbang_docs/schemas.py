@@ -1,4 +1,4 @@
-"""JSON Schemas of what the endpoints read and answer, as pydantic makes them, under names that are unique."""
+"""JSON Schemas of requests and answers, made by pydantic, with unique names."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaMode
 type Json = dict[str, Any]
 
 PREFIXES: Final[Mapping[str, str]] = {"Supabase Auth": "Supabase", "SnapOTP": "SnapOtp"}
-"""What the names of an API's schemas begin with, where it is not the API's name."""
+"""The prefix of the names of an API's schemas, if it is not the API's name."""
 
 _NEW_PASSWORD: Final = "NewPassword"  # noqa: S105 - the name of a type
 _LONGEST_PASSWORD: Final = 256
@@ -20,7 +20,7 @@ _NULL: Final = {"type": "null"}
 
 
 def prefix_of(api: str) -> str:
-    """Return what the names of an API's schemas begin with."""
+    """Return the prefix of the names of an API's schemas."""
     return PREFIXES.get(api, api.replace(" ", ""))
 
 
@@ -45,29 +45,29 @@ class Schemas:
 
     def _add(self, model: Any, *, api: str, mode: JsonSchemaMode) -> Json:
         prefix = prefix_of(api)
-        known = f"{prefix}{getattr(model, '__name__', '')}"
-        if known in self.components:
-            return reference_to(known)
-        made = TypeAdapter(model).json_schema(mode=mode, ref_template=f"{_REFERENCE}{{model}}")
-        definitions: dict[str, Json] = made.pop("$defs", {})
+        component = f"{prefix}{getattr(model, '__name__', '')}"
+        if component in self.components:
+            return reference_to(component)
+        generated = TypeAdapter(model).json_schema(mode=mode, ref_template=f"{_REFERENCE}{{model}}")
+        definitions: dict[str, Json] = generated.pop("$defs", {})
         inlined = {name: schema for name, schema in definitions.items() if schema.get("type") != "object"}
         inlined |= {name: schema for name, schema in definitions.items() if "additionalProperties" in schema}
         tidy = _Tidy(inlined, prefix, is_answer=mode == "serialization")
         for name, schema in definitions.items():
             if name not in inlined:
                 self.components[f"{prefix}{name}"] = tidy.of(schema)
-        if "anyOf" in made:
-            return {"oneOf": [tidy.of(each) for each in made["anyOf"]]}
-        schema = tidy.of(made)
+        if "anyOf" in generated:
+            return {"oneOf": [tidy.of(each) for each in generated["anyOf"]]}
+        schema = tidy.of(generated)
         if schema.get("type") == "array":
             return schema
         if mode == "validation":
-            schema.pop("description", None)  # it says where the body is sent, which the document says by itself
+            schema.pop("description", None)  # it names the endpoint, which the document has already
             if issubclass(model, (AddressedRequest, CreateUserRequest)) and "token_hash" not in schema["properties"]:
                 schema["properties"]["email"] = schema["properties"]["email"]["anyOf"][0]
                 schema["required"] = ["email", *schema.get("required", ())]
-        self.components[known] = schema
-        return reference_to(known)
+        self.components[component] = schema
+        return reference_to(component)
 
 
 def reference_to(name: str) -> Json:
@@ -81,7 +81,7 @@ def name_of(reference: Json) -> str:
 
 
 class _Tidy:
-    """Brings pydantic's schemas into the form of a document: short, without titles, with prefixed names."""
+    """Shortens pydantic's schemas: no titles, prefixed names."""
 
     def __init__(self, inlined: Mapping[str, Json], prefix: str, *, is_answer: bool) -> None:
         self._inlined: Final = inlined

@@ -1,7 +1,7 @@
 """The texts of four languages: gettext catalogues, one for each language but English, which the code is written in.
 
-`make docs` fails if a text has no translation, if one is marked as uncertain (fuzzy), or if one is of no use any more.
-`make texts` gives every catalogue the texts that there are; those that are new have an empty translation, to fill in.
+`make docs` fails if a text has no translation, if one is marked as uncertain (fuzzy), or if one is no longer used.
+`make texts` writes the current texts to every catalogue. New ones have an empty translation, to be filled in.
 """
 
 import json
@@ -22,7 +22,7 @@ FOLDER: Final = Path(__file__).with_name("texts")
 
 
 class TranslationsMissing(Exception):
-    """Catalogues do not have exactly the texts that there are. Its text lists what is missing and what is left over."""
+    """Catalogues do not have exactly the texts in use. The text lists the missing and the unused ones."""
 
 
 class Catalogue:
@@ -58,7 +58,7 @@ class Catalogue:
         problems = [
             f"{language}.po {what}: {text}"
             for language, known in self._texts.items()
-            for what, different in (("lacks", wanted - known.keys()), ("has, of no use", known.keys() - wanted))
+            for what, different in (("lacks", wanted - known.keys()), ("has an unused text", known.keys() - wanted))
             for text in sorted(different)
         ]
         if problems:
@@ -77,7 +77,7 @@ class Catalogue:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as gettext's files have it, which is as in JSON for the characters in use."""
+    """Return a text quoted as in gettext's files, which is the same as in JSON for the characters in use."""
     return json.dumps(text, ensure_ascii=False)
 
 

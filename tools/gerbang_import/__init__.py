@@ -1,19 +1,18 @@
-"""Imports users from an old system, with the password hashes it stored: `make import-legacy FILE=… TABLE=…`.
+"""Imports users from another system, with their password hashes: `make import-legacy FROM=… FILE=… STACK=…`.
 
-The file is CSV with a header (comma, semicolon or tab) or JSON Lines, in UTF-8. Its columns, or members:
+docs/legacy-users.md is the guide: options, recipes for each system, columns and hash formats.
 
-| column | |
-|---|---|
-| `email` | required; one account for each address, whatever its spelling |
-| `password_hash` | required; in a format of `gerbang.passwords.legacy` |
-| `name` | 1 to 200 characters; without it, the part of the address before the `@` |
-| `username` | 3 to 30 letters, digits, `_`, `.`, `-` |
-| `id` | a UUID, which becomes the account's id; without it, a new one |
-| `created_at` | ISO 8601, in UTC if it names no zone, or seconds since 1970; without it, now |
-| `email_verified` | `true` if the old system verified the address; without it, `false` |
-| `locale` | the language for mails, such as `id` or `en-GB` |
+    arguments, hash_options        the command line
+    text_files, csv_files,
+    json_files, reading, records   the records of a file, one by one
+    systems                        where each system keeps what, one module per system
+    fields, values, columns        fields by name, and how their values are read
+    drafting, belonging            an account for a record, or why there is none
+    importing, writing, replacing  write the accounts in batches
+    rejections, reports, progress  what the operator gets: files of rejected rows, a report, a progress line
+    trying                         verify one password against the file
 
-Other columns are ignored. Rows are written in transactions that make accounts and never change one: an account that
-exists already, imported or registered, stays as it is, so an import that was stopped is simply run again (F39). Hashes
-that are fast to compute are wrapped in today's hash first, so that none is in the table.
+Accounts are written in transactions that make accounts and never change one. An account that exists already stays as it
+is, so an import that was stopped can be run again (F39); with `--replace`, an account of an earlier import is replaced
+if it has not been used since. Weak hashes are wrapped in bcrypt first, so that none is in the table.
 """

@@ -21,7 +21,7 @@ from gerbang.storage.users import UserTable
 from gerbang_admin.aws import AwsFailure, failure
 from gerbang_admin.stacks import Stack, UnknownStack
 
-from gerbang_import.arguments import arguments, around_of, opened, system_of
+from gerbang_import.arguments import arguments, context_of, opened, system_of
 from gerbang_import.drafting import Drafter
 from gerbang_import.hash_options import HashOptions, InvalidHashOptions
 from gerbang_import.importing import Checking, Count, Importer, Writing
@@ -38,15 +38,15 @@ DONE: Final = 0
 SOME_REJECTED: Final = 1
 NOT_DONE: Final = 2
 
-_AGAIN: Final = "Run the same command again to continue: accounts that exist already are skipped."
+_HOW_TO_CONTINUE: Final = "Run the same command again to continue: accounts that exist already are skipped."
 
 
-class NothingToDo(Exception):
-    """The command cannot begin; its text is a sentence."""
+class CannotStart(Exception):
+    """The import cannot start. The text is a sentence."""
 
 
 def main(given: list[str]) -> int:
-    """Do what the arguments say, and return the exit status."""
+    """Run the import of the arguments, and return the exit status."""
     parser = arguments()
     options = parser.parse_args(given)
     if not (options.stack or options.local or options.check or options.try_email):
@@ -56,12 +56,12 @@ def main(given: list[str]) -> int:
     try:
         drafter = Drafter(
             system=system,
-            around=around_of(options, system, container.now()),
+            context=context_of(options, system, container.now()),
             now=container.now,
             new_id=container.new_id,
             new_number=container.new_number,
             to_notation=HashOptions.read(options).notation,
-            vouches_for_addresses=options.verified,
+            addresses_are_verified=options.verified,
         )
         with opened(options.file) as stream:
             if options.try_email:
@@ -69,7 +69,7 @@ def main(given: list[str]) -> int:
             return _import(options, system, drafter, _writer(options, container), stream)
     except OSError as error:
         return _failed(f"{error.filename or options.file}: {error.strerror}.")
-    except (InvalidConfig, InvalidHashOptions, Unreadable, UnknownStack, NothingToDo) as error:
+    except (InvalidConfig, InvalidHashOptions, Unreadable, UnknownStack, CannotStart) as error:
         return _failed(str(error))
     except AwsFailure as error:
         return _failed(failure(error))
@@ -90,7 +90,7 @@ def _writer(options: argparse.Namespace, container: Container) -> Writing:
     try:
         users.find(NO_ACCOUNT)  # a missing table or permission shows here, not at the first batch
     except AwsFailure as error:
-        raise NothingToDo(f"The table {users.table} cannot be read. {failure(error)}") from error
+        raise CannotStart(f"The table {users.table} cannot be read. {failure(error)}") from error
     replacer = Replacer(
         store=store, users=users, organizations=organizations, new_number=container.new_number, now=container.now
     )
@@ -117,9 +117,9 @@ def _import(options: argparse.Namespace, system: System, drafter: Drafter, write
         except (Unreadable, InvalidConfig) as error:
             problem = str(error)
         except KeyboardInterrupt:
-            problem = f"Stopped. {_AGAIN}"
+            problem = f"Stopped. {_HOW_TO_CONTINUE}"
         except AwsFailure as error:
-            problem = f"{failure(error)} {_AGAIN}"
+            problem = f"{failure(error)} {_HOW_TO_CONTINUE}"
         progress.show_now()
         if sys.stderr.isatty():
             print(file=sys.stderr)

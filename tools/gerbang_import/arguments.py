@@ -1,4 +1,4 @@
-"""The arguments of the importer, and what they name: the system, its other files, the parameters of its hashes."""
+"""The arguments of the importer: the system, its files, the parameters of its hashes."""
 
 import argparse
 import contextlib
@@ -18,7 +18,7 @@ from gerbang_import.fields import Fields
 from gerbang_import.reading import records
 from gerbang_import.records import Lines, Record, Unreadable
 from gerbang_import.systems import GENERIC, SYSTEMS
-from gerbang_import.systems.system import Around, FileForm, InvalidConfig, System
+from gerbang_import.systems.system import Context, FileForm, InvalidConfig, System
 
 _PARAMETER: Final = re.compile(r"(\w+)\s*[:=]\s*\"?([^\s\",}]+)")
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+")
@@ -36,7 +36,7 @@ def arguments() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="read everything, write nothing, and say what would happen")
     what.add_argument("--try", dest="try_email", metavar="EMAIL", help="ask for one user's password and verify it")
-    what.add_argument("--replace", action="store_true", help="replace imported accounts that nobody has used yet")
+    what.add_argument("--replace", action="store_true", help="replace imported accounts that have not been used yet")
     choose_stack(parser, is_required=False)
     parser.add_argument("--rejected", type=Path, help="where to write rejected rows (default: next to FILE)")
     parser.add_argument(
@@ -63,8 +63,8 @@ def system_of(options: argparse.Namespace) -> System:
     return GENERIC if options.system is None else SYSTEMS[options.system]
 
 
-def around_of(options: argparse.Namespace, system: System, now: datetime) -> Around:
-    """Return what the system's preset reads besides the records.
+def context_of(options: argparse.Namespace, system: System, now: datetime) -> Context:
+    """Return what the system's preset reads in addition to the records.
 
     Raises:
         InvalidConfig: an argument is missing or wrong.
@@ -73,7 +73,7 @@ def around_of(options: argparse.Namespace, system: System, now: datetime) -> Aro
     """
     if system.form is FileForm.SHADOW and not _DOMAIN.fullmatch(options.domain):
         raise InvalidConfig("The file has no addresses. Set DOMAIN=, as in DOMAIN=example.com.")
-    return Around(
+    return Context(
         now=now,
         hash_config={} if options.hash_config is None else _parameters(options.hash_config),
         domain=options.domain,

@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 from gerbang.accounts.roles import Role
-from gerbang.apis.fields import as_name
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.identifiers import ORGANIZATION, public_id
 from gerbang.storage.accounts import Identity, User
@@ -14,7 +13,7 @@ from gerbang.storage.organizations import Membership, Organization
 
 from gerbang_import.columns import Columns
 from gerbang_import.fields import Fields
-from gerbang_import.values import InvalidValue
+from gerbang_import.values import InvalidValue, display_name
 
 PROVIDERS: Final[Mapping[str, str]] = {
     "google.com": "google",
@@ -35,10 +34,10 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "windowslive": "azure",
     "waad": "azure",
 }
-"""Names of providers in other systems, and in Supabase's clients, whose names Gerbang's settings take."""
+"""Names of providers in other systems, and in Supabase's clients, which Gerbang uses, too."""
 
 _OWN: Final = frozenset({"password", "email", "phone", "username", "emailpassword", "credential", "anonymous"})
-"""What systems call their own ways to sign in, which are no identities."""
+"""Names for sign-in with a password or code, which are not identities of a provider."""
 
 _PROVIDER: Final = re.compile(r"(custom:)?[a-z][a-z0-9_-]{0,31}")
 _LONGEST_SUBJECT: Final = 255
@@ -52,7 +51,7 @@ def identities_of(columns: Columns, user: User) -> tuple[Identity, ...]:
     """Return the identities that sign in to an account, one a provider.
 
     An account whose address is not verified has none: a stranger could have registered the address and linked an
-    identity (docs/decisions/0031-linked-identities.md). Who owns the address comes in with the provider all the same.
+    identity (docs/decisions/0031-linked-identities.md). The owner of the address can still sign in with the provider.
     """
     found: dict[str, Identity] = {}
     for provider, subject, email in _given(columns):
@@ -90,7 +89,7 @@ def _given(columns: Columns) -> Iterator[tuple[str, str, str]]:
 
 
 def _address(text: str) -> str:
-    """Return an address as the provider spells it, empty if it is none."""
+    """Return an address as the provider spells it; an empty text if it is not valid."""
     try:
         canonical(text)
     except InvalidEmail:
@@ -107,11 +106,11 @@ def _flaw(provider: str, subject: str) -> str | None:
 
 
 def organization_of(columns: Columns, user: User) -> tuple[Organization, Membership] | tuple[None, None]:
-    """Return the organization that an account belongs to, and as what."""
+    """Return the organization that an account belongs to, and its membership there."""
     organization_id = columns.read("organization_id", _organization_id)
     if organization_id is None:
         return None, None
-    name = columns.read("organization_name", _name) or organization_id
+    name = columns.read("organization_name", display_name) or organization_id
     role = columns.read("organization_role", _role) or Role.CLIENT_MEMBER
     organization = Organization(organization_id=organization_id, name=name, created_at=user.created_at)
     membership = Membership(organization_id=organization_id, user_id=user.user_id, role=role, since=user.created_at)
@@ -126,13 +125,6 @@ def _organization_id(value: object) -> str:
         return public_id(ORGANIZATION, UUID(text))
     except ValueError:
         raise InvalidValue("is neither org_ with letters and digits nor a UUID") from None
-
-
-def _name(value: object) -> str:
-    name = as_name(value)
-    if name is None:
-        raise InvalidValue("is not 1 to 200 visible characters without control characters")
-    return name
 
 
 def _role(value: object) -> str:

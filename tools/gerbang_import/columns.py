@@ -1,4 +1,4 @@
-"""The columns of one user, read one by one: what cannot be read is dropped and listed."""
+"""The columns of one user, read one by one. A value that cannot be read is dropped and listed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from gerbang_import.values import InvalidValue
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A value that a person comes without."""
+    """A value that is left out of an account."""
 
     line: int
     column: str
@@ -19,7 +19,7 @@ class Dropped:
 
 
 class Columns:
-    """A row whose values are read one by one; those that cannot be are dropped."""
+    """A row whose values are read one by one. Values that cannot be read are dropped."""
 
     def __init__(self, row: Row, line: int) -> None:
         """Take a row, and the line on which its record begins."""

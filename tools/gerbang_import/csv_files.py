@@ -11,11 +11,11 @@ from gerbang_import.rejections import Form, csv_form
 from gerbang_import.systems.system import System
 
 MOST_FIELD_CHARACTERS: Final = 2**20
-"""The longest field. A quote that is never closed is found out when this much is read; the next line is read again."""
+"""The longest field. An unclosed quote is noticed after this many characters; reading continues at the next line."""
 
 _HASHES: Final = fold("password_hash")
 _LIKELY: Final = re.compile(r"passw|hash|passwd|pwd", re.IGNORECASE)
-"""Columns that probably hold what `password_hash` should."""
+"""Names of columns that probably contain password hashes."""
 
 _RULE: Final = frozenset("-")
 """What `sqlcmd` writes below the names."""
@@ -27,7 +27,7 @@ _ESCAPES: Final = {r"\t": "\t", r"\n": "\n", r"\r": "\r", r"\\": "\\"}
 
 
 class Source:
-    """Lines, of which those of one record are kept."""
+    """Lines, which keeps those of the current record."""
 
     def __init__(self, lines: Lines) -> None:
         """Read *lines*."""
@@ -91,7 +91,11 @@ def _check(names: list[str], system: System) -> None:
         raise Unreadable(f"The first line does not name the column {columns}. Add a header line.")
     if len(set(folded)) != len(folded):
         raise Unreadable("The first line names a column twice. Rename or remove one of them.")
-    if system.suspects and _HASHES not in folded and (likely := [one for one in names if _LIKELY.search(one)]):
+    if (
+        system.rejects_unknown_hash_columns
+        and _HASHES not in folded
+        and (likely := [one for one in names if _LIKELY.search(one)])
+    ):
         raise Unreadable(
             f"The column {likely[0]} is not read. If it has the hashes, name it password_hash, else remove it."
         )

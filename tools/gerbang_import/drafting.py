@@ -1,7 +1,7 @@
 """Make an account of a record, or say why that is not possible.
 
-A person needs an address that mail can be sent to, and a hash that can be read or none. Anything else that cannot be
-read is dropped and listed, and the person comes without it.
+A user needs a valid address, and a password hash that can be read or none. Any other value that cannot be read is left
+out and listed, and the user is imported without it.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from gerbang.accounts.administration import ROLES
-from gerbang.apis.fields import LONGEST_NAME, as_name, is_username
+from gerbang.apis.fields import LONGEST_NAME, is_username
 from gerbang.core.clock import Clock
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
@@ -26,17 +26,27 @@ from gerbang_import.belonging import identities_of, organization_of
 from gerbang_import.columns import Columns, Dropped
 from gerbang_import.fields import Fields
 from gerbang_import.records import Record, Rejection
-from gerbang_import.systems.system import Around, InvalidHash, NotAUser, Row, System
-from gerbang_import.values import FAR_FUTURE, InvalidValue, boolean, instant, json_object, locale, since, whole_number
+from gerbang_import.systems.system import Context, InvalidHash, NotAUser, Row, System
+from gerbang_import.values import (
+    FAR_FUTURE,
+    InvalidValue,
+    boolean,
+    display_name,
+    instant,
+    json_object,
+    locale,
+    since,
+    whole_number,
+)
 
 NO_PASSWORD: Final = "no password"  # noqa: S105 - a word
-"""In the place of a hash's format."""
+"""The format of accounts without a hash."""
 
 _CREDIT: Final = range(2**53)
 """What every JSON reader reads exactly (RFC 8259, section 6)."""
 
 _USER: Final = 3
-"""The key of `ROLES` for people without a role."""
+"""The key of `ROLES` for records without a role."""
 
 _LONGEST_ID: Final = 128
 """Characters of another system's id that are kept."""
@@ -44,7 +54,7 @@ _LONGEST_ID: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A record that is no user."""
+    """A record that is not a user to import."""
 
     line: int
     what: str
@@ -63,8 +73,8 @@ class Draft:
     organization: Organization | None = None
     membership: Membership | None = None
     dropped: tuple[Dropped, ...] = ()
-    drawn: frozenset[str] = frozenset()
-    """Which of `id` and `number` the record does not give."""
+    generated: frozenset[str] = frozenset()
+    """Which of `id` and `number` the record does not have."""
 
     @property
     def line(self) -> int:
@@ -93,20 +103,20 @@ class Drafter:
     """Makes accounts of records."""
 
     system: System
-    around: Around
+    context: Context
     now: Clock
     new_id: Callable[[], str]
     new_number: Callable[[], int]
     to_notation: Callable[[str, str | None], str] = lambda text, _salt: text
-    """Returns a hash, with the salt of a column of its own, in a notation of `gerbang.passwords.legacy`: the one place
-    where options change how hashes are read."""
-    vouches_for_addresses: bool = False
-    """Whether the operator vouches for every address."""
+    """Returns a hash, and its salt if that has its own column, in a notation of `gerbang.passwords.legacy`. This is the
+    only place where options change how hashes are read."""
+    addresses_are_verified: bool = False
+    """Whether the old system has verified every address, as the operator says."""
 
     def draft(self, record: Record) -> Draft | Rejection | Skipped:
         """Return the account that a record describes, or why there is none."""
         try:
-            row = self.system.row(Fields(record.fields), self.around)
+            row = self.system.row(Fields(record.fields), self.context)
             email, typed = _email(row)
             password_hash, name = self._hash(row)
         except NotAUser as error:
@@ -116,7 +126,7 @@ class Drafter:
         except InvalidValue as error:
             return Rejection(record.line, str(error), record)
         columns = Columns(row, record.line)
-        user, drawn = self._user(columns, email, typed, password_hash)
+        user, generated = self._user(columns, email, typed, password_hash)
         identities = identities_of(columns, user)
         organization, membership = organization_of(columns, user)
         user = replace(
@@ -132,7 +142,7 @@ class Drafter:
             organization=organization,
             membership=membership,
             dropped=tuple(columns.dropped),
-            drawn=drawn,
+            generated=generated,
         )
 
     def _hash(self, row: Row) -> tuple[str | None, str]:
@@ -150,11 +160,11 @@ class Drafter:
         created_at = min(columns.read("created_at", instant) or now, now)
         user_id, number, app_metadata = _ids(columns)
         disabled_at, banned_until = _disabling(columns, now)
-        drawn = {name for name, given in (("id", user_id), ("number", number)) if given is None}
+        generated = {name for name, given in (("id", user_id), ("number", number)) if given is None}
         user = User(
             user_id=user_id or self.new_id(),
             number=number or self.new_number(),
-            name=columns.read("name", _name) or email.partition("@")[0][:LONGEST_NAME],
+            name=columns.read("name", display_name) or email.partition("@")[0][:LONGEST_NAME],
             email=email,
             email_as_typed=typed,
             email_verified_at=self._verified_at(columns, created_at),
@@ -172,13 +182,13 @@ class Drafter:
             disabled_at=disabled_at,
             banned_until=banned_until,
         )
-        return user, frozenset(drawn)
+        return user, frozenset(generated)
 
     def _verified_at(self, columns: Columns, created_at: datetime) -> datetime | None:
         verified = columns.read("email_verified", since)
         if isinstance(verified, datetime):
             return min(verified, self.now())
-        return created_at if verified or self.vouches_for_addresses else None
+        return created_at if verified or self.addresses_are_verified else None
 
 
 def _email(row: Row) -> tuple[str, str]:
@@ -193,7 +203,7 @@ def _email(row: Row) -> tuple[str, str]:
 
 
 def _ids(columns: Columns) -> tuple[str | None, int | None, Mapping[str, object]]:
-    """Return the account's id and number, and its `app_metadata`, which keeps an id that can be neither."""
+    """Return the account's id and number, and its `app_metadata`, which keeps an id that is neither."""
     app_metadata = columns.read("app_metadata", lambda value: _metadata(value, LARGEST_APP_METADATA)) or {}
     number = columns.read("number", _number)
     given = columns.read("id", _id)
@@ -230,13 +240,6 @@ def _number(value: object) -> int:
     return whole_number(value, range(1, LARGEST_NUMBER + 1))
 
 
-def _name(value: object) -> str:
-    name = as_name(value)
-    if name is None:
-        raise InvalidValue("is not 1 to 200 visible characters without control characters")
-    return name
-
-
 def _username(value: object, email: str) -> str | None:
     text = str(value).strip()
     if text.lower() == email.lower():  # many systems write the address there
@@ -265,7 +268,7 @@ def _metadata(value: object, most_bytes: int) -> dict[str, object]:
 
 
 def _disabling(columns: Columns, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """Return since when the account is disabled, and until when banned. What cannot be read disables it, too."""
+    """Return since when the account is disabled, and until when banned. It is disabled if a value cannot be read."""
     disabled = columns.read("disabled", since)
     enabled = columns.read("enabled", boolean)
     until = columns.read("banned_until", instant)

@@ -1,6 +1,6 @@
-"""What the file cannot say about its hashes, as the operator says it: pepper, prehash, encoding, formula of digests.
+"""Options that describe hashes where the file does not: pepper, prehash, encoding, formula of digests.
 
-Each option puts into a hash's notation what the hash itself leaves out, so that a sign-in can do the same again.
+Each option adds to a hash's notation what the hash itself does not say, so that a sign-in can compute it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _LUCIA: Final = re.compile(r"[0-9A-Za-z]+:[0-9a-f]{128}")
 _LUCIA_NAMES: Final = frozenset({"better-auth", "lucia"})
 _RAILS: Final = re.compile(r"(authlogic-sha1|restful-authentication)(:[1-9][0-9]*)?")
 _RAILS_STRETCHES: Final = ":10"
-"""What both make if their settings name no other number."""
+"""The default of both."""
 
 DIGEST_HELP: Final = (
     "how hexadecimal hashes were made: md5, sha1, sha256, sha512, a formula such as 'md5(password.salt)', "
@@ -42,7 +42,7 @@ class HashOptions:
 
     preparation: Preparation = field(default_factory=Preparation)
     digest: str = ""
-    """How bare hexadecimal was made, see `DIGEST_HELP`; empty: it is refused."""
+    """How hexadecimal hashes were made, see `DIGEST_HELP`. If empty, they are rejected."""
     site_key: bytes = field(default=b"", repr=False)
     """Of restful-authentication."""
 
@@ -66,9 +66,9 @@ class HashOptions:
             )
         except InvalidPreparation as error:
             raise InvalidHashOptions(f"{error}.".capitalize()) from None
-        made = cls(preparation=preparation, digest=options.digest, site_key=pepper if is_site_key else b"")
-        made.check_digest()
-        return made
+        read = cls(preparation=preparation, digest=options.digest, site_key=pepper if is_site_key else b"")
+        read.check_digest()
+        return read
 
     def check_digest(self) -> None:
         """Try the formula of digests on an empty digest.
@@ -90,13 +90,13 @@ class HashOptions:
         raise InvalidHashOptions(f"DIGEST={self.digest} cannot be read: {problem}.")
 
     def notation(self, text: str, salt: str | None = None) -> str:
-        """Return what a hash of the file is in the notation that `gerbang.passwords.legacy` reads.
+        """Return a hash of the file in the notation that `gerbang.passwords.legacy` reads.
 
-        *salt* is that of a column of its own; it is used where bare hexadecimal has none behind a colon.
+        *salt* is the value of a separate column. It is used if a hexadecimal hash has no salt after a colon.
         """
-        return f"{self.preparation}{self._said(text, salt)}"
+        return f"{self.preparation}{self._completed(text, salt)}"
 
-    def _said(self, text: str, salt: str | None) -> str:
+    def _completed(self, text: str, salt: str | None) -> str:
         if not self.digest or not _BARE.fullmatch(text):
             return text
         if self.digest in _LUCIA_NAMES:
@@ -111,7 +111,7 @@ class HashOptions:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options to a command line."""
-    group = parser.add_argument_group("what the file cannot say about its hashes")
+    group = parser.add_argument_group("hashes that need an option")
     group.add_argument("--digest", default="", metavar="FORMULA", help=DIGEST_HELP)
     group.add_argument(
         "--prehash", default="", choices=("", *PREHASHES), metavar="NAME",

@@ -18,22 +18,22 @@ BATCH: Final = 25
 """Accounts a transaction: each is at least four items, and DynamoDB takes 100 (API reference, TransactWriteItems)."""
 
 FIRST_ROWS: Final = 1000
-"""When so many rows were rejected for one reason, and none was accepted, the import stops."""
+"""The import stops if the first rows, as many as this, were all rejected for one reason."""
 
 _LINE: Final = re.compile(r"line \d+")
 
 _BATCHES_A_WORKER: Final = 2
-"""One being written and one waiting, so that memory use does not grow with the file."""
+"""One that is written and one that waits, so that memory use does not grow with the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a batch."""
+    """The result of a batch."""
 
     formats: Counter[str] = field(default_factory=Counter[str])
-    """The hashes of the accounts imported: how many of which format."""
+    """How many accounts were imported with a hash of which format."""
     replaced: int = 0
-    """How many of these took the place of one that an earlier import made."""
+    """How many of these replaced an account of an earlier import."""
     already_there: int = 0
     rejections: Sequence[Rejection] = ()
     dropped: Sequence[Dropped] = ()
@@ -43,12 +43,12 @@ class Writing(Protocol):
     """Writes batches of accounts; called from several threads."""
 
     def write(self, drafts: Sequence[Draft]) -> Outcome:
-        """Write accounts and return what became of them."""
+        """Write accounts and return the result."""
         ...
 
 
 class Checking:
-    """Writes nothing, for an import that is only tried."""
+    """Writes nothing, for `--check`."""
 
     def write(self, drafts: Sequence[Draft]) -> Outcome:
         """Return the outcome of writing into empty tables."""
@@ -58,10 +58,10 @@ class Checking:
 
 @dataclass(slots=True)
 class Count:
-    """How far the import is."""
+    """How far the import is, and its results so far."""
 
     users: int = 0
-    """Users read and dealt with."""
+    """Users that were processed."""
     formats: Counter[str] = field(default_factory=Counter[str])
     """Hashes imported, how many of which format."""
     replaced: int = 0
@@ -72,11 +72,11 @@ class Count:
     first_lines: dict[str, int] = field(default_factory=dict[str, int])
     """A line for each reason."""
     skipped: Counter[str] = field(default_factory=Counter[str])
-    """Records that are no users, how many of which kind."""
+    """Records that are not users to import, how many of which kind."""
     dropped: Counter[str] = field(default_factory=Counter[str])
-    """Values that users came without, how many of which column."""
+    """Values that were left out, how many of which column."""
     done_bytes: int = 0
-    """Bytes of the file up to the last user that was dealt with."""
+    """Bytes of the file up to the last user that was processed."""
 
     @property
     def imported(self) -> int:
@@ -107,7 +107,7 @@ class Importer:
 
         Raises:
             Unreadable: the file as a whole cannot be read; what comes before that point is imported.
-            DependencyUnavailable: DynamoDB did not answer. The next run goes on where this one stopped.
+            DependencyUnavailable: DynamoDB did not answer. The next run continues where this one stopped.
             KeyboardInterrupt: the operator stopped it; transactions that have begun are finished first.
         """
         under_way: deque[tuple[Future[Outcome], int]] = deque()
@@ -151,7 +151,7 @@ class Importer:
     def _drafts(self, lines: Lines, count: Count, notes: Notes) -> Iterator[Draft]:
         """Return the accounts of the file, each address once."""
         found, notes.form = records(lines, self.system)
-        seen: dict[int, int] = {}  # of hashes of addresses: some 100 bytes a user, whatever the address
+        seen: dict[int, int] = {}  # lines by the hash of the address: about 100 bytes a user
         for record in found:
             draft = record if isinstance(record, Rejection) else self.drafter.draft(record)
             if isinstance(draft, Skipped):
@@ -166,7 +166,7 @@ class Importer:
                 draft = Rejection(draft.line, f"email: is in line {line}, too", draft.record)
             notes.reject(draft)
             count.reject(draft)
-            _stop_if_all_alike(count, is_first=not seen)
+            _stop_if_one_reason(count, is_first=not seen)
 
     def _count(self, outcome: Outcome, end: int, count: Count, notes: Notes) -> None:
         count.formats += outcome.formats
@@ -182,7 +182,7 @@ class Importer:
             count.dropped[dropped.column] += 1
 
 
-def _stop_if_all_alike(count: Count, *, is_first: bool) -> None:
+def _stop_if_one_reason(count: Count, *, is_first: bool) -> None:
     if is_first and count.rejected == FIRST_ROWS and len(count.reasons) == 1:
         [reason] = count.reasons
         raise Unreadable(f"Stopped: the first {FIRST_ROWS:,} rows were all rejected for one reason. {reason}.")

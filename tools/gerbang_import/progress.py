@@ -11,7 +11,7 @@ from gerbang_import.importing import Count
 _TERMINAL_SECONDS: Final = 0.2
 _LOG_SECONDS: Final = 10.0
 _RATE_SECONDS: Final = 30.0
-"""Over how long the rate is taken: users who are there already, or have strong hashes, go faster than others."""
+"""The rate is an average over this time: users who exist already or have strong hashes take less time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Progress:
     seconds: Callable[[], float] = time.monotonic
     shown: float = field(init=False)
     _marks: deque[tuple[float, int, int]] = field(init=False)
-    """Instants, with how many users and bytes were done then; the last one at least the time of the rate ago."""
+    """Instants with the users and bytes done by then. The first is at least `_RATE_SECONDS` ago, if there is one."""
 
     def __post_init__(self) -> None:
         """Start the clock."""

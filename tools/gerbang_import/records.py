@@ -8,12 +8,12 @@ CHUNK_BYTES: Final = 2**16
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 MOST_LINE_BYTES: Final = 2**23
-"""The longest line: a file with longer ones is not a list of users, and must not fill the memory."""
+"""The longest line. A file with longer lines is not a list of users, and must not fill the memory."""
 
 
 LINE: Final = "rejected_line"
 REASON: Final = "rejected_reason"
-"""Columns, or members, that a file of rejections has besides the row's own, and that are not read."""
+"""Columns, or members, that a file of rejections adds to those of the row. They are not read."""
 
 
 NOT_UTF_8: Final = "is not UTF-8: save the file as UTF-8"
@@ -62,7 +62,7 @@ class Lines:
         """How many bytes they had."""
 
     def head(self) -> str:
-        """Return the first line that is not blank, at most 64 KiB of it, without reading it; empty if there is none.
+        """Return the first line that is not blank, at most 64 KiB of it, without consuming it; empty if there is none.
 
         Raises:
             Unreadable: the file is in UTF-16.
@@ -95,7 +95,7 @@ class Lines:
         return line.decode("utf-8", "surrogateescape")
 
     def give_back(self, lines: list[str]) -> None:
-        """Let *lines*, the last that were read, be read again."""
+        """Put back *lines*, the last that were read, to be read again."""
         self._returned.extend(reversed(lines))
         self.read -= len(lines)
 

@@ -1,4 +1,4 @@
-"""Files next to the imported one: the rejected rows, which can be mended and imported, and the values left out."""
+"""Files next to the imported one: the rejected rows, to be corrected and imported, and the values left out."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from gerbang_import.records import LINE, REASON, Rejection
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How rejected rows are written, so that the file can be imported as the one they are from."""
+    """How rejected rows are written, so that the file can be imported like the original."""
 
     header: str
     """The first line, empty if there is none."""
@@ -28,16 +28,16 @@ def csv_form(names: str, delimiter: str) -> Form:
     two_columns = re.compile(
         rf'[^{re.escape(delimiter)}]*{re.escape(delimiter)}("[^"]*"|[^"{re.escape(delimiter)}]*)' + re.escape(delimiter)
     )
-    is_again = names.startswith(f"{LINE}{delimiter}{REASON}{delimiter}")
+    is_rejections_file = names.startswith(f"{LINE}{delimiter}{REASON}{delimiter}")
 
-    def own(text: str) -> str:
-        return two_columns.sub("", text, count=1) if is_again else text
+    def without_old(text: str) -> str:
+        return two_columns.sub("", text, count=1) if is_rejections_file else text
 
     def write(rejection: Rejection) -> str:
         reason = rejection.reason.replace('"', "'")
-        return f'{rejection.line}{delimiter}"{reason}"{delimiter}{_ended(own(_text(rejection)))}'
+        return f'{rejection.line}{delimiter}"{reason}"{delimiter}{_ended(without_old(_text(rejection)))}'
 
-    return Form(f"{LINE}{delimiter}{REASON}{delimiter}{_ended(own(names))}", write)
+    return Form(f"{LINE}{delimiter}{REASON}{delimiter}{_ended(without_old(names))}", write)
 
 
 def _json_line(rejection: Rejection) -> str:
@@ -70,9 +70,9 @@ def _ended(text: str) -> str:
 
 
 class Notes:
-    """Two files, which exist only if there is something to write, readable by their owner alone.
+    """The two files. Each exists only if there is something to write, and only its owner can read it.
 
-    Every entry is handed to the system at once, so that a killed import loses none.
+    Every entry is flushed at once, so that an import that is killed loses none.
     """
 
     def __init__(self, rejected: Path, dropped: Path) -> None:
@@ -89,7 +89,7 @@ class Notes:
         file.flush()
 
     def drop(self, dropped: Dropped) -> None:
-        """Write what a person comes without."""
+        """Write a value that is left out."""
         file = self._file(self.dropped, "line,column,reason\n")
         csv.writer(file, lineterminator="\n").writerow((dropped.line, dropped.column, dropped.reason))
         file.flush()

@@ -1,7 +1,7 @@
-"""Put an account in the place of one that an earlier import made, if nobody has used or changed that one since.
+"""Replace an account that an earlier import made, if it has not been used or changed since.
 
-An import writes `imported_at` and `updated_at` at one time; every change moves `updated_at`, every sign-in
-`last_sign_in_at`, every end of sessions `epoch`. The transaction's conditions are that none has.
+An import writes the same time to `imported_at` and `updated_at`. Every change moves `updated_at`, every sign-in
+`last_sign_in_at`, every end of sessions `epoch`. The transaction's conditions are that none of these has changed.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from gerbang_import.drafting import Draft
 from gerbang_import.writing import actions_of, without_taken
 
 ROUNDS: Final = 8
-"""How often an account is tried again without a name that belongs to another account: one round a name."""
+"""How often an account is tried again without a name that belongs to another account: once per name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +33,10 @@ class Replacer:
     now: Clock
 
     def replace(self, draft: Draft, user: User, user_id: str) -> Draft | None:
-        """Put the draft, whose account is complete in *user*, in the place of the account *user_id*.
+        """Replace the account *user_id* by the draft, whose complete account is *user*.
 
         Returns:
-            the draft as it was written, None if the account is in use or was changed, and stays as it is.
+            the draft as it was written; None if the account has been used or changed, and stays as it is.
 
         Raises:
             DependencyUnavailable: DynamoDB did not answer.
@@ -44,7 +44,7 @@ class Replacer:
         person = self.users.find_person(user_id)
         if person is None or not is_replaceable(person.user):
             return None
-        draft = self._as(draft, user, person.user)
+        draft = self._with_old_ids(draft, user, person.user)
         for _ in range(ROUNDS):
             actions = self._actions(person, draft)
             outcome = self.store.commit(*actions.values())
@@ -57,12 +57,12 @@ class Replacer:
             draft = without_taken(draft, taken, self.new_number)
         return None
 
-    def _as(self, draft: Draft, user: User, old: User) -> Draft:
-        """Return the draft with the id and the number of the old account, unless its record gives others."""
-        # A second later at least, so that nothing takes this account for the old one.
+    def _with_old_ids(self, draft: Draft, user: User, old: User) -> Draft:
+        """Return the draft with the id and the number of the old account, unless its record has others."""
+        # At least a second later, so that no condition takes this account for the old one.
         now = max(self.now(), old.updated_at + timedelta(seconds=1))
-        user_id = old.user_id if "id" in draft.drawn else user.user_id
-        number = old.number if "number" in draft.drawn and old.number is not None else user.number
+        user_id = old.user_id if "id" in draft.generated else user.user_id
+        number = old.number if "number" in draft.generated and old.number is not None else user.number
         membership = None if draft.membership is None else replace(draft.membership, user_id=user_id)
         return replace(
             draft,
@@ -72,9 +72,9 @@ class Replacer:
         )
 
     def _actions(self, person: Person, draft: Draft) -> dict[str, Action]:
-        """Return the actions that take the old account's items away and write the new one's, one for each item."""
+        """Return the actions that delete the old account's items and write the new ones, one for each item."""
         old, new = person.user, draft.user
-        there = self._items_of(person)
+        old_items = self._items_of(person)
         guard: tuple[Condition, ...] = (
             Equal("imported_at", to_epoch(old.updated_at)),
             Equal("updated_at", to_epoch(old.updated_at)),
@@ -83,7 +83,7 @@ class Replacer:
         )
         actions: dict[str, Action] = {}
         for about, put in actions_of(draft, self.users, self.organizations).items():
-            conditions = there.pop(put.key, None)
+            conditions = old_items.pop(put.key, None)
             if conditions is None:
                 actions[about] = put
             elif put.key == self.users.key(old.user_id):
@@ -92,13 +92,13 @@ class Replacer:
                 actions[f"old {about}"] = Put(put.key, put.item, conditions)
             else:
                 actions[f"old {about}"] = Put(put.key, put.item)
-        for number, (key, conditions) in enumerate(there.items()):
+        for number, (key, conditions) in enumerate(old_items.items()):
             is_account = key == self.users.key(old.user_id)
             actions[f"old {number}"] = Delete(key, guard if is_account else conditions)
         return actions
 
     def _items_of(self, person: Person) -> dict[Key, tuple[Condition, ...]]:
-        """Return every item of an account, with the conditions under which it is still its own."""
+        """Return every item of an account, with the conditions that it still belongs to the account."""
         user = person.user
         own = (Equal("user_id", user.user_id),)
         names: list[tuple[Name, str | int]] = list(names_of(user).items())
@@ -112,7 +112,7 @@ class Replacer:
 
 
 def is_replaceable(user: User) -> bool:
-    """Say whether an import made the account, and nobody has used or changed it since."""
+    """Return whether an import made the account, and it has not been used or changed since."""
     return (
         user.imported_at is not None
         and user.updated_at == user.imported_at

@@ -49,7 +49,7 @@ def _reasons(count: Count, notes: Notes) -> Iterator[str]:
         yield f"  {number:>9,} {reason} (line {count.first_lines[reason]})"
     if len(count.reasons) > MOST_REASONS:
         yield f"            and {len(count.reasons) - MOST_REASONS} other reasons"
-    yield f"The rejected rows are in {notes.rejected}. Mend them, and import that file in the same way."
+    yield f"The rejected rows are in {notes.rejected}. Correct them, and import that file in the same way."
 
 
 def _dropped(count: Count, notes: Notes) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Try one user's password on the hash in a file, before anything is imported."""
+"""Verify one user's password against the hash in a file, before anything is imported."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from gerbang_import.systems.system import System
 def try_password(
     lines: Lines, *, system: System, drafter: Drafter, email: str, ask: Callable[[str], str]
 ) -> tuple[bool, str]:
-    """Ask for the password of the user with an address; return whether the file's hash is of it, and a sentence.
+    """Ask for the password of a user; return whether it matches the hash in the file, and a sentence.
 
     Raises:
         Unreadable: the file as a whole cannot be read.
@@ -31,7 +31,10 @@ def try_password(
         if isinstance(draft, Draft) and draft.email == wanted:
             return _verdict(draft, ask)
         if isinstance(record, Record) and _mentions(record, email):
-            return False, f"The user in line {record.line} would not come: {getattr(draft, 'reason', 'it is no user')}."
+            return (
+                False,
+                f"The user in line {record.line} would not be imported: {getattr(draft, 'reason', 'it is no user')}.",
+            )
         unread += not isinstance(draft, Draft)
     return False, f"No user in the file has the address {email}; {unread:,} rows cannot be imported."
 

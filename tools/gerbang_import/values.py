@@ -1,6 +1,6 @@
-"""Reads values as databases and other systems write them: instants, yes and no, numbers, languages, JSON, nothing.
+"""Reads values as databases and other systems write them: instants, yes and no, numbers, names, languages, JSON, none.
 
-A reader raises `InvalidValue` rather than guess. Nothing that it says quotes the value.
+A reader raises `InvalidValue` rather than guess. The message never quotes the value.
 """
 
 import json
@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
+
+from gerbang.apis.fields import as_name
 
 NONE: Final = frozenset({"", "NULL", "null", r"\N", "<null>"})
 """Texts that mean no value: empty, SQL's NULL in CSV files, and its form in files of PostgreSQL's COPY and MySQL."""
@@ -90,7 +92,7 @@ def boolean(value: object) -> bool:
 
 
 def since(value: object) -> datetime | bool:
-    """Return yes, no, or since when: what systems write of a verified address, or of a disabled account.
+    """Return yes, no, or since when: how systems write that an address is verified or an account disabled.
 
     Raises:
         InvalidValue: it is neither a truth value nor an instant.
@@ -114,6 +116,18 @@ def whole_number(value: object, allowed: range) -> int:
     if number not in allowed:
         raise InvalidValue(f"is not a number from {allowed.start} to {allowed.stop - 1}")
     return number
+
+
+def display_name(value: object) -> str:
+    """Return the name of a user or an organization.
+
+    Raises:
+        InvalidValue: it is too long, or has no visible characters, or has control characters.
+    """
+    name = as_name(value)
+    if name is None:
+        raise InvalidValue("is not 1 to 200 visible characters without control characters")
+    return name
 
 
 def locale(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Write accounts in transactions of some 25, each all or nothing, never over an account that exists."""
+"""Write accounts in transactions of about 25, and never over an account that exists."""
 
 import time
 from collections import Counter
@@ -31,10 +31,10 @@ _MEMBERSHIP: Final = "membership"
 
 
 class Replacing(Protocol):
-    """Puts an account in the place of one that an earlier import made."""
+    """Replaces accounts that an earlier import made."""
 
     def replace(self, draft: Draft, user: User, user_id: str) -> Draft | None:
-        """Return the draft that took the account's place, None if the account stays as it is."""
+        """Return the draft that replaced the account, None if the account stays as it is."""
         ...
 
 
@@ -53,7 +53,7 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """An account still to be written, with the actions that write it, by what each is about."""
+    """An account still to be written, with the actions that write it, named by their subject."""
 
     draft: Draft
     actions: dict[str, Put]
@@ -80,7 +80,7 @@ class Writer:
     _lock: Lock = field(default_factory=Lock)
 
     def write(self, drafts: Sequence[Draft]) -> Outcome:
-        """Write those accounts whose address no account has.
+        """Write the accounts whose addresses are not taken.
 
         Raises:
             DependencyUnavailable: DynamoDB did not answer for a minute. What was written stays.
@@ -118,7 +118,7 @@ class Writer:
         tally.already_there += 1
 
     def _write_some(self, waiting: list[_Waiting], tally: _Tally) -> list[_Waiting]:
-        """Write the accounts that share no name, or find out which cannot be written; return those left to write."""
+        """Write the accounts that share no item, or find out which cannot be written; return those left to write."""
         some, later = _disjoint(waiting)
         outcome = self._persist(lambda: self.store.commit(*(put for one in some for put in one.actions.values())))
         answers = iter(outcome)
@@ -127,11 +127,11 @@ class Writer:
             for one in some:
                 tally.written(one.draft)
             return later
-        again = [self._after(one, failed, tally) for one, failed in zip(some, failed_of, strict=True)]
-        return [one for one in again if one is not None] + later
+        remaining = [self._after(one, failed, tally) for one, failed in zip(some, failed_of, strict=True)]
+        return [one for one in remaining if one is not None] + later
 
     def _after(self, one: _Waiting, failed: dict[str, ConditionFailed], tally: _Tally) -> _Waiting | None:
-        """Return what to write of an account after its names were refused, None if it is not written."""
+        """Return what to write of an account after a condition failed, None if it is not written."""
         if Name.EMAIL in failed:
             tally.already_there += 1
             return None
@@ -166,7 +166,7 @@ class Writer:
 
 
 def actions_of(draft: Draft, users: UserTable, organizations: OrganizationTable) -> dict[str, Put]:
-    """Return the actions that write an account with its names, identities and membership, by what each is about."""
+    """Return the actions that write an account, its names, identities and membership, named by their subject."""
     actions = {_ACCOUNT if name is None else str(name): put for name, put in users.creation(draft.user).items()}
     for identity in draft.identities:
         item, marker = users.identity_creation(identity)
@@ -177,26 +177,26 @@ def actions_of(draft: Draft, users: UserTable, organizations: OrganizationTable)
 
 
 def without_taken(draft: Draft, failed: Iterable[str], new_number: Callable[[], int]) -> Draft:
-    """Return a draft without the names that belong to other accounts; a number is drawn in the place of a taken one."""
+    """Return a draft without the names that belong to other accounts, and with a new number if its own is taken."""
     taken = set(failed)
     if Name.USERNAME in taken:
         draft = draft.without("username", TAKEN, replace(draft.user, username=None))
     if Name.NUMBER in taken:
         user = replace(draft.user, number=new_number())
-        draft = replace(draft, user=user) if "number" in draft.drawn else draft.without("number", TAKEN, user)
-        draft = replace(draft, drawn=draft.drawn | {"number"})
+        draft = replace(draft, user=user) if "number" in draft.generated else draft.without("number", TAKEN, user)
+        draft = replace(draft, generated=draft.generated | {"number"})
     providers = {about.partition(" ")[2] for about in taken if about.startswith(("subject ", "identity "))}
     for identity in draft.identities:
         if identity.provider in providers:
             subjects = {name: subject for name, subject in draft.user.subjects.items() if name != identity.provider}
             draft = draft.without("identities", TAKEN, replace(draft.user, subjects=subjects))
     identities = tuple(one for one in draft.identities if one.provider not in providers)
-    membership = None if _MEMBERSHIP in taken else draft.membership  # the person is a member already
+    membership = None if _MEMBERSHIP in taken else draft.membership  # the user is a member already
     return replace(draft, identities=identities, membership=membership)
 
 
 def _disjoint(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
-    """Return the first accounts that share no item, as one transaction must, and the rest."""
+    """Return the first accounts that have no item in common, as a transaction requires, and the rest."""
     some: list[_Waiting] = []
     later: list[_Waiting] = []
     taken: set[Key] = set()
@@ -210,6 +210,6 @@ def _disjoint(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
 
 
 def _is_its_own(one: _Waiting, failed: dict[str, ConditionFailed]) -> bool:
-    """Say whether this transaction wrote the account already and its answer was lost."""
+    """Return whether this transaction wrote the account already, and its response was lost."""
     marker = failed.get(Name.EMAIL)
     return marker is not None and marker.item is not None and marker.item["user_id"] == one.draft.user.user_id

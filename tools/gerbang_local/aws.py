@@ -12,14 +12,14 @@ from botocore.config import Config
 from gerbang.container import Container
 from gerbang.sessions.keys import MasterKey, version_text
 
+from gerbang_local.intrinsics import References, Resolver
 from gerbang_local.stack import ACCOUNT_ID, PSEUDO_PARAMETERS, REGION, STACK_NAME, serverless_references
 from gerbang_local.template import (
     ParameterValue,
-    References,
-    Resolver,
     Resource,
     Template,
     TemplateError,
+    check_known,
     is_true,
     text_of,
 )
@@ -62,7 +62,7 @@ _IGNORED: Final[Mapping[str, str | None]] = {
     "AWS::SecretsManager::ResourcePolicy": None,
 }
 
-# Properties read, and those that change nothing here. Any other stops the start.
+# Properties that are read, and those that change nothing here. Any other stops the start.
 _TABLE_PROPERTIES: Final = frozenset(
     {"AttributeDefinitions", "GlobalSecondaryIndexes", "KeySchema", "LocalSecondaryIndexes", "TableName"}
     | {"TimeToLiveSpecification"}
@@ -85,7 +85,7 @@ _GENERATED_PROPERTIES: Final = frozenset(
     | {"GenerateStringKey", "IncludeSpace", "PasswordLength", "RequireEachIncludedType", "SecretStringTemplate"}
 )
 _INDEX_PROPERTIES: Final = frozenset({"IndexName", "KeySchema", "Projection"})
-_PASSWORD_LENGTH: Final = 32  # what Secrets Manager takes unless told otherwise
+_PASSWORD_LENGTH: Final = 32  # Secrets Manager's default
 
 # If DynamoDB Local does not answer, the start fails after about two seconds.
 _CONFIG: Final = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "max_attempts": 2}, proxies={})
@@ -122,7 +122,7 @@ class Aws:
         self.dynamodb: Final[DynamoDBClient] = session.client("dynamodb", config=_CONFIG)
         self.streams: Final[DynamoDBStreamsClient] = session.client(
             "dynamodbstreams",
-            config=_CONFIG.merge(Config(account_id_endpoint_mode="disabled")),  # moto knows no others
+            config=_CONFIG.merge(Config(account_id_endpoint_mode="disabled")),  # moto has no others
             endpoint_url=os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"),
         )
         self.sqs: Final[SQSClient] = session.client("sqs", config=_CONFIG)
@@ -130,10 +130,10 @@ class Aws:
 
 
 class Resources:
-    """Makes a template's resources, each when something first refers to it."""
+    """Creates a template's resources, each when something first refers to it."""
 
     def __init__(self, aws: Aws, template: Template, parameters: Mapping[str, ParameterValue]) -> None:
-        """Start with none made; *parameters* has a value for every parameter of *template*."""
+        """Start without any; *parameters* has a value for every parameter of *template*."""
         self._aws: Final = aws
         self._made: Final[dict[str, References]] = {}
         self._under_way: Final[list[str]] = []
@@ -145,7 +145,7 @@ class Resources:
         )
 
     def make_all(self) -> None:
-        """Make every resource whose condition holds.
+        """Create every resource whose condition is true.
 
         Raises:
             TemplateError: one is of a type, or has a property, that is not known here; or a rule is broken.
@@ -155,7 +155,7 @@ class Resources:
             self.references(resource.logical_id)
 
     def references(self, logical_id: str) -> References:
-        """Return what the template may say of a resource, making it if need be.
+        """Return what the template can refer to of a resource, which is created if it does not exist.
 
         Raises:
             TemplateError: as `make_all`, or the resource refers to itself.
@@ -173,7 +173,7 @@ class Resources:
         return self._made[logical_id]
 
     def secret_value(self, logical_id: str) -> str | None:
-        """Return the text of the secret *logical_id*; None if the template has none of that name."""
+        """Return the value of the secret *logical_id*; None if the template has no such secret."""
         if logical_id not in self._made:
             return None
         return self._aws.secrets.get_secret_value(SecretId=self._made[logical_id].ref)["SecretString"]
@@ -200,9 +200,7 @@ class Resources:
         return References(ref=_name(resource))
 
     def _properties(self, resource: Resource, known: frozenset[str]) -> dict[str, Any]:
-        for name in resource.properties:
-            if name not in known:
-                raise TemplateError(f"property {name} is not served here")
+        check_known(resource.properties, known, "property ")
         properties: dict[str, Any] = self.resolver.resolve(resource.properties)
         return properties
 
@@ -260,13 +258,13 @@ class Resources:
             value = text_of(properties["SecretString"])
         else:
             value = _generated_secret(properties.get("GenerateSecretString", {}))
-        made = self._aws.secrets.create_secret(Name=properties.get("Name", _name(resource)), SecretString=value)
-        return References(ref=made["ARN"], attributes={"Id": made["ARN"]})
+        created = self._aws.secrets.create_secret(Name=properties.get("Name", _name(resource)), SecretString=value)
+        return References(ref=created["ARN"], attributes={"Id": created["ARN"]})
 
     def _rotation(self, resource: Resource) -> References:
         """Give the master secret the version that its first rotation makes, and never rotate it again.
 
-        CloudFormation has Secrets Manager call the rotation function; here the same version is made without it.
+        With CloudFormation, Secrets Manager calls the rotation function. Here the same version is made without it.
         """
         container = Container({})
         secret_id = text_of(self.resolver.resolve(resource.properties["SecretId"]))
@@ -278,26 +276,24 @@ class Resources:
 
 
 def _name(resource: Resource) -> str:
-    """Return the name of a resource that has none of its own, as CloudFormation would begin it."""
+    """Return a name for a resource that has none, with CloudFormation's beginning."""
     return f"{STACK_NAME}-{resource.logical_id}"
 
 
 def _attribute_text(value: Any) -> str:
-    """Return a queue's property as the SQS API wants it: text, or JSON as text."""
+    """Return a queue's property as the SQS API expects it: text, or JSON as text."""
     return json.dumps(value) if isinstance(value, dict) else text_of(value)
 
 
 def _generated_secret(rules: Mapping[str, Any]) -> str:
-    """Return a secret made after `GenerateSecretString`.
+    """Return a secret generated by the rules of `GenerateSecretString`.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-secretsmanager-secret-generatesecretstring.html
 
     Raises:
         TemplateError: a rule is not known here, or no character is left to choose from.
     """
-    for name in rules:
-        if name not in _GENERATED_PROPERTIES:
-            raise TemplateError(f"GenerateSecretString.{name} is not served here")
+    check_known(rules, _GENERATED_PROPERTIES, "GenerateSecretString.")
     kinds = {
         "ExcludeLowercase": string.ascii_lowercase,
         "ExcludeUppercase": string.ascii_uppercase,

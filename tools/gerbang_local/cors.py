@@ -1,7 +1,7 @@
-"""Cross-origin requests, answered out of the API's `CorsConfiguration` as an HTTP API does.
+"""Cross-origin requests, answered by the API's `CorsConfiguration` as an HTTP API does.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html: the gateway answers preflights, adds
-the headers to every answer to another origin, and ignores what the function says about it.
+the headers to every response to another origin, and ignores those of the function.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Cors:
     allows_credentials: bool = False
 
     def headers_for(self, origin: str) -> dict[str, str]:
-        """Return what is added to an answer to *origin*; nothing if it is not allowed."""
+        """Return the headers of a response to *origin*; none if it is not allowed."""
         allowed = self._allowed(origin)
         if allowed is None:
             return {}
@@ -31,7 +31,7 @@ class Cors:
         return headers
 
     def preflight_headers_for(self, origin: str) -> dict[str, str]:
-        """Return what is added to the answer to a preflight of *origin*; nothing if it is not allowed."""
+        """Return the headers of the response to a preflight of *origin*; none if it is not allowed."""
         headers = self.headers_for(origin)
         if not headers:
             return {}

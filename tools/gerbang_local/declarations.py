@@ -1,4 +1,4 @@
-"""The functions of `template.yaml`, and the endpoints that they declare: for tests and documents.
+"""The functions of `template.yaml`, and the endpoints that they declare, for tests and documents.
 
 Each `app.py` is loaded with its own container, which has the function's settings and no AWS.
 """
@@ -17,8 +17,9 @@ from gerbang.container import Container
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.http.endpoint import Endpoint, Operation
 
+from gerbang_local.intrinsics import References, Resolver
 from gerbang_local.stack import PSEUDO_PARAMETERS
-from gerbang_local.template import ParameterValue, References, Resolver, Template, chosen_parameters
+from gerbang_local.template import ParameterValue, Template, chosen_parameters
 
 ROOT: Final = Path(__file__).parents[2]
 DEFAULT_PATH: Final = "$default"

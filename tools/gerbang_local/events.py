@@ -1,8 +1,8 @@
-"""A request as the event a function gets, and a function's answer as the response a client gets.
+"""Converts a request to the event of a function, and a function's answer to the response to the client.
 
 Payload format 2.0 of HTTP APIs:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html. Where that page
-is silent, what was seen on AWS is cited.
+says nothing, observations on AWS are cited.
 """
 
 import base64
@@ -29,7 +29,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, section 5
 
 
 class MalformedAnswer(Exception):
-    """A function answered what an HTTP API cannot turn into a response; clients get a 500."""
+    """An HTTP API cannot make a response of a function's answer; clients get a 500."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,9 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path decoded: what is matched, and what `rawPath` holds.
+        """The decoded path, which is matched and is in `rawPath`.
 
-        HTTP APIs decode it in both, whatever the name says (https://github.com/middleapi/standard-server/pull/93,
+        HTTP APIs decode it in both, despite the name (https://github.com/middleapi/standard-server/pull/93,
         https://github.com/fastify/aws-lambda-fastify/issues/169). Bytes that are not UTF-8 become U+FFFD.
         """
         return unquote(self.raw_path, errors="replace")
@@ -64,7 +64,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What goes back to the client."""
+    """A response to the client."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -82,7 +82,7 @@ class Response:
 
     @classmethod
     def of_gateway(cls, status: int, message: str) -> Self:
-        """Return what the gateway itself says: `{"message": ...}`."""
+        """Return a response of the gateway itself: `{"message": ...}`."""
         return cls.of_json(status, {"message": message})
 
     def with_headers(self, headers: Mapping[str, str]) -> Self:
@@ -99,20 +99,20 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """What events say of the API they came through."""
+    """What events say about the API."""
 
     account_id: str
     region: str
     api_id: str = "local"
 
     def route_arn(self, request: Request) -> str:
-        """Return what an authorizer is told the request is for."""
+        """Return the `routeArn` of an authorizer's event."""
         resource = f"{self.api_id}/{STAGE}/{request.method}{request.path}"
         return f"arn:aws:execute-api:{self.region}:{self.account_id}:{resource}"
 
 
 def function_event(request: Request, match: Match, *, api: Api, authorizer: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the event for the function of *match*; *authorizer* is the context its authorizer gave, if it has one."""
+    """Return the event for the function of *match*; *authorizer* is the context of its authorizer, if it has one."""
     event = _event(request, match, api=api)
     if authorizer is not None:
         event["requestContext"]["authorizer"] = {"lambda": dict(authorizer)}
@@ -120,7 +120,7 @@ def function_event(request: Request, match: Match, *, api: Api, authorizer: Mapp
 
 
 def authorizer_event(request: Request, match: Match, *, api: Api, identity: Iterable[str]) -> dict[str, Any]:
-    """Return the event for a Lambda authorizer: the same without a body.
+    """Return the event for a Lambda authorizer: as for a function, without a body.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html (format 2.0).
     """
@@ -175,13 +175,13 @@ def _event(request: Request, match: Match, *, api: Api) -> dict[str, Any]:
 
 
 def _domain(request: Request) -> str:
-    """Return the host the client asked for, without a port, and in brackets if it is an IPv6 address."""
+    """Return the host of the request, without its port; an IPv6 address is in brackets."""
     host = request.header("host") or "localhost"
     return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
 
 
 def _headers(request: Request) -> dict[str, str]:
-    """Return the headers as an event has them: joined, cookies taken out, and those added that AWS adds."""
+    """Return the headers of an event: repeated ones joined, without cookies, with those that AWS adds."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
         if name != "cookie":
@@ -195,7 +195,7 @@ def _headers(request: Request) -> dict[str, str]:
 
 
 def _query_parameters(raw_query: str) -> dict[str, str]:
-    """Return the parameters decoded, the values of a repeated one joined by a comma."""
+    """Return the decoded parameters; the values of a repeated one are joined by a comma."""
     parameters: dict[str, str] = {}
     for pair in raw_query.split("&"):
         if pair:
@@ -205,11 +205,11 @@ def _query_parameters(raw_query: str) -> dict[str, str]:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    """Return `body` and `isBase64Encoded`; no `body` where there was none.
+    """Return `body` and `isBase64Encoded`; no `body` if there was none.
 
-    Text are `text/*` and JSON, XML and JavaScript under `application/`; all else goes as base64, forms and bodies
-    without a type too (measured on AWS: https://github.com/ministackorg/ministack/pull/766). So does text that is not
-    UTF-8, of which AWS says nothing: that way no byte is lost.
+    `text/*` and JSON, XML and JavaScript under `application/` are text. Everything else is sent as base64, also forms
+    and bodies without a type (measured on AWS: https://github.com/ministackorg/ministack/pull/766). So is text that is
+    not UTF-8, which AWS does not document, so that no byte is lost.
     """
     if not request.body:
         return {"isBase64Encoded": False}
@@ -226,9 +226,9 @@ def _body(request: Request) -> dict[str, Any]:
 
 
 def response_of(answer: Any) -> Response:
-    """Return the response that an HTTP API makes of what a function returned.
+    """Return the response that an HTTP API makes of a function's answer.
 
-    With `statusCode` the answer is a response; without, it is the body of a 200 in JSON.
+    With `statusCode`, the answer is a response. Without it, the answer is the JSON body of a 200.
 
     Raises:
         MalformedAnswer: a status, header, cookie or body that HTTP cannot carry.

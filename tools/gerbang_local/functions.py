@@ -1,8 +1,8 @@
 """The functions, loaded into this process and invoked as Lambda's runtime invokes them.
 
-One process for all, so that a start takes seconds and every breakpoint works; a module each, so that nothing of one
-`app.py` is another's. What differs from Lambda: a handler may run in several threads at once, where Lambda gives each
-request an environment of its own, and one that has overrun its time goes on to its end, unheard.
+All functions are in one process, so that a start takes seconds and breakpoints work. Each `app.py` is its own module.
+Two things differ from Lambda: a handler may run in several threads at once, and a handler that has timed out runs to
+its end, and its result is discarded.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ from gerbang_local.stack import Function, Stack
 
 _VERSION: Final = "$LATEST"
 
-# Of the developer's environment a function sees this much; the rest is the template's, as on Lambda.
+# The variables of the developer's environment that functions see. The others are the template's, as on Lambda.
 _KEPT_VARIABLES: Final = frozenset(
     {"HOME", "LANG", "PATH", "SYSTEMROOT", "TEMP", "TMPDIR", "USERPROFILE"}
     | {"NO_PROXY", "PYTHONHASHSEED", "PYTHONPATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
@@ -29,7 +29,7 @@ _KEPT_VARIABLES: Final = frozenset(
 
 
 class CannotLoad(Exception):
-    """A function's module cannot be imported, or has no such handler. What went wrong is its cause."""
+    """A function's module cannot be imported, or has no such handler. The cause is the original error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class LoadedFunction:
     handler: Callable[[Any, Context], Any] = field(repr=False)
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """Return what the handler answers to *event*. Both go through JSON, so neither side sees the other's objects.
+        """Return the handler's answer to *event*. Both are copied through JSON, as between Lambda and its callers.
 
         Raises:
             Exception: any that the handler raises; TypeError if its answer is not JSON.
@@ -97,7 +97,7 @@ def load_functions(stack: Stack) -> dict[str, LoadedFunction]:
 def _agreed(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return the variables that are the same in all *environments*.
 
-    Libraries (Powertools) read some at each call; those that are in every function's environment can stay for good.
+    Libraries (Powertools) read some at each call. Variables that are the same for every function stay set.
     """
     first, *others = environments or [{}]
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
@@ -125,7 +125,7 @@ def _module(name: str, path: os.PathLike[str]) -> ModuleType:
 
 
 def _variables(function: Function) -> dict[str, str]:
-    """Return the environment of *function*: Lambda's own, the template's, and what is kept of the process's."""
+    """Return the environment of *function*: Lambda's variables, the template's, and some of the process's."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith("AWS_")}
     endpoints = {name: value for name, value in kept.items() if name.startswith("AWS_ENDPOINT_URL")}
     lambdas_own = {
@@ -144,7 +144,7 @@ def _variables(function: Function) -> dict[str, str]:
 
 @contextmanager
 def _environment(function: Function) -> Iterator[None]:
-    """Make the process's environment that of *function* while it is imported; our code reads settings then."""
+    """Replace the process's environment by that of *function* while it is imported, which is when settings are read."""
     before = dict(os.environ)
     _replace_environment(_variables(function))
     try:
@@ -161,7 +161,7 @@ def _replace_environment(variables: Mapping[str, str]) -> None:
 
 @contextmanager
 def _own_modules(function: Function) -> Iterator[None]:
-    """Let the function import the files next to its `app.py`; forget them after: others have files of their names."""
+    """Let the function import the files next to its `app.py`, then forget them: other functions use the same names."""
     sys.path.insert(0, str(function.folder))
     try:
         yield

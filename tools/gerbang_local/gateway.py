@@ -1,4 +1,4 @@
-"""The HTTP API: an ASGI application that does with a request what API Gateway would.
+"""The HTTP API: an ASGI application that handles requests as API Gateway does.
 
 Figures: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html and
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gerbang_local.authorizers import Admitted, Gatekeeper
+from gerbang_local.authorizers import Authorized, LambdaAuthorizers
 from gerbang_local.cors import Cors
 from gerbang_local.events import BODILESS, Api, MalformedAnswer, Request, Response, function_event, response_of
 from gerbang_local.invoker import FunctionFailed, Invoker, NoAnswerInTime
@@ -25,7 +25,7 @@ from gerbang_local.routes import Match, Router
 LARGEST_BODY: Final = 10 * 1024 * 1024
 LARGEST_EVENT: Final = 6 * 1024 * 1024
 LARGEST_HEAD: Final = 10_240  # the request line and the values of the headers
-_PATIENCE_SECONDS: Final = 30
+_TIMEOUT_SECONDS: Final = 30
 
 log: Final = logging.getLogger(__name__)
 access_log: Final = logging.getLogger("gerbang_local.access")
@@ -38,25 +38,25 @@ _TOO_LARGE: Final = Response.of_gateway(413, "Request Entity Too Large")
 
 
 class _Gone(Exception):
-    """The client has left before it said all."""
+    """The client closed the connection before it sent the whole request."""
 
 
 class Gateway:
-    """Takes requests to functions and answers back, adding to both what API Gateway adds."""
+    """Passes requests to functions and returns their responses, with the additions of API Gateway."""
 
     def __init__(  # noqa: D107 - the class says it
         self,
         *,
         router: Router,
         cors: Cors | None,
-        gatekeeper: Gatekeeper,
+        authorizers: LambdaAuthorizers,
         invoker: Invoker,
         api: Api,
         pages: Pages,
     ) -> None:
         self._router: Final = router
         self._cors: Final = cors
-        self._gatekeeper: Final = gatekeeper
+        self._authorizers: Final = authorizers
         self._invoker: Final = invoker
         self._api: Final = api
         self._pages: Final = pages
@@ -68,7 +68,7 @@ class Gateway:
             response = await self._serve(scope, receive)
         except _Gone:
             return
-        except asyncio.CancelledError:  # the server ends, and this request has had its time
+        except asyncio.CancelledError:  # the server ends
             response = Response.of_gateway(503, "Service Unavailable")
         await _send(response, send)
         milliseconds = (time.perf_counter() - started_at) * 1000
@@ -98,10 +98,10 @@ class Gateway:
             return Response(status=204) if self._is_preflight(request) else Response.of_gateway(404, "Not Found")
         context: Mapping[str, Any] | None = None
         if match.route.authorizer is not None:
-            word = await self._gatekeeper.ask(match.route.authorizer, request, match)
-            if not isinstance(word, Admitted):
-                return word
-            context = word.context
+            decision = await self._authorizers.authorize(match.route.authorizer, request, match)
+            if not isinstance(decision, Authorized):
+                return decision
+            context = decision.context
         body = await _body(request, receive)
         if body is None:
             return _TOO_LARGE
@@ -113,13 +113,13 @@ class Gateway:
     async def _invoke(self, match: Match, event: Mapping[str, Any]) -> Response:
         function = match.route.function
         try:
-            return response_of(await self._invoker.invoke(function, event, patience_seconds=_PATIENCE_SECONDS))
+            return response_of(await self._invoker.invoke(function, event, timeout_seconds=_TIMEOUT_SECONDS))
         except FunctionFailed:
             return Response.of_gateway(500, "Internal Server Error")
         except NoAnswerInTime:
             return Response.of_gateway(503, "Service Unavailable")
         except MalformedAnswer as error:
-            log.error("%s answered what is no response: %s.", function, error)  # noqa: TRY400 - no traceback to it
+            log.error("%s answered something that is not a response: %s.", function, error)  # noqa: TRY400 - the traceback says nothing
             return Response.of_gateway(500, "Internal Server Error")
 
     def _is_preflight(self, request: Request) -> bool:
@@ -144,7 +144,7 @@ class Gateway:
 
 
 def _request(scope: Scope) -> Request | None:
-    """Return the request, its body still to be read; None if its target is no path."""
+    """Return the request without its body; None if its target is not a path."""
     raw_path = scope["raw_path"].decode("ascii", "replace")
     if raw_path.lower().startswith(("http://", "https://")):  # the absolute form of RFC 9112, section 3.2.2
         raw_path = "/" + raw_path.split("//", 1)[1].partition("/")[2]
@@ -165,7 +165,7 @@ def _request(scope: Scope) -> Request | None:
 
 
 def _text(value: bytes) -> str:
-    """Return a header's value: UTF-8 if it is that, else ISO 8859-1, of which every byte is a character."""
+    """Return a header's value, read as UTF-8 or else as ISO 8859-1."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -179,7 +179,7 @@ def _head_size(request: Request) -> int:
 
 
 async def _body(request: Request, receive: Receive) -> bytes | None:
-    """Return the body, None as soon as it is known to be too large: the server drops the rest unread by us."""
+    """Return the body; None as soon as it is known to be too large, without reading the rest."""
     announced = request.header("content-length")
     if announced is not None and int(announced) > LARGEST_BODY:
         return None

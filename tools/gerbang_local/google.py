@@ -1,4 +1,4 @@
-"""A stand-in for Google's sign-in, so that sign-in with Google works without Google.
+"""A stand-in for Google's sign-in: it makes ID tokens without Google.
 
 It signs ID tokens as Google does (RS256, with a `kid` of a published key set) for every caller. Only this machine can
 reach it, and only this machine trusts its keys. With `iss` and `aud` of a provider in `OidcProviders`, its tokens are
@@ -47,13 +47,13 @@ class StandInIssuer:
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def _key(self) -> rsa.RSAPrivateKey:
-        with self._lock:  # cached_property alone would let two threads make two
+        with self._lock:  # cached_property alone could make two in two threads
             return self._made_key
 
     def id_token(self, request: Mapping[str, Any]) -> str:
         """Return a token for `email`, `name` and `google_id` (`sub`).
 
-        Every other member of *request* becomes a claim and replaces the usual one, to try what a service does with it:
+        Every other member of *request* becomes a claim and replaces the usual one, to test how a service handles it:
         `aud`, `iss`, `exp`, `email_verified`, `hd`, `nonce`.
 
         Raises:
@@ -73,7 +73,7 @@ class StandInIssuer:
             "exp": now + _LIFETIME_SECONDS,
         }
         claims |= {name: value for name, value in request.items() if name != "google_id"}
-        # PyJWT's encode() rejects some of the claims that a service has to reject itself; its JWS layer takes any.
+        # PyJWT's encode() rejects some claims that a service must reject itself; its JWS layer accepts all.
         header = {"kid": _KEY_ID, "typ": "JWT"}
         payload = json.dumps(claims, separators=(",", ":")).encode()
         return jwt.PyJWS().encode(payload, self._key(), algorithm="RS256", headers=header)

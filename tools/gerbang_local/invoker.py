@@ -1,7 +1,7 @@
-"""Runs functions in threads, and gives up on them when Lambda and API Gateway would.
+"""Runs functions in threads, with the time-outs of Lambda and API Gateway.
 
-On Lambda every invocation has processors of its own; here all of them share this machine's. Sixty-four sign-ins at
-once, each hashing a password, take as long as they take: time-outs grow by as many as there are to a processor.
+On Lambda every invocation has its own processor; here all invocations share this machine's. So a time-out is multiplied
+by the number of running invocations per processor: 64 sign-ins at once, which hash passwords, need that time.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from typing import Any, Final
 
 from gerbang_local.functions import LoadedFunction
 
-# More than anybody's test client sends at once; each waits for a hash or for moto, not for the others.
+# More than test clients send at once.
 _THREADS: Final = 128
 
 log: Final = logging.getLogger(__name__)
 
 
 class FunctionFailed(Exception):
-    """The handler raised, or answered what is not JSON, or took longer than the function's Timeout."""
+    """The handler raised, or its answer is not JSON, or it took longer than the function's Timeout."""
 
     def __init__(self, message: str) -> None:
-        """Take the text of what was raised: an authorizer answers by it."""
+        """Take the text of what was raised, which decides the answer of an authorizer."""
         super().__init__(message)
         self.message: Final = message
 
 
 class NoAnswerInTime(Exception):
-    """The caller's own patience ended first. The function goes on."""
+    """The caller's own time-out ended first. The function goes on."""
 
 
 @dataclass(slots=True)
@@ -47,52 +47,52 @@ class _Run:
         return self.function.invoke(self.event)
 
     def elapsed_seconds(self) -> float:
-        """Return for how long the handler has run; waiting for a thread is not its time."""
+        """Return how long the handler has run, without the time that it waited for a thread."""
         return 0.0 if self.started_at is None else time.monotonic() - self.started_at
 
 
 class Invoker:
-    """Invokes functions in threads of its own."""
+    """Invokes functions in its own threads."""
 
     def __init__(self, functions: Mapping[str, LoadedFunction]) -> None:
         """Take the functions by logical id."""
         self._functions: Final = functions
         self._pool: Final = ThreadPoolExecutor(_THREADS, thread_name_prefix="function")
-        self._under_way = 0
+        self._running = 0
 
-    async def invoke(self, function: str, event: Mapping[str, Any], *, patience_seconds: float) -> Any:
-        """Return the function's answer. Why it has none goes to the log, with its traceback.
+    async def invoke(self, function: str, event: Mapping[str, Any], *, timeout_seconds: float) -> Any:
+        """Return the function's answer. An error goes to the log, with its traceback.
 
         Raises:
             FunctionFailed: the handler raised or overran the function's Timeout.
-            NoAnswerInTime: *patience_seconds* passed first.
+            NoAnswerInTime: *timeout_seconds*, the caller's own, passed first.
         """
         run = _Run(self._functions[function], event)
-        timeout_seconds = run.function.described.timeout_seconds
-        limit = min(timeout_seconds, patience_seconds)
+        function_seconds = run.function.described.timeout_seconds
+        limit = min(function_seconds, timeout_seconds)
         answer = asyncio.get_running_loop().run_in_executor(self._pool, run)
-        self._under_way += 1
+        self._running += 1
         answer.add_done_callback(self._count_down)
-        while (left := limit * self._crowd() - run.elapsed_seconds()) > 0:
+        while (left := limit * self._load() - run.elapsed_seconds()) > 0:
             await asyncio.wait([answer], timeout=left)
             if answer.done():
                 return self._answer(function, answer)
-        if limit < timeout_seconds:
+        if limit < function_seconds:
             log.error("%s gave no answer in %g seconds.", function, limit)
             raise NoAnswerInTime
         log.error("%s: task timed out after %g seconds.", function, limit)
         raise FunctionFailed("timed out")
 
     def stop(self) -> None:
-        """Take no more work; what runs is left to itself."""
+        """Start no more invocations; running ones are not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _crowd(self) -> float:
-        """Return how many invocations there are to a processor; 1 at least."""
-        return max(1.0, self._under_way / (os.process_cpu_count() or 1))
+    def _load(self) -> float:
+        """Return how many invocations run per processor; at least 1."""
+        return max(1.0, self._running / (os.process_cpu_count() or 1))
 
     def _count_down(self, _ended: asyncio.Future[Any]) -> None:
-        self._under_way -= 1
+        self._running -= 1
 
     @staticmethod
     def _answer(function: str, answer: asyncio.Future[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Tells this machine's own addresses and names from all others."""
+"""Which addresses and names are this machine's own."""
 
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""The mails that SES was asked to send, kept in memory instead of sent."""
+"""The mails that SES would send, kept in memory."""
 
 import base64
 import email
@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from typing import Any, Final
 
 _KEPT: Final = 1000
-"""How many mails are kept; older ones make room, so that a load test does not fill memory."""
+"""How many mails are kept. Older ones are dropped, so that a load test does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,10 @@ class Mail:
 
 
 class Mailbox:
-    """Takes what SES v2 `SendEmail` is given. Safe to use from several threads."""
+    """Stores the mails of SES v2 `SendEmail`. Safe to use from several threads."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        """Start empty; *now* says when a mail arrives, in UTC."""
+        """Start empty; *now* returns the time of a mail's arrival, in UTC."""
         self._now: Final = now
         self._mails: Final[deque[Mail]] = deque(maxlen=_KEPT)
         self._lock: Final = threading.Lock()
@@ -44,7 +44,7 @@ class Mailbox:
         """Keep a mail. *request* is the JSON body of `SendEmail`, with `Simple` or `Raw` content.
 
         Raises:
-            ValueError: the content is neither: SES's stored templates are not kept here.
+            ValueError: the content is neither; SES's stored templates are not supported.
         """
         mail = self._mail(request)
         with self._lock:

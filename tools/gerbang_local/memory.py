@@ -1,15 +1,15 @@
-"""AWS in memory: moto, made fit for many threads, and a post office in the place of SES.
+"""AWS in memory: moto, changed for many threads, and a mailbox instead of SES.
 
-moto answers botocore before a request would leave the process. It is made for tests, one call at a time; here handlers
-run in parallel and people wait for them, so that some of it is changed:
+moto answers botocore's requests inside the process. It is made for tests that make one call at a time. Here handlers
+run in parallel, so some of it is changed:
 
-- One lock around its work. DynamoDB's conditional writes and transactions are atomic; moto's backend reads, thinks
-  and writes without a lock, and of fifty racing updates several would win.
-- A transaction keeps what it may have to put back, not a copy of the whole table, which made registering the
-  thousandth account take a third of a second.
-- What is slow in answering is done once (which methods a class has) or not at all (looking for aliases of the members
-  of an item's attributes): reading an item takes a third of the time.
-- `SendEmail` goes to the `Mailbox`: moto keeps one of text and HTML, and demands that senders are verified first.
+- There is a lock around each call. DynamoDB's conditional writes and transactions are atomic, but moto reads, checks
+  and writes without a lock: of fifty racing updates several would succeed.
+- A transaction copies the lists of items for its rollback, not every item. Otherwise registering the thousandth account
+  took a third of a second.
+- The methods of a class are looked up once, and aliases of the members of an attribute are not looked up: reading an
+  item takes a third of the time.
+- `SendEmail` goes to the `Mailbox`: moto stores only text or HTML, and requires verified senders.
 """
 
 import copy
@@ -38,7 +38,7 @@ from moto.sqs.models import Message
 
 from gerbang_local.mailbox import Mailbox
 
-# Attribute types whose values are JSON already; the others hold bytes, or attributes in their turn.
+# Attribute types whose values are JSON already. The others contain bytes, or attributes.
 _PLAIN: Final = frozenset({"BOOL", "N", "NS", "NULL", "S", "SS"})
 _PUT_EVENTS: Final = "AWSEvents.PutEvents"  # botocore's events service model
 _SEND_EMAIL: Final = "/v2/email/outbound-emails"  # botocore's sesv2 service model, SendEmail
@@ -48,7 +48,7 @@ access_log: Final = logging.getLogger("gerbang_local.access")
 
 @contextmanager
 def aws_in_memory(mailbox: Mailbox) -> Iterator[None]:
-    """Answer every AWS call of this process out of memory until the block ends, and put its mails into *mailbox*."""
+    """Answer every AWS call of this process in memory until the block ends, and put its mails into *mailbox*."""
     one_at_a_time = threading.RLock()
     moto_answer = botocore_stubber.process_request
 
@@ -70,10 +70,10 @@ def aws_in_memory(mailbox: Mailbox) -> Iterator[None]:
         names = functools.cache(method_names_from_class)
         changes.enter_context(patch.object(responses, "method_names_from_class", names))
         serialize = JSONSerializer._serialize_type_structure  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        serialize = _taking_attributes_as_they_are(serialize)
+        serialize = _passing_attributes_on(serialize)
         changes.enter_context(patch.object(JSONSerializer, "_serialize_type_structure", serialize))
         for model in (Item, Message, Table):
-            # moto lists every instance for its dashboard and lets go of none.
+            # moto keeps every instance for its dashboard, which would fill the memory.
             changes.enter_context(patch.object(model, "instances_tracked", deque(maxlen=0)))
         yield
 
@@ -89,7 +89,7 @@ def _send_email(request: AWSPreparedRequest, mailbox: Mailbox) -> tuple[int, dic
 
 
 def _show_events(request: AWSPreparedRequest) -> None:
-    """Write the events of EventBridge's `PutEvents` where requests are written: no rule of moto's bus has a target."""
+    """Log the events of EventBridge's `PutEvents` to the access log: moto's bus has no targets."""
     for entry in json.loads(cast("bytes", request.body))["Entries"]:
         access_log.info("event %s %s", entry["EventBusName"], entry["Detail"])
 
@@ -110,7 +110,7 @@ def _snapshot(table: Table, _memo: dict[int, Any]) -> Table:
 
 
 def _updating_a_copy(update_item: Callable[..., Item]) -> Callable[..., Item]:
-    """Return moto's *update_item*, working on a copy of the item that takes the item's place first."""
+    """Return moto's *update_item*, changed to replace the item by a copy and update the copy."""
 
     def update(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], *args: Any, **kwargs: Any) -> Item:
         table = backend.get_table(table_name)
@@ -125,8 +125,8 @@ def _updating_a_copy(update_item: Callable[..., Item]) -> Callable[..., Item]:
     return update
 
 
-def _taking_attributes_as_they_are(serialize: Callable[..., None]) -> Callable[..., None]:
-    """Return moto's serializer of structures, without the work for `AttributeValue`s that are what they become."""
+def _passing_attributes_on(serialize: Callable[..., None]) -> Callable[..., None]:
+    """Return moto's serializer of structures, changed to pass on `AttributeValue`s that are JSON already."""
 
     def serialize_structure(self: JSONSerializer, into: dict[str, Any], value: Any, shape: Any, key: str) -> None:
         if shape.name == "AttributeValue" and isinstance(value, dict) and _PLAIN.issuperset(value):

@@ -1,4 +1,4 @@
-"""What clients and operators' tools need of a stack on this machine: API keys, tables' names, a way to the tables."""
+"""What clients and operators' tools need of a stack on this machine: API keys, names of tables, access to them."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,8 +7,8 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
 from moto.core.models import botocore_stubber
 
+from gerbang_local.intrinsics import Resolver
 from gerbang_local.stack import REGION, STACK_NAME
-from gerbang_local.template import Resolver
 
 STACK_PATH: Final = "/_local/stack.json"
 DYNAMODB_PATH: Final = "/_local/dynamodb"
@@ -19,17 +19,17 @@ _TABLE: Final = "Table"
 _CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 _URL: Final = f"https://dynamodb.{REGION}.amazonaws.com/"
 _AUTHORIZATION: Final = f"AWS4-HMAC-SHA256 Credential=local/20000101/{REGION}/dynamodb/aws4_request"
-"""What moto reads the region of; it checks no signature."""
+"""moto reads the region in it, and checks no signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAccess:
-    """The stack as an operator's tool finds it, and its tables in memory."""
+    """The description of the stack for operators' tools, and access to its tables in memory."""
 
     outputs: dict[str, str]
     """The stack's outputs that name tables."""
     dynamodb_endpoint: str | None
-    """The DynamoDB Local that holds the tables, None if they are in memory."""
+    """The DynamoDB Local with the tables, None if they are in memory."""
 
     def describe(self, here: str) -> dict[str, Any]:
         """Return the stack, as it is reached at the URL *here*."""
@@ -41,7 +41,7 @@ class OperatorAccess:
         }
 
     def call(self, target: str, body: bytes) -> tuple[int, str, bytes]:
-        """Return status, media type and body of DynamoDB's answer to a request, out of memory."""
+        """Return status, media type and body of moto's answer to a DynamoDB request."""
         headers = HTTPHeaders()
         sent = {"X-Amz-Target": target, "Content-Type": _CONTENT_TYPE, "Authorization": _AUTHORIZATION}
         for name, value in sent.items():
@@ -64,7 +64,7 @@ def outputs_of(resolver: Resolver) -> dict[str, str]:
 
 
 def publishable_key(resolver: Resolver) -> str | None:
-    """Return the key as the deployment's outputs have it, which may make one where none was chosen."""
+    """Return the publishable key: the output, which may generate one, or else the parameter."""
     output = resolver.template.outputs.get(_PUBLISHABLE_KEY)
     value = resolver.parameters.get(_PUBLISHABLE_KEY) if output is None else resolver.resolve(output["Value"])
     return value if isinstance(value, str) else None

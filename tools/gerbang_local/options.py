@@ -1,4 +1,4 @@
-"""What `make run` can be told, read from the environment and the command line."""
+"""The options of `make run`, from the environment and the command line."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ _LONG_FORM: Final = re.compile(r"ParameterKey=([^,]+),ParameterValue=(.*)", re.D
 
 
 class InvalidOption(Exception):
-    """An option is not what it should be. Its text is one sentence."""
+    """An option is not valid. The text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,13 @@ class Options:
     host: str
     port: int  # 0: any that is free
     dynamodb_endpoint: str | None  # None: in memory
-    lambda_endpoint: str | None = None  # None: there are no functions besides the template's
+    lambda_endpoint: str | None = None  # None: only the template's functions exist
     parameters: Mapping[str, str]
     stand_ins_port: int = 0  # of `make sam-env`: this one and the two that follow. 0: any that are free
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], arguments: Sequence[str]) -> Self:
-        """Return the options; what is not there, or empty, has its default.
+        """Return the options. A missing or empty one has its default.
 
         Raises:
             InvalidOption: one is malformed, or there is no such template.
@@ -76,6 +76,6 @@ def _parameters(text: str) -> dict[str, str]:
         long_form = _LONG_FORM.fullmatch(word)
         name, equals, value = (long_form[1], "=", long_form[2]) if long_form else word.partition("=")
         if not name or not equals:
-            raise InvalidOption(f"PARAMETERS has {word!r} where Name=Value is wanted.")
+            raise InvalidOption(f"PARAMETERS has {word!r} where Name=Value is expected.")
         parameters[name] = value
     return parameters

@@ -1,7 +1,7 @@
-"""What only `make run` has, under `/_local/`: mails, accounts, the deployment's keys, stand-ins for others' services.
+"""The pages under `/_local/`, which only `make run` has: mails, accounts, keys, stand-ins for services of others.
 
-These pages hold secrets, so they answer requests from this machine only, for any HOST. A page of another site in the
-developer's browser is on this machine, too: its `Origin` shows it or, after DNS rebinding, its `Host`.
+These pages contain secrets, so they answer requests from this machine only, for any HOST. A page of another site in the
+developer's browser is on this machine, too. It is recognised by its `Origin` or, after DNS rebinding, its `Host`.
 """
 
 import json
@@ -22,11 +22,11 @@ from gerbang_local.sessions import StoredSessions
 
 CERTS_PATH: Final = "/_local/google/certs"
 ISSUER_PATH: Final = "/_local/oidc"
-"""The issuer of a second OpenID provider, whose tokens the stand-in for Google makes too, with `iss` and `aud`."""
+"""The issuer of a second OpenID provider. The stand-in for Google makes its tokens, if given `iss` and `aud`."""
 
 CAPTCHA_PATH: Final = "/_local/captcha"
-GOOD_CAPTCHA_TOKEN: Final = "local-captcha-token"  # noqa: S105 - everybody's
-"""The one token that the stand-in for the CAPTCHA's provider confirms."""
+GOOD_CAPTCHA_TOKEN: Final = "local-captcha-token"  # noqa: S105 - not a secret
+"""The only token that the stand-in for the CAPTCHA provider accepts."""
 
 _MAILBOX: Final = Path(__file__).with_name("mailbox.html")
 _ACCOUNTS: Final = Path(__file__).with_name("accounts.html")
@@ -61,7 +61,7 @@ class Pages:
         secret_key: str | None,
         operators: OperatorAccess,
     ) -> None:
-        """Take what there is to show; keys and sessions are None where the template has none."""
+        """Take what the pages show; keys and sessions are None if the template has none."""
         self._mailbox: Final = mailbox
         self._issuer: Final = issuer
         self._routes: Final = tuple(routes)
@@ -131,7 +131,7 @@ class Pages:
         return Response.of_json(200, self._operators.describe(f"http://{request.header('host')}"))
 
     def _dynamodb(self, request: Request) -> Response:
-        """Answer as DynamoDB. A page cannot ask: the header would need a preflight, which is refused."""
+        """Answer as DynamoDB. Web pages cannot call this: the header needs a preflight, which is not allowed."""
         target = request.header("x-amz-target")
         if target is None:
             return _bad_request("the header X-Amz-Target is missing")
@@ -180,7 +180,7 @@ def _is_local(request: Request) -> bool:
 
 
 def _cors(request: Request) -> dict[str, str]:
-    """Return what lets a front end on another port of this machine sign in with the stand-in for Google."""
+    """Return the headers that allow a front end on another port of this machine to use the stand-in for Google."""
     origin = request.header("origin")
     if origin is None or request.path != _ID_TOKEN_PATH:
         return {}

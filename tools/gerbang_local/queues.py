@@ -1,8 +1,8 @@
-"""What Lambda does between a queue and its function: receives, invokes, deletes what was dealt with.
+"""Lambda's polling of a queue: receive messages, invoke the function, delete the messages that it processed.
 
-https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html. What a function does not deal with stays
-in the queue, comes back when its visibility time-out has passed, and moves to the dead-letter queue after
-`maxReceiveCount` tries: SQS does that, and so does moto.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html. A message that was not processed stays in
+the queue, comes back when its visibility time-out has passed, and moves to the dead-letter queue after
+`maxReceiveCount` tries. SQS does that, and so does moto.
 """
 
 import logging
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 # Lambda begins with five batches at a time: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 _BATCHES_AT_ONCE: Final = 5
-# What one ReceiveMessage gives at most; larger batches of Lambda's are several of them.
+# The most messages of one ReceiveMessage. Lambda makes larger batches of several calls.
 _LARGEST_BATCH: Final = 10
-# How long an empty queue is left alone: a mail is on its way within this.
+# How long to wait after an empty queue, and so the longest delay of a mail.
 _PAUSE_SECONDS: Final = 0.2
 
 log: Final = logging.getLogger(__name__)
 
 
 class QueueReader:
-    """Feeds one function from one queue."""
+    """Reads one queue for one function."""
 
     def __init__(self, trigger: Trigger, function: LoadedFunction, sqs: "SQSClient") -> None:
-        """Take which queue is read for which function; nothing is read yet."""
+        """Take the queue and the function; nothing is read yet."""
         self._trigger: Final = trigger
         self._function: Final = function
         self._sqs: Final = sqs
@@ -50,13 +50,13 @@ class QueueReader:
         self._reader.start()
 
     def stop(self) -> None:
-        """Begin no further batch; what runs is left to itself."""
+        """Start no more batches; running ones are not waited for."""
         self._stopped.set()
         self._reader.join(timeout=1)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def receive(self) -> "Sequence[MessageTypeDef]":
-        """Return the next messages of the queue, none if it has none to show."""
+        """Return the next messages of the queue, none if it is empty."""
         answer = self._sqs.receive_message(
             QueueUrl=self._queue_url,
             MaxNumberOfMessages=min(self._trigger.batch_size, _LARGEST_BATCH),
@@ -66,7 +66,7 @@ class QueueReader:
         return answer.get("Messages", [])
 
     def handle(self, messages: "Sequence[MessageTypeDef]") -> None:
-        """Invoke the function with *messages*, and delete those it has dealt with."""
+        """Invoke the function with *messages*, and delete those that it processed."""
         started_at = time.monotonic()
         try:
             answer = self._function.invoke({"Records": [self._record(message) for message in messages]})
@@ -122,7 +122,7 @@ class QueueReader:
         }
 
     def _failed(self, answer: Any, messages: "Sequence[MessageTypeDef]") -> set[str]:
-        """Return the ids of the messages that *answer* reports as failed: all of them if it cannot be read."""
+        """Return the ids of the messages that *answer* reports as failed; all ids if it cannot be read."""
         if not self._trigger.reports_failures:
             return set()
         match answer:

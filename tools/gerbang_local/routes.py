@@ -1,7 +1,7 @@
 """Which route of an HTTP API answers a request.
 
 Rules: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html ("Routing API
-requests"): the most specific path wins, a verb of its own wins over `ANY`, `$default` takes what is left.
+requests"): the most specific path wins, a named method wins over `ANY`, `$default` takes all other requests.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DEFAULT: Final = "$default"
-"""The path of the route that takes every request which no other takes."""
+"""The path of the route for requests that match no other route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A request's route, and what its path put into the route's variables."""
+    """A request's route, and the values of the route's variables."""
 
     route: Route
     path_parameters: Mapping[str, str]
@@ -59,22 +59,22 @@ def _specificity(route: Route) -> tuple[tuple[int, ...], bool]:
 
 
 def _path_parameters(pattern: str, path: str) -> dict[str, str] | None:
-    """Return the variables of *pattern* as *path* fills them, None if it does not match; no variable may be empty."""
+    """Return the values of the variables of *pattern* in *path*; None if it does not match, or a value is empty."""
     if pattern == DEFAULT:
         return {}
-    wanted, given = pattern.split("/"), path.split("/")
+    pattern_parts, path_parts = pattern.split("/"), path.split("/")
     found: dict[str, str] = {}
-    if wanted[-1].endswith("+}"):
-        rest = "/".join(given[len(wanted) - 1 :])
+    if pattern_parts[-1].endswith("+}"):
+        rest = "/".join(path_parts[len(pattern_parts) - 1 :])
         if not rest:
             return None
-        found[wanted.pop()[1:-2]] = rest
-        given = given[: len(wanted)]
-    if len(wanted) != len(given):
+        found[pattern_parts.pop()[1:-2]] = rest
+        path_parts = path_parts[: len(pattern_parts)]
+    if len(pattern_parts) != len(path_parts):
         return None
-    for want, have in zip(wanted, given, strict=True):
-        if want.startswith("{") and have:
-            found[want[1:-1]] = have
-        elif want != have:
+    for expected, part in zip(pattern_parts, path_parts, strict=True):
+        if expected.startswith("{") and part:
+            found[expected[1:-1]] = part
+        elif expected != part:
             return None
     return found

@@ -1,4 +1,4 @@
-"""Puts the parts together and serves them until it is told to stop."""
+"""Assembles the service and serves it until SIGINT or SIGTERM."""
 
 import errno
 import logging
@@ -16,12 +16,13 @@ from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.users import UserTable
 
-from gerbang_local.authorizers import Gatekeeper
+from gerbang_local.authorizers import LambdaAuthorizers
 from gerbang_local.aws import Aws, Resources, behave_as_in_lambda
 from gerbang_local.events import Api
 from gerbang_local.functions import CannotLoad, LoadedFunction, load_functions
 from gerbang_local.gateway import Gateway, access_log
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
+from gerbang_local.intrinsics import Resolver
 from gerbang_local.invoker import Invoker
 from gerbang_local.loopback import is_loopback
 from gerbang_local.mailbox import Mailbox
@@ -34,11 +35,11 @@ from gerbang_local.routes import Router
 from gerbang_local.sessions import StoredSessions
 from gerbang_local.stack import ACCOUNT_ID, REGION, Stack, read_stack
 from gerbang_local.streams import StreamReader
-from gerbang_local.template import ParameterValue, Resolver, Template, chosen_parameters, text_of
+from gerbang_local.template import ParameterValue, Template, chosen_parameters, text_of
 
-# Requests under way when it is told to stop have this long.
+# How long requests that are running at the end may take.
 _GRACE_SECONDS: Final = 1
-# Heads above this are cut off by the parser; those below it get the gateway's own 431.
+# The parser cuts off larger request heads. Smaller ones get the gateway's own 431.
 _LARGEST_HEAD_READ: Final = 1024 * 1024
 _BACKLOG: Final = 2048
 _LOOPBACK: Final = "127.0.0.1"
@@ -54,7 +55,7 @@ type Load = Callable[[Stack], Mapping[str, LoadedFunction]]
 
 
 class CannotStart(Exception):
-    """The service cannot start. Its text says why and what to do; a traceback worth showing is its cause."""
+    """The service cannot start. The text says why and what to do; the cause, if any, is printed as a traceback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def serve(options: Options, *, load: Load = load_functions) -> None:
 
     Raises:
         TemplateError: the template, or a parameter, cannot be served.
-        CannotStart: the port is taken, a function cannot be loaded, or DynamoDB Local does not answer.
+        CannotStart: the port is in use, a function cannot be loaded, or DynamoDB Local does not answer.
         KeyboardInterrupt: one of the signals came, and everything has ended.
     """
     with ExitStack() as until_the_end:
@@ -130,7 +131,7 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
         gateway=Gateway(
             router=router,
             cors=stack.cors,
-            gatekeeper=Gatekeeper(stack.authorizers, invoker, api),
+            authorizers=LambdaAuthorizers(stack.authorizers, invoker, api),
             invoker=invoker,
             api=api,
             pages=pages,
@@ -144,7 +145,7 @@ def _assemble(options: Options, load: Load, *, local_url: str, mailbox: Mailbox)
 
 
 def _sessions(aws: Aws, resolver: Resolver) -> StoredSessions | None:
-    """Return what reads sessions, None where the template has no such tables."""
+    """Return the reader of sessions, None if the template has no such tables."""
     if not {_USERS, _SESSIONS} <= resolver.template.resources.keys():
         return None
     store = DynamoStore(aws.dynamodb)
@@ -155,7 +156,7 @@ def _sessions(aws: Aws, resolver: Resolver) -> StoredSessions | None:
 def _stand_ins(
     parameters: Mapping[str, ParameterValue], *, overrides: Mapping[str, str], local_url: str
 ) -> dict[str, ParameterValue]:
-    """Return the parameters that point at the stand-ins for Google and CAPTCHAs: what is not set, and exists."""
+    """Return the parameters of the stand-ins for Google and CAPTCHAs, unless they were set."""
     stand_ins: dict[str, ParameterValue] = {}
     if _CERTS_PARAMETER in parameters and _CERTS_PARAMETER not in overrides:
         stand_ins[_CERTS_PARAMETER] = f"{local_url}{CERTS_PATH}"
@@ -177,10 +178,10 @@ def _listed(value: ParameterValue) -> list[str]:
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a socket that listens already, so that a taken port stops the start before anything is loaded.
+    """Yield a socket that listens, so that a port in use stops the start before anything is loaded.
 
     Raises:
-        CannotStart: the port is taken, or cannot be opened.
+        CannotStart: the port is in use, or cannot be opened.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -188,7 +189,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         raise CannotStart(f"HOST {host} is not an address of this machine: {error.strerror}.") from None
     family, kind, protocol, _, address = min(found, key=lambda one: one[0] is not socket.AF_INET)
     with socket.socket(family, kind, protocol) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free, not in TIME_WAIT
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just closed can be used again
         try:
             listener.bind(address)
             listener.listen(_BACKLOG)
@@ -219,10 +220,10 @@ def _port(listener: socket.socket) -> int:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying when it is ready."""
+    """uvicorn with a callback for when it is ready."""
 
     def __init__(self, gateway: Gateway, *, when_ready: Callable[[], None]) -> None:
-        """Take what is served; *when_ready* is called once, when requests are answered."""
+        """Take what is served; *when_ready* is called once, as soon as requests are answered."""
         super().__init__(
             uvicorn.Config(
                 gateway,
@@ -232,7 +233,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # or X-Forwarded-For would pass for the socket's address
+                proxy_headers=False,  # or X-Forwarded-For would replace the socket's address
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
                 h11_max_incomplete_event_size=_LARGEST_HEAD_READ,

@@ -1,4 +1,4 @@
-"""The sessions of an account, as its table has them: no endpoint lists them."""
+"""The sessions of an account, as they are in the table, with those that have ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

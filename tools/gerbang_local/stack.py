@@ -1,4 +1,4 @@
-"""What is served of a template: its functions, and the API and the queues that call them."""
+"""What is served of a template: its functions, and the API, queues and streams that call them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from gerbang_local.cors import Cors
-from gerbang_local.routes import DEFAULT, Route
-from gerbang_local.template import References, Resolver, Resource, TemplateError, is_true, text_of
+from gerbang_local.http_api import ApiReader, Authorizer
+from gerbang_local.intrinsics import References, Resolver
+from gerbang_local.routes import Route
+from gerbang_local.template import Resource, TemplateError, check_known, is_true, text_of
 
 STACK_NAME: Final = "gerbang-local"
 REGION: Final = "us-east-1"
@@ -28,10 +30,7 @@ HTTP_API: Final = "AWS::Serverless::HttpApi"
 LAYER: Final = "AWS::Serverless::LayerVersion"
 
 _API_ID: Final = "local"
-_VERBS: Final = frozenset({"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-_FORMAT_2: Final = "2.0"
-
-# Nothing on this machine sends these events; the function is loaded all the same, and its event named at start.
+# Nothing on this machine sends these events. The function is loaded, and a notice is printed at start.
 _NEVER_SENT: Final = frozenset({"CloudWatchEvent", "EventBridgeRule", "SNS", "Schedule", "ScheduleV2"})
 
 # Properties that are read, and those that change nothing here. Any other stops the start.
@@ -41,37 +40,17 @@ _FUNCTION_PROPERTIES: Final = frozenset(
     | {"EphemeralStorage", "KmsKeyArn", "LoggingConfig", "PermissionsBoundary", "Policies", "PropagateTags"}
     | {"ReservedConcurrentExecutions", "Role", "RolePath", "SnapStart", "Tags", "Tracing"}
 )
-_API_PROPERTIES: Final = frozenset(
-    {"Auth", "CorsConfiguration", "StageName"}
-    | {"AccessLogSettings", "DefaultRouteSettings", "Description", "DisableExecuteApiEndpoint", "Domain"}
-    | {"FailOnWarnings", "Name", "PropagateTags", "RouteSettings", "Tags"}
-)
-_ROUTE_PROPERTIES: Final = frozenset(
-    {"ApiId", "Auth", "Method", "Path", "PayloadFormatVersion"} | {"RouteSettings", "TimeoutInMillis"}
-)
-_AUTHORIZER_PROPERTIES: Final = frozenset(
-    {"AuthorizerPayloadFormatVersion", "EnableSimpleResponses", "FunctionArn", "Identity"}
-    | {"EnableFunctionDefaultPermissions", "FunctionInvokeRole"}
-)
-_IDENTITY_PROPERTIES: Final = frozenset({"Headers", "QueryStrings", "ReauthorizeEvery"})
 _QUEUE_PROPERTIES: Final = frozenset(
     {"BatchSize", "Enabled", "FunctionResponseTypes", "Queue"} | {"MaximumBatchingWindowInSeconds", "ScalingConfig"}
 )
 _STREAM_PROPERTIES: Final = frozenset(
     {"BatchSize", "FilterCriteria", "FunctionResponseTypes", "StartingPosition", "Stream"}
 )
-_CORS_PROPERTIES: Final = frozenset(
-    {"AllowCredentials", "AllowHeaders", "AllowMethods", "AllowOrigins", "ExposeHeaders", "MaxAge"}
-)
-
 # Lambda's own: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-lambda-function.html
 _TIMEOUT_SECONDS: Final = 3
 _MEMORY_MB: Final = 128
 # SQS events': https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 _BATCH_SIZE: Final = 10
-# How long an HTTP API keeps an authorizer's answer unless ReauthorizeEvery says otherwise:
-# https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-httpapi-lambdaauthorizationidentity.html
-_REMEMBERED_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +66,6 @@ class Function:
     layers: tuple[Path, ...]  # what goes on sys.path
     timeout_seconds: int
     memory_mb: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorizer:
-    """A Lambda authorizer of the API: payload format 2.0, simple responses."""
-
-    function: str  # logical id
-    headers: tuple[str, ...]  # identity sources, in lower case
-    query_parameters: tuple[str, ...]  # identity sources
-    remembered_seconds: int  # 0: asked every time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +100,9 @@ class Stack:
 
 
 def serverless_references(resource: Resource) -> References | None:
-    """Return what a template may say of a function, layer or API; None for any other resource.
+    """Return what a template can refer to of a function, layer or API; None for any other resource.
 
-    Their names and ARNs follow from their logical ids, so nothing need exist before they are spoken of.
+    Their names and ARNs follow from their logical ids, so they can be referred to before they exist.
     """
     match resource.type:
         case "AWS::Serverless::Function":
@@ -159,7 +128,7 @@ def _layer_arn(resource: Resource) -> str:
 
 
 def read_stack(resolver: Resolver, *, root: Path) -> Stack:
-    """Work out what *resolver*'s template serves; *root* is the folder its paths start from.
+    """Return what *resolver*'s template serves; *root* is the folder that its paths start from.
 
     Raises:
         TemplateError: something about a function, a layer or the API is wrong or not known here.
@@ -168,10 +137,10 @@ def read_stack(resolver: Resolver, *, root: Path) -> Stack:
     apis = [one for one in resources if one.type == HTTP_API]
     if len(apis) > 1:
         raise TemplateError(f"{', '.join(one.logical_id for one in apis)}: one API is served here, not several")
-    # Without an API of its own, SAM makes one of Globals.HttpApi.
+    # Without an API in the template, SAM makes one of Globals.HttpApi.
     written = apis[0].properties if apis else resolver.template.globals.get("HttpApi", {})
     with _about(apis[0].logical_id if apis else "Globals.HttpApi"):
-        api = _ApiReader(resolver.resolve(written), logical_id=apis[0].logical_id if apis else None)
+        api = ApiReader(resolver.resolve(written), logical_id=apis[0].logical_id if apis else None)
     layers = _layer_folders(resolver, resources, root)
     functions: dict[str, Function] = {}
     callers = _Callers()
@@ -195,21 +164,15 @@ def read_stack(resolver: Resolver, *, root: Path) -> Stack:
 
 @contextmanager
 def _about(logical_id: str) -> Iterator[None]:
-    """Begin the sentence of any TemplateError raised within with the resource it is about."""
+    """Add the resource to the beginning of every TemplateError that is raised in the block."""
     try:
         yield
     except TemplateError as error:
         raise TemplateError(f"{logical_id}: {error}") from error
 
 
-def _only_known(properties: Mapping[str, Any], known: frozenset[str], where: str = "") -> None:
-    for name in properties:
-        if name not in known:
-            raise TemplateError(f"{where}{name} is not served here")
-
-
 def _layer_folders(resolver: Resolver, resources: Iterable[Resource], root: Path) -> dict[str, Path]:
-    """Return the folder that a layer puts on sys.path, by the layer's ARN."""
+    """Return the folder of each layer that goes on sys.path, by the layer's ARN."""
     folders = {}
     for resource in resources:
         if resource.type == LAYER:
@@ -222,7 +185,7 @@ def _layer_folders(resolver: Resolver, resources: Iterable[Resource], root: Path
 
 
 def _function(resource: Resource, properties: Mapping[str, Any], *, layers: Mapping[str, Path], root: Path) -> Function:
-    _only_known(properties, _FUNCTION_PROPERTIES)
+    check_known(properties, _FUNCTION_PROPERTIES)
     for required in ("CodeUri", "Handler"):
         if required not in properties:
             raise TemplateError(f"it has no {required}")
@@ -247,7 +210,7 @@ def _function(resource: Resource, properties: Mapping[str, Any], *, layers: Mapp
 
 
 def _trigger(function: str, details: Mapping[str, Any]) -> Trigger:
-    _only_known(details, _QUEUE_PROPERTIES, "SQS event: ")
+    check_known(details, _QUEUE_PROPERTIES, "SQS event: ")
     return Trigger(
         function=function,
         queue_arn=text_of(details.get("Queue")),
@@ -256,79 +219,17 @@ def _trigger(function: str, details: Mapping[str, Any]) -> Trigger:
     )
 
 
-class _ApiReader:
-    """Reads the API's properties, resolved."""
-
-    def __init__(self, properties: Mapping[str, Any], *, logical_id: str | None) -> None:
-        _only_known(properties, _API_PROPERTIES)
-        if properties.get("StageName", DEFAULT) != DEFAULT:
-            raise TemplateError("StageName is not served here: paths would begin with it")
-        auth = properties.get("Auth", {})
-        _only_known(auth, frozenset({"Authorizers", "DefaultAuthorizer", "EnableIamAuthorizer"}), "Auth.")
-        if is_true(auth.get("EnableIamAuthorizer")):
-            raise TemplateError("Auth.EnableIamAuthorizer is not served here")
-        self._authorizers: Mapping[str, Mapping[str, Any]] = auth.get("Authorizers", {})
-        self._default_authorizer: str | None = auth.get("DefaultAuthorizer")
-        self._logical_id = logical_id
-        self.cors = _cors(properties.get("CorsConfiguration"))
-
-    def route(self, function: str, details: Mapping[str, Any]) -> Route:
-        """Return the route of an `HttpApi` event."""
-        _only_known(details, _ROUTE_PROPERTIES, "HttpApi event: ")
-        if text_of(details.get("PayloadFormatVersion", _FORMAT_2)) != _FORMAT_2:
-            raise TemplateError("PayloadFormatVersion is not 2.0")
-        if self._logical_id is not None and "ApiId" not in details:
-            raise TemplateError("HttpApi event: it has no ApiId, so that SAM would make a second API for it")
-        path = text_of(details.get("Path", DEFAULT))
-        method = text_of(details.get("Method", "ANY")).upper().replace("*", "ANY")
-        if method not in _VERBS:
-            raise TemplateError(f"method {method} is not one that an HTTP API routes")
-        auth = details.get("Auth", {})
-        _only_known(auth, frozenset({"Authorizer"}), "HttpApi event: Auth.")
-        authorizer = auth.get("Authorizer", self._default_authorizer)
-        if authorizer == "NONE":
-            authorizer = None
-        if authorizer is not None and authorizer not in self._authorizers:
-            raise TemplateError(f"there is no authorizer {authorizer}")
-        return Route(method=method, path=path, function=function, authorizer=authorizer)
-
-    def authorizers(self, functions_by_arn: Mapping[str, str]) -> Iterator[tuple[str, Authorizer]]:
-        """Yield the authorizers by name."""
-        for name, properties in self._authorizers.items():
-            _only_known(properties, _AUTHORIZER_PROPERTIES, f"authorizer {name}: ")
-            if text_of(properties.get("AuthorizerPayloadFormatVersion")) != _FORMAT_2:
-                raise TemplateError(f"authorizer {name}: AuthorizerPayloadFormatVersion is not 2.0")
-            if not is_true(properties.get("EnableSimpleResponses")):
-                raise TemplateError(f"authorizer {name}: EnableSimpleResponses is not true")
-            if (arn := text_of(properties.get("FunctionArn"))) not in functions_by_arn:
-                raise TemplateError(f"authorizer {name}: {arn} is not a function of this template")
-            identity = properties.get("Identity", {})
-            _only_known(identity, _IDENTITY_PROPERTIES, f"authorizer {name}: Identity.")
-            headers = tuple(header.lower() for header in identity.get("Headers", []))
-            queries = tuple(identity.get("QueryStrings", []))
-            remembered = int(identity.get("ReauthorizeEvery", _REMEMBERED_SECONDS if headers or queries else 0))
-            yield (
-                name,
-                Authorizer(
-                    function=functions_by_arn[arn],
-                    headers=headers,
-                    query_parameters=queries,
-                    remembered_seconds=remembered,
-                ),
-            )
-
-
 @dataclass(frozen=True, slots=True)
 class _Callers:
-    """What calls the functions, gathered from their events."""
+    """What calls the functions: routes, queues and streams, collected from their events."""
 
     routes: list[Route] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     stream_triggers: list[StreamTrigger] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
-    def add(self, function: str, name: str, event: Mapping[str, Any], api: _ApiReader) -> None:
-        """Take up the event *name* of *function*."""
+    def add(self, function: str, name: str, event: Mapping[str, Any], api: ApiReader) -> None:
+        """Add the event *name* of *function*."""
         kind, details = event.get("Type"), event.get("Properties", {})
         match kind:
             case "HttpApi":
@@ -338,35 +239,10 @@ class _Callers:
             case "SQS":
                 self.triggers.append(_trigger(function, details))
             case "DynamoDB":
-                _only_known(details, _STREAM_PROPERTIES, "DynamoDB event: ")
+                check_known(details, _STREAM_PROPERTIES, "DynamoDB event: ")
                 stream_arn = text_of(details.get("Stream"))
                 self.stream_triggers.append(StreamTrigger(function=function, stream_arn=stream_arn))
             case _ if kind in _NEVER_SENT:
                 self.notices.append(f"{function}.{name}: nothing here sends {kind} events.")
             case _:
                 raise TemplateError(f"event {name} is of type {kind}, which is not served here")
-
-
-def _cors(configuration: Any) -> Cors | None:
-    match configuration:
-        case None | False:
-            return None
-        case True:  # https://github.com/aws/serverless-application-model: every origin
-            return Cors(origins=("*",))
-        case dict():
-            _only_known(configuration, _CORS_PROPERTIES, "CorsConfiguration.")
-            cors = Cors(
-                origins=tuple(configuration.get("AllowOrigins", [])),
-                methods=tuple(configuration.get("AllowMethods", [])),
-                headers=tuple(configuration.get("AllowHeaders", [])),
-                exposed_headers=tuple(configuration.get("ExposeHeaders", [])),
-                max_age_seconds=int(configuration["MaxAge"]) if "MaxAge" in configuration else None,
-                allows_credentials=is_true(configuration.get("AllowCredentials")),
-            )
-            if cors.allows_credentials and "*" in cors.origins:
-                raise TemplateError(
-                    "CorsConfiguration: AWS rejects AllowCredentials with AllowOrigins *: list the origins instead"
-                )
-            return cors
-        case _:
-            raise TemplateError("CorsConfiguration is neither true nor a mapping")

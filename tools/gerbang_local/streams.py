@@ -1,7 +1,7 @@
-"""What Lambda does between a table's stream and its function: reads records in order, and again what failed.
+"""Lambda's polling of a table's stream: read the records in order, and repeat those that failed.
 
-https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html. Filters are not applied: the function ignores what it does
-not publish in any case.
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html. Filters are not applied: the function ignores records
+that it does not publish.
 """
 
 import logging
@@ -15,17 +15,17 @@ from gerbang_local.stack import REGION, StreamTrigger
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-# How long a stream without new records is left alone.
+# How long to wait between two reads.
 _PAUSE_SECONDS: Final = 0.2
 
 log: Final = logging.getLogger(__name__)
 
 
 class StreamReader:
-    """Feeds one function from one stream. Streams of this machine have one shard."""
+    """Reads one stream for one function. Streams on this machine have one shard."""
 
     def __init__(self, trigger: StreamTrigger, function: LoadedFunction, streams: "DynamoDBStreamsClient") -> None:
-        """Take which stream is read for which function; nothing is read yet."""
+        """Take the stream and the function; nothing is read yet."""
         self._trigger: Final = trigger
         self._function: Final = function
         self._streams: Final = streams
@@ -37,12 +37,12 @@ class StreamReader:
         self._reader.start()
 
     def stop(self) -> None:
-        """Begin no further batch."""
+        """Start no more batches."""
         self._stopped.set()
         self._reader.join(timeout=1)
 
     def handle(self, records: Sequence[Any]) -> int:
-        """Invoke the function with *records*; return how many of them, from the first one on, were dealt with."""
+        """Invoke the function with *records*; return how many of them, from the first on, it processed."""
         try:
             answer = self._function.invoke({"Records": [self._record(record) for record in records]})
         except Exception:
@@ -63,8 +63,8 @@ class StreamReader:
             answer = self._streams.get_records(ShardIterator=iterator)
             waiting += answer["Records"]
             iterator = answer.get("NextShardIterator", "")
-            dealt_with = self.handle(waiting) if waiting else 0
-            del waiting[:dealt_with]
+            processed = self.handle(waiting) if waiting else 0
+            del waiting[:processed]
             self._stopped.wait(_PAUSE_SECONDS)
 
     def _record(self, record: Any) -> dict[str, Any]:

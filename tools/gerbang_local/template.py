@@ -1,13 +1,13 @@
-"""A CloudFormation template read and worked out: parameters, conditions, intrinsic functions. No AWS, no files.
+"""A CloudFormation template as it is written, and the values of its parameters. No AWS, no files.
 
-An element that this module does not know is a `TemplateError` that names it: a template that is half understood would
-be served differently from how it deploys.
+`intrinsics` resolves what it contains. An element that these modules do not know is a `TemplateError` that names it: a
+template that is half understood would be served differently from how it deploys.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self, cast, override
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import yaml
 
@@ -24,18 +24,8 @@ type ParameterValue = str | list[str]
 
 
 class TemplateError(Exception):
-    """The template, or a value chosen for it, cannot be served. Its text is one sentence for its author."""
+    """The template, or a value chosen for it, cannot be served. The text is one sentence for its author."""
 
-
-class _NoValue:
-    """What `!Ref AWS::NoValue` gives: the property or list entry that holds it is left out."""
-
-    @override
-    def __repr__(self) -> str:
-        return "AWS::NoValue"
-
-
-NO_VALUE: Final = _NoValue()
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
@@ -81,7 +71,7 @@ _Loader.yaml_implicit_resolvers = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One entry of `Resources`; its properties still hold intrinsics, Globals are merged in."""
+    """One entry of `Resources`. Globals are merged in; intrinsic functions are not resolved yet."""
 
     logical_id: str
     type: str
@@ -91,7 +81,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A template as written: nothing resolved yet."""
+    """A template as it is written: nothing is resolved yet."""
 
     parameters: Mapping[str, Mapping[str, Any]]
     conditions: Mapping[str, Any]
@@ -137,7 +127,8 @@ class Template:
         )
 
 
-def _is_intrinsic(value: Any) -> bool:
+def is_intrinsic(value: Any) -> bool:
+    """Return whether a value is a call of an intrinsic function, in its long form."""
     if not isinstance(value, dict) or len(value) != 1:
         return False
     [name] = value
@@ -148,7 +139,7 @@ def _merged(inherited: Any, own: Any) -> Any:
     """Return *own* over *inherited* as SAM merges Globals: mappings key by key, lists added up, the rest replaced."""
     if isinstance(inherited, list) and isinstance(own, list):
         return [*inherited, *own]
-    if not isinstance(inherited, dict) or not isinstance(own, dict) or _is_intrinsic(inherited) or _is_intrinsic(own):
+    if not isinstance(inherited, dict) or not isinstance(own, dict) or is_intrinsic(inherited) or is_intrinsic(own):
         return own
     both = {key: _merged(inherited[key], own[key]) for key in own if key in inherited}
     return {**inherited, **own, **both}
@@ -223,181 +214,17 @@ def text_of(value: Any) -> str:
             raise TemplateError(f"text is wanted where there is {type(value).__name__}")
 
 
-def is_true(value: Any) -> bool:
-    """Say whether a property is switched on: `true`, or the text `true` that a parameter gives."""
-    return value is True or value == "true"
+def check_known(properties: Mapping[str, Any], known: frozenset[str], where: str = "") -> None:
+    """Check that every property is known; *where* begins the sentence.
 
-
-# --- intrinsics -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class References:
-    """What other parts of a template may say of a resource: `Ref`, and `GetAtt` by attribute."""
-
-    ref: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-_SUB_VARIABLE: Final = re.compile(r"\$\{(!?)([^}]+)\}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolver:
-    """Works out properties and conditions.
-
-    *references* is asked for a resource when something refers to it, so that what is created can be created in the
-    order in which it is needed.
+    Raises:
+        TemplateError: one is not known.
     """
-
-    template: Template
-    parameters: Mapping[str, ParameterValue]
-    pseudo_parameters: Mapping[str, str]
-    references: Callable[[str], References]
-    _under_way: list[str] = field(default_factory=list)
-
-    def active_resources(self) -> Iterator[Resource]:
-        """Yield the resources whose condition holds, in the template's order."""
-        for resource in self.template.resources.values():
-            if resource.condition is None or self.holds(resource.condition):
-                yield resource
-
-    def holds(self, condition: str) -> bool:
-        """Say whether a condition of the template is true.
-
-        Raises:
-            TemplateError: there is no such condition, it refers to itself, or it uses what is not known here.
-        """
-        if condition not in self.template.conditions:
-            raise TemplateError(f"there is no condition {condition}")
-        if condition in self._under_way:
-            raise TemplateError(f"condition {condition} refers to itself")
-        self._under_way.append(condition)
-        try:
-            return self._truth(self.template.conditions[condition])
-        finally:
-            self._under_way.pop()
-
-    def check_rules(self) -> None:
-        """Check the parameters by the template's rules, as CloudFormation does before it changes anything.
-
-        Raises:
-            TemplateError: an assertion fails; the text is its description.
-        """
-        for rule in self.template.rules.values():
-            if self._truth(rule.get("RuleCondition", {"Fn::Equals": ["", ""]})):
-                for assertion in rule["Assertions"]:
-                    if not self._truth(assertion["Assert"]):
-                        raise TemplateError(assertion["AssertDescription"])
-
-    def resolve(self, value: Any) -> Any:
-        """Return *value* with every intrinsic worked out and every `AWS::NoValue` left out.
-
-        Raises:
-            TemplateError: an intrinsic is unknown or refers to what is not there.
-        """
-        if isinstance(value, list):
-            return [one for one in map(self.resolve, value) if one is not NO_VALUE]
-        if not isinstance(value, dict):
-            return value
-        if not _is_intrinsic(value):
-            resolved = {key: self.resolve(one) for key, one in value.items()}
-            return {key: one for key, one in resolved.items() if one is not NO_VALUE}
-        [(name, argument)] = value.items()
-        return self._intrinsic(name, argument)
-
-    def _intrinsic(self, name: str, argument: Any) -> Any:  # noqa: C901, PLR0911 - one branch a function
-        match name, argument:
-            case "Ref", str(target):
-                return self._ref(target)
-            case "Fn::GetAtt", [str(target), str(attribute)]:
-                return self._attribute(target, attribute)
-            case "Fn::Sub", str(pattern):
-                return self._substitute(pattern, {})
-            case "Fn::Sub", [str(pattern), dict(variables)]:
-                return self._substitute(pattern, self.resolve(variables))
-            case "Fn::If", [str(condition), then, otherwise]:
-                return self.resolve(then if self.holds(condition) else otherwise)
-            case "Fn::Join", [str(delimiter), parts]:
-                return delimiter.join(text_of(part) for part in self.resolve(parts))
-            case "Fn::Select", [index, choices]:
-                return self._select(self.resolve(index), self.resolve(choices))
-            case "Fn::Split", [str(delimiter), whole]:
-                return text_of(self.resolve(whole)).split(delimiter)
-            case "Fn::FindInMap", [mapping, first, second]:
-                return self._find(*(text_of(self.resolve(key)) for key in (mapping, first, second)))
-            case (("Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or"), _):
-                return self._truth({name: argument})
-            case _:
-                raise TemplateError(f"{name} of {argument!r} is not known here")
-
-    def _truth(self, test: Any) -> bool:
-        match test:
-            case {"Condition": str(name)}:
-                return self.holds(name)
-            case {"Fn::Equals": [left, right]}:
-                return bool(_comparable(self.resolve(left)) == _comparable(self.resolve(right)))
-            case {"Fn::Not": [inner]}:
-                return not self._truth(inner)
-            case {"Fn::And": list(inner)}:
-                return all(map(self._truth, inner))
-            case {"Fn::Or": list(inner)}:
-                return any(map(self._truth, inner))
-            case _:
-                raise TemplateError(f"the condition {test!r} is not known here")
-
-    def _ref(self, target: str) -> Any:
-        if target == "AWS::NoValue":
-            return NO_VALUE
-        if target in self.pseudo_parameters:
-            return self.pseudo_parameters[target]
-        if target in self.parameters:
-            return self.parameters[target]
-        return self.references(self._existing(target)).ref
-
-    def _attribute(self, target: str, attribute: str) -> str:
-        attributes = self.references(self._existing(target)).attributes
-        if attribute not in attributes:
-            raise TemplateError(f"{target}.{attribute} is not known here")
-        return attributes[attribute]
-
-    def _existing(self, target: str) -> str:
-        resource = self.template.resources.get(target)
-        if resource is None:
-            raise TemplateError(f"there is no parameter and no resource {target}")
-        if resource.condition is not None and not self.holds(resource.condition):
-            raise TemplateError(f"{target} is referred to, but its condition {resource.condition} does not hold")
-        return target
-
-    def _substitute(self, pattern: str, variables: Mapping[str, Any]) -> str:
-        def value_of(found: re.Match[str]) -> str:
-            literal, name = found[1], found[2].strip()
-            if literal:
-                return f"${{{name}}}"
-            if name in variables:
-                value = variables[name]
-            elif "." in name:
-                value = self._attribute(*name.split(".", 1))
-            else:
-                value = self._ref(name)
-            return ",".join(value) if isinstance(value, list) else text_of(value)
-
-        return _SUB_VARIABLE.sub(value_of, pattern)
-
-    def _find(self, mapping: str, first: str, second: str) -> Any:
-        try:
-            return self.template.mappings[mapping][first][second]
-        except KeyError:
-            raise TemplateError(f"there is no {mapping}.{first}.{second} in Mappings") from None
-
-    @staticmethod
-    def _select(index: Any, choices: Sequence[Any]) -> Any:
-        try:
-            return choices[int(index)]
-        except IndexError:
-            raise TemplateError(f"Fn::Select takes number {index} of {len(choices)}") from None
+    for name in properties:
+        if name not in known:
+            raise TemplateError(f"{where}{name} is not served here")
 
 
-def _comparable(value: Any) -> Any:
-    """Return what `Fn::Equals` compares: scalars as text, so that `"1"` equals `1`."""
-    return value if isinstance(value, list | dict) else text_of(value)
+def is_true(value: Any) -> bool:
+    """Return whether a property is switched on: `true`, or the text `true` that a parameter gives."""
+    return value is True or value == "true"

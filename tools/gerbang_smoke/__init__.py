@@ -1,6 +1,6 @@
-"""A walk through a deployed stack, over HTTPS, as clients go it (`make smoke`).
+"""Calls the endpoints of a deployed stack over HTTPS, as clients do, and checks the answers (`make smoke`).
 
-walk     the steps, and what each must answer
-http     requests and answers
-__main__ against a stack by its name, or any URL; cleans up where it may
+walk      the steps, and the answer that each must get
+http      requests and answers
+__main__  the command: for a stack by its name, or for a URL; deletes the account afterwards if it can
 """

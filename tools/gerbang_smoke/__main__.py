@@ -1,8 +1,8 @@
 """`python -m gerbang_smoke --stack NAME [--region R]`, or `--url URL`: walk through a deployed stack.
 
 Registers one account under a new address at example.com, calls the endpoints of every API with it, and deletes the
-account again if the AWS credentials allow it; otherwise it says what it left. AWS account and region are found as by
-every AWS tool.
+account again if the AWS credentials allow it; otherwise it says what is left. AWS account and region are those of your
+shell, as for every AWS tool.
 
 Exit status: 0 if every answer was as expected, 1 if one was not, 2 if the walk could not start.
 """
@@ -43,31 +43,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     key = stack.outputs.get("PublishableKey") if stack else None
     walk = Walk(api=api, publishable_key=key, lambda_route=lambda_route, jwt_route=jwt_route)
     try:
-        return _walked(walk)
+        return _run(walk)
     finally:
-        _tidy(walk, stack)
+        _delete_account(walk, stack)
 
 
-def _walked(walk: Walk) -> int:
-    started, taken = time.monotonic(), 0
+def _run(walk: Walk) -> int:
+    started_at, steps = time.monotonic(), 0
     print(f"Walking through {walk.api.parts.geturl()} as {walk.email}", flush=True)
     try:
         for step in walk.steps():
-            taken += 1
+            steps += 1
             print(f"  {step.name:<36} {step.answer.status}  {step.answer.milliseconds:>6} ms", flush=True)
-            if step.said:
-                print(f"    {step.said}", flush=True)
+            if step.note:
+                print(f"    {step.note}", flush=True)
     except (Deviation, NoAnswer) as error:
-        print(f"  FAILED at step {taken + 1}, {error}", file=sys.stderr)
+        print(f"  FAILED at step {steps + 1}, {error}", file=sys.stderr)
         return DEVIATED
-    print(f"  {taken} steps, all as expected, in {time.monotonic() - started:.1f} s")
+    print(f"  {steps} steps, all as expected, in {time.monotonic() - started_at:.1f} s")
     return PASSED
 
 
-def _tidy(walk: Walk, stack: Stack | None) -> None:
+def _delete_account(walk: Walk, stack: Stack | None) -> None:
     if not walk.has_begun:
         return
-    left = f"Not deleted: the account {walk.email} and its organisation, if they were created"
+    left = f"Not deleted: the account {walk.email} and its organization, if they were created"
     if stack is None:
         print(f"{left}.")
         return
@@ -91,7 +91,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stack", help="the stack's name in CloudFormation")
     parser.add_argument("--region", help="the stack's region (default: as for every AWS tool)")
     parser.add_argument("--profile", help="of ~/.aws/config (default: as for every AWS tool)")
-    parser.add_argument("--url", help="walk here instead of at the stack's ApiUrl: a domain of your own, or make run")
+    parser.add_argument("--url", help="call this URL instead of the stack's ApiUrl: a domain of your own, or make run")
     for way in ("lambda", "jwt"):
         authorizer = {"lambda": "this stack's Lambda authorizer", "jwt": "a JWT authorizer"}[way]
         parser.add_argument(f"--{way}-route", metavar="URL", help=f"a GET route of your own API behind {authorizer}")

@@ -10,17 +10,17 @@ from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
 TIMEOUT_SECONDS: Final = 60.0
-"""API Gateway gives up after 30; `sam local` makes an image before its first answer."""
+"""API Gateway's time-out is 30; `sam local` builds an image before its first answer."""
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class NotAnAddress(Exception):
-    """The URL is not one of an API: not https, or not a URL. Its text is one sentence."""
+    """The URL is not https, or not a URL. The text is one sentence."""
 
 
 class NoAnswer(Exception):
-    """There was no answer, or not one in HTTP. Its text is one sentence."""
+    """There was no answer, or it was not HTTP. The text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where requests go."""
+    """The API that is called."""
 
     parts: SplitResult
 
@@ -66,7 +66,7 @@ class Api:
         return cls(parts)
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> Answer:
-        """Return the answer to one request. Names of *headers* have `_` for `-`; a body goes as JSON.
+        """Return the answer to one request. Names of *headers* have `_` for `-`; a body is sent as JSON.
 
         Raises:
             NoAnswer: there was none.

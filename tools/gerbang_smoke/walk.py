@@ -1,4 +1,4 @@
-"""The requests of the walk, and the answer that each must have. No mail is sent."""
+"""The requests to a deployed stack, and the answer that each must get. No mail is sent."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +23,12 @@ LIVE_AT_LAMBDA: Final = "token at the Lambda authorizer"
 LIVE_AT_JWT: Final = "token at the JWT authorizer"
 DEAD_AT_LAMBDA: Final = "dead token at the Lambda authorizer"
 DEAD_AT_JWT: Final = "dead token at the JWT authorizer"
-"""Let in: API Gateway asks nobody, so a sign-out takes effect when the token expires."""
+"""Accepted: a JWT authorizer calls no code, so a sign-out takes effect when the token expires."""
 _OTHER_APIS: Final = frozenset({LIVE_AT_LAMBDA, LIVE_AT_JWT, DEAD_AT_LAMBDA, DEAD_AT_JWT})
 
 
 class Deviation(Exception):
-    """An answer is not as expected. The text says what was expected and what came, without any token."""
+    """An answer is not as expected. The text says what was expected and what was answered, without any token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Step:
 
     name: str
     answer: Answer
-    said: str = ""
-    """What AWS answered, where that is what the step is for."""
+    note: str = ""
+    """The answer of AWS, in steps that show it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,18 +81,21 @@ class Walk:
         yield "sign in", self._login
         yield "refresh", self._refresh_session
         yield "me", self._me
-        yield "organisation", lambda: self._organisation(HTTPStatus.OK, self._organization)
-        yield "organisation of another account", lambda: self._organisation(HTTPStatus.FORBIDDEN, _UNKNOWN_ORGANIZATION)
-        yield "no token", lambda: self._ask("GET", "/api/organization", HTTPStatus.UNAUTHORIZED, ours={})
+        yield "organization", lambda: self._show_organization(HTTPStatus.OK, self._organization)
+        yield (
+            "organization of another account",
+            lambda: self._show_organization(HTTPStatus.FORBIDDEN, _UNKNOWN_ORGANIZATION),
+        )
+        yield "no token", lambda: self._ask("GET", "/api/organization", HTTPStatus.UNAUTHORIZED, headers_expected={})
         if self.publishable_key is not None:
             yield "refresh as Supabase clients do", self._refresh_at_gotrue
             yield "user as Supabase clients do", self._user_at_gotrue
         yield "sign in at SnapOTP", self._sign_in_at_snapotp
         yield "sign in at Atourin", lambda: self._sign_in("/auth/login_with_email_password", HTTPStatus.OK)
         if self.lambda_route is not None:
-            yield LIVE_AT_LAMBDA, lambda: self._at(self.lambda_route, refused=False)
+            yield LIVE_AT_LAMBDA, lambda: self._call(self.lambda_route, is_accepted=True)
         if self.jwt_route is not None:
-            yield LIVE_AT_JWT, lambda: self._at(self.jwt_route, refused=False)
+            yield LIVE_AT_JWT, lambda: self._call(self.jwt_route, is_accepted=True)
         yield "sign out", lambda: self._ask("POST", "/api/auth/logout", HTTPStatus.OK, authorization=self._bearer())
         yield (
             "revoked access token",
@@ -107,9 +110,9 @@ class Walk:
         yield "public keys", self._public_keys
         yield "CORS preflight", self._preflight
         if self.lambda_route is not None:
-            yield DEAD_AT_LAMBDA, lambda: self._at(self.lambda_route, refused=True)
+            yield DEAD_AT_LAMBDA, lambda: self._call(self.lambda_route, is_accepted=False)
         if self.jwt_route is not None:
-            yield DEAD_AT_JWT, lambda: self._at(self.jwt_route, refused=False)
+            yield DEAD_AT_JWT, lambda: self._call(self.jwt_route, is_accepted=True)
 
     def _registration(self) -> dict[str, str]:
         return {"email": self.email, "password": self.password, "name": "Smoke test"}
@@ -125,13 +128,13 @@ class Walk:
 
     def _login(self) -> Answer:
         answer = self._sign_in("/api/auth/login", HTTPStatus.OK)
-        self._take_up(answer, ("data", "accessToken"), ("data", "refreshToken"))
+        self._keep_tokens(answer, ("data", "accessToken"), ("data", "refreshToken"))
         return answer
 
     def _refresh_session(self) -> Answer:
         before = self._refresh
         answer = self._post("/api/auth/refresh", {"refreshToken": before}, HTTPStatus.OK)
-        self._take_up(answer, ("data", "accessToken"), ("data", "refreshToken"))
+        self._keep_tokens(answer, ("data", "accessToken"), ("data", "refreshToken"))
         if self._refresh == before:
             raise Deviation("the refresh token was not rotated")
         return answer
@@ -144,7 +147,7 @@ class Walk:
             {"refresh_token": self._refresh},
             apikey=self.publishable_key or "",
         )
-        self._take_up(answer, ("access_token",), ("refresh_token",))
+        self._keep_tokens(answer, ("access_token",), ("refresh_token",))
         return answer
 
     def _user_at_gotrue(self) -> Answer:
@@ -156,18 +159,18 @@ class Walk:
         body = {"username": self.email, "password": self.password}
         return self._post("/api/auth/login", body, HTTPStatus.OK)
 
-    def _at(self, route: Api | None, *, refused: bool) -> Answer:
-        """Ask a route of another API, which authorizes by the token."""
+    def _call(self, route: Api | None, *, is_accepted: bool) -> Answer:
+        """Call a route of another API, and check whether its authorizer accepts the token."""
         if route is None:
             raise Deviation("no route was named")
         answer = route.ask("GET", "", authorization=self._bearer())
-        told = f"got {answer.status}: {self._excerpt(answer)}"
-        if refused and answer.status != HTTPStatus.UNAUTHORIZED:
-            raise Deviation(f"expected 401, {told}")
-        if not refused and answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise Deviation(f"expected to be let in, {told}")
+        received = f"got {answer.status}: {self._excerpt(answer)}"
+        if not is_accepted and answer.status != HTTPStatus.UNAUTHORIZED:
+            raise Deviation(f"expected 401, {received}")
+        if is_accepted and answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise Deviation(f"expected the token to be accepted, {received}")
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise Deviation(f"expected no server error, {told}")
+            raise Deviation(f"expected no server error, {received}")
         return answer
 
     def _me(self) -> Answer:
@@ -176,21 +179,21 @@ class Walk:
             raise Deviation("the answer is about another account")
         return answer
 
-    def _organisation(self, expected: HTTPStatus, organization_id: str) -> Answer:
-        # A 403 of the authorizer has API Gateway's own words and headers.
-        ours = _ON_EVERY_ANSWER if expected is HTTPStatus.OK else {}
+    def _show_organization(self, expected: HTTPStatus, organization_id: str) -> Answer:
+        # A 403 of the authorizer has API Gateway's own message and headers.
+        headers_expected = _ON_EVERY_ANSWER if expected is HTTPStatus.OK else {}
         return self._ask(
             "GET",
             "/api/organization",
             expected,
-            ours=ours,
+            headers_expected=headers_expected,
             authorization=self._bearer(),
             x_organization_id=organization_id,
         )
 
     def _public_keys(self) -> Answer:
-        kept = {**_ON_EVERY_ANSWER, "cache-control": "public, max-age=600"}
-        answer = self._ask("GET", "/.well-known/jwks.json", HTTPStatus.OK, ours=kept)
+        cached = {**_ON_EVERY_ANSWER, "cache-control": "public, max-age=600"}
+        answer = self._ask("GET", "/.well-known/jwks.json", HTTPStatus.OK, headers_expected=cached)
         keys = self._member(answer, "keys")
         if not isinstance(keys, list) or any("d" in key or "k" in key for key in keys):
             raise Deviation("the key set is not a list, or has a private or symmetric key")
@@ -210,7 +213,7 @@ class Walk:
             "*",
             _ORIGIN,
         }:  # or no header, if the deployment allows other origins only
-            raise Deviation("the answer allows an origin other than the one that asked")
+            raise Deviation("the answer allows another origin than that of the request")
         return answer
 
     def _post(self, path: str, body: Mapping[str, Any], expected: HTTPStatus) -> Answer:
@@ -223,13 +226,13 @@ class Walk:
         expected: HTTPStatus,
         body: Mapping[str, Any] | None = None,
         *,
-        ours: Mapping[str, str] = _ON_EVERY_ANSWER,
+        headers_expected: Mapping[str, str] = _ON_EVERY_ANSWER,
         **headers: str,
     ) -> Answer:
         answer = self.api.ask(method, path, body, **headers)
         if answer.status != expected:
             raise Deviation(f"expected {expected.value}, got {answer.status}: {self._excerpt(answer)}")
-        for name, value in ours.items():
+        for name, value in headers_expected.items():
             if answer.headers.get(name) != value:
                 raise Deviation(f"expected {name}: {value}, got {answer.headers.get(name, 'none')}")
         return answer
@@ -237,7 +240,7 @@ class Walk:
     def _excerpt(self, answer: Answer) -> str:
         return "an answer with tokens, not repeated here" if _TOKEN in answer.text else answer.text[:300]
 
-    def _take_up(self, answer: Answer, access: tuple[str, ...], refresh: tuple[str, ...]) -> None:
+    def _keep_tokens(self, answer: Answer, access: tuple[str, ...], refresh: tuple[str, ...]) -> None:
         self._access = str(self._member(answer, *access))
         self._refresh = str(self._member(answer, *refresh))
 

@@ -1,14 +1,16 @@
-"""`python -m sam_local`: serve the built functions by `sam local start-api`; `invoke`: invoke them; `env`: let SAM CLI.
+"""`python -m sam_local [start | invoke | env]`: the built functions in Lambda's containers. The default is `start`.
 
-`env` makes what the functions use and the file `ENVIRONMENT`, which tells plain `sam local` where it is, until Ctrl-C.
-It invokes the mailer with what functions queue, as built by `sam build`.
+`start` serves the API by `sam local start-api`.
 
-`invoke` takes the logical ids of functions (every one if none are named) and sends each its events of `events/`, prints
-the answers and ends with status 1 if a function failed. What comes after `--` goes to SAM CLI.
+`invoke` takes the logical ids of functions, or none for all functions. It sends each function its events of `events/`,
+prints the answers, and ends with status 1 if a function failed. Arguments after `--` go to SAM CLI.
+
+`env` starts the stand-ins for AWS until Ctrl-C, and writes their addresses to the file `ENVIRONMENT`, for a `sam local`
+that you start. It invokes the mailer, as built by `sam build`, with the queue's messages.
 
 Settings are those of `make run`: PORT, HOST, DYNAMODB_ENDPOINT, PARAMETERS. `env` listens on STAND_INS_PORT and the two
-ports that follow, so that a `sam local` that runs already finds it again. Exit status: 0 after Ctrl-C, 1 with one
-sentence if something could not be done.
+ports that follow, so that a running `sam local` finds it after a restart. Exit status: 0 after Ctrl-C, 1 with one
+sentence after an error.
 """
 
 import argparse
@@ -39,7 +41,7 @@ _EXPECTED_ERRORS: Final = frozenset({"InvalidRotation", "Unauthorized"})
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the arguments say, and return the exit status."""
+    """Run the command of the arguments, and return the exit status."""
     for ending in (signal.SIGINT, signal.SIGTERM):  # both, since a shell in the background ignores SIGINT
         signal.signal(ending, signal.default_int_handler)
     end = arguments.index("--") if "--" in arguments else len(arguments)
@@ -48,12 +50,12 @@ def main(arguments: Sequence[str]) -> int:
         options = Options.from_environment(os.environ, [])
         if chosen.command == "env":
             return _env(options)
-        with stand_ins(options) as made, Sam.built(options, made, arguments[end + 1 :]) as sam:
+        with stand_ins(options) as aws, Sam.built(options, aws, arguments[end + 1 :]) as sam:
             if chosen.command == "invoke":
-                return _invoke(sam, made, chosen.functions)
+                return _invoke(sam, aws, chosen.functions)
             print(f"The API answers at http://{options.host}:{options.port}. Press Ctrl-C to stop.", flush=True)
-            print(_greeting(made), flush=True)
-            with queues_read(made.stack, sam):
+            print(_greeting(aws), flush=True)
+            with queues_read(aws.stack, sam):
                 sam.start_api()
     except (InvalidOption, TemplateError, dynamodb_local.Unavailable, NoDynamoDB, PortInUse) as error:
         print(error, file=sys.stderr)
@@ -67,35 +69,35 @@ def main(arguments: Sequence[str]) -> int:
 
 def _env(options: Options) -> int:
     file = options.template.parent / ENVIRONMENT
-    with stand_ins(options, first_port=options.stand_ins_port) as made:
+    with stand_ins(options, first_port=options.stand_ins_port) as aws:
         file.parent.mkdir(exist_ok=True)
         sam = Sam(options=options, build=BUILT, variables=file)
         try:
-            file.write_text(json.dumps(made.environments), "utf-8")
+            file.write_text(json.dumps(aws.environments), "utf-8")
             print("AWS is simulated for `sam local` until Ctrl-C. In another terminal:", flush=True)
             print(f"  sam build && sam local start-api {shlex.join(sam.arguments())}", flush=True)
-            print(_greeting(made), flush=True)
-            with queues_read(made.stack, sam):
+            print(_greeting(aws), flush=True)
+            with queues_read(aws.stack, sam):
                 signal.pause()
         finally:
             file.unlink(missing_ok=True)
     return 0
 
 
-def _greeting(made: StandIns) -> str:
+def _greeting(aws: StandIns) -> str:
     return "\n".join(
         [
-            f"  Mails:            {made.mails}",
-            f"  Publishable key:  {made.publishable_key}",
-            f"  Secret key:       {made.secret_key}",
+            f"  Mails:            {aws.mails}",
+            f"  Publishable key:  {aws.publishable_key}",
+            f"  Secret key:       {aws.secret_key}",
         ]
     )
 
 
-def _invoke(sam: Sam, made: StandIns, names: Sequence[str]) -> int:
+def _invoke(sam: Sam, aws: StandIns, names: Sequence[str]) -> int:
     failed = 0
-    for name in names or made.stack.functions:
-        function = made.stack.functions.get(name)
+    for name in names or aws.stack.functions:
+        function = aws.stack.functions.get(name)
         if function is None:
             print(f"There is no function {name}.", file=sys.stderr)
             return 1
@@ -107,12 +109,12 @@ def _invoke(sam: Sam, made: StandIns, names: Sequence[str]) -> int:
 
 
 def events_of(function: Function, root: Path) -> Iterator[Path]:
-    """Yield the events of a function: those in the folder of `events/` that is named as its own of `functions/`."""
+    """Yield the events of a function, which are in the folder of `events/` with the same path as its folder."""
     yield from sorted((root / "events" / function.folder.relative_to(root / "functions")).glob("*.json"))
 
 
 def is_failure(answer: str) -> bool:
-    """Say whether the function failed: it raised, where that is not how it refuses, or answered 5xx."""
+    """Return whether the function failed: it raised an unexpected error, or answered 5xx."""
     try:
         parsed: Any = json.loads(answer)
     except ValueError:
@@ -127,9 +129,9 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sam_local", description="The built functions in Lambda's containers.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("start", help="serve the API (the default)")
-    commands.add_parser("env", help="simulate AWS for plain `sam local`")
+    commands.add_parser("env", help="simulate AWS for a `sam local` that you start")
     invoke = commands.add_parser("invoke", help="invoke functions with their events")
-    invoke.add_argument("functions", nargs="*", metavar="FUNCTION", help="logical ids; every function if none")
+    invoke.add_argument("functions", nargs="*", metavar="FUNCTION", help="logical ids (default: all functions)")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Takes mails in the place of SES, from containers, and shows them."""
+"""A stand-in for SES that containers can reach. It shows the mails."""
 
 import json
 import threading
@@ -15,9 +15,9 @@ from gerbang_local.mailbox import Mailbox
 
 @contextmanager
 def post_office(address: str, port: int = 0) -> Iterator[int]:
-    """Serve SES v2 `SendEmail`, and the mails as JSON to who asks for any page; yield the port, on *address*.
+    """Serve SES v2 `SendEmail`, and the mails as JSON at every path, on *address*; yield the port.
 
-    *port* 0 is any that is free.
+    *port* 0 means any free port.
     """
     mailbox = Mailbox(now=lambda: datetime.now(UTC))
 
@@ -36,7 +36,7 @@ def post_office(address: str, port: int = 0) -> Iterator[int]:
 
         @override
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: SAM CLI's log is what is read."""
+            """Log nothing: SAM CLI has the log."""
 
         def _answer(self, status: HTTPStatus, body: Any) -> None:
             content = json.dumps(body, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Reads the template's queues for the built functions: SAM CLI serves an API, not queues."""
+"""Reads the template's queues for the built functions, which SAM CLI does not do."""
 
 import json
 import tempfile
@@ -14,20 +14,20 @@ from gerbang_local.queues import QueueReader
 from gerbang_local.stack import Function, Stack
 
 START_SECONDS: Final = 120
-"""What Docker and SAM CLI may take to start a container, on top of the function's own time."""
+"""The time that Docker and SAM CLI may take to start a container, in addition to the function's time-out."""
 
 
 class Invoker(Protocol):
     """Invokes built functions; `sam_local.sam.Sam` does."""
 
     def invoke(self, function: str, event: Path) -> str:
-        """Return what a function answers to an event, as text."""
+        """Return a function's answer to an event, as text."""
         ...
 
 
 @contextmanager
 def queues_read(stack: Stack, invoker: Invoker) -> Iterator[None]:
-    """Invoke the functions that read queues with the messages of these, until the block ends."""
+    """Invoke the functions of queues with the messages of these queues, until the block ends."""
     sqs = Aws().sqs
     readers = [QueueReader(one, in_container(stack.functions[one.function], invoker), sqs) for one in stack.triggers]
     for reader in readers:
@@ -40,7 +40,7 @@ def queues_read(stack: Stack, invoker: Invoker) -> Iterator[None]:
 
 
 def in_container(function: Function, invoker: Invoker) -> LoadedFunction:
-    """Return a function that is invoked in a container of its own each time."""
+    """Return a function that runs in a new container at each call."""
 
     def handler(event: Mapping[str, Any], _context: object) -> Any:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

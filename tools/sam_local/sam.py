@@ -21,7 +21,7 @@ BUILT: Final = ".aws-sam/build"
 """Where `sam build` builds, in the template's folder."""
 _BUILT_HERE: Final = ".aws-sam/local"
 _END_SECONDS: Final = 30.0
-"""SAM CLI removes its containers when it is told to end."""
+"""How long SAM CLI may take to remove its containers at the end."""
 
 IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{this_machine()}"
 """The runtime's image, as SAM CLI calls it."""
@@ -32,16 +32,16 @@ class SamFailed(Exception):
 
 
 def image_is_here() -> bool:
-    """Say whether Docker runs and has the runtime's image, so that none need be pulled."""
+    """Return whether Docker runs and has the runtime's image, so that it need not be pulled."""
     try:
-        asked = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30)
+        inspected = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return asked.returncode == 0
+    return inspected.returncode == 0
 
 
 def copy(lines: IO[bytes] | None, to: IO[bytes], ended: threading.Event) -> None:
-    """Copy lines until the event, and discard the rest: SAM CLI ends with tracebacks of connections to Docker."""
+    """Copy lines until the event, and discard the rest: SAM CLI prints tracebacks of Docker connections at its end."""
     for line in lines or ():
         if not ended.is_set():
             to.write(line)
@@ -50,20 +50,20 @@ def copy(lines: IO[bytes] | None, to: IO[bytes], ended: threading.Event) -> None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sam:
-    """SAM CLI in the template's folder, with the functions built and pointed at the stand-ins."""
+    """SAM CLI in the template's folder, with the built functions, which call the stand-ins."""
 
     options: Options
     build: str
-    """The folder of the build, seen from the template's."""
+    """The folder of the build, relative to the template's."""
     variables: Path
     """A file with the environment of each function, as `sam local --env-vars` takes it."""
     extra: Sequence[str] = ()
-    """What SAM CLI is told beyond what is worked out here."""
+    """More arguments for SAM CLI."""
 
     @classmethod
     @contextmanager
     def built(cls, options: Options, stand_ins: StandIns, extra: Sequence[str]) -> Iterator[Self]:
-        """Build the functions; yield what serves and invokes them.
+        """Build the functions; yield the SAM CLI that serves and invokes them.
 
         Raises:
             SamFailed: they could not be built.
@@ -84,7 +84,7 @@ class Sam:
         """
         where = ["--host", self.options.host, "--port", str(self.options.port), "--warm-containers", "LAZY"]
         command = [_SAM, "local", "start-api", *where, *self._common(), *self.extra]
-        # A session of its own: Ctrl-C is for this process, which then tells SAM CLI to end in the way it heeds.
+        # In a new session, so that Ctrl-C reaches only this process, which then ends SAM CLI by SIGTERM.
         folder, ended = self.options.template.parent, threading.Event()
         with subprocess.Popen(command, cwd=folder, start_new_session=True, stderr=subprocess.PIPE) as server:
             threading.Thread(target=copy, args=(server.stderr, sys.stderr.buffer, ended), daemon=True).start()
@@ -98,7 +98,7 @@ class Sam:
             raise SamFailed
 
     def invoke(self, function: str, event: Path) -> str:
-        """Return what a function answers to an event, as text; its log goes where this process's errors go.
+        """Return a function's answer to an event, as text; its log goes to this process's stderr.
 
         Raises:
             SamFailed: SAM CLI could not invoke it.
@@ -110,7 +110,7 @@ class Sam:
         return done.stdout.strip()
 
     def arguments(self) -> list[str]:
-        """Return what `sam local` has to be told to find the stand-ins, and to run on this machine's processor."""
+        """Return the arguments with which `sam local` finds the stand-ins and runs on this machine's processor."""
         variables = self.variables
         if variables.is_relative_to(self.options.template.parent):
             variables = variables.relative_to(self.options.template.parent)

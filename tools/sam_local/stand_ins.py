@@ -1,4 +1,4 @@
-"""What the functions find in the place of AWS: the template's tables, queues and secrets, and a post office."""
+"""The stand-ins for AWS that the functions call: the template's tables, queues and secrets, and mails."""
 
 import logging
 import os
@@ -28,22 +28,22 @@ from sam_local.post_office import post_office
 HOST: Final = "host.docker.internal"
 """This machine, as containers know it (`sam local --add-host`)."""
 
-_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - containers come in by Docker's bridge; nothing here is real
+_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - containers connect through Docker's bridge; all data is made up
 _SECRET_ARN: Final = re.compile(r"arn:aws:secretsmanager:[\w-]+:\d+:secret:([\w-]+)-\w{6}\b")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost", _EVERYWHERE})
 
 
 class NoDynamoDB(Exception):
-    """The DynamoDB Local of DYNAMODB_ENDPOINT does not answer. Its text is one sentence."""
+    """The DynamoDB Local of DYNAMODB_ENDPOINT does not answer. The text is one sentence."""
 
 
 class PortInUse(Exception):
-    """Something listens on a port of the stand-ins already. Its text is one sentence."""
+    """Another process uses a port of the stand-ins. The text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIns:
-    """The stand-ins, and the functions that are to use them."""
+    """The stand-ins, and the functions that call them."""
 
     stack: Stack
     environments: Mapping[str, Mapping[str, str]]
@@ -57,19 +57,19 @@ class StandIns:
 
 @contextmanager
 def stand_ins(options: Options, *, first_port: int = 0) -> Iterator[StandIns]:
-    """Make the stand-ins that *options*' template asks for, until the block ends.
+    """Run the stand-ins for the template of *options* until the block ends.
 
-    AWS is simulated on *first_port*, mails are shown on the next, DynamoDB Local is on the third; 0: any free ports.
+    AWS is simulated on *first_port*, mails are shown on the next port, DynamoDB Local is on the third. 0: any free.
 
     Raises:
         TemplateError: the template, or a parameter, cannot be served.
-        dynamodb_local.Unavailable: there is no DynamoDB Local to be had.
+        dynamodb_local.Unavailable: DynamoDB Local cannot be started.
         NoDynamoDB: the one of *options* does not answer.
         PortInUse: another process listens on one of the ports.
     """
     ports = [first_port + number if first_port else 0 for number in range(3)]
     for port in ports[:2] if options.dynamodb_endpoint else ports:
-        _demand_free(port)
+        _check_free(port)
     dynamodb = options.dynamodb_endpoint or _dynamodb(options.template.parent / ".aws-sam", ports[2])
     behave_as_in_lambda(dynamodb_endpoint=dynamodb)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -78,10 +78,10 @@ def stand_ins(options: Options, *, first_port: int = 0) -> Iterator[StandIns]:
     try:
         moto_port = moto.get_host_and_port()[1]
         os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{moto_port}"
-        with post_office(_EVERYWHERE, ports[1]) as mail_port, _empty_messages_refused():
+        with post_office(_EVERYWHERE, ports[1]) as mail_port, _empty_messages_rejected():
             resources = _resources(options)
             stack = read_stack(resources.resolver, root=options.template.parent)
-            at_home = {
+            endpoints = {
                 "AWS_ENDPOINT_URL_DYNAMODB": as_seen_from_containers(dynamodb),
                 "AWS_ENDPOINT_URL_EVENTBRIDGE": f"http://{HOST}:{moto_port}",
                 "AWS_ENDPOINT_URL_LAMBDA": as_seen_from_containers(options.lambda_endpoint or "http://127.0.0.1:3001"),
@@ -91,7 +91,9 @@ def stand_ins(options: Options, *, first_port: int = 0) -> Iterator[StandIns]:
             }
             yield StandIns(
                 stack=stack,
-                environments={name: _in_container(one.environment) | at_home for name, one in stack.functions.items()},
+                environments={
+                    name: _in_container(one.environment) | endpoints for name, one in stack.functions.items()
+                },
                 mails=f"http://127.0.0.1:{mail_port}/",
                 publishable_key=publishable_key(resources.resolver) or "",
                 secret_key=resources.secret_value(SECRET_KEY_RESOURCE) or "",
@@ -100,9 +102,11 @@ def stand_ins(options: Options, *, first_port: int = 0) -> Iterator[StandIns]:
         moto.stop()
 
 
-def _demand_free(port: int) -> None:
+def _check_free(port: int) -> None:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a restart need not wait
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as the servers do, so that a restart need not wait
         try:
             probe.bind((_EVERYWHERE, port))
         except OSError:
@@ -113,16 +117,16 @@ def _demand_free(port: int) -> None:
 
 
 @contextmanager
-def _empty_messages_refused() -> Iterator[None]:
-    """Have moto refuse empty messages as SQS does: a function's init sends one to open its connection."""
+def _empty_messages_rejected() -> Iterator[None]:
+    """Make moto reject empty messages as SQS does: a function's init sends one to open its connection."""
     send_message = SQSBackend.send_message
 
-    def refuse_empty(backend: SQSBackend, queue_name: str, message_body: str, *args: Any, **kwargs: Any) -> Any:
+    def reject_empty(backend: SQSBackend, queue_name: str, message_body: str, *args: Any, **kwargs: Any) -> Any:
         if not message_body:
             raise SQSException("MissingParameter", "The request must contain the parameter MessageBody.")
         return send_message(backend, queue_name, message_body, *args, **kwargs)
 
-    with patch.object(SQSBackend, "send_message", refuse_empty):
+    with patch.object(SQSBackend, "send_message", reject_empty):
         yield
 
 
@@ -149,9 +153,9 @@ def _resources(options: Options) -> Resources:
 
 
 def _in_container(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a function's variables with the URLs of queues as containers reach them, and the names of secrets.
+    """Return a function's variables, changed to URLs that containers reach, and to names of secrets instead of ARNs.
 
-    Names are the same after a restart; ARNs of secrets end at random.
+    After a restart, names are the same, and ARNs are not.
     """
     return {
         name: as_seen_from_containers(value) if name.endswith("_QUEUE_URL") else _SECRET_ARN.sub(r"\1", value)
@@ -160,7 +164,7 @@ def _in_container(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def as_seen_from_containers(endpoint: str) -> str:
-    """Return an endpoint with the name that containers have for this machine, where it is on this machine."""
+    """Return an endpoint as containers reach it: one on this machine has another host there."""
     parts = urlsplit(endpoint)
     if parts.hostname not in _LOOPBACK:
         return endpoint

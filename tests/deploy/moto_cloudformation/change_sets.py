@@ -13,8 +13,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import yaml
+from gerbang_local.intrinsics import References, Resolver
 from gerbang_local.stack import PSEUDO_PARAMETERS
-from gerbang_local.template import References, Resolver, Template, TemplateError, chosen_parameters
+from gerbang_local.template import Template, TemplateError, chosen_parameters
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend, cloudformation_backends

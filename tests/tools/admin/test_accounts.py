@@ -33,7 +33,7 @@ def test_an_account_is_shown_as_text(admin: Admin, alice: User) -> None:
         "identities    none",
         "role          3, user",
         "credit        5000",
-        f"organisation  {alice.organization_id}, CLIENT_OWNER",
+        f"organization  {alice.organization_id}, CLIENT_OWNER",
         "sessions      `sessions` lists them, end-sessions ends them all",
     ):
         assert fact in answer.out.splitlines()

@@ -67,7 +67,7 @@ def test_deleting_asks_for_confirmation_and_explains_the_effect(
 
     assert (answer.status, answer.out) == (DONE, f"{alice.user_id} is deleted.\n")
     assert "alice@example.com" in answer.error
-    assert f"Organisation {alice.organization_id} has no other members: it is deleted, too." in answer.error
+    assert f"Organization {alice.organization_id} has no other members: it is deleted, too." in answer.error
     assert "The account has a credit of 5000." in answer.error
     assert not database.items("Users") + database.items("Organizations")
 
@@ -109,7 +109,7 @@ def test_an_organisation_that_loses_its_last_owner_is_reported(
 
     answer = admin("delete", "alice")
 
-    assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
+    assert f"Organization {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.organizations.membership(str(alice.organization_id), bob.user_id).role == "CLIENT_MEMBER"
 
 
@@ -124,7 +124,7 @@ def test_an_organisation_with_a_damaged_member_item_is_not_deleted(
 
     answer = admin("delete", "alice")
 
-    assert f"Organisation {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
+    assert f"Organization {alice.organization_id} stays, with 1 other member and NO OWNER." in answer.error
     assert deployment.store.get(membership) is not None
     assert table.find(str(alice.organization_id)) is not None
 

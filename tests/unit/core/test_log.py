@@ -21,7 +21,7 @@ service_numbers = count()
 
 
 LAYER: Final = Path(gerbang.__file__).parent
-OPERATIONS: Final = Path(__file__).parents[3] / "docs" / "operations.md"
+LOG_EVENTS: Final = Path(__file__).parents[3] / "docs" / "log-events.md"
 
 
 @pytest.fixture(autouse=True)
@@ -216,9 +216,9 @@ def test_the_recording_log_keeps_events() -> None:
 
 
 def documented_events() -> set[str]:
-    """The events in the table of docs/operations.md whose first column is called `event`."""
-    table = OPERATIONS.read_text("utf-8").partition("\n| event | when |\n")[2].partition("\n\n")[0]
-    rows = re.findall(r"^\| (`[a-z0-9_]+`(?:, `[a-z0-9_]+`)*) \|", table, re.MULTILINE)
+    """The events in the tables of docs/log-events.md whose first column is called `event`."""
+    tables = "".join(re.findall(r"^\| event \|.*\n(?:\|.*\n)+", LOG_EVENTS.read_text("utf-8"), re.MULTILINE))
+    rows = re.findall(r"^\| (`[a-z0-9_]+`(?:, `[a-z0-9_]+`)*) \|", tables, re.MULTILINE)
     return {event for row in rows for event in re.findall(r"[a-z0-9_]+", row)}
 
 

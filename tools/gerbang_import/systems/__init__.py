@@ -1,4 +1,4 @@
-"""The systems that users come from, one module each: what of an export is read, and what is left out."""
+"""The systems whose exports can be imported, one module each: what is read, and what is left out."""
 
 from typing import Final
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     return {
         "identities": [
             {"provider": one.text("LoginProvider"), "subject": one.get("ProviderKey"), "email": record.get("Email")}
-            for one in around.of(record.text("Id"))
+            for one in context.of(record.text("Id"))
         ]
     }
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from gerbang_import.fields import Fields
 from gerbang_import.systems.hashes import auth0, phc
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 _DATABASE: Final = "auth0"
 
@@ -16,9 +16,9 @@ def _user_id(record: Fields) -> str:
     return f"{_DATABASE}|{inner}" if inner else record.text("user_id", "Id")
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     user_id = _user_id(record)
-    rows = (record, *around.of(user_id))
+    rows = (record, *context.of(user_id))
     custom = next((one for row in rows if (one := row.inner("custom_password_hash")).members), None)
     plain = next((text for row in rows if (text := row.text("passwordHash", "password_hash"))), "")
     return {

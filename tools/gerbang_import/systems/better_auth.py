@@ -5,14 +5,14 @@ from typing import Final
 
 from gerbang_import.fields import Fields
 from gerbang_import.systems.hashes import hex_scrypt
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 _R: Final = 16
 """scrypt's block size (better-auth, `packages/better-auth/src/crypto/password.ts`)."""
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
-    accounts = around.of(record.text("id"))
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
+    accounts = context.of(record.text("id"))
     hashes = [one.text("password") for one in accounts if one.text("providerId") == "credential"]
     return {
         "password_hash": hex_scrypt(next(filter(None, hashes), ""), r=_R),

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
-    others = around.of(record.text("id"))
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
+    others = context.of(record.text("id"))
     api = Fields({**(others[0].members if others else {}), **record.members})
     email = api.text("primary_email_address")
     verified = {one.lower() for one in re.split(r"[\s,;|]+", api.text("verified_email_addresses")) if one}

@@ -1,13 +1,13 @@
-"""Amazon Cognito: `aws cognito-idp list-users`, or the CSV of its import jobs. It gives away no password hashes."""
+"""Amazon Cognito: `aws cognito-idp list-users`, or the CSV of its import jobs. They have no password hashes."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 
-def _more(record: Fields, _around: Around) -> Mapping[str, object]:
+def _more(record: Fields, _context: Context) -> Mapping[str, object]:
     attributes = {one.text("Name"): one.get("Value") for one in record.each("Attributes")}
     known = Fields({**record.members, **attributes})
     names = " ".join(filter(None, (known.text("given_name"), known.text("family_name"))))

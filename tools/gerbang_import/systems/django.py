@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, NotAUser, System
+from gerbang_import.systems.system import Context, NotAUser, System
 from gerbang_import.values import InvalidValue, boolean
 
 _UNUSABLE: Final = "!"
 """The beginning of what `set_unusable_password` stores."""
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     text = record.text("fields.password", "password")
     if record.get("model") is not None and not text:
         raise NotAUser("a record of another model")
     names = (record.text("fields.first_name", "first_name"), record.text("fields.last_name", "last_name"))
     email = record.text("fields.email", "email").lower()
-    addresses = around.of(record.text("pk", "id"))
+    addresses = context.of(record.text("pk", "id"))
     return {
         "password_hash": None if text.startswith(_UNUSABLE) else text,
         "name": " ".join(filter(None, names)) or record.get("fields.name", "name"),

@@ -8,7 +8,7 @@ from typing import Final
 
 from gerbang_import.fields import Fields
 from gerbang_import.systems.hashes import firebase_scrypt
-from gerbang_import.systems.system import Around, InvalidConfig, NotAUser, System
+from gerbang_import.systems.system import Context, InvalidConfig, NotAUser, System
 
 _PARAMETERS: Final = {"base64_signer_key", "base64_salt_separator", "rounds", "mem_cost"}
 _CSV_PROVIDERS: Final = ("google", "facebook", "twitter", "github")
@@ -17,17 +17,17 @@ _LATER_PROVIDERS: Final = ("apple", "microsoft", "gc.apple", "playgames.google",
 _OF_A_PROVIDER: Final = ("Id", "Email", "DisplayName", "PhotoUrl")
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     if record.get("email") is None and record.get("phoneNumber") is None:
         raise NotAUser("a guest")
     digest, salt = record.text("passwordHash"), record.text("salt")
-    if digest and not around.hash_config.keys() >= _PARAMETERS:
+    if digest and not context.hash_config.keys() >= _PARAMETERS:
         raise InvalidConfig(
             "The hashes need the project's parameters: in Firebase's console, open Authentication, Users, the menu, "
             "Password hash parameters, copy them into a file, and name it with HASH_CONFIG=."
         )
     return {
-        "password_hash": firebase_scrypt(digest, salt, around.hash_config) if digest else None,
+        "password_hash": firebase_scrypt(digest, salt, context.hash_config) if digest else None,
         "identities": list(_identities(record)),
     }
 

@@ -5,13 +5,13 @@ from typing import Final
 
 from gerbang_import.fields import Fields
 from gerbang_import.systems.hashes import decoded, pbkdf2, whole
-from gerbang_import.systems.system import Around, InvalidHash, System
+from gerbang_import.systems.system import Context, InvalidHash, System
 
 _PBKDF2: Final = {"salted-pbkdf2-hmac-sha256": "sha256", "salted-pbkdf2-hmac-sha512": "sha512"}
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
-    others = around.of(record.text("id"))
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
+    others = context.of(record.text("id"))
     login = next((one for one in others if one.get("password") is not None), record)
     names = (record.text("firstName"), record.text("lastName"))
     return {

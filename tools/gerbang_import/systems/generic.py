@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     organization = record.get("organization_id", "organization.id")
-    identities = [one.members for one in around.of(record.text("id"))]
+    identities = [one.members for one in context.of(record.text("id"))]
     return {
         "organization_role": record.get("organization_role", "organization.role", "role") if organization else None,
         **({"identities": identities} if identities else {}),
@@ -45,6 +45,6 @@ SYSTEM: Final = System(
     more=_more,
     owner=lambda record: record.text("user_id"),
     needed=("email",),
-    suspects=True,
+    rejects_unknown_hash_columns=True,
     leaves_out="all other columns",
 )

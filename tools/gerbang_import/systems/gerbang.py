@@ -6,7 +6,7 @@ from typing import Final
 from gerbang.storage.dynamodb import from_wire
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, NotAUser, System
+from gerbang_import.systems.system import Context, NotAUser, System
 
 _ACCOUNT: Final = "ACCOUNT"
 
@@ -17,15 +17,15 @@ def _item(record: Fields) -> Fields:
     return Fields(from_wire(attributes))  # type: ignore[arg-type]
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     item = _item(record)
     if item.text("sk") != _ACCOUNT:
         raise NotAUser("an identity, or a name")
     if item.get("is_anonymous") is True:
         raise NotAUser("a guest")
     organization_id = item.text("organization_id")
-    membership = next((_item(one) for one in around.of(item.text("user_id"))), Fields({}))
-    organization = next((_item(one) for one in around.of(organization_id)), Fields({}))
+    membership = next((_item(one) for one in context.of(item.text("user_id"))), Fields({}))
+    organization = next((_item(one) for one in context.of(organization_id)), Fields({}))
     subjects = item.inner("subjects").members
     return {
         **{column: item.get(*paths) for column, paths in _COLUMNS.items()},

@@ -1,4 +1,4 @@
-"""Writes hashes that systems keep in parts in a notation of `gerbang.passwords.legacy`."""
+"""Hashes that systems store in several fields, in the notations of `gerbang.passwords.legacy`."""
 
 import base64
 import binascii
@@ -34,7 +34,7 @@ def whole(text: str, what: str) -> int:
     """Return a number that a hash names.
 
     Raises:
-        InvalidHash: it is none, or larger than any system's.
+        InvalidHash: it is not a number, or larger than any system's.
     """
     if not re.fullmatch(r"[1-9]\d{0,9}", text):
         raise InvalidHash(f"has no {what}")
@@ -92,7 +92,7 @@ def auth0(custom: Fields) -> str:
     https://auth0.com/docs/manage-users/user-migration/bulk-user-import-database-schema-and-examples
 
     Raises:
-        InvalidHash: its algorithm, encoding or way to salt is none that is read.
+        InvalidHash: its algorithm, encoding or way to salt is not supported.
     """
     algorithm = custom.text("algorithm").lower()
     value = custom.text("hash.value")

@@ -5,12 +5,12 @@ from typing import Final
 
 from gerbang_import.fields import Fields
 from gerbang_import.systems.hashes import decoded, encoded, pbkdf2, whole
-from gerbang_import.systems.system import Around, InvalidHash, NotAUser, System
+from gerbang_import.systems.system import Context, InvalidHash, NotAUser, System
 
 _PBKDF2: Final = {"pbkdf2": "sha1", "pbkdf2-sha256": "sha256", "pbkdf2-sha512": "sha512"}
 
 
-def _more(record: Fields, _around: Around) -> Mapping[str, object]:
+def _more(record: Fields, _context: Context) -> Mapping[str, object]:
     if record.get("serviceAccountClientId") is not None:
         raise NotAUser("a service account")
     passwords = [one for one in record.each("credentials") if one.text("type") == "password"]

@@ -5,10 +5,10 @@ from typing import Final
 
 from gerbang_import.fields import Fields
 from gerbang_import.systems.hashes import phc
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 
-def _more(record: Fields, _around: Around) -> Mapping[str, object]:
+def _more(record: Fields, _context: Context) -> Mapping[str, object]:
     email = record.text("traits.email")
     addresses = {one.text("value"): one for one in record.each("verifiable_addresses")}
     address = addresses.get(email, Fields({}))

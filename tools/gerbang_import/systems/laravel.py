@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, NotAUser, System
+from gerbang_import.systems.system import Context, NotAUser, System
 
 
-def _more(record: Fields, _around: Around) -> Mapping[str, object]:
+def _more(record: Fields, _context: Context) -> Mapping[str, object]:
     if record.get("deleted_at") is not None:
         raise NotAUser("a deleted user")
     return {}

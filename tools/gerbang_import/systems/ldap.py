@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, FileForm, NotAUser, System
+from gerbang_import.systems.system import Context, FileForm, NotAUser, System
 
 
-def _more(record: Fields, _around: Around) -> Mapping[str, object]:
+def _more(record: Fields, _context: Context) -> Mapping[str, object]:
     text = record.text("userPassword")
     if not text and record.get("mail") is None:
         raise NotAUser("an entry with neither mail nor userPassword")

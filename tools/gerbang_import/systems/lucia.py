@@ -5,14 +5,14 @@ from typing import Final
 
 from gerbang_import.fields import Fields
 from gerbang_import.systems.hashes import hex_scrypt
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 _VERSION_2: Final = "s2:"
 """Before the salt of version 2's hashes; those before have r = 8."""
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
-    keys = around.of(record.text("id"))
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
+    keys = context.of(record.text("id"))
     of_keys = next((text for one in keys if (text := one.text("hashed_password"))), "")
     of_user = record.text("password_hash", "hashed_password")
     if of_keys and not of_keys.startswith((_VERSION_2, "$")):

@@ -5,20 +5,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, FileForm, NotAUser, System
+from gerbang_import.systems.system import Context, FileForm, NotAUser, System
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     name, text = record.text("name"), record.text("hash")
     hashed = text.lstrip("!*")  # `!` before a hash locks it (passwd(1)); without one there is no password
     if not hashed:
         raise NotAUser("an account without a password")
     expires = record.text("expires")
-    is_expired = expires.isdecimal() and _EPOCH + timedelta(days=int(expires)) <= around.now
+    is_expired = expires.isdecimal() and _EPOCH + timedelta(days=int(expires)) <= context.now
     return {
-        "email": f"{name}@{around.domain}",
+        "email": f"{name}@{context.domain}",
         "password_hash": hashed,
         "disabled": text != hashed or is_expired,
     }

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, NotAUser, System
+from gerbang_import.systems.system import Context, NotAUser, System
 from gerbang_import.values import InvalidValue, boolean
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     if _is_yes(record.get("is_anonymous")):
         raise NotAUser("a guest")
     if record.get("deleted_at") is not None:
@@ -20,7 +20,7 @@ def _more(record: Fields, around: Around) -> Mapping[str, object]:
                 "subject": one.get("provider_id", "identity_data.sub", "id"),
                 "email": one.get("email", "identity_data.email"),
             }
-            for one in (*around.of(record.text("id")), *record.each("identities"))
+            for one in (*context.of(record.text("id")), *record.each("identities"))
         ]
     }
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, System
+from gerbang_import.systems.system import Context, System
 
 
-def _more(record: Fields, around: Around) -> Mapping[str, object]:
+def _more(record: Fields, context: Context) -> Mapping[str, object]:
     email = record.text("email")
-    others = around.of(record.text("user_id"))
+    others = context.of(record.text("user_id"))
     own = {"provider": record.text("third_party_id"), "subject": record.get("third_party_user_id")}
     verified = [one for one in others if one.get("third_party_id") is None and one.text("email") == email]
     return {

@@ -1,4 +1,4 @@
-"""What is said of a system: the form of its export, where it keeps what of a user, and how its hashes are written."""
+"""The description of a system: the form of its export, where the data of a user is, how hashes are written."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class FileForm(Enum):
 
 
 class NotAUser(Exception):
-    """A record is no user who could come; its text says what it is."""
+    """A record is not a user to import; the text says what it is."""
 
 
 class InvalidHash(ValueError):
@@ -42,8 +42,8 @@ class InvalidConfig(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What a preset reads besides the record."""
+class Context:
+    """What a preset reads in addition to the record."""
 
     now: datetime
     hash_config: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -67,34 +67,34 @@ class System:
 
     title: str
     columns: Mapping[str, Paths]
-    """Column of the generic form, and the paths in a record at one of which its value is."""
-    more: Callable[[Fields, Around], Mapping[str, object]] = lambda _record, _around: {}
-    """Columns that take more than finding. May raise `NotAUser` or `InvalidHash`."""
+    """Each column of the generic form, with the paths in a record where its value may be."""
+    more: Callable[[Fields, Context], Mapping[str, object]] = lambda _record, _context: {}
+    """Returns the columns that must be computed. May raise `NotAUser` or `InvalidHash`."""
     leaves_out: str
-    """What stays behind, in a few words."""
+    """What is not imported, in a few words."""
     form: FileForm = FileForm.DETECTED
     collection: str = "users"
     """The member of a JSON document that holds the users."""
     positions: tuple[str, ...] = ()
     """Names for the columns of a CSV file without a header."""
     needed: tuple[str, ...] = ()
-    """Columns that a CSV file must have; alternatives have a bar between."""
-    suspects: bool = False
-    """Whether a CSV file with a column that looks like one of hashes, and none of the right name, is not read."""
+    """Columns that a CSV file must have; alternatives are separated by a bar."""
+    rejects_unknown_hash_columns: bool = False
+    """Whether a CSV file is rejected if a column looks like hashes and none is named `password_hash`."""
     has_hashes: bool = True
     owner: Callable[[Fields], str] = lambda _: ""
-    """Of a record of another file of the export: the id of the user that it belongs to."""
+    """Returns the id of the user that a record of another file of the export belongs to."""
 
-    def row(self, record: Fields, around: Around) -> Row:
+    def row(self, record: Fields, context: Context) -> Row:
         """Return a record in the columns of the generic form.
 
         Raises:
-            NotAUser: it is none.
+            NotAUser: it is not a user to import.
             InvalidHash: its hash is in a form that cannot be read.
         """
         found = {column: record.get(*_listed(paths)) for column, paths in self.columns.items()}
         row = {column: value for column, value in found.items() if value is not None}
-        row |= {column: value for column, value in self.more(record, around).items() if value not in (None, "")}
+        row |= {column: value for column, value in self.more(record, context).items() if value not in (None, "")}
         return row
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from gerbang_import.fields import Fields
-from gerbang_import.systems.system import Around, NotAUser, System
+from gerbang_import.systems.system import Context, NotAUser, System
 
 
-def _more(record: Fields, _around: Around) -> Mapping[str, object]:
+def _more(record: Fields, _context: Context) -> Mapping[str, object]:
     if record.text("deleted") == "1" or record.text("spam") == "1":  # columns of a network of sites
         raise NotAUser("a deleted user, or spam")
     text = record.text("user_pass")

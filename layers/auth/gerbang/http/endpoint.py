@@ -1,7 +1,7 @@
 """An endpoint, declared once next to its handler: methods, path, who may call, request, response and errors.
 
-Routing, checks and error rendering come from the declaration, and so do the README's table and the tests that hold
-for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
+Routing, checks and error rendering come from the declaration, and so do the table of docs/endpoints.md and the tests
+that hold for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
 """
 
 from collections.abc import Callable, Mapping

@@ -1,10 +1,11 @@
-"""The tables of README.md: endpoints from their declarations, settings from `template.yaml`.
+"""The tables of docs/endpoints.md, from the declarations, and docs/settings.md, from `template.yaml`.
 
 Each table is between two comments, `<!-- name -->` and `<!-- /name -->`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, QueryIsAndBodySets
@@ -12,26 +13,37 @@ from gerbang_local.declarations import ROOT, template
 
 from gerbang_docs.operations import Documented, documented
 
-README: Final = ROOT / "README.md"
+ENDPOINTS: Final = ROOT / "docs" / "endpoints.md"
+SETTINGS: Final = ROOT / "docs" / "settings.md"
 
 
 class MarkersMissing(Exception):
     """The comments around a table are missing, or not exactly one pair."""
 
 
-def with_tables(readme: str) -> str:
-    """Return the README with both tables up to date.
+def pages() -> dict[Path, str]:
+    """Return the text of both pages with their tables up to date, by their file.
 
     Raises:
         MarkersMissing: the comments around a table are not one pair.
     """
-    for name, rows in (("endpoints", _endpoints()), ("settings", _settings())):
-        parts = re.split(rf"(^<!-- /?{name} -->$)", readme, flags=re.MULTILINE)
-        if parts[1::2] != [f"<!-- {name} -->", f"<!-- /{name} -->"]:
-            raise MarkersMissing(f"README.md needs <!-- {name} --> and <!-- /{name} --> once each, in this order")
-        before, opening, _, closing, after = parts
-        readme = "\n".join([before + opening, *rows, closing + after])
-    return readme
+    return {
+        ENDPOINTS: with_table(ENDPOINTS.read_text("utf-8"), "endpoints", _endpoints()),
+        SETTINGS: with_table(SETTINGS.read_text("utf-8"), "settings", _settings()),
+    }
+
+
+def with_table(page: str, name: str, rows: Iterable[str]) -> str:
+    """Return the page with the rows in place of the table of this name.
+
+    Raises:
+        MarkersMissing: the comments around the table are not one pair.
+    """
+    parts = re.split(rf"(^<!-- /?{name} -->$)", page, flags=re.MULTILINE)
+    if parts[1::2] != [f"<!-- {name} -->", f"<!-- /{name} -->"]:
+        raise MarkersMissing(f"docs/{name}.md needs <!-- {name} --> and <!-- /{name} --> once each, in this order")
+    before, opening, _, closing, after = parts
+    return "\n".join([before + opening, *rows, closing + after])
 
 
 def _endpoints() -> Iterator[str]:

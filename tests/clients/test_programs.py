@@ -1,4 +1,4 @@
-"""The README's programs for Supabase's clients work as printed, except for the server's address and key."""
+"""The programs of docs/clients.md run as they are printed, but for the server's address and key."""
 
 import os
 import re
@@ -17,15 +17,14 @@ from tests.wire.server import running
 
 __all__ = ["node"]
 
-README: Final = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "clients.md").read_text("utf-8")
 
 
 def program(language: str, url: str) -> str:
-    """Return the README's program in a language that uses an official client, changed to another server."""
-    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    (found,) = (block for block in blocks if "supabase" in block)
+    """Return the page's one program in a language, for a server at another address."""
+    [found] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     key = httpx.get(f"{url}/_local/config.json").json()["publishable_key"]
-    return found.replace("http://127.0.0.1:3000", url).replace("sb_publishable_local", key)
+    return str(found).replace("http://127.0.0.1:3000", url).replace("sb_publishable_local", key)
 
 
 def output_of(command: list[str], url: str, address: str, folder: Path) -> list[str]:
@@ -60,7 +59,7 @@ def test_the_python_program_works(serve: Serve, tmp_path: Path) -> None:
 
 def test_the_javascript_program_works(serve: Serve, node: str, request: pytest.FixtureRequest) -> None:
     url = serve("", running)
-    written = JAVASCRIPT / "readme-program.mjs"  # where the clients are installed
+    written = JAVASCRIPT / "program-of-the-page.mjs"  # where the clients are installed
     request.addfinalizer(written.unlink)
     without_websocket = "globalThis.WebSocket ??= class {};"  # supabase-js needs one, which Node 20 does not have
     written.write_text(f"{without_websocket}\n{program('js', url)}")
