@@ -1,4 +1,4 @@
-"""The transcripts in documents run as they are printed. (Names and links in documents: test_documents.py.)"""
+"""The transcripts in documents work as printed. (Names and links in documents: test_documents.py.)"""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from tests.wire.server import Server, running
 
 ROOT: Final = Path(__file__).parents[1]
 URL: Final = "http://127.0.0.1:3000"
-"""Where the documents say that the API is."""
+"""The URL of the API in the documents."""
 
 ANYTHING: Final = "\u2026"
 END_OF_OUTPUT: Final = "--- end of output ---"
@@ -23,14 +23,14 @@ BASH: Final = shutil.which("bash")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command of a transcript, and what it prints; an ellipsis stands for anything on its line."""
+    """A command of a transcript, and its output. An ellipsis stands for any text within a line."""
 
     command: str
     output: str
 
     @property
-    def talks_to_the_api(self) -> bool:
-        """The other commands start, build or deploy it."""
+    def calls_the_api(self) -> bool:
+        """Say whether the command calls the API. Other commands start, build or deploy it."""
         return not self.command.startswith(("make ", "sam ", "export "))
 
 
@@ -41,7 +41,7 @@ def console_blocks(document: str) -> list[list[Step]]:
 
 
 def steps_of(block: str) -> Iterator[Step]:
-    """The steps of a block: `$ ` begins a command, a line that ends in a backslash goes on."""
+    """Yield the steps of a block. `$ ` begins a command; a backslash at the end of a line continues it."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         lines = part.splitlines()
         length = 1 + next(number for number, line in enumerate(lines) if not line.endswith("\\"))
@@ -63,7 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.mark.skipif(BASH is None or shutil.which("curl") is None, reason="the transcript needs bash and curl")
 @pytest.mark.parametrize(("document", "steps_at_least"), [("README.md", 9), ("docs/endpoints.md", 3)])
 def test_the_transcript_runs_as_printed(server: Server, document: str, steps_at_least: int) -> None:
-    steps = [step for block in console_blocks(document) for step in block if step.talks_to_the_api]
+    steps = [step for block in console_blocks(document) for step in block if step.calls_the_api]
     assert len(steps) >= steps_at_least
     script = "".join(f"{step.command}\nprintf '\\n%s\\n' '{END_OF_OUTPUT}'\n" for step in steps)
 

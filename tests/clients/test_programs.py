@@ -1,4 +1,4 @@
-"""The programs of docs/clients.md run as they are printed, but for the server's address and key."""
+"""The programs of docs/clients.md work as printed, except for the server's address and key."""
 
 import os
 import re
@@ -21,14 +21,14 @@ PAGE: Final = (Path(__file__).parents[2] / "docs" / "clients.md").read_text("utf
 
 
 def program(language: str, url: str) -> str:
-    """Return the page's one program in a language, for a server at another address."""
+    """Return the page's one program in a language, changed to another server."""
     [found] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     key = httpx.get(f"{url}/_local/config.json").json()["publishable_key"]
     return str(found).replace("http://127.0.0.1:3000", url).replace("sb_publishable_local", key)
 
 
 def output_of(command: list[str], url: str, address: str, folder: Path) -> list[str]:
-    """Run a program and type the code that was mailed; return the lines that it printed."""
+    """Run a program, enter the mailed code, and return the printed lines."""
     with (
         subprocess.Popen(
             command,
@@ -46,7 +46,7 @@ def output_of(command: list[str], url: str, address: str, folder: Path) -> list[
     return str(printed).partition("Code from the mail: ")[2].splitlines()
 
 
-def test_the_program_in_python(serve: Serve, tmp_path: Path) -> None:
+def test_the_python_program_works(serve: Serve, tmp_path: Path) -> None:
     url = serve("", running)
     written = tmp_path / "program.py"
     written.write_text(program("python", url))
@@ -57,11 +57,11 @@ def test_the_program_in_python(serve: Serve, tmp_path: Path) -> None:
     assert theme == "dark"
 
 
-def test_the_program_in_javascript(serve: Serve, node: str, request: pytest.FixtureRequest) -> None:
+def test_the_javascript_program_works(serve: Serve, node: str, request: pytest.FixtureRequest) -> None:
     url = serve("", running)
     written = JAVASCRIPT / "program-of-the-page.mjs"  # where the clients are installed
     request.addfinalizer(written.unlink)
-    without_websocket = "globalThis.WebSocket ??= class {};"  # supabase-js asks for one, which Node 20 has not
+    without_websocket = "globalThis.WebSocket ??= class {};"  # supabase-js needs one, which Node 20 does not have
     written.write_text(f"{without_websocket}\n{program('js', url)}")
 
     confirmed_at, theme = output_of([node, str(written)], url, "joan@example.com", JAVASCRIPT)
