@@ -207,10 +207,7 @@ TRIES: Final = 5
 @pytest.fixture(scope="module")
 def bench(dynamodb_endpoint: str) -> Iterator[Bench]:
     build = build_for(this_machine())
-    parameters = {
-        "PasswordHashCost": "10",  # the limits do not depend on it
-        "NewDeviceMail": "false",  # every event is from a new network; see tests/unit/test_budgets.py
-    }
+    parameters = {"PasswordHashCost": "10"}  # the limits do not depend on it
     with benches.started(
         build.folder, lambda _: None, dynamodb_endpoint=dynamodb_endpoint, parameters=parameters
     ) as bench:

@@ -15,7 +15,7 @@ from moto import mock_aws
 from tests.conftest import Database
 from tests.deployment import BOB, Deployment
 from tests.tools.admin.conftest import REGION, SESSION, STACK, Admin, Answer, created, link, type_answer
-from tests.unit.test_accounts import join
+from tests.unit.accounts.operations import join
 
 # --- unlinking --------------------------------------------------------------------------------------------------------
 
