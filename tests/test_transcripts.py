@@ -1,4 +1,4 @@
-"""The transcripts in documents run as they are printed. (Names and links in documents: test_documents.py.)"""
+"""The transcripts in documents work as printed. (Names and links in documents: test_documents.py.)"""
 
 import re
 import shutil

@@ -129,12 +129,12 @@ def test_writing_the_page_updates_the_readmes_line(tmp_path: Path) -> None:
     assert written.read_text() == page(results(), bills(results()))
 
 
-def test_the_readme_in_the_repository_has_the_bill_of_what_was_measured() -> None:
-    made = prices.bill(prices.USERS, prices.REGION, prices.measured())
+def test_the_readme_has_the_monthly_price_that_the_measurements_give() -> None:
+    bill = prices.bill(prices.USERS, prices.REGION, prices.measured())
 
-    [said] = re.findall(r"^<!-- bill -->\n(.*?)\n<!-- /bill -->$", reports.README.read_text("utf-8"), re.MULTILINE)
+    [printed] = re.findall(r"^<!-- bill -->\n(.*?)\n<!-- /bill -->$", reports.README.read_text("utf-8"), re.MULTILINE)
 
-    assert said == prices.line(made), "`make price ARGS=--write` writes it"
+    assert printed == prices.line(bill), "run `make price ARGS=--write`"
 
 
 def test_the_page_in_the_repository_is_up_to_date() -> None:

@@ -1,4 +1,4 @@
-"""The programs of docs/clients.md run as they are printed, but for the server's address and key."""
+"""The programs of docs/clients.md work as printed, except for the server's address and key."""
 
 import os
 import re
@@ -21,7 +21,7 @@ PAGE: Final = (Path(__file__).parents[2] / "docs" / "clients.md").read_text("utf
 
 
 def program(language: str, url: str) -> str:
-    """Return the page's one program in a language, for a server at another address."""
+    """Return the page's one program in a language, changed to another server."""
     [found] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     key = httpx.get(f"{url}/_local/config.json").json()["publishable_key"]
     return str(found).replace("http://127.0.0.1:3000", url).replace("sb_publishable_local", key)

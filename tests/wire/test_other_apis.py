@@ -1,4 +1,7 @@
-"""Other APIs verify access tokens as docs/verifying-tokens.md shows, against `make run` with RS256 (security.md 72)."""
+"""Other APIs verify access tokens with the code of docs/verifying-tokens.md (security.md 72).
+
+The server is `make run` with RS256.
+"""
 
 import json
 import re
@@ -31,14 +34,14 @@ def blocks(language: str) -> list[str]:
 
 
 class _Claims(Handler):
-    """Implements Lambda's Invoke with the function that docs/verifying-tokens.md shows."""
+    """Implements Lambda's Invoke with the function that the page shows."""
 
     @override
     def respond(self, body: bytes) -> None:
         event = json.loads(body)
         [source] = [block for block in blocks("python") if "def handler(event" in block]
         names: dict[str, Any] = {}
-        exec(source, names)  # noqa: S102 - the README's code
+        exec(source, names)  # noqa: S102 - the page's code
         self.reply(json.dumps(names["handler"](event, None)).encode())
 
 
@@ -85,7 +88,7 @@ def fetch(client: Client) -> Callable[[str], Any]:
 
 @pytest.fixture
 def authorizer(fetch: Callable[[str], Any]) -> JwtAuthorizer:
-    """The authorizer of the template in docs/verifying-tokens.md."""
+    """The authorizer of the page's template."""
     [written] = [block for block in blocks("yaml") if "JwtConfiguration" in block]
     auth = yaml.safe_load(written)["Api"]["Properties"]["Auth"]
     chosen = auth["Authorizers"][auth["DefaultAuthorizer"]]
@@ -163,7 +166,7 @@ def test_the_python_of_the_page_verifies_a_token(fetch: Callable[[str], Any], se
     [source] = [block for block in blocks("python") if "PyJWKClient" in block]
     names: dict[str, Any] = {}
     with patch.object(jwt.PyJWKClient, "fetch_data", lambda keys: fetch(keys.uri)):
-        exec(source, names)  # noqa: S102 - the document's code
+        exec(source, names)  # noqa: S102 - the page's code
         claims = names["claims_of"](session["accessToken"])
         with pytest.raises(jwt.PyJWTError):
             names["claims_of"](session["refreshToken"])
