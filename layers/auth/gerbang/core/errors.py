@@ -1,4 +1,4 @@
-"""The root of every error that a client is told about. Each module defines the errors that it raises."""
+"""Base classes of the errors that clients receive. Each module defines the errors that it raises."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,8 +30,8 @@ class AuthError(Exception):
 class DependencyUnavailable(Exception):
     """A service we depend on (DynamoDB, Secrets Manager, SQS) did not answer, throttled or stayed in conflict.
 
-    Nothing may be assumed written, and the caller may try again. Clients get 503 with `Retry-After`, never 4xx: they
-    sign people out on a final error.
+    A write may or may not have been done, and the caller may try again. Clients get 503 with `Retry-After`, never
+    4xx: they sign users out on a final error.
     """
 
     code: ClassVar[LiteralString] = "service_unavailable"
