@@ -24,7 +24,7 @@ LONGEST_REASON: Final = 200
 """Characters of an error's evidence that go into the log."""
 
 SAM_LOCAL_HINT: Final = "Start `make sam-env`, and give `sam local` the options that it prints."
-"""Logged with a 503 under `sam local`, where nothing answers in the place of AWS by itself."""
+"""Logged with a 503 under `sam local`, where no stand-in for AWS runs unless it is started."""
 
 _EVIDENCE: Final = ("session_id", "user_id", "limit", "rule")
 """Attributes of errors that go into the log."""
@@ -39,7 +39,7 @@ class RequestModel(Protocol):
 
     @classmethod
     def prepare(cls) -> None:
-        """Do what the first `read` would have to."""
+        """Do in advance what the first `read` would otherwise do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class BodyHas:
 
 @dataclass(frozen=True, slots=True)
 class BodyGives:
-    """The condition that the JSON body gives one of these members at least. Null and empty text give nothing."""
+    """The condition that the JSON body has a value for one of these members. Null and empty text are no values."""
 
     members: tuple[str, ...]
 
@@ -132,20 +132,20 @@ class PathIs:
 
 
 type Condition = BodyHas | BodyGives | QueryIs | QueryIsAndBodySets | IsForm | PathIs
-"""Says whether an operation is the one that a request asks for."""
+"""Decides whether an operation is the one that a request asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of the query, or a header, that an operation's handler reads. It is declared for documents alone."""
+    """A query parameter or header that an operation's handler reads. Only the documentation uses it."""
 
     name: str
     description: str
     where: Literal["query", "header"] = "query"
     values: tuple[str, ...] = ()
-    """The values that it may have; empty: any text."""
+    """The allowed values; empty: any text."""
     largest: int | None = None
-    """Of a number from 1 on; None: it is a text."""
+    """The largest value of a number that starts at 1; None: the parameter is text."""
     is_required: bool = False
     example: str | int | None = None
 
@@ -155,7 +155,7 @@ type ApiOf = Api | Callable[[Request], Api]
 
 
 class Declaration(TypedDict, total=False):
-    """What is declared of an operation besides its method and API: the members of `Operation` that have a default."""
+    """The declaration of an operation besides its method and API: the members of `Operation` that have a default."""
 
     caller: Caller[Any]
     when: Condition | None
@@ -179,17 +179,17 @@ class Operation:
     summary: str
     caller: Caller[Any] = ANYONE
     when: Condition | None = None
-    """None: the operation for requests that meet no other's condition."""
+    """None: this operation serves the requests that meet no other operation's condition."""
     request: type[RequestModel] | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
-    """What validating the body needs besides the body, such as the password policy."""
+    """What the validation of the body needs besides the body, such as the password policy."""
     parameters: tuple[Parameter, ...] = ()
     response: type | None = None
     other_responses: tuple[type, ...] = ()
-    """Other forms of the answer, for documents."""
+    """Other forms of the answer, for the documentation."""
     status: HTTPStatus = HTTPStatus.OK
     errors: tuple[type[Exception], ...] = ()
-    """The errors that the handler raises; those of the frame and of the caller's check come on top."""
+    """The errors that the handler raises, besides those of reading the request and of authenticating the caller."""
     overrides: ErrorSpecs = field(default_factory=dict)
     """Error specs of this operation in place of its API's."""
 
@@ -205,7 +205,7 @@ class Endpoint:
     """A path and its operations; `handler` is its Lambda handler."""
 
     def __init__(self, path: str, *aliases: str) -> None:
-        """Take the path, with path parameters in braces, and other paths that serve the same."""
+        """Take the path, with path parameters in braces, and other paths that have the same operations."""
         self.paths: Final = (path, *aliases)
         self.operations: Final[list[Operation]] = []
         self._cloudfront_hashes: tuple[str, ...] = ()
@@ -274,8 +274,8 @@ class Endpoint:
             operation = self.find(request)
             response = operation.respond(request)
         except Exception as error:  # noqa: BLE001 - the one place where everything is caught
-            meant = operation or self._default()
-            api = meant.api if isinstance(meant.api, Api) else meant.api(request)
+            declared = operation or self._default()
+            api = declared.api if isinstance(declared.api, Api) else declared.api(request)
             response = api.render(error, request, {} if operation is None else operation.overrides)
             log_error(error, request, response.status)
         return response.to_gateway()
@@ -297,17 +297,17 @@ class Endpoint:
         raise MethodNotAllowed(", ".join(dict.fromkeys(operation.method for operation in self.operations)))
 
     def _default(self) -> Operation:
-        """Return the operation whose API words errors that are raised before an operation is found."""
+        """Return the operation whose API renders errors that are raised before an operation is found."""
         return next(operation for operation in self.operations if operation.when is None)
 
 
 def _is_preflight(request: Request) -> bool:
-    """Say whether a browser asks what a page may send (Fetch standard, CORS-preflight request)."""
+    """Return whether a request is a browser's preflight (Fetch standard, CORS-preflight request)."""
     return request.method == "OPTIONS" and {"origin", "access-control-request-method"} <= request.headers.keys()
 
 
 def log_error(error: Exception, request: Request, status: int) -> None:
-    """Log how a request ended: the event is the error's code, the status the one that was answered."""
+    """Log a request that ended in an error. The event is the error's code, *status* that of the answer."""
     evidence = {name: str(getattr(error, name)) for name in _EVIDENCE if getattr(error, name, None)}
     if isinstance(error, AuthError) and str(error):
         evidence["why"] = str(error)[:LONGEST_REASON]
