@@ -12,11 +12,11 @@ from gerbang.storage.store import Action, Plus, Store
 from gerbang.storage.users import UserTable
 
 RACES: Final = 4
-"""How often ending sessions is tried, since the account's epoch may be raised meanwhile."""
+"""How often ending sessions is tried, because the account's epoch may be raised meanwhile."""
 
 
 class Scope(StrEnum):
-    """Which sessions of a user end, in GoTrue's words."""
+    """Which sessions of a user end, in GoTrue's terms."""
 
     GLOBAL = "global"
     LOCAL = "local"
@@ -37,7 +37,7 @@ class SignOut:
     def sign_out(self, access_token: str, scope: Scope) -> None:
         """End the sessions of a scope: their tokens stop working at once. Two round trips.
 
-        Other sessions end because the account's epoch is raised, which makes its outstanding codes worthless, too.
+        Other sessions end because the account's epoch is raised, which makes its outstanding codes invalid, too.
 
         Raises:
             InvalidToken: the token is not ours, not an access token, or damaged.
