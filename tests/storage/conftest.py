@@ -12,7 +12,7 @@ def fresh_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    made = (clients._made, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
+    made = (clients._created, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
     for cached in made:
         cached.cache_clear()
     yield
