@@ -1,11 +1,11 @@
-"""What mails carry: one-time codes and reset tokens, derived from the mail job that asked for them.
+"""One-time codes and reset tokens, derived from the mail job that asked for them.
 
-Both are HMAC-SHA-256 under keys of their own, not random: a message delivered twice makes the same code, and nothing
-is stored from which a code could be recovered. What is stored is another HMAC, under a key that is not in the table: a
-slow hash would not help, there are only a million codes (ASVS 6.5.2; docs/decisions/0008-one-time-codes.md).
+Both are HMAC-SHA-256 under keys of their own, not random numbers. So a message delivered twice makes the same code, and
+nothing is stored from which a code could be recovered. The tables store another HMAC, under a key that is not in them:
+a slow hash would not help, because there are only a million codes (ASVS 6.5.2; docs/decisions/0008-one-time-codes.md).
 
-Both depend on the account's epoch, too: a message delivered again after the password was changed, or the sessions were
-ended, makes another code, so that an old one never works again.
+Both depend on the account's epoch, too. A message that is delivered again after the password was changed, or the
+sessions were ended, makes another code, so an old code never works again.
 """
 
 import re
@@ -49,7 +49,7 @@ class InvalidResetToken(AuthError):
 
 @dataclass(frozen=True, slots=True)
 class CodeMaker:
-    """Makes codes from jobs and compares codes with what is stored of them."""
+    """Makes codes from jobs, and compares codes with their stored form."""
 
     keys: Keys
 
@@ -63,7 +63,7 @@ class CodeMaker:
         return f"{int.from_bytes(mac[:8]) % 10**DIGITS:0{DIGITS}d}"
 
     def stored_form(self, email: str, code: str) -> str:
-        """Return what is stored of a code."""
+        """Return the form in which a code is stored."""
         return self._hash.digest(f"stored\0{email}\0{code}").hex()
 
     def matches(self, stored: str, email: str, code: str) -> bool:
@@ -96,7 +96,7 @@ class ResetTokens:
         return account + to_base62(int.from_bytes(secret), length=_SECRET_CHARACTERS)
 
     def user_id(self, token: str) -> str:
-        """Return the id of the account that a token names. This verifies nothing.
+        """Return the id of the account that a token names. The token is not verified.
 
         Raises:
             InvalidResetToken: the text does not have the form of a token.
@@ -109,7 +109,7 @@ class ResetTokens:
             raise InvalidResetToken("malformed") from error
 
     def stored_form(self, token: str) -> str:
-        """Return what is stored of a token."""
+        """Return the form in which a token is stored."""
         return self._hash.digest(f"stored\0{token}").hex()
 
     def matches(self, stored: str, token: str) -> bool:

@@ -1,7 +1,7 @@
-"""Tokens of invitations to organisations, made of the invitation itself.
+"""Tokens of invitations to organizations, made from the invitation itself.
 
-A token names its invitation and proves it by an HMAC, whose key is not in the tables. Nothing of it is stored: it works
-as long as its invitation is there. The address is in the HMAC, so a token of one address is none of another.
+A token names its invitation and has an HMAC of it, whose key is not in the tables. The token is not stored: it works
+as long as its invitation exists. The HMAC covers the address, so a token is valid for one address only.
 """
 
 import re
@@ -31,7 +31,7 @@ _FORM: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedInvitation:
-    """The invitation that a token names. That verifies nothing."""
+    """The invitation that a token names, before the token is verified."""
 
     organization_id: str
     invitation_id: str
@@ -39,7 +39,7 @@ class NamedInvitation:
 
 @dataclass(frozen=True, slots=True)
 class InvitationTokens:
-    """Makes and compares tokens."""
+    """Makes and verifies tokens."""
 
     keys: Keys
 
@@ -55,7 +55,7 @@ class InvitationTokens:
         return f"{secret}{to_base62(identifier.int, length=_ID_CHARACTERS)}{organization}"
 
     def read(self, token: str) -> NamedInvitation | None:
-        """Return what a token names, None if it does not have the form of one."""
+        """Return the invitation that a token names, None if the text is not a token. The token is not verified."""
         found = _FORM.fullmatch(token)
         number = -1 if found is None else from_base62(found[2])
         if found is None or number >= 1 << 128:
@@ -65,7 +65,7 @@ class InvitationTokens:
         )
 
     def matches(self, token: str, invitation: Invitation) -> bool:
-        """Return whether a token was made of an invitation, with an active key; compared in constant time.
+        """Return whether a token was made from an invitation with an active key; compared in constant time.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
