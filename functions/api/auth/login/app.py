@@ -43,7 +43,7 @@ def log_in_by_email(call: Call[botlaunch_requests.LoginRequest, None]) -> botlau
 
 
 def _credentials(body: snapotp_requests.LoginRequest) -> Credentials:
-    """Return the credentials that SnapOTP's body holds; a text that can be no account's name is a wrong one."""
+    """Return the credentials in SnapOTP's body. Text that cannot be a user name is rejected like a wrong one."""
     name = body.username.strip()
     if "@" in name:
         try:

@@ -34,8 +34,8 @@ def register_username(call: Call[snapotp_requests.RegisterRequest, None]) -> sna
     new = NewAccount(
         email=body.email, password=body.password, name=body.name, username=body.username, locale=call.client.locale
     )
-    made = registration.register(new, call.client)
-    return snapotp.session(made.signed_in)
+    registered = registration.register(new, call.client)
+    return snapotp.session(registered.signed_in)
 
 
 @endpoint.post(
@@ -56,8 +56,8 @@ def register_organization(call: Call[botlaunch_requests.RegisterRequest, None]) 
         founds=body.organization_name or body.name,
         locale=call.client.locale,
     )
-    made = registration.register(new, call.client)
-    return botlaunch.session(made.signed_in, "Registration successful", made.organization)
+    registered = registration.register(new, call.client)
+    return botlaunch.session(registered.signed_in, "Registration successful", registered.organization)
 
 
 handler = endpoint.handler()

@@ -65,10 +65,10 @@ def register(call: Call[SignUpRequest, KeyKind]) -> Response:
     )
     if sign_up_policy.autoconfirm:
         return Response(HTTPStatus.OK, gotrue.session(confirmed_sign_up.sign_up(new, call.client)))
-    made = sign_up.sign_up(new, call.client)
-    if isinstance(made, Decoy):
-        return Response(HTTPStatus.OK, gotrue.decoy(made.user, audience=audience))
-    return Response(HTTPStatus.OK, gotrue.user(made, audience=audience))
+    account = sign_up.sign_up(new, call.client)
+    if isinstance(account, Decoy):
+        return Response(HTTPStatus.OK, gotrue.decoy(account.user, audience=audience))
+    return Response(HTTPStatus.OK, gotrue.user(account, audience=audience))
 
 
 @endpoint.post(
