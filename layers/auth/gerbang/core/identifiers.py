@@ -18,6 +18,12 @@ NO_ACCOUNT: Final = "no-account"
 LARGEST_NUMBER: Final = 2**31 - 1
 """The largest integer id: SnapOTP's clients keep it in 31 bits."""
 
+UUID_CHARACTERS: Final = 22
+"""62^22 > 2^128: a UUID in base 62."""
+
+MAC_CHARACTERS: Final = 43
+"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
+
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from gerbang.core.errors import AuthError
-from gerbang.core.identifiers import from_base62, to_base62
+from gerbang.core.identifiers import MAC_CHARACTERS, UUID_CHARACTERS, from_base62, to_base62
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
 from gerbang.storage.accounts import User
 
@@ -34,11 +34,7 @@ REMEMBERED: Final = timedelta(days=15)
 RESET_LIFETIME: Final = timedelta(minutes=30)
 """OWASP Forgot Password cheat sheet; NIST SP 800-63B-4, 4.2.1.2, allows 24 hours."""
 
-_ID_CHARACTERS: Final = 22
-"""62^22 > 2^128: a UUID in base 62."""
-_SECRET_CHARACTERS: Final = 43
-"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
-_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{_ID_CHARACTERS + _SECRET_CHARACTERS}}}")
+_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{UUID_CHARACTERS + MAC_CHARACTERS}}}")
 
 
 class InvalidResetToken(AuthError):
@@ -92,8 +88,8 @@ class ResetTokens:
             DependencyUnavailable: the keys could not be read.
         """
         secret = self._hash.digest(f"reset\0{job_id}\0{user.user_id}\0{user.epoch}")
-        account = to_base62(UUID(user.user_id).int, length=_ID_CHARACTERS)
-        return account + to_base62(int.from_bytes(secret), length=_SECRET_CHARACTERS)
+        account = to_base62(UUID(user.user_id).int, length=UUID_CHARACTERS)
+        return account + to_base62(int.from_bytes(secret), length=MAC_CHARACTERS)
 
     def user_id(self, token: str) -> str:
         """Return the id of the account that a token names. The token is not verified.
@@ -104,7 +100,7 @@ class ResetTokens:
         if not _FORM.fullmatch(token):
             raise InvalidResetToken("malformed")
         try:
-            return str(UUID(int=from_base62(token[:_ID_CHARACTERS])))
+            return str(UUID(int=from_base62(token[:UUID_CHARACTERS])))
         except ValueError as error:  # 62^22 is more than 2^128
             raise InvalidResetToken("malformed") from error
 

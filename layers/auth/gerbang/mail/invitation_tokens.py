@@ -11,7 +11,9 @@ from uuid import UUID
 
 from gerbang.core.identifiers import (
     INVITATION,
+    MAC_CHARACTERS,
     ORGANIZATION,
+    UUID_CHARACTERS,
     from_base62,
     public_id,
     read_public_id,
@@ -20,13 +22,7 @@ from gerbang.core.identifiers import (
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
 from gerbang.storage.organizations import Invitation
 
-_SECRET_CHARACTERS: Final = 43
-"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
-_ID_CHARACTERS: Final = 22
-"""62^22 > 2^128: a UUID in base 62."""
-_FORM: Final = re.compile(
-    rf"([0-9A-Za-z]{{{_SECRET_CHARACTERS}}})([0-9A-Za-z]{{{_ID_CHARACTERS}}})([0-9A-Za-z]{{1,40}})"
-)
+_FORM: Final = re.compile(rf"([0-9A-Za-z]{{{MAC_CHARACTERS}}})([0-9A-Za-z]{{{UUID_CHARACTERS}}})([0-9A-Za-z]{{1,40}})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +45,10 @@ class InvitationTokens:
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        secret = to_base62(int.from_bytes(self._hash.digest(_text(invitation))), length=_SECRET_CHARACTERS)
+        secret = to_base62(int.from_bytes(self._hash.digest(_text(invitation))), length=MAC_CHARACTERS)
         identifier = read_public_id(INVITATION, invitation.invitation_id)
         organization = invitation.organization_id.removeprefix(f"{ORGANIZATION}_")
-        return f"{secret}{to_base62(identifier.int, length=_ID_CHARACTERS)}{organization}"
+        return f"{secret}{to_base62(identifier.int, length=UUID_CHARACTERS)}{organization}"
 
     def read(self, token: str) -> NamedInvitation | None:
         """Return the invitation that a token names, None if the text is not a token. The token is not verified."""
@@ -70,7 +66,7 @@ class InvitationTokens:
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        secret = from_base62(token[:_SECRET_CHARACTERS])
+        secret = from_base62(token[:MAC_CHARACTERS])
         return secret < 1 << 256 and self._hash.matches(secret.to_bytes(32).hex(), _text(invitation))
 
     @property

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from gerbang.core.identifiers import from_base62, to_base62
+from gerbang.core.identifiers import MAC_CHARACTERS, from_base62, to_base62
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose, hkdf_sha256
 from gerbang.storage.one_time_codes import Slot
@@ -17,16 +17,12 @@ from gerbang.storage.one_time_codes import Slot
 PKCE_PREFIX: Final = "pkce_"
 """The prefix of tokens for clients that exchange an authorization code. Clients look for it."""
 
-_SECRET_CHARACTERS: Final = 43
-"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
 _NAME_BYTES: Final = 24
 _NAME_CHARACTERS: Final = 33
 """62^33 > 2^192: 24 bytes in base 62."""
 _CHECK: Final = b"\0\0\0"
 """In front of the encrypted name, to recognize the key that decrypts it."""
-_FORM: Final = re.compile(
-    rf"(?:{PKCE_PREFIX})?([0-9A-Za-z]{{{_SECRET_CHARACTERS}}})([0-9A-Za-z]{{{_NAME_CHARACTERS}}})"
-)
+_FORM: Final = re.compile(rf"(?:{PKCE_PREFIX})?([0-9A-Za-z]{{{MAC_CHARACTERS}}})([0-9A-Za-z]{{{_NAME_CHARACTERS}}})")
 
 _SLOTS: Final = (Slot.EMAIL, Slot.RECOVERY, Slot.EMAIL_CHANGE_CURRENT, Slot.EMAIL_CHANGE_NEW)
 """The slots that a token can name, by its number. Append only: tokens that were mailed must stay valid."""
@@ -58,7 +54,7 @@ class LinkTokens:
             DependencyUnavailable: the keys could not be read.
         """
         secret = self._hash.digest(f"link\0{job_id}\0{slot}\0{subject}\0{epoch}")
-        encoded = to_base62(int.from_bytes(secret), length=_SECRET_CHARACTERS)
+        encoded = to_base62(int.from_bytes(secret), length=MAC_CHARACTERS)
         name = _CHECK + bytes([_SLOTS.index(slot)]) + bytes.fromhex(digest(email))
         masked = _xor(name, self._hash.digest(_mask_of(encoded)))
         prefix = PKCE_PREFIX if is_pkce else ""
