@@ -36,7 +36,7 @@ _END: Final = "-----END CERTIFICATE-----"
 
 
 def split_bundle(bundle: Path) -> Path:
-    """Write the certificates of a PEM file to a folder next to it (`cacert.d` for `cacert.pem`), and return the folder."""
+    """Write the certificates of a PEM file to a folder next to it, such as `cacert.d`, and return the folder."""
     folder = bundle.with_suffix(".d")
     folder.mkdir()
     seen: Counter[str] = Counter()
