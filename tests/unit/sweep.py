@@ -59,7 +59,7 @@ CHOICES: Final = Choices(
 )
 
 LOWEST: Final = replace(CHOICES, address=_limit("sign_in_address"), account=_limit("sign_in_account"))
-"""With every limit low: half of a limit is never given back (`Counted.unsettled`), which hides the leak of one."""
+"""With every limit low. Half of a limit is never given back (`Counted.far`), which hides that one attempt leaks."""
 
 
 class Mishap(Enum):

@@ -2084,7 +2084,7 @@ def test_every_function_is_swept_or_named_with_the_reason_why_not() -> None:
     ("method", "name", "mishap"),
     [
         ("limits.rate_limits.RateLimits.give_back", "BotLaunch login", Mishap.THROTTLED),
-        ("limits.rate_limits.RateLimits._give_back_late", "otp", Mishap.OUTAGE),
+        ("limits.rate_limits.RateLimits._repay", "otp", Mishap.OUTAGE),
         ("sessions.sessions.Sessions._forgives", "SnapOTP refresh", Mishap.ANSWER_LOST),
         ("accounts.password_change.PasswordChange._is_repeated", "change-password", Mishap.ANSWER_LOST),
     ],

@@ -117,7 +117,7 @@ class RateLimits:
             TooManyAttempts: A limit is reached; the one with the longest wait is named.
             DependencyUnavailable: The attempt could not be counted against one of the limits.
         """
-        self._give_back_late()
+        self._repay()
         token, now = self.new_id()[:8], self.now()
 
         def take(each: Counted) -> Taken | Full:
@@ -177,7 +177,7 @@ class RateLimits:
         else:
             self.counters.clear(counted.key)
 
-    def _give_back_late(self) -> None:
+    def _repay(self) -> None:
         late = [*self._not_given_back]
         self._not_given_back.clear()
         self.give_back(*late)

@@ -33,7 +33,7 @@ class InvitationRequests:
 
     @contextmanager
     def counted(self, email: str, client_address: str) -> Iterator[None]:
-        """Count an invitation of an address, over all organizations, as a mail that was requested.
+        """Count an invitation of an address, from every organisation, as a mail that was requested.
 
         Raises:
             TooMuchMail, TooManyAttempts, DependencyUnavailable: as `MailService.counted`.

@@ -123,7 +123,7 @@ class MailService:
 
     @contextmanager
     def counted(self, kind: MailKind, email: str, client_address: str) -> Iterator[None]:
-        """Count a mail of one kind to an address and from a client. Uncount it if the block fails by our fault.
+        """Count a mail of one kind to an address and from a client. A failure of ours in the block gives it back.
 
         Raises:
             TooMuchMail: too much was requested for this address.

@@ -12,7 +12,7 @@ from gerbang.storage.store import Action, Plus, Store
 from gerbang.storage.users import UserTable
 
 RACES: Final = 4
-"""How often ending sessions is tried, because the account's epoch may be raised meanwhile."""
+"""How often ending sessions is tried, since the account's epoch may be raised meanwhile."""
 
 
 class Scope(StrEnum):
