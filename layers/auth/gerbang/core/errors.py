@@ -7,7 +7,7 @@ from typing import ClassVar, LiteralString
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field of a request, in words for the client and without repeating what was sent."""
+    """What is wrong with one field of a request: a message for the client, which does not repeat what was sent."""
 
     field: str
     message: str
@@ -17,7 +17,7 @@ class AuthError(Exception):
     """The request was understood and cannot be granted.
 
     `code` is stable: API tables and logs go by it (`gerbang.apis`). The exception's text and its attributes are
-    evidence for the log (ids, counts), never a secret, an address or words for a client.
+    evidence for the log (ids, counts), never a secret, an address or a message for the client.
     """
 
     code: LiteralString

@@ -11,7 +11,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import environ  # noqa: TID251 - to learn where it runs, which is no setting
+from os import environ  # noqa: TID251 - to learn where the code runs, which is not a setting
 from threading import Thread
 from time import monotonic
 from typing import Any, Final

@@ -45,7 +45,7 @@ def admit(request: Request, accepted: tuple[str, ...]) -> Request:
 
 
 def _viewer(request: Request) -> str:
-    """Return the address that CloudFront saw, or the gateway's if CloudFront did not say.
+    """Return the client's address as CloudFront reports it, or the gateway's if there is none.
 
     CloudFront appends its viewer's address to `X-Forwarded-For`, and API Gateway the address of CloudFront's server.
     The addresses before these two were sent by the client, and are not trusted.

@@ -70,18 +70,18 @@ class BodyHas:
     without: str | None = None
 
     def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
+        """Return whether it holds."""
         return self.member in request.body and self.without not in request.body
 
 
 @dataclass(frozen=True, slots=True)
 class BodyGives:
-    """The condition that the JSON body has a value for one of these members. Null and empty text are no values."""
+    """The condition that the JSON body has a value for one of these members. Null and empty text do not count."""
 
     members: tuple[str, ...]
 
     def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
+        """Return whether it holds."""
         return any(request.body.get(member) not in (None, "") for member in self.members)
 
 
@@ -93,7 +93,7 @@ class QueryIs:
     value: str
 
     def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
+        """Return whether it holds."""
         return request.query.get(self.name) == self.value
 
 
@@ -102,7 +102,7 @@ class IsForm:
     """The condition that the body is a form that a browser posted."""
 
     def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
+        """Return whether it holds."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         return media_type == "application/x-www-form-urlencoded"
 
@@ -116,7 +116,7 @@ class QueryIsAndBodySets:
     member: str
 
     def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
+        """Return whether it holds."""
         return request.query.get(self.name) == self.value and request.body.get(self.member) is True
 
 
@@ -127,7 +127,7 @@ class PathIs:
     path: str
 
     def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
+        """Return whether it holds."""
         return request.path == self.path
 
 

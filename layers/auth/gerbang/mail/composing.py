@@ -1,9 +1,9 @@
 """Composes mails from the templates of a language: one method per message.
 
 The texts are files that an operator edits (docs/mail.md); this module decides what may go into them. Three things hold
-for every message: nothing a user wrote reaches a header but one validated address (ASVS 1.3.11); nothing a user wrote
-is markup or becomes a link (ASVS 1.3.7); a code, token or link is in the body only, never in the subject, because SES
-repeats subjects in its event records.
+for every message. Of user input, only one validated address reaches a header (ASVS 1.3.11). User input never becomes
+markup or a link (ASVS 1.3.7). A code, token or link is only in the body, never in the subject, because SES repeats
+subjects in its event records.
 """
 
 import html

@@ -98,7 +98,7 @@ class MailJob:
     email: str = field(repr=False)
     """The normalised address. The mail goes to the one stored with the account (OWASP, Forgot Password)."""
     locale: str | None
-    """The language that the request asked for, None if it asked for none that there are templates for."""
+    """The language that the request asked for, None if there are no templates for it."""
     payload: Mapping[str, str] = field(default=_NO_PAYLOAD, repr=False)
     """What this kind of mail needs beyond that. The kind's readers ignore names that they do not know."""
 

@@ -69,16 +69,16 @@ class MailSettings:
         return f"{Header(name, 'utf-8', maxlinelen=75).encode(linesep='')} <{self.sender_address}>"
 
     def reset_link(self, token: str) -> str | None:
-        """Return the address of the page that takes a reset token, with the token; None if there is no page."""
+        """Return the URL of the page that takes a reset token, with the token; None if there is no page."""
         return _link(self.password_reset_url, token)
 
     def invitation_link(self, token: str) -> str | None:
-        """Return the address of the page that takes an invitation's token, with the token; None if there is none."""
+        """Return the URL of the page that takes an invitation's token, with the token; None if there is no page."""
         return _link(self.invitation_url, token)
 
 
 def _link(url: str | None, token: str) -> str | None:
-    """Return the address of a page with a token, None if there is no page."""
+    """Return the URL of a page with a token, None if there is no page."""
     if url is None:
         return None
     quoted = quote(token, safe="")

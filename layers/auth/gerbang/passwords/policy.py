@@ -30,7 +30,7 @@ _SHORTEST_IDENTIFIER: Final = 4
 
 
 class UnacceptablePassword(AuthError):
-    """The password may not be set; `reason` says why, in words for its owner and without repeating it."""
+    """The password may not be set; `reason` tells its owner why, without repeating it."""
 
     code = "weak_password"
 

@@ -179,7 +179,7 @@ class Sessions:
         return replace(signed_in, role=role)
 
     def refresh(self, presented: str) -> SignedIn:
-        """Trade a refresh token for the tokens of its family's next generation. Two round trips.
+        """Exchange a refresh token for the tokens of its family's next generation. Two round trips.
 
         The tokens are signed after the write, from the item that it returned. If signing fails the answer is lost, and
         the same token may be presented again.
@@ -188,7 +188,7 @@ class Sessions:
             InvalidToken: not ours, not a refresh token, or expired.
             SessionEnded: the family is closed, or its user may no longer sign in.
             EmailNotVerified: the deployment demands a verified address, and the account has none.
-            RefreshTokenReused: the token was traded before and is not forgiven; the family is now deleted.
+            RefreshTokenReused: the token was used before and is not forgiven; the family is now deleted.
         """
         now, nonce = self.now(), self.new_id()
         claims = self.tokens.read_refresh(presented, at=now)

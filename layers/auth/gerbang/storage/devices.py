@@ -34,7 +34,7 @@ def device_of(user_id: str, client: Client) -> str:
 
 
 def is_new_device(user: User, client: Client) -> bool:
-    """Say whether other devices have signed in to an account, and this one has not."""
+    """Return whether other devices have signed in to an account, and this one has not."""
     return bool(user.devices) and device_of(user.user_id, client) not in user.devices
 
 

@@ -134,7 +134,7 @@ class FamilyTable:
         return Key(self.table, user_id, family_id)
 
     def read(self, item: Item | None) -> Family | None:
-        """Return the family that an item holds, None if there is no item or it holds no family."""
+        """Return the family in an item, None if there is no item or it is not a complete family."""
         return from_item(Family, item)
 
     def find(self, user_id: str, family_id: str) -> Family | None:

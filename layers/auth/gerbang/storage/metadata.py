@@ -46,5 +46,5 @@ def merge(current: Mapping[str, object], changes: Mapping[str, object]) -> dict[
 
 
 def size_of(metadata: Mapping[str, object]) -> int:
-    """Return the bytes of metadata as it is stored."""
+    """Return the size of metadata in bytes, as it is stored."""
     return len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass"))

@@ -117,7 +117,7 @@ class OneTimeCodeTable:
         return self.read(self.store.get(key))
 
     def read(self, item: Item | None) -> OneTimeCode | None:
-        """Return the code that an item holds, spent or not; None if there is none."""
+        """Return the code in an item, spent or not; None if there is none."""
         return from_item(OneTimeCode, item)
 
     def replace(self, key: Key, code: OneTimeCode, *conditions: Condition) -> bool:

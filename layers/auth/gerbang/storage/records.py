@@ -56,9 +56,9 @@ def to_item(record: "DataclassInstance") -> dict[str, Value]:
 
 
 def from_item[T: "DataclassInstance"](kind: type[T], item: Item | None) -> T | None:
-    """Return the record that an item holds, None if there is no item or it lacks a field that has no default.
+    """Return the record in an item, None if there is no item or it lacks a field that has no default.
 
-    Attributes that are no fields of the record are ignored: keys, and fields of a newer or older version.
+    Attributes that are not fields of the record are ignored: keys, and fields of a newer or older version.
 
     Raises:
         TypeError: the dataclass has a field of a type that cannot be stored.

@@ -58,7 +58,7 @@ class OpenedLink:
         return self.token.startswith(PKCE_PREFIX)
 
     def follow(self, link_sign_in: LinkSignIn, request: Request, client: Client) -> Response:
-        """Redeem the link, and return the redirect that tells the app how it went."""
+        """Redeem the link, and return the redirect that brings the result to the app."""
         try:
             outcome = link_sign_in.follow(self.token, client, slots=SLOTS[self.link_type])
         except (AuthError, DependencyUnavailable) as error:

@@ -9,19 +9,19 @@ from gerbang.http.request import NoSuchPath
 
 
 class PasskeysDisabled(AuthError):
-    """There are no passkeys."""
+    """Passkeys are not supported."""
 
     code = "passkey_disabled"
 
 
 class SamlDisabled(AuthError):
-    """There is no single sign-on by SAML."""
+    """Single sign-on by SAML is not supported."""
 
     code = "saml_provider_disabled"
 
 
 class PhoneFactorsDisabled(AuthError):
-    """No codes are sent to phones."""
+    """Phones are not supported as factors."""
 
     code = "mfa_phone_enroll_not_enabled"
 
@@ -33,7 +33,7 @@ class SecurityKeysDisabled(AuthError):
 
 
 class Web3Disabled(AuthError):
-    """Signed messages of wallets are not accepted."""
+    """Signing in with a wallet is not supported."""
 
     code = "web3_provider_disabled"
 

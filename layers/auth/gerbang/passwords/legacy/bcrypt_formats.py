@@ -1,4 +1,4 @@
-"""Inherited hashes that are bcrypt, as it is or over another digest of the password.
+"""Inherited hashes that are bcrypt of the password, or of another digest of the password.
 
 bcrypt is computed by the `bcrypt` package, which since version 5 rejects passwords above 72 bytes. Old systems hashed
 the first 72 bytes, and so do we (docs/security.md 120).
@@ -158,7 +158,7 @@ def sign_extended(password: bytes) -> bytes:
 
     That version, whose hashes are marked `$2x$` today, read each byte as a signed number, so that a byte above 0x7F
     overwrote up to three bytes before it with 0xFF (CVE-2011-2483). A key only ever enters bcrypt as 18 words of
-    4 bytes; making the words as the old code did and handing them over as 72 bytes gives the old result.
+    4 bytes. So making the words as the old code did, and passing them as 72 bytes, gives the old result.
     """
     key = password + b"\0"
     words = bytearray()

@@ -97,7 +97,7 @@ class Inherited:
         return tuple(dict.fromkeys(spelling for text in texts for spelling in self.spell(text)))
 
     def matches(self, password: bytes) -> bool:
-        """Say whether the hash was made from exactly these bytes; compared in constant time.
+        """Return whether the hash was made from exactly these bytes; compared in constant time.
 
         Raises:
             ValueError: the parameters are beyond what this machine's libraries can compute.

@@ -1,4 +1,4 @@
-"""What an old system did to a password before hashing it, if the hash does not say so.
+"""What an old system did to a password before hashing it, where the hash does not show it.
 
 An import writes it in front of the hash, and a sign-in does the same to the password:
 
