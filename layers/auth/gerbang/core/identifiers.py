@@ -7,10 +7,10 @@ USER: Final = "usr"
 """Prefix of BotLaunch's user ids."""
 
 ORGANIZATION: Final = "org"
-"""Prefix of BotLaunch's organisation ids."""
+"""Prefix of BotLaunch's organization ids."""
 
 INVITATION: Final = "inv"
-"""Prefix of the ids of invitations to organisations."""
+"""Prefix of the ids of invitations to organizations."""
 
 NO_ACCOUNT: Final = "no-account"
 """An id that no account, session or counter has. Reading it costs as much as reading one that exists."""

@@ -22,7 +22,7 @@ _IDS: Final = UUID("5c4b1b0e-9d0f-4f0e-8f55-3a1f5d0f8f5e")
 """The namespace of event ids (RFC 9562, section 5.5)."""
 
 _FOREVER: Final = -1
-"""The end of a disabling that has none."""
+"""In place of an end: the account is disabled for good."""
 
 type Data = dict[str, object]
 

@@ -1,4 +1,4 @@
-"""A request as API Gateway hands it over (HTTP API, payload format 2.0)."""
+"""A request as API Gateway passes it to a function (HTTP API, payload format 2.0)."""
 
 import json
 import re

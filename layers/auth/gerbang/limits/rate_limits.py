@@ -37,7 +37,7 @@ _MOST_NOT_GIVEN_BACK: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """At most so many attempts within a window that begins with the first of them."""
+    """The most attempts in a window of time, which begins with the first attempt."""
 
     name: str
     attempts: int

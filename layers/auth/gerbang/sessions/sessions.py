@@ -122,7 +122,7 @@ class Sessions:
     unverified: UnverifiedAddress
     """Whether a session is refreshed before the account's address is verified."""
     tell_of_device: Callable[[User, Client], None] = lambda _user, _client: None
-    """Tells the user of a sign-in from a new device; called when a session is begun, before it is written."""
+    """Tells the user of a sign-in from a new device; called before the new session is written."""
     read_role: Callable[[User], str | None] | None = None
     """Reads the user's role in their default organization, for the APIs that show it with a session."""
     extra_claims: ExtraClaims

@@ -74,9 +74,9 @@ class User:
     username: str | None = None
     """As typed; unique without regard to case."""
     password_hash: str | None = None
-    """In a public format: today's (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
+    """In a public format: the current one (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
     migrated_at: datetime | None = None
-    """When an inherited hash was replaced by today's."""
+    """When an inherited hash was replaced by one of the current format."""
     imported_at: datetime | None = None
     """When an import made the account; until it changes or signs in, another import may replace it."""
     subjects: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
@@ -133,7 +133,7 @@ class Identity:
     subject: str
     """The provider's id of the user (`sub`). Unlike an address, it is never given to another user."""
     email: str
-    """As the provider spelt it when the identity was linked."""
+    """As the provider spelled it when the identity was linked."""
     created_at: datetime
     """When it was linked to the account."""
 

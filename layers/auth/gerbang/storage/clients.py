@@ -23,7 +23,7 @@ from botocore.utils import EVENT_ALIASES, get_environ_proxies
 CONNECT_SECONDS: Final = 1.0
 READ_SECONDS: Final = 1.5
 TRIES: Final = 2
-"""A call that hangs has failed after 2 x 1.5 s and a pause of at most 1 s: three in a row, and a hash, end well
+"""A call that hangs fails after 2 x 1.5 s and a pause of at most 1 s. So three calls in a row, and a hash, end well
 before the function's 20 s and API Gateway's 30 s (F29, F32)."""
 
 READ_SECONDS_OF: Final = {"lambda": 2.0}

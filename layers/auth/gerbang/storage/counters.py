@@ -33,7 +33,7 @@ from gerbang.storage.store import (
 )
 
 LONGEST_RUN: Final = timedelta(seconds=20)
-"""After this time an attempt cannot be running any more: `Timeout` of the functions in `template.yaml`."""
+"""After this time an attempt is not running any more: the `Timeout` of the functions in `template.yaml`."""
 
 _RACES: Final = 4
 """How often other requests may start a new window first, before counting fails (503)."""
@@ -50,9 +50,9 @@ class Count:
     until: datetime
     """The window's end."""
     in_flight: int
-    """How many of the attempts have not been settled, and are young enough to be running still."""
+    """How many of the attempts are not settled, and may still be running."""
     known: bool
-    """The subject has been remembered, and the time for it has not passed."""
+    """Whether the subject was marked as known, and still is."""
 
 
 class Taken(Count):

@@ -22,7 +22,7 @@ class Place:
     ends: str | None
     """The cursor of the next page's first account, None if this page is the last one."""
     total: int
-    """How many accounts there were when the list was begun."""
+    """How many accounts there were when the caller began to read."""
     expires_at: datetime
 
 

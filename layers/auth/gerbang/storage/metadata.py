@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Final
 
 LARGEST_USER_METADATA: Final = 8 * 1024
-"""Bytes of JSON that the account's owner may store in it (docs/decisions/0024-one-partition-a-person.md)."""
+"""The largest `user_metadata`, in bytes of JSON (docs/decisions/0024-one-partition-a-person.md)."""
 
 LARGEST_APP_METADATA: Final = 2 * 1024
-"""Bytes of JSON that the operator may store in it. Access tokens carry it."""
+"""The largest `app_metadata`, in bytes of JSON. Access tokens carry it."""
 
 _LARGEST: Final = {"user_metadata": LARGEST_USER_METADATA, "app_metadata": LARGEST_APP_METADATA}
 

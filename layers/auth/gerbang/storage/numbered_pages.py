@@ -40,7 +40,7 @@ class NumberedPage:
     number: int
     users: tuple[User, ...]
     total: int
-    """How many accounts the list had when it was begun: `MOST_COUNTED` or so at most."""
+    """How many accounts the list had when the caller began to read it. Counting stops soon after `MOST_COUNTED`."""
     is_last: bool
 
 
