@@ -8,7 +8,8 @@ from pathlib import Path
 from gerbang.apis.api_document import OpenApiDocument
 from gerbang.apis.by_path import api_of
 from gerbang.container import container
-from gerbang.http.endpoint import Call, Endpoint, PathIs
+from gerbang.http.conditions import PathIs
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.response import HtmlPage, Response, document, page
 
 endpoint = Endpoint("/docs", "/openapi.json")

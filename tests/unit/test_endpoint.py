@@ -13,7 +13,8 @@ from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.init import LambdaHandler
 from gerbang.core.log import Severity, request_id
 from gerbang.http.callers import ApiKeyHolder, BearerToken
-from gerbang.http.endpoint import BodyHas, Call, Endpoint, QueryIs
+from gerbang.http.conditions import BodyHas, QueryIs
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.errors import Api, ErrorSpec, Problem
 from gerbang.http.request import LARGEST_BODY, NoSuchPath, Request
 from gerbang.http.response import Response, page, redirect

@@ -7,7 +7,8 @@ from gerbang.apis.fields import is_username
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
 from gerbang.core.emails import EmailAddress, InvalidEmail
-from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.http.conditions import BodyHas
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.first_factor import SecondFactorRequired

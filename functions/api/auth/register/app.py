@@ -9,7 +9,8 @@ from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
-from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.http.conditions import BodyHas
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/api/auth/register")

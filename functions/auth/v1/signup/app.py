@@ -11,7 +11,8 @@ from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha
-from gerbang.http.endpoint import BodyGives, Call, Endpoint
+from gerbang.http.conditions import BodyGives
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields
 from gerbang.http.response import Response
 from gerbang.limits.rate_limits import TooManyAttempts

@@ -6,7 +6,8 @@ from gerbang.apis.gotrue import grants, requests, unavailable
 from gerbang.apis.identities import verified_identity
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha, ApiKeyAndUser, ApiKeyHolder
-from gerbang.http.endpoint import Call, Endpoint, QueryIs, QueryIsAndBodySets
+from gerbang.http.conditions import QueryIs, QueryIsAndBodySets
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.sessions import Authenticated, SignedIn
 

@@ -74,7 +74,7 @@ class User:
     username: str | None = None
     """As typed; unique without regard to case."""
     password_hash: str | None = None
-    """In a public format: the current one (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
+    """The current format (`gerbang.passwords.hashing`) or an inherited one (`gerbang.passwords.legacy`)."""
     migrated_at: datetime | None = None
     """When an inherited hash was replaced by one of the current format."""
     imported_at: datetime | None = None
