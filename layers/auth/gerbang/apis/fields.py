@@ -29,7 +29,7 @@ _BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 class Body(BaseModel):
-    """A request body: types are taken as they are, unknown members are dropped (ASVS 15.3.3, 15.3.5)."""
+    """A request body: types are not converted, unknown members are dropped (ASVS 15.3.3, 15.3.5)."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
 
