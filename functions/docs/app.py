@@ -1,6 +1,6 @@
 """GET /docs: the page that shows the API and tries it out; GET /openapi.json: what it is made of.
 
-Both are files beside this one, which `make docs` writes. (docs/decisions/0040-the-api-explains-itself.md)
+`make docs` writes both files, next to this one. (docs/decisions/0040-the-api-explains-itself.md)
 """
 
 from pathlib import Path
@@ -8,7 +8,8 @@ from pathlib import Path
 from gerbang.apis.api_document import OpenApiDocument
 from gerbang.apis.by_path import api_of
 from gerbang.container import container
-from gerbang.http.endpoint import Call, Endpoint, PathIs
+from gerbang.http.conditions import PathIs
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.response import HtmlPage, Response, document, page
 
 endpoint = Endpoint("/docs", "/openapi.json")
@@ -22,7 +23,7 @@ POLICY = (
     "connect-src 'self' https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""The page may call any API, because its reader may write any URL."""
+"""The page may call any API, because its reader may enter any URL."""
 
 
 @endpoint.get(api_of, response=HtmlPage)

@@ -1,9 +1,9 @@
-"""Certificate authorities, a file each, named so that OpenSSL finds the one it needs and reads no other.
+"""Writes each certificate authority to its own file, named so that OpenSSL finds the one it needs and reads no other.
 
-Reading botocore's 126 takes a start 12 ms of a whole vCPU, and it needs one of them. OpenSSL looks in a folder for the
-hash of an issuer's name, in hexadecimal, and a number where several share it (X509_LOOKUP_hash_dir(3)). The hash is the
-first four bytes, little-endian, of the SHA-1 of the name in a canonical form: what makes no difference to RFC 5280,
-section 7.1, is taken out of it (crypto/x509/x_name.c of OpenSSL, which has had this form since 1.0.0).
+Reading all 126 of botocore's takes 12 ms of a whole vCPU at each start, and only one is needed. OpenSSL looks in a
+folder for the hash of an issuer's name, in hexadecimal, with a number because several names may share a hash
+(X509_LOOKUP_hash_dir(3)). The hash is the first four bytes, little-endian, of the SHA-1 of the name in a canonical
+form, without the differences that RFC 5280, section 7.1, ignores (crypto/x509/x_name.c of OpenSSL, since 1.0.0).
 """
 
 import ssl
@@ -21,22 +21,22 @@ _UTF8_STRING: Final = 0x0C
 _ENCODINGS: Final = {
     _UTF8_STRING: "utf-8",
     0x13: "ascii",  # PrintableString
-    0x14: "latin-1",  # T61String, as everybody has taken it
+    0x14: "latin-1",  # T61String, as all implementations read it
     0x16: "ascii",  # IA5String
     0x1A: "ascii",  # VisibleString
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
-"""ASN.1 tags of text to how it is encoded; values of other types are compared as they are."""
+"""The encodings of text by its ASN.1 tag. Values of other types are compared unchanged."""
 
 _LONG_FORM: Final = 0x80
-"""Of a length that does not fit into seven bits."""
+"""The bit that marks a length of more than seven bits."""
 
 _END: Final = "-----END CERTIFICATE-----"
 
 
-def apart(bundle: Path) -> Path:
-    """Write each certificate of a PEM file into a folder beside it, `cacert.pem` into `cacert.d`, and return that."""
+def split_bundle(bundle: Path) -> Path:
+    """Write the certificates of a PEM file to a folder next to it, such as `cacert.d`, and return the folder."""
     folder = bundle.with_suffix(".d")
     folder.mkdir()
     seen: Counter[str] = Counter()
@@ -48,13 +48,13 @@ def apart(bundle: Path) -> Path:
 
 
 def certificates(text: str) -> Iterator[str]:
-    """Yield the certificates of a PEM file, without what is written between them."""
+    """Yield the certificates of a PEM file, without the text between them."""
     for part in text.split(_END)[:-1]:
         yield part[part.index("-----BEGIN CERTIFICATE-----") :] + _END + "\n"
 
 
 def subject_hash(certificate: bytes) -> str:
-    """Return the hash, as OpenSSL names files by it, of the name that a certificate (DER) was issued to."""
+    """Return the hash of a certificate's subject by which OpenSSL names files. The certificate is in DER."""
     [(_, to_be_signed), *_] = _elements(next(_elements(certificate))[1])
     fields = [value for tag, value in _elements(to_be_signed) if tag != _VERSION]
     _serial_number, _algorithm, _issuer, _validity, subject, *_ = fields
@@ -97,4 +97,4 @@ def _element(tag: int, contents: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    apart(Path(sys.argv[1]))
+    split_bundle(Path(sys.argv[1]))

@@ -1,7 +1,7 @@
-"""Builds a layer of third parties as it is deployed: wheels for Lambda, cut down, with bytecode.
+"""Builds a layer of third-party packages as it is deployed: wheels for Lambda, without unneeded files, with bytecode.
 
-The bytecode's validity is not checked at run time (unchecked-hash, PEP 552): SAM dates every file in its archives 1980,
-so that bytecode checked by time would never be used, and compiling at each cold start takes longer than all the rest.
+The bytecode is not validated at run time (unchecked-hash, PEP 552). SAM dates every file in its archives 1980, so
+bytecode that is validated by time would never be used, and compiling at each cold start takes longer than all the rest.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-from authorities import apart
+from authorities import split_bundle
 from trim import trim
 
 MOUNTED_AT = "/opt"
@@ -45,7 +45,7 @@ def build(*, requirements: Path, platforms: Path, into: Path) -> None:
     subprocess.run(command, check=True)
     trim(packages)
     if (authorities := packages / "botocore" / "cacert.pem").exists():
-        apart(authorities)
+        split_bundle(authorities)
     compileall.compile_dir(
         packages,
         quiet=1,

@@ -1,8 +1,8 @@
-"""What the layers leave out of the packages they hold, and why.
+"""The files that the layers leave out of their packages, and why.
 
-Every byte here is read from a cold disk or at least unpacked at a cold start, and botocore searches its data folder
-twice for every client. A cut that matches nothing stops the build, so this list cannot go stale; a cut that something
-needs fails the tests in tests/build, which make every AWS call that the functions make.
+A cold start unpacks every byte of a layer, and reads many from a cold disk. botocore also searches its data folder
+twice for every client. A pattern that matches nothing stops the build, so the list stays up to date. If a needed file
+is left out, the tests in tests/build fail: they make every AWS call that the functions make.
 """
 
 import gzip
@@ -14,21 +14,21 @@ from typing import Any
 
 ANYWHERE: Mapping[str, str] = {
     "**/*.pyi": "type stubs are for type checkers",
-    "**/py.typed": "as stubs",
+    "**/py.typed": "markers of type stubs, which are for type checkers",
     "*.dist-info": "nothing asks for an installed version; pydantic searches them all for plugins",
     "bin": "command-line tools",
 }
-"""Pattern to reason; they need not match in every layer."""
+"""Pattern to reason. A pattern need not match in every layer."""
 
 OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
     "aws_lambda_powertools": {
-        "event_handler": "gerbang.http.edge is the router",
+        "event_handler": "gerbang.http.endpoint is the router",
         "metrics/provider/datadog": "metrics go to CloudWatch",
-        "middleware_factory": "gerbang.http.edge wraps handlers",
-        "utilities/auth_alpha": "gerbang is what does that here",
+        "middleware_factory": "gerbang.http.endpoint wraps handlers",
+        "utilities/auth_alpha": "gerbang itself authenticates",
         "utilities/batch": "the mailer reports partial failures by itself",
         "utilities/circuit_breaker": "the SDK's own retry quota is the breaker",
-        "utilities/data_classes": "gerbang.http.edge reads events",
+        "utilities/data_classes": "gerbang.http.request reads events",
         "utilities/data_masking": "needs the encryption SDK",
         "utilities/feature_flags": "settings are template parameters",
         "utilities/idempotency": "writes are conditional instead",
@@ -73,13 +73,13 @@ OF_A_PACKAGE: Mapping[str, Mapping[str, str]] = {
     "segno": {"cli.py": "a command-line tool", "helpers.py": "contacts, networks and the like"},
     "urllib3": {"contrib/emscripten": "browsers"},
 }
-"""Package to pattern to reason; each pattern must match if the package is there. An empty one is the package itself."""
+"""Package to pattern to reason. Each pattern must match if the package is there; an empty one is the whole package."""
 
 AWS_SERVICES = ("dynamodb", "events", "lambda", "secretsmanager", "sesv2", "sqs")
-"""The folders kept of the 400 in botocore's data: what the functions call."""
+"""The folders that are kept of the 400 in botocore's data: the services that the functions call."""
 
 AWS_ENDPOINT_PREFIXES = ("dynamodb", "email", "events", "lambda", "secretsmanager", "sqs")
-"""The same services as `endpoints.json` calls them; in every partition and region, so that a stack may be anywhere."""
+"""The same services, as `endpoints.json` names them. They are kept for every partition and region."""
 
 
 class NothingToCut(Exception):
@@ -87,7 +87,7 @@ class NothingToCut(Exception):
 
 
 def trim(packages: Path) -> None:
-    """Cut everything listed above out of the folder *packages*.
+    """Remove everything listed above from the folder *packages*.
 
     Raises:
         NothingToCut: A pattern matches nothing.
@@ -113,7 +113,7 @@ def _remove(found: Iterator[Path]) -> int:
 
 
 def keep_only_our_services(data: Path) -> None:
-    """Cut out of botocore's folder of *data* what only other services have, and the prose of the rest.
+    """Remove from botocore's folder *data* the services that are not called, and the documentation of the others.
 
     Raises:
         NothingToCut: A service is missing from it.
@@ -136,7 +136,7 @@ def keep_only_our_services(data: Path) -> None:
 
 
 def _without_documentation(described: Any) -> Any:
-    """Return a model without its prose, four fifths of it: parsing that takes a start 4 ms, and nobody reads it."""
+    """Return a model without its documentation, which is four fifths of it and takes each start 4 ms to parse."""
     if isinstance(described, dict):
         return {
             name: _without_documentation(part)

@@ -81,7 +81,7 @@ def test_openssl_finds_an_authority_by_the_name_of_its_file(bundle: Path, name: 
         file.write(certificate)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-    client.load_verify_locations(capath=authorities.apart(bundle))
+    client.load_verify_locations(capath=authorities.split_bundle(bundle))
 
     shake_hands(server(chain), client)
 
@@ -89,7 +89,7 @@ def test_openssl_finds_an_authority_by_the_name_of_its_file(bundle: Path, name: 
 def test_a_certificate_with_the_name_of_an_authority_and_another_key_is_not_trusted(bundle: Path) -> None:
     _, chain = self_signed(bundle.parent, issued_to=named("Amazon Root CA 2"), valid_for=LOCALHOST)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.load_verify_locations(capath=authorities.apart(bundle))
+    client.load_verify_locations(capath=authorities.split_bundle(bundle))
 
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(server(chain), client)
@@ -99,7 +99,7 @@ def test_files_of_authorities_with_the_same_name_are_numbered(bundle: Path) -> N
     with bundle.open("a") as file:
         file.write(self_signed(bundle.parent, issued_to=named("Amazon Root CA 2"))[0])
 
-    numbers = sorted(path.suffix for path in authorities.apart(bundle).iterdir())
+    numbers = sorted(path.suffix for path in authorities.split_bundle(bundle).iterdir())
 
     assert numbers == [".0", ".0", ".1"]
 
@@ -110,7 +110,7 @@ def test_every_authority_of_botocore_has_a_file(tmp_path: Path) -> None:
     trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusted.load_verify_locations(bundle)
 
-    found = [ssl.PEM_cert_to_DER_cert(path.read_text()) for path in authorities.apart(bundle).iterdir()]
+    found = [ssl.PEM_cert_to_DER_cert(path.read_text()) for path in authorities.split_bundle(bundle).iterdir()]
 
     assert sorted(found) == sorted(trusted.get_ca_certs(binary_form=True))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pytest
-from gerbang.http.endpoint import IsForm
+from gerbang.http.conditions import IsForm
 from gerbang_docs.openapi import FILE
 from gerbang_docs.operations import documented
 from jsonschema import Draft202012Validator, FormatChecker

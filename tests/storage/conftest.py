@@ -21,7 +21,7 @@ def new_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    caches = (clients._made, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
+    caches = (clients._created, clients._session, clients._shared_trust)  # pyright: ignore[reportPrivateUsage]
     for cache in caches:
         cache.cache_clear()
     yield

@@ -51,7 +51,7 @@ LOW_LIMITS: Final = Choices(
 )
 
 LOWEST_LIMITS: Final = replace(LOW_LIMITS, address=_limit("sign_in_address"), account=_limit("sign_in_account"))
-"""Every limit low. Half of a limit is never given back (`Counted.far`), which hides that one attempt leaks."""
+"""Every limit low. Half of a limit is never given back (`Counted.unsettled`), which hides the leak of one attempt."""
 
 
 class TrustingVerifier:

@@ -7,7 +7,8 @@ from typing import Final, override
 from urllib.parse import urlencode
 
 from gerbang.apis.fields import Body
-from gerbang.http.endpoint import BodyGives, BodyHas, Operation, QueryIs, QueryIsAndBodySets
+from gerbang.http.conditions import BodyGives, BodyHas, QueryIs, QueryIsAndBodySets
+from gerbang.http.endpoint import Operation
 from gerbang_local.declarations import DEFAULT_PATH, endpoints
 
 ADDRESS: Final = "unknown@example.com"

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 from gerbang.apis import atourin, botlaunch, gotrue, snapotp
-from gerbang.http.endpoint import IsForm
+from gerbang.http.conditions import IsForm
 from gerbang.http.errors import Api
 from gerbang.http.request import Request
 

@@ -7,7 +7,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from gerbang.http.endpoint import IsForm, Parameter
+from gerbang.http.conditions import IsForm
+from gerbang.http.endpoint import Parameter
 from gerbang_local.declarations import ROOT
 
 from gerbang_docs.fields import fields_of

@@ -9,7 +9,8 @@ from typing import Any, Final
 from gerbang import __version__
 from gerbang.apis.gotrue.requests import SLOTS
 from gerbang.http.callers import ORGANIZATION_HEADER
-from gerbang.http.endpoint import IsForm, Parameter
+from gerbang.http.conditions import IsForm
+from gerbang.http.endpoint import Parameter
 from gerbang.http.response import HtmlPage
 from gerbang_local.declarations import ROOT, template
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from gerbang.apis.by_path import api_of
 from gerbang.apis.fields import PASSWORD_POLICY, Body
 from gerbang.core.errors import FieldError
-from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, PathIs, QueryIs, QueryIsAndBodySets
+from gerbang.http.conditions import BodyGives, BodyHas, IsForm, PathIs, QueryIs, QueryIsAndBodySets
+from gerbang.http.endpoint import Operation
 from gerbang.http.errors import Api, Problem
 from gerbang.http.request import Request
 from gerbang_local.declarations import DEFAULT_PATH, code_of_class, endpoints

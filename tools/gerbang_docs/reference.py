@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from gerbang.http.endpoint import IsForm
+from gerbang.http.conditions import IsForm
 from gerbang_local.declarations import ROOT
 
 from gerbang_docs.fields import fields_of

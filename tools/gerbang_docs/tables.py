@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from gerbang.http.endpoint import BodyGives, BodyHas, IsForm, Operation, QueryIsAndBodySets
+from gerbang.http.conditions import BodyGives, BodyHas, IsForm, QueryIsAndBodySets
+from gerbang.http.endpoint import Operation
 from gerbang_local.declarations import ROOT, template
 
 from gerbang_docs.operations import Documented, documented

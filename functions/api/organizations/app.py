@@ -33,8 +33,8 @@ container.warm_up_sessions()
 )
 def found_organization(call: Call[OrganizationRequest, Authenticated]) -> OrganizationResponse:
     """Found an organization whose owner is the caller."""
-    made, role = own_organizations.found(call.caller, call.body.name)
-    return organization(made, role, "Organization founded")
+    founded, role = own_organizations.found(call.caller, call.body.name)
+    return organization(founded, role, "Organization founded")
 
 
 @endpoint.get(botlaunch.API, caller=caller, response=OrganizationsResponse)

@@ -8,7 +8,8 @@ from gerbang.apis.errors import COMMON
 from gerbang.apis.fields import PASSWORD_POLICY, Body, Email, Name, Text, Username, new_password
 from gerbang.core.init import LambdaHandler
 from gerbang.http.callers import ApiKeyHolder, BearerToken
-from gerbang.http.endpoint import BodyHas, Call, Endpoint, QueryIs
+from gerbang.http.conditions import BodyHas, QueryIs
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.errors import Api
 from gerbang.http.request import LARGEST_BODY, NoSuchPath
 from gerbang.passwords.policy import PasswordPolicy

@@ -10,7 +10,8 @@ from gerbang.apis import gotrue, snapotp
 from gerbang.apis.fields import Body, Text
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity, request_id
-from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.http.conditions import BodyHas
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.errors import ErrorSpec
 from gerbang.http.response import Response, page, redirect
 from gerbang.sessions.claims import InvalidToken

@@ -9,7 +9,7 @@ import pytest
 from gerbang import settings
 from gerbang.passwords.policy import (
     LONGEST,
-    LONGEST_UNNORMALISED,
+    LONGEST_UNNORMALIZED,
     ONE_DIGIT,
     ONE_UPPER_CASE_LETTER,
     REQUIRED_CHARACTERS,
@@ -66,7 +66,7 @@ def test_256_characters_are_accepted_and_257_are_not() -> None:
 def test_256_decomposed_characters_are_accepted() -> None:
     """The longest take four code points each, so a text of more than 1,024 has more than 256 characters in NFC."""
     longest = max(map(chr, range(sys.maxunicode + 1)), key=lambda character: len(normalize("NFD", character)))
-    assert len(normalize("NFD", longest)) * LONGEST == LONGEST_UNNORMALISED
+    assert len(normalize("NFD", longest)) * LONGEST == LONGEST_UNNORMALIZED
     varied = "".join(map(chr, range(0x1F80, 0x1F80 + 16))) * 16  # Greek letters with three marks each, some of them
 
     PLAIN.check(normalize("NFD", varied), about=ALICE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gerbang.storage.listings import ListingTable
-from gerbang.storage.numbered_pages import EMPTY_FOR, REMEMBERED, NumberedPage, NumberedPages
+from gerbang.storage.numbered_pages import EMPTY_FOR, REMEMBERED_FOR, NumberedPage, NumberedPages
 from gerbang.storage.users import UserTable
 
 from tests.conftest import Database
@@ -132,7 +132,7 @@ def test_pages_are_counted_again_after_a_while(users: UserTable, pages: Numbered
     pages.page(1, size=10, caller="me")
     remove(users, accounts[3])
 
-    clock.advance(REMEMBERED)
+    clock.advance(REMEMBERED_FOR)
 
     page = pages.page(2, size=10, caller="me")
     assert (list(page.users), page.total) == (accounts[11:21], 39)

@@ -7,7 +7,8 @@ from gerbang.apis.fields import is_username
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
 from gerbang.core.emails import EmailAddress, InvalidEmail
-from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.http.conditions import BodyHas
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.first_factor import SecondFactorRequired
@@ -43,7 +44,7 @@ def log_in_by_email(call: Call[botlaunch_requests.LoginRequest, None]) -> botlau
 
 
 def _credentials(body: snapotp_requests.LoginRequest) -> Credentials:
-    """Return the credentials that SnapOTP's body holds; a text that can be no account's name is a wrong one."""
+    """Return the credentials in SnapOTP's body. Text that cannot be a user name is rejected like a wrong one."""
     name = body.username.strip()
     if "@" in name:
         try:

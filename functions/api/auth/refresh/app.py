@@ -4,7 +4,8 @@ from gerbang.apis import botlaunch, snapotp
 from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
-from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.http.conditions import BodyHas
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.sessions.sessions import REFRESH_ERRORS
 
 endpoint = Endpoint("/api/auth/refresh")

@@ -9,7 +9,8 @@ from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
-from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.http.conditions import BodyHas
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 
 endpoint = Endpoint("/api/auth/register")
@@ -34,8 +35,8 @@ def register_username(call: Call[snapotp_requests.RegisterRequest, None]) -> sna
     new = NewAccount(
         email=body.email, password=body.password, name=body.name, username=body.username, locale=call.client.locale
     )
-    made = registration.register(new, call.client)
-    return snapotp.session(made.signed_in)
+    registered = registration.register(new, call.client)
+    return snapotp.session(registered.signed_in)
 
 
 @endpoint.post(
@@ -56,8 +57,8 @@ def register_organization(call: Call[botlaunch_requests.RegisterRequest, None]) 
         founds=body.organization_name or body.name,
         locale=call.client.locale,
     )
-    made = registration.register(new, call.client)
-    return botlaunch.session(made.signed_in, "Registration successful", made.organization)
+    registered = registration.register(new, call.client)
+    return botlaunch.session(registered.signed_in, "Registration successful", registered.organization)
 
 
 handler = endpoint.handler()

@@ -27,8 +27,8 @@ container.warm_up_sessions()
 def enrol(call: Call[EnrolRequest, Authenticated]) -> factors.EnrolledResponse:
     """Add a code app; its first code must be verified within five minutes."""
     body = call.body
-    made = own_factors.enrol(call.caller, name=body.friendly_name or "", issuer=body.issuer or issuer)
-    return factors.enrolled(made)
+    new = own_factors.enrol(call.caller, name=body.friendly_name or "", issuer=body.issuer or issuer)
+    return factors.enrolled(new)
 
 
 handler = endpoint.handler()

@@ -11,7 +11,8 @@ from gerbang.apis.gotrue.links import REDIRECT_TO, Links
 from gerbang.apis.gotrue.requests import AnonymousRequest, PhoneProviderDisabled, SignUpRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha
-from gerbang.http.endpoint import BodyGives, Call, Endpoint
+from gerbang.http.conditions import BodyGives
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.http.request import InvalidFields
 from gerbang.http.response import Response
 from gerbang.limits.rate_limits import TooManyAttempts
@@ -65,10 +66,10 @@ def register(call: Call[SignUpRequest, KeyKind]) -> Response:
     )
     if sign_up_policy.autoconfirm:
         return Response(HTTPStatus.OK, gotrue.session(confirmed_sign_up.sign_up(new, call.client)))
-    made = sign_up.sign_up(new, call.client)
-    if isinstance(made, Decoy):
-        return Response(HTTPStatus.OK, gotrue.decoy(made.user, audience=audience))
-    return Response(HTTPStatus.OK, gotrue.user(made, audience=audience))
+    account = sign_up.sign_up(new, call.client)
+    if isinstance(account, Decoy):
+        return Response(HTTPStatus.OK, gotrue.decoy(account.user, audience=audience))
+    return Response(HTTPStatus.OK, gotrue.user(account, audience=audience))
 
 
 @endpoint.post(

@@ -6,7 +6,8 @@ from gerbang.apis.gotrue import grants, requests, unavailable
 from gerbang.apis.identities import verified_identity
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndCaptcha, ApiKeyAndUser, ApiKeyHolder
-from gerbang.http.endpoint import Call, Endpoint, QueryIs, QueryIsAndBodySets
+from gerbang.http.conditions import QueryIs, QueryIsAndBodySets
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.sessions.api_keys import KeyKind
 from gerbang.sessions.sessions import Authenticated, SignedIn
 
@@ -65,8 +66,8 @@ def exchange_refresh_token(call: Call[requests.RefreshRequest, KeyKind]) -> gotr
 def link_identity(call: Call[requests.IdTokenRequest, Authenticated]) -> gotrue.SessionResponse:
     """Link the identity of an OpenID provider's ID token to the caller's account."""
     policy.check_linking()
-    proven = id_tokens.verify(call.body.shown())
-    return _session(linked_identities.link(call.caller, verified_identity(proven), call.client))
+    identity = verified_identity(id_tokens.verify(call.body.shown()))
+    return _session(linked_identities.link(call.caller, identity, call.client))
 
 
 @endpoint.post(
@@ -80,8 +81,8 @@ def link_identity(call: Call[requests.IdTokenRequest, Authenticated]) -> gotrue.
 )
 def exchange_id_token(call: Call[requests.IdTokenRequest, KeyKind]) -> gotrue.SessionResponse:
     """Sign in with the ID token of an OpenID provider; makes the account the first time."""
-    proven = id_tokens.verify(call.body.shown())
-    return _session(identity_sign_in.sign_in(verified_identity(proven), call.client))
+    identity = verified_identity(id_tokens.verify(call.body.shown()))
+    return _session(identity_sign_in.sign_in(identity, call.client))
 
 
 @endpoint.post(
@@ -101,8 +102,8 @@ def exchange_authorization_code(call: Call[requests.PkceRequest, KeyKind]) -> go
 @endpoint.post(gotrue.API, caller=key_holder, errors=(requests.UnsupportedGrantType, unavailable.Web3Disabled))
 def other_grant(call: Call[None, KeyKind]) -> None:
     """Answer with an error to any other grant."""
-    asked = call.request.query.get("grant_type")
-    raise unavailable.Web3Disabled if asked == "web3" else requests.UnsupportedGrantType
+    grant_type = call.request.query.get("grant_type")
+    raise unavailable.Web3Disabled if grant_type == "web3" else requests.UnsupportedGrantType
 
 
 def _session(signed_in: SignedIn) -> gotrue.SessionResponse:

@@ -67,7 +67,7 @@ def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
         raise NotAdmin
     if body.phone is not None:
         raise PhoneProviderDisabled
-    asked = UserChanges(
+    changes = UserChanges(
         email=body.email,
         password=body.password,
         code=body.nonce,
@@ -77,7 +77,7 @@ def update_user(call: Call[UserRequest, Authenticated]) -> gotrue.User:
         link=links.asked_for(call.request, body.challenge),
     )
     with requests.naming_data():
-        user = user_update.update(call.caller, asked, call.client, policy)
+        user = user_update.update(call.caller, changes, call.client, policy)
     return _shown(replace(call.caller, user=user))
 
 

@@ -14,7 +14,8 @@ from gerbang.apis.gotrue.opened_links import OpenedLink
 from gerbang.apis.gotrue.requests import SLOTS, PhoneProviderDisabled, VerifyRequest
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyHolder
-from gerbang.http.endpoint import Call, Endpoint, IsForm, Parameter
+from gerbang.http.conditions import IsForm
+from gerbang.http.endpoint import Call, Endpoint, Parameter
 from gerbang.http.request import InvalidFields, UnsupportedMediaType
 from gerbang.http.response import HtmlPage, Response
 from gerbang.limits.rate_limits import TooManyAttempts

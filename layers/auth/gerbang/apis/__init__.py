@@ -1,1 +1,1 @@
-"""What each product's clients read: request models and envelopes, one module a product. `refusals` words all errors."""
+"""The APIs of the products: request models, answers and errors, one package for each. `errors` has what they share."""

@@ -1,8 +1,9 @@
 """API Gateway's Lambda authorizer for the account's other APIs.
 
 HTTP APIs ask with payload format 2.0 and take simple responses; REST APIs ask with a `REQUEST` event and take a policy.
-A missing or bad token is the gateway's 401, a foreign organization its 403. The 401 is asked for by raising an
-exception with exactly that text. (docs/decisions/0007-authorizer-401.md)
+For a missing or invalid token, the gateway answers 401; for an organization that the caller does not belong to, 403. It
+answers 401 if the function raises an exception whose text is exactly `Unauthorized`.
+(docs/decisions/0007-authorizer-401.md)
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ class Unauthorized(Exception):
     """Tells API Gateway to answer 401; its text is the protocol."""
 
     def __init__(self) -> None:
-        """Carry the text that the gateway looks for."""
+        """Set the text that the gateway looks for."""
         super().__init__("Unauthorized")
 
 
@@ -74,6 +75,6 @@ def _rest_request(event: Mapping[str, Any]) -> Request:
 
 
 def _policy(effect: str, method_arn: str, subject: str = "unauthorized") -> dict[str, Any]:
-    """Return the policy for the one method that is called. A cache would use it for others, too."""
+    """Return the policy for the one method that is called. With a cache, it would be used for other methods, too."""
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": method_arn}
     return {"principalId": subject, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}

@@ -6,7 +6,7 @@ from gerbang.http.request import Request
 
 
 def api_of(request: Request) -> Api:
-    """Return the API under whose base path a request is; BotLaunch's outside all of them."""
+    """Return the API that a request's path belongs to; BotLaunch's if it belongs to none."""
     path = f"{request.path}/"
     if path.startswith("/auth/v1/"):
         return gotrue.API

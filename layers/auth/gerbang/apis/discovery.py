@@ -1,6 +1,6 @@
-"""The discovery document of OpenID Connect, in as far as services need it that verify access tokens.
+"""The part of OpenID Connect's discovery document that services need to verify access tokens.
 
-API Gateway, AppSync and IAM find the public keys by it. There is no authorization endpoint: users sign in through the
+API Gateway, AppSync and IAM find the public keys in it. There is no authorization endpoint: users sign in through the
 APIs of this deployment, not through OpenID Connect. (docs/decisions/0037-rs256.md)
 """
 
@@ -31,14 +31,14 @@ class Discovery:
     issuer: str
     """The `iss` of tokens, which the document must repeat exactly (section 4.3)."""
     url: str | None
-    """Where clients call the API; None if the operator has not said."""
+    """The setting `PublicUrl`, None if it is not set."""
     algorithm: str
 
     def answer(self) -> Response:
         """Return the document.
 
         Raises:
-            NoSuchPath: nobody can verify tokens by it, because the issuer is no URL or the key is secret.
+            NoSuchPath: tokens cannot be verified by it, because the issuer is not a URL or the key is secret.
         """
         if self.url is None:
             raise NoSuchPath("PublicUrl is not set")

@@ -1,6 +1,6 @@
-"""The statuses and words of errors that the APIs have in common. Each API's table is this one with its own changes.
+"""The statuses and messages of errors that the APIs share. Each API's table is this one with its own changes.
 
-A test asserts that every error has its spec here, and that every spec has its error.
+A test asserts that every error has a spec here, and that every spec has an error.
 """
 
 from collections.abc import Mapping

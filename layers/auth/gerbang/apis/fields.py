@@ -1,4 +1,4 @@
-"""What the request bodies of the APIs have in common."""
+"""The base class and the field types of request bodies, for all APIs."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,14 +22,14 @@ PASSWORD_POLICY: Final = "password_policy"  # noqa: S105 - the name of a validat
 """The member of the validation context that holds the deployment's rules for new passwords."""
 
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode categories that a name may not hold: controls, surrogates, line and paragraph separators."""
+"""Unicode categories that a name must not contain: controls, surrogates, line and paragraph separators."""
 
 _BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols that show nothing: Hangul fillers and the blank Braille pattern."""
+"""Letters and symbols that are invisible: Hangul fillers and the blank Braille pattern."""
 
 
 class Body(BaseModel):
-    """A request body: types are taken as they are, unknown members are dropped (ASVS 15.3.3, 15.3.5)."""
+    """A request body: types are not converted, unknown members are dropped (ASVS 15.3.3, 15.3.5)."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
 
@@ -68,12 +68,12 @@ type Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 def is_visible(text: str) -> bool:
-    """Say whether at least one character of a text shows."""
+    """Return whether a text has a visible character."""
     return any(category(character)[0] not in "CMZ" and character not in _BLANKS for character in text)
 
 
 def clean_name(text: str) -> str:
-    """Return a name from an identity provider as one we accept: printable, NFC, trimmed, cut; empty if none is left."""
+    """Return an identity provider's name as we accept it: printable, NFC, trimmed, cut; empty if nothing is left."""
     printable = "".join(character for character in text if category(character) not in _UNPRINTABLE)
     name = normalize("NFC", printable).strip()[:LONGEST_NAME].rstrip()
     return name if is_visible(name) else ""
@@ -104,7 +104,7 @@ _USERNAME_SCHEMA: Final = {"type": "string", "pattern": rf"^\s*{_USERNAME.patter
 
 
 def is_username(text: str) -> bool:
-    """Say whether a text may be a user name: 3 to 30 of letters, digits, `_`, `.`, `-`."""
+    """Return whether a text may be a user name: 3 to 30 of letters, digits, `_`, `.`, `-`."""
     return _USERNAME.fullmatch(text) is not None
 
 
@@ -136,9 +136,9 @@ type Email = Annotated[
 
 
 def new_password(*requirements: Requirement) -> Callable[[str, ValidationInfo], str]:
-    """Return the validator of a new password by the deployment's policy and an API's own *requirements*.
+    """Return the validator of a new password, by the deployment's policy and an API's own *requirements*.
 
-    It must be the last field of its model: the fields before it are the personal data that it must not consist of.
+    The password must be the last field of its model: it must not consist of the personal data in the fields before it.
     """
 
     def validate(password: str, info: ValidationInfo) -> str:

@@ -1,4 +1,4 @@
-"""Provider identities that an ID token proves, as the APIs hand them on."""
+"""Identities from verified ID tokens, in the form that a sign-in takes."""
 
 from typing import TYPE_CHECKING
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from gerbang.accounts.provider_identity import ProviderIdentity
 
 
-def verified_identity(proven: "ProviderIdentity", *, name: str = "") -> VerifiedIdentity:
-    """Return an identity to sign in with, its name as we accept one; *name* is taken where the provider has none."""
+def verified_identity(identity: "ProviderIdentity", *, name: str = "") -> VerifiedIdentity:
+    """Return an identity to sign in with, its name as we accept it; *name* is used if the provider has none."""
     return VerifiedIdentity(
-        provider=proven.provider,
-        subject=proven.subject,
-        email=proven.email,
-        email_verified=proven.email_verified,
-        name=clean_name(proven.name) or name,
-        issuer=proven.issuer,
-        profile=proven.profile,
+        provider=identity.provider,
+        subject=identity.subject,
+        email=identity.email,
+        email_verified=identity.email_verified,
+        name=clean_name(identity.name) or name,
+        issuer=identity.issuer,
+        profile=identity.profile,
     )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gerbang.sessions.tokens import Tokens
 
 CACHEABLE: Final = {"cache-control": f"public, max-age={int(PUBLISHED_FOR.total_seconds())}", "vary": "Origin"}
-"""Cacheable, apart for each origin, because the CORS headers depend on it (RFC 9110, section 12.5.5)."""
+"""Cacheable, separately for each origin, because the CORS headers depend on it (RFC 9110, section 12.5.5)."""
 
 
 class KeySet(TypedDict):
@@ -19,5 +19,5 @@ class KeySet(TypedDict):
 
 
 def key_set(tokens: "Tokens") -> Response:
-    """Return the active public keys; none where tokens are signed with HS256, whose key is secret."""
+    """Return the active public keys; none if tokens are signed with HS256, whose key is secret."""
     return Response(200, KeySet(keys=tokens.public_keys()), CACHEABLE)

@@ -1,1 +1,1 @@
-"""What every wing may use: time, errors, ids, addresses, the log, Lambda's init."""
+"""Shared by all packages: time, errors, ids, e-mail addresses, the log, Lambda's init."""

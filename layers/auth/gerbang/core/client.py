@@ -1,4 +1,4 @@
-"""The client that sends a request, as limits count it and sessions remember it."""
+"""The client of a request: its address for limits, its device and language for sessions and mails."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -6,22 +6,22 @@ from ipaddress import IPv4Address, ip_address, ip_network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """The client, as far as API Gateway knows."""
+    """The client of a request, as API Gateway describes it."""
 
     address: str
-    """What its address is counted by (`network_of`)."""
+    """Its address, as limits count it (`network_of`)."""
     device: str = ""
     """The User-Agent."""
     locale: str | None = None
-    """The language that the request asks for, of those that mails are written in; None if it asks for none of them."""
+    """The language that the request asks for, if mails are written in it; otherwise None."""
 
 
 def network_of(address: str) -> str:
-    """Return what an address is counted by: an IPv4 address as it is, an IPv6 address by its first 64 bits.
+    """Return the text that limits count a client address by: an IPv4 address itself, the /64 of an IPv6 address.
 
-    A client with one IPv6 address has 2^64 of them (RFC 6177), so a limit on single ones would limit nothing. IPv4
-    written as IPv6, `::ffff:192.0.2.1`, is IPv4 (RFC 4291, section 2.5.5.2), or all such clients would share one limit.
-    Text that is no address is returned as it is.
+    A client with one IPv6 address has 2^64 of them (RFC 6177), so a limit on single addresses would have no effect.
+    IPv4 written as IPv6, `::ffff:192.0.2.1`, is IPv4 (RFC 4291, section 2.5.5.2). Otherwise all such clients would
+    share one limit. Text that is not an address is returned unchanged.
     """
     try:
         parsed = ip_address(address)

@@ -1,4 +1,4 @@
-"""Time arrives by constructor. Only `gerbang.components` hands over the real clock."""
+"""Clocks and instants. Classes take their clock by constructor; only `gerbang.components` passes the real one."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

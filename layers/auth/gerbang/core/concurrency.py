@@ -1,4 +1,4 @@
-"""Run calls that do not depend on each other at the same time: the network is waited for once."""
+"""Runs independent calls at the same time, so that they wait for the network together."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -13,8 +13,8 @@ LONGEST_LOCAL_PART: Final = 64
 """Octets before the `@` (RFC 5321, section 4.5.3.1.1)."""
 
 _DOT_ATOM: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-"""dot-atom of RFC 5322, section 3.2.3, lower case. Quoted local parts are refused: hardly anyone has one. So are
-those outside ASCII, which SES does not deliver to; that leaves no look-alikes either (dotless i, sharp s)."""
+"""dot-atom of RFC 5322, section 3.2.3, lower case. Quoted local parts are rejected, because they are very rare.
+So are characters outside ASCII: SES does not deliver to them, and some look like others (dotless i, sharp s)."""
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """A label of a host name (RFC 1123, section 2.1)."""
@@ -25,7 +25,7 @@ _ENCODED_WORD: Final = re.compile(r"=\?.*\?=")
 
 
 class InvalidEmail(AuthError):
-    """The text is no address that mail could be sent to."""
+    """The text is not an address that mail can be sent to."""
 
     code = "email_address_invalid"
     field_errors = (FieldError("email", "The email address is not valid"),)
@@ -52,7 +52,7 @@ def canonical(typed: str) -> str:
     """Return the canonical form of an address: trimmed, NFKC, lower case, domain in its ASCII form (IDNA 2008).
 
     Raises:
-        InvalidEmail: it is no address.
+        InvalidEmail: it is not an address.
     """
     if len(typed) > 4 * LONGEST_ADDRESS:  # before any work: folding can shorten, but not that much
         raise InvalidEmail("too long")

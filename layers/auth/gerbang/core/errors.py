@@ -1,4 +1,4 @@
-"""The root of every error that a client is told about. Each module defines the errors that it raises."""
+"""Base classes of the errors that clients receive. Each module defines the errors that it raises."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import ClassVar, LiteralString
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field of a request, in words for the client and without repeating what was sent."""
+    """What is wrong with one field of a request: a message for the client, which does not repeat what was sent."""
 
     field: str
     message: str
@@ -17,7 +17,7 @@ class AuthError(Exception):
     """The request was understood and cannot be granted.
 
     `code` is stable: API tables and logs go by it (`gerbang.apis`). The exception's text and its attributes are
-    evidence for the log (ids, counts), never a secret, an address or words for a client.
+    evidence for the log (ids, counts), never a secret, an address or a message for the client.
     """
 
     code: LiteralString
@@ -30,8 +30,8 @@ class AuthError(Exception):
 class DependencyUnavailable(Exception):
     """A service we depend on (DynamoDB, Secrets Manager, SQS) did not answer, throttled or stayed in conflict.
 
-    Nothing may be assumed written, and the caller may try again. Clients get 503 with `Retry-After`, never 4xx: they
-    sign people out on a final error.
+    A write may or may not have been done, and the caller may try again. Clients get 503 with `Retry-After`, never
+    4xx: they sign users out on a final error.
     """
 
     code: ClassVar[LiteralString] = "service_unavailable"

@@ -1,4 +1,4 @@
-"""One identity, several faces: a UUID, the same UUID in another alphabet, and a random integer."""
+"""Ids of accounts and organizations: UUIDs, the same UUIDs in base 62 with a prefix, and SnapOTP's integers."""
 
 from typing import Final
 from uuid import UUID
@@ -7,10 +7,10 @@ USER: Final = "usr"
 """Prefix of BotLaunch's user ids."""
 
 ORGANIZATION: Final = "org"
-"""Prefix of BotLaunch's organisation ids."""
+"""Prefix of BotLaunch's organization ids."""
 
 INVITATION: Final = "inv"
-"""Prefix of the ids of invitations to organisations."""
+"""Prefix of the ids of invitations to organizations."""
 
 NO_ACCOUNT: Final = "no-account"
 """An id that no account, session or counter has. Reading it costs as much as reading one that exists."""
@@ -18,19 +18,25 @@ NO_ACCOUNT: Final = "no-account"
 LARGEST_NUMBER: Final = 2**31 - 1
 """The largest integer id: SnapOTP's clients keep it in 31 bits."""
 
+UUID_CHARACTERS: Final = 22
+"""62^22 > 2^128: a UUID in base 62."""
+
+MAC_CHARACTERS: Final = 43
+"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
+
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def public_id(prefix: str, identifier: UUID) -> str:
-    """Return `prefix_…`: the UUID as a number in base 62, so that either form can be told from the other."""
+    """Return `prefix_…`: the UUID as a number in base 62, so that each form can be computed from the other."""
     return f"{prefix}_{to_base62(identifier.int)}"
 
 
 def read_public_id(prefix: str, text: str) -> UUID:
-    """Return the UUID that `public_id` made *text* of.
+    """Return the UUID of an id that `public_id` made.
 
     Raises:
-        ValueError: it made no such text.
+        ValueError: *text* is not an id with this prefix.
     """
     found, _, digits = text.partition("_")
     if found != prefix or not digits:
@@ -42,7 +48,7 @@ def read_public_id(prefix: str, text: str) -> UUID:
 
 
 def to_base62(number: int, *, length: int = 1) -> str:
-    """Return a number that is not negative in base 62, digits and letters only, padded with zeros to *length*."""
+    """Return a non-negative number in base 62 (digits and letters), padded with zeros to *length*."""
     digits = ""
     while number:
         number, remainder = divmod(number, len(_ALPHABET))
@@ -54,7 +60,7 @@ def from_base62(digits: str) -> int:
     """Return the number that `to_base62` wrote.
 
     Raises:
-        ValueError: a character is no digit of base 62.
+        ValueError: a character is not a digit of base 62.
     """
     number = 0
     for digit in digits:

@@ -52,7 +52,7 @@ class EventLog:
         self._lines_lost = 0
 
     def __call__(self, event: str, severity: Severity = Severity.INFO, /, **fields: str | float) -> None:
-        """Write one line. Lines that could not be written are counted on the next line that can."""
+        """Write one line, with the number of lines before it that could not be written."""
         metric = _metric(event)
         if _LEVELS[severity] < self._logger.log_level:
             self._count(metric)

@@ -1,6 +1,6 @@
-"""What a User-Agent header says of a device, in words, for the device's owner.
+"""Names of a device's browser and system, read from its User-Agent header, to show to the account's owner.
 
-The text is the client's own and may say anything: what is returned is plain words, never a link or a mark of its own.
+A client may send any text. So only names of plain characters are returned: no links and no markup.
 """
 
 import re
@@ -15,15 +15,15 @@ LONGEST_USER_AGENT: Final = 200
 """Characters of a User-Agent that are stored and parsed."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +_-]{0,39}")
-"""What a name may be. The parser returns parts of the header as names, where it knows none."""
+"""The form of a name. Where the parser knows no name, it returns a part of the header."""
 
-_CALLED: Final = {"Mac OS X": "macOS"}
-"""The present names of systems that the parser calls otherwise."""
+_RENAMED: Final = {"Mac OS X": "macOS"}
+"""The current names of systems that the parser knows by an earlier name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A program and the system that it runs on; None: not known."""
+    """A browser or other program, and the system that it runs on; None: not known."""
 
     browser: str | None
     system: str | None
@@ -45,7 +45,7 @@ class Device:
 
 @lru_cache(maxsize=256)
 def read_device(user_agent: str) -> Device:
-    """Return what a User-Agent header says of the device."""
+    """Return the device that a User-Agent header describes."""
     parser, text = _parser(), user_agent[:LONGEST_USER_AGENT]
     browser, system = parser.parse_user_agent(text), parser.parse_os(text)
     return Device(
@@ -55,7 +55,7 @@ def read_device(user_agent: str) -> Device:
 
 
 def _name(family: str) -> str | None:
-    name = _CALLED.get(family, family)
+    name = _RENAMED.get(family, family)
     return name if _PLAIN.fullmatch(name) else None
 
 

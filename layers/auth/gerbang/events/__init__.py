@@ -1,1 +1,1 @@
-"""Events for other services: what the tables' streams say of accounts, sessions and organizations."""
+"""Events for other services, made from the streams of the tables."""

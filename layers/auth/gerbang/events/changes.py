@@ -1,7 +1,7 @@
-"""Changes of items as events: which ones other services hear of, and what they are told.
+"""Turns changes of items into events for other services.
 
-An event holds what is listed here and nothing else of an item: no password hash, code, token, nonce, metadata, client
-address or device. Attributes are read as they are stored, so that a damaged item is still an event. (docs/events.md)
+An event contains only the members listed here: no password hash, code, token, nonce, metadata, client address or
+device. Attributes are read as they are stored, so that the change of a damaged item is an event, too. (docs/events.md)
 """
 
 import json
@@ -12,20 +12,23 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.core.clock import from_epoch, rfc3339, to_epoch
 from gerbang.storage.store import Item
 
 VERSION: Final = 1
-"""Of the events' schema. It rises if a member is removed or changes its meaning; members may be added."""
+"""The version of the events' schema. It is raised when a member is removed or changes its meaning, not for new ones."""
 
 _IDS: Final = UUID("5c4b1b0e-9d0f-4f0e-8f55-3a1f5d0f8f5e")
 """The namespace of event ids (RFC 9562, section 5.5)."""
+
+_FOREVER: Final = -1
+"""In place of an end: the account is disabled for good."""
 
 type Data = dict[str, object]
 
 
 class Kind(StrEnum):
-    """What happened to an item, in the words of DynamoDB Streams."""
+    """What happened to an item, as DynamoDB Streams names it."""
 
     INSERT = "INSERT"
     MODIFY = "MODIFY"
@@ -45,7 +48,7 @@ class Change:
     """A change of one item: a record of a table's stream."""
 
     record_id: str
-    """The same whenever the record is delivered."""
+    """The same each time the record is delivered."""
     table: Table
     kind: Kind
     pk: str
@@ -61,17 +64,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What other services are told of a change."""
+    """An event for other services."""
 
     event_id: str
-    """The same whenever the change is delivered, so that a reader can tell a repetition."""
+    """The same each time the change is delivered, so that a consumer can recognize a duplicate."""
     type: str
     at: datetime
     data: Data
 
     def detail(self) -> Data:
         """Return the event as JSON: the `detail` of EventBridge's event."""
-        return {"id": self.event_id, "version": VERSION, "type": self.type, "at": _iso(self.at), "data": self.data}
+        return {"id": self.event_id, "version": VERSION, "type": self.type, "at": rfc3339(self.at), "data": self.data}
 
 
 def events_of(change: Change) -> tuple[Event, ...]:
@@ -106,18 +109,16 @@ def _account_events(change: Change) -> Iterator[tuple[str, Data]]:
                 yield "account.verified", _account(account_id, new)
             before, after = _disabled_until(old, at), _disabled_until(new, at)
             if after != before and after is not None:
-                yield "account.disabled", {"account_id": account_id, "until": None if after == _EVER else _time(after)}
+                until = None if after == _FOREVER else _time(after)
+                yield "account.disabled", {"account_id": account_id, "until": until}
             elif after != before:
                 yield "account.enabled", {"account_id": account_id}
 
 
-_EVER: Final = -1
-
-
 def _disabled_until(item: Item, at: int) -> int | None:
-    """Return until when an account is disabled, `_EVER` if for good, None if it is not."""
+    """Return until when an account is disabled, `_FOREVER` if it was disabled for good, None if it is not."""
     if "disabled_at" in item:
-        return _EVER
+        return _FOREVER
     until = item.get("banned_until")
     return until if isinstance(until, int) and until > at else None
 
@@ -144,7 +145,7 @@ def _session_events(change: Change) -> Iterator[tuple[str, Data]]:
 
 
 def _method(family: Item) -> str | None:
-    """Return how the user signed in, as the family's `amr` says; None if it cannot be read."""
+    """Return how the user signed in, from the family's `amr`; None if it cannot be read."""
     try:
         [first, *_] = json.loads(str(family.get("amr", "")))
         return str(first["method"])
@@ -162,28 +163,24 @@ def _organization_events(change: Change) -> Iterator[tuple[str, Data]]:
         organization["account_id"] = change.sk.removeprefix("MEMBER#")
     else:
         return
-    shown = {**organization, attribute: item.get(attribute)}
+    data = {**organization, attribute: item.get(attribute)}
     match change.kind:
         case Kind.INSERT:
-            yield f"{kind}.created", shown
+            yield f"{kind}.created", data
         case Kind.REMOVE:
             yield f"{kind}.deleted", organization
         case Kind.MODIFY if change.old.get(attribute) != change.new.get(attribute):
-            yield f"{kind}.changed", shown
+            yield f"{kind}.changed", data
         case _:
             return
 
 
-def _iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _time(seconds: object) -> str | None:
-    return _iso(from_epoch(seconds)) if isinstance(seconds, int) else None
+    return rfc3339(from_epoch(seconds)) if isinstance(seconds, int) else None
 
 
 def change_of(record: Mapping[str, Any], *, table: Table, old: Item, new: Item) -> Change:
-    """Return a record of a stream, as Lambda passes it on, whose images have been read already."""
+    """Return the change that a record of a stream describes. *old* and *new* are its images, already decoded."""
     changed, identity = record["dynamodb"], record.get("userIdentity") or {}
     keys = changed["Keys"]
     return Change(

@@ -1,8 +1,8 @@
-"""Publishing: batches of stream records go to the event bus, in their order, each at least once.
+"""Publishes the events of stream records on the event bus, in order and at least once.
 
-Lambda delivers a record again, and everything after it, until the function says that it was dealt with
-(`ReportBatchItemFailures`). So nothing is lost while the bus or this function fails, for the 24 hours that a stream
-keeps its records; and what was published after a failure is published again. (docs/decisions/0039-events.md)
+Lambda delivers a failed record again, with all records after it, until the function succeeds
+(`ReportBatchItemFailures`). So no event is lost while the bus or this function fails, for the 24 hours that a stream
+keeps its records. Events after a failed one may be published twice. (docs/decisions/0039-events.md)
 """
 
 import json
@@ -31,7 +31,7 @@ class Publisher:
     log_event: LogEvent
 
     def publish(self, records: Sequence[Mapping[str, Any]]) -> str | None:
-        """Publish the events of *records*; return the sequence number of the first that was not dealt with, if any."""
+        """Publish the events of *records*; return the sequence number of the first that failed, if any."""
         events = list(self._events(records))
         for batch in batched(events, MOST_ENTRIES, strict=False):
             entries = [Entry(self.source, event.type, json.dumps(event.detail()), event.at) for _, event in batch]

@@ -26,7 +26,7 @@ ACCESS_TOKEN_ERRORS: Final = (
     "user_not_found",
     "user_disabled",
 )
-"""The codes of the errors that an access token is answered with."""
+"""The codes of the errors about access tokens."""
 
 
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -55,10 +55,10 @@ class Caller[C](Protocol):
     credentials: ClassVar[tuple[str, ...]]
     """The credentials that a request must carry, as documents name them."""
     errors: ClassVar[tuple[str, ...]]
-    """The codes of the errors that `authenticate` raises; a failing dependency's comes on top."""
+    """The codes of the errors that `authenticate` raises, besides that of a failed dependency."""
 
     def authenticate(self, request: Request) -> C:
-        """Return the caller of a request, or raise the error that keeps the caller out."""
+        """Return the caller of a request, or raise the error that rejects the request."""
         ...
 
 
@@ -77,7 +77,7 @@ ANYONE: Final = Anyone()
 
 
 class BearerToken:
-    """The bearer of a token, which the handler checks by itself: for signing out, where an expired token will do."""
+    """The bearer of a token that the handler verifies itself: sign-out, for example, accepts expired tokens."""
 
     credentials: ClassVar[tuple[str, ...]] = ("access token",)
     errors: ClassVar[tuple[str, ...]] = ("no_authorization",)
@@ -93,7 +93,7 @@ class BearerToken:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredUser:
-    """The owner of a registered account, by an access token."""
+    """A user with a registered account, authenticated by an access token."""
 
     credentials: ClassVar[tuple[str, ...]] = ("access token",)
     errors: ClassVar[tuple[str, ...]] = (*ACCESS_TOKEN_ERRORS, "registered_account_required")
@@ -103,15 +103,15 @@ class RegisteredUser:
         """Return the account and its session, as they are in the tables.
 
         Raises:
-            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
-            NotAPerson: it is a guest's.
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no valid token.
+            NotAPerson: the token is a guest's.
         """
         return self.sessions.authenticate_person(request.bearer())
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedUser:
-    """The owner of a registered account whom the authorizer lets through, by an access token."""
+    """A user with a registered account who also meets the deployment's second-factor policy, by an access token."""
 
     credentials: ClassVar[tuple[str, ...]] = ("access token",)
     errors: ClassVar[tuple[str, ...]] = (*RegisteredUser.errors, "insufficient_aal")
@@ -121,8 +121,8 @@ class AuthorizedUser:
         """Return the account and its session, as they are in the tables.
 
         Raises:
-            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
-            NotAPerson: it is a guest's.
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no valid token.
+            NotAPerson: the token is a guest's.
             InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
         """
         return self.authorizer.authorize_person(request.bearer())
@@ -140,7 +140,7 @@ class OrganizationMember:
         """Return the caller and their role in the organization.
 
         Raises:
-            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no valid token.
             InvalidFields: the header is missing.
             InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
             NotAMember: the caller does not belong to the organization.
@@ -183,7 +183,7 @@ class ApiKeyAndCaptcha:
 
         Raises:
             InvalidApiKey: there is none, or it is no key of this deployment.
-            CaptchaFailed: the body has no good CAPTCHA token, and the key is not the secret one.
+            CaptchaFailed: the body has no valid CAPTCHA token, and the key is not the secret one.
         """
         key = self.api_keys.kind_of(request.headers.get("apikey"))
         if self.captcha is not None:
@@ -192,7 +192,7 @@ class ApiKeyAndCaptcha:
 
 
 def captcha_token(request: Request) -> str | None:
-    """Return the token of a CAPTCHA from `gotrue_meta_security`, None if there is none."""
+    """Return the CAPTCHA token in the body's `gotrue_meta_security`, None if there is none."""
     security = request.body.get("gotrue_meta_security")
     token = security.get("captcha_token") if isinstance(security, dict) else None
     return token if isinstance(token, str) else None
@@ -200,7 +200,7 @@ def captcha_token(request: Request) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyAndToken:
-    """The holder of an API key and the bearer of a token, which the handler checks by itself."""
+    """The holder of an API key and the bearer of a token that the handler verifies itself."""
 
     credentials: ClassVar[tuple[str, ...]] = ("apikey", "access token")
     errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", "no_authorization")
@@ -219,7 +219,7 @@ class ApiKeyAndToken:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyAndUser:
-    """The holder of an API key and of an account, a guest's too, by an access token."""
+    """The holder of an API key who is signed in, as a guest or with a registered account, by an access token."""
 
     credentials: ClassVar[tuple[str, ...]] = ("apikey", "access token")
     errors: ClassVar[tuple[str, ...]] = ("invalid_api_key", *ACCESS_TOKEN_ERRORS)
@@ -231,7 +231,7 @@ class ApiKeyAndUser:
 
         Raises:
             InvalidApiKey: there is no API key, or it is no key of this deployment.
-            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no good token.
+            MissingBearer, InvalidToken, TokenExpired, SessionEnded: there is no valid token.
         """
         self.api_keys.kind_of(request.headers.get("apikey"))
         return self.sessions.authenticate(request.bearer())
@@ -241,7 +241,7 @@ class ApiKeyAndUser:
 class ServiceRole:
     """An administrator: the holder of an API key whose bearer is the secret key. Every call is logged once.
 
-    Keys are compared as text, and no token is verified. (docs/decisions/0029-administrators.md)
+    Keys are compared as text, and no JWT is verified. (docs/decisions/0029-administrators.md)
     """
 
     credentials: ClassVar[tuple[str, ...]] = ("apikey", "secret key")
@@ -268,6 +268,6 @@ class ServiceRole:
             raise UnknownBearer from None
         if kind is not KeyKind.SECRET:
             raise SecretKeyRequired
-        about = request.path_parameters.get("user_id", "")
-        whom = {"user_id": about} if _UUID.fullmatch(about) else {}
-        self.log_event("admin_called", method=request.method, route=request.route, client=request.source_ip, **whom)
+        user_id = request.path_parameters.get("user_id", "")
+        subject = {"user_id": user_id} if _UUID.fullmatch(user_id) else {}
+        self.log_event("admin_called", method=request.method, route=request.route, client=request.source_ip, **subject)

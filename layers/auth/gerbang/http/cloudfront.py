@@ -1,7 +1,7 @@
-"""CloudFront in front of the API, where the operator demands it: who may call, and which address the client has.
+"""Checks that requests come through the operator's CloudFront distribution, and reads the client's address from them.
 
-The distribution adds a secret header to each request. Its SHA-256 is a setting, so the stack holds no secret, and a
-check reads nothing. (docs/decisions/0047-cloudfront.md)
+The distribution adds a secret header to each request. The setting is the header's SHA-256, so the stack stores no
+secret, and a check makes no call. (docs/decisions/0047-cloudfront.md)
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ SECRET_HEADER: Final = "x-origin-secret"  # noqa: S105 - its name
 """The header that the distribution adds, as custom header of its origin."""
 
 VARIABLE: Final = "CLOUDFRONT_SECRET_SHA256"
-"""Of the environment: the header's SHA-256 in hexadecimal digits, two with a comma between them, or empty."""
+"""The environment variable with the header's SHA-256 in hexadecimal: one, two separated by a comma, or none."""
 
 
 class NotThroughCloudFront(AuthError):
@@ -28,27 +28,27 @@ class NotThroughCloudFront(AuthError):
 
 
 def hashes() -> tuple[str, ...]:
-    """Return the hashes that the header may have; none if the API is open to all."""
+    """Return the accepted hashes of the header; empty if requests need not come through CloudFront."""
     return tuple(filter(None, environ.get(VARIABLE, "").split(",")))
 
 
 def admit(request: Request, accepted: tuple[str, ...]) -> Request:
-    """Return the request with the viewer's address, if its header has one of the hashes.
+    """Check the secret header of a request, and return the request with the viewer's address.
 
     Raises:
-        NotThroughCloudFront: it has not.
+        NotThroughCloudFront: the header is missing, or has none of the *accepted* hashes.
     """
-    sent = sha256(request.headers.get(SECRET_HEADER, "").encode(errors="replace")).hexdigest()
-    if not any(compare_digest(sent, each) for each in accepted):
+    sent_hash = sha256(request.headers.get(SECRET_HEADER, "").encode(errors="replace")).hexdigest()
+    if not any(compare_digest(sent_hash, each) for each in accepted):
         raise NotThroughCloudFront
     return replace(request, source_ip=_viewer(request))
 
 
 def _viewer(request: Request) -> str:
-    """Return the address that CloudFront saw, or the gateway's if CloudFront did not say.
+    """Return the client's address as CloudFront reports it, or the gateway's if there is none.
 
     CloudFront appends its viewer's address to `X-Forwarded-For`, and API Gateway the address of CloudFront's server.
-    What is left of these was sent by the client and proves nothing.
+    The addresses before these two were sent by the client, and are not trusted.
     """
     hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
     if hops[-1] == request.source_ip:

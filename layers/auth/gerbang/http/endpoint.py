@@ -15,6 +15,7 @@ from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import Severity, log_event, request_id
 from gerbang.http import cloudfront
 from gerbang.http.callers import ANYONE, Caller
+from gerbang.http.conditions import Condition
 from gerbang.http.errors import Api, ErrorSpecs, code_of
 from gerbang.http.request import MethodNotAllowed, Request
 from gerbang.http.response import Response
@@ -24,7 +25,7 @@ LONGEST_REASON: Final = 200
 """Characters of an error's evidence that go into the log."""
 
 SAM_LOCAL_HINT: Final = "Start `make sam-env`, and give `sam local` the options that it prints."
-"""Logged with a 503 under `sam local`, where nothing answers in the place of AWS by itself."""
+"""Logged with a 503 under `sam local`, where no stand-in for AWS runs unless it is started."""
 
 _EVIDENCE: Final = ("session_id", "user_id", "limit", "rule")
 """Attributes of errors that go into the log."""
@@ -39,7 +40,7 @@ class RequestModel(Protocol):
 
     @classmethod
     def prepare(cls) -> None:
-        """Do what the first `read` would have to."""
+        """Do in advance what the first `read` would otherwise do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,90 +63,17 @@ class Call[B, C]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BodyHas:
-    """The condition that the JSON body has a member, and does not have another one."""
-
-    member: str
-    without: str | None = None
-
-    def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
-        return self.member in request.body and self.without not in request.body
-
-
-@dataclass(frozen=True, slots=True)
-class BodyGives:
-    """The condition that the JSON body gives one of these members at least. Null and empty text give nothing."""
-
-    members: tuple[str, ...]
-
-    def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
-        return any(request.body.get(member) not in (None, "") for member in self.members)
-
-
-@dataclass(frozen=True, slots=True)
-class QueryIs:
-    """The condition that a query parameter has a value."""
-
-    name: str
-    value: str
-
-    def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
-        return request.query.get(self.name) == self.value
-
-
-@dataclass(frozen=True, slots=True)
-class IsForm:
-    """The condition that the body is a form that a browser posted."""
-
-    def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return media_type == "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True, slots=True)
-class QueryIsAndBodySets:
-    """The condition that a query parameter has a value, and a member of the JSON body is true."""
-
-    name: str
-    value: str
-    member: str
-
-    def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
-        return request.query.get(self.name) == self.value and request.body.get(self.member) is True
-
-
-@dataclass(frozen=True, slots=True)
-class PathIs:
-    """The condition that a request is for one of its endpoint's paths."""
-
-    path: str
-
-    def __call__(self, request: Request) -> bool:
-        """Say whether it holds."""
-        return request.path == self.path
-
-
-type Condition = BodyHas | BodyGives | QueryIs | QueryIsAndBodySets | IsForm | PathIs
-"""Says whether an operation is the one that a request asks for."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of the query, or a header, that an operation's handler reads. It is declared for documents alone."""
+    """A query parameter or header that an operation's handler reads. Only the documentation uses it."""
 
     name: str
     description: str
     where: Literal["query", "header"] = "query"
     values: tuple[str, ...] = ()
-    """The values that it may have; empty: any text."""
+    """The allowed values; empty: any text."""
     largest: int | None = None
-    """Of a number from 1 on; None: it is a text."""
+    """The largest value of a number that starts at 1; None: the parameter is text."""
     is_required: bool = False
     example: str | int | None = None
 
@@ -155,7 +83,7 @@ type ApiOf = Api | Callable[[Request], Api]
 
 
 class Declaration(TypedDict, total=False):
-    """What is declared of an operation besides its method and API: the members of `Operation` that have a default."""
+    """The declaration of an operation besides its method and API: the members of `Operation` that have a default."""
 
     caller: Caller[Any]
     when: Condition | None
@@ -179,17 +107,17 @@ class Operation:
     summary: str
     caller: Caller[Any] = ANYONE
     when: Condition | None = None
-    """None: the operation for requests that meet no other's condition."""
+    """None: this operation serves the requests that meet no other operation's condition."""
     request: type[RequestModel] | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
-    """What validating the body needs besides the body, such as the password policy."""
+    """What the validation of the body needs besides the body, such as the password policy."""
     parameters: tuple[Parameter, ...] = ()
     response: type | None = None
     other_responses: tuple[type, ...] = ()
-    """Other forms of the answer, for documents."""
+    """Other forms of the answer, for the documentation."""
     status: HTTPStatus = HTTPStatus.OK
     errors: tuple[type[Exception], ...] = ()
-    """The errors that the handler raises; those of the frame and of the caller's check come on top."""
+    """The errors that the handler raises, besides those of reading the request and of authenticating the caller."""
     overrides: ErrorSpecs = field(default_factory=dict)
     """Error specs of this operation in place of its API's."""
 
@@ -205,7 +133,7 @@ class Endpoint:
     """A path and its operations; `handler` is its Lambda handler."""
 
     def __init__(self, path: str, *aliases: str) -> None:
-        """Take the path, with path parameters in braces, and other paths that serve the same."""
+        """Take the path, with path parameters in braces, and other paths that have the same operations."""
         self.paths: Final = (path, *aliases)
         self.operations: Final[list[Operation]] = []
         self._cloudfront_hashes: tuple[str, ...] = ()
@@ -274,8 +202,8 @@ class Endpoint:
             operation = self.find(request)
             response = operation.respond(request)
         except Exception as error:  # noqa: BLE001 - the one place where everything is caught
-            meant = operation or self._default()
-            api = meant.api if isinstance(meant.api, Api) else meant.api(request)
+            declared = operation or self._default()
+            api = declared.api if isinstance(declared.api, Api) else declared.api(request)
             response = api.render(error, request, {} if operation is None else operation.overrides)
             log_error(error, request, response.status)
         return response.to_gateway()
@@ -297,17 +225,17 @@ class Endpoint:
         raise MethodNotAllowed(", ".join(dict.fromkeys(operation.method for operation in self.operations)))
 
     def _default(self) -> Operation:
-        """Return the operation whose API words errors that are raised before an operation is found."""
+        """Return the operation whose API renders errors that are raised before an operation is found."""
         return next(operation for operation in self.operations if operation.when is None)
 
 
 def _is_preflight(request: Request) -> bool:
-    """Say whether a browser asks what a page may send (Fetch standard, CORS-preflight request)."""
+    """Return whether a request is a browser's preflight (Fetch standard, CORS-preflight request)."""
     return request.method == "OPTIONS" and {"origin", "access-control-request-method"} <= request.headers.keys()
 
 
 def log_error(error: Exception, request: Request, status: int) -> None:
-    """Log how a request ended: the event is the error's code, the status the one that was answered."""
+    """Log a request that ended in an error. The event is the error's code, *status* that of the answer."""
     evidence = {name: str(getattr(error, name)) for name in _EVIDENCE if getattr(error, name, None)}
     if isinstance(error, AuthError) and str(error):
         evidence["why"] = str(error)[:LONGEST_REASON]

@@ -1,4 +1,4 @@
-"""How errors are told to clients: one table per API, by the error's code; rendering changes nothing."""
+"""Renders errors as responses. Each API has a table of statuses and messages by the error's code."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from gerbang.http.request import MethodNotAllowed, Request
 from gerbang.http.response import Response
 
 RETRY_AFTER_SECONDS: Final = 1
-"""What a 503 asks a client to wait: throttling and conflicts pass within it, and clients back off by themselves."""
+"""The wait that a 503 asks for: throttling and conflicts usually end within it, and clients back off themselves."""
 
 UNEXPECTED: Final = "unexpected_failure"
 """The code of an error that we did not expect: a bug. The log has its trace."""
@@ -19,7 +19,7 @@ UNEXPECTED: Final = "unexpected_failure"
 
 @dataclass(frozen=True, slots=True)
 class ErrorSpec:
-    """The status and the words that an API has for an error."""
+    """The status and message of an error in one API."""
 
     status: HTTPStatus
     message: str
@@ -46,19 +46,19 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """One product's API: how it calls itself in documents, and how it words errors."""
+    """One product's API: its name in the documentation, its error messages and the envelope of its errors."""
 
     name: str
     errors: ErrorSpecs
     envelope: Callable[[Problem, Request], Mapping[str, Any]]
-    """Returns the body of an error's answer."""
+    """Returns the body of an error response."""
     error_response: Any
-    """The type of that body, for documents: a `TypedDict`, or a union of some."""
+    """The type of that body, for the documentation: a `TypedDict`, or a union of several."""
     headers: Callable[[Problem, Request], Mapping[str, str]] = lambda _problem, _request: {}
-    """Returns headers of an error's answer that only this API has."""
+    """Returns the headers of an error response that only this API has."""
 
     def render(self, error: Exception, request: Request, overrides: ErrorSpecs) -> Response:
-        """Return the answer that tells a client of an error; *overrides* are the endpoint's own specs."""
+        """Return the response for an error. *overrides* are the operation's own specs."""
         problem = problem_of(error, {**self.errors, **overrides})
         headers = {**problem.headers, **self.headers(problem, request)}
         return Response(problem.status, self.envelope(problem, request), headers)
@@ -70,7 +70,7 @@ def code_of(error: Exception) -> str:
 
 
 def problem_of(error: Exception, specs: ErrorSpecs) -> Problem:
-    """Return what a client is told of an error."""
+    """Return an error with the status and message that an API has for it."""
     code = code_of(error)
     spec = specs[code]
     return Problem(

@@ -1,4 +1,4 @@
-"""A request as API Gateway hands it over (HTTP API, payload format 2.0)."""
+"""A request as API Gateway passes it to a function (HTTP API, payload format 2.0)."""
 
 import json
 import re
@@ -16,10 +16,10 @@ LARGEST_BODY: Final = 16 * 1024
 """Bytes. Every request of the APIs fits many times over."""
 
 DEEPEST_BODY: Final = 32
-"""Objects and arrays within one another. Requests of the APIs have one; metadata of Supabase's clients has a few."""
+"""Levels of nested objects and arrays. Requests of the APIs have one; metadata of Supabase's clients has a few."""
 
 _MOST_FIELDS: Final = 16
-"""Of a form. Ours have three."""
+"""Fields of a form. Ours have three."""
 
 _LONE_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -39,7 +39,7 @@ class BodyTooLarge(AuthError):
 
 
 class UnsupportedMediaType(AuthError):
-    """The request has a body and calls it something other than JSON."""
+    """The request has a body whose content type is not JSON."""
 
     code = "unsupported_media_type"
 
@@ -73,7 +73,7 @@ class InvalidFields(AuthError):
     code = "validation_failed"
 
     def __init__(self, errors: tuple[FieldError, ...], code: LiteralString = code) -> None:
-        """Keep which fields, and what is wrong with them; a *code* of its own where all are wrong in one way."""
+        """Keep the fields, and what is wrong with them. *code*: of its own if all are wrong in the same way."""
         super().__init__(", ".join(error.field for error in errors))
         self.code = code
         self.field_errors = errors
@@ -90,11 +90,11 @@ class Request:
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     source_ip: str = ""
-    """The address of the socket, from the gateway. Headers count behind CloudFront only (`cloudfront`; ASVS 4.1.3)."""
+    """The address of the socket, from the gateway. Headers are trusted behind CloudFront only (ASVS 4.1.3)."""
     route: str = ""
-    """The route key that matched, such as `ANY /api/auth/login` or `$default`: what logs may say of the path."""
+    """The route key that matched, such as `ANY /api/auth/login` or `$default`: logs may contain it, not the path."""
     domain: str = ""
-    """The API's own domain as the client called it, from the gateway."""
+    """The API's domain that the client called, from the gateway."""
     raw_body: str = field(default="", repr=False)
     is_base64_encoded: bool = False
 
@@ -117,7 +117,7 @@ class Request:
 
     @property
     def user_agent(self) -> str:
-        """What the client calls itself; empty if nothing."""
+        """The User-Agent header; empty if there is none."""
         return self.headers.get("user-agent", "")
 
     def bearer(self) -> str:
@@ -134,7 +134,7 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """The address of the API as the client called it: https, but on this machine, where `make run` serves http."""
+        """The URL at which the client called the API: https, except on this machine, where `make run` serves http."""
         if self.domain in {"localhost", "127.0.0.1", "[::1]"}:
             return f"http://{self.domain}:{self.headers.get('x-forwarded-port', '80')}"
         return f"https://{self.domain}"
@@ -158,7 +158,7 @@ class Request:
 
         Raises:
             BodyTooLarge: it is above 16 KiB.
-            UnsupportedMediaType: it is not called JSON.
+            UnsupportedMediaType: its content type is not JSON.
             MalformedBody: it is not one JSON object in UTF-8.
         """
         if not self.raw_body:
@@ -174,7 +174,7 @@ class Request:
         Raises:
             BodyTooLarge: it is above 16 KiB.
         """
-        if len(self.raw_body) > LARGEST_BODY * 4 // 3 + 4:  # longer than that in base64 even: not decoded
+        if len(self.raw_body) > LARGEST_BODY * 4 // 3 + 4:  # too long even if it is base64: not decoded
             raise BodyTooLarge
         raw = b64decode(self.raw_body) if self.is_base64_encoded else self.raw_body.encode("utf-8", "surrogatepass")
         if len(raw) > LARGEST_BODY:
@@ -183,9 +183,9 @@ class Request:
 
 
 def _is_json(content_type: str) -> bool:
-    """Say whether every media type that a header names is JSON. Clients send it twice at times.
+    """Return whether every media type in the header is JSON. Some clients send it twice.
 
-    Parameters mean nothing: JSON is UTF-8 whatever `charset` says (RFC 8259, sections 8.1 and 11).
+    Parameters are ignored: JSON is always UTF-8, whatever `charset` says (RFC 8259, sections 8.1 and 11).
     """
     return all(
         media_type.partition(";")[0].strip().lower() == "application/json" for media_type in content_type.split(",")
@@ -213,7 +213,7 @@ def _json_object(raw: bytes) -> Mapping[str, Any]:
 
 
 def _depth(parsed: object) -> int:
-    """Return how many objects and arrays lie within one another."""
+    """Return how many levels of objects and arrays are nested."""
     depth, level = 0, [parsed]
     while level:
         level = [

@@ -16,7 +16,7 @@ _HEADERS: Final = {
 """On every answer, unless the answer has its own (ASVS 3.4, 14.3.2; OWASP REST Security cheat sheet)."""
 
 DOCUMENT_SECONDS: Final = 300
-"""For how long clients may keep a document: a deployment's change is seen after that."""
+"""How long clients may cache a document. After that, they see the document of a new deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class HtmlPage:
 
 
 def redirect(location: str) -> Response:
-    """Return 303 to another address: whatever the method was, the client continues with GET (RFC 9110, 15.4.4)."""
+    """Return 303 to another URL. The client continues with GET, also after a POST (RFC 9110, 15.4.4)."""
     return Response(HTTPStatus.SEE_OTHER, headers={"location": location})
 
 

@@ -1,1 +1,1 @@
-"""How many attempts are allowed, counted before they are worth anything."""
+"""Rate limits. Attempts are counted before their outcome is known."""

@@ -53,7 +53,7 @@ class PasswordAttempts:
         )
 
     def forget(self, account: str, address: str) -> None:
-        """Forget the wrong passwords for an account, after its owner has proved who they are in another way.
+        """Forget the wrong passwords for an account, after its owner has authenticated in another way.
 
         The client address becomes known. A failure is logged, not raised: the limits end by themselves.
         """

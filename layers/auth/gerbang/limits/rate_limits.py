@@ -1,7 +1,7 @@
-"""Limits: an attempt is counted before its outcome is known, so that guessing in parallel gains nothing.
+"""Rate limits: an attempt is counted before its outcome is known, so that guessing in parallel gains nothing.
 
-Attempts are counted by caller (the client address that API Gateway saw, never a header) and by target (an account, or
-a name that no account has: unknown names are counted too, or the limit itself would tell which accounts exist).
+Attempts are counted by caller (the client address that API Gateway saw) and by target (an account, or a name that no
+account has: unknown names are counted too, or the limit itself would reveal which accounts exist).
 (docs/decisions/0023-limits.md)
 """
 
@@ -27,17 +27,17 @@ KNOWN_FOR: Final = timedelta(days=90)
 IN_FLIGHT_WAIT: Final = timedelta(seconds=1)
 """The wait while attempts that are still running fill a limit: a password hash takes less (docs/performance.md)."""
 
-_UNSETTLED: Final = 50
+_MOST_UNSETTLED: Final = 50
 """The largest number of attempts that are left unsettled: their tokens keep the counter's item below 1 KiB, which is
 what one write unit pays for."""
 
-_OWED: Final = 30
+_MOST_NOT_GIVEN_BACK: Final = 30
 """The largest number of failed give-backs that are kept: ten attempts against three limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """At most so many attempts within a window that begins with the first of them."""
+    """The most attempts in a window of time, which begins with the first attempt."""
 
     name: str
     attempts: int
@@ -57,7 +57,7 @@ class TooManyAttempts(AuthError):
 
 
 class OnSuccess(Enum):
-    """What becomes of a counter when the attempt succeeds. A wrong answer always stays counted."""
+    """What happens to a counter when the attempt succeeds. A wrong answer always stays counted."""
 
     STAYS = "The attempt stays counted: the limit is on successes, too (mails, registrations)."
     GIVEN_BACK = "The attempt is given back once the counter is past half of its limit."
@@ -73,7 +73,7 @@ class Counted:
     subject: str
     on_success: OnSuccess = OnSuccess.GIVEN_BACK
     spares_known: bool = False
-    """When full, it does not stop an attempt whose subject another counter of the same attempt knows."""
+    """When this counter is full, it does not stop an attempt whose subject is known to another of its counters."""
 
     @property
     def key(self) -> str:
@@ -81,13 +81,13 @@ class Counted:
         return f"{self.limit.name}#{digest(self.subject)}"
 
     @property
-    def far(self) -> int:
-        """Up to this number of attempts, the counter is far from its limit, and no call is spent on settling them."""
+    def unsettled(self) -> int:
+        """Up to this number of attempts, the counter is far from its limit, and no call is made to settle them."""
         match self.on_success:
             case OnSuccess.STAYS:
-                return _UNSETTLED
+                return _MOST_UNSETTLED
             case OnSuccess.GIVEN_BACK:
-                return min(self.limit.attempts // 2, _UNSETTLED)
+                return min(self.limit.attempts // 2, _MOST_UNSETTLED)
             case OnSuccess.CLEARED | OnSuccess.REMEMBERED:
                 return 0
 
@@ -100,7 +100,7 @@ class RateLimits:
     now: Clock
     new_id: Callable[[], str]
     log_event: LogEvent
-    _owed: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=_OWED))
+    _not_given_back: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=_MOST_NOT_GIVEN_BACK))
     """Key and token of attempts that could not be given back; tried again before the next count."""
 
     @overload
@@ -125,16 +125,16 @@ class RateLimits:
             return self.counters.take(each.key, most=limit.attempts, at=now, window=limit.window, token=token)
 
         calls: list[Callable[[], Any]] = [alongside, *[partial(take, each) for each in counted]]
-        read, *answers = run_concurrently(*[partial(_returned_or_raised, call) for call in calls])
+        alongside_answer, *answers = run_concurrently(*[partial(_returned_or_raised, call) for call in calls])
         outcomes = dict(zip(counted, answers, strict=True))
-        errors = [answer for answer in (read, *answers) if isinstance(answer, Exception)]
+        errors = [answer for answer in (alongside_answer, *answers) if isinstance(answer, Exception)]
         error = errors[0] if errors else self._too_many(outcomes)
         if error is not None:
             # A counter that raised may have counted: its answer can be lost.
             self.give_back(*[(each.key, token) for each, answer in outcomes.items() if not isinstance(answer, Full)])
             raise error
         taken = {each: answer for each, answer in outcomes.items() if isinstance(answer, Taken)}
-        return Attempt(self, token, taken, read)
+        return Attempt(self, token, taken, alongside_answer)
 
     def check(self, limit: Limit, subject: str) -> None:
         """Read whether a limit that a success clears is reached, and count nothing.
@@ -148,7 +148,7 @@ class RateLimits:
             raise TooManyAttempts(limit.name, self._wait(counted, count))
 
     def give_back(self, *attempts: tuple[str, str]) -> None:
-        """Uncount attempts, each by its counter's key and its token, which need not have been counted."""
+        """Uncount attempts, each given by its counter's key and its token, if they were counted."""
         calls = [partial(self.counters.give_back, key, token) for key, token in attempts]
         run_concurrently(
             *[partial(self.uncount, *attempt, call) for attempt, call in zip(attempts, calls, strict=True)]
@@ -162,11 +162,11 @@ class RateLimits:
         try:
             call()
         except DependencyUnavailable:
-            self._owed.append((key, token))
+            self._not_given_back.append((key, token))
             self.log_event("attempt_not_given_back", Severity.WARNING, limit=key.partition("#")[0])
 
     def forget(self, counted: Counted) -> None:
-        """Forget all attempts at a counter, as their success does.
+        """Forget all attempts of a counter, as a success does.
 
         Raises:
             DependencyUnavailable: They could not be forgotten.
@@ -178,9 +178,9 @@ class RateLimits:
             self.counters.clear(counted.key)
 
     def _repay(self) -> None:
-        owed = [*self._owed]
-        self._owed.clear()
-        self.give_back(*owed)
+        late = [*self._not_given_back]
+        self._not_given_back.clear()
+        self.give_back(*late)
 
     def _too_many(self, outcomes: Mapping[Counted, Taken | Full]) -> TooManyAttempts | None:
         known = any(count.known for count in outcomes.values())
@@ -195,8 +195,8 @@ class RateLimits:
         return TooManyAttempts(name, wait)
 
     def _wait(self, counted: Counted, count: Count) -> timedelta:
-        """Return the wait for a counter that is full. Attempts that were never settled are not running (`far`)."""
-        if count.in_flight > counted.far:
+        """Return the wait for a counter that is full. Attempts that need no settling are not running."""
+        if count.in_flight > counted.unsettled:
             return IN_FLIGHT_WAIT
         return count.until - self.now()
 
@@ -206,7 +206,7 @@ class Attempt[T]:
     """An attempt that was counted before its outcome is known. Leaving its `with` block settles it.
 
     No exception: it has succeeded. An AuthError: it was a wrong answer, and stays counted. Any other exception: it is
-    given back, whatever it was counted against.
+    given back to every counter.
     """
 
     limits: RateLimits
@@ -230,7 +230,7 @@ class Attempt[T]:
             self._keep(self.taken)
 
     def succeed(self) -> None:
-        """Settle a right answer, where that need not wait for the block's end. Never raises DependencyUnavailable."""
+        """Settle a right answer before the end of the block. Never raises DependencyUnavailable."""
         self._settled = True
         limits, token = self.limits, self.token
         self._keep(each for each in self.taken if each.on_success is OnSuccess.STAYS)
@@ -238,25 +238,25 @@ class Attempt[T]:
         for each in self.taken:
             if each.on_success in {OnSuccess.CLEARED, OnSuccess.REMEMBERED}:
                 calls[each] = partial(limits.forget, each)
-            elif each.on_success is OnSuccess.GIVEN_BACK and not self._is_far(each):
+            elif each.on_success is OnSuccess.GIVEN_BACK and not self._needs_no_settling(each):
                 calls[each] = partial(limits.counters.give_back, each.key, token)
         run_concurrently(*[partial(limits.uncount, each.key, token, call) for each, call in calls.items()])
         self.taken = {each: count for each, count in self.taken.items() if each not in calls}
 
     def give_back(self) -> None:
-        """Uncount the attempt: it was neither right nor wrong, because others were first."""
+        """Uncount the attempt: it was neither right nor wrong, because another request was first."""
         self._settled = True
         taken, self.taken = self.taken, {}
         self.limits.give_back(*[(each.key, self.token) for each in taken])
 
     def _keep(self, counted: Iterable[Counted]) -> None:
-        """Note that the attempt is over and stays counted. Where that fails, it seems to run for `LONGEST_RUN`."""
-        near = [each.key for each in counted if not self._is_far(each)]
+        """Record that the attempt has ended and stays counted. If that fails, it seems to run for `LONGEST_RUN`."""
+        keys = [each.key for each in counted if not self._needs_no_settling(each)]
         with suppress(DependencyUnavailable):
-            run_concurrently(*[partial(self.limits.counters.settle, key, self.token) for key in near])
+            run_concurrently(*[partial(self.limits.counters.settle, key, self.token) for key in keys])
 
-    def _is_far(self, counted: Counted) -> bool:
-        return self.taken[counted].attempts <= counted.far
+    def _needs_no_settling(self, counted: Counted) -> bool:
+        return self.taken[counted].attempts <= counted.unsettled
 
 
 def _returned_or_raised(call: Callable[[], Any]) -> Any:
@@ -268,5 +268,5 @@ def _returned_or_raised(call: Callable[[], Any]) -> Any:
 
 
 def digest(subject: str) -> str:
-    """Return a text of fixed length for a subject: keys must be short, and the table need not list addresses."""
+    """Return a text of fixed length for a subject: keys must be short, and the table should not list addresses."""
     return sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:40]

@@ -1,11 +1,11 @@
-"""What mails carry: one-time codes and reset tokens, derived from the mail job that asked for them.
+"""One-time codes and reset tokens, derived from the mail job that asked for them.
 
-Both are HMAC-SHA-256 under keys of their own, not random: a message delivered twice makes the same code, and nothing
-is stored from which a code could be recovered. What is stored is another HMAC, under a key that is not in the table: a
-slow hash would not help, there are only a million codes (ASVS 6.5.2; docs/decisions/0008-one-time-codes.md).
+Both are HMAC-SHA-256 under keys of their own, not random numbers. So a message delivered twice makes the same code, and
+nothing is stored from which a code could be recovered. The tables store another HMAC, under a key that is not in them:
+a slow hash would not help, because there are only a million codes (ASVS 6.5.2; docs/decisions/0008-one-time-codes.md).
 
-Both depend on the account's epoch, too: a message delivered again after the password was changed, or the sessions were
-ended, makes another code, so that an old one never works again.
+Both depend on the account's epoch, too. A message that is delivered again after the password was changed, or the
+sessions were ended, makes another code, so an old code never works again.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from gerbang.core.errors import AuthError
-from gerbang.core.identifiers import from_base62, to_base62
+from gerbang.core.identifiers import MAC_CHARACTERS, UUID_CHARACTERS, from_base62, to_base62
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
 from gerbang.storage.accounts import User
 
@@ -34,11 +34,7 @@ REMEMBERED: Final = timedelta(days=15)
 RESET_LIFETIME: Final = timedelta(minutes=30)
 """OWASP Forgot Password cheat sheet; NIST SP 800-63B-4, 4.2.1.2, allows 24 hours."""
 
-_ID_CHARACTERS: Final = 22
-"""62^22 > 2^128: a UUID in base 62."""
-_SECRET_CHARACTERS: Final = 43
-"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
-_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{_ID_CHARACTERS + _SECRET_CHARACTERS}}}")
+_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{UUID_CHARACTERS + MAC_CHARACTERS}}}")
 
 
 class InvalidResetToken(AuthError):
@@ -49,7 +45,7 @@ class InvalidResetToken(AuthError):
 
 @dataclass(frozen=True, slots=True)
 class CodeMaker:
-    """Makes codes from jobs and compares codes with what is stored of them."""
+    """Makes codes from jobs, and compares codes with their stored form."""
 
     keys: Keys
 
@@ -63,7 +59,7 @@ class CodeMaker:
         return f"{int.from_bytes(mac[:8]) % 10**DIGITS:0{DIGITS}d}"
 
     def stored_form(self, email: str, code: str) -> str:
-        """Return what is stored of a code."""
+        """Return the form in which a code is stored."""
         return self._hash.digest(f"stored\0{email}\0{code}").hex()
 
     def matches(self, stored: str, email: str, code: str) -> bool:
@@ -92,11 +88,11 @@ class ResetTokens:
             DependencyUnavailable: the keys could not be read.
         """
         secret = self._hash.digest(f"reset\0{job_id}\0{user.user_id}\0{user.epoch}")
-        account = to_base62(UUID(user.user_id).int, length=_ID_CHARACTERS)
-        return account + to_base62(int.from_bytes(secret), length=_SECRET_CHARACTERS)
+        account = to_base62(UUID(user.user_id).int, length=UUID_CHARACTERS)
+        return account + to_base62(int.from_bytes(secret), length=MAC_CHARACTERS)
 
     def user_id(self, token: str) -> str:
-        """Return the id of the account that a token names. This verifies nothing.
+        """Return the id of the account that a token names. The token is not verified.
 
         Raises:
             InvalidResetToken: the text does not have the form of a token.
@@ -104,12 +100,12 @@ class ResetTokens:
         if not _FORM.fullmatch(token):
             raise InvalidResetToken("malformed")
         try:
-            return str(UUID(int=from_base62(token[:_ID_CHARACTERS])))
+            return str(UUID(int=from_base62(token[:UUID_CHARACTERS])))
         except ValueError as error:  # 62^22 is more than 2^128
             raise InvalidResetToken("malformed") from error
 
     def stored_form(self, token: str) -> str:
-        """Return what is stored of a token."""
+        """Return the form in which a token is stored."""
         return self._hash.digest(f"stored\0{token}").hex()
 
     def matches(self, stored: str, token: str) -> bool:

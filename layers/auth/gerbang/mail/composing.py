@@ -1,9 +1,9 @@
 """Composes mails from the templates of a language: one method per message.
 
 The texts are files that an operator edits (docs/mail.md); this module decides what may go into them. Three things hold
-for every message: nothing a user wrote reaches a header but one validated address (ASVS 1.3.11); nothing a user wrote
-is markup or becomes a link (ASVS 1.3.7); a code, token or link is in the body only, never in the subject, because SES
-repeats subjects in its event records.
+for every message. Of user input, only one validated address reaches a header (ASVS 1.3.11). User input never becomes
+markup or a link (ASVS 1.3.7). A code, token or link is only in the body, never in the subject, because SES repeats
+subjects in its event records.
 """
 
 import html
@@ -23,13 +23,13 @@ from gerbang.mail.template_files import read_templates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Who a mail is for."""
+    """The recipient of a mail."""
 
     address: str
     """The address stored with the account."""
     locale: Locale
     name: str | None = None
-    """What the user is called, if known. It is left out where it could mislead (`_greetable`)."""
+    """The user's name, if known. It is left out if it could mislead the reader (`_greetable`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +53,21 @@ class Mails:
         return self._compose_code(MailKind.SIGN_IN_CODE, to, "sign_in_link", link, code=code, valid_for=valid_for)
 
     def verification_code(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
-        """Return the mail that brings a new account the code to verify its address with; the rest as above."""
+        """Return the mail with the code that verifies the address of a new account; see `sign_in_code`."""
         return self._compose_code(
             MailKind.VERIFICATION_CODE, to, "verification_link", link, code=code, valid_for=valid_for
         )
 
     def recovery_code(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
-        """Return the mail with a code to sign in with and then set a new password; the rest as above."""
+        """Return the mail with a code to sign in with and then set a new password; see `sign_in_code`."""
         return self._compose_code(MailKind.RECOVERY_CODE, to, "recovery_link", link, code=code, valid_for=valid_for)
 
     def invite(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
-        """Return the mail that invites to an account that the operator made; the rest as above."""
+        """Return the mail that invites to an account that the operator made; see `sign_in_code`."""
         return self._compose_code(MailKind.INVITE, to, "invite_link", link, code=code, valid_for=valid_for)
 
     def password_reset(self, to: Recipient, *, token: str, valid_for: timedelta) -> Message:
-        """Return the mail with a password reset token, *valid_for* as above.
+        """Return the mail with a password reset token; it states *valid_for* as `sign_in_code` does.
 
         The token is in a link if the settings have a page for it, else in the mail by itself.
         """
@@ -95,7 +95,7 @@ class Mails:
     def email_change_current(
         self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None
     ) -> Message:
-        """Return the mail that asks the present address to confirm that another one replaces it; the rest as above.
+        """Return the mail that asks the current address to confirm that another one replaces it; see `sign_in_code`.
 
         It does not name the other address, which a stranger may have chosen.
         """
@@ -105,7 +105,7 @@ class Mails:
         )
 
     def email_change_new(self, to: Recipient, *, code: str, valid_for: timedelta, link: str | None = None) -> Message:
-        """Return the mail that asks a new address of an account to confirm it; the rest as above."""
+        """Return the mail that asks the new address of an account to confirm the change; see `sign_in_code`."""
         return self._compose_code(
             MailKind.EMAIL_CHANGE_NEW, to, "email_change_new_link", link, code=code, valid_for=valid_for
         )
@@ -113,23 +113,23 @@ class Mails:
     def _compose_code(
         self, kind: MailKind, to: Recipient, linked: str, link: str | None, *, valid_for: timedelta, **values: str
     ) -> Message:
-        """Return the mail with a code, by the template *linked* if it has a link, too."""
+        """Return the mail with a code. If it has a link, too, its template is *linked*."""
         values["minutes"] = _minutes(valid_for)
         if link is None:
             return self._compose(kind, to, **values)
         return self._compose(kind, to, linked, link=link, **values)
 
     def reauthentication_code(self, to: Recipient, *, code: str, valid_for: timedelta, **_link: None) -> Message:
-        """Return the mail with a code by which a signed-in user confirms a change; *valid_for* as above. No link."""
+        """Return the mail with a code for a signed-in user to confirm a change, without a link; see `sign_in_code`."""
         return self._compose(MailKind.REAUTHENTICATION_CODE, to, code=code, minutes=_minutes(valid_for))
 
     def identity_linked(self, to: Recipient, *, provider: str, changed_at: datetime) -> Message:
-        """Return the notice that an identity of a provider signs in to the account from now on."""
+        """Return the notice that an identity of a provider was linked to the account."""
         values = {"provider": _shown_provider(provider), "changed_at": _instant(changed_at)}
         return self._compose(MailKind.IDENTITY_LINKED, to, **values, contact=self.settings.contact)
 
     def identity_unlinked(self, to: Recipient, *, provider: str, changed_at: datetime) -> Message:
-        """Return the notice that an identity of a provider does not sign in to the account any more."""
+        """Return the notice that an identity of a provider was unlinked from the account."""
         values = {"provider": _shown_provider(provider), "changed_at": _instant(changed_at)}
         return self._compose(MailKind.IDENTITY_UNLINKED, to, **values, contact=self.settings.contact)
 
@@ -139,16 +139,16 @@ class Mails:
         return self._compose(MailKind.IDENTITY_UNLINKED, to, "password_unlinked", **values)
 
     def new_device(self, to: Recipient, *, device: str | None, address: str, signed_in_at: datetime) -> Message:
-        """Return the notice of a sign-in from a new device; *device* in words, None if they are not known."""
+        """Return the notice of a sign-in from a new device. *device* is its description, None if it is not known."""
         values = {"device": device or "?", "address": address or "?", "signed_in_at": _instant(signed_in_at)}
         return self._compose(MailKind.NEW_DEVICE, to, **values, contact=self.settings.contact)
 
     def organization_invitation(
         self, to: Recipient, *, organization: str, organization_id: str, token: str, valid_for: timedelta
     ) -> Message:
-        """Return the mail that invites to an organisation; it states *valid_for* in whole days.
+        """Return the mail that invites to an organization; it states *valid_for* in whole days.
 
-        The organisation is named by its id where its name, which is a stranger's text, could mislead. The token is in a
+        The organization is named by its id where its name, which is a stranger's text, could mislead. The token is in a
         link if the settings have a page for it, else in the mail by itself.
         """
         kind = MailKind.ORGANIZATION_INVITATION
@@ -194,20 +194,20 @@ def _instant(at: datetime) -> str:
 
 
 def _shown_provider(name: str) -> str:
-    """Return what people call a provider: `Google` for `google`, `My Shop` for `custom:my-shop`."""
+    """Return the display name of a provider: `Google` for `google`, `My Shop` for `custom:my-shop`."""
     return re.sub(r"[_-]+", " ", name.removeprefix("custom:")).strip().title()
 
 
-# What mail programs make links of on their own, in names: anything with a scheme, path or address in it, "www.", and
-# host names, "evil.example" but not "J.R. Tolkien". Long runs of digits become telephone links, or pass for a code.
+# Text in names that mail programs turn into links: anything with a scheme, a path or an address, "www.", and host names
+# ("evil.example", but not "J.R. Tolkien"). Long runs of digits become telephone links, or look like a code.
 _MISLEADING: Final = re.compile(r"[/\\@:]|www\.|[.。][^\W_]{2}|\d[\d .-]{2,}\d", re.IGNORECASE)
 
 
 def _greetable(name: str | None) -> str | None:
     """Return *name* on one line and without invisible characters; None if it is empty or could mislead the reader.
 
-    Anyone can register another's address under any name, so a name is a stranger's text in a mail of ours (ASVS
-    1.3.7). Names longer than 64 characters are messages, not names.
+    Anyone can register another person's address under any name, so the name may be a stranger's text (ASVS 1.3.7).
+    Names longer than 64 characters are messages, not names.
     """
     one_line = " ".join((name or "").split())
     visible = "".join(char for char in one_line if unicodedata.category(char)[0] != "C")

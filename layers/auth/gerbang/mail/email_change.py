@@ -1,4 +1,4 @@
-"""The mails of a change of address: a code to the new address, and one to the present one if it is verified."""
+"""The mails of a change of address: a code to the new address, and one to the current address if it is verified."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from gerbang.storage.one_time_codes import Slot
 
 
 def is_written(job: MailJob, user: User) -> bool:
-    """Return whether the request that queued a mail before its account was changed has changed it."""
+    """Return whether the change that a mail is about was written. The mail is queued before it."""
     new_email = job.payload.get(NEW_EMAIL)
     return (new_email is None or user.new_email == new_email) and user.epoch >= int(job.payload.get(EPOCH, "0"))
 
@@ -27,9 +27,9 @@ def has_pending_change(kind: MailKind, user: User) -> bool:
 
 
 def change_subject(slot: Slot, user: User) -> str:
-    """Return what a code that confirms a pending change is made for. It is worthless for any other change.
+    """Return the subject of a code that confirms a pending change. The code is invalid for any other change.
 
-    The present address confirms the new one, too: a code for one change does not confirm the next.
+    A code for the current address depends on the new one, too, so a code for one change does not confirm the next.
     """
     return f"{user.new_email}" if slot is Slot.EMAIL_CHANGE_NEW else f"{user.email} {user.new_email}"
 
@@ -38,8 +38,7 @@ def change_subject(slot: Slot, user: User) -> str:
 class EmailChangeMails:
     """Counts and queues the mails of a change of address.
 
-    They are counted by the account, which its present address stands for, and by the new address, which all
-    accounts that ask for it share.
+    They are counted by account, that is by its current address, and by new address, for all accounts that ask for it.
     """
 
     mail_service: MailService
@@ -64,7 +63,7 @@ class EmailChangeMails:
         return self._attempt(counted, (new_email, *present))
 
     def request(self, requested: User, locale: str | None, link: LinkRequest | None = None) -> None:
-        """Queue the mails of a change that the caller writes next. *requested*: the account as it will be then.
+        """Queue the mails of a change that the caller writes next. *requested* is the account after the change.
 
         They are queued first, as a registration's is, and not sent if the change is not written after all.
         (docs/decisions/0025-mail-is-queued-first.md)
@@ -86,9 +85,9 @@ class EmailChangeMails:
     def request_again(
         self, email: str, locale: str | None, client_address: str, link: LinkRequest | None = None
     ) -> None:
-        """Queue the mails of the change that is pending at an address, whether there is an account and one or not.
+        """Queue the mails of a pending change again, whether or not the address has an account and a pending change.
 
-        *email* is the account's present address, canonical. One round trip and two queueings.
+        *email* is the account's current address, canonical. One round trip and two queueings.
 
         Raises:
             TooMuchMail, TooManyAttempts: as `attempt`.
@@ -119,7 +118,7 @@ class EmailChangeMails:
         return self.mail_service.attempt(*counted, alongside=check_tries)
 
     def _enqueue(self, kind: MailKind, email: str, locale: str | None, payload: dict[str, str]) -> None:
-        """Queue a mail. It is held back while the change is written: usually that is done when it is delivered."""
+        """Queue a mail. Its delivery is delayed, so that the change is usually written by then."""
         delay_seconds = WRITE_DELAY_SECONDS if NEW_EMAIL in payload else 0
         job = MailJob(job_id=self.mail_service.new_id(), kind=kind, email=email, locale=locale, payload=payload)
         self.mail_service.queue.enqueue(job, delay_seconds=delay_seconds)

@@ -1,7 +1,7 @@
-"""Tokens of invitations to organisations, made of the invitation itself.
+"""Tokens of invitations to organizations, made from the invitation itself.
 
-A token names its invitation and proves it by an HMAC, whose key is not in the tables. Nothing of it is stored: it works
-as long as its invitation is there. The address is in the HMAC, so a token of one address is none of another.
+A token names its invitation and has an HMAC of it, whose key is not in the tables. The token is not stored: it works
+as long as its invitation exists. The HMAC covers the address, so a token is valid for one address only.
 """
 
 import re
@@ -11,7 +11,9 @@ from uuid import UUID
 
 from gerbang.core.identifiers import (
     INVITATION,
+    MAC_CHARACTERS,
     ORGANIZATION,
+    UUID_CHARACTERS,
     from_base62,
     public_id,
     read_public_id,
@@ -20,18 +22,12 @@ from gerbang.core.identifiers import (
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
 from gerbang.storage.organizations import Invitation
 
-_SECRET_CHARACTERS: Final = 43
-"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
-_ID_CHARACTERS: Final = 22
-"""62^22 > 2^128: a UUID in base 62."""
-_FORM: Final = re.compile(
-    rf"([0-9A-Za-z]{{{_SECRET_CHARACTERS}}})([0-9A-Za-z]{{{_ID_CHARACTERS}}})([0-9A-Za-z]{{1,40}})"
-)
+_FORM: Final = re.compile(rf"([0-9A-Za-z]{{{MAC_CHARACTERS}}})([0-9A-Za-z]{{{UUID_CHARACTERS}}})([0-9A-Za-z]{{1,40}})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedInvitation:
-    """The invitation that a token names. That verifies nothing."""
+    """The invitation that a token names, before the token is verified."""
 
     organization_id: str
     invitation_id: str
@@ -39,7 +35,7 @@ class NamedInvitation:
 
 @dataclass(frozen=True, slots=True)
 class InvitationTokens:
-    """Makes and compares tokens."""
+    """Makes and verifies tokens."""
 
     keys: Keys
 
@@ -49,13 +45,13 @@ class InvitationTokens:
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        secret = to_base62(int.from_bytes(self._hash.digest(_text(invitation))), length=_SECRET_CHARACTERS)
+        secret = to_base62(int.from_bytes(self._hash.digest(_text(invitation))), length=MAC_CHARACTERS)
         identifier = read_public_id(INVITATION, invitation.invitation_id)
         organization = invitation.organization_id.removeprefix(f"{ORGANIZATION}_")
-        return f"{secret}{to_base62(identifier.int, length=_ID_CHARACTERS)}{organization}"
+        return f"{secret}{to_base62(identifier.int, length=UUID_CHARACTERS)}{organization}"
 
     def read(self, token: str) -> NamedInvitation | None:
-        """Return what a token names, None if it does not have the form of one."""
+        """Return the invitation that a token names, None if the text is not a token. The token is not verified."""
         found = _FORM.fullmatch(token)
         number = -1 if found is None else from_base62(found[2])
         if found is None or number >= 1 << 128:
@@ -65,12 +61,12 @@ class InvitationTokens:
         )
 
     def matches(self, token: str, invitation: Invitation) -> bool:
-        """Return whether a token was made of an invitation, with an active key; compared in constant time.
+        """Return whether a token was made from an invitation with an active key; compared in constant time.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        secret = from_base62(token[:_SECRET_CHARACTERS])
+        secret = from_base62(token[:MAC_CHARACTERS])
         return secret < 1 << 256 and self._hash.matches(secret.to_bytes(32).hex(), _text(invitation))
 
     @property

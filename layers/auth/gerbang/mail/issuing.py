@@ -1,4 +1,4 @@
-"""Issue a one-time code, and the link that redeems it: derived from a job, stored as the newest of its slot."""
+"""Issues one-time codes, and links that redeem them: derived from a mail job, stored as the newest of their slot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from gerbang.storage.store import Condition, Key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeOrder:
-    """What a code is for."""
+    """A request for a code."""
 
     job_id: str
     queued_at: datetime
@@ -24,7 +24,7 @@ class CodeOrder:
     email: str = field(repr=False)
     """The canonical address that it is mailed to."""
     subject: str = field(repr=False)
-    """What the code is made for: the address, or the change of it (`gerbang.mail.email_change.change_subject`)."""
+    """What the code is for: the address, or a change of it (`gerbang.mail.email_change.change_subject`)."""
     purpose: CodePurpose
     epoch: int
     user_id: str | None = None
@@ -57,20 +57,20 @@ class CodeIssuer:
     def issue(self, order: CodeOrder, *conditions: Condition) -> IssuedCode | None:
         """Return the code of an order, now the newest of its slot; None if a later order was served already.
 
-        Its life begins now. *conditions* are of the slot's item.
+        Its lifetime starts now. *conditions* are of the slot's item.
 
         Raises:
-            DependencyUnavailable: the keys could not be read, or the code not be stored.
+            DependencyUnavailable: the keys could not be read, or the code could not be stored.
         """
         issued, stored = self._make(order)
         is_newest = self.codes.replace(self._key(order), stored, *conditions)
         return issued if is_newest else None
 
     def issue_at_once(self, order: CodeOrder) -> IssuedCode:
-        """Return the code of an order, which replaces whatever is in its slot. Its life begins now.
+        """Return the code of an order, which replaces any code in its slot. Its lifetime starts now.
 
         Raises:
-            DependencyUnavailable: the keys could not be read, or the code not be stored.
+            DependencyUnavailable: the keys could not be read, or the code could not be stored.
         """
         issued, stored = self._make(order)
         self.codes.overwrite(self._key(order), stored)
@@ -80,7 +80,7 @@ class CodeIssuer:
         return self.codes.key(order.slot, digest(order.email))
 
     def _make(self, order: CodeOrder) -> tuple[IssuedCode, OneTimeCode]:
-        """Return the code of an order, and what is stored of it."""
+        """Return the code of an order, and the record that is stored."""
         code, token = self.maker.code(order.job_id, order.subject, epoch=order.epoch), self._token(order)
         stored = OneTimeCode(
             secret_hash=self.maker.stored_form(order.subject, code),

@@ -1,8 +1,8 @@
 """Mail jobs: what an endpoint queues instead of sending mail.
 
-An endpoint never sends mail and never looks an account up in order to mail it: it queues the same job for known and
-unknown addresses and answers, so that neither the answer nor its time shows who has an account, and a mail service
-that is down delays mail and loses none. The mailer function takes the job from there (`gerbang.mail.mailer`).
+An endpoint never sends mail, and never looks an account up in order to mail it. It queues the same job for known and
+unknown addresses, and answers. So neither the answer nor its time shows who has an account, and while the mail service
+is down, mail is delayed but not lost. The mailer function handles the job (`gerbang.mail.mailer`).
 """
 
 import json
@@ -18,42 +18,42 @@ REGISTERED: Final = "user_id"
 """In the payload of a registration's mail: the id of the account that the registration writes."""
 
 SLOT: Final = "slot"
-"""In the payload of a sign-in code: the slot it goes to if the address is verified. A code for any other address
-confirms the address, in text and slot."""
+"""In the payload of a sign-in code: the slot to use if the address is verified. If it is not, the mail and the slot are
+those of a code that verifies the address."""
 
 NEW_USER_METADATA: Final = "new_user_metadata"
 """In the payload of a sign-in code that may make an account: the account's `user_metadata`, as JSON."""
 
 NEW_USER_NAME: Final = "new_user_name"
-"""Along with that: the account's name."""
+"""In the same payload: the account's name."""
 
 GUEST: Final = "guest_id"
 """In the payload of the mail of a guest's change of address: the guest's id. `email` is the new address then."""
 
 NEW_EMAIL: Final = "new_email"
-"""In the payload: the new address that the account has once the request that queued the mail is written."""
+"""In the payload: the new address that the account has once the change that the mail is about is written."""
 
 EPOCH: Final = "epoch"
-"""In the payload: the epoch that the account has reached once that request is written."""
+"""In the payload: the epoch that the account has reached once that change is written."""
 
 PROVIDER: Final = "provider"
 """In the payload of a notice about an identity: its provider; `email` is the password."""
 
 SUBJECT: Final = "subject"
-"""Along with that: the digest of the identity's subject."""
+"""In the same payload: the digest of the identity's subject."""
 
 DEVICE: Final = "device"
 """In the payload of a notice about a new device: its digest, which the account has once the sign-in is written."""
 
 USER_AGENT: Final = "user_agent"
 CLIENT_ADDRESS: Final = "client_address"
-"""Along with that: what the device called itself, and its network address."""
+"""In the same payload: the device's User-Agent and network address."""
 
 ORGANIZATION: Final = "organization_id"
 INVITATION: Final = "invitation_id"
-"""In the payload of an invitation to an organisation: which one. It is read when it is mailed."""
+"""In the payload of an invitation to an organization: the invitation, which is read when it is mailed."""
 
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_PAYLOAD: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class MailKind(StrEnum):
@@ -79,12 +79,12 @@ class MailKind(StrEnum):
 class InvalidMailJob(Exception):
     """A queued text is not a job that this version reads. It stays in the queue, then goes to the dead-letter queue.
 
-    The message says what is wrong and repeats nothing of the text, which carries an address.
+    The exception's message does not repeat the text, which contains an address.
     """
 
 
 _VERSION: Final = 1
-"""Raised when a reader of the version before could do harm with a job. A new kind or field does not need that."""
+"""To be raised if a reader of the previous version could do harm with a job, but not for a new kind or field."""
 _JOB_ID_CHARACTERS: Final = 128
 
 
@@ -93,13 +93,13 @@ class MailJob:
     """A request to mail an address. It holds no code and no token: the mailer makes them, if there is an account."""
 
     job_id: str
-    """Unique to the request; the mailer recognises a message delivered twice by it. 1 to 128 characters."""
+    """Unique to the request. By it, the mailer recognizes a message that is delivered twice. 1 to 128 characters."""
     kind: MailKind
     email: str = field(repr=False)
     """The normalised address. The mail goes to the one stored with the account (OWASP, Forgot Password)."""
     locale: str | None
-    """The language that the request asked for, None if it asked for none that there are templates for."""
-    payload: Mapping[str, str] = field(default=_NOTHING, repr=False)
+    """The language that the request asked for, None if there are no templates for it."""
+    payload: Mapping[str, str] = field(default=_NO_PAYLOAD, repr=False)
     """What this kind of mail needs beyond that. The kind's readers ignore names that they do not know."""
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""Languages that mails are written in: those with a folder of templates, and how one is chosen."""
+"""The languages of mails, which are those with a folder of templates, and how one is chosen."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ LOCALES: Final = frozenset(
 )
 """The languages mails can be written in. To add one, add its folder (docs/mail.md)."""
 
-_LAST_RESORT: Final = Locale("en")
+_FALLBACK: Final = Locale("en")
 _LOCALE_OF_TAG: Final = {locale.lower(): locale for locale in LOCALES}
 _RENAMED_TAGS: Final = {"in": "id"}  # Indonesian until 1989 (RFC 5646, section 2.2.1); Java before 17 still sends it
 
@@ -29,20 +29,20 @@ _RANGE: Final = re.compile(rf"({_TAG}|\*)(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{{0,3}
 
 def choose_locale(*tags: str | None) -> Locale:
     """Return the language of the first tag that there are templates for; English if there are none for any."""
-    return next((locale for tag in tags if (locale := find_locale(tag)) is not None), _LAST_RESORT)
+    return next((locale for tag in tags if (locale := find_locale(tag)) is not None), _FALLBACK)
 
 
 def find_locale(tag: str | None) -> Locale | None:
     """Return the language with templates that a tag names, None if there is none.
 
-    Subtags are removed from the right until one fits, so `en-GB` is served `en` (lookup, RFC 4647, section 3.4).
+    Subtags are removed from the right until one fits, so `en-GB` gets `en` (lookup, RFC 4647, section 3.4).
     """
     language, hyphen, rest = (tag or "")[:_TAG_CHARACTERS].lower().replace("_", "-").partition("-")
-    left = _RENAMED_TAGS.get(language, language) + hyphen + rest
-    while left:
-        if left in _LOCALE_OF_TAG:
-            return _LOCALE_OF_TAG[left]
-        left = left.rpartition("-")[0]
+    remaining = _RENAMED_TAGS.get(language, language) + hyphen + rest
+    while remaining:
+        if remaining in _LOCALE_OF_TAG:
+            return _LOCALE_OF_TAG[remaining]
+        remaining = remaining.rpartition("-")[0]
     return None
 
 

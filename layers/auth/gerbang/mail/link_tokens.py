@@ -1,32 +1,28 @@
 """Tokens of mailed links, derived from the mail job like codes and reset tokens.
 
-A token names the slot of its code and the digest of its address, so that the item is found by it. The names are
-encrypted with a mask that is made of the token's secret: to anyone without the key, a token is 76 random characters.
-The item holds an HMAC of the token, and the address encrypted with the token itself: the table alone reveals neither.
+A token contains the slot of its code and the digest of its address, so that its item can be found. They are encrypted
+with a mask made from the token's secret: without the key, a token looks like 76 random characters. The item has an HMAC
+of the token, and the address encrypted with the token itself, so the table alone reveals neither.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from gerbang.core.identifiers import from_base62, to_base62
+from gerbang.core.identifiers import MAC_CHARACTERS, from_base62, to_base62
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose, hkdf_sha256
 from gerbang.storage.one_time_codes import Slot
 
 PKCE_PREFIX: Final = "pkce_"
-"""In front of the token of a client that exchanges an authorization code. Clients know it."""
+"""The prefix of tokens for clients that exchange an authorization code. Clients look for it."""
 
-_SECRET_CHARACTERS: Final = 43
-"""62^43 > 2^256: an HMAC-SHA-256 in base 62."""
 _NAME_BYTES: Final = 24
 _NAME_CHARACTERS: Final = 33
 """62^33 > 2^192: 24 bytes in base 62."""
 _CHECK: Final = b"\0\0\0"
-"""In front of the name: tells which key decrypts it."""
-_FORM: Final = re.compile(
-    rf"(?:{PKCE_PREFIX})?([0-9A-Za-z]{{{_SECRET_CHARACTERS}}})([0-9A-Za-z]{{{_NAME_CHARACTERS}}})"
-)
+"""In front of the encrypted name, to recognize the key that decrypts it."""
+_FORM: Final = re.compile(rf"(?:{PKCE_PREFIX})?([0-9A-Za-z]{{{MAC_CHARACTERS}}})([0-9A-Za-z]{{{_NAME_CHARACTERS}}})")
 
 _SLOTS: Final = (Slot.EMAIL, Slot.RECOVERY, Slot.EMAIL_CHANGE_CURRENT, Slot.EMAIL_CHANGE_NEW)
 """The slots that a token can name, by its number. Append only: tokens that were mailed must stay valid."""
@@ -58,14 +54,14 @@ class LinkTokens:
             DependencyUnavailable: the keys could not be read.
         """
         secret = self._hash.digest(f"link\0{job_id}\0{slot}\0{subject}\0{epoch}")
-        shown = to_base62(int.from_bytes(secret), length=_SECRET_CHARACTERS)
+        encoded = to_base62(int.from_bytes(secret), length=MAC_CHARACTERS)
         name = _CHECK + bytes([_SLOTS.index(slot)]) + bytes.fromhex(digest(email))
-        masked = _xor(name, self._hash.digest(_mask_of(shown)))
+        masked = _xor(name, self._hash.digest(_mask_of(encoded)))
         prefix = PKCE_PREFIX if is_pkce else ""
-        return f"{prefix}{shown}{to_base62(int.from_bytes(masked), length=_NAME_CHARACTERS)}"
+        return f"{prefix}{encoded}{to_base62(int.from_bytes(masked), length=_NAME_CHARACTERS)}"
 
     def read(self, token: str) -> LinkedCode | None:
-        """Return the code that a token names, None if it is no token. This verifies nothing.
+        """Return the code that a token belongs to, None if the text is not a token. The token is not verified.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
@@ -82,7 +78,7 @@ class LinkTokens:
         return None
 
     def stored_form(self, token: str, *, subject: str) -> str:
-        """Return what is stored of a token. For another subject it is worthless, as the code is."""
+        """Return the form in which a token is stored. It is invalid for another subject, as the code is."""
         return self._hash.digest(f"stored\0{subject}\0{token}").hex()
 
     def matches(self, stored: str, token: str, *, subject: str) -> bool:
@@ -95,7 +91,7 @@ class LinkTokens:
 
 
 def seal(token: str, email: str) -> str:
-    """Return an address encrypted with a token, which encrypts no other address."""
+    """Return an address encrypted with a token. No other address is encrypted with the same token."""
     return _with_key_of(token, email.encode()).hex()
 
 

@@ -1,6 +1,6 @@
-"""Links in mails: what the request that queued a mail says about its link, and the link's address.
+"""Links in mails: what the request that queued a mail says about its link, and the link's URL.
 
-Only requests of Supabase's clients say something. Mails of other requests have a code and no link.
+Only requests of Supabase's clients ask for links. Mails for other requests have a code and no link.
 """
 
 import re
@@ -21,14 +21,14 @@ _BASE_URL: Final = re.compile(
     r"(https://[a-z0-9.-]{1,253}|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,150})?",
     re.IGNORECASE,
 )
-"""https; http to this machine alone."""
+"""An https URL, or an http URL of this machine."""
 
 _TARGET: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,2000}")
-"""What was chosen by `gerbang.accounts.redirects`: checked once more, and again when the link is opened."""
+"""The form of a target that `gerbang.accounts.redirects` chose. It chooses again when the link is opened."""
 
 
 class LinkType(StrEnum):
-    """What a link is for, in GoTrue's words."""
+    """What a link is for, in GoTrue's terms."""
 
     SIGN_UP = "signup"
     MAGIC_LINK = "magiclink"
@@ -39,14 +39,14 @@ class LinkType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRequest:
-    """Where the link of a mail leads."""
+    """The link that a request asks for."""
 
     base_url: str
-    """The address under which the client called the API."""
+    """The URL at which the client called the API."""
     redirect_to: str
     """Where the browser is sent once the link was opened."""
     challenge: CodeChallenge | None = field(default=None, repr=False)
-    """Of a client that exchanges an authorization code (PKCE); None: the session itself is sent to the target."""
+    """The challenge of a client that uses PKCE; None: the target receives the session itself."""
 
     def to_payload(self) -> dict[str, str]:
         """Return the link as members of a job's payload."""
@@ -55,7 +55,7 @@ class LinkRequest:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, str]) -> "LinkRequest | None":
-        """Return the link that a job's payload describes, None if it describes none or one that is not sound."""
+        """Return the link that a job's payload describes, None if it describes none or an invalid one."""
         base_url, redirect_to = payload.get(BASE_URL, ""), payload.get(REDIRECT_TO, "")
         if not _BASE_URL.fullmatch(base_url) or not _TARGET.fullmatch(redirect_to):
             return None
@@ -67,7 +67,7 @@ class LinkRequest:
         return cls(base_url=base_url, redirect_to=redirect_to, challenge=challenge)
 
     def url(self, token: str, link_type: LinkType) -> str:
-        """Return the address of the link. It ends in a letter or digit, so that mail programs link all of it."""
+        """Return the URL of the link. It ends in a letter or digit, so that mail programs link all of it."""
         query = urlencode({"token": token, "type": link_type.value, "redirect_to": self.redirect_to})
         if not query[-1].isalnum():  # one of "-._~", which are not encoded
             query = f"{query[:-1]}%{ord(query[-1]):02X}"
@@ -75,5 +75,5 @@ class LinkRequest:
 
 
 def to_payload(link: LinkRequest | None) -> dict[str, str]:
-    """Return the members of a job's payload for a link, none for none."""
+    """Return the members of a job's payload for a link, empty if there is none."""
     return {} if link is None else link.to_payload()

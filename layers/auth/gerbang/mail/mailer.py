@@ -1,7 +1,8 @@
-"""The mailer: takes a job from the queue, looks the account up, makes the code, sends. At least once, once if it can.
+"""The mailer takes a job from the queue, looks the account up, makes the code and sends the mail.
 
-A message delivered twice sends one mail: its job is claimed before sending and marked as sent after. Where the answer
-of a send was lost, the mail may go out twice, with the same code (F25): there are never two different live ones.
+A mail is *owed* if the account, as it is now, should get it. A message delivered twice sends one mail: its job is
+claimed before sending and marked as sent after. If the answer of a send is lost, the mail may be sent twice, but with
+the same code (F25).
 """
 
 import json
@@ -43,19 +44,19 @@ from gerbang.storage.store import Absent, AnyOf, Condition, Equal
 from gerbang.storage.users import UserTable
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a claim holds: longer than the mailer function may run (30 s), and over when a message that it died with
-is delivered again (180 s, the queue's visibility time-out)."""
+"""How long a claim is valid: longer than the mailer function may run (30 s), and shorter than the time after which a
+message is delivered again if the function dies (180 s, the queue's visibility time-out)."""
 
 WRITE_GRACE: Final = timedelta(seconds=60)
 """How long a mail waits for its account to be written: longer than the function that writes it may run (20 s)."""
 
 
 class MailUnderWay(Exception):
-    """Another delivery of the same message is sending the mail: try again later, in case it does not."""
+    """Another delivery of the same message is sending the mail. Try again later, in case that fails."""
 
 
 class AccountNotWritten(Exception):
-    """The request that queued the mail has not written the account yet: try again later, in case it does."""
+    """The request that queued the mail has not written its change yet. Try again later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class Mailer:
         """Send the mail of a job, if it is owed and was not sent yet.
 
         Raises:
-            DependencyUnavailable, MailUnderWay, AccountNotWritten: not yet; the message should be delivered again.
+            DependencyUnavailable, MailUnderWay, AccountNotWritten: the mail is not sent yet; deliver the message again.
         """
         order = self._order(job, queued_at)
         if order is None:
@@ -89,7 +90,7 @@ class Mailer:
         try:
             is_sent_now = self._claim_and_send(order, nonce)
         except Exception:
-            # Else the next delivery would meet this one's claim. If it cannot be released, it ends by itself.
+            # Otherwise the next delivery would find this claim. If it cannot be released, it ends by itself.
             with suppress(DependencyUnavailable):
                 self.deliveries.release(job.job_id, nonce, at=self.now())
             raise
@@ -99,9 +100,9 @@ class Mailer:
     def _order(self, job: MailJob, queued_at: datetime) -> "_Order | None":
         """Return a job with the account that is owed its mail; None if no mail is owed.
 
-        A registration queues its mail before it writes its account, and names the account: one that another
-        registration wrote is not owed this registration's mail. A guest's change of address names the guest. A sign-in
-        code may be owed to an address that no account has, because redeeming it makes the account.
+        A registration queues its mail before it writes its account, and the job names the account. An account that
+        another registration wrote is not owed this mail. The job of a guest's change of address names the guest.
+        A sign-in code may be owed to an address without an account, because redeeming it makes the account.
         """
         if job.kind is MailKind.ORGANIZATION_INVITATION:
             return self._invitation_order(job, queued_at)
@@ -118,9 +119,9 @@ class Mailer:
         return _Order(job, user, queued_at) if self._is_owed(job, user, queued_at) else None
 
     def _invitation_order(self, job: MailJob, queued_at: datetime) -> "_Order | None":
-        """Return the job of an invitation to an organisation, which needs no account.
+        """Return the job of an invitation to an organization, which needs no account.
 
-        A verified account that has the address is greeted by its name; one that is disabled is owed nothing.
+        The owner of a verified account is greeted by name. A disabled account is not owed the mail.
         """
         invited = self.invitations.find(job, self.now())
         if invited is None:
@@ -133,7 +134,7 @@ class Mailer:
         return _Order(job, user if is_known else None, queued_at, invited)
 
     def _is_owed(self, job: MailJob, user: User, queued_at: datetime) -> bool:
-        """Say whether an account is owed the mail, as it is now.
+        """Return whether an account is owed the mail, as the account is now.
 
         The notice of a removed password is queued before the password is removed; the mails of a change of address,
         and the notices about identities, before the change is written.
@@ -158,7 +159,7 @@ class Mailer:
                 return True
 
     def _wait(self, job: MailJob, queued_at: datetime) -> None:
-        """Raise AccountNotWritten, unless the request that queued the job must be over."""
+        """Raise AccountNotWritten, unless the request that queued the job must have ended by now."""
         if self.now() < queued_at + WRITE_GRACE:
             raise AccountNotWritten(job.job_id)
 
@@ -175,15 +176,15 @@ class Mailer:
 
     def _send(self, order: "_Order") -> None:
         job, user = order.job, order.user
-        about = {"kind": job.kind, **({"job_id": job.job_id} if user is None else {"user_id": user.user_id})}
+        fields = {"kind": job.kind, **({"job_id": job.job_id} if user is None else {"user_id": user.user_id})}
         try:
             message = self._message(order)
             if message is not None:
                 self.outbox.send(message)
         except MailRejected as rejected:  # for good: another try would not help
-            self.log_event("mail_refused", Severity.ERROR, **about, why=rejected.reason)
+            self.log_event("mail_refused", Severity.ERROR, **fields, why=rejected.reason)
         else:
-            self.log_event("mail_superseded" if message is None else "mail_sent", **about)
+            self.log_event("mail_superseded" if message is None else "mail_sent", **fields)
 
     def _record_as_sent(self, job: MailJob) -> None:
         """Record that a mail was sent; if that fails, a message that the queue delivers twice sends it twice."""
@@ -216,16 +217,16 @@ class Mailer:
         return Recipient(address=user.email or job.email, locale=locale, name=user.name)
 
     def _kind_of_code(self, order: "_Order") -> "_KindOfCode":
-        """Return the slot, purpose and type of link of a job's one-time code, and what composes its mail."""
+        """Return the slot, purpose and type of link of a job's one-time code, and the method that composes its mail."""
         kind, slot, sign_in, mails = order.job.kind, order.job.payload.get(SLOT), CodePurpose.SIGN_IN, self.mails
-        verification, again = CodePurpose.VERIFICATION, CodePurpose.REAUTHENTICATION
-        # Codes that reauthenticate have no link: their jobs ask for none.
+        verification, reauthentication = CodePurpose.VERIFICATION, CodePurpose.REAUTHENTICATION
+        # Codes for reauthentication have no link: their jobs ask for none.
         fixed: dict[MailKind, tuple[Slot, CodePurpose, LinkType, Callable[..., Message]]] = {
             MailKind.RECOVERY_CODE: (Slot.RECOVERY, sign_in, LinkType.RECOVERY, mails.recovery_code),
             MailKind.VERIFICATION_CODE: (Slot.EMAIL, verification, LinkType.SIGN_UP, mails.verification_code),
             MailKind.INVITE: (Slot.EMAIL, sign_in, LinkType.INVITE, mails.invite),
             MailKind.REAUTHENTICATION_CODE: (
-                Slot.REAUTHENTICATION, again, LinkType.RECOVERY, mails.reauthentication_code
+                Slot.REAUTHENTICATION, reauthentication, LinkType.RECOVERY, mails.reauthentication_code
             ),
         }  # fmt: skip
         if kind in fixed:
@@ -240,13 +241,13 @@ class Mailer:
         """Return the mail with a code that confirms a change of address, to one of the two addresses."""
         job = order.job
         slot, compose = Slot.EMAIL_CHANGE_CURRENT, self.mails.email_change_current
-        its_own: tuple[Condition, ...] = ()
+        own_code: tuple[Condition, ...] = ()
         if job.kind is MailKind.EMAIL_CHANGE_NEW:
             slot, compose = Slot.EMAIL_CHANGE_NEW, self.mails.email_change_new
             to = replace(to, address=user.new_email or job.email)
             if NEW_EMAIL not in job.payload:
                 # Of accounts that ask for the same new address, the last one may ask for its mail again.
-                its_own = (AnyOf((Absent("pk"), Equal("user_id", user.user_id))),)
+                own_code = (AnyOf((Absent("pk"), Equal("user_id", user.user_id))),)
         issued = self.issuer.issue(
             CodeOrder(
                 job_id=job.job_id,
@@ -260,7 +261,7 @@ class Mailer:
                 link=LinkRequest.from_payload(job.payload),
                 link_type=LinkType.EMAIL_CHANGE,
             ),
-            *its_own,
+            *own_code,
         )
         return None if issued is None else compose(to, code=issued.code, valid_for=CODE_LIFETIME, link=issued.link)
 
@@ -301,7 +302,7 @@ class Mailer:
 
 @dataclass(frozen=True, slots=True)
 class _KindOfCode:
-    """The slot and purpose of a one-time code, the type of its link, and what composes its mail."""
+    """The slot and purpose of a one-time code, the type of its link, and the method that composes its mail."""
 
     slot: Slot
     purpose: CodePurpose
@@ -315,10 +316,10 @@ class _Order:
 
     job: MailJob
     user: User | None
-    """None: no account has the address, and redeeming the code makes one."""
+    """None: no account has the address, and the mail does not need one."""
     queued_at: datetime
     invited: Invited | None = None
-    """To which organisation, for that kind of mail."""
+    """The invitation, if the mail is one to an organization."""
 
     @property
     def epoch(self) -> int:

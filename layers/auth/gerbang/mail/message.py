@@ -24,7 +24,7 @@ class Message:
     """A mail, ready to send. Its repr shows no address and no content.
 
     Raises:
-        MailRejected: *to* is not one bare address that SES can mail, so not with a local part outside ASCII either.
+        MailRejected: *to* is not one bare address that SES can mail; its local part must be ASCII.
         ValueError: *subject* has a line break or another control character.
     """
 
@@ -44,7 +44,7 @@ class Message:
 
 
 def is_one_address(address: str) -> bool:
-    """Return whether *address* is one bare address that may be registered, in ASCII and with nothing around it.
+    """Return whether *address* is one bare address that may be registered, in ASCII and without a name.
 
     SES does not support SMTPUTF8 (its Destination type).
     """

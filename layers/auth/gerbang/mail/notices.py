@@ -1,4 +1,4 @@
-"""Mails about what happened to an account: which there are, whether one is true yet, and its text."""
+"""Notices: mails about changes of an account. Which kinds there are, whether the change was written, and the text."""
 
 from datetime import datetime
 from typing import Final
@@ -22,11 +22,11 @@ NOTICES: Final = frozenset(
         MailKind.NEW_DEVICE,
     }
 )
-"""They are in the account's language, even if another caller asked."""
+"""Kinds of mails in the account's language, even if the request had another one."""
 
 
 def is_written(job: MailJob, user: User) -> bool:
-    """Return whether the request that queued a mail before its account was changed has changed it."""
+    """Return whether the change that a mail is about was written. Some mails are queued before it."""
     match job.kind:
         case MailKind.PASSWORD_REMOVED:
             return user.password_hash is None
@@ -39,7 +39,7 @@ def is_written(job: MailJob, user: User) -> bool:
 
 
 def compose(job: MailJob, mails: Mails, to: Recipient, *, at: datetime) -> Message:
-    """Return the mail of a notice about what happened at an instant."""
+    """Return the mail of a notice about a change at an instant."""
     match job.kind:
         case MailKind.PASSWORD_CHANGED:
             return mails.password_changed(to, changed_at=at)

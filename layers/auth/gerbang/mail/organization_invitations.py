@@ -1,4 +1,4 @@
-"""The mail of an invitation to an organisation."""
+"""The mail of an invitation to an organization."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ INVITATION_LIFETIME: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invited:
-    """An invitation, and the organisation that it is to."""
+    """An invitation and its organization."""
 
     organization: Organization
     invitation: Invitation
@@ -62,7 +62,7 @@ class InvitationMails:
     tokens: InvitationTokens
 
     def find(self, job: MailJob, at: datetime) -> Invited | None:
-        """Return the invitation that a job is about, None if it is not written, or was revoked, accepted or expired."""
+        """Return the invitation of a job, None if it is not written, or was revoked or accepted, or has expired."""
         organization, invitation = self.table.find_invitation(
             job.payload.get(ORGANIZATION, ""), job.payload.get(INVITATION, "")
         )

@@ -16,10 +16,10 @@ class MailQueue(Protocol):
     """Takes mail jobs."""
 
     def enqueue(self, job: MailJob, *, delay_seconds: int = 0) -> None:
-        """Return when the job is queued for good, to be delivered after *delay_seconds*.
+        """Queue the job durably, to be delivered after *delay_seconds*.
 
         Raises:
-            DependencyUnavailable: it may not be queued. The caller may try again, at the price of a second mail.
+            DependencyUnavailable: it may or may not be queued. A caller that tries again may cause a second mail.
         """
 
 
@@ -39,7 +39,7 @@ class SqsMailQueue:
     """A `MailQueue` and `RedeliverySchedule` on a standard SQS queue: at least once, in no particular order."""
 
     client: "Callable[[], SQSClient]"
-    """Returns the client. It is called at each use, so a function that rarely queues makes none in its init."""
+    """Returns the client. It is called at each use, so a function that rarely queues creates none in its init."""
     queue_url: str
 
     def enqueue(self, job: MailJob, *, delay_seconds: int = 0) -> None:
@@ -69,7 +69,7 @@ class SqsMailQueue:
         )
 
     def _call(self, action: str, do: "Callable[[SQSClient], object]") -> None:
-        # Here, so that importing this module costs no botocore; a caller that has a client has loaded it.
+        # Imported here, so that importing this module does not import botocore. A caller with a client has it already.
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         try:

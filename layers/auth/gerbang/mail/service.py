@@ -15,7 +15,7 @@ from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import Slot
 
 WRITE_DELAY_SECONDS: Final = 1
-"""How long the queue holds back a mail whose account is being written: usually that is done when it is delivered."""
+"""How long the queue delays a mail whose account is being written. Usually it is written by then."""
 
 _CODES: Final = frozenset(
     {
@@ -45,7 +45,7 @@ class MailLimits:
     client: Limit
     """Of every kind, from one client address."""
     code_tries: Limit
-    """Wrong codes for one address (`CodeSignIn.tries`): at its end, no code is mailed, because none would be taken."""
+    """Wrong codes for one address (`CodeSignIn.tries`). Once reached, no code is mailed, because none is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +89,17 @@ class MailService:
     def request_verification_again(
         self, email: str, locale: str | None, client_address: str, link: LinkRequest | None = None
     ) -> None:
-        """Queue another code of its registration to an address, as `ask` does. It is mailed if it is not verified."""
+        """Queue a registration's code again, as `ask` does. It is mailed if the address is not verified."""
         self.ask(MailKind.VERIFICATION_CODE, email, locale, client_address, to_payload(link))
 
     def request_recovery(
         self, email: str, locale: str | None, client_address: str, link: LinkRequest | None = None
     ) -> None:
-        """Queue a one-time code to sign in without the password to an address, as `ask` does."""
+        """Queue a one-time code to sign in with when the password is forgotten, as `ask` does."""
         self.ask(MailKind.RECOVERY_CODE, email, locale, client_address, to_payload(link))
 
     def request_reauthentication(self, email: str, locale: str | None, client_address: str) -> None:
-        """Queue a code by which a signed-in user confirms a change to the account's verified address, as `ask` does."""
+        """Queue a code to a verified address, by which the signed-in user confirms a change, as `ask` does."""
         self.ask(MailKind.REAUTHENTICATION_CODE, email, locale, client_address)
 
     def ask(
@@ -199,21 +199,25 @@ class MailService:
     def notify_password_changed(self, user: User, locale: str | None) -> None:
         """Queue the notice that an account has a new password, if its address is verified. *user*: as changed.
 
-        Its job is named after the account's epoch, which every change raises: the notice of one change, queued again
-        when the change is repeated, is mailed once.
-        An unverified address may be a stranger's and is sent no notice. Notices are counted like the other mails of an
-        hour. A failure to queue is logged only: the password is set. *locale* is the request's.
+        An unverified address may be a stranger's. The job's id contains the account's epoch, which every change raises:
+        if the request is repeated and queues the notice again, it is mailed once. A failure to queue is only logged:
+        the password is set. *locale* is the request's.
         """
         if user.email is None or user.email_verified_at is None:
             return
-        hour = Counted(self.limits.hour, f"{MailKind.PASSWORD_CHANGED} {user.email}", OnSuccess.STAYS)
+        kind = MailKind.PASSWORD_CHANGED
+        job_id = f"{kind}-{user.user_id}-{user.epoch}"
+        self.queue_notice(MailJob(job_id=job_id, kind=kind, email=user.email, locale=locale), user_id=user.user_id)
+
+    def queue_notice(self, job: MailJob, *, user_id: str, delay_seconds: int = 0) -> None:
+        """Queue a notice, counted towards the mails of its kind in an hour. A failure is only logged."""
+        hour = Counted(self.limits.hour, f"{job.kind} {job.email}", OnSuccess.STAYS)
         try:
             with self.rate_limits.attempt(hour):
-                job_id = f"{MailKind.PASSWORD_CHANGED}-{user.user_id}-{user.epoch}"
-                self._enqueue(MailKind.PASSWORD_CHANGED, user.email, locale, job_id=job_id)
+                self.queue.enqueue(job, delay_seconds=delay_seconds)
         except (TooManyAttempts, DependencyUnavailable) as error:
             severity = Severity.WARNING if isinstance(error, TooManyAttempts) else Severity.ERROR
-            self.log_event("mail_not_queued", severity, kind=MailKind.PASSWORD_CHANGED, user_id=user.user_id)
+            self.log_event("mail_not_queued", severity, kind=job.kind, user_id=user_id)
 
     def forget_wrong_codes(self, user: User) -> None:
         """Forget the wrong codes for the address of an account that has just been made: its first code must work."""
@@ -227,8 +231,8 @@ class MailService:
     def notify_password_removed(self, user: User, locale: str | None) -> None:
         """Queue the notice that verifying the address removed the password, while that is being written.
 
-        It is mailed once the account has no password; where that was not written, it is not mailed. A failure to queue
-        is logged only: the answer to the request says it, too. *locale* is the request's.
+        It is mailed once the account has no password, and not if that is never written. A failure to queue is only
+        logged: the answer to the request says the same. *locale* is the request's.
         """
         if user.email is None:
             return
@@ -241,7 +245,7 @@ class MailService:
     def notify_account_exists(self, email: str, locale: str | None) -> None:
         """Queue the notice that the address was registered again, which is mailed if a verified account has it.
 
-        It is counted like a mail that was requested. If it is over a limit or cannot be queued, that is logged only.
+        It is counted like a mail that was requested. If it is over a limit or cannot be queued, that is only logged.
         *locale* is the request's.
         """
         kind = MailKind.ACCOUNT_EXISTS
@@ -254,7 +258,7 @@ class MailService:
             self.log_event("mail_not_queued", Severity.ERROR, kind=kind)
 
     def _cooldown(self, kind: MailKind, email: str) -> tuple[Counted, Counted]:
-        """Return what a mail of a kind to an address is counted against, for all clients together."""
+        """Return the counters of mails of a kind to an address, for all clients together."""
         subject = f"{kind} {email}"
         return (
             Counted(self.limits.minute, subject, OnSuccess.STAYS),
@@ -267,9 +271,8 @@ class MailService:
         email: str,
         locale: str | None,
         *,
-        job_id: str | None = None,
         payload: Mapping[str, str] | None = None,
         delay_seconds: int = 0,
     ) -> None:
-        job = MailJob(job_id=job_id or self.new_id(), kind=kind, email=email, locale=locale, payload=payload or {})
+        job = MailJob(job_id=self.new_id(), kind=kind, email=email, locale=locale, payload=payload or {})
         self.queue.enqueue(job, delay_seconds=delay_seconds)

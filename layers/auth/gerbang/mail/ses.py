@@ -16,17 +16,17 @@ class Outbox(Protocol):
     """Sends messages."""
 
     def send(self, message: Message) -> None:
-        """Return when the message is accepted, which is not yet delivered.
+        """Send a message. When this returns, it is accepted, but not yet delivered.
 
         Raises:
-            MailRejected: it never will be accepted; drop it.
+            MailRejected: it will never be accepted; drop it.
             DependencyUnavailable: it was not, or the answer was lost; send the same message, with the same code, again.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SesOutbox:
-    """An `Outbox` on SES v2. Writes nothing to the log."""
+    """An `Outbox` on SES v2. It does not log."""
 
     client: "SESV2Client"
     settings: MailSettings
@@ -41,7 +41,7 @@ class SesOutbox:
             DependencyUnavailable: every other error, such as sending paused, an account suspended, or an unknown sender
                 or configuration set: an operator can correct those, and the mail then still goes out.
         """
-        # Here, so that composing costs no botocore; a caller that has a client has loaded it.
+        # Imported here, so that composing mails does not import botocore. A caller with a client has it already.
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         try:

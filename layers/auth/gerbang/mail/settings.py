@@ -21,7 +21,7 @@ class MailSettings:
     """
 
     product_name: str
-    """As users know the product, in every mail; 1 to 64 printable characters."""
+    """The product's name, shown in every mail; 1 to 64 printable characters."""
     sender_address: str
     """An address that SES has verified, or one of a domain it has."""
     sender_name: str | None = None
@@ -31,18 +31,18 @@ class MailSettings:
     password_reset_url: str | None = None
     """The page that takes a reset token, for the link in the mail; without it the mail carries the token itself.
 
-    `{token}` in it stands for the token. Without `{token}`, `#token=…` is appended: a fragment stays in the browser,
-    out of servers' logs and Referer headers (ASVS 14.2.1). Must be https; plain http only to this machine.
+    The token replaces `{token}`. Without `{token}`, `#token=…` is appended: a fragment stays in the browser, and does
+    not reach servers' logs or Referer headers (ASVS 14.2.1). It must be https; plain http only for this machine.
     """
     invitation_url: str | None = None
-    """The page that takes the token of an invitation to an organisation, as `password_reset_url`."""
+    """The page that takes the token of an invitation to an organization, as `password_reset_url`."""
     configuration_set: str | None = None
     """The SES configuration set to send with, if any: event publishing, suppression, dedicated addresses."""
 
     def __post_init__(self) -> None:
         """Name the first setting that is wrong."""
-        for setting, words in (("product_name", self.product_name), ("sender_name", self.sender_name)):
-            if words is not None and not _is_a_name(words):
+        for setting, name in (("product_name", self.product_name), ("sender_name", self.sender_name)):
+            if name is not None and not _is_a_name(name):
                 raise ValueError(f"{setting} must be 1 to {LONGEST_NAME} printable characters")
         for setting, address in (("sender_address", self.sender_address), ("reply_to", self.reply_to)):
             if address is not None and not is_one_address(address):
@@ -69,25 +69,25 @@ class MailSettings:
         return f"{Header(name, 'utf-8', maxlinelen=75).encode(linesep='')} <{self.sender_address}>"
 
     def reset_link(self, token: str) -> str | None:
-        """Return the address of the page that takes a reset token, with the token; None if there is no page."""
+        """Return the URL of the page that takes a reset token, with the token; None if there is no page."""
         return _link(self.password_reset_url, token)
 
     def invitation_link(self, token: str) -> str | None:
-        """Return the address of the page that takes an invitation's token, with the token; None if there is none."""
+        """Return the URL of the page that takes an invitation's token, with the token; None if there is no page."""
         return _link(self.invitation_url, token)
 
 
 def _link(url: str | None, token: str) -> str | None:
-    """Return the address of a page with a token, None if there is no page."""
+    """Return the URL of a page with a token, None if there is no page."""
     if url is None:
         return None
     quoted = quote(token, safe="")
     return url.replace("{token}", quoted) if "{token}" in url else f"{url}#token={quoted}"
 
 
-def _is_a_name(words: str) -> bool:
-    """Return whether an operator's *words* can be in a header and a greeting."""
-    return 1 <= len(words) <= LONGEST_NAME and words.isprintable() and bool(words.strip())
+def _is_a_name(name: str) -> bool:
+    """Return whether an operator's *name* can be in a header and a greeting."""
+    return 1 <= len(name) <= LONGEST_NAME and name.isprintable() and bool(name.strip())
 
 
 def _may_carry_token(url: str) -> bool:

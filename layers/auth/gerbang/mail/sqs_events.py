@@ -32,7 +32,7 @@ def _is_delivered(mailer: Mailer, record: dict[str, Any]) -> bool:
     try:
         job = MailJob.from_json(record["body"])
         mailer.deliver(job, queued_at=sent_at(record["attributes"]["SentTimestamp"]))
-    except Exception as failure:  # noqa: BLE001 - one bad message must not hold up the others; it is delivered again
+    except Exception as failure:  # noqa: BLE001 - one bad message must not delay the others; it is delivered again
         is_expected = isinstance(failure, AccountNotWritten | MailUnderWay)  # clients that race cause them
         log_event("mail_delayed", Severity.WARNING if is_expected else Severity.ERROR, reason=type(failure).__name__)
         return False
@@ -40,7 +40,7 @@ def _is_delivered(mailer: Mailer, record: dict[str, Any]) -> bool:
 
 
 def _schedule_retry(schedule: RedeliverySchedule, record: dict[str, Any]) -> None:
-    """Have a failed message delivered again soon; if that fails, it comes after the queue's visibility time-out."""
+    """Have a failed message delivered again soon. If that fails, it comes after the queue's visibility time-out."""
     tries = int(record["attributes"].get("ApproximateReceiveCount", 1))
     seconds = min(FIRST_RETRY_SECONDS * 3 ** (tries - 1), LONGEST_RETRY_SECONDS)
     try:

@@ -1,1 +1,1 @@
-"""Passwords: hashing, the policy for new ones, hashes of other systems."""
+"""Passwords: hashing, the policy for new passwords, hashes of other systems."""

@@ -1,7 +1,7 @@
-"""Today's hashes: bcrypt over an HMAC-SHA-256 of the text, in the public `$bcrypt-sha256$v=2` format of passlib.
+"""The current hash format: bcrypt over an HMAC-SHA-256 of the text, in passlib's public `$bcrypt-sha256$v=2` format.
 
-The HMAC makes length and NUL bytes ordinary: bcrypt alone reads 72 bytes and stops at a NUL. The format is public, so
-hashes can be taken along to any other system. (docs/decisions/0004-bcrypt-over-hmac.md)
+With the HMAC, length and NUL bytes do not matter: bcrypt alone reads 72 bytes and stops at a NUL. The format is public,
+so hashes can be moved to any other system. (docs/decisions/0004-bcrypt-over-hmac.md)
 """
 
 import hmac
@@ -15,41 +15,41 @@ RECOMMENDED_COST: Final = 12
 """2^12 rounds, some 0.2 s on a full vCPU. OWASP's Password Storage cheat sheet asks for 10 at least."""
 
 LOWEST_COST: Final = 10
-"""The least that a deployment may set (OWASP ASVS 5.0, appendix C)."""
+"""The lowest cost that a deployment may set (OWASP ASVS 5.0, appendix C)."""
 
 HIGHEST_COST: Final = 15
-"""The most that is ever computed, some 1.5 s: a stored hash that asks for more is a CPU bomb (ASVS 15.1.3)."""
+"""The highest cost that is computed, some 1.5 s. A stored hash of a higher cost would be a CPU bomb (ASVS 15.1.3)."""
 
 CHEAPEST_COST: Final = 4
-"""The least that bcrypt can do. For tests only."""
+"""The lowest cost of bcrypt. For tests only."""
 
 _PREFIX: Final = "$bcrypt-sha256$v=2,t=2b,r="
 _SALT_LENGTH: Final = 22
 _DIGEST_LENGTH: Final = 31
-_NOBODYS_SALT: Final = "GerbangNobodysSaltOOOO"  # 22 of bcrypt's base64, the last with its unused bits zero
-_NOBODYS_DIGEST: Final = "." * _DIGEST_LENGTH
+_DUMMY_SALT: Final = "GerbangNobodysSaltOOOO"  # 22 of bcrypt's base64, the last with its unused bits zero
+_DUMMY_DIGEST: Final = "." * _DIGEST_LENGTH
 
 
 class Verdict(Enum):
-    """What comparing a password with a stored hash came to."""
+    """The result of comparing a password with a stored hash."""
 
     RIGHT = "right"
     WRONG = "wrong"
     UNUSABLE = "unusable"
-    """The stored hash cannot be read or costs too much to compute: sign-in fails, and an operator should look."""
+    """The stored hash cannot be read or costs too much to compute. The sign-in fails, and an operator should look."""
 
 
 def hash_text(text: str, cost: int) -> str:
     """Return the hash of a text at 2^*cost* rounds, with a salt of its own.
 
-    The text is taken as it is, in UTF-8; `gerbang.passwords.hashing` says what is done to a password before.
+    The text is hashed unchanged, in UTF-8; `gerbang.passwords.hashing` normalizes passwords before.
     """
     salt = bcrypt.gensalt(cost).decode("ascii")[-_SALT_LENGTH:]
     return _hash_with(text, cost, salt)
 
 
 def verify_text(stored: str, text: str) -> bool:
-    """Say whether *stored*, in the format that `hash_text` writes, is the hash of *text*; compared in constant time.
+    """Return whether *stored*, in the format of `hash_text`, is the hash of *text*; compared in constant time.
 
     Raises:
         ValueError: *stored* is not in that format.
@@ -59,7 +59,7 @@ def verify_text(stored: str, text: str) -> bool:
 
 
 def is_current_format(stored: str) -> bool:
-    """Say whether a stored hash is in the format that `hash_text` writes, whatever its cost."""
+    """Return whether a stored hash is in the format of `hash_text`, of any cost."""
     return stored.startswith(_PREFIX)
 
 
@@ -79,8 +79,8 @@ def cost_of(stored: str) -> int:
 
 
 def dummy_hash(cost: int) -> str:
-    """Return the form of a hash of that cost which no text has: comparing with it costs as much as with any other."""
-    return f"{_PREFIX}{cost}${_NOBODYS_SALT}${_NOBODYS_DIGEST}"
+    """Return a hash of that cost that no text has. Comparing with it takes as long as with any other hash."""
+    return f"{_PREFIX}{cost}${_DUMMY_SALT}${_DUMMY_DIGEST}"
 
 
 def _parts(stored: str) -> tuple[int, str, str]:

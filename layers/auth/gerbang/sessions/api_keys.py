@@ -1,7 +1,7 @@
 """API keys: the values of the `apikey` header, for clients and for the deployment's own back ends.
 
-A key is compared as text, whatever its shape: Supabase's opaque `sb_publishable_…` and `sb_secret_…`, or the JWTs of
-the roles `anon` and `service_role` that came before. Of each kind there may be several, separated by commas.
+A key is compared as text and may have any form: Supabase's opaque `sb_publishable_…` and `sb_secret_…`, or the earlier
+JWTs of the roles `anon` and `service_role`. There may be several of each kind, separated by commas.
 (docs/decisions/0027-supabase-auth.md)
 """
 
@@ -24,7 +24,7 @@ class KeyKind(Enum):
     """Which of the deployment's keys an API key is."""
 
     PUBLISHABLE = "publishable"
-    """In every client; it grants nothing by itself."""
+    """In every client; it gives no access by itself."""
     SECRET = "secret"  # noqa: S105 - the name of a kind
     """For the deployment's own back ends."""
 
@@ -33,7 +33,7 @@ class CurrentSecret(Protocol):
     """Where the secret key is stored."""
 
     def current(self) -> str:
-        """Return its text.
+        """Return the text of the secret.
 
         Raises:
             DependencyUnavailable: it could not be read.
@@ -61,8 +61,8 @@ class ApiKeys:
         """Return which key was presented; compared in constant time.
 
         Raises:
-            InvalidApiKey: neither.
-            DependencyUnavailable: the secret key could not be read.
+            InvalidApiKey: there is no key, or it is neither.
+            DependencyUnavailable: the secret keys could not be read.
         """
         if not presented:
             raise InvalidApiKey("none")

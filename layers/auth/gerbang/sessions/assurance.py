@@ -17,17 +17,17 @@ class InsufficientLevel(AuthError):
 
 
 class SecondFactorPolicy(StrEnum):
-    """Whom the authorizer lets through: the setting `RequireSecondFactor`."""
+    """Which sessions the authorizer accepts: the setting `RequireSecondFactor`."""
 
     NEVER = "never"
-    """Everyone."""
+    """All."""
     IF_ENROLLED = "if-enrolled"
-    """Users who have no second factor, and sessions that have shown it."""
+    """Those of users who have no second factor, and those that have shown it."""
     ALWAYS = "always"
-    """Sessions that have shown a second factor."""
+    """Those that have shown a second factor."""
 
     def check(self, authenticated: "Authenticated") -> None:
-        """Return if a session is let through.
+        """Check that a session is accepted.
 
         Raises:
             InsufficientLevel: it must show a second factor first.
@@ -39,7 +39,7 @@ class SecondFactorPolicy(StrEnum):
 
 
 def check_level(authenticated: "Authenticated") -> None:
-    """Return if a session has shown every factor that its user has.
+    """Check that a session has shown the second factor, if its user has one.
 
     Raises:
         InsufficientLevel: the user has a second factor, and the session has not shown it.

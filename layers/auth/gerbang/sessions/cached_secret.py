@@ -15,7 +15,7 @@ FRESH_FOR: Final = timedelta(minutes=5)
 class CachedSecret[T]:
     """Reads a secret and caches it; thread-safe.
 
-    While the store cannot be read, the last value read stays in use. There is no default for the first.
+    While the store cannot be read, the last value read stays in use. If there is none, the failure is raised.
     """
 
     def __init__(self, read: Callable[[], T], now: Clock) -> None:

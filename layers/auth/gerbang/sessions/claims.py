@@ -1,4 +1,4 @@
-"""What tokens say, and the errors of reading them. Imports no JWT library, so that every module may import this one."""
+"""The claims of tokens, and the errors of reading them. Every module may import it: it imports no JWT library."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from gerbang.storage.families import Family
 
 
+CLOCK_SKEW: Final = timedelta(seconds=60)
+"""How far the time in a token may be ahead of our clock: the clocks of other environments differ (F20). It does not
+make a token live longer."""
+
+
 class Occasion(StrEnum):
     """Why an access token is signed."""
 
@@ -22,14 +27,14 @@ class Occasion(StrEnum):
 
 
 type ExtraClaims = Callable[["User", str, Occasion], Mapping[str, object]]
-"""Returns the operator's claims for an access token of an account's session, by the session's id. None of them may be
-one that the token has already. May raise DependencyUnavailable."""
+"""Returns the operator's claims for an access token, given the account, the session's id and the occasion. They must
+not be claims that the token has already. May raise DependencyUnavailable."""
 
 NO_CLAIMS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def no_claims(_user: "User", _session_id: str, _occasion: Occasion) -> Mapping[str, object]:
-    """Return no claims: there is no function that makes any."""
+    """Return no claims, for deployments without a claims function."""
     return NO_CLAIMS
 
 
@@ -47,7 +52,7 @@ class TokenExpired(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessClaims:
-    """What is trusted in an access token: its session and generation. The rest is read from the account."""
+    """The claims of an access token that are trusted: its session and generation. The rest is read from the account."""
 
     user_id: str
     family_id: str
@@ -57,7 +62,7 @@ class AccessClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshClaims:
-    """What a refresh token says: a family, the generation it was issued at, and when the user signed in."""
+    """The claims of a refresh token: its family, the generation it was issued at, and when the user signed in."""
 
     family_id: str
     user_id: str
@@ -67,7 +72,7 @@ class RefreshClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """What a client receives: two tokens, and what the access token says of its audience, role and end."""
+    """The tokens that a client receives, with the audience, role and expiry of the access token."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)

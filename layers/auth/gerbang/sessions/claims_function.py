@@ -1,7 +1,7 @@
-"""The operator's claims in access tokens: a Lambda function of theirs is asked for them.
+"""Asks the operator's Lambda function for claims to add to access tokens.
 
-It is bounded in time (`gerbang.storage.functions`) and size, and cannot change a claim that a token has anyway. If it
-fails, the setting decides whether the request fails or the token has no claims of it. (docs/decisions/0038-claims.md)
+Its answer is bounded in time (`gerbang.storage.functions`) and size, and cannot change the claims that Gerbang sets. If
+it fails, a setting decides whether the request fails, or the token has no added claims. (docs/decisions/0038-claims.md)
 """
 
 import json
@@ -26,7 +26,7 @@ RESERVED: Final = frozenset(
     | {"session_id", "gen", "role", "aal", "amr", "token_use", "auth_time"}
     | {"email", "email_verified", "phone", "is_anonymous", "app_metadata", "user_metadata"}
 )
-"""Claims that say what this deployment vouches for. Everything else is the operator's, `scope` included."""
+"""Claims that only Gerbang sets. The function may return any other claim, `scope` included."""
 
 
 class OnFailure(StrEnum):
@@ -37,12 +37,12 @@ class OnFailure(StrEnum):
 
 
 class ClaimsUnavailable(DependencyUnavailable):
-    """The function did not answer, or not with claims that may be signed; the message says why."""
+    """The function did not answer, or its answer has claims that may not be signed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsFunction:
-    """Asks the function. It is an `ExtraClaims`."""
+    """Asks the function for claims. It is an `ExtraClaims`."""
 
     invoke: Callable[[bytes], bytes]
     """Invokes the function with a JSON event, and returns its JSON answer."""
@@ -53,7 +53,7 @@ class ClaimsFunction:
         """Return the claims of an account.
 
         Raises:
-            ClaimsUnavailable: there are none, and a token without them is not wanted.
+            ClaimsUnavailable: the function failed, and the setting does not allow tokens without its claims.
         """
         try:
             return _claims_in(self.invoke(_event(user, session_id, occasion)))
@@ -90,7 +90,7 @@ def _claims_in(answer: bytes) -> Mapping[str, object]:
         ClaimsUnavailable: it has none, or claims that may not be signed.
     """
     try:
-        parsed: Any = json.loads(answer, parse_constant=_refuse)
+        parsed: Any = json.loads(answer, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         raise ClaimsUnavailable("answered no JSON") from None
     claims = parsed.get("claims") if isinstance(parsed, dict) else None
@@ -103,5 +103,5 @@ def _claims_in(answer: bytes) -> Mapping[str, object]:
     return claims
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(constant)  # NaN and infinities are no JSON (RFC 8259, section 6)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class EmailNotVerified(AuthError):
-    """The user is who they say they are, and must verify their e-mail address first."""
+    """The user has authenticated, but must verify the account's e-mail address first."""
 
     code = "email_not_confirmed"
 
@@ -21,7 +21,7 @@ class EmailNotVerified(AuthError):
 
 
 class UnverifiedAddress(Enum):
-    """What the deployment does with an account whose address is not verified: at sign-in by password, at refresh."""
+    """What happens to accounts without a verified address when they sign in with a password or refresh a session."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -31,5 +31,5 @@ class UnverifiedAddress(Enum):
 
         Guests, and accounts to which only identities of providers sign in, have none to verify.
         """
-        has_none = user.is_anonymous or (user.email is None and bool(user.subjects))
-        return self is UnverifiedAddress.REFUSED and user.email_verified_at is None and not has_none
+        is_exempt = user.is_anonymous or (user.email is None and bool(user.subjects))
+        return self is UnverifiedAddress.REFUSED and user.email_verified_at is None and not is_exempt

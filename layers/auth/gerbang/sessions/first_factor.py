@@ -1,4 +1,4 @@
-"""Sign-ins that wait for a second factor: the token that a client trades, with a code, for the session."""
+"""Sign-ins that wait for a second factor: their token, which a client exchanges together with a code for a session."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from gerbang.core.clock import Clock, from_epoch, to_epoch
 from gerbang.core.errors import AuthError
+from gerbang.sessions.claims import CLOCK_SKEW
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
 
 if TYPE_CHECKING:
@@ -16,15 +17,12 @@ if TYPE_CHECKING:
 LIFETIME: Final = timedelta(minutes=5)
 """How long a sign-in waits for its second factor: as long as a challenge (`gerbang.accounts.challenges`)."""
 
-CLOCK_SKEW: Final = timedelta(seconds=60)
-"""How far a sign-in may be ahead of our clock: the clocks of other environments differ (F20)."""
-
 LONGEST_TOKEN: Final = 300
 """Characters; ours have some 150."""
 
 
 class SecondFactorRequired(AuthError):
-    """The user has shown one factor, and the account has a second one, which its API asks for at the sign-in."""
+    """The user has shown one factor, and the sign-in also needs the account's second factor."""
 
     code = "second_factor_required"
 
@@ -36,25 +34,25 @@ class SecondFactorRequired(AuthError):
 
 
 class InvalidFirstFactorToken(AuthError):
-    """The token of a sign-in that waits for a code is not ours, has expired, or is older than a new password."""
+    """The token is not ours, has expired, or the account's epoch was raised since."""
 
     code = "invalid_mfa_token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstFactor:
-    """Who has shown one factor, and how and when."""
+    """A sign-in that waits for the second factor: its account, and how and when the first one was shown."""
 
     user_id: str
     epoch: int
-    """The account's epoch then. Once the account's has moved on, the sign-in is over."""
+    """The account's epoch at that time. If it has been raised since, the sign-in cannot be completed."""
     method: "Method"
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class FirstFactors:
-    """Lets sign-ins wait for a second factor. Nothing is stored: the token is what it says, with an HMAC."""
+    """Makes and reads the tokens of such sign-ins. Nothing is stored: a token is its contents with their HMAC."""
 
     keys: Keys
     now: Clock
@@ -65,21 +63,21 @@ class FirstFactors:
         Raises:
             DependencyUnavailable: the keys could not be read.
         """
-        says = f"{user.user_id} {user.epoch} {method} {to_epoch(self.now())}"
-        shown = urlsafe_b64encode(says.encode()).rstrip(b"=").decode("ascii")
-        return SecondFactorRequired(user.user_id, f"{shown}.{self._hash.digest(shown).hex()}")
+        contents = f"{user.user_id} {user.epoch} {method} {to_epoch(self.now())}"
+        encoded = urlsafe_b64encode(contents.encode()).rstrip(b"=").decode("ascii")
+        return SecondFactorRequired(user.user_id, f"{encoded}.{self._hash.digest(encoded).hex()}")
 
     def read(self, token: str) -> FirstFactor:
-        """Return what a token says.
+        """Return the sign-in that a token describes.
 
         Raises:
             InvalidFirstFactorToken: it is not ours, or it has expired.
             DependencyUnavailable: the keys could not be read.
         """
-        shown, _, mac = token.partition(".")
-        if len(token) > LONGEST_TOKEN or not token.isascii() or not self._hash.matches(mac, shown):
+        encoded, _, mac = token.partition(".")
+        if len(token) > LONGEST_TOKEN or not token.isascii() or not self._hash.matches(mac, encoded):
             raise InvalidFirstFactorToken("not ours")
-        user_id, epoch, method, at = urlsafe_b64decode(shown + "=" * (-len(shown) % 4)).decode().split()
+        user_id, epoch, method, at = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode().split()
         first = FirstFactor(user_id=user_id, epoch=int(epoch), method=cast("Method", method), at=from_epoch(int(at)))
         if not first.at - CLOCK_SKEW <= self.now() < first.at + LIFETIME:
             raise InvalidFirstFactorToken("expired")

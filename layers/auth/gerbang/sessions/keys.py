@@ -1,7 +1,7 @@
-"""Keys: every one is derived from the deployment's master secret, with one label per purpose, but two.
+"""Keys: all but two are derived from the deployment's master secret, with one label per purpose.
 
-The RSA key pair cannot be derived: the rotation function makes one for each version, and the version holds it beside
-the secret (docs/decisions/0037-rs256.md). The lasting key outlives rotations: each version carries over the one of the
+The RSA key pair cannot be derived: the rotation function makes one for each version of the secret, and stores it in the
+version (docs/decisions/0037-rs256.md). The lasting key outlives rotations: each version carries over the one of the
 version before (docs/decisions/0041-second-factor.md).
 
 The secret has a current and, after a rotation, a previous version. Both verify, and one of them signs: the current one
@@ -23,13 +23,13 @@ from gerbang.sessions.cached_secret import FRESH_FOR, CachedSecret
 from gerbang.storage.secrets import SecretVersions
 
 REREAD_AT_MOST_EVERY: Final = timedelta(seconds=10)
-"""An unknown key id makes us read the secret again, but not more often than this: anyone can make up key ids."""
+"""An unknown key id makes us read the secret again, but not more often than this: anyone can invent key ids."""
 
 PUBLISHED_FOR: Final = timedelta(minutes=10)
 """How long caches may keep the public keys: `max-age` of the JWKS, and what Supabase's clients do."""
 
 KEPT_BY_GATEWAYS: Final = timedelta(hours=2)
-"""How long API Gateway keeps the public keys of an issuer, whatever `max-age` says
+"""How long API Gateway keeps the public keys of an issuer, regardless of `max-age`
 (docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html). An AWS SDK or library keeps them
 for less."""
 
@@ -39,7 +39,7 @@ from a function that had, and every gateway has fetched that JWKS (F22)."""
 
 
 class Purpose(StrEnum):
-    """What a derived key is for. The text is HKDF's `info`: changing it changes the key."""
+    """The purpose of a derived key. The text is HKDF's `info`: changing it changes the key."""
 
     KEY_ID = "gerbang key id v1"
     ACCESS_TOKEN = "gerbang access token v1"  # noqa: S105 - a label
@@ -109,7 +109,7 @@ class MasterKey:
 
     @property
     def lasting(self) -> bytes:
-        """The key that rotations keep, for what outlives them: derived from the first secret, carried by later ones."""
+        """The key that rotations do not change: derived from the first secret, and carried over by later versions."""
         return self.derive(Purpose.LASTING_KEY) if self.carried is None else self.carried
 
 
@@ -128,7 +128,7 @@ class _Version:
 
     @classmethod
     def parse(cls, text: str) -> "_Version":
-        """Return the parts of a text. One that `version_text` did not make is a secret as a whole."""
+        """Return the parts of a text. A text that `version_text` did not make is the secret itself."""
         if text.startswith("{"):
             try:
                 parts = json.loads(text)
@@ -188,8 +188,8 @@ class Keys:
     def current_with_pair(self) -> MasterKey:
         """Return the key whose RSA key pair signs.
 
-        A version without one, such as the first one of a stack, is passed over; the secret is read again at once, since
-        the stack's first rotation may have ended meanwhile.
+        A version without one, such as the first of a stack, is skipped. If none has one, the secret is read again at
+        once, because the stack's first rotation may have ended meanwhile.
 
         Raises:
             DependencyUnavailable: the secret could not be read, now or before.
@@ -203,7 +203,7 @@ class Keys:
         raise NoKeyPair("the master secret has no RSA key pair: rotate it")
 
     def _signing(self, active: _ActiveKeys, keys: tuple[MasterKey, ...]) -> MasterKey:
-        """Return which of some active *keys* signs: the newest once it is known everywhere, until then the oldest."""
+        """Return which of these active *keys* signs: the newest once it is known everywhere, until then the oldest."""
         is_known = active.newest_since is None or self._now() >= active.newest_since + KNOWN_AFTER
         return keys[0] if is_known else keys[-1]  # a deployment's first key has no other, and signs at once
 
@@ -228,7 +228,7 @@ class Keys:
         return None
 
     def lasting(self) -> bytes:
-        """Return the key that rotations keep.
+        """Return the key that rotations do not change.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
@@ -251,7 +251,7 @@ class KeyedHash:
     purpose: Purpose
 
     def digest(self, text: str) -> bytes:
-        """Return the 32 bytes that cannot be computed from the text without the key.
+        """Return the HMAC of a text with the current key, 32 bytes.
 
         Raises:
             DependencyUnavailable: the keys could not be read.

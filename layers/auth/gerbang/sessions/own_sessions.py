@@ -1,4 +1,4 @@
-"""A user's sessions, as their owner sees and ends them."""
+"""The sessions of a user, for the user to list and to end."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -27,7 +27,7 @@ class OwnSessions:
     def list(self, user: User) -> tuple[Family, ...]:
         """Return a user's active sessions, the last used first. One call a megabyte, and no write.
 
-        A session was last seen when it was opened or last refreshed: nothing is written for the list's sake.
+        A session was last seen when it was opened or last refreshed. Other requests do not record it.
         """
         active = (each for each in self.families.list(user.user_id) if self._is_active(each, user))
         return tuple(sorted(active, key=lambda family: family.rotated_at, reverse=True))
@@ -36,10 +36,11 @@ class OwnSessions:
         """End one session of a user: its tokens stop working at once. Two calls.
 
         The session is read first, and deleted without a condition: a deletion that the SDK sends again, because the
-        answer was lost, is answered as the first time (faults.md, D6).
+        answer was lost, is answered as the first time (faults.md, D6). The id comes from the client, so its form is
+        checked first.
 
         Raises:
-            NoSuchSession: the user has no active session with this id. It is the client's: its form is checked first.
+            NoSuchSession: the user has no active session with this id.
         """
         try:
             key_id = str(UUID(family_id))

@@ -1,4 +1,4 @@
-"""Proof Key for Code Exchange: what a client shows of a secret first, and the secret later (RFC 7636)."""
+"""Proof Key for Code Exchange: a client first sends a challenge, and later the secret it was made from (RFC 7636)."""
 
 import hmac
 import re
@@ -9,11 +9,11 @@ from hashlib import sha256
 from typing import Final, Self
 
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-"""A challenge, and a verifier (RFC 7636, sections 4.1 and 4.2)."""
+"""The form of challenges and verifiers (RFC 7636, sections 4.1 and 4.2)."""
 
 
 class ChallengeMethod(StrEnum):
-    """How a challenge is made of a verifier, in GoTrue's spelling."""
+    """How a challenge is made from a verifier, in GoTrue's spelling."""
 
     S256 = "s256"
     PLAIN = "plain"
@@ -21,7 +21,7 @@ class ChallengeMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeChallenge:
-    """What a client shows of its verifier when it asks for a mail."""
+    """The challenge that a client sends when it asks for a mail."""
 
     value: str = field(repr=False)
     method: ChallengeMethod
@@ -35,7 +35,7 @@ class CodeChallenge:
         """Return the challenge that `to_text` wrote.
 
         Raises:
-            ValueError: it wrote no such text.
+            ValueError: the text is not a challenge.
         """
         method, _, value = text.partition(":")
         if not CHALLENGE.fullmatch(value):
@@ -43,8 +43,8 @@ class CodeChallenge:
         return cls(value, ChallengeMethod(method))
 
     def is_met_by(self, verifier: str) -> bool:
-        """Say whether the challenge was made of this verifier; compared in constant time."""
-        made = verifier
+        """Return whether the challenge was made from this verifier; compared in constant time."""
+        computed = verifier
         if self.method is ChallengeMethod.S256:
-            made = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode("ascii")
-        return hmac.compare_digest(made.encode(), self.value.encode())
+            computed = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode("ascii")
+        return hmac.compare_digest(computed.encode(), self.value.encode())

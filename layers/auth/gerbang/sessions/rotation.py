@@ -1,7 +1,7 @@
 """Rotation of the master secret, in the four steps that Secrets Manager calls.
 
 Every step first checks that its version has the label that the step needs. So a step that is repeated after its answer
-was lost, or after the rotation was finished, does nothing; a step for a version that is not being rotated to fails.
+was lost, or after the rotation was finished, does nothing. A step for a version that is not pending fails.
 (docs/decisions/0014-publish-then-sign.md)
 """
 
@@ -30,7 +30,7 @@ class Step(StrEnum):
 
 
 class InvalidRotation(Exception):
-    """The step is called for a secret or version that is not being rotated, or before the version has its text."""
+    """The step is for another secret, for a version that is not pending, or for one that has no text yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Rotation:
     history: SecretVersionHistory
     new_secret: Callable[[], str]
     new_key_pair: Callable[[], bytes]
-    """Makes the RSA key pair of a version: of every one, so that a deployment may change to RS256 at any time."""
+    """Makes the RSA key pair of a version. Each has one, so that a deployment can change to RS256 at any time."""
     tokens_with: "Callable[[Keys], Tokens]"
     """Returns the deployment's `Tokens` with other keys."""
     log_event: LogEvent
@@ -50,7 +50,7 @@ class Rotation:
         """Do one step of the rotation to the version *version_id*, `ClientRequestToken` in the event.
 
         Raises:
-            InvalidRotation: it is another secret, or that version is not being rotated to.
+            InvalidRotation: it is another secret, or the version is not pending.
             DependencyUnavailable: Secrets Manager did not answer; it will repeat the step.
         """
         if secret_id != self.history.secret_id:
@@ -73,7 +73,7 @@ class Rotation:
                 self.tokens_with(Keys(_OnlyVersion(self._text(version_id)), self.now)).warm()
             case Step.FINISH:
                 self._text(version_id)
-                [current] = [other for other, of_other in labels.items() if CURRENT in of_other]
+                [current] = [version for version, its_labels in labels.items() if CURRENT in its_labels]
                 self.history.make_current(version_id, instead_of=current)
                 self.log_event("master_secret_rotated", version_id=version_id)
 

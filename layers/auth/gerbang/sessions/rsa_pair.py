@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 KEY_BITS: Final = 2048
-"""RFC 7518, section 3.3, demands as much. NIST SP 800-57 part 1, table 2, rates it at 112 bits, good until 2030; longer
+"""The minimum of RFC 7518, section 3.3. NIST SP 800-57 part 1, table 2, rates it at 112 bits, good until 2030. Longer
 keys make signatures slower and tokens longer."""
 
 

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from gerbang.sessions.tokens import Tokens  # imports PyJWT: see there
 
 type Method = Literal["password", "otp", "oauth", "anonymous"]
-"""How a user authenticated, in GoTrue's words (`amr`)."""
+"""How a user authenticated, in GoTrue's terms (`amr`)."""
 
 LATE_IN_A_ROW: Final = 3
-"""For how many generations in a row the parent may come back after the grace: a network loses an answer now and then;
+"""For how many generations in a row the parent may come back after the grace. Networks lose an answer now and then, but
 a client that seems to lose every answer is two clients. (docs/decisions/0018-late-returns-in-a-row.md)"""
 
 
@@ -66,7 +66,7 @@ class RefreshTokenReused(SessionEnded):
 
 
 REFRESH_ERRORS: Final = (InvalidToken, SessionEnded, UserDisabled, RefreshTokenReused)
-"""What `Sessions.refresh` raises where any address may sign in, but for failures of ours."""
+"""The client errors of `Sessions.refresh`, if the deployment does not require a verified address."""
 
 
 class SignInOvertaken(AuthError):
@@ -76,7 +76,7 @@ class SignInOvertaken(AuthError):
 
 
 class NotAPerson(AuthError):
-    """A guest asked for what needs a registered account."""
+    """A guest asked for something that needs a registered account."""
 
     code = "registered_account_required"
 
@@ -89,7 +89,7 @@ class SignedIn:
     tokens: TokenPair = field(repr=False)
     family_id: str
     role: str | None = None
-    """In the user's default organisation, if the session was asked to read it (`Sessions.read_role`)."""
+    """In the user's default organization, if the session was asked to read it (`Sessions.read_role`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,21 +112,21 @@ class Sessions:
     now: Clock
     new_id: Callable[[], str]
     lifetime: timedelta
-    """Of a refresh token; every trade starts it again."""
+    """The lifetime of a refresh token; every refresh starts it again."""
     longest: timedelta
-    """Of a session, from its sign-in; no trade extends it."""
+    """The lifetime of a session from its sign-in; a refresh does not extend it."""
     grace: timedelta
-    """How long after a trade the token traded may come back, even if its successor is in use."""
+    """How long a used refresh token is accepted again, even if its successor is in use."""
     unconfirmed_grace: timedelta
-    """How long it may come back while its successor is unused."""
+    """How long a used refresh token is accepted again while its successor is unused."""
     unverified: UnverifiedAddress
     """Whether a session is refreshed before the account's address is verified."""
     tell_of_device: Callable[[User, Client], None] = lambda _user, _client: None
-    """Tells the user of a sign-in from a new device; called when a session is begun, before it is written."""
+    """Tells the user of a sign-in from a new device; called before the new session is written."""
     read_role: Callable[[User], str | None] | None = None
-    """Reads the user's role in their default organisation, for the APIs that show it with a session."""
+    """Reads the user's role in their default organization, for the APIs that show it with a session."""
     extra_claims: ExtraClaims
-    """Asked before anything is written, so that its failure changes nothing."""
+    """Called before anything is written, so that nothing is written if it fails."""
 
     def begin(
         self,
@@ -137,7 +137,7 @@ class Sessions:
         guest_role: str = "authenticated",
         raised: Callable[[Family], Family] = lambda family: family,
     ) -> tuple[SignedIn, Action]:
-        """Return a new session and the action that creates it, for the transaction of a larger step.
+        """Return a new session and the action that creates it, for a transaction with other actions.
 
         The tokens work once that action is committed. Their role is *guest_role* while the user is a guest.
         *raised* returns the family of a user who has shown a second factor (`Family.raised`).
@@ -179,7 +179,7 @@ class Sessions:
         return replace(signed_in, role=role)
 
     def refresh(self, presented: str) -> SignedIn:
-        """Trade a refresh token for the tokens of its family's next generation. Two round trips.
+        """Exchange a refresh token for the tokens of its family's next generation. Two round trips.
 
         The tokens are signed after the write, from the item that it returned. If signing fails the answer is lost, and
         the same token may be presented again.
@@ -188,7 +188,7 @@ class Sessions:
             InvalidToken: not ours, not a refresh token, or expired.
             SessionEnded: the family is closed, or its user may no longer sign in.
             EmailNotVerified: the deployment demands a verified address, and the account has none.
-            RefreshTokenReused: the token was traded before and is not forgiven; the family is now deleted.
+            RefreshTokenReused: the token was used before and is not forgiven; the family is now deleted.
         """
         now, nonce = self.now(), self.new_id()
         claims = self.tokens.read_refresh(presented, at=now)
@@ -223,7 +223,7 @@ class Sessions:
         return signed_in
 
     def read(self, access_token: str) -> AccessClaims:
-        """Return what an access token says; `authenticate_claims` then compares it with the tables.
+        """Return the claims of an access token; `authenticate_claims` then compares them with the tables.
 
         Raises:
             InvalidToken: it is not ours, not an access token, or damaged.
@@ -296,7 +296,7 @@ class Sessions:
         self.log_event("signed_out", user_id=family.user_id, session_id=family.family_id)
 
     def deadline(self, *, signed_in_at: datetime, at: datetime) -> datetime:
-        """Return when a session ends that is used now and never again."""
+        """Return when a session ends if it is not refreshed again."""
         return min(at + self.lifetime, signed_in_at + self.longest)
 
     def _refreshing_user(self, claims: RefreshClaims, now: datetime) -> User:
@@ -310,11 +310,11 @@ class Sessions:
     def _forgives(self, claims: RefreshClaims, family: Family, now: datetime) -> bool:
         if not family.forgives(claims.generation, at=now, grace=self.grace, unconfirmed_grace=self.unconfirmed_grace):
             return False
-        run = family.late_in_a_row(at=now, grace=self.grace)
-        if run > LATE_IN_A_ROW:
+        late_returns = family.late_in_a_row(at=now, grace=self.grace)
+        if late_returns > LATE_IN_A_ROW:
             return False
-        if run and family.late_generation != family.generation:
-            self.families.record_late_return(family, run)
+        if late_returns and family.late_generation != family.generation:
+            self.families.record_late_return(family, late_returns)
         return True
 
     def _active(self, user_id: str, family_id: str, *, generation: int = 0) -> Authenticated:

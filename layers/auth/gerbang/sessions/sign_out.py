@@ -12,7 +12,7 @@ from gerbang.storage.users import UserTable
 
 
 class Scope(StrEnum):
-    """Which sessions of a user end, in GoTrue's words."""
+    """Which sessions of a user end, in GoTrue's terms."""
 
     GLOBAL = "global"
     LOCAL = "local"
@@ -33,7 +33,7 @@ class SignOut:
     def sign_out(self, access_token: str, scope: Scope) -> None:
         """End the sessions of a scope: their tokens stop working at once. Two round trips.
 
-        Other sessions end because the account's epoch is raised, which makes its outstanding codes worthless, too.
+        Other sessions end because the account's epoch is raised, which makes its outstanding codes invalid, too.
 
         Raises:
             InvalidToken: the token is not ours, not an access token, or damaged.

@@ -22,6 +22,7 @@ import jwt
 
 from gerbang.core.clock import from_epoch, to_epoch
 from gerbang.sessions.claims import (
+    CLOCK_SKEW,
     NO_CLAIMS,
     AccessClaims,
     InvalidToken,
@@ -53,11 +54,8 @@ _COMPACT_FORM: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 """Three parts of base64url without padding (RFC 7515, sections 2 and 7.1). PyJWT accepts `=`, so that one token would
 have several spellings."""
 
-CLOCK_SKEW: Final = timedelta(seconds=60)
-"""How far an `iat` may be ahead of our clock: the clocks of other environments differ (F20). No token lives longer."""
-
 _RS256_KEY_ID: Final = ".rs256"
-"""What the key ids of RSA keys end in, so that a cache never takes another algorithm's key of the same version for one
+"""The suffix of RSA key ids: a cache must not confuse an RSA key with another algorithm's key of the same version
 (RFC 7517, section 4.5)."""
 
 REFRESH_AUDIENCE: Final = "gerbang:refresh"
@@ -113,7 +111,7 @@ class Tokens:
         )
 
     def read_access(self, token: str, *, at: datetime) -> AccessClaims:
-        """Return what an access token says.
+        """Verify an access token and return its claims.
 
         Raises:
             InvalidToken: it is not ours, not an access token, or damaged.
@@ -126,7 +124,7 @@ class Tokens:
         return claims
 
     def read_access_even_if_expired(self, token: str, *, at: datetime) -> AccessClaims:
-        """Return what an access token says, whether or not it has expired: to end its session, and for nothing else.
+        """Verify an access token, expired or not, and return its claims. Only to end its session.
 
         Raises:
             InvalidToken: it is not ours, not an access token, or damaged.
@@ -141,7 +139,7 @@ class Tokens:
         )
 
     def read_refresh(self, token: str, *, at: datetime) -> RefreshClaims:
-        """Return what a refresh token of ours says.
+        """Verify a refresh token and return its claims.
 
         Raises:
             InvalidToken: it is not ours, not a refresh token, damaged, or it has expired: the user has to sign in.
@@ -158,7 +156,7 @@ class Tokens:
         )
 
     def warm(self) -> None:
-        """Read the keys, sign once and read once, so that the first request need not wait for it.
+        """Read the keys, sign once and read once, so that the first request does not wait for it.
 
         Raises:
             DependencyUnavailable: the keys could not be read.
@@ -246,7 +244,7 @@ class Tokens:
         return jwt.encode(claims, self._signing(key, use, algorithm), algorithm=algorithm, headers=headers)
 
     def _read(self, token: str, *, use: TokenUse, audience: str, algorithm: Algorithm, at: datetime) -> dict[str, Any]:
-        """Return the claims of a token after every check but that of its expiry, which is the caller's."""
+        """Verify a token and return its claims. Its expiry is left to the caller."""
         if len(token) > LONGEST_TOKEN or not _COMPACT_FORM.fullmatch(token):
             raise InvalidToken("not of the form of a token")
         try:

@@ -1,1 +1,1 @@
-"""What is kept, and the one way to it: a module per table over `gerbang.storage.store`."""
+"""Storage: one module per table, all of them on `gerbang.storage.store`; and the clients of other AWS services."""

@@ -1,8 +1,8 @@
-"""Clients of AWS services: botocore's, with time-outs of ours, and certificate authorities read when they are needed.
+"""Clients of AWS services: botocore's, with our time-outs, and with certificate authorities that are read when needed.
 
-By itself botocore reads its 126 authorities anew for every connection, which takes 12 ms of a whole vCPU and 40 ms of
-what Lambda gives a function of 512 MB; and a sign-in opens five connections before its first answer. The layer has them
-in a file each, of which OpenSSL reads the one it wants (`layers/dependencies/authorities.py`).
+By itself, botocore reads its 126 authorities again for every connection. That takes 12 ms of a whole vCPU, or 40 ms of
+the share that Lambda gives a function of 512 MB, and a sign-in opens five connections before its first answer. In the
+layer, each authority has its own file, and OpenSSL reads only the one it needs (`layers/dependencies/authorities.py`).
 """
 
 import ssl
@@ -23,50 +23,50 @@ from botocore.utils import EVENT_ALIASES, get_environ_proxies
 CONNECT_SECONDS: Final = 1.0
 READ_SECONDS: Final = 1.5
 TRIES: Final = 2
-"""A call that hangs has failed after 2 x 1.5 s and a pause of at most 1 s: three in a row, and a hash, end well
+"""A call that hangs fails after 2 x 1.5 s and a pause of at most 1 s. So three calls in a row, and a hash, end well
 before the function's 20 s and API Gateway's 30 s (F29, F32)."""
 
 READ_SECONDS_OF: Final = {"lambda": 2.0}
-"""For services whose answers take longer: another function's cold start is waited for, and twice at most, too."""
+"""The time-outs of services that take longer: another function may have a cold start. They have two tries, too."""
 
-_AT_ONCE: Final = (IPPROTO_TCP, TCP_NODELAY, 1)
-"""As botocore's own connections: else a request's body waits up to 40 ms for its head to be acknowledged (Nagle)."""
+_NO_DELAY: Final = (IPPROTO_TCP, TCP_NODELAY, 1)
+"""As on botocore's own connections. Otherwise a body waits up to 40 ms until its headers are acknowledged (Nagle)."""
 
 
 _USER_AGENT: Final = f"Botocore/{botocore.__version__} Gerbang"
-"""Said as it is: by itself botocore describes the machine anew for each call, a quarter of all that a call computes."""
+"""A constant. botocore's own is made again for each call, which takes a quarter of the CPU time of a call."""
 
-_making: Final = Lock()
-"""Held while a client is made: botocore's sessions are not for several threads, its clients are."""
+_creating: Final = Lock()
+"""Locked while a client is created: botocore's sessions are not thread-safe, its clients are."""
 
 
 def client(service: str) -> Any:
-    """Return the process's client of an AWS service. botocore, not boto3, whose resource layer costs every start."""
-    with _making:
-        return _made(service)
+    """Return the process's client of an AWS service. Not boto3's: its resource layer would slow down every start."""
+    with _creating:
+        return _created(service)
 
 
 @cache
-def _made(service: str) -> Any:
+def _created(service: str) -> Any:
     read_seconds = READ_SECONDS_OF.get(service, READ_SECONDS)
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": TRIES},
         user_agent=_USER_AGENT,
-        account_id_endpoint_mode="disabled",  # Lambda tells functions no account's id, and `sam local` makes one up
+        account_id_endpoint_mode="disabled",  # Lambda gives functions no account id, and `sam local` invents one
     )
-    made: Any = _session().create_client(service, config=config)
-    made._endpoint.http_session = _Connections(  # noqa: SLF001 - botocore leaves no other choice of what sends requests
-        timeout=(CONNECT_SECONDS, read_seconds),  # type: ignore[arg-type] # the stubs know of one number only
-        proxies=get_environ_proxies(made.meta.endpoint_url),
-        socket_options=[_AT_ONCE],  # type: ignore[list-item] # the stubs take them for text
+    created: Any = _session().create_client(service, config=config)
+    created._endpoint.http_session = _Connections(  # noqa: SLF001 - botocore has no public way to replace what sends requests
+        timeout=(CONNECT_SECONDS, read_seconds),  # type: ignore[arg-type] # the stubs allow one number only
+        proxies=get_environ_proxies(created.meta.endpoint_url),
+        socket_options=[_NO_DELAY],  # type: ignore[list-item] # the stubs expect text
     )
-    return made
+    return created
 
 
 class _Connections(URLLib3Session):
-    """Connections that share what they trust."""
+    """Connections that share one TLS context."""
 
     def _get_ssl_context(self) -> ssl.SSLContext:
         return _shared_trust()
@@ -78,21 +78,21 @@ class _Connections(URLLib3Session):
     def send(self, request: Any) -> Any:
         try:
             return super().send(request)
-        except ConnectionClosedError:  # as those that lie idle may have been: the next try is not to meet one (F34)
+        except ConnectionClosedError:  # other idle ones may be closed, too: the next try opens a new one (F34)
             self.close()
             raise
 
 
 def trust() -> ssl.SSLContext:
-    """Return TLS that verifies names and certificates by botocore's authorities, or by those of AWS_CA_BUNDLE."""
-    chosen: Any = _session().get_config_variable("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or where()
+    """Return a TLS context that verifies names, and certificates by the authorities of botocore or AWS_CA_BUNDLE."""
+    bundle: Any = _session().get_config_variable("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or where()
     context: ssl.SSLContext = create_urllib3_context()
     context.verify_mode, context.check_hostname = ssl.CERT_REQUIRED, True  # urllib3 leaves names to its connections
-    apart = Path(chosen).with_suffix(".d")
-    if apart.is_dir():
-        context.load_verify_locations(capath=apart)
+    folder = Path(bundle).with_suffix(".d")
+    if folder.is_dir():
+        context.load_verify_locations(capath=folder)
     else:
-        context.load_verify_locations(cafile=chosen)
+        context.load_verify_locations(cafile=bundle)
     return context
 
 
@@ -103,6 +103,6 @@ def _shared_trust() -> ssl.SSLContext:
 
 @cache
 def _session() -> Session:
-    # Names that other services' events had once, each of which botocore would look for in the name of every event.
+    # Earlier names of other services' events. botocore would search the name of every event for each of them.
     EVENT_ALIASES.clear()
     return get_session()

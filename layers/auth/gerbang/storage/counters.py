@@ -33,13 +33,13 @@ from gerbang.storage.store import (
 )
 
 LONGEST_RUN: Final = timedelta(seconds=20)
-"""After this time an attempt cannot be running any more: `Timeout` of the functions in `template.yaml`."""
+"""After this time an attempt is not running any more: the `Timeout` of the functions in `template.yaml`."""
 
 _RACES: Final = 4
-"""How often a window that has ended may turn out to be started again by others, before counting fails (503)."""
+"""How often other requests may start a new window first, before counting fails (503)."""
 
 _PREFIX: Final = "~"
-"""Of the attributes that are tokens. Short, because a write is charged by the KiB of its item."""
+"""The prefix of attributes that are tokens. Short, because a write is charged by the KiB of its item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,9 @@ class Count:
     until: datetime
     """The window's end."""
     in_flight: int
-    """How many of the attempts have not been settled, and are young enough to be running still."""
+    """How many of the attempts are not settled, and may still be running."""
     known: bool
-    """The subject has been remembered, and the time for it has not passed."""
+    """Whether the subject was marked as known, and still is."""
 
 
 class Taken(Count):
@@ -73,35 +73,35 @@ class CounterTable:
     def take(self, subject: str, *, most: int, at: datetime, window: timedelta, token: str) -> Taken | Full:
         """Count one more attempt, under a *token* of its own, unless *most* were made in the current window.
 
-        One atomic update, so of parallel attempts never more than *most* are taken. Only where a window has ended
-        whose item TTL has not deleted yet, a second update starts the next one.
+        One atomic update, so of parallel attempts never more than *most* are counted. If the window has ended and TTL
+        has not deleted its item yet, a second update starts the next window.
 
         Raises:
             DependencyUnavailable: The attempt could not be counted, or may have been: give it back.
         """
-        key, now, until, mine = self._key(subject), to_epoch(at), to_epoch(at + window), _PREFIX + token
+        key, now, until, attribute = self._key(subject), to_epoch(at), to_epoch(at + window), _PREFIX + token
         running_until = to_epoch(at + LONGEST_RUN)
-        another = Update(
+        increment = Update(
             key,
-            {"attempts": Plus(1), "until": IfAbsent(until), "expires_at": IfAbsent(until), mine: running_until},
+            {"attempts": Plus(1), "until": IfAbsent(until), "expires_at": IfAbsent(until), attribute: running_until},
             (
-                Absent(mine),
+                Absent(attribute),
                 AnyOf((Absent("until"), Greater("until", now))),
                 AnyOf((Absent("attempts"), Less("attempts", most))),
             ),
         )
         for _ in range(_RACES):
-            outcome = self.store.write(another)
+            outcome = self.store.write(increment)
             item = outcome.item
             if item is None:
                 continue  # TTL deleted the item after it failed the condition
-            if mine in item:  # counted now, or in a try whose answer the SDK lost
+            if attribute in item:  # counted now, or in a try whose answer the SDK lost
                 return _count(Taken, item, at)
             if int(item["until"]) > now:
                 return _count(Full, item, at)
             changes: dict[str, Change] = {name: Gone() for name in item if name.startswith(_PREFIX)}
             expires_at = max(until, int(item["expires_at"]))  # an item that is remembered has a later one
-            changes |= {"attempts": 1, "until": until, "expires_at": expires_at, mine: running_until}
+            changes |= {"attempts": 1, "until": until, "expires_at": expires_at, attribute: running_until}
             started = self.store.write(Update(key, changes, (Equal("until", int(item["until"])),)))
             if isinstance(started, Written):
                 return _count(Taken, started.item, at)
@@ -109,20 +109,20 @@ class CounterTable:
 
     def give_back(self, subject: str, token: str) -> None:
         """Uncount an attempt, if it was counted, has not been settled, and its window is the current one."""
-        mine = _PREFIX + token
-        self.store.write(Update(self._key(subject), {"attempts": Plus(-1), mine: Gone()}, (Present(mine),)))
+        attribute = _PREFIX + token
+        self.store.write(Update(self._key(subject), {"attempts": Plus(-1), attribute: Gone()}, (Present(attribute),)))
 
     def settle(self, subject: str, token: str) -> None:
-        """Note that an attempt is over and stays counted."""
-        mine = _PREFIX + token
-        self.store.write(Update(self._key(subject), {mine: Gone()}, (Present(mine),)))
+        """Record that an attempt has ended and stays counted."""
+        attribute = _PREFIX + token
+        self.store.write(Update(self._key(subject), {attribute: Gone()}, (Present(attribute),)))
 
     def clear(self, subject: str) -> None:
         """Forget a subject's attempts."""
         self.store.write(Delete(self._key(subject)))
 
     def remember(self, subject: str, *, until: datetime, window: timedelta) -> None:
-        """Forget a subject's attempts, and know the subject until a time. *window* is the counter's."""
+        """Forget a subject's attempts, and mark the subject as known until a time. *window* is the counter's."""
         item: dict[str, Value] = {"known_until": to_epoch(until), "expires_at": to_epoch(until + window)}
         self.store.write(Put(self._key(subject), item))
 

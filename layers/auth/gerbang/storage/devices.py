@@ -1,8 +1,8 @@
-"""Which devices have signed in to an account: a few digests on the account itself, written by the sign-in's own write.
+"""The devices that have signed in to an account: digests on the account itself, stored by the sign-in's own write.
 
-A device is what the client calls itself, without the numbers of its versions, and roughly where it is: the first 16
-bits of an IPv4 address, the first 32 of an IPv6 address. Nothing is kept on the device, and a digest of one account
-cannot be compared with one of another. (docs/decisions/0043-devices.md)
+A device is a User-Agent without version numbers, together with a large network: the first 16 bits of an IPv4 address,
+the first 32 of an IPv6 address. Nothing is stored on the device, and digests of different accounts cannot be compared.
+(docs/decisions/0043-devices.md)
 """
 
 import re
@@ -28,18 +28,18 @@ _NETWORK_BITS: Final = {4: 16, 6: 32}
 
 
 def device_of(user_id: str, client: Client) -> str:
-    """Return the digest of the device that a client is, for one account."""
+    """Return the digest of a client's device for one account."""
     kind = _VERSION.sub("", client.device[:LONGEST_USER_AGENT])
-    return sha256(f"{user_id}\0{kind}\0{_place(client.address)}".encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    return sha256(f"{user_id}\0{kind}\0{_large_network(client.address)}".encode()).hexdigest()[:_DIGEST_CHARACTERS]
 
 
 def is_new_device(user: User, client: Client) -> bool:
-    """Say whether other devices have signed in to an account, and this one has not."""
+    """Return whether other devices have signed in to an account, and this one has not."""
     return bool(user.devices) and device_of(user.user_id, client) not in user.devices
 
 
 def with_device(user: User, client: Client) -> User:
-    """Return an account as it is once it has learnt the device of a sign-in. Guests' devices are not remembered."""
+    """Return an account with the device of a sign-in added. Guests' devices are not remembered."""
     device = device_of(user.user_id, client)
     if device in user.devices or user.is_anonymous:
         return user
@@ -47,13 +47,13 @@ def with_device(user: User, client: Client) -> User:
 
 
 def learned_device(user: User, client: Client) -> dict[str, Value]:
-    """Return the change by which an account learns the device of a sign-in, empty if it knows the device."""
-    learned = with_device(user, client)
-    return {} if learned is user else {"devices": to_value(learned.devices)}
+    """Return the change that adds the device of a sign-in to an account, empty if the account has it."""
+    updated = with_device(user, client)
+    return {} if updated is user else {"devices": to_value(updated.devices)}
 
 
-def _place(address: str) -> str:
-    """Return roughly where an address is. It may be a network already (`network_of`)."""
+def _large_network(address: str) -> str:
+    """Return the large network that an address is in. The address may be a network already (`network_of`)."""
     try:
         parsed = ip_address(address.partition("/")[0])
     except ValueError:

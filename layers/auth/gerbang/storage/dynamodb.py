@@ -1,8 +1,8 @@
-"""The store on DynamoDB: renders conditions and queries, translates failures, retries what no SDK retries.
+"""The store on DynamoDB: renders conditions and queries, translates failures, and retries what the SDK does not retry.
 
-botocore's own retries (standard mode) re-send after time-outs, throttling and 5xx. Not retried by any SDK are
-transactions cancelled for a conflict, and plain writes that meet a running transaction: those are retried here,
-with jitter. A transaction carries a client token of botocore's making, so a re-sent one is done once.
+botocore (standard mode) sends a call again after time-outs, throttling and 5xx. It does not retry transactions that
+were cancelled for a conflict, nor single writes that meet a running transaction. Those are retried here, with jitter.
+botocore adds a client token to each transaction, so one that is sent again is executed once.
 """
 
 import random
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
 CONFLICT_TRIES: Final = 6
-"""How often a write in conflict with a transaction is tried in all, before 503. With the pauses below about 0.6 s."""
+"""How often a write in conflict with a transaction is tried before 503. With the pauses below, about 0.6 s in all."""
 
 CONFLICT_PAUSE_SECONDS: Final = 0.02
 """The first pause's upper bound; each further one may be twice as long (full jitter, as in the AWS architecture
@@ -58,14 +58,14 @@ blog's "Exponential Backoff And Jitter")."""
 BATCH_TRIES: Final = 4
 """How often keys that a BatchGetItem left unprocessed are asked for again, before 503."""
 
-_PASSING_REASONS: Final = frozenset(
+_TEMPORARY_REASONS: Final = frozenset(
     {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"},
 )
-"""Cancellation reasons that say nothing about the request: all of them passing, it is tried again."""
+"""Temporary cancellation reasons. A transaction that was cancelled for these alone is tried again."""
 
 
 _COMPARATORS: Final[Mapping[type[Condition], str]] = {Equal: "=", Differs: "<>", Less: "<", Greater: ">"}
-"""DynamoDB's; `<>` alone holds of an attribute that is absent."""
+"""DynamoDB's comparators. Only `<>` is true for an absent attribute."""
 
 
 def to_wire(item: Item) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def to_wire(item: Item) -> dict[str, Any]:
 
 
 def from_wire(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
-    """Return the item that DynamoDB's API wrote. Attributes of kinds that we never write are left out."""
+    """Return the item that DynamoDB's API wrote. Attributes of types that we never write are left out."""
     item: dict[str, Value] = {}
     for name, typed in attributes.items():
         if "S" in typed:
@@ -95,7 +95,7 @@ def _wire_value(value: Value) -> dict[str, Any]:
 
 
 class _Expression:
-    """Collects placeholders while conditions and changes are rendered: nothing but #n and :n is ever in the text."""
+    """Collects placeholders while conditions and changes are rendered. The text contains only #n and :n."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
@@ -153,7 +153,7 @@ class _Expression:
 
 
 def _render(action: Action) -> dict[str, Any]:
-    """Return the parameters that a single call and a transaction's member have in common."""
+    """Return the parameters of an action, the same for a single call and in a transaction."""
     expression = _Expression()
     rendered: dict[str, Any] = {
         "TableName": action.key.table,
@@ -237,7 +237,7 @@ class DynamoStore:
         return Page(items, from_wire(last) if last else None, answer["Count"])
 
     def write(self, action: Action) -> Outcome:
-        """Do one action, atomically with its conditions; a conflict with a running transaction is waited out."""
+        """Do one action, atomically with its conditions; try again while a transaction is running on the item."""
         call, wants_item = self._call(action)
         for attempt in range(CONFLICT_TRIES):
             if attempt:
@@ -269,9 +269,9 @@ class DynamoStore:
                     raise
                 reasons: Any = error.response.get("CancellationReasons", [])
                 codes = {reason.get("Code", "None") for reason in reasons}
-                if "ConditionalCheckFailed" in codes:  # with a conflict, too: the condition has decided
+                if "ConditionalCheckFailed" in codes:  # also besides a conflict: the condition decides
                     return tuple(_failed_condition(reason) for reason in reasons)
-                if not codes <= _PASSING_REASONS:
+                if not codes <= _TEMPORARY_REASONS:
                     raise
             else:
                 return ()
@@ -301,7 +301,7 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-_OUR_FAULT_OR_AN_ANSWER: Final = frozenset(
+_NOT_TRANSLATED: Final = frozenset(
     {
         "AccessDeniedException",
         "ConditionalCheckFailedException",
@@ -312,19 +312,19 @@ _OUR_FAULT_OR_AN_ANSWER: Final = frozenset(
         "ValidationException",
     },
 )
-"""Errors that do not mean "unavailable": an answer that the caller reads, or a bug or a missing permission, which must
-be answered as such (500 and an alarm), not as "try again"."""
+"""Errors that do not mean "unavailable": answers that the caller reads; and bugs and missing permissions, which must be
+a 500 and an alarm, not a 503 that asks clients to try again."""
 
 
 class _Translated:
-    """Turns a failure to get an answer into DependencyUnavailable; lets answers and bugs through."""
+    """Raises DependencyUnavailable when there was no answer; lets answers and bugs through."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, ClientError):
-            if _code(error) not in _OUR_FAULT_OR_AN_ANSWER:
+            if _code(error) not in _NOT_TRANSLATED:
                 raise DependencyUnavailable(_code(error)) from error
         elif isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError):
             raise DependencyUnavailable(type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""EventBridge: a bus that takes events for other services."""
+"""The EventBridge event bus, which takes events for other services."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class EventBus:
         """Put at most `MOST_ENTRIES` events; return the code of each one's error, None for those that were taken.
 
         Raises:
-            DependencyUnavailable: none may have been taken.
+            DependencyUnavailable: the call failed. Events may or may not have been taken.
         """
         try:
             answer = self.client().put_events(

@@ -25,7 +25,7 @@ from gerbang.storage.store import (
 )
 
 AAL1: Final = "aal1"
-"""One factor: the authenticator assurance level in GoTrue's words."""
+"""One factor: the authenticator assurance level in GoTrue's terms."""
 AAL2: Final = "aal2"
 """Two factors."""
 
@@ -33,12 +33,12 @@ SECOND_FACTORS: Final = ("totp", "recovery_code")
 """The methods of authentication that raise a session to `AAL2`."""
 
 _NO_EPOCH: Final = -1
-"""The epoch of no account: a family that has it is dead."""
+"""An epoch that no account has: a family with it has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authentication:
-    """One way in which the user authenticated: an entry of `amr`, in GoTrue's words."""
+    """One way in which the user authenticated: an entry of `amr`, in GoTrue's terms."""
 
     method: str
     """`password`, `otp`, `oauth` or `anonymous`; of a second factor `totp` or `recovery_code`."""
@@ -47,7 +47,7 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """A sign-in, and how far its refresh tokens have been traded. Every field is stored."""
+    """A sign-in, and the current generation of its refresh tokens. Every field is stored."""
 
     user_id: str
     family_id: str
@@ -55,9 +55,9 @@ class Family:
     confirmed: int
     """The newest generation that has been used."""
     nonce: str
-    """Random, written by each trade: distinguishes our own write, whose answer was lost, from another caller's."""
+    """Random, written by each refresh. It tells a write of ours whose answer was lost from another caller's write."""
     epoch: int
-    """The account's epoch at sign-in; when the account's epoch is raised, the family is dead."""
+    """The account's epoch at sign-in; when the account's epoch is raised, the family has ended."""
     rotated_at: datetime
     previous_rotated_at: datetime
     created_at: datetime
@@ -77,11 +77,11 @@ class Family:
     address: str = ""
     """The client address that signed in, as API Gateway reported it."""
     late_generation: int = 0
-    """The newest generation that was handed out again because its parent came back late."""
+    """The newest generation that was returned again because its parent came back late."""
     late_run: int = 0
-    """How many generations in a row, up to `late_generation`, were."""
+    """How many generations in a row, up to `late_generation`, were returned again."""
     reused_at: datetime | None = None
-    """When possible theft of its tokens was found: the family is dead, and about to be deleted."""
+    """When a reuse of its tokens was found, possibly by a thief: the family has ended, and is deleted next."""
 
     @property
     def method(self) -> str:
@@ -94,13 +94,13 @@ class Family:
         return replace(self, aal=AAL2, amr=(*others, by), factor_id=factor_id)
 
     def is_open(self, at: datetime) -> bool:
-        """Return whether the family may still be used: DynamoDB may delete expired items days late."""
+        """Return whether the family has not expired. DynamoDB may delete expired items days late."""
         return at < self.expires_at
 
     def forgives(self, generation: int, *, at: datetime, grace: timedelta, unconfirmed_grace: timedelta) -> bool:
-        """Return whether a token already traded may be traded for the current generation again.
+        """Return whether a used token may be exchanged for the current generation again.
 
-        Yes while its own trade is younger than *grace* (tabs racing, a double click), two generations behind at most;
+        Yes while its own exchange is younger than *grace* (two tabs, a double click), two generations behind at most;
         and for the parent also while its successor is unused, at most for *unconfirmed_grace*: then the answer was
         lost. (docs/decisions/0002-forgive-until-used.md)
         """
@@ -112,8 +112,8 @@ class Family:
     def late_in_a_row(self, *, at: datetime, grace: timedelta) -> int:
         """Return for how many generations in a row, including the current one, the parent came back after the *grace*.
 
-        Call it for a token that is forgiven: after the grace that is the parent. 0 within the grace, since tabs may
-        race at every trade. (docs/decisions/0018-late-returns-in-a-row.md)
+        Call it for a token that is forgiven: after the grace that is the parent. 0 within the grace, because tabs
+        may race at every refresh. (docs/decisions/0018-late-returns-in-a-row.md)
         """
         if at < self.rotated_at + grace:
             return 0
@@ -134,7 +134,7 @@ class FamilyTable:
         return Key(self.table, user_id, family_id)
 
     def read(self, item: Item | None) -> Family | None:
-        """Return the family that an item holds, None if there is no item or it holds no family."""
+        """Return the family in an item, None if there is no item or it is not a complete family."""
         return from_item(Family, item)
 
     def find(self, user_id: str, family_id: str) -> Family | None:
@@ -253,9 +253,9 @@ class FamilyTable:
         self.store.write(Delete(self.key(user_id, family_id)))
 
     def remove_reused(self, family: Family, *, at: datetime) -> None:
-        """End the family whose tokens may be stolen, and delete it. Two calls; the first one ends it.
+        """End a family whose tokens may be stolen, and delete it. Two calls; the first one ends it.
 
-        A deletion does not say why. So it is written into the item first, for the readers of the table's stream
+        A deletion has no reason. So the reason is written into the item first, for the readers of the table's stream
         (docs/decisions/0039-events.md).
         """
         end = {"reused_at": to_epoch(at), "epoch": _NO_EPOCH}

@@ -1,4 +1,4 @@
-"""Flow states: that a link of a client that uses PKCE was opened, until the client exchanges its authorization code."""
+"""Flow states: one for each link of a PKCE client that was opened, until its authorization code is exchanged."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,11 +12,11 @@ _FLOW = "FLOW#"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowState:
-    """What an authorization code is worth."""
+    """What an authorization code stands for: an account, and the challenge that its verifier must match."""
 
     user_id: str
     epoch: int
-    """The account's epoch when the link was opened. Once the account's has moved on, the code is worthless."""
+    """The account's epoch when the link was opened. If it was raised since, the code is invalid."""
     challenge: str = field(repr=False)
     """As `gerbang.sessions.pkce.CodeChallenge.to_text` writes it."""
     valid_until: datetime
@@ -40,7 +40,7 @@ class FlowStateTable:
         return Put(self._key(code), to_item(state), (Absent("pk"),))
 
     def spending(self, code: str) -> Delete:
-        """Return the action that spends an authorization code. It fails when it was spent."""
+        """Return the action that spends an authorization code. It fails if the code was spent before."""
         return Delete(self._key(code), (Present("pk"),))
 
     def _key(self, code: str) -> Key:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
 LARGEST_ANSWER_BYTES: Final = 16 * 1024
-"""More is not read."""
+"""The largest answer that is accepted."""
 
 
 class FunctionFailed(Exception):

@@ -1,4 +1,4 @@
-"""How far the caller of a numbered list has read it, in the table of one-time codes.
+"""The page of a numbered list that each caller read last, in the table of one-time codes.
 
 | partition key | holds |
 |---|---|
@@ -22,7 +22,7 @@ class Place:
     ends: str | None
     """The cursor of the next page's first account, None if this page is the last one."""
     total: int
-    """How many accounts there were when the list was begun."""
+    """How many accounts there were when the caller began to read."""
     expires_at: datetime
 
 
@@ -34,12 +34,12 @@ class ListingTable:
     table: str
 
     def find(self, caller: str, at: datetime) -> Place | None:
-        """Return how far a caller has read, None if they have read nothing lately."""
+        """Return the page that a caller read last, None if there is none or it has expired."""
         place = from_item(Place, self.store.get(self._key(caller)))
         return None if place is None or place.expires_at <= at else place
 
     def keep(self, caller: str, place: Place) -> None:
-        """Remember how far a caller has read."""
+        """Remember the page that a caller read last."""
         self.store.write(Put(self._key(caller), to_item(place)))
 
     def _key(self, caller: str) -> Key:

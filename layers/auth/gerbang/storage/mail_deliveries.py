@@ -9,7 +9,7 @@ from gerbang.storage.store import Absent, AnyOf, Change, ConditionFailed, Equal,
 
 
 class Delivery(StrEnum):
-    """How far the delivery of a mail has got."""
+    """The state of a mail's delivery."""
 
     CLAIMED = "claimed"
     """Claimed by this caller, which now sends the mail."""

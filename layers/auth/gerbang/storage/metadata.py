@@ -1,6 +1,6 @@
-"""An account's metadata: JSON that its owner and the operator keep with it.
+"""An account's metadata: JSON that its owner and the operator store with it.
 
-In GoTrue's words: `user_metadata` is the owner's, `app_metadata` the operator's.
+In GoTrue's terms, `user_metadata` is the owner's and `app_metadata` the operator's.
 """
 
 import json
@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Final
 
 LARGEST_USER_METADATA: Final = 8 * 1024
-"""Bytes of JSON that an account's owner may keep in `user_metadata` (docs/decisions/0024-one-partition-a-person.md)."""
+"""The largest `user_metadata`, in bytes of JSON (docs/decisions/0024-one-partition-a-person.md)."""
 
 LARGEST_APP_METADATA: Final = 2 * 1024
-"""Bytes of JSON that the operator may keep in `app_metadata`, which access tokens carry."""
+"""The largest `app_metadata`, in bytes of JSON. Access tokens carry it."""
 
 _LARGEST: Final = {"user_metadata": LARGEST_USER_METADATA, "app_metadata": LARGEST_APP_METADATA}
 
 
 class MetadataTooLarge(ValueError):
-    """An account's `user_metadata` or `app_metadata` would be larger than it may be. Nothing was written."""
+    """An account's `user_metadata` or `app_metadata` would be too large. Nothing was written."""
 
     def __init__(self, attribute: str, size_bytes: int) -> None:
         """Keep which attribute it is and how large it would be."""
@@ -28,7 +28,7 @@ class MetadataTooLarge(ValueError):
 
 
 def check_metadata(attributes: Mapping[str, object]) -> None:
-    """Check the metadata among attributes as they are stored, JSON text.
+    """Check the size of the metadata among attributes of an item.
 
     Raises:
         MetadataTooLarge: it is too large.
@@ -46,5 +46,5 @@ def merge(current: Mapping[str, object], changes: Mapping[str, object]) -> dict[
 
 
 def size_of(metadata: Mapping[str, object]) -> int:
-    """Return the bytes of metadata as it is stored."""
+    """Return the size of metadata in bytes, as it is stored."""
     return len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass"))

@@ -19,11 +19,11 @@ LARGEST_PAGE: Final = LARGEST_BATCH
 """Accounts a page at most: as many items as one BatchGetItem reads."""
 
 MONTHS_PER_PAGE: Final = 36
-"""Months that one page looks into at most, one query each, so that a page takes some 0.2 s where no month has accounts:
-a query answers within some 5 ms."""
+"""The most months that one page reads, one query each. A query takes some 5 ms, so a page takes some 0.2 s even if no
+month has accounts."""
 
 _CURSOR: Final = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:\.(-?\d{1,12})\.([0-9a-f-]{36}))?", re.ASCII)
-"""A month, and after which account of it: its time of creation and id."""
+"""A month, and optionally the account of it to go on after: its time of creation and id."""
 
 
 class InvalidCursor(ValueError):
@@ -48,37 +48,37 @@ class NewestUsers:
     def page(self, *, at: datetime, size: int, cursor: str | None = None) -> UserPage:
         """Return a page of accounts, the newest first, from the month of *at* on or from a cursor.
 
-        Pages are complete: an account that exists all the while is on exactly one of them, whatever is added or removed
-        meanwhile. An account made within the last second or so may be missing, since DynamoDB updates an index after
-        the table. *size* is 1 to `LARGEST_PAGE` accounts. A query for each month, and one read of all accounts.
+        An account that exists the whole time is on exactly one page, even if others are added or removed meanwhile. An
+        account made within the last second or so may be missing, because DynamoDB updates an index after the table.
+        *size* is 1 to `LARGEST_PAGE` accounts. One query for each month, and one read of all accounts.
 
         Raises:
             InvalidCursor: the cursor is not one of ours.
-            ValueError: no page has that size.
+            ValueError: *size* is out of range.
         """
         if not 1 <= size <= LARGEST_PAGE:
             raise ValueError(f"a page has 1 to {LARGEST_PAGE} accounts, not {size}")
-        store, place = self.users.store, Position(month_of(at)) if cursor is None else self.position(cursor)
+        store, position = self.users.store, Position(month_of(at)) if cursor is None else self.position(cursor)
         keys: list[Key] = []
         for _ in range(MONTHS_PER_PAGE):
-            if len(keys) == size or place.month < FIRST_MONTH:
+            if len(keys) == size or position.month < FIRST_MONTH:
                 break
             found = store.query(
                 Query(
                     table=self.users.table,
-                    pk=place.month,
+                    pk=position.month,
                     index=NEWEST_FIRST,
                     order=Order.DESCENDING,
                     limit=size - len(keys),
-                    after=place.after,
+                    after=position.after,
                 )
             )
             keys += [Key(self.users.table, str(item["pk"]), str(item["sk"])) for item in found.items]
-            place = place.month_before() if found.cursor is None else Position(place.month, found.cursor)
+            position = position.month_before() if found.cursor is None else Position(position.month, found.cursor)
         accounts = [from_item(User, item) for item in (store.get_all(*keys) if keys else ())]
         return UserPage(
             users=tuple(account for account in accounts if account is not None),
-            cursor=None if place.month < FIRST_MONTH else place.cursor,
+            cursor=None if position.month < FIRST_MONTH else position.cursor,
         )
 
     def position(self, cursor: str) -> "Position":

@@ -1,8 +1,8 @@
 """Lists accounts by the numbers of pages, the newest first, as Supabase's clients ask for them.
 
-A number says nothing about where a page begins once accounts were added or removed. So the page that a caller reads
-after another one begins where that one ended: the pages together are complete. A page that is asked for in any other
-order is found by counting. (docs/decisions/0029-administrators.md)
+A page's number does not say where the page begins, because accounts are added and removed. So a page that a caller
+reads after the previous one begins where that one ended. Together, the pages are complete. A page that is asked for in
+any other order is found by counting. (docs/decisions/0029-administrators.md)
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,16 +21,16 @@ from gerbang.storage.store import Key, Order, Query, Select
 from gerbang.storage.users import FIRST_MONTH, NEWEST_FIRST, UserTable, month_of
 
 MOST_COUNTED: Final = 100_000
-"""Accounts that are counted at most, which takes some ten calls of a megabyte each."""
+"""The most accounts that are counted. That takes some ten calls of a megabyte each."""
 
-REMEMBERED: Final = timedelta(minutes=15)
+REMEMBERED_FOR: Final = timedelta(minutes=15)
 """How long a caller may take from one page to the next."""
 
 EMPTY_FOR: Final = timedelta(minutes=5)
-"""How long a month without accounts is not looked at again. Accounts of earlier months come from an import only."""
+"""How long a month without accounts is not read again. Accounts of earlier months come from an import only."""
 
-AT_ONCE: Final = 8
-"""Months that are looked into at the same time."""
+CONCURRENT_MONTHS: Final = 8
+"""Months that are read at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +40,27 @@ class NumberedPage:
     number: int
     users: tuple[User, ...]
     total: int
-    """How many accounts the list had when it was begun: `MOST_COUNTED` or so at most."""
+    """How many accounts the list had when the caller began to read it. Counting stops soon after `MOST_COUNTED`."""
     is_last: bool
 
 
 class NumberedPages:
-    """Lists the accounts of a table, without guests. Knows which months have none; safe to use from several threads."""
+    """Lists the accounts of a table, without guests. Remembers which months have none; thread-safe."""
 
     def __init__(self, users: UserTable, listings: ListingTable, now: Clock) -> None:
-        """Take the table of accounts, and that of what callers have read."""
+        """Take the table of accounts, and the table of the pages that callers read last."""
         self._users = users
         self._listings = listings
         self._now = now
         self._empty_until: dict[str, datetime] = {}
         self._with_accounts: set[str] = set()
-        """Months that had accounts when they were looked into. Some may be empty by now, which costs a query each."""
+        """Months that had accounts when they were read. Some may be empty by now, which costs a query each."""
 
     def page(self, number: int, *, size: int, caller: str) -> NumberedPage:
-        """Return a page of *size* accounts; *number* begins at 1, *caller* says who reads.
+        """Return a page of *size* accounts. *number* begins at 1; *caller* identifies the reader.
 
-        The pages that a caller reads one after the other are complete: an account that exists all the while is on
-        exactly one of them, whatever is added or removed meanwhile. A page may be asked for again.
+        If a caller reads the pages one after the other, an account that exists the whole time is on exactly one of
+        them, even if others are added or removed meanwhile. The last page may be asked for again.
         """
         now = self._now()
         months = self._months(now)
@@ -73,7 +73,7 @@ class NumberedPages:
             begins=begins.cursor,
             ends=None if ends is None else ends.cursor,
             total=total,
-            expires_at=now + REMEMBERED,
+            expires_at=now + REMEMBERED_FOR,
         )
         accounts, _ = run_concurrently(lambda: self._read(keys), lambda: self._listings.keep(caller, place))
         return NumberedPage(number=number, users=accounts, total=total, is_last=ends is None)
@@ -102,7 +102,7 @@ class NumberedPages:
         return None, sum(counts.values())
 
     def _months(self, now: datetime) -> list[str]:
-        """Return the months that have accounts, the newest first; this month and the one before in any case."""
+        """Return the months that have accounts, the newest first; always with this month and the one before."""
         position = Position(month_of(now))
         recent = [position.month, position.month_before().month]
         older, position = list[str](), position.month_before().month_before()
@@ -120,7 +120,7 @@ class NumberedPages:
         return [*recent, *(month for month in older if month in self._with_accounts)]
 
     def _counts(self, months: Sequence[str], *, at_least: int) -> dict[str, int]:
-        """Return how many accounts each month has, up to some bound altogether."""
+        """Return how many accounts each month has, until there are *at_least* so many, or `MOST_COUNTED`."""
         counts: dict[str, int] = {}
         for month, count in self._of_each(months, self._count):
             counts[month] = count
@@ -129,11 +129,11 @@ class NumberedPages:
         return counts
 
     def _of_each(self, months: Sequence[str], count: Callable[[str], int]) -> Iterator[tuple[str, int]]:
-        for some in batched(months, AT_ONCE, strict=False):
+        for some in batched(months, CONCURRENT_MONTHS, strict=False):
             yield from zip(some, run_concurrently(*(lambda month=month: count(month) for month in some)), strict=True)
 
     def _count(self, month: str, *, limit: int | None = None) -> int:
-        """Return how many accounts a month has, a *limit* at most."""
+        """Return how many accounts a month has, *limit* at most."""
         query = replace(self._query(month), select=Select.COUNT, limit=limit)
         page = self._users.store.query(query)
         count = page.count
@@ -143,7 +143,7 @@ class NumberedPages:
         return count
 
     def _skip(self, month: str, skipped: int) -> Position:
-        """Return the position after some accounts of a month."""
+        """Return the position after the first *skipped* accounts of a month."""
         position = Position(month)
         while skipped:
             query = replace(self._query(month), select=Select.COUNT, limit=skipped, after=position.after)

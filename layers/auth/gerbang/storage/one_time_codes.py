@@ -1,6 +1,6 @@
-"""One-time codes: one item per slot and subject, with the newest secret that was mailed for it. It is spent once.
+"""One-time codes: one item per slot and subject, with the newest code that was mailed for it. A code is used once.
 
-Of short codes and long tokens, only an HMAC is stored, never the secret itself.
+Only an HMAC of a code or token is stored, never the code or token itself.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from gerbang.storage.store import (
 
 
 class Slot(StrEnum):
-    """What a subject has one code of at a time; how the item's key begins."""
+    """A kind of code. A subject has one code of each kind at a time, and the item's key begins with the kind."""
 
     EMAIL = "CODE"
     """Verifies an e-mail address. The subject is the digest of the address."""
@@ -39,7 +39,7 @@ class Slot(StrEnum):
     PASSWORD_RESET = "RESET"  # noqa: S105 - a label
     """Sets a password. The subject is the account's id."""
     EMAIL_CHANGE_CURRENT = "CHANGE_CURRENT"
-    """Confirms a change of address at the present one. The subject is the digest of that address."""
+    """Confirms a change of address at the current one. The subject is the digest of that address."""
     EMAIL_CHANGE_NEW = "CHANGE_NEW"
     """Confirms it at the new one. The subject is the digest of that address."""
     REAUTHENTICATION = "REAUTHENTICATION"
@@ -72,7 +72,7 @@ class OneTimeCode:
     secret_hash: str
     purpose: CodePurpose
     epoch: int
-    """The account's epoch when the code was made. Once the account's has moved on, the code is worthless."""
+    """The account's epoch when the code was made. If it was raised since, the code is invalid."""
     job_id: str
     issued_at_ms: int
     """When it was requested, milliseconds since 1970: a later job's code replaces it, an earlier one's does not."""
@@ -80,24 +80,24 @@ class OneTimeCode:
     """When the code ends; once spent, when the item may be deleted (TTL)."""
     spent_at: datetime | None = None
     new_user_metadata: Mapping[str, object] | None = field(default=None, repr=False, hash=False)
-    """If no account has the address, redeeming the code makes one with this `user_metadata`. None: it makes none."""
+    """If no account has the address, redeeming the code makes one with this `user_metadata`. None: it does not."""
     new_user_name: str = field(default="", repr=False)
-    """Along with that: the account's name."""
+    """The name of that account."""
     user_id: str | None = None
-    """Whose account it is for, where the subject does not say so."""
+    """The account that the code is for, where the subject does not identify it."""
     mailed_to: str | None = None
-    """The digest of the address it was mailed to, where the subject is another. An account that has another address
-    by now is not opened by it."""
+    """The digest of the address it was mailed to, where that is not the subject. If the account's address has changed
+    since, the code is invalid."""
 
     link_hash: str | None = None
-    """An HMAC of the token in the mail's link; None: the mail has none. Code and link are spent together."""
+    """An HMAC of the token in the mail's link; None: the mail has no link. Code and link are spent together."""
     sealed_email: str | None = field(default=None, repr=False)
-    """Along with that: the address, encrypted with the token (`gerbang.mail.link_tokens`)."""
+    """The address, encrypted with that token (`gerbang.mail.link_tokens`)."""
     challenge: str | None = field(default=None, repr=False)
-    """Of a client that exchanges an authorization code for the session once the link was opened (RFC 7636)."""
+    """The challenge of a client that uses PKCE, which exchanges an authorization code once the link was opened."""
 
     def is_live(self, at: datetime) -> bool:
-        """Say whether the code is neither spent nor expired."""
+        """Return whether the code is neither spent nor expired."""
         return self.spent_at is None and self.expires_at > at
 
 
@@ -117,13 +117,13 @@ class OneTimeCodeTable:
         return self.read(self.store.get(key))
 
     def read(self, item: Item | None) -> OneTimeCode | None:
-        """Return the code that an item holds, spent or not; None if there is none."""
+        """Return the code in an item, spent or not; None if there is none."""
         return from_item(OneTimeCode, item)
 
     def replace(self, key: Key, code: OneTimeCode, *conditions: Condition) -> bool:
-        """Put a code in the place of an older one, and return whether it is now the newest. Repeating it is harmless.
+        """Replace an older code, and return whether the new one is now the newest. Repeating the call is harmless.
 
-        A spent code is replaced by a later job's code only: a message that is delivered again does not revive it.
+        Only the code of a later job replaces a spent code, so a message that is delivered again does not revive it.
         """
         is_later = Less("issued_at_ms", code.issued_at_ms)
         when = (
@@ -134,11 +134,11 @@ class OneTimeCodeTable:
         return not isinstance(self.store.write(Put(key, to_item(code), when)), ConditionFailed)
 
     def overwrite(self, key: Key, code: OneTimeCode) -> None:
-        """Put a code in the place of any other. An earlier job's code does not replace it."""
+        """Replace any other code. The code of an earlier job does not replace this one."""
         self.store.write(Put(key, to_item(code)))
 
     def spending(self, key: Key, code: OneTimeCode, *, at: datetime, kept: timedelta) -> Update:
-        """Return the action that spends a code. It fails when the code is spent, replaced or expired.
+        """Return the action that spends a code. It fails if the code is spent, replaced or expired.
 
         The item stays, marked as spent, for *kept*.
         """
@@ -149,12 +149,12 @@ class OneTimeCodeTable:
         )
 
     def deletion_for(self, slot: Slot, subject: str, user_id: str) -> Delete:
-        """Return the action that deletes the code of a slot. It fails when the code is for another account."""
+        """Return the action that deletes the code of a slot. It fails if the code is for another account."""
         return Delete(self.key(slot, subject), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
 
     def discarding(self, key: Key, *, at: datetime, kept: timedelta) -> Update:
-        """Return the action that spends the code of a slot, whichever it is by then, because another was redeemed.
+        """Return the action that spends whichever code a slot has by then, because another code was redeemed.
 
-        It fails when there is none: read before that there is a live one. The item stays for *kept*.
+        It fails if there is none: the caller has read a live one. The item stays for *kept*.
         """
         return Update(key, {"spent_at": to_epoch(at), "expires_at": to_epoch(at + kept)}, (Present("pk"),))

@@ -1,13 +1,13 @@
-"""Organisations and who belongs to them.
+"""Organizations, their members and their invitations.
 
 | partition key | sort key | holds |
 |---|---|---|
-| `ORG#<id>` | `ORG` | the organisation |
-| `ORG#<id>` | `MEMBER#<user id>` | a membership: the only place that says which role a person has |
+| `ORG#<id>` | `ORG` | the organization |
+| `ORG#<id>` | `MEMBER#<user id>` | a membership: the only place where a person's role is stored |
 | `ORG#<id>` | `INVITATION#<id>` | an invitation that was not accepted yet; TTL on `expires_at` |
 
-Every change of who belongs to an organisation raises its revision. A change that depends on the other members is
-written on the condition that the revision is the one that was read. (docs/decisions/0044-organizations.md)
+Every change of an organization's members raises its revision. A change that depends on the other members is written
+on the condition that the revision has not changed since it was read. (docs/decisions/0044-organizations.md)
 """
 
 from collections.abc import Iterable, Mapping
@@ -44,18 +44,18 @@ _INVITATION: Final = "INVITATION#"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
-    """An organisation; `organization_id` is its public id, `org_…`."""
+    """An organization; `organization_id` is its public id, `org_…`."""
 
     organization_id: str
     name: str
     created_at: datetime
     revision: int = 0
-    """How often it was renamed, or who belongs to it, is invited to it or has which role there has changed."""
+    """How often its name, its members, their roles or its invitations were changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """That a person belongs to an organisation, and as what."""
+    """A person's membership of an organization, with the role."""
 
     organization_id: str
     user_id: str
@@ -65,7 +65,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A person who belongs to an organisation, and as what."""
+    """A member of an organization, with the role."""
 
     user_id: str
     role: str
@@ -73,7 +73,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """That the reader of an address's mail may join an organisation."""
+    """An invitation of an e-mail address to an organization."""
 
     invitation_id: str
     organization_id: str
@@ -89,7 +89,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """An organisation with everything that belongs to it, read at once."""
+    """An organization with its members and invitations, read at once."""
 
     organization: Organization
     members: tuple[Member, ...]
@@ -97,13 +97,13 @@ class Whole:
     """Expired ones, too, until DynamoDB deletes them."""
 
     def role_of(self, user_id: str) -> str | None:
-        """Return a person's role, None if they do not belong to the organisation."""
+        """Return a person's role, None if they do not belong to the organization."""
         return next((member.role for member in self.members if member.user_id == user_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class OrganizationTable:
-    """The table of organisations: keys `pk` and `sk`, TTL on `expires_at` (invitations)."""
+    """The table of organizations: keys `pk` and `sk`, TTL on `expires_at` (invitations)."""
 
     store: Store
     table: str
@@ -111,15 +111,15 @@ class OrganizationTable:
     # Reading
 
     def find(self, organization_id: str) -> Organization | None:
-        """Return the organisation, None if there is none."""
+        """Return the organization, None if there is none."""
         return from_item(Organization, self.store.get(self._key(organization_id, _ORGANIZATION)))
 
     def find_membership(self, organization_id: str, user_id: str) -> Membership | None:
-        """Return a person's membership, None if they do not belong to the organisation."""
+        """Return a person's membership, None if they do not belong to the organization."""
         return _membership(organization_id, user_id, self.store.get(self._member_key(organization_id, user_id)))
 
     def find_all(self, organization_ids: Iterable[str], user_id: str) -> tuple[tuple[Organization, Membership], ...]:
-        """Return those of at most 50 organisations that a person belongs to, with the memberships. One call."""
+        """Return which of at most 50 organizations a person belongs to, with the memberships. One call."""
         ids = tuple(organization_ids)
         if not ids:
             return ()
@@ -136,23 +136,23 @@ class OrganizationTable:
     def find_invitation(
         self, organization_id: str, invitation_id: str
     ) -> tuple[Organization | None, Invitation | None]:
-        """Return an organisation and an invitation to it, None for what there is not. One call."""
+        """Return an organization and an invitation to it, None for the one that does not exist. One call."""
         organization, invitation = self.store.get_all(
             self._key(organization_id, _ORGANIZATION), self._invitation_key(organization_id, invitation_id)
         )
         return from_item(Organization, organization), from_item(Invitation, invitation)
 
     def default_role(self, user: User) -> str | None:
-        """Return an account's role in its default organisation, None if it has none or is not a member any more."""
+        """Return an account's role in its default organization, None if it has none or is no longer a member."""
         if user.organization_id is None:
             return None
         membership = self.find_membership(user.organization_id, user.user_id)
         return None if membership is None else membership.role
 
     def read_whole(self, organization_id: str) -> Whole | None:
-        """Return an organisation with all its members and invitations, None if there is none; one call a megabyte.
+        """Return an organization with all its members and invitations, None if there is none; one call a megabyte.
 
-        Damaged members are listed with an empty role, so an organisation is never reported empty by mistake (F45).
+        Damaged members are listed with an empty role, so an organization is never reported empty by mistake (F45).
         """
         partition = self._key(organization_id, _ORGANIZATION).pk
         items = {str(item["sk"]): item for item in query_all(self.store, Query(table=self.table, pk=partition))}
@@ -169,7 +169,7 @@ class OrganizationTable:
     def list_members(
         self, organization_id: str, *, limit: int, after: str | None
     ) -> tuple[tuple[Membership, ...], str | None]:
-        """Return a page of memberships in the order of the members' ids, and the id to go on after, None: no more."""
+        """Return a page of memberships by the members' ids, and the id that the next page follows; None: no more."""
         partition = self._key(organization_id, _MEMBER).pk
         start = None if after is None else self._member_key(organization_id, after).attributes
         page = self.store.query(Query(table=self.table, pk=partition, prefix=_MEMBER, limit=limit, after=start))
@@ -180,33 +180,33 @@ class OrganizationTable:
     # Writing
 
     def creation(self, organization: Organization, owner: Membership) -> tuple[Put, Put]:
-        """Return the actions that write a new organisation with its first member."""
+        """Return the actions that write a new organization with its first member."""
         key = self._key(organization.organization_id, _ORGANIZATION)
         return Put(key, to_item(organization), (Absent("pk"),)), self.joining(owner)
 
     def changing(self, organization: Organization, changes: Mapping[str, Change] | None = None) -> Update:
-        """Return the action that changes an organisation as it was read, and raises its revision.
+        """Return the action that changes an organization as it was read, and raises its revision.
 
-        It fails when the revision has moved since: then a member, an invitation or a role is not as it was read.
+        It fails if the revision has changed since: then a member, an invitation or a role is not as it was read.
         """
         key = self._key(organization.organization_id, _ORGANIZATION)
         return Update(key, {"revision": Plus(1), **(changes or {})}, _unchanged(organization))
 
     def deletion(self, organization: Organization) -> Delete:
-        """Return the action that deletes an organisation's own item. It fails when its revision has moved since."""
+        """Return the action that deletes an organization's own item. It fails if its revision has changed since."""
         return Delete(self._key(organization.organization_id, _ORGANIZATION), _unchanged(organization))
 
     def revising(self, organization_id: str) -> Update:
-        """Return the action that raises an organisation's revision, whichever it is. It fails when there is none."""
+        """Return the action that raises an organization's revision, whatever it is. It fails if there is none."""
         return Update(self._key(organization_id, _ORGANIZATION), {"revision": Plus(1)}, (Present("pk"),))
 
     def joining(self, membership: Membership) -> Put:
-        """Return the action that writes a membership. It fails when the person belongs to the organisation already."""
+        """Return the action that writes a membership. It fails if the person belongs to the organization already."""
         key = self._member_key(membership.organization_id, membership.user_id)
         return Put(key, to_item(membership), (Absent("pk"),))
 
     def role_change(self, organization_id: str, user_id: str, role: str) -> Update:
-        """Return the action that gives a member a role. It fails when they do not belong to the organisation."""
+        """Return the action that gives a member a role. It fails if they do not belong to the organization."""
         return Update(self._member_key(organization_id, user_id), {"role": role}, (Present("pk"),))
 
     def membership_deletion(self, organization_id: str, user_id: str) -> Delete:
@@ -223,7 +223,7 @@ class OrganizationTable:
         return Delete(self._invitation_key(invitation.organization_id, invitation.invitation_id))
 
     def spending(self, invitation: Invitation, at: datetime) -> Delete:
-        """Return the action that spends an invitation. It fails when it was accepted or revoked, or has expired."""
+        """Return the action that spends an invitation. It fails if it was accepted or revoked, or has expired."""
         key = self._invitation_key(invitation.organization_id, invitation.invitation_id)
         return Delete(key, (Equal("email", invitation.email), Greater("expires_at", to_epoch(at))))
 
@@ -243,7 +243,7 @@ def _unchanged(organization: Organization) -> tuple[Condition, ...]:
 
 
 def _membership(organization_id: str, user_id: str, item: Item | None) -> Membership | None:
-    """Return the membership of an item. A product's own functions write some, too: the key is what counts."""
+    """Return the membership of an item. A product's own functions may write items, too, so the key decides."""
     if item is None:
         return None
     return from_item(Membership, {**item, "organization_id": organization_id, "user_id": user_id})

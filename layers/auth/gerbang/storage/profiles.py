@@ -1,11 +1,11 @@
-"""What clients are shown of an account's metadata and of the providers that sign in to it, in GoTrue's words."""
+"""An account's metadata and providers as clients are shown them, in GoTrue's terms."""
 
 from typing import Final
 
 from gerbang.storage.accounts import User
 
 EMAIL: Final = "email"
-"""GoTrue's name of the provider that is an e-mail address with a password or codes."""
+"""GoTrue's name for the provider of accounts that sign in with an e-mail address, by password or code."""
 
 
 def providers_of(user: User) -> list[str]:
@@ -27,7 +27,7 @@ def shown_app_metadata(user: User) -> dict[str, object]:
 def shown_user_metadata(user: User) -> dict[str, object]:
     """Return the owner's metadata as clients are shown it, with the account's name and whether its address is verified.
 
-    A `name` that the owner wrote is shown as it is written, an `email_verified` is not.
+    A `name` in the metadata is shown unchanged. An `email_verified` in the metadata is replaced.
     """
     shown: dict[str, object] = {"name": user.name} if user.name else {}
     shown |= user.user_metadata

@@ -1,4 +1,4 @@
-"""Removing an account: first it is disabled, then it goes with everything that is stored under its key."""
+"""Removes an account: it is disabled first, and then deleted with everything that is stored under its key."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from gerbang.storage.users import ATTRIBUTES, UserTable, names_of, unchanged
 def retiring(users: UserTable, user: User, at: datetime) -> Update:
     """Return the action that disables an account which is to be removed, and raises its epoch.
 
-    It fails when epoch, names or identities have changed since the account was read.
+    It fails if epoch, names or identities have changed since the account was read.
     """
     changes: dict[str, Change] = {"disabled_at": IfAbsent(to_epoch(at)), "epoch": Plus(1)}
     return Update(users.key(user.user_id), changes, (Present("pk"), *_same(user)))
@@ -21,7 +21,7 @@ def retiring(users: UserTable, user: User, at: datetime) -> Update:
 def removal(users: UserTable, person: Person, *conditions: Condition) -> tuple[Delete, ...]:
     """Return the actions that remove an account, with every item under its key and its markers; its own is first.
 
-    They fail when epoch, names or identities have changed since, or a marker is another account's. A marker may be
+    They fail if epoch, names or identities have changed since, or a marker is another account's. A marker may be
     missing. An item added under the key since the person was read is not removed.
     """
     user = person.user

@@ -1,7 +1,7 @@
 """What every store guarantees: consistent reads, conditional writes, transactions, paged queries.
 
 Conditions, changes and queries are values, not expression text. So no request can reach an expression (ASVS 1.2.4),
-every table module reads the same, and `tests/fakes.py` gives the same guarantees in memory under the same test suite.
+every table module reads the same. `tests/fakes.py` gives the same guarantees in memory, and passes the same tests.
 (docs/decisions/0003-conditions-are-values.md)
 """
 
@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 type Value = str | int | bool
-"""What an attribute may hold. Times are whole seconds since 1970, structures are JSON text."""
+"""The types of attributes. Times are whole seconds since 1970, structures are JSON text."""
 
 type Item = Mapping[str, Value]
 
@@ -30,7 +30,7 @@ class Key:
         return {"pk": self.pk} if self.sk is None else {"pk": self.pk, "sk": self.sk}
 
 
-# Conditions. Of the comparisons only `Differs` holds for an attribute that is absent (as in DynamoDB).
+# Conditions. Of the comparisons, only `Differs` holds for an absent attribute, as in DynamoDB.
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ class Plus:
 
 @dataclass(frozen=True, slots=True)
 class CopyOf:
-    """Takes what another attribute held before the update."""
+    """Copies the value that another attribute had before the update."""
 
     attribute: str
 
 
 @dataclass(frozen=True, slots=True)
 class IfAbsent:
-    """Sets the attribute only where there is none."""
+    """Sets the attribute only if it is absent."""
 
     value: Value
 
@@ -123,7 +123,7 @@ type Change = Value | Plus | CopyOf | IfAbsent | Gone
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Writes a whole item, replacing what was there, when every condition holds of what was there."""
+    """Writes a whole item in place of the current one, if every condition holds for the current one."""
 
     key: Key
     item: Item
@@ -132,7 +132,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Changes attributes of an item, making it if absent, when every condition holds of what was there."""
+    """Changes attributes of an item, or creates it, if every condition holds for the current item."""
 
     key: Key
     changes: Mapping[str, Change]
@@ -141,7 +141,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Removes an item when every condition holds of it."""
+    """Deletes an item, if every condition holds for it."""
 
     key: Key
     when: tuple[Condition, ...] = ()
@@ -159,7 +159,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class ConditionFailed:
-    """A condition did not hold. `item` is the item as it is, None if there is none: no second read is needed."""
+    """A condition did not hold. `item` is the current item, None if there is none, so no second read is needed."""
 
     item: Item | None
 
@@ -167,15 +167,15 @@ class ConditionFailed:
 type Outcome = Written | ConditionFailed
 
 type CommitOutcome = tuple[ConditionFailed | None, ...]
-"""Empty when all was committed. Otherwise nothing was; each action has its ConditionFailed, or None if its own
-conditions held."""
+"""Empty if all was committed. Otherwise nothing was: each action has its ConditionFailed, or None if its own conditions
+did hold."""
 
 
 # Queries
 
 
 class Order(Enum):
-    """In which order of their sort keys a query returns items."""
+    """The order in which a query returns items, by their sort keys."""
 
     ASCENDING = "ascending"
     DESCENDING = "descending"
@@ -186,7 +186,7 @@ class Select(Enum):
 
     ITEMS = "items"
     COUNT = "count"
-    """How many there are. It reads as much, and sends less."""
+    """Only how many there are. It reads as much, and sends less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Names the items of one partition of a table, or of one of its indexes."""
+    """Selects items of one partition of a table, or of one of its indexes."""
 
     table: str
     pk: str
@@ -220,11 +220,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the items that a query names. A page may be empty although another one follows."""
+    """Some of the items that a query selects. A page may be empty although another one follows."""
 
     items: tuple[Item, ...]
     cursor: Item | None
-    """What the next page's query has as `after`, None when no page follows."""
+    """The `after` of the next page's query, None if no page follows."""
     count: int
     """How many items it has; they are left out with `Select.COUNT`."""
 
@@ -233,7 +233,7 @@ class Store(Protocol):
     """Reads and writes items. Reads are strongly consistent, except of an index; each method is one database call.
 
     Every method raises `gerbang.core.errors.DependencyUnavailable` when the database did not answer, throttled, or
-    stayed in conflict with other transactions: then nothing may be assumed about the write.
+    stayed in conflict with other transactions. The write may or may not have been done.
     """
 
     def get(self, key: Key) -> Item | None:
@@ -258,7 +258,7 @@ class Store(Protocol):
 
 
 def query_all(store: Store, query: Query) -> Iterator[Item]:
-    """Return every item that a query names, page after page."""
+    """Yield every item that a query selects, page by page."""
     page = store.query(query)
     yield from page.items
     while page.cursor is not None:

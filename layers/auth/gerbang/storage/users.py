@@ -3,8 +3,8 @@
 | partition key | sort key | holds |
 |---|---|---|
 | `USER#<uuid>` | `ACCOUNT` | the account, a `User` |
-| `USER#<uuid>` | `IDENTITY#<provider>#<subject>` | one identity of it, an `Identity` |
-| `USER#<uuid>` | `ORGANIZATION#<id>` | that the person belongs to it, besides the account's default organisation |
+| `USER#<uuid>` | `IDENTITY#<provider>#<subject>` | an identity of the account, an `Identity` |
+| `USER#<uuid>` | `ORGANIZATION#<id>` | that the person belongs to it, besides the account's default organization |
 | `EMAIL#…`, `USERNAME#…`, `NUMBER#…`, `IDENTITY#<provider>#<subject>` | `-` | a marker: the account's id |
 
 A name is taken exactly when its marker exists. Account and markers are always written in one transaction, so there is
@@ -59,7 +59,7 @@ _BELONGS_TO: Final = "ORGANIZATION#"
 
 
 ATTRIBUTES: Final = {Name.EMAIL: "email", Name.USERNAME: "username", Name.NUMBER: "number"}
-"""The attributes of an account that are names of it."""
+"""The account's attribute for each kind of unique name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class UserTable:
         """Return the actions that write a new account with its markers, by the name they claim; None: the account.
 
         Raises:
-            MetadataTooLarge: its metadata is.
+            MetadataTooLarge: its metadata is too large.
         """
         item = to_item(user)
         check_metadata(item)
@@ -131,7 +131,7 @@ class UserTable:
         return actions
 
     def identity_creation(self, identity: Identity) -> tuple[Put, Put]:
-        """Return the actions that write an identity with its marker. They fail when it is linked already."""
+        """Return the actions that write an identity with its marker. They fail if it is linked already."""
         name = identity_name(identity.provider, identity.subject)
         key = self.identity_key(identity.user_id, name)
         return (
@@ -144,8 +144,8 @@ class UserTable:
     ) -> tuple[Update, Put, Put]:
         """Return the actions that link an identity to an account as it was read, with other changes of the account.
 
-        They fail when an identity was linked or unlinked since, the account was disabled, or its epoch has moved. So
-        the caller that found no identity of the provider in `user.subjects` links the only one.
+        They fail if an identity was linked or unlinked since, the account was disabled, or its epoch has changed.
+        So a caller that found no identity of the provider in `user.subjects` links the only one.
         """
         subjects = {**user.subjects, identity.provider: identity.subject}
         update = self.changing(
@@ -162,7 +162,7 @@ class UserTable:
     ) -> tuple[Update, Delete, Delete]:
         """Return the actions that unlink a provider's identity, with other changes of the account as it was read.
 
-        They fail when an identity was linked or unlinked since, or the account's epoch has moved.
+        They fail if an identity was linked or unlinked since, or the account's epoch has changed.
         """
         subjects = dict(user.subjects)
         name = identity_name(provider, subjects.pop(provider))
@@ -176,27 +176,27 @@ class UserTable:
         )
 
     def changing(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Update:
-        """Return the action that changes an account as it was read: it fails when its epoch has moved since.
+        """Return the action that changes an account as it was read: it fails if its epoch has changed since.
 
         Raises:
-            MetadataTooLarge: its metadata would be.
+            MetadataTooLarge: its metadata would be too large.
         """
         check_metadata(changes)
         when = (Present("pk"), Equal("epoch", user.epoch), *conditions)
         return Update(self.key(user.user_id), changes, when)
 
     def change(self, user: User, changes: Mapping[str, Change], *conditions: Condition) -> Outcome:
-        """Do one change of an account as it was read, and nothing when its epoch has moved since.
+        """Do one change of an account as it was read, but not if its epoch has changed since.
 
         Raises:
-            MetadataTooLarge: its metadata would be.
+            MetadataTooLarge: its metadata would be too large.
         """
         return self.store.write(self.changing(user, changes, *conditions))
 
     def signing_in(self, user: User, at: datetime, client: Client) -> Update:
-        """Return the action that lets a session open: it fails when the account was disabled or its epoch raised.
+        """Return the action that records a sign-in: it fails if the account was disabled or its epoch raised.
 
-        The account learns the client's device and, if it has none, its language.
+        The account gets the client's device and, if it has no language, the client's.
         """
         changes = {
             "last_sign_in_at": to_epoch(at),
@@ -210,26 +210,26 @@ class UserTable:
         return Key(self.table, self.key(user_id).pk, f"{Name.IDENTITY}#{name}")
 
     def organization_key(self, user_id: str, organization_id: str) -> Key:
-        """Return the key of the note that a person belongs to an organisation. The role is in the membership only."""
+        """Return the key of the note that a person belongs to an organization. Only the membership has the role."""
         return Key(self.table, self.key(user_id).pk, f"{_BELONGS_TO}{organization_id}")
 
     def organization_ids(self, user: User) -> tuple[str, ...]:
-        """Return the ids of the organisations that an account may belong to, the default one first. One call."""
+        """Return the ids of the organizations that an account may belong to, the default one first. One call."""
         pk = self.key(user.user_id).pk
         noted = query_all(self.store, Query(table=self.table, pk=pk, prefix=_BELONGS_TO))
         return organizations_of(user, (str(item["sk"]) for item in noted))
 
     def claim(self, name: Name, value: str | int, user_id: str) -> Put:
-        """Return the action that takes a name for an account. It fails when the name is taken."""
+        """Return the action that takes a name for an account. It fails if the name is taken."""
         return Put(self.marker(name, value), {"user_id": user_id}, (Absent("pk"),))
 
     def release(self, name: Name, value: str | int, user_id: str) -> Delete:
-        """Return the action that frees an account's name. It fails when the name is another account's."""
+        """Return the action that frees an account's name. It fails if the name is another account's."""
         return Delete(self.marker(name, value), (AnyOf((Absent("pk"), Equal("user_id", user_id))),))
 
 
 def organizations_of(user: User, sort_keys: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids of the organisations that an account and the items under its key name, the default one first."""
+    """Return the ids of an account's organizations, the default one first. *sort_keys* are those of its items."""
     default = () if user.organization_id is None else (user.organization_id,)
     noted = (sk.removeprefix(_BELONGS_TO) for sk in sort_keys if sk.startswith(_BELONGS_TO))
     return tuple(dict.fromkeys((*default, *noted)))
@@ -241,13 +241,13 @@ def month_of(at: datetime) -> str:
 
 
 def names_of(user: User) -> dict[Name, str | int]:
-    """Return the names that an account has by itself, each of which has a marker."""
+    """Return the unique names in an account's attributes. Each has a marker."""
     names = {name: getattr(user, attribute) for name, attribute in ATTRIBUTES.items()}
     return {name: value for name, value in names.items() if value is not None}
 
 
 def not_disabled(at: datetime) -> tuple[Condition, Condition]:
-    """Return the conditions that an account is not disabled then, as `User.is_disabled` says."""
+    """Return the conditions that an account is not disabled at an instant, as `User.is_disabled` does."""
     ban_has_ended = Less("banned_until", to_epoch(at) + 1)
     return Absent("disabled_at"), AnyOf((Absent("banned_until"), ban_has_ended))
 
@@ -262,5 +262,5 @@ def unchanged(attribute: str, user: User) -> Condition:
 
 
 def learned_locale(user: User, locale: str | None) -> dict[str, Value]:
-    """Return the change that gives an account the language of a sign-in, empty if it has one or none is known."""
+    """Return the change that gives an account the language of a sign-in, if it has none and the sign-in has one."""
     return {} if locale is None or user.locale is not None else {"locale": locale}

@@ -13,7 +13,8 @@ from gerbang.apis.botlaunch.requests import AcceptAndRegisterRequest, AcceptRequ
 from gerbang.apis.fields import PASSWORD_POLICY
 from gerbang.container import container
 from gerbang.http.callers import AuthorizedUser
-from gerbang.http.endpoint import BodyGives, Call, Endpoint
+from gerbang.http.conditions import BodyGives
+from gerbang.http.endpoint import Call, Endpoint
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.passwords.policy import UnacceptablePassword
 from gerbang.sessions.sessions import Authenticated

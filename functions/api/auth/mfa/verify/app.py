@@ -5,7 +5,8 @@ from gerbang.apis import botlaunch, snapotp
 from gerbang.apis.botlaunch import requests as botlaunch_requests
 from gerbang.apis.snapotp import requests as snapotp_requests
 from gerbang.container import container
-from gerbang.http.endpoint import BodyHas, Call, Endpoint
+from gerbang.http.conditions import BodyHas
+from gerbang.http.endpoint import Call, Endpoint
 
 endpoint = Endpoint("/api/auth/mfa/verify")
 second_factor = container.second_factor_sign_in_with_role

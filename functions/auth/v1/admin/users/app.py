@@ -16,7 +16,7 @@ endpoint = Endpoint("/auth/v1/admin/users")
 creation = container.user_creation
 audience = container.settings.audience
 listing = UserList(container.users, container.numbered_users, audience)
-most = admin_requests.LARGEST_NUMBER
+largest = admin_requests.LARGEST_NUMBER
 caller = ServiceRole(container.api_keys, container.log_event)
 container.warm_up_secret_api_key()
 container.warm_up_users()
@@ -26,8 +26,8 @@ container.warm_up_users()
     gotrue.API,
     caller=caller,
     parameters=(
-        Parameter(name="page", description="The number of the page, from 1.", largest=most, example=1),
-        Parameter(name="per_page", description="Users on a page, 200 at most.", largest=most, example=50),
+        Parameter(name="page", description="The number of the page, from 1.", largest=largest, example=1),
+        Parameter(name="per_page", description="Users on a page, 200 at most.", largest=largest, example=50),
         Parameter(name="filter", description="The e-mail address of the only user to list."),
     ),
     response=gotrue.UsersResponse,

@@ -1,4 +1,4 @@
-"""How Atourin's API words errors."""
+"""The error responses of Atourin's API."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypedDict
@@ -18,7 +18,7 @@ class ErrorResponse(TypedDict):
 
 
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
-    """Return the body that tells Atourin's clients of an error: `msg` is the status's phrase, `info` what is wrong."""
+    """Return the body of an error response: `msg` is the status's phrase, `info` what is wrong."""
     fields = "; ".join(f"{error.field}: {error.message}" for error in problem.field_errors)
     body: dict[str, Any] = {
         "status": False,

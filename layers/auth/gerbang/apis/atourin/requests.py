@@ -7,7 +7,7 @@ from pydantic import AfterValidator
 from gerbang.apis.fields import Body, Email, Name, Text, new_password
 
 type NewPassword = Annotated[Text, AfterValidator(new_password())]
-"""A new password; Atourin's API has no rule of composition."""
+"""A new password; Atourin's API has no composition rule."""
 
 
 class EmailRequest(Body):

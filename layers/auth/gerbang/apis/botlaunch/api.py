@@ -1,4 +1,4 @@
-"""How BotLaunch's API words errors."""
+"""The error responses of BotLaunch's API."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NotRequired, TypedDict
@@ -22,7 +22,7 @@ _TITLES: Final = {
     "email_address_invalid": "Validation Error",
     "weak_password": "Validation Error",
 }
-"""The `error` of an answer by the error's code; of others the status's phrase."""
+"""The member `error` by the error's code; for other errors it is the status's phrase."""
 
 
 class InvalidField(TypedDict):
@@ -42,7 +42,7 @@ class ErrorResponse(TypedDict):
 
 
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
-    """Return the body that tells BotLaunch's clients of an error."""
+    """Return the body of an error response."""
     body: dict[str, Any] = {
         "statusCode": problem.status.value,
         "error": _TITLES.get(problem.code, problem.status.phrase),

@@ -107,9 +107,9 @@ def members(page: "MemberPage") -> MembersResponse:
     return answer
 
 
-def invitation(made: "Invitation") -> InvitationResponse:
+def invitation(created: "Invitation") -> InvitationResponse:
     """Return the answer with an invitation that was made."""
-    return InvitationResponse(data=_invitation(made), message="Invitation sent")
+    return InvitationResponse(data=_invitation(created), message="Invitation sent")
 
 
 def invitations(found: "Iterable[Invitation]") -> InvitationsResponse:

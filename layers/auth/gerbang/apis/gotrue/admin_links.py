@@ -42,12 +42,12 @@ class GenerateLinkRequest(Body):
         Raises:
             InvalidFields: fields are missing or invalid, or do not go together.
         """
-        made = super().read(body, context)
+        request = super().read(body, context)
         needed = {"signup": "password", "email_change_current": "new_email", "email_change_new": "new_email"}
-        missing = needed.get(made.type)
-        if missing is not None and getattr(made, missing) is None:
+        missing = needed.get(request.type)
+        if missing is not None and getattr(request, missing) is None:
             raise InvalidFields((FieldError(missing, "Field required"),))
-        return made
+        return request
 
     @property
     def wanted(self) -> WantedLink:
@@ -55,7 +55,7 @@ class GenerateLinkRequest(Body):
         return WantedLink(self.type)
 
     def new_user(self) -> NewUser:
-        """Return the account to make if there is none. Only a sign-up gives it a password."""
+        """Return the account to create if there is none. Only a sign-up link gives it a password."""
         password = self.password if self.wanted is WantedLink.SIGN_UP else None
         name = name_in(self.data)
         return NewUser(email=self.email, is_verified=False, name=name, password=password, user_metadata=self.data)

@@ -17,19 +17,19 @@ from gerbang.storage.users import UserTable
 
 @dataclass(frozen=True, slots=True)
 class UserList:
-    """Answers with users."""
+    """Makes the answers that list users."""
 
     users: UserTable
     pages: NumberedPages
     audience: str
 
     def page(self, query: ListQuery, *, caller: str) -> Response:
-        """Return the page that is asked for; *caller* says who reads."""
+        """Return the page that the query asks for; *caller* identifies the reader."""
         page = self.pages.page(query.page, size=query.per_page, caller=f"{query.per_page} {caller}")
         return self._answer(page.users, _headers(page, query.per_page))
 
     def with_address(self, address: str) -> Response:
-        """Return the user that has an address; none if it is none, or only a part of one."""
+        """Return a list of the user that has an address; an empty list if there is none or it is not an address."""
         found = self._find(address)
         only = NumberedPage(number=1, users=found, total=len(found), is_last=True)
         return self._answer(found, _headers(only, 1))
@@ -51,8 +51,8 @@ class UserList:
 def _headers(page: NumberedPage, size: int) -> dict[str, str]:
     """Return the headers that say how many users and pages there are.
 
-    Clients read the page from the first parameter, and the names of links in double quotes, and nothing at all if there
-    is no link: the last page's is always there.
+    Supabase's clients read a page from the first parameter of a link, and the link's name from double quotes. Without
+    any link, they read nothing, so the link of the last page is always there.
     """
     pages = max(1, ceil(page.total / size))
     last = max(pages, page.number + 1) if not page.is_last else min(pages, page.number)

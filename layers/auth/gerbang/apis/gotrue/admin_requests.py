@@ -27,13 +27,13 @@ AUDIENCE: Final = "audience"
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200
-"""Users of one page. Lambda answers with 6 MB at most, and each user has up to 10 KiB of metadata."""
+"""Users on a page. Lambda answers with 6 MB at most, and each user has up to 10 KiB of metadata."""
 
 LARGEST_NUMBER: Final = 1_000_000
-"""Of a page, and of users on one."""
+"""The largest number of a page, and of users on a page."""
 
 _GENERATED: Final = frozenset({"provider", "providers"})
-"""Members of `app_metadata` that are not stored: they are shown as the account's identities are."""
+"""Members of `app_metadata` that are not stored, but made from the account's identities."""
 
 
 def _ban(value: object) -> timedelta:
@@ -53,14 +53,14 @@ def _user_id(text: str) -> str:
 
 
 type BanDuration = Annotated[timedelta, PlainValidator(_ban), WithJsonSchema({"type": "string"})]
-"""How long an account is kept out; nothing at all (`none`): it is let in."""
+"""How long an account is banned. A duration of zero (`none`) ends a ban."""
 
 type UserId = Annotated[str, AfterValidator(_user_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 """An account's id, in lower case."""
 
 
 class _AdminUserRequest(Body):
-    """What the bodies have in common that make and change an account."""
+    """The members that bodies for creating and changing an account share."""
 
     email: Email | None = None
     phone: Text | None = None
@@ -83,23 +83,23 @@ class _AdminUserRequest(Body):
             InvalidFields: fields are missing or invalid, or do not go together.
             PhoneProviderDisabled: the body has a phone number.
         """
-        made = super().read(body, context)
-        if made.phone is not None:
+        request = super().read(body, context)
+        if request.phone is not None:
             raise PhoneProviderDisabled
-        errors = tuple(made.conflicts(context[AUDIENCE]))
+        errors = tuple(request.conflicts(context[AUDIENCE]))
         if errors:
             raise InvalidFields(errors)
-        return made
+        return request
 
     @property
     def stored_app_metadata(self) -> dict[str, Any] | None:
-        """The operator's metadata without what is not stored."""
+        """The operator's metadata, without the members that are not stored."""
         if self.app_metadata is None:
             return None
         return {name: value for name, value in self.app_metadata.items() if name not in _GENERATED}
 
     def conflicts(self, audience: str) -> Iterator[FieldError]:
-        """Return what is wrong with the fields together, or in a deployment with this audience."""
+        """Yield what is wrong with the combination of fields, or in a deployment with this audience."""
         if self.role not in {None, AUTHENTICATED}:
             yield FieldError("role", f"Every user's role is {AUTHENTICATED}")
         if self.aud not in {None, audience}:
@@ -177,10 +177,10 @@ class DeleteUserRequest(Body):
         Raises:
             InvalidFields: a field is invalid, or asks to keep a part of the account.
         """
-        made = super().read(body, context)
-        if made.should_soft_delete:
+        request = super().read(body, context)
+        if request.should_soft_delete:
             raise InvalidFields((FieldError("should_soft_delete", "Users are deleted for good. Send false, or ban"),))
-        return made
+        return request
 
 
 class ListQuery:
@@ -214,10 +214,10 @@ def _number(query: Mapping[str, str], name: str, default: int, errors: list[Fiel
 
 @contextmanager
 def naming_fields() -> Iterator[None]:
-    """Tell a client of what is found wrong inside, by the field that it is in.
+    """Report errors inside the block by the field that they are about.
 
     Raises:
-        InvalidFields: metadata is too large, or the hash of a password is not taken over.
+        InvalidFields: metadata is too large, or the hash of a password is not accepted.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""How Supabase Auth's API words errors."""
+"""The error responses of Supabase Auth's API."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ from gerbang.http.request import Request
 VERSION_HEADER: Final = "x-supabase-api-version"
 
 VERSION: Final = date(2024, 1, 1)
-"""From this version on, an error's `code` is its name instead of its status."""
+"""From this version of the API on, an error's `code` is its name instead of its status."""
 
 _UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -44,7 +44,7 @@ _ERROR_CODES: Final = {
 
 _ERRORS: Final[ErrorSpecs] = {
     **COMMON,
-    # Apps look for some of these words: "invalid JWT" in front, "Invalid login credentials", "expired or is invalid".
+    # Apps look for some of these phrases: "invalid JWT" in front, "Invalid login credentials", "expired or is invalid".
     "email_address_invalid": ErrorSpec(
         HTTPStatus.BAD_REQUEST, "Unable to validate email address: it is not a valid one."
     ),
@@ -76,7 +76,7 @@ REFRESH_ERRORS: Final = {
     "email_not_confirmed": COMMON["email_not_confirmed"],
     "user_disabled": ErrorSpec(HTTPStatus.BAD_REQUEST, "Invalid Refresh Token: the account is disabled."),
 }
-"""Where a refresh token is traded, a token that is worth nothing is a 400: no caller failed to authenticate."""
+"""Where a refresh token is exchanged, an invalid token is a 400: no caller failed to authenticate."""
 
 VERIFY_ERRORS: Final = {"email_address_invalid": replace(_ERRORS["email_address_invalid"], status=_UNPROCESSABLE)}
 """Where a code is redeemed, an invalid address is a 422, as at Supabase Auth."""
@@ -94,7 +94,7 @@ ID_TOKEN_ERRORS: Final = {
         _UNPROCESSABLE, "This email address belongs to an account with another identity of the provider."
     ),
 }
-"""Where an ID token is traded, one that is worth nothing is a 400."""
+"""Where an ID token is exchanged, an invalid one is a 400."""
 
 ADMIN_ERRORS: Final = {
     "user_not_found": ErrorSpec(HTTPStatus.NOT_FOUND, "No user has this id."),
@@ -103,7 +103,7 @@ ADMIN_ERRORS: Final = {
 """Where an administrator names a user, one that does not exist is a 404."""
 
 USER_ERRORS: Final = {"insufficient_aal": replace(COMMON["insufficient_aal"], status=HTTPStatus.UNAUTHORIZED)}
-"""Where a user changes the account, a session that has to show a second factor first is a 401."""
+"""Where a user changes the account, a session without the second factor is a 401."""
 
 LINKING_ERRORS: Final = {
     **ID_TOKEN_ERRORS,
@@ -129,10 +129,10 @@ REAUTHENTICATION_ERRORS: Final = {
 """Where a code is mailed to a signed-in user, an address that is not verified is a 422."""
 
 UNENROLMENT_ERRORS: Final = {"insufficient_aal": replace(COMMON["insufficient_aal"], status=_UNPROCESSABLE)}
-"""Where a factor is removed, such a session is a 422."""
+"""Where a factor is removed, a session without the second factor is a 422."""
 
 PASSWORD_ERRORS: Final = {"user_banned": ErrorSpec(HTTPStatus.BAD_REQUEST, COMMON["user_banned"].message)}
-"""Where a password is traded, a disabled account is a 400."""
+"""Where a password is exchanged, a disabled account is a 400."""
 
 _REFRESH_ERROR_CODES: Final = {"bad_jwt": "refresh_token_not_found", "session_not_found": "refresh_token_not_found"}
 
@@ -172,12 +172,12 @@ def error_code(problem: Problem) -> str:
 
 
 def envelope(problem: Problem, request: Request) -> Mapping[str, Any]:
-    """Return the body that tells Supabase's clients of an error, in the version that the request asks for.
+    """Return the body of an error response, in the version that the request asks for.
 
-    Both versions have the members that are read by clients of either.
+    Both versions have the members that clients of either version read.
     """
     code, message = error_code(problem), _message(problem)
-    if problem.code == "invalid_id_token":  # in the words of OAuth, without a code (RFC 6749, section 5.2)
+    if problem.code == "invalid_id_token":  # in OAuth's format, without a code (RFC 6749, section 5.2)
         return {"error": "invalid request", "error_description": message}
     body: dict[str, Any] = {"code": problem.status.value, "error_code": code, "msg": message}
     if _names_codes(request):
@@ -190,13 +190,13 @@ def envelope(problem: Problem, request: Request) -> Mapping[str, Any]:
 
 
 def headers(problem: Problem, request: Request) -> Mapping[str, str]:
-    """Return the headers that tell Supabase's clients of an error."""
+    """Return the headers of an error response that Supabase's clients read."""
     code = {"x-sb-error-code": error_code(problem)}
     return {**code, VERSION_HEADER: VERSION.isoformat()} if _names_codes(request) else code
 
 
 def _names_codes(request: Request) -> bool:
-    """Say whether a request asks for the version in which an error's `code` is its name."""
+    """Return whether a request asks for the version in which an error's `code` is its name."""
     try:
         return date.fromisoformat(request.headers.get(VERSION_HEADER, "")) >= VERSION
     except ValueError:

@@ -1,6 +1,6 @@
-"""The page that a mailed link shows first, where the operator chose that: one button, which does what the link is for.
+"""The page that a mailed link shows first, if the operator wants it. Its one button does what the link is for.
 
-Programs that open the links of mails to check them post no forms, so they do not use the link up.
+Programs that open the links in mails to check them do not post forms, so they do not use the link up.
 """
 
 import html
@@ -19,7 +19,7 @@ _ORIGIN: Final = re.compile(r"https?://[^/?#]+|[a-z][a-z0-9+.-]*:", re.IGNORECAS
 
 
 class Words(NamedTuple):
-    """What the page says in one language."""
+    """The texts of the page in one language."""
 
     heading: str
     text: str
@@ -78,13 +78,13 @@ _ACTIONS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmationPage:
-    """Writes the page."""
+    """Renders the page."""
 
     site: str
-    """The host of the app, which readers know it by."""
+    """The host of the app, by which readers recognize it."""
 
     def show(self, link: OpenedLink, *, locale: str | None, nonce: str) -> Response:
-        """Return the page for a link, in the reader's language. Nothing is read or changed for it."""
+        """Return the page for a link, in the reader's language. This reads and changes no data."""
         language = choose_locale(locale)
         words = words_in(language, link.link_type)
         values = {
@@ -105,7 +105,7 @@ class ConfirmationPage:
 
 
 def words_in(language: str, link_type: str) -> Words:
-    """Return what the page says in a language; in English where the operator has added a language to the mails."""
+    """Return the texts of the page in a language; in English if the operator has added the language to the mails."""
     if language not in _TEXTS:
         language = "en"
     heading, button = _ACTIONS.get(link_type, _ACTIONS["magiclink"])[language]

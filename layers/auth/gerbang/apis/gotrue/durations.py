@@ -23,14 +23,14 @@ _NANOSECONDS: Final = {
 
 
 class InvalidDuration(ValueError):
-    """The text is no duration, or one that is negative or too long."""
+    """The text is not a duration, or the duration is negative or too long."""
 
 
 def parse_duration(text: str) -> timedelta:
     """Return the duration that a text names (Go, package time, function ParseDuration); microseconds, rounded down.
 
     Raises:
-        InvalidDuration: it names none, or one that is negative or above `LONGEST`.
+        InvalidDuration: it is not a duration, or it is negative or above `LONGEST`.
     """
     if text == "0":
         return timedelta()

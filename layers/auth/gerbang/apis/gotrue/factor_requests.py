@@ -23,12 +23,12 @@ class EnrolRequest(Body):
             InvalidFields: fields are missing or invalid.
             PhoneFactorsDisabled, SecurityKeysDisabled: the factor is of another type than `totp`.
         """
-        made = super().read(body, context)
-        if made.factor_type == "phone":
+        request = super().read(body, context)
+        if request.factor_type == "phone":
             raise PhoneFactorsDisabled
-        if made.factor_type == "webauthn":
+        if request.factor_type == "webauthn":
             raise SecurityKeysDisabled
-        return made
+        return request
 
 
 class VerifyFactorRequest(Body):

@@ -46,23 +46,23 @@ class RecoveryCodesResponse(TypedDict):
     recovery_codes: Sequence[str]
 
 
-def enrolled(made: "Enrolled") -> EnrolledResponse:
+def enrolled(new: "Enrolled") -> EnrolledResponse:
     """Return the answer with a new factor and its secret."""
     return EnrolledResponse(
-        id=made.factor.factor_id,
+        id=new.factor.factor_id,
         type="totp",
-        friendly_name=made.factor.friendly_name,
-        totp=TotpSecret(qr_code=_qr_code(made.uri), secret=made.secret, uri=made.uri),
+        friendly_name=new.factor.friendly_name,
+        totp=TotpSecret(qr_code=_qr_code(new.uri), secret=new.secret, uri=new.uri),
     )
 
 
-def challenged(made: "Challenge") -> ChallengeResponse:
+def challenged(new: "Challenge") -> ChallengeResponse:
     """Return the answer with a challenge."""
-    return ChallengeResponse(id=made.challenge_id, type="totp", expires_at=int(made.expires_at.timestamp()))
+    return ChallengeResponse(id=new.challenge_id, type="totp", expires_at=int(new.expires_at.timestamp()))
 
 
 def _qr_code(text: str) -> str:
-    """Return the SVG image of a QR code. No `#` and no `%`: clients put it into a data URI as it is."""
+    """Return a QR code as SVG, without `#` and `%`, because clients put it into a data URI unchanged."""
     import segno
 
     image = BytesIO()

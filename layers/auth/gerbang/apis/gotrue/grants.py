@@ -1,4 +1,4 @@
-"""What each grant of the token endpoint raises."""
+"""The errors of each grant of the token endpoint."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The links of the mails that requests ask for."""
+"""The links in mails that requests ask for."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,16 +18,16 @@ REDIRECT_TO: Final = Parameter(
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Reads from requests where the links of their mails lead."""
+    """Reads from a request where the link of its mail leads."""
 
     public_url: str | None
-    """The API's address, None: the one that the client called."""
+    """The API's URL; None: the one that the client called."""
     targets: RedirectTargets
 
     def asked_for(
         self, request: Request, challenge: CodeChallenge | None = None, *, redirect_to: str | None = None
     ) -> LinkRequest:
-        """Return the link that a request asks for; *redirect_to* is what its body says of the target."""
+        """Return the link that a request asks for; *redirect_to* is the target in its body."""
         return LinkRequest(
             base_url=self.public_url or request.base_url,
             redirect_to=self.target(request, redirect_to),

@@ -1,4 +1,4 @@
-"""What a browser is answered that opened a mailed link: a redirect to the app, with a session, a code or an error."""
+"""The answer to a browser that opened a mailed link: a redirect to the app, with a session, a code or an error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from gerbang.mail.link_tokens import PKCE_PREFIX
 from gerbang.sessions.sessions import SignedIn
 
 _MARKER: Final = {"sb": ""}
-"""In every fragment: clients tell by it that it is not the app's own."""
+"""In every fragment. By it, clients see that the fragment is not the app's own."""
 
 _ERRORS: Final = {HTTPStatus.BAD_REQUEST: "invalid_request", HTTPStatus.UNAUTHORIZED: "unauthorized_client"}
-"""What `error` says of a status, in the words of OAuth (RFC 6749, section 4.1.2.1); `access_denied` of most."""
+"""The `error` of a status in OAuth's terms (RFC 6749, section 4.1.2.1); `access_denied` for other statuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class OpenedLink:
 
     @classmethod
     def read(cls, members: Mapping[str, str], links: Links, request: Request) -> "OpenedLink":
-        """Return the link that the members of a query or of a form are of.
+        """Return the link whose parameters are in a query or in a form.
 
         Raises:
             InvalidFields: the token or the type is missing, or there is no such type.
@@ -58,7 +58,7 @@ class OpenedLink:
         return self.token.startswith(PKCE_PREFIX)
 
     def follow(self, link_sign_in: LinkSignIn, request: Request, client: Client) -> Response:
-        """Redeem the link, and return the redirect that tells the app how it went."""
+        """Redeem the link, and return the redirect that brings the result to the app."""
         try:
             outcome = link_sign_in.follow(self.token, client, slots=SLOTS[self.link_type])
         except (AuthError, DependencyUnavailable) as error:
@@ -69,21 +69,21 @@ class OpenedLink:
             case AuthorizationCode():
                 return redirect(_with_query(self.target, {"code": outcome.code}))
             case HalfConfirmed():
-                return redirect(self._told({"message": half_confirmed()["msg"]}))
+                return redirect(self._with_message({"message": half_confirmed()["msg"]}))
 
     def _failed(self, error: Exception, request: Request) -> Response:
         problem = problem_of(error, API.errors)
         log_error(error, request, problem.status)
-        is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        told = {
-            "error": "server_error" if is_ours else _ERRORS.get(problem.status, "access_denied"),
+        is_our_fault = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        error_members = {
+            "error": "server_error" if is_our_fault else _ERRORS.get(problem.status, "access_denied"),
             "error_code": error_code(problem),
             "error_description": problem.message,
         }
-        return redirect(self._told(told))
+        return redirect(self._with_message(error_members))
 
-    def _told(self, members: Mapping[str, str]) -> str:
-        """Return the target with members that are not secret: clients that use PKCE read them in the query."""
+    def _with_message(self, members: Mapping[str, str]) -> str:
+        """Return the target with members that are not secret. Clients that use PKCE read them from the query."""
         target = _with_query(self.target, members) if self.uses_pkce else self.target
         return _with_fragment(target, {**members, **_MARKER})
 
@@ -104,6 +104,6 @@ def _with_fragment(target: str, members: Mapping[str, str]) -> str:
 
 
 def _with_query(target: str, members: Mapping[str, str]) -> str:
-    """Return a target with members behind those that the app has put into its query."""
+    """Return a target with members after those that its query has already."""
     address = target.partition("#")[0]
     return f"{address}{'&' if '?' in address else '?'}{urlencode(members)}"

@@ -1,4 +1,4 @@
-"""The ids that paths of Supabase Auth's API name."""
+"""The ids in paths of Supabase Auth's API."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -7,7 +7,7 @@ from gerbang.http.request import NoSuchPath
 
 
 def id_of(text: str) -> str | None:
-    """Return an id as it is stored, None if a text is no UUID in its usual form."""
+    """Return an id in the form in which it is stored, None if the text is not a UUID in the usual form."""
     try:
         found = str(UUID(text))
     except ValueError:
@@ -16,19 +16,19 @@ def id_of(text: str) -> str | None:
 
 
 def user_id_in(path_parameters: Mapping[str, str]) -> str:
-    """Return the id of the account that a path names.
+    """Return the id of the account in a path.
 
     Raises:
-        NoSuchPath: it is no UUID.
+        NoSuchPath: it is not a UUID.
     """
     return _id_in(path_parameters, "user_id")
 
 
 def factor_id_in(path_parameters: Mapping[str, str]) -> str:
-    """Return the id of the factor that a path names.
+    """Return the id of the factor in a path.
 
     Raises:
-        NoSuchPath: it is no UUID.
+        NoSuchPath: it is not a UUID.
     """
     return _id_in(path_parameters, "factor_id")
 

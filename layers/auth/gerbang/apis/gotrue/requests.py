@@ -19,7 +19,7 @@ from gerbang.storage.one_time_codes import EMAIL_CHANGES, Slot
 
 
 class UnsupportedGrantType(AuthError):
-    """`grant_type` is not one that the token endpoint trades for a session."""
+    """The token endpoint does not support this `grant_type`."""
 
     code = "unsupported_grant_type"
 
@@ -40,10 +40,10 @@ def _user_metadata(data: dict[str, Any]) -> dict[str, object]:
 
 @contextmanager
 def naming_data() -> Iterator[None]:
-    """Tell a client that `data` makes its account's metadata too large.
+    """Report metadata that is too large as an error of the field `data`.
 
     Raises:
-        InvalidFields: it does.
+        InvalidFields: `data` makes the account's metadata too large.
     """
     try:
         yield
@@ -52,13 +52,13 @@ def naming_data() -> Iterator[None]:
 
 
 type UserMetadata = Annotated[dict[str, Any], AfterValidator(_user_metadata)]
-"""What the owner of an account keeps with it: an object of at most 8 KiB."""
+"""What the owner of an account stores with it: an object of at most 8 KiB."""
 
 type Challenge = Annotated[str, StringConstraints(pattern=rf"^{CHALLENGE.pattern}$")]
 """A challenge of PKCE (RFC 7636, section 4.2)."""
 
 type ChallengeMethodName = Annotated[str, StringConstraints(pattern=r"^(?:[sS]256|[pP][lL][aA][iI][nN])$")]
-"""How it was made, in any case."""
+"""How the challenge was made, in any case of letters."""
 
 _PHONE_TYPES: Final = ("sms", "phone_change")
 
@@ -72,11 +72,11 @@ SLOTS: Final[Mapping[str, tuple[Slot, ...]]] = {
     "email": (Slot.EMAIL, Slot.RECOVERY),
     "email_change": EMAIL_CHANGES,
 }
-"""The slots that a code of a type is looked for in."""
+"""The slots in which a code of each type is looked up."""
 
 
 class NotAdmin(AuthError):
-    """A user asked for what is an administrator's to do."""
+    """A user asked for something that only an administrator may do."""
 
     code = "not_admin"
 
@@ -110,10 +110,10 @@ class _LinkedRequest(Body):
 
 
 class NewPasswordBody(Body):
-    """A body with a new password, which is named along with the other fields if it is weak.
+    """A body with a new password. If other fields are invalid, a weak password is reported along with them.
 
-    Where nothing else is wrong, the password is checked after the body is read: `UnacceptablePassword` tells clients
-    the reasons.
+    If no other field is invalid, the password is checked after the body is read: then `UnacceptablePassword` gives
+    clients the reasons.
     """
 
     @classmethod
@@ -122,7 +122,7 @@ class NewPasswordBody(Body):
         """Return the body as this model.
 
         Raises:
-            InvalidFields: fields are missing or invalid; with the password, if it is weak, too.
+            InvalidFields: fields are missing or invalid; a weak password is among them.
         """
         try:
             return super().read(body, context)
@@ -134,7 +134,7 @@ class NewPasswordBody(Body):
 
 
 def _weak_password(body: Mapping[str, Any], policy: PasswordPolicy) -> Iterator[FieldError]:
-    """Return what is wrong with the password of a body that is not read as a model."""
+    """Yield what is wrong with the password in a body that could not be read as a model."""
     password, email, data = body.get("password"), body.get("email"), body.get("data")
     if not isinstance(password, str) or not password:
         return
@@ -173,17 +173,17 @@ class AddressedRequest(Body):
             InvalidFields: fields are missing or invalid, or do not go together.
             PhoneProviderDisabled: the body is about a phone number.
         """
-        made = super().read(body, context)
-        errors = made.conflicts()
+        request = super().read(body, context)
+        errors = request.conflicts()
         if errors:
             raise InvalidFields(tuple(errors))
-        if made.is_about_phone:
+        if request.is_about_phone:
             raise PhoneProviderDisabled
-        return made
+        return request
 
     @property
     def address(self) -> EmailAddress:
-        """The e-mail address; a body without one is not read (but one with a `token_hash`)."""
+        """The e-mail address. Only a body with a `token_hash` can be without one."""
         if self.email is None:
             raise InvalidFields((_REQUIRED,))
         return self.email
@@ -194,7 +194,7 @@ class AddressedRequest(Body):
         return self.phone is not None
 
     def conflicts(self) -> list[FieldError]:
-        """Return what is wrong with the fields together."""
+        """Return what is wrong with the combination of fields."""
         if self.email is not None and self.phone is not None:
             return [FieldError("phone", "Send either email or phone")]
         if self.email is None and not self.is_about_phone:
@@ -203,13 +203,13 @@ class AddressedRequest(Body):
 
 
 class _NewUserRequest(AddressedRequest, _LinkedRequest):
-    """A body that may make an account, with the account's metadata."""
+    """A body that may create an account, with the account's metadata."""
 
     data: UserMetadata = Field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """The name that the metadata gives, empty if none that we accept."""
+        """The name in the metadata, empty if there is none that we accept."""
         return name_in(self.data)
 
 
@@ -269,7 +269,7 @@ class VerifyRequest(AddressedRequest):
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """The slots that the code is looked for in."""
+        """The slots in which the code is looked up."""
         return SLOTS.get(self.type, ())
 
     @property
@@ -300,7 +300,7 @@ class IdTokenRequest(Body):
     link_identity: bool | None = None
 
     def shown(self) -> ShownIdToken:
-        """Return the token with what the request says about it."""
+        """Return the token with the other members of the request."""
         return ShownIdToken(
             id_token=self.id_token,
             provider=self.provider,
@@ -312,7 +312,7 @@ class IdTokenRequest(Body):
 
 
 def name_in(metadata: Mapping[str, Any]) -> str:
-    """Return the name that metadata gives its user, as the other APIs show it; empty if there is none."""
+    """Return the user's name in metadata, as the other APIs show it; empty if there is none."""
     for member in ("name", "full_name"):
         name = metadata.get(member)
         if isinstance(name, str) and name:
@@ -333,6 +333,6 @@ class UserRequest(NewPasswordBody, _LinkedRequest):
 
     @property
     def name(self) -> str | None:
-        """The account's new name, from the metadata; empty: it is removed, None: it stays."""
+        """The account's new name, from the metadata; empty: it is removed; None: it does not change."""
         data = self.data or {}
         return "" if "name" in data and data["name"] is None else as_name(data.get("name"))

@@ -26,7 +26,7 @@ WAYS_TO_SIGN_IN: Final = frozenset(
         *("slack_oidc", "snapchat", "spotify", "twitch", "twitter", "workos", "zoom"),
     }
 )
-"""What `GET /settings` says of each: whether it is on."""
+"""The ways to sign in for which `GET /settings` says whether they are on."""
 
 
 class Identity(TypedDict):
@@ -200,7 +200,7 @@ def factor(stored: "StoredFactor") -> Factor:
 
 
 def decoy(account: "Account", *, audience: str) -> User:
-    """Return a new account that was not made: it has no identities, by which apps tell that the address is taken."""
+    """Return the answer to a sign-up with a taken address: a user without identities, by which apps recognize it."""
     shown = user(account, audience=audience)
     shown["identities"] = []
     return shown
@@ -224,7 +224,7 @@ def half_confirmed() -> HalfConfirmedResponse:
 
 
 def health(version: str) -> HealthResponse:
-    """Return what answers here."""
+    """Return the name and version of this server."""
     return HealthResponse(version=version, name="Gerbang", description="Gerbang speaks the API of Supabase Auth.")
 
 
@@ -261,7 +261,7 @@ def _identities(account: "Account", others: "Sequence[StoredIdentity]") -> list[
 
 
 def provider_of(account: "Account", identity_id: UUID) -> str | None:
-    """Return the provider whose identity in an account has an id, None if none has."""
+    """Return the provider of the identity with an id in an account, None if there is none."""
     found = (each for each in providers_of(account) if _identity_id(account, each) == identity_id)
     return next(found, None)
 

@@ -1,4 +1,4 @@
-"""What Supabase Auth has and this deployment has not: errors that its clients know, in place of a bare 404."""
+"""Features of Supabase Auth that Gerbang does not have, with the errors that its clients expect instead of a 404."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,31 +9,31 @@ from gerbang.http.request import NoSuchPath
 
 
 class PasskeysDisabled(AuthError):
-    """There are no passkeys."""
+    """Passkeys are not supported."""
 
     code = "passkey_disabled"
 
 
 class SamlDisabled(AuthError):
-    """There is no single sign-on by SAML."""
+    """Single sign-on by SAML is not supported."""
 
     code = "saml_provider_disabled"
 
 
 class PhoneFactorsDisabled(AuthError):
-    """No codes are sent to phones."""
+    """Phones are not supported as factors."""
 
     code = "mfa_phone_enroll_not_enabled"
 
 
 class SecurityKeysDisabled(AuthError):
-    """Security keys are no factors here."""
+    """Security keys are not supported as factors."""
 
     code = "mfa_webauthn_enroll_not_enabled"
 
 
 class Web3Disabled(AuthError):
-    """Signed messages of wallets are not accepted."""
+    """Signing in with a wallet is not supported."""
 
     code = "web3_provider_disabled"
 
@@ -45,13 +45,13 @@ _FEATURES: Final[Mapping[str, type[AuthError]]] = {
     "sso": SamlDisabled,
     "user/identities": ManualLinkingDisabled,
 }
-"""By the beginning of the path, below the base."""
+"""The errors by the beginning of the path, below the base."""
 
 ERRORS: Final = (*_FEATURES.values(), NoSuchPath)
 """The errors of paths without an endpoint."""
 
 
 def error_of(path: str) -> AuthError:
-    """Return the error that a path without an endpoint is answered with."""
+    """Return the error of a path without an endpoint."""
     below = f"{path.removeprefix(_BASE)}/" if path.startswith(_BASE) else ""
     return next((error() for feature, error in _FEATURES.items() if below.startswith(f"{feature}/")), NoSuchPath())

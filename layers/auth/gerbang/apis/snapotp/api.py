@@ -1,4 +1,4 @@
-"""How SnapOTP's API words errors."""
+"""The error responses of SnapOTP's API."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -25,7 +25,7 @@ class ErrorResponse(TypedDict):
 
 
 def envelope(problem: Problem, _request: Request) -> Mapping[str, Any]:
-    """Return the body that tells SnapOTP's clients of an error."""
+    """Return the body of an error response."""
     body: dict[str, Any] = {"success": False, "message": problem.message}
     if problem.field_errors:
         body["errors"] = [{"field": error.field, "message": error.message} for error in problem.field_errors]

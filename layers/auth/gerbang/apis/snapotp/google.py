@@ -1,4 +1,4 @@
-"""The two ways in which SnapOTP's clients show a Google identity."""
+"""The two ways in which SnapOTP's clients send a Google identity."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class IdentityNotProven(AuthError):
-    """A Google identity is claimed, without Google's signature and without the deployment's secret key."""
+    """The request has a Google identity, but neither Google's signature nor the deployment's secret key."""
 
     code = "identity_not_proven"
 
@@ -32,8 +32,8 @@ def signed_identity(verified: "ProviderIdentity", body: "GoogleRequest") -> Veri
     """Return the identity that Google signed.
 
     Raises:
-        IdentityMismatch: a field of the request is not what Google says. A token without a name contradicts none.
-        InvalidEmail: Google's address is none that we could keep.
+        IdentityMismatch: a field of the request differs from the token. A token without a name agrees with any name.
+        InvalidEmail: Google's address is not one that we accept.
     """
     identity = verified_identity(verified, name=body.name or "")
     agree = (
@@ -47,7 +47,7 @@ def signed_identity(verified: "ProviderIdentity", body: "GoogleRequest") -> Veri
 
 
 def vouched_identity(apikey: str | None, api_keys: "ApiKeys", body: "GoogleRequest") -> VerifiedIdentity:
-    """Return the identity that a trusted back end vouches for, which the secret API key shows to be one.
+    """Return the identity that a trusted back end vouches for. Such a back end has the secret API key.
 
     Raises:
         IdentityNotProven: there is no secret key.

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, StringConstraints
 from gerbang.apis.fields import Body, Email, Name, Text, Username, new_password
 
 type NewPassword = Annotated[Text, AfterValidator(new_password())]
-"""A new password; SnapOTP's API has no rule of composition."""
+"""A new password; SnapOTP's API has no composition rule."""
 
 
 class LoginRequest(Body):

@@ -1,15 +1,15 @@
-"""Verifies password hashes that accounts brought along from another system, and never makes one.
+"""Verifies password hashes that other systems made. It never makes one.
 
-`parse` reads a hash at import and refuses what no sign-in could or should compute; `wrap` puts today's hash over a weak
-one, so that no fast hash lies in the table; `check` compares either with a password at sign-in.
+`parse` reads a hash at import, and rejects one that no sign-in could or should compute. `wrap` hashes a weak hash again
+in the current format, so that no fast hash is stored. `check` compares either with a password at sign-in.
 
 `docs/legacy-users.md` lists the formats and who writes them. Libraries compute them: bcrypt, hashlib, cryptography
-(Argon2, Firebase), and libpass (phpass, MD5-, SHA- and DES-crypt). What remains to us is to read their notations, to
-bound their work before it is done, and the loops of formats that no library has (Drupal, Rails, Spring).
+(Argon2, Firebase), and libpass (phpass, MD5-, SHA- and DES-crypt). This package reads the notations, bounds the work
+before it is done, and computes the formats that no library has (Drupal, Rails, Spring).
 
-Passwords become bytes in UTF-8, unless a `preparation` says otherwise. One with a NUL is never right: bcrypt, PBKDF2
-and scrypt take it for another, shorter one (docs/security.md 122). cryptography and libpass are imported when a hash
-needs them, and are in a layer of their own: without it such a hash is UNUSABLE.
+Passwords become bytes in UTF-8, unless a `preparation` says otherwise. A password with a NUL never matches, because
+bcrypt, PBKDF2 and scrypt read it as another, shorter one (docs/security.md 122). cryptography and libpass are imported
+when a hash needs them. They are in a layer of their own; without it, such a hash is UNUSABLE.
 """
 
 import re
@@ -60,11 +60,11 @@ MOST_TEXT_LENGTH: Final = 4096
 """The longest hash that is read, in characters; passport-local-mongoose's have some 1,100."""
 
 MOST_ROUNDS_IN_ALL: Final = 4 * MOST_ROUNDS
-"""The most work for all spellings of one password; later ones are not tried."""
+"""The most work for all spellings of one password. Further spellings are not tried."""
 
 MOST_PASSWORD_BYTES: Final = 1024
-"""The longest password that is compared: 256 characters of 4 bytes, as many as a password of ours may have. phpass and
-SHA-crypt hash all of it in every round, so that longer ones would take longer than `inherited.MOST_ROUNDS` means."""
+"""The longest password that is compared: 256 characters of 4 bytes, as many as a new password may have. phpass and
+SHA-crypt hash all of it in every round, so longer ones would take longer than `inherited.MOST_ROUNDS` allows."""
 
 _WRAPPED: Final = "$wrapped$"
 
@@ -119,16 +119,16 @@ _UNSUPPORTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What comparing a password with an inherited hash came to, and what it took."""
+    """The result of comparing a password with an inherited hash, and the work it took."""
 
     verdict: Verdict
     rounds: int
-    """The work done, in rounds of bcrypt: a caller who answers every account in the same time adds what is missing."""
+    """The work done, in rounds of bcrypt. A caller adds work to answer in the same time for every account."""
 
     def costs_left(self, cost: int) -> tuple[int, ...]:
         """Return the bcrypt costs whose work brings this up to 2^*cost* rounds, to the nearest sixteenth of it.
 
-        They are the ones of what is missing, written in binary; none where nothing is.
+        They are the 1 bits of the missing number of rounds in binary; none if nothing is missing.
         """
         finest = max(cost - 4, bcrypt_sha256.CHEAPEST_COST)
         missing = (1 << cost) - self.rounds + (1 << finest - 1)
@@ -139,7 +139,7 @@ def parse(text: str) -> Inherited:
     """Return the hash that *text* is: a `LegacyHash`, or a `WrappedHash` if `wrap` wrote it.
 
     Raises:
-        UnknownLegacyHash: in no format of the table above, or it does not say how it was made.
+        UnknownLegacyHash: in no format of the table above, or its format does not say how it was made.
         MalformedLegacyHash: not a whole and valid hash of its format.
         HostileLegacyHash: would cost more time or memory than a sign-in may.
     """
@@ -153,7 +153,7 @@ def parse(text: str) -> Inherited:
 
 
 def wrap(legacy: LegacyHash, *, cost: int) -> str:
-    """Return *legacy* with today's bcrypt hash of its digest, at 2^*cost* rounds, in the place of the digest.
+    """Return *legacy* with its digest replaced by a current hash of the digest, at 2^*cost* rounds.
 
     It reads `$wrapped$`, the old hash with a blank digest, `$`, the new hash; `check` takes it.
     """
@@ -161,7 +161,7 @@ def wrap(legacy: LegacyHash, *, cost: int) -> str:
 
 
 def to_store(text: str, *, cost: int) -> str:
-    """Return what is stored of a hash of another system: the hash itself, or, if it is weak, `wrap` of it.
+    """Return the text to store for a hash of another system: the hash itself or, if it is weak, `wrap` of it.
 
     Raises:
         LegacyHashError: as `parse`.
@@ -173,9 +173,10 @@ def to_store(text: str, *, cost: int) -> str:
 
 
 def check(stored: str, password: str) -> Checked:
-    """Say whether *password* is the one that *stored* was made from, and how much work it was to say so.
+    """Compare *password* with the hash *stored*, and return the verdict and the work it took.
 
-    It never raises for anything stored. UNUSABLE: `parse` would refuse *stored*, and says why; nothing was computed.
+    It never raises for anything stored. UNUSABLE: the hash cannot be computed here; `parse` gives the reason, if it is
+    in the hash.
     """
     try:
         inherited = parse(stored)
@@ -190,7 +191,7 @@ def check(stored: str, password: str) -> Checked:
         rounds += inherited.rounds
         try:
             is_right = inherited.matches(inherited.to_bytes(spelling))
-        except UnicodeEncodeError:  # the old system's encoding has not all its characters
+        except UnicodeEncodeError:  # the old system's encoding does not have all its characters
             continue
         except (ValueError, MemoryError, ImportError):
             return Checked(Verdict.UNUSABLE, rounds)
@@ -222,7 +223,7 @@ def _parse_unprepared(text: str) -> LegacyHash:
         return schemes.read_scheme(text, _parse_unprepared)
     if re.fullmatch(r"\*[0-9A-Fa-f]{40}", text):
         return plain_digests.read_mysql(text)
-    plain_digests.refuse_bare_digest(text)
+    plain_digests.reject_bare_digest(text)
     if re.fullmatch(r"A[A-Q][A-Za-z0-9+/]+={0,2}", text):
         return derived_keys.read_aspnet_identity(text)
     for prefix, name in _UNSUPPORTED.items():

@@ -1,7 +1,7 @@
-"""Inherited hashes that are bcrypt, as it is or over another digest of the password.
+"""Inherited hashes that are bcrypt of the password, or of another digest of the password.
 
-bcrypt is computed by the `bcrypt` package, which since version 5 refuses passwords above 72 bytes; old systems hashed
-the first 72 of them, and so do we (docs/security.md 120).
+bcrypt is computed by the `bcrypt` package, which since version 5 rejects passwords above 72 bytes. Old systems hashed
+the first 72 bytes, and so do we (docs/security.md 120).
 """
 
 import hashlib
@@ -46,13 +46,13 @@ def read_bcrypt(text: str) -> LegacyHash:
     """Read `$2a$`, `$2b$`, `$2x$` or `$2y$`, as PHP, Laravel, Node, Ruby and Python write them.
 
     All but `$2x$` are one algorithm here. crypt_blowfish gives `$2a$` its own result for some passwords, but only for
-    such as hold the byte 0xFF, which UTF-8 has not.
+    those with the byte 0xFF, which UTF-8 does not have.
 
     Raises:
         MalformedLegacyHash: not a whole bcrypt hash.
         HostileLegacyHash: its cost is above 14.
     """
-    prepare = sign_extended if text.startswith("$2x$") else _as_it_is
+    prepare = sign_extended if text.startswith("$2x$") else _unchanged
     return _bcrypt("bcrypt", before="", text=text, prepare=prepare)
 
 
@@ -79,7 +79,7 @@ def read_django_bcrypt(text: str) -> LegacyHash:
         MalformedLegacyHash: not a whole hash of this kind.
         HostileLegacyHash: its cost is above 14.
     """
-    return _bcrypt("django-bcrypt", before="bcrypt$", text=text.removeprefix("bcrypt$"), prepare=_as_it_is)
+    return _bcrypt("django-bcrypt", before="bcrypt$", text=text.removeprefix("bcrypt$"), prepare=_unchanged)
 
 
 def read_django_bcrypt_sha256(text: str) -> LegacyHash:
@@ -127,7 +127,7 @@ def read_bcrypt_sha256(text: str) -> LegacyHash:
 def read_phpbb_bcrypt(text: str) -> LegacyHash:
     r"""Read `$H\2y$…`: bcrypt of the digest of a phpass hash, as phpBB 3.1 made of those of phpBB 3.0.
 
-    Between the prefix and bcrypt's digest stand phpass's settings and bcrypt's, `\` for `$`
+    Between the prefix and bcrypt's digest are the settings of phpass and of bcrypt, with `\` for `$`
     (phpBB 3.3, `phpbb/passwords/helper.php`).
 
     Raises:
@@ -137,7 +137,7 @@ def read_phpbb_bcrypt(text: str) -> LegacyHash:
     name = "phpbb-bcrypt"
     parts = parts_of(name, rf"\$H\\2[ay]\$([./0-9A-Za-z])([./0-9A-Za-z]{{8}})\${_COST}\\{_SALT}\${_DIGEST}", text)
     log2_rounds = CRYPT_ALPHABET.index(parts[1])
-    if not 7 <= log2_rounds <= 17:  # noqa: PLR2004 - phpass's own least; phpBB 3.0 set 11
+    if not 7 <= log2_rounds <= 17:  # noqa: PLR2004 - phpass's own minimum; phpBB 3.0 set 11
         raise HostileLegacyHash(name, "takes longer to compute than is allowed")
 
     def prepare(password: bytes) -> bytes:
@@ -158,7 +158,7 @@ def sign_extended(password: bytes) -> bytes:
 
     That version, whose hashes are marked `$2x$` today, read each byte as a signed number, so that a byte above 0x7F
     overwrote up to three bytes before it with 0xFF (CVE-2011-2483). A key only ever enters bcrypt as 18 words of
-    4 bytes; making the words as the old code did and handing them over as 72 bytes gives the old result.
+    4 bytes. So making the words as the old code did, and passing them as 72 bytes, gives the old result.
     """
     key = password + b"\0"
     words = bytearray()
@@ -189,11 +189,11 @@ def _bcrypt(name: str, *, before: str, text: str, prepare: _Prepare, spell: _Spe
 
 
 def _computing(cost: int, salt: str, prepare: _Prepare) -> _Prepare:
-    # The last character of a salt carries 4 bits that mean nothing; `bcrypt` wants them zero.
-    sound = salt[:-1] + _BCRYPT_ALPHABET[_BCRYPT_ALPHABET.index(salt[-1]) & 0x30]
-    settings = f"$2b${cost:02d}${sound}".encode("ascii")
+    # The last character of a salt has 4 unused bits, which `bcrypt` requires to be zero.
+    valid_salt = salt[:-1] + _BCRYPT_ALPHABET[_BCRYPT_ALPHABET.index(salt[-1]) & 0x30]
+    settings = f"$2b${cost:02d}${valid_salt}".encode("ascii")
     return lambda password: bcrypt.hashpw(prepare(password)[:_BCRYPT_READS_BYTES], settings)[-31:]
 
 
-def _as_it_is(password: bytes) -> bytes:
+def _unchanged(password: bytes) -> bytes:
     return password

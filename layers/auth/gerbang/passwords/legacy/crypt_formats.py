@@ -1,7 +1,7 @@
-"""Inherited hashes in the manner of crypt(3), besides bcrypt: phpass, MD5-crypt, SHA-crypt, DES, Drupal's.
+"""Inherited hashes of the crypt(3) family, besides bcrypt: phpass, MD5-crypt, SHA-crypt, DES-crypt and Drupal's.
 
-libpass computes what it can. It is imported when such a hash is compared, which takes 25 to 60 ms once; nothing else in
-a function needs it.
+libpass computes all but Drupal's. It is imported when such a hash is compared, which takes 25 to 60 ms once. Nothing
+else in a function needs it.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _SHA_CRYPT_PER_ROUND: Final = {"sha256": 65, "sha512": 45}
 _SHA1_CRYPT_PER_ROUND: Final = 50
 _DRUPAL_PER_ROUND: Final = 60
 
-# What these take, in rounds of bcrypt; they name no rounds.
+# The work of these formats, in rounds of bcrypt. They have a fixed number of rounds.
 _MD5_CRYPT_ROUNDS: Final = 12
 _DES_CRYPT_ROUNDS: Final = 40
 
@@ -60,7 +60,7 @@ def read_phpass(text: str) -> LegacyHash:
 
 
 def phpass_digest(password: bytes, salt: str, log2_rounds: int) -> bytes:
-    """Return the digest of phpass's portable hash, as it is written down."""
+    """Return the digest of phpass's portable hash, as text."""
     return _by_libpass("phpass", "phpass", 22, salt=salt, rounds=log2_rounds)(password)
 
 
@@ -177,8 +177,8 @@ def read_drupal(text: str) -> LegacyHash:
 def as_wordpress_was_sent(password: str) -> tuple[str, ...]:
     r"""Return the texts that WordPress may have hashed for what a person typed.
 
-    It trims passwords, as PHP's `trim` does, and hashes those that come by its forms with `'`, `"` and `\` still
-    escaped by `wp_magic_quotes` (WordPress 6.1 `wp_signon`, `edit_user`); those set otherwise are hashed unescaped.
+    It trims passwords, as PHP's `trim` does, and hashes those from its forms with `'`, `"` and `\` still escaped by
+    `wp_magic_quotes` (WordPress 6.1 `wp_signon`, `edit_user`). Passwords set in another way are hashed unescaped.
     """
     trimmed = password.strip(_PHP_SPACE)
     return re.sub(r"(['\"\\])", r"\\\1", trimmed), trimmed
@@ -187,15 +187,14 @@ def as_wordpress_was_sent(password: str) -> tuple[str, ...]:
 def as_phpbb_was_sent(password: str) -> tuple[str, ...]:
     """Return the texts that phpBB may have hashed for what a person typed.
 
-    Its forms hand passwords over with `&`, `<`, `>` and `"` escaped for HTML (`type_cast_helper`); earlier versions
-    trim them, too.
+    Its forms escape `&`, `<`, `>` and `"` for HTML (`type_cast_helper`). Earlier versions also trim passwords.
     """
     escaped = escape(password, quote=False).replace('"', "&quot;")
     return escaped, escaped.strip(_PHP_SPACE), *as_typed(password)
 
 
 def _by_libpass(module: str, name: str, length: int, **settings: str | int) -> Callable[[bytes], bytes]:
-    """Return what computes the *length* last characters of a hash with these settings, as libpass writes it."""
+    """Return the function that computes the last *length* characters of a hash with these settings, with libpass."""
 
     def compute(password: bytes) -> bytes:
         handler: Any = getattr(import_module(f"passlib.handlers.{module}"), name)  # libpass has no types

@@ -1,6 +1,6 @@
-"""Inherited hashes that are keys derived by PBKDF2, in every notation they are written down in.
+"""Inherited hashes that are keys derived by PBKDF2, in all their notations.
 
-One function computes them; the readers above it differ in punctuation only.
+One function computes them. Its readers differ in the notation only.
 """
 
 import hashlib
@@ -129,7 +129,7 @@ def _aspnet_identity_3(packed: bytes) -> LegacyHash:
 
 
 def pbkdf2(name: str, *, algorithm: str, iterations: int, salt: bytes, digest: bytes, blank: str) -> LegacyHash:
-    """Return a hash of these parts. Of a longer key, the first block is compared, which is as long as a digest.
+    """Return a hash of these parts. Of a longer key, only the first block is compared, which is as long as a digest.
 
     Each block takes all the iterations; passport-local-mongoose derives 16 of them.
 

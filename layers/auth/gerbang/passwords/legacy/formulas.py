@@ -1,7 +1,7 @@
 r"""Inherited hashes that are plain digests, with a formula that says how salt and password were joined.
 
-A bare digest does not say it, so an import file does, in a notation of ours that reads like the line of PHP that made
-it:
+A bare digest does not say how it was made. So an import file has a formula, in our own notation, which looks like the
+line of PHP that made the digest:
 
     md5:5f4dcc3b5aa765d61d8327deb882cf99                 of the password alone; also sha1:, sha224:, ... sha512:
     md5(password.salt):HEX:SALT                          PHP's md5($password . $salt)
@@ -13,8 +13,8 @@ it:
     sha512(hexsalt.password):HEX:SALT_IN_HEX             the salt's bytes, written in hexadecimal
     hmac-sha256(salt,password):HEX:SALT                  an HMAC: its key, then its message
 
-The salt is whatever follows the second colon, colons and spaces included. Two formulas have names, since each of their
-digests is made of the one before, of the salt and of the password (joined by `--`):
+The salt is everything after the second colon, colons and spaces included. Two formulas have names, because each of
+their digests is made from the previous one, the salt and the password (joined by `--`):
 
     authlogic-sha1:10:HEX:SALT                           Authlogic's Sha1, ten times over
     restful-authentication:10:KEY:HEX:SALT               the plug-in for Rails; KEY is its site key, in base64
@@ -32,7 +32,7 @@ from gerbang.passwords.legacy.inherited import LegacyHash, MalformedLegacyHash, 
 ALGORITHMS: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 _MOST_CALLS: Final = 8
-"""More digests in one formula than any system is known to nest."""
+"""The most digests in one formula: more than any known system nests."""
 
 DIGESTS_PER_ROUND: Final = 50
 """How many digests took as long as one round of bcrypt (CPython 3.13, x86_64)."""
@@ -42,7 +42,7 @@ type _Term = Callable[[bytes, bytes], bytes]
 
 
 def read_formula(text: str) -> LegacyHash:
-    """Read `md5(password.salt):HEX:SALT` and its like, as this module's description has them.
+    """Read `md5(password.salt):HEX:SALT` and similar formulas, described at the top of this module.
 
     Raises:
         MalformedLegacyHash: the formula cannot be read, or digest or salt do not fit it.
@@ -74,7 +74,7 @@ def read_formula(text: str) -> LegacyHash:
 
 
 def read_chained_sha1(text: str) -> LegacyHash:
-    """Read `authlogic-sha1:…` or `restful-authentication:…`, as this module's description has them.
+    """Read `authlogic-sha1:…` or `restful-authentication:…`, described at the top of this module.
 
     Raises:
         MalformedLegacyHash: not a whole hash of this kind.
@@ -131,7 +131,7 @@ class _FormulaReader:
     at: int = 0
     calls: int = 0
     algorithm: str = ""
-    """Of the outermost call, whose digest is stored."""
+    """The algorithm of the outermost call, whose digest is stored."""
     digests: int = 0
     """How many digests are computed."""
     words: set[str] = field(default_factory=set[str])
@@ -145,10 +145,10 @@ class _FormulaReader:
         return "hexsalt" in self.words
 
     def read(self) -> _Term:
-        """Return what computes the hexadecimal digest from password and salt.
+        """Return the function that computes the hexadecimal digest from password and salt.
 
         Raises:
-            MalformedLegacyHash: not a formula, or one without the password: it would let in everybody.
+            MalformedLegacyHash: not a formula, or one without the password, which would match every password.
         """
         term = self._call(self._word())
         if self.at != len(self.formula) or "password" not in self.words or {"salt", "hexsalt"} <= self.words:
@@ -166,7 +166,7 @@ class _FormulaReader:
         times = int(times_text or 1)
         self.algorithm = self.algorithm or algorithm
         self.digests += times
-        form = _as_it_is if is_raw else _hex
+        form = _unchanged if is_raw else _hex
         self._expect("(")
         first = self._joined()
         if keyed == algorithm:
@@ -234,5 +234,5 @@ def _hex(digest: bytes) -> bytes:
     return digest.hex().encode("ascii")
 
 
-def _as_it_is(digest: bytes) -> bytes:
+def _unchanged(digest: bytes) -> bytes:
     return digest

@@ -1,7 +1,7 @@
-"""What an inherited hash is once it has been read, and why one may be refused.
+"""Inherited hashes after they have been read, and the errors of those that are not accepted.
 
-Invariant: a hash that could be read may be computed. Whatever would cost a sign-in more time or memory than
-`MOST_ROUNDS` and `MOST_MEMORY_BYTES` allow is refused while reading, so nothing stored can be a CPU bomb (ASVS 15.1.3).
+Invariant: every hash that was read may be computed. One that would cost a sign-in more time or memory than
+`MOST_ROUNDS` and `MOST_MEMORY_BYTES` is rejected while reading, so no stored hash is a CPU bomb (ASVS 15.1.3).
 """
 
 import re
@@ -18,7 +18,7 @@ from gerbang.passwords import bcrypt_sha256
 MOST_ROUNDS: Final = 2**14
 """The most work that one inherited hash may ask for, in rounds of bcrypt: bcrypt of cost 14, some 0.8 s on a full vCPU.
 
-A password that is not in Unicode NFC is tried twice, and a sign-in is to be answered within 5 s (docs/security.md 124).
+A password that is not in Unicode NFC is tried twice, and sign-ins should be answered within 5 s (docs/security.md 124).
 """
 
 MOST_MEMORY_BYTES: Final = 256 * 2**20
@@ -34,7 +34,7 @@ default of 5,000, bcrypt below cost 7. OWASP ASVS 5.0, appendix C, allows none o
 
 
 class LegacyHashError(ValueError):
-    """A hash from another system is not taken over. Names the format and the rule, never a part of the hash."""
+    """A hash from another system is not accepted. It names the format and the rule, never a part of the hash."""
 
     def __init__(self, format: str, reason: str) -> None:  # noqa: A002 - the word that the import report uses
         """Keep *format*, a name such as `phpass`, and *reason*, a clause to follow it in a report for operators."""
@@ -44,7 +44,7 @@ class LegacyHashError(ValueError):
 
 
 class UnknownLegacyHash(LegacyHashError):
-    """No system that is known here writes hashes like this, or the hash does not say how it was made."""
+    """The format is not known, or the hash does not say how it was made."""
 
 
 class MalformedLegacyHash(LegacyHashError):
@@ -65,7 +65,7 @@ def in_utf8(password: str) -> bytes:
 
 
 def as_typed(password: str) -> tuple[str, ...]:
-    """Return the one spelling in which most systems hashed a password: the characters they were sent."""
+    """Return the one spelling that most systems hashed: the characters they received."""
     return (password,)
 
 
@@ -78,26 +78,26 @@ class Inherited:
     rounds: int
     """How long one comparison takes, in rounds of bcrypt (2^12 of them at cost 12); right within a factor of two."""
     spell: Callable[[str], tuple[str, ...]] = field(default=as_typed, repr=False)
-    """In which spellings the old system hashed a password."""
+    """Returns the spellings in which the old system may have hashed a password."""
     to_bytes: Callable[[str], bytes] = field(default=in_utf8, repr=False)
-    """Makes the bytes that were hashed of a spelling; raises UnicodeEncodeError if the old system could not have."""
+    """Returns the bytes of a spelling that were hashed. Raises UnicodeEncodeError if the old system had none."""
 
     @property
     def is_weak(self) -> bool:
-        """Whether somebody who steals the table could try passwords against this hash by the thousand."""
+        """Whether the hash is fast, so that a thief of the table could guess many passwords in a short time."""
         return self.rounds < FAST_ROUNDS
 
     def spellings(self, password: str) -> tuple[str, ...]:
         """Return the texts that may have been hashed, each once: the password as received, its NFC, and its NFKC form.
 
-        Old systems hashed what they were sent; phones send other compositions of one text (docs/security.md C13). Lucia
-        and Better Auth hash the NFKC form.
+        Old systems hashed what they received, and phones may send the same text in another composition
+        (docs/security.md C13). Lucia and Better Auth hash the NFKC form.
         """
         texts = (password, normalize("NFC", password), normalize("NFKC", password))
         return tuple(dict.fromkeys(spelling for text in texts for spelling in self.spell(text)))
 
     def matches(self, password: bytes) -> bool:
-        """Say whether the hash was made from exactly these bytes; compared in constant time.
+        """Return whether the hash was made from exactly these bytes; compared in constant time.
 
         Raises:
             ValueError: the parameters are beyond what this machine's libraries can compute.
@@ -107,11 +107,11 @@ class Inherited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyHash(Inherited):
-    """A hash just as the old system wrote it."""
+    """A hash as the old system wrote it."""
 
     digest: bytes = field(repr=False)
     blank: str = field(repr=False)
-    """The hash's text with a digest of nothing in it: the format, its parameters and salt, but no secret."""
+    """The hash's text with a blank digest: the format, its parameters and salt, but no secret."""
     compute: Callable[[bytes], bytes] = field(repr=False)
     """Returns the digest of a password."""
     compute_otherwise: Callable[[bytes], bytes] | None = field(default=None, repr=False)
@@ -119,7 +119,7 @@ class LegacyHash(Inherited):
     rests_on_md5: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what a sign-in could not afford.
+        """Reject a hash that takes too long to compute.
 
         Raises:
             HostileLegacyHash: the work is above `MOST_ROUNDS`.
@@ -147,10 +147,10 @@ class LegacyHash(Inherited):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedHash(Inherited):
-    """A weak hash whose digest was replaced, at import, by today's hash of that digest."""
+    """A weak hash whose digest was replaced at import by a hash of the digest, in the current format."""
 
     inner: LegacyHash = field(repr=False)
-    """How to come from a password to the digest; its own digest is blank."""
+    """Computes the digest from a password; its own digest is blank."""
     outer: str = field(repr=False)
     """The hash of the digest's hexadecimal text, as `gerbang.passwords.bcrypt_sha256` writes it."""
 
@@ -160,7 +160,7 @@ class WrappedHash(Inherited):
 
 
 def require_memory(format: str, needed_bytes: int) -> None:  # noqa: A002 - as above
-    """Refuse a hash that would need more memory than a sign-in has.
+    """Reject a hash that would need more memory than a sign-in has.
 
     Raises:
         HostileLegacyHash: *needed_bytes* is above `MOST_MEMORY_BYTES`.
@@ -171,7 +171,7 @@ def require_memory(format: str, needed_bytes: int) -> None:  # noqa: A002 - as a
 
 
 def require_sound_key(format: str, key: bytes) -> None:  # noqa: A002 - as above
-    """Refuse a derived key that was cut off.
+    """Reject a derived key that was cut off.
 
     Raises:
         MalformedLegacyHash: *key* is shorter than `SHORTEST_KEY_BYTES`.
@@ -206,6 +206,6 @@ def parts_of(format: str, pattern: str, text: str) -> re.Match[str]:  # noqa: A0
 
 
 def with_blank_digest(text: str, digest: str, filler: str) -> str:
-    """Return *text* with the digest that it ends in replaced by as many fillers; base64's padding stays."""
+    """Return *text* with the digest that it ends in replaced by fillers of the same length; base64 padding stays."""
     padding = len(digest) - len(digest.rstrip("="))
     return text.removesuffix(digest) + filler * (len(digest) - padding) + "=" * padding

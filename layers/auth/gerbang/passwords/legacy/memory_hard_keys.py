@@ -1,6 +1,6 @@
-"""Inherited hashes that are keys derived by scrypt or Argon2, in every notation they are written down in.
+"""Inherited hashes that are keys derived by scrypt or Argon2, in all their notations.
 
-One function computes each; the readers above it differ in punctuation only.
+One function computes each. Its readers differ in the notation only.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from gerbang.passwords.legacy.inherited import (
 
 _LEAST_ARGON2_SALT_BYTES: Final = 8  # RFC 9106, section 3.1
 _MOST_ARGON2_LANES: Final = 64
-"""RFC 9106, section 4, sets 4 lanes; a thousand times as many take time that memory and passes do not show."""
+"""RFC 9106, section 4, sets 4 lanes. Many more lanes take time that memory and passes do not account for."""
 
 _FIREBASE_KEY_BYTES: Final = 64
 _FIRST_N: Final = 1000
@@ -96,7 +96,7 @@ def read_lucia(text: str) -> LegacyHash:
 def read_scrypt(text: str) -> LegacyHash:
     """Read `$scrypt$ln=16,r=8,p=1$salt$digest`, the PHC string that passlib and others write.
 
-    Ory Kratos writes N itself as `ln`, such as 16384, which no logarithm is.
+    Ory Kratos writes N itself as `ln`, such as 16384, which cannot be a logarithm.
 
     Raises:
         MalformedLegacyHash: not a whole hash of this kind.
@@ -118,7 +118,7 @@ def read_scrypt(text: str) -> LegacyHash:
 def read_firebase_scrypt(text: str) -> LegacyHash:
     """Read `$fbscrypt$v=1,n=14,r=8,p=1,ss=SEPARATOR,sk=SIGNER_KEY$salt$digest`: Firebase Authentication.
 
-    It is the notation that Supabase Auth imports too. n is the project's `mem_cost`, r its `rounds`, ss its
+    Supabase Auth imports the same notation. n is the project's `mem_cost`, r its `rounds`, ss its
     `base64_salt_separator`, sk its `base64_signer_key`; salt and digest are a user's `passwordSalt` and `passwordHash`
     from `firebase auth:export`. Base64 may be of the ordinary or of the URL alphabet.
 

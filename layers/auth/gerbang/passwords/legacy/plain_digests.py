@@ -1,6 +1,6 @@
 """Inherited hashes that are one or a few plain MD5, SHA-1 or SHA-2 digests, in the notations of the systems themselves.
 
-Those that do not say how they were made are read by `formulas`.
+`formulas` reads those that do not say how they were made.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from gerbang.passwords.legacy.inherited import LegacyHash, MalformedLegacyHash, 
 _BARE_DIGESTS = re.compile(r"[0-9A-Fa-f]{16,}")
 
 
-def refuse_bare_digest(text: str) -> None:
-    """Refuse hexadecimal, alone or with a salt after a colon: it does not say how it was made, and is never guessed.
+def reject_bare_digest(text: str) -> None:
+    """Reject hexadecimal, alone or with a salt after a colon: it does not say how it was made, and we do not guess.
 
     Raises:
         UnknownLegacyHash: *text* is such a digest; the reason says what to write.
@@ -38,10 +38,10 @@ def refuse_bare_digest(text: str) -> None:
 
 
 def read_salted_digest(text: str) -> LegacyHash:
-    """Read `sha1$salt$hex` and its like: of salt and password by Django, an HMAC with the salt as key by Werkzeug.
+    """Read `sha1$salt$hex` and similar: of salt and password by Django, an HMAC with the salt as key by Werkzeug.
 
     Django wrote `md5$` and `sha1$` up to 4.2 (`SHA1PasswordHasher`), Werkzeug those and `sha256$` and others up to 2.2
-    (`_hash_internal`). Nothing tells the first two apart, so both ways are tried.
+    (`_hash_internal`). The first two cannot be distinguished, so both are tried.
 
     Raises:
         MalformedLegacyHash: not a whole hash of this kind.
@@ -76,16 +76,16 @@ def read_mysql(text: str) -> LegacyHash:
     Raises:
         MalformedLegacyHash: not a whole hash of this kind.
     """
-    made = read_formula(f"sha1(raw-sha1(password)):{text.removeprefix('*')}")
+    formula = read_formula(f"sha1(raw-sha1(password)):{text.removeprefix('*')}")
     return LegacyHash(
-        format="mysql", digest=made.digest, blank=f"*{'0' * 40}", compute=made.compute, rounds=made.rounds
+        format="mysql", digest=formula.digest, blank=f"*{'0' * 40}", compute=formula.compute, rounds=formula.rounds
     )
 
 
 def read_packed_digest(scheme: str, encoded: str) -> LegacyHash:
-    """Read what follows `{SSHA}` and its like: base64, or hexadecimal, of a digest, then salt (RFC 2307).
+    """Read the text after `{SSHA}` and similar schemes: base64, or hexadecimal, of a digest, then salt (RFC 2307).
 
-    Spring's `MessageDigestPasswordEncoder` writes its salt before, in braces, which belong to it.
+    Spring's `MessageDigestPasswordEncoder` writes its salt first, in braces that belong to the salt.
 
     Raises:
         UnknownLegacyHash: there is no such scheme.
@@ -115,11 +115,11 @@ def read_packed_digest(scheme: str, encoded: str) -> LegacyHash:
 
 def _read_message_digest(scheme: str, algorithm: str, encoded: str) -> LegacyHash:
     salt, brace, hex_digest = encoded.partition("}")
-    made = read_formula(f"{algorithm}(password.salt):{hex_digest}:{salt}{brace}")
+    formula = read_formula(f"{algorithm}(password.salt):{hex_digest}:{salt}{brace}")
     return LegacyHash(
         format=f"spring-{algorithm}",
-        digest=made.digest,
+        digest=formula.digest,
         blank=f"{{{scheme}}}{salt}{brace}{'0' * len(hex_digest)}",
-        compute=made.compute,
-        rounds=made.rounds,
+        compute=formula.compute,
+        rounds=formula.rounds,
     )

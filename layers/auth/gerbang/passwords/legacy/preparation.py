@@ -1,6 +1,6 @@
-"""What an old system did to a password before it hashed it, where the hash does not say so.
+"""What an old system did to a password before hashing it, where the hash does not show it.
 
-An import writes it before the hash, and a sign-in does the same again:
+An import writes it in front of the hash, and a sign-in does the same to the password:
 
     $prepared$prehash=sha256-hex$HASH                  the hash is of the hexadecimal SHA-256 (Meteor)
     $prepared$encoding=utf-16-le$HASH                  of the password in UTF-16
@@ -32,12 +32,12 @@ _LONGEST_PEPPER: Final = 512
 
 
 class InvalidPreparation(ValueError):
-    """The preparation is none that can be done; the message says why, without the pepper."""
+    """The preparation is not supported; the message says why, without the pepper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """Makes the bytes that an old system hashed of a password."""
+    """Makes the bytes that an old system hashed from a password."""
 
     encoding: str = "utf-8"
     prehash: str = ""
@@ -46,7 +46,7 @@ class Preparation:
     pepper_at: str = "end"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done.
+        """Reject what is not supported.
 
         Raises:
             InvalidPreparation: there is no such encoding, hash or place, or a pepper is missing or too long.
@@ -64,7 +64,7 @@ class Preparation:
 
     @classmethod
     def read(cls, text: str) -> tuple[Self, str]:
-        """Return the preparation that a hash begins with, and the hash without it.
+        """Return the preparation at the beginning of a hash, and the rest of the hash.
 
         Raises:
             MalformedLegacyHash: it cannot be read.
@@ -91,7 +91,7 @@ class Preparation:
 
     @override
     def __str__(self) -> str:
-        """Return what is written before a hash; nothing if nothing is done."""
+        """Return the text that is written in front of a hash; empty if nothing is done."""
         entries: list[str] = []
         if self.encoding != "utf-8":
             entries.append(f"encoding={self.encoding}")
@@ -104,7 +104,7 @@ class Preparation:
         return f"{PREFIX}{','.join(entries)}$" if entries else ""
 
     def of(self, legacy: LegacyHash) -> LegacyHash:
-        """Return a hash with this preparation before it."""
+        """Return a hash with this preparation in front of it."""
         done = [self.prehash, self.encoding if self.encoding != "utf-8" else "", "a pepper" if self.pepper else ""]
         return replace(
             legacy,
@@ -117,7 +117,7 @@ class Preparation:
         """Return the bytes that the old system hashed.
 
         Raises:
-            UnicodeEncodeError: the encoding has not all characters of the password.
+            UnicodeEncodeError: the encoding does not have all characters of the password.
         """
         text = password.encode(self.encoding)
         if not self.prehash.startswith("hmac-"):

@@ -1,6 +1,6 @@
-"""Inherited hashes with their scheme in braces before them: LDAP servers, Dovecot, Spring Security.
+"""Inherited hashes with their scheme in braces in front: LDAP servers, Dovecot, Spring Security.
 
-`{bcrypt}`, `{CRYPT}` and their like say nothing that the hash itself does not; the others have notations of their own.
+`{bcrypt}`, `{CRYPT}` and similar schemes add nothing to the hash. The others have notations of their own.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _CONTAINERS: Final = frozenset({
     "CRYPT", "BCRYPT", "BLF-CRYPT", "MD5-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "DES-CRYPT",
     "ARGON2", "ARGON2I", "ARGON2ID", "LDAP",
 })  # fmt: skip
-"""Schemes whose hash says itself what it is."""
+"""Schemes of hashes that say themselves what they are."""
 
 _CLEAR_TEXT: Final = frozenset({"PLAIN", "CLEAR", "CLEARTEXT", "NOOP", "PLAIN-TRUNC"})
 
@@ -42,7 +42,7 @@ type _Parse = Callable[[str], LegacyHash]
 
 
 def read_scheme(text: str, parse: _Parse) -> LegacyHash:
-    """Read a hash with its scheme in braces; *parse* reads the one that a container holds.
+    """Read a hash with its scheme in braces; *parse* reads the hash in a container.
 
     Raises:
         UnknownLegacyHash: the scheme is not known, or holds the password in clear text.
@@ -57,10 +57,10 @@ def read_scheme(text: str, parse: _Parse) -> LegacyHash:
         raise UnknownLegacyHash("scheme", "holds the password in clear text, which is not imported; hash it first")
     if name in _CONTAINERS or (name == "MD5" and rest.startswith("$1$")):
         return _contained(f"{{{scheme}}}", rest, name, parse)
-    made = _read_by_name(name, rest)
-    if made is None:
+    parsed = _read_by_name(name, rest)
+    if parsed is None:
         return read_packed_digest(scheme, rest)
-    return replace(made, blank=f"{{{scheme}}}{made.blank}")
+    return replace(parsed, blank=f"{{{scheme}}}{parsed.blank}")
 
 
 def _contained(before: str, rest: str, name: str, parse: _Parse) -> LegacyHash:
@@ -72,25 +72,25 @@ def _contained(before: str, rest: str, name: str, parse: _Parse) -> LegacyHash:
 
 
 def _read_by_name(name: str, rest: str) -> LegacyHash | None:
-    """Return the hash of a scheme with a notation of its own, its blank without the scheme; None: it has none."""
+    """Return the hash of a scheme with a notation of its own, without the scheme in `blank`; None: it has none."""
     is_hex = re.fullmatch(r"[0-9A-Fa-f]+", rest) is not None
-    made: LegacyHash | None = None
+    parsed: LegacyHash | None = None
     match name:
         case "PBKDF2" if rest.startswith("$1$"):
-            made = _dovecot_pbkdf2(rest)
+            parsed = _dovecot_pbkdf2(rest)
         case "PBKDF2" if is_hex:
-            made = _spring_pbkdf2(rest)
+            parsed = _spring_pbkdf2(rest)
         case "PBKDF2" | "PBKDF2-SHA1" | "PBKDF2-SHA256" | "PBKDF2-SHA512":
-            made = _openldap_pbkdf2(name, rest)
+            parsed = _openldap_pbkdf2(name, rest)
         case "PBKDF2_SHA256" | "PKCS5S2":
-            made = _packed_pbkdf2(name, rest)
+            parsed = _packed_pbkdf2(name, rest)
         case "SCRYPT":
-            made = _spring_scrypt(rest)
+            parsed = _spring_scrypt(rest)
         case "SHA256" if is_hex and len(rest) == _SPRING_STANDARD_DIGITS:
-            made = _spring_standard(rest)
+            parsed = _spring_standard(rest)
         case _:
             pass
-    return made
+    return parsed
 
 
 def _dovecot_pbkdf2(rest: str) -> LegacyHash:
@@ -104,8 +104,8 @@ def _dovecot_pbkdf2(rest: str) -> LegacyHash:
 def _openldap_pbkdf2(name: str, rest: str) -> LegacyHash:
     """Read `iterations$salt$digest` in passlib's base64 (OpenLDAP, `contrib/slapd-modules/passwd/pbkdf2`)."""
     algorithm = name.removeprefix("PBKDF2").removeprefix("-").lower() or "sha1"
-    made = read_passlib_pbkdf2(f"$pbkdf2-{algorithm}${rest}")
-    return replace(made, format="ldap-pbkdf2", blank=made.blank.removeprefix(f"$pbkdf2-{algorithm}$"))
+    parsed = read_passlib_pbkdf2(f"$pbkdf2-{algorithm}${rest}")
+    return replace(parsed, format="ldap-pbkdf2", blank=parsed.blank.removeprefix(f"$pbkdf2-{algorithm}$"))
 
 
 def _packed_pbkdf2(name: str, rest: str) -> LegacyHash:
@@ -146,8 +146,8 @@ def _spring_scrypt(rest: str) -> LegacyHash:
     parts = parts_of("spring-scrypt", rf"\$([0-9a-f]{{1,2}})([0-9a-f]{{2}})([0-9a-f]{{2}})\${base64}\${base64}", rest)
     logarithm, r, p = (int(parts[place], 16) for place in (1, 2, 3))
     salt = parts[4].rstrip("=")
-    made = read_scrypt(f"$scrypt$ln={logarithm},r={r},p={p}${salt}${parts[5]}")
-    return replace(made, format="spring-scrypt", blank=with_blank_digest(rest, parts[5], "A"))
+    parsed = read_scrypt(f"$scrypt$ln={logarithm},r={r},p={p}${salt}${parts[5]}")
+    return replace(parsed, format="spring-scrypt", blank=with_blank_digest(rest, parts[5], "A"))
 
 
 def _spring_standard(rest: str) -> LegacyHash:
