@@ -2,6 +2,7 @@
 
 `make docs` fails if a text has no translation, if one is marked as uncertain (fuzzy), or if one is of no use any more.
 `make texts` gives every catalogue the texts that there are; those that are new have an empty translation, to fill in.
+The comment at the head of a catalogue lists the terms of its language, which the mails use, too.
 """
 
 import json
