@@ -117,13 +117,13 @@ def test_calls_that_are_held_tell_beside_from_after(stand_ins: StandIns) -> None
     def call() -> None:
         client.call("DynamoDB_20120810.GetItem", {})
 
-    with stand_ins.ledger.counting(hold_seconds=1) as beside:
+    with stand_ins.ledger.counting(delay_seconds=1) as beside:
         threads = [threading.Thread(target=call) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    with stand_ins.ledger.counting(hold_seconds=0.01) as after:
+    with stand_ins.ledger.counting(delay_seconds=0.01) as after:
         call()
         call()
 
@@ -134,7 +134,7 @@ def test_calls_that_are_held_tell_beside_from_after(stand_ins: StandIns) -> None
 def test_a_held_call_is_answered_late(stand_ins: StandIns) -> None:
     began = time.monotonic()
 
-    with stand_ins.ledger.counting(hold_seconds=0.1):
+    with stand_ins.ledger.counting(delay_seconds=0.1):
         Client(stand_ins).call("DynamoDB_20120810.GetItem", {})
 
     assert time.monotonic() - began >= 0.1

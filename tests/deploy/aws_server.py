@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, override
+from typing import Any, Final, cast, override
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
@@ -72,7 +72,6 @@ class _Aws(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: "_Server"
 
     def do_POST(self) -> None:
         headers = HTTPHeaders()
@@ -80,7 +79,7 @@ class _Aws(BaseHTTPRequestHandler):
             headers[name] = value
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = AWSPreparedRequest("POST", f"https:/{self.path}", headers, body, stream_output=False)
-        status, more, text = self.server.answer(request, self.headers["amz-sdk-invocation-id"])
+        status, more, text = cast("_Server", self.server).answer(request, self.headers["amz-sdk-invocation-id"])
         content = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for name, value in {**more, "Content-Length": str(len(content))}.items():

@@ -1,8 +1,9 @@
 """What the functions cost, measured on their built artefacts: `make bench`; and the bill: `make price MAU=100000`.
 
 Lambda's own runtime client starts each function out of `.aws-sam/build`, this package plays Lambda and AWS to it, and
-every figure is set beside that of a plain boto3 client on the same machine in the same round: machines differ, ratios
-hardly. The results go to `docs/performance.md` and `tools/gerbang_bench/measured.json`, written by the command alone.
+every figure is compared with that of a plain boto3 client on the same machine in the same round: milliseconds differ
+between machines, ratios hardly. The results go to `docs/performance.md` and `tools/gerbang_bench/measured.json`, which
+only this command writes.
 
     builds       what `sam build` left, laid out as Lambda mounts it; the runtime client; the case to compare with
     runtime_api  Lambda's side of its Runtime API

@@ -20,8 +20,8 @@ from gerbang_bench.events import Event, Scenario
 from gerbang_bench.scenarios import Unsuccessful, check
 from gerbang_bench.stand_ins import Call, Ledger, round_trips, waited_seconds
 
-HELD_SECONDS: Final = 0.05
-"""For how long calls are held while they are counted; calls that a function makes concurrently fall within it."""
+DELAY_SECONDS: Final = 0.05
+"""How long each call is delayed while calls are counted, so that concurrent calls overlap."""
 
 COUNTED_EVENTS: Final = 3
 """How many equal events are counted; the most expensive one is reported."""
@@ -208,7 +208,7 @@ def count(case: Case, machine: Machine) -> Counts:
 
 def _count(case: Case, machine: Machine, environment: Environment, event: Event) -> tuple[Counted, Any]:
     connections = machine.ledger.connections
-    with machine.ledger.counting(hold_seconds=HELD_SECONDS) as calls:
+    with machine.ledger.counting(delay_seconds=DELAY_SECONDS) as calls:
         answer = _invoked(case, environment, event).answer
     return counted(calls, connections=machine.ledger.connections - connections), answer
 
@@ -254,11 +254,11 @@ def rounds(
 ) -> dict[str, list[Sample]]:
     """Return *number* samples of each case by its name, in the order of their rounds."""
     samples: dict[str, list[Sample]] = {case.deployed.name: [] for case in cases}
-    for turn in range(number + 1):
+    for number_of_round in range(number + 1):
         for case in random.sample(cases, len(cases)):
-            progress(f"round {turn} of {number}: {case.deployed.name}")
+            progress(f"round {number_of_round} of {number}: {case.deployed.name}")
             taken = sample(case, machine, base)
-            if turn:
+            if number_of_round:
                 samples[case.deployed.name].append(taken)
     return samples
 

@@ -1,8 +1,8 @@
 """Which memory setting a function should have: what a call costs and takes at the share of a core that Lambda gives.
 
 Lambda gives a whole vCPU at 1,769 MB and less in proportion
-(https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). A call computes for so long on a whole one and
-waits for DynamoDB besides; only the computing grows where the share is smaller.
+(https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). A smaller share of it
+makes computing take longer, but not waiting for DynamoDB.
 """
 
 from collections.abc import Mapping

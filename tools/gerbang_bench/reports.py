@@ -49,8 +49,10 @@ runtime client. With fewer calls, the token and the log weigh more."""
 _UNATTENDED: Final = "mailer"
 """No client waits for its first event."""
 
-_STARTS_CHART: Final = f"![Each function's start beside the base]({CHARTS.name}/starts.svg)"
-_PRICE_CHART: Final = f"![A month's price beside Cognito's, by the number of active users]({CHARTS.name}/price.svg)"
+_STARTS_CHART: Final = f"![Each function's start, compared with the base]({CHARTS.name}/starts.svg)"
+_PRICE_CHART: Final = (
+    f"![A month's price, compared with Cognito's, by the number of active users]({CHARTS.name}/price.svg)"
+)
 _BILL: Final = re.compile(r"(?<=<!-- bill -->\n).*?(?=\n<!-- /bill -->)", re.DOTALL)
 
 

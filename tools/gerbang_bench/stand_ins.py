@@ -1,8 +1,8 @@
 """AWS, as far as the functions call it, over TLS on this machine: every call is counted.
 
 DynamoDB is DynamoDB Local, asked on the way what each call consumed. Secrets Manager, SQS and SES answer as their API
-references say, out of nothing. Calls can be held for a while before they are answered: those that still come at the
-same time were made concurrently, the others one after the other.
+references say, without keeping anything. Answers can be delayed, which tells concurrent calls from those that are made
+one after the other.
 """
 
 import asyncio
@@ -74,18 +74,18 @@ def waited_seconds(calls: Sequence[Call]) -> float:
 
 @dataclass(slots=True)
 class Ledger:
-    """The calls made, and how long each is held."""
+    """The calls made, and how long each is delayed."""
 
     calls: list[Call] = field(default_factory=list)
     connections: int = 0
-    hold_seconds: float = 0.0
+    delay_seconds: float = 0.0
 
     @contextmanager
-    def counting(self, *, hold_seconds: float = 0.0) -> Iterator[list[Call]]:
-        """Yield the calls made from here on, until the block ends; each is held that long."""
-        self.calls, self.hold_seconds = [], hold_seconds
+    def counting(self, *, delay_seconds: float = 0.0) -> Iterator[list[Call]]:
+        """Yield the calls made from here on, until the block ends; each is delayed that long."""
+        self.calls, self.delay_seconds = [], delay_seconds
         yield self.calls
-        self.hold_seconds = 0.0
+        self.delay_seconds = 0.0
 
 
 class StandIns:
@@ -173,8 +173,8 @@ class StandIns:
         else:
             status, said = self._made_up(service, operation, json.loads(body))
             answer = json.dumps(said).encode()
-        if self.ledger.hold_seconds:
-            await asyncio.sleep(self.ledger.hold_seconds)
+        if self.ledger.delay_seconds:
+            await asyncio.sleep(self.ledger.delay_seconds)
         self.ledger.calls.append(
             Call(
                 service=service,
