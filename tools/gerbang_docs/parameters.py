@@ -20,7 +20,7 @@ _IDS: Final[Mapping[str, str]] = {"userId": "usr_abc123"}
 def parameters_of(here: list[Documented]) -> Iterator[Json]:
     """Yield the parameters of the operations at a path that have the same method."""
     for name in [part.strip("{}") for part in here[0].path.split("/") if part.startswith("{")]:
-        schema = {"type": "string", "format": "uuid"} if "_" in name else {"type": "string"}
+        schema: Json = {"type": "string", "format": "uuid"} if "_" in name else {"type": "string"}
         yield {"name": name, "in": "path", "required": True, "schema": schema, "example": _IDS.get(name, UUID)}
     chosen = [each.query for each in here if each.query]
     for name in dict.fromkeys(name for query in chosen for name in query):
