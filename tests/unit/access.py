@@ -1,26 +1,28 @@
-"""Whether a session is active or a password signs in, as tests of passwords and codes ask after every step."""
+"""Whether a session or a password works: what tests of passwords and codes check after every step."""
 
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.client import Client
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 
 from tests.deployment import ABROAD, BOB, PASSWORD, by_email
-from tests.unit.mail_fakes import MailDeployment
+from tests.unit.mail_deployment import MailDeployment
 
 
-def is_alive(post: MailDeployment, session: SignedIn) -> bool:
-    """Whether the access token of a session works."""
+def session_works(app: MailDeployment, session: SignedIn) -> bool:
+    """Return whether the access token of a session is accepted."""
     try:
-        post.base.sessions.authenticate(session.tokens.access_token)
+        app.base.sessions.authenticate(session.tokens.access_token)
     except SessionEnded:
         return False
     return True
 
 
-def opens(post: MailDeployment, password: str = PASSWORD, client: Client = ABROAD, *, email: str = BOB.email) -> bool:
-    """Whether a password signs in, at Bob's account unless another is named."""
+def password_works(
+    app: MailDeployment, password: str = PASSWORD, client: Client = ABROAD, *, email: str = BOB.email
+) -> bool:
+    """Return whether a password signs in to Bob's account, or to the account with the given address."""
     try:
-        post.base.sign_in.sign_in(by_email(email, password), client)
+        app.base.sign_in.sign_in(by_email(email, password), client)
     except InvalidCredentials:
         return False
     return True

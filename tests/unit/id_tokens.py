@@ -1,4 +1,4 @@
-"""ID tokens and key sets as a provider makes them, without PyJWT, which is what verifies them."""
+"""ID tokens and key sets as a provider issues them. They are made without PyJWT, which verifies them."""
 
 import json
 import time
@@ -18,7 +18,7 @@ type Claims = dict[str, Any]
 
 @cache
 def private_key(owner: str) -> rsa.RSAPrivateKey:
-    """Return the RSA key of an owner, made when first asked for."""
+    """Return the RSA key of an owner, generated at its first use."""
     assert owner
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -33,7 +33,7 @@ def base64url(raw: bytes) -> str:
 
 
 def integer(number: int) -> str:
-    """Return Base64urlUInt of RFC 7518, section 2."""
+    """Return a number as Base64urlUInt (RFC 7518, section 2)."""
     return base64url(number.to_bytes((number.bit_length() + 7) // 8))
 
 
@@ -53,7 +53,7 @@ def key_set(*jwks: Any) -> bytes:
 
 
 def good_claims() -> Claims:
-    """Return the claims of a Google token of five seconds ago; it is valid for an hour."""
+    """Return the claims of a Google token that was issued five seconds ago and is valid for an hour."""
     issued_at = int(time.time()) - 5
     return {
         "iss": "https://accounts.google.com",
@@ -75,7 +75,7 @@ def signing_input(header: object, payload: bytes) -> str:
 
 
 def signed(claims: Claims | bytes | None = None, *, by: str = "Google", **header: Any) -> str:
-    """Return a token signed with RS256 (RFC 7518, section 3.3), whatever its header says."""
+    """Return a token signed with RS256 (RFC 7518, section 3.3), also if its header names another algorithm."""
     payload = claims if isinstance(claims, bytes) else json.dumps(good_claims() if claims is None else claims).encode()
     text = signing_input({"alg": "RS256", "kid": KID, "typ": "JWT", **header}, payload)
     signature = private_key(by).sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())

@@ -1,97 +1,22 @@
 """Fakes of the mail queue and of SES, and a deployment that uses them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from copy import replace
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from enum import Enum
-from itertools import count, product
-from typing import Final
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-import pytest
-from gerbang.accounts.code_sign_in import CodeSignIn
-from gerbang.accounts.email_change import EmailChange
-from gerbang.accounts.guests import Guests
-from gerbang.accounts.identity_sign_in import IdentitySignIn
-from gerbang.accounts.password_change import PasswordChange
-from gerbang.accounts.password_reset import PasswordReset
-from gerbang.accounts.registration import NewAccount, Registration
-from gerbang.core.client import Client
-from gerbang.core.clock import to_epoch
 from gerbang.core.errors import DependencyUnavailable
-from gerbang.core.identifiers import public_id
-from gerbang.limits.rate_limits import digest
-from gerbang.mail.codes import CodeMaker, ResetTokens
+from gerbang.mail.codes import DIGITS
 from gerbang.mail.jobs import (
-    CLIENT_ADDRESS,
-    DEVICE,
-    INVITATION,
-    ORGANIZATION,
-    PROVIDER,
-    SUBJECT,
-    USER_AGENT,
     MailJob,
-    MailKind,
 )
-from gerbang.mail.mailer import Mailer
 from gerbang.mail.message import MailRejected, Message
-from gerbang.mail.organization_invitations import INVITATION_LIFETIME
-from gerbang.mail.service import MailService
-from gerbang.sessions.sessions import SignedIn
-from gerbang.storage.accounts import User
-from gerbang.storage.mail_deliveries import MailDeliveryTable
-from gerbang.storage.one_time_codes import OneTimeCodeTable
-from gerbang.storage.organizations import Invitation, Membership, Organization
-from gerbang.storage.store import Change, Item, Plus, Store, Update, Written
-from gerbang.storage.users import UserTable
 
-from tests.conftest import Database, deployed_on, in_memory
-from tests.deployment import BOB, Deployment
-from tests.fakes import Call, FakeClock, FakeSecret, Fault, FaultyStore, PassingStore, RecordingLog
-
-ELSEWHERE: Final = Client(address="203.0.113.201")
-"""Makes accounts; no test counts what it does."""
-
-
-in_memory_only: Final = pytest.mark.parametrize("database", ["memory"], indirect=True)
-"""For tests of what `deployment` does that no database could do differently, or that are asked of both elsewhere."""
-
-
-LINKED_SUBJECT: Final = "1001"
-INVITATION_ID: Final = public_id("inv", UUID(int=1))
-NEW_DEVICE: Final = "0123456789ab"
-PAYLOADS: Final[Mapping[MailKind, Mapping[str, str]]] = {
-    MailKind.IDENTITY_LINKED: {PROVIDER: "google", SUBJECT: digest(LINKED_SUBJECT)},
-    MailKind.IDENTITY_UNLINKED: {PROVIDER: "google", SUBJECT: digest("1002")},
-    MailKind.ORGANIZATION_INVITATION: {ORGANIZATION: "org_1", INVITATION: INVITATION_ID},
-    MailKind.NEW_DEVICE: {DEVICE: NEW_DEVICE, USER_AGENT: "curl/8.14.1", CLIENT_ADDRESS: "203.0.113.9"},
-}
-"""What jobs of these kinds carry in tests."""
-
-
-def write_invitation(post: "MailDeployment", email: str = BOB.email) -> Invitation:
-    """An organisation that nobody belongs to, with an invitation: the one of `PAYLOADS`."""
-    now, table = post.base.clock(), post.base.organization_table
-    owner = Membership(organization_id="org_1", user_id="nobody", role="CLIENT_OWNER", since=now)
-    invitation = Invitation(
-        invitation_id=INVITATION_ID,
-        organization_id="org_1",
-        email=email,
-        email_as_typed=email,
-        role="CLIENT_MEMBER",
-        invited_by="3c662a10-d9b1-438c-bfa7-eac70051f5ac",
-        created_at=now,
-        expires_at=now + INVITATION_LIFETIME,
-    )
-    organization = Organization(organization_id="org_1", name="Acme", created_at=now)
-    post.base.store.commit(*table.creation(organization, owner), table.invitation_creation(invitation))
-    return invitation
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class RecordingQueue:
-    """Keeps jobs, until a test has them delivered; or is down."""
+    """Records jobs for a test to deliver, or is down."""
 
     def __init__(self) -> None:
         self.jobs: list[MailJob] = []
@@ -106,22 +31,22 @@ class RecordingQueue:
 
 
 class Fate(Enum):
-    """What becomes of a message that is handed to SES."""
+    """What happens to a message that is passed to SES."""
 
     ACCEPTED = "accepted"
     NOT_SENT = "SES is down, paused or throttled"
     ANSWER_LOST = "accepted, and the answer lost"
-    REFUSED = "refused for good"
+    REJECTED = "rejected for good"
     DIED_BEFORE = "the function ended before it was sent"
     DIED_AFTER = "the function ended after it was sent"
 
 
 class Killed(BaseException):
-    """What becomes of a function at its time-out: nothing after it runs."""
+    """Ends a function as its time-out does: no code of the function runs after it."""
 
 
 class FakeOutbox:
-    """Keeps what was sent; each message has the next fate of a list, after the last of them it is accepted."""
+    """Records messages. Each one has the next fate of a list; when the list is used up, messages are accepted."""
 
     def __init__(self, *fates: Fate) -> None:
         self.sent: list[Message] = []
@@ -131,7 +56,7 @@ class FakeOutbox:
     def send(self, message: Message) -> None:
         self.while_sending()
         fate = self.fates.pop(0) if self.fates else Fate.ACCEPTED
-        if fate is Fate.REFUSED:
+        if fate is Fate.REJECTED:
             raise MailRejected("MessageRejected")
         if fate is Fate.NOT_SENT:
             raise DependencyUnavailable("SES")
@@ -149,12 +74,12 @@ class FakeOutbox:
 
     @property
     def codes(self) -> list[str]:
-        """The codes that were sent, in their order."""
+        """The codes that were sent, in order."""
         return [code_in(message) for message in self.sent]
 
     @property
     def reset_tokens(self) -> list[str]:
-        """The reset tokens that were sent, in their order."""
+        """The reset tokens that were sent, in order."""
         return [token_in(message) for message in self.sent]
 
 
@@ -164,224 +89,12 @@ def code_in(message: Message) -> str:
     return str(code)
 
 
+def wrong_code(code: str) -> str:
+    """A code that differs from the right one."""
+    return f"{(int(code) + 1) % 10**DIGITS:0{DIGITS}d}"
+
+
 def token_in(message: Message) -> str:
     """The one reset token of a mail."""
     (token,) = re.findall(r"\b[A-Za-z0-9]{65}\b", message.text)
     return str(token)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MailDeployment:
-    """A deployment whose mails a test reads; `on` looks at the same world through another store."""
-
-    base: Deployment
-    job_ids: Callable[[], str]
-    queued_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    """When each job was made that `job` made."""
-
-    def on(self, store: Store) -> "MailDeployment":
-        """The same world, looked at through another store."""
-        return replace(self, base=replace(self.base, store=store))
-
-    @property
-    def queue(self) -> RecordingQueue:
-        queue = self.base.mail_queue
-        assert isinstance(queue, RecordingQueue)
-        return queue
-
-    @property
-    def outbox(self) -> FakeOutbox:
-        outbox = self.base.outbox
-        assert isinstance(outbox, FakeOutbox)
-        return outbox
-
-    @property
-    def users(self) -> UserTable:
-        return self.base.users
-
-    @property
-    def codes(self) -> OneTimeCodeTable:
-        return self.base.codes
-
-    @property
-    def deliveries(self) -> MailDeliveryTable:
-        return self.base.mail_deliveries
-
-    @property
-    def maker(self) -> CodeMaker:
-        return self.base.code_maker
-
-    @property
-    def reset_tokens(self) -> ResetTokens:
-        return self.base.reset_tokens
-
-    @property
-    def mailer(self) -> Mailer:
-        return self.base.mailer
-
-    @property
-    def mail_service(self) -> MailService:
-        return self.base.mail_service
-
-    @property
-    def registration(self) -> Registration:
-        """Registration that mails a verification code, as Atourin's does."""
-        return self.base.registration_with_mail
-
-    @property
-    def code_sign_in(self) -> CodeSignIn:
-        return self.base.code_sign_in
-
-    @property
-    def guests(self) -> Guests:
-        return self.base.guests
-
-    @property
-    def google(self) -> IdentitySignIn:
-        return self.base.identity_sign_in
-
-    @property
-    def password_reset(self) -> PasswordReset:
-        return self.base.password_reset
-
-    @property
-    def password_change(self) -> PasswordChange:
-        return self.base.password_change
-
-    @property
-    def email_change(self) -> EmailChange:
-        return self.base.email_change
-
-    def register(self, new: NewAccount = BOB) -> SignedIn:
-        """Make an account the way a client does, and keep its first session."""
-        return self.base.registration.register(new, ELSEWHERE).signed_in
-
-    def job(self, kind: MailKind, email: str = BOB.email, locale: str | None = None) -> MailJob:
-        """A job, later than every one before it."""
-        self.base.clock.advance(timedelta(seconds=1))
-        payload = PAYLOADS.get(kind, {})
-        job = MailJob(job_id=self.job_ids(), kind=kind, email=email, locale=locale, payload=payload)
-        self.queued_at[job.job_id] = self.base.clock()
-        return job
-
-    def deliver(self, job: MailJob) -> None:
-        """Deliver a job, as the queue does: now, with the time at which it was made."""
-        self.mailer.deliver(job, queued_at=self.queued_at.get(job.job_id, self.base.clock()))
-
-    def mailed_code(self, email: str = BOB.email, kind: MailKind = MailKind.SIGN_IN_CODE) -> str:
-        """Have a code mailed; return it."""
-        self.deliver(self.job(kind, email))
-        return code_in(self.outbox.last)
-
-    def mailed_token(self, email: str = BOB.email) -> str:
-        """Have a reset token mailed; return it."""
-        self.deliver(self.job(MailKind.PASSWORD_RESET, email))
-        return token_in(self.outbox.last)
-
-    def user(self, user_id: str) -> User:
-        """An account as it stands."""
-        user = self.base.users.find(user_id)
-        assert user is not None
-        return user
-
-    def disable(self, user: User) -> None:
-        """Do what an operator does to an account."""
-        changes: dict[str, Change] = {"disabled_at": to_epoch(self.base.clock()), "epoch": Plus(1)}
-        assert isinstance(self.base.store.write(Update(self.base.users.key(user.user_id), changes)), Written)
-
-
-def mailing(base: Deployment) -> MailDeployment:
-    """A deployment with an empty queue and an empty outbox."""
-    numbers = count(1)
-    return MailDeployment(
-        base=replace(base, mail_queue=RecordingQueue(), outbox=FakeOutbox()),
-        job_ids=lambda: f"job-{next(numbers):04d}",
-    )
-
-
-def mailing_in_memory() -> MailDeployment:
-    """A world of its own, in memory."""
-    return mailing(deployed_on(in_memory(), clock=FakeClock(), log_event=RecordingLog(), secret=FakeSecret()))
-
-
-type Shape = tuple[str, tuple[tuple[str, str], ...]]
-"""A call to the store without the ids in it: its method, and the table and kind of each item."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One of the calls that something makes: its shape, and the how-manieth of its like."""
-
-    shape: Shape
-    nth: int
-
-
-def shape_of(call: Call) -> Shape:
-    return call.method, tuple((key.table, "#".join(key.pk.split("#")[:-1])) for key in call.keys)
-
-
-def calls_of(deployment: MailDeployment, action: Callable[[MailDeployment], object]) -> list[Shape]:
-    """The calls to the store that an action makes, in no order that means anything; they are made."""
-    watched = PassingStore(deployment.base.store)
-    action(deployment.on(watched))
-    return sorted(shape_of(call) for call in watched.calls)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A world, and what is done in it."""
-
-    deployment: MailDeployment
-    act: Callable[[MailDeployment], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Mishap:
-    """A world in which one call of what is done goes wrong, and what whoever did it was given or told."""
-
-    point: Point
-    fault: Fault
-    scene: Scene
-    outcome: object
-    failure: Exception | None
-
-    @property
-    def deployment(self) -> MailDeployment:
-        """The world as it is after it, in which nothing goes wrong any more."""
-        return self.scene.deployment
-
-
-def every_mishap(scene: Callable[[], Scene]) -> Iterator[Mishap]:
-    """Do what is done in a scene once for each of its calls and each fault, in a world of its own each time."""
-    first = scene()
-    shapes = calls_of(first.deployment, first.act)
-    points = [Point(shape, shapes[:index].count(shape)) for index, shape in enumerate(shapes)]
-    for point, fault in product(points, Fault):
-        here = scene()
-        faulty = here.deployment.on(FaultyStore(here.deployment.base.store, at=_Counting(point), fault=fault))
-        outcome, failure = None, None
-        try:
-            outcome = here.act(faulty)
-        except Exception as raised:  # noqa: BLE001 - the test looks at it
-            failure = raised
-        yield Mishap(point, fault, here, outcome, failure)
-
-
-class _Counting:
-    """Knows a point when it comes by."""
-
-    def __init__(self, point: Point) -> None:
-        self._point = point
-        self._seen = 0
-
-    def __call__(self, call: Call) -> bool:
-        if shape_of(call) != self._point.shape:
-            return False
-        self._seen += 1
-        return self._seen == self._point.nth + 1
-
-
-def is_nowhere(database: Database, text: str) -> bool:
-    """Say whether no attribute of any item of any table holds a text."""
-    items: list[Item] = [item for name in database.tables for item in database.items(name)]
-    return bool(items) and not any(text in str(value) for item in items for value in item.values())

@@ -1,7 +1,5 @@
-"""gerbang.accounts.guests: accounts without a name, which last as long as their session possibly can."""
+"""gerbang.accounts.guests: anonymous accounts, which expire with their longest possible session."""
 
-import json
-from base64 import urlsafe_b64decode
 from copy import replace
 from datetime import timedelta
 from functools import partial
@@ -23,35 +21,24 @@ from gerbang.storage.store import Delete
 from tests.conftest import Database
 from tests.deployment import ABROAD, ALICE, HOME, PASSWORD, Choices, by_email
 from tests.fakes import FakeClock, MemoryStore, PassingStore, at_once
-from tests.unit.mail_fakes import (
-    MailDeployment,
-    Scene,
-    calls_of,
-    every_mishap,
-    in_memory_only,
-    mailing_in_memory,
-)
+from tests.unit.faulty_runs import Scenario, calls_of, faulty_runs
+from tests.unit.jwt_parts import claims_of
+from tests.unit.mail_deployment import MailDeployment, in_memory_only, new_app
 
 SECOND = timedelta(seconds=1)
 LIFETIME = Choices().lifetime
-LONGEST = Choices().longest
+LONGEST_SESSION = Choices().longest
 
 
-def admit(post: MailDeployment) -> SignedIn:
-    return post.guests.admit(HOME)
+def admit(app: MailDeployment) -> SignedIn:
+    return app.guests.admit(HOME)
 
 
-def refresh(post: MailDeployment, session: SignedIn) -> SignedIn:
-    return post.base.sessions.refresh(session.tokens.refresh_token)
+def refresh(app: MailDeployment, session: SignedIn) -> SignedIn:
+    return app.base.sessions.refresh(session.tokens.refresh_token)
 
 
-def claims_of(session: SignedIn) -> dict[str, Any]:
-    payload = session.tokens.access_token.split(".")[1]
-    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return claims
-
-
-def account_of(database: Database, session: SignedIn) -> dict[str, Any]:
+def account_item(database: Database, session: SignedIn) -> dict[str, Any]:
     (item,) = database.items("Users", f"USER#{session.user.user_id}")
     return dict(item)
 
@@ -60,11 +47,11 @@ def account_of(database: Database, session: SignedIn) -> dict[str, Any]:
 
 
 @pytest.mark.covers("113")
-def test_a_guest_has_an_id_of_its_own_and_no_name(post: MailDeployment, database: Database) -> None:
-    first, second = admit(post), admit(post)
+def test_a_guest_has_an_own_id_and_no_names(app: MailDeployment, database: Database) -> None:
+    first, second = admit(app), admit(app)
 
     assert first.user.user_id != second.user.user_id
-    authenticated = post.base.sessions.authenticate(first.tokens.access_token)
+    authenticated = app.base.sessions.authenticate(first.tokens.access_token)
     assert authenticated.user == first.user
     assert authenticated.family.amr[0].method == "anonymous"
     assert (authenticated.user.name, authenticated.user.email, authenticated.user.number) == ("", None, None)
@@ -72,153 +59,155 @@ def test_a_guest_has_an_id_of_its_own_and_no_name(post: MailDeployment, database
 
 
 @pytest.mark.covers("113")
-def test_the_token_of_a_guest_says_that_it_is_one(post_in_memory: MailDeployment) -> None:
-    guest = admit(post_in_memory)
+def test_the_access_token_of_a_guest_is_marked_as_anonymous(app_in_memory: MailDeployment) -> None:
+    guest = admit(app_in_memory)
 
-    for session in (guest, refresh(post_in_memory, guest)):
-        claims = claims_of(session)
+    for session in (guest, refresh(app_in_memory, guest)):
+        claims = claims_of(session.tokens.access_token)
         assert (claims["role"], claims["is_anonymous"], claims["email"]) == ("anonymous", True, "")
         assert claims["sub"] == guest.user.user_id
 
 
-def test_a_guest_is_let_in_by_one_transaction(post_in_memory: MailDeployment) -> None:
-    assert [method for method, _ in calls_of(post_in_memory, admit)] == ["commit", "write"]
+def test_a_guest_is_created_in_one_transaction(app_in_memory: MailDeployment) -> None:
+    assert [method for method, _ in calls_of(app_in_memory, admit)] == ["commit", "write"]
 
 
-# How long a guest lasts
+# Expiry
 
 
-def test_ttl_sweeps_a_guest_after_its_longest_possible_session(
-    post: MailDeployment, database: Database, clock: FakeClock
+def test_the_ttl_of_a_guest_is_the_longest_possible_session(
+    app: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
-    guest = admit(post)
+    guest = admit(app)
 
-    assert account_of(database, guest)["expires_at"] == to_epoch(clock() + LONGEST)
+    assert account_item(database, guest)["expires_at"] == to_epoch(clock() + LONGEST_SESSION)
     (family,) = database.items("RefreshTokenFamilies")
     assert family["expires_at"] == to_epoch(clock() + LIFETIME)
 
 
-def test_no_refresh_writes_to_a_guests_account(post: MailDeployment, database: Database, clock: FakeClock) -> None:
-    guest = admit(post)
-    before = account_of(database, guest)
+def test_a_refresh_does_not_write_to_the_account_of_a_guest(
+    app: MailDeployment, database: Database, clock: FakeClock
+) -> None:
+    guest = admit(app)
+    before = account_item(database, guest)
     clock.advance(LIFETIME - SECOND)
-    watched = PassingStore(post.base.store)
+    watched = PassingStore(app.base.store)
 
-    refresh(post.on(watched), guest)
+    refresh(app.on(watched), guest)
 
     assert [call.method for call in watched.calls] == ["get", "write"]
-    assert account_of(database, guest) == before
+    assert account_item(database, guest) == before
 
 
-def test_a_guest_that_goes_on_refreshing_lives_until_the_longest_session_ends(
-    post: MailDeployment, database: Database, clock: FakeClock
+def test_a_guest_that_keeps_refreshing_expires_with_the_longest_session(
+    app: MailDeployment, database: Database, clock: FakeClock
 ) -> None:
-    until = clock() + LONGEST
-    guest = admit(post)
+    until = clock() + LONGEST_SESSION
+    guest = admit(app)
     while clock() + LIFETIME < until:
         clock.advance(LIFETIME - SECOND)
-        guest = refresh(post, guest)
+        guest = refresh(app, guest)
     clock.advance(until - clock() - SECOND)
-    last = refresh(post, guest)
-    assert post.base.sessions.authenticate(last.tokens.access_token).user.is_anonymous
+    last = refresh(app, guest)
+    assert app.base.sessions.authenticate(last.tokens.access_token).user.is_anonymous
 
     clock.advance(SECOND)
 
     with pytest.raises(InvalidToken):
-        refresh(post, last)
-    assert not post.user(guest.user.user_id).may_sign_in(clock())
-    assert database.items("RefreshTokenFamilies")  # F35: its items may still be there
+        refresh(app, last)
+    assert not app.user(guest.user.user_id).may_sign_in(clock())
+    assert database.items("RefreshTokenFamilies")  # F35: TTL has not deleted the items yet
 
 
-def test_a_guest_whose_refresh_was_forgiven_lives_as_long_as_its_session(
-    post: MailDeployment, clock: FakeClock
+def test_a_guest_whose_reused_token_was_forgiven_expires_with_its_session(
+    app: MailDeployment, clock: FakeClock
 ) -> None:
-    guest = admit(post)
+    guest = admit(app)
     clock.advance(LIFETIME - SECOND)
-    lost = refresh(post, guest)  # the answer is lost
-    forgiven = refresh(post, guest)
-    assert forgiven.tokens.refresh_token == lost.tokens.refresh_token
+    unanswered = refresh(app, guest)  # the answer is lost
+    forgiven = refresh(app, guest)
+    assert forgiven.tokens.refresh_token == unanswered.tokens.refresh_token
     clock.advance(LIFETIME - SECOND)
 
-    again = refresh(post, forgiven)
+    later_session = refresh(app, forgiven)
 
-    assert post.base.sessions.authenticate(again.tokens.access_token).user.user_id == guest.user.user_id
+    assert app.base.sessions.authenticate(later_session.tokens.access_token).user.user_id == guest.user.user_id
 
 
-def test_a_guest_that_was_swept_cannot_refresh_and_is_not_revived(post: MailDeployment, database: Database) -> None:
-    guest = admit(post)
-    post.base.store.write(Delete(post.base.users.key(guest.user.user_id)))
+def test_a_guest_deleted_by_ttl_cannot_refresh_and_is_not_restored(app: MailDeployment, database: Database) -> None:
+    guest = admit(app)
+    app.base.store.write(Delete(app.base.users.key(guest.user.user_id)))
 
     with pytest.raises(SessionEnded):
-        refresh(post, guest)
+        refresh(app, guest)
     with pytest.raises(SessionEnded):
-        post.base.sessions.authenticate(guest.tokens.access_token)
+        app.base.sessions.authenticate(guest.tokens.access_token)
 
     assert database.items("Users") == []
 
 
 @in_memory_only
-def test_a_guest_that_signs_out_is_out(post: MailDeployment) -> None:
-    guest = admit(post)
+def test_a_guest_can_sign_out(app: MailDeployment) -> None:
+    guest = admit(app)
 
-    post.base.sessions.close(guest.tokens.access_token)
+    app.base.sessions.close(guest.tokens.access_token)
 
     with pytest.raises(SessionEnded):
-        post.base.sessions.authenticate(guest.tokens.access_token)
+        app.base.sessions.authenticate(guest.tokens.access_token)
     with pytest.raises(SessionEnded):
-        refresh(post, guest)
+        refresh(app, guest)
 
 
 # What a guest may: security.md 115
 
 
 @pytest.mark.covers("115")
-def test_a_guest_opens_nothing_that_needs_a_person(post_in_memory: MailDeployment) -> None:
-    guest = admit(post_in_memory)
+def test_a_guest_cannot_do_what_needs_a_registered_user(app_in_memory: MailDeployment) -> None:
+    guest = admit(app_in_memory)
     token = guest.tokens.access_token
-    acme = post_in_memory.register(ALICE).user.organization_id
+    acme = app_in_memory.register(ALICE).user.organization_id
     assert acme is not None
 
     with pytest.raises(NotAPerson):
-        post_in_memory.base.sessions.authenticate_person(token)
+        app_in_memory.base.sessions.authenticate_person(token)
     with pytest.raises(NotAPerson):
-        post_in_memory.password_change.change(
+        app_in_memory.password_change.change(
             token, current="", new="A new password 1", client=HOME, policy=PasswordPolicy()
         )
     with pytest.raises(NotAMember):
-        post_in_memory.base.authorizer.authorize(token, acme)
+        app_in_memory.base.authorizer.authorize(token, acme)
 
 
-def test_no_credentials_sign_in_as_a_guest(post_in_memory: MailDeployment) -> None:
-    guest = admit(post_in_memory)
+def test_a_guest_cannot_sign_in_with_credentials(app_in_memory: MailDeployment) -> None:
+    guest = admit(app_in_memory)
 
     for name in ("", guest.user.user_id):
         with pytest.raises(InvalidCredentials):
-            post_in_memory.base.sign_in.sign_in(by_email(name, ""), HOME)
+            app_in_memory.base.sign_in.sign_in(by_email(name, ""), HOME)
 
 
 # Limits: security.md 34
 
 
 @in_memory_only
-def test_guests_and_registrations_of_one_client_are_counted_together(post: MailDeployment) -> None:
-    base = replace(post.base, choices=Choices(registration=Limit(name="registration", attempts=4, window=LIFETIME)))
-    post = replace(post, base=base)
+def test_guests_and_registrations_of_a_client_share_one_limit(app: MailDeployment) -> None:
+    base = replace(app.base, choices=Choices(registration=Limit(name="registration", attempts=4, window=LIFETIME)))
+    app = replace(app, base=base)
     for number in range(2):
         new = NewAccount(email=EmailAddress(f"person-{number}@example.com"), password=PASSWORD, name="Person")
         base.registration.register(new, HOME)
-        admit(post)
+        admit(app)
 
     with pytest.raises(TooManyAttempts) as caught:
-        admit(post)
+        admit(app)
 
     assert (caught.value.limit, caught.value.retry_after) == ("registration", LIFETIME)
-    assert post.guests.admit(ABROAD).user.is_anonymous
+    assert app.guests.admit(ABROAD).user.is_anonymous
 
 
 @pytest.mark.covers("34")
-def test_of_forty_guests_at_once_thirty_are_let_in(post: MailDeployment, database: Database) -> None:
-    outcomes = at_once([partial(admit, post)] * 40)
+def test_of_forty_concurrent_guests_thirty_are_admitted(app: MailDeployment, database: Database) -> None:
+    outcomes = at_once([partial(admit, app)] * 40)
 
     assert sum(isinstance(outcome, SignedIn) for outcome in outcomes) == 30
     assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 10
@@ -228,21 +217,21 @@ def test_of_forty_guests_at_once_thirty_are_let_in(post: MailDeployment, databas
 # Faults
 
 
-def test_after_any_fault_there_is_no_guest_without_a_session_nor_a_session_without_a_guest() -> None:
-    for mishap in every_mishap(lambda: Scene(mailing_in_memory(), admit)):
-        base = mishap.deployment.base
+def test_after_any_fault_a_guest_and_its_session_both_exist_or_neither() -> None:
+    for run in faulty_runs(lambda: Scenario(new_app(), admit)):
+        base = run.deployment.base
         assert isinstance(base.store, MemoryStore)
         guests, sessions = base.store.items(base.tables["Users"]), base.store.items(base.tables["RefreshTokenFamilies"])
-        assert [guest["user_id"] for guest in guests] == [session["user_id"] for session in sessions], mishap
-        if isinstance(mishap.outcome, SignedIn):
-            assert base.sessions.authenticate(mishap.outcome.tokens.access_token).user.is_anonymous, mishap
+        assert [guest["user_id"] for guest in guests] == [session["user_id"] for session in sessions], run
+        if isinstance(run.outcome, SignedIn):
+            assert base.sessions.authenticate(run.outcome.tokens.access_token).user.is_anonymous, run
         else:
-            assert isinstance(mishap.failure, DependencyUnavailable), mishap
+            assert isinstance(run.failure, DependencyUnavailable), run
 
 
-def test_an_id_that_is_taken_is_given_to_no_second_guest(post: MailDeployment, database: Database) -> None:
+def test_a_taken_id_is_not_given_to_a_second_guest(app: MailDeployment, database: Database) -> None:
     ids = iter(["00000001-0000-4000-8000-00000000000a"] * 2)
-    repeating = replace(post.guests, new_id=lambda: next(ids))
+    repeating = replace(app.guests, new_id=lambda: next(ids))
     repeating.admit(HOME)
 
     with pytest.raises(DependencyUnavailable):

@@ -1,4 +1,4 @@
-"""Records become items and items records, field by field, whatever the database."""
+"""gerbang.storage.records: dataclasses to items and back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -71,25 +71,25 @@ def test_every_type_of_field_is_stored_as_documented() -> None:
     }
 
 
-def test_none_is_left_out_and_false_zero_and_empty_are_not() -> None:
+def test_none_is_left_out_and_false_zero_and_empty_values_are_stored() -> None:
     item = to_item(CAR)
     assert item.keys() == {field.name for field in fields(Car)} - {"owner", "crushed_at"}
     assert (item["seats"], item["is_new"], item["extras"], item["tags"]) == (0, False, "{}", "[]")
 
 
 @pytest.mark.parametrize("car", [CAR, FULL])
-def test_a_record_comes_back_from_the_database_as_it_was(car: Car, database: Database) -> None:
+def test_a_record_is_read_as_it_was_written(car: Car, database: Database) -> None:
     key = Key(database.tables["Organizations"], car.plate, "CAR")
     database.store.write(Put(key, to_item(car)))
-    back = from_item(Car, database.store.get(key))
-    assert back == car
-    assert back is not None
-    assert {type(getattr(back, field.name)) for field in fields(Car)} == {
+    read = from_item(Car, database.store.get(key))
+    assert read == car
+    assert read is not None
+    assert {type(getattr(read, field.name)) for field in fields(Car)} == {
         type(getattr(car, field.name)) for field in fields(Car)
     }
 
 
-def test_an_instant_loses_its_fraction_of_a_second() -> None:
+def test_a_time_is_stored_in_whole_seconds() -> None:
     assert from_item(Car, to_item(replace(CAR, sold_at=AT.replace(microsecond=999_999)))) == CAR
 
 
@@ -101,21 +101,21 @@ def test_a_field_with_a_default_may_be_missing_from_the_item() -> None:
 
 
 @pytest.mark.parametrize("missing", ["plate", "seats", "is_new", "colour", "sold_at"])
-def test_an_item_that_lacks_a_field_without_a_default_holds_no_record(missing: str) -> None:
+def test_an_item_without_a_required_field_is_no_record(missing: str) -> None:
     item = to_item(FULL)
     del item[missing]
     assert from_item(Car, item) is None
 
 
-def test_no_item_holds_no_record() -> None:
+def test_a_missing_item_is_no_record() -> None:
     assert from_item(Car, None) is None
 
 
-def test_attributes_that_are_no_fields_are_ignored() -> None:
+def test_unknown_attributes_are_ignored() -> None:
     assert from_item(Car, {**to_item(CAR), "pk": "CAR#1", "sk": "-", "wings": 2}) == CAR
 
 
-def test_a_text_that_the_enum_does_not_have_is_an_error() -> None:
+def test_an_unknown_enum_value_is_an_error() -> None:
     with pytest.raises(ValueError, match="blue"):
         from_item(Car, {**to_item(CAR), "colour": "blue"})
 
@@ -131,12 +131,12 @@ class Ambiguous:
 
 
 @pytest.mark.parametrize("kind", [Unstorable, Ambiguous])
-def test_a_dataclass_with_a_field_that_cannot_be_stored_is_an_error(kind: type[Unstorable]) -> None:
+def test_a_field_of_an_unsupported_type_is_an_error(kind: type[Unstorable]) -> None:
     with pytest.raises(TypeError, match="cannot be stored"):
         from_item(kind, {"ratio": 1, "either": 1})
 
 
-def test_a_value_that_cannot_be_stored_is_an_error() -> None:
+def test_a_value_of_an_unsupported_type_is_an_error() -> None:
     with pytest.raises(TypeError, match="float cannot be stored"):
         to_value(1.5)
     with pytest.raises(TypeError, match="float cannot be stored"):

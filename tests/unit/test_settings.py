@@ -1,6 +1,6 @@
-"""gerbang.settings: each setting is read when it is asked for; a missing or wrong one is named, without its value.
+"""gerbang.settings: each setting is read and checked when it is used; errors name it without its value.
 
-That a function receives what it reads: tests/test_endpoints.py.
+That every function receives the settings that it reads: tests/test_endpoints.py.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from gerbang_local.template import TemplateError, chosen_parameters
 ENVIRONMENT: Final = {
     name: value for function in functions().values() for name, value in function.environment().items()
 }
-"""All that `template.yaml` gives to any function, at its defaults."""
+"""The environment variables of all functions in `template.yaml`, at their defaults."""
 
 OPTIONAL: Final[dict[str, object]] = {
     "google_client_ids": frozenset(),
@@ -29,7 +29,7 @@ OPTIONAL: Final[dict[str, object]] = {
     "invitation_url": None,
     "ses_configuration_set": None,
 }
-"""Settings that may be empty, and what they are then."""
+"""Settings that may be missing, and their defaults."""
 
 SETTINGS: Final = sorted(name for name, member in vars(Settings).items() if isinstance(member, property))
 
@@ -39,14 +39,14 @@ def read(name: str, /, **changed: str) -> Any:
     return getattr(Settings(ENVIRONMENT | changed), name)
 
 
-def complaint(setting: Callable[[], object]) -> str:
-    """What is said of a setting that is wrong."""
+def error_message(setting: Callable[[], object]) -> str:
+    """Return the message of the error that a setting raises."""
     with pytest.raises(InvalidSettings) as caught:
         setting()
     return str(caught.value)
 
 
-def test_the_templates_defaults_are_what_the_design_says() -> None:
+def test_the_template_has_the_documented_defaults() -> None:
     settings = Settings(ENVIRONMENT)
 
     assert settings.users_table == "Users"
@@ -76,21 +76,21 @@ def test_the_templates_defaults_are_what_the_design_says() -> None:
         ("mail_address", 30, timedelta(hours=1)),
     ],
 )
-def test_the_templates_limits_are_what_the_design_says(name: str, attempts: int, window: timedelta) -> None:
+def test_the_template_has_the_documented_limits(name: str, attempts: int, window: timedelta) -> None:
     assert Settings(ENVIRONMENT).limit(name) == (attempts, window)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_is_read_when_it_is_asked_for_and_named_if_it_is_missing(name: str) -> None:
+def test_the_error_names_a_missing_setting_when_it_is_read(name: str) -> None:
     settings = Settings({})
 
     if name in OPTIONAL:
         assert getattr(settings, name) == OPTIONAL[name]
     else:
-        said = complaint(lambda: getattr(settings, name))
+        said = error_message(lambda: getattr(settings, name))
         assert said.partition(" ")[0] in ENVIRONMENT
         assert said.endswith(" is missing")
-        read(name)  # which the template gives to a function
+        read(name)  # at the template's default
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_a_setting_is_read_when_it_is_asked_for_and_named_if_it_is_missing(name:
     ],
 )
 @pytest.mark.parametrize("wrong", ["seven", "7.5", "-77123", "0x77", "77 seconds", "\u0667\u0667"])
-def test_what_is_no_number_is_named_without_its_value(name: str, variable: str, wrong: str) -> None:
-    said = complaint(lambda: read(name, **{variable: wrong}))
+def test_the_error_names_an_invalid_number_without_its_value(name: str, variable: str, wrong: str) -> None:
+    said = error_message(lambda: read(name, **{variable: wrong}))
 
     assert variable in said
     assert wrong not in said
@@ -113,8 +113,8 @@ def test_what_is_no_number_is_named_without_its_value(name: str, variable: str, 
     ("name", "variable", "below"),
     [("password_hash_cost", "PASSWORD_HASH_COST", "3"), ("shortest_password", "PASSWORD_MIN_LENGTH", "7")],
 )
-def test_a_number_below_its_least_is_named(name: str, variable: str, below: str) -> None:
-    assert variable in complaint(lambda: read(name, **{variable: below}))
+def test_the_error_names_a_number_that_is_too_small(name: str, variable: str, below: str) -> None:
+    assert variable in error_message(lambda: read(name, **{variable: below}))
 
 
 LIFETIMES: Final = {
@@ -128,15 +128,15 @@ LIFETIMES: Final = {
 
 @pytest.mark.parametrize("name", LIFETIMES)
 @pytest.mark.parametrize("wrong", ["", "seven", "7.5", "-7", "\u0667"])
-def test_a_lifetime_that_is_no_number_is_named_without_its_value(name: str, wrong: str) -> None:
+def test_the_error_names_an_invalid_lifetime_without_its_value(name: str, wrong: str) -> None:
     sessions = " ".join(f"{entry}={wrong if entry == LIFETIMES[name] else 7}" for entry in LIFETIMES.values())
 
-    said = complaint(lambda: read(name, SESSIONS=sessions))
+    said = error_message(lambda: read(name, SESSIONS=sessions))
 
     assert said == f"SESSIONS has no {LIFETIMES[name]}=number"
 
 
-def test_lifetimes_are_seconds_but_for_the_longest_session_in_days() -> None:
+def test_lifetimes_are_in_seconds_and_the_longest_session_in_days() -> None:
     sessions = " ".join(f"{entry}=7" for entry in LIFETIMES.values())
 
     assert [read(name, SESSIONS=sessions) for name in LIFETIMES] == [
@@ -144,43 +144,45 @@ def test_lifetimes_are_seconds_but_for_the_longest_session_in_days() -> None:
     ]
 
 
-def test_without_a_bound_of_its_own_an_unused_successor_is_forgiven_for_a_tokens_lifetime() -> None:
+def test_the_grace_for_unused_successors_is_the_refresh_lifetime_by_default() -> None:
     assert read("unconfirmed_grace", SESSIONS="refresh=60 unconfirmed=0") == timedelta(minutes=1)
     assert read("unconfirmed_grace", SESSIONS="refresh=60 unconfirmed=5") == timedelta(seconds=5)
 
 
-def test_a_function_is_asked_for_claims_only_if_one_is_named() -> None:
+def test_the_claims_function_is_optional() -> None:
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:claims"
 
     assert read("claims_function", SESSIONS="claims= claims_failure=503") is None
-    assert read("claims_function", SESSIONS="access=60") is None  # of a deployment that is being updated
+    assert read("claims_function", SESSIONS="access=60") is None  # while a deployment is being updated
     assert read("claims_function", SESSIONS=f"claims={arn} claims_failure=503") == arn
     assert read("claims_failure", SESSIONS=f"claims={arn} claims_failure=without") == "without"
-    assert "claims_failure=503" in complaint(lambda: read("claims_failure", SESSIONS="claims_failure=500"))
+    assert "claims_failure=503" in error_message(lambda: read("claims_failure", SESSIONS="claims_failure=500"))
 
 
 @pytest.mark.parametrize(
     "wrong", ["", "10", "10/", "/900", "0/900", "10/0", "-1/900", "10/900s", "10 / 900", "ten/900", "\u00b2/900"]
 )
-def test_a_limit_is_attempts_in_seconds(wrong: str) -> None:
+def test_a_limit_is_attempts_per_seconds(wrong: str) -> None:
     settings = Settings({"LIMITS": f"registration=3/60 reset={wrong}"})
 
-    assert complaint(lambda: settings.limit("reset")) == "LIMITS has no reset=attempts/seconds"
-    assert complaint(lambda: settings.limit("unknown")) == "LIMITS has no unknown=attempts/seconds"
+    assert error_message(lambda: settings.limit("reset")) == "LIMITS has no reset=attempts/seconds"
+    assert error_message(lambda: settings.limit("unknown")) == "LIMITS has no unknown=attempts/seconds"
     assert settings.limit("registration") == (3, timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512", "hs256", "HS256 "])
-def test_only_an_algorithm_that_is_known_is_taken(algorithm: str) -> None:
-    said = complaint(lambda: read("token_algorithm", TOKEN_ALGORITHM=algorithm))
+def test_an_unknown_algorithm_is_an_error(algorithm: str) -> None:
+    said = error_message(lambda: read("token_algorithm", TOKEN_ALGORITHM=algorithm))
 
     assert said.startswith("TOKEN_ALGORITHM must be one of HS256, ")
     assert read("token_algorithm", TOKEN_ALGORITHM="ES256") == "ES256"
 
 
 @pytest.mark.parametrize("text", ["yes", "True", "1", "on"])
-def test_a_choice_is_true_or_false(text: str) -> None:
-    assert "REQUIRE_VERIFIED_EMAIL" in complaint(lambda: read("requires_verified_email", REQUIRE_VERIFIED_EMAIL=text))
+def test_a_boolean_setting_is_true_or_false(text: str) -> None:
+    assert "REQUIRE_VERIFIED_EMAIL" in error_message(
+        lambda: read("requires_verified_email", REQUIRE_VERIFIED_EMAIL=text)
+    )
     assert read("requires_verified_email", REQUIRE_VERIFIED_EMAIL="true") is True
 
 
@@ -237,8 +239,8 @@ def test_openid_providers_have_a_name_an_issuer_and_client_ids() -> None:
 
 
 @pytest.mark.parametrize(("entry", "what"), ODD_PROVIDERS.items())
-def test_what_is_wrong_with_a_provider_is_said_without_its_value(entry: str, what: str) -> None:
-    said = complaint(lambda: read("oidc_providers", OIDC_PROVIDERS=f"{APPLE} {entry}"))
+def test_the_error_describes_an_invalid_provider_without_its_value(entry: str, what: str) -> None:
+    said = error_message(lambda: read("oidc_providers", OIDC_PROVIDERS=f"{APPLE} {entry}"))
 
     assert said.startswith("OIDC_PROVIDERS, entry 2: ")
     assert what in said
@@ -248,13 +250,13 @@ def test_what_is_wrong_with_a_provider_is_said_without_its_value(entry: str, wha
 @pytest.mark.parametrize(
     ("entry", "what"), [("apple=https://id.example|web", "name"), ("x=https://appleid.apple.com|web", "issuer")]
 )
-def test_two_providers_share_no_name_and_no_issuer(entry: str, what: str) -> None:
-    said = complaint(lambda: read("oidc_providers", OIDC_PROVIDERS=f"{APPLE} {entry}"))
+def test_two_providers_with_the_same_name_or_issuer_are_an_error(entry: str, what: str) -> None:
+    said = error_message(lambda: read("oidc_providers", OIDC_PROVIDERS=f"{APPLE} {entry}"))
 
     assert said == f"OIDC_PROVIDERS has two entries with the same {what}"
 
 
-# What may be chosen in the template
+# Values that the template accepts
 
 
 @pytest.mark.parametrize(
@@ -267,7 +269,7 @@ def test_two_providers_share_no_name_and_no_issuer(entry: str, what: str) -> Non
         "azure=https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0|6731de76-14a6-49ae",
     ],
 )
-def test_providers_that_the_settings_take_can_be_chosen(providers: str) -> None:
+def test_the_template_accepts_valid_providers(providers: str) -> None:
     assert chosen_parameters(template(), {"OidcProviders": providers})["OidcProviders"] == providers
     read("oidc_providers", OIDC_PROVIDERS=providers)
 
@@ -276,7 +278,7 @@ def test_providers_that_the_settings_take_can_be_chosen(providers: str) -> None:
     "providers",
     [*(entry for entry in ODD_PROVIDERS if not entry.startswith(("google=", "email="))), f"{APPLE},{APPLE}"],
 )
-def test_providers_that_the_settings_would_reject_cannot_be_chosen(providers: str) -> None:
+def test_the_template_rejects_invalid_providers(providers: str) -> None:
     with pytest.raises(TemplateError, match="OidcProviders must be"):
         chosen_parameters(template(), {"OidcProviders": providers})
 
@@ -285,8 +287,8 @@ def test_providers_that_the_settings_would_reject_cannot_be_chosen(providers: st
 @pytest.mark.parametrize(
     "origins", ["app.example.com", "https://app.example.com/", "https://a.example,b.example", "https://a.example;x", ""]
 )
-def test_what_no_browser_calls_an_origin_is_refused_when_it_is_chosen(origins: str) -> None:
-    """Deployed, it would let no page in, and nobody would be told."""
+def test_the_template_rejects_invalid_origins(origins: str) -> None:
+    """Deployed, it would block every page without an error."""
     with pytest.raises(TemplateError, match="CorsAllowOrigins must be"):
         chosen_parameters(template(), {"CorsAllowOrigins": origins})
 
@@ -295,7 +297,7 @@ def test_what_no_browser_calls_an_origin_is_refused_when_it_is_chosen(origins: s
     "origins",
     ["*", "https://a.example", "http://localhost:5173, https://*", "capacitor://localhost,https://a.example:8443"],
 )
-def test_origins_can_be_chosen(origins: str) -> None:
+def test_the_template_accepts_valid_origins(origins: str) -> None:
     assert chosen_parameters(template(), {"CorsAllowOrigins": origins})["CorsAllowOrigins"] == [
         origin.strip() for origin in origins.split(",")
     ]
@@ -315,8 +317,8 @@ def test_origins_can_be_chosen(origins: str) -> None:
         "https://app.example.com/reset\n",
     ],
 )
-def test_a_page_for_reset_tokens_that_the_mailer_would_refuse_is_refused_when_it_is_chosen(page: str) -> None:
-    """Deployed, it would stop every mail."""
+def test_the_template_rejects_invalid_password_reset_urls(page: str) -> None:
+    """Deployed, no mail could be sent."""
     with pytest.raises(TemplateError, match="PasswordResetUrl must be"):
         chosen_parameters(template(), {"PasswordResetUrl": page})
 
@@ -332,6 +334,6 @@ def test_a_page_for_reset_tokens_that_the_mailer_would_refuse_is_refused_when_it
         "http://127.0.0.1/reset#{token}",
     ],
 )
-def test_a_page_for_reset_tokens_that_the_mailer_takes_can_be_chosen(page: str) -> None:
+def test_the_template_accepts_valid_password_reset_urls(page: str) -> None:
     assert chosen_parameters(template(), {"PasswordResetUrl": page})["PasswordResetUrl"] == page
     MailSettings(product_name="Tram", sender_address="no-reply@example.com", password_reset_url=page or None)

@@ -1,7 +1,7 @@
-"""While a new version is deployed, functions of the old one run beside it on the same tables (faults.md F41).
+"""During a deployment, functions of the old and the new version use the same tables (faults.md F41).
 
-Either reads what the other wrote: an attribute that it does not know is passed over and kept, one that an older version
-did not write has its default.
+Each version reads the items of the other: it ignores and keeps attributes that it does not know, and uses defaults for
+attributes that are missing.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from tests.conftest import Database
 from tests.deployment import ALICE, HOME, Deployment, by_email
 
 LATER: Final[Mapping[str, str | int | bool]] = {
-    "later_text": "of a version to come",
+    "later_text": "of a later version",
     "later_number": 7,
     "later_flag": True,
 }
@@ -26,7 +26,7 @@ TABLES: Final = ("Users", "RefreshTokenFamilies", "RateLimits")
 
 @pytest.fixture
 def session(deployment: Deployment) -> SignedIn:
-    """Of somebody who has registered, which is counted."""
+    """The session of a registration, which is also counted for its limit."""
     registered = deployment.registration.register(ALICE, HOME)
     return registered.signed_in
 
@@ -39,7 +39,7 @@ def keys_of(database: Database, table: str) -> list[Key]:
 
 
 @pytest.mark.covers("F41")
-def test_what_a_later_version_added_is_passed_over_and_kept(
+def test_attributes_of_a_later_version_are_ignored_and_kept(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
     written = [key for table in TABLES for key in keys_of(database, table)]
@@ -47,10 +47,10 @@ def test_what_a_later_version_added_is_passed_over_and_kept(
         deployment.store.write(Update(key, LATER))
 
     deployment.sessions.authenticate(session.tokens.access_token)
-    traded = deployment.sessions.refresh(session.tokens.refresh_token)
+    refreshed = deployment.sessions.refresh(session.tokens.refresh_token)
     deployment.sign_in.sign_in(by_email(), HOME)
 
-    assert deployment.sessions.authenticate(traded.tokens.access_token).family.generation == 2
+    assert deployment.sessions.authenticate(refreshed.tokens.access_token).family.generation == 2
     assert len(written) > len(TABLES)
     for key in written:
         item = deployment.store.get(key)
@@ -59,21 +59,21 @@ def test_what_a_later_version_added_is_passed_over_and_kept(
 
 
 @pytest.mark.covers("F41")
-def test_what_an_earlier_version_left_out_has_its_default(
+def test_missing_attributes_of_an_earlier_version_have_their_defaults(
     deployment: Deployment, database: Database, session: SignedIn
 ) -> None:
     user = deployment.users.key(session.user.user_id)
-    since_then = [
+    optional = [
         field.name for field in fields(User) if field.default is not MISSING or field.default_factory is not MISSING
     ]
     needed = {"email", "password_hash", "epoch"}
-    deployment.store.write(Update(user, {name: Gone() for name in since_then if name not in needed}))
+    deployment.store.write(Update(user, {name: Gone() for name in optional if name not in needed}))
     for family in keys_of(database, "RefreshTokenFamilies"):
         deployment.store.write(Update(family, {name: Gone() for name in ("amr", "aal", "device", "address")}))
 
-    traded = deployment.sessions.refresh(session.tokens.refresh_token)
-    standing = deployment.sessions.authenticate(traded.tokens.access_token)
+    refreshed = deployment.sessions.refresh(session.tokens.refresh_token)
+    caller = deployment.sessions.authenticate(refreshed.tokens.access_token)
 
-    assert (standing.user.role_id, standing.user.credit_balance, standing.user.is_anonymous) == (3, 0, False)
-    assert (standing.family.amr, standing.family.aal) == ((), "aal1")
+    assert (caller.user.role_id, caller.user.credit_balance, caller.user.is_anonymous) == (3, 0, False)
+    assert (caller.family.amr, caller.family.aal) == ((), "aal1")
     assert deployment.sign_in.sign_in(by_email(), HOME).user.user_id == session.user.user_id

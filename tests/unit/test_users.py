@@ -1,4 +1,4 @@
-"""gerbang.storage.users: what an account is stored as, and what is refused before it is written."""
+"""gerbang.storage.users: how accounts and other records are stored, and limits of metadata."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ def users(database: Database) -> UserTable:
     return UserTable(database.store, database.tables["Users"])
 
 
-def test_every_field_of_an_account_comes_back(users: UserTable) -> None:
+def test_every_field_of_an_account_is_stored(users: UserTable) -> None:
     assert all(getattr(FULL, field.name) not in {None, field.default} for field in fields(User) if field.hash is None)
     users.store.commit(*users.creation(FULL).values())
 
@@ -90,21 +90,21 @@ def test_every_field_of_an_account_comes_back(users: UserTable) -> None:
     ],
     ids=lambda record: type(record).__name__,
 )
-def test_every_field_of_a_record_is_stored_and_comes_back(record: Any) -> None:
+def test_every_field_of_a_record_is_stored(record: Any) -> None:
     item = to_item(record)
 
     assert item.keys() == {field.name for field in fields(record)}
     assert from_item(type(record), item) == record
 
 
-def test_an_item_that_is_no_account_is_none(users: UserTable) -> None:
+def test_an_incomplete_item_is_no_account(users: UserTable) -> None:
     users.store.write(Put(users.key(USER.user_id), {"user_id": USER.user_id}))
 
     assert users.find(USER.user_id) is None
     assert users.find_person(USER.user_id) is None
 
 
-def test_a_person_is_the_account_its_identities_and_the_keys_of_all_items(users: UserTable) -> None:
+def test_a_person_has_the_account_its_identities_and_all_keys(users: UserTable) -> None:
     pk = users.key(USER.user_id).pk
     users.store.commit(*users.creation(FULL).values(), *users.identity_creation(IDENTITY))
     users.store.write(Put(Key(users.table, pk, "FACTOR#1"), {}))
@@ -121,7 +121,7 @@ def test_a_person_is_the_account_its_identities_and_the_keys_of_all_items(users:
 
 
 def with_metadata(name: str, size_bytes: int) -> User:
-    """An account with an object whose JSON has so many bytes, half of them in characters of two."""
+    """An account with metadata of this size as JSON, half of it in characters of two bytes."""
     padding = size_bytes - len('{"k":""}')
     changed: Any = {name: {"k": "é" * (padding // 4) + "x" * (padding - padding // 4 * 2)}}
     return replace(USER, **changed)
@@ -131,16 +131,16 @@ LIMITS = [("user_metadata", LARGEST_USER_METADATA), ("app_metadata", LARGEST_APP
 
 
 @pytest.mark.parametrize(("name", "largest"), LIMITS)
-def test_metadata_of_the_largest_size_is_kept(users: UserTable, name: str, largest: int) -> None:
-    kept = with_metadata(name, largest)
+def test_metadata_of_the_largest_size_is_stored(users: UserTable, name: str, largest: int) -> None:
+    user = with_metadata(name, largest)
 
-    users.store.commit(*users.creation(kept).values())
+    users.store.commit(*users.creation(user).values())
 
-    assert users.find(USER.user_id) == kept
+    assert users.find(USER.user_id) == user
 
 
 @pytest.mark.parametrize(("name", "largest"), LIMITS)
-def test_larger_metadata_is_refused_at_creation_and_change(
+def test_larger_metadata_is_an_error_at_creation_and_change(
     users: UserTable, database: Database, name: str, largest: int
 ) -> None:
     too_large = with_metadata(name, largest + 1)
@@ -151,7 +151,7 @@ def test_larger_metadata_is_refused_at_creation_and_change(
     with pytest.raises(MetadataTooLarge) as changed:
         users.change(USER, {name: to_item(too_large)[name]})
 
-    for refused in (created.value, changed.value):
-        assert (refused.attribute, refused.size_bytes) == (name, largest + 1)
+    for error in (created.value, changed.value):
+        assert (error.attribute, error.size_bytes) == (name, largest + 1)
     assert users.find(USER.user_id) == USER
     assert len(database.items("Users")) == 1

@@ -1,4 +1,4 @@
-"""A store whose batch reads are torn, as DynamoDB's may be: every item committed, not all at one moment (D11)."""
+"""A store whose batch reads are torn, as DynamoDB's may be: the items are from different moments (D11)."""
 
 from collections.abc import Callable
 from typing import override
@@ -9,13 +9,13 @@ from tests.fakes import PassingStore
 
 
 class TornStore(PassingStore):
-    """Hands every call on; while its first batch is being read, something else happens.
+    """Calls a function during the first batch read.
 
-    Of that batch the items of one table are as they were before it, all others as they are after it.
+    In the answer, the items of one table are those from before the call, and all others are those from after it.
     """
 
     def __init__(self, store: Store, *, old: str, happens: Callable[[], object]) -> None:
-        """Take the table whose items are read first, and what happens then."""
+        """Take the table whose items are read before the call, and the function to call."""
         super().__init__(store)
         self._old = old
         self._happens: Callable[[], object] | None = happens
