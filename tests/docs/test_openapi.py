@@ -67,6 +67,36 @@ def test_request_examples_match_the_schema(method: str, path: str) -> None:
             assert mistakes(example, media["schema"]) == [], name
 
 
+def test_programs_that_take_the_first_server_can_send_requests() -> None:
+    assert DOCUMENT["servers"][0]["url"].startswith("http://127.0.0.1:3000")
+
+
+@of_every_operation
+def test_a_body_has_the_same_first_example_for_programs_that_read_schemas_alone(method: str, path: str) -> None:
+    body = DOCUMENT["paths"][path][method].get("requestBody", {"content": {}})
+    for kind, media in body["content"].items():
+        if kind == "application/json":
+            example = resolved(media["schema"])["example"]
+            assert example == next(iter(media["examples"].values()))["value"]
+
+
+@of_every_operation
+def test_a_required_parameter_has_an_example_that_fits_its_schema(method: str, path: str) -> None:
+    for parameter in DOCUMENT["paths"][path][method].get("parameters", ()):
+        if parameter.get("required") and "enum" not in parameter["schema"]:
+            assert "example" in parameter, parameter["name"]
+        if "example" in parameter:
+            assert mistakes(parameter["example"], parameter["schema"]) == [], parameter["name"]
+
+
+def test_the_example_of_a_token_request_has_the_body_of_its_grant_type() -> None:
+    operation = DOCUMENT["paths"]["/auth/v1/token"]["post"]
+    [grant_type] = [each["example"] for each in operation["parameters"] if each["name"] == "grant_type"]
+    [*_, key] = [each.key for each in documented() if each.query.get("grant_type") == grant_type]
+
+    assert next(iter(operation["requestBody"]["content"]["application/json"]["examples"])) == key
+
+
 @of_every_operation
 def test_response_examples_match_the_schema(method: str, path: str) -> None:
     for status, response in DOCUMENT["paths"][path][method]["responses"].items():

@@ -10,12 +10,12 @@ from gerbang import __version__
 from gerbang.apis.gotrue.requests import SLOTS
 from gerbang.http.callers import ORGANIZATION_HEADER
 from gerbang.http.conditions import IsForm
-from gerbang.http.endpoint import Parameter
 from gerbang.http.response import HtmlPage
 from gerbang_local.declarations import ROOT, template
 
 from gerbang_docs.links import links_of
 from gerbang_docs.operations import EVERY_API, Documented, DocumentedError, documented
+from gerbang_docs.parameters import parameters_of
 from gerbang_docs.samples import answer_of, request_of
 from gerbang_docs.schemas import Json, Schemas, name_of, prefix_of
 
@@ -134,8 +134,9 @@ class _Document:
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [
-                {"url": "/", "description": "Where this document is served"},
+                # Postman and Insomnia take the first, and can send nothing to a URL without a host.
                 {"url": "http://127.0.0.1:3000", "description": "On your machine, by `make run`"},
+                {"url": "/", "description": "Where this document is served"},
             ],
             "tags": [{"name": name, "description": what} for name, what in TAGS.items()],
             "paths": paths,
@@ -170,7 +171,7 @@ class _Document:
         }
         if len(answering) > 1:
             operation["description"] = "\n".join(f"- {each.choice}: {each.operation.summary}" for each in answering)
-        parameters = list(_parameters(answering))
+        parameters = list(parameters_of(answering))
         if parameters:
             operation["parameters"] = parameters
         security = list(_security(answering))
@@ -193,6 +194,8 @@ class _Document:
             schema = _one_of(schemas)
             if "oneOf" in schema and len({each.api.name for each in reading}) == 1:  # a body may fit several
                 schema = {"anyOf": schema["oneOf"]}
+            if "$ref" not in schema:
+                schema = {**schema, "example": request_of(reading[0])}
             content[_JSON] = {"schema": schema, "examples": examples}
         if any(isinstance(each.operation.when, IsForm) for each in here):
             content[_FORM] = {"schema": {"type": "object", "properties": _LINK_FIELDS, "required": ["token", "type"]}}
@@ -206,6 +209,7 @@ class _Document:
     def _request_schema(self, each: Documented, reading: list[Documented]) -> Json:
         """Return the schema of a body. If APIs share a path, the schema of each accepts only its own bodies."""
         reference = self._schemas.request(each.read_model, api=each.api.name)
+        self._model_schema(each).setdefault("example", request_of(each))  # Insomnia reads no other example
         if "captcha_failed" in each.operation.caller.errors:
             self._model_schema(each)["properties"]["gotrue_meta_security"] = _CAPTCHA
         if len({other.api.name for other in reading}) == 1:
@@ -286,41 +290,6 @@ def _operation_id(each: Documented) -> str:
     words = [word for part in each.path.split("/") for word in part.strip("{}").replace(".", "-").split("-")]
     words = [piece for word in words for piece in word.split("_") if piece]
     return each.method.lower() + "".join(word[0].upper() + word[1:] for word in words)
-
-
-def _parameters(here: list[Documented]) -> Iterator[Json]:
-    for name in [part.strip("{}") for part in here[0].path.split("/") if part.startswith("{")]:
-        schema = {"type": "string", "format": "uuid"} if "_" in name else {"type": "string"}
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
-    chosen = [each.query for each in here if each.query]
-    for name in dict.fromkeys(name for query in chosen for name in query):
-        values = list(dict.fromkeys(query[name] for query in chosen))
-        yield {"name": name, "in": "query", "required": True, "schema": {"type": "string", "enum": values}}
-    if any(ORGANIZATION_HEADER in each.operation.caller.credentials for each in here):
-        yield {
-            "name": ORGANIZATION_HEADER,
-            "in": "header",
-            "required": True,
-            "schema": {"type": "string", "minLength": 1},
-            "example": "org_abc123",
-        }
-    for parameter in dict.fromkeys(each for one in here for each in one.operation.parameters):
-        yield _parameter(parameter)
-
-
-def _parameter(parameter: Parameter) -> Json:
-    schema: Json = {"type": "string"}
-    if parameter.values:
-        schema["enum"] = list(parameter.values)
-    described: Json = {"name": parameter.name, "in": parameter.where, "description": parameter.description}
-    if parameter.is_required:
-        described["required"] = True
-        schema["minLength"] = 1
-    if parameter.largest is not None:
-        schema = {"type": "integer", "minimum": 1, "maximum": parameter.largest}
-        described["allowEmptyValue"] = True
-    described["schema"] = schema
-    return described if parameter.example is None else {**described, "example": parameter.example}
 
 
 def _security(here: list[Documented]) -> Iterator[Json]:

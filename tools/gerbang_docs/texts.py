@@ -2,6 +2,7 @@
 
 `make docs` fails if a text has no translation, if one is marked as uncertain (fuzzy), or if one is no longer used.
 `make texts` writes the current texts to every catalogue. New ones have an empty translation, to be filled in.
+The comment at the head of a catalogue lists the terms of its language, which the mails use, too.
 """
 
 import json

@@ -50,7 +50,7 @@ function pathOf(operation) {
 
 /** Return a name or path as elements: lines may break where its words end. */
 function breakable(text) {
-  return text.split(/(?<=[/?_=])/).flatMap(part => [part, el("wbr")]);
+  return text.split(/(?<=[/?_=])/).flatMap((part, number) => (number ? [el("wbr"), part] : [part]));
 }
 
 function showSteps() {
