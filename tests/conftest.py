@@ -1,4 +1,4 @@
-"""What every test may ask for: a held world in memory, and the same on DynamoDB Local."""
+"""Fixtures for every test: all services with fakes for clock, ids and secrets, in memory and on DynamoDB Local."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ hypothesis.settings.load_profile("shared machine")
 
 @pytest.fixture(scope="session", autouse=True)
 def models_are_read_once() -> Iterator[None]:
-    """Share botocore's loader between sessions: each would read the services' models again, megabytes of JSON."""
+    """Share one botocore loader between sessions, so that megabytes of service models are read only once."""
     with patch.object(botocore.session, "create_loader", cache(botocore.session.create_loader)):
         yield
 
@@ -42,7 +42,7 @@ class Database:
     contents: Callable[[str], list[Item]]
 
     def items(self, logical_id: str, prefix: str = "") -> list[Item]:
-        """Every item of a table whose partition key begins so."""
+        """Return every item of a table whose partition key begins with *prefix*."""
         return [item for item in self.contents(self.tables[logical_id]) if str(item["pk"]).startswith(prefix)]
 
 
@@ -51,8 +51,8 @@ def in_memory() -> Database:
     return Database(store, TABLES, store.items)
 
 
-class TidyStore:
-    """DynamoDB, and a memory of what was written, so that it can be deleted: that is faster than to empty tables."""
+class CleanupStore:
+    """A `DynamoStore` that remembers the keys it wrote and can delete them. This is faster than emptying the tables."""
 
     def __init__(self, client: "DynamoDBClient") -> None:
         self._client = client
@@ -79,14 +79,14 @@ class TidyStore:
         return outcome
 
     def items(self, table: str) -> list[Item]:
-        """Every item of a table."""
+        """Return every item of a table."""
         pages: Any = self._client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         return [from_wire(item) for page in pages for item in page["Items"]]
 
-    def tidy(self) -> None:
-        """Delete what was written."""
+    def delete_written(self) -> None:
+        """Delete every item that was written through this store."""
         requests = [(key.table, {"DeleteRequest": {"Key": to_wire(key.attributes)}}) for key in self._written]
-        for batch in batched(requests, 25, strict=False):  # BatchWriteItem's bound
+        for batch in batched(requests, 25, strict=False):  # limit of BatchWriteItem
             by_table: Any = {table: [request for of, request in batch if of == table] for table, _ in batch}
             while by_table:
                 by_table = self._client.batch_write_item(RequestItems=by_table).get("UnprocessedItems")
@@ -98,9 +98,9 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     if request.param == "memory":
         yield in_memory()
         return
-    store = TidyStore(request.getfixturevalue("dynamodb_client"))
+    store = CleanupStore(request.getfixturevalue("dynamodb_client"))
     yield Database(store, request.getfixturevalue("dynamodb_tables"), store.items)
-    store.tidy()
+    store.delete_written()
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def secret() -> FakeSecret:
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The cost of every bcrypt hash computed, in their order."""
+    """The cost of every bcrypt hash that is computed, in order."""
     costs: list[int] = []
     compute = bcrypt.hashpw
 
@@ -139,13 +139,13 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def deployment(database: Database, clock: FakeClock, log: RecordingLog, secret: FakeSecret) -> Deployment:
-    """Every service, on both databases in turn."""
+    """Every service: each test runs once in memory and once on DynamoDB Local."""
     return deployed_on(database, clock=clock, log_event=log, secret=secret)
 
 
 @pytest.fixture
 def deployment_in_memory(clock: FakeClock, log: RecordingLog, secret: FakeSecret) -> Deployment:
-    """Every service, in memory only: for what no database could do differently."""
+    """Every service, in memory only: for tests that do not depend on the database."""
     return deployed_on(in_memory(), clock=clock, log_event=log, secret=secret)
 
 

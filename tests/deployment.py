@@ -1,4 +1,4 @@
-"""The container of a deployment, on whatever a test holds in the place of the world."""
+"""The container of a deployment, with fakes for the store, clock, ids, log and secrets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ REDIRECTS: Final = "https://*.example.com/**,com.example.app://**"
 TABLES: Final = {
     name: name for name in ("Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits")
 }
-"""The tables of `template.yaml` under their logical ids, as a store in memory knows them."""
+"""The tables of `template.yaml`. In memory, a table's name is its logical id."""
 
 HOME: Final = Client(address="192.0.2.1", device="Mozilla/5.0")
 ABROAD: Final = Client(address="198.51.100.7", device="curl/8")
@@ -39,8 +39,6 @@ ALICE: Final = NewAccount(
     email=EmailAddress("alice@example.com"), password=PASSWORD, name="Alice", username="alice", founds="Acme"
 )
 BOB: Final = NewAccount(email=EmailAddress("bob@example.com"), password=PASSWORD, name="Bob")
-
-
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
@@ -58,7 +56,7 @@ MAIL_ADDRESS: Final = Limit(name="mail_address", attempts=30, window=HOUR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What an operator chose; the defaults are `template.yaml`'s, but for hash cost, credit and mails about devices."""
+    """An operator's settings. Defaults are those of `template.yaml`, except hash cost and mails about new devices."""
 
     algorithm: Algorithm = Algorithm.HS256
     access_lifetime: timedelta = timedelta(hours=1)
@@ -95,7 +93,7 @@ DEFAULTS: Final = Choices()
 
 
 def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str]:
-    """The environment of a function with these tables and choices, as `template.yaml` makes it."""
+    """Return the environment that `template.yaml` gives a function with these tables and settings."""
     limits = {
         "sign_in_account_and_address": choices.account_and_address,
         "sign_in_address": choices.address,
@@ -156,9 +154,9 @@ def environment_of(tables: Mapping[str, str], choices: Choices) -> dict[str, str
 
 
 class Deployment(Container):
-    """The container of a deployment on whatever a test holds in the place of the world.
+    """The container of a deployment, with fakes for everything outside the process.
 
-    `copy.replace` makes another one that shares all but what is replaced.
+    `copy.replace` returns a copy with some of its parts replaced.
     """
 
     def __init__(
@@ -212,18 +210,18 @@ class Deployment(Container):
 
     @property
     def recorded(self) -> RecordingLog:
-        """What was logged."""
+        """The events that were logged."""
         assert isinstance(self.log_event, RecordingLog)
         return self.log_event
 
     @cached_property
     @override
     def sessions(self) -> Sessions:
-        """The container's, with an end that need not be in whole days."""
+        """The container's service, except that a session's maximum length need not be whole days."""
         return replace(super().sessions, longest=self.choices.longest)
 
     def accepts(self, session: TokenPair) -> bool:
-        """Return whether the tokens of a session are valid: both, or neither."""
+        """Return whether the tokens of a session are valid. Fails if only one of the two is."""
         accepted: list[bool] = []
         for read, token in (
             (self.tokens.read_access, session.access_token),
@@ -243,12 +241,12 @@ class Deployment(Container):
         return self.password_sign_in
 
     def register(self, new: NewAccount = ALICE, *, user_id: str | None = None) -> User:
-        """Make an account the way a client does, from an address that no test counts; under a chosen id, if any."""
-        elsewhere = Client(address="203.0.113.200")
+        """Register an account, optionally under a given id. The client address is used by no other test."""
+        client = Client(address="203.0.113.200")
         registration = self.registration if user_id is None else replace(self.registration, new_id=lambda: user_id)
-        return registration.register(new, elsewhere).signed_in.user
+        return registration.register(new, client).signed_in.user
 
 
 def by_email(email: str = ALICE.email, password: str = PASSWORD) -> Credentials:
-    """Credentials that name an account by its address, canonical."""
+    """Return credentials with an e-mail address in canonical form as the name."""
     return Credentials(name=Name.EMAIL, value=email, password=password)

@@ -1,9 +1,9 @@
-"""Fixtures for tests that need DynamoDB's own conditions, transactions and races.
+"""Fixtures that run DynamoDB Local, for tests of conditions, transactions and races.
 
-One server serves a whole run, however many processes pytest-xdist makes of it; each process has tables of its own,
-made from `template.yaml`, and a test finds them empty. The server is `DYNAMODB_ENDPOINT` if that is set, else one that
-`dynamodb_local` starts at the first test that asks. Where there is none to be had, these tests are skipped by name and
-the run says so at its end; with `CI=true` they fail instead.
+One server serves a whole pytest run, including all pytest-xdist workers. Each worker has its own tables, created from
+`template.yaml`, and each test finds them empty. The server is the one at `DYNAMODB_ENDPOINT` if that is set; otherwise
+the first test that needs one starts it. If no server is available, these tests are skipped and the end of the run says
+so; with `CI=true` they fail instead.
 """
 
 import fcntl
@@ -31,28 +31,28 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 
 TRIES: Final = 3
-"""How often the SDK makes a call of `a_client` before it gives up."""
+"""How many times the SDK sends a request of `create_client` before it gives up."""
 
 _BATCH_LIMIT = 25  # BatchWriteItem, API reference
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What all processes of one pytest run share."""
+    """What all workers of one pytest run share."""
 
     folder: Path
-    owner: int  # process id of the one that started the others
+    owner: int  # process id of the main pytest process
 
 
 _RUN = pytest.StashKey[Run]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    handed_over: dict[str, Any] | None = getattr(config, "workerinput", None)
-    if handed_over is None:
+    worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker_input is None:
         config.stash[_RUN] = Run(Path(tempfile.mkdtemp(prefix="dynamodb-local-")), os.getpid())
     else:
-        config.stash[_RUN] = Run(Path(handed_over["dynamodb_local_folder"]), handed_over["dynamodb_local_owner"])
+        config.stash[_RUN] = Run(Path(worker_input["dynamodb_local_folder"]), worker_input["dynamodb_local_owner"])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,14 +69,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def dynamodb_endpoint(pytestconfig: pytest.Config) -> str:
-    """Where a DynamoDB answers, such as `http://127.0.0.1:8000`."""
-    given = os.environ.get("DYNAMODB_ENDPOINT")
-    if given:
-        return given
+    """The URL of a DynamoDB server, such as `http://127.0.0.1:8000`."""
+    configured = os.environ.get("DYNAMODB_ENDPOINT")
+    if configured:
+        return configured
     try:
         return _endpoint_of(pytestconfig.stash[_RUN])
-    except dynamodb_local.Unavailable as missing:
-        not_run("tests of races, conditions and transactions", f"no DynamoDB Local: {missing}")
+    except dynamodb_local.Unavailable as error:
+        not_run("tests of races, conditions and transactions", f"no DynamoDB Local: {error}")
 
 
 def _endpoint_of(run: Run) -> str:
@@ -88,25 +88,25 @@ def _endpoint_of(run: Run) -> str:
             try:
                 with log.open("wb") as output:
                     server = dynamodb_local.start(owner=run.owner, log=output)
-                found = {"endpoint": server.endpoint}
-            except dynamodb_local.Unavailable as missing:
-                said = log.read_text(errors="replace")[-500:]
-                found = {"missing": f"{missing}\n{said}".strip()}
-            state.write_text(json.dumps(found))
-    found = json.loads(state.read_text())
-    if "missing" in found:
-        raise dynamodb_local.Unavailable(found["missing"])
-    return str(found["endpoint"])
+                outcome = {"endpoint": server.endpoint}
+            except dynamodb_local.Unavailable as error:
+                output_end = log.read_text(errors="replace")[-500:]
+                outcome = {"error": f"{error}\n{output_end}".strip()}
+            state.write_text(json.dumps(outcome))
+    outcome = json.loads(state.read_text())
+    if "error" in outcome:
+        raise dynamodb_local.Unavailable(outcome["error"])
+    return str(outcome["endpoint"])
 
 
 @pytest.fixture(scope="session")
 def dynamodb_client(dynamodb_endpoint: str) -> "DynamoDBClient":
-    """A client of DynamoDB Local, for any number of threads."""
-    return a_client(botocore.session.Session(), dynamodb_endpoint)
+    """A client of DynamoDB Local. It is safe for use by several threads."""
+    return create_client(botocore.session.Session(), dynamodb_endpoint)
 
 
-def a_client(session: botocore.session.Session, endpoint_url: str, *, seconds: float = 2.0) -> "DynamoDBClient":
-    """A botocore client as the functions make theirs: short time-outs, standard retries."""
+def create_client(session: botocore.session.Session, endpoint_url: str, *, seconds: float = 2.0) -> "DynamoDBClient":
+    """Return a botocore client configured like the functions' clients: short time-outs, standard retries."""
     client: Any = session.create_client(
         "dynamodb",
         region_name="eu-west-1",
@@ -125,7 +125,7 @@ def a_client(session: botocore.session.Session, endpoint_url: str, *, seconds: f
 
 @pytest.fixture(scope="session")
 def dynamodb_tables(dynamodb_client: "DynamoDBClient") -> Iterator[Mapping[str, str]]:
-    """Every table of `template.yaml`, made once for this process: logical id to name. They fill as tests write."""
+    """Every table of `template.yaml`, created once for this worker: logical id to name. Tests leave items in them."""
     prefix = f"test-{uuid.uuid4().hex[:12]}-"
     tables = create_tables(dynamodb_client, template=(ROOT / "template.yaml").read_text(), prefix=prefix)
     yield tables
@@ -142,9 +142,9 @@ def tables(dynamodb_client: "DynamoDBClient", dynamodb_tables: Mapping[str, str]
 
 
 def create_tables(client: "DynamoDBClient", *, template: str, prefix: str) -> dict[str, str]:
-    """Create the tables that *template* (its text) declares; return logical id to name.
+    """Create the tables that *template* (its text) declares. Return logical id to name.
 
-    Their keys and indexes are the template's; TTL is left off, so that a test may hold the clock at any time.
+    Keys and indexes are the template's. TTL is off, because the clock of a test may show any time.
     """
     names = {}
     for resource in Template.parse(template).resources.values():

@@ -1,6 +1,6 @@
-"""What stands in for the world in tests: a store in memory, a clock that is held, ids in a row, a log read back.
+"""Fakes: a store in memory, a clock that a test sets, ids in sequence, a log that a test reads.
 
-`MemoryStore` passes the same suite as `gerbang.storage.dynamodb.DynamoStore` (tests/storage/test_store.py).
+`MemoryStore` passes the same suite as `gerbang.storage.dynamodb.DynamoStore` (tests/storage/test_store_*.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -53,13 +53,13 @@ from gerbang.storage.store import (
 LONGEST_PARTITION_KEY: Final = 2048
 LONGEST_SORT_KEY: Final = 1024
 MOST_ACTIONS: Final = 100
-"""DynamoDB's bounds: octets, octets, actions of a transaction (faults.md, D7, D18)."""
+"""DynamoDB's limits: bytes, bytes, actions of a transaction (faults.md, D7, D18)."""
 
 
 class MemoryStore:
-    """Keeps the promises of `gerbang.storage.store.Store` in memory, for any number of threads.
+    """Implements `gerbang.storage.store.Store` in memory. It is safe for use by several threads.
 
-    What DynamoDB calls a ValidationException, a bug of ours, is a ValueError here.
+    Where DynamoDB raises a ValidationException, which is a bug in the caller, this store raises a ValueError.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class MemoryStore:
 
     def get_all(self, *keys: Key) -> tuple[Item | None, ...]:
         for key in keys:
-            _demand_key(key)
+            _check_key(key)
         with self._lock:
             return tuple(self._copy(key) for key in keys)
 
@@ -81,7 +81,7 @@ class MemoryStore:
             raise ValueError("an empty partition key, a limit below 1, or a prefix in an index")
 
         def position(item: Item) -> tuple[Value, ...]:
-            """Where the item is in its partition: by sort key and, in an index, which may have it twice, by key."""
+            """Return the sort order: by sort key, then by primary key, because an index may repeat a sort key."""
             return item[sort], item["pk"], item["sk"]
 
         with self._lock:
@@ -101,35 +101,36 @@ class MemoryStore:
             ]
         page = found[: query.limit]
         keys = {"pk", "sk", partition, sort}
-        more = query.limit is not None and len(page) == query.limit  # as DynamoDB, which does not look further
+        # Like DynamoDB, which does not check whether more items follow.
+        more = query.limit is not None and len(page) == query.limit
         cursor = {name: page[-1][name] for name in keys} if more else None
         return Page(tuple(page) if query.select is Select.ITEMS else (), cursor, len(page))
 
     def write(self, action: Action) -> Outcome:
-        _demand_key(action.key)
+        _check_key(action.key)
         with self._lock:
-            refusal = self._refusal(action)
-            if refusal is not None:
-                return refusal
-            self._keep(action.key, self._after(action))
+            failure = self._failed_condition(action)
+            if failure is not None:
+                return failure
+            self._set(action.key, self._result(action))
             return Written((self._copy(action.key) or {}) if isinstance(action, Update) else {})
 
     def commit(self, *actions: Action) -> CommitOutcome:
         keys = [action.key for action in actions]
         for key in keys:
-            _demand_key(key)
+            _check_key(key)
         if not 1 <= len(keys) <= MOST_ACTIONS or len(set(keys)) < len(keys):
-            raise ValueError("one action an item, at most 100")
+            raise ValueError("a transaction takes 1 to 100 actions, at most one for each item")
         with self._lock:
-            refusals = tuple(self._refusal(action) for action in actions)
-            if any(refusal is not None for refusal in refusals):
-                return refusals
-            for key, item in [(action.key, self._after(action)) for action in actions]:
-                self._keep(key, item)
+            failures = tuple(self._failed_condition(action) for action in actions)
+            if any(failure is not None for failure in failures):
+                return failures
+            for key, item in [(action.key, self._result(action)) for action in actions]:
+                self._set(key, item)
             return ()
 
     def items(self, table: str) -> list[Item]:
-        """Every item of a table."""
+        """Return every item of a table."""
         with self._lock:
             return [dict(item) for key, item in self._items.items() if key.table == table]
 
@@ -137,32 +138,33 @@ class MemoryStore:
         item = self._items.get(key)
         return None if item is None else dict(item)
 
-    def _refusal(self, action: Action) -> ConditionFailed | None:
-        standing = self._items.get(action.key, {})
-        if all(_holds(condition, standing) for condition in action.when):
+    def _failed_condition(self, action: Action) -> ConditionFailed | None:
+        stored = self._items.get(action.key, {})
+        if all(_holds(condition, stored) for condition in action.when):
             return None
         return ConditionFailed(self._copy(action.key))
 
-    def _after(self, action: Action) -> dict[str, Value] | None:
+    def _result(self, action: Action) -> dict[str, Value] | None:
+        """Return the item that the action leaves, or None."""
         match action:
             case Put(key, item):
                 return {name: _plain(value) for name, value in {**item, **key.attributes}.items()}
             case Delete():
                 return None
             case Update(key, changes):
-                return _changed(self._items.get(key), key, changes)
+                return _updated(self._items.get(key), key, changes)
 
-    def _keep(self, key: Key, item: dict[str, Value] | None) -> None:
+    def _set(self, key: Key, item: dict[str, Value] | None) -> None:
         if item is None:
             self._items.pop(key, None)
         else:
             self._items[key] = item
 
 
-def _demand_key(key: Key) -> None:
+def _check_key(key: Key) -> None:
     sort_key = "-" if key.sk is None else key.sk
     if not 1 <= len(key.pk.encode()) <= LONGEST_PARTITION_KEY or not 1 <= len(sort_key.encode()) <= LONGEST_SORT_KEY:
-        raise ValueError("a key that is empty or too long")
+        raise ValueError("the key is empty or too long")
 
 
 def _holds(condition: Condition, item: Item) -> bool:
@@ -172,31 +174,31 @@ def _holds(condition: Condition, item: Item) -> bool:
         case Present(attribute):
             return attribute in item
         case Equal(attribute, value) | Differs(attribute, value):
-            held = item.get(attribute)
-            is_equal = type(held) is type(_plain(value)) and held == value
+            stored = item.get(attribute)
+            is_equal = type(stored) is type(_plain(value)) and stored == value
             return is_equal is isinstance(condition, Equal)
         case Less(attribute, value):
-            held = item.get(attribute)
-            return _is_number(held) and int(held or 0) < value
+            stored = item.get(attribute)
+            return _is_number(stored) and int(stored or 0) < value
         case Greater(attribute, value):
-            held = item.get(attribute)
-            return _is_number(held) and int(held or 0) > value
+            stored = item.get(attribute)
+            return _is_number(stored) and int(stored or 0) > value
         case AnyOf(conditions):
             return any(_holds(each, item) for each in conditions)
 
 
-def _changed(item: Item | None, key: Key, changes: Mapping[str, Change]) -> dict[str, Value]:
+def _updated(item: Item | None, key: Key, changes: Mapping[str, Change]) -> dict[str, Value]:
     if not changes or not changes.keys().isdisjoint(key.attributes):
-        raise ValueError("an update that changes nothing, or the key")
+        raise ValueError("the update has no changes, or changes the key")
     before: Item = {} if item is None else item
     after: dict[str, Value] = {**before, **key.attributes}
     for attribute, change in changes.items():
         match change:
             case Plus(amount):
-                held = before.get(attribute, 0)
-                if not _is_number(held):
-                    raise ValueError(f"{attribute} is no number")
-                after[attribute] = int(held) + amount
+                stored = before.get(attribute, 0)
+                if not _is_number(stored):
+                    raise ValueError(f"{attribute} is not a number")
+                after[attribute] = int(stored) + amount
             case CopyOf(source):
                 if source not in before:
                     raise ValueError(f"there is no {source} to copy")
@@ -211,7 +213,7 @@ def _changed(item: Item | None, key: Key, changes: Mapping[str, Change]) -> dict
 
 
 def _plain(value: Value) -> Value:
-    """The value as it comes out of the database again: a member of a StrEnum is a text there."""
+    """Return the value as the database returns it: a member of a StrEnum becomes a str."""
     if isinstance(value, bool):
         return value
     return int(value) if isinstance(value, int) else str(value)
@@ -222,16 +224,16 @@ def _is_number(value: Value | None) -> bool:
 
 
 class Fault(Enum):
-    """What goes wrong with one call to the database."""
+    """What goes wrong in one call to the database."""
 
-    NOT_DONE = "refused before it was done"
-    ANSWER_LOST = "done, and its answer lost"
-    ASKED_AGAIN = "done, its answer lost, and asked for once more by the SDK (faults.md, D6)"
+    NOT_DONE = "the call fails and is not done"
+    ANSWER_LOST = "the call is done, and its response is lost"
+    ASKED_AGAIN = "the call is done, its response is lost, and the SDK sends it again (faults.md, D6)"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to the store: which, of what, and the how-manieth of its like."""
+    """One call to the store: its method and keys. `nth` counts equal calls before it, from 0."""
 
     method: str
     keys: tuple[Key, ...]
@@ -239,7 +241,7 @@ class Call:
 
 
 class PassingStore:
-    """Hands every call on to another store and keeps a list of them."""
+    """Passes every call on to another store, and records it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -270,13 +272,13 @@ class PassingStore:
         return self._pass(call, do)
 
     def _pass[T](self, call: Call, do: Callable[[], T]) -> T:
-        """Do the call, in whatever way a subclass knows."""
+        """Do the call. Subclasses add their faults here."""
         del call
         return do()
 
 
 class FaultyStore(PassingStore):
-    """Hands every call on, except that some go wrong."""
+    """Passes calls on to another store. The calls that *at* selects go wrong."""
 
     def __init__(self, store: Store, *, at: Callable[[Call], bool], fault: Fault = Fault.NOT_DONE) -> None:
         super().__init__(store)
@@ -292,12 +294,12 @@ class FaultyStore(PassingStore):
         answer = do()
         if self._fault is Fault.ANSWER_LOST:
             raise DependencyUnavailable(self._fault.value)
-        # A transaction sent again carries its client token and is answered as the first time (D8).
+        # A repeated transaction has the same client token, so DynamoDB repeats its first response (D8).
         return answer if call.method == "commit" else do()
 
 
 class MeanwhileStore(PassingStore):
-    """Hands every call on; just before one of them, once, something else happens."""
+    """Passes calls on to another store. Before the first call that *before* selects, *happens* is called once."""
 
     def __init__(self, store: Store, *, before: Callable[[Call], bool], happens: Callable[[], object]) -> None:
         super().__init__(store)
@@ -313,7 +315,7 @@ class MeanwhileStore(PassingStore):
 
 
 class FakeClock:
-    """Shows the time that a test sets."""
+    """A clock that shows the time a test sets."""
 
     def __init__(self, at: datetime = datetime(2026, 1, 15, 12, tzinfo=UTC)) -> None:
         self.at = at
@@ -322,12 +324,12 @@ class FakeClock:
         return self.at
 
     def advance(self, span: timedelta) -> None:
-        """Let time go by; a negative span sets the clock back."""
+        """Move the clock forward; a negative span moves it back."""
         self.at += span
 
 
 class SequenceIds:
-    """Hands out UUIDs in a row, the same in every run."""
+    """Returns UUIDs in sequence, the same in every run."""
 
     def __init__(self, series: int = 1) -> None:
         self._series = series
@@ -338,7 +340,7 @@ class SequenceIds:
 
 
 class Numbers:
-    """Hands out the numbers it was given, and after them others in a row."""
+    """Returns the numbers it was given, and then others in sequence."""
 
     def __init__(self, *first: int) -> None:
         self._first = list(first)
@@ -349,8 +351,8 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """One event as it was noted."""
+class LoggedEvent:
+    """One call to the log."""
 
     event: str
     severity: Severity
@@ -359,27 +361,27 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class RecordingLog:
-    """Keeps what was noted."""
+    """A log that records its events."""
 
-    notes: list[Note] = field(default_factory=list[Note])
+    notes: list[LoggedEvent] = field(default_factory=list[LoggedEvent])
 
     def __call__(self, event: str, severity: Severity = Severity.INFO, /, **fields: str | float) -> None:
-        self.notes.append(Note(event, severity, fields))
+        self.notes.append(LoggedEvent(event, severity, fields))
 
     @property
     def events(self) -> list[str]:
-        """The names of the events, in their order."""
+        """The names of the events, in order."""
         return [note.event for note in self.notes]
 
 
 @cache
 def with_key_pair(secret: str) -> str:
-    """The text of a version that the rotation function made; always the same for one secret."""
+    """Return the text of a secret version as the rotation function writes it. It is the same in every call."""
     return version_text(secret, new_key_pair(), lasting=MasterKey.from_secret(secret).lasting)
 
 
 class FakeSecret:
-    """A master secret that a test rotates, and makes unreadable. Each version has a key pair, unless it is `bare`."""
+    """A master secret that a test can rotate and make unreadable. Every version outside `bare` has a key pair."""
 
     def __init__(self, current: str = "first secret, 32 random bytes or so") -> None:
         self.versions = SecretVersions(current)
@@ -400,7 +402,7 @@ class FakeSecret:
         return secret if secret in self.bare else with_key_pair(secret)
 
     def rotate(self, current: str) -> None:
-        """Make a new version current; the one before it stays readable."""
+        """Make a new version current. The version before it stays readable."""
         self.versions = SecretVersions(current, self.versions.current)
 
     def become_unreadable(self) -> None:
@@ -408,13 +410,13 @@ class FakeSecret:
         self._broken = True
 
     def become_readable(self) -> None:
-        """Answer again."""
+        """Let reads succeed again."""
         self._broken = False
 
 
 @dataclass
 class FakeSecretText:
-    """A secret text that a test changes, and makes unreadable."""
+    """A secret text that a test can change and make unreadable."""
 
     text: str
     is_unreadable: bool = False
@@ -428,7 +430,7 @@ class FakeSecretText:
 
 
 def at_once[T](calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
-    """What each call returned or raised, all of them started together, each in a thread of its own."""
+    """Start all calls at the same moment, each in its own thread. Return what each returned or raised."""
     start = Barrier(len(calls))
 
     def outcome(call: Callable[[], T]) -> T | Exception:

@@ -1,4 +1,4 @@
-"""Requests as API Gateway hands them to functions: HTTP API, payload format 2.0."""
+"""Lambda events of API Gateway's HTTP API, payload format 2.0."""
 
 import json
 from base64 import b64encode
@@ -18,7 +18,7 @@ def http_event(
     query: Mapping[str, str] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Return the event of a request; bytes are sent as base64, which the gateway does with bodies that are no text."""
+    """Return the event of a request. A body of bytes is encoded as base64, as API Gateway does with binary bodies."""
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": f"ANY {path}",
@@ -44,6 +44,6 @@ def json_event(document: object, **more: Any) -> dict[str, Any]:
 
 
 def body_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON body of a function's answer."""
+    """Return the parsed JSON body of a function's response."""
     parsed: dict[str, Any] = json.loads(answer["body"])
     return parsed

@@ -1,7 +1,7 @@
-"""API Gateway's JWT authorizer of HTTP APIs, by its documented rules.
+"""The JWT authorizer of API Gateway's HTTP APIs, implemented from its documented rules.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html, "Authorizing API requests
-with a JWT authorizer". It is made from the properties that a SAM template gives it.
+with a JWT authorizer". Its settings are those that a SAM template gives it.
 """
 
 import json
@@ -19,17 +19,17 @@ RSA: Final = frozenset({"RS256", "RS384", "RS512"})
 
 
 class Denied(Exception):
-    """401, or 403 for a token without a scope of the route. The text says which rule."""
+    """The request gets 401, or 403 for a missing scope. The text names the rule that is broken."""
 
 
 @dataclass(kw_only=True)
 class JwtAuthorizer:
-    """An authorizer, with the keys that it has kept."""
+    """An authorizer and the keys it has cached."""
 
     issuer: str
     audience: Sequence[str]
     fetch: Callable[[str], Any]
-    """Returns the JSON at a URL."""
+    """Return the JSON at a URL."""
     now: Callable[[], float] = time.time
     _keys: Mapping[str, Any] = field(default_factory=dict[str, Any])
     _fetched_at: float = 0.0
@@ -41,7 +41,7 @@ class JwtAuthorizer:
         self._jwks_uri = document["jwks_uri"]
 
     def authorize(self, authorization: str, scopes: Sequence[str] = ()) -> dict[str, Any]:
-        """Return the claims that the function behind a route with these scopes is told.
+        """Return the claims that are passed to the function behind a route with these scopes.
 
         Raises:
             Denied: a rule is broken.
@@ -62,8 +62,8 @@ class JwtAuthorizer:
         except jwt.PyJWTError as error:
             raise Denied("signature") from error
         self._check(claims)
-        held = str(claims.get("scope", claims.get("scp", ""))).split()
-        if scopes and not set(scopes) & set(held):
+        token_scopes = str(claims.get("scope", claims.get("scp", ""))).split()
+        if scopes and not set(scopes) & set(token_scopes):
             raise Denied("scope")
         return dict(claims)
 

@@ -1,4 +1,4 @@
-"""Tests that need what this machine lacks are skipped, and the run says so at its end; with `CI=true` they fail."""
+"""Skip tests that need something this machine lacks, and report it at the end of the run. With `CI=true` they fail."""
 
 import os
 from collections import Counter
@@ -10,9 +10,9 @@ _NOT_RUN: Final = "NOT RUN: "
 
 
 def not_run(tests: str, missing: str) -> NoReturn:
-    """Skip the test that runs, or fail it in CI.
+    """Skip the current test, or fail it in CI.
 
-    *tests* is their kind, such as "tests of races"; *missing* says what they need and how to get it, on one line.
+    *tests* names their kind, such as "tests of races". *missing* says what they need and how to get it, in one line.
     """
     reason = f"{_NOT_RUN}{tests}: {missing}"
     if os.environ.get("CI"):

@@ -1,7 +1,7 @@
-"""Every row of docs/faults.md and docs/security.md has a test marked with its number, and every number cited is a row.
+"""Every row of docs/faults.md and docs/security.md has a test that is marked with its number.
 
-`@pytest.mark.covers("F41")` names a row of docs/faults.md, `@pytest.mark.covers("28")` one of docs/security.md. Markers
-are read from the source of test functions, so a number is lost with its last test, whichever tests are run.
+`@pytest.mark.covers("F41")` names a row of docs/faults.md, `@pytest.mark.covers("28")` one of docs/security.md. The
+markers are read from the source code, so the result does not depend on which tests are run.
 """
 
 import ast
@@ -21,7 +21,7 @@ NOT_RUN: Final = ("pytest.mark.skip", "pytest.mark.xfail")
 
 
 def modules(*folders: str) -> Iterator[str]:
-    """The source of every module below the folders, except answers that other implementations made."""
+    """Return the source of every module below the folders, except test vectors."""
     for folder in folders:
         for module in sorted((ROOT / folder).rglob("*.py")):
             if not {".venv", "vectors"} & set(module.relative_to(ROOT).parts):
@@ -29,7 +29,7 @@ def modules(*folders: str) -> Iterator[str]:
 
 
 def rows(page: str, kinds: str) -> set[str]:
-    """The numbers that begin the rows of a page's tables, if they begin with one of the letters, or with none."""
+    """Return the row numbers of a page's tables. A number has no letter or one of the letters *kinds* before it."""
     return set(re.findall(rf"^\| ([{kinds}]?\d+) \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE))
 
 
@@ -38,7 +38,7 @@ REQUIRED: Final = rows("security.md", "C")
 
 
 def numbers_covered(source: str) -> set[str]:
-    """The numbers on the tests of a module that pytest collects: functions, and methods of Test classes."""
+    """Return the numbers marked on the tests that pytest collects: functions, and methods of Test classes."""
     tree = ast.parse(source)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.startswith("Test")]
     bodies = [tree.body, *(test_class.body for test_class in classes)]
@@ -61,26 +61,26 @@ def _marked(function: ast.FunctionDef) -> set[str]:
 COVERED: Final = {number for source in modules("tests") for number in numbers_covered(source)}
 
 
-def test_every_fault_has_a_test() -> None:
+def test_every_row_of_the_faults_page_has_a_test() -> None:
     assert FAULTS
     assert set() == FAULTS - COVERED, "no test is marked as covering these rows of docs/faults.md"
 
 
-def test_every_requirement_has_a_test() -> None:
+def test_every_row_of_the_security_page_has_a_test() -> None:
     assert REQUIRED
     assert set() == REQUIRED - COVERED, "no test is marked as covering these rows of docs/security.md"
 
 
-def test_every_number_that_is_covered_is_a_row() -> None:
+def test_markers_name_only_existing_rows() -> None:
     assert set() == COVERED - FAULTS - REQUIRED
 
 
-def test_every_number_that_is_cited_is_a_row() -> None:
+def test_comments_and_docstrings_cite_only_existing_rows() -> None:
     text = "\n".join(modules("layers", "functions", "tools", "tests"))
     requirements = {number for cited in REQUIREMENTS.findall(text) for number in re.findall(r"C?\d+", cited)}
 
-    assert set(FAULT.findall(text)) - FAULTS == set(), "docs/faults.md has no row of these"
-    assert requirements - REQUIRED == set(), "docs/security.md has no row of these"
+    assert set(FAULT.findall(text)) - FAULTS == set(), "docs/faults.md has no such rows"
+    assert requirements - REQUIRED == set(), "docs/security.md has no such rows"
 
 
 TEST: Final = '@pytest.mark.covers("F1", "28")\ndef test_a() -> None: ...\n'
@@ -111,7 +111,7 @@ TEST: Final = '@pytest.mark.covers("F1", "28")\ndef test_a() -> None: ...\n'
         "docstring",
     ],
 )
-def test_only_a_test_that_is_collected_and_run_covers_a_number(source: str, covered: set[str]) -> None:
+def test_only_a_test_that_pytest_runs_covers_a_row(source: str, covered: set[str]) -> None:
     assert numbers_covered(source) == covered
 
 
@@ -124,19 +124,19 @@ LEVELS_1_AND_2: Final = 253
 
 
 def asvs_rows(text: str) -> list[tuple[list[str], str, str]]:
-    """The requirements, the state and the evidence of each row of the page's tables."""
+    """Return the requirement numbers, the state and the evidence of each row of the page's tables."""
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     return [(ids, row[1], row[-1]) for row in cells if (ids := re.findall(r"\b\d+\.\d+\.\d+\b", row[0]))]
 
 
-def test_each_requirement_of_asvs_is_walked_through_once() -> None:
-    ids = [requirement for found, _, _ in asvs_rows(WALK) for requirement in found]
+def test_every_asvs_requirement_is_assessed_exactly_once() -> None:
+    ids = [requirement for numbers, _, _ in asvs_rows(WALK) for requirement in numbers]
 
     assert len(ids) == len(set(ids)) == LEVELS_1_AND_2
     assert {state for _, state, _ in asvs_rows(WALK)} == {"met", "**not met**", "AWS", "yours", "none"}
 
 
-def test_what_shows_a_requirement_of_asvs_is_a_row_with_a_test() -> None:
+def test_asvs_evidence_cites_only_existing_rows() -> None:
     cited = {
         number
         for _, _, evidence in asvs_rows(WALK)
@@ -148,7 +148,7 @@ def test_what_shows_a_requirement_of_asvs_is_a_row_with_a_test() -> None:
     assert all(evidence for _, _, evidence in asvs_rows(WALK))
 
 
-def test_every_requirement_of_asvs_that_is_not_met_is_in_the_summary() -> None:
-    missing = {requirement for ids, state, _ in asvs_rows(WALK) for requirement in ids if state == "**not met**"}
+def test_the_asvs_summary_lists_every_requirement_that_is_not_met() -> None:
+    not_met = {requirement for ids, state, _ in asvs_rows(WALK) for requirement in ids if state == "**not met**"}
 
-    assert {requirement for ids, _, _ in asvs_rows(SUMMARY) for requirement in ids} == missing
+    assert {requirement for ids, _, _ in asvs_rows(SUMMARY) for requirement in ids} == not_met

@@ -1,6 +1,6 @@
-"""What documents name exists: links, files, modules, settings, resources, variables and targets of make.
+"""Everything that a document names exists: links, files, modules, settings, resources, variables, make targets.
 
-Names are looked for in code spans (`like this`). One that belongs to another product is in `ELSEWHERE`.
+Names are read from code spans (`like this`). `ELSEWHERE` lists names that belong to other products.
 """
 
 import importlib
@@ -20,23 +20,23 @@ from tests.test_tree import PARAMETERS, RESOURCES, TEMPLATE, of_type
 ROOT: Final = Path(__file__).parents[1]
 
 ELSEWHERE: Final = {
-    "AuthorizationScopes": "of SAM's routes",
-    "AWS_LAMBDA_LOG_LEVEL": "Lambda's; with the JSON format it was tried and is not used",
-    "AWS_PROFILE": "of every AWS tool",
-    "AllViewerExceptHostHeader": "a policy of CloudFront's",
-    "ApplicationLogLevel": "of Lambda's logging; it was tried and is not used",
-    "CachingDisabled": "a policy of CloudFront's",
+    "AuthorizationScopes": "a property of SAM's routes",
+    "AWS_LAMBDA_LOG_LEVEL": "a variable of Lambda; it was tried with the JSON format and is not used",
+    "AWS_PROFILE": "a variable of every AWS tool",
+    "AllViewerExceptHostHeader": "a CloudFront policy",
+    "ApplicationLogLevel": "a setting of Lambda's logging; it was tried and is not used",
+    "CachingDisabled": "a CloudFront policy",
     "ROLE_ARN": "a variable of the reader's repository",
-    "githubusercontent": "GitHub's",
-    "TypeAdapter": "pydantic's; it was tried and is not used",
-    "parameter_validation": "a setting of botocore's; it was tried and is not used",
+    "githubusercontent": "a domain of GitHub",
+    "TypeAdapter": "a class of pydantic; it was tried and is not used",
+    "parameter_validation": "a setting of botocore; it was tried and is not used",
 }
-"""Names that are right although nothing here has them, each with its reason."""
+"""Names that documents may use although the code has none of them, each with its reason."""
 
 
 @cache
 def tracked() -> frozenset[str]:
-    """The paths of all files of the repository and of the folders above them."""
+    """Return the paths of all files and folders of the repository."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -47,7 +47,7 @@ def tracked() -> frozenset[str]:
 DOCUMENTS: Final = sorted(
     path for path in tracked() if path.endswith(".md") and "\n\nSuperseded by [" not in (ROOT / path).read_text("utf-8")
 )
-"""A decision note that is superseded names what there was."""
+"""All documents except superseded decision notes, which name things that no longer exist."""
 of_every_document = pytest.mark.parametrize("document", DOCUMENTS)
 
 
@@ -56,14 +56,14 @@ def text_of(document: str) -> str:
 
 
 def spans(document: str) -> list[str]:
-    """The code spans of a document, without those of its code blocks."""
+    """Return the code spans of a document, without its code blocks."""
     prose = re.sub(r"^```.*?^```$", "", text_of(document), flags=re.MULTILINE | re.DOTALL)
     return re.findall(r"`([^`\n]+)`", prose)
 
 
 @cache
 def words() -> frozenset[str]:
-    """Every word of the code, the template and what builds them: what a document may name."""
+    """Return every word of the code, the template and the build files: the names that a document may use."""
     kinds = (".py", ".yaml", ".toml", ".json", ".txt", ".html", "Makefile", ".ci/run")
     sources = [
         path for path in tracked() if path.endswith(kinds) and not path.startswith("tests/") and path != "uv.lock"
@@ -76,13 +76,13 @@ def words() -> frozenset[str]:
 
 
 def sections(page: str) -> set[str]:
-    """The names by which the sections of a page can be linked, made of their headings as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @of_every_document
-def test_links_lead_somewhere(document: str) -> None:
+def test_links_are_not_broken(document: str) -> None:
     broken: list[str] = []
     for path, section in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)", text_of(document)):
         target = (ROOT / document).parent.joinpath(path).resolve() if path else ROOT / document
@@ -93,7 +93,7 @@ def test_links_lead_somewhere(document: str) -> None:
     assert broken == []
 
 
-def test_every_decision_note_is_in_the_index_under_its_title() -> None:
+def test_the_index_lists_every_decision_note_and_titles_have_their_numbers() -> None:
     notes = sorted(path for path in tracked() if re.match(r"docs/decisions/\d{4}", path))
     index = dict(re.findall(r"^\| \[\d{4}\]\(([^)]+)\) \| (.+) \|$", text_of("docs/decisions/README.md"), re.MULTILINE))
 
@@ -111,12 +111,12 @@ SETTING: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 NAME: Final = re.compile(
     r"(?<![:\w])(?:[A-Z][a-z0-9]+){2,}\b|\b[a-z]+(?:_[a-z0-9]+)+\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b"
 )
-"""A CamelCase name, unless it is an action of AWS's after its service and a colon; a snake_case one; a dotted one."""
+"""A name in CamelCase, snake_case or dotted form. `service:Action` of AWS is not one."""
 DOTTED: Final = re.compile(r"gerbang(?:_\w+)?(?:\.\w+)+")
 
 
 @of_every_document
-def test_files_and_folders_that_are_named_exist(document: str) -> None:
+def test_named_files_and_folders_exist(document: str) -> None:
     first = [span.split()[0] for span in spans(document)]
     named = [word for word in first if FILE.fullmatch(word) or FOLDER.fullmatch(word) or word.startswith(FOLDERS)]
 
@@ -124,7 +124,7 @@ def test_files_and_folders_that_are_named_exist(document: str) -> None:
 
 
 def exists(path: str) -> bool:
-    """Whether a path is in the tree: from the root if it begins there, else as the end of one."""
+    """Say whether a path exists: from the root if it begins with a top folder, otherwise as the end of a path."""
     path = path.rstrip("/*")
     if path in ELSEWHERE or path in tracked():
         return True
@@ -132,7 +132,7 @@ def exists(path: str) -> bool:
 
 
 @of_every_document
-def test_modules_classes_and_functions_that_are_named_exist(document: str) -> None:
+def test_named_modules_classes_and_functions_exist(document: str) -> None:
     named = [span for text in spans(document) for span in DOTTED.findall(text) if not FILE.fullmatch(text)]
     named += re.findall(r"python -m ((?:gerbang|sam|dynamodb)\w*(?:\.\w+)*)", text_of(document))
 
@@ -155,28 +155,28 @@ def imports(name: str) -> bool:
 
 
 @of_every_document
-def test_variables_that_are_named_exist(document: str) -> None:
+def test_named_environment_variables_exist(document: str) -> None:
     named = {name for span in spans(document) for name in SETTING.findall(span)}
 
     assert named - words() - ELSEWHERE.keys() == set()
 
 
 @of_every_document
-def test_parameters_resources_classes_and_fields_that_are_named_exist(document: str) -> None:
+def test_named_parameters_resources_classes_and_fields_exist(document: str) -> None:
     named = {part for span in spans(document) for name in NAME.findall(FILE.sub("", span)) for part in name.split(".")}
 
     assert named - words() - ELSEWHERE.keys() == set()
 
 
 @of_every_document
-def test_targets_of_make_that_are_named_exist(document: str) -> None:
+def test_named_make_targets_exist(document: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
     named = set(re.findall(r"(?:^\$ |`)(?:[A-Z]+=\S+ )*make ([a-z-]+)", text_of(document), re.MULTILINE))
 
     assert named - targets == set()
 
 
-def test_the_code_names_only_documents_that_exist() -> None:
+def test_documents_that_the_code_names_exist() -> None:
     code = [path for path in tracked() if path.endswith((".py", ".yaml", ".toml", "Makefile"))]
 
     missing = {
@@ -194,7 +194,7 @@ def test_the_code_names_only_documents_that_exist() -> None:
 NUMBERS: Final = {"two": 2, "three": 3, "five": 5, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12}
 
 
-def test_the_page_of_operations_lists_every_alarm_and_no_other() -> None:
+def test_the_operations_page_lists_exactly_the_alarms_of_the_template() -> None:
     rows = re.findall(r"^\| (`\w+Alarm`(?:, `\w+Alarm`)*) \|", text_of("docs/operations.md"), re.MULTILINE)
     listed = [name for row in rows for name in re.findall(r"\w+Alarm", row)]
 
@@ -205,25 +205,24 @@ def test_the_page_of_operations_lists_every_alarm_and_no_other() -> None:
     ("counted", "kind"),
     [("secrets", "AWS::SecretsManager::Secret"), ("alarms", "AWS::CloudWatch::Alarm")],
 )
-def test_what_a_stack_has_when_idle_is_counted_right(counted: str, kind: str) -> None:
-    [said] = re.findall(rf"What does not grow with use: [^.]*?(\w+) {counted}", text_of("docs/operations.md"))
+def test_the_operations_page_gives_the_right_number_of_secrets_and_alarms(counted: str, kind: str) -> None:
+    [number] = re.findall(rf"What does not grow with use: [^.]*?(\w+) {counted}", text_of("docs/operations.md"))
 
-    assert NUMBERS[said] == len([each for each in of_type(kind) if "Condition" not in RESOURCES[each]])
+    assert NUMBERS[number] == len([each for each in of_type(kind) if "Condition" not in RESOURCES[each]])
 
 
-def test_alarms_in_prose_are_those_of_the_template() -> None:
-    """No document speaks of an alarm on a function that has none (`RotationErrorsAlarm` is the only one that has)."""
+def test_named_alarms_exist_in_the_template() -> None:
     named = {name for document in DOCUMENTS for name in re.findall(r"`(\w+Alarm)`", text_of(document))}
 
     assert named <= {*RESOURCES, *PARAMETERS, *TEMPLATE["Outputs"]}
 
 
-def test_the_pipeline_is_a_workflow_that_github_reads() -> None:
-    """GitHub reads anchors and aliases, but no merge keys: docs.github.com, "Reusing workflow configurations"."""
+def test_the_pipeline_of_the_operations_page_is_a_valid_github_workflow() -> None:
+    """GitHub supports anchors and aliases but not merge keys: docs.github.com, "Reusing workflow configurations"."""
     [text] = re.findall(r"^```yaml\n(on: .*?)^```$", text_of("docs/operations.md"), re.MULTILINE | re.DOTALL)
     merges = [token for token in yaml.scan(text) if isinstance(token, yaml.ScalarToken) and token.value == "<<"]
 
-    workflow = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - makes text only, and leaves `on` as it is
+    workflow = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - reads every scalar as text, so that the key `on` does not become True
 
     assert merges == []
     assert workflow.keys() == {"on", "permissions", "jobs"}
@@ -236,7 +235,7 @@ def test_the_pipeline_is_a_workflow_that_github_reads() -> None:
         assert all(step.keys() in ({"uses"}, {"uses", "with"}, {"run"}) for step in job["steps"])
 
 
-def test_the_pipeline_tests_the_stacks_that_it_deploys() -> None:
+def test_the_pipeline_runs_smoke_tests_on_the_stacks_that_it_deploys() -> None:
     [stack] = re.findall(
         r"- run: make smoke STACK=(\S+?)\$\{\{ vars.STAGE \}\}$", text_of("docs/operations.md"), re.MULTILINE
     )
@@ -246,14 +245,14 @@ def test_the_pipeline_tests_the_stacks_that_it_deploys() -> None:
         assert configured[stage]["global"]["parameters"]["stack_name"] == f"{stack}{stage}"
 
 
-def test_the_price_of_snapshots_is_that_of_the_functions_there_are() -> None:
-    document, month = text_of("docs/operations.md"), 730 * 3_600
-    [a_gb_second] = re.findall(r"\$(0\.\d+) a GB-second", document)
+def test_the_price_of_snapshots_matches_the_memory_of_the_functions() -> None:
+    document, month_seconds = text_of("docs/operations.md"), 730 * 3_600
+    [price_of_a_gb_second] = re.findall(r"\$(0\.\d+) a GB-second", document)
     default = TEMPLATE["Globals"]["Function"]["MemorySize"]
     memory = {
         name: properties.get("MemorySize", default) for name, properties in of_type("AWS::Serverless::Function").items()
     }
-    for choice, chosen in {"sign-in": SIGN_IN, "all": memory.keys()}.items():
-        price = sum(memory[name] for name in chosen) / 1024 * float(a_gb_second) * month
+    for choice, functions in {"sign-in": SIGN_IN, "all": memory.keys()}.items():
+        price = sum(memory[name] for name in functions) / 1024 * float(price_of_a_gb_second) * month_seconds
         [(count, written)] = re.findall(rf"^\| `{choice}` \| (\d+)[^|]* \| \$(\d+) \|$", document, re.MULTILINE)
-        assert (int(count), int(written)) == (len(chosen), round(price))
+        assert (int(count), int(written)) == (len(functions), round(price))

@@ -1,4 +1,4 @@
-"""The README is true: its transcript runs, and its tables list what there is. (Names and links: test_documents.py.)"""
+"""The README's transcript works as printed, and its tables are up to date. (Names and links: test_documents.py.)"""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ from tests.wire.server import Server, running
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text("utf-8")
 URL: Final = "http://127.0.0.1:3000"
-"""Where the README says that the API is."""
+"""The URL of the API in the README."""
 
 ANYTHING: Final = "\u2026"
 END_OF_OUTPUT: Final = "--- end of output ---"
@@ -27,14 +27,14 @@ BASH: Final = shutil.which("bash")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command of a transcript, and what it prints; an ellipsis stands for anything on its line."""
+    """A command of a transcript, and its output. An ellipsis stands for any text within a line."""
 
     command: str
     output: str
 
     @property
-    def is_a_curl_away(self) -> bool:
-        """Say whether it talks to the API; the others start, build or deploy it."""
+    def calls_the_api(self) -> bool:
+        """Say whether the command calls the API. Other commands start, build or deploy it."""
         return not self.command.startswith(("make ", "sam ", "STAGE="))
 
 
@@ -44,7 +44,7 @@ def console_blocks() -> list[list[Step]]:
 
 
 def steps_of(block: str) -> Iterator[Step]:
-    """The steps of a block: `$ ` begins a command, a line that ends in a backslash goes on."""
+    """Yield the steps of a block. `$ ` begins a command; a backslash at the end of a line continues it."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         lines = part.splitlines()
         length = 1 + next(number for number, line in enumerate(lines) if not line.endswith("\\"))
@@ -65,7 +65,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.skipif(BASH is None or shutil.which("curl") is None, reason="the transcript needs bash and curl")
 def test_the_transcript_runs_as_printed(server: Server) -> None:
-    steps = [step for block in console_blocks() for step in block if step.is_a_curl_away]
+    steps = [step for block in console_blocks() for step in block if step.calls_the_api]
     assert len(steps) >= 10
     script = "".join(f"{step.command}\nprintf '\\n%s\\n' '{END_OF_OUTPUT}'\n" for step in steps)
 
@@ -84,11 +84,11 @@ def test_the_transcript_runs_as_printed(server: Server) -> None:
     assert len(printed) == len(steps) + 1
 
 
-def test_make_docs_would_change_nothing() -> None:
+def test_the_tables_are_up_to_date() -> None:
     assert with_tables(README) == README, "run `make docs`"
 
 
-def test_a_table_without_its_place_is_an_error() -> None:
+def test_a_missing_table_marker_is_an_error() -> None:
     with pytest.raises(MarkersMissing, match="needs <!-- endpoints -->"):
         with_tables(README.replace("<!-- endpoints -->", ""))
 
@@ -99,9 +99,9 @@ def test_every_endpoint_is_in_the_table() -> None:
             assert re.search(rf"^\| `[A-Z]+ {re.escape(path)}[?`]", README, re.MULTILINE) or path == "$default"
 
 
-def test_the_bill_is_the_one_that_the_measurements_make() -> None:
-    made = prices.bill(prices.USERS, prices.REGION, prices.measured())
+def test_the_monthly_price_is_computed_from_the_measurements() -> None:
+    bill = prices.bill(prices.USERS, prices.REGION, prices.measured())
 
-    [said] = re.findall(r"^<!-- bill -->\n(.*?)\n<!-- /bill -->$", README, re.MULTILINE | re.DOTALL)
+    [printed] = re.findall(r"^<!-- bill -->\n(.*?)\n<!-- /bill -->$", README, re.MULTILINE | re.DOTALL)
 
-    assert said == prices.line(made), "`make price ARGS=--write` writes it"
+    assert printed == prices.line(bill), "run `make price ARGS=--write`"

@@ -1,4 +1,4 @@
-"""The tree and the template agree: every function has folder, route, policy, log and event, and the reverse."""
+"""The repository and the template agree: every function has a folder, a route, permissions, a log and an event."""
 
 import json
 import re
@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).parents[1]
 FUNCTIONS: Final = ROOT / "functions"
 EVENTS: Final = ROOT / "events"
 LONGEST_APP: Final = 130
-"""Lines of an app.py: an endpoint reads as one thought (style)."""
+"""Lines of an app.py."""
 
 ROUTES_OF_THEIR_OWN: Final = {
     "functions/default": {"$default"},
@@ -23,24 +23,24 @@ ROUTES_OF_THEIR_OWN: Final = {
     "functions/jwks": {"/.well-known/jwks.json", "/auth/v1/.well-known/jwks.json"},
     "functions/openid-configuration": {"/.well-known/openid-configuration"},
 }
-"""Folders that are not their only path: one answers what has no route; others two paths, or a path with a dot."""
+"""Routes that do not follow from the folder: the default route, second paths, and paths that begin with a dot."""
 
 WITHOUT_A_ROUTE: Final = {"functions/authorizer", "functions/events", "functions/mailer", "functions/rotation"}
 WITHOUT_AWS: Final = {
     *("functions/auth/v1/health", "functions/default", "functions/docs", "functions/openid-configuration"),
 }
 FILES_OF_APPS: Final = {"functions/docs": {"explorer.html", "openapi.json"}}
-"""Files that `make docs` writes beside an app.py, which serves them."""
+"""Files that `make docs` writes next to an app.py, which serves them."""
 
-MADE_AGAIN_BY_NOBODY: Final = {"Users", "Organizations"}
-"""Tables whose loss would be felt: kept when the stack goes, and protected by setting."""
+IRREPLACEABLE: Final = {"Users", "Organizations"}
+"""Tables that are kept when the stack is deleted, because their data exists nowhere else."""
 
 OWN_KEY: Final = {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
 READ_BY_OTHERS: Final = ("AWS_", "POWERTOOLS_", "PYDANTIC_")
-"""Beginnings of variables that third parties read."""
+"""Prefixes of variables that libraries read."""
 
 RESOURCE_WITH_A_WILDCARD: Final = {"MailerFunction"}
-"""SES has identities and configuration sets, and the setting may name any: all of this account and region."""
+"""The settings may name any SES identity or configuration set, so the permission covers all of this account's."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -65,7 +65,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = TEMPLATE["Parameters"]
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
-    """The properties of the resources of a type."""
+    """Return the properties of the resources of a type, by logical id."""
     return {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == kind}
 
 
@@ -100,13 +100,11 @@ def listed(value: Any) -> list[Any]:
 # --- functions --------------------------------------------------------------------------------------------------------
 
 
-def test_pytest_enters_every_folder_that_has_tests(pytestconfig: pytest.Config) -> None:
-    passed_over = pytestconfig.getini("norecursedirs")
+def test_pytest_collects_every_folder_that_has_tests(pytestconfig: pytest.Config) -> None:
+    ignored = pytestconfig.getini("norecursedirs")
     folders = {file.parent.relative_to(ROOT) for file in (ROOT / "tests").rglob("test_*.py")}
     assert len(folders) > 10
-    assert not [
-        folder for folder in folders if any(fnmatch(part, glob) for part in folder.parts for glob in passed_over)
-    ]
+    assert not [folder for folder in folders if any(fnmatch(part, glob) for part in folder.parts for glob in ignored)]
 
 
 def test_every_folder_has_one_function_and_every_function_a_folder() -> None:
@@ -114,7 +112,7 @@ def test_every_folder_has_one_function_and_every_function_a_folder() -> None:
 
 
 @of_every_function
-def test_a_functions_route_is_its_folder(logical_id: str) -> None:
+def test_a_functions_route_matches_its_folder(logical_id: str) -> None:
     function = LAMBDAS[logical_id]
     folder = function["CodeUri"]
 
@@ -126,7 +124,7 @@ def test_a_functions_route_is_its_folder(logical_id: str) -> None:
 
 
 @of_every_function
-def test_a_functions_description_names_its_method_and_path_as_its_handler_does(logical_id: str) -> None:
+def test_a_functions_description_names_the_methods_and_the_path_of_its_handler(logical_id: str) -> None:
     function = LAMBDAS[logical_id]
     source = (ROOT / function["CodeUri"] / "app.py").read_text("utf-8")
     method = "(?:GET|POST|PUT|PATCH|DELETE)"
@@ -138,28 +136,26 @@ def test_a_functions_description_names_its_method_and_path_as_its_handler_does(l
     assert described[2] in paths(function)
     assert source.startswith(f'"""{described[1]} {described[2]}')
     declared = set(re.findall(r"^@endpoint\.(\w+)\(", source, re.MULTILINE))
-    assert declared - {"head"} == {  # which goes with GET
-        each.lower() for each in re.findall(method, described[1])
-    }
+    assert declared - {"head"} == {verb.lower() for verb in re.findall(method, described[1])}  # HEAD comes with GET
 
 
-def test_what_has_no_route_is_called_by_something_else() -> None:
-    called = {json.dumps(output["Value"]) for output in TEMPLATE["Outputs"].values()}  # by other stacks
-    called |= {
+def test_a_function_without_a_route_is_invoked_by_something_else() -> None:
+    invoked = {json.dumps(output["Value"]) for output in TEMPLATE["Outputs"].values()}  # by other stacks
+    invoked |= {
         json.dumps(schedule["RotationLambdaARN"])
         for schedule in of_type("AWS::SecretsManager::RotationSchedule").values()
     }
-    silent = {
+    never_invoked = {
         function["CodeUri"]
         for logical_id, function in LAMBDAS.items()
-        if not function.get("Events") and not any(f'"{logical_id}.Arn"' in caller for caller in called)
+        if not function.get("Events") and not any(f'"{logical_id}.Arn"' in arn for arn in invoked)
     }
 
-    assert silent == set()
+    assert never_invoked == set()
 
 
 @of_every_function
-def test_a_function_has_permissions_of_its_own(logical_id: str) -> None:
+def test_a_function_has_its_own_permissions(logical_id: str) -> None:
     function = LAMBDAS[logical_id]
 
     assert "Role" not in function
@@ -178,13 +174,13 @@ def test_a_permission_names_actions_and_resources(logical_id: str) -> None:
 
 
 @of_every_function
-def test_a_function_writes_to_the_one_log(logical_id: str) -> None:
+def test_every_function_writes_to_the_same_log(logical_id: str) -> None:
     assert "LoggingConfig" not in LAMBDAS[logical_id]
     assert TEMPLATE["Globals"]["Function"]["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": {"Ref": "Logs"}}
 
 
 @pytest.mark.parametrize("logical_id", of_type("AWS::Logs::LogGroup"))
-def test_a_log_forgets_and_is_encrypted(logical_id: str) -> None:
+def test_a_log_expires_and_is_encrypted(logical_id: str) -> None:
     group = RESOURCES[logical_id]["Properties"]
 
     assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
@@ -198,26 +194,26 @@ def test_a_function_has_an_event(logical_id: str) -> None:
     assert list(folder.glob("*.json"))
 
 
-def test_every_event_lies_under_a_function() -> None:
+def test_every_event_belongs_to_a_function() -> None:
     folders = {f"functions/{event.parent.relative_to(EVENTS)}" for event in EVENTS.rglob("*.json")}
 
     assert folders <= set(FOLDERS)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_an_app_is_short_and_alone(folder: str) -> None:
+def test_an_app_is_short_and_the_only_file_of_its_folder(folder: str) -> None:
     lines = (ROOT / folder / "app.py").read_text("utf-8").splitlines()
-    beside = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+    files = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
 
     assert len(lines) <= LONGEST_APP
-    assert beside == {"app.py", *FILES_OF_APPS.get(folder, ())}
+    assert files == {"app.py", *FILES_OF_APPS.get(folder, ())}
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 
 @of_every_parameter
-def test_a_parameter_has_a_default_and_says_what_it_is(name: str) -> None:
+def test_a_parameter_has_a_default_and_a_description(name: str) -> None:
     parameter = PARAMETERS[name]
 
     assert "Default" in parameter
@@ -226,7 +222,7 @@ def test_a_parameter_has_a_default_and_says_what_it_is(name: str) -> None:
 
 
 @of_every_parameter
-def test_a_parameter_says_what_it_may_be(name: str) -> None:
+def test_a_parameter_restricts_its_values_and_its_default_is_valid(name: str) -> None:
     parameter = PARAMETERS[name]
 
     match parameter["Type"]:
@@ -248,13 +244,13 @@ def test_a_parameter_is_used(name: str) -> None:
     assert f'{{"Ref": "{name}"}}' in rest or f"${{{name}}}" in rest or name in SETTINGS
 
 
-def test_every_parameter_is_in_one_group() -> None:
+def test_every_parameter_is_in_exactly_one_group() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
 
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
 
 
-def test_every_variable_of_the_environment_is_read() -> None:
+def test_every_global_environment_variable_is_read() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "layers/auth/gerbang").rglob("*.py"))
     variables: Mapping[str, Any] = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
 
@@ -268,7 +264,7 @@ def test_every_variable_of_the_environment_is_read() -> None:
 
 
 @pytest.mark.parametrize("logical_id", TABLES)
-def test_a_table_costs_nothing_idle_and_is_encrypted(logical_id: str) -> None:
+def test_a_table_is_billed_by_request_and_encrypted(logical_id: str) -> None:
     table = TABLES[logical_id]
 
     assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -281,14 +277,14 @@ def test_a_table_costs_nothing_idle_and_is_encrypted(logical_id: str) -> None:
 
 
 @pytest.mark.parametrize("logical_id", TABLES)
-def test_a_table_sweeps_what_expires(logical_id: str) -> None:
+def test_a_table_has_a_ttl(logical_id: str) -> None:
     assert TABLES[logical_id]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
 @pytest.mark.parametrize("logical_id", TABLES)
-def test_a_table_that_nobody_can_make_again_is_kept(logical_id: str) -> None:
+def test_irreplaceable_tables_are_retained(logical_id: str) -> None:
     resource = RESOURCES[logical_id]
-    kept = logical_id in MADE_AGAIN_BY_NOBODY
+    kept = logical_id in IRREPLACEABLE
     policies = ("RetainExceptOnCreate", "Retain") if kept else ("Delete", "Delete")
 
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == policies
@@ -296,12 +292,12 @@ def test_a_table_that_nobody_can_make_again_is_kept(logical_id: str) -> None:
 
 
 @pytest.mark.parametrize("logical_id", TABLES)
-def test_a_table_can_be_restored_if_operations_restores_it(logical_id: str) -> None:
-    assert ("PointInTimeRecoverySpecification" in TABLES[logical_id]) == (logical_id in MADE_AGAIN_BY_NOBODY)
+def test_irreplaceable_tables_have_point_in_time_recovery(logical_id: str) -> None:
+    assert ("PointInTimeRecoverySpecification" in TABLES[logical_id]) == (logical_id in IRREPLACEABLE)
 
 
 @pytest.mark.parametrize("logical_id", of_type("AWS::SecretsManager::Secret"))
-def test_a_secret_is_kept(logical_id: str) -> None:
+def test_a_secret_is_retained_and_encrypted(logical_id: str) -> None:
     assert RESOURCES[logical_id]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert RESOURCES[logical_id]["UpdateReplacePolicy"] == "Retain"
     assert RESOURCES[logical_id]["Properties"]["KmsKeyId"] == OWN_KEY

@@ -1,4 +1,4 @@
-"""DynamoDB's bad days, played at the last step before the network: botocore's own retries and parsing stay in play."""
+"""Simulates DynamoDB failures at the last step before the network, so that botocore's retries and parsing still run."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,17 +15,17 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 
-from tests.dynamodb_local import a_client
+from tests.dynamodb_local import create_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 type Step = Callable[[AWSPreparedRequest], AWSResponse | None]
-"""What becomes of one request: an answer, an exception raised, or None to let it through to the network."""
+"""What happens to one request: it returns a response, raises an exception, or returns None to send the request."""
 
 
 def reply(status: int = 200, /, **body: Any) -> Step:
-    """Answer so."""
+    """Return a step that responds with *body*."""
 
     def step(request: AWSPreparedRequest) -> AWSResponse:
         return AWSResponse(request.url, status, HTTPHeaders(), cast("Any", _Raw(json.dumps(body).encode())))
@@ -34,18 +34,18 @@ def reply(status: int = 200, /, **body: Any) -> Step:
 
 
 def error(code: str, /, status: int = 400, **more: Any) -> Step:
-    """Answer with an error of DynamoDB's."""
-    return reply(status, __type=f"com.amazonaws.dynamodb.v20120810#{code}", message="played", **more)
+    """Return a step that responds with a DynamoDB error."""
+    return reply(status, __type=f"com.amazonaws.dynamodb.v20120810#{code}", message="simulated", **more)
 
 
 def cancelled(*codes: str | dict[str, Any]) -> Step:
-    """Answer that the transaction was cancelled, a reason an action."""
+    """Return a step that cancels a transaction, with one reason for each action."""
     reasons = [{"Code": code} if isinstance(code, str) else code for code in codes]
     return error("TransactionCanceledException", CancellationReasons=reasons)
 
 
 def failing(failure: Exception) -> Step:
-    """Raise what urllib3's failures become in botocore."""
+    """Return a step that raises *failure*, such as botocore's form of a urllib3 error."""
 
     def step(_request: AWSPreparedRequest) -> None:
         raise failure
@@ -54,12 +54,12 @@ def failing(failure: Exception) -> Step:
 
 
 def let_through(_request: AWSPreparedRequest) -> None:
-    """Send it."""
+    """Send the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request as it went out."""
+    """One request as it was sent."""
 
     operation: str
     body: dict[str, Any]
@@ -67,7 +67,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Wire:
-    """Plays a script, a step a request; when it has ended, its last step again and again."""
+    """Handles each request with the next step of a script. The last step repeats."""
 
     client: "DynamoDBClient"
     script: list[Step] = field(default_factory=lambda: list[Step]([let_through]))
@@ -82,7 +82,7 @@ class Wire:
         return step(request)
 
     def answer_lost(self, request: AWSPreparedRequest) -> None:
-        """Send the request, wait until it is done, and lose the answer (faults.md, D6)."""
+        """Send the request, wait for the response, and lose it (faults.md, D6)."""
         endpoint: Any = self.client._endpoint  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         answer = endpoint.http_session.send(request)
         assert answer.content is not None  # read to its end
@@ -91,7 +91,7 @@ class Wire:
 
 @pytest.fixture
 def sleepless(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that botocore would have made between its tries."""
+    """The pauses, in seconds, that botocore would make between its tries. None of them is made."""
     pauses: list[float] = []
     monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=pauses.append))
     return pauses
@@ -99,28 +99,28 @@ def sleepless(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture(scope="session")
 def botocore_session() -> botocore.session.Session:
-    """One for all clients: what takes long is to read the model."""
+    """One session for all clients, because reading the service models is slow."""
     return botocore.session.Session()
 
 
 @pytest.fixture
 def wire(botocore_session: botocore.session.Session, sleepless: list[float]) -> Iterator[Wire]:
-    """A client that reaches nothing but the script; a new one each time, because tries are rationed by the client."""
+    """A client that reaches only the script. Each test has a new one, because a client has a retry quota."""
     del sleepless
-    with on_the_wire_of(a_client(botocore_session, "http://dynamodb.invalid")) as wire:
+    with scripted(create_client(botocore_session, "http://dynamodb.invalid")) as wire:
         yield wire
 
 
 @contextmanager
-def on_the_wire_of(client: "DynamoDBClient") -> Iterator[Wire]:
-    """What plays between a client and its database, while it plays."""
+def scripted(client: "DynamoDBClient") -> Iterator[Wire]:
+    """Handle the client's requests with a script until the block ends."""
     wire = Wire(client)
-    play: Any = wire
-    client.meta.events.register("before-send.dynamodb", play)
+    handler: Any = wire
+    client.meta.events.register("before-send.dynamodb", handler)
     try:
         yield wire
     finally:
-        client.meta.events.unregister("before-send.dynamodb", play)
+        client.meta.events.unregister("before-send.dynamodb", handler)
 
 
 class _Raw(BytesIO):

@@ -1,4 +1,4 @@
-"""Samples and results as the bench makes them, with figures that tests choose."""
+"""Samples and results of the bench, with figures that tests choose."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def function(**changes: Any) -> dict[str, Any]:
 
 
 def results(**functions: Any) -> dict[str, Any]:
-    """Results of a run: the functions of every habit, and those given (by folder) in their place."""
+    """Return the results of a run. *functions* (by folder) replace or extend the default ones."""
     usual = {
         "api/auth/login": function(hash_ratio=1.01, bare_hash_ratio=1.02, call_cpu_ms=200.0, memory_mb=1769),
         "api/auth/me": function(),

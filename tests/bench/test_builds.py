@@ -1,4 +1,4 @@
-"""What is measured is what `sam build` left, laid out as Lambda mounts it."""
+"""The bench measures the output of `sam build`, with layers mounted like on Lambda."""
 
 import importlib.util
 from pathlib import Path
@@ -17,7 +17,7 @@ Resources:
   ApiMeFunction:
     Type: AWS::Serverless::Function
     Properties: {CodeUri: ApiMeFunction, MemorySize: 1769, Layers: [!Ref UnderLayer, !Ref UpperLayer]}
-  Things: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: []}}
+  Items: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: []}}
 """
 
 
@@ -36,7 +36,7 @@ def built(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_function_has_its_layers_over_each_other_and_its_own_settings(built: Path, tmp_path: Path) -> None:
+def test_a_function_has_its_merged_layers_and_its_settings(built: Path, tmp_path: Path) -> None:
     [function] = Build(built, tmp_path / "scratch", {"Cost": "10"}).functions().values()
 
     mounted = {path.name: path.read_text() for path in (function.opt / "python").iterdir()}
@@ -47,30 +47,30 @@ def test_a_function_has_its_layers_over_each_other_and_its_own_settings(built: P
     assert function.environment["COST"] == "10"
 
 
-def test_laying_out_leaves_the_build_as_it_is(built: Path, tmp_path: Path) -> None:
+def test_mounting_layers_does_not_change_the_build(built: Path, tmp_path: Path) -> None:
     Build(built, tmp_path / "scratch", {}).functions()
 
     assert (built / "UnderLayer/python/both.py").read_text() == "under"
 
 
-def test_tables_are_the_templates(built: Path, tmp_path: Path) -> None:
-    assert [table.logical_id for table in Build(built, tmp_path, {}).tables()] == ["Things"]
+def test_tables_are_read_from_the_template(built: Path, tmp_path: Path) -> None:
+    assert [table.logical_id for table in Build(built, tmp_path, {}).tables()] == ["Items"]
 
 
-def test_a_function_that_is_no_longer_in_the_source_asks_for_a_new_build(built: Path, tmp_path: Path) -> None:
+def test_a_removed_function_asks_for_a_new_build(built: Path, tmp_path: Path) -> None:
     (built / "template.yaml").write_text(TEMPLATE.replace("ApiMeFunction:", "GoneFunction:"))
 
     with pytest.raises(NotBuilt, match=r"GoneFunction is no longer in template.yaml: build again"):
         Build(built, tmp_path / "scratch", {}).functions()
 
 
-def test_where_nothing_was_built_it_is_said_what_to_run(tmp_path: Path) -> None:
+def test_a_missing_build_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(NotBuilt, match="run `make bench`"):
         Build(tmp_path, tmp_path / "scratch", {})
 
 
-def test_what_is_compared_with_has_bytecode_that_is_used_unchecked(tmp_path: Path) -> None:
-    """As the layers have it, or a start would be compared with a compiler."""
+def test_installed_packages_have_unchecked_bytecode(tmp_path: Path) -> None:
+    """Like the layers. Otherwise a start would include the compilation."""
     builds.installed(["jmespath"], tmp_path)
     source = tmp_path / "jmespath" / "parser.py"
 
@@ -80,6 +80,6 @@ def test_what_is_compared_with_has_bytecode_that_is_used_unchecked(tmp_path: Pat
     assert not list(tmp_path.glob("*.dist-info"))
 
 
-def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
+def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotBuilt, match="no-such-distribution is not installed"):
         builds.installed(["no-such-distribution"], tmp_path)

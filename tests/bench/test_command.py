@@ -1,4 +1,4 @@
-"""`make bench` and `make price` as somebody types them: one clear sentence where something is not there."""
+"""The commands `make bench` and `make price`: their options and error messages."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def build(tmp_path: Path) -> Path:
     return folder
 
 
-def test_without_a_build_it_says_what_makes_one(tmp_path: Path) -> None:
+def test_without_a_build_it_says_what_to_run(tmp_path: Path) -> None:
     ran = run("--build", tmp_path / "nowhere" / "build")
 
     assert ran.status == 1
@@ -55,7 +55,7 @@ def test_without_a_build_it_says_what_makes_one(tmp_path: Path) -> None:
     ]
 
 
-def test_an_unknown_case_is_answered_with_those_that_there_are(build: Path) -> None:
+def test_an_unknown_case_is_an_error_that_lists_all_cases(build: Path) -> None:
     ran = run("--build", build, "--case", "api/auth/you")
 
     assert ran.status == 2
@@ -70,7 +70,7 @@ def test_without_java_or_docker_it_says_what_to_install(build: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("module", ["gerbang_bench", "gerbang_bench.bill"])
-def test_help_says_what_there_is_to_choose(module: str) -> None:
+def test_help_describes_the_options(module: str) -> None:
     ran = run("--help", module=module)
 
     assert ran.status == 0
@@ -86,16 +86,16 @@ def test_help_says_what_there_is_to_choose(module: str) -> None:
         ("gerbang_bench.bill", ["--mau", "-5"], "argument --mau: '-5' is not a whole number above 0"),
         ("gerbang_bench.bill", ["--region", "moon-1"], "invalid choice: 'moon-1'"),
     ],
-    ids=["no rounds", "not a number", "no folder", "nobody", "no region"],
+    ids=["no rounds", "not a number", "no folder", "no users", "no region"],
 )
-def test_what_cannot_be_is_refused_before_anything_is_started(module: str, arguments: list[str], sentence: str) -> None:
+def test_invalid_arguments_are_errors(module: str, arguments: list[str], sentence: str) -> None:
     ran = run(*arguments, module=module)
 
     assert ran.status == 2
     assert sentence in ran.error.splitlines()[-1]
 
 
-def test_the_bill_is_a_table_and_a_line() -> None:
+def test_the_price_is_printed_as_a_table_and_a_line() -> None:
     ran = run("--mau", "100000", module="gerbang_bench.bill")
 
     assert ran.status == 0

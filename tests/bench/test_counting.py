@@ -1,4 +1,4 @@
-"""What is counted of calls: those one after the other, what they waited for, what DynamoDB bills for them."""
+"""Counting calls: consecutive round trips, waiting time, and the units that DynamoDB bills."""
 
 import json
 from typing import Any
@@ -23,9 +23,9 @@ def call(began: float, ended: float, service: str = "DynamoDB_20120810", operati
         ([call(0, 1), call(0.5, 1.5), call(1, 2)], 2),
         ([call(5, 6), call(0, 1)], 2),
     ],
-    ids=["none", "one", "in a row", "beside", "two beside a long one", "overlapping neighbours", "in no order"],
+    ids=["none", "one", "consecutive", "concurrent", "two during a long one", "overlapping pairs", "unsorted"],
 )
-def test_round_trips_are_the_longest_chain_of_calls_after_one_another(calls: list[Call], trips: int) -> None:
+def test_round_trips_are_the_longest_chain_of_consecutive_calls(calls: list[Call], trips: int) -> None:
     assert round_trips(calls) == trips
 
 
@@ -37,13 +37,13 @@ def test_round_trips_are_the_longest_chain_of_calls_after_one_another(calls: lis
         ([call(0, 2), call(1, 3)], 3.0),
         ([call(0, 4), call(1, 2)], 4.0),
     ],
-    ids=["none", "apart", "overlapping", "one within another"],
+    ids=["none", "separate", "overlapping", "nested"],
 )
-def test_a_function_waits_while_any_call_is_under_way(calls: list[Call], seconds: float) -> None:
+def test_a_function_waits_while_any_call_is_in_progress(calls: list[Call], seconds: float) -> None:
     assert waited_seconds(calls) == pytest.approx(seconds)
 
 
-def test_round_trips_are_dynamodbs_and_waits_are_everybodys() -> None:
+def test_round_trips_are_calls_to_dynamodb_and_waits_are_calls_to_any_service() -> None:
     queue = call(1, 2, "AmazonSQS", "SendMessage")
 
     cost = counted([call(0, 1), queue], connections=1)
@@ -55,7 +55,7 @@ TRANSACTION: dict[str, Any] = {"TransactItems": [{}, {}, {}]}
 
 
 @pytest.mark.parametrize(
-    ("operation", "asked", "status", "answer", "units"),
+    ("operation", "body", "status", "answer", "units"),
     [
         ("GetItem", {}, 200, {"ConsumedCapacity": {"CapacityUnits": 1.0}}, (1.0, 0.0)),
         ("BatchGetItem", {}, 200, {"ConsumedCapacity": [{"CapacityUnits": 1.0}, {"CapacityUnits": 2.0}]}, (3.0, 0.0)),
@@ -65,9 +65,9 @@ TRANSACTION: dict[str, Any] = {"TransactItems": [{}, {}, {}]}
         ("TransactWriteItems", TRANSACTION, 400, {"__type": "x#TransactionCanceledException"}, (0.0, 6.0)),
         ("PutItem", {}, 400, {"__type": "x#ValidationException"}, (0.0, 0.0)),
     ],
-    ids=["read", "batch", "write", "transaction", "refused write", "refused transaction", "mistake"],
+    ids=["read", "batch", "write", "transaction", "failed write", "failed transaction", "invalid request"],
 )
-def test_units_are_what_dynamodb_bills(
-    operation: str, asked: dict[str, Any], status: int, answer: dict[str, Any], units: tuple[float, float]
+def test_units_are_those_that_dynamodb_bills(
+    operation: str, body: dict[str, Any], status: int, answer: dict[str, Any], units: tuple[float, float]
 ) -> None:
-    assert consumed(operation, asked, status, json.dumps(answer).encode()) == units
+    assert consumed(operation, body, status, json.dumps(answer).encode()) == units

@@ -1,7 +1,7 @@
-"""The built functions under Lambda's own runtime client: starts beside boto3's, imports, and what events cost.
+"""Limits for the built functions under Lambda's runtime client: start time, imports, and the cost of events.
 
-Calls and units do not depend on the machine. Of times only starts are bounded, as a ratio with room; `make bench`
-measures the rest.
+Calls and units do not depend on the machine. Of the times, only starts have a limit: a ratio to boto3, with a margin.
+`make bench` measures the rest.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -80,16 +80,16 @@ ONLY_IN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "pydantic": frozenset(CASES) - WITHOUT_BODY,
     }
 )
-"""Third parties that cost a start most, and the functions that may import them in init."""
+"""The libraries that slow down a start most, and the functions that may import them during init."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What an event may cost at most."""
+    """The maximum cost of an event."""
 
     round_trips: int
     calls: float = inf
-    """To DynamoDB; where no budget bounds them, what they read and write does."""
+    """Calls to DynamoDB. Without a limit, the units limit them."""
     reads: float = 0
     writes: float = 0
     queued: int = 0
@@ -187,30 +187,27 @@ FIRST_USE: Final[Mapping[str, Cost]] = MappingProxyType(
 
 CONNECTIONS_LEFT: Final[Mapping[str, int]] = MappingProxyType(
     {
-        # Their calls go beside one another, and init's may have been quick enough to share a connection.
+        # They make concurrent calls, and init may have needed fewer connections.
         **dict.fromkeys(SIGNING_IN | MAILING | {"auth/verify_otp", "auth/v1/verify"}, 1),
         "api/auth/reset-password": 2,
-        "mailer": 2,  # nobody waits for it
-        ID_TOKEN_GRANT: 1,  # to the provider, for its keys: the other grants need none
+        "mailer": 2,  # no user waits for it
+        ID_TOKEN_GRANT: 1,  # to the provider, for its keys; the other grants need none
     }
 )
-"""How many connections a first event may open, where init does not open all."""
+"""The number of connections that a first event may open if init does not open all."""
 
 
 BUSY: Final = 1.15
-"""What a busy machine may add to a start ratio: 1.47 was seen next to another measurement, 1.30 alone."""
+"""The margin of a start ratio for a busy machine: 1.47 was measured during another measurement, 1.30 alone."""
 
 TRIES: Final = 5
-"""How often what is beyond its bound is measured again: the machine may be busy, and only the best counts."""
+"""How often a value beyond its limit is measured, because the machine may be busy. The best value counts."""
 
 
 @pytest.fixture(scope="module")
 def bench(dynamodb_endpoint: str) -> Iterator[Bench]:
     build = build_for(this_machine())
-    parameters = {
-        "PasswordHashCost": "10",  # what is pinned does not depend on it
-        "NewDeviceMail": "false",  # every event is from another network; the mail's cost: tests/unit/budgets/
-    }
+    parameters = {"PasswordHashCost": "10"}  # the limits do not depend on it
     with benches.started(
         build.folder, lambda _: None, dynamodb_endpoint=dynamodb_endpoint, parameters=parameters
     ) as bench:
@@ -226,13 +223,13 @@ def base(bench: Bench) -> Base:
 
 @pytest.fixture(scope="module")
 def counts_of(bench: Bench) -> Callable[[str], Counts]:
-    """Counts what a function calls and imports, once."""
+    """Returns the calls and imports of a function. Each function is measured once."""
     return cache(lambda function: count(bench.cases[function], bench.machine))
 
 
 @pytest.mark.build
 @pytest.mark.parametrize("function", CASES)
-def test_a_function_starts_within_the_bound_beside_a_boto3_client(bench: Bench, base: Base, function: str) -> None:
+def test_the_start_of_a_function_is_within_its_limit(bench: Bench, base: Base, function: str) -> None:
     only_start = replace(bench.cases[function], events=lambda: None)
     ratios: list[float] = []
     while len(ratios) < TRIES and min(ratios, default=inf) > START_RATIO_OF_ANY * BUSY:
@@ -245,20 +242,20 @@ def test_a_function_starts_within_the_bound_beside_a_boto3_client(bench: Bench, 
 @pytest.mark.build
 @pytest.mark.parametrize("function", CASES)
 def test_a_function_does_not_import_what_it_does_not_need(counts_of: Callable[[str], Counts], function: str) -> None:
-    assert denied(counts_of(function).modules, function) == []
+    assert forbidden_imports(counts_of(function).modules, function) == []
 
 
-def denied(modules: Collection[str], function: str) -> list[str]:
+def forbidden_imports(modules: Collection[str], function: str) -> list[str]:
     return [module for module, allowed in ONLY_IN.items() if module in modules and function not in allowed]
 
 
 @pytest.mark.build
 @pytest.mark.parametrize("function", sorted(set(CASES) - {"rotation"}))
-def test_events_cost_the_calls_and_units_that_they_did(
+def test_events_cost_at_most_the_allowed_calls_and_units(
     bench: Bench, counts_of: Callable[[str], Counts], function: str
 ) -> None:
     wrong = list(beyond(counts_of(function), function))
-    for _ in range(TRIES - 1):  # on a busy machine calls made at once may come apart, and count as one after the other
+    for _ in range(TRIES - 1):  # on a busy machine, concurrent calls may be counted as consecutive
         if wrong:
             wrong = list(beyond(count(bench.cases[function], bench.machine), function))
 
@@ -283,42 +280,46 @@ def more(counted: Counted | None, most: Cost, what: str) -> Iterator[str]:
         ("messages", counted.queued, most.queued),
     ):
         if found > allowed:
-            yield f"{what} costs {found:g} {name}, and may cost {allowed:g}"
+            yield f"{what} costs {found:g} {name}; the limit is {allowed:g}"
 
 
-def test_no_pin_is_beyond_its_budget() -> None:
+def test_no_limit_exceeds_its_budget() -> None:
     for function, most in BUDGETS.items():
         for uses in (AGAIN, FIRST_USE):
             assert uses.get(function, NOTHING).round_trips <= most, function
 
 
-def test_every_pin_is_of_a_function_that_there_is() -> None:
-    pinned = {*AGAIN, *FIRST_USE, *CONNECTIONS_LEFT, *(name for names in ONLY_IN.values() for name in names)}
+def test_every_limit_belongs_to_an_existing_function() -> None:
+    limited = {*AGAIN, *FIRST_USE, *CONNECTIONS_LEFT, *(name for names in ONLY_IN.values() for name in names)}
 
     assert set(AGAIN) == set(CASES) - {"rotation"}
-    assert pinned - set(CASES) == set()
+    assert limited - set(CASES) == set()
 
 
-def test_a_cost_beyond_its_pin_is_named() -> None:
-    dear = Counted(round_trips=2, waits=2, calls=2, queued=0, read_units=1.0, write_units=3.0, connections=0)
+def test_a_cost_beyond_its_limit_is_named() -> None:
+    expensive = Counted(round_trips=2, waits=2, calls=2, queued=0, read_units=1.0, write_units=3.0, connections=0)
 
-    assert list(more(dear, Cost(round_trips=2, reads=1, writes=1), "it")) == ["it costs 3 write units, and may cost 1"]
+    assert list(more(expensive, Cost(round_trips=2, reads=1, writes=1), "it")) == [
+        "it costs 3 write units; the limit is 1"
+    ]
 
 
-def test_an_import_that_is_denied_is_named() -> None:
-    assert denied({"app", "boto3", "cryptography"}, "api/auth/google") == ["boto3"]
-    assert denied({"app", "pydantic"}, "authorizer") == ["pydantic"]
+def test_a_forbidden_import_is_named() -> None:
+    assert forbidden_imports({"app", "boto3", "cryptography"}, "api/auth/google") == ["boto3"]
+    assert forbidden_imports({"app", "pydantic"}, "authorizer") == ["pydantic"]
 
 
 @pytest.mark.build
-def test_the_bench_measures_what_the_page_has(bench: Bench, record_property: Callable[[str, object], None]) -> None:
-    """The bench itself, on a few functions, in one round. What is timed is shown, and fails nothing."""
+def test_the_bench_measures_all_values_of_the_page(
+    bench: Bench, record_property: Callable[[str, object], None]
+) -> None:
+    """Runs the bench with a few functions in one round. Times are only printed."""
     chosen = ["authorizer", "api/auth/login", "api/auth/me", "api/auth/refresh"]
 
     results = benches.run(bench, chosen, 1, lambda _: None)
 
     for name, most, value in targets(results):
-        record_property(TIMED, f"{name}: {value:.2f}, wanted at most {most:g}")
+        record_property(TIMED, f"{name}: {value:.2f} (target: at most {most:g})")
     for function, measured in results["functions"].items():
         assert measured["start_cpu_ms"] > 0.1 * results["base"]["start_cpu_ms"]
         assert 20 < measured["peak_mb"] < 120

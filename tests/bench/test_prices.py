@@ -1,4 +1,4 @@
-"""The bill: habits times what was measured times list prices, and nothing that others are billed for."""
+"""The monthly price: habits of users, times measurements, times list prices."""
 
 import re
 import subprocess
@@ -76,96 +76,96 @@ def bill_of(listed: Path, users: int = 1_000_000, functions: Mapping[str, Any] =
 
 
 @pytest.mark.parametrize(("amount", "dollars"), [(0, 0.0), (5, 0.0), (10, 0.0), (12, 2.0), (20, 10.0), (30, 15.0)])
-def test_a_stepped_price_is_paid_step_by_step(amount: float, dollars: float) -> None:
+def test_a_tiered_price_is_computed_tier_by_tier(amount: float, dollars: float) -> None:
     assert stepped(amount, [[10, 0.0], [20, 1.0], [float("inf"), 0.5]]) == dollars
 
 
-def test_first_uses_are_billed_as_often_as_there_are_any(listed: Path) -> None:
-    """A million users, ten calls each, one of them a token's first."""
+def test_first_uses_and_further_uses_are_billed_separately(listed: Path) -> None:
+    """A million users make ten calls each. One of them is the first use of a token."""
     first, again = cost(read_units=3.0, write_units=1.0), cost(read_units=2.0, write_units=0.0)
 
-    made = bill_of(listed, functions={"authorizer": function(first_use=first, again=again)})
+    total_bill = bill_of(listed, functions={"authorizer": function(first_use=first, again=again)})
 
-    assert made.parts["authorized_calls"]["DynamoDB"] == pytest.approx((3 + 9 * 2) * 10.0 + 1 * 100.0)
-
-
-def test_requests_behind_the_authorizer_are_billed_to_the_api_that_has_them(listed: Path) -> None:
-    made = bill_of(listed)
-
-    assert made.parts["authorized_calls"]["API Gateway"] == 0.0
-    assert made.parts["authorized_calls"]["Lambda requests"] > 0.0
+    assert total_bill.parts["authorized_calls"]["DynamoDB"] == pytest.approx((3 + 9 * 2) * 10.0 + 1 * 100.0)
 
 
-def test_requests_of_all_habits_climb_the_steps_together(listed: Path) -> None:
-    """A million registrations and a million codes: the second million is the cheaper one."""
+def test_requests_to_other_apis_are_not_part_of_the_price(listed: Path) -> None:
+    total_bill = bill_of(listed)
+
+    assert total_bill.parts["authorized_calls"]["API Gateway"] == 0.0
+    assert total_bill.parts["authorized_calls"]["Lambda requests"] > 0.0
+
+
+def test_requests_of_all_habits_count_together_for_tiers(listed: Path) -> None:
+    """A million registrations and a million codes: the second million is cheaper."""
     assert bill_of(listed).services["API Gateway"] == pytest.approx(2.0 + 1.0)
 
 
-def test_a_mail_is_queued_received_deleted_and_sent(listed: Path) -> None:
+def test_a_mail_costs_three_sqs_requests_and_one_ses_mail(listed: Path) -> None:
     queueing = function(again=cost(queued=1))
 
-    made = bill_of(listed, functions={"auth/otp": queueing})
+    total_bill = bill_of(listed, functions={"auth/otp": queueing})
 
-    assert made.parts["mailed_codes"]["SQS"] == pytest.approx(3.0)
-    assert made.parts["mailed_codes"]["SES"] == pytest.approx(1000.0)
+    assert total_bill.parts["mailed_codes"]["SQS"] == pytest.approx(3.0)
+    assert total_bill.parts["mailed_codes"]["SES"] == pytest.approx(1000.0)
 
 
-def test_lambda_bills_whole_milliseconds_of_the_memory_that_is_set(listed: Path) -> None:
-    """10.2 ms of two waits and the computing are 11 ms, of half a gigabyte."""
+def test_lambda_bills_whole_milliseconds_and_the_configured_memory(listed: Path) -> None:
+    """Two waits and CPU time of 10.2 ms are billed as 11 ms with half a gigabyte."""
     measured = function(call_cpu_ms=0.2 / (1769 / 512), again=cost(waits=2), memory_mb=512)
 
-    made = bill_of(listed, functions={"authorizer": measured})
+    total_bill = bill_of(listed, functions={"authorizer": measured})
 
-    assert made.parts["authorized_calls"]["Lambda requests"] == pytest.approx(10 * 10.0)
-    assert made.parts["authorized_calls"]["Lambda duration"] == pytest.approx(10e6 * 0.5 * 0.011 * 0.001)
-
-
-def test_what_stands_is_billed_without_a_single_user(listed: Path) -> None:
-    made = bill_of(listed, users=0)
-
-    assert made.total == pytest.approx(2 * 3.0 + 3 * 1.0 + 4 * 1.0 + 1.0 + 1.0)
-    assert made.habits[prices.FIXED] == made.total
+    assert total_bill.parts["authorized_calls"]["Lambda requests"] == pytest.approx(10 * 10.0)
+    assert total_bill.parts["authorized_calls"]["Lambda duration"] == pytest.approx(10e6 * 0.5 * 0.011 * 0.001)
 
 
-def test_what_users_leave_in_the_tables_is_stored_and_backed_up(listed: Path) -> None:
-    made = bill_of(listed)
+def test_fixed_costs_are_billed_without_users(listed: Path) -> None:
+    total_bill = bill_of(listed, users=0)
 
-    assert made.services["DynamoDB storage"] == pytest.approx(1.0)
-    assert made.services["DynamoDB backups"] == pytest.approx(1.0)
-
-
-def test_what_aws_gives_is_no_more_than_what_is_used(listed: Path) -> None:
-    """Two millions of the four million requests to SQS, and the three metrics that there are of a hundred."""
-    made = bill_of(listed, functions={"auth/otp": function(again=cost(queued=1))})
-
-    assert made.free == pytest.approx(2.0 + 3.0)
+    assert total_bill.total == pytest.approx(2 * 3.0 + 3 * 1.0 + 4 * 1.0 + 1.0 + 1.0)
+    assert total_bill.habits[prices.FIXED] == total_bill.total
 
 
-def test_cognito_gives_its_first_users_away_and_mails_as_we_do(listed: Path) -> None:
-    made = bill_of(listed, users=1000)
+def test_stored_data_and_backups_are_billed(listed: Path) -> None:
+    total_bill = bill_of(listed)
 
-    assert made.cognito == {"Essentials": pytest.approx(990 + 1.0), "Lite": pytest.approx(495 + 1.0)}
-
-
-def test_by_what_is_billed_and_by_habit_it_is_the_same_bill(listed: Path) -> None:
-    made = bill_of(listed)
-
-    assert sum(made.services.values()) == pytest.approx(made.total)
+    assert total_bill.services["DynamoDB storage"] == pytest.approx(1.0)
+    assert total_bill.services["DynamoDB backups"] == pytest.approx(1.0)
 
 
-def test_the_bill_says_which_part_dominates(listed: Path) -> None:
-    made = bill_of(listed, functions={"authorizer": function(again=cost(write_units=1000.0))})
+def test_free_quotas_count_only_as_far_as_they_are_used(listed: Path) -> None:
+    """Two of four million SQS requests are free, and all three metrics, of which a hundred are free."""
+    total_bill = bill_of(listed, functions={"auth/otp": function(again=cost(queued=1))})
 
-    assert "The largest service is DynamoDB" in prices.as_text(made)
-    assert "`authorized_calls`" in prices.as_text(made).splitlines()[0]
+    assert total_bill.free == pytest.approx(2.0 + 3.0)
 
 
-def test_the_line_names_users_region_date_and_both_tiers(listed: Path) -> None:
-    made = bill_of(listed, users=1000)
+def test_cognitos_price_has_free_users_and_includes_mails(listed: Path) -> None:
+    total_bill = bill_of(listed, users=1000)
 
-    assert line(made).startswith("1,000 active users")
-    for said in ("here", "some day", "$991", "$496", f"${made.total:,.0f} "):
-        assert said in line(made)
+    assert total_bill.cognito == {"Essentials": pytest.approx(990 + 1.0), "Lite": pytest.approx(495 + 1.0)}
+
+
+def test_the_sums_by_service_and_by_habit_are_equal(listed: Path) -> None:
+    total_bill = bill_of(listed)
+
+    assert sum(total_bill.services.values()) == pytest.approx(total_bill.total)
+
+
+def test_the_table_names_the_largest_part(listed: Path) -> None:
+    total_bill = bill_of(listed, functions={"authorizer": function(again=cost(write_units=1000.0))})
+
+    assert "The largest service is DynamoDB" in prices.as_text(total_bill)
+    assert "`authorized_calls`" in prices.as_text(total_bill).splitlines()[0]
+
+
+def test_the_line_contains_users_region_date_and_both_cognito_tiers(listed: Path) -> None:
+    total_bill = bill_of(listed, users=1000)
+
+    assert line(total_bill).startswith("1,000 active users")
+    for text in ("here", "some day", "$991", "$496", f"${total_bill.total:,.0f} "):
+        assert text in line(total_bill)
 
 
 def test_a_function_that_was_not_measured_is_named(listed: Path) -> None:
@@ -176,12 +176,12 @@ def test_a_function_that_was_not_measured_is_named(listed: Path) -> None:
         bill(1000, "here", partly, listed)
 
 
-def test_where_nothing_was_measured_it_is_said_what_to_run(tmp_path: Path) -> None:
+def test_missing_measurements_say_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(NotMeasured, match="make bench"):
         prices.measured(tmp_path / "measured.json")
 
 
-def test_the_lists_have_a_date_a_source_for_each_service_and_every_price_in_each_region() -> None:
+def test_the_price_list_is_complete_and_has_sources_and_a_date() -> None:
     listed = tomllib.loads(prices.PRICES.read_text("utf-8"))
 
     assert re.fullmatch(r"[A-Z][a-z]+ 20[2-9][0-9]", listed["as_of"])
@@ -191,11 +191,11 @@ def test_the_lists_have_a_date_a_source_for_each_service_and_every_price_in_each
     assert all(other == first for other in others)
 
 
-def test_what_was_measured_last_makes_a_bill_in_every_region() -> None:
+def test_the_stored_measurements_give_a_price_in_every_region() -> None:
     for region in prices.regions():
-        made = bill(100_000, region, prices.measured())
+        total_bill = bill(100_000, region, prices.measured())
 
-        assert 0 < made.total < made.cognito["Essentials"]
+        assert 0 < total_bill.total < total_bill.cognito["Essentials"]
 
 
 def test_the_price_needs_nothing_but_python(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page: every target with its figure, met or missed, and the README's line."""
+"""The performance page: targets, figures, and the README's line about the price."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ def row_of(text: str, target: str) -> list[str]:
     return [cell.strip() for cell in found.strip("|").split("|")]
 
 
-@pytest.mark.parametrize(("ratio", "verdict"), [(1.3, "met"), (1.31, "**missed**")], ids=["at the bound", "beyond it"])
-def test_a_target_is_met_up_to_its_bound(ratio: float, verdict: str) -> None:
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.3, "met"), (1.31, "**missed**")], ids=["at the limit", "above it"])
+def test_a_target_is_met_up_to_its_limit(ratio: float, verdict: str) -> None:
     text = page(results(**{"api/auth/login": function(start_ratio=ratio, hash_ratio=1.0)}))
 
     assert row_of(text, "start of `api/auth/login`, ratio") == [
@@ -39,19 +39,19 @@ def test_every_kind_of_target_is_on_the_page() -> None:
         assert row_of(text, target)[3] == "met", target
 
 
-def test_the_slowest_start_is_named_whichever_it_is() -> None:
+def test_the_slowest_start_has_a_target() -> None:
     text = page(results(**{"auth/otp": function(start_ratio=1.5)}))
 
     assert row_of(text, "slowest start (`auth/otp`), ratio")[3] == "**missed**"
 
 
-def test_a_budget_holds_for_the_first_use_too() -> None:
-    dear = function(first_use=cost(round_trips=3), again=cost(round_trips=1))
+def test_the_first_use_counts_for_a_budget() -> None:
+    expensive = function(first_use=cost(round_trips=3), again=cost(round_trips=1))
 
-    assert ("round trips of `authorizer`", 2, 3.0) in targets(results(authorizer=dear))
+    assert ("round trips of `authorizer`", 2, 3.0) in targets(results(authorizer=expensive))
 
 
-def test_cpu_is_bounded_by_the_calls_made_and_without_the_runtime_clients_share() -> None:
+def test_the_cpu_target_depends_on_the_number_of_calls() -> None:
     me = function(own_cpu_ms=2.1, call_cpu_ms=2.3, again=cost(calls=2))
 
     assert ("CPU of `api/auth/me`, ratio to its calls as bare reads", 2.1, 2.1 / (2 * 0.7)) in targets(
@@ -59,32 +59,32 @@ def test_cpu_is_bounded_by_the_calls_made_and_without_the_runtime_clients_share(
     )
 
 
-def test_a_first_event_is_bounded_in_bare_reads_and_the_mailers_is_not() -> None:
+def test_first_events_have_a_target_except_the_mailers() -> None:
     slow = function(first_over_warm_ms=2.8)
 
-    said = [target for target in targets(results(mailer=slow, **{"auth/otp": slow})) if target[2] == 2.8 / 0.7]
+    found = [target for target in targets(results(mailer=slow, **{"auth/otp": slow})) if target[2] == 2.8 / 0.7]
 
-    assert said == [("first event of `auth/otp` over the warm one, in bare reads", 3.5, 4.0)]
+    assert found == [("first event of `auth/otp` over the warm one, in bare reads", 3.5, 4.0)]
 
 
 def test_no_target_is_missed_in_the_repository() -> None:
     assert [name for name, most, value in targets(prices.measured()) if value > most] == []
 
 
-def test_targets_of_functions_that_were_not_measured_are_left_out() -> None:
+def test_functions_that_were_not_measured_have_no_targets() -> None:
     partly = results()
     partly["functions"] = {"jwks": function(first_over_warm_ms=None)}
 
     assert [name for name, _, _ in targets(partly)] == ["slowest start (`jwks`), ratio"]
 
 
-def test_a_first_use_and_every_further_one_stand_beside_each_other_where_they_differ() -> None:
+def test_different_costs_of_first_and_further_uses_are_both_shown() -> None:
     [found] = [line for line in page(results()).splitlines() if line.startswith("| `authorizer` | 2, then 1 |")]
 
     assert "| 1, then 0 |" in found
 
 
-def test_what_a_function_computes_stands_beside_as_many_bare_reads_as_it_makes_calls() -> None:
+def test_cpu_time_is_shown_next_to_that_of_as_many_bare_reads() -> None:
     refresh = function(again=cost(calls=2), own_cpu_ms=2.1)
 
     text = page(results(**{"api/auth/refresh": refresh}))
@@ -92,7 +92,7 @@ def test_what_a_function_computes_stands_beside_as_many_bare_reads_as_it_makes_c
     assert "| `api/auth/refresh` | 2 | 2.10 | 1.40 | 1.50 |" in text
 
 
-def test_what_is_never_invoked_has_a_start_and_no_call() -> None:
+def test_a_function_that_is_never_invoked_has_only_a_start() -> None:
     never = dict.fromkeys(
         ("first_ms", "warm_ms", "first_over_warm_ms", "first_over_warm_waited_ms", "first_over_warm_cpu_ms")
     )
@@ -105,19 +105,19 @@ def test_what_is_never_invoked_has_a_start_and_no_call() -> None:
     assert lines[0].startswith("| `rotation` | 1.10 | 1.10 | 400 |  |  |")
 
 
-def test_the_page_says_where_and_when_it_was_measured() -> None:
+def test_the_page_names_machine_versions_and_date() -> None:
     text = page(results())
 
-    for said in ("2026-01-02T03:04:05+00:00", "3 rounds", "Z80", "CP/M 2.2", "Python 3.13.0", "botocore 1.0"):
-        assert said in text
+    for fact in ("2026-01-02T03:04:05+00:00", "3 rounds", "Z80", "CP/M 2.2", "Python 3.13.0", "botocore 1.0"):
+        assert fact in text
 
 
-def test_what_did_not_help_is_a_link_away() -> None:
+def test_the_page_links_to_rejected_optimisations() -> None:
     assert "](performance-tried.md)" in page(results())
     assert (reports.PAGE.parent / "performance-tried.md").exists()
 
 
-def test_writing_the_page_keeps_the_readmes_line_true(tmp_path: Path) -> None:
+def test_writing_the_page_updates_the_readmes_line(tmp_path: Path) -> None:
     readme, written = tmp_path / "README.md", tmp_path / "performance.md"
     readme.write_text("Before.\n<!-- bill -->\nold\n<!-- /bill -->\nAfter.\n")
 
@@ -128,8 +128,8 @@ def test_writing_the_page_keeps_the_readmes_line_true(tmp_path: Path) -> None:
     assert written.read_text() == page(results(), bills(results()))
 
 
-def test_the_page_in_the_repository_is_what_was_measured() -> None:
-    """Typed by nobody: `measured.json`, `prices.toml` and the page belong to each other."""
+def test_the_page_in_the_repository_is_up_to_date() -> None:
+    """It is generated from `measured.json` and `prices.toml`."""
     measured = prices.measured()
 
     written = reports.PAGE.read_text("utf-8")
@@ -139,7 +139,7 @@ def test_the_page_in_the_repository_is_what_was_measured() -> None:
     )
 
 
-def test_the_charts_in_the_repository_are_of_what_was_measured() -> None:
+def test_the_charts_in_the_repository_are_up_to_date() -> None:
     drawn = charts.charts(prices.measured())
 
     assert {name: (reports.CHARTS / name).read_text("utf-8") for name in drawn} == drawn

@@ -1,4 +1,4 @@
-"""Every function has events, and an answer that is not what its event should have had stops the bench."""
+"""Every function has events for the bench, and an unexpected answer stops it."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.build.artefacts import ROOT
 FUNCTIONS = sorted(
     str(resource.properties["CodeUri"]).removeprefix("functions/")
     for resource in Template.parse((ROOT / "template.yaml").read_text("utf-8")).resources.values()
-    if resource.type == "AWS::Serverless::Function" and resource.condition is None  # of a stack at its defaults
+    if resource.type == "AWS::Serverless::Function" and resource.condition is None  # in a stack with default settings
 )
 
 
@@ -23,19 +23,19 @@ CASES = scenarios.cases_of(FUNCTIONS)
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
-def test_every_function_has_a_scenario_an_event_or_a_reason_to_be_only_started(folder: str) -> None:
+def test_every_function_has_a_scenario_or_an_event_or_is_never_invoked(folder: str) -> None:
     has_events = any((ROOT / "events" / folder).glob("*.json"))
 
     assert folder in scenarios.OWN or has_events or folder in scenarios.NOT_INVOKED
 
 
-def test_no_scenario_budget_or_hash_is_of_a_function_that_is_gone() -> None:
+def test_scenarios_and_budgets_belong_to_existing_functions() -> None:
     named = {*scenarios.OWN, *scenarios.FIRST_USES, *scenarios.NOT_INVOKED, *scenarios.VARIABLES, *HASHING, *BUDGETS}
 
     assert named - set(CASES) == set()
 
 
-def test_a_function_has_a_case_for_each_query_that_has_a_scenario() -> None:
+def test_each_scenario_with_a_query_is_a_case() -> None:
     assert [case for case in CASES if case.startswith("auth/v1/token")] == [
         "auth/v1/token",
         "auth/v1/token?grant_type=id_token",
@@ -44,7 +44,7 @@ def test_a_function_has_a_case_for_each_query_that_has_a_scenario() -> None:
     ]
 
 
-def test_a_request_is_an_event_of_api_gateway() -> None:
+def test_a_request_has_the_format_of_an_api_gateway_event() -> None:
     event = request("/auth/v1/token?grant_type=refresh_token", {"a": 1}, source="192.0.2.1", apikey="key")
 
     assert event["rawPath"] == "/auth/v1/token"
@@ -63,9 +63,9 @@ def test_a_request_is_an_event_of_api_gateway() -> None:
         ("authorizer", {"isAuthorized": True}),
         ("mailer", {"batchItemFailures": []}),
     ],
-    ids=["success", "nothing there", "authorized", "all mailed"],
+    ids=["success", "not found", "authorized", "all mailed"],
 )
-def test_an_answer_as_it_should_be_passes(folder: str, answer: Any) -> None:
+def test_an_expected_answer_is_accepted(folder: str, answer: Any) -> None:
     check(folder, answer)
 
 
@@ -78,8 +78,8 @@ def test_an_answer_as_it_should_be_passes(folder: str, answer: Any) -> None:
         ("mailer", {"batchItemFailures": [{"itemIdentifier": "1"}]}),
         ("jwks", {"statusCode": 500}),
     ],
-    ids=["refused", "something there", "not authorized", "not mailed", "failed"],
+    ids=["unauthorized", "found", "not authorized", "not mailed", "failed"],
 )
-def test_any_other_answer_stops_the_bench_and_is_shown(folder: str, answer: Any) -> None:
+def test_any_other_answer_stops_the_bench(folder: str, answer: Any) -> None:
     with pytest.raises(Unsuccessful, match=folder):
         check(folder, answer)

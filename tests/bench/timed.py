@@ -1,17 +1,17 @@
-"""What tests timed, shown at the end of the run: it hangs on the machine's mood and fails nothing."""
+"""Prints measured times at the end of the run. They depend on the machine, so no test fails because of them."""
 
 from typing import Final
 
 import pytest
 
 TIMED: Final = "timed"
-"""The property (`record_property`) whose text is shown."""
+"""The property (`record_property`) whose text is printed."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = terminalreporter.getreports("passed")
-    lines = [str(said) for report in reports for name, said in report.user_properties if name == TIMED]
+    lines = [str(text) for report in reports for name, text in report.user_properties if name == TIMED]
     if lines:
-        terminalreporter.section("timed, and failing nothing")
+        terminalreporter.section("measured times (for information)")
     for line in sorted(lines):
         terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""Chromium, as people use it: the machine's own, driven by Playwright."""
+"""The Chromium of this machine, controlled by Playwright."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser without windows. Without one on this machine the test is skipped, in CI it fails.
+    """A headless browser. If this machine has none, the test is skipped (in CI it fails).
 
-    Of one module, since Playwright keeps an event loop running, in which tests of others could not run theirs.
+    Its scope is a module, because Playwright keeps an event loop running that would disturb other modules.
     """
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:

@@ -1,10 +1,8 @@
-"""The page that a mailed link opens with `LinkConfirmationPage=true`, in a browser."""
+"""The confirmation page of links (`LinkConfirmationPage=true`) in a browser."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from time import monotonic, sleep
 from typing import Any, Final, override
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.http_servers import Handler, serving
 from tests.wire.server import running
 
 BUTTONS: Final = {"en": "Confirm", "id": "Konfirmasi", "it": "Conferma", "es": "Confirmar"}
@@ -21,29 +20,23 @@ LONGEST_WAIT_SECONDS: Final = 30
 WIDE: Final = {"width": 1280, "height": 800}
 
 
-class App(BaseHTTPRequestHandler):
-    """The app that links lead to: an empty page."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
+class App(Handler):
+    """The app that links redirect to: an empty page."""
 
     @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
+    def respond(self, body: bytes) -> None:
+        self.reply()
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), App) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(App) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[httpx.Client]:
-    """A server whose links open a page."""
+    """A server whose links open a confirmation page."""
     parameters = f"LinkConfirmationPage=true PasswordHashCost=10 SiteUrl={site}"
     with running(tmp_path_factory.mktemp("server"), PARAMETERS=parameters) as server:
         url = f"http://127.0.0.1:{server.port}"
@@ -52,7 +45,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[httpx.C
 
 
 def link_to(api: httpx.Client, email: str) -> str:
-    """Have a link mailed, and return it."""
+    """Request a link, and return it from the mail."""
     assert api.post("/auth/v1/otp", json={"email": email}).status_code == 200
     until = monotonic() + LONGEST_WAIT_SECONDS
     while monotonic() < until:
@@ -74,17 +67,17 @@ def opened(browser: Browser, link: str, **options: Any) -> Iterator[Page]:
 
 
 def is_signed_in(page: Page, site: str) -> bool:
-    """Say whether the page is the app, with a session."""
+    """Wait for the redirect to the app, and say whether it contains a session."""
     page.wait_for_url(f"{site}/**")
     return dict(parse_qsl(urlsplit(page.url).fragment)).get("token_type") == "bearer"
 
 
 @pytest.mark.parametrize("language", BUTTONS)
-def test_one_button_signs_in_in_the_readers_language(
+def test_the_button_signs_in_and_is_in_the_browsers_language(
     browser: Browser, api: httpx.Client, site: str, language: str
 ) -> None:
     link = link_to(api, f"{language}@example.com")
-    for _ in range(2):  # a program that checks mails opens it first, scripts and all
+    for _ in range(2):  # mail scanners open links, too, and run scripts
         with opened(browser, link) as page:
             assert page.evaluate("performance.getEntriesByType('resource').length") == 0
 
@@ -96,7 +89,7 @@ def test_one_button_signs_in_in_the_readers_language(
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
 @pytest.mark.parametrize("language", BUTTONS)
-def test_nothing_is_cut_off_and_the_keyboard_is_enough(
+def test_the_page_fits_the_screen_and_works_with_the_keyboard(
     browser: Browser, api: httpx.Client, site: str, language: str, size: dict[str, int]
 ) -> None:
     link = link_to(api, f"{language}-{size['width']}@example.com")

@@ -1,4 +1,4 @@
-"""The page at `/docs`, in a browser: from a registration to the end of the session, in four languages."""
+"""The API explorer at `/docs` in a browser, in four languages."""
 
 import json
 import re
@@ -6,9 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, override
 
 import httpx
@@ -17,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from gerbang_docs.texts import LANGUAGES, Catalogue
 from playwright.sync_api import Browser, Page, expect
 
+from tests.http_servers import Handler, serving
 from tests.wire.server import Server, running
 
 CATALOGUE: Final = Catalogue()
@@ -42,7 +41,7 @@ def url(server: Server) -> str:
 
 @contextmanager
 def opened(browser: Browser, url: str, path: str = "/docs", **options: Any) -> Iterator[Page]:
-    """Open the page; when the test is done, check that nothing went wrong and nothing was loaded from elsewhere."""
+    """Open the page. After the test, check that there were no errors, no foreign requests and no stored data."""
     problems: list[str] = []
     loaded: list[str] = []
     defaults: dict[str, Any] = {"locale": "en", "viewport": WIDE, "reduced_motion": "reduce"}
@@ -50,7 +49,10 @@ def opened(browser: Browser, url: str, path: str = "/docs", **options: Any) -> I
         context.set_default_timeout(20_000)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on(
+            "console",
+            lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None,
+        )
         page.on("request", lambda request: loaded.append(request.url))
         page.goto(url + path)
         expect(page.locator("#mailbox")).to_be_visible()
@@ -61,7 +63,7 @@ def opened(browser: Browser, url: str, path: str = "/docs", **options: Any) -> I
 
 
 def send(page: Page, status: int) -> None:
-    """Press Send, and wait for an answer with this status."""
+    """Click Send, and wait for an answer with this status."""
     page.locator("#send").click()
     expect(page.locator("#answer .pill")).to_have_text(re.compile(f"^{status} "))
     expect(page.locator("#send")).to_be_enabled()
@@ -76,17 +78,17 @@ SHOW_ALL: Final = """async keys => {
     }
     return texts;
 }"""
-"""Returns what the page says of each endpoint."""
+"""Returns the text of the page for each endpoint."""
 
 
-def finds_nothing(page: Page) -> None:
-    """Check that axe finds nothing to improve for people who use a keyboard or a screen reader."""
+def assert_accessible(page: Page) -> None:
+    """Check that axe finds no accessibility problems."""
     results = Axe().run(page)
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in results.response["violations"]] == []
 
 
 @of_every_language
-def test_from_a_registration_to_the_end_of_the_session_by_clicks(browser: Browser, url: str, language: str) -> None:
+def test_a_user_registers_signs_in_and_signs_out_by_clicks(browser: Browser, url: str, language: str) -> None:
     def button(text: str) -> str:
         return CATALOGUE.text(text, language)
 
@@ -112,14 +114,14 @@ def test_from_a_registration_to_the_end_of_the_session_by_clicks(browser: Browse
         expect(page.locator("#session .who")).to_have_count(0)
 
 
-def test_what_was_entered_is_gone_when_the_page_is_loaded_again(browser: Browser, url: str) -> None:
+def test_input_is_not_stored_when_the_page_is_reloaded(browser: Browser, url: str) -> None:
     with opened(browser, url, f"/docs#{REGISTER}") as page:
         address = json.loads(page.locator("#body").input_value())["email"]
         page.reload()
         assert json.loads(page.locator("#body").input_value())["email"] != address
 
 
-def test_method_url_headers_and_body_are_sent_as_they_were_edited(browser: Browser, url: str) -> None:
+def test_edited_method_url_headers_and_body_are_sent(browser: Browser, url: str) -> None:
     with opened(browser, url) as page:
         page.locator("#method").fill("PATCH")
         page.locator("#url").fill(f"{url}/auth/otp?edited=1")
@@ -154,7 +156,7 @@ def test_json_is_checked_while_it_is_typed(browser: Browser, url: str) -> None:
         assert page.locator("#body").get_attribute("aria-invalid") == "false"
 
 
-def test_the_language_is_of_the_url_then_of_the_browser_then_english(browser: Browser, url: str) -> None:
+def test_the_language_comes_from_the_url_or_the_browser_or_is_english(browser: Browser, url: str) -> None:
     for path, locale, language in (
         ("/docs?lang=es", "id", "es"),
         ("/docs", "it-CH", "it"),
@@ -165,7 +167,7 @@ def test_the_language_is_of_the_url_then_of_the_browser_then_english(browser: Br
             assert page.locator("#language").input_value() == language
 
 
-def test_the_switch_puts_the_language_into_the_url_and_keeps_what_was_edited(browser: Browser, url: str) -> None:
+def test_choosing_a_language_changes_the_url_and_keeps_the_input(browser: Browser, url: str) -> None:
     with opened(browser, url, f"/docs#{ME}") as page:
         page.locator("#headers").fill("X-Edited: yes")
         page.locator("#language").select_option("id")
@@ -176,7 +178,7 @@ def test_the_switch_puts_the_language_into_the_url_and_keeps_what_was_edited(bro
         expect(page.locator("#send")).to_have_text("Kirim")
 
 
-def test_every_endpoint_is_shown_whole_in_every_language(browser: Browser, url: str) -> None:
+def test_every_endpoint_is_shown_completely_in_every_language(browser: Browser, url: str) -> None:
     document = httpx.get(f"{url}/openapi.json").json()
     with opened(browser, url) as page:
         keys = page.locator("nav a").evaluate_all("links => links.map(link => link.hash.slice(1))")
@@ -187,7 +189,7 @@ def test_every_endpoint_is_shown_whole_in_every_language(browser: Browser, url: 
                 assert not re.search(r"\[object|undefined|\bNaN\b|\{\w+\} ", text.replace("{user_id}", "")), key
 
 
-def test_endpoints_are_searched_by_path_and_by_what_they_do(browser: Browser, url: str) -> None:
+def test_endpoints_are_found_by_path_and_by_description(browser: Browser, url: str) -> None:
     with opened(browser, url, "/docs?lang=it") as page:
         everything = page.locator("nav a").count()
         page.locator("#search").fill("password reimpostare")
@@ -198,7 +200,7 @@ def test_endpoints_are_searched_by_path_and_by_what_they_do(browser: Browser, ur
         expect(page.locator("#none")).to_be_visible()
 
 
-def test_the_request_is_copied_as_code_that_works(browser: Browser, url: str, tmp_path: Path) -> None:
+def test_the_copied_code_works(browser: Browser, url: str, tmp_path: Path) -> None:
     with opened(browser, url, permissions=["clipboard-read", "clipboard-write"]) as page:
         page.locator("#body").fill('{"email": "it\'s \\"fine\\"@example.com"}')
         copied = {}
@@ -224,26 +226,26 @@ def test_the_request_is_copied_as_code_that_works(browser: Browser, url: str, tm
 @pytest.mark.parametrize(
     ("language", "scheme"), [("en", "light"), ("en", "dark"), ("id", "light"), ("it", "dark"), ("es", "light")]
 )
-def test_axe_finds_nothing_on_any_view(browser: Browser, url: str, language: str, scheme: str) -> None:
+def test_every_view_is_accessible(browser: Browser, url: str, language: str, scheme: str) -> None:
     with opened(browser, url, locale=language, color_scheme=scheme) as page:
-        finds_nothing(page)
+        assert_accessible(page)
         page.locator("#body").fill("{")
         send(page, 400)
-        finds_nothing(page)
+        assert_accessible(page)
         page.locator("nav a[href='#post-auth-login-with-anonymous']").click()
         send(page, 200)
-        finds_nothing(page)
+        assert_accessible(page)
         page.locator("#use").click()
         page.locator("nav a[href='#get-auth-v1-verify']").click()
-        finds_nothing(page)
+        assert_accessible(page)
         page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
         page.locator("#menu").click()
         page.locator("#search").fill("nothing like this")
-        finds_nothing(page)
+        assert_accessible(page)
 
 
 @of_every_language
-def test_nothing_is_cut_off_on_a_phone(browser: Browser, url: str, language: str) -> None:
+def test_the_page_fits_a_phone(browser: Browser, url: str, language: str) -> None:
     with opened(browser, url, locale=language, viewport=PHONE, has_touch=True) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         box = page.locator("#language").bounding_box()
@@ -255,7 +257,7 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, url: str, language: str
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_the_keyboard_is_enough(browser: Browser, url: str) -> None:
+def test_the_page_works_with_the_keyboard(browser: Browser, url: str) -> None:
     with opened(browser, url) as page:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")  # skips the list
@@ -271,22 +273,17 @@ def test_the_keyboard_is_enough(browser: Browser, url: str) -> None:
         expect(page.locator("#snippet")).to_contain_text("await fetch(")
 
 
-class OtherSite(BaseHTTPRequestHandler):
-    """An API that lets no page of another origin read its answers."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
+class OtherSite(Handler):
+    """An API without CORS headers."""
 
     @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
+    def respond(self, body: bytes) -> None:
+        self.reply()
 
 
-def test_it_says_why_when_cors_stops_it(browser: Browser, url: str) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), OtherSite) as other:
-        Thread(target=other.serve_forever, daemon=True).start()
-        elsewhere = f"http://127.0.0.1:{other.server_port}"
+def test_a_cors_error_is_explained(browser: Browser, url: str) -> None:
+    with serving(OtherSite) as port:
+        elsewhere = f"http://127.0.0.1:{port}"
         with browser.new_context(locale="en") as context:
             page = context.new_page()
             page.goto(f"{url}/docs#{ME}")
@@ -297,12 +294,14 @@ def test_it_says_why_when_cors_stops_it(browser: Browser, url: str) -> None:
                 f"Either {elsewhere} does not answer, or its CORS settings do not name {url}: add it to "
                 "CorsAllowOrigins."
             )
-        other.shutdown()
 
 
-def test_scripts_and_styles_need_a_nonce_that_changes(url: str) -> None:
+def test_scripts_and_styles_have_a_nonce_that_changes(url: str) -> None:
     policies, pages = zip(
-        *((got.headers["content-security-policy"], got.text) for got in (httpx.get(f"{url}/docs") for _ in "12")),
+        *(
+            (response.headers["content-security-policy"], response.text)
+            for response in (httpx.get(f"{url}/docs") for _ in "12")
+        ),
         strict=True,
     )
     nonces = [set(re.findall(r"'nonce-([\w-]{16,})'", policy)) for policy in policies]
@@ -320,7 +319,7 @@ def test_make_run_prints_its_address_first(server: Server) -> None:
     assert first.split() == ["Try", "it:", f"http://127.0.0.1:{server.port}/docs"]
 
 
-def test_it_can_be_left_out(tmp_path: Path) -> None:
+def test_the_explorer_can_be_turned_off(tmp_path: Path) -> None:
     with running(tmp_path, PARAMETERS="ApiDocs=false") as server:
         answers = [httpx.get(f"http://127.0.0.1:{server.port}{path}") for path in ("/docs", "/openapi.json")]
 

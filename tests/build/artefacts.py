@@ -1,7 +1,6 @@
-"""What `sam build` left in .aws-sam/build: the functions, and the layers for both architectures."""
+"""The output of `sam build` in .aws-sam/build: the functions, and the layers for both architectures."""
 
 import io
-import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,31 +8,32 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import pytest
 from gerbang_local.template import Template
+
+from tests.not_run import not_run
 
 ROOT: Final = Path(__file__).parents[2]
 
 ARCHITECTURES: Final = ("arm64", "x86_64")
-"""As Lambda names them."""
+"""The names that Lambda uses."""
 
 LAYERS: Final = {
     "arm64": {"Dependencies": "DependenciesArmLayer", "Asymmetric": "AsymmetricArmLayer", "Auth": "AuthLayer"},
     "x86_64": {"Dependencies": "DependenciesX86Layer", "Asymmetric": "AsymmetricX86Layer", "Auth": "AuthLayer"},
 }
-"""Logical ids for each architecture, in the order in which Lambda puts them over each other."""
+"""Logical ids for each architecture. Lambda unpacks the layers in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """The output of `sam build`, as functions of one architecture use it."""
+    """The output of `sam build` for one architecture."""
 
     folder: Path
     architecture: str
 
     @property
     def functions(self) -> dict[str, Path]:
-        """Logical id to the folder that becomes /var/task."""
+        """The folders that become /var/task, by logical id."""
         template = Template.parse((self.folder / "template.yaml").read_text())
         return {
             resource.logical_id: self.folder / resource.properties["CodeUri"]
@@ -43,25 +43,22 @@ class Build:
 
     @property
     def layers(self) -> dict[str, Path]:
-        """Name to the folder that is unpacked into /opt."""
+        """The folders that are unpacked into /opt, by the layer's name."""
         return {name: self.folder / layer for name, layer in LAYERS[self.architecture].items()}
 
     @property
     def path(self) -> list[str]:
-        """What the layers add to sys.path."""
+        """The folders that the layers add to sys.path."""
         return [str(layer / "python") for layer in self.layers.values()]
 
 
 @cache
 def build_for(architecture: str) -> Build:
-    """Return the build for *architecture*, skipping the test (in CI: failing it) if there is none."""
+    """Return the build for *architecture*. Skip the test (in CI: fail it) if there is none."""
     folder = ROOT / ".aws-sam" / "build"
     build = Build(folder, architecture)
     if not (folder / "template.yaml").exists() or not all(layer.is_dir() for layer in build.layers.values()):
-        reason = "no build in .aws-sam/build: `make build` makes it"
-        if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        not_run("tests of the build", "there is nothing in .aws-sam/build. Run `make build`.")
     return build
 
 
@@ -71,12 +68,12 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def unpacked_bytes(folder: Path) -> int:
-    """Return the size of what Lambda unpacks."""
+    """Return the size of a folder's files."""
     return sum(path.stat().st_size for path in files(folder))
 
 
 def zipped_bytes(folder: Path) -> int:
-    """Return the size of *folder* as SAM CLI uploads it: a zip archive, deflated."""
+    """Return the size of *folder* as a deflated zip archive, which SAM CLI uploads."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
         for path in files(folder):

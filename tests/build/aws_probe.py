@@ -1,7 +1,7 @@
-"""Says how the botocore on its path calls AWS. test_botocore.py runs it on the whole one and on the built one.
+"""Prints how the botocore on a given path calls AWS. test_botocore.py compares the complete and the trimmed botocore.
 
-Prints, as JSON: endpoints in several partitions, every operation known, and for the calls that the functions make the
-request sent, the answer and errors read, and the number of tries.
+The output is JSON: endpoints in several partitions, all operations, and, for the calls that the functions make, the
+requests, the parsed answers and errors, and the number of tries.
 """
 
 import io
@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path[:0] = sys.argv[1:]
 
-import botocore.session  # noqa: E402 - from the path just given
+import botocore.session  # noqa: E402 - imported from the given path
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse  # noqa: E402
 from botocore.config import Config  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
@@ -69,7 +69,7 @@ class _Body(io.BytesIO):
 
 
 def client(service: str, region: str) -> Any:
-    """Return a client as the functions make it."""
+    """Return a client configured like the functions' clients."""
     return botocore.session.Session().create_client(
         service,
         region_name=region,
@@ -80,7 +80,7 @@ def client(service: str, region: str) -> Any:
 
 
 def call(service: str, operation: str, arguments: dict[str, Any], answers: list[tuple[int, Any]]) -> dict[str, Any]:
-    """Return what was sent, and what was made of *answers* (status and body), given one after the other."""
+    """Make a call that gets *answers* (status and body) one after the other. Return its requests and its result."""
     sent: list[Any] = []
 
     def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
@@ -93,17 +93,17 @@ def call(service: str, operation: str, arguments: dict[str, Any], answers: list[
     caller = client(service, "eu-west-1")
     caller.meta.events.register("before-send", answer)
     try:
-        made: Any = getattr(caller, operation)(**arguments)
-        if "Payload" in made:  # a stream
-            made["Payload"] = made["Payload"].read().decode()
+        result: Any = getattr(caller, operation)(**arguments)
+        if "Payload" in result:  # a stream
+            result["Payload"] = result["Payload"].read().decode()
     except ClientError as error:
-        made = [[kind.__name__ for kind in type(error).__mro__], error.response]
-    return {"sent": sent, "made": made}
+        result = [[kind.__name__ for kind in type(error).__mro__], error.response]
+    return {"sent": sent, "result": result}
 
 
 def main() -> None:
-    """Print everything."""
-    time.sleep = lambda _: None  # between tries
+    """Print the JSON."""
+    time.sleep = lambda _: None  # no pauses between tries
     everything: dict[str, Any] = {"endpoints": {}, "operations": {}, "calls": {}}
     for service in SERVICES:
         in_regions = {region: client(service, region).meta for region in REGIONS}

@@ -1,4 +1,4 @@
-"""What is deployed: sizes, bytecode, wheels for the right machine, and nothing missing."""
+"""The build that is deployed: its size, bytecode and extension modules, and that nothing is missing."""
 
 import importlib.util
 import json
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.build
 MEGABYTE = 1_000_000
 
 UNCHECKED_HASH = 1
-"""The flags of bytecode that is used without looking at its source (PEP 552)."""
+"""The flags of bytecode that Python uses without checking its source (PEP 552)."""
 
 MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
 """e_machine of the ELF header: EM_X86_64, EM_AARCH64."""
 
 GLIBC_OF_LAMBDA = (2, 34)
-"""Amazon Linux 2023, on which python3.13 runs."""
+"""The version of Amazon Linux 2023, which the runtime python3.13 uses."""
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -40,7 +40,7 @@ def build(request: pytest.FixtureRequest) -> Build:
     return build_for(request.param)
 
 
-def test_the_layers_stay_small(build: Build) -> None:
+def test_the_layers_are_within_their_size_limits(build: Build) -> None:
     zipped = {layer: zipped_bytes(folder) for layer, folder in build.layers.items()}
     unpacked = {layer: unpacked_bytes(folder) for layer, folder in build.layers.items()}
 
@@ -49,27 +49,27 @@ def test_the_layers_stay_small(build: Build) -> None:
     assert zipped["Dependencies"] <= 7 * MEGABYTE, zipped
 
 
-def test_every_certificate_authority_has_a_file_of_its_own(build: Build) -> None:
+def test_every_certificate_authority_has_its_own_file(build: Build) -> None:
     botocore = build.layers["Dependencies"] / "python" / "botocore"
     bundled = (botocore / "cacert.pem").read_text().count("BEGIN CERTIFICATE")
 
     assert len(list((botocore / "cacert.d").iterdir())) == bundled > 100
 
 
-def test_a_function_is_a_few_kilobytes(build: Build) -> None:
+def test_a_function_is_at_most_ten_kilobytes(build: Build) -> None:
     sizes = {function: zipped_bytes(folder) for function, folder in build.functions.items()}
 
-    most = {"DocsFunction": 100_000}  # it holds the page and the document that it serves
+    most = {"DocsFunction": 100_000}  # it contains the page and the document that it serves
     assert {function: size for function, size in sizes.items() if size > most.get(function, 10_000)} == {}
 
 
-def test_a_function_has_no_other_functions_code(build: Build) -> None:
+def test_a_function_contains_only_its_own_handler(build: Build) -> None:
     handlers = {function: len(list(folder.rglob("app.py"))) for function, folder in build.functions.items()}
 
     assert {function: number for function, number in handlers.items() if number != 1} == {}
 
 
-def test_every_source_has_bytecode_that_lambda_will_use(build: Build) -> None:
+def test_every_source_file_has_bytecode_that_lambda_uses(build: Build) -> None:
     mounted = {"/opt": build.layers.values(), "/var/task": build.functions.values()}
     wrong = [
         f"{source.relative_to(build.folder)}: {fault}"
@@ -85,16 +85,16 @@ def test_every_source_has_bytecode_that_lambda_will_use(build: Build) -> None:
 def fault_of_bytecode(source: Path, *, mounted_at: str) -> str | None:
     bytecode = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
     if not bytecode.exists():
-        return "has none"
+        return "has no bytecode"
     content = bytecode.read_bytes()
     if content[:4] != importlib.util.MAGIC_NUMBER:
-        return "is of another version of Python"
+        return "bytecode is of another version of Python"
     if int.from_bytes(content[4:8], "little") != UNCHECKED_HASH:
-        return "is checked against its source"
+        return "bytecode is checked against its source"
     if content[8:16] != importlib.util.source_hash(source.read_bytes()):
-        return "was made from another source"
+        return "bytecode was compiled from another source"
     named = marshal.loads(content[16:]).co_filename  # noqa: S302 - our own build
-    return None if named == mounted_at else f"names {named} in tracebacks"
+    return None if named == mounted_at else f"bytecode names {named} in tracebacks"
 
 
 def test_extension_modules_run_on_lambda(build: Build) -> None:
@@ -116,7 +116,7 @@ def test_extension_modules_run_on_lambda(build: Build) -> None:
     assert newest_glibc <= GLIBC_OF_LAMBDA
 
 
-def test_nothing_that_only_developers_read_is_deployed(build: Build) -> None:
+def test_developer_files_are_not_deployed(build: Build) -> None:
     useless = re.compile(r"\.(pyi|md|rst|typed|toml)$|\.dist-info/|/tests?/|(^|/)(Makefile|requirements\.txt)$")
     folders = [*build.layers.values(), *build.functions.values()]
 
@@ -125,7 +125,7 @@ def test_nothing_that_only_developers_read_is_deployed(build: Build) -> None:
     assert found == []
 
 
-def test_the_package_is_deployed_whole(build: Build) -> None:
+def test_the_package_is_deployed_completely(build: Build) -> None:
     package = ROOT / "layers" / "auth" / "gerbang"
     deployed = build.layers["Auth"] / "python" / "gerbang"
 
@@ -167,8 +167,8 @@ json.dump({"missing": missing, "elsewhere": elsewhere}, sys.stdout)
 """
 
 
-def test_whatever_a_function_may_import_is_deployed() -> None:
-    """Also what is imported on first use only; mistakes that unit tests, with everything installed, cannot see."""
+def test_every_module_that_a_function_imports_is_deployed() -> None:
+    """Including imports inside functions. Unit tests cannot find a missing module, because all are installed there."""
     build = build_for(this_machine())
     functions = [path for folder in build.functions.values() for path in folder.glob("*.py")]
     package = list((build.layers["Auth"] / "python").rglob("*.py"))
@@ -184,10 +184,10 @@ def test_whatever_a_function_may_import_is_deployed() -> None:
     assert json.loads(answer.stdout) == {"missing": [], "elsewhere": {}}
 
 
-def test_cryptography_is_only_in_the_layer_that_is_named_after_it() -> None:
-    """PyJWT imports it wherever it finds it."""
+def test_only_the_asymmetric_layer_contains_cryptography() -> None:
+    """PyJWT imports it if it is installed, which slows down the start."""
     build = build_for(this_machine())
 
-    holding = [name for name, layer in build.layers.items() if (layer / "python" / "cryptography").exists()]
+    layers = [name for name, layer in build.layers.items() if (layer / "python" / "cryptography").exists()]
 
-    assert holding == ["Asymmetric"]
+    assert layers == ["Asymmetric"]

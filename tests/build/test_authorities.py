@@ -1,4 +1,4 @@
-"""Authorities in a file each: OpenSSL finds them by the names that we give the files."""
+"""Each certificate authority has its own file, which OpenSSL finds by its name."""
 
 import shutil
 import ssl
@@ -47,14 +47,14 @@ NAMES = {
 
 
 def server(chain: Path) -> ssl.SSLContext:
-    """Return a server that shows a certificate."""
+    """Return the TLS context of a server with a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     return context
 
 
 def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
-    """Make a TLS connection in memory."""
+    """Do a TLS handshake in memory."""
     from_server, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     serving = server.wrap_bio(from_client, from_server, server_side=True)
     calling = client.wrap_bio(from_server, from_client, server_hostname="localhost")
@@ -67,7 +67,7 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A bundle of two authorities that no test uses, with words between them as Mozilla's has."""
+    """A bundle of two other authorities, with comments between them as in Mozilla's bundle."""
     others = [self_signed(tmp_path, issued_to=named(name))[0] for name in ("Amazon Root CA 2", "Amazon Root CA 3")]
     bundle = tmp_path / "authorities.pem"
     bundle.write_text("\n# Issuer: one\n".join(["", *others]))
@@ -86,10 +86,8 @@ def test_openssl_finds_an_authority_by_the_name_of_its_file(bundle: Path, name: 
     shake_hands(server(chain), client)
 
 
-def test_an_authority_that_is_not_there_is_not_trusted(bundle: Path) -> None:
-    _, chain = self_signed(
-        bundle.parent, issued_to=named("Amazon Root CA 2"), valid_for=LOCALHOST
-    )  # by its name one of them, by its key not
+def test_a_certificate_with_the_name_of_an_authority_and_another_key_is_not_trusted(bundle: Path) -> None:
+    _, chain = self_signed(bundle.parent, issued_to=named("Amazon Root CA 2"), valid_for=LOCALHOST)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.load_verify_locations(capath=authorities.apart(bundle))
 
@@ -97,7 +95,7 @@ def test_an_authority_that_is_not_there_is_not_trusted(bundle: Path) -> None:
         shake_hands(server(chain), client)
 
 
-def test_authorities_of_one_name_are_numbered(bundle: Path) -> None:
+def test_files_of_authorities_with_the_same_name_are_numbered(bundle: Path) -> None:
     with bundle.open("a") as file:
         file.write(self_signed(bundle.parent, issued_to=named("Amazon Root CA 2"))[0])
 
@@ -122,9 +120,9 @@ def _certificates() -> Iterator[str]:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl, to compare with it")
-def test_the_hashes_of_botocores_authorities_are_openssls() -> None:
+def test_subject_hashes_are_the_same_as_openssls() -> None:
     for certificate in _certificates():
         command = ["openssl", "x509", "-noout", "-subject_hash"]
-        said = subprocess.run(command, input=certificate, capture_output=True, text=True, check=True)
+        ran = subprocess.run(command, input=certificate, capture_output=True, text=True, check=True)
 
-        assert authorities.subject_hash(ssl.PEM_cert_to_DER_cert(certificate)) == said.stdout.strip()
+        assert authorities.subject_hash(ssl.PEM_cert_to_DER_cert(certificate)) == ran.stdout.strip()

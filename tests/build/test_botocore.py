@@ -1,4 +1,4 @@
-"""botocore without most of its data calls AWS as the whole one does."""
+"""The trimmed botocore calls AWS exactly as the complete one does."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def probed(path: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
+def complete() -> dict[str, Any]:
     return probed(sysconfig.get_paths()["purelib"])
 
 
@@ -34,7 +34,7 @@ def built() -> dict[str, Any]:
     return probed(str(build_for(this_machine()).layers["Dependencies"] / "python"))
 
 
-def test_the_services_kept_are_those_that_the_functions_call() -> None:
+def test_the_trimmed_botocore_has_exactly_the_services_that_functions_call() -> None:
     package = build_for(this_machine()).layers["Auth"] / "python" / "gerbang"
     sources = [source.read_text() for source in package.rglob("*.py")]
     called = {service for source in sources for service in re.findall(r"self\.client\(\"(\w+)\"\)", source)}
@@ -42,21 +42,21 @@ def test_the_services_kept_are_those_that_the_functions_call() -> None:
     assert called == set(trim.AWS_SERVICES)
 
 
-def test_endpoints_are_the_same_in_every_partition(whole: dict[str, Any], built: dict[str, Any]) -> None:
+def test_endpoints_are_the_same_in_every_partition(complete: dict[str, Any], built: dict[str, Any]) -> None:
     assert {partition for regions in built["endpoints"].values() for _, partition in regions.values()} == {
         "aws",
         "aws-cn",
         "aws-us-gov",
     }
-    assert built["endpoints"] == whole["endpoints"]
+    assert built["endpoints"] == complete["endpoints"]
 
 
-def test_every_operation_of_our_services_is_there(whole: dict[str, Any], built: dict[str, Any]) -> None:
-    assert built["operations"] == whole["operations"]
+def test_our_services_have_all_operations(complete: dict[str, Any], built: dict[str, Any]) -> None:
+    assert built["operations"] == complete["operations"]
 
 
-def test_requests_answers_errors_and_retries_are_the_same(whole: dict[str, Any], built: dict[str, Any]) -> None:
+def test_requests_answers_errors_and_retries_are_the_same(complete: dict[str, Any], built: dict[str, Any]) -> None:
     tries = {len(outcome["sent"]) for outcomes in built["calls"].values() for outcome in outcomes}
 
     assert tries == {1, 3}
-    assert built["calls"] == whole["calls"]
+    assert built["calls"] == complete["calls"]

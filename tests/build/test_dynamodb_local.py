@@ -1,4 +1,4 @@
-"""The fixtures of `tests/dynamodb_local.py` themselves."""
+"""Tests of the fixtures in `tests/dynamodb_local.py`."""
 
 import concurrent.futures
 import re
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = """
 Resources:
-  Things:
+  Items:
     Type: AWS::DynamoDB::Table
     Properties:
       BillingMode: PAY_PER_REQUEST
@@ -33,45 +33,45 @@ Resources:
 
 
 @pytest.fixture
-def things(dynamodb_client: "DynamoDBClient") -> Iterator[str]:
+def items(dynamodb_client: "DynamoDBClient") -> Iterator[str]:
     tables = create_tables(dynamodb_client, template=TEMPLATE, prefix=f"{uuid.uuid4().hex}-")
-    assert list(tables) == ["Things"]
-    yield tables["Things"]
-    dynamodb_client.delete_table(TableName=tables["Things"])
+    assert list(tables) == ["Items"]
+    yield tables["Items"]
+    dynamodb_client.delete_table(TableName=tables["Items"])
 
 
 @pytest.mark.storage
-def test_of_many_who_put_one_item_at_once_exactly_one_wins(dynamodb_client: "DynamoDBClient", things: str) -> None:
+def test_exactly_one_of_concurrent_conditional_puts_succeeds(dynamodb_client: "DynamoDBClient", items: str) -> None:
     def put(writer: int) -> str:
         try:
             dynamodb_client.put_item(
-                TableName=things,
+                TableName=items,
                 Item={"pk": {"S": "one"}, "sk": {"N": "1"}, "writer": {"N": str(writer)}},
                 ConditionExpression="attribute_not_exists(pk)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except dynamodb_client.exceptions.ConditionalCheckFailedException as refused:
-            winner: Any = refused.response
-            return "refused, shown the winner" if "writer" in winner["Item"] else "refused"
-        return "won"
+        except dynamodb_client.exceptions.ConditionalCheckFailedException as failed:
+            response: Any = failed.response
+            return "failed, with the item" if "writer" in response["Item"] else "failed"
+        return "written"
 
     with concurrent.futures.ThreadPoolExecutor(20) as writers:
         outcomes = Counter(writers.map(put, range(20)))
 
-    assert outcomes == {"won": 1, "refused, shown the winner": 19}
+    assert outcomes == {"written": 1, "failed, with the item": 19}
 
 
 @pytest.mark.storage
-def test_a_table_is_emptied_past_one_batch(dynamodb_client: "DynamoDBClient", things: str) -> None:
+def test_a_table_with_more_items_than_a_batch_is_emptied(dynamodb_client: "DynamoDBClient", items: str) -> None:
     for number in range(60):
-        dynamodb_client.put_item(TableName=things, Item={"pk": {"S": "one"}, "sk": {"N": str(number)}})
+        dynamodb_client.put_item(TableName=items, Item={"pk": {"S": "one"}, "sk": {"N": str(number)}})
 
-    empty(dynamodb_client, things)
+    empty(dynamodb_client, items)
 
-    assert dynamodb_client.scan(TableName=things)["Items"] == []
+    assert dynamodb_client.scan(TableName=items)["Items"] == []
 
 
-def test_the_version_said_is_the_version_fetched() -> None:
+def test_the_documented_version_is_the_version_that_is_downloaded() -> None:
     fetched = re.search(
         r"<artifactId>DynamoDBLocal</artifactId>\s*<version>(.*)</version>", (ROOT / "pom.xml").read_text()
     )
@@ -85,7 +85,7 @@ def test_the_version_said_is_the_version_fetched() -> None:
     [({}, "a Java runtime, version 17 or later, with Maven"), ({"java": 17}, "Maven (mvn)"), ({"java": 11}, "a Java")],
     ids=["nothing", "java without maven", "java too old"],
 )
-def test_where_there_is_no_dynamodb_local_it_is_said_what_to_install(
+def test_the_error_without_java_or_maven_says_what_to_install(
     present: dict[str, int], missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for program, version in present.items():
@@ -94,7 +94,7 @@ def test_where_there_is_no_dynamodb_local_it_is_said_what_to_install(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
 
-    with pytest.raises(dynamodb_local.Unavailable, match=r"apt install .*DYNAMODB_ENDPOINT") as refusal:
+    with pytest.raises(dynamodb_local.Unavailable, match=r"apt install .*DYNAMODB_ENDPOINT") as error:
         dynamodb_local.fetch(tmp_path / "jars")
 
-    assert f"needs {missing}" in str(refusal.value)
+    assert f"needs {missing}" in str(error.value)

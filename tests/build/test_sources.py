@@ -1,4 +1,4 @@
-"""What a build is made from: requirements as locked, cuts that match, functions that import what they may."""
+"""The sources of the build: locked requirements, the trimming of botocore, the imports of functions."""
 
 import ast
 import gzip
@@ -15,7 +15,7 @@ from tests.build.artefacts import ROOT
 
 DEPENDENCIES = ROOT / "layers" / "dependencies"
 LONGEST_MODULE = 350
-"""Lines, as docs/decisions/0020-wings.md has them."""
+"""Lines (docs/decisions/0020-wings.md)."""
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ LONGEST_MODULE = 350
     [("requirements.txt", "--no-default-groups"), ("asymmetric.txt", "--only-group=asymmetric")],
     ids=["dependencies", "asymmetric"],
 )
-def test_the_layers_hold_what_is_locked(file: str, chosen: str) -> None:
-    """`make lock` writes both."""
+def test_the_requirements_of_the_layers_match_the_lock_file(file: str, chosen: str) -> None:
+    """`make lock` writes both files."""
     options = ["--frozen", "--quiet", "--no-annotate", "--no-header", "--no-emit-project", chosen]
     locked = subprocess.run(
         [ROOT / "tools" / "bootstrap" / "uv", "export", *options], cwd=ROOT, capture_output=True, text=True, check=True
@@ -33,20 +33,20 @@ def test_the_layers_hold_what_is_locked(file: str, chosen: str) -> None:
     assert (DEPENDENCIES / file).read_text() == locked.stdout
 
 
-def test_every_requirement_is_held_to_its_hashes() -> None:
+def test_every_requirement_has_hashes() -> None:
     for file in ("requirements.txt", "asymmetric.txt"):
         for requirement in (DEPENDENCIES / file).read_text().replace("\\\n", "").splitlines():
             assert re.match(r"[a-z0-9._-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", requirement), requirement
 
 
-def test_a_cut_that_matches_nothing_stops_the_build(tmp_path: Path) -> None:
+def test_trimming_a_folder_that_does_not_exist_stops_the_build(tmp_path: Path) -> None:
     (tmp_path / "urllib3" / "contrib").mkdir(parents=True)
 
     with pytest.raises(trim.NothingToCut, match="urllib3/contrib/emscripten"):
         trim.trim(tmp_path)
 
 
-def test_only_the_services_that_are_called_are_left_of_botocore(tmp_path: Path) -> None:
+def test_trimming_keeps_only_the_services_that_are_called(tmp_path: Path) -> None:
     data = tmp_path / "botocore" / "data"
     for file in ("dynamodb/2011-12-05/a", "dynamodb/1/examples-1.json", "dynamodb/1/waiters-2.json", "dynamodb/1/b"):
         (data / file).parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def test_only_the_services_that_are_called_are_left_of_botocore(tmp_path: Path) 
     ]
 
 
-def test_models_keep_everything_but_their_prose(tmp_path: Path) -> None:
+def test_trimming_removes_only_the_documentation_from_service_models(tmp_path: Path) -> None:
     data = tmp_path / "botocore" / "data"
     for service in trim.AWS_SERVICES:
         (data / service / "1").mkdir(parents=True)
@@ -85,7 +85,7 @@ def test_models_keep_everything_but_their_prose(tmp_path: Path) -> None:
     assert json.loads(gzip.decompress(file.read_bytes())) == kept
 
 
-def test_no_module_of_the_package_is_long() -> None:
+def test_no_module_of_the_package_is_too_long() -> None:
     """docs/decisions/0020-wings.md."""
     package = ROOT / "layers" / "auth" / "gerbang"
     lines = {str(file.relative_to(package)): len(file.read_text().splitlines()) for file in package.rglob("*.py")}
@@ -103,18 +103,18 @@ def imported_by(source: Path) -> Iterator[str]:
             yield str(node.module)
 
 
-def test_functions_reach_neither_tables_nor_settings_by_themselves() -> None:
-    """Import-linter cannot see them: they are no package."""
+def test_functions_do_not_import_storage_settings_or_boto() -> None:
+    """import-linter cannot check functions, because they are not a package."""
     forbidden = re.compile(r"gerbang\.(storage|settings|clock)\b|boto")
 
-    reaching = {
+    forbidden_imports = {
         f"{source.relative_to(ROOT)} imports {module}"
         for source in (ROOT / "functions").rglob("app.py")
         for module in imported_by(source)
         if forbidden.match(module)
     }
 
-    assert reaching == set()
+    assert forbidden_imports == set()
 
 
 def test_every_target_of_the_makefile_is_listed() -> None:

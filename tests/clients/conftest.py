@@ -1,6 +1,6 @@
-"""Servers for the clients, started as `make run` starts them or with the functions as built.
+"""Servers for the official clients: the server of `make run`, or a server with the built functions.
 
-A pytest process has one of each that its tests use.
+Each pytest worker starts at most one server of each kind.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The server that `make run` starts, as apps meet it: its API key, its mails, its stand-in for Google."""
+"""What apps and users do with the server of `make run`: create clients, read mails, get Google tokens."""
 
 import itertools
 import re
@@ -24,15 +24,15 @@ MAIL_SECONDS: Final = 10.0
 
 Client = SyncGoTrueClient
 
-_AHEAD: Final = 6
-"""How many accounts are made at the same time."""
+_PREPARED: Final = 6
+"""The number of accounts that are created in advance."""
 
 _CODE: Final = re.compile(r"^[0-9]{6}$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """The mails to an e-mail address, read in their order."""
+    """The mails to an e-mail address, read in order."""
 
     http: httpx.Client
     address: str = field(default_factory=lambda: f"mira-{uuid.uuid4().hex[:12]}@example.com")
@@ -83,23 +83,23 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Gerbang:
-    """A server, and what a user and an app do with it."""
+    """A server with the actions of an app and its users."""
 
     http: httpx.Client
     """Its base URL is the server's."""
     key: str
     secret_key: str
     threads: Executor
-    _ahead: deque[Future[SignedIn]] = field(default_factory=deque)
+    _prepared: deque[Future[SignedIn]] = field(default_factory=deque)
 
     def new_client(self, session: Session | None = None) -> Client:
-        """Return a client as an app makes it; signed out, unless it is given a session that the app has stored."""
+        """Return a client as an app creates it. It is signed out, unless it has a session that the app stored."""
         return Client(
             url=str(self.http.base_url.join("/auth/v1")),
             headers={"apikey": self.key, "Authorization": f"Bearer {self.key}"},  # as the package `supabase` sends them
             storage=None if session is None else stored(session),
             auto_refresh_token=False,
-            http_client=self.http,  # a client that makes its own takes a tenth of a second to read the certificates
+            http_client=self.http,  # saves a tenth of a second for reading the certificates
         )
 
     def new_pkce_client(self) -> Client:
@@ -113,13 +113,13 @@ class Gerbang:
         )
 
     def follow(self, link: str) -> str:
-        """Open a link as a browser does; return the address in the app that it leads to."""
+        """Open a link as a browser does. Return the URL of the redirect."""
         answer = self.http.get(link, follow_redirects=False)
         assert answer.status_code == 303, answer.text
         return str(answer.headers["location"])
 
     def new_admin(self) -> SyncGoTrueAdminAPI:
-        """Return the administrator's methods of a client as a back end makes it."""
+        """Return the administrator's methods of a client with the secret key."""
         return Client(
             url=str(self.http.base_url.join("/auth/v1")),
             headers={"apikey": self.secret_key, "Authorization": f"Bearer {self.secret_key}"},
@@ -134,11 +134,11 @@ class Gerbang:
     def sign_up(self) -> SignedIn:
         """Return a new account with a confirmed address, signed in.
 
-        It was made ahead: the mail of a sign-up takes a second.
+        Accounts are created in advance, because the mail of a sign-up takes a second.
         """
-        while len(self._ahead) < _AHEAD:
-            self._ahead.append(self.threads.submit(self._sign_up))
-        return self._ahead.popleft().result()
+        while len(self._prepared) < _PREPARED:
+            self._prepared.append(self.threads.submit(self._sign_up))
+        return self._prepared.popleft().result()
 
     def _sign_up(self) -> SignedIn:
         client, inbox = self.new_client(), self.new_inbox()
@@ -153,11 +153,11 @@ class Gerbang:
 
     def google_token(self, address: str, **claims: str) -> str:
         """Return an ID token as Google gives it to the app."""
-        asked = {"email": address, "name": "Mira Silva", "google_id": uuid.uuid4().hex, **claims}
-        return str(self.post("/_local/google/id_token", asked)["id_token"])
+        fields = {"email": address, "name": "Mira Silva", "google_id": uuid.uuid4().hex, **claims}
+        return str(self.post("/_local/google/id_token", fields)["id_token"])
 
     def wait_for_all_mail(self) -> None:
-        """Wait until the mails that were requested so far have arrived: mails arrive in their order."""
+        """Wait until all mails that were requested so far have arrived. Mails arrive in order."""
         inbox = self.new_inbox()
         self.new_client().sign_in_with_otp({"email": inbox.address})
         inbox.next_code()
@@ -180,7 +180,7 @@ class Gerbang:
 
 
 def verify(client: Client, inbox: Inbox, kind: EmailOtpType) -> AuthResponse:
-    """Give the client the code of the next mail, as the user does."""
+    """Verify the code of the next mail."""
     return client.verify_otp({"email": inbox.address, "token": inbox.next_code(), "type": kind})
 
 
@@ -198,20 +198,20 @@ def user_of(response: AuthResponse | UserResponse | None) -> User:
 
 
 def stored(session: Session) -> SyncMemoryStorage:
-    """Return what an app has stored when it is signed in."""
+    """Return the storage of an app that is signed in."""
     storage = SyncMemoryStorage()
     storage.set_item(STORAGE_KEY, session.model_dump_json())
     return storage
 
 
 def method_of(client: Client) -> str:
-    """Return how the user of a client has signed in, as the access token says."""
+    """Return the sign-in method in the access token of a client."""
     return str(client.mfa.get_authenticator_assurance_level().current_authentication_methods[0].method)
 
 
 @contextmanager
 def fails(status: int, code: str) -> Iterator[pytest.ExceptionInfo[AuthApiError]]:
-    """Check that the block ends with an error of the server."""
+    """Check that the block ends with this error of the server."""
     with pytest.raises(AuthApiError) as caught:
         yield caught
     assert (caught.value.status, caught.value.code) == (status, code), caught.value.message

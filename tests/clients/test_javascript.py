@@ -1,4 +1,4 @@
-"""Runs the tests of `tests/clients/javascript`, which a JavaScript developer can read, with Node.js."""
+"""Runs the tests in `tests/clients/javascript` with Node.js."""
 
 import os
 import re
@@ -24,7 +24,7 @@ GET_NODE: Final = f"Install Node.js {OLDEST_NODE} or later (https://nodejs.org).
 
 @pytest.fixture(scope="session")
 def node() -> str:
-    """The path of Node.js; the clients are installed."""
+    """The path of Node.js. The test is skipped if Node.js or the clients are not installed."""
     what = "test files of the JavaScript clients"
     path = shutil.which("node")
     if path is None:
@@ -49,7 +49,7 @@ def test_javascript_with_built_functions(node: str, serve: Serve) -> None:
 
 
 def passes(file: str, node: str, url: str) -> None:
-    """Run a test file against a server, and fail with what it says if it fails."""
+    """Run a test file with a server. If it fails, fail with its output."""
     ran = subprocess.run(
         [node, "--test", "--test-reporter=spec", file],
         cwd=JAVASCRIPT,

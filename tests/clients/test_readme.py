@@ -1,4 +1,4 @@
-"""The README's programs for Supabase's clients run as they are printed, but for the server's address and key."""
+"""The README's programs for Supabase's clients work as printed, except for the server's address and key."""
 
 import os
 import re
@@ -21,7 +21,7 @@ README: Final = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 def program(language: str, url: str) -> str:
-    """Return the README's one program in a language that uses an official client, for a server at another address."""
+    """Return the README's program in a language that uses an official client, changed to another server."""
     blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     (found,) = (block for block in blocks if "supabase" in block)
     key = httpx.get(f"{url}/_local/config.json").json()["publishable_key"]
@@ -29,7 +29,7 @@ def program(language: str, url: str) -> str:
 
 
 def output_of(command: list[str], url: str, address: str, folder: Path) -> list[str]:
-    """Run a program and type the code that was mailed; return the lines that it printed."""
+    """Run a program, enter the mailed code, and return the printed lines."""
     with (
         subprocess.Popen(
             command,
@@ -47,7 +47,7 @@ def output_of(command: list[str], url: str, address: str, folder: Path) -> list[
     return str(printed).partition("Code from the mail: ")[2].splitlines()
 
 
-def test_the_program_in_python(serve: Serve, tmp_path: Path) -> None:
+def test_the_python_program_works(serve: Serve, tmp_path: Path) -> None:
     url = serve("", running)
     written = tmp_path / "program.py"
     written.write_text(program("python", url))
@@ -58,11 +58,11 @@ def test_the_program_in_python(serve: Serve, tmp_path: Path) -> None:
     assert theme == "dark"
 
 
-def test_the_program_in_javascript(serve: Serve, node: str, request: pytest.FixtureRequest) -> None:
+def test_the_javascript_program_works(serve: Serve, node: str, request: pytest.FixtureRequest) -> None:
     url = serve("", running)
     written = JAVASCRIPT / "readme-program.mjs"  # where the clients are installed
     request.addfinalizer(written.unlink)
-    without_websocket = "globalThis.WebSocket ??= class {};"  # supabase-js asks for one, which Node 20 has not
+    without_websocket = "globalThis.WebSocket ??= class {};"  # supabase-js needs one, which Node 20 does not have
     written.write_text(f"{without_websocket}\n{program('js', url)}")
 
     confirmed_at, theme = output_of([node, str(written)], url, "joan@example.com", JAVASCRIPT)

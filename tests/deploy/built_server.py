@@ -1,7 +1,7 @@
-"""`python -m tests.deploy.built_server FOLDER`: what `make run` serves, but with the functions as they were built.
+"""`python -m tests.deploy.built_server FOLDER`: like `make run`, but with the functions and layers that SAM has built.
 
-A function is a process of Lambda's runtime interface client, which starts at its first event. FOLDER is for the
-layers. Options are those of `make run`.
+Each function runs in its own process of Lambda's runtime interface client, which starts at the first event. The layers
+are unpacked into FOLDER. Options are those of `make run`.
 """
 
 import os
@@ -27,7 +27,7 @@ from tests.wire.server import Server, running
 
 @contextmanager
 def running_built(folder: Path, **settings: str) -> Iterator[Server]:
-    """Run it, with *settings* as its environment's; skips the test (in CI: fails it) if there is no build."""
+    """Run this server with *settings* in its environment. Skip the test (in CI: fail it) if there is no build."""
     build_for(this_machine())
     with running(folder, "-m", __name__, str(folder), **settings) as server:
         yield server

@@ -1,7 +1,7 @@
-"""As much of IAM as tells whether a role allows a call: identity policies with Allow, wildcards, and StringEquals.
+"""Decides whether a role allows a call: identity policies with Allow, wildcards and StringEquals.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html. What is not known here
-(Deny, NotAction, NotResource, other conditions) is refused when it is read, not passed over.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html. Anything else (Deny,
+NotAction, NotResource, other conditions) is an error when the policy is read.
 """
 
 import re
@@ -13,32 +13,32 @@ _KNOWN: Final = frozenset({"Action", "Condition", "Effect", "Resource", "Sid"})
 
 
 class UnknownPolicy(Exception):
-    """A policy says something that is not evaluated here."""
+    """The policy has an element that this module does not support."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to AWS, as IAM is asked about it."""
+    """A call to AWS: the action, the resource and the values of condition keys."""
 
     action: str
     resource: str
     context: Mapping[str, str] = field(default_factory=dict)
-    """Values of condition keys."""
+    """Condition keys and their values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One action on one resource, both perhaps with wildcards, that a statement allows."""
+    """One action on one resource that a statement allows. Both may contain wildcards."""
 
     action: str
     resource: str
     condition: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Of condition keys, the values that will do."""
+    """Condition keys and their allowed values."""
 
     def allows(self, call: Call) -> bool:
-        """Say whether *call* is one of those."""
+        """Say whether this grant allows *call*."""
         return (
-            _matches(self.action.lower(), call.action.lower())  # actions have no case
+            _matches(self.action.lower(), call.action.lower())  # action names are case-insensitive
             and _matches(self.resource, call.resource)
             and all(call.context.get(key) in values for key, values in self.condition.items())
         )
@@ -49,10 +49,10 @@ class Grant:
 
 
 def grants(document: Mapping[str, Any]) -> Iterator[Grant]:
-    """Yield what a policy document allows, one action and one resource at a time.
+    """Yield the grants of a policy document.
 
     Raises:
-        UnknownPolicy: it has statements that cannot be evaluated here.
+        UnknownPolicy: a statement is not supported.
     """
     for statement in _listed(document["Statement"]):
         if statement["Effect"] != "Allow" or not statement.keys() <= _KNOWN:
@@ -74,6 +74,6 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Say whether *text* is like *pattern*, in which `*` is any text and `?` any character."""
+    """Say whether *text* matches *pattern*. `*` matches any text, `?` any character."""
     expression = "".join({"*": ".*", "?": "."}.get(one, re.escape(one)) for one in pattern)
     return re.fullmatch(expression, text, re.DOTALL) is not None

@@ -1,7 +1,7 @@
-"""Functions as built, each in a process of Lambda's own runtime interface client, with layers mounted as Lambda does.
+"""Runs built functions, each in its own process of Lambda's runtime interface client, with the layers below `/opt`.
 
-The process is a bare interpreter: its search path is the function's folder, `/opt` and the client, nothing of this
-project's environment or sources. This module plays the Runtime API to it:
+The process is a bare interpreter. Its search path is the function's folder, `/opt` and the client: it has no access to
+this project's environment and sources. This module implements the Runtime API for it:
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 """
 
@@ -27,15 +27,15 @@ from gerbang_local.stack import REGION, Function
 from tests.build.artefacts import Build
 
 _INIT_SECONDS: Final = 60
-"""Lambda gives 10; this machine is shared."""
+"""Lambda allows 10. A test machine may be slower."""
 
 _POLL_SECONDS: Final = 0.05
-"""How often a server looks whether it is to end; the default of half a second is waited for at every end."""
+"""How often a server checks whether it must stop. The default, half a second, would delay every stop."""
 
 _CLIENT: Final = ("awslambdaric", "simplejson", "snapshot_restore_py.py", "runtime_client.*.so")
-"""The runtime interface client and what it needs, in this environment's site-packages."""
+"""The runtime interface client and its dependencies, in this environment's site-packages."""
 
-# What the start of Lambda's image does: python3.13 -m awslambdaric, on a search path of three.
+# Like the start of Lambda's image: python3.13 -m awslambdaric, with three folders in the search path.
 _BOOT: Final = """\
 import os, sys
 sys.path[:0] = os.environ.pop("SEARCH_PATH").split(os.pathsep)
@@ -45,7 +45,7 @@ main(["awslambdaric", os.environ["_HANDLER"]])
 
 
 def variables_of_logging() -> dict[str, str]:
-    """Return what Lambda sets for the template's `LoggingConfig`; with JSON it sets a level even if none is given.
+    """Return the variables that Lambda sets for the template's `LoggingConfig`. With JSON, it always sets a level.
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
     """
@@ -55,19 +55,19 @@ def variables_of_logging() -> dict[str, str]:
 
 
 class FunctionFailed(Exception):
-    """A function could not be initialised, or raised. Its text is that of what was raised."""
+    """The function could not start, or raised an exception. The text is the exception's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """What stands in for /opt and /var/runtime."""
+    """The folders that replace `/opt` and `/var/runtime`."""
 
     opt: Path
     runtime: Path
 
     @classmethod
     def of(cls, build: Build, folder: Path) -> "Mounts":
-        """Unpack the layers over each other, in their order, and lay the client beside."""
+        """Copy the layers into one folder, in their order, and link the runtime client into another."""
         opt, runtime = folder / "opt", folder / "runtime"
         for layer in build.layers.values():
             shutil.copytree(layer, opt, dirs_exist_ok=True)
@@ -79,20 +79,20 @@ class Mounts:
         return cls(opt, runtime)
 
     def search_path(self, task: Path) -> str:
-        """Return what Lambda puts before the standard library, for a function in the folder *task*."""
+        """Return the folders before the standard library, for a function in the folder *task*."""
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         opt = self.opt / "python"
         return ":".join(map(str, (task, opt / "lib" / version / "site-packages", opt, self.runtime)))
 
 
 class RunningFunction:
-    """A process of one function, between its init and its end."""
+    """A running process of one function."""
 
     def __init__(self, mounts: Mounts, function: Function, more: Mapping[str, str]) -> None:
-        """Start it; *more* are variables over those that it has.
+        """Start the process. *more* are variables in addition to the function's own.
 
         Raises:
-            FunctionFailed: its module cannot be imported, or init took too long.
+            FunctionFailed: the module cannot be imported, or init took too long.
         """
         self._name: Final = function.name
         self._timeout_seconds: Final = function.timeout_seconds
@@ -138,51 +138,51 @@ class RunningFunction:
         self._reading.start()
         if not self._ready.wait(_INIT_SECONDS) or not self._answers.empty():
             self.end()
-            raise FunctionFailed(f"{self._name} did not start: {self._said()}")
+            raise FunctionFailed(f"{self._name} did not start: {self._output()}")
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """Return the function's answer.
+        """Return the function's result.
 
         Raises:
-            FunctionFailed: it raised, ended, or took longer than it may.
+            FunctionFailed: the function raised an exception, ended or timed out.
         """
         self._events.put(json.dumps(event).encode())
         try:
             answer = self._answers.get(timeout=self._timeout_seconds)
         except queue.Empty:
-            raise FunctionFailed(f"{self._name} gave no answer: {self._said()}") from None
+            raise FunctionFailed(f"{self._name} gave no answer: {self._output()}") from None
         if isinstance(answer, FunctionFailed):
             raise answer
         return answer
 
     def end(self) -> None:
-        """End the process, as Lambda does some time after the last event."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         self._api.shutdown()
         self._api.server_close()
 
     def ended(self) -> list[str]:
-        """End the process, and return the lines that it has printed."""
+        """Kill the process, and return the lines that it printed."""
         self.end()
         self._reading.join()
         return b"".join(self._printed).decode().splitlines()
 
-    # What the process asks for.
+    # Called by the Runtime API.
 
     def next_event(self) -> bytes:
-        """Return the next event, as soon as there is one."""
+        """Wait for the next event, and return it."""
         self._ready.set()
         return self._events.get()
 
     def take(self, what: str, body: bytes) -> None:
-        """Take what the process reports: a `response`, or an `error` of an invocation or of its init."""
-        said = json.loads(body)
-        self._answers.put(said if what == "response" else FunctionFailed(said["errorMessage"]))
+        """Accept a report of the process: a `response`, or an `error` of an invocation or of init."""
+        report = json.loads(body)
+        self._answers.put(report if what == "response" else FunctionFailed(report["errorMessage"]))
         self._ready.set()
 
     def deadline(self) -> int:
-        """Return when an invocation that begins now must have ended, in milliseconds since 1970."""
+        """Return the deadline of an invocation that starts now, in milliseconds since 1970."""
         return int((time.time() + self._timeout_seconds) * 1000)
 
     def _read(self) -> None:
@@ -191,15 +191,15 @@ class RunningFunction:
             self._printed.extend(printed)
         self._ready.set()
 
-    def _said(self) -> str:
+    def _output(self) -> str:
         return b"".join(self._printed)[-3000:].decode(errors="replace")
 
 
 class BuiltFunctions:
-    """The functions of a stack, a process each, started when it is first needed. Safe to use from several threads."""
+    """The functions of a stack. Each has one process, started at its first event. Safe for use by several threads."""
 
     def __init__(self, functions: Mapping[str, Function], mounts: Mounts, aws: Mapping[str, str]) -> None:
-        """Take the functions by logical id, their folders as built, and the variables that point at AWS."""
+        """Take the functions by logical id, with the folders of the build, and the variables of the AWS endpoints."""
         self._functions: Final = functions
         self._mounts: Final = mounts
         self._aws: Final = aws
@@ -207,15 +207,15 @@ class BuiltFunctions:
         self.running: Final[dict[str, RunningFunction]] = {}
 
     def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
-        """Return what a function answers. Events at the same time wait for each other; Lambda starts more processes."""
+        """Return a function's result. Simultaneous events are handled one after the other, unlike on Lambda."""
         with self._free[name]:
             return self._started(name).invoke(event)
 
     def start(self, name: str) -> None:
-        """Start the function's process, unless it runs.
+        """Start the function's process, unless it is running.
 
         Raises:
-            FunctionFailed: it cannot be initialized.
+            FunctionFailed: the function cannot start.
         """
         with self._free[name]:
             self._started(name)

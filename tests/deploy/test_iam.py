@@ -1,4 +1,4 @@
-"""The judge of the permissions, judged."""
+"""tests.deploy.iam decides correctly whether a policy allows a call."""
 
 import pytest
 
@@ -29,18 +29,18 @@ def statement(action: object, resource: object, **more: object) -> dict[str, obj
         ("dynamodb:Get?em", "*", False),
     ],
 )
-def test_a_call_is_allowed_by_a_statement_of_its_action_and_resource(
+def test_a_statement_allows_a_call_with_a_matching_action_and_resource(
     action: object, resource: object, *, expected: bool
 ) -> None:
     assert allowed(Call("dynamodb:GetItem", TABLE), statement(action, resource)) is expected
 
 
-def test_nothing_is_allowed_by_no_statement() -> None:
+def test_a_policy_without_statements_allows_nothing() -> None:
     assert not allowed(Call("dynamodb:GetItem", TABLE))
 
 
 @pytest.mark.parametrize(("sender", "expected"), [("us@example.com", True), ("them@example.com", False), (None, False)])
-def test_a_condition_has_to_hold(sender: str | None, *, expected: bool) -> None:
+def test_a_call_needs_to_meet_the_condition(sender: str | None, *, expected: bool) -> None:
     context = {} if sender is None else {"ses:FromAddress": sender}
     ours = statement("ses:SendEmail", "*", Condition={"StringEquals": {"ses:FromAddress": "us@example.com"}})
 
@@ -56,6 +56,6 @@ def test_a_condition_has_to_hold(sender: str | None, *, expected: bool) -> None:
         statement("*", "*", Condition={"StringLike": {"ses:FromAddress": "*"}}),
     ],
 )
-def test_what_cannot_be_judged_is_refused(unknown: dict[str, object]) -> None:
+def test_unsupported_elements_raise_an_error(unknown: dict[str, object]) -> None:
     with pytest.raises(UnknownPolicy):
         allowed(Call("dynamodb:GetItem", TABLE), unknown)

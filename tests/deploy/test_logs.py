@@ -1,4 +1,4 @@
-"""What functions print under Lambda's runtime client at each level of the parameter `LogLevel`."""
+"""What functions log under Lambda's runtime client at each value of the parameter `LogLevel`."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ def level(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def lines(level: str, mounts: Mounts, tmp_path: Path) -> list[dict[str, Any]]:
-    """What a function of this level prints that logs at every level."""
+    """The lines that a function prints which logs at every severity."""
     (tmp_path / "app.py").write_text(LOGS_AT_EVERY_LEVEL)
     settings = {
         "POWERTOOLS_SERVICE_NAME": "gerbang",
@@ -61,17 +61,19 @@ def lines(level: str, mounts: Mounts, tmp_path: Path) -> list[dict[str, Any]]:
     )
     running = RunningFunction(mounts, function, {})
     running.invoke({})
-    return [json.loads(line) for line in running.ended()]  # each is JSON: no warning, no line of botocore's
+    return [
+        json.loads(line) for line in running.ended()
+    ]  # every line is JSON: there are no warnings, and no lines of botocore
 
 
-def test_the_lines_of_the_level_and_above_are_written(level: str, lines: list[dict[str, Any]]) -> None:
+def test_events_of_the_level_and_above_are_logged(level: str, lines: list[dict[str, Any]]) -> None:
     names = logging.getLevelNamesMapping()
     expected = [severity.name for severity in Severity if names[severity.name] >= names[level]]
 
     assert [line["level"] for line in lines if "level" in line] == expected
 
 
-def test_every_event_is_counted_at_every_level(lines: list[dict[str, Any]]) -> None:
+def test_every_event_has_a_metric_at_every_level(lines: list[dict[str, Any]]) -> None:
     counted = [line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"] for line in lines]
 
     assert counted == ["AInfo", "AWarning", "AError"]
@@ -79,5 +81,5 @@ def test_every_event_is_counted_at_every_level(lines: list[dict[str, Any]]) -> N
     assert {line["service"] for line in lines} == {"gerbang"}
 
 
-def test_a_line_below_the_level_says_nothing_but_its_metric(lines: list[dict[str, Any]]) -> None:
+def test_an_event_below_the_level_is_only_a_metric(lines: list[dict[str, Any]]) -> None:
     assert [line for line in lines if "level" not in line and ("user_id" in line or "event" in line)] == []

@@ -1,7 +1,7 @@
-"""The permissions are enough and no more: every call of every function against that function's own role.
+"""Every function has exactly the permissions that it needs.
 
-The stack is created by CloudFormation on moto, every route and branch that calls AWS in a way of its own is driven
-through it, and what IAM would be asked is compared with the role that SAM wrote.
+CloudFormation creates the stack on moto. The tests call every endpoint, and every branch that makes different calls to
+AWS, and compare the calls of each function with the role that SAM wrote for it.
 """
 
 from collections import Counter
@@ -12,52 +12,51 @@ from typing import Final, Self
 import pytest
 from gerbang_local.google import LOCAL_CLIENT_ID, StandInIssuer
 
-from tests.deploy.doors import Doors
+from tests.deploy.api import StackApi
+from tests.deploy.clients import client
 from tests.deploy.iam import Call, Grant, grants
-from tests.deploy.resource_handlers import client
-from tests.deploy.stacks import Stack, created_stack
-from tests.deploy.walk import (
+from tests.deploy.recorded_functions import RecordedFunctions
+from tests.deploy.scenarios.every_call import (
     PARAMETERS,
-    World,
-    changing_a_password_with_proofs,
-    everything,
-    proving_addresses,
-    published,
-    registering_a_guest_at_once,
-    solving_captchas,
+    call_everything,
+    change_password_with_reauthentication,
+    solve_captchas,
+    upgrade_guest_without_code,
+    verify_before_sign_in,
 )
-from tests.deploy.watching import WatchedFunctions
+from tests.deploy.scenarios.world import World, serve_json
+from tests.deploy.stacks import Stack, created_stack
 
 MANAGED: Final = {
-    "AWSLambdaBasicExecutionRole": "Lambda itself writes the function's log with it (logs:*, any log group)",
-    "AWSLambdaDynamoDBExecutionRole": "Lambda itself reads the streams with it; SAM attaches it to a function with a "
-    "DynamoDB event, and it names no stream",
-    "AWSLambdaSQSQueueExecutionRole": "Lambda itself reads the queue with it; SAM attaches it to a function with an "
-    "SQS event, and it names no queue",
+    "AWSLambdaBasicExecutionRole": "Lambda uses it to write the function's log (logs:*, any log group)",
+    "AWSLambdaDynamoDBExecutionRole": "Lambda uses it to read streams; SAM attaches it to a function with a DynamoDB "
+    "event, for any stream",
+    "AWSLambdaSQSQueueExecutionRole": "Lambda uses it to read queues; SAM attaches it to a function with an SQS event, "
+    "for any queue",
 }
-"""Policies of AWS's that SAM attaches: what uses them is Lambda, not our code, and never in this process."""
+"""AWS's policies that SAM attaches, with the reason. Lambda uses them, not our code, so no test sees a call."""
 
 WILDCARDS: Final = {
-    ("MailerFunction", "ses:SendEmail", "identity/*"): "the identity may be the address, its domain or a domain above, "
-    "and in the sandbox SES asks for the recipients', too: the address From is bound by a condition instead",
-    ("MailerFunction", "ses:SendEmail", "configuration-set/*"): "an identity may have a configuration set of its own "
-    "that the template does not know; bound by the same condition",
+    ("MailerFunction", "ses:SendEmail", "identity/*"): "the identity may be the address or one of its domains, and in "
+    "the sandbox SES also checks the recipients' identities; a condition restricts the sender's address instead",
+    ("MailerFunction", "ses:SendEmail", "configuration-set/*"): "an identity may have its own configuration set, which "
+    "the template does not know; the same condition applies",
 }
-"""Reasons for every grant with a wildcard: function, action, end of the resource."""
+"""Reasons for the grants with a wildcard, by function, action and end of the resource."""
 
 
 @dataclass(frozen=True, slots=True)
-class Driven:
-    """A stack after everything was called, and what the roles of its functions say."""
+class Usage:
+    """The calls that the functions of a stack made, and the permissions of their roles."""
 
     stack: Stack
     calls: Mapping[str, list[Call]]
     grants: Mapping[str, list[Grant]]
     attached: Mapping[str, set[str]]
-    """The names of policies that others wrote."""
+    """The names of attached managed policies."""
 
     @classmethod
-    def read(cls, stack: Stack, functions: WatchedFunctions) -> Self:
+    def read(cls, stack: Stack, functions: RecordedFunctions) -> Self:
         """Read the roles from IAM."""
         iam = client("iam")
         own, attached = {}, {}
@@ -71,11 +70,11 @@ class Driven:
         return cls(stack, functions.calls, own, attached)
 
     def granted(self) -> list[str]:
-        """Return what functions may do, on whatever, as `function: action`."""
+        """Return the granted actions as `function: action`."""
         return [f"{function}: {grant.action}" for function, allowed in self.grants.items() for grant in allowed]
 
-    def refused(self) -> set[str]:
-        """Return what functions do and may not, as `function: action on resource`."""
+    def denied(self) -> set[str]:
+        """Return the calls that the roles do not allow, as `function: action on resource`."""
         return {
             f"{function}: {call.action} on {call.resource}"
             for function, calls in self.calls.items()
@@ -84,7 +83,7 @@ class Driven:
         }
 
     def unused(self) -> set[str]:
-        """Return what functions may do and do not, as `function: action on resource`."""
+        """Return the grants that no call used, as `function: action on resource`."""
         return {
             f"{function}: {grant}"
             for function, allowed in self.grants.items()
@@ -94,20 +93,20 @@ class Driven:
 
 
 @pytest.fixture(scope="module")
-def driven() -> Iterator[Driven]:
+def usage() -> Iterator[Usage]:
     issuer = StandInIssuer(LOCAL_CLIENT_ID)
     with (
-        published(issuer.key_set()) as certs_url,
+        serve_json(issuer.key_set()) as certs_url,
         created_stack(GoogleCertsUrl=certs_url, **PARAMETERS) as stack,
     ):
-        functions = WatchedFunctions(stack)
-        everything(World(stack, Doors(stack, functions), issuer, functions))
-        yield Driven.read(stack, functions)
+        functions = RecordedFunctions(stack)
+        call_everything(World(stack, StackApi(stack, functions), issuer, functions))
+        yield Usage.read(stack, functions)
 
 
 @pytest.fixture(scope="module")
-def strict() -> Iterator[Driven]:
-    """A stack with settings that are off otherwise; only what is different there was called."""
+def strict() -> Iterator[Usage]:
+    """A stack with settings that are off by default. Only the code that depends on them is called."""
     settings = {
         "RequireVerifiedEmail": "true",
         "Autoconfirm": "true",
@@ -118,32 +117,32 @@ def strict() -> Iterator[Driven]:
         "LimitMailMinute": "1000/60",
     }
     with (
-        published({"success": True}) as verify_url,
+        serve_json({"success": True}) as verify_url,
         created_stack("gerbang-strict", CaptchaVerifyUrl=verify_url, **settings) as stack,
     ):
-        functions = WatchedFunctions(stack)
-        world = World(stack, Doors(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions)
-        proving_addresses(world)
-        registering_a_guest_at_once(world)
-        changing_a_password_with_proofs(world)
-        solving_captchas(world)
-        yield Driven.read(stack, functions)
+        functions = RecordedFunctions(stack)
+        world = World(stack, StackApi(stack, functions), StandInIssuer(LOCAL_CLIENT_ID), functions)
+        verify_before_sign_in(world)
+        upgrade_guest_without_code(world)
+        change_password_with_reauthentication(world)
+        solve_captchas(world)
+        yield Usage.read(stack, functions)
 
 
-def test_a_function_may_do_all_that_it_does(driven: Driven) -> None:
-    assert driven.refused() == set()
+def test_functions_have_all_permissions_that_they_need(usage: Usage) -> None:
+    assert usage.denied() == set()
 
 
-def test_a_function_does_all_that_it_may_do(driven: Driven) -> None:
-    assert driven.unused() == set()
+def test_functions_use_all_permissions_that_they_have(usage: Usage) -> None:
+    assert usage.unused() == set()
 
 
-def test_a_function_may_do_all_that_a_setting_has_it_do(strict: Driven) -> None:
-    assert strict.refused() == set()
+def test_functions_have_all_permissions_that_optional_settings_need(strict: Usage) -> None:
+    assert strict.denied() == set()
 
 
-def test_a_function_does_all_that_a_setting_allows_it(driven: Driven, strict: Driven) -> None:
-    added = Counter(strict.granted()) - Counter(driven.granted())
+def test_functions_use_all_permissions_that_optional_settings_add(usage: Usage, strict: Usage) -> None:
+    added = Counter(strict.granted()) - Counter(usage.granted())
 
     assert sorted(added.elements()) == [
         "ApiRegisterFunction: dynamodb:DeleteItem",
@@ -162,10 +161,10 @@ def test_a_function_does_all_that_a_setting_allows_it(driven: Driven, strict: Dr
     assert [line for line in strict.unused() if line.partition(" on ")[0] in added] == []
 
 
-def test_every_wildcard_has_its_reason(driven: Driven) -> None:
+def test_every_wildcard_has_a_reason(usage: Usage) -> None:
     wild = {
         (function, grant.action, grant.resource.rpartition(":")[2])
-        for function, allowed in driven.grants.items()
+        for function, allowed in usage.grants.items()
         for grant in allowed
         if "*" in f"{grant.action}{grant.resource}"
     }
@@ -174,25 +173,25 @@ def test_every_wildcard_has_its_reason(driven: Driven) -> None:
 
 
 @pytest.mark.covers("172")
-def test_the_mailer_sends_from_the_stacks_own_address_alone(driven: Driven) -> None:
-    """Its identities being wildcards, a condition is all that keeps it from the account's others."""
-    mailer = driven.stack.function("MailerFunction")
+def test_the_mailer_may_send_only_from_the_stacks_address(usage: Usage) -> None:
+    """The resources are wildcards, so only the condition excludes the account's other identities."""
+    mailer = usage.stack.function("MailerFunction")
     sender = mailer["Environment"]["Variables"]["MAIL_SENDER"]
 
-    sending = [grant for grant in driven.grants["MailerFunction"] if grant.action == "ses:SendEmail"]
+    sending = [grant for grant in usage.grants["MailerFunction"] if grant.action == "ses:SendEmail"]
 
     assert len(sending) == 2
     assert [grant.condition for grant in sending] == [{"ses:FromAddress": (sender,)}] * 2
 
 
-def test_a_role_has_no_policy_attached_but_those_that_lambda_itself_uses(driven: Driven) -> None:
-    assert set().union(*driven.attached.values()) == MANAGED.keys()
-    assert [name for name, policies in driven.attached.items() if "AWSLambdaSQSQueueExecutionRole" in policies] == [
+def test_the_only_managed_policies_are_those_that_lambda_itself_uses(usage: Usage) -> None:
+    assert set().union(*usage.attached.values()) == MANAGED.keys()
+    assert [name for name, policies in usage.attached.items() if "AWSLambdaSQSQueueExecutionRole" in policies] == [
         "MailerFunction"
     ]
 
 
-def test_no_two_functions_share_a_role(driven: Driven) -> None:
-    roles = [driven.stack.function(function)["Role"] for function in driven.grants]
+def test_no_two_functions_share_a_role(usage: Usage) -> None:
+    roles = [usage.stack.function(function)["Role"] for function in usage.grants]
 
     assert len(set(roles)) == len(roles)

@@ -1,4 +1,4 @@
-"""What `make deploy` takes from samconfig.toml."""
+"""The settings in samconfig.toml that `make deploy` uses."""
 
 import shlex
 import tomllib
@@ -15,25 +15,25 @@ STAGES = ("default", "staging", "production")
 
 @pytest.fixture(params=STAGES)
 def stage(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A stage's section, with its `name`."""
+    """The section of a stage, with its `name`."""
     section: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))[request.param]
     return {"name": request.param, **section}
 
 
 def words(text: str) -> dict[str, str]:
-    """Take `Name="value" ...` apart, as SAM CLI does."""
+    """Parse `Name="value" ...` as SAM CLI does."""
     return dict(word.split("=", 1) for word in shlex.split(text))
 
 
-def test_a_stage_sets_parameters_that_there_are_to_values_that_they_take(stage: dict[str, Any]) -> None:
+def test_a_stage_sets_existing_parameters_to_valid_values(stage: dict[str, Any]) -> None:
     overrides = words(stage["global"]["parameters"]["parameter_overrides"])
 
-    chosen = chosen_parameters(template(), overrides)  # raises what CloudFormation would refuse
+    chosen = chosen_parameters(template(), overrides)  # raises an error where CloudFormation would
 
     assert chosen["Stage"] == stage["name"]
 
 
-def test_a_stage_can_be_deployed_without_being_asked_anything(stage: dict[str, Any]) -> None:
+def test_a_stage_can_be_deployed_without_prompts(stage: dict[str, Any]) -> None:
     settings = stage["global"]["parameters"] | stage["deploy"]["parameters"]
 
     assert settings["capabilities"] == "CAPABILITY_IAM"
@@ -41,20 +41,20 @@ def test_a_stage_can_be_deployed_without_being_asked_anything(stage: dict[str, A
     assert words(settings["tags"])["stage"] == stage["name"]
 
 
-def test_a_stage_says_the_three_values_that_the_readme_names(stage: dict[str, Any]) -> None:
+def test_a_stage_sets_the_three_values_that_the_readme_names(stage: dict[str, Any]) -> None:
     overrides = words(stage["global"]["parameters"]["parameter_overrides"])
 
     assert {"ProductName", "MailSender", "SiteUrl"} <= overrides.keys()
 
 
-def test_a_stage_is_built_as_sam_init_has_it(stage: dict[str, Any]) -> None:
-    """Of `sam init` in SAM CLI 1.170: cached and parallel builds, lint, and a bucket that SAM CLI looks after."""
+def test_a_stage_is_built_with_the_settings_of_sam_init(stage: dict[str, Any]) -> None:
+    """`sam init` of SAM CLI 1.170 sets cached and parallel builds, lint, and a bucket that SAM CLI manages."""
     assert stage["build"]["parameters"] == {"cached": True, "parallel": True}
     assert stage["validate"]["parameters"] == {"lint": True}
     assert stage["package"]["parameters"] == {"resolve_s3": True}
 
 
-def test_stages_are_stacks_of_their_own() -> None:
+def test_each_stage_has_its_own_stack() -> None:
     sections = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
 
     names = {sections[stage]["global"]["parameters"]["stack_name"] for stage in STAGES}
@@ -62,7 +62,7 @@ def test_stages_are_stacks_of_their_own() -> None:
     assert len(names) == len(STAGES)
 
 
-def test_production_is_protected_from_being_deleted() -> None:
+def test_production_has_deletion_protection() -> None:
     production = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))["production"]
 
     assert words(production["global"]["parameters"]["parameter_overrides"])["DeletionProtection"] == "true"

@@ -1,4 +1,4 @@
-"""What the macro of SAM makes of a build whose functions have versions: gradual deployments and snapshots."""
+"""Gradual deployments and SnapStart: the resources that SAM's macro creates for functions with versions."""
 
 import shutil
 from pathlib import Path
@@ -16,11 +16,11 @@ CANARY: Final = "Canary10Percent5Minutes"
 RESOURCES_OF_A_STACK: Final = 500
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 BYTES_OF_A_TEMPLATE: Final = 1_000_000
-"""The same page, for a template in S3, as `sam deploy` puts it there."""
+"""The same page, for a template in S3, where `sam deploy` puts it."""
 
 
 def published(folder: Path, *, release: str, snap_start: str = "all", **parameters: str) -> dict[str, Any]:
-    """The resources of a stack that is deployed gradually, with snapshots."""
+    """Return the resources of a stack with gradual deployments and SnapStart."""
     build = build_for(this_machine())
     file = folder / "template.yaml"
     shutil.copy(build.folder / "template.yaml", file)
@@ -39,7 +39,7 @@ def ids(resources: dict[str, Any], kind: str) -> set[str]:
     return {name for name, resource in resources.items() if resource["Type"] == f"AWS::{kind}"}
 
 
-def test_each_function_has_an_alias_that_shifts_with_the_alarms_watching(tmp_path: Path) -> None:
+def test_each_function_has_an_alias_that_is_deployed_gradually_and_rolled_back_on_alarms(tmp_path: Path) -> None:
     resources = published(tmp_path, release="1")
     functions = set(written("AWS::Serverless::Function"))
 
@@ -53,7 +53,7 @@ def test_each_function_has_an_alias_that_shifts_with_the_alarms_watching(tmp_pat
     assert resources["ApiLoginFunction"]["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
 
 
-def test_routes_and_the_queue_call_the_alias(tmp_path: Path) -> None:
+def test_routes_and_the_mail_queue_invoke_the_alias(tmp_path: Path) -> None:
     resources = published(tmp_path, release="1")
     paths = resources["Api"]["Properties"]["Body"]["paths"]
 
@@ -63,15 +63,15 @@ def test_routes_and_the_queue_call_the_alias(tmp_path: Path) -> None:
     assert resources["MailerFunctionQueue"]["Properties"]["FunctionName"] == {"Ref": "MailerFunctionAliaslive"}
 
 
-def test_a_release_publishes_every_function_though_only_a_value_has_changed(tmp_path: Path) -> None:
-    """The macro by itself does not: to it the template is the same."""
+def test_a_release_publishes_every_function_even_if_only_a_parameter_has_changed(tmp_path: Path) -> None:
+    """Without the release number the macro would not, because the template is the same."""
     first = published(tmp_path, release="1", LogLevel="INFO")
     second = published(tmp_path, release="2", LogLevel="ERROR")
 
     assert ids(first, "Lambda::Version") & ids(second, "Lambda::Version") == set()
 
 
-def test_snapshots_of_sign_in_alone_are_of_functions_that_there_are(tmp_path: Path) -> None:
+def test_snap_start_for_sign_in_covers_exactly_the_sign_in_functions(tmp_path: Path) -> None:
     resources = published(tmp_path, release="1", snap_start="sign-in")
 
     started = {name for name in ids(resources, "Lambda::Function") if "SnapStart" in resources[name]["Properties"]}

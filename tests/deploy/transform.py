@@ -1,9 +1,9 @@
-"""Prints what CloudFormation's macro AWS::Serverless makes of a template, as JSON.
+"""Prints a template as JSON after CloudFormation's macro AWS::Serverless has transformed it.
 
-Runs in the environment of tools/sam, where SAM CLI has the macro's code, aws-sam-translator; in ours it would hold
-pydantic below the layer's. Arguments: the template; the parameters that differ from their defaults, as a JSON object.
-Code and layers are at S3 already, as `sam deploy` puts them there before it calls CloudFormation: where the template
-says, or in a bucket made up here.
+Runs in the environment of tools/sam, which has the macro's code (aws-sam-translator). In our own environment that would
+require an older pydantic than the layer's. Arguments: the template; a JSON object with the parameters that differ from
+their defaults. Code and layers need S3 locations, which `sam deploy` inserts before it calls CloudFormation; this
+script inserts locations in a fictitious bucket.
 """
 
 import json
@@ -25,7 +25,7 @@ _MANAGED_POLICIES: Final = (
 
 
 class _ManagedPolicies:
-    """In the place of IAM, which the macro asks for the ARNs of policies that a template calls by name."""
+    """Replaces IAM, from which the macro reads the ARNs of managed policies that a template names."""
 
     def load(self) -> dict[str, str]:
         return {name: f"arn:aws:iam::aws:policy/service-role/{name}" for name in _MANAGED_POLICIES}
@@ -45,7 +45,7 @@ def main(path: str, overrides: str) -> None:
 
 
 def _value(declared: dict[str, Any], given: str | None) -> Any:
-    """Return a parameter's value as CloudFormation hands it to a macro: lists are lists already."""
+    """Return a parameter's value as CloudFormation passes it to a macro: lists are already split."""
     value = declared["Default"] if given is None else given
     return [one.strip() for one in value.split(",")] if declared["Type"] == "CommaDelimitedList" else value
 

@@ -1,4 +1,4 @@
-// An app that uses the client that is made of the OpenAPI document: it registers, shows the account and signs out.
+// An app with a client generated from the OpenAPI document. It registers, reads the account and signs out.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 
@@ -11,12 +11,12 @@ const registered = await client.POST("/api/auth/register", { body: { ...body, us
 if (!registered.data || !("success" in registered.data)) throw new Error(JSON.stringify(registered.error));
 const headers = { Authorization: `Bearer ${registered.data.data.token}` };
 
-const shown = await client.GET("/api/auth/me", { headers });
-if (!shown.data) throw new Error(shown.error.message);
-const name: string | null = shown.data.data.username;
+const account = await client.GET("/api/auth/me", { headers });
+if (!account.data) throw new Error(account.error.message);
+const name: string | null = account.data.data.username;
 
 const signedOut = await client.POST("/api/auth/logout", { headers });
 if (!signedOut.data) throw new Error(signedOut.error.message);
-const late = await client.GET("/api/auth/me", { headers });
+const afterSignOut = await client.GET("/api/auth/me", { headers });
 
-console.log(JSON.stringify([name, signedOut.data.message, late.response.status, late.error?.message]));
+console.log(JSON.stringify([name, signedOut.data.message, afterSignOut.response.status, afterSignOut.error?.message]));

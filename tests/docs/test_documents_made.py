@@ -1,4 +1,4 @@
-"""What `make docs` makes: it is up to date, complete, and in four languages."""
+"""The output of `make docs` is up to date, complete, and in four languages."""
 
 import re
 from pathlib import Path
@@ -12,12 +12,12 @@ TRANSLATED = [language for language in LANGUAGES if language != SOURCE]
 TEXTS = every_text()
 
 
-def test_every_document_is_what_the_code_says() -> None:
+def test_every_generated_document_is_up_to_date() -> None:
     assert [file.name for file, _ in out_of_date()] == [], "run `make docs`"
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_a_translation_keeps_values_and_code(language: str) -> None:
+def test_translations_keep_placeholders_and_code(language: str) -> None:
     catalogue = Catalogue()
     for text in TEXTS:
         translated = catalogue.text(text, language)
@@ -26,7 +26,7 @@ def test_a_translation_keeps_values_and_code(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_a_sentence_stays_a_sentence(language: str) -> None:
+def test_translations_keep_the_final_full_stop(language: str) -> None:
     catalogue = Catalogue()
     for text in TEXTS:
         translated = catalogue.text(text, language)
@@ -42,19 +42,19 @@ def catalogues(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_text_without_a_translation_fails_the_build(catalogues: Path) -> None:
+def test_a_missing_translation_fails_the_build(catalogues: Path) -> None:
     Catalogue(catalogues).check(TEXTS)
 
     with pytest.raises(TranslationsMissing, match=r"`make texts`[^$]*id\.po lacks: A new text"):
         Catalogue(catalogues).check([*TEXTS, "A new text."])
 
 
-def test_a_translation_of_no_use_fails_the_build(catalogues: Path) -> None:
+def test_an_unused_translation_fails_the_build(catalogues: Path) -> None:
     with pytest.raises(TranslationsMissing, match=re.escape(f"es.po has, of no use: {TEXTS[-1]}")):
         Catalogue(catalogues).check(TEXTS[:-1])
 
 
-def test_an_uncertain_translation_counts_as_missing(catalogues: Path) -> None:
+def test_a_fuzzy_translation_counts_as_missing(catalogues: Path) -> None:
     file = catalogues / "it.po"
     file.write_text(file.read_text("utf-8").replace('msgid "Send"', '#, fuzzy\nmsgid "Send"'), "utf-8")
 
@@ -62,7 +62,7 @@ def test_an_uncertain_translation_counts_as_missing(catalogues: Path) -> None:
         Catalogue(catalogues).check(TEXTS)
 
 
-def test_new_texts_are_put_into_the_catalogues_to_be_translated(catalogues: Path) -> None:
+def test_new_texts_are_added_to_the_catalogues(catalogues: Path) -> None:
     missing = Catalogue(catalogues).update([*TEXTS[1:], 'A "new" text.'])
 
     assert missing == ['A "new" text.']
@@ -74,7 +74,7 @@ def test_new_texts_are_put_into_the_catalogues_to_be_translated(catalogues: Path
         Catalogue(catalogues).check([*TEXTS[1:], 'A "new" text.'])
 
 
-def test_the_page_is_small_and_loads_nothing() -> None:
+def test_the_explorer_page_is_small_and_loads_no_other_files() -> None:
     page = explorer_page.FILE.read_bytes()
     text = page.decode("utf-8")
 

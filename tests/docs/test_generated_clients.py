@@ -1,4 +1,4 @@
-"""Clients that generators make of the OpenAPI document, as it is, call the API as `make run` serves it."""
+"""Clients that are generated from the OpenAPI document work with `make run`."""
 
 import importlib
 import json
@@ -31,14 +31,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def ran(*command: str | Path, cwd: Path) -> str:
-    """Run a command and return what it prints; fail with all of it if it fails."""
+    """Run a command, and return its output. If it fails, fail with the output."""
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_typescript(node: str, url: str, tmp_path: Path) -> None:
+def test_a_typescript_client_works(node: str, url: str, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(JAVASCRIPT / "node_modules")
     (tmp_path / "package.json").write_text('{"type": "module"}', "utf-8")
     (tmp_path / "process.d.ts").write_text("declare const process: { argv: string[] };", "utf-8")
@@ -50,7 +50,7 @@ def test_typescript(node: str, url: str, tmp_path: Path) -> None:
     assert json.loads(ran(node, "app.js", url, "mira", cwd=tmp_path)) == ["mira", "Logout successful", 401, ENDED]
 
 
-def test_python(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_client_works(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = shutil.which("openapi-python-client", path=str(Path(sys.executable).parent))
     assert generator is not None
     ran(generator, "generate", "--path", FILE, "--meta", "none", "--output-path", "generated_client", cwd=tmp_path)
@@ -63,8 +63,8 @@ def test_python(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with module("client").Client(url) as client:
         registered = module("api.snap_otp.post_api_auth_register").sync(client=client, body=body)
     with module("client").AuthenticatedClient(url, token=registered.data.access_token) as client:
-        shown = module("api.snap_otp.get_api_auth_me").sync(client=client)
+        user = module("api.snap_otp.get_api_auth_me").sync(client=client)
         signed_out = module("api.bot_launch.post_api_auth_logout").sync(client=client)
-        late = module("api.snap_otp.get_api_auth_me").sync(client=client)
+        error = module("api.snap_otp.get_api_auth_me").sync(client=client)
 
-    assert (shown.data.email, signed_out.message, late.message) == ("lea@example.com", "Logout successful", ENDED)
+    assert (user.data.email, signed_out.message, error.message) == ("lea@example.com", "Logout successful", ENDED)

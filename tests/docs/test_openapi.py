@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, with examples that fit their schemas, and of use to generators of clients."""
+"""The OpenAPI document is valid and complete, and its examples match their schemas."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from gerbang_docs.operations import documented
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.wire import test_examples
+from tests.wire import examples as printed_examples
 
 DOCUMENT: Final[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
 METHODS_AND_PATHS: Final = sorted({(each.method.lower(), each.path) for each in documented()})
@@ -19,7 +19,7 @@ of_every_operation = pytest.mark.parametrize(("method", "path"), METHODS_AND_PAT
 
 
 def resolved(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a component where there is a reference to one."""
+    """Return the component that a reference names, or the value itself."""
     if "$ref" not in value:
         return value
     found: Any = DOCUMENT
@@ -29,56 +29,56 @@ def resolved(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def mistakes(value: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a value."""
+    """Return the schema violations of a value."""
     referred = {"components": DOCUMENT["components"]}  # `#/components/schemas/` begins at the schema
     validator = Draft202012Validator({**schema, **referred}, format_checker=FormatChecker())
     return [error.message for error in validator.iter_errors(value)]
 
 
 def examples(media: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the examples of a body, by their names."""
+    """Yield the names and values of a body's examples."""
     for name, example in media.get("examples", {}).items():
         yield name, resolved(example)["value"]
     if "example" in media:
         yield "example", media["example"]
 
 
-def test_it_is_valid() -> None:
+def test_the_document_is_valid() -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
 
 
-def test_it_has_every_endpoint() -> None:
+def test_the_document_contains_every_endpoint() -> None:
     assert sorted((method, path) for path, item in DOCUMENT["paths"].items() for method in item) == METHODS_AND_PATHS
 
 
-def test_every_operation_has_a_name_of_its_own() -> None:
+def test_operation_ids_are_unique() -> None:
     names = [operation["operationId"] for item in DOCUMENT["paths"].values() for operation in item.values()]
 
     assert len(set(names)) == len(names)
 
 
 @of_every_operation
-def test_the_examples_of_requests_fit_the_schema(method: str, path: str) -> None:
+def test_request_examples_match_the_schema(method: str, path: str) -> None:
     body = DOCUMENT["paths"][path][method].get("requestBody", {"content": {}})
     for media in body["content"].values():
-        shown = dict(examples(media))
-        assert shown
-        for name, example in shown.items():
+        found_examples = dict(examples(media))
+        assert found_examples
+        for name, example in found_examples.items():
             assert mistakes(example, media["schema"]) == [], name
 
 
 @of_every_operation
-def test_the_examples_of_answers_and_errors_fit_the_schema(method: str, path: str) -> None:
+def test_response_examples_match_the_schema(method: str, path: str) -> None:
     for status, response in DOCUMENT["paths"][path][method]["responses"].items():
         for kind, media in resolved(response).get("content", {}).items():
-            shown = dict(examples(media))
-            assert shown or kind == "text/html"
-            for name, example in shown.items():
+            found_examples = dict(examples(media))
+            assert found_examples or kind == "text/html"
+            for name, example in found_examples.items():
                 assert mistakes(example, media["schema"]) == [], (status, name)
 
 
 @of_every_operation
-def test_every_error_is_there_with_its_example(method: str, path: str) -> None:
+def test_every_error_has_an_example(method: str, path: str) -> None:
     responses = DOCUMENT["paths"][path][method]["responses"]
     for each in documented():
         if (each.method.lower(), each.path) == (method, path):
@@ -88,7 +88,7 @@ def test_every_error_is_there_with_its_example(method: str, path: str) -> None:
 
 
 @of_every_operation
-def test_rate_limits_and_wrong_credentials_say_so_in_headers(method: str, path: str) -> None:
+def test_responses_that_need_headers_declare_them(method: str, path: str) -> None:
     responses = DOCUMENT["paths"][path][method]["responses"]
     for status, header in (("429", "Retry-After"), ("503", "Retry-After"), ("401", "WWW-Authenticate")):
         if status in responses:
@@ -96,7 +96,7 @@ def test_rate_limits_and_wrong_credentials_say_so_in_headers(method: str, path: 
 
 
 @pytest.mark.parametrize("path", sorted({each.path for each in documented() if each.is_shared}))
-def test_a_path_of_several_apis_has_the_bodies_of_all(path: str) -> None:
+def test_a_path_of_several_apis_declares_the_bodies_of_all(path: str) -> None:
     for method, operation in DOCUMENT["paths"][path].items():
         here = [each for each in documented() if (each.path, each.method.lower()) == (path, method)]
         reading = [each for each in here if each.model is not None and each.answers]
@@ -110,18 +110,18 @@ def test_a_path_of_several_apis_has_the_bodies_of_all(path: str) -> None:
 
 PRINTED: Final = {
     name: text
-    for name, text in vars(test_examples).items()
+    for name, text in vars(printed_examples).items()
     if isinstance(text, str)
     and text.startswith(("POST ", "GET "))
     and "\n\n{" in text
     and "_WRONG" not in name
     and name != "ATOURIN_GUEST"
 }
-"""The requests that the products' documentation prints."""
+"""The example requests of the published API documentation."""
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_the_printed_requests_fit_the_schema(name: str) -> None:
+def test_published_requests_match_the_schema(name: str) -> None:
     head, _, body = PRINTED[name].partition("\n\n")
     method, path = head.splitlines()[0].split(" ")
     operation = DOCUMENT["paths"][path.partition("?")[0]][method.lower()]
@@ -130,10 +130,10 @@ def test_the_printed_requests_fit_the_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_the_examples_have_the_fields_that_are_printed(name: str) -> None:
+def test_request_examples_have_the_fields_of_the_published_requests(name: str) -> None:
     head, _, body = PRINTED[name].partition("\n\n")
     method, path = head.splitlines()[0].split(" ")
     operation = DOCUMENT["paths"][path.partition("?")[0]][method.lower()]
-    shown = [value for _, value in examples(operation["requestBody"]["content"]["application/json"])]
+    found_examples = [value for _, value in examples(operation["requestBody"]["content"]["application/json"])]
 
-    assert any(json.loads(body).keys() <= value.keys() for value in shown)
+    assert any(json.loads(body).keys() <= value.keys() for value in found_examples)

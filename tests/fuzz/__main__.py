@@ -1,8 +1,8 @@
-"""Fuzz the API by its own document: `python -m tests.fuzz SECONDS`, which `make fuzz` calls.
+"""Fuzzes the API with its OpenAPI document: `python -m tests.fuzz SECONDS`, which `make fuzz` calls.
 
-Schemathesis sends requests that the document allows, and requests that it does not, to a server that runs as by
-`make run`. It checks every answer against the document (status, content type, headers, schema), and follows the links
-from a registration to its code, to the session, to its end.
+Schemathesis sends valid and invalid requests to a server like that of `make run`. It checks every answer against the
+document (status, content type, headers, schema), and follows the document's links: from a registration to its code, to
+the session, and to the sign-out.
 """
 
 import os
@@ -26,7 +26,7 @@ PARAMETERS: Final = " ".join(
 
 
 def fuzz(folder: Path, *, seconds: int) -> tuple[int, str]:
-    """Fuzz for a time; return schemathesis's exit status and what the server has printed."""
+    """Fuzz for some seconds. Return schemathesis's exit status and the server's output."""
     with running(folder, PARAMETERS=PARAMETERS) as server:
         url = f"http://127.0.0.1:{server.port}"
         command = [sys.executable, "-m", "schemathesis.cli", "run", str(DOCUMENT), "--url", url]

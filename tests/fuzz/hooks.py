@@ -1,4 +1,4 @@
-"""What schemathesis cannot read in the document: who signs in, which codes were mailed, what an invalid form is."""
+"""Tells schemathesis what the document cannot: credentials, mailed codes, and which errors are about the form."""
 
 import os
 import re
@@ -16,9 +16,9 @@ from schemathesis.core.failures import Failure
 PASSWORD: Final = "Violet-tram-42"
 MAIL_SECONDS: Final = 5.0
 
-ASKS_FOR_CODES: Final = re.compile(r"/(otp|register|signup|recover|resend)$")
-SIGNS_IN: Final = re.compile(r"/(login|login_with_email_password|token)$")
-HAS_A_CODE: Final[Mapping[str, str]] = {"/auth/verify_otp": "otp", "/auth/v1/verify": "token"}
+CODE_REQUESTS: Final = re.compile(r"/(otp|register|signup|recover|resend)$")
+SIGN_INS: Final = re.compile(r"/(login|login_with_email_password|token)$")
+CODE_FIELDS: Final[Mapping[str, str]] = {"/auth/verify_otp": "otp", "/auth/v1/verify": "token"}
 """The field with the code, by path."""
 
 GRANTS: Final[Mapping[str, str]] = {
@@ -29,7 +29,7 @@ GRANTS: Final[Mapping[str, str]] = {
 """The value of `grant_type` by a field of the body."""
 
 FORM_ERRORS: Final = re.compile("Some fields are missing or invalid|The body is not|The body is larger")
-"""In answers to requests of a wrong form. Other errors are about what a request says: a wrong password."""
+"""Messages about the form of a request. Other errors are about its content, such as a wrong password."""
 
 NOT_IN_SCHEMAS: Final = re.compile(
     "Send code_challenge and|Send either|Send provider, or|Send it without|Send channel with"  # not together
@@ -37,28 +37,28 @@ NOT_IN_SCHEMAS: Final = re.compile(
     "|control characters|one visible character"  # by Unicode's categories
     "|audience is|id: Cannot be changed|password_hash: |Unknown provider|ban_duration: |Must be the next of a page"
 )
-"""In answers to requests that break a rule which JSON Schema cannot say, so that the document says it in words."""
+"""Messages about rules that JSON Schema cannot express. The document states them in words."""
 
 http: Final = httpx.Client(base_url=os.environ["GERBANG_URL"])
 keys: Final[Mapping[str, str]] = http.get("/_local/config.json").raise_for_status().json()
 issued: Final[set[str]] = set()
-"""Headers that were handed out here."""
+"""Headers that `Credentials` has returned."""
 mailed: Final[set[str]] = set()
-"""Addresses that a mail with a code goes to."""
+"""Addresses to which a code was mailed."""
 
 
 @cache
 def account() -> Any:
-    """Return an account that is signed in."""
+    """Return a session of an account."""
     body = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "name": "Mira"}
     return http.post("/api/auth/register", json=body).raise_for_status().json()["data"]
 
 
 def new_token() -> str:
-    """Return the access token of another session of the account: sessions may be ended by what is sent."""
+    """Return the access token of a new session of the account, because requests may have ended the others."""
     body = {"email": account()["user"]["email"], "password": PASSWORD}
     answer = http.post("/api/auth/login", json=body)
-    if answer.is_error:  # what was sent has changed the password
+    if answer.is_error:  # a request has changed the password
         account.cache_clear()
         return str(account()["accessToken"])
     return str(answer.json()["data"]["accessToken"])
@@ -66,10 +66,10 @@ def new_token() -> str:
 
 @schemathesis.auth(refresh_interval=30, cache_by_key=lambda _case, context: context.operation.label, retry_on=[401])
 class Credentials:
-    """The headers of whom an operation asks for."""
+    """The headers with the credentials that an operation needs."""
 
     def get(self, _case: Case[Any], context: AuthContext) -> Mapping[str, str]:
-        """Return them, by their names."""
+        """Return the headers."""
         schemes = {name for each in context.operation.definition.raw.get("security", ()) for name in each}
         headers = {}
         if "apikey" in schemes:
@@ -81,7 +81,7 @@ class Credentials:
         return headers
 
     def set(self, case: Case[Any], data: Mapping[str, str], _context: AuthContext) -> None:
-        """Send them, but for a token that a link has taken from an answer."""
+        """Set the headers, except a token that a link has taken from an answer."""
         issued.update(data.values())
         for name, value in data.items():
             sent = str(case.headers.get(name, ""))
@@ -91,7 +91,7 @@ class Credentials:
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _kwargs: Any) -> None:
-    """Fill in what a user reads in a mail, or an app in an answer."""
+    """Fill in values that a user reads in a mail, or an app in an answer."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
     if case.path.startswith("/api/organization") and (case.method, case.path) != ("DELETE", "/api/organization"):
@@ -103,27 +103,27 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: Any) -> None:
         case.body = {name: body[name] for name in ("token", "type") if name in body}
     if case.path == "/auth/v1/token":
         case.query["grant_type"] = next((grant for name, grant in GRANTS.items() if name in body), "password")
-    if SIGNS_IN.search(case.path) and {"email", "password"} <= body.keys():
+    if SIGN_INS.search(case.path) and {"email", "password"} <= body.keys():
         body |= {"email": account()["user"]["email"], "password": PASSWORD}
     if case.path == "/api/auth/google" and body.get("id_token"):
         signed = {"email": f"{uuid4().hex}@example.com", "name": "Mira", "google_id": uuid4().hex}
         case.body = http.post("/_local/google/id_token", json=signed).raise_for_status().json()
-    field = HAS_A_CODE.get(case.path)
+    field = CODE_FIELDS.get(case.path)
     if field is not None and body.get("email") in mailed:
         body[field] = code_for(str(body["email"])) or body.get(field)
 
 
 @schemathesis.hook
 def after_call(_context: HookContext, case: Case[Any], response: Response) -> None:
-    """Remember where codes are mailed to."""
-    if response.status_code < httpx.codes.BAD_REQUEST and ASKS_FOR_CODES.search(case.path):
+    """Remember the address of a mailed code."""
+    if response.status_code < httpx.codes.BAD_REQUEST and CODE_REQUESTS.search(case.path):
         address = case.body.get("email") if isinstance(case.body, dict) else None
         if isinstance(address, str):
             mailed.add(address)
 
 
 def code_for(address: str) -> str | None:
-    """Return the newest code that was mailed to an address, None if none arrives."""
+    """Return the newest code that was mailed to an address, or None if none arrives."""
     until = time.monotonic() + MAIL_SECONDS
     while time.monotonic() < until:
         mails = http.get("/_local/mailbox.json").json()
@@ -138,7 +138,7 @@ def code_for(address: str) -> str | None:
 
 @schemathesis.hook
 def filter_failure(_context: HookContext, failure: Failure, _case: Case[Any], response: Response) -> bool:
-    """Leave out valid requests that are refused for what they say, such as a wrong password."""
+    """Ignore errors about the content of valid requests, such as a wrong password."""
     if failure.title != "Schema-valid request rejected":
         return True
     return bool(FORM_ERRORS.search(response.text)) and not NOT_IN_SCHEMAS.search(response.text)

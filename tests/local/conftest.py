@@ -1,4 +1,4 @@
-"""Small stacks of their own for the tests of `gerbang_local`."""
+"""Small stacks for the tests of `gerbang_local`."""
 
 import os
 import signal
@@ -44,19 +44,19 @@ def aws(mailbox: Mailbox) -> Iterator[Aws]:
 
 @dataclass(slots=True)
 class Served:
-    """A template served by a process of its own."""
+    """A process that serves a template."""
 
     process: subprocess.Popen[str]
     url: str = ""
     printed: list[str] = field(default_factory=list)
-    _greeted: threading.Event = field(default_factory=threading.Event)
+    _started: threading.Event = field(default_factory=threading.Event)
 
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
     def end(self, how: signal.Signals) -> int:
-        """Send a signal; return the exit status."""
+        """Send a signal, and return the exit status."""
         self.process.send_signal(how)
         return self.process.wait(END_SECONDS)
 
@@ -64,23 +64,23 @@ class Served:
         return "".join(self.printed)
 
     def read(self) -> None:
-        """Take up what the process prints, until it ends."""
+        """Read the output of the process until it ends."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.printed.append(line)
             if line.startswith("Listening at "):
                 self.url = line.split()[2].rstrip(",")
             if line.startswith(("  AWS runs in memory", "  DynamoDB is")):  # the last line that is always there
-                self._greeted.set()
-        self._greeted.set()
+                self._started.set()
+        self._started.set()
 
-    def wait_until_greeted(self) -> None:
-        assert self._greeted.wait(START_SECONDS), self.output()
+    def wait_until_started(self) -> None:
+        assert self._started.wait(START_SECONDS), self.output()
         assert self.url, self.output()
 
 
 def start(template: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start `python -m gerbang_local` on any free port, whatever the environment says to `make run`."""
+    """Start `python -m gerbang_local` on a free port. Options of `make run` in the environment are ignored."""
     inherited = {name: value for name, value in os.environ.items() if name not in OPTIONS}
     return subprocess.Popen(
         [sys.executable, "-m", "gerbang_local", str(template)],
@@ -98,7 +98,7 @@ def served(template: Path, **environment: str) -> Iterator[Served]:
     reading = threading.Thread(target=running.read)
     reading.start()
     try:
-        running.wait_until_greeted()
+        running.wait_until_started()
         yield running
     finally:
         running.process.kill()
@@ -109,7 +109,7 @@ def served(template: Path, **environment: str) -> Iterator[Served]:
 
 
 def write_stack(folder: Path, template: str, files: Mapping[str, str]) -> Path:
-    """Write a template, and the files of its functions by their paths; return the template's path."""
+    """Write a template and the files of its functions. Return the template's path."""
     for path, text in {"template.yaml": template, **files}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(textwrap.dedent(text))

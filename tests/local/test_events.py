@@ -1,4 +1,4 @@
-"""Events and answers against what AWS documents: http-api-develop-integrations-lambda.html, payload format 2.0."""
+"""Events and responses as AWS documents them: http-api-develop-integrations-lambda.html, payload format 2.0."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ API = Api(account_id="123456789012", region="us-east-1", api_id="api-id")
 MATCH = Match(
     route=Route(method="POST", path="/my/{proxy+}", function="F", authorizer=None), path_parameters={"proxy": "path"}
 )
-# The documentation's sample request.
+# The sample request of the documentation.
 REQUEST = Request(
     method="POST",
     raw_path="/my/path",
@@ -79,7 +79,7 @@ def test_a_request_becomes_the_documented_event() -> None:
     }
 
 
-def test_headers_are_joined_cookies_taken_out_and_the_gateways_own_added() -> None:
+def test_headers_are_joined_cookies_are_separate_and_gateway_headers_are_added() -> None:
     headers = event_of(REQUEST)["headers"]
 
     headers.pop("x-amzn-trace-id")
@@ -95,7 +95,7 @@ def test_headers_are_joined_cookies_taken_out_and_the_gateways_own_added() -> No
     }
 
 
-def test_a_forged_forwarding_header_changes_no_source_address() -> None:
+def test_a_forged_forwarding_header_does_not_change_the_source_address() -> None:
     event = event_of(replace(REQUEST, headers=(("x-forwarded-for", "198.51.100.7"), ("x-forwarded-proto", "https"))))
 
     assert event["headers"]["x-forwarded-for"] == "198.51.100.7, 192.0.2.1"
@@ -103,7 +103,7 @@ def test_a_forged_forwarding_header_changes_no_source_address() -> None:
     assert event["requestContext"]["http"]["sourceIp"] == "192.0.2.1"
 
 
-def test_what_was_not_sent_is_not_in_the_event() -> None:
+def test_missing_parts_of_a_request_are_missing_in_the_event() -> None:
     bare = replace(REQUEST, raw_query="", headers=(), body=b"")
     match = replace(MATCH, path_parameters={})
 
@@ -133,7 +133,7 @@ def test_what_was_not_sent_is_not_in_the_event() -> None:
         ("application/json", b'{"a": "\xff"}', False),
     ],
 )
-def test_text_goes_as_text_and_all_else_as_base64(content_type: str | None, body: bytes, *, is_text: bool) -> None:
+def test_text_bodies_are_text_and_others_are_base64(content_type: str | None, body: bytes, *, is_text: bool) -> None:
     headers = (("content-type", content_type),) if content_type else ()
 
     event = event_of(replace(REQUEST, headers=headers, body=body))
@@ -152,7 +152,7 @@ def test_text_goes_as_text_and_all_else_as_base64(content_type: str | None, body
         ("a;b=1", {"a;b": "1"}),
     ],
 )
-def test_query_parameters_are_decoded_and_the_raw_query_is_left(raw_query: str, parameters: dict[str, str]) -> None:
+def test_query_parameters_are_decoded_and_the_raw_query_is_not(raw_query: str, parameters: dict[str, str]) -> None:
     event = event_of(replace(REQUEST, raw_query=raw_query))
 
     assert event["queryStringParameters"] == parameters
@@ -162,14 +162,14 @@ def test_query_parameters_are_decoded_and_the_raw_query_is_left(raw_query: str, 
 @pytest.mark.parametrize(
     ("raw", "decoded"), [("/a%20b", "/a b"), ("/%zz", "/%zz"), ("/%ff", "/�"), ("/%2e%2e/a", "/../a")]
 )
-def test_the_path_is_decoded_and_always_text(raw: str, decoded: str) -> None:
+def test_the_path_is_decoded_and_always_valid_text(raw: str, decoded: str) -> None:
     event = event_of(replace(REQUEST, raw_path=raw))
 
     assert event["rawPath"] == event["requestContext"]["http"]["path"] == decoded
     json.dumps(event).encode()
 
 
-def test_an_authorizer_gets_identity_and_route_and_no_body() -> None:
+def test_an_authorizers_event_has_identity_and_route_and_no_body() -> None:
     event = authorizer_event(REQUEST, MATCH, api=API, identity=["Bearer x", "org_1"])
 
     assert event["type"] == "REQUEST"
@@ -189,13 +189,13 @@ def test_an_authorizer_gets_identity_and_route_and_no_body() -> None:
         ([1], b"[1]"),
     ],
 )
-def test_an_answer_without_status_is_the_body_of_a_200(answer: object, body: bytes) -> None:
+def test_a_result_without_a_status_is_the_body_of_a_200(answer: object, body: bytes) -> None:
     response = response_of(answer)
 
     assert (response.status, response.headers, response.body) == (200, (("content-type", "application/json"),), body)
 
 
-def test_an_answer_with_status_is_the_response() -> None:
+def test_a_result_with_a_status_is_the_response() -> None:
     response = response_of(
         {
             "statusCode": 201,
@@ -240,6 +240,6 @@ def test_a_204_has_no_body() -> None:
         {"statusCode": 200, "cookies": ["a=1\nb"]},
     ],
 )
-def test_an_answer_that_http_cannot_carry_is_malformed(answer: object) -> None:
+def test_a_result_that_is_not_a_valid_http_response_is_malformed(answer: object) -> None:
     with pytest.raises(MalformedAnswer):
         response_of(answer)

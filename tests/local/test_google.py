@@ -1,4 +1,4 @@
-"""The stand-in issuer: its tokens verify with the key set that it publishes, as Google's do."""
+"""The stand-in for Google: its tokens verify with the key set that it publishes."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ def test_a_token_verifies_with_the_published_keys(issuer: StandInIssuer) -> None
     "claim",
     [{"email_verified": False}, {"aud": "other"}, {"iss": "https://evil.example"}, {"exp": 1}, {"hd": "a.example"}],
 )
-def test_any_claim_can_be_chosen(issuer: StandInIssuer, claim: dict[str, Any]) -> None:
+def test_any_claim_can_be_set(issuer: StandInIssuer, claim: dict[str, Any]) -> None:
     assert claims_of(issuer.id_token(ADA | claim)).items() >= claim.items()
 
 

@@ -1,4 +1,4 @@
-"""AWS in memory under many threads: what DynamoDB promises must hold here, too."""
+"""AWS in memory, used by many threads: it behaves like DynamoDB."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ from gerbang_local.mailbox import Mailbox
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLE = "things"
+TABLE = "items"
 THREADS = 50
 
 
@@ -31,7 +31,7 @@ def dynamodb(aws: Aws) -> "DynamoDBClient":
 
 
 def all_at_once(call: Callable[[int], str]) -> Counter[str]:
-    """Return how often *call*, made in fifty threads at the same moment, came out how."""
+    """Make *call* in fifty threads at the same moment. Count the results."""
     ready = threading.Barrier(THREADS)
     outcomes: list[str] = []
 
@@ -54,32 +54,34 @@ def item(dynamodb: "DynamoDBClient", key: str) -> dict[str, Any]:
     return dict(dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": key}}, ConsistentRead=True).get("Item", {}))
 
 
-def test_of_fifty_conditional_updates_one_wins_and_the_others_are_shown_why(dynamodb: "DynamoDBClient") -> None:
+def test_exactly_one_of_fifty_conditional_updates_succeeds_and_the_others_get_the_item(
+    dynamodb: "DynamoDBClient",
+) -> None:
     dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "family"}, "generation": {"N": "1"}})
-    shown = []
+    returned = []
 
     def advance(number: int) -> str:
         try:
             dynamodb.update_item(
                 TableName=TABLE,
                 Key={"pk": {"S": "family"}},
-                UpdateExpression="SET generation = :next, turn = :turn",
-                ConditionExpression="generation = :held",
-                ExpressionAttributeValues={":held": {"N": "1"}, ":next": {"N": "2"}, ":turn": {"N": str(number)}},
+                UpdateExpression="SET generation = :next, nonce = :nonce",
+                ConditionExpression="generation = :current",
+                ExpressionAttributeValues={":current": {"N": "1"}, ":next": {"N": "2"}, ":nonce": {"N": str(number)}},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            shown.append(error.response["Item"])  # type: ignore[typeddict-item] # what was asked for above
-            return "refused"
-        return "won"
+            returned.append(error.response["Item"])  # type: ignore[typeddict-item] # requested above
+            return "failed"
+        return "written"
 
     outcomes = all_at_once(advance)
 
-    assert outcomes == {"won": 1, "refused": THREADS - 1}
-    assert shown == [item(dynamodb, "family")] * (THREADS - 1)
+    assert outcomes == {"written": 1, "failed": THREADS - 1}
+    assert returned == [item(dynamodb, "family")] * (THREADS - 1)
 
 
-def test_of_fifty_transactions_one_wins_and_the_others_leave_nothing(dynamodb: "DynamoDBClient") -> None:
+def test_exactly_one_of_fifty_transactions_succeeds_and_the_others_write_nothing(dynamodb: "DynamoDBClient") -> None:
     def register(number: int) -> str:
         puts: list[Any] = [
             {"Put": {"TableName": TABLE, "Item": {"pk": {"S": f"user-{number}"}}}},
@@ -92,17 +94,17 @@ def test_of_fifty_transactions_one_wins_and_the_others_leave_nothing(dynamodb: "
             },
         ]
         dynamodb.transact_write_items(TransactItems=puts)
-        return "won"
+        return "written"
 
     outcomes = all_at_once(register)
 
-    assert outcomes == {"won": 1, "TransactionCanceledException": THREADS - 1}
+    assert outcomes == {"written": 1, "TransactionCanceledException": THREADS - 1}
     winner = item(dynamodb, "address")["user"]["N"]
     keys = {one["pk"]["S"] for one in dynamodb.scan(TableName=TABLE)["Items"]}
     assert keys == {"address", f"user-{winner}"}
 
 
-def test_a_cancelled_transaction_puts_updated_and_deleted_items_back(dynamodb: "DynamoDBClient") -> None:
+def test_a_cancelled_transaction_restores_updated_and_deleted_items(dynamodb: "DynamoDBClient") -> None:
     keys = ("updated", "deleted", "kept")
     before: list[dict[str, Any]] = [{"pk": {"S": key}, "count": {"N": "1"}, "names": {"SS": ["a"]}} for key in keys]
     for one in before:
@@ -148,7 +150,7 @@ def test_an_item_read_before_an_update_does_not_change_with_it(dynamodb: "Dynamo
     assert answer["Attributes"]["count"] == {"N": "2"} == item(dynamodb, "a")["count"]
 
 
-def test_attributes_of_every_type_come_back_as_they_went(dynamodb: "DynamoDBClient") -> None:
+def test_attributes_of_every_type_are_returned_unchanged(dynamodb: "DynamoDBClient") -> None:
     written: dict[str, Any] = {
         "pk": {"S": "all"},
         "number": {"N": "3.14"},
@@ -178,13 +180,13 @@ def simple(**parts: str) -> Any:
 
 
 def ses() -> Any:
-    """Return a client as the functions make theirs."""
+    """Return a client configured like the functions' clients."""
     config = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 2})
     return botocore.session.get_session().create_client("sesv2", config=config)
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_mail_of_any_sender_arrives_with_both_its_parts(mailbox: Mailbox) -> None:
+def test_a_mail_arrives_with_text_and_html(mailbox: Mailbox) -> None:
     answer = ses().send_email(
         FromEmailAddress="Gerbang <no-reply@example.com>",
         Destination={"ToAddresses": ["ada@example.com"]},
@@ -205,7 +207,7 @@ def test_a_mail_of_any_sender_arrives_with_both_its_parts(mailbox: Mailbox) -> N
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_mail_without_html_and_a_raw_one_arrive_too(mailbox: Mailbox) -> None:
+def test_a_mail_without_html_and_a_raw_mail_arrive(mailbox: Mailbox) -> None:
     raw = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: =?utf-8?q?Caff=C3=A8?=\r\n\r\nHello\r\n"
 
     ses().send_email(Destination={"ToAddresses": ["ada@example.com"]}, Content=simple(Text="only"))
@@ -218,7 +220,7 @@ def test_a_mail_without_html_and_a_raw_one_arrive_too(mailbox: Mailbox) -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_mail_from_a_stored_template_is_refused() -> None:
+def test_a_mail_from_a_stored_template_is_an_error() -> None:
     with pytest.raises(ClientError, match="neither Simple nor Raw"):
         ses().send_email(Content={"Template": {"TemplateName": "x"}})
 

@@ -1,4 +1,4 @@
-"""`/_local/` holds secrets: it answers this machine and its own pages, whatever HOST is."""
+"""The pages at `/_local/` contain secrets, so only this machine and the pages themselves may read them."""
 
 import http.client
 import json
@@ -36,7 +36,7 @@ class Answer:
 
 
 def ask(at: str, port: int, path: str, *, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
-    """Return the answer to a request to an address; *headers* replace what http.client sends."""
+    """Send a request to an address. *headers* replace those of http.client."""
     with closing(http.client.HTTPConnection(at, port, timeout=10)) as connection:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
@@ -50,7 +50,7 @@ def own_address() -> str:
     """An address of this machine that is not a loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing: it chooses the interface
+            probe.connect(("192.0.2.1", 9))  # sends nothing, but chooses the interface
         except OSError:
             pytest.skip("this machine has no address but loopback")
         address = str(probe.getsockname()[0])
@@ -60,22 +60,24 @@ def own_address() -> str:
 
 @pytest.fixture(scope="module")
 def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service that listens at every address of this machine."""
+    """A server that listens at every address of this machine."""
     with served(tiny(tmp_path_factory.mktemp("everywhere")), HOST="0.0.0.0") as running:  # noqa: S104 - the case
         yield running
 
 
 @pytest.mark.parametrize("path", PRIVATE)
-def test_another_machine_is_refused_and_the_api_answers_it(everywhere: Served, own_address: str, path: str) -> None:
-    refused = ask(own_address, everywhere.port, path, Host="localhost")
+def test_other_machines_may_call_the_api_but_not_the_local_pages(
+    everywhere: Served, own_address: str, path: str
+) -> None:
+    forbidden = ask(own_address, everywhere.port, path, Host="localhost")
 
-    assert refused.status == 403
-    assert "make run" in refused.body
+    assert forbidden.status == 403
+    assert "make run" in forbidden.body
     assert ask("127.0.0.1", everywhere.port, path).status == 200
     assert ask(own_address, everywhere.port, "/api/auth/register", method="POST").body == "tiny"
 
 
-def test_a_forwarded_address_does_not_help(everywhere: Served, own_address: str) -> None:
+def test_a_forwarded_address_is_ignored(everywhere: Served, own_address: str) -> None:
     forwarded = {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1", "Host": "localhost"}
 
     assert ask(own_address, everywhere.port, "/_local/config.json", **forwarded).status == 403
@@ -83,13 +85,13 @@ def test_a_forwarded_address_does_not_help(everywhere: Served, own_address: str)
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:3000", "localhost.evil.example", "192.0.2.2", "[", ""])
 @pytest.mark.parametrize("path", PRIVATE)
-def test_a_page_whose_name_was_rebound_to_this_machine_is_refused(everywhere: Served, path: str, host: str) -> None:
+def test_dns_rebinding_is_403(everywhere: Served, path: str, host: str) -> None:
     assert ask("127.0.0.1", everywhere.port, path, Host=host).status == 403
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://localhost.evil.example", "file://"])
 @pytest.mark.parametrize("path", PRIVATE)
-def test_a_page_of_another_site_is_refused(everywhere: Served, path: str, origin: str) -> None:
+def test_a_page_of_another_site_is_403(everywhere: Served, path: str, origin: str) -> None:
     answer = ask("127.0.0.1", everywhere.port, path, Origin=origin)
 
     assert answer.status == 403
@@ -98,7 +100,7 @@ def test_a_page_of_another_site_is_refused(everywhere: Served, path: str, origin
 
 @pytest.mark.parametrize("origin", ["http://localhost:5173", "https://evil.example"])
 @pytest.mark.parametrize("path", ["/_local/config.json", "/_local/mailbox.json", "/_local/sessions.json?user_id=x"])
-def test_no_other_origin_may_read_keys_and_mails(everywhere: Served, path: str, origin: str) -> None:
+def test_no_other_origin_can_read_keys_and_mails(everywhere: Served, path: str, origin: str) -> None:
     preflight = ask("127.0.0.1", everywhere.port, path, method="OPTIONS", Origin=origin)
     answer = ask("127.0.0.1", everywhere.port, path, Origin=origin)
     own = ask("127.0.0.1", everywhere.port, path)
@@ -111,7 +113,7 @@ def test_no_other_origin_may_read_keys_and_mails(everywhere: Served, path: str, 
 
 
 @pytest.mark.parametrize("path", ["/_local/", "/_local/accounts"])
-def test_only_the_scripts_of_a_page_itself_run(everywhere: Served, path: str) -> None:
+def test_the_content_security_policy_allows_only_the_pages_own_scripts(everywhere: Served, path: str) -> None:
     first, second = (ask("127.0.0.1", everywhere.port, path) for _ in range(2))
 
     policies = [answer.headers["content-security-policy"] for answer in (first, second)]
@@ -123,15 +125,15 @@ def test_only_the_scripts_of_a_page_itself_run(everywhere: Served, path: str) ->
 
 
 @pytest.mark.parametrize("query", ["", "?user_id=", "?user_id=a&user_id=b"])
-def test_sessions_are_those_of_one_account(everywhere: Served, query: str) -> None:
+def test_sessions_need_exactly_one_user_id(everywhere: Served, query: str) -> None:
     assert ask("127.0.0.1", everywhere.port, f"/_local/sessions.json{query}").status == 400
 
 
-def test_a_template_without_accounts_has_no_sessions(everywhere: Served) -> None:
+def test_a_template_without_a_sessions_table_has_no_sessions(everywhere: Served) -> None:
     assert ask("127.0.0.1", everywhere.port, "/_local/sessions.json?user_id=x").body == "[]"
 
 
-def test_a_front_end_on_another_port_may_sign_in_with_the_stand_in_for_google(everywhere: Served) -> None:
+def test_a_front_end_on_another_port_can_get_google_tokens(everywhere: Served) -> None:
     path, origin = "/_local/google/id_token", "http://localhost:5173"
 
     preflight = ask("127.0.0.1", everywhere.port, path, method="OPTIONS", Origin=origin)
@@ -144,7 +146,7 @@ def test_a_front_end_on_another_port_may_sign_in_with_the_stand_in_for_google(ev
     assert (foreign.status, "id_token" in foreign.body) == (403, False)
 
 
-def test_a_second_provider_describes_itself_at_the_address_that_is_asked(everywhere: Served) -> None:
+def test_the_second_provider_has_a_discovery_document(everywhere: Served) -> None:
     for host in (f"127.0.0.1:{everywhere.port}", f"localhost:{everywhere.port}"):
         answer = ask("127.0.0.1", everywhere.port, DISCOVERY, Host=host)
 
@@ -154,24 +156,24 @@ def test_a_second_provider_describes_itself_at_the_address_that_is_asked(everywh
         }
 
 
-def test_tokens_of_a_second_provider_verify_with_what_it_publishes(everywhere: Served) -> None:
+def test_tokens_of_the_second_provider_verify_with_its_published_keys(everywhere: Served) -> None:
     issuer = f"http://127.0.0.1:{everywhere.port}/_local/oidc"
     environment = {"OIDC_PROVIDERS": f"keycloak={issuer}|web", "GOOGLE_CERTS_URL": "https://unused.example"}
     fields = {**json.loads(PERSON), "iss": issuer, "aud": "web"}
     answer = ask("127.0.0.1", everywhere.port, "/_local/google/id_token", method="POST", body=json.dumps(fields))
-    shown = ShownIdToken(id_token=json.loads(answer.body)["id_token"], provider="keycloak")
+    id_token = ShownIdToken(id_token=json.loads(answer.body)["id_token"], provider="keycloak")
 
-    assert Container(environment).id_tokens.verify(shown).subject == "1"
+    assert Container(environment).id_tokens.verify(id_token).subject == "1"
 
 
-def test_where_host_is_another_address_the_pages_are_at_loopback(tmp_path: Path, own_address: str) -> None:
+def test_the_local_pages_stay_at_loopback_if_host_is_another_address(tmp_path: Path, own_address: str) -> None:
     with served(tiny(tmp_path), HOST=own_address) as running:
-        refused = ask(own_address, running.port, "/_local/config.json")
+        forbidden = ask(own_address, running.port, "/_local/config.json")
         answer = ask("127.0.0.1", running.port, "/_local/config.json")
 
         assert f"Listening at http://{own_address}:{running.port}" in running.output()
         assert f"Mail arrives:  http://127.0.0.1:{running.port}/_local/" in running.output()
-    assert (refused.status, answer.status) == (403, 200)
+    assert (forbidden.status, answer.status) == (403, 200)
 
 
 @pytest.mark.parametrize(
@@ -187,10 +189,10 @@ def test_where_host_is_another_address_the_pages_are_at_loopback(tmp_path: Path,
         ("localhost", False),
     ],
 )
-def test_peers_are_told_apart_by_their_address(address: str, is_own: bool) -> None:  # noqa: FBT001 - a table
+def test_only_loopback_addresses_are_this_machine(address: str, is_own: bool) -> None:  # noqa: FBT001 - a table
     assert is_loopback(address) is is_own
 
 
 @pytest.mark.parametrize("authority", ["localhost", "localhost:3000", "LOCALHOST.", "app.localhost:1", "[::1]:3000"])
-def test_names_of_this_machine_are_known(authority: str) -> None:
+def test_loopback_names_are_recognized(authority: str) -> None:
     assert names_loopback(authority)

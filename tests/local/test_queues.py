@@ -1,4 +1,4 @@
-"""Queues as Lambda reads them: docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html."""
+"""Reading queues like Lambda: docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from gerbang_local.aws import Aws
 from gerbang_local.queues import QueueReader
 from gerbang_local.stack import Trigger
 
-from tests.local.test_gateway import loaded
+from tests.local.gateway_service import loaded
 
 type Handler = Callable[[Any, Any], Any]
 
@@ -18,7 +18,7 @@ TRIES = 2
 
 @pytest.fixture
 def queue(aws: Aws) -> str:
-    """A queue whose messages are visible again at once and have two tries; its dead letters go to `dead`."""
+    """A queue without a visibility timeout. After two tries a message goes to the queue `dead`."""
     dead = aws.sqs.create_queue(QueueName="dead")["QueueUrl"]
     arn = aws.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = f'{{"deadLetterTargetArn": "{arn}", "maxReceiveCount": {TRIES}}}'
@@ -37,7 +37,7 @@ def reader(aws: Aws, handler: Handler, *, trigger: Trigger | None = None, timeou
 
 
 def bodies(aws: Aws, name: str) -> list[str]:
-    """Return what lies in a queue, and leave it there."""
+    """Return the messages of a queue without deleting them."""
     url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]
     messages = aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
     return sorted(message["Body"] for message in messages)
@@ -58,15 +58,15 @@ def failing(*texts: str) -> Handler:
     return handler
 
 
-def test_a_function_gets_a_batch_in_lambdas_form(aws: Aws, queue: str) -> None:
-    got: list[Any] = []
+def test_a_function_receives_a_batch_in_lambdas_format(aws: Aws, queue: str) -> None:
+    records: list[Any] = []
     attribute: Any = {"kind": {"DataType": "String", "StringValue": "code"}}
     aws.sqs.send_message(QueueUrl=queue, MessageBody="{}", MessageAttributes=attribute)
-    feeding = reader(aws, lambda event, _context: got.extend(event["Records"]))
+    queue_reader = reader(aws, lambda event, _context: records.extend(event["Records"]))
 
-    feeding.handle(feeding.receive())
+    queue_reader.handle(queue_reader.receive())
 
-    [record] = got
+    [record] = records
     assert record["body"] == "{}"
     assert record["eventSource"] == "aws:sqs"
     assert record["eventSourceARN"] == "arn:aws:sqs:us-east-1:123456789012:mails"
@@ -77,23 +77,23 @@ def test_a_function_gets_a_batch_in_lambdas_form(aws: Aws, queue: str) -> None:
     assert bodies(aws, "mails") == []
 
 
-def test_what_is_reported_as_failed_comes_again_and_the_rest_is_gone(aws: Aws, queue: str) -> None:
+def test_only_messages_that_are_reported_as_failed_are_delivered_again(aws: Aws, queue: str) -> None:
     send(aws, queue, "good", "bad", "fine")
-    feeding = reader(aws, failing("bad"))
+    queue_reader = reader(aws, failing("bad"))
 
-    feeding.handle(feeding.receive())
+    queue_reader.handle(queue_reader.receive())
 
-    assert [message["Body"] for message in feeding.receive()] == ["bad"]
+    assert [message["Body"] for message in queue_reader.receive()] == ["bad"]
 
 
-def test_after_its_tries_a_message_is_a_dead_letter(aws: Aws, queue: str) -> None:
+def test_a_message_that_fails_too_often_goes_to_the_dead_letter_queue(aws: Aws, queue: str) -> None:
     send(aws, queue, "good", "bad")
-    feeding = reader(aws, failing("bad"))
+    queue_reader = reader(aws, failing("bad"))
 
     for _ in range(TRIES + 1):
-        feeding.handle(feeding.receive())
+        queue_reader.handle(queue_reader.receive())
 
-    assert feeding.receive() == []
+    assert queue_reader.receive() == []
     assert bodies(aws, "dead") == ["bad"]
 
 
@@ -110,61 +110,61 @@ def raising(_event: Any, _context: Any) -> Any:
         pytest.param(lambda _event, _context: {"batchItemFailures": [{"wrong": "key"}]}, id="no id"),
         pytest.param(lambda _event, _context: {"batchItemFailures": "all"}, id="no list"),
         pytest.param(lambda _event, _context: "done", id="no object"),
-        pytest.param(lambda _event, _context: {1, 2}, id="no JSON"),
+        pytest.param(lambda _event, _context: {1, 2}, id="not JSON"),
     ],
 )
-def test_a_batch_that_fails_or_reports_nonsense_stays_whole(aws: Aws, queue: str, handler: Handler) -> None:
+def test_a_batch_that_fails_or_has_an_invalid_report_stays_in_the_queue(aws: Aws, queue: str, handler: Handler) -> None:
     send(aws, queue, "a", "b")
-    feeding = reader(aws, handler)
+    queue_reader = reader(aws, handler)
 
-    feeding.handle(feeding.receive())
+    queue_reader.handle(queue_reader.receive())
 
     assert bodies(aws, "mails") == ["a", "b"]
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}])
-def test_a_batch_without_reported_failures_is_done(aws: Aws, queue: str, answer: object) -> None:
+def test_a_batch_without_reported_failures_is_deleted(aws: Aws, queue: str, answer: object) -> None:
     send(aws, queue, "a", "b")
-    feeding = reader(aws, lambda _event, _context: answer)
+    queue_reader = reader(aws, lambda _event, _context: answer)
 
-    feeding.handle(feeding.receive())
+    queue_reader.handle(queue_reader.receive())
 
     assert bodies(aws, "mails") == []
 
 
-def test_reports_are_not_read_unless_the_template_says_so(aws: Aws, queue: str) -> None:
+def test_reports_are_ignored_unless_the_template_enables_them(aws: Aws, queue: str) -> None:
     send(aws, queue, "a")
     trigger = Trigger(
         function="mailer", queue_arn="arn:aws:sqs:us-east-1:123456789012:mails", batch_size=1, reports_failures=False
     )
-    feeding = reader(aws, failing("a"), trigger=trigger)
+    queue_reader = reader(aws, failing("a"), trigger=trigger)
 
-    feeding.handle(feeding.receive())
+    queue_reader.handle(queue_reader.receive())
 
     assert bodies(aws, "mails") == []
 
 
-def test_a_batch_that_overruns_the_functions_timeout_stays(aws: Aws, queue: str) -> None:
+def test_a_batch_that_exceeds_the_functions_timeout_stays_in_the_queue(aws: Aws, queue: str) -> None:
     send(aws, queue, "slow")
-    feeding = reader(aws, lambda _event, _context: time.sleep(0.01), timeout_seconds=0)
+    queue_reader = reader(aws, lambda _event, _context: time.sleep(0.01), timeout_seconds=0)
 
-    feeding.handle(feeding.receive())
+    queue_reader.handle(queue_reader.receive())
 
     assert bodies(aws, "mails") == ["slow"]
 
 
-def test_a_started_reader_takes_what_arrives_within_a_second_until_it_is_stopped(aws: Aws, queue: str) -> None:
+def test_a_reader_handles_messages_within_a_second_until_it_is_stopped(aws: Aws, queue: str) -> None:
     aws.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "30"})
-    taken: list[str] = []
-    feeding = reader(aws, lambda event, _context: taken.extend(record["body"] for record in event["Records"]))
-    feeding.start()
+    handled: list[str] = []
+    queue_reader = reader(aws, lambda event, _context: handled.extend(record["body"] for record in event["Records"]))
+    queue_reader.start()
 
     send(aws, queue, *(f"{number:02}" for number in range(25)))
     deadline = time.monotonic() + 1
-    while len(taken) < 25 and time.monotonic() < deadline:
+    while len(handled) < 25 and time.monotonic() < deadline:
         time.sleep(0.01)
-    feeding.stop()
+    queue_reader.stop()
     send(aws, queue, "too late")
 
-    assert sorted(taken) == [f"{number:02}" for number in range(25)]
+    assert sorted(handled) == [f"{number:02}" for number in range(25)]
     assert bodies(aws, "mails") == ["too late"]

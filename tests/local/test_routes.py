@@ -3,7 +3,7 @@
 import pytest
 from gerbang_local.routes import Route, Router
 
-# The documentation's own example, with its $default and an ANY of ours.
+# The documentation's example, with an additional ANY route.
 ROUTES = [
     ("ANY", "$default"),
     ("ANY", "/{proxy+}"),
@@ -46,11 +46,11 @@ def test_the_most_specific_route_answers(method: str, path: str, function: str, 
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/auth/otp/"), ("GET", "/auth"), ("POST", "/pets/dog/1")])
-def test_without_a_catch_all_there_may_be_no_route(method: str, path: str) -> None:
+def test_without_a_catch_all_route_a_path_may_have_no_route(method: str, path: str) -> None:
     assert router(without=("$default", "/{proxy+}")).match(method, path) is None
 
 
-def test_a_route_is_called_what_aws_calls_it() -> None:
+def test_route_keys_are_those_of_aws() -> None:
     keys = {route.key for route in router().routes}
 
     assert {"$default", "ANY /{proxy+}", "POST /auth/otp"} <= keys

@@ -1,4 +1,4 @@
-"""What is read out of a template and made of it; and that what is not known is named."""
+"""Reading a stack from a template and creating its resources. Unsupported elements are errors."""
 
 import json
 import textwrap
@@ -111,7 +111,7 @@ def built(aws: Aws, text: str, root: Path, **overrides: str) -> tuple[Resources,
     return resources, read_stack(resources.resolver, root=root)
 
 
-def test_functions_are_read_with_what_globals_give_them(aws: Aws, root: Path) -> None:
+def test_functions_are_read_with_their_globals(aws: Aws, root: Path) -> None:
     resources, stack = built(aws, TEMPLATE, root)
 
     assert stack.functions["Login"] == Function(
@@ -162,7 +162,7 @@ def test_routes_authorizers_cors_and_triggers_are_read(aws: Aws, root: Path) -> 
     assert stack.notices == ("Login.Daily: nothing here sends Schedule events.",)
 
 
-def test_what_a_condition_leaves_out_is_not_served(aws: Aws, root: Path) -> None:
+def test_resources_with_a_false_condition_are_not_served(aws: Aws, root: Path) -> None:
     _, stack = built(aws, TEMPLATE, root, Mails="false")
 
     assert "Mailer" not in stack.functions
@@ -170,7 +170,7 @@ def test_what_a_condition_leaves_out_is_not_served(aws: Aws, root: Path) -> None
     assert stack.functions["Login"].environment["QUEUE"] == ""
 
 
-def test_tables_queues_and_secrets_are_made(aws: Aws, root: Path) -> None:
+def test_tables_queues_and_secrets_are_created(aws: Aws, root: Path) -> None:
     resources, _ = built(aws, TEMPLATE, root)
 
     table = aws.dynamodb.describe_table(TableName="gerbang-local-people")["Table"]
@@ -191,7 +191,7 @@ def test_tables_queues_and_secrets_are_made(aws: Aws, root: Path) -> None:
     assert resources.secret_value("Nothing") is None
 
 
-def test_a_table_that_is_there_is_kept(aws: Aws, root: Path) -> None:
+def test_an_existing_table_keeps_its_items(aws: Aws, root: Path) -> None:
     built(aws, TEMPLATE, root)
     aws.dynamodb.put_item(TableName="gerbang-local-people", Item={"pk": {"S": "kept"}})
     aws.secrets.delete_secret(SecretId="gerbang-local-Secret", ForceDeleteWithoutRecovery=True)
@@ -226,7 +226,7 @@ def test_secrets_are_generated_by_their_rules(
 SECRET = "Resources: { S: { Type: AWS::SecretsManager::Secret, Properties: { GenerateSecretString: RULES } } }"
 
 
-def test_without_an_api_of_its_own_sam_makes_one_of_globals(aws: Aws, root: Path) -> None:
+def test_without_an_api_resource_the_implicit_api_is_used(aws: Aws, root: Path) -> None:
     text = """
         Globals: { HttpApi: { CorsConfiguration: true } }
         Resources:
@@ -253,7 +253,7 @@ def test_without_an_api_of_its_own_sam_makes_one_of_globals(aws: Aws, root: Path
         ("{ ApiId: !Ref Api }", "{ ApiId: !Ref Api, Method: brew }", "Login: method BREW"),
         ("{ ApiId: !Ref Api }", "{ Path: /x }", "Login: .* no ApiId"),
         ("{ ApiId: !Ref Api }", "{ ApiId: !Ref Api, PayloadFormatVersion: '1.0' }", "PayloadFormatVersion is not 2.0"),
-        ("Authorizer: NONE", "Authorizer: Nobody", "there is no authorizer Nobody"),
+        ("Authorizer: NONE", "Authorizer: Other", "there is no authorizer Other"),
         ("CodeUri: functions/guard", "CodeUri: functions/no", "Guard: CodeUri .*functions/no is not a folder"),
         ("ContentUri: layers/shared", "ContentUri: layers/no", "Shared: ContentUri .*layers/no is not a folder"),
         ("[!Ref Shared]", "[arn:other]", "Login: layer arn:other is not in the template"),
@@ -273,7 +273,7 @@ def test_without_an_api_of_its_own_sam_makes_one_of_globals(aws: Aws, root: Path
         ("USERS: !Ref Users", "USERS: !Ref Usres", "there is no parameter and no resource Usres"),
     ],
 )
-def test_what_is_not_known_stops_the_start_by_name(aws: Aws, root: Path, old: str, new: str, sentence: str) -> None:
+def test_unsupported_elements_are_named(aws: Aws, root: Path, old: str, new: str, sentence: str) -> None:
     assert old in TEMPLATE
 
     with pytest.raises(TemplateError, match=sentence):

@@ -1,4 +1,4 @@
-"""Templates as CloudFormation reads them: docs.aws.amazon.com/AWSCloudFormation, "Intrinsic function reference"."""
+"""Reading templates like CloudFormation: docs.aws.amazon.com/AWSCloudFormation, "Intrinsic function reference"."""
 
 import textwrap
 from typing import Any
@@ -19,7 +19,7 @@ TEMPLATE = """
       Stage: { Type: String, Default: staging, AllowedValues: [staging, production] }
       Lifetime: { Type: Number, Default: 3600, MinValue: 60, MaxValue: 86400 }
       Origins: { Type: CommaDelimitedList, Default: "https://a.example, https://b.example" }
-      Nobody: { Type: CommaDelimitedList, Default: "" }
+      Nothing: { Type: CommaDelimitedList, Default: "" }
       Url: { Type: String, Default: "", AllowedPattern: "(https://.*)?", ConstraintDescription: an https URL }
       Needed: { Type: String }
     Mappings:
@@ -31,7 +31,7 @@ TEMPLATE = """
       HasUrl: !Not [!Equals [!Ref Url, ""]]
       Both: !And [!Condition Live, !Condition HasUrl]
       Either: !Or [!Condition Live, !Condition HasUrl]
-      HasNobody: !Equals [!Select [0, !Ref Nobody], ""]
+      HasNothing: !Equals [!Select [0, !Ref Nothing], ""]
       Loop: !Not [!Condition Loop]
     Globals:
       Function:
@@ -89,7 +89,7 @@ def yaml_value(text: str) -> Any:
         ("2012-10-17", "2012-10-17"),
     ],
 )
-def test_intrinsics_give_what_cloudformation_gives(written: str, expected: object) -> None:
+def test_intrinsic_functions_have_the_results_of_cloudformation(written: str, expected: object) -> None:
     assert resolver().resolve(yaml_value(written)) == expected
 
 
@@ -104,20 +104,20 @@ def test_intrinsics_give_what_cloudformation_gives(written: str, expected: objec
         ("Both", {"Stage": "production", "Url": "https://x"}, True),
         ("Either", {}, False),
         ("Either", {"Url": "https://x"}, True),
-        ("HasNobody", {}, True),
-        ("HasNobody", {"Nobody": "a,b"}, False),
+        ("HasNothing", {}, True),
+        ("HasNothing", {"Nothing": "a,b"}, False),
     ],
 )
-def test_conditions_hold_or_not(condition: str, overrides: dict[str, str], *, expected: bool) -> None:
+def test_conditions_are_evaluated(condition: str, overrides: dict[str, str], *, expected: bool) -> None:
     assert resolver(**overrides).holds(condition) is expected
 
 
-def test_a_resource_whose_condition_does_not_hold_is_not_there() -> None:
+def test_a_resource_with_a_false_condition_is_not_active() -> None:
     assert [one.logical_id for one in resolver().active_resources()] == ["Users", "Login"]
     assert "Backup" in [one.logical_id for one in resolver(Stage="production").active_resources()]
 
 
-def test_globals_are_merged_as_sam_merges_them() -> None:
+def test_globals_are_merged_like_in_sam() -> None:
     properties = Template.parse(textwrap.dedent(TEMPLATE)).resources["Login"].properties
 
     assert properties["Timeout"] == 20
@@ -140,7 +140,7 @@ def test_globals_are_merged_as_sam_merges_them() -> None:
         ("!Join ['-', [!Ref Origins]]", "list"),
     ],
 )
-def test_what_is_not_known_is_named(written: str, named: str) -> None:
+def test_unknown_names_are_errors(written: str, named: str) -> None:
     with pytest.raises(TemplateError, match=named):
         resolver().resolve(yaml_value(written))
 
@@ -155,12 +155,12 @@ def test_what_is_not_known_is_named(written: str, named: str) -> None:
         ({"Url": "http://x"}, "parameter Url must be an https URL"),
     ],
 )
-def test_an_override_that_breaks_a_rule_is_refused(overrides: dict[str, str], sentence: str) -> None:
+def test_an_invalid_parameter_value_is_an_error(overrides: dict[str, str], sentence: str) -> None:
     with pytest.raises(TemplateError, match=sentence):
         resolver(**overrides)
 
 
-def test_a_parameter_without_default_must_be_given() -> None:
+def test_a_parameter_without_a_default_is_required() -> None:
     with pytest.raises(TemplateError, match="Needed has no default"):
         chosen_parameters(Template.parse(textwrap.dedent(TEMPLATE)), {})
 
@@ -174,6 +174,6 @@ def test_a_parameter_without_default_must_be_given() -> None:
         ("Resources:\n  X: { Type: A }\n  X: { Type: B }", "line 3 gives X a second time"),
     ],
 )
-def test_what_is_no_template_is_refused_in_one_sentence(text: str, sentence: str) -> None:
+def test_an_invalid_template_is_an_error(text: str, sentence: str) -> None:
     with pytest.raises(TemplateError, match=sentence):
         Template.parse(text)

@@ -1,4 +1,4 @@
-"""The built functions in Lambda's containers: served, invoked, ended. Skipped without a Docker that has the image."""
+"""`make sam-local` and `make sam-invoke`: the built functions in Lambda's containers. Skipped without Docker."""
 
 import fcntl
 import json
@@ -22,13 +22,13 @@ from sam_local.sam import IMAGE, image_is_here
 ROOT: Final = Path(__file__).parents[2]
 BUILDS: Final = ROOT / ".aws-sam"
 START_SECONDS: Final = 240.0
-"""Building takes most of it."""
+"""Mostly for the build."""
 END_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class SamLocal:
-    """`make sam-local`, while it runs."""
+    """A running `make sam-local`."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -36,7 +36,7 @@ class SamLocal:
 
 @pytest.fixture
 def environment(dynamodb_endpoint: str) -> Iterator[Mapping[str, str]]:
-    """What `make sam-local` and `make sam-invoke` are told. One test at a time: all build into the same folder."""
+    """The environment of `make sam-local` and `make sam-invoke`. Tests run one at a time: they share a build folder."""
     if not image_is_here():
         pytest.skip(f"no Docker, or it has no {IMAGE}")
     BUILDS.mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def sam_local(environment: Mapping[str, str], tmp_path: Path) -> Iterator[SamLoc
 
 
 def containers_of(function: str) -> list[str]:
-    """The containers that have a function's built folder mounted."""
+    """Return the containers of a function."""
     folder = BUILDS / "local" / function
     listed = subprocess.run(
         ["docker", "ps", "--quiet", "--filter", f"volume={folder}"], capture_output=True, text=True, check=True
@@ -86,17 +86,17 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.mark.timeout(480)
-def test_a_person_s_day_goes_through_the_built_functions(
+def test_the_smoke_test_passes_with_the_built_functions(
     sam_local: SamLocal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Register, sign in, refresh, me, behind the authorizer, sign out, and every refusal on the way."""
+    """It registers, signs in, refreshes, calls an API behind the authorizer, signs out, and checks the errors."""
     status = main(["--url", sam_local.url])
 
     assert status == PASSED, capsys.readouterr()
 
 
 @pytest.mark.timeout(480)
-def test_ctrl_c_ends_it_and_its_containers(sam_local: SamLocal) -> None:
+def test_ctrl_c_stops_the_server_and_its_containers(sam_local: SamLocal) -> None:
     api = HTTPConnection(sam_local.url.removeprefix("http://"), timeout=60)
     api.request("GET", "/nowhere")
     assert api.getresponse().status == 404

@@ -1,12 +1,8 @@
-"""Clients of AWS services trust whom they should, and nobody else."""
+"""Clients of AWS services: which certificates they trust, which hosts they call, how they reconnect."""
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from threading import Thread
 from typing import override
 
 import pytest
@@ -19,36 +15,23 @@ from botocore.session import get_session
 from gerbang.storage import clients
 from gerbang_bench.certificates import self_signed
 
-pytestmark = pytest.mark.usefixtures("fresh_clients")
+from tests.http_servers import Handler, serving
+
+pytestmark = pytest.mark.usefixtures("new_clients")
 
 
-class Tables(BaseHTTPRequestHandler):
+class Tables(Handler):
     """Answers every request as a DynamoDB without tables would answer ListTables."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = b'{"TableNames": []}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
     @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+    def respond(self, body: bytes) -> None:
+        self.reply(b'{"TableNames": []}')
 
 
-@contextmanager
-def serving(chain: Path) -> Iterator[int]:
+def tls(chain: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Tables) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    return context
 
 
 def list_tables(host: str, port: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -57,30 +40,31 @@ def list_tables(host: str, port: int, monkeypatch: pytest.MonkeyPatch) -> list[s
     return listed
 
 
-def test_an_authority_that_is_named_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configured_certificate_authority_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, chain = self_signed(tmp_path)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(chain))
 
-    with serving(chain) as port:
+    with serving(Tables, tls(chain)) as port:
         assert list_tables("127.0.0.1", port, monkeypatch) == []
 
 
-def test_a_certificate_of_another_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_for_another_host_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, chain = self_signed(tmp_path)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(chain))
 
-    with serving(chain) as port, pytest.raises(SSLError, match="Hostname mismatch"):
+    with serving(Tables, tls(chain)) as port, pytest.raises(SSLError, match="Hostname mismatch"):
         list_tables("localhost", port, monkeypatch)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_self_signed_certificate_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, chain = self_signed(tmp_path)
 
-    with serving(chain) as port, pytest.raises(SSLError, match="self-signed certificate"):
+    with serving(Tables, tls(chain)) as port, pytest.raises(SSLError, match="self-signed certificate"):
         list_tables("127.0.0.1", port, monkeypatch)
 
 
-def test_no_event_of_our_services_and_none_that_botocore_handles_for_them_had_another_name() -> None:
+def test_event_aliases_of_botocore_do_not_concern_our_services() -> None:
+    """The clients drop botocore's aliases, so no event of our services may need one."""
     aliases = unchanged_aliases()
     ours = {get_session().get_service_model(name).service_id.hyphenize() for name in trim.AWS_SERVICES}
     assert not ours & aliases.keys()
@@ -96,18 +80,18 @@ def test_no_event_of_our_services_and_none_that_botocore_handles_for_them_had_an
 
 
 def unchanged_aliases() -> dict[str, str]:
-    """Return botocore's own, of which the clients leave none."""
+    """Return the aliases of an unmodified botocore."""
     spec = find_spec("botocore.utils")
     assert spec is not None
     assert spec.loader is not None
-    again = module_from_spec(spec)
-    spec.loader.exec_module(again)
-    aliases: dict[str, str] = again.EVENT_ALIASES
+    unmodified = module_from_spec(spec)
+    spec.loader.exec_module(unmodified)
+    aliases: dict[str, str] = unmodified.EVENT_ALIASES
     assert aliases["email"] == "ses"
     return aliases
 
 
-def test_an_account_id_that_sam_local_makes_up_is_in_no_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_account_id_is_not_part_of_the_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIA",
         "AWS_SECRET_ACCESS_KEY": "secret",
@@ -130,22 +114,20 @@ def test_an_account_id_that_sam_local_makes_up_is_in_no_host_name(monkeypatch: p
     assert hosts == ["https://dynamodb.eu-west-1.amazonaws.com/"]
 
 
-class Ending(Tables):
-    """Ends each connection after its answer, without saying so: as a snapshot's connections have ended."""
+class ClosingTables(Tables):
+    """Closes each connection after the response without announcing it, as happens to connections of a snapshot."""
 
     @override
-    def do_POST(self) -> None:
-        super().do_POST()
+    def respond(self, body: bytes) -> None:
+        super().respond(body)
         self.close_connection = True
 
 
-def test_a_connection_that_ended_meanwhile_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Ending) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_port}")
+def test_a_closed_connection_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(ClosingTables) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
         restored = clients.client("dynamodb")
 
         answers = [restored.list_tables()["TableNames"] for _ in range(3)]
 
-        server.shutdown()
     assert answers == [[], [], []]

@@ -1,6 +1,7 @@
-"""One fault at any one request to DynamoDB, played on the wire before a real DynamoDB Local, is invisible to a caller.
+"""One fault in any single request to DynamoDB has no effect on the result.
 
-What the SDK asks again, and what we do, was perhaps done the first time: that must not show (faults.md, D6, D8, D10).
+The faults are simulated between the SDK and a real DynamoDB Local. When the SDK or our code repeats a request, the
+first one may have been done already; the caller must not notice (faults.md, D6, D8, D10).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,10 +14,10 @@ from gerbang.accounts.registration import EmailTaken
 from gerbang.core.emails import EmailAddress
 from gerbang.sessions.sessions import SessionEnded, SignedIn
 
-from tests.conftest import Database, TidyStore, deployed_on
+from tests.conftest import CleanupStore, Database, deployed_on
 from tests.deployment import ALICE, HOME, Choices, Deployment, by_email
 from tests.fakes import FakeClock, FakeSecret, RecordingLog
-from tests.wire_faults import Step, Wire, cancelled, error, let_through, on_the_wire_of
+from tests.wire_faults import Step, Wire, cancelled, error, let_through, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.storage
 
 
 def conflict(request: AWSPreparedRequest) -> AWSResponse | None:
-    """Say that another transaction is on the item, as DynamoDB Local never does. Reads do not meet any (D11)."""
+    """Answer a write with a transaction conflict, which DynamoDB Local never does. Reads have no conflicts (D11)."""
     target = str(request.headers["X-Amz-Target"])
     if "Get" in target:
         return None
@@ -50,9 +51,9 @@ each_fault = pytest.mark.parametrize("name", ["an answer lost", "a throttle", "a
 
 @pytest.fixture
 def wire(dynamodb_client: "DynamoDBClient", sleepless: list[float]) -> Iterator[Wire]:
-    """The wire to DynamoDB Local."""
+    """Simulates faults in requests to DynamoDB Local."""
     del sleepless
-    with on_the_wire_of(dynamodb_client) as wire:
+    with scripted(dynamodb_client) as wire:
         yield wire
 
 
@@ -60,73 +61,75 @@ def wire(dynamodb_client: "DynamoDBClient", sleepless: list[float]) -> Iterator[
 def deployment(
     wire: Wire, dynamodb_tables: "Mapping[str, str]", clock: FakeClock, log: RecordingLog, secret: FakeSecret
 ) -> Iterator[Deployment]:
-    """Every service, forgiving nothing: what is told apart here is told apart by the nonce alone."""
-    store = TidyStore(wire.client)
+    """Every service, without grace periods: only the nonce shows that a refresh is the caller's own."""
+    store = CleanupStore(wire.client)
     built = deployed_on(Database(store, dynamodb_tables, store.items), clock=clock, log_event=log, secret=secret)
-    nothing = Choices().grace * 0
-    yield replace(built, choices=Choices(grace=nothing, unconfirmed_grace=nothing))
+    none = Choices().grace * 0
+    yield replace(built, choices=Choices(grace=none, unconfirmed_grace=none))
     wire.script = [let_through]
-    store.tidy()
+    store.delete_written()
 
 
 def with_one_fault[T](wire: Wire, name: str, step: Callable[[], T]) -> Iterator[T]:
-    """What the step comes to with the fault at its first request, then with it at the second, to the last."""
+    """Run the step with the fault in its first request, then in its second, up to the last. Yield each result."""
     nth, reached = 0, True
     while reached:
         wire.sent.clear()
         wire.script = [*[let_through] * nth, fault_of(wire, name), let_through]
-        answer = step()
+        result = step()
         reached = len(wire.sent) > nth
         wire.script = [let_through]
         if reached:
-            yield answer
+            yield result
         nth += 1
 
 
 @pytest.mark.covers("D6")
 @each_fault
-def test_signing_in(deployment: Deployment, wire: Wire, name: str) -> None:
+def test_a_sign_in_succeeds_despite_a_fault(deployment: Deployment, wire: Wire, name: str) -> None:
     deployment.register(ALICE)
 
-    opened = list(with_one_fault(wire, name, lambda: deployment.sign_in.sign_in(by_email(), HOME)))
+    sessions = list(with_one_fault(wire, name, lambda: deployment.sign_in.sign_in(by_email(), HOME)))
 
-    assert len(opened) >= 7
-    assert len({signed_in.family_id for signed_in in opened}) == len(opened)
-    for signed_in in (opened[0], opened[-1]):
+    assert len(sessions) >= 7
+    assert len({signed_in.family_id for signed_in in sessions}) == len(sessions)
+    for signed_in in (sessions[0], sessions[-1]):
         assert deployment.sessions.authenticate(signed_in.tokens.access_token).family.generation == 1
 
 
 @pytest.mark.covers("F9", "D6")
 @each_fault
-def test_refreshing(deployment: Deployment, wire: Wire, log: RecordingLog, name: str) -> None:
-    held = [deployment.sessions.open(deployment.register(ALICE), HOME, "password")]
+def test_a_refresh_succeeds_despite_a_fault_and_needs_no_grace(
+    deployment: Deployment, wire: Wire, log: RecordingLog, name: str
+) -> None:
+    tokens = [deployment.sessions.open(deployment.register(ALICE), HOME, "password")]
 
     def refresh() -> SignedIn:
-        held.append(deployment.sessions.refresh(held[-1].tokens.refresh_token))
-        return held[-1]
+        tokens.append(deployment.sessions.refresh(tokens[-1].tokens.refresh_token))
+        return tokens[-1]
 
-    traded = list(with_one_fault(wire, name, refresh))
+    refreshed = list(with_one_fault(wire, name, refresh))
 
-    assert len(traded) == 2
-    standing = deployment.sessions.authenticate(held[-1].tokens.access_token)
-    assert standing.family.generation == len(held)
+    assert len(refreshed) == 2
+    session = deployment.sessions.authenticate(tokens[-1].tokens.access_token)
+    assert session.family.generation == len(tokens)
     assert "refresh_forgiven" not in log.events
 
 
 @pytest.mark.covers("D8")
 @each_fault
-def test_registering(deployment: Deployment, wire: Wire, name: str) -> None:
-    """A transaction asked for again is done once, and not refused by what it did itself."""
+def test_a_registration_succeeds_once_despite_a_fault(deployment: Deployment, wire: Wire, name: str) -> None:
+    """A repeated transaction is done once, and its conditions do not fail because of its own first run."""
     names = iter("abcdefgh")
 
     def register() -> SignedIn:
         new = replace(ALICE, email=EmailAddress(f"{next(names)}@example.com"), username=None)
         return deployment.registration.register(new, HOME).signed_in
 
-    made = list(with_one_fault(wire, name, register))
+    registered = list(with_one_fault(wire, name, register))
 
-    assert len(made) == 2
-    for signed_in in made:
+    assert len(registered) == 2
+    for signed_in in registered:
         assert deployment.sessions.authenticate(signed_in.tokens.access_token).user == signed_in.user
         with pytest.raises(EmailTaken):
             deployment.register(replace(ALICE, email=EmailAddress(str(signed_in.user.email)), username=None))
@@ -134,28 +137,28 @@ def test_registering(deployment: Deployment, wire: Wire, name: str) -> None:
 
 @pytest.mark.covers("D6")
 @each_fault
-def test_using_and_ending_a_session(deployment: Deployment, wire: Wire, name: str) -> None:
+def test_a_session_is_used_and_closed_despite_a_fault(deployment: Deployment, wire: Wire, name: str) -> None:
     user = deployment.register(ALICE)
 
     def use_and_end() -> SignedIn:
-        held = deployment.sessions.open(user, HOME, "password")
-        caller = deployment.authorizer.authorize(held.tokens.access_token, str(user.organization_id))
-        assert caller.session_id == held.family_id
-        deployment.sessions.close(held.tokens.access_token)
-        return held
+        signed_in = deployment.sessions.open(user, HOME, "password")
+        caller = deployment.authorizer.authorize(signed_in.tokens.access_token, str(user.organization_id))
+        assert caller.session_id == signed_in.family_id
+        deployment.sessions.close(signed_in.tokens.access_token)
+        return signed_in
 
-    ended = list(with_one_fault(wire, name, use_and_end))
+    closed = list(with_one_fault(wire, name, use_and_end))
 
-    assert len(ended) >= 6
-    for held in ended:
+    assert len(closed) >= 6
+    for signed_in in closed:
         with pytest.raises(SessionEnded):
-            deployment.sessions.authenticate(held.tokens.access_token)
+            deployment.sessions.authenticate(signed_in.tokens.access_token)
         with pytest.raises(SessionEnded):
-            deployment.sessions.refresh(held.tokens.refresh_token)
+            deployment.sessions.refresh(signed_in.tokens.refresh_token)
 
 
-def test_the_wire_does_lose_answers(deployment: Deployment, wire: Wire) -> None:
-    """The tests above would prove nothing if the fault did nothing."""
+def test_a_lost_response_makes_the_sdk_repeat_the_request(deployment: Deployment, wire: Wire) -> None:
+    """Shows that the simulated fault of the tests above has an effect."""
     user = deployment.register(ALICE)
     wire.sent.clear()
     wire.script = [wire.answer_lost, let_through]

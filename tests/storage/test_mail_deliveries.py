@@ -1,4 +1,4 @@
-"""gerbang.storage.mail_deliveries: a mail job is claimed by one caller at a time, and sent once."""
+"""gerbang.storage.mail_deliveries: one caller at a time claims a mail job, and the mail is sent once."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -25,14 +25,14 @@ def claim(deliveries: MailDeliveryTable, clock: FakeClock, job_id: str = "job-1"
     return deliveries.claim(job_id, nonce or str(uuid4()), at=clock(), lease=LEASE, kept=KEPT)
 
 
-def test_a_job_is_claimed_by_one_and_under_way_for_the_others(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_a_claimed_job_is_under_way_for_other_callers(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
     assert claim(deliveries, clock) is Delivery.CLAIMED
     assert claim(deliveries, clock) is Delivery.UNDER_WAY
     assert claim(deliveries, clock, "job-2") is Delivery.CLAIMED
 
 
 @pytest.mark.parametrize("given_up", [False, True], ids=["new", "given up"])
-def test_of_twenty_who_claim_a_job_at_once_one_does(
+def test_exactly_one_of_twenty_concurrent_claims_succeeds(
     deliveries: MailDeliveryTable, clock: FakeClock, *, given_up: bool
 ) -> None:
     if given_up:
@@ -44,7 +44,7 @@ def test_of_twenty_who_claim_a_job_at_once_one_does(
     assert sorted(map(str, outcomes)) == ["claimed", *["under_way"] * 19]
 
 
-def test_the_claim_of_a_mailer_that_died_ends_by_itself(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_a_claim_expires_with_its_lease(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
     claim(deliveries, clock)
     clock.advance(LEASE - SECOND)
     assert claim(deliveries, clock) is Delivery.UNDER_WAY
@@ -55,7 +55,7 @@ def test_the_claim_of_a_mailer_that_died_ends_by_itself(deliveries: MailDelivery
     assert claim(deliveries, clock) is Delivery.UNDER_WAY
 
 
-def test_a_claim_that_was_released_is_free_at_once(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_a_released_job_can_be_claimed_immediately(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
     claim(deliveries, clock, nonce="mine")
 
     deliveries.release("job-1", "mine", at=clock())
@@ -63,7 +63,7 @@ def test_a_claim_that_was_released_is_free_at_once(deliveries: MailDeliveryTable
     assert claim(deliveries, clock) is Delivery.CLAIMED
 
 
-def test_what_was_sent_is_never_claimed_again(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_a_sent_job_is_never_claimed_again(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
     claim(deliveries, clock)
     deliveries.mark_sent("job-1", at=clock(), kept=KEPT)
 
@@ -72,7 +72,7 @@ def test_what_was_sent_is_never_claimed_again(deliveries: MailDeliveryTable, clo
         clock.advance(timedelta(days=4))  # longer than the queue keeps a message
 
 
-def test_notes_of_deliveries_are_kept_as_long_as_was_asked(
+def test_deliveries_expire_after_the_given_time(
     deliveries: MailDeliveryTable, database: Database, clock: FakeClock
 ) -> None:
     claim(deliveries, clock)
@@ -85,7 +85,7 @@ def test_notes_of_deliveries_are_kept_as_long_as_was_asked(
     assert from_epoch(int(sent["expires_at"])) == clock() + KEPT
 
 
-def test_nobody_releases_the_claim_of_another(
+def test_a_caller_cannot_release_the_claim_of_another(
     deliveries: MailDeliveryTable, database: Database, clock: FakeClock
 ) -> None:
     deliveries.release("job-1", "mine", at=clock())
@@ -97,27 +97,31 @@ def test_nobody_releases_the_claim_of_another(
     assert claim(deliveries, clock) is Delivery.UNDER_WAY
 
 
-def test_a_caller_recognises_its_own_claim(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_a_caller_can_repeat_its_own_claim(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
     assert claim(deliveries, clock, nonce="mine") is Delivery.CLAIMED
     assert claim(deliveries, clock, nonce="mine") is Delivery.CLAIMED
     assert claim(deliveries, clock, nonce="another's") is Delivery.UNDER_WAY
 
 
 @pytest.mark.covers("D6")
-def test_a_claim_that_the_sdk_sent_twice_is_the_caller_s_own(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_a_claim_that_the_sdk_sends_twice_succeeds(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
     twice = FaultyStore(deliveries.store, at=lambda call: call.nth == 0, fault=Fault.ASKED_AGAIN)
 
     assert claim(MailDeliveryTable(twice, deliveries.table), clock) is Delivery.CLAIMED
 
 
-def test_what_the_caller_itself_has_sent_is_sent(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_a_job_that_the_same_caller_has_sent_is_not_claimed_again(
+    deliveries: MailDeliveryTable, clock: FakeClock
+) -> None:
     claim(deliveries, clock, nonce="mine")
     deliveries.mark_sent("job-1", at=clock(), kept=KEPT)
 
     assert claim(deliveries, clock, nonce="mine") is Delivery.SENT
 
 
-def test_deliveries_and_codes_share_a_table_and_do_not_meet(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
+def test_deliveries_and_codes_do_not_collide_in_their_shared_table(
+    deliveries: MailDeliveryTable, clock: FakeClock
+) -> None:
     codes = OneTimeCodeTable(deliveries.store, deliveries.table)
     claim(deliveries, clock, "a")
 

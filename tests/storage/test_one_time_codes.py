@@ -1,4 +1,4 @@
-"""gerbang.storage.one_time_codes: the newest code of a subject, spent once. In each slot alike."""
+"""gerbang.storage.one_time_codes: the newest code of a subject is valid and can be spent once, in each slot."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -64,7 +64,7 @@ def test_a_code_is_read_as_it_was_written(
     assert codes.read(None) is None
 
 
-def test_ttl_sweeps_codes_when_they_end(
+def test_the_ttl_of_a_code_is_its_expiry(
     codes: OneTimeCodeTable, key: Key, database: Database, code: OneTimeCode
 ) -> None:
     codes.replace(key, code)
@@ -73,7 +73,7 @@ def test_ttl_sweeps_codes_when_they_end(
     assert item["expires_at"] == to_epoch(code.expires_at)
 
 
-def test_a_later_wish_replaces_an_earlier_one_and_not_the_other_way_round(
+def test_a_later_mail_job_replaces_the_code_and_an_earlier_one_does_not(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode
 ) -> None:
     later = replace(code, secret_hash="hash of 654321", job_id="job-2", issued_at_ms=code.issued_at_ms + 1)
@@ -85,7 +85,7 @@ def test_a_later_wish_replaces_an_earlier_one_and_not_the_other_way_round(
     assert stored(codes, key) == later
 
 
-def test_of_wishes_of_the_same_millisecond_the_first_served_stays(
+def test_the_first_of_two_mail_jobs_of_the_same_millisecond_wins(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode
 ) -> None:
     codes.replace(key, code)
@@ -95,7 +95,7 @@ def test_of_wishes_of_the_same_millisecond_the_first_served_stays(
     assert stored(codes, key) == code
 
 
-def test_the_same_wish_again_is_as_good_as_once(codes: OneTimeCodeTable, key: Key, code: OneTimeCode) -> None:
+def test_the_same_mail_job_can_store_its_code_again(codes: OneTimeCodeTable, key: Key, code: OneTimeCode) -> None:
     longer = replace(code, expires_at=code.expires_at + LEASE)
 
     assert codes.replace(key, code)
@@ -104,7 +104,7 @@ def test_the_same_wish_again_is_as_good_as_once(codes: OneTimeCodeTable, key: Ke
     assert stored(codes, key) == longer
 
 
-def test_of_wishes_at_once_the_latest_is_left(codes: OneTimeCodeTable, key: Key, code: OneTimeCode) -> None:
+def test_the_latest_of_concurrent_mail_jobs_wins(codes: OneTimeCodeTable, key: Key, code: OneTimeCode) -> None:
     jobs = [replace(code, job_id=f"job-{n}", issued_at_ms=code.issued_at_ms + n) for n in range(20)]
 
     at_once([partial(codes.replace, key, job) for job in jobs])
@@ -125,7 +125,7 @@ def test_a_code_is_spent_once(codes: OneTimeCodeTable, key: Key, code: OneTimeCo
 
 
 @pytest.mark.covers("F13")
-def test_of_twenty_who_spend_a_code_at_once_one_does(
+def test_exactly_one_of_twenty_concurrent_attempts_spends_a_code(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:
     codes.replace(key, code)
@@ -133,7 +133,7 @@ def test_of_twenty_who_spend_a_code_at_once_one_does(
     assert at_once([lambda: spend(codes, key, code, clock)] * 20).count(True) == 1
 
 
-def test_a_code_that_was_spent_stays_spent_whichever_wish_comes_again(
+def test_a_spent_code_stays_spent_when_its_mail_job_or_an_earlier_one_is_repeated(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:
     earlier = replace(code, job_id="job-0", issued_at_ms=code.issued_at_ms - 1)
@@ -144,12 +144,12 @@ def test_a_code_that_was_spent_stays_spent_whichever_wish_comes_again(
         assert not codes.replace(key, job)
         assert not spend(codes, key, job, clock)
 
-    left = stored(codes, key)
-    assert left is not None
-    assert left.spent_at == clock()
+    spent = stored(codes, key)
+    assert spent is not None
+    assert spent.spent_at == clock()
 
 
-def test_a_later_wish_takes_the_place_of_a_code_that_was_spent(
+def test_a_later_mail_job_replaces_a_spent_code(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:
     later = replace(code, secret_hash="hash of 654321", job_id="job-2", issued_at_ms=code.issued_at_ms + 1)
@@ -162,7 +162,7 @@ def test_a_later_wish_takes_the_place_of_a_code_that_was_spent(
     assert spend(codes, key, later, clock)
 
 
-def test_a_spent_code_is_remembered_for_as_long_as_was_asked(
+def test_a_spent_code_expires_after_the_given_time(
     codes: OneTimeCodeTable, key: Key, database: Database, code: OneTimeCode, clock: FakeClock
 ) -> None:
     codes.replace(key, code)
@@ -172,7 +172,7 @@ def test_a_spent_code_is_remembered_for_as_long_as_was_asked(
     assert item["expires_at"] == to_epoch(clock() + KEPT)
 
 
-def test_a_code_cannot_be_spent_once_another_has_taken_its_place(
+def test_a_replaced_code_cannot_be_spent(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:
     later = replace(code, secret_hash="hash of 654321", job_id="job-2", issued_at_ms=code.issued_at_ms + 1)
@@ -185,7 +185,7 @@ def test_a_code_cannot_be_spent_once_another_has_taken_its_place(
 
 
 @pytest.mark.covers("F35")
-def test_a_code_that_ttl_has_not_swept_yet_cannot_be_spent(
+def test_an_expired_code_that_ttl_has_not_deleted_cannot_be_spent(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:
     codes.replace(key, code)
@@ -197,20 +197,20 @@ def test_a_code_that_ttl_has_not_swept_yet_cannot_be_spent(
     assert spend(codes, key, code, clock)
 
 
-def test_a_refusal_to_spend_says_what_stands(
+def test_a_failed_attempt_returns_the_stored_code(
     codes: OneTimeCodeTable, key: Key, code: OneTimeCode, clock: FakeClock
 ) -> None:
     codes.replace(key, code)
 
     another = replace(code, secret_hash="another")
 
-    (refusal,) = codes.store.commit(codes.spending(key, another, at=clock(), kept=KEPT))
+    (failure,) = codes.store.commit(codes.spending(key, another, at=clock(), kept=KEPT))
 
-    assert isinstance(refusal, ConditionFailed)
-    assert codes.read(refusal.item) == code
+    assert isinstance(failure, ConditionFailed)
+    assert codes.read(failure.item) == code
 
 
-def test_slots_and_subjects_do_not_meet(codes: OneTimeCodeTable, code: OneTimeCode) -> None:
+def test_codes_of_different_slots_and_subjects_are_separate(codes: OneTimeCodeTable, code: OneTimeCode) -> None:
     reset = replace(code, purpose=CodePurpose.PASSWORD_RESET)
     codes.replace(codes.key(Slot.EMAIL, "a"), code)
     codes.replace(codes.key(Slot.PASSWORD_RESET, "a"), reset)

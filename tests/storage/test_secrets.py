@@ -1,4 +1,4 @@
-"""gerbang.storage.secrets: the versions of a secret as Secrets Manager has them, or none at all."""
+"""gerbang.storage.secrets: reading the versions of a secret from Secrets Manager."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def secret(manager: Stubber) -> Secret:
     return Secret(lambda: client, "gerbang/master")
 
 
-def holding(manager: Stubber, stage: str, text: str) -> None:
+def add_version(manager: Stubber, stage: str, text: str) -> None:
     manager.add_response(
         "get_secret_value",
         {"SecretString": text, "CreatedDate": SINCE},
@@ -36,29 +36,29 @@ def holding(manager: Stubber, stage: str, text: str) -> None:
     )
 
 
-def lacking(manager: Stubber, stage: str, code: str = "ResourceNotFoundException") -> None:
+def add_error(manager: Stubber, stage: str, code: str = "ResourceNotFoundException") -> None:
     manager.add_client_error(
         "get_secret_value", code, expected_params={"SecretId": "gerbang/master", "VersionStage": stage}
     )
 
 
-def test_both_versions_are_read_and_when_the_current_one_was_created(manager: Stubber) -> None:
-    holding(manager, "AWSCURRENT", "new")
-    holding(manager, "AWSPREVIOUS", "old")
+def test_both_versions_and_the_age_of_the_current_one_are_read(manager: Stubber) -> None:
+    add_version(manager, "AWSCURRENT", "new")
+    add_version(manager, "AWSPREVIOUS", "old")
 
     assert secret(manager).read() == SecretVersions("new", "old", current_since=SINCE)
 
 
-def test_a_secret_that_was_never_rotated_has_one_version(manager: Stubber) -> None:
-    holding(manager, "AWSCURRENT", "only")
-    lacking(manager, "AWSPREVIOUS")
+def test_a_secret_before_its_first_rotation_has_no_previous_version(manager: Stubber) -> None:
+    add_version(manager, "AWSCURRENT", "only")
+    add_error(manager, "AWSPREVIOUS")
 
     assert secret(manager).read().previous is None
 
 
 @pytest.mark.covers("F23")
-def test_a_secret_that_does_not_exist_is_unavailable_and_has_no_default(manager: Stubber) -> None:
-    lacking(manager, "AWSCURRENT")
+def test_a_missing_secret_is_unavailable_and_has_no_default(manager: Stubber) -> None:
+    add_error(manager, "AWSCURRENT")
 
     with pytest.raises(DependencyUnavailable):
         secret(manager).read()
@@ -68,22 +68,22 @@ def test_a_secret_that_does_not_exist_is_unavailable_and_has_no_default(manager:
     "code", ["InternalServiceError", "ThrottlingException", "AccessDeniedException", "DecryptionFailure"]
 )
 @pytest.mark.parametrize("stage", ["AWSCURRENT", "AWSPREVIOUS"])
-def test_a_version_that_cannot_be_read_is_unavailable_never_absent(manager: Stubber, code: str, stage: str) -> None:
-    """Otherwise tokens of the previous version would be refused for good, and their owners signed out."""
+def test_an_unreadable_version_is_unavailable_not_absent(manager: Stubber, code: str, stage: str) -> None:
+    """If it counted as absent, tokens signed with the previous version would be rejected and users signed out."""
     if stage == "AWSPREVIOUS":
-        holding(manager, "AWSCURRENT", "new")
-    lacking(manager, stage, code)
+        add_version(manager, "AWSCURRENT", "new")
+    add_error(manager, stage, code)
 
     with pytest.raises(DependencyUnavailable):
         secret(manager).read()
 
 
-def test_a_secret_store_that_does_not_answer_is_unavailable() -> None:
-    class Silent:
+def test_secrets_are_unavailable_if_secrets_manager_cannot_be_reached() -> None:
+    class Unreachable:
         def get_secret_value(self, **_: object) -> None:
             raise EndpointConnectionError(endpoint_url="https://secretsmanager.invalid")
 
-    client: Any = Silent()
+    client: Any = Unreachable()
 
     with pytest.raises(DependencyUnavailable):
         Secret(lambda: client, "gerbang/master").read()
@@ -91,23 +91,24 @@ def test_a_secret_store_that_does_not_answer_is_unavailable() -> None:
         Secret(lambda: client, "gerbang/master").current()
 
 
-def test_the_current_text_alone_takes_one_call(manager: Stubber) -> None:
-    holding(manager, "AWSCURRENT", "new")
+def test_reading_only_the_current_text_takes_one_call(manager: Stubber) -> None:
+    add_version(manager, "AWSCURRENT", "new")
 
     assert secret(manager).current() == "new"
     manager.assert_no_pending_responses()
 
 
-def test_the_client_is_made_at_the_first_read() -> None:
-    """SnapStart and cold starts: a function that never needs the secret makes no client."""
-    made: list[int] = []
+def test_the_client_is_created_at_the_first_read() -> None:
+    """A function that never reads the secret does not pay for a client at its start."""
+    created: list[int] = []
 
     def client() -> Any:
-        made.append(1)
+        created.append(1)
         raise EndpointConnectionError(endpoint_url="https://secretsmanager.invalid")
 
     unread = Secret(client, "gerbang/master")
 
-    assert made == []
+    assert created == []
     with pytest.raises(DependencyUnavailable):
         unread.read()
+    assert created

@@ -1,12 +1,9 @@
-"""Connections that died while Lambda had the function frozen cost nobody their request (faults.md F34, S6)."""
+"""Requests succeed although their connections were closed while Lambda had the function frozen (faults.md F34, S6)."""
 
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Barrier, Thread
+from threading import Barrier
 from typing import Final, override
 
 import pytest
@@ -15,39 +12,38 @@ from gerbang.storage import clients
 from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.store import Key
 
-pytestmark = pytest.mark.usefixtures("fresh_clients")
+from tests.http_servers import Handler, serving
 
-NO_ACCOUNT: Final = Key("Users", "USER#nobody")
+pytestmark = pytest.mark.usefixtures("new_clients")
+
+NO_ACCOUNT: Final = Key("Users", "USER#unknown")
 AT_ONCE: Final = 5
-"""As many connections as a sign-in opens while its function starts (`runtime.password_sign_in`)."""
+"""The number of connections that a sign-in function opens at its start (`warm_up_users`)."""
 
 RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER for no time: whoever sent is told that nobody knows the connection (RFC 9293, section 3.5.2)."""
+"""SO_LINGER of zero seconds: closing resets the connection (RFC 9293, section 3.5.2)."""
 
 
 @dataclass(slots=True)
 class Database:
-    """A DynamoDB that has no item, and forgets the connections of before a thaw."""
+    """A DynamoDB without items. It resets connections that were open at a freeze."""
 
     frozen: set[int] = field(default_factory=set[int])
-    """The ports of those who were connected when the function was frozen."""
+    """Client ports of the connections that were open at the freeze."""
     open: set[int] = field(default_factory=set[int])
     reset: int = 0
     together: Barrier = field(default_factory=lambda: Barrier(AT_ONCE))
 
     def thaw(self) -> None:
-        """Remember nobody who is connected now."""
+        """Treat all open connections as closed."""
         self.frozen = set(self.open)
 
 
-@contextmanager
-def serving(database: Database) -> Iterator[int]:
-    class Connection(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
+def connection_to(database: Database) -> type[Handler]:
+    class Connection(Handler):
+        @override
+        def respond(self, body: bytes) -> None:
             port = self.client_address[1]
-            self.rfile.read(int(self.headers["Content-Length"]))
             if port in database.frozen:
                 database.reset += 1
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
@@ -55,27 +51,16 @@ def serving(database: Database) -> Iterator[int]:
                 return
             database.open.add(port)
             if not database.frozen:
-                database.together.wait()  # so that none of the first calls finds another's connection free
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
+                database.together.wait()  # so that each of the first calls opens its own connection
+            self.reply(b"{}")
 
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Connection) as server:
-        server.daemon_threads = True
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    return Connection
 
 
 @pytest.mark.covers("F34", "S6")
-def test_every_call_is_answered_though_all_connections_have_died_in_a_freeze(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_call_succeeds_after_a_freeze_closed_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database()
-    with serving(database) as port:
+    with serving(connection_to(database)) as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
         store = DynamoStore(clients.client("dynamodb"))
         calls = [lambda: store.get(NO_ACCOUNT)] * AT_ONCE

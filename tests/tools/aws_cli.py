@@ -1,6 +1,6 @@
-"""As much of AWS CLI as docs/operations.md uses, on botocore: a command line becomes a call, or a wait.
+"""The part of AWS CLI that docs/operations.md uses, implemented with botocore.
 
-What the CLI would refuse is refused: unknown services, operations and options, values that are not of their type.
+Like the CLI, it raises an error for unknown services, operations and options, and for values of the wrong type.
 """
 
 import io
@@ -19,7 +19,7 @@ from botocore import xform_name
 from botocore.validate import validate_parameters
 
 SESSION: Final = botocore.session.Session()
-OURS: Final = frozenset({"--query", "--output"})
+CLI_OPTIONS: Final = frozenset({"--query", "--output"})
 NOT_IN_MOTO: Final = frozenset(
     {
         ("acm", "certificate-validated"),
@@ -28,7 +28,7 @@ NOT_IN_MOTO: Final = frozenset(
         ("sqs", "start-message-move-task"),
     }
 )
-"""Checked and then left undone."""
+"""Calls that are validated but not made."""
 
 CLIENT: Final = """
 import json, os, socket, sys
@@ -40,12 +40,12 @@ sys.stdout.write(answer["out"])
 sys.stderr.write(answer["error"])
 sys.exit(1 if answer["error"] else 0)
 """
-"""The `aws` that a shell finds: it starts at once, because botocore is in the process that answers it."""
+"""The program `aws`. It starts fast, because botocore runs in the test process, which it asks over a socket."""
 
 
 @contextmanager
 def served(path: Path) -> Iterator[None]:
-    """Answer `CLIENT` at a socket, in this process, with the AWS that this process sees."""
+    """Answer `CLIENT` at a socket, with the AWS in memory of this process."""
 
     class Handler(socketserver.StreamRequestHandler):
         @override
@@ -53,7 +53,7 @@ def served(path: Path) -> Iterator[None]:
             answer = {"out": "", "error": ""}
             try:
                 answer["out"] = run(json.loads(self.rfile.readline()))
-            except BaseException:  # noqa: BLE001 - it goes to whoever asked
+            except BaseException:  # noqa: BLE001 - the client prints it
                 trace = io.StringIO()
                 traceback.print_exc(file=trace)
                 answer["error"] = trace.getvalue()
@@ -66,7 +66,7 @@ def served(path: Path) -> Iterator[None]:
 
 
 def run(arguments: Sequence[str]) -> str:
-    """Do what a command line says, and return what is printed."""
+    """Run a command line, and return its output."""
     service, operation, *options = arguments
     client: Any = SESSION.create_client(service)
     model = client.meta.service_model
@@ -79,12 +79,12 @@ def run(arguments: Sequence[str]) -> str:
         return ""
     names = {xform_name(name, "-"): name for name in model.operation_names}
     shape = model.operation_model(names[operation]).input_shape
-    chosen, ours = parsed(options, shape.members)
+    chosen, cli_options = parsed(options, shape.members)
     answer = {} if (service, operation) in NOT_IN_MOTO else called(client, operation.replace("-", "_"), chosen)
     validate_parameters(chosen, shape)
-    if "--query" in ours:
-        answer = jmespath.search(ours["--query"], answer)
-    return (as_text(answer) if ours.get("--output") == "text" else json.dumps(answer, indent=4)) + "\n"
+    if "--query" in cli_options:
+        answer = jmespath.search(cli_options["--query"], answer)
+    return (as_text(answer) if cli_options.get("--output") == "text" else json.dumps(answer, indent=4)) + "\n"
 
 
 def called(client: Any, method: str, parameters: dict[str, Any]) -> Any:
@@ -97,17 +97,17 @@ def called(client: Any, method: str, parameters: dict[str, Any]) -> Any:
 
 
 def parsed(options: Sequence[str], members: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the call's parameters and the CLI's own options."""
+    """Return the parameters of the call and the CLI's own options."""
     by_option = {f"--{xform_name(name, '-')}": (name, shape) for name, shape in members.items()}
     chosen: dict[str, Any] = {}
-    ours: dict[str, str] = {}
+    cli_options: dict[str, str] = {}
     rest = list(options)
     while rest:
         option = rest.pop(0)
         values = list(taken(rest))
         positive = option.replace("--no-", "--", 1)
-        if option in OURS:
-            [ours[option]] = values
+        if option in CLI_OPTIONS:
+            [cli_options[option]] = values
         elif option in by_option:
             name, shape = by_option[option]
             chosen[name] = True if shape.type_name == "boolean" else value_of(values, shape)
@@ -115,7 +115,7 @@ def parsed(options: Sequence[str], members: Any) -> tuple[dict[str, Any], dict[s
             chosen[by_option[positive][0]] = False
         else:
             raise ValueError(f"Unknown options: {option}")
-    return chosen, ours
+    return chosen, cli_options
 
 
 def taken(rest: list[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Runs imports for tests."""
+"""Helpers that run imports."""
 
 import csv
 import io
@@ -36,13 +36,13 @@ STRONG: Final = "$2y$10$WumynTbplu5PgdDINKxVwuF53OgqmhX9yPiOF/xMz35Z1dyFK/0xy"  
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import left behind."""
+    """The result of an import."""
 
     count: Count
     rejections: list[tuple[str, str]]
-    """Line and reason, as in the file of rejections."""
+    """Line and reason of every rejected row."""
     dropped: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
-    """Line, column and reason of every value that was left out."""
+    """Line, column and reason of every value that was dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Import:
         return [(line, column, reason) for line, column, reason in rows]
 
     def drawing(self, *numbers: int) -> "Import":
-        """The same import, whose random numbers begin with these."""
+        """Return the same import, with random numbers that begin with these."""
         new_number = Numbers(*numbers)
         return self.with_drafter(new_number=new_number).with_writer(new_number=new_number)
 
@@ -88,7 +88,7 @@ class Import:
         return replace(self, importer=replace(self.importer, writer=replace(self.importer.writer, **changes)))
 
     def replacing(self) -> "Import":
-        """The same import, which replaces what nobody has used."""
+        """Return the same import, which replaces accounts that were not used."""
         drafter = self.importer.drafter
         replacer = Replacer(
             store=self.users.store,
@@ -107,7 +107,7 @@ class Import:
 
 
 def rejections_in(path: Path) -> list[tuple[str, str]]:
-    """Line and reason of every row in a file of rejections, CSV or JSON Lines."""
+    """Return line and reason of every row in a file of rejections, CSV or JSON Lines."""
     if not path.exists():
         return []
     text = path.read_text("utf-8", "surrogateescape")
@@ -126,7 +126,7 @@ def import_into(
     *,
     tables: Mapping[str, str] = TABLES,
     series: int = 1001,
-    now: Clock = FakeClock(),  # noqa: B008 - nobody sets it
+    now: Clock = FakeClock(),  # noqa: B008 - no test changes it
     pause: Callable[[float], None] = lambda _: None,
     system: System = GENERIC,
     **around: Any,
@@ -153,7 +153,7 @@ def import_into(
 
 
 def in_memory(folder: Path, **more: Any) -> Import:
-    """An import into tables of its own, in memory."""
+    """Return an import into new tables in memory."""
     return import_into(MemoryStore(), folder, **more)
 
 

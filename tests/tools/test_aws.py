@@ -1,4 +1,4 @@
-"""How the tools find an AWS account, and what they say when a request fails."""
+"""How the tools find credentials and region, and how they describe failed requests."""
 
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,10 @@ DENIED: Final = (
     "User: arn:aws:sts::123456789012:assumed-role/support/ann is not authorized to perform: dynamodb:UpdateItem "
     "on resource: arn:aws:dynamodb:eu-west-1:123456789012:table/users"
 )
-"""What AWS says of a missing permission."""
+"""AWS's message about a missing permission."""
 
 
-def refused(code: str, message: str, operation: str = "UpdateItem") -> ClientError:
+def client_error(code: str, message: str, operation: str = "UpdateItem") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
@@ -58,7 +58,7 @@ def test_profile_and_region_come_from_the_environment_and_the_shared_files(
 def test_either_variable_chooses_the_region(
     variables: dict[str, str], region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As AWS CLI 2 does; boto3 and SAM CLI know the second only (tools/bootstrap/sam hands the first on)."""
+    """AWS CLI 2 reads both. boto3 and SAM CLI read only the second (tools/bootstrap/sam passes the first on)."""
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -72,11 +72,11 @@ def test_either_variable_chooses_the_region(
     ("error", "sentence"),
     [
         (
-            refused("AccessDenied", DENIED),
+            client_error("AccessDenied", DENIED),
             f"The AWS request failed: AccessDenied (dynamodb:UpdateItem). {DENIED}",
         ),
         (
-            refused("ExpiredToken", "The token is expired", "DescribeStacks"),
+            client_error("ExpiredToken", "The token is expired", "DescribeStacks"),
             "The AWS request failed: ExpiredToken (DescribeStacks). The token is expired",
         ),
         (
@@ -93,6 +93,6 @@ def test_a_failed_request_is_described_by_its_code_and_action(error: Exception, 
 
 def test_a_failure_that_the_storage_layer_translated_is_described_by_its_cause() -> None:
     unavailable = DependencyUnavailable("ThrottlingException")
-    unavailable.__cause__ = refused("ThrottlingException", "Rate exceeded")
+    unavailable.__cause__ = client_error("ThrottlingException", "Rate exceeded")
 
     assert failure(unavailable) == "The AWS request failed: ThrottlingException (UpdateItem). Rate exceeded"

@@ -1,4 +1,4 @@
-"""gerbang_import.hash_options: what a file cannot say about its hashes, and the import says for it."""
+"""gerbang_import.hash_options: options that describe the hashes of a file."""
 
 import argparse
 from hashlib import pbkdf2_hmac, sha1, sha256
@@ -32,36 +32,36 @@ def signs_in(notation: str, password: str = PASSWORD) -> bool:
     return check(stored, password).verdict is Verdict.RIGHT
 
 
-def test_without_options_a_hash_is_as_the_file_has_it() -> None:
-    assert read().notation("$2b$04$whatever", "salt") == "$2b$04$whatever"
+def test_without_options_a_hash_is_unchanged() -> None:
+    assert read().notation("$2b$04$hash", "salt") == "$2b$04$hash"
     assert read().notation("0" * 32) == "0" * 32
 
 
-def test_a_prehash_is_done_again_at_sign_in() -> None:
-    made = bcrypt.hashpw(sha256(PASSWORD.encode()).hexdigest().encode(), bcrypt.gensalt(4)).decode()
+def test_a_prehash_is_repeated_at_sign_in() -> None:
+    stored = bcrypt.hashpw(sha256(PASSWORD.encode()).hexdigest().encode(), bcrypt.gensalt(4)).decode()
 
-    assert signs_in(read("--prehash", "sha256-hex").notation(made))
+    assert signs_in(read("--prehash", "sha256-hex").notation(stored))
 
 
 @pytest.mark.parametrize(("place", "hashed"), [("end", f"{PASSWORD}a secret"), ("start", f"a secret{PASSWORD}")])
-def test_a_pepper_is_read_from_its_file_without_its_line_end(tmp_path: Path, place: str, hashed: str) -> None:
+def test_a_pepper_is_read_from_its_file_without_the_line_end(tmp_path: Path, place: str, hashed: str) -> None:
     options = read("--pepper-file", pepper_file(tmp_path, b"a secret\r\n"), "--pepper-at", place)
-    made = bcrypt.hashpw(hashed.encode(), bcrypt.gensalt(4)).decode()
+    stored = bcrypt.hashpw(hashed.encode(), bcrypt.gensalt(4)).decode()
 
-    assert signs_in(options.notation(made))
+    assert signs_in(options.notation(stored))
     assert "a secret" not in repr(options)
 
 
-def test_a_salt_of_a_column_of_its_own_follows_the_digest() -> None:
+def test_a_salt_from_its_own_column_is_appended_to_the_digest() -> None:
     options = read("--digest", "sha1(hexsalt.password)", "--encoding", "utf-16-le")
-    made = sha1(b"\x00salt" + PASSWORD.encode("utf-16-le"), usedforsecurity=False).hexdigest()
+    stored = sha1(b"\x00salt" + PASSWORD.encode("utf-16-le"), usedforsecurity=False).hexdigest()
 
-    assert signs_in(options.notation(made, b"\x00salt".hex()))
-    assert signs_in(options.notation(f"{made}:{b'\x00salt'.hex()}"))
+    assert signs_in(options.notation(stored, b"\x00salt".hex()))
+    assert signs_in(options.notation(f"{stored}:{b'\x00salt'.hex()}"))
 
 
-def test_the_names_of_rails_plug_ins_stand_for_their_formulas(tmp_path: Path) -> None:
-    """Known answers of the vectors, taken apart."""
+def test_names_of_rails_plug_ins_select_their_formulas(tmp_path: Path) -> None:
+    """The inputs are parts of known answers in the test vectors."""
     key = pepper_file(tmp_path, b"c2l0ZSBrZXk=")
 
     rails = read("--digest", "restful-authentication:7", "--pepper-file", key).notation("0" * 40, "s")
@@ -71,25 +71,25 @@ def test_the_names_of_rails_plug_ins_stand_for_their_formulas(tmp_path: Path) ->
     assert authlogic == f"authlogic-sha1:10:{'0' * 40}:s"
 
 
-def test_better_auth_is_named_and_not_guessed() -> None:
+def test_better_auth_hashes_need_the_option() -> None:
     bare = f"{'0' * 32}:{'0' * 128}"
 
     assert read("--digest", "better-auth").notation(bare) == f"s2:{bare}"
 
 
-def test_hashes_that_say_what_they_are_keep_their_notation_beside_a_formula() -> None:
-    made = f"pbkdf2_sha256$1000$salt${'A' * 43}="
+def test_a_formula_does_not_change_hashes_that_name_their_format() -> None:
+    stored = f"pbkdf2_sha256$1000$salt${'A' * 43}="
 
-    assert read("--digest", "md5").notation(made) == made
+    assert read("--digest", "md5").notation(stored) == stored
 
 
-def test_a_preparation_is_read_as_it_is_written() -> None:
+def test_a_preparation_is_parsed_from_its_text() -> None:
     preparation = Preparation(encoding="utf-16-le", prehash="sha512-base64", pepper=b"\xff\xfe?", pepper_at="start")
     key = pbkdf2_hmac("sha256", preparation.prepare(PASSWORD), b"salt", 1000)
-    made = f"{preparation}pbkdf2:sha256:1000$salt${key.hex()}"
+    stored = f"{preparation}pbkdf2:sha256:1000$salt${key.hex()}"
 
-    assert Preparation.read(made)[0] == preparation
-    assert signs_in(made)
+    assert Preparation.read(stored)[0] == preparation
+    assert signs_in(stored)
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_a_preparation_is_read_as_it_is_written() -> None:
         (["--pepper-file", "/nowhere/pepper"], "No such file"),
     ],
 )
-def test_wrong_options_are_said_before_the_file_is_read(arguments: list[str], reason: str) -> None:
+def test_invalid_options_are_errors(arguments: list[str], reason: str) -> None:
     with pytest.raises(InvalidHashOptions, match=reason):
         read(*arguments)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"p" * 513])
-def test_a_pepper_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_pepper_is_an_error(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InvalidHashOptions):
         read("--pepper-file", pepper_file(tmp_path, content))

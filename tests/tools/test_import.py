@@ -1,56 +1,32 @@
-"""`gerbang_import`: who comes over, who does not and why, and what happens when it is stopped."""
+"""`gerbang_import`: users that are imported, and existing accounts."""
 
-import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Final, override
+from typing import Final
 
 import pytest
-from gerbang.core.errors import DependencyUnavailable
 from gerbang.passwords import legacy as legacy_passwords
 from gerbang.passwords.bcrypt_sha256 import Verdict, is_current_format
 from gerbang.storage.accounts import Name, User
-from gerbang.storage.dynamodb import DynamoStore
-from gerbang.storage.store import Action, CommitOutcome
-from gerbang_import.importing import BATCH, FIRST_ROWS, Count
-from gerbang_import.records import Unreadable
-from gerbang_import.writing import TRIES
+from gerbang_import.importing import BATCH
 
-from tests.deployment import ALICE, HOME, TABLES, Deployment, by_email
-from tests.fakes import Call, FakeClock, Fault, FaultyStore, MemoryStore, PassingStore, at_once
+from tests.deployment import ALICE, HOME, Deployment, by_email
+from tests.fakes import FakeClock
 from tests.tools.imports import (
     BCRYPT,
     BCRYPT_PASSWORD,
     STRONG,
     Import,
-    Imported,
     import_into,
-    lines_of,
     table_of,
 )
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 KNOWN_ANSWERS: Final = Path(__file__).parents[1] / "vectors" / "legacy_passwords" / "known_answers.jsonl"
 MD5: Final = "md5:5f4dcc3b5aa765d61d8327deb882cf99"  # of "password"
 
 
-@pytest.fixture
-def run_import(deployment: Deployment, tmp_path: Path) -> Import:
-    return import_into(deployment.store, tmp_path, tables=deployment.tables, now=deployment.clock)
-
-
-@pytest.fixture
-def import_in_memory(clock: FakeClock, tmp_path: Path) -> Import:
-    return import_into(MemoryStore(), tmp_path, now=clock)
-
-
-# --- who comes over
+# --- imported users
 
 
 def test_an_imported_user_signs_in_with_the_old_password_and_gets_todays_hash(
@@ -68,10 +44,10 @@ def test_an_imported_user_signs_in_with_the_old_password_and_gets_todays_hash(
 
 
 @pytest.mark.covers("116")
-def test_users_of_every_known_format_come_over_and_sign_in_once_with_the_old_hash(
+def test_users_with_every_known_hash_format_are_imported_and_sign_in(
     deployment_in_memory: Deployment, tmp_path: Path
 ) -> None:
-    """By way of the file, the table and the sign-in; each answer made by the system it names."""
+    """Each hash was made by the system it names."""
     answers = [json.loads(line) for line in KNOWN_ANSWERS.read_text("utf-8").splitlines()]
     passwords = {known["format"]: known["password"] for known in reversed(answers)}
     hashes = {known["format"]: known["hash"] for known in reversed(answers)}
@@ -91,7 +67,7 @@ def test_users_of_every_known_format_come_over_and_sign_in_once_with_the_old_has
         assert is_current_format(migrated.password_hash or "")
 
 
-def test_every_column_is_taken_over(import_in_memory: Import, clock: FakeClock) -> None:
+def test_every_known_column_is_imported(import_in_memory: Import, clock: FakeClock) -> None:
     header = ("id", "created_at", "locale", "email", "username", "name", "email_verified", "password_hash", "shoe_size")
     identity = ("3C662A10-D9B1-438C-BFA7-EAC70051F5AC", "2020-01-02T03:04:05+01:00", "id")
     row = (*identity, " Jane@Example.com ", "Jane.D", " Jané ", "true", STRONG, "38")
@@ -115,7 +91,7 @@ def test_every_column_is_taken_over(import_in_memory: Import, clock: FakeClock) 
     )
 
 
-def test_what_is_not_given_has_its_default(import_in_memory: Import, clock: FakeClock) -> None:
+def test_missing_values_have_defaults(import_in_memory: Import, clock: FakeClock) -> None:
     import_in_memory(table_of(("jane@example.com", STRONG, "", ""), header=("email", "password_hash", "name", "id")))
 
     user = import_in_memory.find("jane@example.com")
@@ -124,15 +100,15 @@ def test_what_is_not_given_has_its_default(import_in_memory: Import, clock: Fake
     assert user.number is not None
 
 
-def test_a_date_of_birth_in_the_future_becomes_today(import_in_memory: Import, clock: FakeClock) -> None:
+def test_a_creation_date_in_the_future_becomes_today(import_in_memory: Import, clock: FakeClock) -> None:
     import_in_memory(table_of(("a@example.com", STRONG, "2999-01-01"), header=("email", "password_hash", "created_at")))
 
     assert import_in_memory.find("a@example.com").created_at == clock()
 
 
 @pytest.mark.covers("117")
-def test_a_weak_hash_is_wrapped_and_a_strong_one_kept(import_in_memory: Import) -> None:
-    """No fast hash lies in the table."""
+def test_a_weak_hash_is_wrapped_and_a_strong_one_is_not(import_in_memory: Import) -> None:
+    """So no fast hash is stored."""
     outcome = import_in_memory(table_of(("weak@example.com", MD5), ("strong@example.com", STRONG)))
 
     weak, strong = (import_in_memory.find(f"{name}@example.com").password_hash for name in ("weak", "strong"))
@@ -154,14 +130,14 @@ def test_a_weak_hash_is_wrapped_and_a_strong_one_kept(import_in_memory: Import) 
     ],
     ids=["json lines", "json lines, loosely", "semicolons", "tabs", "byte order mark"],
 )
-def test_csv_and_json_lines_are_told_apart(import_in_memory: Import, text: str) -> None:
+def test_csv_and_json_lines_are_detected(import_in_memory: Import, text: str) -> None:
     outcome = import_in_memory(text)
 
     assert (outcome.count.imported, outcome.rejections) == (1, [])
     assert import_in_memory.find("jane@example.com").email_verified_at is not None
 
 
-# --- nobody is changed: F39
+# --- existing accounts: F39
 
 
 @pytest.mark.covers("F39")
@@ -178,7 +154,7 @@ def test_importing_twice_changes_nothing(run_import: Import) -> None:
 
 
 @pytest.mark.covers("F39")
-def test_a_password_set_since_is_not_overwritten(run_import: Import, deployment: Deployment) -> None:
+def test_a_second_import_does_not_overwrite_a_new_password(run_import: Import, deployment: Deployment) -> None:
     text = table_of(("old@example.com", BCRYPT))
     run_import(text)
     imported = run_import.find("old@example.com")
@@ -190,7 +166,7 @@ def test_a_password_set_since_is_not_overwritten(run_import: Import, deployment:
     deployment.sign_in.sign_in(by_email("old@example.com", "Since then 1"), HOME)
 
 
-def test_whoever_has_registered_keeps_what_they_have(run_import: Import, deployment: Deployment) -> None:
+def test_registered_accounts_are_not_changed(run_import: Import, deployment: Deployment) -> None:
     registered = deployment.register(ALICE)
 
     outcome = run_import(table_of(("ALICE@example.com", BCRYPT), ("new@example.com", BCRYPT)))
@@ -199,7 +175,7 @@ def test_whoever_has_registered_keeps_what_they_have(run_import: Import, deploym
     assert run_import.find("alice@example.com").password_hash == registered.password_hash
 
 
-def test_an_address_that_is_in_the_file_twice_comes_over_once_and_is_listed(run_import: Import) -> None:
+def test_a_repeated_address_is_imported_once_and_reported(run_import: Import) -> None:
     outcome = run_import(table_of(("a@example.com", STRONG), ("A@EXAMPLE.COM", BCRYPT), ("b@example.com", STRONG)))
 
     assert (outcome.count.imported, outcome.count.already_there) == (2, 0)
@@ -207,7 +183,7 @@ def test_an_address_that_is_in_the_file_twice_comes_over_once_and_is_listed(run_
     assert run_import.find("a@example.com").password_hash == STRONG
 
 
-def test_a_name_or_identity_of_another_account_is_dropped_and_an_id_rejects_the_row(
+def test_names_and_identities_of_other_accounts_are_dropped_and_a_taken_id_rejects_the_row(
     run_import: Import, deployment: Deployment
 ) -> None:
     alice = deployment.register(ALICE)
@@ -234,247 +210,10 @@ def test_a_name_or_identity_of_another_account_is_dropped_and_an_id_rejects_the_
     assert (run_import.find("c@example.com").username, run_import.find("c@example.com").subjects) == (None, {})
 
 
-def test_a_number_that_is_taken_is_drawn_again(run_import: Import) -> None:
+def test_a_taken_number_is_replaced_by_another_random_number(run_import: Import) -> None:
     run_import.drawing(7)(table_of(("a@example.com", STRONG)))
 
     outcome = run_import.drawing(7, 7, 8, 7, 9)(table_of(("b@example.com", STRONG), ("c@example.com", STRONG)))
 
     assert outcome.count.imported == 2
     assert sorted(run_import.find(f"{name}@example.com").number or 0 for name in "abc") == [7, 8, 9]
-
-
-# --- stopped half way
-
-
-def call_number(number: int) -> Callable[[Call], bool]:
-    calls = itertools.count()
-    return lambda _: next(calls) == number
-
-
-def test_a_failing_call_is_made_again_and_nothing_is_counted_twice(tmp_path: Path) -> None:
-    """Whichever call fails, and however: the import waits, asks again and ends as if nothing had been."""
-    header = ("email", "password_hash", "username")
-    text = table_of(("a@example.com", STRONG, "ann"), ("b@example.com", STRONG, ""), header=header)
-    undisturbed = PassingStore(MemoryStore())
-    expected = import_into(undisturbed, tmp_path)(text)
-
-    for number in range(len(undisturbed.calls)):
-        for fault in Fault:
-            memory, pauses = MemoryStore(), list[float]()
-            store = FaultyStore(memory, at=call_number(number), fault=fault)
-            outcome = import_into(store, tmp_path, pause=pauses.append)(text)
-
-            assert outcome == expected
-            assert len(memory.items(TABLES["Users"])) == 2 + 2 + 2 + 1  # accounts, addresses, numbers, a user name
-            assert pauses == ([] if fault is Fault.ASKED_AGAIN else [1])
-
-
-class Outage(MemoryStore):
-    """Keeps a few commits, and then no more."""
-
-    def __init__(self, *, after_commits: int) -> None:
-        super().__init__()
-        self._left = after_commits
-        self._counting = Lock()
-
-    @override
-    def commit(self, *actions: Action) -> CommitOutcome:
-        with self._counting:
-            self._left -= 1
-            is_over = self._left < 0
-        if is_over:
-            raise DependencyUnavailable("gone")
-        return super().commit(*actions)
-
-    def end(self) -> None:
-        self._left = 1000
-
-
-def test_when_the_database_stays_away_the_import_ends_and_goes_on_the_next_time(tmp_path: Path) -> None:
-    text = table_of(*((f"user{number}@example.com", STRONG) for number in range(4 * BATCH)))
-    store, pauses, count = Outage(after_commits=2), list[float](), Count()
-    run_import = import_into(store, tmp_path, pause=pauses.append)
-
-    with run_import.notes() as notes, pytest.raises(DependencyUnavailable):
-        run_import.importer.run(lines_of(text), count, notes, on_progress=lambda: None)
-    store.end()
-    outcome = run_import(text)
-
-    assert count.imported == 2 * BATCH
-    assert (outcome.count.imported, outcome.count.already_there) == (2 * BATCH, 2 * BATCH)
-    assert sum(sorted(pauses)[-TRIES + 1 :]) >= 60
-
-
-def test_stopped_by_hand_it_says_what_it_has_done_and_goes_on_the_next_time(import_in_memory: Import) -> None:
-    text = table_of(*((f"user{number}@example.com", STRONG) for number in range(20 * BATCH)))
-    count = Count()
-
-    def interrupt() -> None:
-        if count.users >= 3 * BATCH:
-            raise KeyboardInterrupt
-
-    with import_in_memory.notes() as notes, pytest.raises(KeyboardInterrupt):
-        import_in_memory.importer.run(lines_of(text), count, notes, on_progress=interrupt)
-    outcome = import_in_memory(text)
-
-    assert count.imported >= 3 * BATCH
-    assert outcome.count.already_there == count.imported
-    assert outcome.count.imported == 20 * BATCH - count.imported
-
-
-@pytest.mark.storage
-def test_two_imports_of_one_file_at_once_make_each_account_once(
-    dynamodb_client: "DynamoDBClient", tables: Mapping[str, str], tmp_path: Path
-) -> None:
-    text = table_of(*((f"user{number}@example.com", STRONG) for number in range(3 * BATCH)))
-    imports = [
-        import_into(DynamoStore(dynamodb_client), tmp_path / name, series=series, tables=tables)
-        for series, name in enumerate("ab", start=1)
-    ]
-    for one in imports:
-        one.folder.mkdir()
-
-    outcomes = at_once([partial(one, text) for one in imports])
-
-    counts = [outcome.count for outcome in outcomes if isinstance(outcome, Imported)]
-    assert sum(count.imported for count in counts) == 3 * BATCH
-    assert sum(count.already_there for count in counts) == 3 * BATCH
-
-
-def test_no_more_is_read_than_will_soon_be_written(import_in_memory: Import) -> None:
-    """Memory does not grow with the file."""
-    lines = lines_of(table_of(*((f"user{number}@example.com", STRONG) for number in range(60 * BATCH))))
-    count, ahead = Count(), list[int]()
-
-    with import_in_memory.notes() as notes:
-        import_in_memory.importer.run(lines, count, notes, on_progress=lambda: ahead.append(lines.read - count.users))
-
-    assert count.imported == 60 * BATCH
-    assert max(ahead) <= (2 * import_in_memory.importer.workers + 1) * BATCH
-
-
-def test_an_account_with_many_identities_is_written_in_a_transaction_that_dynamodb_takes(
-    run_import: Import,
-) -> None:
-    """100 actions at most: 25 accounts of ten items each are three transactions."""
-    providers = ("google", "apple", "github")
-    users = [
-        {
-            "email": f"user{number}@example.com",
-            "email_verified": True,
-            "identities": [{"provider": name, "subject": f"{name}-{number}"} for name in providers],
-        }
-        for number in range(BATCH)
-    ]
-
-    outcome = run_import("\n".join(json.dumps(user) for user in users))
-
-    assert (outcome.count.imported, outcome.rejections, outcome.dropped) == (BATCH, [], [])
-    person = run_import.users.find_person(run_import.find("user7@example.com").user_id)
-    assert person is not None
-    assert {one.provider: one.subject for one in person.identities} == {name: f"{name}-7" for name in providers}
-
-
-# --- who does not come over
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        (("", STRONG), "email: is missing"),
-        (("jane", STRONG), "email: is not a valid address"),
-        (("jane\x00@example.com", STRONG), "email: is not a valid"),
-        (
-            ("jane@example.com", "$2y$31$" + "u" * 53),
-            "password_hash: bcrypt: takes 131,072.0 times as long to compute as is allowed",
-        ),
-        (("jane@example.com", "hunter2"), "password_hash: hash: is in no known format"),
-        (("jane@example.com", STRONG, "x"), "has more fields than the first line"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_row_that_cannot_come_over_is_listed_with_its_line_and_reason(
-    import_in_memory: Import, row: Sequence[str], reason: str
-) -> None:
-    outcome = import_in_memory(table_of(("first@example.com", STRONG), row, ("last@example.com", STRONG)))
-
-    assert (outcome.count.imported, outcome.count.rejected) == (2, 1)
-    [(line, why)] = outcome.rejections
-    assert line == "3"
-    assert why.startswith(reason)
-
-
-def test_a_rejection_quotes_nothing_of_the_row_as_a_reason(import_in_memory: Import) -> None:
-    secret = "5ecre7"
-    rows = [
-        (f"{secret}@", STRONG, ""),
-        (f"a{secret}@example.com", f"$2y${secret}", ""),
-        (f"b{secret}@example.com", f"md5({secret}):{secret}", ""),
-        (f"c{secret}@example.com", STRONG, f"not a date {secret}"),
-    ]
-
-    outcome = import_in_memory(table_of(*rows, header=("email", "password_hash", "created_at")))
-
-    assert (outcome.count.rejected, len(outcome.dropped)) == (3, 1)
-    assert secret not in repr([reason for _, reason in outcome.rejections])
-    assert secret not in repr(outcome.dropped)
-
-
-def test_rejected_rows_can_be_mended_and_imported_as_they_are(import_in_memory: Import) -> None:
-    header = ("email", "password_hash", "name")
-    first = import_in_memory(table_of(("jane", STRONG, "Doe, Jane"), ("x@example.com", "wrong", "X"), header=header))
-    mended = import_in_memory.rejected.read_text("utf-8").replace("jane,", "jane@example.com,")
-
-    second = import_in_memory(mended)
-    third = import_in_memory(import_in_memory.rejected.read_text("utf-8").replace(",wrong,", f",{STRONG},"))
-
-    assert [line for line, _ in first.rejections] == ["2", "3"]
-    assert second.rejections == [("3", "password_hash: hash: is in no known format")]
-    assert (second.count.imported, third.count.imported) == (1, 1)
-    assert import_in_memory.find("jane@example.com").name == "Doe, Jane"
-
-
-def test_files_of_rejections_are_there_only_when_there_are_some_and_only_for_their_owner(
-    import_in_memory: Import,
-) -> None:
-    import_in_memory(table_of(("jane", STRONG)))
-    mode = import_in_memory.rejected.stat().st_mode
-    import_in_memory(table_of(("jane@example.com", STRONG)))
-
-    assert mode & 0o777 == 0o600
-    assert not import_in_memory.rejected.exists()
-
-
-def test_rejections_are_in_the_file_at_once(import_in_memory: Import) -> None:
-    """So that a killed import loses none."""
-    text = table_of(("jane", STRONG), *((f"user{number}@example.com", STRONG) for number in range(20 * BATCH)))
-    seen = list[str]()
-
-    with import_in_memory.notes() as notes:
-        import_in_memory.importer.run(
-            lines_of(text),
-            Count(),
-            notes,
-            on_progress=lambda: seen.append(import_in_memory.rejected.read_text("utf-8")),
-        )
-
-    assert "jane" in seen[0]
-
-
-def test_the_import_stops_when_the_first_thousand_rows_fail_for_one_reason(import_in_memory: Import) -> None:
-    bad = [(f"user{number}@example.com", "bad") for number in range(3 * FIRST_ROWS)]
-
-    with pytest.raises(Unreadable, match=r"first 1,000 rows were all rejected for one reason\. password_hash"):
-        import_in_memory(table_of(*bad))
-    outcome = import_in_memory(table_of(("good@example.com", STRONG), *bad))
-
-    assert outcome.count.rejected == len(bad)
-
-
-def test_what_comes_before_the_place_where_a_file_breaks_is_imported(import_in_memory: Import) -> None:
-    users = ",\n".join(json.dumps({"email": f"user{number}@example.com"}) for number in range(3))
-
-    with pytest.raises(Unreadable, match=r"not JSON\. Line 4"):
-        import_in_memory(f"[{users},\n nonsense]")
-
-    assert import_in_memory.find("user2@example.com").password_hash is None

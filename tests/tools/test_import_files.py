@@ -1,4 +1,4 @@
-"""The forms of files: CSV in its dialects, JSON in its layouts, LDIF, `/etc/shadow`; and files that are none."""
+"""Reading files: CSV, JSON, LDIF, `/etc/shadow`, and invalid files."""
 
 import json
 from pathlib import Path
@@ -26,14 +26,14 @@ def read(text: str | bytes, system: System = GENERIC) -> list[Record | Rejection
 
 
 def fields_of(text: str | bytes, system: System = GENERIC) -> list[dict[str, object]]:
-    """The fields of every record; a rejection fails the test."""
+    """Return the fields of every record. A rejection fails the test."""
     found = read(text, system)
     assert [one for one in found if isinstance(one, Rejection)] == []
     return [dict(one.fields) for one in found if isinstance(one, Record)]
 
 
 def where(found: list[Record | Rejection]) -> list[tuple[int, str]]:
-    """Line and reason of every record, "" for one that is not rejected."""
+    """Return line and reason of every record. The reason is "" if the record is not rejected."""
     return [(one.line, one.reason if isinstance(one, Rejection) else "") for one in found]
 
 
@@ -72,7 +72,7 @@ def test_a_csv_file_of_any_dialect_is_read(run: Import, text: str) -> None:
     assert run.find("a@example.com").password_hash == STRONG
 
 
-def test_null_in_any_spelling_is_no_value(run: Import) -> None:
+def test_null_in_every_spelling_is_a_missing_value(run: Import) -> None:
     outcome = run(f"email,password_hash,name,locale\na@example.com,{STRONG},NULL,\\N\nb@example.com,NULL,null,\n")
 
     assert (outcome.count.imported, outcome.dropped) == (2, [])
@@ -80,7 +80,7 @@ def test_null_in_any_spelling_is_no_value(run: Import) -> None:
     assert run.find("b@example.com").password_hash is None
 
 
-def test_quotes_may_hold_separators_and_ends_of_lines() -> None:
+def test_quoted_fields_may_contain_separators_and_line_ends() -> None:
     found = read(f'email,password_hash,bio\na@example.com,"{HASH}","one\ntwo"\nb@example.com,hash,\n')
 
     assert where(found) == [(2, ""), (4, "")]
@@ -88,7 +88,7 @@ def test_quotes_may_hold_separators_and_ends_of_lines() -> None:
     assert found[0].fields == {"email": "a@example.com", "password_hash": HASH, "bio": "one\ntwo"}
 
 
-def test_escapes_of_copy_and_mysql_are_read_in_files_with_tabs() -> None:
+def test_escapes_of_postgresql_and_mysql_are_decoded_in_files_with_tabs() -> None:
     [fields] = fields_of('email\tuser_metadata\na@example.com\t{"a": "b\\\\nc\\td"}\n')
 
     assert fields["user_metadata"] == '{"a": "b\\nc\td"}'
@@ -100,7 +100,7 @@ def test_a_field_of_a_megabyte_is_read() -> None:
     assert len(str(fields["bio"])) == MOST_FIELD_CHARACTERS - 1
 
 
-def test_a_quote_that_is_never_closed_spoils_its_own_row() -> None:
+def test_an_unclosed_quote_rejects_only_its_own_row() -> None:
     rows = "".join(f"user{number}@example.com,{HASH.replace(',', '')}\n" for number in range(1000))
 
     found = read(f'email,password_hash\na@example.com,"{HASH}\n{rows}')
@@ -113,7 +113,7 @@ def test_a_quote_that_is_never_closed_spoils_its_own_row() -> None:
     "header",
     ["email,hash\n", "email,password\n", "email,encrypted_password,name\n", "mail,PWD,email\n"],
 )
-def test_a_column_that_is_probably_the_hashes_is_not_overlooked(header: str) -> None:
+def test_an_unknown_column_that_may_contain_hashes_is_an_error(header: str) -> None:
     with pytest.raises(Unreadable, match=r"is not read\. If it has the hashes, name it password_hash"):
         read(header)
 
@@ -141,18 +141,18 @@ USERS: Final = [{"email": "a@example.com", "n": {"x": [1, 2.5, None, True]}}, {"
     ],
     ids=["lines", "array", "pretty array", "object", "pretty object", "pretty objects", "byte order mark", "blanks"],
 )
-def test_json_of_any_layout_is_read(text: str) -> None:
+def test_json_in_every_layout_is_read(text: str) -> None:
     assert fields_of(text) == USERS
 
 
-def test_a_document_larger_than_the_memory_for_a_line_is_read_on_one_line() -> None:
+def test_a_json_document_in_one_line_may_be_longer_than_the_line_limit() -> None:
     text = json.dumps([{"email": "a@example.com", "bio": "x" * 2**20}] * 9)
     assert len(text) > MOST_LINE_BYTES
 
     assert len(fields_of(text)) == 9
 
 
-def test_the_records_of_a_document_have_the_lines_on_which_they_begin() -> None:
+def test_records_of_a_json_document_have_the_number_of_their_first_line() -> None:
     assert where(read(json.dumps(USERS, indent=1))) == [(2, ""), (13, "")]
 
 
@@ -167,17 +167,17 @@ def test_the_records_of_a_document_have_the_lines_on_which_they_begin() -> None:
     ],
     ids=lambda value: value[:20],
 )
-def test_a_line_that_is_no_json_object_is_rejected_alone(line: str, reason: str) -> None:
+def test_an_invalid_json_line_is_rejected_and_the_others_are_read(line: str, reason: str) -> None:
     found = read(f'{{"email": "a@example.com"}}\n{line}\n\n{{"email": "b@example.com"}}')
 
     assert where(found) == [(1, ""), (2, reason), (4, "")]
 
 
-def test_a_first_line_that_is_no_json_object_is_rejected_alone() -> None:
+def test_an_invalid_first_json_line_is_rejected_and_the_others_are_read() -> None:
     assert where(read('{"email": a}\n{"email": "b@example.com"}\n')) == [(1, "is not JSON"), (2, "")]
 
 
-def test_a_member_of_an_array_that_is_no_object_is_rejected_alone() -> None:
+def test_an_array_member_that_is_not_an_object_is_rejected_and_the_others_are_read() -> None:
     assert where(read('[{"a": 1},\n7,\n{"b": 2}]')) == [(1, ""), (2, "is not a JSON object"), (3, "")]
 
 
@@ -210,20 +210,20 @@ def test_shadow_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("system", "text", "mended"),
+    ("system", "text", "corrected"),
     [
         ("ldap", "dn: uid=jane\nmail: jane\nuserPassword: {SSHA}wrong\n\n", ("mail: jane", "mail: jane@example.com")),
         ("shadow", "jane doe:{0}:19000:0:99999:7:::\n", ("jane doe", "jane")),
     ],
 )
-def test_rejected_rows_of_texts_can_be_mended_and_imported(
-    tmp_path: Path, system: str, text: str, mended: tuple[str, str]
+def test_rejected_rows_of_text_formats_can_be_corrected_and_imported(
+    tmp_path: Path, system: str, text: str, corrected: tuple[str, str]
 ) -> None:
     run = in_memory(tmp_path, system=SYSTEMS[system], domain="example.com")
     text = text.replace("{SSHA}wrong", STRONG).replace("{0}", STRONG)
 
     count = _import(run, text)
-    again = _import(run, run.rejected.read_text("utf-8").replace(*mended))
+    again = _import(run, run.rejected.read_text("utf-8").replace(*corrected))
 
     assert (count, again) == ((0, 1), (1, 0))
 
@@ -235,7 +235,7 @@ def _import(run: Import, text: str) -> tuple[int, int]:
     return count.imported, count.rejected
 
 
-# --- no files of users
+# --- invalid files
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def _import(run: Import, text: str) -> tuple[int, int]:
         "depth",
     ],
 )
-def test_a_file_that_is_no_list_of_users_is_rejected_as_a_whole(text: str | bytes, sentence: str) -> None:
+def test_a_file_that_is_not_a_list_of_users_is_rejected(text: str | bytes, sentence: str) -> None:
     with pytest.raises(Unreadable, match=sentence):
         read(text)
 
@@ -276,7 +276,7 @@ def test_a_file_without_a_header_is_rejected_without_quoting_its_first_user() ->
 
 
 @pytest.mark.parametrize("column", ["email", "password_hash", "name", "username", "other"])
-def test_a_row_that_is_not_utf_8_is_rejected_alone_and_kept_as_it_is(run: Import, column: str) -> None:
+def test_a_row_that_is_not_utf_8_is_rejected_and_written_unchanged(run: Import, column: str) -> None:
     row = {"email": "jane@example.com", "password_hash": STRONG, "name": "Jane", "username": "jane", "other": "x"}
     latin = ",".join(value + ("\xe9" if name == column else "") for name, value in row.items()).encode("latin-1")
 
@@ -286,8 +286,8 @@ def test_a_row_that_is_not_utf_8_is_rejected_alone_and_kept_as_it_is(run: Import
     assert latin in run.rejected.read_bytes()
 
 
-def test_no_more_of_a_document_is_read_than_is_asked_for() -> None:
-    """Memory does not grow with the file."""
+def test_a_json_document_is_read_incrementally() -> None:
+    """So the memory does not grow with the file."""
     lines = lines_of(json.dumps([{"email": f"user{number}@example.com"} for number in range(10_000)], indent=1))
     found: Iterator[Record | Rejection]
     found, _ = records(lines, GENERIC)

@@ -1,4 +1,4 @@
-"""`REPLACE=1`: an import is corrected where nobody has used what it made, and nowhere else."""
+"""`REPLACE=1`: an import replaces imported accounts that were not used since."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,8 +30,8 @@ def lines(*users: Mapping[str, Any]) -> str:
     return "\n".join(json.dumps(user) for user in users)
 
 
-FORGOTTEN = {"email": EMAIL, "username": "jane", "email_verified": True, "google_id": "google-1"}
-"""Imported without the hash, and with a wrong user name and identity."""
+INCOMPLETE = {"email": EMAIL, "username": "jane", "email_verified": True, "google_id": "google-1"}
+"""A first import without the hash, and with a wrong user name and identity."""
 
 CORRECT = {
     "email": "Jane@example.com",
@@ -44,8 +44,8 @@ CORRECT = {
 }
 
 
-def test_an_account_that_nobody_has_used_is_corrected(run: Import, deployment: Deployment) -> None:
-    run(lines({**FORGOTTEN, "organization_id": "org_a"}))
+def test_an_unused_account_is_replaced(run: Import, deployment: Deployment) -> None:
+    run(lines({**INCOMPLETE, "organization_id": "org_a"}))
     before = run.find(EMAIL)
     deployment.clock.advance(timedelta(minutes=1))
 
@@ -67,8 +67,8 @@ def test_an_account_that_nobody_has_used_is_corrected(run: Import, deployment: D
     deployment.sign_in.sign_in(by_email(EMAIL, BCRYPT_PASSWORD), HOME)
 
 
-def test_an_account_gets_the_id_that_was_forgotten(run: Import, deployment: Deployment) -> None:
-    run(lines(FORGOTTEN))
+def test_a_replacement_can_set_the_id(run: Import, deployment: Deployment) -> None:
+    run(lines(INCOMPLETE))
     old = run.find(EMAIL)
     deployment.clock.advance(timedelta(minutes=1))
     user_id = "3c662a10-d9b1-438c-bfa7-eac70051f5ac"
@@ -83,8 +83,8 @@ def test_an_account_gets_the_id_that_was_forgotten(run: Import, deployment: Depl
     assert run.users.find_id(Name.USERNAME, "jane.d") == user_id
 
 
-def test_an_account_can_be_corrected_again(run: Import, deployment: Deployment) -> None:
-    run(lines(FORGOTTEN))
+def test_an_account_can_be_replaced_again(run: Import, deployment: Deployment) -> None:
+    run(lines(INCOMPLETE))
     for name in ("one", "two"):
         outcome = run.replacing()(lines({**CORRECT, "name": name}))
         assert (outcome.count.replaced, run.find(EMAIL).name) == (1, name)
@@ -107,13 +107,13 @@ def disable(deployment: Deployment, user: User) -> None:
     accounts.disable(user)
 
 
-def come_in_with_a_code(deployment: Deployment, user: User) -> None:
-    """As a sign-in that leaves the hash alone."""
+def sign_in_with_code(deployment: Deployment, user: User) -> None:
+    """Sign in without changing the hash."""
     deployment.store.write(deployment.users.signing_in(user, deployment.clock(), HOME))
 
 
-@pytest.mark.parametrize("use", [sign_in, disable, come_in_with_a_code])
-def test_an_account_that_was_used_or_changed_stays(
+@pytest.mark.parametrize("use", [sign_in, disable, sign_in_with_code])
+def test_an_account_that_was_used_or_changed_is_not_replaced(
     run: Import, deployment: Deployment, use: Callable[[Deployment, User], None]
 ) -> None:
     run(lines({**CORRECT, "name": "first"}))
@@ -127,7 +127,7 @@ def test_an_account_that_was_used_or_changed_stays(
     assert run.find(EMAIL) == before
 
 
-def test_a_registered_account_stays(run: Import, deployment: Deployment) -> None:
+def test_a_registered_account_is_not_replaced(run: Import, deployment: Deployment) -> None:
     registered = deployment.register()
 
     outcome = run.replacing()(table_of(("alice@example.com", BCRYPT)))
@@ -137,14 +137,14 @@ def test_a_registered_account_stays(run: Import, deployment: Deployment) -> None
     assert not is_replaceable(registered)
 
 
-def test_users_who_are_not_there_are_imported(run: Import) -> None:
+def test_new_users_are_imported(run: Import) -> None:
     outcome = run.replacing()(table_of(("new@example.com", BCRYPT)))
 
     assert (outcome.count.imported, outcome.count.replaced) == (1, 0)
 
 
-def test_names_of_others_are_dropped(run: Import, deployment: Deployment) -> None:
-    run(lines(FORGOTTEN, {**FORGOTTEN, "email": "joe@example.com", "username": "joe", "google_id": "google-joe"}))
+def test_names_of_other_accounts_are_dropped(run: Import, deployment: Deployment) -> None:
+    run(lines(INCOMPLETE, {**INCOMPLETE, "email": "joe@example.com", "username": "joe", "google_id": "google-joe"}))
     deployment.clock.advance(timedelta(minutes=1))
 
     outcome = run.replacing()(lines({**CORRECT, "username": "JOE", "identities": {"google": "google-joe"}, "id": "7"}))
@@ -157,7 +157,7 @@ def test_names_of_others_are_dropped(run: Import, deployment: Deployment) -> Non
 
 
 class Meanwhile(MemoryStore):
-    """Changes the account between the reading and the transaction."""
+    """Changes the account between the read and the transaction."""
 
     change: Update | None = None
 
@@ -169,10 +169,10 @@ class Meanwhile(MemoryStore):
         return super().commit(*actions)
 
 
-def test_an_account_that_is_used_at_the_same_time_stays(tmp_path: Path) -> None:
+def test_an_account_that_is_used_concurrently_is_not_replaced(tmp_path: Path) -> None:
     store = Meanwhile()
     run = import_into(store, tmp_path)
-    run(lines(FORGOTTEN))
+    run(lines(INCOMPLETE))
     user = run.find(EMAIL)
     store.change = run.users.changing(user, {"last_sign_in_at": to_epoch(user.updated_at + timedelta(hours=1))})
 

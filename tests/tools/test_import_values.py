@@ -1,4 +1,4 @@
-"""Values as databases and other systems write them are read as what they mean, or not at all."""
+"""Parsing values in the formats of databases and other systems."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ AT = datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
     ],
     ids=repr,
 )
-def test_an_instant_is_read_in_every_spelling(written: object) -> None:
+def test_a_time_is_parsed_in_every_format(written: object) -> None:
     assert instant(written) == AT
 
 
@@ -54,7 +54,7 @@ def test_an_instant_is_read_in_every_spelling(written: object) -> None:
         ("infinity", values.FAR_FUTURE),
     ],
 )
-def test_fractions_and_dates_are_read(written: str, read: datetime) -> None:
+def test_fractions_and_dates_are_parsed(written: str, read: datetime) -> None:
     assert instant(written) == read
 
 
@@ -63,7 +63,7 @@ def test_fractions_and_dates_are_read(written: str, read: datetime) -> None:
     ["", "NULL", r"\N", "0000-00-00", "0000-00-00 00:00:00", "0001-01-01T00:00:00", "-infinity", 0, "0"],
     ids=repr,
 )
-def test_dates_that_mean_none_are_none(written: object) -> None:
+def test_empty_and_zero_dates_are_none(written: object) -> None:
     assert instant(written) is None
 
 
@@ -88,30 +88,30 @@ def test_dates_that_mean_none_are_none(written: object) -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_what_is_no_certain_instant_is_refused(written: object) -> None:
+def test_an_ambiguous_or_invalid_time_is_an_error(written: object) -> None:
     with pytest.raises(InvalidValue):
         instant(written)
 
 
 @pytest.mark.parametrize("written", ["t", "1", "yes", "true", "TRUE", "True", "Y", "on", True, 1, "b'1'"], ids=repr)
-def test_yes_is_read(written: object) -> None:
+def test_true_is_parsed_in_every_format(written: object) -> None:
     assert boolean(written) is True
     assert since(written) is True
 
 
 @pytest.mark.parametrize("written", ["f", "0", "no", "false", "FALSE", "N", "off", False, 0, "b'0'"], ids=repr)
-def test_no_is_read(written: object) -> None:
+def test_false_is_parsed_in_every_format(written: object) -> None:
     assert boolean(written) is False
     assert since(written) is False
 
 
 @pytest.mark.parametrize("written", ["perhaps", "2", 7, [], "jein"], ids=repr)
-def test_what_is_neither_yes_nor_no_is_refused(written: object) -> None:
+def test_other_values_are_not_booleans(written: object) -> None:
     with pytest.raises(InvalidValue):
         since(written)
 
 
-def test_since_when_is_read_where_yes_or_no_could_be() -> None:
+def test_a_time_can_stand_for_true() -> None:
     assert since("2020-01-02 03:04:05+00") == AT
     assert since("0000-00-00 00:00:00") is False
 
@@ -120,12 +120,12 @@ def test_since_when_is_read_where_yes_or_no_could_be() -> None:
     ("written", "read"),
     [("en_US", "en"), ("id", "id"), ("en-GB", "en-GB"), ("id_ID.UTF-8", "id"), ("de_CH@euro", "de"), ("fil", "fil")],
 )
-def test_a_language_is_read(written: str, read: str) -> None:
+def test_a_language_is_parsed(written: str, read: str) -> None:
     assert locale(written) == read
 
 
 @pytest.mark.parametrize("written", ["Bahasa", "e", "en US", "x" * 40, "", "english"])
-def test_what_is_no_language_is_refused(written: str) -> None:
+def test_an_invalid_language_is_an_error(written: str) -> None:
     with pytest.raises(InvalidValue):
         locale(written)
 
@@ -133,7 +133,7 @@ def test_what_is_no_language_is_refused(written: str) -> None:
 # --- fields
 
 
-def test_a_field_is_found_in_any_spelling_and_depth() -> None:
+def test_a_field_is_found_in_other_spellings_and_in_nested_objects() -> None:
     record = Fields({"Email Verified": "x", "inner": '{"UserName": "jane", "list": ["a", "b"], "none": "NULL"}'})
 
     assert (record.get("email_verified"), record.get("emailVerified")) == ("x", "x")
@@ -142,7 +142,7 @@ def test_a_field_is_found_in_any_spelling_and_depth() -> None:
     assert record.get("inner.list.deeper", "email_verified.deeper") is None
 
 
-# --- one bad value never throws a person out
+# --- invalid values
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_field_is_found_in_any_spelling_and_depth() -> None:
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_a_person_comes_without_a_value_that_cannot_be_read(run: Import, column: str, value: str) -> None:
+def test_a_user_is_imported_without_an_invalid_value(run: Import, column: str, value: str) -> None:
     outcome = run(table_of(("jane@example.com", STRONG, value), header=("email", "password_hash", column)))
 
     assert (outcome.count.imported, outcome.rejections) == (1, [])
@@ -187,13 +187,13 @@ def run(tmp_path: Path) -> Import:
 
 
 @pytest.mark.parametrize("column", ["disabled", "banned_until", "enabled"])
-def test_a_person_of_whom_it_is_unclear_whether_they_may_sign_in_may_not(run: Import, column: str) -> None:
+def test_an_invalid_value_about_disabling_disables_the_account(run: Import, column: str) -> None:
     run(table_of(("jane@example.com", STRONG, "unclear"), header=("email", "password_hash", column)))
 
     assert run.find("jane@example.com").disabled_at is not None
 
 
-def test_many_values_are_dropped_at_once(run: Import) -> None:
+def test_several_invalid_values_are_dropped(run: Import) -> None:
     header = ("email", "password_hash", "username", "created_at", "locale")
 
     outcome = run(table_of(("jane@example.com", STRONG, "x", "y", "z"), header=header))
@@ -202,7 +202,7 @@ def test_many_values_are_dropped_at_once(run: Import) -> None:
     assert outcome.count.imported == 1
 
 
-def test_a_metadata_that_is_no_json_text_does_not_stop_the_import(run: Import) -> None:
+def test_metadata_that_is_not_valid_json_does_not_stop_the_import(run: Import) -> None:
     outcome = run('{"email": "jane@example.com", "user_metadata": {"a": NaN}, "app_metadata": {"a": "\\ud800"}}')
 
     assert outcome.count.imported == 1

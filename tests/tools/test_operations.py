@@ -1,131 +1,52 @@
-"""docs/operations.md is run: every command of it, in bash, against the whole stack on moto.
+"""Every command in docs/operations.md works: it runs in bash, with the whole stack on moto.
 
-`aws` is tests/tools/aws_cli.py there. Where moto rotates secrets otherwise than AWS, it is set right below.
+The command `aws` is tests/tools/aws_cli.py. The module also corrects how moto rotates secrets.
 """
 
 import copy
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from unittest.mock import patch
 
 import pytest
-from gerbang.container import Container
-from gerbang.core.emails import EmailAddress
-from gerbang.sessions import rotation_events as secret_rotation
-from gerbang.sessions.rotation import Rotation
 from gerbang.sessions.sessions import SessionEnded
 from gerbang.storage.accounts import Identity, Name, User
-from gerbang.storage.dynamodb import DynamoStore
 from gerbang.storage.removal import removal
-from gerbang.storage.secret_versions import SecretVersionHistory
-from gerbang.storage.secrets import Secret
 from gerbang_local.declarations import template
 from gerbang_local.stack import ACCOUNT_ID, REGION
 from gerbang_local.template import chosen_parameters
 from moto.awslambda.models import LambdaBackend
 from moto.backends import get_backend
 from moto.dynamodb.models import DynamoDBBackend
-from moto.secretsmanager.models import SecretsManagerBackend
 from moto.server import ThreadedMotoServer
 
-from tests.deploy.resource_handlers import client
+from tests.deploy.clients import client
 from tests.deploy.stacks import Stack, created_stack
-from tests.deployment import ALICE, BOB, HOME, Deployment, by_email
-from tests.fakes import FakeClock, RecordingLog
+from tests.deployment import BOB, HOME, Deployment, by_email
 from tests.tools import aws_cli
-
-ROOT: Final = Path(__file__).parents[2]
-MIRA: Final = replace(ALICE, email=EmailAddress("mira@example.com"), name="Mira", username="mira", founds="Mira's")
-MIRAS_ID: Final = "3c662a10-d9b1-438c-bfa7-eac70051f5ac"
-"""In the guide."""
-
-
-def sections() -> dict[str, tuple[str, ...]]:
-    """The guide's commands by the titles they stand under."""
-    found, title, in_block = dict[str, tuple[str, ...]](), "", False
-    for line in (ROOT / "docs" / "operations.md").read_text("utf-8").splitlines():
-        if line.startswith("```"):
-            in_block = line == "```console"
-        elif not in_block and line.startswith("#"):
-            title = line.lstrip("# ")
-        elif in_block:
-            assert line.startswith("$ "), line
-            found[title] = (*found.get(title, ()), line.removeprefix("$ "))
-    return found
-
-
-SECTIONS: Final = sections()
-HELPERS: Final = "Operations"
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """Runs commands of the guide, after its helpers."""
-
-    environment: Mapping[str, str]
-    folder: Path
-
-    def run(self, title: str) -> str:
-        """Run the commands under a title one after the other, none of which may fail; return what they print."""
-        commands = [*SECTIONS[HELPERS], *(() if title == HELPERS else SECTIONS[title])]
-        script = "\n".join(["set -euo pipefail", *commands])
-        script = script.replace("tools/bootstrap/sam", "sam").replace("person.json", f"{self.folder}/person.json")
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=ROOT, env=dict(self.environment), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+from tests.tools.operations_guide import (
+    HELPERS,
+    MIRA,
+    MIRAS_ID,
+    SECTIONS,
+    Shell,
+    assert_protected,
+    environment_of,
+    mira,
+    rotating_as_aws_does,
+)
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with created_stack(DeletionProtection="true") as made, rotating_as_aws_does(made):
-        yield made
-
-
-@contextmanager
-def rotating_as_aws_does(stack: Stack) -> Iterator[None]:
-    """Let `RotateSecret` call the function that is attached, and take AWSPENDING off what has become current."""
-    begin = SecretsManagerBackend.rotate_secret
-    secret_arn, function_arn = stack.outputs()["MasterSecretArn"], stack.function_arn("RotationFunction")
-    handler = secret_rotation.handler(
-        Rotation(
-            history=SecretVersionHistory(lambda: client("secretsmanager"), secret_arn),
-            new_secret=Container({}).new_secret,
-            new_key_pair=Container({}).new_key_pair,
-            tokens_with=lambda keys: replace(environment_of(stack).tokens, keys=keys),
-            log_event=RecordingLog(),
-            now=FakeClock(),
-        )
-    )
-
-    def rotate(backend: Any, secret_id: str, **asked: Any) -> Any:
-        for version in backend.secrets[secret_id].versions.values():
-            if {"AWSPENDING", "AWSCURRENT"} <= set(version["version_stages"]):
-                version["version_stages"].remove("AWSPENDING")
-        asked["rotation_lambda_arn"] = function_arn
-        return begin(backend, secret_id, **asked)
-
-    def invoke(_backend: Any, function: str, **asked: Any) -> None:
-        assert function == function_arn
-        handler({**json.loads(asked["body"]), "SecretId": secret_arn}, None)
-
-    with (
-        patch.object(SecretsManagerBackend, "rotate_secret", rotate),
-        patch.object(LambdaBackend, "invoke", invoke),
-        patch.dict(os.environ, POWERTOOLS_METRICS_NAMESPACE="Gerbang"),
-    ):
-        yield
+    with created_stack(DeletionProtection="true") as created, rotating_as_aws_does(created):
+        yield created
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +57,7 @@ def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
         "aws": f'exec "{sys.executable}" -SEs "{folder}/client.py" "$@"',
         "sleep": 'echo "sleep $*"',
         "sam": 'echo "sam $*"',
-        # The API is not served here, and nobody is at the terminal to say yes.
+        # The API is not running, and there is no terminal to confirm.
         "make": f"""
             case " $* " in
                 *" smoke "*) echo "make $*" ;;
@@ -162,38 +83,17 @@ def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
     server.stop()
 
 
-def environment_of(stack: Stack) -> Deployment:
-    """An environment of the stack's functions that has read nothing yet."""
-    outputs = stack.outputs()
-    names = ("Users", "Organizations", "RefreshTokenFamilies", "OneTimeCodes", "RateLimits")
-    container = Container({})
-    return Deployment(
-        store=DynamoStore(client("dynamodb")),
-        tables={name: outputs[f"{name}Table"] for name in names},
-        clock=FakeClock(datetime.now(UTC)),
-        new_id=container.new_id,
-        new_number=container.new_number,
-        log_event=RecordingLog(),
-        secret=Secret(lambda: client("secretsmanager"), outputs["MasterSecretArn"]),
-    )
-
-
 @pytest.fixture
 def functions(stack: Stack) -> Deployment:
-    """The stack's functions, with Mira registered under the id that the guide has."""
+    """The stack's functions. Mira is registered with the id in the guide."""
     functions = environment_of(stack)
     if functions.users.find(MIRAS_ID) is None:
         functions.register(MIRA, user_id=MIRAS_ID)
     return functions
 
 
-def mira(functions: Deployment) -> User | None:
-    user_id = functions.users.find_id(Name.EMAIL, MIRA.email)
-    return None if user_id is None else functions.users.find(user_id)
-
-
-def test_every_command_of_the_guide_is_run() -> None:
-    """Below; a new section needs a test."""
+def test_every_section_of_the_guide_has_a_test() -> None:
+    """In this module."""
     source = Path(__file__).read_text("utf-8")
 
     assert [title for title in SECTIONS if f'shell.run("{title}")' not in source] == [HELPERS]
@@ -203,10 +103,10 @@ def test_the_helpers_find_outputs_and_resources(shell: Shell) -> None:
     assert "make smoke STACK=gerbang" in shell.run(HELPERS)
 
 
-def test_cloudfronts_secret_has_a_hash_that_the_template_takes(shell: Shell, stack: Stack) -> None:
-    said = shell.run("CloudFront and AWS WAF in front").split()[-1]
+def test_the_hash_of_cloudfronts_secret_is_a_valid_parameter(shell: Shell, stack: Stack) -> None:
+    digest = shell.run("CloudFront and AWS WAF in front").split()[-1]
 
-    assert re.fullmatch(stack.template["Parameters"]["CloudFrontSecretSha256"]["AllowedPattern"], said)
+    assert re.fullmatch(stack.template["Parameters"]["CloudFrontSecretSha256"]["AllowedPattern"], digest)
 
 
 def test_failures_are_found_in_the_log(shell: Shell, stack: Stack) -> None:
@@ -218,20 +118,20 @@ def test_failures_are_found_in_the_log(shell: Shell, stack: Stack) -> None:
     assert "unexpected_failure" in shell.run("Alarms")
 
 
-def test_accounts_are_looked_after(shell: Shell, functions: Deployment) -> None:
+def test_accounts_are_managed(shell: Shell, functions: Deployment) -> None:
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
 
-    said = shell.run("Managing accounts")
+    output = shell.run("Managing accounts")
 
     user = mira(functions)
     assert user is not None
     assert (user.role_id, user.credit_balance, user.disabled_at, user.epoch) == (2, 5000, None, 2)
-    assert "mira@example.com, not verified" in said
+    assert "mira@example.com, not verified" in output
     with pytest.raises(SessionEnded):
         functions.sessions.authenticate(session.access_token)
 
 
-def test_an_identity_that_its_owner_lost_is_unlinked(shell: Shell, functions: Deployment) -> None:
+def test_a_lost_identity_is_unlinked(shell: Shell, functions: Deployment) -> None:
     user = mira(functions)
     assert user is not None
     lost = Identity(
@@ -239,13 +139,13 @@ def test_an_identity_that_its_owner_lost_is_unlinked(shell: Shell, functions: De
     )
     assert functions.store.commit(*functions.users.linking(user, lost, {})) == ()
 
-    said = shell.run("A lost Google identity")
+    output = shell.run("A lost Google identity")
 
-    assert "identities    none" in said
+    assert "identities    none" in output
     assert functions.users.find_id(Name.IDENTITY, "google#1081") is None
 
 
-def test_keys_are_rotated_and_a_stuck_rotation_is_given_up(shell: Shell, functions: Deployment, stack: Stack) -> None:
+def test_keys_are_rotated_and_a_stuck_rotation_is_cancelled(shell: Shell, functions: Deployment, stack: Stack) -> None:
     secrets, outputs = client("secretsmanager"), stack.outputs()
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
     api_key = secrets.get_secret_value(SecretId=outputs["SecretApiKeyArn"])["SecretString"]
@@ -282,33 +182,33 @@ def test_all_second_factors_are_ended(shell: Shell, functions: Deployment) -> No
 
     after = functions.__replace__().keys
     assert after.lasting() != lasting
-    assert after.verifying()[1].kid == newest.kid  # as after any rotation
+    assert after.verifying()[1].kid == newest.kid  # like after every rotation
 
 
 @pytest.fixture
-def then(stack: Stack, functions: Deployment) -> Iterator[User]:
-    """The point in time that is restored: Mira as she is now. (moto restores what stands when it is asked.)"""
+def restored(stack: Stack, functions: Deployment) -> Iterator[User]:
+    """Mira's account at the time that is restored. (moto itself would restore the current items.)"""
     backend: Any = get_backend("dynamodb")[ACCOUNT_ID][REGION]
-    stood = {name: copy.deepcopy(table.items) for name, table in backend.tables.items()}
+    saved = {name: copy.deepcopy(table.items) for name, table in backend.tables.items()}
     restore = DynamoDBBackend.restore_table_to_point_in_time
 
-    def restore_as_it_stood(backend: Any, target_table_name: str, source_table_name: str) -> Any:
+    def restore_saved(backend: Any, target_table_name: str, source_table_name: str) -> Any:
         table = restore(backend, target_table_name, source_table_name)
-        table.items = copy.deepcopy(stood[source_table_name])
+        table.items = copy.deepcopy(saved[source_table_name])
         return table
 
     user = mira(functions)
     assert user is not None
-    with patch.object(DynamoDBBackend, "restore_table_to_point_in_time", restore_as_it_stood):
+    with patch.object(DynamoDBBackend, "restore_table_to_point_in_time", restore_saved):
         yield user
     assert len(backend.tables) == len(stack.logical_ids("AWS::DynamoDB::Table"))  # the copies are gone
 
 
-def test_one_person_comes_back_with_every_name_and_without_sessions(
-    shell: Shell, functions: Deployment, then: User
+def test_one_account_is_restored_with_its_names_and_without_sessions(
+    shell: Shell, functions: Deployment, restored: User
 ) -> None:
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
-    mira_now = functions.users.find_person(then.user_id)
+    mira_now = functions.users.find_person(restored.user_id)
     assert mira_now is not None
     functions.store.commit(*removal(functions.users, mira_now))
 
@@ -316,7 +216,7 @@ def test_one_person_comes_back_with_every_name_and_without_sessions(
 
     after = mira(functions)
     assert after is not None
-    assert (after.user_id, after.username, after.epoch) == (MIRAS_ID, "mira", then.epoch + 1)
+    assert (after.user_id, after.username, after.epoch) == (MIRAS_ID, "mira", restored.epoch + 1)
     assert functions.users.find_id(Name.USERNAME, "mira") == MIRAS_ID
     assert functions.users.find_id(Name.NUMBER, after.number or 0) == MIRAS_ID
     with pytest.raises(SessionEnded):
@@ -324,23 +224,23 @@ def test_one_person_comes_back_with_every_name_and_without_sessions(
 
 
 @pytest.mark.covers("F44")
-def test_everything_comes_back_as_it_stood_and_nobody_is_signed_in(
-    shell: Shell, functions: Deployment, stack: Stack, then: User
+def test_all_tables_are_restored_and_all_users_are_signed_out(
+    shell: Shell, functions: Deployment, stack: Stack, restored: User
 ) -> None:
-    """A session that was ended since would stand again, for the account's epoch does."""
+    """The restored epochs would make sessions valid again that were ended after that time."""
     session = functions.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
-    functions.users.change(then, {"epoch": then.epoch + 1, "password_hash": "lost"})  # as a reset does
+    functions.users.change(restored, {"epoch": restored.epoch + 1, "password_hash": "lost"})  # as a reset does
     functions.register(BOB)
 
-    said = shell.run("Everything")
+    output = shell.run("Everything")
 
-    assert mira(functions) == then
+    assert mira(functions) == restored
     assert functions.users.find_id(Name.EMAIL, BOB.email) is None
     after = functions.__replace__()
     assert not after.accepts(session)
     again = after.sign_in.sign_in(by_email(MIRA.email), HOME).tokens
     assert after.sessions.authenticate(again.access_token).user.user_id == MIRAS_ID
-    assert said.index("sleep 300") < said.rindex("make smoke STACK=gerbang")
+    assert output.index("sleep 300") < output.rindex("make smoke STACK=gerbang")
     for name in ("Users", "Organizations"):
         assert_protected(functions.tables[name])
     for logical_id in stack.logical_ids("AWS::Lambda::Function"):
@@ -348,43 +248,33 @@ def test_everything_comes_back_as_it_stood_and_nobody_is_signed_in(
         assert "ReservedConcurrentExecutions" not in answer
 
 
-def assert_protected(table: str) -> None:
-    """It has what template.yaml gives it and a restored table does not have by itself."""
-    dynamodb = client("dynamodb")
-    description = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
-    assert description["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
-    assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"] is True
-    expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-    assert expiry.get("AttributeName") == "expires_at"
-
-
-def test_a_person_s_data_is_deleted(shell: Shell, functions: Deployment) -> None:
+def test_a_users_data_is_deleted(shell: Shell, functions: Deployment) -> None:
     assert f"{MIRAS_ID} is deleted." in shell.run("Deleting a user's data")
 
     assert mira(functions) is None
 
 
-def test_mail_leaves_the_sandbox(shell: Shell) -> None:
+def test_the_commands_for_leaving_the_ses_sandbox_work(shell: Shell) -> None:
     shell.run("Mail and the SES sandbox")
 
     assert client("sesv2").get_email_identity(EmailIdentity="example.com")["IdentityType"] == "DOMAIN"
 
 
-def test_a_domain_of_ones_own_needs_three_values(shell: Shell) -> None:
-    """What they make of the stack: tests/deploy/test_sam_cli.py."""
-    said = shell.run("A domain of your own")
+def test_a_custom_domain_needs_three_values(shell: Shell) -> None:
+    """tests/deploy/test_sam_cli.py tests their effect."""
+    output = shell.run("A domain of your own")
 
-    [values] = [line for line in said.splitlines() if line.startswith("DomainName=")]
+    [values] = [line for line in output.splitlines() if line.startswith("DomainName=")]
     assert chosen_parameters(template(), dict(one.split("=", 1) for one in values.split()))
-    assert "make smoke STACK=gerbang URL=https://auth.example.com" in said
+    assert "make smoke STACK=gerbang URL=https://auth.example.com" in output
 
 
-def test_what_a_stack_leaves_is_taken_down(shell: Shell, stack: Stack) -> None:
+def test_retained_resources_of_a_stack_are_deleted(shell: Shell, stack: Stack) -> None:
     outputs = stack.outputs()
 
     assert "sam delete --stack-name gerbang" in shell.run("Taking it down")
 
-    left = client("dynamodb").list_tables()["TableNames"]
-    assert not {outputs["UsersTable"], outputs["OrganizationsTable"]} & set(left)
+    remaining = client("dynamodb").list_tables()["TableNames"]
+    assert not {outputs["UsersTable"], outputs["OrganizationsTable"]} & set(remaining)
     for secret in ("MasterSecretArn", "SecretApiKeyArn"):
         assert "DeletedDate" in client("secretsmanager").describe_secret(SecretId=outputs[secret])

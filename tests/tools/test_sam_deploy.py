@@ -1,4 +1,4 @@
-"""`make build` and `make deploy`: SAM CLI with a stage's settings, and versions where a setting needs them."""
+"""`make build` and `make deploy`: they run SAM CLI, and add versions to functions if a setting needs them."""
 
 import json
 import shlex
@@ -33,14 +33,14 @@ test "$1" = "$FAILING" && exit 3
 test "$1" = build || exit 0
 mkdir -p .aws-sam/build && cp template.yaml .aws-sam/build
 """
-"""Stands in for SAM CLI: writes down what it was told, and builds by copying."""
+"""Replaces SAM CLI: records its arguments, and builds by copying the template."""
 
 CANARY: Final = "Canary10Percent5Minutes"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project whose samconfig.toml chooses nothing."""
+    """A project whose samconfig.toml has no deployment preference."""
     (tmp_path / "template.yaml").write_text(TEMPLATE)
     configure(tmp_path, {"default": {"global": 'Stage="default"'}})
     sam = tmp_path / "tools" / "bootstrap" / "sam"
@@ -73,7 +73,7 @@ def preference(root: Path, *arguments: str, stage: str = "default") -> str:
     return Deployment(root=root, stage=stage).settings(arguments)["DeploymentPreference"]
 
 
-def test_the_template_says_what_nobody_chose(root: Path) -> None:
+def test_the_default_comes_from_the_template(root: Path) -> None:
     assert preference(root) == "AllAtOnce"
     assert preference(root, stage="no-such-stage") == "AllAtOnce"
     (root / "samconfig.toml").unlink()
@@ -83,13 +83,13 @@ def test_the_template_says_what_nobody_chose(root: Path) -> None:
 @pytest.mark.parametrize(
     "overrides", [f'Stage="x" DeploymentPreference="{CANARY}"', ["Stage=x", f"DeploymentPreference={CANARY}"]]
 )
-def test_a_stage_says_how_it_is_deployed(root: Path, overrides: str | Sequence[str]) -> None:
+def test_a_stage_sets_its_deployment_preference(root: Path, overrides: str | Sequence[str]) -> None:
     configure(root, {"default": {"global": ""}, "production": {"global": overrides}})
 
     assert (preference(root), preference(root, stage="production")) == ("AllAtOnce", CANARY)
 
 
-def test_an_answer_to_a_guided_deployment_goes_before_the_stage(root: Path) -> None:
+def test_settings_of_a_guided_deployment_override_global_ones(root: Path) -> None:
     configure(root, {"default": {"global": "", "deploy": f'DeploymentPreference="{CANARY}"'}})
 
     assert preference(root) == CANARY
@@ -103,17 +103,17 @@ def test_an_answer_to_a_guided_deployment_goes_before_the_stage(root: Path) -> N
         f"ParameterKey=DeploymentPreference,ParameterValue={CANARY}",
     ],
 )
-def test_the_command_line_goes_before_all(root: Path, override: str) -> None:
+def test_the_command_line_overrides_the_file(root: Path, override: str) -> None:
     assert preference(root, "--no-confirm-changeset", "--parameter-overrides", "Stage=x", override) == CANARY
 
 
-def test_overrides_on_the_command_line_leave_none_of_the_file_as_in_sam_cli(root: Path) -> None:
+def test_overrides_on_the_command_line_replace_all_of_the_file_like_in_sam_cli(root: Path) -> None:
     configure(root, {"default": {"global": f'DeploymentPreference="{CANARY}"'}})
 
     assert preference(root, "--parameter-overrides", "Stage=x") == "AllAtOnce"
 
 
-def test_a_deployment_is_built_first_and_no_otherwise_than_by_sam_cli(root: Path) -> None:
+def test_a_deployment_builds_first_and_uses_the_template_of_sam_cli(root: Path) -> None:
     status = main(["--stage", "staging", "deploy", "--", "--no-confirm-changeset"], root)
 
     assert status == 0
@@ -124,7 +124,7 @@ def test_a_deployment_is_built_first_and_no_otherwise_than_by_sam_cli(root: Path
     assert (root / ".aws-sam/build/template.yaml").read_text() == TEMPLATE
 
 
-def test_a_gradual_deployment_publishes_versions_and_is_watched_by_alarms(root: Path) -> None:
+def test_a_gradual_deployment_publishes_versions_and_has_alarms(root: Path) -> None:
     configure(root, {"default": {"global": f'DeploymentPreference="{CANARY}"'}})
 
     main(["deploy"], root)
@@ -142,7 +142,7 @@ def test_a_gradual_deployment_publishes_versions_and_is_watched_by_alarms(root: 
 @pytest.mark.parametrize(
     ("choice", "started"), [("sign-in", {"ApiLoginFunction"}), ("all", {"ApiLoginFunction", "ApiMeFunction"})]
 )
-def test_snapshots_are_of_the_functions_asked_for(root: Path, choice: str, started: set[str]) -> None:
+def test_snap_start_covers_the_chosen_functions(root: Path, choice: str, started: set[str]) -> None:
     main(["deploy", "--", "--parameter-overrides", f"SnapStart={choice}"], root)
 
     functions = {
@@ -152,8 +152,8 @@ def test_snapshots_are_of_the_functions_asked_for(root: Path, choice: str, start
     assert not any("DeploymentPreference" in one for one in functions.values())
 
 
-def test_every_deployment_is_a_release_of_its_own(root: Path) -> None:
-    """Or CloudFormation would keep the version that has the old settings."""
+def test_every_deployment_publishes_new_versions(root: Path) -> None:
+    """Otherwise CloudFormation would keep the version with the old settings."""
     main(["build"], root)
     file = root / ".aws-sam/build/template.yaml"
     settings = {"DeploymentPreference": CANARY, "SnapStart": "none"}
@@ -163,7 +163,7 @@ def test_every_deployment_is_a_release_of_its_own(root: Path) -> None:
     assert built(root)["Resources"]["ApiMeFunction"]["Properties"]["AutoPublishCodeSha256"] == "2026-11-29T06:00:00Z"
 
 
-def test_options_of_sam_cli_are_handed_on(root: Path) -> None:
+def test_options_of_sam_cli_are_passed_on(root: Path) -> None:
     main(["build", "--", "--use-container"], root)
     main(["deploy", "--", "--guided"], root)
 
@@ -171,7 +171,7 @@ def test_options_of_sam_cli_are_handed_on(root: Path) -> None:
     assert (first[-1], deployed[-1]) == ("--use-container", "--guided")
 
 
-def test_nothing_is_deployed_that_could_not_be_built(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_build_is_not_deployed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILING", "build")
 
     assert main(["deploy"], root) == 3
@@ -179,7 +179,7 @@ def test_nothing_is_deployed_that_could_not_be_built(root: Path, monkeypatch: py
     assert [call[0] for call in calls(root)] == ["build"]
 
 
-def test_a_deployment_that_fails_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_deployment_is_reported(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILING", "deploy")
 
     assert main(["deploy"], root) == 3

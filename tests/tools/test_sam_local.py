@@ -1,4 +1,4 @@
-"""What `make sam-local` and `make sam-env` tell containers, and their user."""
+"""`make sam-local` and `make sam-env`: the environment of the containers, and the messages to the user."""
 
 import io
 import json
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
         ("http://dynamodb.internal:8000", "http://dynamodb.internal:8000"),
     ],
 )
-def test_this_machine_has_another_name_in_a_container(endpoint: str, seen: str) -> None:
+def test_endpoints_of_this_machine_are_renamed_for_containers(endpoint: str, seen: str) -> None:
     assert as_seen_from_containers(endpoint) == seen
 
 
@@ -51,12 +51,12 @@ def test_this_machine_has_another_name_in_a_container(endpoint: str, seen: str) 
         ("", True),
     ],
 )
-def test_a_function_that_fails_is_told_from_one_that_refuses(answer: str, *, failed: bool) -> None:
+def test_failures_are_distinguished_from_error_responses(answer: str, *, failed: bool) -> None:
     assert is_failure(answer) is failed
 
 
 class Containers:
-    """What invokes functions, in the place of SAM CLI."""
+    """Replaces SAM CLI for invoking functions."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, list[str]]] = []
@@ -69,17 +69,17 @@ class Containers:
         return json.dumps({"batchItemFailures": []})
 
 
-def test_the_mailer_is_invoked_with_what_functions_queue(
-    dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_mailer_is_invoked_with_queued_jobs(dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", os.environ.copy())
     containers = Containers()
-    with stand_ins(Options.from_environment({"DYNAMODB_ENDPOINT": dynamodb_endpoint}, [])) as made:
-        url = made.environments["AtourinOtpFunction"]["MAIL_QUEUE_URL"]
+    with stand_ins(Options.from_environment({"DYNAMODB_ENDPOINT": dynamodb_endpoint}, [])) as environment:
+        url = environment.environments["AtourinOtpFunction"]["MAIL_QUEUE_URL"]
         assert url.startswith("http://host.docker.internal:")
         sqs = Aws().sqs
-        with queues_read(made.stack, containers):
-            with pytest.raises(ClientError, match="MissingParameter"):  # as a function's init does to connect
+        with queues_read(environment.stack, containers):
+            with pytest.raises(
+                ClientError, match="MissingParameter"
+            ):  # a function's init sends this to open a connection
                 sqs.send_message(QueueUrl=url.replace("host.docker.internal", "127.0.0.1"), MessageBody="")
             sqs.send_message(QueueUrl=url.replace("host.docker.internal", "127.0.0.1"), MessageBody="a job")
             containers.invoked.wait(10)
@@ -89,15 +89,15 @@ def test_the_mailer_is_invoked_with_what_functions_queue(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project without a build."""
-    shutil.copy(ROOT / "template.yaml", tmp_path)  # a link would be followed
+    """A project that is not built."""
+    shutil.copy(ROOT / "template.yaml", tmp_path)  # a copy, because SAM CLI would follow a link
     for name in ("functions", "layers"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
 def free_ports() -> int:
-    """Return the first of two ports that are free."""
+    """Return the first of two consecutive free ports."""
     while True:
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
@@ -109,7 +109,7 @@ def free_ports() -> int:
             return port
 
 
-def test_a_port_that_is_in_use_is_said_in_one_sentence(dynamodb_endpoint: str, project: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(dynamodb_endpoint: str, project: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint, "STAND_INS_PORT": str(port)}
@@ -128,7 +128,7 @@ def test_a_port_that_is_in_use_is_said_in_one_sentence(dynamodb_endpoint: str, p
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_plain_sam_local_is_told_where_aws_is_simulated(dynamodb_endpoint: str, project: Path) -> None:
+def test_sam_env_writes_the_endpoints_of_the_simulated_aws(dynamodb_endpoint: str, project: Path) -> None:
     environment = {**os.environ, "DYNAMODB_ENDPOINT": dynamodb_endpoint, "STAND_INS_PORT": str(free_ports())}
     with subprocess.Popen(
         [sys.executable, "-m", "sam_local", "env"], cwd=project, env=environment, stdout=subprocess.PIPE, text=True
@@ -152,10 +152,10 @@ def test_plain_sam_local_is_told_where_aws_is_simulated(dynamodb_endpoint: str, 
     assert f"http://127.0.0.1:{first + 1}/" in lines[2]
     assert login["AWS_ENDPOINT_URL_DYNAMODB"] == as_seen_from_containers(dynamodb_endpoint)
     assert login["USERS_TABLE"]
-    assert login["MASTER_SECRET"] == "gerbang-local-MasterSecret"  # an ARN would be another after a restart
+    assert login["MASTER_SECRET"] == "gerbang-local-MasterSecret"  # an ARN would change with each start
 
 
-def test_a_dynamodb_that_does_not_answer_is_said_in_one_sentence(project: Path) -> None:
+def test_an_unreachable_dynamodb_is_reported_in_one_sentence(project: Path) -> None:
     environment = {**os.environ, "DYNAMODB_ENDPOINT": "http://127.0.0.1:9", "STAND_INS_PORT": "0"}
 
     done = subprocess.run(
@@ -170,7 +170,7 @@ def test_a_dynamodb_that_does_not_answer_is_said_in_one_sentence(project: Path) 
     assert (done.returncode, done.stderr) == (1, "DynamoDB Local does not answer at http://127.0.0.1:9.\n")
 
 
-def test_what_sam_cli_prints_while_it_ends_is_not_shown() -> None:
+def test_output_of_sam_cli_during_its_end_is_hidden() -> None:
     ended, shown = threading.Event(), io.BytesIO()
 
     def lines() -> Iterator[bytes]:

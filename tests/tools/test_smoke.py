@@ -1,13 +1,11 @@
-"""`make smoke`: the walk passes where all is well, names what is not, and tidies up after itself."""
+"""`make smoke`: it passes on a correct API, names the first deviation, and deletes its account."""
 
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, override
 
 import boto3
@@ -18,6 +16,7 @@ from gerbang_smoke.http import Answer, Api, NotAnAddress
 from gerbang_smoke.walk import Deviation, Walk
 from moto import mock_aws
 
+from tests.http_servers import Handler, serving
 from tests.local.conftest import Served, served
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
@@ -26,7 +25,7 @@ REGION: Final = "eu-west-1"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """`make run`, with cheap hashes."""
+    """The server of `make run`, with cheap hashes."""
     with served(TEMPLATE, PARAMETERS="PasswordHashCost=10 LimitRegistration=1000/3600") as running:
         yield running
 
@@ -44,7 +43,7 @@ def smoke(*arguments: str) -> Run:
     return Run(status, out.getvalue(), error.getvalue())
 
 
-def test_the_walk_passes_and_says_what_it_left(server: Served) -> None:
+def test_it_passes_and_names_the_account_that_it_could_not_delete(server: Served) -> None:
     run = smoke("--url", server.url)
 
     assert (run.status, run.error) == (PASSED, "")
@@ -52,7 +51,7 @@ def test_the_walk_passes_and_says_what_it_left(server: Served) -> None:
     assert "Not deleted: the account smoke-" in run.out
 
 
-def test_no_token_and_no_password_is_printed(server: Served) -> None:
+def test_tokens_and_passwords_are_not_printed(server: Served) -> None:
     run = smoke("--url", server.url)
 
     assert "eyJ" not in run.out
@@ -61,7 +60,7 @@ def test_no_token_and_no_password_is_printed(server: Served) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Altered(Api):
-    """An API one of whose answers is another."""
+    """An API with one changed answer."""
 
     path: str
     alter: Callable[[Answer], Answer]
@@ -86,7 +85,7 @@ def with_json(change: Callable[[dict[str, Any]], object]) -> Callable[[Answer], 
 
 
 @pytest.mark.parametrize(
-    ("path", "alter", "told"),
+    ("path", "alter", "message"),
     [
         ("/api/auth/register", lambda answer: replace(answer, status=500), "register: expected 201, got 500"),
         ("/api/auth/login", with_header("cache-control", "public"), "wrong password: expected cache-control: no-store"),
@@ -115,83 +114,72 @@ def with_json(change: Callable[[dict[str, Any]], object]) -> Callable[[Answer], 
         ),
     ],
 )
-def test_what_is_not_as_it_must_be_is_named(
-    server: Served, path: str, alter: Callable[[Answer], Answer], told: str
-) -> None:
+def test_a_deviation_is_named(server: Served, path: str, alter: Callable[[Answer], Answer], message: str) -> None:
     walk = Walk(api=Altered(Api.at(server.url).parts, path, alter), publishable_key=None)
 
     with pytest.raises(Deviation) as deviation:
         list(walk.steps())
 
-    assert told in str(deviation.value)
+    assert message in str(deviation.value)
     assert "eyJ" not in str(deviation.value)
 
 
 @contextmanager
 def other_api(answers: Sequence[int]) -> Iterator[str]:
-    """An API of the operator's that answers with these statuses, one after the other; yields its route's URL."""
-    left = list(answers)
+    """Serve another API that answers with these statuses one after the other. Yield the URL of its route."""
+    statuses = list(answers)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b'{"message":"from the gateway"}'
-            self.send_response(left.pop(0))
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
+    class OtherApi(Handler):
         @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+        def respond(self, body: bytes) -> None:
+            self.reply(b'{"message":"from the gateway"}', statuses.pop(0))
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as api:
-        Thread(target=api.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{api.server_port}/orders"
-        api.shutdown()
+    with serving(OtherApi) as port:
+        yield f"http://127.0.0.1:{port}/orders"
 
 
-def test_other_apis_are_asked_with_the_token_alive_and_dead(server: Served) -> None:
+def test_other_apis_are_called_with_a_valid_and_an_ended_token(server: Served) -> None:
     with other_api([200, 401]) as orders, other_api([200, 200]) as prices:
         run = smoke("--url", server.url, "--lambda-route", orders, "--jwt-route", prices)
 
     assert (run.status, run.error) == (PASSED, "")
-    said = [line.split()[-3] for line in run.out.splitlines() if "authorizer" in line]
-    assert said == ["200", "200", "401", "200"]
+    printed = [line.split()[-3] for line in run.out.splitlines() if "authorizer" in line]
+    assert printed == ["200", "200", "401", "200"]
     assert run.out.count('AWS answered: {"message":"from the gateway"}') == 4
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "message"),
     [
         ([200, 200], "dead token at the Lambda authorizer: expected 401, got 200"),
         ([403], "token at the Lambda authorizer: expected to be let in, got 403"),
         ([500], "token at the Lambda authorizer: expected no server error, got 500"),
     ],
 )
-def test_an_authorizer_that_errs_is_named(server: Served, answers: Sequence[int], told: str) -> None:
+def test_an_authorizer_with_a_wrong_answer_is_named(server: Served, answers: Sequence[int], message: str) -> None:
     with other_api(answers) as orders:
         run = smoke("--url", server.url, "--lambda-route", orders)
 
     assert run.status == DEVIATED
-    assert told in run.error
+    assert message in run.error
 
 
 def test_a_deviation_is_the_exit_status(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", "http://127.0.0.1:9"]) == DEVIATED
 
-    said = capfd.readouterr()
-    assert "FAILED at step 1, register: http://127.0.0.1:9 does not answer" in said.err
+    printed = capfd.readouterr()
+    assert "FAILED at step 1, register: http://127.0.0.1:9 does not answer" in printed.err
 
 
 @pytest.mark.parametrize("url", ["http://auth.example.com", "auth.example.com", "ftp://auth.example.com", "https://"])
-def test_passwords_do_not_travel_in_the_clear(url: str) -> None:
+def test_an_unencrypted_remote_url_is_rejected(url: str) -> None:
     with pytest.raises(NotAnAddress):
         Api.at(url)
 
     assert smoke("--url", url).status == NOT_WALKED
 
 
-def test_something_to_walk_is_expected() -> None:
+def test_a_url_or_a_stack_is_required() -> None:
     with pytest.raises(SystemExit):
         smoke()
 
@@ -201,7 +189,7 @@ def test_something_to_walk_is_expected() -> None:
 
 @pytest.fixture
 def stack(dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A stack on moto whose outputs name an API that is served here, and its tables on DynamoDB Local."""
+    """A stack on moto. Its outputs name a running API and tables on DynamoDB Local."""
     for name, value in {"ACCESS_KEY_ID": "local", "SECRET_ACCESS_KEY": "local"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     parameters = "PasswordHashCost=10 PublishableKey=sb_publishable_smoke"
@@ -221,7 +209,7 @@ def stack(dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 
 
 @pytest.mark.storage
-def test_a_stack_is_walked_by_its_name_and_left_as_it_was(stack: Any) -> None:
+def test_a_stack_is_tested_by_its_name_and_the_account_is_deleted(stack: Any) -> None:
     run = smoke("--stack", "gerbang", "--region", REGION)
 
     assert (run.status, run.error) == (PASSED, "")
@@ -233,7 +221,7 @@ def test_a_stack_is_walked_by_its_name_and_left_as_it_was(stack: Any) -> None:
 
 
 @mock_aws
-def test_a_stack_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_stack_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
 

@@ -1,6 +1,5 @@
-"""The deployment that the tests in this folder talk to over HTTP, as its clients do."""
+"""The server that the tests in this folder call over HTTP."""
 
-import itertools
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -9,32 +8,32 @@ import pytest
 from gerbang.passwords.bcrypt_sha256 import CHEAPEST_COST
 from gerbang_local.declarations import codes_declared, endpoints
 
-from tests.wire.client import Client
-from tests.wire.server import BackDoor, Server, running_with_back_door
+from tests.wire.client import Client, new_clients
+from tests.wire.server import Server, ServerControl, running_with_control
 from tests.wire.world import Person, World
 
 
 @pytest.fixture(scope="session", autouse=True)
 def many_addresses() -> None:
-    """Skip every test here where clients cannot have addresses of their own, as on macOS."""
+    """Skip all tests in this folder if clients cannot have different addresses, as on macOS."""
     try:
         with socket.socket() as probe:
             probe.bind(("127.1.2.3", 0))
     except OSError:
-        pytest.skip("only 127.0.0.1 is this machine, and limits count addresses: Linux has all of 127.0.0.0/8")
+        pytest.skip("rate limits count client addresses: these tests need all of 127.0.0.0/8, as on Linux")
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, BackDoor]]:
-    """One server a pytest process, with the settings of the template but for the cheapest hash."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ServerControl]]:
+    """One server for each pytest worker, with the default settings except for the cheapest hash."""
     folder = tmp_path_factory.mktemp("server")
-    with running_with_back_door(folder, HASH_COST=str(CHEAPEST_COST)) as (server, door):
-        yield server, door
-        assert undeclared_errors(server) == set(), "errors that were answered, and that no operation declares"
+    with running_with_control(folder, HASH_COST=str(CHEAPEST_COST)) as (server, control):
+        yield server, control
+        assert undeclared_errors(server) == set(), "these endpoints gave errors that they do not declare"
 
 
 def undeclared_errors(server: Server) -> set[tuple[str, str]]:
-    """Return the path and code of every error that was answered and that its endpoint does not declare."""
+    """Return the path and the code of every error that an endpoint gave and does not declare."""
     declared = {path: codes_declared(endpoint) for endpoint in endpoints().values() for path in endpoint.paths}
     lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
     answered = {
@@ -44,25 +43,19 @@ def undeclared_errors(server: Server) -> set[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def server(running: tuple[Server, BackDoor]) -> Server:
+def server(running: tuple[Server, ServerControl]) -> Server:
     return running[0]
 
 
 @pytest.fixture(scope="session")
-def door(running: tuple[Server, BackDoor]) -> BackDoor:
+def control(running: tuple[Server, ServerControl]) -> ServerControl:
     return running[1]
 
 
 @pytest.fixture(scope="session")
 def new_client(server: Server) -> Callable[[], Client]:
-    """Makes clients, each at an address that nobody has used: limits are those of a deployment, and bother no test."""
-    numbers = itertools.count(1)
-
-    def new() -> Client:
-        number = next(numbers)
-        return Client(address=f"127.{1 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", port=server.port)
-
-    return new
+    """Creates clients with unused addresses, so that no test reaches the rate limits of another."""
+    return new_clients(server.port, network=1)
 
 
 @pytest.fixture
@@ -71,11 +64,11 @@ def client(new_client: Callable[[], Client]) -> Client:
 
 
 @pytest.fixture
-def world(server: Server, door: BackDoor, client: Client, new_client: Callable[[], Client]) -> World:
-    return World(server=server, door=door, client=client, new_client=new_client)
+def world(server: Server, control: ServerControl, client: Client, new_client: Callable[[], Client]) -> World:
+    return World(server=server, control=control, client=client, new_client=new_client)
 
 
 @pytest.fixture(scope="session")
-def resident(server: Server, door: BackDoor, new_client: Callable[[], Client]) -> Person:
-    """Somebody signed in, for tests that change nothing about them: registering is what takes time here."""
-    return World(server=server, door=door, client=new_client(), new_client=new_client).register()
+def shared_person(server: Server, control: ServerControl, new_client: Callable[[], Client]) -> Person:
+    """A signed-in account for tests that do not change it. Sharing it saves the time of a registration."""
+    return World(server=server, control=control, client=new_client(), new_client=new_client).register()

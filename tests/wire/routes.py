@@ -1,4 +1,4 @@
-"""The routes of the API and a harmless request to each, from what the endpoints declare."""
+"""The routes of the API, and a harmless request to each, derived from the endpoints' declarations."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,22 +10,22 @@ from gerbang.apis.fields import Body
 from gerbang.http.endpoint import BodyGives, BodyHas, Operation, QueryIs, QueryIsAndBodySets
 from gerbang_local.declarations import DEFAULT_PATH, endpoints
 
-ADDRESS: Final = "nobody@example.com"
+ADDRESS: Final = "unknown@example.com"
 TEXT: Final = "x.y.z"
-"""No account's address, and a text that is no token, code, password or user name of any account."""
+"""An address without an account, and a text that is not a valid token, code, password or user name."""
 NO_ID: Final = "00000000-0000-4000-8000-000000000000"
-ACCEPTABLE: Final = "Battery-staple-43"
-"""What no rule for new passwords objects to."""
+VALID_PASSWORD: Final = "Battery-staple-43"
+"""A password that meets all rules for new passwords."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """An operation at one of its endpoint's paths."""
+    """An operation at one of the paths of its endpoint."""
 
     path: str
     operation: Operation
     methods: frozenset[str]
-    """That the path takes."""
+    """All methods of the path."""
 
     @override
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Route:
 
     @property
     def target(self) -> str:
-        """The path, with the query by which the operation is chosen, if any. A parameter is an id that nothing has."""
+        """The path, with the query that selects the operation, if any. Path parameters are an unknown id."""
         path = re.sub(r"\{\w+\}", NO_ID, self.path)
         match self.operation.when:
             case QueryIs(name, value) | QueryIsAndBodySets(name, value, _):
@@ -56,12 +56,12 @@ class Route:
 
     @property
     def body(self) -> dict[str, str]:
-        """A body with every field, each of the right type, that changes nothing."""
-        return {name: {"email": ADDRESS, "new_password": ACCEPTABLE}.get(name, TEXT) for name in self.fields}
+        """A body with every field, each of the right type, that has no effect."""
+        return {name: {"email": ADDRESS, "new_password": VALID_PASSWORD}.get(name, TEXT) for name in self.fields}
 
     @property
     def choice(self) -> dict[str, str]:
-        """The fields by which the operation is chosen among those of its path, with the least that chooses it."""
+        """A body with only the fields that select the operation among those of its path."""
         match self.operation.when:
             case BodyHas(member, _):
                 return {member: ""}
@@ -82,3 +82,44 @@ def _routes() -> Iterator[Route]:
 
 ROUTES: Final = tuple(_routes())
 PATHS: Final = tuple(dict.fromkeys(route.path for route in ROUTES))
+
+UNKNOWN_PATHS: Final = (
+    "/",
+    "/api",
+    "/api/auth/",
+    "/api/auth/login/",
+    "/api/auth/login/x",
+    "/api/auth/login.json",
+    "/api/auth/login;x=1",
+    "/api/auth/login%00",
+    "/api/auth/login%20",
+    "/api/auth/login%2f",
+    "/api/auth/login%0d%0aset-cookie:a=b",
+    "/api/auth/../auth/login",
+    "/api/auth/%2e%2e/auth/login",
+    "/api//auth/login",
+    "//api/auth/login",
+    "/API/auth/login",
+    "/api/auth/%ff%fe",
+    "/api/auth/{proxy+}",
+    "/api/auth/$default",
+    "/auth",
+    "/auth/otp/",
+    "/auth//otp",
+    "/auth/OTP",
+    "/auth/v1",
+    "/auth/v1/token/",
+    "/auth/v1/admin",
+    "/auth/v1/admin/users/",
+    "/auth/v1/admin/users/x/y",
+    "/auth/v2/token",
+    "/authorizer",
+    "/default",
+    "/mailer",
+    "/.env",
+    "/.git/config",
+    "/docs/",
+    "/openapi.yaml",
+    "/local/config.json",
+    "/" + "a" * 8000,
+)

@@ -1,4 +1,4 @@
-"""The API as `make run` serves it: a process of its own, on a free port, its output kept in a file."""
+"""Runs the server of `make run` in its own process, on a free port. A file receives its output."""
 
 import json
 import os
@@ -21,43 +21,44 @@ _LISTENING: Final = re.compile(r"^Listening at http://127\.0\.0\.1:([0-9]+),", r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     port: int
     log: Path
 
     def output(self) -> str:
-        """Everything that it has printed so far."""
+        """Return everything that the server has printed."""
         return self.log.read_text("utf-8")
 
 
-class DoorStuck(Exception):
-    """What was asked for by the back door raised; the text begins with the class of the error."""
+class CallFailed(Exception):
+    """A call over the control connection raised an exception. The text begins with its class."""
 
 
 @dataclass(frozen=True, slots=True)
-class BackDoor:
-    """The other end of `tests.wire.back_door`; for several threads."""
+class ServerControl:
+    """The test's end of the control connection of `tests.wire.controlled_server`. Safe for use by several threads."""
 
-    door: socket.socket
+    connection: socket.socket
     _lock: Lock = field(default_factory=Lock)
 
-    def ask(self, service: str, what: str, argument: dict[str, Any]) -> Any:
-        """Return the answer of an AWS operation, of a function (`invoke`, its logical id, the event), or mails.
+    def call(self, service: str, what: str, argument: dict[str, Any]) -> Any:
+        """Call an AWS operation, a function (`invoke`, its logical id, the event) or `mails` with an address.
 
-        Mails are asked for by `mails` and an address.
+        Raises:
+            CallFailed: the call raised an exception.
         """
         with self._lock:
-            self.door.sendall(json.dumps([service, what, argument]).encode() + b"\n")
+            self.connection.sendall(json.dumps([service, what, argument]).encode() + b"\n")
             reply = json.loads(self._line())
         if "error" in reply:
-            raise DoorStuck(reply["error"])
+            raise CallFailed(reply["error"])
         return reply["answer"]
 
     def _line(self) -> bytes:
         received = bytearray()
         while not received.endswith(b"\n"):
-            part = self.door.recv(65_536)
+            part = self.connection.recv(65_536)
             assert part, "the server has ended"
             received += part
         return bytes(received)
@@ -65,19 +66,19 @@ class BackDoor:
 
 @contextmanager
 def running(folder: Path, *command: str, **settings: str) -> Iterator[Server]:
-    """Run `python -m gerbang_local`, as `make run` does, with *settings* as its environment's; or another *command*."""
+    """Run `python -m gerbang_local`, as `make run` does, or another *command*, with *settings* in its environment."""
     with _process(folder, command or ("-m", "gerbang_local"), settings) as server:
         yield server
 
 
 @contextmanager
-def running_with_back_door(folder: Path, **settings: str) -> Iterator[tuple[Server, BackDoor]]:
-    """Run the same, with a door for tests."""
+def running_with_control(folder: Path, **settings: str) -> Iterator[tuple[Server, ServerControl]]:
+    """Run the same server with a control connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        command = ["-m", "tests.wire.back_door", str(theirs.fileno())]
+        command = ["-m", "tests.wire.controlled_server", str(theirs.fileno())]
         with _process(folder, command, settings, theirs.fileno()) as server:
-            yield server, BackDoor(ours)
+            yield server, ServerControl(ours)
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def _process(folder: Path, command: Sequence[str], settings: dict[str, str], *in
 
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    """Wait until the server says where it listens; it says so when requests are answered."""
+    """Wait until the server prints its address, and return the port."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if (found := _LISTENING.search(log.read_text("utf-8"))) is not None:

@@ -1,4 +1,4 @@
-"""Web pages of other origins: preflights on every path, and the headers on every answer, errors too."""
+"""CORS: preflight requests on every path, and CORS headers on every answer, including errors."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_a_preflight_is_answered_on_every_path(client: Client, path: str) -> Non
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_error_can_be_read_by_a_page(client: Client, path: str) -> None:
+def test_an_error_has_cors_headers(client: Client, path: str) -> None:
     unknown = "PUT" if path.startswith("/api/organization") else "PATCH"
 
     answer = client.request(unknown, path, headers={"origin": ORIGIN})
@@ -60,7 +60,7 @@ def test_an_error_can_be_read_by_a_page(client: Client, path: str) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_a_429_can_be_read_by_a_page_with_its_retry_after(world: World) -> None:
+def test_retry_after_is_an_exposed_header(world: World) -> None:
     world.client.post("/auth/otp", {"email": "cors@example.com"})
 
     answer = world.client.post("/auth/otp", {"email": "cors@example.com"}, origin=ORIGIN)
@@ -69,27 +69,27 @@ def test_a_429_can_be_read_by_a_page_with_its_retry_after(world: World) -> None:
     assert "retry-after" in listed(answer.headers["access-control-expose-headers"])
 
 
-def test_a_good_answer_can_be_read_by_a_page(client: Client, resident: Person) -> None:
-    answer = client.get("/api/auth/me", bearer=resident.access_token, origin=ORIGIN)
+def test_a_successful_answer_has_cors_headers(client: Client, shared_person: Person) -> None:
+    answer = client.get("/api/auth/me", bearer=shared_person.access_token, origin=ORIGIN)
 
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize("origin", ["null", "https://evil.example.com", "file://", "x" * 500])
-def test_no_origin_is_echoed(client: Client, origin: str) -> None:
+def test_the_origin_is_not_echoed(client: Client, origin: str) -> None:
     answer = client.get("/api/auth/me", origin=origin)
 
     assert answer.headers["access-control-allow-origin"] == "*"
     assert origin not in str(answer.headers)
 
 
-def test_without_an_origin_there_are_no_such_headers(client: Client, resident: Person) -> None:
-    answer = client.get("/api/auth/me", bearer=resident.access_token)
+def test_without_an_origin_there_are_no_cors_headers(client: Client, shared_person: Person) -> None:
+    answer = client.get("/api/auth/me", bearer=shared_person.access_token)
 
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-def test_options_without_a_preflights_headers_is_405(client: Client) -> None:
+def test_options_without_preflight_headers_is_405(client: Client) -> None:
     assert client.request("OPTIONS", "/api/auth/login").status == 405
     assert client.request("OPTIONS", "/api/auth/login", headers={"origin": ORIGIN}).status == 405

@@ -1,7 +1,7 @@
-"""What holds for every endpoint, over HTTP and from the declarations: a new endpoint is tried here by itself.
+"""Rules for every endpoint, tested over HTTP. The endpoints come from the declarations, so new ones are included.
 
-How requests are read and errors told is tested on the shared layer (tests/unit/http/). That every error that is
-answered here and elsewhere is declared is checked when the server ends (conftest.py).
+Reading requests and rendering errors is tested on the shared layer (tests/unit/http/). When the server stops, conftest.py
+checks that endpoints gave only errors that they declare.
 """
 
 import json
@@ -18,7 +18,7 @@ from gerbang.http.errors import Api
 from gerbang.http.request import Request
 
 from tests.wire.client import Answer, Client
-from tests.wire.routes import PATHS, ROUTES, Route
+from tests.wire.routes import PATHS, ROUTES, UNKNOWN_PATHS, Route
 from tests.wire.shapes import SENTENCE, Text
 from tests.wire.world import PASSWORD, Person, World
 
@@ -31,7 +31,7 @@ READING: Final = tuple(route for route in ROUTES if route.fields)
 of_every_route = pytest.mark.parametrize("route", ROUTES, ids=str)
 of_every_route_with_a_body = pytest.mark.parametrize("route", READING, ids=str)
 
-INSIDES: Final = re.compile(
+INTERNALS: Final = re.compile(
     r"Traceback|File \"|\.py\b|\barn:aws|dynamo|\bsqs\b|\bboto|\bmoto\b|pydantic|uvicorn|\bh11\b|python|powertools"
     r"|lambda|gerbang-local|bcrypt|NoneType|Exception|\bstack\b",
     re.IGNORECASE,
@@ -47,7 +47,7 @@ SECURITY_HEADERS: Final = {
 
 
 def envelope(api: Api, status: int) -> dict[str, object]:
-    """What an error looks like in an API, but for the fields that are wrong."""
+    """Return an API's error response, without the names of wrong fields."""
     if api is snapotp.API:
         return {"success": False, "message": SENTENCE}
     if api is gotrue.API:
@@ -64,40 +64,40 @@ def api_of(route: Route) -> Api:
 
 
 def api_without_body(path: str) -> Api:
-    """The API of a path for errors that are raised before the body is read."""
+    """Return the API of a path for errors that are raised before the body is read."""
     return next(api_of(route) for route in ROUTES if route.path == path and route.operation.when is None)
 
 
 def assert_error(answer: Answer, status: int, api: Api) -> None:
-    """Assert that an answer is an error in an API's envelope, with all that every answer has."""
+    """Check that an answer is an error in an API's format, and the rules for every answer."""
     assert answer.status == status, answer.raw
-    assert_sound(answer)
+    assert_valid(answer)
     body = dict(answer.json)
     for details in (body.pop("details", []), body.pop("errors", [])):
         assert all(detail == {"field": Text("[A-Za-z_.0-9-]+"), "message": SENTENCE} for detail in details)
     assert body == envelope(api, status)
 
 
-def assert_sound(answer: Answer) -> None:
-    """Assert what holds for every answer of a function: never a 5xx, JSON, the security headers, no insides."""
+def assert_valid(answer: Answer) -> None:
+    """Check the rules for every answer of a function: no 5xx, JSON, security headers, no internals."""
     assert answer.status < 500, answer.raw
     assert isinstance(answer.json, dict)
     assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
-    assert_silent(answer)
+    assert_no_internals(answer)
 
 
-def assert_silent(answer: Answer) -> None:
-    """Assert that an answer says nothing of what is behind it."""
-    assert INSIDES.search(answer.raw.decode()) is None
-    assert INSIDES.search(str(answer.lasting_headers)) is None
+def assert_no_internals(answer: Answer) -> None:
+    """Check that an answer does not reveal the implementation."""
+    assert INTERNALS.search(answer.raw.decode()) is None
+    assert INTERNALS.search(str(answer.stable_headers)) is None
     assert answer.headers.keys().isdisjoint({"server", "x-powered-by", "set-cookie"})
 
 
 def credentials(world: World, person: Person, route: Route) -> dict[str, str]:
-    """Headers with every credential that a route may demand; where sessions are ended, a guest's."""
+    """Return headers with all credentials that a route may need. A route that ends sessions gets a guest's token."""
     keys = world.api_keys()
     if (route.method, route.path) == ("DELETE", "/api/organization"):
-        person = world.register()  # whose organization it may be the end of
+        person = world.register()  # the request may delete its organization
     if "secret key" in route.operation.caller.credentials:
         token = keys["secret_key"]
     else:
@@ -120,13 +120,13 @@ def send(client: Client, route: Route, document: object, headers: Mapping[str, s
 
 @pytest.mark.covers("F46", "140")
 @of_every_route_with_a_body
-def test_a_body_that_cannot_be_read_is_400_413_or_415(world: World, resident: Person, route: Route) -> None:
-    known, client = credentials(world, resident, route), world.client
+def test_an_invalid_body_is_400_413_or_415(world: World, shared_person: Person, route: Route) -> None:
+    credential_headers, client = credentials(world, shared_person, route), world.client
 
     def sent(body: bytes, headers: Mapping[str, str] = JSON) -> Answer:
-        return client.request(route.method, route.target, body=body, headers={**known, **headers})
+        return client.request(route.method, route.target, body=body, headers={**credential_headers, **headers})
 
-    # Before the body is read, no member of it can say which API it speaks.
+    # Where the body selects the API, it cannot do so before it is read.
     api = api_without_body(route.path)
     assert_error(sent(b'{"x": '), 400, api)
     assert_error(sent(b"null"), 400, api)
@@ -137,10 +137,10 @@ def test_a_body_that_cannot_be_read_is_400_413_or_415(world: World, resident: Pe
 
 @pytest.mark.covers("F46", "136")
 @of_every_route_with_a_body
-def test_every_wrong_field_is_named(world: World, resident: Person, route: Route) -> None:
-    known, client, api = credentials(world, resident, route), world.client, api_of(route)
-    missing = send(client, route, route.choice, known)
-    mistyped = send(client, route, {name: ["x"] for name in route.fields}, known)
+def test_every_wrong_field_is_named(world: World, shared_person: Person, route: Route) -> None:
+    credential_headers, client, api = credentials(world, shared_person, route), world.client, api_of(route)
+    missing = send(client, route, route.choice, credential_headers)
+    mistyped = send(client, route, {name: ["x"] for name in route.fields}, credential_headers)
 
     if any(route.fields.values()):
         assert_error(missing, 400, api)
@@ -150,7 +150,7 @@ def test_every_wrong_field_is_named(world: World, resident: Person, route: Route
 
 
 def assert_names(answer: Answer, api: Api, fields: set[str]) -> None:
-    """Assert that an answer names these fields; GoTrue's envelope has no place for them."""
+    """Check that an answer names these fields. GoTrue's error format has no field names."""
     if api is atourin.API:
         assert {part.partition(":")[0] for part in answer.json["info"].split("; ")} == fields
     elif api is not gotrue.API:
@@ -159,15 +159,15 @@ def assert_names(answer: Answer, api: Api, fields: set[str]) -> None:
 
 @pytest.mark.covers("62")
 @of_every_route_with_a_body
-def test_fields_in_the_query_are_not_read(world: World, resident: Person, route: Route) -> None:
-    known = credentials(world, resident, route)
+def test_fields_in_the_query_are_not_read(world: World, shared_person: Person, route: Route) -> None:
+    credential_headers = credentials(world, shared_person, route)
     query = urlencode(route.body)
     joined = f"{route.target}&{query}" if "?" in route.target else f"{route.target}?{query}"
 
-    without = world.client.request(route.method, route.target, headers=known)
-    answer = world.client.request(route.method, joined, headers=known)
+    without = world.client.request(route.method, route.target, headers=credential_headers)
+    answer = world.client.request(route.method, joined, headers=credential_headers)
 
-    if route.path == "/auth/v1/signup":  # each admits a guest
+    if route.path == "/auth/v1/signup":  # both create guests
         assert answer.status == without.status == 200
         assert answer.json["user"]["is_anonymous"] is without.json["user"]["is_anonymous"] is True
     else:
@@ -177,83 +177,45 @@ def test_fields_in_the_query_are_not_read(world: World, resident: Person, route:
 @pytest.mark.parametrize(
     "route", [route for route in ROUTES if not route.fields and not isinstance(route.operation.when, IsForm)], ids=str
 )
-def test_a_body_that_is_not_read_changes_nothing(world: World, resident: Person, route: Route) -> None:
-    plain = world.client.request(route.method, route.target, headers=credentials(world, resident, route))
+def test_a_body_that_is_not_read_changes_nothing(world: World, shared_person: Person, route: Route) -> None:
+    plain = world.client.request(route.method, route.target, headers=credentials(world, shared_person, route))
 
     for body, headers in ((b"null", JSON), (b'""', JSON), (b"[]", JSON), (b" ", JSON), (LARGE, FORM)):
-        known = credentials(world, resident, route)
-        answer = world.client.request(route.method, route.target, body=body, headers={**known, **headers})
+        credential_headers = credentials(world, shared_person, route)
+        answer = world.client.request(route.method, route.target, body=body, headers={**credential_headers, **headers})
 
         assert answer.status == plain.status
-        if plain.raw.startswith(b"{"):  # not a page, nor without a body, as signing out at Supabase's API is
+        if plain.raw.startswith(b"{"):  # some answers are pages or have no body
             assert answer.json.keys() == plain.json.keys()
 
 
 # Methods and paths
 
 
+METHODS: Final = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get")
+METHODS_OF: Final = {route.path: route.methods for route in ROUTES}
+
+
 @pytest.mark.covers("141")
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get"])
-@pytest.mark.parametrize("path", PATHS)
-def test_another_method_is_405_and_names_those_that_there_are(client: Client, path: str, method: str) -> None:
-    methods = next(route.methods for route in ROUTES if route.path == path)
-    if method in methods:
-        return
-    pretended: dict[str, str] = dict.fromkeys(
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [(path, method) for path in PATHS for method in METHODS if method not in METHODS_OF[path]],
+)
+def test_another_method_is_405_and_the_allowed_methods_are_named(client: Client, path: str, method: str) -> None:
+    methods = METHODS_OF[path]
+    override: dict[str, str] = dict.fromkeys(
         ("x-http-method-override", "x-http-method", "x-method-override"), next(iter(methods))
     )
 
-    answer = client.request(method, path, headers=pretended)
+    answer = client.request(method, path, headers=override)
 
     assert answer.status == 405
     assert {*answer.headers["allow"].split(", ")} == methods
     if method == "HEAD":
         assert answer.raw == b""
-        assert_silent(answer)
+        assert_no_internals(answer)
     else:
         assert_error(answer, 405, api_without_body(path))
-
-
-UNKNOWN_PATHS: Final = (
-    "/",
-    "/api",
-    "/api/auth/",
-    "/api/auth/login/",
-    "/api/auth/login/x",
-    "/api/auth/login.json",
-    "/api/auth/login;x=1",
-    "/api/auth/login%00",
-    "/api/auth/login%20",
-    "/api/auth/login%2f",
-    "/api/auth/login%0d%0aset-cookie:a=b",
-    "/api/auth/../auth/login",
-    "/api/auth/%2e%2e/auth/login",
-    "/api//auth/login",
-    "//api/auth/login",
-    "/API/auth/login",
-    "/api/auth/%ff%fe",
-    "/api/auth/{proxy+}",
-    "/api/auth/$default",
-    "/auth",
-    "/auth/otp/",
-    "/auth//otp",
-    "/auth/OTP",
-    "/auth/v1",
-    "/auth/v1/token/",
-    "/auth/v1/admin",
-    "/auth/v1/admin/users/",
-    "/auth/v1/admin/users/x/y",
-    "/auth/v2/token",
-    "/authorizer",
-    "/default",
-    "/mailer",
-    "/.env",
-    "/.git/config",
-    "/docs/",
-    "/openapi.yaml",
-    "/local/config.json",
-    "/" + "a" * 8000,
-)
 
 
 def api_below(path: str) -> Api:
@@ -264,17 +226,17 @@ def api_below(path: str) -> Api:
 
 
 @pytest.mark.parametrize("path", UNKNOWN_PATHS, ids=lambda path: path[:40])
-def test_an_unknown_path_is_404_in_the_api_that_it_lies_under(client: Client, path: str) -> None:
+def test_an_unknown_path_is_404_in_the_format_of_its_prefixs_api(client: Client, path: str) -> None:
     assert_error(client.get(path), 404, api_below(path))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_an_unknown_path_is_404_whatever_is_sent_to_it(client: Client, method: str) -> None:
+def test_an_unknown_path_is_404_for_every_method_and_body(client: Client, method: str) -> None:
     for path in ("/nowhere", "/auth/nowhere", "/auth/v1/nowhere"):
         assert_error(client.request(method, path, body=LARGE, headers=FORM), 404, api_below(path))
 
 
-def test_bytes_that_are_not_ascii_in_a_path_are_404(client: Client) -> None:
+def test_non_ascii_bytes_in_a_path_are_an_error(client: Client) -> None:
     answer = client.send(b"GET /api/auth/\xc3\xbc HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
     assert answer.status in {400, 404}
@@ -300,14 +262,14 @@ ODD_HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @pytest.mark.parametrize("headers", ODD_HEADERS.values(), ids=ODD_HEADERS.keys())
-def test_odd_headers_change_nothing(client: Client, headers: Mapping[str, str]) -> None:
+def test_unusual_headers_have_no_effect(client: Client, headers: Mapping[str, str]) -> None:
     answer = client.request("POST", "/auth/register", body=b"{", headers={**JSON, **headers})
 
     assert_error(answer, 400, atourin.API)
     assert "evil" not in answer.raw.decode()
 
 
-def test_a_body_in_chunks_is_a_body(client: Client) -> None:
+def test_a_chunked_body_is_read(client: Client) -> None:
     request = (
         b"POST /auth/otp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\n[\r\n1\r\n]\r\n0\r\n\r\n"
@@ -322,10 +284,10 @@ def test_a_body_in_chunks_is_a_body(client: Client) -> None:
 @pytest.mark.parametrize(
     "route", [route for route in ROUTES if "access token" in route.operation.caller.credentials], ids=str
 )
-def test_without_a_good_token_it_is_401(client: Client, resident: Person, route: Route) -> None:
-    header, payload, _ = resident.access_token.split(".")
+def test_without_a_valid_token_it_is_401(client: Client, shared_person: Person, route: Route) -> None:
+    header, payload, _ = shared_person.access_token.split(".")
     for authorization in ("", "Bearer", "Bearer x.y.z", f"Bearer {header}.{payload}.", f"Basic {payload}"):
-        headers = {"authorization": authorization, "x-organization-id": resident.organization_id}
+        headers = {"authorization": authorization, "x-organization-id": shared_person.organization_id}
 
         answer = send(client, route, route.body, headers)
 
@@ -336,20 +298,20 @@ def test_without_a_good_token_it_is_401(client: Client, resident: Person, route:
 @pytest.mark.parametrize(
     "route", [route for route in ROUTES if "apikey" in route.operation.caller.credentials], ids=str
 )
-def test_without_a_good_key_it_is_401(client: Client, route: Route) -> None:
+def test_without_a_valid_key_it_is_401(client: Client, route: Route) -> None:
     for apikey in ("", "x", "null", "x" * 5000, "\u00fc\u00ff", "sb_secret_guess", "Bearer x", "a,b"):
         assert_error(send(client, route, route.body, {"apikey": apikey}), 401, api_of(route))
 
 
-def test_a_good_answer_has_the_headers_of_every_answer(world: World, resident: Person) -> None:
+def test_successful_answers_follow_the_rules_for_every_answer(world: World, shared_person: Person) -> None:
     answers = [
         world.client.post("/api/auth/register", {"email": world.email(), "password": PASSWORD, "name": "Ada Byron"}),
-        world.client.post("/api/auth/login", {"username": resident.email, "password": resident.password}),
-        world.client.post_nothing("/auth/login_with_anonymous"),
+        world.client.post("/api/auth/login", {"username": shared_person.email, "password": shared_person.password}),
+        world.client.post_without_body("/auth/login_with_anonymous"),
         world.client.post("/auth/otp", {"email": world.email()}),
-        world.me(resident.access_token),
+        world.me(shared_person.access_token),
     ]
 
     for answer in answers:
         assert answer.status in {200, 201}
-        assert_sound(answer)
+        assert_valid(answer)

@@ -1,7 +1,7 @@
-"""Every example request of the published contracts, sent as printed, and the answers that are printed with them.
+"""Sends every example request of the published API documentation, and compares the answers with the printed ones.
 
-`<...>` in a request is the place of a token, key or code. In an answer, a value that differs from run to run is one of
-VARYING, which are compared by their form; all others must be equal. An answer may have more members than are printed.
+Placeholders such as `<token>` are filled in. Values that differ between runs are compared by their form (VARYING); all
+others must be equal. An answer may have members that are not printed.
 """
 
 import hashlib
@@ -12,6 +12,46 @@ from typing import Any, Final
 import pytest
 
 from tests.wire.client import Answer
+from tests.wire.examples import (
+    ATOURIN_GUEST,
+    ATOURIN_GUEST_SESSION,
+    ATOURIN_GUEST_WITHOUT_BODY,
+    ATOURIN_LOGIN,
+    ATOURIN_LOGIN_WRONG,
+    ATOURIN_LOGOUT,
+    ATOURIN_OTP,
+    ATOURIN_REFRESH,
+    ATOURIN_REGISTER,
+    ATOURIN_REGISTERED,
+    ATOURIN_SESSION,
+    ATOURIN_VERIFY_LEGACY_PASSWORD,
+    ATOURIN_VERIFY_OTP,
+    BOTLAUNCH_LOGIN,
+    BOTLAUNCH_LOGIN_WRONG,
+    BOTLAUNCH_LOGOUT,
+    BOTLAUNCH_ORGANIZATION_FOUND,
+    BOTLAUNCH_ORGANIZATION_OF_THE_CALLER,
+    BOTLAUNCH_REFRESH,
+    BOTLAUNCH_REFRESHED,
+    BOTLAUNCH_REGISTER,
+    BOTLAUNCH_REGISTER_WITHOUT_ORGANIZATION,
+    BOTLAUNCH_REGISTERED,
+    BOTLAUNCH_SESSION,
+    GOTRUE_SESSION,
+    SNAPOTP_DONE,
+    SNAPOTP_FORGOT_PASSWORD,
+    SNAPOTP_GOOGLE,
+    SNAPOTP_GOOGLE_FROM_A_BACK_END,
+    SNAPOTP_GOOGLE_SESSION,
+    SNAPOTP_LOGIN,
+    SNAPOTP_LOGIN_WRONG,
+    SNAPOTP_ME,
+    SNAPOTP_REFRESH,
+    SNAPOTP_REGISTER,
+    SNAPOTP_RESET_PASSWORD,
+    SNAPOTP_SESSION,
+    SNAPOTP_USER,
+)
 from tests.wire.shapes import (
     BOTLAUNCH_ORGANIZATION,
     BOTLAUNCH_USER,
@@ -20,7 +60,7 @@ from tests.wire.shapes import (
     SENTENCE,
     SNAPOTP_NUMBER,
     UUID,
-    Whole,
+    Integer,
     claims_of,
 )
 from tests.wire.world import World
@@ -33,232 +73,9 @@ VARYING: Final = {
     '"2026-03-23T06:39:34Z"': INSTANT,
     '"…"': SENTENCE,
     "1": SNAPOTP_NUMBER,
-    "5000": Whole(0, 2**53),  # what the deployment gives
-    "1705312800": Whole(1_705_312_800, 2**40),
+    "5000": Integer(0, 2**53),  # the deployment's initial credit
+    "1705312800": Integer(1_705_312_800, 2**40),
 }
-
-# --- BotLaunch
-
-BOTLAUNCH_REGISTER: Final = """\
-POST /api/auth/register
-Content-Type: application/json
-
-{"email": "user@example.com", "password": "Secret1234", "name": "User Name", "organizationName": "Example"}
-"""
-BOTLAUNCH_REGISTER_WITHOUT_ORGANIZATION: Final = """\
-POST /api/auth/register
-Content-Type: application/json
-
-{"email": "user@example.com", "password": "Secret1234", "name": "User Name"}
-"""
-BOTLAUNCH_REGISTERED: Final = """
-{"data": {"accessToken": "eyJ…", "refreshToken": "eyJ…", "expiresIn": 3600,
-          "user": {"id": "usr_abc123", "email": "user@example.com", "role": "CLIENT_OWNER"},
-          "organization": {"id": "org_abc123", "name": "Example"}},
- "message": "Registration successful"}
-"""
-BOTLAUNCH_LOGIN: Final = """\
-POST /api/auth/login
-Content-Type: application/json
-
-{"email": "user@example.com", "password": "Secret1234"}
-"""
-BOTLAUNCH_LOGIN_WRONG: Final = """\
-POST /api/auth/login
-Content-Type: application/json
-
-{"email": "user@example.com", "password": "Wrong1234"}
-"""
-BOTLAUNCH_SESSION: Final = """
-{"data": {"accessToken": "eyJ…", "refreshToken": "eyJ…", "expiresIn": 3600,
-          "user": {"id": "usr_abc123", "email": "user@example.com", "role": "CLIENT_OWNER"}},
- "message": "Login successful"}
-"""
-BOTLAUNCH_REFRESH: Final = """\
-POST /api/auth/refresh
-Content-Type: application/json
-
-{"refreshToken": "<refreshToken>"}
-"""
-BOTLAUNCH_REFRESHED: Final = """
-{"data": {"accessToken": "eyJ…", "refreshToken": "eyJ…", "expiresIn": 3600,
-          "user": {"id": "usr_abc123", "email": "user@example.com", "role": "CLIENT_OWNER"}}}
-"""
-BOTLAUNCH_ORGANIZATION_OF_THE_CALLER: Final = """\
-GET /api/organization
-Authorization: Bearer <accessToken>
-x-organization-id: <organizationId>
-Content-Type: application/json
-
-"""
-BOTLAUNCH_ORGANIZATION_FOUND: Final = """
-{"data": {"id": "org_abc123", "name": "Example", "role": "CLIENT_OWNER", "createdAt": "2026-03-23T06:39:34Z"},
- "message": "…"}
-"""
-BOTLAUNCH_LOGOUT: Final = """\
-POST /api/auth/logout
-Authorization: Bearer <accessToken>
-
-"""
-
-# --- SnapOTP
-
-SNAPOTP_REGISTER: Final = """\
-POST /api/auth/register
-Content-Type: application/json
-
-{"username": "johndoe", "email": "john@example.com", "password": "secret123", "name": "John Doe"}
-"""
-SNAPOTP_LOGIN: Final = """\
-POST /api/auth/login
-Content-Type: application/json
-
-{"username": "johndoe", "password": "secret123"}
-"""
-SNAPOTP_LOGIN_WRONG: Final = """\
-POST /api/auth/login
-Content-Type: application/json
-
-{"username": "johndoe", "password": "secret124"}
-"""
-SNAPOTP_SESSION: Final = """
-{"success": true,
- "data": {"token": "eyJ…", "refresh_token": "eyJ…", "expires_in": 3600,
-          "user": {"id": 1, "username": "johndoe", "name": "John Doe", "email": "john@example.com",
-                   "credit_balance": 5000, "role_id": 3}}}
-"""
-SNAPOTP_REFRESH: Final = """\
-POST /api/auth/refresh
-Content-Type: application/json
-
-{"refresh_token": "<refresh_token>"}
-"""
-SNAPOTP_GOOGLE: Final = """\
-POST /api/auth/google
-Content-Type: application/json
-
-{"google_id": "110169484474386276334", "email": "john@example.com", "name": "John Doe", "id_token": "<id_token>"}
-"""
-SNAPOTP_GOOGLE_FROM_A_BACK_END: Final = """\
-POST /api/auth/google
-Content-Type: application/json
-apikey: <secret_key>
-
-{"google_id": "110169484474386276334", "email": "john@example.com", "name": "John Doe"}
-"""
-SNAPOTP_GOOGLE_SESSION: Final = """
-{"success": true,
- "data": {"token": "eyJ…", "refresh_token": "eyJ…", "expires_in": 3600,
-          "user": {"id": 1, "username": null, "name": "John Doe", "email": "john@example.com",
-                   "credit_balance": 5000, "role_id": 3}}}
-"""
-SNAPOTP_FORGOT_PASSWORD: Final = """\
-POST /api/auth/forgot-password
-Content-Type: application/json
-
-{"email": "john@example.com"}
-"""
-SNAPOTP_RESET_PASSWORD: Final = """\
-POST /api/auth/reset-password
-Content-Type: application/json
-
-{"token": "<reset_token>", "password": "newpassword123"}
-"""
-SNAPOTP_DONE: Final = '{"success": true}'
-SNAPOTP_ME: Final = """\
-GET /api/auth/me
-Authorization: Bearer <token>
-
-"""
-SNAPOTP_USER: Final = """
-{"success": true, "data": {"id": 1, "username": "johndoe", "name": "John Doe", "email": "john@example.com",
-                           "credit_balance": 5000, "role_id": 3}}
-"""
-
-# --- Atourin
-
-ATOURIN_REGISTER: Final = """\
-POST /auth/register
-Content-Type: application/json
-
-{"name": "User Name", "email": "info@atourin.com", "password": "secret123"}
-"""
-ATOURIN_REGISTERED: Final = """
-{"code": 200, "status": true, "msg": "Ok", "info": "Pendaftaran berhasil, silakan cek email untuk verifikasi",
- "data": {"id": "3c662a10-d9b1-438c-bfa7-eac70051f5ac", "email": "info@atourin.com",
-          "created_at": "2026-03-23T06:39:34Z", "info": "Pendaftaran berhasil, silakan cek email untuk verifikasi"}}
-"""
-ATOURIN_OTP: Final = """\
-POST /auth/otp
-Content-Type: application/json
-
-{"email": "user@example.com"}
-"""
-ATOURIN_VERIFY_OTP: Final = """\
-POST /auth/verify_otp
-Content-Type: application/json
-
-{"email": "user@example.com", "otp": "<code>"}
-"""
-ATOURIN_LOGIN: Final = """\
-POST /auth/login_with_email_password
-Content-Type: application/json
-
-{"email": "user@example.com", "password": "secret123"}
-"""
-ATOURIN_LOGIN_WRONG: Final = """\
-POST /auth/login_with_email_password
-Content-Type: application/json
-
-{"email": "user@example.com", "password": "secret124"}
-"""
-ATOURIN_VERIFY_LEGACY_PASSWORD: Final = """\
-POST /auth/verify_legacy_password
-Content-Type: application/json
-
-{"email": "user@example.com", "password": "secret123"}
-"""
-ATOURIN_GUEST: Final = """\
-POST /auth/login_with_anonymous
-Content-Type: application/json
-
-{"email": "null", "password": "null"}
-"""
-ATOURIN_GUEST_WITHOUT_BODY: Final = """\
-POST /auth/login_with_anonymous
-
-"""
-ATOURIN_LOGOUT: Final = """\
-GET /auth/logout
-Authorization: Bearer <access_token>
-
-"""
-ATOURIN_SESSION: Final = """
-{"status": true, "code": 200, "info": "Success verify and migrate legacy user", "msg": "Ok",
- "data": {"access_token": "eyJ…", "token_type": "bearer", "expires_in": 3600, "expires_at": 1705312800,
-          "refresh_token": "eyJ…",
-          "user": {"id": "3c662a10-d9b1-438c-bfa7-eac70051f5ac", "email": "user@example.com",
-                   "user_metadata": {"name": "User Name"}}}}
-"""
-ATOURIN_GUEST_SESSION: Final = """
-{"status": true, "code": 200, "info": "…", "msg": "Ok",
- "data": {"access_token": "eyJ…", "token_type": "bearer", "expires_in": 3600, "expires_at": 1705312800,
-          "refresh_token": "eyJ…",
-          "user": {"id": "3c662a10-d9b1-438c-bfa7-eac70051f5ac", "email": "", "user_metadata": {"name": ""}}}}
-"""
-ATOURIN_REFRESH: Final = """\
-POST /auth/v1/token?grant_type=refresh_token
-Content-Type: application/json
-apikey: <publishable_key>
-
-{"refresh_token": "<refresh_token>"}
-"""
-GOTRUE_SESSION: Final = """
-{"access_token": "eyJ…", "token_type": "bearer", "expires_in": 3600, "expires_at": 1705312800,
- "refresh_token": "eyJ…", "user": {"id": "3c662a10-d9b1-438c-bfa7-eac70051f5ac", "aud": "authenticated",
- "role": "authenticated", "email": "user@example.com", "app_metadata": {}, "user_metadata": {"name": "User Name"},
- "created_at": "2026-03-23T06:39:34Z", "updated_at": "2026-03-23T06:39:34Z"}}
-"""
 
 PRINTED_NAMES: Final = (
     "EMAIL#user@example.com",
@@ -270,8 +87,8 @@ PRINTED_NAMES: Final = (
 
 
 @pytest.fixture(autouse=True)
-def names_are_free(world: World) -> Iterator[None]:
-    """No account has an address, user name or identity that is printed, before and after each test."""
+def free_names(world: World) -> Iterator[None]:
+    """Free all printed addresses, user names and identities before and after each test."""
     release(world)
     yield
     release(world)
@@ -283,7 +100,7 @@ def release(world: World) -> None:
 
 
 def sent(world: World, printed: str, **filled: str) -> Answer:
-    """Send a request as printed, with its placeholders filled, from a client address of its own."""
+    """Send a printed request with its placeholders filled, from a new client."""
     for name, value in filled.items():
         assert f"<{name}>" in printed
         printed = printed.replace(f"<{name}>", value)
@@ -296,7 +113,7 @@ def sent(world: World, printed: str, **filled: str) -> Answer:
 
 
 def assert_answered(answer: Answer, status: int, printed: str) -> None:
-    """Assert that an answer has the printed members, with values as printed or of the form of the printed ones."""
+    """Check that an answer has the printed members, with the printed values or values of the same form."""
     expected = json.loads(printed)
     assert answer.status == status, answer.raw
     assert part_of(answer.json, expected) == shape_of(expected)
@@ -324,7 +141,7 @@ class TestBotLaunch:
 
         assert_answered(answer, 201, BOTLAUNCH_REGISTERED.replace('"Example"', '"User Name"'))
 
-    def test_an_address_that_is_taken(self, world: World) -> None:
+    def test_register_with_a_taken_address(self, world: World) -> None:
         sent(world, BOTLAUNCH_REGISTER)
 
         answer = sent(world, BOTLAUNCH_REGISTER)
@@ -371,7 +188,7 @@ class TestSnapOtp:
     def test_register(self, world: World) -> None:
         assert_answered(sent(world, SNAPOTP_REGISTER), 201, SNAPOTP_SESSION)
 
-    def test_names_that_are_taken(self, world: World) -> None:
+    def test_register_with_taken_names(self, world: World) -> None:
         sent(world, SNAPOTP_REGISTER)
 
         assert_answered(sent(world, SNAPOTP_REGISTER), 409, '{"success": false, "message": "…"}')
@@ -407,7 +224,7 @@ class TestSnapOtp:
         assert_answered(answer, 200, SNAPOTP_GOOGLE_SESSION)
 
     def test_google_from_a_trusted_back_end(self, world: World) -> None:
-        answer = sent(world, SNAPOTP_GOOGLE_FROM_A_BACK_END, secret_key=world.api_keys()["secret_key"])
+        answer = sent(world, SNAPOTP_GOOGLE_FROM_A_BACK_END, secret_key=world.secret_key)
 
         assert_answered(answer, 200, SNAPOTP_GOOGLE_SESSION)
 
@@ -432,29 +249,29 @@ class TestSnapOtp:
 class TestAtourin:
     @pytest.fixture(autouse=True)
     def legacy_account(self, world: World) -> None:
-        """The account of the examples, imported with the hash of the old system."""
+        """The account of the examples, imported with a hash of the old system."""
         digest = hashlib.md5(b"secret123", usedforsecurity=False).hexdigest()
-        world.inherit(f"md5:{digest}", email="user@example.com", name="User Name")
+        world.add_legacy_account(f"md5:{digest}", email="user@example.com", name="User Name")
 
     def test_register(self, world: World) -> None:
         assert_answered(sent(world, ATOURIN_REGISTER), 200, ATOURIN_REGISTERED)
         assert world.mail("info@atourin.com").code
 
-    def test_an_address_that_is_taken(self, world: World) -> None:
+    def test_register_with_a_taken_address(self, world: World) -> None:
         answer = sent(world, ATOURIN_REGISTER.replace("info@atourin.com", "user@example.com"))
 
         assert_answered(answer, 409, '{"status": false, "code": 409, "info": "…", "msg": "Conflict"}')
 
     def test_otp_and_verify_otp(self, world: World) -> None:
-        asked = sent(world, ATOURIN_OTP)
+        request = sent(world, ATOURIN_OTP)
         code = world.mail("user@example.com", having=lambda mail: mail.codes).code
         answer = sent(world, ATOURIN_VERIFY_OTP, code=code)
 
-        assert_answered(asked, 200, '{"info": "Success send OTP", "msg": "Ok"}')
-        assert_answered(answer, 200, session_saying("Success verify OTP"))
+        assert_answered(request, 200, '{"info": "Success send OTP", "msg": "Ok"}')
+        assert_answered(answer, 200, session_with_info("Success verify OTP"))
 
     def test_login(self, world: World) -> None:
-        assert_answered(sent(world, ATOURIN_LOGIN), 200, session_saying("Success login"))
+        assert_answered(sent(world, ATOURIN_LOGIN), 200, session_with_info("Success login"))
 
     def test_login_with_a_wrong_password(self, world: World) -> None:
         answer = sent(world, ATOURIN_LOGIN_WRONG)
@@ -489,5 +306,5 @@ class TestAtourin:
         assert answer.json["refresh_token"] != token
 
 
-def session_saying(info: str) -> str:
+def session_with_info(info: str) -> str:
     return ATOURIN_SESSION.replace("Success verify and migrate legacy user", info)

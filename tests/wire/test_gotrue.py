@@ -1,73 +1,33 @@
-"""Supabase Auth's refresh door over HTTP, as Atourin's clients and the official ones knock at it."""
-
-import time
+"""Supabase Auth's refresh endpoint over HTTP, called as Atourin's clients and the official ones do."""
 
 import pytest
 
 from tests.wire.client import Answer
-from tests.wire.shapes import INSTANT, JWT, UUID, Text, Whole, claims_of, gotrue_error
+from tests.wire.shapes import claims_of, gotrue_error, gotrue_session, gotrue_user
 from tests.wire.world import Person, World
 
 PATH = "/auth/v1/token?grant_type=refresh_token"
 
 
-def trade(world: World, refresh_token: object, *, path: str = PATH, key: str = "publishable_key") -> Answer:
+def refresh(world: World, refresh_token: object, *, path: str = PATH, key: str = "publishable_key") -> Answer:
     return world.client.post(path, {"refresh_token": refresh_token}, apikey=world.api_keys()[key])
 
 
 @pytest.mark.parametrize("key", ["publishable_key", "secret_key"])
-def test_a_refresh_token_is_traded_for_a_bare_session(world: World, key: str) -> None:
+def test_refreshing_returns_a_session_without_an_envelope(world: World, key: str) -> None:
     person = world.register(name="User Name")
-    now = int(time.time())
 
-    answer = trade(world, person.refresh_token, key=key)
+    answer = refresh(world, person.refresh_token, key=key)
 
     assert answer.status == 200
-    identity = {
-        "identity_id": Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
-        "id": person.user_id,
-        "user_id": person.user_id,
-        "identity_data": {
-            "sub": person.user_id,
-            "email": person.email,
-            "email_verified": False,
-            "phone_verified": False,
-        },
-        "provider": "email",
-        "last_sign_in_at": INSTANT,
-        "created_at": INSTANT,
-        "updated_at": INSTANT,
-        "email": person.email,
-    }
-    user = {
-        "id": UUID,
-        "aud": "authenticated",
-        "role": "authenticated",
-        "email": person.email,
-        "phone": "",
-        "is_anonymous": False,
-        "app_metadata": {"provider": "email", "providers": ["email"]},
-        "user_metadata": {"name": "User Name"},
-        "identities": [identity],
-        "last_sign_in_at": INSTANT,
-        "created_at": INSTANT,
-        "updated_at": INSTANT,
-    }
-    assert answer.json == {
-        "access_token": JWT,
-        "token_type": "bearer",
-        "expires_in": 3600,
-        "expires_at": Whole(now + 3540, now + 3720),
-        "refresh_token": JWT,
-        "user": user,
-    }
+    user = gotrue_user(user_id=person.user_id, email=person.email, name="User Name")
+    assert answer.json == gotrue_session(user)
     assert answer.json["refresh_token"] != person.refresh_token
-    assert answer.json["user"]["id"] == person.user_id
     assert claims_of(answer.json["access_token"])["session_id"] == person.session_id
     assert world.is_signed_in(answer.json["access_token"])
 
 
-def test_what_the_official_clients_send_besides_is_no_matter(world: World) -> None:
+def test_additional_fields_and_headers_of_the_official_clients_are_ignored(world: World) -> None:
     person = world.register()
     keys = world.api_keys()
 
@@ -89,20 +49,20 @@ def test_what_the_official_clients_send_besides_is_no_matter(world: World) -> No
 
 
 @pytest.mark.parametrize("apikey", [None, "", "guess", "sb_publishable_", "ключ"])
-def test_without_a_key_of_the_deployment_it_is_401(world: World, resident: Person, apikey: str | None) -> None:
+def test_without_a_valid_api_key_it_is_401(world: World, shared_person: Person, apikey: str | None) -> None:
     headers = {} if apikey is None else {"apikey": apikey.encode().decode("latin-1")}
 
-    answer = world.client.post(PATH, {"refresh_token": resident.refresh_token}, **headers)
+    answer = world.client.post(PATH, {"refresh_token": shared_person.refresh_token}, **headers)
 
     assert answer.status == 401
     assert answer.json == gotrue_error(401, "no_authorization")
     assert answer.headers["x-sb-error-code"] == "no_authorization"
 
 
-def test_the_key_is_read_from_its_header_only(world: World, resident: Person) -> None:
-    key = world.api_keys()["publishable_key"]
+def test_an_api_key_in_the_query_or_the_body_is_ignored(world: World, shared_person: Person) -> None:
+    key = world.publishable_key
 
-    answer = world.client.post(f"{PATH}&apikey={key}", {"refresh_token": resident.refresh_token, "apikey": key})
+    answer = world.client.post(f"{PATH}&apikey={key}", {"refresh_token": shared_person.refresh_token, "apikey": key})
 
     assert answer.status == 401
 
@@ -117,10 +77,14 @@ def test_the_key_is_read_from_its_header_only(world: World, resident: Person) ->
         "?GRANT_TYPE=refresh_token",
     ],
 )
-def test_other_grants_are_400(world: World, resident: Person, query: str) -> None:
-    body = {"refresh_token": resident.refresh_token, "email": resident.email, "password": resident.password}
+def test_unknown_grant_types_are_400(world: World, shared_person: Person, query: str) -> None:
+    body = {
+        "refresh_token": shared_person.refresh_token,
+        "email": shared_person.email,
+        "password": shared_person.password,
+    }
 
-    answer = world.client.post(f"/auth/v1/token{query}", body, apikey=world.api_keys()["publishable_key"])
+    answer = world.client.post(f"/auth/v1/token{query}", body, apikey=world.publishable_key)
 
     assert answer.status == 400
     assert answer.json == gotrue_error(400, "validation_failed")
@@ -128,48 +92,48 @@ def test_other_grants_are_400(world: World, resident: Person, query: str) -> Non
 
 
 @pytest.mark.parametrize("refresh_token", [None, "", 7, ["x"], {}])
-def test_without_a_token_it_is_400(world: World, refresh_token: object) -> None:
-    answer = trade(world, refresh_token)
+def test_a_missing_token_is_400(world: World, refresh_token: object) -> None:
+    answer = refresh(world, refresh_token)
 
     assert answer.status == 400
     assert answer.json == gotrue_error(400, "validation_failed")
 
 
 @pytest.mark.parametrize("which", ["garbage", "an access token", "another signature", "signed out"])
-def test_a_token_that_is_worth_nothing_is_400_and_not_found(world: World, resident: Person, which: str) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+def test_an_invalid_token_is_refresh_token_not_found(world: World, shared_person: Person, which: str) -> None:
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
     world.client.get("/auth/logout", bearer=guest["access_token"])
-    shown = {
+    token = {
         "garbage": "not-a-token",
-        "an access token": resident.access_token,
-        "another signature": resident.refresh_token[:-8] + "AAAAAAAA",
+        "an access token": shared_person.access_token,
+        "another signature": shared_person.refresh_token[:-8] + "AAAAAAAA",
         "signed out": guest["refresh_token"],
     }[which]
 
-    answer = trade(world, shown)
+    answer = refresh(world, token)
 
     assert answer.status == 400
     assert answer.json == gotrue_error(400, "refresh_token_not_found")
     assert answer.headers["x-sb-error-code"] == "refresh_token_not_found"
 
 
-def test_a_stolen_token_is_400_and_already_used(world: World) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+def test_a_reused_token_is_refresh_token_already_used(world: World) -> None:
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
     newest = guest["refresh_token"]
     for _ in range(3):
-        newest = trade(world, newest).json["refresh_token"]
+        newest = refresh(world, newest).json["refresh_token"]
 
-    answer = trade(world, guest["refresh_token"])
+    answer = refresh(world, guest["refresh_token"])
 
     assert answer.status == 400
     assert answer.json == gotrue_error(400, "refresh_token_already_used")
-    assert trade(world, newest).json == gotrue_error(400, "refresh_token_not_found")
+    assert refresh(world, newest).json == gotrue_error(400, "refresh_token_not_found")
 
 
-def test_a_guests_session_goes_on_here_too(world: World) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+def test_a_guests_refresh_token_works_here_too(world: World) -> None:
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
 
-    answer = trade(world, guest["refresh_token"])
+    answer = refresh(world, guest["refresh_token"])
 
     assert answer.status == 200
     assert (answer.json["user"]["email"], answer.json["user"]["is_anonymous"]) == ("", True)
@@ -177,8 +141,8 @@ def test_a_guests_session_goes_on_here_too(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/auth/v1/nothing", "/auth/v1/", "/auth/v1", "/auth/v1/token/"])
-def test_what_is_not_served_yet_is_404_in_this_contract(world: World, path: str) -> None:
-    answer = world.client.post(path, {}, apikey=world.api_keys()["publishable_key"])
+def test_unknown_paths_are_404_in_this_apis_format(world: World, path: str) -> None:
+    answer = world.client.post(path, {}, apikey=world.publishable_key)
 
     assert answer.status == 404
     assert answer.json == gotrue_error(404, "validation_failed")

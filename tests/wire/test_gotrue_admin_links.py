@@ -1,4 +1,4 @@
-"""Invitations and generated links, as an administrator's back end asks for them."""
+"""Invitations and generated links, as an administrator's back end requests them."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -7,14 +7,13 @@ import pytest
 from gerbang.mail.jobs import MailKind
 
 from tests.wire.client import Answer
+from tests.wire.gotrue import SITE, follow, fragment_of, new_user, post, verify
 from tests.wire.shapes import UUID, claims_of, gotrue_error
-from tests.wire.test_gotrue_codes import new_user, post, verify
-from tests.wire.test_gotrue_links import SITE, follow, fragment_of
 from tests.wire.world import PASSWORD, World
 
 
 def as_admin(world: World, name: str, body: object) -> Answer:
-    key = world.api_keys()["secret_key"]
+    key = world.secret_key
     return world.client.post(f"/auth/v1/{name}", body, bearer=key, apikey=key)
 
 
@@ -25,7 +24,7 @@ def generate(world: World, kind: str, email: str, **more: Any) -> Answer:
 # Invitations
 
 
-def test_an_invitation_makes_an_account_and_mails_a_link_and_a_code(world: World) -> None:
+def test_an_invitation_creates_an_account_and_mails_a_link_and_a_code(world: World) -> None:
     email = world.email()
 
     answer = as_admin(
@@ -55,7 +54,7 @@ def test_the_code_of_an_invitation_signs_in(world: World) -> None:
     assert answer.json["user"]["email_confirmed_at"]
 
 
-def test_of_invitations_that_are_repeated_the_last_one_counts(world: World) -> None:
+def test_a_repeated_invitation_replaces_the_first_one(world: World) -> None:
     email = world.email()
     first = as_admin(world, "invite", {"email": email})
     link = world.mail(email).link
@@ -73,7 +72,7 @@ def test_an_invitation_of_a_verified_address_is_email_exists(world: World) -> No
     assert as_admin(world, "invite", {"email": email}).json == gotrue_error(422, "email_exists")
 
 
-def test_a_password_that_a_stranger_set_does_not_survive_an_invitation(world: World) -> None:
+def test_accepting_an_invitation_removes_a_strangers_password_and_sessions(world: World) -> None:
     person = world.register()
     invited = as_admin(world, "invite", {"email": person.email})
     assert invited.json["id"] == person.user_id
@@ -88,65 +87,69 @@ def test_a_password_that_a_stranger_set_does_not_survive_an_invitation(world: Wo
 
 
 @pytest.mark.parametrize("kind", ["signup", "invite", "magiclink"])
-def test_a_link_for_an_unknown_address_makes_the_account(world: World, kind: str) -> None:
+def test_a_link_for_an_unknown_address_creates_the_account(world: World, kind: str) -> None:
     email = world.email()
     answer = generate(world, kind, email, password=PASSWORD, data={"plan": "pro"}, redirect_to="http://localhost:1/x")
 
     assert answer.status == 200, answer.raw
-    made = answer.json
-    assert (made["email"], made["user_metadata"]) == (email, {"plan": "pro"})
-    assert made["verification_type"] == ("signup" if kind == "magiclink" else kind)
-    assert made["redirect_to"] == "http://localhost:1/x"
-    parts = urlsplit(made["action_link"])
+    generated = answer.json
+    assert (generated["email"], generated["user_metadata"]) == (email, {"plan": "pro"})
+    assert generated["verification_type"] == ("signup" if kind == "magiclink" else kind)
+    assert generated["redirect_to"] == "http://localhost:1/x"
+    parts = urlsplit(generated["action_link"])
     query = parse_qs(parts.query)
     assert query == {
-        "token": [made["hashed_token"]],
-        "type": [made["verification_type"]],
+        "token": [generated["hashed_token"]],
+        "type": [generated["verification_type"]],
         "redirect_to": ["http://localhost:1/x"],
     }
-    assert len(made["email_otp"]) == 6
+    assert len(generated["email_otp"]) == 6
     assert world.mails(email) == []
 
     session = fragment_of(follow(world, f"{parts.path}?{parts.query}"))
 
-    assert claims_of(session["access_token"])["sub"] == made["id"]
+    assert claims_of(session["access_token"])["sub"] == generated["id"]
     assert world.can_sign_in(email, PASSWORD) == (kind == "signup")
 
 
 @pytest.mark.parametrize("kind", ["magiclink", "recovery"])
 def test_a_link_for_a_known_address_signs_in(world: World, kind: str) -> None:
     email, session = new_user(world)
-    made = generate(world, kind, email).json
+    generated = generate(world, kind, email).json
 
-    assert made["id"] == session.json["user"]["id"]
-    assert made["verification_type"] == kind
-    answer = post(world, "verify", {"type": kind, "token_hash": made["hashed_token"]})
-    assert answer.json["user"]["id"] == made["id"]
-    assert verify(world, email, made["email_otp"], kind).status == 403, "it was spent with the link"
+    assert generated["id"] == session.json["user"]["id"]
+    assert generated["verification_type"] == kind
+    answer = post(world, "verify", {"type": kind, "token_hash": generated["hashed_token"]})
+    assert answer.json["user"]["id"] == generated["id"]
+    assert verify(world, email, generated["email_otp"], kind).status == 403, "following the link spends the code, too"
 
 
 def test_the_code_of_a_generated_link_signs_in(world: World) -> None:
     email, _ = new_user(world)
-    made = generate(world, "recovery", email).json
+    generated = generate(world, "recovery", email).json
 
-    assert verify(world, email, made["email_otp"], "recovery").status == 200
+    assert verify(world, email, generated["email_otp"], "recovery").status == 200
 
 
 def test_two_generated_links_change_an_address(world: World) -> None:
     email, _ = new_user(world)
     new = world.email()
-    made = [generate(world, kind, email, new_email=new).json for kind in ("email_change_current", "email_change_new")]
-    assert [each["verification_type"] for each in made] == ["email_change_current", "email_change_new"]
-    assert made[0]["new_email"] == new
+    generated = [
+        generate(world, kind, email, new_email=new).json for kind in ("email_change_current", "email_change_new")
+    ]
+    assert [each["verification_type"] for each in generated] == ["email_change_current", "email_change_new"]
+    assert generated[0]["new_email"] == new
 
-    answers = [post(world, "verify", {"type": "email_change", "token_hash": each["hashed_token"]}) for each in made]
+    answers = [
+        post(world, "verify", {"type": "email_change", "token_hash": each["hashed_token"]}) for each in generated
+    ]
 
     assert answers[0].json["code"] == "200"
     assert answers[1].json["user"]["email"] == new
 
 
 @pytest.mark.parametrize("kind", ["recovery", "email_change_current", "email_change_new"])
-def test_an_unknown_address_has_nothing_to_recover_or_change(world: World, kind: str) -> None:
+def test_links_to_recover_or_change_an_unknown_address_are_user_not_found(world: World, kind: str) -> None:
     answer = generate(world, kind, world.email(), new_email=world.email())
 
     assert answer.json == gotrue_error(404, "user_not_found")
@@ -167,7 +170,7 @@ def test_a_taken_address_is_email_exists(world: World) -> None:
     assert answer.json == gotrue_error(422, "email_exists")
 
 
-def test_an_unverified_present_address_confirms_no_change(world: World) -> None:
+def test_an_unverified_current_address_cannot_confirm_a_change(world: World) -> None:
     email = world.register().email
 
     answer = generate(world, "email_change_current", email, new_email=world.email())
@@ -183,22 +186,22 @@ def test_an_unverified_present_address_confirms_no_change(world: World) -> None:
         {"type": "other", "email": "a@example.com"},
         {"type": "signup", "email": "a@example.com"},
         {"type": "email_change_new", "email": "a@example.com"},
-        {"type": "magiclink", "email": "nobody"},
+        {"type": "magiclink", "email": "not-an-address"},
     ],
     ids=str,
 )
-def test_a_body_that_means_nothing_is_a_validation_error(world: World, body: dict[str, object]) -> None:
+def test_an_invalid_body_is_a_validation_error(world: World, body: dict[str, object]) -> None:
     assert as_admin(world, "admin/generate_link", body).json == gotrue_error(400, "validation_failed")
 
 
-def test_a_target_that_is_not_allowed_is_replaced(world: World) -> None:
-    made = generate(world, "magiclink", world.email(), redirect_to="https://evil.example").json
+def test_a_target_that_is_not_allowed_is_replaced_by_the_site_url(world: World) -> None:
+    generated = generate(world, "magiclink", world.email(), redirect_to="https://evil.example").json
 
-    assert made["redirect_to"] == SITE
+    assert generated["redirect_to"] == SITE
 
 
 @pytest.mark.parametrize("name", ["invite", "admin/generate_link"])
-def test_only_an_administrator_may_call(world: World, name: str) -> None:
+def test_the_secret_key_is_required(world: World, name: str) -> None:
     body, keys, email = {"type": "magiclink", "email": world.email()}, world.api_keys(), world.email()
     _, session = new_user(world)
     path, key = f"/auth/v1/{name}", keys["publishable_key"]
@@ -210,7 +213,7 @@ def test_only_an_administrator_may_call(world: World, name: str) -> None:
     assert world.mails(email) == []
 
 
-def test_an_invitation_is_not_counted(world: World) -> None:
+def test_invitations_are_not_rate_limited(world: World) -> None:
     emails = [world.email() for _ in range(3)]
     for email in emails * 2:
         assert as_admin(world, "invite", {"email": email}).status == 200

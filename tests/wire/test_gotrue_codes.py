@@ -1,53 +1,19 @@
-"""One-time codes as Supabase's clients ask for them and redeem them."""
+"""One-time codes as Supabase's clients request and redeem them."""
 
 import pytest
 from gerbang.mail.jobs import MailKind
 
-from tests.wire.client import Answer
+from tests.wire.gotrue import new_user, other_code, post, request_mail, verify
 from tests.wire.shapes import claims_of, gotrue_error
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, World
 
-BESIDES = {"gotrue_meta_security": {"captcha_token": None}, "code_challenge": None, "code_challenge_method": None}
-"""What the JavaScript client sends with every request."""
-
-
-def post(world: World, name: str, body: object, **headers: str) -> Answer:
-    return world.client.post(f"/auth/v1/{name}", body, apikey=world.api_keys()["publishable_key"], **headers)
-
-
-def ask(world: World, name: str, email: str, **more: object) -> None:
-    """Ask for a mail as nobody else does; it is answered alike whatever is mailed."""
-    answer = world.new_client().post(
-        f"/auth/v1/{name}", {**BESIDES, "email": email, **more}, apikey=world.api_keys()["publishable_key"]
-    )
-    assert (answer.status, answer.json) == (200, {})
-
-
-def verify(world: World, email: str, token: str, kind: str = "email") -> Answer:
-    body = {"gotrue_meta_security": {}, "email": email, "token": token, "type": kind}
-    return post(world, "verify?redirect_to=https%3A%2F%2Fapp.example.com", body)
-
-
-def wrong(code: str) -> str:
-    return "000000" if code != "000000" else "000001"
-
-
-def new_user(world: World, **more: object) -> tuple[str, Answer]:
-    """Make an account with a code; return its address, and the session."""
-    email = world.email()
-    ask(world, "otp", email, **more)
-    answer = verify(world, email, world.mail(email).code)
-    assert answer.status == 200, answer.raw
-    return email, answer
-
-
-# The account that a code makes
+# Sign-up and sign-in
 
 
 @pytest.mark.parametrize("kind", ["email", "signup"])
-def test_a_code_makes_an_account_when_it_is_redeemed(world: World, kind: str) -> None:
+def test_redeeming_a_code_creates_the_account(world: World, kind: str) -> None:
     email = world.email()
-    ask(world, "otp", email.upper(), data={"full_name": "Mira", "plan": "pro", "none": None}, create_user=True)
+    request_mail(world, "otp", email.upper(), data={"full_name": "Mira", "plan": "pro", "none": None}, create_user=True)
     mail = world.mail(email)
     assert mail.subject == "Confirm your email address for Gerbang"
     assert world.item("Users", pk=f"EMAIL#{email}", sk="-") is None
@@ -70,7 +36,7 @@ def test_a_code_makes_an_account_when_it_is_redeemed(world: World, kind: str) ->
 def test_a_code_signs_in_to_the_account_of_a_verified_address(world: World) -> None:
     email, first = new_user(world)
     world.end_cooldown(MailKind.SIGN_IN_CODE, email)
-    ask(world, "otp", email, create_user=False, data={"plan": "other"})
+    request_mail(world, "otp", email, create_user=False, data={"plan": "other"})
     mail = world.mail(email, nth=2)
 
     answer = verify(world, email, mail.code, "magiclink")
@@ -80,9 +46,9 @@ def test_a_code_signs_in_to_the_account_of_a_verified_address(world: World) -> N
     assert "plan" not in answer.json["user"]["user_metadata"]
 
 
-def test_an_unverified_address_is_mailed_a_code_that_confirms_it(world: World) -> None:
+def test_a_code_verifies_an_unverified_address_and_removes_its_password(world: World) -> None:
     person = world.register()
-    ask(world, "otp", person.email)
+    request_mail(world, "otp", person.email)
     mail = world.mail(person.email)
     assert mail.subject == "Confirm your email address for Gerbang"
 
@@ -90,16 +56,16 @@ def test_an_unverified_address_is_mailed_a_code_that_confirms_it(world: World) -
 
     assert answer.json["user"]["id"] == person.user_id
     assert "email_confirmed_at" in answer.json["user"]
-    assert not world.can_sign_in(person.email, PASSWORD), "a stranger may have set it"
+    assert not world.can_sign_in(person.email, PASSWORD), "a stranger may have set the password"
     assert not world.is_signed_in(person.access_token)
 
 
-def test_an_unknown_address_is_mailed_nothing_if_no_account_may_be_made(world: World) -> None:
+def test_no_mail_is_sent_to_an_unknown_address_unless_it_may_sign_up(world: World) -> None:
     unknown, known = world.email(), world.register().email
-    ask(world, "otp", unknown, create_user=False)
-    ask(world, "recover", unknown)
-    ask(world, "resend", unknown, type="signup")
-    ask(world, "recover", known)
+    request_mail(world, "otp", unknown, create_user=False)
+    request_mail(world, "recover", unknown)
+    request_mail(world, "resend", unknown, type="signup")
+    request_mail(world, "recover", known)
 
     assert world.mail(known).code
     assert world.mails(unknown) == []
@@ -108,23 +74,23 @@ def test_an_unknown_address_is_mailed_nothing_if_no_account_may_be_made(world: W
 # Recovery
 
 
-def test_a_forgotten_password_is_set_after_the_code_signed_in(world: World) -> None:
+def test_a_recovery_code_signs_in_to_a_verified_account(world: World) -> None:
     email, password = world.register().email, PASSWORD
     assert verify(world, email, world.request_code(email).code).status == 200
-    ask(world, "recover", email)
+    request_mail(world, "recover", email)
     mail = world.mail(email, having=lambda mail: mail.subject == "Reset your Gerbang password")
 
     answer = verify(world, email, mail.code, "recovery")
 
     assert answer.status == 200
     assert claims_of(answer.json["access_token"])["amr"][0]["method"] == "otp"
-    assert not world.can_sign_in(email, password), "the first code has removed it"
+    assert not world.can_sign_in(email, password), "the first code removed the password"
 
 
-def test_a_recovery_code_and_a_confirmation_code_end_each_other(world: World) -> None:
+def test_a_recovery_code_replaces_a_confirmation_code(world: World) -> None:
     email, _ = world.register_without_session()
     confirmation = world.mail(email).code
-    ask(world, "recover", email)
+    request_mail(world, "recover", email)
     recovery = world.mail(email, nth=2).code
 
     assert verify(world, email, recovery, "signup").json == gotrue_error(403, "otp_expired")
@@ -133,12 +99,12 @@ def test_a_recovery_code_and_a_confirmation_code_end_each_other(world: World) ->
     assert verify(world, email, confirmation, "signup").json == gotrue_error(403, "otp_expired")
 
 
-# Mailing again
+# Resend
 
 
-def test_the_code_of_a_registration_is_mailed_again_and_keeps_the_password(world: World) -> None:
+def test_a_resent_code_of_a_registration_keeps_the_password(world: World) -> None:
     email, first = world.register_without_session()
-    ask(world, "resend", email, type="signup")
+    request_mail(world, "resend", email, type="signup")
     second = world.mail(email, nth=2)
 
     assert verify(world, email, first.code, "signup").status == 403
@@ -146,11 +112,11 @@ def test_the_code_of_a_registration_is_mailed_again_and_keeps_the_password(world
     assert world.can_sign_in(email, PASSWORD)
 
 
-def test_there_is_nothing_to_mail_again_once_the_address_is_verified(world: World) -> None:
+def test_nothing_is_resent_to_a_verified_address(world: World) -> None:
     email, _ = new_user(world)
-    ask(world, "resend", email, type="signup")
-    ask(world, "resend", email, type="email_change")
-    ask(world, "recover", email)
+    request_mail(world, "resend", email, type="signup")
+    request_mail(world, "resend", email, type="email_change")
+    request_mail(world, "recover", email)
 
     assert world.mail(email, nth=2).subject == "Reset your Gerbang password"
     assert len(world.mails(email)) == 2
@@ -162,11 +128,11 @@ def test_there_is_nothing_to_mail_again_once_the_address_is_verified(world: Worl
 @pytest.mark.parametrize(
     ("name", "more"), [("otp", {}), ("otp", {"create_user": False}), ("recover", {}), ("resend", {"type": "signup"})]
 )
-def test_an_address_is_mailed_once_a_minute_whether_or_not_an_account_has_it(
+def test_known_and_unknown_addresses_get_at_most_one_mail_a_minute(
     world: World, name: str, more: dict[str, object]
 ) -> None:
     for email in (world.register().email, world.email()):
-        ask(world, name, email, **more)
+        request_mail(world, name, email, **more)
 
         again = post(world, name, {"email": email, **more})
 
@@ -177,12 +143,12 @@ def test_an_address_is_mailed_once_a_minute_whether_or_not_an_account_has_it(
         assert f"after {seconds} seconds" in again.json["msg"]
 
 
-def test_after_five_wrong_codes_there_is_no_more_guessing_and_no_more_mail(world: World) -> None:
+def test_after_five_wrong_codes_no_code_and_no_request_for_a_mail_is_accepted(world: World) -> None:
     known, unknown = world.register_without_session()[0], world.email()
     answers = []
     for email, code in ((known, world.mail(known).code), (unknown, "123456")):
         for kind in ("email", "signup", "recovery", "magiclink", "invite"):
-            assert verify(world, email, wrong(code), kind).json == gotrue_error(403, "otp_expired")
+            assert verify(world, email, other_code(code), kind).json == gotrue_error(403, "otp_expired")
         refused = [verify(world, email, code)]
         refused += [post(world, name, {"email": email}) for name in ("otp", "recover")]
         refused.append(post(world, "resend", {"email": email, "type": "signup"}))
@@ -195,29 +161,29 @@ def test_after_five_wrong_codes_there_is_no_more_guessing_and_no_more_mail(world
 # Errors
 
 
-def test_a_disabled_account_is_told_with_the_right_code_only(world: World) -> None:
+def test_a_disabled_account_is_reported_only_to_the_right_code(world: World) -> None:
     email, answer = new_user(world)
-    ask(world, "recover", email)
+    request_mail(world, "recover", email)
     code = world.mail(email, nth=2).code
-    world.set("Users", {"pk": f"USER#{answer.json['user']['id']}", "sk": "ACCOUNT"}, disabled_at=1)
+    world.set_account(answer.json["user"]["id"], disabled_at=1)
 
-    assert verify(world, email, wrong(code), "recovery").json == gotrue_error(403, "otp_expired")
+    assert verify(world, email, other_code(code), "recovery").json == gotrue_error(403, "otp_expired")
     assert verify(world, email, code, "recovery").json == gotrue_error(403, "user_banned")
 
 
 @pytest.mark.parametrize("token", ["12 34 56", "1234567", "12345", "abcdef", " 123456"])
-def test_a_malformed_code_is_a_wrong_code(world: World, token: str) -> None:
+def test_a_malformed_code_is_otp_expired(world: World, token: str) -> None:
     assert verify(world, world.email(), token).json == gotrue_error(403, "otp_expired")
 
 
 @pytest.mark.parametrize("kind", ["email", "recovery", "email_change"])
-def test_the_hash_of_a_link_is_worth_nothing(world: World, kind: str) -> None:
+def test_an_unknown_token_hash_is_otp_expired(world: World, kind: str) -> None:
     answer = post(world, "verify", {"type": kind, "token_hash": "ab12"})
 
     assert (answer.status, answer.json) == (403, gotrue_error(403, "otp_expired"))
 
 
-def test_no_change_of_an_address_is_confirmed(world: World) -> None:
+def test_a_code_for_an_email_change_that_was_not_requested_is_otp_expired(world: World) -> None:
     email, _ = new_user(world)
 
     assert verify(world, email, "123456", "email_change").json == gotrue_error(403, "otp_expired")
@@ -226,10 +192,10 @@ def test_no_change_of_an_address_is_confirmed(world: World) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "status"),
     [
-        ("otp", {"email": "nobody"}, 400),
-        ("recover", {"email": "nobody"}, 400),
-        ("resend", {"email": "nobody", "type": "signup"}, 400),
-        ("verify", {"email": "nobody", "type": "email", "token": "123456"}, 422),
+        ("otp", {"email": "not-an-address"}, 400),
+        ("recover", {"email": "not-an-address"}, 400),
+        ("resend", {"email": "not-an-address", "type": "signup"}, 400),
+        ("verify", {"email": "not-an-address", "type": "email", "token": "123456"}, 422),
         ("otp", {}, 400),
         ("otp", {"email": None}, 400),
         ("otp", {"email": "a@example.com", "phone": "+6281234567"}, 400),
@@ -248,9 +214,7 @@ def test_no_change_of_an_address_is_confirmed(world: World) -> None:
         ("verify", {"email": "a@example.com", "type": "email", "token_hash": "x"}, 400),
     ],
 )
-def test_a_body_that_means_nothing_is_a_validation_error(
-    world: World, name: str, body: dict[str, object], status: int
-) -> None:
+def test_an_invalid_body_is_a_validation_error(world: World, name: str, body: dict[str, object], status: int) -> None:
     answer = post(world, name, body)
 
     assert (answer.status, answer.json) == (status, gotrue_error(status, "validation_failed"))
@@ -271,28 +235,28 @@ def test_phones_are_not_supported(world: World, name: str, body: dict[str, objec
     assert (answer.status, answer.json) == (422, gotrue_error(422, "phone_provider_disabled"))
 
 
-# What it takes to keep secret
+# Secrecy
 
 
-def test_known_and_unknown_addresses_are_answered_alike(world: World) -> None:
+def test_known_and_unknown_addresses_get_the_same_answers(world: World) -> None:
     known, unknown = world.register().email, world.email()
 
     def answers(email: str) -> list[tuple[int, object, dict[str, str]]]:
-        asked = [
+        request = [
             post(world, "otp", {"email": email}),
             post(world, "recover", {"email": email}),
             post(world, "resend", {"email": email, "type": "signup"}),
             post(world, "resend", {"email": email, "type": "email_change"}),
             verify(world, email, "000000"),
         ]
-        return [(answer.status, answer.json, answer.lasting_headers) for answer in asked]
+        return [(answer.status, answer.json, answer.stable_headers) for answer in request]
 
     assert answers(known) == answers(unknown)
 
 
-def test_a_password_set_by_a_stranger_does_not_survive_recovery(world: World) -> None:
+def test_a_recovery_removes_a_strangers_password(world: World) -> None:
     person = world.register(password=OTHER_PASSWORD)
-    ask(world, "recover", person.email)
+    request_mail(world, "recover", person.email)
 
     answer = verify(world, person.email, world.mail(person.email).code, "recovery")
 

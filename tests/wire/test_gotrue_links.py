@@ -1,57 +1,32 @@
-"""Links in mails, as people, their mail programs and Supabase's clients follow them."""
+"""Links in mails, as users, mail programs and Supabase's clients follow them."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from hashlib import sha256
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from gerbang.mail.jobs import MailKind
 
-from tests.wire.client import Answer, Client
-from tests.wire.server import running_with_back_door
+from tests.wire.client import Answer
+from tests.wire.gotrue import SITE, follow, fragment_of, new_link, new_user, post, query_of, request_mail, verify
 from tests.wire.shapes import claims_of, gotrue_error
-from tests.wire.test_gotrue_codes import ask, new_user, post, verify
 from tests.wire.world import PASSWORD, World
 
-SITE = "http://localhost:3000"
 VERIFIER = "a" * 50
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
-"""As a client sends it."""
-
-
-def follow(world: World, link: str, method: str = "GET") -> Answer:
-    """Open a link without any key, as browsers do."""
-    return world.client.request(method, link)
-
-
-def fragment_of(answer: Answer) -> dict[str, str]:
-    assert answer.status == 303, answer.raw
-    return dict(parse_qsl(urlsplit(answer.headers["location"]).fragment, keep_blank_values=True))
-
-
-def query_of(answer: Answer) -> dict[str, str]:
-    assert answer.status == 303, answer.raw
-    return dict(parse_qsl(urlsplit(answer.headers["location"]).query, keep_blank_values=True))
+"""The fields of a client that uses PKCE."""
 
 
 def target_of(answer: Answer) -> str:
     return answer.headers["location"].partition("#")[0]
 
 
-def mailed(world: World, **more: object) -> tuple[str, str]:
-    """A new address, and the link that was mailed to it."""
-    email = world.email()
-    ask(world, "otp", email, **more)
-    return email, world.mail(email).link
-
-
 # Sessions
 
 
-def test_a_link_signs_in_and_leads_to_the_app(world: World) -> None:
-    email, link = mailed(world)
+def test_a_link_signs_in_and_redirects_to_the_app(world: World) -> None:
+    email, link = new_link(world)
 
     answer = follow(world, link)
 
@@ -68,8 +43,8 @@ def test_a_link_signs_in_and_leads_to_the_app(world: World) -> None:
     assert answer.raw == b""
 
 
-def test_a_link_works_once_and_not_after_its_code(world: World) -> None:
-    email, link = mailed(world)
+def test_following_a_link_spends_the_link_and_its_code(world: World) -> None:
+    email, link = new_link(world)
     code = world.mail(email).code
     assert "access_token" in fragment_of(follow(world, link))
 
@@ -86,20 +61,20 @@ def test_a_link_works_once_and_not_after_its_code(world: World) -> None:
     ("name", "more", "kind"),
     [("recover", {}, "recovery"), ("otp", {}, "magiclink"), ("resend", {"type": "signup"}, "signup")],
 )
-def test_the_type_says_what_a_link_is_for(world: World, name: str, more: dict[str, object], kind: str) -> None:
+def test_the_type_names_the_purpose_of_the_link(world: World, name: str, more: dict[str, object], kind: str) -> None:
     if kind == "signup":
         email, _ = world.register_without_session()
     else:
         email, _ = new_user(world)
         world.end_cooldown(MailKind.SIGN_IN_CODE, email)
-    ask(world, name, email, **more)
+    request_mail(world, name, email, **more)
 
     answer = follow(world, world.mail(email, nth=2).link)
 
     assert fragment_of(answer)["type"] == kind
 
 
-def test_the_link_of_a_sign_up_keeps_its_password(world: World) -> None:
+def test_the_link_of_a_sign_up_keeps_its_password_and_target(world: World) -> None:
     email = world.email()
     post(
         world,
@@ -117,8 +92,8 @@ def test_the_link_of_a_sign_up_keeps_its_password(world: World) -> None:
 def test_links_confirm_a_change_of_address(world: World) -> None:
     email, session = new_user(world)
     new = world.email()
-    key = world.api_keys()["publishable_key"]
-    asked = world.new_client().request(
+    key = world.publishable_key
+    request = world.new_client().request(
         "PUT",
         "/auth/v1/user",
         body=f'{{"email": "{new}"}}'.encode(),
@@ -128,17 +103,17 @@ def test_links_confirm_a_change_of_address(world: World) -> None:
             "content-type": "application/json",
         },
     )
-    assert asked.status == 200, asked.raw
+    assert request.status == 200, request.raw
 
-    half = follow(world, world.mail(new).link)
-    whole = follow(world, world.mail(email, nth=2).link)
+    first = follow(world, world.mail(new).link)
+    second = follow(world, world.mail(email, nth=2).link)
 
-    assert fragment_of(half).keys() == {"message", "sb"}
-    assert claims_of(fragment_of(whole)["access_token"])["email"] == new
-    assert fragment_of(whole)["type"] == "email_change"
+    assert fragment_of(first).keys() == {"message", "sb"}
+    assert claims_of(fragment_of(second)["access_token"])["email"] == new
+    assert fragment_of(second)["type"] == "email_change"
 
 
-# Where a link leads
+# The target of a link
 
 
 @pytest.mark.parametrize(
@@ -146,7 +121,7 @@ def test_links_confirm_a_change_of_address(world: World) -> None:
     ["https://evil.example", "//evil.example", "javascript:alert(1)", "http://localhost@evil.example", "x", ""],
 )
 def test_a_target_that_is_not_allowed_is_replaced_by_the_site(world: World, target: str) -> None:
-    _, link = mailed(world)
+    _, link = new_link(world)
     forged = f"{link.partition('&redirect_to')[0]}&{urlencode({'redirect_to': target})}"
 
     answer = follow(world, forged)
@@ -155,14 +130,14 @@ def test_a_target_that_is_not_allowed_is_replaced_by_the_site(world: World, targ
     assert "access_token" in fragment_of(answer)
 
 
-def test_the_target_of_a_mail_that_is_not_allowed_is_replaced_too(world: World) -> None:
+def test_the_mail_contains_the_site_url_instead_of_a_target_that_is_not_allowed(world: World) -> None:
     email = world.email()
     post(world, "otp?redirect_to=https%3A%2F%2Fevil.example", {"email": email})
 
     assert parse_qs(urlsplit(world.mail(email).link).query)["redirect_to"] == [SITE]
 
 
-def test_the_target_may_be_in_a_header(world: World) -> None:
+def test_the_referer_header_can_set_the_target(world: World) -> None:
     email = world.email()
     post(world, "otp", {"email": email}, referer="http://127.0.0.1:4000/login")
 
@@ -179,8 +154,8 @@ def test_a_link_without_token_or_type_is_400(world: World, query: str) -> None:
     assert (answer.status, answer.json) == (400, gotrue_error(400, "validation_failed"))
 
 
-def test_the_type_of_another_link_is_an_error(world: World) -> None:
-    _, link = mailed(world)
+def test_a_link_with_the_wrong_type_is_otp_expired_and_stays_valid(world: World) -> None:
+    _, link = new_link(world)
 
     wrong = follow(world, link.replace("type=signup", "type=recovery"))
 
@@ -188,19 +163,19 @@ def test_the_type_of_another_link_is_an_error(world: World) -> None:
     assert "access_token" in fragment_of(follow(world, link))
 
 
-def test_a_disabled_account_is_told_to_the_app(world: World) -> None:
+def test_a_disabled_account_is_reported_to_the_app(world: World) -> None:
     email, answer = new_user(world)
-    ask(world, "recover", email)
+    request_mail(world, "recover", email)
     link = world.mail(email, nth=2).link
-    world.set("Users", {"pk": f"USER#{answer.json['user']['id']}", "sk": "ACCOUNT"}, disabled_at=1)
+    world.set_account(answer.json["user"]["id"], disabled_at=1)
 
-    told = fragment_of(follow(world, link))
+    error = fragment_of(follow(world, link))
 
-    assert (told["error"], told["error_code"]) == ("access_denied", "user_banned")
+    assert (error["error"], error["error_code"]) == ("access_denied", "user_banned")
 
 
-def test_head_uses_no_link(world: World) -> None:
-    _, link = mailed(world)
+def test_a_head_request_does_not_spend_a_link(world: World) -> None:
+    _, link = new_link(world)
 
     for _ in range(3):
         answer = follow(world, link, "HEAD")
@@ -210,8 +185,8 @@ def test_head_uses_no_link(world: World) -> None:
     assert "access_token" in fragment_of(follow(world, link))
 
 
-def test_a_form_is_not_accepted_where_links_need_no_confirmation(world: World) -> None:
-    _, link = mailed(world)
+def test_a_form_is_not_accepted_if_the_confirmation_page_is_off(world: World) -> None:
+    _, link = new_link(world)
     headers = {"content-type": "application/x-www-form-urlencoded"}
 
     answer = world.client.request("POST", "/auth/v1/verify", body=urlsplit(link).query.encode(), headers=headers)
@@ -224,7 +199,7 @@ def test_a_form_is_not_accepted_where_links_need_no_confirmation(world: World) -
 
 def test_the_token_of_a_link_is_a_token_hash(world: World) -> None:
     email = world.email()
-    ask(world, "otp", email)
+    request_mail(world, "otp", email)
     body = {"type": "signup", "token_hash": world.mail(email).link_token, "gotrue_meta_security": {}}
 
     answer = post(world, "verify", body)
@@ -235,7 +210,7 @@ def test_the_token_of_a_link_is_a_token_hash(world: World) -> None:
 
 @pytest.mark.parametrize("token", ["x", "a" * 76, f"pkce_{'a' * 76}", "\u00fc", "a" * 5000])
 @pytest.mark.parametrize("kind", ["email", "signup", "invite", "recovery", "magiclink", "email_change"])
-def test_any_other_token_hash_is_otp_expired(world: World, kind: str, token: str) -> None:
+def test_an_invalid_token_hash_is_otp_expired(world: World, kind: str, token: str) -> None:
     answer = post(world, "verify", {"type": kind, "token_hash": token})
 
     assert (answer.status, answer.json) == (403, gotrue_error(403, "otp_expired"))
@@ -249,10 +224,10 @@ def exchange(world: World, code: str, verifier: str = VERIFIER) -> Answer:
 
 
 @pytest.mark.parametrize("name", ["otp", "recover", "signup"])
-def test_a_client_that_uses_pkce_exchanges_a_code(world: World, name: str) -> None:
+def test_a_client_with_pkce_exchanges_a_code_for_the_session(world: World, name: str) -> None:
     if name == "recover":
         email, _ = new_user(world)
-        ask(world, name, email, **PKCE)
+        request_mail(world, name, email, **PKCE)
         link = world.mail(email, nth=2).link
     else:
         email = world.email()
@@ -273,8 +248,8 @@ def test_a_client_that_uses_pkce_exchanges_a_code(world: World, name: str) -> No
     assert exchange(world, code).json == gotrue_error(404, "flow_state_not_found")
 
 
-def test_a_failure_is_in_the_query_too_where_the_client_uses_pkce(world: World) -> None:
-    _, link = mailed(world, **PKCE)
+def test_with_pkce_an_error_is_also_in_the_query(world: World) -> None:
+    _, link = new_link(world, **PKCE)
     follow(world, link)
 
     again = follow(world, link)
@@ -282,8 +257,8 @@ def test_a_failure_is_in_the_query_too_where_the_client_uses_pkce(world: World) 
     assert query_of(again)["error_code"] == fragment_of(again)["error_code"] == "otp_expired"
 
 
-def test_an_expired_code_is_told_apart(world: World) -> None:
-    _, link = mailed(world, **PKCE)
+def test_an_expired_code_is_flow_state_expired(world: World) -> None:
+    _, link = new_link(world, **PKCE)
     code = query_of(follow(world, link))["code"]
     [item] = [item for item in world.items("OneTimeCodes") if item["pk"] == f"FLOW#{sha256(code.encode()).hexdigest()}"]
     world.set("OneTimeCodes", {"pk": item["pk"]}, valid_until=1)
@@ -304,7 +279,7 @@ def test_an_expired_code_is_told_apart(world: World) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("name", ["otp", "recover", "signup"])
-def test_a_challenge_that_means_nothing_is_a_validation_error(world: World, name: str, more: dict[str, str]) -> None:
+def test_an_invalid_code_challenge_is_a_validation_error(world: World, name: str, more: dict[str, str]) -> None:
     answer = post(world, name, {"email": world.email(), "password": PASSWORD, **more})
 
     assert (answer.status, answer.json) == (400, gotrue_error(400, "validation_failed"))
@@ -315,60 +290,5 @@ def test_an_exchange_without_code_or_verifier_is_a_validation_error(world: World
     assert post(world, "token?grant_type=pkce", body).json == gotrue_error(400, "validation_failed")
 
 
-def test_an_unknown_code_is_404(world: World) -> None:
+def test_an_unknown_code_is_flow_state_not_found(world: World) -> None:
     assert exchange(world, "00000000-0000-4000-8000-000000000000").json == gotrue_error(404, "flow_state_not_found")
-
-
-# The confirmation page
-
-
-@pytest.fixture(scope="module")
-def confirming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A server whose links show a page first."""
-    folder = tmp_path_factory.mktemp("confirming")
-    with running_with_back_door(folder, PARAMETERS="LinkConfirmationPage=true PasswordHashCost=10") as (server, door):
-        numbers = iter(range(1, 250))
-
-        def new_client() -> Client:
-            return Client(address=f"127.9.9.{next(numbers)}", port=server.port)
-
-        yield World(server=server, door=door, client=new_client(), new_client=new_client)
-
-
-def test_a_link_shows_a_page_that_uses_nothing_until_its_button_is_pressed(confirming: World) -> None:
-    _, link = mailed(confirming)
-
-    pages = [confirming.client.get(link, accept_language="it") for _ in range(3)]
-
-    for page in pages:
-        assert page.status == 200
-        assert page.headers["content-type"] == "text/html; charset=utf-8"
-        assert page.headers["cache-control"] == "no-store"
-        assert 'lang="it"' in page.raw.decode()
-        assert "<script" not in page.raw.decode()
-        nonce = page.headers["content-security-policy"].partition("nonce-")[2].partition("'")[0]
-        assert f'<style nonce="{nonce}">' in page.raw.decode()
-    assert len({page.headers["content-security-policy"] for page in pages}) == 3
-
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    form = urlsplit(link).query.encode()
-    pressed = confirming.client.request("POST", "/auth/v1/verify", body=form, headers=headers)
-    assert "access_token" in fragment_of(pressed)
-    again = confirming.client.request("POST", "/auth/v1/verify", body=form, headers=headers)
-    assert fragment_of(again)["error_code"] == "otp_expired"
-
-
-def test_what_is_in_the_query_is_text_on_the_page(confirming: World) -> None:
-    query = urlencode({"token": '"><script>alert(1)</script>', "type": "signup", "redirect_to": '"><b>'})
-
-    page = confirming.client.get(f"/auth/v1/verify?{query}").raw.decode()
-
-    assert "<script" not in page
-    assert "<b>" not in page
-    assert "&quot;&gt;&lt;script&gt;" in page
-
-
-def test_a_form_that_cannot_be_read_is_an_error(confirming: World) -> None:
-    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
-    for body, status in ((b"", 400), (b"token=x", 400), (b"\xff", 400), (b"a=b&" * 20, 400), (b"a" * 20_000, 413)):
-        assert confirming.client.request("POST", "/auth/v1/verify", body=body, headers=headers).status == status

@@ -1,4 +1,4 @@
-"""Signing up, and signing in with a password, as Supabase's clients do."""
+"""Sign-up, and sign-in with a password, as Supabase's clients do."""
 
 import pytest
 from gerbang.mail.jobs import MailKind
@@ -13,7 +13,7 @@ PASSWORD = "Correct horse 1"
 
 
 def post(world: World, path: str, body: object, **headers: str) -> Answer:
-    return world.client.post(path, body, apikey=world.api_keys()["publishable_key"], **headers)
+    return world.client.post(path, body, apikey=world.publishable_key, **headers)
 
 
 def sign_up(world: World, email: str, **more: object) -> Answer:
@@ -26,7 +26,7 @@ def verify(world: World, email: str, *, mail: int = 1) -> None:
     assert answer.status == 200
 
 
-def test_a_sign_up_is_answered_with_a_bare_user_and_mails_a_code(world: World) -> None:
+def test_a_sign_up_returns_the_user_and_mails_a_code(world: World) -> None:
     email = world.email()
 
     answer = sign_up(world, email, data={"name": "Mira", "plan": "pro"}, code_challenge=None)
@@ -41,7 +41,7 @@ def test_a_sign_up_is_answered_with_a_bare_user_and_mails_a_code(world: World) -
     assert world.mail(email).code
 
 
-def test_an_account_of_a_sign_up_is_every_apis(world: World) -> None:
+def test_an_account_of_a_sign_up_works_in_every_api(world: World) -> None:
     email = world.email()
     user_id = sign_up(world, email, data={"full_name": "Mira"}).json["id"]
     verify(world, email)
@@ -57,7 +57,7 @@ def test_an_account_of_a_sign_up_is_every_apis(world: World) -> None:
     assert me.json["data"]["name"] == "Mira"
 
 
-def test_a_verified_accounts_address_is_answered_with_a_decoy(world: World) -> None:
+def test_signing_up_with_a_verified_address_returns_a_fictitious_user(world: World) -> None:
     email = world.email()
     first = sign_up(world, email).json
     verify(world, email)
@@ -71,7 +71,7 @@ def test_a_verified_accounts_address_is_answered_with_a_decoy(world: World) -> N
     assert second.json.keys() == first.keys()
 
 
-def test_an_unverified_account_is_shown_again_and_keeps_its_password(world: World) -> None:
+def test_signing_up_again_with_an_unverified_address_keeps_the_first_password(world: World) -> None:
     email = world.email()
     first = sign_up(world, email).json
     assert world.mail(email).code
@@ -84,7 +84,7 @@ def test_an_unverified_account_is_shown_again_and_keeps_its_password(world: Worl
     assert post(world, PASSWORD_GRANT, {"email": email, "password": PASSWORD}).status == 200
 
 
-def test_sign_ups_of_an_address_are_limited_as_mails_are(world: World) -> None:
+def test_sign_ups_count_against_the_limit_of_mails(world: World) -> None:
     email = world.email()
     sign_up(world, email)
 
@@ -107,9 +107,7 @@ def test_sign_ups_of_an_address_are_limited_as_mails_are(world: World) -> None:
         ({"email": "mira@example.com", "password": PASSWORD, "data": {"x": "y" * 8200}}, 400, "validation_failed"),
     ],
 )
-def test_a_sign_up_that_says_too_little_or_too_much_is_400(
-    world: World, body: dict[str, object], status: int, code: str
-) -> None:
+def test_an_invalid_sign_up_is_400(world: World, body: dict[str, object], status: int, code: str) -> None:
     answer = post(world, SIGN_UP, body)
 
     assert (answer.status, answer.json) == (status, gotrue_error(status, code))
@@ -134,7 +132,9 @@ def test_a_weak_password_is_422_with_the_reasons(world: World) -> None:
     ],
     ids=str,
 )
-def test_a_weak_password_is_named_with_the_other_fields(world: World, wrong: dict[str, object], named: str) -> None:
+def test_a_weak_password_and_other_invalid_fields_are_named_together(
+    world: World, wrong: dict[str, object], named: str
+) -> None:
     answer = post(world, SIGN_UP, {"email": world.email(), "password": "short", "data": {"name": "Mira"}, **wrong})
 
     assert (answer.status, answer.json["error_code"]) == (400, "validation_failed")
@@ -143,14 +143,14 @@ def test_a_weak_password_is_named_with_the_other_fields(world: World, wrong: dic
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "", None, 7])
-def test_a_password_is_named_once_and_only_if_it_is_wrong(world: World, password: object) -> None:
+def test_a_password_is_named_once_and_only_if_it_is_invalid(world: World, password: object) -> None:
     answer = post(world, SIGN_UP, {"email": "not-an-address", "password": password})
 
     assert answer.json["error_code"] == "validation_failed"
     assert answer.json["msg"].count("password: ") == (password != PASSWORD)
 
 
-def test_an_anonymous_sign_up_is_a_session_of_a_guest(world: World) -> None:
+def test_an_anonymous_sign_up_returns_a_guests_session(world: World) -> None:
     answer = post(world, SIGN_UP, {"data": {"cart": 7}, "gotrue_meta_security": {}})
 
     assert answer.status == 200
@@ -161,7 +161,7 @@ def test_an_anonymous_sign_up_is_a_session_of_a_guest(world: World) -> None:
     assert (claims["is_anonymous"], claims["role"], claims["amr"][0]["method"]) == (True, "authenticated", "anonymous")
 
 
-def test_a_guests_role_survives_a_refresh(world: World) -> None:
+def test_a_refresh_keeps_a_guests_role(world: World) -> None:
     session = post(world, SIGN_UP, {}).json
 
     refreshed = post(world, "/auth/v1/token?grant_type=refresh_token", {"refresh_token": session["refresh_token"]})
@@ -169,7 +169,7 @@ def test_a_guests_role_survives_a_refresh(world: World) -> None:
     assert claims_of(refreshed.json["access_token"])["role"] == "authenticated"
 
 
-def test_an_unverified_address_does_not_sign_in_with_a_right_password(world: World) -> None:
+def test_a_right_password_of_an_unverified_address_is_email_not_confirmed(world: World) -> None:
     email = world.email()
     sign_up(world, email)
 
@@ -191,15 +191,17 @@ def test_an_unverified_address_does_not_sign_in_with_a_right_password(world: Wor
         ({"phone": "+15550100", "password": PASSWORD}, 422, "phone_provider_disabled"),
     ],
 )
-def test_a_password_grant_names_one_address(world: World, body: dict[str, object], status: int, code: str) -> None:
+def test_a_password_grant_needs_exactly_one_email_address(
+    world: World, body: dict[str, object], status: int, code: str
+) -> None:
     answer = post(world, PASSWORD_GRANT, body)
 
     assert (answer.status, answer.json) == (status, gotrue_error(status, code))
 
 
-def test_health_and_settings(world: World) -> None:
+def test_health_and_settings_describe_the_deployment(world: World) -> None:
     health = world.client.get("/auth/v1/health")
-    settings = world.client.get("/auth/v1/settings", apikey=world.api_keys()["publishable_key"])
+    settings = world.client.get("/auth/v1/settings", apikey=world.publishable_key)
 
     assert (health.status, health.json["name"]) == (200, "Gerbang")
     assert (settings.status, settings.json["disable_signup"]) == (200, False)
@@ -218,7 +220,9 @@ def test_health_and_settings(world: World) -> None:
         ("POST", "/auth/v1/token?grant_type=web3", 422, "web3_provider_disabled"),
     ],
 )
-def test_what_is_not_available_says_so(world: World, method: str, path: str, status: int, code: str) -> None:
-    answer = world.client.request(method, path, headers={"apikey": world.api_keys()["publishable_key"]})
+def test_unsupported_features_have_their_own_error(
+    world: World, method: str, path: str, status: int, code: str
+) -> None:
+    answer = world.client.request(method, path, headers={"apikey": world.publishable_key})
 
     assert (answer.status, answer.json) == (status, gotrue_error(status, code))

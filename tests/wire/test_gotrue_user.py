@@ -1,44 +1,20 @@
-"""Supabase Auth's user and logout over HTTP, as its official clients call them."""
+"""Supabase Auth's user and logout endpoints over HTTP, called as its official clients do."""
 
 import json
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
 
 from tests.wire.client import Answer
-from tests.wire.shapes import INSTANT, UUID, claims_of, gotrue_error
-from tests.wire.test_races import at_once, statuses
+from tests.wire.concurrent import at_once, statuses
+from tests.wire.gotrue import USER, call, get_user, set_verified
+from tests.wire.shapes import INSTANT, claims_of, gotrue_error, gotrue_user
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
-USER: Final = "/auth/v1/user"
 LOGOUT: Final = "/auth/v1/logout"
 VERSION: Final = {"x-supabase-api-version": "2024-01-01"}
-
-
-def call(
-    world: World,
-    method: str,
-    path: str,
-    token: str | None,
-    *,
-    body: bytes | None = None,
-    headers: Mapping[str, str] = MappingProxyType({}),
-) -> Answer:
-    """Call as the official clients do, which name the media type even where there is no body."""
-    known = {
-        "apikey": world.api_keys()["publishable_key"],
-        "content-type": "application/json;charset=UTF-8",
-        **({} if token is None else {"authorization": f"Bearer {token}"}),
-        **headers,
-    }
-    return world.client.request(method, path, body=body, headers=known)
-
-
-def show(world: World, token: str | None, headers: Mapping[str, str] = MappingProxyType({})) -> Answer:
-    return call(world, "GET", USER, token, headers=headers)
 
 
 def update(world: World, token: str, **fields: object) -> Answer:
@@ -50,14 +26,10 @@ def log_out(world: World, token: str | None, scope: str | None = None) -> Answer
 
 
 def sign_in(world: World, person: Person, password: str = PASSWORD) -> str:
-    asked = {"email": person.email, "password": password}
-    answer = world.new_client().post("/api/auth/login", asked)
+    request = {"email": person.email, "password": password}
+    answer = world.new_client().post("/api/auth/login", request)
     assert answer.status == 200, answer.raw
     return str(answer.data["accessToken"])
-
-
-def verify(world: World, person: Person) -> None:
-    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, email_verified_at=1_700_000_000)
 
 
 def change_code(world: World, email: str) -> str:
@@ -65,56 +37,25 @@ def change_code(world: World, email: str) -> str:
 
 
 class TestUser:
-    def test_it_is_the_bare_account(self, world: World) -> None:
+    def test_it_returns_the_account_without_an_envelope(self, world: World) -> None:
         person = world.register(name="User Name")
 
-        answer = show(world, person.access_token)
+        answer = get_user(world, person.access_token)
 
         assert answer.status == 200
-        assert answer.json == {
-            "id": person.user_id,
-            "aud": "authenticated",
-            "role": "authenticated",
-            "email": person.email,
-            "phone": "",
-            "last_sign_in_at": INSTANT,
-            "app_metadata": {"provider": "email", "providers": ["email"]},
-            "user_metadata": {"name": "User Name"},
-            "identities": [
-                {
-                    "identity_id": answer.json["identities"][0]["identity_id"],
-                    "id": person.user_id,
-                    "user_id": person.user_id,
-                    "identity_data": {
-                        "sub": person.user_id,
-                        "email": person.email,
-                        "email_verified": False,
-                        "phone_verified": False,
-                    },
-                    "provider": "email",
-                    "last_sign_in_at": INSTANT,
-                    "created_at": INSTANT,
-                    "updated_at": INSTANT,
-                    "email": person.email,
-                }
-            ],
-            "created_at": INSTANT,
-            "updated_at": INSTANT,
-            "is_anonymous": False,
-        }
-        assert answer.json["id"] == UUID
+        assert answer.json == gotrue_user(user_id=person.user_id, email=person.email, name="User Name")
 
-    def test_a_guest_has_one_too(self, world: World) -> None:
-        user = show(world, world.guest()).json
+    def test_it_returns_a_guest(self, world: World) -> None:
+        user = get_user(world, world.guest()).json
 
         assert (user["email"], user["identities"], user["app_metadata"], user["is_anonymous"]) == ("", [], {}, True)
 
-    def test_it_has_the_identities_at_other_providers(self, world: World) -> None:
+    def test_it_includes_identities_of_other_providers(self, world: World) -> None:
         email = world.email()
         token = world.google_token(email=email, google_id="google-77")
         session = world.client.post("/api/auth/google", {"id_token": token}).data
 
-        user = show(world, session["token"]).json
+        user = get_user(world, session["token"]).json
 
         assert [(each["provider"], each["id"], each["email"]) for each in user["identities"]] == [
             ("google", "google-77", email)
@@ -122,36 +63,38 @@ class TestUser:
         assert user["app_metadata"] == {"provider": "google", "providers": ["google"]}
         assert user["user_metadata"]["email_verified"] is True
 
-    @pytest.mark.parametrize("shown", ["publishable", "garbage", "refresh", "forged"])
-    def test_what_is_no_access_token_is_403(self, world: World, resident: Person, shown: str) -> None:
+    @pytest.mark.parametrize("kind", ["publishable", "garbage", "refresh", "forged"])
+    def test_an_invalid_access_token_is_403(self, world: World, shared_person: Person, kind: str) -> None:
         token = {
-            "publishable": world.api_keys()["publishable_key"],
+            "publishable": world.publishable_key,
             "garbage": "a.b.c",
-            "refresh": resident.refresh_token,
-            "forged": resident.access_token[:-6] + "AAAAAA",
-        }[shown]
+            "refresh": shared_person.refresh_token,
+            "forged": shared_person.access_token[:-6] + "AAAAAA",
+        }[kind]
 
-        for answer in (show(world, token), update(world, token, data={}), log_out(world, token)):
+        for answer in (get_user(world, token), update(world, token, data={}), log_out(world, token)):
             assert answer.status == 403
             assert answer.json["error_code"] == "bad_jwt"
             assert answer.json["msg"].startswith("invalid JWT")
 
-    def test_an_expired_token_is_403(self, world: World, resident: Person) -> None:
-        answer = show(world, world.forge(resident.access_token, exp=claims_of(resident.access_token)["iat"]))
+    def test_an_expired_token_is_403(self, world: World, shared_person: Person) -> None:
+        answer = get_user(
+            world, world.forge(shared_person.access_token, exp=claims_of(shared_person.access_token)["iat"])
+        )
 
         assert answer.status == 403
         assert answer.json["error_code"] == "bad_jwt"
 
     def test_without_a_token_it_is_401(self, world: World) -> None:
-        for answer in (show(world, None), log_out(world, None)):
+        for answer in (get_user(world, None), log_out(world, None)):
             assert answer.status == 401
             assert answer.json == gotrue_error(401, "no_authorization")
 
-    def test_a_dead_session_is_403_with_the_code_that_clients_sign_out_by(self, world: World) -> None:
+    def test_an_ended_session_is_session_not_found_which_makes_clients_sign_out(self, world: World) -> None:
         person = world.register()
         assert log_out(world, person.access_token).status == 204
 
-        answer = show(world, person.access_token, VERSION)
+        answer = get_user(world, person.access_token, VERSION)
 
         assert answer.status == 403
         assert answer.json["code"] == "session_not_found"
@@ -167,9 +110,9 @@ class TestUpdate:
 
         assert answer.status == 200
         assert answer.json["user_metadata"] == {"name": "Ada", "b": {"c": None}, "d": ["x"]}
-        assert show(world, person.access_token).json == answer.json
+        assert get_user(world, person.access_token).json == answer.json
 
-    def test_a_name_is_the_account_s(self, world: World) -> None:
+    def test_the_name_in_the_metadata_is_the_accounts_name(self, world: World) -> None:
         person = world.register_by_username()
         update(world, person.access_token, data={"name": "  Ada  Byron "})
         assert world.me(person.access_token).data["name"] == "Ada  Byron"
@@ -181,7 +124,7 @@ class TestUpdate:
         assert "name" not in removed.json["user_metadata"]
         assert world.me(person.access_token).data["name"] == ""
 
-    def test_too_much_metadata_names_the_field(self, world: World) -> None:
+    def test_metadata_that_is_too_large_is_a_validation_error(self, world: World) -> None:
         person = world.register()
 
         answer = update(world, person.access_token, data={"a": "x" * 8200})
@@ -201,7 +144,7 @@ class TestUpdate:
             ({"data": "text"}, 400, "validation_failed"),
         ],
     )
-    def test_what_cannot_be_changed_changes_nothing(
+    def test_a_rejected_update_changes_nothing(
         self, world: World, fields: Mapping[str, Any], status: int, code: str
     ) -> None:
         person = world.register()
@@ -213,12 +156,12 @@ class TestUpdate:
         assert answer.json["error_code"] == code
         assert world.account(person.user_id) == before
 
-    def test_a_malformed_address_is_told_as_apps_look_for_it(self, world: World) -> None:
+    def test_an_invalid_address_gets_the_message_that_apps_look_for(self, world: World) -> None:
         answer = update(world, world.register().access_token, email="nonsense")
 
         assert "Unable to validate email address" in answer.json["msg"]
 
-    def test_a_weak_password_has_its_reasons(self, world: World) -> None:
+    def test_a_weak_password_is_422_with_the_reasons(self, world: World) -> None:
         answer = update(world, world.register().access_token, password="short")
 
         assert answer.status == 422
@@ -226,16 +169,16 @@ class TestUpdate:
         assert answer.json["weak_password"] == {"reasons": ["length"]}
         assert "at least 8 characters" in answer.json["msg"]
 
-    def test_a_weak_password_is_named_with_the_other_fields(self, world: World) -> None:
+    def test_a_weak_password_and_other_invalid_fields_are_named_together(self, world: World) -> None:
         answer = update(world, world.register().access_token, password="short", email="nonsense", data="text")
 
         assert (answer.status, answer.json["error_code"]) == (400, "validation_failed")
         for named in ("email: ", "data: ", "password: Password must be at least 8 characters"):
             assert named in answer.json["msg"]
 
-    def test_a_password_ends_other_sessions_and_mails_a_notice(self, world: World) -> None:
+    def test_a_new_password_ends_other_sessions_and_mails_a_notice(self, world: World) -> None:
         person = world.register()
-        verify(world, person)
+        set_verified(world, person.user_id)
         other = sign_in(world, person)
 
         answer = update(world, person.access_token, password=OTHER_PASSWORD, nonce="123456", current_password="x")
@@ -246,15 +189,15 @@ class TestUpdate:
         assert sign_in(world, person, OTHER_PASSWORD)
         assert "password" in world.mail(person.email).subject.lower()
 
-    def test_a_guest_without_an_address_has_no_password(self, world: World) -> None:
+    def test_a_guest_without_an_address_cannot_set_a_password(self, world: World) -> None:
         answer = update(world, world.guest(), password=OTHER_PASSWORD)
 
         assert answer.status == 422
         assert answer.json == gotrue_error(422, "validation_failed")
 
-    def test_another_address_is_pending_and_both_are_mailed(self, world: World) -> None:
+    def test_a_new_address_is_pending_and_codes_are_mailed_to_both_addresses(self, world: World) -> None:
         person, email = world.register(), world.email()
-        verify(world, person)
+        set_verified(world, person.user_id)
 
         answer = update(world, person.access_token, email=email.upper())
 
@@ -268,7 +211,7 @@ class TestUpdate:
         assert "after" in again.json["msg"]
         assert int(again.headers["retry-after"]) > 0
 
-    def test_a_guest_s_new_address_alone_is_mailed(self, world: World) -> None:
+    def test_a_guests_first_address_gets_the_only_mail(self, world: World) -> None:
         email = world.email()
 
         answer = update(world, world.guest(), email=email)
@@ -276,8 +219,8 @@ class TestUpdate:
         assert (answer.json["email"], answer.json["new_email"], answer.json["is_anonymous"]) == ("", email, True)
         assert change_code(world, email)
 
-    def test_a_taken_address_is_422(self, world: World, resident: Person) -> None:
-        answer = update(world, world.register().access_token, email=resident.email)
+    def test_a_taken_address_is_422(self, world: World, shared_person: Person) -> None:
+        answer = update(world, world.register().access_token, email=shared_person.email)
 
         assert answer.status == 422
         assert answer.json == gotrue_error(422, "email_exists")
@@ -290,15 +233,15 @@ class TestUpdate:
         assert answer.status == 200
         assert "new_email" not in answer.json
 
-    def test_changes_of_metadata_at_once_are_all_kept(self, world: World) -> None:
+    def test_concurrent_changes_of_metadata_are_all_stored(self, world: World) -> None:
         person = world.register()
 
         answers = at_once([partial(update, world, person.access_token, data={name: 1}) for name in "abc"])
 
         assert statuses(answers) == {200: 3}
-        assert show(world, person.access_token).json["user_metadata"].keys() >= {"a", "b", "c"}
+        assert get_user(world, person.access_token).json["user_metadata"].keys() >= {"a", "b", "c"}
 
-    def test_passwords_set_at_once_leave_one_and_the_session(self, world: World) -> None:
+    def test_concurrent_password_changes_leave_one_password_and_the_session(self, world: World) -> None:
         person = world.register()
 
         answers = at_once([partial(update, world, person.access_token, password=OTHER_PASSWORD)] * 3)
@@ -329,13 +272,13 @@ class TestLogout:
         assert (world.is_signed_in(person.access_token), world.is_signed_in(other)) == alive
 
     @pytest.mark.parametrize("scope", ["all", "GLOBAL", "local,global", "local%20"])
-    def test_another_scope_is_400(self, world: World, resident: Person, scope: str) -> None:
-        answer = log_out(world, resident.access_token, scope)
+    def test_another_scope_is_400(self, world: World, shared_person: Person, scope: str) -> None:
+        answer = log_out(world, shared_person.access_token, scope)
 
         assert answer.status == 400
         assert answer.json["error_code"] == "validation_failed"
         assert "scope: " in answer.json["msg"]
-        assert world.is_signed_in(resident.access_token)
+        assert world.is_signed_in(shared_person.access_token)
 
     def test_an_expired_token_ends_its_session(self, world: World) -> None:
         person = world.register()
@@ -344,7 +287,7 @@ class TestLogout:
         assert log_out(world, expired).status == 204
         assert not world.is_signed_in(person.access_token)
 
-    def test_a_dead_session_is_403(self, world: World) -> None:
+    def test_an_ended_session_is_403(self, world: World) -> None:
         person = world.register()
         log_out(world, person.access_token, "local")
 
@@ -353,7 +296,7 @@ class TestLogout:
             assert answer.status == 403
             assert answer.json == gotrue_error(403, "session_not_found")
 
-    def test_at_once_everybody_is_signed_out(self, world: World) -> None:
+    def test_concurrent_global_logouts_end_all_sessions(self, world: World) -> None:
         person = world.register()
         tokens = [person.access_token, *(sign_in(world, person) for _ in range(2))]
 

@@ -1,4 +1,4 @@
-"""The key set of a deployment that signs with a secret: there is nothing to publish."""
+"""The key set is empty if tokens are signed with a secret."""
 
 import pytest
 

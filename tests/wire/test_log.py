@@ -1,4 +1,4 @@
-"""What the functions print: an event for every outcome, on one line each, and never a secret or an address."""
+"""What functions log: one line for every outcome, without secrets and addresses."""
 
 import json
 import time
@@ -14,7 +14,7 @@ OTHER_PASSWORD = "Logged-never-78"
 
 
 class Listener:
-    """Reads what the server prints from now on."""
+    """Reads the output of the server after this point."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -24,16 +24,16 @@ class Listener:
         return self._server.output()[self._from :]
 
     def lines(self) -> list[str]:
-        """The lines that are whole; only a line feed ends one."""
+        """Return the complete lines. Only a line feed ends a line."""
         return self.text().split("\n")[:-1]
 
     def events(self) -> list[dict[str, Any]]:
-        """The structured lines."""
+        """Return the events, which are lines of JSON."""
         documents = [json.loads(line) for line in self.lines() if line.startswith("{")]
         return [document for document in documents if "event" in document]
 
     def event(self, name: str) -> dict[str, Any]:
-        """The newest event of that name, waited for: the line may be a moment behind the answer."""
+        """Wait for an event, and return the newest one. A line may appear shortly after the answer."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             found = [event for event in self.events() if event["event"] == name]
@@ -48,7 +48,7 @@ def listener(server: Server) -> Listener:
     return Listener(server)
 
 
-def test_no_password_token_code_or_address_is_ever_printed(world: World, listener: Listener) -> None:
+def test_passwords_tokens_codes_addresses_and_names_are_not_logged(world: World, listener: Listener) -> None:
     person = world.register(password=PASSWORD, name="Augusta King")
     wrong = {"email": person.email, "password": OTHER_PASSWORD}
     secrets = [PASSWORD, OTHER_PASSWORD, person.email, person.email.upper(), "Augusta"]
@@ -81,9 +81,9 @@ def test_no_password_token_code_or_address_is_ever_printed(world: World, listene
 
 
 @pytest.mark.covers("167")
-def test_what_is_wrong_is_not_printed_either(world: World, listener: Listener) -> None:
-    """A wrong password is a right one with a slip, and a dead token may be alive elsewhere."""
-    person, stranger = world.register(), "nobody.of.that.name@example.com"
+def test_wrong_secrets_are_not_logged(world: World, listener: Listener) -> None:
+    """A wrong password may be a mistyped one, and an invalid token may be valid elsewhere."""
+    person, stranger = world.register(), "unknown.person@example.com"
     code, token = world.request_code(person.email).code, world.request_reset(person.email)
     wrong = {
         "token": f"{token[:-4]}AAAA",
@@ -91,8 +91,8 @@ def test_what_is_wrong_is_not_printed_either(world: World, listener: Listener) -
         "otp": f"{(int(code) + 1) % 1_000_000:06d}",
         "access": f"{person.access_token[:-4]}AAAA",
         "refresh": f"{person.refresh_token[:-4]}AAAA",
-        "key": "sb_secret_that_nobody_has",
-        "username": "nobody-of-that-name",
+        "key": "sb_secret_unknown",
+        "username": "unknown-user-name",
     }
 
     for name in ("token", "no token"):
@@ -106,7 +106,7 @@ def test_what_is_wrong_is_not_printed_either(world: World, listener: Listener) -
     world.client.post("/api/auth/change-password", change, bearer=person.access_token)
     world.me(wrong["access"])
     world.refresh(wrong["refresh"])
-    three = {"google_id": "g", "email": stranger, "name": "Nobody"}
+    three = {"google_id": "g", "email": stranger, "name": "Unknown"}
     world.client.post("/api/auth/google", three, apikey=wrong["key"])
     world.client.post("/auth/v1/token?grant_type=refresh_token", {"refresh_token": "x"}, apikey=wrong["key"])
     for name in ("invalid_reset_token", "invalid_code", "invalid_credentials", "bad_jwt", "identity_not_proven"):
@@ -114,24 +114,24 @@ def test_what_is_wrong_is_not_printed_either(world: World, listener: Listener) -
     listener.event("invalid_api_key")
 
     secrets = [*wrong.values(), PASSWORD, OTHER_PASSWORD, stranger, person.email]
-    secrets[secrets.index(wrong["otp"])] = f'"{wrong["otp"]}"'  # six digits are in many a time or id by chance
+    secrets[secrets.index(wrong["otp"])] = f'"{wrong["otp"]}"'  # six digits may also be part of a time or an id
     assert [secret for secret in secrets if secret in listener.text()] == []
 
 
 @pytest.mark.covers("167")
-def test_a_path_without_a_route_is_not_printed(world: World, listener: Listener) -> None:
-    """Links hold tokens and addresses, and people follow them to the wrong host."""
-    world.client.get("/reset/token-that-is-nobodys-business/mira@example.com")
+def test_an_unknown_path_is_not_logged(world: World, listener: Listener) -> None:
+    """A path may contain a token or an address, for example in a link to the wrong host."""
+    world.client.get("/reset/a-secret-token/mira@example.com")
 
     assert listener.event("not_found")["route"] == "$default"
-    assert "nobodys-business" not in json.dumps(listener.events())
+    assert "a-secret-token" not in json.dumps(listener.events())
 
 
 @pytest.mark.parametrize("odd", ['\r\n{"event": "signed_in"}', "\x1b[2J\x1b[31m", "\u2028\u0085", '"}{"'])
-def test_what_a_client_sends_stays_on_its_line(world: World, listener: Listener, odd: str) -> None:
+def test_a_client_cannot_inject_log_lines(world: World, listener: Listener, odd: str) -> None:
     agent = odd.encode("unicode_escape").decode()
 
-    world.client.post("/api/auth/login", {"username": f"x{odd}", "password": "whatever-it-is"}, user_agent=agent)
+    world.client.post("/api/auth/login", {"username": f"x{odd}", "password": "any-password"}, user_agent=agent)
     world.client.request("GET", "/api/" + "".join(f"%{byte:02x}" for byte in odd.encode()))
 
     listener.event("invalid_credentials")
@@ -140,7 +140,7 @@ def test_what_a_client_sends_stays_on_its_line(world: World, listener: Listener,
     assert all("\x1b" not in line for line in listener.lines())
 
 
-def test_every_outcome_is_an_event_with_ids(world: World, listener: Listener) -> None:
+def test_every_outcome_is_logged_with_ids(world: World, listener: Listener) -> None:
     person = world.register()
     wrong = {"email": person.email, "password": OTHER_PASSWORD}
 
@@ -177,13 +177,13 @@ def test_every_outcome_is_an_event_with_ids(world: World, listener: Listener) ->
     listener.event("invalid_reset_token")
 
 
-def test_a_line_carries_the_request_that_the_client_was_told(world: World, listener: Listener) -> None:
+def test_a_line_has_the_request_id_of_the_answer(world: World, listener: Listener) -> None:
     answer = world.client.post("/api/auth/login", {"email": world.email(), "password": OTHER_PASSWORD})
 
     assert listener.event("invalid_credentials")["request_id"] == answer.headers["apigw-requestid"]
 
 
-def test_every_event_is_counted_by_its_own_line(world: World, listener: Listener) -> None:
+def test_every_line_contains_the_metric_of_its_event(world: World, listener: Listener) -> None:
     world.client.post("/api/auth/login", {"email": world.email(), "password": OTHER_PASSWORD})
 
     line = listener.event("invalid_credentials")
@@ -195,11 +195,11 @@ def test_every_event_is_counted_by_its_own_line(world: World, listener: Listener
 
 
 @pytest.mark.parametrize("path", ["/api/auth/refresh", "/auth/v1/token?grant_type=refresh_token"])
-def test_an_error_is_one_line_with_the_status_that_was_answered(world: World, listener: Listener, path: str) -> None:
+def test_an_error_is_one_line_with_the_status_of_the_answer(world: World, listener: Listener, path: str) -> None:
     """The same error is 401 at one path and 400 at the other."""
     body = {"refreshToken": "x.y.z", "refresh_token": "x.y.z"}
 
-    answer = world.client.post(path, body, apikey=world.api_keys()["publishable_key"])
+    answer = world.client.post(path, body, apikey=world.publishable_key)
 
     assert listener.event("bad_jwt")["status"] == answer.status
     assert [
@@ -207,7 +207,7 @@ def test_an_error_is_one_line_with_the_status_that_was_answered(world: World, li
     ] == ["bad_jwt"]
 
 
-def test_nothing_here_was_a_bug(world: World, server: Server) -> None:
+def test_no_unexpected_failure_was_logged(world: World, server: Server) -> None:
     world.client.get("/api/auth/me")
 
     assert "unexpected_failure" not in server.output()

@@ -1,4 +1,4 @@
-"""Mails as they arrive: in the reader's language, once, soon, and with nothing in them that a stranger could misuse."""
+"""Mails: their language, their content, and when they arrive."""
 
 import re
 import time
@@ -35,7 +35,7 @@ LANGUAGES = tuple(SIGN_IN_CODE)
 
 
 def registered_with_google(world: World, *, name: str = "Ada Lovelace") -> str:
-    """Make an account in no time, without a password; return its address."""
+    """Create an account without a password, which is faster. Return its address."""
     email = world.email()
     answer = world.new_client().post("/api/auth/google", {"id_token": world.google_token(email=email, name=name)})
     assert answer.status == 200, answer.raw
@@ -43,18 +43,18 @@ def registered_with_google(world: World, *, name: str = "Ada Lovelace") -> str:
 
 
 def greeted(world: World, name: str) -> Mail:
-    """The mail that somebody of that name gets."""
+    """Register an account with a name, and return its first mail."""
     return world.register_without_session(name=name)[1]
 
 
 class TestLanguage:
     @pytest.mark.parametrize("language", LANGUAGES)
-    def test_a_request_chooses_the_language_of_its_mail(self, world: World, language: str) -> None:
-        email, asked = registered_with_google(world), {"accept_language": language}
+    def test_a_mail_is_in_the_language_of_the_request(self, world: World, language: str) -> None:
+        email, request = registered_with_google(world), {"accept_language": language}
 
-        world.client.post("/auth/otp", {"email": email}, **asked)
+        world.client.post("/auth/otp", {"email": email}, **request)
         code = world.mail(email)
-        world.client.post("/api/auth/forgot-password", {"email": email}, **asked)
+        world.client.post("/api/auth/forgot-password", {"email": email}, **request)
         reset = world.mail(email, nth=2)
 
         assert code.subject == SIGN_IN_CODE[language]
@@ -62,23 +62,25 @@ class TestLanguage:
         assert f'lang="{language}"' in code.html
 
     @pytest.mark.parametrize("language", LANGUAGES)
-    def test_it_chooses_that_of_the_notice_too(self, world: World, language: str) -> None:
-        email, asked = registered_with_google(world), {"accept_language": language}
+    def test_a_notice_is_in_the_language_of_the_request_if_the_account_has_none(
+        self, world: World, language: str
+    ) -> None:
+        email, request = registered_with_google(world), {"accept_language": language}
 
         token = world.request_reset(email)
-        world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, **asked)
+        world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, **request)
         after_the_reset = world.mail(email, nth=2)
         session = world.client.post("/api/auth/login", {"username": email, "password": PASSWORD}).data
         change = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
-        world.client.post("/api/auth/change-password", change, bearer=session["token"], **asked)
+        world.client.post("/api/auth/change-password", change, bearer=session["token"], **request)
         after_the_change = world.mail(email, nth=3)
 
         assert [after_the_reset.subject, after_the_change.subject] == [CHANGED[language]] * 2
 
-    def test_a_notice_is_in_the_language_of_the_account_and_not_of_the_request(self, world: World) -> None:
+    def test_a_notice_is_in_the_accounts_language_if_it_has_one(self, world: World) -> None:
         email = registered_with_google(world)
         code = world.request_code(email).code
-        world.client.post("/auth/verify_otp", {"email": email, "otp": code}, accept_language="es-MX")  # learned
+        world.client.post("/auth/verify_otp", {"email": email, "otp": code}, accept_language="es-MX")  # sets it
 
         token = world.request_reset(email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": PASSWORD}, accept_language="it")
@@ -86,11 +88,11 @@ class TestLanguage:
         assert world.mail(email, nth=3).subject == CHANGED["es"]
 
     @pytest.mark.parametrize("language", LANGUAGES)
-    def test_the_language_of_the_registration_is_the_accounts(self, world: World, language: str) -> None:
+    def test_a_registration_sets_the_accounts_language(self, world: World, language: str) -> None:
         email = world.email()
-        asked = {"name": "Alan Turing", "email": email, "password": PASSWORD}
+        request = {"name": "Alan Turing", "email": email, "password": PASSWORD}
 
-        world.client.post("/auth/register", asked, accept_language=language)
+        world.client.post("/auth/register", request, accept_language=language)
         welcome = world.mail(email)
         token = world.request_reset(email)
         world.client.post("/api/auth/reset-password", {"token": token, "password": OTHER_PASSWORD})
@@ -117,7 +119,9 @@ class TestLanguage:
             ("id\u00ff, ;;q=, it;q=2", "en"),
         ],
     )
-    def test_the_header_is_read_as_browsers_write_it(self, world: World, accept_language: str, language: str) -> None:
+    def test_accept_language_is_parsed_as_browsers_write_it(
+        self, world: World, accept_language: str, language: str
+    ) -> None:
         email = registered_with_google(world)
 
         world.client.post("/auth/otp", {"email": email}, accept_language=accept_language)
@@ -125,12 +129,12 @@ class TestLanguage:
         assert world.mail(email).subject == SIGN_IN_CODE[language]
 
 
-class TestWhatANameMayDo:
+class TestNames:
     @pytest.mark.parametrize("name", ["Ada Lovelace", "O'Brien", "Zoë Ünal-Łuk", "J.R. Tolkien", "山田太郎"])
-    def test_an_ordinary_name_is_greeted(self, world: World, name: str) -> None:
+    def test_an_ordinary_name_is_in_the_greeting(self, world: World, name: str) -> None:
         assert f"Hi {name}," in greeted(world, name).text
 
-    def test_markup_is_text(self, world: World) -> None:
+    def test_markup_in_a_name_is_escaped(self, world: World) -> None:
         mail = greeted(world, '<b>Ada</b> & "Co" ${code}')
 
         assert "<b>Ada" not in mail.html
@@ -149,7 +153,7 @@ class TestWhatANameMayDo:
             "x" * 65,
         ],
     )
-    def test_a_name_that_could_mislead_is_left_out(self, world: World, name: str) -> None:
+    def test_a_misleading_name_is_omitted(self, world: World, name: str) -> None:
         mail = greeted(world, name)
 
         assert mail.text.splitlines()[0] == "Hello,"
@@ -159,13 +163,13 @@ class TestWhatANameMayDo:
     @pytest.mark.parametrize(
         "name", ["Ada\r\nBcc: eve@example.com", "Ada\nSubject: x", "Ada\u2028x", "Ada\0", "Ada\x1b[1m"]
     )
-    def test_a_name_with_control_characters_is_not_taken(self, world: World, name: str) -> None:
-        asked = {"name": name, "email": world.email(), "password": PASSWORD}
+    def test_a_name_with_control_characters_is_rejected(self, world: World, name: str) -> None:
+        request = {"name": name, "email": world.email(), "password": PASSWORD}
 
-        assert world.client.post("/auth/register", asked).status == 400
+        assert world.client.post("/auth/register", request).status == 400
 
     @pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.com\r\n\r\n", "<img src=x>", "\u202eada"])
-    def test_nor_does_one_from_google_reach_a_header_or_the_markup(self, world: World, name: str) -> None:
+    def test_a_name_from_google_cannot_inject_headers_or_markup(self, world: World, name: str) -> None:
         email = registered_with_google(world, name=name)
 
         mail = world.request_code(email)
@@ -177,8 +181,8 @@ class TestWhatANameMayDo:
         assert "\u202e" not in mail.text + mail.html
 
 
-class TestWhatAMailSays:
-    def test_text_and_html_carry_the_same_code_and_the_subject_none(self, world: World) -> None:
+class TestContent:
+    def test_text_and_html_contain_the_code_and_the_subject_does_not(self, world: World) -> None:
         mail = world.request_code(registered_with_google(world))
 
         assert re.fullmatch("[0-9]{6}", mail.code)
@@ -186,7 +190,7 @@ class TestWhatAMailSays:
         assert not re.search("[0-9]", mail.subject)
         assert "10 minutes" in mail.text
 
-    def test_a_reset_mail_carries_the_token_where_no_page_is_set(self, world: World) -> None:
+    def test_a_reset_mail_contains_the_token_if_no_reset_page_is_configured(self, world: World) -> None:
         email = registered_with_google(world)
 
         token = world.request_reset(email)
@@ -196,13 +200,13 @@ class TestWhatAMailSays:
         assert "30 minutes" in mail.text
         assert "http" not in mail.text
 
-    def test_reset_tokens_are_long_and_differ(self, world: World) -> None:
+    def test_reset_tokens_have_65_characters_and_differ(self, world: World) -> None:
         tokens = {world.request_reset(registered_with_google(world)) for _ in range(3)}
 
         assert len({token[22:] for token in tokens}) == 3
         assert all(re.fullmatch("[A-Za-z0-9]{65}", token) for token in tokens)
 
-    def test_a_mail_goes_to_the_address_of_the_account_whatever_was_typed(self, world: World) -> None:
+    def test_a_mail_goes_to_the_accounts_spelling_of_the_address(self, world: World) -> None:
         email = registered_with_google(world)
 
         world.client.post("/auth/otp", {"email": f"  {email.upper()}\t"})
@@ -218,17 +222,17 @@ class TestWhatAMailSays:
 
         assert len(world.mails(email)) == 1
 
-    def test_codes_are_spread_over_all_digits(self, world: World) -> None:
+    def test_codes_use_all_digits(self, world: World) -> None:
         codes = [world.request_code(registered_with_google(world)).code for _ in range(12)]
 
         assert len(set(codes)) >= 11
         assert len({digit for code in codes for digit in code}) >= 8
 
 
-class TestWhen:
+class TestDelivery:
     def test_a_mail_arrives_within_a_second(self, world: World) -> None:
         seconds = []
-        for _ in range(5):  # the machine does other things, too
+        for _ in range(5):  # the fastest counts, because the machine may be busy
             email = registered_with_google(world)
             started_at = time.monotonic()
             world.client.post("/auth/otp", {"email": email})
@@ -237,7 +241,7 @@ class TestWhen:
 
         assert min(seconds) < 1.0
 
-    def test_five_mails_of_one_kind_an_hour_are_not_reached_by_another_kind(self, world: World) -> None:
+    def test_each_kind_of_mail_has_its_own_limit(self, world: World) -> None:
         email = registered_with_google(world)
 
         code, reset = (
@@ -247,7 +251,7 @@ class TestWhen:
         assert (code, reset) == (200, 200)
 
     @pytest.mark.parametrize("path", ["/auth/otp", "/api/auth/forgot-password"])
-    def test_one_mail_a_minute_whoever_asks_and_whoever_it_is_for(self, world: World, path: str) -> None:
+    def test_an_address_gets_one_mail_a_minute_whichever_client_requests_it(self, world: World, path: str) -> None:
         for email in (registered_with_google(world), world.email()):
             statuses = [world.new_client().post(path, {"email": email}).status for _ in range(3)]
 

@@ -1,4 +1,4 @@
-"""Fields that no contract lists change nothing, in whichever body they come (security.md 131, 126)."""
+"""Fields that an API does not define have no effect in any request (security.md 131, 126)."""
 
 import json
 from typing import Any, Final
@@ -9,7 +9,7 @@ from tests.wire.routes import ROUTES, Route
 from tests.wire.shapes import claims_of
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, Person, World
 
-NEVER_TAKEN: Final[dict[str, object]] = {
+FORBIDDEN_FIELDS: Final[dict[str, object]] = {
     "id": 1,
     "sub": "00000000-0000-4000-8000-000000000000",
     "pk": "USER#00000000-0000-4000-8000-000000000000",
@@ -52,7 +52,7 @@ NEVER_TAKEN: Final[dict[str, object]] = {
 
 
 def assert_ordinary(account: dict[str, Any]) -> None:
-    """Assert that an account is what everybody starts with."""
+    """Check that an account has the values of every new account."""
     assert (account["role_id"], account["credit_balance"], account["epoch"]) == (3, 0, 0)
     assert account["is_anonymous"] is False
     assert account["number"] != 1
@@ -63,8 +63,19 @@ def assert_ordinary(account: dict[str, Any]) -> None:
     assert account["created_month"] > "2000-01"
     never = {"email_verified_at", "disabled_at", "migrated_at", "expires_at"}
     assert never.isdisjoint(account)
-    ours = {"pk", "sk", "user_id", "number", "name", "email", "email_as_typed", "username", "password_hash", "role_id"}
-    ours |= {
+    attributes = {
+        "pk",
+        "sk",
+        "user_id",
+        "number",
+        "name",
+        "email",
+        "email_as_typed",
+        "username",
+        "password_hash",
+        "role_id",
+    }
+    attributes |= {
         "credit_balance",
         "epoch",
         "is_anonymous",
@@ -74,20 +85,20 @@ def assert_ordinary(account: dict[str, Any]) -> None:
         "locale",
         "confirmation_sent_at",
     }
-    ours |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
-    ours |= {"factors", "recovery_codes", "devices"}
-    assert account.keys() <= ours, "nothing unknown is stored"
+    attributes |= {"organization_id", "subjects", "user_metadata", "app_metadata", "created_month"}
+    attributes |= {"factors", "recovery_codes", "devices"}
+    assert account.keys() <= attributes, "no unknown attribute is stored"
 
 
 class TestRegistration:
     @pytest.mark.covers("126", "131")
     def test_at_botlaunch(self, world: World) -> None:
-        asked = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+        request = {"email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
-        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **asked})
+        answer = world.client.post("/api/auth/register", {**FORBIDDEN_FIELDS, **request})
 
         assert answer.status == 201
-        account = world.account_of(asked["email"])
+        account = world.account_of(request["email"])
         assert_ordinary(account)
         assert account["organization_id"] == answer.data["organization"]["id"] != "org_1"
         assert answer.data["organization"]["name"] == "Ada Lovelace"
@@ -95,35 +106,35 @@ class TestRegistration:
 
     @pytest.mark.covers("126", "131")
     def test_at_snapotp(self, world: World) -> None:
-        asked = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
+        request = {"username": world.username(), "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
 
-        answer = world.client.post("/api/auth/register", {**NEVER_TAKEN, **asked, "organizationName": "Engines"})
+        answer = world.client.post("/api/auth/register", {**FORBIDDEN_FIELDS, **request, "organizationName": "Engines"})
 
         assert answer.status == 201
-        account = world.account_of(asked["email"])
+        account = world.account_of(request["email"])
         assert_ordinary(account)
         assert "organization_id" not in account
         assert (answer.data["user"]["role_id"], answer.data["user"]["credit_balance"]) == (3, 0)
 
     @pytest.mark.covers("126", "131")
     def test_at_atourin(self, world: World) -> None:
-        asked = {"email": world.email(), "password": PASSWORD, "name": "Alan Turing"}
+        request = {"email": world.email(), "password": PASSWORD, "name": "Alan Turing"}
 
-        answer = world.client.post("/auth/register", {**NEVER_TAKEN, **asked})
+        answer = world.client.post("/auth/register", {**FORBIDDEN_FIELDS, **request})
 
         assert answer.status == 200
-        assert_ordinary(world.account_of(asked["email"]))
-        assert not world.can_sign_in(asked["email"], "password"), "the planted hash"
+        assert_ordinary(world.account_of(request["email"]))
+        assert not world.can_sign_in(request["email"], "password"), "the hash in the request must be ignored"
 
     @pytest.mark.covers("126", "131")
     def test_with_google(self, world: World) -> None:
         email = world.email()
-        claims = {**NEVER_TAKEN, "hd": "example.com"}
+        claims = {**FORBIDDEN_FIELDS, "hd": "example.com"}
         for reserved in ("sub", "email_verified"):
             del claims[reserved]
 
         answer = world.client.post(
-            "/api/auth/google", {**NEVER_TAKEN, "id_token": world.google_token(email=email, claims=claims)}
+            "/api/auth/google", {**FORBIDDEN_FIELDS, "id_token": world.google_token(email=email, claims=claims)}
         )
 
         assert answer.status == 200
@@ -133,7 +144,7 @@ class TestRegistration:
         assert "someone-elses" not in account["subjects"]
 
     def test_as_a_guest(self, world: World) -> None:
-        answer = world.client.post("/auth/login_with_anonymous", {**NEVER_TAKEN, "is_anonymous": False})
+        answer = world.client.post("/auth/login_with_anonymous", {**FORBIDDEN_FIELDS, "is_anonymous": False})
 
         account = world.account(answer.data["user"]["id"])
         assert account["is_anonymous"] is True
@@ -142,13 +153,13 @@ class TestRegistration:
 
 
 @pytest.mark.covers("126", "131")
-def test_a_user_changes_no_more_of_their_account_than_their_metadata(world: World) -> None:
+def test_a_user_update_changes_only_the_metadata(world: World) -> None:
     person = world.register_by_username()
     before = world.account(person.user_id)
-    planted = {name: value for name, value in NEVER_TAKEN.items() if name != "app_metadata"}
+    planted = {name: value for name, value in FORBIDDEN_FIELDS.items() if name != "app_metadata"}
     headers = {
         "authorization": f"Bearer {person.access_token}",
-        "apikey": world.api_keys()["publishable_key"],
+        "apikey": world.publishable_key,
         "content-type": "application/json",
     }
 
@@ -162,10 +173,10 @@ def test_a_user_changes_no_more_of_their_account_than_their_metadata(world: Worl
 
 @pytest.mark.covers("131")
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST"], ids=str)
-def test_no_other_body_changes_the_caller(world: World, resident: Person, route: Route) -> None:
+def test_no_request_changes_other_attributes_of_the_caller(world: World, shared_person: Person, route: Route) -> None:
     person = world.register_by_username()
     before = world.account(person.user_id)
-    known = {
+    own_values = {
         "email": person.email,
         "username": person.username,
         "password": person.password,
@@ -173,40 +184,40 @@ def test_no_other_body_changes_the_caller(world: World, resident: Person, route:
         "refreshToken": person.refresh_token,
         "refresh_token": person.refresh_token,
     }
-    fields = {**route.body, **{name: value for name, value in known.items() if name in route.fields}}
-    planted = {name: value for name, value in NEVER_TAKEN.items() if name not in fields}
+    fields = {**route.body, **{name: value for name, value in own_values.items() if name in route.fields}}
+    planted = {name: value for name, value in FORBIDDEN_FIELDS.items() if name not in fields}
 
     answer = world.client.post(
         route.target,
         {**planted, **fields},
         bearer=person.access_token,
-        apikey=world.api_keys()["publishable_key"],
-        x_user_id=resident.user_id,
+        apikey=world.publishable_key,
+        x_user_id=shared_person.user_id,
         x_role="admin",
     )
 
     assert answer.status < 500, answer.raw
-    moves = {"last_sign_in_at", "updated_at", "contested_at"}  # a registration of a taken address contests it
+    changing = {"last_sign_in_at", "updated_at", "contested_at"}  # registering a taken address sets contested_at
     if route.path == "/api/auth/change-password":
         assert answer.status == 200, answer.raw
-        moves |= {"password_hash", "epoch"}
+        changing |= {"password_hash", "epoch"}
     if route.path in {"/auth/v1/logout", "/api/auth/logout-all"}:  # of all sessions
         assert answer.status in {200, 204}, answer.raw
-        moves |= {"epoch"}
+        changing |= {"epoch"}
     if route.path == "/api/organizations":  # a first organization is the default one
         assert answer.status == 201, answer.raw
-        moves |= {"organization_id"}
+        changing |= {"organization_id"}
     after = world.account(person.user_id)
-    assert {name: value for name, value in after.items() if name not in moves} == {
-        name: value for name, value in before.items() if name not in moves
+    assert {name: value for name, value in after.items() if name not in changing} == {
+        name: value for name, value in before.items() if name not in changing
     }
     assert after["epoch"] in {0, 1}
     assert after["password_hash"].startswith("$bcrypt-sha256$")
 
 
-def test_a_refresh_does_not_take_claims_from_the_body(world: World, resident: Person) -> None:
+def test_a_refresh_ignores_claims_in_the_body(world: World, shared_person: Person) -> None:
     person = world.register()
-    body = {**NEVER_TAKEN, "refreshToken": person.refresh_token, "email": resident.email}
+    body = {**FORBIDDEN_FIELDS, "refreshToken": person.refresh_token, "email": shared_person.email}
 
     claims = claims_of(world.client.post("/api/auth/refresh", body).data["accessToken"])
 
@@ -215,20 +226,20 @@ def test_a_refresh_does_not_take_claims_from_the_body(world: World, resident: Pe
     assert claims["gen"] == 2
 
 
-def test_what_an_operator_took_away_does_not_come_back_with_a_refresh(world: World) -> None:
+def test_a_refresh_uses_the_accounts_current_role(world: World) -> None:
     person = world.register_by_username()
-    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=1)
+    world.set_account(person.user_id, role_id=1)
     first = world.client.post("/api/auth/refresh", {"refresh_token": person.refresh_token}).data
-    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, role_id=3)
+    world.set_account(person.user_id, role_id=3)
 
     second = world.client.post("/api/auth/refresh", {"refresh_token": first["refresh_token"]}).data
 
     assert (first["user"]["role_id"], second["user"]["role_id"]) == (1, 3)
 
 
-def test_no_answer_shows_what_is_kept(world: World) -> None:
+def test_no_answer_contains_internal_attributes(world: World) -> None:
     person = world.register_by_username()
-    kept = world.account(person.user_id)
+    stored = world.account(person.user_id)
 
     answers = [
         world.me(person.access_token),
@@ -239,7 +250,7 @@ def test_no_answer_shows_what_is_kept(world: World) -> None:
     ]
 
     for answer in answers:
-        said = json.dumps(answer.json)
-        assert kept["password_hash"] not in said
+        text = json.dumps(answer.json)
+        assert stored["password_hash"] not in text
         for name in ("password", "hash", "epoch", "email_as_typed", "disabled", "last_sign_in", "pk"):
-            assert f'"{name}' not in said
+            assert f'"{name}' not in text

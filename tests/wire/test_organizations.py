@@ -1,4 +1,4 @@
-"""`GET /api/organization`: who may act in which organization, from the tables at each call."""
+"""`GET /api/organization`: each call checks membership and role in the tables."""
 
 import time
 
@@ -17,15 +17,20 @@ def ask(world: World, token: str, organization_id: str) -> Answer:
     return world.client.get(PATH, bearer=token, x_organization_id=organization_id, content_type="application/json")
 
 
-def test_a_member_sees_the_organisation(world: World, resident: Person) -> None:
-    answer = ask(world, resident.access_token, resident.organization_id)
+def test_a_member_gets_the_organisation(world: World, shared_person: Person) -> None:
+    answer = ask(world, shared_person.access_token, shared_person.organization_id)
 
     assert answer.status == 200
-    data = {"id": resident.organization_id, "name": resident.name, "role": "CLIENT_OWNER", "createdAt": INSTANT}
+    data = {
+        "id": shared_person.organization_id,
+        "name": shared_person.name,
+        "role": "CLIENT_OWNER",
+        "createdAt": INSTANT,
+    }
     assert answer.json == {"data": data, "message": "Organization found"}
 
 
-def test_a_session_of_every_door_is_let_through(world: World) -> None:
+def test_sessions_of_every_api_are_accepted(world: World) -> None:
     person = world.register()
     body = {"email": person.email, "password": person.password}
     of_botlaunch = world.client.post("/api/auth/login", body).data["accessToken"]
@@ -40,19 +45,19 @@ def test_a_session_of_every_door_is_let_through(world: World) -> None:
     "authorization",
     ["Bearer", "Bearer x", "Basic YWRhOmFkYQ==", "Bearer {refresh_token}", "Bearer {access_token}x", "{access_token}"],
 )
-def test_without_a_good_token_it_is_401(world: World, resident: Person, authorization: str) -> None:
-    shown = authorization.format(access_token=resident.access_token, refresh_token=resident.refresh_token)
+def test_without_a_valid_token_it_is_401(world: World, shared_person: Person, authorization: str) -> None:
+    sent = authorization.format(access_token=shared_person.access_token, refresh_token=shared_person.refresh_token)
 
-    answer = world.client.get(PATH, authorization=shown, x_organization_id=resident.organization_id)
+    answer = world.client.get(PATH, authorization=sent, x_organization_id=shared_person.organization_id)
 
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert answer.json == UNAUTHORIZED
 
 
-def test_without_a_token_it_is_401_and_without_an_organization_400(world: World, resident: Person) -> None:
-    no_token = world.client.get(PATH, x_organization_id=resident.organization_id)
+def test_without_a_token_it_is_401_and_without_an_organization_400(world: World, shared_person: Person) -> None:
+    no_token = world.client.get(PATH, x_organization_id=shared_person.organization_id)
     neither = world.client.get(PATH)
-    no_organization = world.client.get(PATH, bearer=resident.access_token)
+    no_organization = world.client.get(PATH, bearer=shared_person.access_token)
 
     for answer in (no_token, neither):
         assert answer.status == 401
@@ -61,88 +66,88 @@ def test_without_a_token_it_is_401_and_without_an_organization_400(world: World,
     assert no_organization.json == botlaunch_invalid("x-organization-id")
 
 
-def test_an_expired_token_is_told_apart(world: World, resident: Person) -> None:
-    expired = world.forge(resident.access_token, exp=int(time.time()) - 1)
+def test_an_expired_token_is_token_expired(world: World, shared_person: Person) -> None:
+    expired = world.forge(shared_person.access_token, exp=int(time.time()) - 1)
 
-    answer = ask(world, expired, resident.organization_id)
+    answer = ask(world, expired, shared_person.organization_id)
 
     assert answer.status == 401
     assert answer.json == botlaunch_error(401, "Token Expired")
 
 
-def test_a_session_that_was_ended_is_401_on_the_next_call(world: World) -> None:
+def test_an_ended_session_is_401_immediately(world: World) -> None:
     person = world.register()
     assert ask(world, person.access_token, person.organization_id).status == 200
 
-    world.client.post_nothing("/api/auth/logout", bearer=person.access_token)
+    world.client.post_without_body("/api/auth/logout", bearer=person.access_token)
 
     assert ask(world, person.access_token, person.organization_id).status == 401
 
 
-def test_a_disabled_account_is_401_on_the_next_call(world: World) -> None:
+def test_a_disabled_account_is_401_immediately(world: World) -> None:
     person = world.register()
-    world.set("Users", {"pk": f"USER#{person.user_id}", "sk": "ACCOUNT"}, disabled_at=int(time.time()))
+    world.set_account(person.user_id, disabled_at=int(time.time()))
 
     assert ask(world, person.access_token, person.organization_id).status == 401
 
 
-def test_anothers_an_unknown_and_a_malformed_organisation_have_one_answer(world: World, resident: Person) -> None:
+def test_foreign_unknown_and_malformed_organisations_get_the_same_answer(world: World, shared_person: Person) -> None:
     other = world.register()
-    asked = [
+    request = [
         other.organization_id,
         "org_0000000000000000000000",
-        resident.organization_id.upper(),
-        resident.organization_id + "0",
-        f" {resident.organization_id},{resident.organization_id}",
-        resident.organization_id.removeprefix("org_"),
+        shared_person.organization_id.upper(),
+        shared_person.organization_id + "0",
+        f" {shared_person.organization_id},{shared_person.organization_id}",
+        shared_person.organization_id.removeprefix("org_"),
         "org_",
         "org_" + "A" * 4000,
         "org_%00",
         "*",
-        "MEMBER#" + resident.user_id,
+        "MEMBER#" + shared_person.user_id,
         "null",
     ]
 
-    answers = [ask(world, resident.access_token, organization_id) for organization_id in asked]
+    answers = [ask(world, shared_person.access_token, organization_id) for organization_id in request]
 
-    assert [answer.status for answer in answers] == [403] * len(asked)
+    assert [answer.status for answer in answers] == [403] * len(request)
     assert {answer.raw for answer in answers} == {answers[0].raw}
     assert answers[0].json == FORBIDDEN
-    assert all(answer.lasting_headers == answers[0].lasting_headers for answer in answers)
+    assert all(answer.stable_headers == answers[0].stable_headers for answer in answers)
 
 
-def test_the_header_twice_is_one_wish_and_a_malformed_one(world: World, resident: Person) -> None:
+def test_a_repeated_header_is_a_malformed_organisation(world: World, shared_person: Person) -> None:
     other = world.register()
 
     for first, second in (
-        (resident.organization_id, other.organization_id),
-        (other.organization_id, resident.organization_id),
-        (resident.organization_id, resident.organization_id),
+        (shared_person.organization_id, other.organization_id),
+        (other.organization_id, shared_person.organization_id),
+        (shared_person.organization_id, shared_person.organization_id),
     ):
         answer = world.client.send(
-            f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {resident.access_token}\r\n"
+            f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {shared_person.access_token}\r\n"
             f"x-organization-id: {first}\r\nX-Organization-Id: {second}\r\nConnection: close\r\n\r\n".encode()
         )
         assert answer.status == 403
 
 
-def test_the_query_names_no_organisation(world: World, resident: Person) -> None:
+def test_an_organisation_in_the_query_is_ignored(world: World, shared_person: Person) -> None:
     other = world.register()
 
-    in_place_of_the_header = world.client.get(
-        f"{PATH}?x-organization-id={resident.organization_id}", bearer=resident.access_token
+    without_header = world.client.get(
+        f"{PATH}?x-organization-id={shared_person.organization_id}", bearer=shared_person.access_token
     )
-    beside_it = world.client.get(
+    with_header = world.client.get(
         f"{PATH}?x-organization-id={other.organization_id}&organizationId={other.organization_id}",
-        bearer=resident.access_token,
-        x_organization_id=resident.organization_id,
+        bearer=shared_person.access_token,
+        x_organization_id=shared_person.organization_id,
     )
 
-    assert in_place_of_the_header.status == 400
-    assert beside_it.data["id"] == resident.organization_id
+    assert without_header.status == 400
+    assert with_header.data["id"] == shared_person.organization_id
 
 
-def test_who_is_removed_is_out_on_the_next_call(world: World) -> None:
+def test_a_removed_member_is_403_immediately(world: World) -> None:
     person = world.register()
     assert ask(world, person.access_token, person.organization_id).status == 200
 
@@ -151,7 +156,7 @@ def test_who_is_removed_is_out_on_the_next_call(world: World) -> None:
     assert ask(world, person.access_token, person.organization_id).status == 403
 
 
-def test_another_role_counts_on_the_next_call(world: World) -> None:
+def test_a_changed_role_takes_effect_immediately(world: World) -> None:
     person = world.register()
     membership = {"pk": f"ORG#{person.organization_id}", "sk": f"MEMBER#{person.user_id}"}
 
@@ -160,7 +165,7 @@ def test_another_role_counts_on_the_next_call(world: World) -> None:
     assert ask(world, person.access_token, person.organization_id).data["role"] == "CLIENT_MEMBER"
 
 
-def test_an_organisation_that_is_gone_is_403_in_the_contract(world: World) -> None:
+def test_a_missing_organisation_is_403(world: World) -> None:
     person = world.register()
     world.remove("Organizations", pk=f"ORG#{person.organization_id}", sk="ORG")
 
@@ -170,10 +175,10 @@ def test_an_organisation_that_is_gone_is_403_in_the_contract(world: World) -> No
     assert answer.json == botlaunch_error(403, "Forbidden")
 
 
-def test_somebody_without_an_organisation_is_in_none(world: World, resident: Person) -> None:
+def test_an_account_without_an_organisation_is_403(world: World, shared_person: Person) -> None:
     person = world.register_by_username()
 
-    assert ask(world, person.access_token, resident.organization_id).status == 403
+    assert ask(world, person.access_token, shared_person.organization_id).status == 403
     login = world.client.post("/api/auth/login", {"email": person.email, "password": person.password}).data
     assert login["user"]["role"] == "CLIENT_USER"
     assert "organizationId" not in login["user"]

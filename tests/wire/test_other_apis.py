@@ -1,4 +1,4 @@
-"""The README's ways to verify access tokens in other APIs, against `make run` with RS256 (security.md 72)."""
+"""Other APIs verify access tokens with the README's code, against `make run` with RS256 (security.md 72)."""
 
 import json
 import re
@@ -6,10 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, override
 from unittest.mock import patch
 
@@ -17,6 +14,7 @@ import jwt
 import pytest
 import yaml
 
+from tests.http_servers import Handler, serving
 from tests.jwt_authorizer import Denied, JwtAuthorizer
 from tests.wire.client import Client
 from tests.wire.server import Server, running
@@ -32,44 +30,30 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-class _Claims(BaseHTTPRequestHandler):
-    """Lambda's Invoke, with the function that the README shows."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        [source] = [block for block in blocks("python") if "def handler(event" in block]
-        names: dict[str, Any] = {}
-        exec(source, names)  # noqa: S102 - the README's own
-        body = json.dumps(names["handler"](event, None)).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+class _Claims(Handler):
+    """Implements Lambda's Invoke with the function that the README shows."""
 
     @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def claims_function() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Claims) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    def respond(self, body: bytes) -> None:
+        event = json.loads(body)
+        [source] = [block for block in blocks("python") if "def handler(event" in block]
+        names: dict[str, Any] = {}
+        exec(source, names)  # noqa: S102 - the README's code
+        self.reply(json.dumps(names["handler"](event, None)).encode())
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A deployment with RS256, claims of the operator's and events."""
+    """A deployment with RS256, a claims function and events."""
     parameters = (
         f"TokenAlgorithm=RS256 PublicUrl={ISSUER} EventBusName=default RefreshGraceSeconds=0 "
         "ClaimsFunctionArn=arn:aws:lambda:us-east-1:123456789012:function:claims"
     )
     folder = tmp_path_factory.mktemp("other-apis")
-    with claims_function() as url, running(folder, PARAMETERS=parameters, LAMBDA_ENDPOINT=url) as server:
+    with (
+        serving(_Claims) as port,
+        running(folder, PARAMETERS=parameters, LAMBDA_ENDPOINT=f"http://127.0.0.1:{port}") as server,
+    ):
         yield server
 
 
@@ -88,7 +72,7 @@ def session(client: Client) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def fetch(client: Client) -> Callable[[str], Any]:
-    """Fetches from where `PublicUrl` points."""
+    """Fetches documents from `PublicUrl`."""
 
     def get(url: str) -> Any:
         assert url.startswith(ISSUER)
@@ -101,7 +85,7 @@ def fetch(client: Client) -> Callable[[str], Any]:
 
 @pytest.fixture
 def authorizer(fetch: Callable[[str], Any]) -> JwtAuthorizer:
-    """As the README's template has it."""
+    """The authorizer of the README's template."""
     [written] = [block for block in blocks("yaml") if "JwtConfiguration" in block]
     auth = yaml.safe_load(written)["Api"]["Properties"]["Auth"]
     chosen = auth["Authorizers"][auth["DefaultAuthorizer"]]
@@ -111,25 +95,27 @@ def authorizer(fetch: Callable[[str], Any]) -> JwtAuthorizer:
         issuer=configuration["issuer"],
         audience=configuration["audience"],
         fetch=fetch,
-        now=lambda: time.time() + 1,  # whole seconds: a token of this second has an `iat` that is not before it
+        now=lambda: time.time() + 1,  # `iat` has whole seconds, and must be in the past
     )
 
 
-def test_api_gateways_authorizer_takes_our_tokens(authorizer: JwtAuthorizer, session: dict[str, Any]) -> None:
+def test_the_jwt_authorizer_accepts_our_tokens(authorizer: JwtAuthorizer, session: dict[str, Any]) -> None:
     claims = authorizer.authorize(f"Bearer {session['accessToken']}")
 
     assert (claims["email"], claims["token_use"]) == (PERSON["email"], "access")
     assert {name: claims[name] for name in CLAIMS} == CLAIMS
 
 
-def test_scopes_of_the_operator_are_what_a_route_asks_for(authorizer: JwtAuthorizer, session: dict[str, Any]) -> None:
+def test_the_jwt_authorizer_checks_scopes_of_the_claims_function(
+    authorizer: JwtAuthorizer, session: dict[str, Any]
+) -> None:
     authorizer.authorize(f"Bearer {session['accessToken']}", scopes=["write:orders", "admin"])
 
     with pytest.raises(Denied, match="scope"):
         authorizer.authorize(f"Bearer {session['accessToken']}", scopes=["admin"])
 
 
-def test_a_refresh_token_is_not_taken(authorizer: JwtAuthorizer, session: dict[str, Any]) -> None:
+def test_the_jwt_authorizer_rejects_a_refresh_token(authorizer: JwtAuthorizer, session: dict[str, Any]) -> None:
     with pytest.raises(Denied, match="algorithm"):
         authorizer.authorize(f"Bearer {session['refreshToken']}")
 
@@ -143,7 +129,7 @@ def test_a_refresh_token_is_not_taken(authorizer: JwtAuthorizer, session: dict[s
         ({"now": lambda: time.time() - 3600}, "iat"),
     ],
 )
-def test_an_authorizer_of_somebody_else_or_at_another_time_does_not_take_it(
+def test_the_jwt_authorizer_checks_issuer_audience_and_times(
     authorizer: JwtAuthorizer, session: dict[str, Any], change: dict[str, Any], rule: str
 ) -> None:
     for name, value in change.items():
@@ -153,14 +139,14 @@ def test_an_authorizer_of_somebody_else_or_at_another_time_does_not_take_it(
         authorizer.authorize(f"Bearer {session['accessToken']}")
 
 
-def test_a_token_that_was_changed_is_not_taken(authorizer: JwtAuthorizer, session: dict[str, Any]) -> None:
+def test_the_jwt_authorizer_rejects_a_changed_token(authorizer: JwtAuthorizer, session: dict[str, Any]) -> None:
     header, payload, signature = session["accessToken"].split(".")
 
     with pytest.raises(Denied, match="signature"):
         authorizer.authorize(f"Bearer {header}.{payload}.{signature[:-8]}AAAAAAAA")
 
 
-def test_the_claims_survive_a_refresh_and_a_sign_out_is_noticed_by_our_own_endpoints_alone(
+def test_a_refresh_keeps_the_claims_and_only_our_endpoints_notice_a_sign_out(
     authorizer: JwtAuthorizer, client: Client
 ) -> None:
     signed_in = client.post("/api/auth/login", {"email": PERSON["email"], "password": PERSON["password"]})
@@ -177,7 +163,7 @@ def test_the_readmes_python_verifies_a_token(fetch: Callable[[str], Any], sessio
     [source] = [block for block in blocks("python") if "PyJWKClient" in block]
     names: dict[str, Any] = {}
     with patch.object(jwt.PyJWKClient, "fetch_data", lambda keys: fetch(keys.uri)):
-        exec(source, names)  # noqa: S102 - the README's own
+        exec(source, names)  # noqa: S102 - the README's code
         claims = names["claims_of"](session["accessToken"])
         with pytest.raises(jwt.PyJWTError):
             names["claims_of"](session["refreshToken"])
@@ -212,12 +198,12 @@ def test_the_readmes_typescript_verifies_a_token(client: Client, session: dict[s
 
 
 def events_of(server: Server) -> list[dict[str, Any]]:
-    """What `make run` has printed of events."""
+    """Return the events that `make run` has printed."""
     return [json.loads(line) for line in re.findall(r" event default (\{.*\})$", server.output(), re.MULTILINE)]
 
 
-def test_changes_are_printed_as_events_a_suspected_theft_too(server: Server, client: Client) -> None:
-    """From the tables' streams, which moto has as DynamoDB does, through the function, to the bus."""
+def test_changes_are_published_as_events_including_a_suspected_theft(server: Server, client: Client) -> None:
+    """They go from the tables' streams through the events function to the event bus."""
     email = "thief@example.com"
     used = client.post("/api/auth/register", {**PERSON, "email": email}).data
     following = client.post("/api/auth/refresh", {"refreshToken": used["refreshToken"]}).data
@@ -225,13 +211,13 @@ def test_changes_are_printed_as_events_a_suspected_theft_too(server: Server, cli
     assert client.post("/api/auth/refresh", {"refreshToken": used["refreshToken"]}).status == 401
 
     session, deadline = str(claims_of(used["accessToken"])["session_id"]), time.monotonic() + 10
-    told: dict[str, Any] = {}
+    published: dict[str, Any] = {}
     while time.monotonic() < deadline:
-        told = {
+        published = {
             event["type"]: event["data"] for event in events_of(server) if email in str(event) or session in str(event)
         }
-        if "session.theft_suspected" in told:
+        if "session.theft_suspected" in published:
             break
         time.sleep(0.1)
 
-    assert told.keys() == {"account.created", "session.opened", "session.theft_suspected"}
+    assert published.keys() == {"account.created", "session.opened", "session.theft_suspected"}

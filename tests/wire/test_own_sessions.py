@@ -1,4 +1,4 @@
-"""One's own sessions, over HTTP: `/api/auth/sessions`, `/api/auth/logout-all`, `/auth/v1/user/sessions`."""
+"""The caller's sessions over HTTP: `/api/auth/sessions`, `/api/auth/logout-all`, `/auth/v1/user/sessions`."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def sign_in(world: World, person: Person, user_agent: str = FIREFOX) -> Any:
 
 
 def key(world: World) -> str:
-    return world.api_keys()["publishable_key"]
+    return world.publishable_key
 
 
 def listed(world: World, token: str) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ def listed_by_supabase(world: World, token: str) -> Answer:
     return world.client.get("/auth/v1/user/sessions", bearer=token, apikey=key(world))
 
 
-def test_a_user_sees_two_sessions_and_ends_one_which_is_dead_on_the_next_call(world: World) -> None:
+def test_a_user_lists_sessions_and_ends_one_immediately(world: World) -> None:
     person = world.register()
     other = sign_in(world, person)
 
@@ -49,7 +49,7 @@ def test_a_user_sees_two_sessions_and_ends_one_which_is_dead_on_the_next_call(wo
     assert [each["id"] for each in listed(world, person.access_token)] == [person.session_id]
 
 
-def test_supabase_s_clients_see_the_same_sessions_and_end_one(world: World) -> None:
+def test_supabases_clients_list_the_same_sessions_and_end_one(world: World) -> None:
     person = world.register()
     other = sign_in(world, person)
 
@@ -65,7 +65,7 @@ def test_supabase_s_clients_see_the_same_sessions_and_end_one(world: World) -> N
     assert (again.status, again.json["error_code"]) == (404, "session_not_found")
 
 
-def test_one_s_own_session_can_be_ended(world: World) -> None:
+def test_the_current_session_can_be_ended(world: World) -> None:
     person = world.register()
 
     assert world.client.delete(f"/api/auth/sessions/{person.session_id}", bearer=person.access_token).status == 200
@@ -74,16 +74,16 @@ def test_one_s_own_session_can_be_ended(world: World) -> None:
 
 
 @pytest.mark.parametrize("session_id", ["nonsense", "00000000-0000-4000-8000-000000000000", "%2e%2e", "a" * 2000])
-def test_an_unknown_session_is_404(world: World, resident: Person, session_id: str) -> None:
-    answer = world.client.delete(f"/api/auth/sessions/{session_id}", bearer=resident.access_token)
+def test_an_unknown_session_is_404(world: World, shared_person: Person, session_id: str) -> None:
+    answer = world.client.delete(f"/api/auth/sessions/{session_id}", bearer=shared_person.access_token)
 
     assert (answer.status, answer.json) == (404, botlaunch_error(404, "Not Found"))
 
 
-def test_anothers_session_is_404_and_goes_on(world: World, resident: Person) -> None:
+def test_another_users_session_is_404_and_stays_active(world: World, shared_person: Person) -> None:
     other = world.register()
 
-    answer = world.client.delete(f"/api/auth/sessions/{other.session_id}", bearer=resident.access_token)
+    answer = world.client.delete(f"/api/auth/sessions/{other.session_id}", bearer=shared_person.access_token)
 
     assert (answer.status, answer.json) == (404, botlaunch_error(404, "Not Found"))
     assert world.is_signed_in(other.access_token)
@@ -93,12 +93,12 @@ def test_logging_out_everywhere_ends_every_session(world: World) -> None:
     person = world.register()
     other = sign_in(world, person)
 
-    assert world.client.post_nothing("/api/auth/logout-all", bearer=person.access_token).status == 200
+    assert world.client.post_without_body("/api/auth/logout-all", bearer=person.access_token).status == 200
 
     assert not world.is_signed_in(person.access_token)
     assert not world.is_signed_in(other["accessToken"])
     assert world.can_sign_in(person.email, person.password)
 
 
-def test_guests_have_no_list(world: World) -> None:
+def test_a_guest_cannot_list_sessions(world: World) -> None:
     assert world.client.get("/api/auth/sessions", bearer=world.guest()).status == 403

@@ -1,38 +1,18 @@
-"""Requests at once, over HTTP: one winner, no 5xx, and whatever must be dead is dead."""
+"""Concurrent requests over HTTP: one of them succeeds, none gets a 5xx, and ended sessions stay ended."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
-from threading import Barrier
 
 import pytest
 
 from tests.wire.client import Answer
+from tests.wire.concurrent import at_once, statuses
 from tests.wire.shapes import claims_of
 from tests.wire.world import OTHER_PASSWORD, PASSWORD, World
 
 
-def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """Make calls in as many threads, let go together; return their answers in order. None may be a 5xx."""
-    together = Barrier(len(calls))
-
-    def make(call: Callable[[], Answer]) -> Answer:
-        together.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        answers = list(threads.map(make, calls))
-    assert all(answer.status < 500 for answer in answers), Counter(answer.status for answer in answers)
-    return answers
-
-
-def statuses(answers: Sequence[Answer]) -> Counter[int]:
-    return Counter(answer.status for answer in answers)
-
-
-def test_fifty_refreshes_with_one_token_are_one_lineage_and_the_client_stays_signed_in(world: World) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+def test_fifty_concurrent_refreshes_give_the_same_successor(world: World) -> None:
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
 
     answers = at_once([lambda: world.refresh(guest["refresh_token"])] * 50)
 
@@ -42,8 +22,8 @@ def test_fifty_refreshes_with_one_token_are_one_lineage_and_the_client_stays_sig
     assert world.refresh(answers[-1].data["refreshToken"]).status == 200
 
 
-def test_tabs_that_refresh_again_and_again_beside_one_another_stay_signed_in(world: World) -> None:
-    token = world.client.post_nothing("/auth/login_with_anonymous").data["refresh_token"]
+def test_tabs_that_refresh_repeatedly_at_the_same_time_stay_signed_in(world: World) -> None:
+    token = world.client.post_without_body("/auth/login_with_anonymous").data["refresh_token"]
 
     for _ in range(5):
         answers = at_once([partial(world.refresh, token)] * 8)
@@ -51,16 +31,16 @@ def test_tabs_that_refresh_again_and_again_beside_one_another_stay_signed_in(wor
         token = answers[0].data["refreshToken"]
 
 
-def test_twenty_registrations_of_one_address_in_different_spellings_make_one_account(world: World) -> None:
+def test_concurrent_registrations_of_one_address_in_different_spellings_create_one_account(world: World) -> None:
     email = world.email()
     local, _, domain = email.partition("@")
     spellings = [email, email.upper(), f" {email}", f"{local.title()}@{domain}", f"{local}@{domain.upper()}\t"]
 
     def register(number: int) -> Callable[[], Answer]:
-        asked = {"email": spellings[number % 5], "password": PASSWORD, "name": f"The engines of {local}"}
+        request = {"email": spellings[number % 5], "password": PASSWORD, "name": f"The engines of {local}"}
         if number % 3 == 0:
-            asked["username"] = world.username()
-        return partial(world.new_client().post, "/api/auth/register", asked)
+            request["username"] = world.username()
+        return partial(world.new_client().post, "/api/auth/register", request)
 
     answers = at_once([register(number) for number in range(20)])
 
@@ -70,35 +50,37 @@ def test_twenty_registrations_of_one_address_in_different_spellings_make_one_acc
     founded = [
         item["pk"].removeprefix("ORG#") for item in world.items("Organizations") if item.get("name") == owner["name"]
     ]
-    assert founded == ([owner["organization_id"]] if "organization_id" in owner else []), "whoever lost founded nothing"
+    assert founded == ([owner["organization_id"]] if "organization_id" in owner else []), (
+        "a failed registration creates no organisation"
+    )
 
 
-def test_twenty_registrations_of_one_user_name_make_one_account(world: World) -> None:
+def test_concurrent_registrations_of_one_user_name_create_one_account(world: World) -> None:
     username = world.username()
-    asked = [
+    request = [
         {"username": spelling, "email": world.email(), "password": PASSWORD, "name": "Ada Lovelace"}
         for spelling in [username, username.upper()] * 10
     ]
 
-    answers = at_once([partial(world.new_client().post, "/api/auth/register", body) for body in asked])
+    answers = at_once([partial(world.new_client().post, "/api/auth/register", body) for body in request])
 
     assert statuses(answers) == {201: 1, 409: 19}
-    lost = next(body for body, answer in zip(asked, answers, strict=True) if answer.status == 409)
-    assert world.item("Users", pk=f"EMAIL#{lost['email']}", sk="-") is None, "whoever lost has taken nothing"
+    lost = next(body for body, answer in zip(request, answers, strict=True) if answer.status == 409)
+    assert world.item("Users", pk=f"EMAIL#{lost['email']}", sk="-") is None, "a failed registration takes no address"
 
 
-def test_a_code_is_redeemed_once(world: World) -> None:
+def test_concurrent_requests_redeem_a_code_once(world: World) -> None:
     email, mail = world.register_without_session()
     body = {"email": email, "otp": mail.code}
 
     answers = at_once([lambda: world.new_client().post("/auth/verify_otp", body)] * 20)
 
-    assert set(statuses(answers)) <= {200, 400, 429}  # 429 while five others are being looked at
+    assert set(statuses(answers)) <= {200, 400, 429}  # 429 while five others are in progress
     [winner] = [answer for answer in answers if answer.status == 200]
     assert world.is_signed_in(winner.data["access_token"])
 
 
-def test_forty_wrong_codes_are_no_more_than_five_and_the_right_one_has_to_wait(world: World) -> None:
+def test_of_forty_concurrent_wrong_codes_only_five_are_checked(world: World) -> None:
     email, mail = world.register_without_session()
     wrong = [f"{(int(mail.code) + number) % 1_000_000:06d}" for number in range(1, 41)]
 
@@ -110,7 +92,7 @@ def test_forty_wrong_codes_are_no_more_than_five_and_the_right_one_has_to_wait(w
     assert world.new_client().post("/auth/verify_otp", {"email": email, "otp": mail.code}).status == 429
 
 
-def test_forty_guesses_at_once_are_ten(world: World) -> None:
+def test_of_forty_concurrent_wrong_passwords_only_ten_are_checked(world: World) -> None:
     person = world.register()
     guess = {"email": person.email, "password": OTHER_PASSWORD}
 
@@ -119,7 +101,7 @@ def test_forty_guesses_at_once_are_ten(world: World) -> None:
     assert statuses(answers) == {400: 10, 429: 30}
 
 
-def test_one_of_several_resets_wins_and_its_password_is_the_password(world: World) -> None:
+def test_one_of_several_concurrent_resets_sets_the_password(world: World) -> None:
     person = world.register()
     token = world.request_reset(person.email)
     passwords = [f"Parallel-horse-{number}0" for number in range(1, 9)]
@@ -138,8 +120,8 @@ def test_one_of_several_resets_wins_and_its_password_is_the_password(world: Worl
 
 
 @pytest.mark.parametrize("round_", range(5))
-def test_a_sign_out_wins_against_refreshes(world: World, round_: int) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+def test_a_sign_out_ends_sessions_that_are_refreshed_concurrently(world: World, round_: int) -> None:
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
     access, refresh = guest["access_token"], guest["refresh_token"]
     calls: list[Callable[[], Answer]] = [lambda: world.refresh(refresh)] * 6
     calls.insert(round_, lambda: world.client.get("/auth/logout", bearer=access))
@@ -154,7 +136,7 @@ def test_a_sign_out_wins_against_refreshes(world: World, round_: int) -> None:
     assert world.refresh(refresh).status == 401
 
 
-def test_a_reset_wins_against_refreshes_and_sign_ins(world: World) -> None:
+def test_a_reset_ends_sessions_that_are_opened_or_refreshed_concurrently(world: World) -> None:
     person = world.register()
     token = world.request_reset(person.email)
     reset = {"token": token, "password": OTHER_PASSWORD}
@@ -176,7 +158,7 @@ def test_a_reset_wins_against_refreshes_and_sign_ins(world: World) -> None:
     assert world.can_sign_in(person.email, OTHER_PASSWORD)
 
 
-def test_a_first_sign_in_with_google_makes_one_account_however_often_it_is_pressed(world: World) -> None:
+def test_concurrent_first_sign_ins_with_google_create_one_account(world: World) -> None:
     email = world.email()
     token = world.google_token(email=email)
 
@@ -187,25 +169,25 @@ def test_a_first_sign_in_with_google_makes_one_account_however_often_it_is_press
     assert len([item for item in world.items("Users") if item.get("email") == email and item["sk"] == "ACCOUNT"]) == 1
 
 
-def test_a_sign_out_is_felt_by_every_reader_at_once(world: World) -> None:
+def test_every_request_after_a_sign_out_is_401(world: World) -> None:
     person = world.register()
-    world.client.post_nothing("/api/auth/logout", bearer=person.access_token)
+    world.client.post_without_body("/api/auth/logout", bearer=person.access_token)
 
     answers = at_once([lambda: world.me(person.access_token)] * 10)
 
     assert statuses(answers) == {401: 10}
 
 
-def test_whatever_is_sent_twice_has_no_double_effect(world: World) -> None:
+def test_a_double_click_registers_once_and_mails_once(world: World) -> None:
     email = world.email()
-    asked = {"email": email, "password": PASSWORD, "name": "Alan Turing"}
+    request = {"email": email, "password": PASSWORD, "name": "Alan Turing"}
 
-    registrations = at_once([lambda: world.new_client().post("/auth/register", asked)] * 2)
+    registrations = at_once([lambda: world.new_client().post("/auth/register", request)] * 2)
     world.mail(email)
     codes = at_once([lambda: world.new_client().post("/auth/otp", {"email": email})] * 2)
     world.mail(email, nth=2)
 
     assert statuses(registrations) == {200: 1, 409: 1}
     assert statuses(codes) == {200: 1, 429: 1}
-    world.request_reset(email)  # whatever else was queued would have come before
+    world.request_reset(email)  # mails that were queued before have arrived now
     assert len(world.mails(email)) == 3

@@ -1,18 +1,17 @@
-"""What an operator chooses, as clients meet it: a second deployment with other settings than the template's."""
+"""The effect of settings, tested on a second deployment with other settings than the defaults."""
 
-import itertools
 import shlex
 from collections.abc import Callable, Iterator
 
 import jwt
 import pytest
 
-from tests.wire.client import Client
-from tests.wire.server import running_with_back_door
+from tests.wire.client import new_clients
+from tests.wire.server import running_with_control
 from tests.wire.shapes import atourin_error, botlaunch_error, claims_of, gotrue_error, snapotp_error, snapotp_invalid
 from tests.wire.world import OTHER_PASSWORD, World
 
-CHOSEN = {
+SETTINGS = {
     "PasswordHashCost": "10",
     "ProductName": "Tram",
     "CorsAllowOrigins": "https://app.example.com,https://admin.example.com",
@@ -38,15 +37,11 @@ PASSWORD = "Correct-horse-42"
 
 @pytest.fixture(scope="module")
 def other_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], World]]:
-    """Makes worlds of a deployment with the chosen settings, each with a client address of its own."""
-    parameters = shlex.join(f"{name}={value}" for name, value in CHOSEN.items())
-    numbers = itertools.count(1)
-    with running_with_back_door(tmp_path_factory.mktemp("settings"), PARAMETERS=parameters) as (server, door):
-
-        def new_client() -> Client:
-            return Client(address=f"127.99.0.{next(numbers)}", port=server.port)
-
-        yield lambda: World(server=server, door=door, client=new_client(), new_client=new_client)
+    """Creates worlds of a deployment with these settings, each with a new client."""
+    parameters = shlex.join(f"{name}={value}" for name, value in SETTINGS.items())
+    with running_with_control(tmp_path_factory.mktemp("settings"), PARAMETERS=parameters) as (server, control):
+        new_client = new_clients(server.port, network=99)
+        yield lambda: World(server=server, control=control, client=new_client(), new_client=new_client)
 
 
 @pytest.fixture
@@ -54,7 +49,7 @@ def world(other_deployment: Callable[[], World]) -> World:
     return other_deployment()
 
 
-def test_tokens_are_signed_so_that_others_can_verify_them(world: World) -> None:
+def test_tokens_are_signed_with_a_key_of_the_key_set(world: World) -> None:
     person = world.register()
 
     key_set = world.client.get("/.well-known/jwks.json")
@@ -65,7 +60,7 @@ def test_tokens_are_signed_so_that_others_can_verify_them(world: World) -> None:
     assert key_set.headers["vary"] == "Origin"
     assert key_set.raw == same.raw
     header = jwt.get_unverified_header(person.access_token)
-    newest, key = key_set.json["keys"]  # a new stack has rotated once; the version before signs until both are known
+    newest, key = key_set.json["keys"]  # a new key signs only after clients could fetch it
     assert newest["kid"] != header["kid"]
     assert key.keys() == {"kty", "crv", "x", "y", "kid", "alg", "use"}
     assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("EC", "P-256", "ES256", "sig")
@@ -81,13 +76,13 @@ def test_tokens_are_signed_so_that_others_can_verify_them(world: World) -> None:
     assert world.is_signed_in(person.access_token)
 
 
-def test_a_token_of_the_other_algorithm_is_refused_though_we_could_have_signed_it(world: World) -> None:
+def test_a_token_with_another_algorithm_is_rejected(world: World) -> None:
     person = world.register()
 
     assert not world.is_signed_in(world.forge(person.access_token))
 
 
-def test_tokens_live_as_long_as_was_chosen(world: World) -> None:
+def test_token_lifetimes_follow_the_settings(world: World) -> None:
     person = world.register()
     access, refresh = claims_of(person.access_token), claims_of(person.refresh_token)
     world.client.post("/auth/verify_otp", {"email": person.email, "otp": world.mail(person.email).code})
@@ -99,35 +94,35 @@ def test_tokens_live_as_long_as_was_chosen(world: World) -> None:
     assert answer.data["expiresIn"] == 600
 
 
-def test_a_password_is_hashed_at_the_cost_that_was_chosen(world: World) -> None:
+def test_the_hash_cost_follows_the_settings(world: World) -> None:
     person = world.register()
 
     assert world.account(person.user_id)["password_hash"].startswith("$bcrypt-sha256$v=2,t=2b,r=10$")
 
 
-def test_a_password_needs_as_many_characters_as_was_chosen(world: World) -> None:
-    asked = {"username": world.username(), "email": world.email(), "name": "Ada Lovelace"}
+def test_the_minimum_password_length_follows_the_settings(world: World) -> None:
+    request = {"username": world.username(), "email": world.email(), "name": "Ada Lovelace"}
 
-    eleven = world.client.post("/api/auth/register", {**asked, "password": "eleven chr."})
-    twelve = world.client.post("/api/auth/register", {**asked, "password": "twelve chars"})
+    eleven = world.client.post("/api/auth/register", {**request, "password": "eleven chr."})
+    twelve = world.client.post("/api/auth/register", {**request, "password": "twelve chars"})
 
     assert (eleven.status, twelve.status) == (400, 201)
     assert eleven.json == snapotp_invalid("password")
 
 
-def test_a_password_opens_nothing_before_the_address_is_proved(world: World) -> None:
+def test_sign_in_is_403_until_the_address_is_verified(world: World) -> None:
     email, mail = world.register_without_session()
     body = {"email": email, "password": PASSWORD}
 
     before = world.client.post("/auth/login_with_email_password", body)
     wrong = world.client.post("/auth/login_with_email_password", {"email": email, "password": OTHER_PASSWORD})
-    proof = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
+    verified = world.client.post("/auth/verify_otp", {"email": email, "otp": mail.code})
     after = world.client.post("/auth/login_with_email_password", body)
 
     assert before.status == 403
     assert before.json == atourin_error(403)
     assert wrong.status == 400
-    assert (proof.status, after.status) == (200, 200)
+    assert (verified.status, after.status) == (200, 200)
 
 
 def test_the_session_of_a_registration_cannot_be_refreshed_before_the_address_is_verified(world: World) -> None:
@@ -147,7 +142,7 @@ def test_the_session_of_a_registration_cannot_be_refreshed_before_the_address_is
     assert after.json["user"]["aud"] == claims_of(after.json["access_token"])["aud"] == "tram-clients"
 
 
-def test_whoever_registers_is_asked_to_prove_the_address_in_every_contract(world: World) -> None:
+def test_every_registration_mails_a_verification_code(world: World) -> None:
     person, other = world.register(), world.register_by_username()
 
     for email in (person.email, other.email):
@@ -158,11 +153,11 @@ def test_whoever_registers_is_asked_to_prove_the_address_in_every_contract(world
     assert world.is_signed_in(person.access_token)
 
 
-def test_an_account_starts_with_the_credit_that_was_chosen(world: World) -> None:
+def test_the_initial_credit_follows_the_settings(world: World) -> None:
     by_google = {"google_id": "g", "email": world.email(), "name": "Ada Lovelace"}
 
     person = world.register_by_username()
-    google = world.client.post("/api/auth/google", by_google, apikey=world.api_keys()["secret_key"])
+    google = world.client.post("/api/auth/google", by_google, apikey=world.secret_key)
 
     assert world.me(person.access_token).data["credit_balance"] == 5000
     assert google.data["user"]["credit_balance"] == 5000
@@ -175,18 +170,18 @@ def test_google_tokens_are_accepted_for_the_configured_apps(world: World, audien
     assert world.client.post("/api/auth/google", {"id_token": token}).status == status
 
 
-def test_the_key_that_was_chosen_is_the_one_that_counts(world: World) -> None:
-    guest = world.client.post_nothing("/auth/login_with_anonymous").data
+def test_only_the_configured_publishable_key_is_accepted(world: World) -> None:
+    guest = world.client.post_without_body("/auth/login_with_anonymous").data
     body, path = {"refresh_token": guest["refresh_token"]}, "/auth/v1/token?grant_type=refresh_token"
 
     assert world.client.post(path, body, apikey="sb_publishable_local").status == 401
     assert world.client.post(path, body, apikey="sb_publishable_chosen").status == 200
 
 
-def test_a_reset_mail_links_to_the_page_that_was_chosen_in_the_language_that_was_chosen(world: World) -> None:
+def test_the_link_and_language_of_a_reset_mail_follow_the_settings(world: World) -> None:
     email = world.email()
     by_google = {"google_id": email, "email": email, "name": "Ada Lovelace"}
-    world.client.post("/api/auth/google", by_google, apikey=world.api_keys()["secret_key"])
+    world.client.post("/api/auth/google", by_google, apikey=world.secret_key)
 
     world.client.post("/api/auth/forgot-password", {"email": email}, host="evil.example.com")
 
@@ -199,12 +194,12 @@ def test_a_reset_mail_links_to_the_page_that_was_chosen_in_the_language_that_was
     assert world.client.post("/api/auth/reset-password", reset).status == 200
 
 
-def test_limits_are_those_that_were_chosen(world: World) -> None:
+def test_rate_limits_follow_the_settings(world: World) -> None:
     wrong = {"email": world.email(), "password": OTHER_PASSWORD}
     email = world.email()
 
     guesses = [world.client.post("/api/auth/login", wrong).status for _ in range(4)]
-    guests = [world.client.post_nothing("/auth/login_with_anonymous").status for _ in range(5)]
+    guests = [world.client.post_without_body("/auth/login_with_anonymous").status for _ in range(5)]
     codes = [world.client.post("/auth/otp", {"email": email}).status for _ in range(3)]
 
     assert guesses == [400] * 3 + [429]
@@ -223,7 +218,7 @@ def test_limits_are_those_that_were_chosen(world: World) -> None:
         ("null", False),
     ],
 )
-def test_only_the_origins_that_were_chosen_may_read_answers(world: World, origin: str, allowed: bool) -> None:  # noqa: FBT001
+def test_cors_allows_only_the_configured_origins(world: World, origin: str, allowed: bool) -> None:  # noqa: FBT001
     answer = world.client.get("/api/auth/me", origin=origin)
 
     assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)

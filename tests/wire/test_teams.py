@@ -1,12 +1,12 @@
-"""Organizations over HTTP: found, invite by mail, join, manage, leave."""
+"""Organizations over HTTP: create, invite, join, manage members, leave."""
 
 from typing import Any
 
 import pytest
 
 from tests.wire.client import Answer
+from tests.wire.concurrent import at_once, statuses
 from tests.wire.shapes import INSTANT, botlaunch_error
-from tests.wire.test_races import at_once, statuses
 from tests.wire.world import PASSWORD, Person, World
 
 ACCEPT = "/api/auth/invitations/accept"
@@ -19,7 +19,7 @@ def acting(person: Person, organization_id: str = "") -> dict[str, Any]:
 
 
 def invite(world: World, owner: Person, email: str, role: str = "CLIENT_MEMBER") -> str:
-    """Invite an address; return the token that was mailed."""
+    """Invite an address, and return the token from the mail."""
     answer = world.client.post(INVITATIONS, {"email": email, "role": role}, **acting(owner))
     assert answer.status == 201, answer.raw
     mail = world.mail(email, having=lambda mail: "invited" in mail.subject)
@@ -36,7 +36,7 @@ def user_id(world: World, person: Person) -> str:
     return str(next(each["userId"] for each in members if each["email"] == person.email))
 
 
-def test_a_colleague_who_is_invited_registers_by_the_mail_and_is_a_member(world: World) -> None:
+def test_an_invited_person_registers_and_becomes_a_member(world: World) -> None:
     owner, email = world.register(), world.email()
     token = invite(world, owner, email, "CLIENT_ADMIN")
 
@@ -49,13 +49,13 @@ def test_a_colleague_who_is_invited_registers_by_the_mail_and_is_a_member(world:
     roles = {each["email"]: each["role"] for each in members}
     assert roles == {owner.email: "CLIENT_OWNER", email: "CLIENT_ADMIN"}
     assert [each["joinedAt"] for each in members] == [INSTANT, INSTANT]
-    assert world.account_of(email)["email_verified_at"], "who reads the mail owns the address"
+    assert world.account_of(email)["email_verified_at"], "the invitation's token verifies the address"
     assert world.can_sign_in(email, PASSWORD)
     assert world.client.get(INVITATIONS, **acting(owner)).json["data"] == []
     assert accept_new(world, token).json == botlaunch_error(400, "Invalid Invitation")
 
 
-def test_somebody_who_has_an_account_joins_with_it_and_only_with_it(world: World) -> None:
+def test_an_invited_account_joins_only_while_signed_in(world: World) -> None:
     owner, stranger, colleague = world.register(), world.register(), world.register()
     token = invite(world, owner, colleague.email)
 
@@ -74,7 +74,7 @@ def test_somebody_who_has_an_account_joins_with_it_and_only_with_it(world: World
     assert [each["id"] for each in own] == [colleague.organization_id, owner.organization_id]
 
 
-def test_somebody_without_an_organization_founds_one(world: World) -> None:
+def test_an_account_without_an_organization_creates_one(world: World) -> None:
     person = world.register_by_username()
     assert world.client.get("/api/organizations", bearer=person.access_token).json["data"] == []
 
@@ -86,7 +86,7 @@ def test_somebody_without_an_organization_founds_one(world: World) -> None:
     assert (login["role"], login["organizationId"]) == ("CLIENT_OWNER", founded.data["id"])
 
 
-def test_an_invitation_is_listed_revoked_and_replaced(world: World) -> None:
+def test_an_invitation_is_listed_and_revoked(world: World) -> None:
     owner, email = world.register(), world.email()
     token = invite(world, owner, email)
     [listed] = world.client.get(INVITATIONS, **acting(owner)).json["data"]
@@ -99,12 +99,12 @@ def test_an_invitation_is_listed_revoked_and_replaced(world: World) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "A" * 87, "0" * 65 + "7", "é" * 80])
-def test_a_wrong_token_opens_nothing(world: World, token: str) -> None:
+def test_an_invalid_invitation_token_is_400(world: World, token: str) -> None:
     assert accept_new(world, token).status == 400
 
 
-def test_a_token_of_one_address_is_none_of_another(world: World) -> None:
-    """Nor can one be made of another invitation's."""
+def test_a_forged_invitation_token_is_400(world: World) -> None:
+    """Parts of two valid tokens do not make a valid one."""
     owner = world.register()
     one, other = invite(world, owner, world.email()), invite(world, owner, world.email())
 
@@ -122,14 +122,14 @@ def test_a_token_of_one_address_is_none_of_another(world: World) -> None:
         ({"email": "a@example.com", "role": 1}, "role"),
     ],
 )
-def test_a_malformed_invitation_names_its_field(world: World, resident: Person, body: Any, field: str) -> None:
-    answer = world.client.post(INVITATIONS, body, **acting(resident))
+def test_a_malformed_invitation_names_its_field(world: World, shared_person: Person, body: Any, field: str) -> None:
+    answer = world.client.post(INVITATIONS, body, **acting(shared_person))
 
     assert answer.status == 400
     assert [each["field"] for each in answer.json["details"]] == [field]
 
 
-def test_the_last_owner_stays(world: World) -> None:
+def test_the_last_owner_cannot_leave_or_change_role(world: World) -> None:
     owner = world.register()
     own = f"{MEMBERS}/{user_id(world, owner)}"
 
@@ -142,16 +142,16 @@ def test_the_last_owner_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["usr_0000000000000000000000", "usr_", "nonsense", "usr_1", "%00"])
-def test_an_unknown_member_or_invitation_is_404(world: World, resident: Person, unknown: str) -> None:
+def test_an_unknown_member_or_invitation_is_404(world: World, shared_person: Person, unknown: str) -> None:
     for answer in (
-        world.client.delete(f"{MEMBERS}/{unknown}", **acting(resident)),
-        world.client.patch(f"{MEMBERS}/{unknown}", {"role": "CLIENT_MEMBER"}, **acting(resident)),
-        world.client.delete(f"{INVITATIONS}/{unknown}", **acting(resident)),
+        world.client.delete(f"{MEMBERS}/{unknown}", **acting(shared_person)),
+        world.client.patch(f"{MEMBERS}/{unknown}", {"role": "CLIENT_MEMBER"}, **acting(shared_person)),
+        world.client.delete(f"{INVITATIONS}/{unknown}", **acting(shared_person)),
     ):
         assert answer.status == 404
 
 
-def test_a_removed_member_is_out_on_the_next_call_and_keeps_the_account(world: World) -> None:
+def test_a_removed_member_is_403_immediately_and_keeps_the_account(world: World) -> None:
     owner, email = world.register(), world.email()
     joined = accept_new(world, invite(world, owner, email)).data
     headers = {"bearer": joined["accessToken"], "x_organization_id": owner.organization_id}
@@ -163,7 +163,7 @@ def test_a_removed_member_is_out_on_the_next_call_and_keeps_the_account(world: W
     assert world.client.get("/api/organizations", bearer=joined["accessToken"]).json["data"] == []
 
 
-def test_a_deleted_organization_is_gone_and_its_members_keep_their_accounts(world: World) -> None:
+def test_deleting_an_organization_keeps_its_members_accounts(world: World) -> None:
     owner, email = world.register(), world.email()
     accept_new(world, invite(world, owner, email))
     pending = invite(world, owner, world.email())
@@ -176,7 +176,7 @@ def test_a_deleted_organization_is_gone_and_its_members_keep_their_accounts(worl
     assert not [item for item in world.items("Organizations") if item["pk"] == f"ORG#{owner.organization_id}"]
 
 
-def test_the_last_two_owners_who_leave_at_once_are_one_left(world: World) -> None:
+def test_only_one_of_the_last_two_owners_can_leave_concurrently(world: World) -> None:
     owner, email = world.register(), world.email()
     joined = accept_new(world, invite(world, owner, email, "CLIENT_OWNER")).data
     headers = {"bearer": joined["accessToken"], "x_organization_id": owner.organization_id}
@@ -192,7 +192,7 @@ def test_the_last_two_owners_who_leave_at_once_are_one_left(world: World) -> Non
     assert statuses(answers) == {200: 1, 409: 1}
 
 
-def test_one_invitation_accepted_twice_at_once_makes_one_account(world: World) -> None:
+def test_an_invitation_accepted_concurrently_creates_one_account(world: World) -> None:
     owner, email = world.register(), world.email()
     token = invite(world, owner, email)
 

@@ -1,4 +1,4 @@
-"""What tests over HTTP do all the time: register people, read mail, look behind the wall."""
+"""Common steps of the tests over HTTP: register accounts, read mails, read and change stored items."""
 
 import itertools
 import time
@@ -20,7 +20,7 @@ from gerbang.storage.users import UserTable
 
 from tests.fakes import MemoryStore
 from tests.wire.client import Answer, Client
-from tests.wire.server import BackDoor, Server
+from tests.wire.server import Server, ServerControl
 from tests.wire.shapes import claims_of
 
 PASSWORD: Final = "Correct-horse-42"
@@ -33,7 +33,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody registered, and the session they were given."""
+    """A registered account, and the session of its registration."""
 
     email: str
     password: str
@@ -62,46 +62,46 @@ class Mail:
 
     @property
     def code(self) -> str:
-        """The one line of the text that is six digits."""
+        """The only one-time code in the text."""
         [code] = self.codes
         return code
 
     @property
     def codes(self) -> list[str]:
-        """The lines of the text that are six digits."""
+        """The one-time codes in the text: lines of six digits."""
         return [line for line in self.text.splitlines() if len(line) == 6 and line.isdecimal()]
 
     @property
     def link(self) -> str:
-        """The one line of the text that is a link, without the server's address."""
+        """The path and query of the only link in the text."""
         [link] = [line for line in self.text.splitlines() if line.startswith("http")]
         parts = urlsplit(link)
         return f"{parts.path}?{parts.query}"
 
     @property
     def link_token(self) -> str:
-        """The token of that link."""
+        """The token in the link."""
         [token] = parse_qs(urlsplit(self.link).query)["token"]
         return token
 
     @property
     def reset_token(self) -> str:
-        """The one line of the text that is a reset token."""
+        """The only reset token in the text."""
         [token] = self.reset_tokens
         return token
 
     @property
     def reset_tokens(self) -> list[str]:
-        """The lines of the text that are reset tokens."""
+        """The lines of the text with reset tokens."""
         return [line for line in self.text.splitlines() if len(line) == 65 and " " not in line]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """A deployment, and a client of its own for each test."""
+    """A running server, and a client for one test."""
 
     server: Server
-    door: BackDoor
+    control: ServerControl
     client: Client
     new_client: Callable[[], Client]
 
@@ -114,43 +114,43 @@ class World:
         return f"person.{next(_numbers)}"
 
     def register(self, *, email: str = "", password: str = PASSWORD, name: str = "Ada Lovelace") -> Person:
-        """Register somebody at BotLaunch, with an organisation of their own."""
-        asked = {"email": email or self.email(), "password": password, "name": name}
-        answer = self.new_client().post("/api/auth/register", asked)
+        """Register an account with an organisation, in the BotLaunch API."""
+        request = {"email": email or self.email(), "password": password, "name": name}
+        answer = self.new_client().post("/api/auth/register", request)
         assert answer.status == 201, answer.raw
         return Person(
-            **asked,
+            **request,
             organization_id=answer.data["organization"]["id"],
             access_token=answer.data["accessToken"],
             refresh_token=answer.data["refreshToken"],
         )
 
     def register_by_username(self, *, username: str = "", email: str = "", password: str = PASSWORD) -> Person:
-        """Register somebody at SnapOTP."""
-        asked = {
+        """Register an account with a user name, in the SnapOTP API."""
+        request = {
             "username": username or self.username(),
             "email": email or self.email(),
             "password": password,
             "name": "Grace Hopper",
         }
-        answer = self.new_client().post("/api/auth/register", asked)
+        answer = self.new_client().post("/api/auth/register", request)
         assert answer.status == 201, answer.raw
-        return Person(**asked, access_token=answer.data["token"], refresh_token=answer.data["refresh_token"])
+        return Person(**request, access_token=answer.data["token"], refresh_token=answer.data["refresh_token"])
 
     def register_without_session(
         self, *, email: str = "", password: str = PASSWORD, name: str = "Alan Turing"
     ) -> tuple[str, Mail]:
-        """Register somebody at Atourin; return their address and the mail that came of it."""
-        asked = {"email": email or self.email(), "password": password, "name": name}
-        answer = self.new_client().post("/auth/register", asked)
+        """Register an account in the Atourin API. Return its address and the mail with the code."""
+        request = {"email": email or self.email(), "password": password, "name": name}
+        answer = self.new_client().post("/auth/register", request)
         assert answer.status == 200, answer.raw
-        return asked["email"], self.mail(asked["email"])
+        return request["email"], self.mail(request["email"])
 
-    def inherit(self, password_hash: str, *, email: str = "", name: str = "Ada Lovelace") -> str:
-        """Put an account into the tables as an import does, with the hash of an old system; return its address."""
+    def add_legacy_account(self, password_hash: str, *, email: str = "", name: str = "Ada Lovelace") -> str:
+        """Store an account with the password hash of an old system, as an import does. Return its address."""
         email = email or self.email()
         now = datetime.now(UTC)
-        self.keep(
+        self.store_account(
             User(
                 user_id=f"{next(_numbers):08x}-0000-4000-8000-000000000000",
                 number=2**31 - 1 - next(_numbers),
@@ -177,9 +177,9 @@ class World:
         name: str = "Ada Lovelace",
         claims: Mapping[str, object] = MappingProxyType({}),
     ) -> str:
-        """Return an ID token of the stand-in for Google; *claims* take the place of the usual ones."""
-        asked = {"email": email, "name": name, "google_id": google_id or f"google-{next(_numbers)}", **claims}
-        answer = self.client.post("/_local/google/id_token", asked)
+        """Return an ID token of the stand-in for Google. *claims* replace the default ones."""
+        request = {"email": email, "name": name, "google_id": google_id or f"google-{next(_numbers)}", **claims}
+        answer = self.client.post("/_local/google/id_token", request)
         assert answer.status == 200, answer.raw
         return str(answer.json["id_token"])
 
@@ -187,13 +187,13 @@ class World:
         return self.client.get("/api/auth/me", bearer=access_token)
 
     def is_signed_in(self, access_token: str) -> bool:
-        """Say whether a token opens its account; anything but yes and 401 fails the test."""
+        """Say whether an access token is valid. A status other than 200 and 401 fails the test."""
         answer = self.me(access_token)
         assert answer.status in {200, 401}, answer.raw
         return answer.status == 200
 
     def can_sign_in(self, email: str, password: str) -> bool:
-        """Say whether a password opens an account; anything but yes and 400 fails the test."""
+        """Say whether a password is right. A status other than 200 and 400 fails the test."""
         answer = self.new_client().post("/auth/login_with_email_password", {"email": email, "password": password})
         assert answer.status in {200, 400}, answer.raw
         return answer.status == 200
@@ -204,11 +204,11 @@ class World:
     # --- mail ---------------------------------------------------------------------------------------------------------
 
     def mails(self, email: str) -> list[Mail]:
-        """Every mail to an address, the newest last."""
-        return [Mail(**mail) for mail in self.door.ask("mails", email, {})]
+        """Return all mails to an address, the newest last."""
+        return [Mail(**mail) for mail in self.control.call("mails", email, {})]
 
     def mail(self, email: str, *, nth: int = 1, having: Callable[[Mail], object] = lambda _: True) -> Mail:
-        """The *nth* mail to an address, of those that have something; waited for."""
+        """Wait for the *nth* mail to an address of those that *having* selects, and return it."""
         deadline = time.monotonic() + MAIL_SECONDS
         while time.monotonic() < deadline:
             mails = [mail for mail in self.mails(email) if having(mail)]
@@ -218,55 +218,67 @@ class World:
         raise AssertionError(f"mail {nth} to {email} did not arrive")
 
     def request_code(self, email: str) -> Mail:
-        """Ask for a sign-in code as nobody else does; return the mail with it."""
+        """Request a sign-in code from a new client. Return the mail with it."""
         before = sum(bool(mail.codes) for mail in self.mails(email))
         answer = self.new_client().post("/auth/otp", {"email": email})
         assert answer.status == 200, answer.raw
         return self.mail(email, nth=before + 1, having=lambda mail: mail.codes)
 
     def request_reset(self, email: str) -> str:
-        """Ask for a password reset as nobody else does; return the token that was mailed."""
+        """Request a password reset from a new client. Return the token from the mail."""
         before = sum(bool(mail.reset_tokens) for mail in self.mails(email))
         answer = self.new_client().post("/api/auth/forgot-password", {"email": email})
         assert answer.status == 200, answer.raw
         return self.mail(email, nth=before + 1, having=lambda mail: mail.reset_tokens).reset_token
 
     def end_cooldown(self, kind: MailKind, email: str) -> None:
-        """Let an address be mailed again at once, as after a minute."""
+        """Allow another mail to an address at once, without waiting for a minute."""
         self.remove("RateLimits", pk=f"mail_minute#{digest(f'{kind} {email}')}")
 
-    # --- behind the wall ----------------------------------------------------------------------------------------------
+    # --- stored items -------------------------------------------------------------------------------------------------
 
     def api_keys(self) -> dict[str, str]:
         keys: dict[str, str] = self.client.get("/_local/config.json").json
         return keys
 
+    @property
+    def publishable_key(self) -> str:
+        return self.api_keys()["publishable_key"]
+
+    @property
+    def secret_key(self) -> str:
+        return self.api_keys()["secret_key"]
+
     def account(self, user_id: str) -> dict[str, Any]:
-        """The stored item of an account."""
+        """Return the stored item of an account."""
         item = self.item("Users", pk=f"USER#{user_id}", sk="ACCOUNT")
         assert item is not None
         return item
 
     def account_of(self, email: str) -> dict[str, Any]:
-        """The stored item of whoever has an address."""
+        """Return the stored item of the account with an address."""
         marker = self.item("Users", pk=f"EMAIL#{email}", sk="-")
         assert marker is not None
         return self.account(marker["user_id"])
 
     def item(self, table: str, **key: str) -> dict[str, Any] | None:
         wire_key = {name: {"S": value} for name, value in key.items()}
-        asked = {"TableName": f"{STACK}-{table}", "Key": wire_key, "ConsistentRead": True}
-        answer = self.door.ask("dynamodb", "GetItem", asked)
+        request = {"TableName": f"{STACK}-{table}", "Key": wire_key, "ConsistentRead": True}
+        answer = self.control.call("dynamodb", "GetItem", request)
         return dict(from_wire(answer["Item"])) if "Item" in answer else None
 
     def items(self, table: str) -> list[dict[str, Any]]:
-        answer = self.door.ask("dynamodb", "Scan", {"TableName": f"{STACK}-{table}"})
+        answer = self.control.call("dynamodb", "Scan", {"TableName": f"{STACK}-{table}"})
         return [dict(from_wire(item)) for item in answer["Items"]]
+
+    def set_account(self, user_id: str, **values: Value) -> None:
+        """Change attributes of an account."""
+        self.set("Users", {"pk": f"USER#{user_id}", "sk": "ACCOUNT"}, **values)
 
     def set(self, table: str, key: Mapping[str, str], **values: Value) -> None:
         """Change attributes of an item."""
         for name, value in values.items():
-            self.door.ask(
+            self.control.call(
                 "dynamodb",
                 "UpdateItem",
                 {
@@ -279,17 +291,17 @@ class World:
             )
 
     def remove(self, table: str, **key: str) -> None:
-        self.door.ask("dynamodb", "DeleteItem", {"TableName": f"{STACK}-{table}", "Key": to_wire(key)})
+        self.control.call("dynamodb", "DeleteItem", {"TableName": f"{STACK}-{table}", "Key": to_wire(key)})
 
-    def keep(self, user: User) -> None:
-        """Write an account with its markers."""
+    def store_account(self, user: User) -> None:
+        """Store an account and its markers."""
         for put in UserTable(MemoryStore(), f"{STACK}-Users").creation(user).values():
             item = to_wire({**put.key.attributes, **put.item})
-            self.door.ask("dynamodb", "PutItem", {"TableName": put.key.table, "Item": item})
+            self.control.call("dynamodb", "PutItem", {"TableName": put.key.table, "Item": item})
 
     def forge(self, access_token: str, **claims: object) -> str:
-        """Return an access token with other claims, signed with the deployment's own key; None takes one away."""
-        secret = self.door.ask("secretsmanager", "GetSecretValue", {"SecretId": f"{STACK}-MasterSecret"})
+        """Return an access token with other claims, signed with the deployment's key. None removes a claim."""
+        secret = self.control.call("secretsmanager", "GetSecretValue", {"SecretId": f"{STACK}-MasterSecret"})
         key = MasterKey.from_secret(secret["SecretString"])
         changed = {name: value for name, value in (claims_of(access_token) | claims).items() if value is not None}
         return jwt.encode(changed, key.derive(Purpose.ACCESS_TOKEN), algorithm="HS256", headers={"kid": key.kid})

@@ -1,6 +1,6 @@
-"""What the services for administrators of the container are made of.
+"""The container's services for administrators, and the publisher of events.
 
-What a part is made of is imported where it is made, as in `gerbang.container`.
+The modules of a service are imported in the property that makes it, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class AdministrationComponents(FactorComponents):
-    """Makes what administrators' endpoints use, each once."""
+    """Makes the services for administrators, each once."""
 
     @cached_property
     def publisher(self) -> "Publisher":
@@ -74,7 +74,7 @@ class AdministrationComponents(FactorComponents):
 
     @cached_property
     def live_migration(self) -> "LiveMigration | None":
-        """Makes accounts of users whom the old system knows; None where none is asked, and then nothing is imported."""
+        """Makes accounts of users of the old system; None: there is none, and nothing is imported."""
         chosen = self.settings.legacy_verify
         if chosen is None:
             return None
@@ -109,7 +109,7 @@ class AdministrationComponents(FactorComponents):
 
     @cached_property
     def invitations(self) -> "Invitations":
-        """Invites people."""
+        """Invites users."""
         from gerbang.accounts.invitations import Invitations
 
         return Invitations(
@@ -129,6 +129,7 @@ class AdministrationComponents(FactorComponents):
         return LinkGeneration(
             users=self.users,
             creation=self.user_creation,
+            password_check=self.password_check,
             issuer=self.code_issuer,
             log_event=self.log_event,
             now=self.now,
@@ -151,7 +152,7 @@ class AdministrationComponents(FactorComponents):
 
     @cached_property
     def numbered_users(self) -> "NumberedPages":
-        """Lists accounts by the numbers of pages."""
+        """Lists accounts in numbered pages."""
         from gerbang.storage.listings import ListingTable
         from gerbang.storage.numbered_pages import NumberedPages
 

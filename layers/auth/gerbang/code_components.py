@@ -1,6 +1,6 @@
-"""What sign-in by mailed codes and links is made of, on top of `gerbang.identity_components`.
+"""The container's parts for sign-in by mailed codes and links, on top of `gerbang.identity_components`.
 
-What a part is made of is imported where it is made, as in `gerbang.container`.
+The modules of a part are imported in the property that makes it, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CodeComponents(IdentityComponents):
-    """Makes the parts of one deployment that redeem codes and links, each once."""
+    """Makes what redeems codes and links, each once."""
 
     @cached_property
     def code_sign_in(self) -> "CodeSignIn":
@@ -46,7 +46,7 @@ class CodeComponents(IdentityComponents):
 
     @cached_property
     def code_sign_in_with_sign_up(self) -> "CodeSignIn":
-        """The same for Supabase's clients: a code may also make an account, and a session is raised later."""
+        """`code_sign_in` for Supabase's clients: a code may also make an account, and a session is raised later."""
         return replace(self.code_sign_in, sign_up=self.code_sign_up, first_factors=None)
 
     @cached_property
@@ -88,7 +88,7 @@ class CodeComponents(IdentityComponents):
 
     @cached_property
     def redirect_targets(self) -> "RedirectTargets":
-        """Says where mailed links may lead."""
+        """Decides where mailed links may lead."""
         from gerbang.accounts.redirects import RedirectTargets
 
         try:

@@ -1,6 +1,6 @@
-"""What the services of the container are made of: clock, database, tables, keys, sessions, passwords and limits.
+"""The container's basic parts: clock, database, tables, keys, sessions, passwords and limits.
 
-What a part is made of is imported where it is made, as in `gerbang.container`.
+The modules of a part are imported in the property that makes it, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 
 class Components:
-    """Makes the parts of one deployment, each once."""
+    """Makes the basic parts of one deployment, each once."""
 
     def __init__(self, environment: Mapping[str, str], **replacements: Any) -> None:
-        """Take the environment, and what replaces a property of that name: `Container(environment, store=fake)`.
+        """Take the environment, and replacements of properties by name: `Container(environment, store=fake)`.
 
         Raises:
             TypeError: there is no such property.
@@ -57,7 +57,7 @@ class Components:
         self.settings: Final = Settings(environment)
         self.__dict__.update(replacements)
 
-    # What the world supplies
+    # Clock, log, random values and AWS
 
     @cached_property
     def now(self) -> Clock:
@@ -86,7 +86,7 @@ class Components:
 
     @cached_property
     def random_bytes(self) -> Callable[[int], bytes]:
-        """Makes random bytes, as many as are asked for."""
+        """Makes random bytes of a given number."""
         return secrets.token_bytes
 
     @cached_property
@@ -190,7 +190,7 @@ class Components:
 
     @cached_property
     def _tokens_with(self) -> Callable[["Keys"], "Tokens"]:
-        """Makes what signs and reads tokens with the given keys; the settings are read now, in init."""
+        """Returns `Tokens` with the given keys; the settings are read when this property is, in init."""
         from gerbang.sessions.keys import Algorithm
 
         algorithm = Algorithm(self.settings.token_algorithm)
@@ -240,14 +240,14 @@ class Components:
 
     @cached_property
     def first_factors(self) -> "FirstFactors":
-        """Lets sign-ins wait for a second factor."""
+        """Makes sign-ins wait for a second factor."""
         from gerbang.sessions.first_factor import FirstFactors
 
         return FirstFactors(self.keys, self.now)
 
     @cached_property
     def extra_claims(self) -> "ExtraClaims":
-        """Returns the operator's claims in access tokens."""
+        """Returns the operator's own claims for access tokens."""
         if (arn := self.settings.claims_function) is None:
             from gerbang.sessions.claims import no_claims
 
@@ -261,7 +261,7 @@ class Components:
 
     @cached_property
     def sessions_with_role(self) -> "Sessions":
-        """The same, which reads the role of an organization's member too: BotLaunch's clients are shown it."""
+        """`sessions`, which also reads the role in the user's organization, for BotLaunch's clients."""
         return replace(self.sessions, read_role=self.organization_table.default_role)
 
     @cached_property

@@ -1,10 +1,10 @@
-"""The composition root: one class that makes every service from the settings, when it is asked for.
+"""The composition root: one class that makes every service from the settings, when it is first used.
 
-Real by default; a test or a tool replaces any part in the constructor call. Nothing unique is made in advance (ids,
-nonces), so that environments restored from one snapshot do not share it (security.md 157).
+The parts are real; a test or a tool replaces any of them in the constructor call. Nothing unique is made in advance
+(ids, nonces), so that environments restored from one snapshot do not share it (security.md 157).
 
-What a service is made of is imported where it is made: a function loads what its own endpoint needs. Importing
-everything at the top makes a start take 1.1 to 1.2 times as long (docs/performance-tried.md).
+A service's modules are imported in the property that makes it, so a function loads only what its endpoint needs.
+Importing everything at the top makes a start take 1.1 to 1.2 times as long (docs/performance-tried.md).
 """
 # ruff: noqa: PLC0415
 
@@ -36,7 +36,7 @@ class Container(OrganizationComponents):
 
     @cached_property
     def authorizer(self) -> "Authorizer":
-        """Says who calls the deployment's APIs, and in which organization."""
+        """Checks who calls the operator's other APIs, and in which organization."""
         from gerbang.accounts.authorization import Authorizer
         from gerbang.sessions.assurance import SecondFactorPolicy
 
@@ -51,6 +51,7 @@ class Container(OrganizationComponents):
             users=self.users,
             sessions=self.sign_in_sessions,
             passwords=self.passwords,
+            password_check=self.password_check,
             password_attempts=self.password_attempts,
             unverified=self.unverified_address,
             live_migration=self.live_migration,
@@ -61,13 +62,13 @@ class Container(OrganizationComponents):
 
     @cached_property
     def password_sign_in_with_role(self) -> "PasswordSignIn":
-        """The same, with the role of an organization's member."""
+        """`password_sign_in`, which also reads the role in the user's organization."""
         sessions = replace(self.sign_in_sessions, read_role=self.organization_table.default_role)
         return replace(self.password_sign_in, sessions=sessions)
 
     @cached_property
     def supabase_password_sign_in(self) -> "PasswordSignIn":
-        """The same as Supabase's clients know it: only verified addresses sign in, and a disabled account is told."""
+        """`password_sign_in` for Supabase's clients: only verified addresses sign in; disabled accounts are told so."""
         from gerbang.sessions.email_policy import UnverifiedAddress
 
         unverified = UnverifiedAddress.ACCEPTED if self.sign_up_policy.autoconfirm else UnverifiedAddress.REFUSED
@@ -75,7 +76,7 @@ class Container(OrganizationComponents):
 
     @cached_property
     def registration_without_mail(self) -> "Registration":
-        """Makes accounts, and mails nothing."""
+        """Makes accounts, and sends no mail."""
         from gerbang.accounts.registration import Registration
 
         return Registration(
@@ -107,7 +108,7 @@ class Container(OrganizationComponents):
 
     @cached_property
     def sign_up(self) -> "SignUp":
-        """Makes accounts as Supabase's clients know it, with a mailed code."""
+        """Makes accounts for Supabase's clients, with a mailed code."""
         from gerbang.accounts.sign_up import SignUp
 
         return SignUp(
@@ -152,6 +153,7 @@ class Container(OrganizationComponents):
             codes=self.codes,
             tokens=self.reset_tokens,
             passwords=self.passwords,
+            password_check=self.password_check,
             rate_limits=self.rate_limits,
             limit=self.limit("reset"),
             password_attempts=self.password_attempts,
@@ -171,6 +173,7 @@ class Container(OrganizationComponents):
             families=self.families,
             sessions=self.sessions,
             passwords=self.passwords,
+            password_check=self.password_check,
             password_attempts=self.password_attempts,
             mail_service=self.mail_service,
             log_event=self.log_event,
@@ -189,6 +192,7 @@ class Container(OrganizationComponents):
             sessions=self.sessions,
             addresses=self.addresses,
             passwords=self.passwords,
+            password_check=self.password_check,
             reauthentication=self.reauthentication,
             rate_limits=self.rate_limits,
             limit=self.limit("registration"),
@@ -217,7 +221,7 @@ class Container(OrganizationComponents):
             now=self.now,
         )
 
-    # Warming up: what the first request would wait for is done while init lasts (docs/decisions/0013-init.md)
+    # Warming up: what the first request would wait for is done in init (docs/decisions/0013-init.md)
 
     def warm_up_tokens(self) -> None:
         """Read the keys, sign and verify once."""
@@ -228,7 +232,7 @@ class Container(OrganizationComponents):
         init.preload(self.keys.current)
 
     def warm_up_secret_api_key(self) -> None:
-        """Read the secret API keys, which an administrator's every call is compared with."""
+        """Read the secret API keys, which every call of an administrator is compared with."""
         init.preload(self.api_keys.read_secret)
 
     def warm_up_users(self, *, connections: int = 1) -> None:

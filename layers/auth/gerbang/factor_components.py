@@ -1,6 +1,6 @@
-"""What second factors are made of, on top of `gerbang.code_components`.
+"""The container's parts for second factors, on top of `gerbang.code_components`.
 
-What a part is made of is imported where it is made, as in `gerbang.container`.
+The modules of a part are imported in the property that makes it, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FactorComponents(CodeComponents):
-    """Makes the parts of one deployment that know second factors, each once."""
+    """Makes what adds, removes and checks second factors, each once."""
 
     @cached_property
     def factors(self) -> "Factors":
@@ -71,11 +71,11 @@ class FactorComponents(CodeComponents):
 
     @cached_property
     def second_factor_sign_in(self) -> "SecondFactor":
-        """The same, which tells owners of new devices."""
+        """`second_factor`, which also notifies owners of new devices."""
         return replace(self.second_factor, sessions=self.sign_in_sessions)
 
     @cached_property
     def second_factor_sign_in_with_role(self) -> "SecondFactor":
-        """The same, with the role of an organization's member."""
+        """`second_factor_sign_in`, which also reads the role in the user's organization."""
         sessions = replace(self.sign_in_sessions, read_role=self.organization_table.default_role)
         return replace(self.second_factor, sessions=sessions)

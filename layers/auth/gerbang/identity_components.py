@@ -1,6 +1,6 @@
-"""What sign-in with identity providers is made of, and who may make an account; on top of `gerbang.mail_components`.
+"""The container's parts that identify users, or decide who may sign up; on top of `gerbang.mail_components`.
 
-What a part is made of is imported where it is made, as in `gerbang.container`.
+The modules of a part are imported in the property that makes it, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from gerbang.accounts.linked_identities import LinkedIdentities
     from gerbang.accounts.oidc import IdTokenVerifier
     from gerbang.accounts.oidc_provider import Provider
+    from gerbang.accounts.password_check import PasswordCheck
     from gerbang.accounts.reauthentication import Reauthentication
     from gerbang.accounts.sign_up_policy import SignUpPolicy
 
 
 class IdentityComponents(MailComponents):
-    """Makes the parts of one deployment that know identity providers, each once."""
+    """Makes what identifies users, each once."""
 
     @cached_property
     def sign_up_policy(self) -> "SignUpPolicy":
-        """Who may make an account."""
+        """Decides who may make an account."""
         from gerbang.accounts.sign_up_policy import SignUpPolicy
 
         return SignUpPolicy(
@@ -51,17 +52,17 @@ class IdentityComponents(MailComponents):
 
     @cached_property
     def id_tokens(self) -> "IdTokens":
-        """Verifies ID tokens of every provider that is configured. Made before `sessions`, as `google_verifier`.
+        """Verifies ID tokens of every configured provider. Made before `sessions`, as `google_verifier` is.
 
-        Keys are fetched when a token needs them: a provider that is down delays no start. The address need not be
-        verified.
+        Keys are fetched when a token needs them, so that a provider that is down does not delay starts. The address
+        need not be verified.
         """
         from gerbang.accounts.id_tokens import IdTokens
 
         settings = self.settings
         client_ids, certs_url, others = settings.google_client_ids, settings.google_certs_url, settings.oidc_providers
         if not client_ids and not others:
-            return IdTokens({})  # and cryptography is not imported for nothing
+            return IdTokens({})  # without importing cryptography
         from gerbang.accounts.oidc_provider import discovered, google
 
         providers = [discovered(each.name, issuer=each.issuer, client_ids=each.client_ids) for each in others]
@@ -70,7 +71,7 @@ class IdentityComponents(MailComponents):
         return IdTokens({provider.name: self._verifier_of(provider) for provider in providers})
 
     def _verifier_of(self, provider: "Provider") -> "IdTokenVerifier":
-        # PyJWT is imported first here: it finds cryptography then, which RS256 needs (docs/decisions/0013-init.md).
+        # PyJWT is imported here first, so that it finds cryptography, which RS256 needs (docs/decisions/0013-init.md).
         from gerbang.accounts.oidc import IdTokenVerifier
         from gerbang.accounts.oidc_provider import KeyEndpoint
         from gerbang.storage.clients import trust
@@ -100,12 +101,12 @@ class IdentityComponents(MailComponents):
 
     @cached_property
     def supabase_identity_sign_in(self) -> "IdentitySignIn":
-        """The same for Supabase's clients, whose sessions are raised later."""
+        """`identity_sign_in` for Supabase's clients, whose sessions are raised later."""
         return replace(self.identity_sign_in, first_factors=None)
 
     @cached_property
     def addresses(self) -> "Addresses":
-        """Gives accounts other addresses."""
+        """Changes the addresses of accounts."""
         from gerbang.accounts.addresses import Addresses
 
         return Addresses(
@@ -130,8 +131,15 @@ class IdentityComponents(MailComponents):
         )
 
     @cached_property
+    def password_check(self) -> "PasswordCheck":
+        """Compares passwords with those of accounts."""
+        from gerbang.accounts.password_check import PasswordCheck
+
+        return PasswordCheck(self.passwords, self.log_event)
+
+    @cached_property
     def reauthentication(self) -> "Reauthentication":
-        """Checks what must be shown along with a new password."""
+        """Checks what must be sent along with a new password."""
         from gerbang.accounts.reauthentication import Reauthentication
 
         return Reauthentication(
@@ -139,20 +147,19 @@ class IdentityComponents(MailComponents):
             sessions=self.sessions,
             codes=self.codes,
             maker=self.code_maker,
-            passwords=self.passwords,
+            password_check=self.password_check,
             password_attempts=self.password_attempts,
             rate_limits=self.rate_limits,
             tries=self.limit("code_tries"),
             address_limit=self.limit("sign_in_address"),
             needs_code=self.settings.secures_password_change,
             needs_password=self.settings.requires_current_password,
-            log_event=self.log_event,
             now=self.now,
         )
 
     @cached_property
     def captcha(self) -> "Captcha | None":
-        """Verifies CAPTCHA tokens; None where none are asked for, and then nothing is imported."""
+        """Verifies CAPTCHA tokens; None: none are required, and nothing is imported."""
         chosen = self.settings.captcha
         if chosen is None:
             return None

@@ -1,6 +1,6 @@
-"""What mails are made of: codes, the queue, the mailer; on top of `gerbang.components`.
+"""The container's parts for mail: codes, the queue, the mailer; on top of `gerbang.components`.
 
-What a part is made of is imported where it is made, as in `gerbang.container`.
+The modules of a part are imported in the property that makes it, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MailComponents(Components):
-    """Makes the parts of one deployment's mail, each once."""
+    """Makes what queues, composes and sends mail, each once."""
 
     @cached_property
     def code_maker(self) -> "CodeMaker":
@@ -105,7 +105,7 @@ class MailComponents(Components):
 
     @cached_property
     def sign_in_sessions(self) -> "Sessions":
-        """Opens sessions of accounts that exist, and tells their owners of new devices."""
+        """Opens sessions of existing accounts, and notifies their owners of new devices."""
         if not self.settings.tells_of_new_devices:
             return self.sessions
         from gerbang.mail.device_notices import DeviceNotices
@@ -114,7 +114,7 @@ class MailComponents(Components):
 
     @cached_property
     def mail_settings(self) -> "MailSettings":
-        """What the operator chose about mails."""
+        """The operator's settings for mail."""
         from gerbang.mail.settings import MailSettings
 
         return MailSettings(

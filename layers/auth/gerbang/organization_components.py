@@ -1,6 +1,6 @@
-"""What the services for organizations of the container are made of.
+"""The container's services for organizations.
 
-What a part is made of is imported where it is made, as in `gerbang.container`.
+The modules of a part are imported in the property that makes it, as in `gerbang.container`.
 """
 # ruff: noqa: PLC0415
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 class OrganizationComponents(AdministrationComponents):
-    """Makes what the endpoints of organizations use, each once."""
+    """Makes the services for organizations, each once."""
 
     @cached_property
     def organizations(self) -> "Organizations":
-        """Founds organizations and knows their members."""
+        """Founds organizations and reads memberships."""
         from gerbang.accounts.organizations import Organizations
 
         return Organizations(self.organization_table, self.new_id)
 
     @cached_property
     def own_organizations(self) -> "OwnOrganizations":
-        """Founds and lists the organizations of one person."""
+        """Founds and lists the organizations of one user."""
         from gerbang.accounts.own_organizations import OwnOrganizations
 
         return OwnOrganizations(
@@ -81,7 +81,7 @@ class OrganizationComponents(AdministrationComponents):
 
     @cached_property
     def organization_invitations(self) -> "OrganizationInvitations":
-        """Invites to organizations."""
+        """Invites addresses to organizations."""
         from gerbang.accounts.organization_invitations import OrganizationInvitations
         from gerbang.mail.organization_invitations import InvitationRequests
 

@@ -1,4 +1,4 @@
-"""What an operator may choose about services of others: OpenID providers, CAPTCHAs, the system that users leave."""
+"""The settings of external services: OpenID providers, CAPTCHAs, and the old system that users come from."""
 
 import re
 from dataclasses import dataclass
@@ -6,15 +6,14 @@ from typing import Final
 
 _PROVIDER_NAME: Final = re.compile(r"(custom:)?[a-z][a-z0-9_-]{0,31}")
 _NOT_A_PROVIDER: Final = frozenset({"google", "email", "phone", "anonymous"})
-"""Names that have a meaning of their own: Google has its own parameters, the others are no OpenID providers."""
+"""Names that are taken: Google has its own parameters, and the others are no OpenID providers."""
 
 _ISSUER: Final = re.compile(
     r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?"
 )
-"""A URL without query or fragment (OpenID Connect Discovery 1.0, section 3); http to this machine alone."""
+"""A URL without query or fragment (OpenID Connect Discovery 1.0, section 3); http to this machine only."""
 
 _CLIENT_IDS: Final = re.compile(r"[A-Za-z0-9._:/-]+(,[A-Za-z0-9._:/-]+)*")
-
 
 _LEGACY_VERIFY_URL: Final = re.compile(
     r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?/[A-Za-z0-9._~%/?&=-]*"
@@ -30,7 +29,7 @@ class OidcProvider:
     """An OpenID provider that the operator chose."""
 
     name: str
-    """As Supabase's clients name it: `apple`, `keycloak`, `custom:shop`."""
+    """The name that Supabase's clients send: `apple`, `keycloak`, `custom:shop`."""
     issuer: str
     client_ids: frozenset[str]
 
@@ -44,18 +43,18 @@ class CaptchaSettings:
     secret: str
     """Name or ARN of the secret that holds the provider's secret."""
     url: str
-    """Where tokens are verified; empty: at the provider. Only this machine may take its place."""
+    """Where tokens are verified: on this machine, for development; empty: at the provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyVerifySettings:
-    """The endpoint that knows the passwords of the old system."""
+    """The endpoint that verifies passwords of the old system."""
 
     url: str
     secret: str
-    """Name or ARN of the secret that requests are signed with."""
+    """Name or ARN of the secret that signs requests."""
     initial_credit: int
-    """The credit of accounts that are made."""
+    """The credit of the accounts that are made."""
 
 
 def read_oidc_provider(entry: str, where: str) -> OidcProvider:
@@ -78,7 +77,7 @@ def read_oidc_provider(entry: str, where: str) -> OidcProvider:
 
 
 def read_captcha(provider: str, secret: str, url: str) -> CaptchaSettings | None:
-    """Return the CAPTCHA of these entries, None if none is asked for.
+    """Return the CAPTCHA that these entries name, None if it is `none`.
 
     Raises:
         InvalidSettings: one is missing or wrong.
@@ -93,7 +92,7 @@ def read_captcha(provider: str, secret: str, url: str) -> CaptchaSettings | None
 
 
 def read_legacy_verify(url: str, secret: str, credit: str) -> LegacyVerifySettings | None:
-    """Return the endpoint of these entries, None if none is to be asked.
+    """Return the endpoint that these entries name, None if the URL is empty.
 
     Raises:
         InvalidSettings: one is missing or wrong.

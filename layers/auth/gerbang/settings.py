@@ -1,6 +1,6 @@
-"""What an operator may choose, read from the environment that `template.yaml` sets.
+"""The settings that an operator chooses, read from the environment that `template.yaml` sets.
 
-Each setting is read when it is asked for: a function's environment holds what that function reads, and no more.
+Each setting is read when it is used, because a function's environment has only the settings that it reads.
 """
 
 from datetime import timedelta
@@ -24,10 +24,10 @@ REQUIRED_CHARACTERS: Final = (
     "lower_upper_letters_digits",
     "lower_upper_letters_digits_symbols",
 )
-"""What passwords may be required to have, in the words of Supabase's `password_requirements`."""
+"""The kinds of characters that passwords may be required to have, as in Supabase's `password_requirements`."""
 
-_LOWEST_COST_ANYWHERE: Final = 4
-"""bcrypt's own floor. What may be deployed, 10 at least, is the template's to say; tests go lower."""
+_LOWEST_BCRYPT_COST: Final = 4
+"""bcrypt's own minimum, for tests. The template demands more of a deployment: 10 at least."""
 
 
 class Settings(Variables):
@@ -74,7 +74,7 @@ class Settings(Variables):
 
     @property
     def publishable_key(self) -> str:
-        """The API key that clients carry; not secret."""
+        """The API key that clients send; not secret."""
         return self._text("PUBLISHABLE_KEY")
 
     @property
@@ -99,27 +99,27 @@ class Settings(Variables):
 
     @property
     def refresh_token_lifetime(self) -> timedelta:
-        """How long a refresh token lives; every use starts it afresh."""
+        """How long a refresh token lives; each refresh issues a new one."""
         return timedelta(seconds=self._session_number("refresh"))
 
     @property
     def longest_session(self) -> timedelta:
-        """How long a session lives from its sign-in, however often it is refreshed."""
+        """How long a session lives after its sign-in, even if it is refreshed."""
         return timedelta(days=self._session_number("days"))
 
     @property
     def refresh_grace(self) -> timedelta:
-        """How long a used refresh token may come back, whether or not its successor is in use."""
+        """How long a used refresh token is accepted again, even if its successor is in use."""
         return timedelta(seconds=self._session_number("grace"))
 
     @property
     def unconfirmed_grace(self) -> timedelta:
-        """How long a used refresh token may come back while its successor is unused; 0 is a token's lifetime."""
+        """How long a used refresh token is accepted again while its successor is unused; 0 means a token's lifetime."""
         return timedelta(seconds=self._session_number("unconfirmed")) or self.refresh_token_lifetime
 
     @property
     def tokens_carry_user_metadata(self) -> bool:
-        """Whether access tokens carry what their user wrote in `user_metadata`."""
+        """Whether access tokens contain the `user_metadata` of their user."""
         return self._choice("SESSIONS", "user_metadata")
 
     @property
@@ -129,27 +129,27 @@ class Settings(Variables):
 
     @property
     def claims_function(self) -> str | None:
-        """The ARN of the function that is asked for claims of access tokens, None: none is."""
+        """The ARN of the function that adds claims to access tokens; None: there is none."""
         return self._entry("SESSIONS", "claims") or None
 
     @property
     def claims_failure(self) -> str:
-        """What is done if that function fails: `503` or `without`."""
+        """What happens if that function fails: an answer of `503`, or tokens `without` its claims."""
         return self._one_entry("SESSIONS", "claims_failure", "503", "without")
 
     @property
     def secures_password_change(self) -> bool:
-        """Whether a session older than a day needs a mailed code to set another password."""
+        """Whether setting a password in a session older than a day needs a mailed code."""
         return self._choice("SESSIONS", "secure_password_change")
 
     @property
     def requires_current_password(self) -> bool:
-        """Whether the present password is needed to set another one."""
+        """Whether setting a password needs the present one."""
         return self._choice("SESSIONS", "current_password")
 
     @property
     def second_factor_policy(self) -> str:
-        """Whom the authorizer lets through: `never`, `if-enrolled` or `always` says who needs a second factor."""
+        """When the authorizer requires a second factor: `never`, `if-enrolled` or `always`."""
         return self._one_entry("SESSIONS", "second_factor", "never", "if-enrolled", "always")
 
     @property
@@ -174,15 +174,15 @@ class Settings(Variables):
 
     @property
     def public_url(self) -> str | None:
-        """The URL under which clients call the API, for links in mails; None: the one of the request.
+        """The URL of the API, for links in mails; None: the one that the request was sent to.
 
-        It is the issuer of tokens, where the operator has set it.
+        It is the issuer of tokens, if the operator has set that.
         """
         return self.issuer.rstrip("/") if self.issuer.startswith("https://") else None
 
     @property
     def site_url(self) -> str:
-        """Where mailed links lead that name no allowed target."""
+        """Where mailed links lead if they name no allowed target."""
         return self._entry("LINKS", "site")
 
     @property
@@ -192,13 +192,13 @@ class Settings(Variables):
 
     @property
     def confirms_links(self) -> bool:
-        """Whether a mailed link shows a page with a button, instead of doing at once what it is for."""
+        """Whether a mailed link shows a page with a button, instead of taking effect at once."""
         return self._choice("LINKS", "confirmation_page")
 
     @property
     def password_hash_cost(self) -> int:
         """The cost of bcrypt; one more doubles the work."""
-        return self._number("PASSWORD_HASH_COST", least=_LOWEST_COST_ANYWHERE)
+        return self._number("PASSWORD_HASH_COST", least=_LOWEST_BCRYPT_COST)
 
     @property
     def shortest_password(self) -> int:
@@ -207,7 +207,7 @@ class Settings(Variables):
 
     @property
     def required_characters(self) -> str:
-        """The kinds of characters that a new password must have, in Supabase's words; empty: any will do."""
+        """The kinds of characters that a new password must have, as Supabase names them; empty: no kind is required."""
         value = self._environment.get("PASSWORD_REQUIRED_CHARACTERS", "")
         return self._one_of("PASSWORD_REQUIRED_CHARACTERS", *REQUIRED_CHARACTERS) if value else ""
 
@@ -228,7 +228,7 @@ class Settings(Variables):
 
     @property
     def google_client_ids(self) -> frozenset[str]:
-        """Google's ids of the apps whose users may sign in; none, and no user can by an ID token."""
+        """Google's ids of the apps whose users may sign in. If there are none, Google's ID tokens are not accepted."""
         names = self._environment.get("GOOGLE_CLIENT_IDS", "").split(",")
         return frozenset(name.strip() for name in names if name.strip())
 
@@ -239,7 +239,7 @@ class Settings(Variables):
 
     @property
     def oidc_providers(self) -> tuple[OidcProvider, ...]:
-        """The OpenID providers besides Google: `name=issuer|client ids`, separated by spaces; none if it is empty."""
+        """The OpenID providers other than Google: `name=issuer|client ids`, separated by spaces; empty: none."""
         entries = self._environment.get("OIDC_PROVIDERS", "").split()
         providers = tuple(read_oidc_provider(entry, f"OIDC_PROVIDERS, entry {n}") for n, entry in enumerate(entries, 1))
         for attribute in ("name", "issuer"):  # an account's identity is the provider's name and the issuer's `sub`
@@ -249,13 +249,13 @@ class Settings(Variables):
 
     @property
     def captcha(self) -> CaptchaSettings | None:
-        """The CAPTCHA that is asked for, None: none is."""
+        """The CAPTCHA that is required; None: there is none."""
         provider, secret, url = (self._entry("CAPTCHA", name) for name in ("provider", "secret", "url"))
         return read_captcha(provider, secret, url)
 
     @property
     def legacy_verify(self) -> LegacyVerifySettings | None:
-        """The endpoint that knows the passwords of the old system, None: none is asked."""
+        """The endpoint that verifies passwords of the old system; None: there is none."""
         url, secret, credit = (self._entry("LEGACY_VERIFY", name) for name in ("url", "secret", "credit"))
         return read_legacy_verify(url, secret, credit)
 
@@ -276,7 +276,7 @@ class Settings(Variables):
 
     @property
     def mail_reply_to(self) -> str | None:
-        """Where answers to mails go; None: to the sender."""
+        """The address for replies to mails; None: the sender's."""
         return self._environment.get("MAIL_REPLY_TO") or None
 
     @property
@@ -291,12 +291,12 @@ class Settings(Variables):
 
     @property
     def default_locale(self) -> str:
-        """The language of mails to people of whom no language is known."""
+        """The language of mails to people whose language is not known."""
         return self._text("DEFAULT_LOCALE")
 
     @property
     def ses_configuration_set(self) -> str | None:
-        """The SES configuration set to send with, if any."""
+        """The SES configuration set to send with; None: there is none."""
         return self._environment.get("SES_CONFIGURATION_SET") or None
 
     @property
@@ -320,7 +320,7 @@ class Settings(Variables):
         return int(attempts), timedelta(seconds=int(seconds))
 
     def _session_number(self, name: str) -> int:
-        """Return a number of the variable that holds all lifetimes, in seconds or, of `days`, in days."""
+        """Return a number of `SESSIONS`: a span in seconds, except for `days`."""
         text = self._entry("SESSIONS", name)
         if not is_number(text):
             raise InvalidSettings(f"SESSIONS has no {name}=number")

@@ -1,4 +1,4 @@
-"""Reading the environment's variables, each of which holds one setting or several (`name=value name=value`)."""
+"""Read environment variables, each of which holds one setting or several (`name=value name=value`)."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from gerbang.provider_settings import InvalidSettings
 
 
 class Variables:
-    """The environment. A variable is read when it is asked for.
+    """The environment. A variable is read when it is used.
 
     Raises, from every method:
         InvalidSettings: the variable is missing or wrong.
@@ -17,18 +17,18 @@ class Variables:
         self._environment = environment
 
     def _choice(self, variable: str, name: str) -> bool:
-        """Return a choice of a variable that holds several."""
+        """Return whether *name* is `true`, not `false`, in a variable that holds several settings."""
         return self._one_entry(variable, name, "true", "false") == "true"
 
     def _one_entry(self, variable: str, name: str, *allowed: str) -> str:
-        """Return an entry of a variable that holds several."""
+        """Return the value of *name*, one of *allowed*, in a variable that holds several settings."""
         value = self._entry(variable, name)
         if value not in allowed:
             raise InvalidSettings(f"{variable} has no {' or '.join(f'{name}={each}' for each in allowed)}")
         return value
 
     def _entry(self, variable: str, name: str) -> str:
-        """Return the value of *name* in a variable of the form `name=value name=value`; empty if it is not there."""
+        """Return the value of *name* in a variable that holds several settings; empty if it is not there."""
         for entry in self._text(variable).split():
             key, _, value = entry.partition("=")
             if key == name:

@@ -5,7 +5,7 @@ import {
   Inbox,
   OTHER_PASSWORD,
   PASSWORD,
-  TOGETHER,
+  CONCURRENT,
   fails,
   newAdmin,
   newClient,
@@ -17,14 +17,14 @@ import {
 
 const admin = newAdmin();
 
-/** A user that an administrator has made. */
+/** Creates a user as an administrator. */
 async function created(attributes = {}) {
   const email = new Inbox().address;
   return (await succeeds(admin.createUser({ email, password: PASSWORD, email_confirm: true, ...attributes }))).user;
 }
 
-describe("administrators", TOGETHER, () => {
-  test("createUser makes a user who can sign in at once, without mail", async () => {
+describe("administrators", CONCURRENT, () => {
+  test("createUser creates a user who can sign in immediately, without mail", async () => {
     const inbox = new Inbox();
     const attributes = { user_metadata: { nickname: "Mira" }, app_metadata: { plan: "pro" } };
 
@@ -40,7 +40,7 @@ describe("administrators", TOGETHER, () => {
     assert.deepEqual(await inbox.codes(), []);
   });
 
-  test("createUser takes an id and the hash of another system", async () => {
+  test("createUser accepts an id and a hash of another system", async () => {
     const email = new Inbox().address;
     const id = randomUUID();
     const hash = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"; // of this password, made by PHP
@@ -50,7 +50,7 @@ describe("administrators", TOGETHER, () => {
     assert.equal((await userOf(await signIn(email, "Correct horse 1"))).id, id);
   });
 
-  test("createUser with an address that is taken", async () => {
+  test("createUser with a taken address is an error", async () => {
     const { email } = await created();
 
     await fails(admin.createUser({ email }), 422, "email_exists");
@@ -63,7 +63,7 @@ describe("administrators", TOGETHER, () => {
     await fails(admin.getUserById(randomUUID()), 404, "user_not_found");
   });
 
-  test("updateUserById changes the user at once", async () => {
+  test("updateUserById changes the user immediately", async () => {
     const { client, user, email } = await signUp({ data: { nickname: "Mira" } });
     const next = new Inbox();
 
@@ -86,7 +86,7 @@ describe("administrators", TOGETHER, () => {
     assert.deepEqual(await next.codes(), []);
   });
 
-  test("updateUserById with a weak password", async () => {
+  test("updateUserById with a weak password is an error", async () => {
     const user = await created();
 
     const { error } = await admin.updateUserById(user.id, { password: "12345" });
@@ -95,7 +95,7 @@ describe("administrators", TOGETHER, () => {
     assert.deepEqual(error.reasons, ["length"]);
   });
 
-  test("updateUserById bans and lets in again", async () => {
+  test("updateUserById bans and unbans", async () => {
     const { client, user, email } = await signUp();
 
     const { user: banned } = await succeeds(admin.updateUserById(user.id, { ban_duration: "24h" }));
@@ -118,7 +118,7 @@ describe("administrators", TOGETHER, () => {
     await created({ email });
   });
 
-  test("deleteUser deletes nobody softly", async () => {
+  test("deleteUser does not support soft deletion", async () => {
     const user = await created();
 
     await fails(admin.deleteUser(user.id, true), 400, "validation_failed");
@@ -142,7 +142,7 @@ describe("administrators", TOGETHER, () => {
     });
   }
 
-  test("a user is no administrator", async () => {
+  test("a user's key cannot call administrator methods", async () => {
     const { client, user } = await signUp();
 
     await fails(client.auth.admin.listUsers(), 403, "not_admin");
@@ -151,14 +151,14 @@ describe("administrators", TOGETHER, () => {
   });
 });
 
-// One after the other, when no other test makes users.
+// These run one after the other, when no other test creates users.
 describe("lists of users", () => {
   test("listUsers returns pages, and how many there are", async () => {
-    const made = [await created(), await created(), await created()];
+    const newUsers = [await created(), await created(), await created()];
 
     const { users, aud, total } = await succeeds(admin.listUsers());
     assert.equal(aud, "authenticated");
-    assert.ok(users.length >= 3);
+    assert.ok(users.length >= newUsers.length);
     assert.ok(total >= users.length);
 
     const perPage = Math.ceil(total / 3); // clients read no page number above 9
@@ -174,11 +174,11 @@ describe("lists of users", () => {
       ids.push(...some.map((user) => user.id));
       size = some.length;
     }
-    assert.ok(made.every((user) => ids.includes(user.id)));
+    assert.ok(newUsers.every((user) => ids.includes(user.id)));
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  test("listUsers says of the only page that it is the last one", async () => {
+  test("listUsers marks the only page as the last one", async () => {
     const { users, nextPage, lastPage, total } = await succeeds(admin.listUsers({ page: 1, perPage: 200 }));
 
     assert.deepEqual({ nextPage, lastPage }, { nextPage: null, lastPage: 1 });

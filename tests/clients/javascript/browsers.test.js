@@ -1,14 +1,14 @@
-// What clients rely on without showing it, above all in a browser.
+// CORS, error formats and caching, on which clients rely in browsers.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { AuthClient } from "@supabase/auth-js";
-import { KEY, SERVER, TOGETHER, newClient, signUp, succeeds, userOf } from "./gerbang.js";
+import { KEY, SERVER, CONCURRENT, newClient, signUp, succeeds, userOf } from "./gerbang.js";
 
 const ORIGIN = "https://app.example";
 const SENT_BY_CLIENTS = ["apikey", "authorization", "content-type", "x-client-info", "x-supabase-api-version"];
 
-describe("browsers and clients", TOGETHER, () => {
+describe("browsers and clients", CONCURRENT, () => {
   for (const [method, path] of [
     ["POST", "/signup"],
     ["POST", "/token?grant_type=password"],

@@ -1,11 +1,11 @@
 import { describe, test } from "node:test";
-import { Inbox, PASSWORD, TOGETHER, fails, newClient, succeeds, userOf } from "./gerbang.js";
+import { Inbox, PASSWORD, CONCURRENT, fails, newClient, succeeds, userOf } from "./gerbang.js";
 
 /** The one token that the stand-in of `make run` for the CAPTCHA's provider confirms. */
 const captchaToken = "local-captcha-token";
 
-describe("CAPTCHA", TOGETHER, () => {
-  test("without a token, or with a wrong one, nothing is done", async () => {
+describe("CAPTCHA", CONCURRENT, () => {
+  test("a missing or wrong token is an error", async () => {
     const { auth } = newClient();
     const { address: email } = new Inbox();
 
@@ -17,7 +17,7 @@ describe("CAPTCHA", TOGETHER, () => {
     await fails(auth.resend({ type: "signup", email }), 400, "captcha_failed");
   });
 
-  test("a good token passes, and a refresh needs none", async () => {
+  test("a valid token is accepted, and a refresh needs none", async () => {
     const client = newClient();
     const inbox = new Inbox();
     const { address: email } = inbox;

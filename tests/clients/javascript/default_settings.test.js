@@ -1,4 +1,4 @@
-// The default settings run the clients' whole life, without any parameter.
+// The most important client methods with default settings.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -7,7 +7,7 @@ import {
   KEY,
   OTHER_PASSWORD,
   PASSWORD,
-  TOGETHER,
+  CONCURRENT,
   fails,
   get,
   googleToken,
@@ -17,7 +17,7 @@ import {
   userOf,
 } from "./gerbang.js";
 
-describe("default settings", TOGETHER, () => {
+describe("default settings", CONCURRENT, () => {
   test("sign up, confirm, refresh, change, recover, sign in, sign out", async () => {
     const client = newClient();
     const inbox = new Inbox();
@@ -78,7 +78,7 @@ describe("default settings", TOGETHER, () => {
     await userOf(client);
   });
 
-  test("getClaims asks for the user, because tokens are signed with HS256", async () => {
+  test("getClaims requests the user, because tokens are signed with HS256", async () => {
     const client = newClient();
     const { user, session } = await succeeds(client.auth.signInAnonymously());
 
@@ -95,7 +95,7 @@ describe("default settings", TOGETHER, () => {
     ["signInWithOtp", (auth, email) => auth.signInWithOtp({ email })],
     ["resetPasswordForEmail", (auth, email) => auth.resetPasswordForEmail(email)],
   ]) {
-    test(`an address gets one mail a minute, known or not: ${name}`, async () => {
+    test(`known and unknown addresses get one mail a minute: ${name}`, async () => {
       const { auth } = newClient();
       const { address: email } = new Inbox();
       await succeeds(request(auth, email));
@@ -106,7 +106,7 @@ describe("default settings", TOGETHER, () => {
     });
   }
 
-  test("the settings say what an app may offer", async () => {
+  test("the settings list the available sign-in methods", async () => {
     const settings = await get("/auth/v1/settings", { apikey: KEY });
 
     assert.equal(settings.external.email, true);
@@ -118,7 +118,7 @@ describe("default settings", TOGETHER, () => {
     assert.equal(settings.mailer_autoconfirm, false);
   });
 
-  test("the server says its name and version", async () => {
+  test("the health endpoint returns name and version", async () => {
     const { name, version, description } = await get("/auth/v1/health");
 
     for (const text of [name, version, description]) assert.equal(typeof text, "string");

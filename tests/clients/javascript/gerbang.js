@@ -1,4 +1,4 @@
-// What every test needs: clients as an app makes them, e-mail addresses with their inboxes, and calls without a client.
+// Helpers for all tests: clients, inboxes, and calls without a client.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -11,21 +11,21 @@ export const OTHER_PASSWORD = "Amber-ferry-43";
 export const { publishable_key: KEY, secret_key: SECRET_KEY } = await get("/_local/config.json");
 
 /** Tests wait for mails most of the time, so those of a file run at the same time. */
-export const TOGETHER = { concurrency: true };
+export const CONCURRENT = { concurrency: true };
 
 const MAIL_SECONDS = 10;
 
-/** A client as an app makes it; signed out, unless it is given a session that the app has stored. */
+/** Returns a client as an app creates it. It is signed out, unless it has a session that the app stored. */
 export function newClient(session) {
   return clientWith(KEY, session);
 }
 
-/** The administrator's methods of a client as a back end makes it. */
+/** Returns the administrator's methods of a client with the secret key. */
 export function newAdmin() {
   return clientWith(SECRET_KEY).auth.admin;
 }
 
-/** A client of an app that uses PKCE. */
+/** Returns a client of an app that uses PKCE. */
 export function newPkceClient() {
   return clientWith(KEY, undefined, { flowType: "pkce" });
 }
@@ -33,18 +33,18 @@ export function newPkceClient() {
 function clientWith(key, session, more = {}) {
   return createClient(SERVER, key, {
     auth: { autoRefreshToken: false, storage: storageWith(session), storageKey: "session", ...more },
-    realtime: { transport: class {} }, // Node 20 has no WebSocket, and supabase-js asks for one that no test opens
+    realtime: { transport: class {} }, // supabase-js needs a WebSocket, which Node 20 does not have
   });
 }
 
-/** Opens a link as a browser does; returns the address in the app that it leads to. */
+/** Opens a link as a browser does. Returns the URL of the redirect. */
 export async function follow(link) {
   const response = await fetch(link, { redirect: "manual" });
   assert.equal(response.status, 303, await response.text());
   return new URL(response.headers.get("location"));
 }
 
-/** What a browser's localStorage does. */
+/** Replaces a browser's localStorage. */
 function storageWith(session) {
   const items = new Map(session ? [["session", JSON.stringify(session)]] : []);
   return {
@@ -54,12 +54,12 @@ function storageWith(session) {
   };
 }
 
-/** The mails to a new e-mail address, read in their order. */
+/** The mails to a new e-mail address, read in order. */
 export class Inbox {
   address = `mira-${randomUUID().slice(0, 13)}@example.com`;
   #read = 0;
 
-  /** The code of the next mail that has one; waits until it arrives. */
+  /** Waits for the next mail with a code, and returns the code. */
   async nextCode() {
     const number = this.#read++;
     const deadline = Date.now() + MAIL_SECONDS * 1000;
@@ -71,7 +71,7 @@ export class Inbox {
     assert.fail(`no mail with code ${number + 1} to ${this.address} arrived`);
   }
 
-  /** The link of the newest mail that has one; waits until a mail arrives. */
+  /** Waits for the next mail, and returns the newest link. */
   async nextLink() {
     await this.nextCode();
     const mails = (await get("/_local/mailbox.json")).filter((mail) => mail.to === this.address);
@@ -80,35 +80,35 @@ export class Inbox {
     return links[this.#read - 1];
   }
 
-  /** The codes of all mails that have arrived. */
+  /** Returns the codes of all mails that have arrived. */
   async codes() {
     const mails = await get("/_local/mailbox.json");
     return mails.filter((mail) => mail.to === this.address).flatMap((mail) => mail.text.match(/^\d{6}$/m) ?? []);
   }
 }
 
-/** Waits until the mails that were requested so far have arrived: mails arrive in their order. */
+/** Waits until all mails that were requested so far have arrived. Mails arrive in order. */
 export async function waitForAllMail() {
   const inbox = new Inbox();
   await succeeds(newClient().auth.signInWithOtp({ email: inbox.address }));
   await inbox.nextCode();
 }
 
-/** The `data` of a call that must succeed. */
+/** Checks that a call succeeds, and returns its `data`. */
 export async function succeeds(call) {
   const { data, error } = await call;
   if (error) assert.fail(`${error.name} ${error.status} ${error.code}: ${error.message}`);
   return data;
 }
 
-/** The `error` of a call that must fail with a status and a code. */
+/** Checks that a call fails with a status and a code, and returns its `error`. */
 export async function fails(call, status, code) {
   const { error } = await call;
   assert.deepEqual({ status: error?.status, code: error?.code }, { status, code }, error?.message);
   return error;
 }
 
-/** Makes an account and confirms its address, as a user does; the client is signed in. */
+/** Creates an account with a confirmed address. The client is signed in. */
 export async function signUp({ password = PASSWORD, data = {} } = {}) {
   const client = newClient();
   const inbox = new Inbox();
@@ -120,36 +120,36 @@ export async function signUp({ password = PASSWORD, data = {} } = {}) {
   return { client, inbox, email, user, session };
 }
 
-/** A new client, signed in with a password. */
+/** Returns a new client that is signed in with a password. */
 export async function signIn(email, password = PASSWORD) {
   const client = newClient();
   await succeeds(client.auth.signInWithPassword({ email, password }));
   return client;
 }
 
-/** How the user of a client has signed in, as the access token says. */
+/** Returns the sign-in method in the access token of a client. */
 export async function methodOf(client) {
   const { currentAuthenticationMethods } = await succeeds(client.auth.mfa.getAuthenticatorAssuranceLevel());
   return currentAuthenticationMethods[0].method;
 }
 
-/** The user of a client, as the server knows them. */
+/** Returns a client's user from the server. */
 export async function userOf(client) {
   return (await succeeds(client.auth.getUser())).user;
 }
 
-/** An ID token as Google gives it to the app. */
+/** Returns an ID token as Google gives it to the app. */
 export async function googleToken(email, claims = {}) {
-  const asked = { email, name: "Mira Silva", google_id: randomUUID(), ...claims };
-  return (await post("/_local/google/id_token", asked)).id_token;
+  const fields = { email, name: "Mira Silva", google_id: randomUUID(), ...claims };
+  return (await post("/_local/google/id_token", fields)).id_token;
 }
 
-/** The body of a successful answer of any API. */
+/** Returns the body of a successful answer of any API. */
 export async function get(path, headers = {}) {
   return bodyOf(await fetch(SERVER + path, { headers }));
 }
 
-/** The body of a successful answer of any API. */
+/** Returns the body of a successful answer of any API. */
 export async function post(path, body, headers = {}) {
   const request = {
     method: "POST",

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import {
   Inbox,
   PASSWORD,
-  TOGETHER,
+  CONCURRENT,
   fails,
   googleToken,
   methodOf,
@@ -16,8 +16,8 @@ import {
 
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 
-describe("Google", TOGETHER, () => {
-  test("Google's ID token makes an account", async () => {
+describe("Google", CONCURRENT, () => {
+  test("Google's ID token creates an account", async () => {
     const client = newClient();
     const { address: email } = new Inbox();
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Inbox, PASSWORD, TOGETHER, fails, newClient, signIn, signUp, succeeds, userOf } from "./gerbang.js";
+import { Inbox, PASSWORD, CONCURRENT, fails, newClient, signIn, signUp, succeeds, userOf } from "./gerbang.js";
 
 async function newGuest(options = {}) {
   const client = newClient();
@@ -8,7 +8,7 @@ async function newGuest(options = {}) {
   return { client, user, session };
 }
 
-describe("guests", TOGETHER, () => {
+describe("guests", CONCURRENT, () => {
   test("a guest is signed in without an address", async () => {
     const { client, user, session } = await newGuest({ data: { theme: "dark" } });
 

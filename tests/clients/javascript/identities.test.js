@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Inbox, OTHER_PASSWORD, TOGETHER, fails, googleToken, newClient, signIn, signUp, succeeds, userOf } from "./gerbang.js";
+import { Inbox, OTHER_PASSWORD, CONCURRENT, fails, googleToken, newClient, signIn, signUp, succeeds, userOf } from "./gerbang.js";
 
 /** The identities of a client's user by their providers. */
 async function identitiesOf(client) {
@@ -12,8 +12,8 @@ async function linkGoogle(client, email = new Inbox().address, claims = {}) {
   return client.auth.linkIdentity({ provider: "google", token: await googleToken(email, claims) });
 }
 
-describe("Identities", TOGETHER, () => {
-  test("an identity is linked by its ID token, and signs in from then on", async () => {
+describe("Identities", CONCURRENT, () => {
+  test("an identity is linked by its ID token, and can sign in", async () => {
     const { client, user } = await signUp();
     const google_id = user.id;
     const { address: email } = new Inbox();
@@ -58,13 +58,13 @@ describe("Identities", TOGETHER, () => {
     await fails(client.auth.unlinkIdentity((await identitiesOf(client)).email), 422, "single_identity_not_deletable");
   });
 
-  test("linking by a redirect is turned off", async () => {
+  test("linking by a redirect is not supported", async () => {
     const { client } = await signUp();
 
     await fails(client.auth.linkIdentity({ provider: "google" }), 404, "manual_linking_disabled");
   });
 
-  test("a code that confirms is mailed, and taken along with a new password", async () => {
+  test("reauthenticate mails a code, which updateUser accepts with a new password", async () => {
     const { client, inbox, email } = await signUp();
 
     await succeeds(client.auth.reauthenticate());

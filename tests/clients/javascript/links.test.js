@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import {
   Inbox,
   PASSWORD,
-  TOGETHER,
+  CONCURRENT,
   fails,
   follow,
   newAdmin,
@@ -16,8 +16,8 @@ import {
 
 const APP = "http://localhost:3000/welcome?from=mail";
 
-describe("links", TOGETHER, () => {
-  test("a link leads to the app with a session in the fragment", async () => {
+describe("links", CONCURRENT, () => {
+  test("a link redirects to the app with a session in the fragment", async () => {
     const inbox = new Inbox();
     await succeeds(newClient().auth.signInWithOtp({ email: inbox.address, options: { emailRedirectTo: APP } }));
 
@@ -32,7 +32,7 @@ describe("links", TOGETHER, () => {
     assert.equal((await userOf(client)).email, inbox.address);
   });
 
-  test("verifyOtp takes the token of a link as token_hash", async () => {
+  test("verifyOtp accepts the token of a link as token_hash", async () => {
     const inbox = new Inbox();
     await succeeds(newClient().auth.signInWithOtp({ email: inbox.address }));
     const link = new URL(await inbox.nextLink());

@@ -4,7 +4,7 @@ import {
   Inbox,
   OTHER_PASSWORD,
   PASSWORD,
-  TOGETHER,
+  CONCURRENT,
   fails,
   newClient,
   signIn,
@@ -14,7 +14,7 @@ import {
   waitForAllMail,
 } from "./gerbang.js";
 
-describe("mails", TOGETHER, () => {
+describe("mails", CONCURRENT, () => {
   test("a forgotten password is replaced with the mailed code", async () => {
     const { email, inbox, user } = await signUp();
     const client = newClient();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Inbox, TOGETHER, fails, methodOf, newClient, signUp, succeeds, userOf, waitForAllMail } from "./gerbang.js";
+import { Inbox, CONCURRENT, fails, methodOf, newClient, signUp, succeeds, userOf, waitForAllMail } from "./gerbang.js";
 
-describe("one-time codes", TOGETHER, () => {
+describe("one-time codes", CONCURRENT, () => {
   for (const type of ["email", "signup"]) {
-    test(`a code makes an account for a new address (type ${type})`, async () => {
+    test(`a code creates an account for a new address (type ${type})`, async () => {
       const client = newClient();
       const inbox = new Inbox();
       const email = inbox.address;

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { PASSWORD, TOGETHER, get, newClient, post, signUp, succeeds, userOf } from "./gerbang.js";
+import { PASSWORD, CONCURRENT, get, newClient, post, signUp, succeeds, userOf } from "./gerbang.js";
 
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
-describe("other APIs", TOGETHER, () => {
+describe("other APIs", CONCURRENT, () => {
   test("an account of signUp signs in through the other APIs", async () => {
     const { email, user } = await signUp({ data: { name: "Mira Silva" } });
 
@@ -30,7 +30,7 @@ describe("other APIs", TOGETHER, () => {
     await assert.rejects(get("/api/auth/me", bearer(session.access_token)), /401/);
   });
 
-  test("a session of BotLaunch goes on in a client", async () => {
+  test("a client can continue a session of BotLaunch", async () => {
     const { email, user } = await signUp();
     const { accessToken, refreshToken } = (await post("/api/auth/login", { email, password: PASSWORD })).data;
     const client = newClient();
@@ -41,7 +41,7 @@ describe("other APIs", TOGETHER, () => {
     assert.equal((await userOf(client)).id, user.id);
   });
 
-  test("a guest of Atourin goes on in a client", async () => {
+  test("a client can continue a guest session of Atourin", async () => {
     const { data: guest } = await post("/auth/login_with_anonymous", {});
     const client = newClient();
 

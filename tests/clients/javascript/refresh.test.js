@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { KEY, TOGETHER, fails, newClient, post, succeeds, userOf } from "./gerbang.js";
+import { KEY, CONCURRENT, fails, newClient, post, succeeds, userOf } from "./gerbang.js";
 
 async function newSession() {
   const { session } = await succeeds(newClient().auth.signInAnonymously());
@@ -15,7 +15,7 @@ async function refreshThreeTimes(session) {
   return client;
 }
 
-describe("refreshing", TOGETHER, () => {
+describe("refreshing", CONCURRENT, () => {
   test("two tabs that refresh at the same time get the same tokens", async () => {
     const session = await newSession();
     const tabs = [newClient(session), newClient(session)];
@@ -39,7 +39,7 @@ describe("refreshing", TOGETHER, () => {
     for (const tab of tabs) await userOf(tab);
   });
 
-  test("a client whose refresh response was lost refreshes again", async () => {
+  test("a client can repeat a refresh after a lost response", async () => {
     const session = await newSession();
     const client = newClient(session);
     await post("/auth/v1/token?grant_type=refresh_token", { refresh_token: session.refresh_token }, { apikey: KEY });
@@ -50,7 +50,7 @@ describe("refreshing", TOGETHER, () => {
     await userOf(client);
   });
 
-  test("a thief who refreshes after the owner ends the session of both", async () => {
+  test("a stolen token that is used after the owner ends the session", async () => {
     const stolen = await newSession();
     const owner = await refreshThreeTimes(stolen);
 
@@ -59,7 +59,7 @@ describe("refreshing", TOGETHER, () => {
     await fails(owner.auth.refreshSession(), 400, "refresh_token_not_found");
   });
 
-  test("an owner who refreshes after the thief ends the session of both", async () => {
+  test("a stolen token that is used before the owner ends the session", async () => {
     const stolen = await newSession();
     const thief = await refreshThreeTimes(stolen);
 

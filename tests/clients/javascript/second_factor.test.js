@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { KEY, PASSWORD, SERVER, TOGETHER, fails, newAdmin, newClient, post, signIn, signUp, succeeds } from "./gerbang.js";
+import { KEY, PASSWORD, SERVER, CONCURRENT, fails, newAdmin, newClient, post, signIn, signUp, succeeds } from "./gerbang.js";
 
 /** The code that an app shows, now or some steps from now (RFC 6238). It does not change for five seconds. */
 async function codeOf(secret, steps = 0) {
@@ -32,8 +32,8 @@ async function withApp() {
   return { ...owner, factorId: id, secret: totp.secret };
 }
 
-describe("second factor", TOGETHER, () => {
-  test("enroll, challenge and verify raise the session", async () => {
+describe("second factor", CONCURRENT, () => {
+  test("enroll, challenge and verify raise the session to two factors", async () => {
     const { client } = await signUp();
     const { mfa } = client.auth;
     assert.deepEqual(await levelsOf(client), ["aal1", "aal1"]);
@@ -57,7 +57,7 @@ describe("second factor", TOGETHER, () => {
     assert.deepEqual(currentAuthenticationMethods.map(({ method }) => method), ["totp", "otp"]);
   });
 
-  test("a new session has one factor until a code raises it, and a code works once", async () => {
+  test("a code raises a new session to two factors, and works once", async () => {
     const { email, factorId, secret, client: before } = await withApp();
     const low = await signIn(email);
     const client = await signIn(email);
@@ -97,7 +97,7 @@ describe("second factor", TOGETHER, () => {
     assert.deepEqual((await succeeds(client.auth.mfa.listFactors())).all, []);
   });
 
-  test("a recovery code stands in for the app", async () => {
+  test("a recovery code replaces the app", async () => {
     const { client, email, factorId } = await withApp();
     const { session } = await succeeds(client.auth.getSession());
     const headers = { apikey: KEY, Authorization: `Bearer ${session.access_token}` };
@@ -111,7 +111,7 @@ describe("second factor", TOGETHER, () => {
     await succeeds(back.auth.mfa.unenroll({ factorId }));
   });
 
-  test("other APIs ask at the sign-in", async () => {
+  test("other APIs require the second factor at sign-in", async () => {
     const { email, secret } = await withApp();
     const asked = { method: "POST", headers: { "Content-Type": "application/json" } };
 
@@ -125,7 +125,7 @@ describe("second factor", TOGETHER, () => {
     assert.deepEqual(await levelsOf(goesOn), ["aal2", "aal2"]);
   });
 
-  test("guests have no factors, and phones are none", async () => {
+  test("guests cannot enrol factors, and phones are not supported", async () => {
     const client = newClient();
     await succeeds(client.auth.signInAnonymously());
     await fails(client.auth.mfa.enroll({ factorType: "totp" }), 403, "no_authorization");

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { AuthClient } from "@supabase/auth-js";
-import { KEY, SERVER, TOGETHER, fails, newClient, signIn, signUp, succeeds, userOf } from "./gerbang.js";
+import { KEY, SERVER, CONCURRENT, fails, newClient, signIn, signUp, succeeds, userOf } from "./gerbang.js";
 
 async function isSignedIn(client) {
   const { data } = await client.auth.getUser();
   return data.user !== null;
 }
 
-describe("sessions", TOGETHER, () => {
+describe("sessions", CONCURRENT, () => {
   test("refreshSession returns the next tokens of the same session", async () => {
     const { client, session, user } = await signUp();
 
@@ -40,7 +40,7 @@ describe("sessions", TOGETHER, () => {
     await userOf(client);
   });
 
-  test("getSession keeps a session that is fresh", async () => {
+  test("getSession does not refresh a new session", async () => {
     const { session } = await signUp();
     const client = newClient(session);
 
@@ -64,7 +64,7 @@ describe("sessions", TOGETHER, () => {
     assert.equal(claims.is_anonymous, false);
   });
 
-  test("getClaims rejects a token that was changed", async () => {
+  test("getClaims rejects a changed token", async () => {
     const { client, session } = await signUp();
     const [header, payload, signature] = session.access_token.split(".");
     const claims = JSON.parse(Buffer.from(payload, "base64url"));
@@ -90,7 +90,7 @@ describe("sessions", TOGETHER, () => {
 
       assert.ifError(error);
       assert.deepEqual({ self: await isSignedIn(client), other: await isSignedIn(other) }, left);
-      // The server ended the session, too: it takes neither of the tokens.
+      // The server has ended the session, too: it accepts neither token.
       for (const [tokens, works] of [
         [session, left.self],
         [otherSession, left.other],

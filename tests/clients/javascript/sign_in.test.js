@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Inbox, OTHER_PASSWORD, PASSWORD, TOGETHER, fails, methodOf, newClient, signUp, succeeds } from "./gerbang.js";
+import { Inbox, OTHER_PASSWORD, PASSWORD, CONCURRENT, fails, methodOf, newClient, signUp, succeeds } from "./gerbang.js";
 
-describe("signing in with a password", TOGETHER, () => {
+describe("signing in with a password", CONCURRENT, () => {
   test("the right password signs in", async () => {
     const { email, user } = await signUp();
     const client = newClient();

@@ -4,7 +4,7 @@ import {
   Inbox,
   OTHER_PASSWORD,
   PASSWORD,
-  TOGETHER,
+  CONCURRENT,
   fails,
   newClient,
   signIn,
@@ -13,7 +13,7 @@ import {
   userOf,
 } from "./gerbang.js";
 
-describe("signing up", TOGETHER, () => {
+describe("signing up", CONCURRENT, () => {
   test("signing up returns the user without a session, and mails a code", async () => {
     const inbox = new Inbox();
 

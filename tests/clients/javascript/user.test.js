@@ -5,7 +5,7 @@ import {
   KEY,
   OTHER_PASSWORD,
   PASSWORD,
-  TOGETHER,
+  CONCURRENT,
   fails,
   newClient,
   signIn,
@@ -14,7 +14,7 @@ import {
   userOf,
 } from "./gerbang.js";
 
-describe("the user", TOGETHER, () => {
+describe("the user", CONCURRENT, () => {
   test("getUser returns the user", async () => {
     const { client, email, user } = await signUp({ data: { nickname: "Mira" } });
 

@@ -11,7 +11,7 @@ from supabase_auth.types import User
 from tests.clients.gerbang import OTHER_PASSWORD, PASSWORD, Client, Gerbang, Inbox, fails, user_of
 
 HASH: Final = "$2y$05$8CXi2nJpM08aaEcGdQ0j8.aAJhrrbbPRRWdueqTju3alqDBv0sKQO"
-"""Of `Correct horse 1`, made by PHP."""
+"""The hash of `Correct horse 1`, made by PHP."""
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def admin(gerbang: Gerbang) -> SyncGoTrueAdminAPI:
 
 
 def created(admin: SyncGoTrueAdminAPI, inbox: Inbox) -> User:
-    """A user that an administrator has made."""
+    """Create a user as an administrator."""
     return admin.create_user({"email": inbox.address, "password": PASSWORD, "email_confirm": True}).user
 
 
@@ -30,9 +30,7 @@ def is_signed_in(client: Client) -> bool:
     return False
 
 
-def test_create_user_makes_a_user_who_can_sign_in_at_once_without_mail(
-    gerbang: Gerbang, admin: SyncGoTrueAdminAPI
-) -> None:
+def test_create_user_creates_a_user_who_can_sign_in_immediately(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     inbox = gerbang.new_inbox()
 
     user = admin.create_user(
@@ -53,7 +51,7 @@ def test_create_user_makes_a_user_who_can_sign_in_at_once_without_mail(
     assert inbox.codes() == []
 
 
-def test_create_user_takes_an_id_and_the_hash_of_another_system(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
+def test_create_user_accepts_an_id_and_a_hash_of_another_system(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     inbox, user_id = gerbang.new_inbox(), str(uuid.uuid4())
 
     admin.create_user({"id": user_id, "email": inbox.address, "email_confirm": True, "password_hash": HASH})
@@ -61,7 +59,7 @@ def test_create_user_takes_an_id_and_the_hash_of_another_system(gerbang: Gerbang
     assert user_of(gerbang.sign_in(inbox.address, "Correct horse 1").get_user()).id == user_id
 
 
-def test_create_user_with_an_address_that_is_taken(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
+def test_create_user_with_a_taken_address_is_an_error(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     inbox = gerbang.new_inbox()
     created(admin, inbox)
 
@@ -77,7 +75,7 @@ def test_get_user_by_id_returns_the_user(gerbang: Gerbang, admin: SyncGoTrueAdmi
         admin.get_user_by_id(str(uuid.uuid4()))
 
 
-def test_update_user_by_id_changes_the_user_at_once(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
+def test_update_user_by_id_changes_the_user_immediately(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     owner, inbox = gerbang.sign_up(), gerbang.new_inbox()
 
     changed = admin.update_user_by_id(
@@ -102,7 +100,7 @@ def test_update_user_by_id_changes_the_user_at_once(gerbang: Gerbang, admin: Syn
     assert inbox.codes() == []
 
 
-def test_update_user_by_id_with_a_weak_password(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
+def test_update_user_by_id_with_a_weak_password_is_an_error(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     user = created(admin, gerbang.new_inbox())
 
     with pytest.raises(AuthWeakPasswordError) as caught:
@@ -111,7 +109,7 @@ def test_update_user_by_id_with_a_weak_password(gerbang: Gerbang, admin: SyncGoT
     assert caught.value.reasons == ["length"]
 
 
-def test_update_user_by_id_bans_and_lets_in_again(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
+def test_update_user_by_id_bans_and_unbans(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     owner = gerbang.sign_up()
 
     admin.update_user_by_id(owner.id, {"ban_duration": "24h"})
@@ -126,16 +124,16 @@ def test_update_user_by_id_bans_and_lets_in_again(gerbang: Gerbang, admin: SyncG
 
 def test_list_users_returns_pages(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     began = datetime.now(UTC).replace(microsecond=0)
-    made = {created(admin, gerbang.new_inbox()).id for _ in range(3)}
+    created_ids = {created(admin, gerbang.new_inbox()).id for _ in range(3)}
 
-    assert made <= {user.id for user in admin.list_users() if user.created_at >= began}
+    assert created_ids <= {user.id for user in admin.list_users() if user.created_at >= began}
 
     listed: list[str] = []
     page = 1
     while some := admin.list_users(page=page, per_page=2):
         listed += [user.id for user in some]
         page += 1
-    assert made <= set(listed)
+    assert created_ids <= set(listed)
     assert len(listed) == len(set(listed))
 
 
@@ -151,7 +149,7 @@ def test_delete_user_deletes_the_user_and_ends_their_sessions(gerbang: Gerbang, 
     created(admin, owner.inbox)
 
 
-def test_delete_user_deletes_nobody_softly(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
+def test_delete_user_does_not_support_soft_deletion(gerbang: Gerbang, admin: SyncGoTrueAdminAPI) -> None:
     user = created(admin, gerbang.new_inbox())
 
     with fails(400, "validation_failed"):
@@ -180,7 +178,7 @@ def test_sign_out_on_behalf_of_a_user(
     assert (is_signed_in(owner.client), is_signed_in(other)) == (own_is_left, other_is_left)
 
 
-def test_a_user_is_no_administrator(gerbang: Gerbang) -> None:
+def test_a_users_key_cannot_call_administrator_methods(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
 
     with fails(403, "not_admin"):

@@ -1,4 +1,4 @@
-"""The default settings run the client's whole life: on `make run` and on the built functions, without any parameter."""
+"""The most important client methods with default settings, on `make run` and with the built functions."""
 
 from collections.abc import Callable
 
@@ -70,7 +70,7 @@ def test_sign_in_with_google(gerbang: Gerbang) -> None:
     assert user_of(client.get_user()).email == address
 
 
-def test_get_claims_asks_for_the_user_because_tokens_are_signed_with_hs256(gerbang: Gerbang) -> None:
+def test_get_claims_requests_the_user_because_tokens_are_signed_with_hs256(gerbang: Gerbang) -> None:
     client = gerbang.new_client()
     session = session_of(client.sign_in_anonymously())
 
@@ -92,7 +92,7 @@ def test_get_claims_asks_for_the_user_because_tokens_are_signed_with_hs256(gerba
     ],
     ids=["sign_in_with_otp", "reset_password_for_email"],
 )
-def test_an_address_gets_one_mail_a_minute_known_or_not(
+def test_known_and_unknown_addresses_get_one_mail_a_minute(
     gerbang: Gerbang, request_mail: Callable[[Client, str], object]
 ) -> None:
     client, address = gerbang.new_client(), gerbang.new_inbox().address

@@ -11,7 +11,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_an_id_token_of_google_makes_an_account(gerbang: Gerbang) -> None:
+def test_an_id_token_of_google_creates_an_account(gerbang: Gerbang) -> None:
     client, address = gerbang.new_client(), gerbang.new_inbox().address
 
     user = user_of(client.sign_in_with_id_token({"provider": "google", "token": gerbang.google_token(address)}))
@@ -55,7 +55,7 @@ def test_a_nonce_is_checked(gerbang: Gerbang) -> None:
 
 
 @pytest.mark.parametrize(("in_token", "sent"), [("a", "b"), ("a", ""), ("", "b")])
-def test_a_nonce_that_is_another_one_or_missing_is_an_error(gerbang: Gerbang, in_token: str, sent: str) -> None:
+def test_a_wrong_or_missing_nonce_is_an_error(gerbang: Gerbang, in_token: str, sent: str) -> None:
     claims = {"nonce": sha256(in_token)} if in_token else {}
     token = gerbang.google_token(gerbang.new_inbox().address, **claims)
 

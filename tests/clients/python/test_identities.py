@@ -1,4 +1,4 @@
-"""Identities, reauthentication and CAPTCHAs, as the Python client has them. It cannot link by an ID token itself."""
+"""Identities, reauthentication and CAPTCHAs with the Python client, which cannot link an identity by ID token."""
 
 import pytest
 from supabase_auth.types import UserIdentity
@@ -30,7 +30,7 @@ def test_an_identity_is_unlinked(gerbang: Gerbang) -> None:
     assert identities_of(owner).keys() == {"email"}
 
 
-def test_unlinking_the_address_leaves_google_and_no_password(gerbang: Gerbang) -> None:
+def test_unlinking_the_email_identity_removes_the_password(gerbang: Gerbang) -> None:
     owner = with_google(gerbang)
 
     owner.client.unlink_identity(identities_of(owner)["email"])
@@ -40,19 +40,19 @@ def test_unlinking_the_address_leaves_google_and_no_password(gerbang: Gerbang) -
         gerbang.sign_in(owner.inbox.address)
 
 
-def test_the_last_identity_is_not_unlinked(gerbang: Gerbang) -> None:
+def test_the_last_identity_cannot_be_unlinked(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
 
     with fails(422, "single_identity_not_deletable"):
         owner.client.unlink_identity(identities_of(owner)["email"])
 
 
-def test_linking_by_a_redirect_is_turned_off(gerbang: Gerbang) -> None:
+def test_linking_by_a_redirect_is_not_supported(gerbang: Gerbang) -> None:
     with fails(404, "manual_linking_disabled"):
         gerbang.sign_up().client.link_identity({"provider": "google"})
 
 
-def test_a_code_that_confirms_is_mailed(gerbang: Gerbang) -> None:
+def test_reauthenticate_mails_a_code(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
 
     owner.client.reauthenticate()
@@ -67,7 +67,7 @@ class TestCaptcha:
     def parameters(self) -> str:
         return f"{NO_LIMITS} CaptchaProvider=turnstile"
 
-    def test_a_token_is_asked_for(self, gerbang: Gerbang) -> None:
+    def test_a_captcha_token_is_required(self, gerbang: Gerbang) -> None:
         client, inbox = gerbang.new_client(), gerbang.new_inbox()
 
         with fails(400, "captcha_failed"):
@@ -75,7 +75,7 @@ class TestCaptcha:
         with fails(400, "captcha_failed"):
             client.sign_in_with_otp({"email": inbox.address, "options": {"captcha_token": "another"}})
 
-    def test_a_good_token_passes(self, gerbang: Gerbang) -> None:
+    def test_a_valid_captcha_token_is_accepted(self, gerbang: Gerbang) -> None:
         client, inbox = gerbang.new_client(), gerbang.new_inbox()
 
         client.sign_up(

@@ -11,9 +11,7 @@ def session(gerbang: Gerbang) -> Session:
     return session_of(gerbang.new_client().sign_in_anonymously())
 
 
-def test_a_client_whose_refresh_response_was_lost_refreshes_again_however_late(
-    gerbang: Gerbang, session: Session
-) -> None:
+def test_a_client_can_repeat_a_refresh_at_any_time_after_a_lost_response(gerbang: Gerbang, session: Session) -> None:
     client = gerbang.new_client(session)
     assert gerbang.refresh(session.refresh_token).is_success
 
@@ -22,9 +20,7 @@ def test_a_client_whose_refresh_response_was_lost_refreshes_again_however_late(
     client.get_user()
 
 
-def test_a_thief_who_refreshes_once_the_owner_uses_the_next_token_ends_the_session_of_both(
-    gerbang: Gerbang, session: Session
-) -> None:
+def test_a_stolen_token_ends_the_session_after_its_successor_was_used(gerbang: Gerbang, session: Session) -> None:
     owner = gerbang.new_client(session)
     owner.refresh_session()
     owner.get_user()

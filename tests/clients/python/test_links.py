@@ -13,19 +13,19 @@ def fragment_of(location: str) -> Mapping[str, str]:
     return dict(parse_qsl(urlsplit(location).fragment))
 
 
-def test_a_link_leads_to_the_app_with_a_session_in_the_fragment(gerbang: Gerbang) -> None:
+def test_a_link_redirects_to_the_app_with_a_session_in_the_fragment(gerbang: Gerbang) -> None:
     client, inbox = gerbang.new_client(), gerbang.new_inbox()
     client.sign_in_with_otp({"email": inbox.address, "options": {"email_redirect_to": APP}})
 
     location = gerbang.follow(inbox.next_link())
 
     assert location.partition("#")[0] == APP
-    told = fragment_of(location)
-    session = session_of(client.set_session(told["access_token"], told["refresh_token"]))
+    fragment = fragment_of(location)
+    session = session_of(client.set_session(fragment["access_token"], fragment["refresh_token"]))
     assert session.user.email == inbox.address
 
 
-def test_verify_otp_takes_the_token_of_a_link_as_token_hash(gerbang: Gerbang) -> None:
+def test_verify_otp_accepts_the_token_of_a_link_as_token_hash(gerbang: Gerbang) -> None:
     client, inbox = gerbang.new_client(), gerbang.new_inbox()
     client.sign_in_with_otp({"email": inbox.address})
     token = dict(parse_qsl(urlsplit(inbox.next_link()).query))["token"]
@@ -51,10 +51,10 @@ def test_an_administrator_invites_a_user_by_mail(gerbang: Gerbang) -> None:
     admin, inbox = gerbang.new_admin(), gerbang.new_inbox()
 
     user = user_of(admin.invite_user_by_email(inbox.address, {"data": {"nickname": "Mira"}}))
-    told = fragment_of(gerbang.follow(inbox.next_link()))
+    fragment = fragment_of(gerbang.follow(inbox.next_link()))
 
     assert user.invited_at is not None
-    assert told["type"] == "invite"
+    assert fragment["type"] == "invite"
     with fails(422, "email_exists"):
         admin.invite_user_by_email(inbox.address)
 
@@ -62,9 +62,9 @@ def test_an_administrator_invites_a_user_by_mail(gerbang: Gerbang) -> None:
 @pytest.mark.parametrize("kind", ["signup", "invite", "magiclink", "recovery"])
 def test_an_administrator_generates_a_link(gerbang: Gerbang, kind: str) -> None:
     email = gerbang.sign_up().inbox.address if kind == "recovery" else gerbang.new_inbox().address
-    asked: Any = {"type": kind, "email": email, "password": PASSWORD, "options": {"redirect_to": APP}}
+    parameters: Any = {"type": kind, "email": email, "password": PASSWORD, "options": {"redirect_to": APP}}
 
-    generated = gerbang.new_admin().generate_link(asked)
+    generated = gerbang.new_admin().generate_link(parameters)
 
     assert generated.user.email == email
     assert generated.properties.redirect_to == APP

@@ -5,7 +5,7 @@ from tests.clients.gerbang import Gerbang, fails, method_of, user_of, verify
 
 
 @pytest.mark.parametrize("kind", ["email", "signup"])
-def test_a_code_makes_an_account_for_a_new_address(gerbang: Gerbang, kind: EmailOtpType) -> None:
+def test_a_code_creates_an_account_for_a_new_address(gerbang: Gerbang, kind: EmailOtpType) -> None:
     client, inbox = gerbang.new_client(), gerbang.new_inbox()
 
     client.sign_in_with_otp({"email": inbox.address, "options": {"data": {"nickname": "Mira"}}})

@@ -17,7 +17,7 @@ def test_an_account_of_sign_up_signs_in_through_the_other_apis(gerbang: Gerbang)
         assert user_of(client.get_user(token)).id == owner.id
 
 
-def test_a_session_of_botlaunch_goes_on_in_a_client(gerbang: Gerbang) -> None:
+def test_a_client_can_continue_a_session_of_botlaunch(gerbang: Gerbang) -> None:
     owner, client = gerbang.sign_up(), gerbang.new_client()
     session = gerbang.post("/api/auth/login", {"email": owner.inbox.address, "password": PASSWORD})["data"]
 
@@ -27,7 +27,7 @@ def test_a_session_of_botlaunch_goes_on_in_a_client(gerbang: Gerbang) -> None:
     assert user_of(client.get_user()).id == owner.id
 
 
-def test_a_guest_of_atourin_goes_on_in_a_client(gerbang: Gerbang) -> None:
+def test_a_client_can_continue_a_guest_session_of_atourin(gerbang: Gerbang) -> None:
     client, guest = gerbang.new_client(), gerbang.post("/auth/login_with_anonymous", {})["data"]
 
     client.set_session(guest["access_token"], guest["refresh_token"])

@@ -36,7 +36,7 @@ def test_two_processes_that_refresh_at_the_same_time_get_the_same_tokens(gerbang
         client.get_user()
 
 
-def test_a_client_whose_refresh_response_was_lost_refreshes_again(gerbang: Gerbang, session: Session) -> None:
+def test_a_client_can_repeat_a_refresh_after_a_lost_response(gerbang: Gerbang, session: Session) -> None:
     client = gerbang.new_client(session)
     assert gerbang.refresh(session.refresh_token).is_success
 
@@ -46,7 +46,7 @@ def test_a_client_whose_refresh_response_was_lost_refreshes_again(gerbang: Gerba
     client.get_user()
 
 
-def test_a_thief_who_refreshes_after_the_owner_ends_the_session_of_both(gerbang: Gerbang, session: Session) -> None:
+def test_a_stolen_token_that_is_used_after_the_owner_ends_the_session(gerbang: Gerbang, session: Session) -> None:
     owner = refresh_three_times(gerbang, session)
 
     with fails(400, "refresh_token_already_used"):
@@ -55,7 +55,7 @@ def test_a_thief_who_refreshes_after_the_owner_ends_the_session_of_both(gerbang:
         owner.refresh_session()
 
 
-def test_an_owner_who_refreshes_after_the_thief_ends_the_session_of_both(gerbang: Gerbang, session: Session) -> None:
+def test_a_stolen_token_that_is_used_before_the_owner_ends_the_session(gerbang: Gerbang, session: Session) -> None:
     thief = refresh_three_times(gerbang, session)
 
     with fails(400, "refresh_token_already_used"):

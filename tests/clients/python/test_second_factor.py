@@ -1,4 +1,4 @@
-"""A second factor: the methods of `mfa`, and sign-ins of the other APIs that ask for it."""
+"""The second factor: the methods of `mfa`, and sign-ins of the other APIs."""
 
 import time
 from base64 import b32decode
@@ -12,7 +12,7 @@ from tests.clients.gerbang import PASSWORD, Client, Gerbang, SignedIn, fails, se
 
 
 def code_of(secret: str, steps: int = 0) -> str:
-    """The code that an app shows, now or some steps from now. It does not change for five seconds."""
+    """Return the code of an authenticator app, now or some steps later. It stays valid for at least five seconds."""
     left = 30 - time.time() % 30
     time.sleep(left if left < 5 else 0)
     return totp.code_of(b32decode(secret), int(time.time()) // 30 + steps)
@@ -23,38 +23,38 @@ def level_of(client: Client) -> tuple[str | None, str | None]:
     return level.current_level, level.next_level
 
 
-def enrolled(owner: SignedIn) -> tuple[str, str]:
-    """Enrol an app and verify its first code, a step early; return the factor's id and secret."""
-    made = owner.client.mfa.enroll({"factor_type": "totp", "friendly_name": "phone"})
-    assert made.totp is not None
-    owner.client.mfa.challenge_and_verify({"factor_id": made.id, "code": code_of(made.totp.secret, -1)})
-    return made.id, made.totp.secret
+def enrol_app(owner: SignedIn) -> tuple[str, str]:
+    """Enrol an app, and verify its first code a step early. Return the factor's id and secret."""
+    factor = owner.client.mfa.enroll({"factor_type": "totp", "friendly_name": "phone"})
+    assert factor.totp is not None
+    owner.client.mfa.challenge_and_verify({"factor_id": factor.id, "code": code_of(factor.totp.secret, -1)})
+    return factor.id, factor.totp.secret
 
 
-def refused(answer: httpx.Response, status: int) -> dict[str, object]:
+def error_of(answer: httpx.Response, status: int) -> dict[str, object]:
     assert answer.status_code == status, answer.text
     body: dict[str, object] = answer.json()
     return body
 
 
-def test_an_app_is_enrolled_and_raises_the_session(gerbang: Gerbang) -> None:
+def test_enrolling_an_app_raises_the_session_to_two_factors(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
     assert level_of(owner.client) == ("aal1", "aal1")
 
-    made = owner.client.mfa.enroll({"factor_type": "totp", "friendly_name": "phone", "issuer": "Toko"})
-    assert made.totp is not None
-    image = unquote(made.totp.qr_code.removeprefix("data:image/svg+xml;utf-8,"))
+    factor = owner.client.mfa.enroll({"factor_type": "totp", "friendly_name": "phone", "issuer": "Toko"})
+    assert factor.totp is not None
+    image = unquote(factor.totp.qr_code.removeprefix("data:image/svg+xml;utf-8,"))
     assert image.startswith("<svg ")
     assert image.endswith("</svg>")
     assert not {"#", "%"} & {*image}
-    assert made.totp.uri.startswith("otpauth://totp/Toko:")
-    assert f"secret={made.totp.secret}" in made.totp.uri
+    assert factor.totp.uri.startswith("otpauth://totp/Toko:")
+    assert f"secret={factor.totp.secret}" in factor.totp.uri
     assert owner.client.mfa.list_factors().totp == []
 
-    challenge = owner.client.mfa.challenge({"factor_id": made.id})
+    challenge = owner.client.mfa.challenge({"factor_id": factor.id})
     assert 290 < challenge.expires_at - time.time() <= 300
-    shown = {"factor_id": made.id, "challenge_id": challenge.id, "code": code_of(made.totp.secret)}
-    owner.client.mfa.verify(shown)  # type: ignore[arg-type]
+    verification = {"factor_id": factor.id, "challenge_id": challenge.id, "code": code_of(factor.totp.secret)}
+    owner.client.mfa.verify(verification)  # type: ignore[arg-type]
 
     assert level_of(owner.client) == ("aal2", "aal2")
     assert [factor.friendly_name for factor in owner.client.mfa.list_factors().totp] == ["phone"]
@@ -62,9 +62,9 @@ def test_an_app_is_enrolled_and_raises_the_session(gerbang: Gerbang) -> None:
     assert level_of(owner.client) == ("aal2", "aal2")
 
 
-def test_a_new_session_has_one_factor_until_a_code_raises_it(gerbang: Gerbang) -> None:
+def test_a_code_raises_a_new_session_to_two_factors(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
-    factor_id, secret = enrolled(owner)
+    factor_id, secret = enrol_app(owner)
     client = gerbang.sign_in(owner.inbox.address)
     assert level_of(client) == ("aal1", "aal2")
 
@@ -86,7 +86,7 @@ def test_a_new_session_has_one_factor_until_a_code_raises_it(gerbang: Gerbang) -
 
 def test_an_app_is_unenrolled(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
-    factor_id, _ = enrolled(owner)
+    factor_id, _ = enrol_app(owner)
 
     assert owner.client.mfa.unenroll({"factor_id": factor_id}).id == factor_id
 
@@ -98,7 +98,7 @@ def test_an_app_is_unenrolled(gerbang: Gerbang) -> None:
 
 def test_an_administrator_lists_and_removes_factors(gerbang: Gerbang) -> None:
     owner, admin = gerbang.sign_up(), gerbang.new_admin()
-    factor_id, _ = enrolled(owner)
+    factor_id, _ = enrol_app(owner)
 
     listed = admin.mfa.list_factors({"user_id": owner.id})
     assert [(factor.id, factor.status) for factor in listed] == [(factor_id, "verified")]
@@ -107,20 +107,20 @@ def test_an_administrator_lists_and_removes_factors(gerbang: Gerbang) -> None:
     assert owner.client.mfa.list_factors().all == []
 
 
-def test_other_apis_ask_at_the_sign_in(gerbang: Gerbang) -> None:
+def test_other_apis_require_the_second_factor_at_sign_in(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
-    _, secret = enrolled(owner)
+    _, secret = enrol_app(owner)
     right = {"email": owner.inbox.address, "password": PASSWORD}
 
-    botlaunch = refused(gerbang.http.post("/api/auth/login", json=right), 403)
+    botlaunch = error_of(gerbang.http.post("/api/auth/login", json=right), 403)
     assert botlaunch["code"] == "second_factor_required"
     waits = {"mfaToken": botlaunch["mfaToken"]}
-    refused(gerbang.http.post("/api/auth/mfa/verify", json=waits | {"code": "000000"}), 400)
+    error_of(gerbang.http.post("/api/auth/mfa/verify", json=waits | {"code": "000000"}), 400)
     session = gerbang.post("/api/auth/mfa/verify", waits | {"code": code_of(secret)})["data"]
     assert session["user"]["email"] == owner.inbox.address
     gerbang.get("/api/auth/me", bearer=session["accessToken"])
 
-    snapotp = refused(
+    snapotp = error_of(
         gerbang.http.post("/api/auth/login", json={"username": owner.inbox.address, "password": PASSWORD}), 403
     )
     assert (snapotp["success"], snapotp["code"]) == (False, "second_factor_required")
@@ -128,9 +128,9 @@ def test_other_apis_ask_at_the_sign_in(gerbang: Gerbang) -> None:
     assert answer["data"]["user"]["email"] == owner.inbox.address
 
 
-def test_who_has_lost_the_app_comes_back_with_a_recovery_code(gerbang: Gerbang) -> None:
+def test_a_recovery_code_replaces_a_lost_app(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
-    lost, _ = enrolled(owner)
+    lost, _ = enrol_app(owner)
     session = owner.client.get_session()
     assert session is not None
     answer = gerbang.http.post(
@@ -141,30 +141,30 @@ def test_who_has_lost_the_app_comes_back_with_a_recovery_code(gerbang: Gerbang) 
     assert len(set(codes)) == 10
 
     right = {"email": owner.inbox.address, "password": PASSWORD}
-    atourin = refused(gerbang.http.post("/auth/login_with_email_password", json=right), 403)
+    atourin = error_of(gerbang.http.post("/auth/login_with_email_password", json=right), 403)
     assert atourin["error_code"] == "second_factor_required"
-    shown = {**atourin["data"], "code": codes[0].upper()}  # type: ignore[dict-item]
-    assert gerbang.post("/auth/mfa/verify", shown)["data"]["access_token"]
+    verification = {**atourin["data"], "code": codes[0].upper()}  # type: ignore[dict-item]
+    assert gerbang.post("/auth/mfa/verify", verification)["data"]["access_token"]
 
     client = gerbang.sign_in(owner.inbox.address)
     client.mfa.challenge_and_verify({"factor_id": lost, "code": codes[1]})
     client.mfa.unenroll({"factor_id": lost})
     client.refresh_session()
-    made = client.mfa.enroll({"factor_type": "totp", "friendly_name": "new phone"})
-    assert made.totp is not None
-    client.mfa.challenge_and_verify({"factor_id": made.id, "code": code_of(made.totp.secret)})
+    factor = client.mfa.enroll({"factor_type": "totp", "friendly_name": "new phone"})
+    assert factor.totp is not None
+    client.mfa.challenge_and_verify({"factor_id": factor.id, "code": code_of(factor.totp.secret)})
     assert [factor.friendly_name for factor in client.mfa.list_factors().totp] == ["new phone"]
 
 
 @pytest.mark.parametrize(
     ("kind", "code"), [("phone", "mfa_phone_enroll_not_enabled"), ("webauthn", "mfa_webauthn_enroll_not_enabled")]
 )
-def test_other_kinds_of_factors_are_turned_off(gerbang: Gerbang, kind: str, code: str) -> None:
+def test_other_types_of_factors_are_not_supported(gerbang: Gerbang, kind: str, code: str) -> None:
     with fails(422, code):
         gerbang.sign_up().client.mfa.enroll({"factor_type": kind})  # type: ignore[typeddict-item]
 
 
-def test_guests_have_no_factors(gerbang: Gerbang) -> None:
+def test_a_guest_cannot_enrol_a_factor(gerbang: Gerbang) -> None:
     client = gerbang.new_client()
     client.sign_in_anonymously()
 

@@ -53,7 +53,7 @@ def test_get_session_refreshes_a_session_that_is_about_to_expire(gerbang: Gerban
     client.get_user()
 
 
-def test_get_session_keeps_a_session_that_is_fresh(gerbang: Gerbang) -> None:
+def test_get_session_does_not_refresh_a_new_session(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
 
     session = gerbang.new_client(owner.session).get_session()
@@ -62,7 +62,7 @@ def test_get_session_keeps_a_session_that_is_fresh(gerbang: Gerbang) -> None:
     assert session.access_token == owner.session.access_token
 
 
-def test_get_claims_verifies_a_token_with_the_published_keys_without_asking_for_the_user(gerbang: Gerbang) -> None:
+def test_get_claims_verifies_a_token_with_the_published_keys(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
     owner.client.sign_out({"scope": "local"})
 
@@ -81,7 +81,7 @@ def test_get_claims_verifies_a_token_with_the_published_keys_without_asking_for_
     assert claims_of(answer).items() >= expected.items()
 
 
-def test_get_claims_rejects_a_token_that_was_changed(gerbang: Gerbang) -> None:
+def test_get_claims_rejects_a_changed_token(gerbang: Gerbang) -> None:
     owner = gerbang.sign_up()
     header, payload, signature = owner.session.access_token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "==")) | {"role": "service_role"}
@@ -112,7 +112,7 @@ def test_sign_out(
 
 
 def tokens_work(gerbang: Gerbang, session: Session) -> tuple[bool, bool]:
-    """Whether the server takes the access token, and the refresh token, of a session."""
+    """Say whether the server accepts the access token and the refresh token of a session."""
     refreshed = gerbang.refresh(session.refresh_token)
     return is_signed_in(gerbang.new_client(session)), refreshed.is_success
 

@@ -2,18 +2,20 @@
 
 from copy import replace
 from functools import partial
+from itertools import count
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
 from gerbang.accounts.email_change import HalfConfirmed
 from gerbang.accounts.registration import EmailTaken
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailKind
 from gerbang.sessions.sessions import SignedIn
 from gerbang.storage.accounts import Name
 
 from tests.deployment import ALICE, BOB
-from tests.fakes import at_once
+from tests.fakes import Call, FaultyStore, at_once
 from tests.unit.email_change.steps import (
     CURRENT_CODE,
     NEW_CODE,
@@ -133,3 +135,22 @@ def test_after_any_fault_the_change_is_either_complete_or_not_made() -> None:
         assert user.new_email == (None if new else NEW_EMAIL)
         assert run.failure is None or isinstance(run.failure, DependencyUnavailable)
         assert run.failure is not None or new is not None
+
+
+def test_an_account_that_others_keep_changing_is_answered_as_unavailable(app_in_memory: MailDeployment) -> None:
+    bob = app_in_memory.register()
+    codes = request_change(app_in_memory, bob)
+    numbers = count(1)
+
+    def changed_first(call: Call) -> bool:
+        if call.method == "commit":
+            app_in_memory.change(bob.user, email_verified_at=next(numbers))
+        return False
+
+    always_changed = FaultyStore(app_in_memory.base.store, at=changed_first)
+
+    with pytest.raises(KeptChanging):
+        confirm(app_in_memory.on(always_changed), NEW_EMAIL, codes[NEW_CODE])
+
+    assert sum(call.method == "commit" for call in always_changed.calls) == CHANGE_TRIES
+    assert isinstance(confirm(app_in_memory, NEW_EMAIL, codes[NEW_CODE]), HalfConfirmed)

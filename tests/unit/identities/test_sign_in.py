@@ -5,11 +5,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from gerbang.accounts.identity_sign_in import GOOGLE, RACES, LinkedToAnother, VerifiedIdentity
+from gerbang.accounts.identity_sign_in import GOOGLE, LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.oidc import LARGEST_PROFILE_BYTES
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
+from gerbang.core.contention import CHANGE_TRIES
 from gerbang.core.emails import InvalidEmail
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
@@ -173,7 +174,7 @@ def test_a_taken_number_is_drawn_again(app: MailDeployment) -> None:
 def test_without_a_free_number_the_sign_in_fails(app: MailDeployment, database: Database) -> None:
     alice = app.register(ALICE).user
     assert alice.number is not None
-    base = replace(app.base, new_number=Numbers(*[alice.number] * RACES))
+    base = replace(app.base, new_number=Numbers(*[alice.number] * CHANGE_TRIES))
 
     with pytest.raises(DependencyUnavailable):
         sign_in(replace(app, base=base))
@@ -293,7 +294,7 @@ def test_a_sign_in_that_is_overtaken_too_often_fails(app_in_memory: MailDeployme
     with pytest.raises(DependencyUnavailable):
         sign_in(app_in_memory.on(always_overtaken))
 
-    assert sum(call.method == "commit" for call in always_overtaken.calls) == RACES
+    assert sum(call.method == "commit" for call in always_overtaken.calls) == CHANGE_TRIES
 
 
 # The log: security.md 167

@@ -1,7 +1,7 @@
 """What operators do with accounts: find, show, disable, enable, end sessions, set role and credit, unlink, delete.
 
-Every change is one write, or one transaction, of the account as it was shown to the operator. It fails when the epoch
-has moved since, or what is being changed. So no operator overwrites what they have not seen. Deleting takes several
+Each change is one write or one transaction. It fails if the account's epoch, or the attribute that is changed, is not
+what the operator was shown. So an operator never overwrites a change that they have not seen. Deleting takes several
 steps (`gerbang.accounts.deletion`).
 """
 
@@ -61,11 +61,11 @@ class OnlyWayToSignIn(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What the account's own record does not say."""
+    """What an operator is shown of an account that is not in its own record."""
 
     identities: tuple[Identity, ...]
     role: str | None
-    """In its organisation, None if it does not belong to one."""
+    """In its organization, None if it does not belong to one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Accounts:
         return NewestUsers(self.users).page(at=self.now(), size=size, cursor=cursor)
 
     def details(self, user: User) -> Details:
-        """Return what an operator is shown of an account besides its own record."""
+        """Return the identities of an account, and its role in its default organization."""
         person = self.users.find_person(user.user_id)
         return Details(
             identities=() if person is None else person.identities,
@@ -111,56 +111,56 @@ class Accounts:
         )
 
     def disable(self, user: User) -> User:
-        """Disable the account and end its sessions, at once; return it as it is now.
+        """Disable the account and end its sessions, at once; return the changed account.
 
         Raises:
-            ChangedMeanwhile: it is disabled already, or not as it was read.
+            ChangedMeanwhile: it is disabled already, or was changed since it was read.
         """
         return self._change(user, {"disabled_at": to_epoch(self.now()), "epoch": Plus(1)}, Absent("disabled_at"))
 
     def enable(self, user: User) -> User:
-        """Enable a disabled account; sessions from before stay ended. Return it as it is now.
+        """Enable a disabled account; sessions from before stay ended. Return the changed account.
 
         Raises:
-            ChangedMeanwhile: it is not disabled, or not as it was read.
+            ChangedMeanwhile: it is not disabled, or was changed since it was read.
         """
         return self._change(user, {"disabled_at": Gone()}, Present("disabled_at"))
 
     def end_sessions(self, user: User) -> User:
-        """End every session of the account at once, wherever it was opened; return it as it is now.
+        """End every session of the account at once; return the changed account.
 
         Raises:
-            ChangedMeanwhile: it is not as it was read.
+            ChangedMeanwhile: it was changed since it was read.
         """
         return self._change(user, {"epoch": Plus(1)})
 
     def set_role(self, user: User, role_id: int) -> User:
-        """Give the account a role, a key of `ROLES`; return it as it is now.
+        """Give the account a role, a key of `ROLES`; return the changed account.
 
         Raises:
-            ChangedMeanwhile: it is not as it was read.
+            ChangedMeanwhile: it was changed since it was read.
         """
         return self._change(user, {"role_id": role_id}, Equal("role_id", user.role_id))
 
     def set_credit(self, user: User, credit: int) -> User:
-        """Set the account's credit; return it as it is now.
+        """Set the account's credit; return the changed account.
 
         Raises:
-            ChangedMeanwhile: it is not as it was read, or its credit is not.
+            ChangedMeanwhile: it, or its credit, was changed since it was read.
         """
         return self._change(user, {"credit_balance": credit}, Equal("credit_balance", user.credit_balance))
 
     def unlink(self, user: User, provider: str) -> User:
-        """Unlink a provider's identity and end the account's sessions, in one transaction; return it as it is now.
+        """Unlink a provider's identity and end the account's sessions, in one transaction; return the changed account.
 
-        The next sign-in with any identity of the provider that has the account's address links that one. So the owner
-        of an account that was made anew at the provider, and is another identity there, can sign in again.
+        The next sign-in with an identity of the provider that has the account's address links that identity. So an
+        owner who has a new account at the provider, which is another identity, can sign in again.
 
         Raises:
             NotLinked: no identity of the provider is linked.
             OnlyWayToSignIn: the account would have no password, no other identity and no verified address, to which a
                 code or a reset token could be mailed.
-            ChangedMeanwhile: it is not as it was read.
+            ChangedMeanwhile: it was changed since it was read.
         """
         if provider not in user.subjects:
             raise NotLinked(provider)
@@ -168,14 +168,14 @@ class Accounts:
         if not others and user.password_hash is None and user.email_verified_at is None:
             raise OnlyWayToSignIn(user.user_id)
         now = self.now()
-        # The epoch says whether what else signs in has changed: all that takes a password or a proof away raises it.
+        # The epoch is a condition, and every removal of a password or of the verification of the address raises it.
         changes: dict[str, Change] = {"epoch": Plus(1), "updated_at": to_epoch(now)}
         if self.store.commit(*self.users.unlinking(user, provider, changes)):
             raise ChangedMeanwhile(user.user_id)
         return replace(user, subjects=others, epoch=user.epoch + 1, updated_at=now)
 
     def departures(self, user: User) -> tuple[Departure, ...]:
-        """Return what deleting the account would leave of its organisations."""
+        """Return, for each of the account's organizations, how many other members it has."""
         return self.deletion.departures(user)
 
     def sessions(self, user: User) -> tuple[Family, ...]:
@@ -183,10 +183,10 @@ class Accounts:
         return self.own_sessions.list(user)
 
     def delete(self, user: User) -> None:
-        """Delete the account for good, as `Deletion.delete` does.
+        """Delete the account permanently, as `Deletion.delete` does.
 
         Raises:
-            ChangedMeanwhile: it is not as it was read.
+            ChangedMeanwhile: it was changed since it was read.
             DependencyUnavailable: the database did not answer. Deleting the account again deletes what is left.
         """
         self.deletion.delete(user)
@@ -199,7 +199,7 @@ class Accounts:
         return changed
 
     def _user_ids(self, text: str) -> tuple[str, ...]:
-        """Return the ids of the accounts that *text* may name. There may be no account of an id that it spells."""
+        """Return the ids of the accounts that *text* may name. An id may be one that no account has."""
         if "@" in text:
             try:
                 return self._holders((Name.EMAIL, canonical(text)))
@@ -208,15 +208,15 @@ class Accounts:
         names = [(Name.USERNAME, text)] if 0 < len(text) <= LONGEST_ADDRESS else []  # no user name is longer
         if text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_NUMBER)):
             names.append((Name.NUMBER, text))
-        return tuple(dict.fromkeys((*_spelt_ids(text), *self._holders(*names))))
+        return tuple(dict.fromkeys((*_ids_in(text), *self._holders(*names))))
 
     def _holders(self, *names: tuple[Name, str]) -> tuple[str, ...]:
         found = (self.users.find_id(name, value) for name, value in names)
         return tuple(user_id for user_id in found if user_id is not None)
 
 
-def _spelt_ids(text: str) -> tuple[str, ...]:
-    """Return the account id that *text* spells, if any; a user name may look like one."""
+def _ids_in(text: str) -> tuple[str, ...]:
+    """Return the account id that *text* is, if it is one; a user name may look like one."""
     for read in (UUID, lambda text: read_public_id(USER, text)):
         try:
             return (str(read(text)),)

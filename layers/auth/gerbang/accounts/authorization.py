@@ -1,4 +1,4 @@
-"""Who may call the account's other APIs, and as what: an active session, and membership of an organisation."""
+"""Who may call the operator's other APIs: users with an active session, in the organization that they name, if any."""
 
 from dataclasses import dataclass
 
@@ -24,19 +24,19 @@ class Caller:
     """The session's authenticator assurance level, the token's `aal`: `aal1`, or `aal2` after a second factor."""
     organization_id: str
     role: str
-    """The caller's role in the organization; empty, as the organization is, if they named none."""
+    """The caller's role in the organization; empty, like `organization_id`, if the request named none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """Checks a request against the tables, as they are at this moment."""
+    """Checks each request against the tables, so that a sign-out takes effect at once."""
 
     sessions: Sessions
     organizations: Organizations
     second_factor: SecondFactorPolicy = SecondFactorPolicy.IF_ENROLLED
 
     def authorize_person(self, access_token: str) -> Authenticated:
-        """Return the account and session of a registered user, who acts in no organisation yet. One round trip.
+        """Return the account and session of a registered user, for a request without an organization. One round trip.
 
         Raises:
             InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
@@ -48,12 +48,12 @@ class Authorizer:
         return authenticated
 
     def authorize(self, access_token: str, organization_id: str | None) -> Caller:
-        """Return the caller, and their role in the organisation that they named, if any. Two round trips at most.
+        """Return the caller, with the role in the organization that the request names, if any. Two round trips at most.
 
         Raises:
             InvalidToken, TokenExpired, SessionEnded: the token is not, or no longer, valid.
             InsufficientLevel: the deployment asks for a second factor, and the session has not shown it.
-            NotAMember: they do not belong to that organisation.
+            NotAMember: they do not belong to that organization.
         """
         claims = self.sessions.read(access_token)
         if not organization_id:

@@ -1,7 +1,7 @@
-"""CAPTCHAs: a visitor's browser has solved a provider's challenge, as the provider confirms.
+"""CAPTCHAs: a provider confirms that the visitor's browser has solved its challenge.
 
 Turnstile and hCaptcha verify in the same way: a form with the deployment's secret, the token, and the client address.
-It is bounded in time and space, and a provider that does not answer is no pass (docs/decisions/0032-captcha.md).
+Time and size of the answer are limited. Without an answer, the request fails (docs/decisions/0032-captcha.md).
 """
 
 import json
@@ -59,10 +59,10 @@ class Captcha:
     step_timeout: timedelta = timedelta(seconds=2)
     """For each connection attempt and each read."""
     deadline: timedelta = timedelta(seconds=4)
-    """For all of it: name look-up, each address of the name, an answer that comes byte by byte (F29)."""
+    """For the whole request: name look-up, each address of the name, an answer that comes byte by byte (F29)."""
 
     def check(self, key: KeyKind, token: str | None, client_address: str) -> None:
-        """Return if a request passes: its token is good, or it comes from a back end, which has the secret API key.
+        """Check the token of a request. A request with the secret API key, which a back end has, needs no token.
 
         Raises:
             CaptchaFailed: there is no token, or the provider does not confirm it.
@@ -91,7 +91,7 @@ class Captcha:
         return Outbound(context=self.trust(), step_timeout=self.step_timeout, deadline=self.deadline)
 
     def _ask(self, fields: dict[str, str]) -> bytes:
-        """Return the provider's answer, unread."""
+        """Return the body of the provider's answer."""
         try:
             return self._outbound.post(self.url, urlencode(fields).encode(), _FORM)
         except Unanswered as unanswered:

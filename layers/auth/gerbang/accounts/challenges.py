@@ -1,7 +1,7 @@
-"""Challenges: what a client asks for before it shows a code, as Supabase's clients do. None is stored.
+"""Challenges: a client requests one before it sends a code, as Supabase's clients do. None is stored.
 
-The id is a UUID that holds the end of the challenge and an HMAC of session and factor. Codes have one use and few tries
-by themselves (`gerbang.accounts.second_factor`), so a challenge need not be counted or spent.
+The id is a UUID that holds the end of the challenge and an HMAC of session and factor. A code has one use and few tries
+(`gerbang.accounts.second_factor`), so a challenge need not be counted or spent.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _ALL_BYTES: Final = 16
 
 
 class ChallengeNotFound(AuthError):
-    """The challenge is not of this session and factor."""
+    """The challenge is for another session or factor."""
 
     code = "mfa_challenge_not_found"
 
@@ -59,18 +59,18 @@ class Challenges:
         return Challenge(challenge_id=str(_id(end, digest)), expires_at=from_epoch(end))
 
     def check(self, challenge_id: str, family: Family, factor_id: str) -> None:
-        """Return if a challenge is of a session and a factor, and has not expired.
+        """Check that a challenge is for a session and a factor, and has not expired.
 
         Raises:
             ChallengeNotFound, ChallengeExpired: it is not, or it has.
             DependencyUnavailable: the keys could not be read.
         """
         try:
-            shown = UUID(challenge_id)
+            presented = UUID(challenge_id)
         except ValueError:
             raise ChallengeNotFound("malformed") from None
-        end = int.from_bytes(shown.bytes[:_END_BYTES])
-        if shown not in {_id(end, digest) for digest in self._hash.digests(_text(family, factor_id, end))}:
+        end = int.from_bytes(presented.bytes[:_END_BYTES])
+        if presented not in {_id(end, digest) for digest in self._hash.digests(_text(family, factor_id, end))}:
             raise ChallengeNotFound("of another session or factor")
         if to_epoch(self.now()) >= end:
             raise ChallengeExpired

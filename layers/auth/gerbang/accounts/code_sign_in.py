@@ -61,13 +61,13 @@ class Opened[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedCode:
-    """What a client presents: a code or the token of a link."""
+    """A code, or the token of a link, as a client presents it."""
 
     email: EmailAddress = field(repr=False)
     slots: Sequence[Slot]
     """The slots it may be in."""
     is_right: Callable[[OneTimeCode], bool]
-    """Says whether what is stored was made from what is presented."""
+    """Returns whether a stored code was made from the presented one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class CodeSignIn:
     """Makes the account of an address that has none; None: no account is made."""
     mail_service: MailService
     first_factors: FirstFactors | None = None
-    """Lets an account with a second factor wait for it; None: the session is raised later, as at Supabase Auth."""
+    """Makes sign-ins wait for a second factor; None: the session is raised later, as at Supabase Auth."""
     log_event: LogEvent
     now: Clock
 
@@ -107,13 +107,13 @@ class CodeSignIn:
         """Trade the code mailed to an address, in one of *slots*, for a session. Three round trips.
 
         The code is spent in the transaction that opens the session (F14), and with it the address's other code. If the
-        address was unverified, a code that was requested to sign in removes the password and ends the sessions that a
-        stranger may have set up (account pre-hijacking), and a mail tells the owner. The code of the registration
-        itself keeps them, unless another registration of the address was refused since: then the owner may be the one
-        who was refused. If no account has the address, a code that was mailed for that makes one: one round trip more.
+        address was unverified, a code that was requested to sign in removes the password and ends the sessions, which a
+        stranger may have set up (account pre-hijacking), and a mail notifies the owner. The code of the registration
+        itself keeps them, unless another registration of the address was rejected since, which may have been the
+        owner's. If no account has the address, a code that was mailed for that makes one: one round trip more.
 
         Raises:
-            InvalidCode: the code is not, or no longer, worth anything.
+            InvalidCode: the code is wrong, spent, replaced or expired.
             AccountDisabled: the code is right, and its account may not be used.
             SignUpDisabled: the code is right, and would make an account, which is not allowed any more.
             TooManyAttempts: the address, whether an account has it or not, has used up its tries; or this client
@@ -165,7 +165,7 @@ class CodeSignIn:
         return self.sessions.begin(user, client, "otp") if required is None else (required,)
 
     def _find(self, presented: PresentedCode, *, user_id: str | None) -> tuple[User | None, "_Found"]:
-        """Return the account that a code signs in to, None if it makes one, and what is to be spent."""
+        """Return the account that a code signs in to, None if it makes one; and the code, with what spends it."""
         keys = {slot: self.codes.key(slot, digest(presented.email)) for slot in _SIBLINGS}
         user_item, *items = self.store.get_all(self.users.key(user_id or NO_ACCOUNT), *keys.values())
         now, user, read = self.now(), from_item(User, user_item), map(self.codes.read, items)
@@ -175,14 +175,14 @@ class CodeSignIn:
         if not matching:
             raise InvalidCode("wrong" if tried else "none")
         [slot, *_] = matching
-        known = live.pop(slot)
+        code = live.pop(slot)
         if user is not None and user.is_disabled(now):
             raise AccountDisabled(user.user_id)
-        if user is not None and user.epoch != known.epoch:
+        if user is not None and user.epoch != code.epoch:
             raise InvalidCode("another epoch")
-        spending = self.codes.spending(keys[slot], known, at=now, kept=REMEMBERED)
+        spending = self.codes.spending(keys[slot], code, at=now, kept=REMEMBERED)
         others = [self.codes.discarding(keys[other], at=now, kept=REMEMBERED) for other in live]
-        return user, _Found(known, (spending, *others))
+        return user, _Found(code, (spending, *others))
 
     def _sign_in[T](
         self, user: User, found: "_Found", client: Client, attempt: Attempt[Any], begin: Begin[T]
@@ -193,11 +193,11 @@ class CodeSignIn:
         begun, *opening = begin(verified)
         if isinstance(begun, SignedIn):
             changes |= learned_device(verified, client)
-        # A registration that is refused meanwhile makes the account contested: then nothing is kept.
+        # A registration that is rejected meanwhile makes the account contested: then this write fails.
         uncontested = [Absent("contested_at")] if earlier is EarlierCredentials.KEPT else []
         changing = self.users.changing(user, changes, *not_disabled(now), *uncontested)
         password_removed = user.password_hash is not None and verified.password_hash is None
-        # The notice is not queued afterwards, because the answer of the transaction may be lost.
+        # Not queued afterwards, because the answer of the transaction may be lost.
         notices = [lambda: self.mail_service.notify_password_removed(user, client.locale)] if password_removed else []
         failed, *_ = run_concurrently(
             lambda: self.store.commit(*found.spending, changing, *opening), attempt.succeed, *notices
@@ -230,5 +230,5 @@ class _Found:
 
 def _earlier_credentials(user: User, code: OneTimeCode) -> EarlierCredentials:
     """Return what redeeming a code does to the password and sessions of an unverified account."""
-    vouches = code.purpose is CodePurpose.VERIFICATION and user.contested_at is None
-    return EarlierCredentials.KEPT if vouches else EarlierCredentials.DROPPED
+    keeps = code.purpose is CodePurpose.VERIFICATION and user.contested_at is None
+    return EarlierCredentials.KEPT if keeps else EarlierCredentials.DROPPED

@@ -1,7 +1,7 @@
 """Sign-up by a mailed one-time code: the account is made when the code is redeemed, with a verified address.
 
-So a stranger cannot fill the table with accounts of unverified addresses, and known and unknown addresses cost the
-same until then.
+So a stranger cannot fill the table with accounts of unverified addresses. Until then, requests for known and unknown
+addresses cost the same.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,8 +1,8 @@
-"""Delete an account for good, in steps that can be repeated: whatever fails, the next deletion ends what is left.
+"""Delete an account permanently, in steps that can be repeated: after a failure, the next deletion does the rest.
 
-First the account is disabled and its epoch raised: from then on no session opens, nothing is linked, no organisation
-is joined and no mail is owed. Then its sessions go, then its memberships, then everything else, the account and its
-names last and at once. So until the account is gone it can be found, and the deletion sent again.
+First the account is disabled and its epoch raised. From then on it opens no session, links no identity, joins no
+organization and is sent no mail. Then its sessions are deleted, then its memberships, then everything else. The account
+and its names are deleted last, in one transaction: until then the account can be found, and the deletion repeated.
 (docs/decisions/0029-administrators.md)
 """
 
@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import batched
 
 from gerbang.accounts.organization_deletion import MOST_ACTIONS
-from gerbang.accounts.organizations import RACES
 from gerbang.accounts.roles import Role
 from gerbang.core.clock import Clock
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import digest
 from gerbang.storage.accounts import Person, User
@@ -28,16 +27,16 @@ from gerbang.storage.users import UserTable, organizations_of
 
 
 class ChangedMeanwhile(Exception):
-    """The account is not as it was read any more, or is gone: look again, then decide again."""
+    """The account was changed or deleted since it was read. Read it again, and decide again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departure:
-    """What would be left of one of an account's organisations without the account."""
+    """What remains of one of an account's organizations when the account is deleted."""
 
     organization_id: str
     others: int
-    """How many other people belong to it; if none, it is deleted with the account."""
+    """The number of other members. If there are none, the organization is deleted with the account."""
     other_owners: int
 
 
@@ -54,20 +53,20 @@ class Deletion:
     now: Clock
 
     def departures(self, user: User) -> tuple[Departure, ...]:
-        """Return what deleting the account would leave of its organisations."""
+        """Return, for each of the account's organizations, how many other members it has."""
         found = map(self.organizations.read_whole, self.users.organization_ids(user))
         return tuple(
             _departure(whole, user) for whole in found if whole is not None and whole.role_of(user.user_id) is not None
         )
 
     def delete_by_id(self, user_id: str) -> bool:
-        """Delete the account that has an id, whatever it is by now; return whether there was one.
+        """Delete the account that has an id, even if it is changed meanwhile; return whether there was one.
 
         Raises:
             DependencyUnavailable: others kept changing the account, or the database did not answer. The same call,
                 made again, deletes what is left.
         """
-        for number_of_try in range(RACES):
+        for number_of_try in range(CHANGE_TRIES):
             user = self.users.find(user_id)
             if user is None:
                 return number_of_try > 0  # another request has deleted it meanwhile
@@ -76,16 +75,16 @@ class Deletion:
             except ChangedMeanwhile:
                 continue
             return True
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def delete(self, user: User) -> None:
         """Delete an account as it was read, with its sessions, codes, memberships, identities and names.
 
-        Its names are anyone's from then on. An organisation of it is deleted if it has no other members. Who joins one
-        meanwhile keeps it.
+        Its names are free afterwards. An organization is deleted if it has no other members, and not if another user
+        joins it meanwhile.
 
         Raises:
-            ChangedMeanwhile: it is not as it was read, or is gone. It may be disabled by then.
+            ChangedMeanwhile: it was changed or deleted since it was read. It may be disabled already.
             DependencyUnavailable: the database did not answer.
         """
         retired = self._retire(user)
@@ -102,7 +101,7 @@ class Deletion:
         self.log_event("user_deleted", user_id=user.user_id)
 
     def _retire(self, user: User) -> User:
-        """Disable the account and raise its epoch, and return it as it is then."""
+        """Disable the account and raise its epoch; return the changed account."""
         outcome = self.store.write(retiring(self.users, user, self.now()))
         retired = None if isinstance(outcome, ConditionFailed) else from_item(User, outcome.item)
         if retired is None:
@@ -110,14 +109,14 @@ class Deletion:
         return retired
 
     def _remove(self, person: Person) -> None:
-        """Remove the account and everything that is stored of it in one transaction, or in several if it is much."""
+        """Remove the account and everything that is stored of it, in one transaction if the items fit into one."""
         user = person.user
         account, *others = removal(self.users, person, Present("disabled_at"))
         last: list[Action] = [account, *self._codes(user)]
-        several = len(others) + len(last) - MOST_ACTIONS
-        for some in batched(others[: max(0, several)], MOST_ACTIONS, strict=False):
+        surplus = max(0, len(others) + len(last) - MOST_ACTIONS)
+        for some in batched(others[:surplus], MOST_ACTIONS, strict=False):
             self._commit(user, some)
-        self._commit(user, [*last, *others[max(0, several) :]])
+        self._commit(user, [*last, *others[surplus:]])
 
     def _codes(self, user: User) -> list[Action]:
         subjects = [(Slot.PASSWORD_RESET, user.user_id)]
@@ -127,12 +126,12 @@ class Deletion:
         return [Delete(self.codes.key(slot, subject)) for slot, subject in subjects]
 
     def _leave(self, organization_id: str, user: User) -> None:
-        """End a membership, and delete the organisation if it has no other members. The account is disabled by now.
+        """End a membership, and delete the organization if it has no other members. The account is disabled by now.
 
-        The organisation's revision is in the condition: whoever joins it meanwhile keeps it.
+        The organization's revision is a condition: if another user joins it meanwhile, it is read and decided again.
         """
         ending = self.organizations.membership_deletion(organization_id, user.user_id)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             whole = self.organizations.read_whole(organization_id)
             if whole is None:
                 self.store.write(ending)
@@ -147,7 +146,7 @@ class Deletion:
                 rest = self.organizations.deletion(whole.organization)
             if not self.store.commit(ending, rest):
                 return
-        raise DependencyUnavailable("others kept changing the organization")
+        raise KeptChanging("organization")
 
     def _commit(self, user: User, actions: Sequence[Action]) -> None:
         if self.store.commit(*actions):
@@ -155,7 +154,7 @@ class Deletion:
 
 
 def _departure(whole: Whole, user: User) -> Departure:
-    """Return what an account's leaving would leave of an organisation."""
+    """Return how many other members an organization of an account has."""
     others = [member for member in whole.members if member.user_id != user.user_id]
     owners = [member for member in others if member.role == Role.CLIENT_OWNER]
     return Departure(organization_id=whole.organization.organization_id, others=len(others), other_owners=len(owners))

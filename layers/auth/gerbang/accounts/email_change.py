@@ -14,6 +14,7 @@ from gerbang.accounts.registration import EmailTaken
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, digest
@@ -27,17 +28,14 @@ from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Change, CommitOutcome, Item, Key, Store
 from gerbang.storage.users import UserTable, learned_locale, not_disabled, unchanged
 
-TRIES: Final = 8
-"""How often a right code is tried: the other address may confirm meanwhile, and the number drawn may be taken."""
-
 type _IsRight = Callable[[OneTimeCode, str], bool]
-"""Says whether what is stored was made from what is presented, for the change that the text names."""
+"""Returns whether a stored code was made from the presented one, for a subject (`change_subject`)."""
 
 _CONFIRMED: Final = {Slot.EMAIL_CHANGE_CURRENT: "current", Slot.EMAIL_CHANGE_NEW: "new"}
 """What `User.email_change_confirmed` says once the code of a slot was redeemed."""
 
 _DECIDING: Final = ("email", "email_verified_at", "new_email", "email_change_confirmed")
-"""The attributes of an account by which it is decided what a code does."""
+"""The attributes of an account that decide what a code does."""
 
 _FIRST_OTHER: Final = 2
 """The position in the transaction of the first action after the code's and the account's."""
@@ -45,7 +43,7 @@ _FIRST_OTHER: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfConfirmed:
-    """One of the two addresses has confirmed the change; the other one is still to do so."""
+    """One of the two addresses has confirmed the change; the other one has not yet."""
 
     user: User
 
@@ -71,13 +69,15 @@ class EmailChange:
     def confirm(self, email: str, code: str, client: Client) -> SignedIn | HalfConfirmed:
         """Redeem the code that was mailed to a canonical address, the present or the new one. Three round trips.
 
-        The last code that is needed puts the new address in the place of the present one, verified, frees the present
-        one, and opens a session, all in the transaction that spends it. A guest becomes a registered account.
+        The last code that is needed replaces the present address with the new one, which is verified then, and opens a
+        session, in the transaction that spends the code. The present address is free afterwards. A guest becomes a
+        registered account.
 
         Raises:
-            InvalidCode: the code is not, or no longer, worth anything.
+            InvalidCode: the code is wrong, spent, replaced or expired.
             EmailTaken: another account has the new address meanwhile; the code is not spent.
             TooManyAttempts: the address has used up its tries, or this client address has failed too often.
+            DependencyUnavailable: others kept changing the account, or the database did not answer.
         """
         if not CODE_FORM.fullmatch(code):
             raise InvalidCode("malformed")
@@ -111,10 +111,10 @@ class EmailChange:
         *items* are those of the address's codes, if they were read already.
 
         Raises:
-            InvalidCode, EmailTaken: as `confirm`.
+            InvalidCode, EmailTaken, DependencyUnavailable: as `confirm`.
         """
         keys = [self.codes.key(slot, digest(email)) for slot in _CONFIRMED]
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             found = self._find(email, is_right, self.store.get_all(*keys) if items is None else items)
             outcome = (
                 self._complete(found, client, attempt, begin)
@@ -124,7 +124,7 @@ class EmailChange:
             if outcome is not None:
                 return outcome
             items = None
-        raise InvalidCode("the account kept changing")
+        raise KeptChanging("account")
 
     def _find(self, email: str, is_right: "_IsRight", items: Sequence[Item | None]) -> "_Found":
         """Return the change that a code confirms at an address."""
@@ -143,7 +143,7 @@ class EmailChange:
         raise InvalidCode("none, or wrong")
 
     def _users(self, *user_ids: str) -> dict[str, User | None]:
-        """Return the accounts with these ids. One round trip, also for none: the time does not tell."""
+        """Return the accounts with these ids. One round trip, even without ids, so that the time reveals nothing."""
         ids = list(dict.fromkeys(user_ids)) or [NO_ACCOUNT]
         items = self.store.get_all(*(self.users.key(user_id) for user_id in ids))
         return {user_id: from_item(User, item) for user_id, item in zip(ids, items, strict=True)}
@@ -195,9 +195,9 @@ class EmailChange:
             InvalidCode: the code was spent, replaced or expired meanwhile.
         """
         now, user = self.now(), found.user
-        same = [unchanged(attribute, user) for attribute in _DECIDING]
+        conditions = [unchanged(attribute, user) for attribute in _DECIDING]
         spending = self.codes.spending(found.key, found.code, at=now, kept=REMEMBERED)
-        changing = self.users.changing(user, changes, *not_disabled(now), *same)
+        changing = self.users.changing(user, changes, *not_disabled(now), *conditions)
         failed, _ = run_concurrently(lambda: self.store.commit(spending, changing, *others), attempt.succeed)
         if failed and failed[0] is not None:
             raise InvalidCode("spent meanwhile")

@@ -1,6 +1,6 @@
 """The second factors of accounts: apps that show codes.
 
-Their owners add them in `gerbang.accounts.own_factors` and use them in `gerbang.accounts.second_factor`.
+Owners add factors in `gerbang.accounts.own_factors` and use them in `gerbang.accounts.second_factor`.
 
 Factors are a part of the account's item, so every read of the account includes them, and one conditional write decides
 between changes at the same time. (docs/decisions/0041-second-factor.md)
@@ -13,7 +13,8 @@ from typing import Final
 
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.core.clock import Clock
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import Factor, User
 from gerbang.storage.families import AAL2, Family, FamilyTable
@@ -23,9 +24,6 @@ from gerbang.storage.users import UserTable, unchanged
 
 UNVERIFIED_FOR: Final = timedelta(minutes=5)
 """How long a new factor waits for its first code, as at Supabase Auth."""
-
-RACES: Final = 4
-"""How often a change is tried, since the account or its sessions may be changed meanwhile."""
 
 MOST_SESSIONS: Final = 80
 """Sessions that are changed in one transaction, which has at most 100 actions. Any beyond are changed before it."""
@@ -65,11 +63,11 @@ class Factors:
         Raises:
             NoSuchUser, FactorNotFound: there is none.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user, factor = self._find(user_id, factor_id)
             if self.remove_from(user, factor):
                 return factor
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def rename(self, user_id: str, factor_id: str, name: str) -> Factor:
         """Give a factor of any account another name, for an administrator.
@@ -78,7 +76,7 @@ class Factors:
             NoSuchUser, FactorNotFound: there is none.
             FactorNameTaken: another factor of the account has the name.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user, factor = self._find(user_id, factor_id)
             if factor.friendly_name == name:
                 return factor
@@ -88,26 +86,26 @@ class Factors:
             if self.change(user, {"factors": to_value(factors)}):
                 self.log("factor_renamed", user, factor_id)
                 return renamed
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _find(self, user_id: str, factor_id: str) -> tuple[User, Factor]:
         user = self.users.find(user_id)
         if user is None:
             raise NoSuchUser
-        factor = find(user, factor_id)
+        factor = find_factor(user, factor_id)
         if factor is None:
             raise FactorNotFound(user_id)
         return user, factor
 
     def change(self, user: User, changes: dict[str, Change]) -> bool:
-        """Change factors or recovery codes, and return whether that was done: not if others changed them meanwhile.
+        """Change factors or recovery codes; return False, with nothing changed, if they were changed meanwhile.
 
-        A transaction, although of one action: the SDK may send it twice, and it is done once (faults.md, D8).
+        One action in a transaction: the SDK may send it twice, and it is done once (faults.md, D8).
         """
         return not self.store.commit(self.users.changing(user, changes, *as_read(user)))
 
     def remove_from(self, user: User, factor: Factor) -> bool:
-        """Remove a factor, and return whether that was done: not if account or sessions were changed meanwhile."""
+        """Remove a factor; return False, with nothing removed, if account or sessions were changed meanwhile."""
         changed = replace(user, factors=others_than(factor, user.factors))
         changes: dict[str, Change] = {"factors": to_value(changed.factors)}
         lowered: tuple[Family, ...] = ()
@@ -123,12 +121,12 @@ class Factors:
         return True
 
     def log(self, event: str, user: User, factor_id: str) -> None:
-        """Log what became of a factor."""
+        """Log an event of a factor."""
         self.log_event(event, user_id=user.user_id, factor_id=factor_id)
 
 
 def check_person(user: User) -> None:
-    """Return if an account may have a second factor.
+    """Check that an account may have a second factor.
 
     Raises:
         GuestsHaveNoFactors: it is a guest's.
@@ -137,52 +135,52 @@ def check_person(user: User) -> None:
         raise GuestsHaveNoFactors(user.user_id)
 
 
-def find(user: User, factor_id: str) -> Factor | None:
+def find_factor(user: User, factor_id: str) -> Factor | None:
     """Return an account's factor, None if it has none with this id."""
     return next((factor for factor in user.factors if factor.factor_id == factor_id), None)
 
 
 def is_alive(factor: Factor, at: datetime) -> bool:
-    """Return whether a factor is verified, or may still be."""
+    """Return whether a factor is verified, or may still be verified."""
     return factor.is_verified or at < factor.created_at + UNVERIFIED_FOR
 
 
 def living_factor(user: User, factor_id: str, *, at: datetime) -> Factor:
-    """Return a factor of an account that a code may be of.
+    """Return the factor that a code of an account may belong to.
 
     Raises:
         GuestsHaveNoFactors: it is a guest's account.
         FactorNotFound: there is none, or it was not verified in time.
     """
     check_person(user)
-    factor = find(user, factor_id)
+    factor = find_factor(user, factor_id)
     if factor is None or not is_alive(factor, at):
         raise FactorNotFound(user.user_id)
     return factor
 
 
 def others_than(factor: Factor, factors: Iterable[Factor]) -> tuple[Factor, ...]:
-    """Return the factors but one."""
+    """Return the other factors."""
     return tuple(each for each in factors if each.factor_id != factor.factor_id)
 
 
 def check_name(others: Iterable[Factor], factor: Factor) -> None:
-    """Return if a factor's name is its own.
+    """Check that no other factor has a factor's name.
 
     Raises:
-        FactorNameTaken: another one has it.
+        FactorNameTaken: one has it.
     """
     if factor.friendly_name and any(each.friendly_name == factor.friendly_name for each in others):
         raise FactorNameTaken(factor.factor_id)
 
 
 def as_read(user: User) -> tuple[Condition, Condition]:
-    """Return the conditions that an account has the factors and recovery codes that were read."""
+    """Return the conditions that an account still has the factors and recovery codes that were read."""
     return unchanged("factors", user), unchanged("recovery_codes", user)
 
 
 def bounded(store: Store, actions: Sequence[Action]) -> Sequence[Action]:
-    """Return the actions on sessions that fit into one transaction; do the others now."""
+    """Return the actions on sessions that fit into one transaction; write the others now."""
     for action in actions[MOST_SESSIONS:]:
         store.write(action)
     return actions[:MOST_SESSIONS]

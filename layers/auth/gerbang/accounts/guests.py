@@ -1,4 +1,4 @@
-"""Guests: accounts without a name or a password, deleted when their session can no longer be refreshed."""
+"""Guests: accounts without a name or a password. They are deleted when their session can no longer be refreshed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from gerbang.storage.users import UserTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guests:
-    """Signs people in without a registered account."""
+    """Signs users in without a registered account."""
 
     store: Store
     users: UserTable
     sessions: Sessions
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests per client address."""
+    """Registrations and guests per client address."""
     policy: SignUpPolicy
     log_event: LogEvent
     now: Clock
@@ -35,7 +35,7 @@ class Guests:
     ) -> SignedIn:
         """Create a guest and sign it in; the tokens of its session have the *role* while it is a guest.
 
-        The account lasts as long as its session possibly can, so that no refresh has to extend it.
+        The account exists for the longest life of its session, so that no refresh has to extend it.
 
         Raises:
             SignUpDisabled, AnonymousSignInsDisabled: the deployment admits no guests.

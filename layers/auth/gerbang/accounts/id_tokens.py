@@ -1,6 +1,6 @@
 """The ID tokens that may be traded for a session, by the provider that a request names (GoTrue's id_token grant).
 
-Nothing here imports PyJWT; the verifiers have. Reasons: docs/decisions/0028-oidc-providers.md.
+This module does not import PyJWT; the verifiers do. Reasons: docs/decisions/0028-oidc-providers.md.
 """
 
 import re
@@ -39,7 +39,7 @@ class ProviderDisabled(AuthError):
 
 
 ID_TOKEN_ERRORS: Final = (UnknownProvider, ProviderDisabled, InvalidIdToken)
-"""What `IdTokens.verify` raises, but for failures of the provider."""
+"""What `IdTokens.verify` raises, except `ProviderKeysUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class IdTokens:
     """By the provider's name."""
 
     def verify(self, shown: ShownIdToken) -> "ProviderIdentity":
-        """Return whom an ID token is about.
+        """Return the identity that an ID token is about.
 
         Raises:
             UnknownProvider: the request names no provider, or an unknown one.
@@ -84,7 +84,7 @@ class IdTokens:
         raise UnknownProvider("provider", "Unknown provider")
 
     def _by_issuer(self, shown: ShownIdToken) -> "IdTokenVerifier":
-        """Return the verifier of the provider that has the issuer and the client id (both are required together)."""
+        """Return the verifier of the provider with the issuer and the client id, which are both required."""
         if shown.issuer is None or shown.client_id is None:
             raise UnknownProvider("provider", "Send provider, or client_id and issuer")
         for verifier in self.verifiers.values():

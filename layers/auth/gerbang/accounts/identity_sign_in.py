@@ -1,9 +1,9 @@
 """Sign in with an identity of another provider: its account is found, linked or made in one transaction.
 
-The identity is the provider's subject, never the address (ASVS 6.8.1, 10.5.2). An address that the provider vouches
-for links the identity to an account that has it already, or makes an account. What was set up in that account before
-the address was verified is dropped. An identity whose address the provider does not vouch for only signs in to the
-account that it is linked to (docs/decisions/0028-oidc-providers.md).
+The identity is the provider's subject, never the address (ASVS 6.8.1, 10.5.2). An address that the provider has
+verified links the identity to the account that has the address, or makes an account. What was set up in that account
+before the address was verified is dropped. An identity without a verified address signs in only to the account that it
+is linked to (docs/decisions/0028-oidc-providers.md).
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +15,9 @@ from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, v
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import InvalidEmail, canonical
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.identity_notices import IdentityNotices
@@ -30,9 +31,6 @@ from gerbang.storage.users import UserTable
 GOOGLE: Final = "google"
 """The provider's name, as stored and as GoTrue's clients know it."""
 
-RACES: Final = 4
-"""How often an account is looked for, since others may make, link or change it meanwhile, or take the number drawn."""
-
 
 class LinkedToAnother(AuthError):
     """The address belongs to an account that another identity of the same provider signs in to."""
@@ -41,7 +39,7 @@ class LinkedToAnother(AuthError):
 
 
 class ProviderEmailUnverified(AuthError):
-    """The identity is linked to no account, and its provider does not vouch for an address."""
+    """The identity is linked to no account, and its provider has not verified an address."""
 
     code = "provider_email_needs_verification"
 
@@ -54,12 +52,12 @@ IDENTITY_ERRORS: Final = (
     AccountDisabled,
     TooManyAttempts,
 )
-"""What `IdentitySignIn.sign_in` raises, but for failures of ours."""
+"""What `IdentitySignIn.sign_in` raises, except `SecondFactorRequired` and `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedIdentity:
-    """A person at a provider, verified by the provider's signature or vouched for by the deployment's own back end."""
+    """A user at a provider, verified by the provider's signature, or by the operator's own back end."""
 
     provider: str
     """Such as `GOOGLE`; without `#`."""
@@ -68,7 +66,7 @@ class VerifiedIdentity:
     """As the provider spells it."""
     name: str = field(repr=False)
     email_verified: bool = True
-    """Whether the provider vouches for the address. If not, it is not read."""
+    """Whether the provider has verified the address. If not, it is not used."""
     issuer: str = ""
     """The `iss` of the token, empty if there was none."""
     profile: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, hash=False)
@@ -77,7 +75,7 @@ class VerifiedIdentity:
     def user_metadata(self, email: str) -> dict[str, object]:
         """Return the `user_metadata` of an account that is made for the identity, with GoTrue's names for the claims.
 
-        *email* is the account's address. Claims that are missing are left out. The name is the account's, too.
+        *email* is the account's address. Claims that are missing are left out.
         """
         texts = {
             **self.profile,
@@ -90,8 +88,8 @@ class VerifiedIdentity:
         }
         return {**{name: text for name, text in texts.items() if text}, "email_verified": True}
 
-    def of(self, user: User) -> Identity:
-        """Return the identity as it is stored when it is linked to an account, which was changed just now."""
+    def linked_to(self, user: User) -> Identity:
+        """Return the identity to store when it is linked to an account, at the account's `updated_at`."""
         return Identity(
             user_id=user.user_id,
             provider=self.provider,
@@ -103,14 +101,14 @@ class VerifiedIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentitySignIn:
-    """Signs in a person whom a provider has identified; makes the account at first use."""
+    """Signs in by an identity at a provider; makes the account at the first sign-in."""
 
     store: Store
     users: UserTable
     sessions: Sessions
     rate_limits: RateLimits
     limit: Limit
-    """Registrations and guests per client address: first uses count."""
+    """Registrations and guests per client address; first sign-ins count."""
     initial_credit: int
     notices: IdentityNotices
     log_event: LogEvent
@@ -119,13 +117,13 @@ class IdentitySignIn:
     new_number: Callable[[], int]
     policy: SignUpPolicy = field(default_factory=SignUpPolicy)
     first_factors: FirstFactors | None = None
-    """Lets an account with a second factor wait for it; None: the session is raised later, as at Supabase Auth."""
+    """Makes sign-ins wait for a second factor; None: the session is raised later, as at Supabase Auth."""
 
     def sign_in(self, identity: VerifiedIdentity, client: Client) -> SignedIn:
-        """Return a session of the identity's account, which is found, linked by its address, or made.
+        """Return a session of the identity's account: the linked one, the one with its address, or a new one.
 
         Raises:
-            ProviderEmailUnverified: the identity is new here, and its provider does not vouch for its address.
+            ProviderEmailUnverified: the identity is new here, and its provider has not verified its address.
             InvalidEmail: the identity is new here, and its address is not one that can be stored.
             SignUpDisabled: the identity is new here, no account has its address, and none may be made.
             LinkedToAnother: another identity of the provider signs in to the account with that address.
@@ -133,7 +131,7 @@ class IdentitySignIn:
             TooManyAttempts: this client address has made too many accounts.
             SecondFactorRequired: the account has a second factor, and the API asks for it. The identity is linked.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             holder = self._holder(identity)
             if holder is None:
                 self.policy.check_account()
@@ -147,20 +145,16 @@ class IdentitySignIn:
                 signed_in = self._link(holder, identity, client)
             if signed_in is not None:
                 return signed_in
-        raise DependencyUnavailable("others kept making or changing the account")
+        raise KeptChanging("account")
 
     def _holder(self, identity: VerifiedIdentity) -> User | None:
         """Return the account that the identity signs in to or, if there is none yet, the one that has its address."""
-        known = self._account_of(Name.IDENTITY, identity_name(identity.provider, identity.subject))
-        if known is not None and known.subjects.get(identity.provider) == identity.subject:
-            return known
+        linked = self.users.find_by_name(Name.IDENTITY, identity_name(identity.provider, identity.subject))
+        if linked is not None and linked.subjects.get(identity.provider) == identity.subject:
+            return linked
         if not identity.email_verified:  # also if the identity was unlinked between the two reads
             raise ProviderEmailUnverified
-        return self._account_of(Name.EMAIL, canonical(identity.email))
-
-    def _account_of(self, name: Name, value: str) -> User | None:
-        user_id = self.users.find_id(name, value)
-        return None if user_id is None else self.users.find(user_id)
+        return self.users.find_by_name(Name.EMAIL, canonical(identity.email))
 
     def _open(self, user: User, client: Client) -> SignedIn | None:
         """Open a session; None when the account was disabled, or its epoch raised, since it was read."""
@@ -182,9 +176,9 @@ class IdentitySignIn:
         verified, changes = verify_email(holder, EarlierCredentials.DROPPED, at=now, locale=client.locale)
         linked = replace(verified, subjects={**holder.subjects, identity.provider: identity.subject}, updated_at=now)
         changes["updated_at"] = to_epoch(now)
-        if self.first_factors is None or not verified.has_second_factor:  # the account learns a device by its session
+        if self.first_factors is None or not verified.has_second_factor:  # else the session, opened later, records it
             changes |= learned_device(verified, client)
-        linking = self.users.linking(holder, identity.of(linked), changes)
+        linking = self.users.linking(holder, identity.linked_to(linked), changes)
         notices = self.notices.linking(holder, linked, identity.provider, locale=client.locale)
         signed_in, *_ = run_concurrently(lambda: self._commit(linked, client, "identity_linked", *linking), *notices)
         return signed_in
@@ -207,11 +201,11 @@ class IdentitySignIn:
             devices=(device_of(user_id, client),),
             user_metadata=identity.user_metadata(email),
         )
-        creation = (*self.users.creation(user).values(), *self.users.identity_creation(identity.of(user)))
+        creation = (*self.users.creation(user).values(), *self.users.identity_creation(identity.linked_to(user)))
         return self._commit(user, client, "registered", *creation)
 
     def _commit(self, user: User, client: Client, event: str, *actions: Action) -> SignedIn | None:
-        """Write the account and its session; None when another request was first."""
+        """Write the account and its session; return None if another request has changed the account meanwhile."""
         if (required := waiting(self.first_factors, user, "oauth")) is not None:
             if self.store.commit(*actions):
                 return None

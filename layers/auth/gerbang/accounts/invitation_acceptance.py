@@ -1,21 +1,21 @@
-"""Accept an invitation to an organisation by the token that was mailed: with one's account, or by registering.
+"""Accept an invitation to an organization by the mailed token: with an existing account, or by registering.
 
-The token shows that its holder reads the mail of the address. So it verifies the address, and is good for no other one.
-It does not sign in to an account that exists, because it lives for a week: its owner signs in first.
+The token shows that its bearer reads the mail of the address, so it verifies the address. It is valid for that address
+only. Because it is valid for a week, it does not sign in to an existing account: the owner signs in first.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gerbang.accounts.organization_invitations import AlreadyMember
-from gerbang.accounts.organizations import RACES
-from gerbang.accounts.own_organizations import belonging_actions, check_number
+from gerbang.accounts.own_organizations import belonging_actions, check_organization_limit
 from gerbang.accounts.registration import JoiningFailed, NewAccount, Registration
 from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import EmailAddress
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, RateLimits
 from gerbang.mail.invitation_tokens import InvitationTokens
@@ -35,14 +35,14 @@ class InvalidInvitation(AuthError):
 
 
 class InvitedAnother(AuthError):
-    """The invitation is of another address than the caller's."""
+    """The invitation is for another address than the caller's."""
 
     code = "invitation_of_another_address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """An organisation that a person has joined."""
+    """An organization that a user has joined."""
 
     organization: Organization
     role: str
@@ -57,7 +57,7 @@ class InvitationAcceptance:
     table: OrganizationTable
     tokens: InvitationTokens
     registration: Registration
-    """Which mails nothing: the token has verified the address."""
+    """Sends no mail, because the token verifies the address."""
     sessions: Sessions
     rate_limits: RateLimits
     limit: Limit
@@ -66,22 +66,22 @@ class InvitationAcceptance:
     now: Clock
 
     def join(self, token: str, caller: Authenticated, client: Client) -> Joined:
-        """Have the caller join, in the transaction that spends the invitation. It verifies the caller's address.
+        """Make the caller a member, in the transaction that spends the invitation. This verifies the caller's address.
 
         Raises:
-            InvalidInvitation: the token is not, or no longer, worth anything.
-            InvitedAnother: the invitation is of another address.
-            AlreadyMember: the caller belongs to the organisation.
+            InvalidInvitation: the token is wrong, or its invitation is spent, revoked, replaced or expired.
+            InvitedAnother: the invitation is for another address.
+            AlreadyMember: the caller belongs to the organization.
             TooManyOrganizations: the caller belongs to too many.
             TooManyAttempts: this client address has shown too many wrong tokens.
             SessionEnded: the account was disabled, or its sessions ended, meanwhile.
         """
         invited = self._find(token, client)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user = caller.user
             if user.email != invited.invitation.email:
                 raise InvitedAnother
-            check_number(self.users, user)
+            check_organization_limit(self.users, user)
             now = self.now()
             joining = self._joining(invited.invitation, user.user_id, now)
             account = self._account(user, invited.invitation, client, now)
@@ -90,12 +90,12 @@ class InvitationAcceptance:
                 return self._joined(invited, user.user_id)
             _check_failed(failed)
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def register(
         self, token: str, name: str, password: str, *, client: Client, policy: PasswordPolicy
     ) -> tuple[SignedIn, Joined]:
-        """Make the account of the invited address, with a verified address, and have it join. It is signed in.
+        """Make the account of the invited address, with a verified address, as a member, and sign it in.
 
         Raises:
             InvalidInvitation, TooManyAttempts: as `join`; or this client has registered too often.
@@ -111,8 +111,8 @@ class InvitationAcceptance:
         )
 
         def joining(user_id: str, at: datetime) -> tuple[Action, ...]:
-            note = Put(self.users.organization_key(user_id, invitation.organization_id), {"since": to_epoch(at)})
-            return (*self._joining(invitation, user_id, at), note)
+            record = Put(self.users.organization_key(user_id, invitation.organization_id), {"since": to_epoch(at)})
+            return (*self._joining(invitation, user_id, at), record)
 
         try:
             signed_in = self.registration.register_member(new, client, invitation.organization_id, joining)
@@ -146,10 +146,10 @@ class InvitationAcceptance:
         )
 
     def _account(self, user: User, invitation: Invitation, client: Client, at: datetime) -> tuple[Action, ...]:
-        """Return the actions that note the membership on an account, and verify its address."""
+        """Return the actions that record the membership on an account, and verify its address."""
         changes: dict[str, Change] = {}
         if user.email_verified_at is None:
-            # The caller holds the credentials of the account and reads its mail: they are the owner's.
+            # The caller has signed in to the account and reads its mail, so the credentials are the owner's.
             _, changes = verify_email(user, EarlierCredentials.KEPT, at=at, locale=client.locale)
         return belonging_actions(self.users, user, invitation.organization_id, at=at, changes=changes)
 
@@ -160,7 +160,12 @@ class InvitationAcceptance:
 
 
 def _check_failed(failed: tuple[object, ...]) -> None:
-    """Return if nothing of what joins has failed, but the account was changed."""
+    """Return if only the actions on the account have failed, which can be tried again.
+
+    Raises:
+        AlreadyMember: the membership exists.
+        InvalidInvitation: the invitation was spent or changed, or the organization deleted, meanwhile.
+    """
     spending, joining, revising, *_ = failed
     if joining is not None:
         raise AlreadyMember

@@ -1,6 +1,6 @@
 """Invitations: an administrator makes an account for an address, and its owner is mailed a code and a link.
 
-The account is made at once, because the answer names it. Repeating an invitation mails another code, which replaces
+The account is made at once, because the answer contains it. Repeating an invitation mails another code, which replaces
 the first, until the owner has verified the address.
 """
 
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gerbang.accounts.changes import set_fields
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_creation import NewUser, UserCreation
-from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.clock import Clock
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
@@ -23,7 +24,7 @@ from gerbang.storage.users import UserTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitations:
-    """Invites people."""
+    """Invites users."""
 
     users: UserTable
     creation: UserCreation
@@ -44,15 +45,15 @@ class Invitations:
             TooManyAttempts: the address has used up its tries; its code would not be taken.
             DependencyUnavailable: it was not made, or its mail not queued. The same request works later.
         """
-        user = self._invite_known(new.email, locale, link) or self._make(new, locale, link)
+        user = self._invite_existing(new.email, locale, link) or self._make(new, locale, link)
         if user is None:  # the account was made meanwhile: by the same request, sent twice, for example
-            user = self._invite_known(new.email, locale, link)
+            user = self._invite_existing(new.email, locale, link)
         if user is None:
             raise DependencyUnavailable("the account was made and deleted meanwhile")
         self.log_event("user_invited", user_id=user.user_id)
         return user
 
-    def _invite_known(self, email: EmailAddress, locale: str | None, link: LinkRequest) -> User | None:
+    def _invite_existing(self, email: EmailAddress, locale: str | None, link: LinkRequest) -> User | None:
         """Invite the account that has an address, and return it; None if there is none."""
         existing = find_unverified(self.users, email)
         if existing is None:
@@ -77,20 +78,19 @@ def find_unverified(users: UserTable, email: EmailAddress) -> User | None:
         EmailTaken: it has verified the address.
         DependencyUnavailable: the database did not answer.
     """
-    user_id = users.find_id(Name.EMAIL, email)
-    user = None if user_id is None else users.find(user_id)
+    user = users.find_by_name(Name.EMAIL, email)
     if user is not None and user.email_verified_at is not None:
         raise EmailTaken(user)
     return user
 
 
 def mark_invited(users: UserTable, user: User, *, at: datetime) -> User:
-    """Note on an unverified account that it was invited, and return it.
+    """Record on an unverified account that it was invited; return the changed account.
 
     Raises:
         DependencyUnavailable: it was changed meanwhile, or the database did not answer.
     """
-    outcome = users.change(user, {"invited_at": to_epoch(at)}, Absent("email_verified_at"))
-    if isinstance(outcome, ConditionFailed):
+    invited, changes = set_fields(user, invited_at=at)
+    if isinstance(users.change(user, changes, Absent("email_verified_at")), ConditionFailed):
         raise DependencyUnavailable("the account was changed meanwhile")
-    return replace(user, invited_at=at)
+    return invited

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from gerbang.accounts.addresses import request_change
 from gerbang.accounts.invitations import find_unverified, mark_invited
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.registration import EmailTaken
-from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.user_creation import NewUser, UserCreation
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.core.clock import Clock
@@ -24,7 +24,7 @@ from gerbang.storage.users import UserTable, unchanged
 
 
 class WantedLink(StrEnum):
-    """What a link is asked for, in GoTrue's words."""
+    """What a link is for, in GoTrue's words."""
 
     SIGN_UP = "signup"
     INVITE = "invite"
@@ -35,7 +35,7 @@ class WantedLink(StrEnum):
 
 
 class AddressNotConfirmed(AuthError):
-    """The present address is not verified: it has no say in a change, and the new one alone confirms."""
+    """The present address is not verified, so it does not confirm a change: only the new address does."""
 
     code = "address_not_confirmed"
 
@@ -58,6 +58,7 @@ class LinkGeneration:
 
     users: UserTable
     creation: UserCreation
+    password_check: PasswordCheck
     issuer: CodeIssuer
     log_event: LogEvent
     now: Clock
@@ -66,7 +67,7 @@ class LinkGeneration:
     def generate(
         self, wanted: WantedLink, new: NewUser, link: LinkRequest, *, new_email: EmailAddress | None = None
     ) -> GeneratedLink:
-        """Return a link for an account. It replaces the code and the link that were mailed last for the same.
+        """Return a link for an account. It replaces the last code and link for the same purpose.
 
         *new* is the account to make if there is none: by a sign-up, an invitation or a magic link. *new_email* is what
         a change of address needs.
@@ -105,7 +106,7 @@ class LinkGeneration:
                 )
                 return self._issue(wanted, user, Slot.EMAIL, link)
             case WantedLink.MAGIC_LINK:
-                found = self._find(new.email)
+                found = self.users.find_by_name(Name.EMAIL, new.email)
                 if found is None:
                     return self._issue(WantedLink.SIGN_UP, self.creation.create(new), Slot.EMAIL, link)
                 return self._issue(wanted, found, Slot.RECOVERY, link)
@@ -115,24 +116,18 @@ class LinkGeneration:
                 return self._generate_change(wanted, self._existing(new.email), new_email or new.email, link)
 
     def _is_verified(self, email: EmailAddress) -> bool:
-        user = self._find(email)
+        user = self.users.find_by_name(Name.EMAIL, email)
         return user is not None and user.email_verified_at is not None
 
-    def _find(self, email: EmailAddress) -> User | None:
-        user_id = self.users.find_id(Name.EMAIL, email)
-        return None if user_id is None else self.users.find(user_id)
-
     def _existing(self, email: EmailAddress) -> User:
-        user = self._find(email)
+        user = self.users.find_by_name(Name.EMAIL, email)
         if user is None:
-            raise NoSuchUser("none has the address")
+            raise NoSuchUser("no account has the address")
         return user
 
     def _purpose_of_sign_up(self, existing: User | None, new: NewUser) -> CodePurpose:
-        """Return the purpose of a sign-up's link: it keeps the password only if it is the one of this sign-up."""
-        is_its_own = existing is None or is_right(
-            new.password or "", existing, passwords=self.creation.passwords, log_event=self.log_event
-        )
+        """Return the purpose of a sign-up's link: it keeps the account's password only if that is this sign-up's."""
+        is_its_own = existing is None or self.password_check.is_right(new.password or "", existing)
         return CodePurpose.VERIFICATION if is_its_own else CodePurpose.SIGN_IN
 
     def _generate_change(

@@ -1,6 +1,6 @@
 """Sign-in by the link of a mail, which does what the mail's code does.
 
-Wrong links are counted by client address only: a token has 256 bits, and is not guessed.
+Wrong links are counted by client address only: a token has 256 bits and cannot be guessed.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class LinkSignIn:
         """Trade the token of a link, of one of *slots*, for a session. Four round trips.
 
         Raises:
-            InvalidCode: the token is not, or no longer, worth anything.
+            InvalidCode: the token is wrong, spent, replaced or expired.
             AccountDisabled, SignUpDisabled, EmailTaken, TooManyAttempts, DependencyUnavailable: as with a code
                 (`CodeSignIn.redeem`, `EmailChange.confirm`).
         """
@@ -82,12 +82,12 @@ class LinkSignIn:
             email = None if sealed is None else unseal(token, sealed, named)
             if code is None or email is None:
                 raise InvalidCode("none, or wrong")
-            return self._open_named(token, EmailAddress(email), client, attempt, slot=named.slot, begin=choose(code))
+            return self._redeem_at(token, EmailAddress(email), client, attempt, slot=named.slot, begin=choose(code))
 
-    def _open_named[T](
+    def _redeem_at[T](
         self, token: str, email: EmailAddress, client: Client, attempt: Attempt[Any], *, slot: Slot, begin: Begin[T]
     ) -> T | HalfConfirmed:
-        """Open what a token is for. The code is read once more, with everything else of the account, and compared."""
+        """Redeem the token of an address. Its code is read again together with the account, and compared."""
 
         def is_right(code: OneTimeCode, subject: str = email) -> bool:
             return code.link_hash is not None and self.tokens.matches(code.link_hash, token, subject=subject)

@@ -1,6 +1,6 @@
 """Linking identities of providers to the account of a signed-in user, and unlinking them.
 
-What is linked may sign in to the account from then on, so the owner is told by mail (ASVS 6.3.7). Rules and reasons:
+A linked identity can sign in to the account, so the owner is notified by mail (ASVS 6.3.7). Rules and reasons:
 docs/decisions/0031-linked-identities.md.
 """
 
@@ -10,14 +10,16 @@ from functools import partial
 from typing import Final
 
 from gerbang.accounts.addresses import Addresses
+from gerbang.accounts.changes import set_fields
 from gerbang.accounts.identity_sign_in import LinkedToAnother, VerifiedIdentity
 from gerbang.accounts.sign_up_policy import ManualLinkingDisabled, SignUpPolicy
 from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import InvalidEmail, canonical
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.mail.identity_notices import IdentityNotices
 from gerbang.sessions.assurance import InsufficientLevel, check_level
@@ -30,11 +32,8 @@ from gerbang.storage.profiles import EMAIL, providers_of
 from gerbang.storage.store import Action, Change, CommitOutcome, Gone, Store
 from gerbang.storage.users import UserTable, learned_locale, not_disabled, unchanged
 
-TRIES: Final = 4
-"""How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
-
 _DECIDING: Final = ("email", "email_verified_at", "is_anonymous")
-"""The attributes of an account by which it is decided what linking an identity changes."""
+"""The attributes of an account that decide what linking an identity changes."""
 
 _ADDRESS: Final = 3
 """The position of the address's marker in the transaction, after the account and the identity with its marker."""
@@ -53,7 +52,7 @@ class LastIdentity(AuthError):
 
 
 LINKING_ERRORS: Final = (ManualLinkingDisabled, InsufficientLevel, LinkedToAnother, EmailNotVerified)
-"""What `LinkedIdentities.link` raises, but for failures of ours."""
+"""What `LinkedIdentities.link` raises, except `SessionEnded` and `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,28 +70,28 @@ class LinkedIdentities:
     now: Clock
 
     def link(self, caller: Authenticated, identity: VerifiedIdentity, client: Client) -> SignedIn:
-        """Link a verified identity to the caller's account, and return the caller's session, which goes on.
+        """Link a verified identity to the caller's account, and return the caller's session, which continues.
 
-        An account without an address takes the identity's, if the provider vouches for it and no account has it. A
+        An account without an address gets the identity's, if the provider has verified it and no account has it. A
         guest becomes a registered account. An identity that is linked already is linked again without a change.
 
         Raises:
             ManualLinkingDisabled: the deployment does not allow it.
             InsufficientLevel: the account has a second factor, and the session has not shown it.
             LinkedToAnother: the identity signs in to another account, or another one of the provider to this account.
-            EmailNotVerified: the account has another address, which its owner has not verified. Whoever verifies it
-                later would share the account with this identity.
+            EmailNotVerified: the account has another address, which its owner has not verified. A stranger who owns
+                the address could verify it later, and would share the account with this identity.
             SessionEnded: the session ended meanwhile.
         """
         self.policy.check_linking()
         takes_address = True
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             check_level(caller)
             user = caller.user
             is_linked = user.subjects.get(identity.provider) == identity.subject
             holder = self.users.find_id(Name.IDENTITY, identity_name(identity.provider, identity.subject))
             if is_linked and holder == user.user_id:
-                return self._shown(caller)
+                return self._continued(caller)
             if holder not in {None, user.user_id} or (identity.provider in user.subjects and not is_linked):
                 raise LinkedToAnother
             if holder is None and not is_linked:  # else it was linked or unlinked between the two reads
@@ -101,12 +100,12 @@ class LinkedIdentities:
                 if isinstance(linked, SignedIn):
                     return linked
                 if draft.claims_address and linked[_ADDRESS] is not None:
-                    takes_address = False  # another account has it: this one stays without
+                    takes_address = False  # another account has it: the identity is linked without it
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def unlink(self, caller: Authenticated, provider: str | None, client: Client) -> None:
-        """Unlink the identity that a provider has in the caller's account; *provider* None is one that it has not.
+        """Unlink a provider's identity from the caller's account. *provider* None: the account has no such identity.
 
         Unlinking `email` removes the password: the address stays, and codes that are mailed to it sign in.
 
@@ -118,7 +117,7 @@ class LinkedIdentities:
             SessionEnded: the session ended meanwhile.
         """
         self.policy.check_linking()
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             check_level(caller)
             user, now = caller.user, self.now()
             providers = providers_of(user)
@@ -133,7 +132,7 @@ class LinkedIdentities:
                 self._log("identity_unlinked", caller)
                 return
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _commit(
         self, caller: Authenticated, draft: "_Draft", identity: VerifiedIdentity, client: Client
@@ -146,10 +145,10 @@ class LinkedIdentities:
         if failed:
             return failed
         self._log("identity_linked", caller, is_registered=before.is_anonymous)
-        return self._shown(Authenticated(user=draft.user, family=family))
+        return self._continued(Authenticated(user=draft.user, family=family))
 
     def _draft(self, user: User, identity: VerifiedIdentity, client: Client, *, takes_address: bool) -> "_Draft":
-        """Return the account as it is to be, and the actions that make it so.
+        """Return the account with the identity, and the actions that write it.
 
         Raises:
             EmailNotVerified: the account has an address that is not verified, and it is not the identity's.
@@ -161,21 +160,15 @@ class LinkedIdentities:
         signed_in = replace(user, last_sign_in_at=now, locale=user.locale or client.locale)
         if user.email is not None:
             verified, changes = verify_email(user, EarlierCredentials.KEPT, at=now, locale=client.locale)
-            move = self.addresses.keep(verified)
+            move = self.addresses.register_guest(verified)
         elif email is not None and takes_address:
             move = self.addresses.move(signed_in, email, as_typed=identity.email, at=now, verified_at=now)
         else:
-            move = self.addresses.keep(signed_in)
-        named = user.name or identity.name
-        linked = replace(
-            move.user,
-            name=named,
-            subjects={**user.subjects, identity.provider: identity.subject},
-            updated_at=now,
-        )
-        all_changes = {**changes, **move.changes, "updated_at": to_epoch(now), "name": named}
-        same = [unchanged(attribute, user) for attribute in _DECIDING]
-        linking = self.users.linking(user, identity.of(linked), all_changes, *same)
+            move = self.addresses.register_guest(signed_in)
+        named, naming = set_fields(move.user, name=user.name or identity.name, updated_at=now)
+        linked = replace(named, subjects={**user.subjects, identity.provider: identity.subject})
+        conditions = [unchanged(attribute, user) for attribute in _DECIDING]
+        linking = self.users.linking(user, identity.linked_to(linked), changes | move.changes | naming, *conditions)
         return _Draft(
             user=linked,
             actions=(*linking, *move.markers.values(), *move.releases),
@@ -185,13 +178,13 @@ class LinkedIdentities:
     def _unlinking(self, user: User, provider: str, *, at: datetime) -> tuple[Action, ...]:
         """Return the actions that unlink an identity; they fail if a way to sign in was added or removed since."""
         changes: dict[str, Change] = {"updated_at": to_epoch(at)}
-        same = unchanged("password_hash", user), unchanged("email", user), *not_disabled(at)
+        conditions = unchanged("password_hash", user), unchanged("email", user), *not_disabled(at)
         if provider == EMAIL:
             removal = changes | {"password_hash": Gone()}
-            return (self.users.changing(user, removal, unchanged("subjects", user), *same),)
-        return self.users.unlinking(user, provider, changes, *same)
+            return (self.users.changing(user, removal, unchanged("subjects", user), *conditions),)
+        return self.users.unlinking(user, provider, changes, *conditions)
 
-    def _shown(self, caller: Authenticated) -> SignedIn:
+    def _continued(self, caller: Authenticated) -> SignedIn:
         """Return the caller's session with tokens of its current generation."""
         user, family = caller.user, caller.family
         extra = self.sessions.extra_claims(user, family.family_id, Occasion.REFRESH)
@@ -206,7 +199,7 @@ class LinkedIdentities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """An account as it is to be, and the actions that make it so."""
+    """An account with another identity, and the actions that write it."""
 
     user: User
     actions: tuple[Action, ...]
@@ -215,7 +208,7 @@ class _Draft:
 
 
 def _address(identity: VerifiedIdentity) -> str | None:
-    """Return the address that the provider vouches for, in its canonical form; None if there is none that we accept."""
+    """Return the address that the provider has verified, canonical; None if there is none, or it is invalid."""
     if not identity.email_verified:
         return None
     try:

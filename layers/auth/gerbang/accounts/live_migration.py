@@ -1,7 +1,7 @@
-"""Live migration: an address without an account signs in with the password that the old system knows.
+"""Live migration: an address without an account signs in with its password of the old system.
 
-An endpoint of the operator is asked with address and password, in requests signed after Standard Webhooks 1.0; yes
-makes the account, with today's hash. (docs/decisions/0034-passwords-of-old-systems.md)
+Address and password are sent to an endpoint of the operator, in requests signed as Standard Webhooks 1.0 says. If the
+password is right, the account is made, with today's hash. (docs/decisions/0034-passwords-of-old-systems.md)
 """
 
 import hmac
@@ -29,48 +29,48 @@ from gerbang.storage.accounts import Name, User
 from gerbang.storage.users import UserTable
 
 DEADLINE: Final = timedelta(seconds=3)
-"""For one question, all in all."""
+"""For a whole request."""
 
 FAILURES_THAT_OPEN: Final = 3
-"""Failures in a row after which the endpoint is left alone for `OPEN_FOR`, then asked once more."""
+"""Failures in a row after which the endpoint is not called for `OPEN_FOR`, then called once more."""
 
 OPEN_FOR: Final = timedelta(seconds=30)
 
 LONGEST_NAME: Final = 200
-"""Characters, as of every account."""
+"""Characters, the same for every account."""
 
-_NOBODY: Final = "nobody@example.invalid"
-"""Whom no system knows: RFC 2606 reserves the domain."""
+_UNKNOWN_ADDRESS: Final = "nobody@example.invalid"
+"""An address that no system has: RFC 2606 reserves the domain."""
 
 _LEAST_SECRET_BYTES: Final = 24  # Standard Webhooks 1.0, "Signature scheme"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldUser:
-    """What the old system says of a user whose password is right."""
+    """A user of the old system whose password is right."""
 
     name: str | None = field(default=None, repr=False)
     email_verified: bool = False
 
 
 class Verifier(Protocol):
-    """Knows the passwords of the old system."""
+    """Verifies passwords of the old system."""
 
     def verify(self, email: str, password: str) -> OldUser | None:
-        """Return the user whose password this is. None: there is none, or the old system cannot be asked."""
+        """Return the user with this address and password; None if it is wrong, or the old system does not answer."""
         ...
 
 
 @dataclass(slots=True)
 class Circuit:
-    """Leaves a service alone for a while that has failed several times in a row; in this process only."""
+    """A circuit breaker: after several failures in a row, a service is not called for a while. In this process only."""
 
     failures: int = 0
     open_until: datetime | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def admits(self, at: datetime) -> bool:
-        """Say whether a call may be made. While the circuit is open, one is, each time its wait has passed."""
+        """Return whether a call may be made. While the circuit is open, one call may be made every `OPEN_FOR`."""
         with self._lock:
             if self.open_until is None:
                 return True
@@ -80,12 +80,12 @@ class Circuit:
             return True
 
     def succeed(self) -> None:
-        """Note a call that was answered."""
+        """Record a call that was answered, and close the circuit."""
         with self._lock:
             self.failures, self.open_until = 0, None
 
     def fail(self, at: datetime) -> bool:
-        """Note a call that failed; return whether that opens the circuit."""
+        """Record a call that failed; return whether that opens the circuit."""
         with self._lock:
             self.failures += 1
             if self.failures < FAILURES_THAT_OPEN:
@@ -96,11 +96,11 @@ class Circuit:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointVerifier:
-    """Asks the operator's endpoint."""
+    """Calls the operator's endpoint."""
 
     url: str
     secret: CachedSecret[str]
-    """In base64, perhaps after `whsec_`, as Standard Webhooks has it."""
+    """In base64, with or without the prefix `whsec_` of Standard Webhooks."""
     now: Clock
     new_id: Callable[[], str]
     log_event: LogEvent
@@ -110,9 +110,9 @@ class EndpointVerifier:
     circuit: Circuit = field(default_factory=Circuit)
 
     def verify(self, email: str, password: str) -> OldUser | None:
-        """Return the user whose password this is. None: there is none, or the endpoint did not say.
+        """Return the user with this address and password; None if it is wrong, or the endpoint did not answer.
 
-        A failure is logged, and does not show to the client: the answer is the same as to a wrong password.
+        A failure is logged only: the client's answer is the same as after a wrong password.
         """
         if not self.circuit.admits(self.now()):
             return None
@@ -161,7 +161,7 @@ def sign(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveMigration:
-    """Makes the accounts of users whom the old system knows."""
+    """Makes the accounts of users of the old system."""
 
     verifier: Verifier
     creation: UserCreation
@@ -169,17 +169,17 @@ class LiveMigration:
     log_event: LogEvent
     new_id: Callable[[], str]
 
-    def move_in(self, email: EmailAddress, password: str) -> User | None:
-        """Make the account of an address that has none, if the old system says that this is its password.
+    def migrate(self, email: EmailAddress, password: str) -> User | None:
+        """Make the account of an address without one, if the password is right in the old system.
 
-        Returns the account, or one that was made meanwhile with the same password. None: the password is wrong, or the
-        old system cannot be asked.
+        Returns the account, or one that was made meanwhile with the same password; None if the password is wrong, or
+        the old system does not answer.
 
         Raises:
             DependencyUnavailable: the account could not be written.
         """
         if len(password) > LONGEST:
-            self.pretend()
+            self.ask_about_unknown()
             return None
         found = self.verifier.verify(email, password)
         if found is None:
@@ -193,33 +193,33 @@ class LiveMigration:
         try:
             user = self.creation.create(new)
         except EmailTaken:
-            return self._made_meanwhile(email, password)
+            return self._find_other(email, password)
         self.log_event("legacy_user_moved_in", user_id=user.user_id)
         return user
 
-    def _made_meanwhile(self, email: EmailAddress, password: str) -> User | None:
-        user_id = self.users.find_id(Name.EMAIL, email)
-        user = None if user_id is None else self.users.find(user_id)
+    def _find_other(self, email: EmailAddress, password: str) -> User | None:
+        """Return the account that another request has made meanwhile, if the password is its own."""
+        user = self.users.find_by_name(Name.EMAIL, email)
         if user is None or self.creation.passwords.verify(password, user.password_hash) is not Verdict.RIGHT:
             return None
         return user
 
-    def pretend(self) -> None:
-        """Ask about a user whom no system knows: a wrong password of an account takes as long as one without."""
-        self.verifier.verify(_NOBODY, self.new_id())
+    def ask_about_unknown(self) -> None:
+        """Ask about an address that no system has, so that the time does not reveal which address has an account."""
+        self.verifier.verify(_UNKNOWN_ADDRESS, self.new_id())
 
 
 def _read(answer: bytes) -> OldUser | None:
     try:
-        said: Any = json.loads(answer.decode())
+        verdict: Any = json.loads(answer.decode())
     except (ValueError, RecursionError):
         raise Unanswered("answered no JSON") from None
-    verified = said.get("verified") if isinstance(said, dict) else None
+    verified = verdict.get("verified") if isinstance(verdict, dict) else None
     if not isinstance(verified, bool):
         raise Unanswered("answered no verdict: a JSON object with verified, true or false")
     if not verified:
         return None
-    name = said.get("name")
+    name = verdict.get("name")
     name = name.strip() if isinstance(name, str) and name.isprintable() else ""
     usable = name if len(name) <= LONGEST_NAME else ""
-    return OldUser(name=usable or None, email_verified=said.get("email_verified") is True)
+    return OldUser(name=usable or None, email_verified=verdict.get("email_verified") is True)

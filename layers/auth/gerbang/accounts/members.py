@@ -1,4 +1,4 @@
-"""The members of an organisation, as the others see them."""
+"""The members of an organization, as other members see them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +11,12 @@ from gerbang.storage.store import Store
 from gerbang.storage.users import UserTable
 
 PAGE: Final = 100
-"""Members of a page: as many accounts are read in one call (DynamoDB, BatchGetItem)."""
+"""Members of a page: the most accounts that one call reads (DynamoDB, BatchGetItem)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownMember:
-    """A member with what others see of the account."""
+    """A member, with what other members see of the account."""
 
     user_id: str
     role: str
@@ -27,11 +27,11 @@ class ShownMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberPage:
-    """Some members, in the order of their ids."""
+    """A page of members, in the order of their ids."""
 
     members: tuple[ShownMember, ...]
     following: str | None
-    """The id that the next page goes on after, None: there is no other page."""
+    """The id after which the next page begins; None on the last page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Members:
     table: OrganizationTable
 
     def list(self, organization_id: str, after: str | None = None) -> MemberPage:
-        """Return a page of an organisation's members; *after* is the id that the last page ended with. Two calls."""
+        """Return a page of an organization's members; *after* is the id that the last page ended with. Two calls."""
         memberships, following = self.table.list_members(organization_id, limit=PAGE, after=after)
         if not memberships:
             return MemberPage(members=(), following=following)

@@ -10,10 +10,10 @@ from gerbang.storage.store import Change, Plus
 
 
 def set_password(user: User, password_hash: str, *, at: datetime) -> tuple[User, dict[str, Change]]:
-    """Return the account with a password, and the changes that make it so.
+    """Return the account with a new password, and the changes that store it.
 
-    They raise the epoch: outstanding codes and every session that is not carried over end. A requested change of
-    address ends, too: a stranger may have requested it.
+    They raise the epoch, which ends outstanding codes and every session that is not carried over. They also cancel a
+    requested change of address, because a stranger may have requested it.
     """
     cancelled, cancelling = cancel_change(user)
     changes = replacing(user.password_hash, password_hash, at=at) | cancelling | {"epoch": Plus(1)}

@@ -1,7 +1,7 @@
 """Verify the ID tokens of OpenID providers with PyJWT (OpenID Connect Core 1.0, section 3.1.3.7).
 
 Keys come from the provider's fixed address alone (RFC 8725, section 3.10; ASVS 10.5.3): of what a token's header says
-about keys, only `kid` is used, as a name among them. The result says who the user is to the provider. Which account
+about keys, only `kid` is used, to choose among them. The result says who the user is at the provider. Which account
 that is depends on `subject`, never on the address (ASVS 6.8.1, 10.5.2). Reasons: docs/decisions/0021-oidc-verifier.md.
 """
 
@@ -39,7 +39,7 @@ _COMPACT_FORM: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 """Three parts of unpadded base64url (RFC 7515, section 7.1). PyJWT takes padding too: one token, many spellings."""
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-"""JSON's escapes can write half a pair (RFC 8259, section 8.2), which is no text that could be stored."""
+"""JSON's escapes can write half a pair (RFC 8259, section 8.2), which cannot be stored as text."""
 
 _FLAWS: Final[Mapping[type[jwt.PyJWTError], IdTokenFlaw]] = {
     jwt.InvalidAlgorithmError: IdTokenFlaw.ALGORITHM,
@@ -76,7 +76,7 @@ class IdTokenVerifier:
             self._keys.warm()
 
     def verify(self, id_token: str, *, nonce: str | None = None, access_token: str | None = None) -> ProviderIdentity:
-        """Return whom an ID token is about; its nonce and the request's must belong together (GoTrue's id_token grant).
+        """Return the identity that an ID token is about; its nonce must match the request's (GoTrue's id_token grant).
 
         Either both have a nonce or neither has one. The token's is the lower-case hex SHA-256 of *nonce*: the app gave
         the provider the hash and sends us the raw text, so an intercepted token is useless. Without nonces, the same
@@ -101,7 +101,7 @@ class IdTokenVerifier:
         return self._identity(claims)
 
     def verify_with_any_nonce(self, id_token: str) -> ProviderIdentity:
-        """Return whom an ID token is about, whether or not it has a nonce: for an API that has no field for one.
+        """Return the identity that an ID token is about, with or without a nonce: for an API that has no field for one.
 
         Raises:
             InvalidIdToken, ProviderKeysUnavailable: as `verify`.
@@ -138,12 +138,12 @@ class IdTokenVerifier:
     def _key_for(self, header: dict[str, Any]) -> jwt.PyJWK:
         """Return the key that a token's header names.
 
-        `typ` tells ID tokens from what else a provider signs with the same keys for the same clients, such as security
-        events, `secevent+jwt` (RFC 8725, section 3.11; RFC 8417, section 2.3).
+        `typ` distinguishes ID tokens from other tokens that a provider signs with the same keys for the same clients,
+        such as security events, `secevent+jwt` (RFC 8725, section 3.11; RFC 8417, section 2.3).
         """
         if str(header.get("typ", "JWT")).upper() != "JWT":
             raise InvalidIdToken(IdTokenFlaw.TYPE)
-        if header.get("alg") not in self.provider.algorithms:  # as PyJWT does, but before we fetch keys for it
+        if header.get("alg") not in self.provider.algorithms:  # PyJWT checks it too, but after we fetch keys
             raise InvalidIdToken(IdTokenFlaw.ALGORITHM)
         key = self._keys.find(header.get("kid", ""))
         if key is None:
@@ -197,5 +197,5 @@ def _sha256(text: str) -> bytes:
 
 
 def _left_half_of_sha256(text: str) -> str:
-    """Return `at_hash` of an access token (section 3.1.3.6), for RS256 and ES256 alike."""
+    """Return `at_hash` of an access token (section 3.1.3.6), the same for RS256 and ES256."""
     return urlsafe_b64encode(_sha256(text)[:16]).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""An OpenID provider as configuration, and its keys: where they come from and how long they serve.
+"""The configuration of an OpenID provider, and its keys: where they come from and how long they are used.
 
 Options and figures: docs/decisions/0021-oidc-verifier.md and 0028-oidc-providers.md.
 """
@@ -26,13 +26,13 @@ LARGEST_KEY_SET_BYTES: Final = 64 * 1024
 _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 FRESH_FOR: Final = timedelta(hours=1)
-"""How long keys serve before they are fetched again; Google allows about six hours."""
+"""How long keys are used before they are fetched again; Google allows about six hours."""
 
 STALE_FOR: Final = timedelta(hours=24)
-"""How long they serve after that while new ones cannot be fetched (F43, ASVS 16.5.2)."""
+"""How long they are used after that while new ones cannot be fetched (F43, ASVS 16.5.2)."""
 
 FETCH_INTERVAL: Final = timedelta(minutes=1)
-"""Shortest time between fetches while we have keys. Anyone can invent a `kid`; that must not cause more (F43)."""
+"""Shortest time between fetches while we have keys. A `kid` that is made up must not cause more of them (F43)."""
 
 FETCH_INTERVAL_WITHOUT_KEYS: Final = timedelta(seconds=5)
 """Shortest time between fetches while we have none and can verify no token: soon, but not once per request."""
@@ -88,7 +88,7 @@ def google(*, client_ids: frozenset[str], jwks_url: str) -> Provider:
 def discovered(name: str, *, issuer: str, client_ids: frozenset[str]) -> Provider:
     """Return the configuration of a provider that describes itself.
 
-    It may sign with RS256 or ES256, and need not vouch for an address.
+    It may sign with RS256 or ES256, and need not have verified an address.
 
     Raises:
         ValueError: the issuer is neither https nor http to this machine.
@@ -104,7 +104,7 @@ def discovered(name: str, *, issuer: str, client_ids: frozenset[str]) -> Provide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEndpoint:
-    """Fetches a provider's key set in bounded time and space. Follows no redirects (ASVS 15.3.2)."""
+    """Fetches a provider's key set, with limits on time and size. Follows no redirects (ASVS 15.3.2)."""
 
     provider: Provider
     trust: Callable[[], ssl.SSLContext] = ssl.create_default_context
@@ -115,9 +115,9 @@ class KeyEndpoint:
     """For the whole fetch: name look-up, each address of the name, an answer that comes byte by byte (F29)."""
 
     def __call__(self) -> bytes:
-        """Return the key set, unread. Where its address is not configured, fetch the discovery document first.
+        """Return the body of the key set. Where its address is not configured, fetch the discovery document first.
 
-        Fetches in a thread: neither name look-up nor the sum of many slow reads heeds a time-out of urllib3.
+        Runs in a thread, because a time-out of urllib3 limits neither the name look-up nor the sum of many slow reads.
 
         Raises:
             ProviderKeysUnavailable: no answer in time, a status other than 200, too large an answer, or a discovery
@@ -221,7 +221,7 @@ def read_key_set(document: bytes, provider: Provider) -> dict[str, jwt.PyJWK]:
 
 
 class KeyCache:
-    """A provider's keys in this process. One thread fetches; a caller whose key we have does not wait for it."""
+    """A provider's keys in this process. One thread fetches; callers whose key is there do not wait for it."""
 
     def __init__(self, load: Callable[[], Mapping[str, jwt.PyJWK]], *, now: Clock) -> None:
         """Take what loads the keys, and the clock; nothing is loaded yet."""

@@ -1,16 +1,17 @@
-"""What members change of their organisation: its name, roles, and who belongs to it.
+"""Changes that members make to their organization: its name, its roles and its members.
 
-Each change is decided by the organisation as it is read at once with all its members, and written on the condition that
-it is still so. So of two owners who leave at once one stays, and a member who is being removed changes nothing more.
+Each change is decided on one read of the organization with all its members, and written on the condition that nothing
+has changed since. So of two owners who leave at the same time one stays, and a removed member changes nothing more.
 (docs/decisions/0044-organizations.md)
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from gerbang.accounts.organizations import RACES, NotAMember
+from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.roles import Permission, Rights, Role, rights_of
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import User
 from gerbang.storage.organizations import Organization, OrganizationTable, Whole
@@ -19,29 +20,29 @@ from gerbang.storage.users import UserTable
 
 
 class NoSuchMember(AuthError):
-    """The organisation has no member with that id."""
+    """The organization has no member with that id."""
 
     code = "member_not_found"
 
 
 class LastOwner(AuthError):
-    """The organisation would be left without an owner."""
+    """The organization would be left without an owner."""
 
     code = "last_owner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a change writes besides the organisation's revision."""
+    """What a change writes in addition to the organization's revision."""
 
     actions: tuple[Action, ...] = ()
     changes: Mapping[str, Change] | None = None
-    """Of the organisation's own item."""
+    """Of the organization's own item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationChanges:
-    """Changes organisations for their members."""
+    """Changes organizations for their members."""
 
     store: Store
     users: UserTable
@@ -51,16 +52,16 @@ class OrganizationChanges:
     def attempt(
         self, organization_id: str, caller_id: str, decide: Callable[[Whole, Rights], Decision | None]
     ) -> Organization:
-        """Write what is decided by an organisation as it is, and return it as it was read.
+        """Write what *decide* decides for an organization; return the organization as it was before.
 
-        *decide* is given the organisation and what the caller's role allows. It returns None if nothing is to be
-        written, and is asked again if the organisation was changed meanwhile.
+        *decide* is called with the organization and what the caller's role allows. It returns None if there is nothing
+        to write, and is called again if the organization was changed meanwhile.
 
         Raises:
             NotAMember: the caller does not belong to it (any more).
-            DependencyUnavailable: the database did not answer, or others kept changing the organisation.
+            DependencyUnavailable: the database did not answer, or others kept changing the organization.
         """
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             whole = self.table.read_whole(organization_id)
             role = None if whole is None else whole.role_of(caller_id)
             if whole is None or role is None:
@@ -71,10 +72,10 @@ class OrganizationChanges:
             revised = self.table.changing(whole.organization, decision.changes)
             if not self.store.commit(revised, *decision.actions):
                 return whole.organization
-        raise DependencyUnavailable("others kept changing the organization")
+        raise KeptChanging("organization")
 
     def rename(self, organization_id: str, caller_id: str, name: str) -> Organization:
-        """Give an organisation another name, and return it.
+        """Give an organization another name, and return it.
 
         Raises:
             InsufficientRole: the caller may not.
@@ -93,16 +94,16 @@ class OrganizationChanges:
         """Give a member another role.
 
         Raises:
-            NoSuchMember: the organisation has no member with this id.
+            NoSuchMember: the organization has no member with this id.
             InsufficientRole: the caller may not take the member's role away, or not give the other one.
             LastOwner: it would take the role of the last owner away.
             NotAMember, DependencyUnavailable: as `attempt`.
         """
 
         def decide(whole: Whole, rights: Rights) -> Decision | None:
-            present = _role_of(whole, user_id)
-            rights.demand(Permission.MANAGE, present, role)
-            if present == role:
+            current_role = _role_of(whole, user_id)
+            rights.demand(Permission.MANAGE, current_role, role)
+            if current_role == role:
                 return None
             _check_owners(whole, without=user_id)
             return Decision(actions=(self.table.role_change(organization_id, user_id, role),))
@@ -111,16 +112,16 @@ class OrganizationChanges:
         self.log_event("member_role_changed", organization_id=organization_id, user_id=user_id, by=caller_id)
 
     def remove(self, organization_id: str, caller_id: str, user_id: str) -> None:
-        """End a membership: another's, or the caller's own, which everyone but the last owner may.
+        """End a membership: another member's, or the caller's own, which is allowed to all but the last owner.
 
         Raises:
             NoSuchMember, InsufficientRole, LastOwner, NotAMember, DependencyUnavailable: as `change_role`.
         """
 
         def decide(whole: Whole, rights: Rights) -> Decision:
-            present = _role_of(whole, user_id)
+            member_role = _role_of(whole, user_id)
             if user_id != caller_id:
-                rights.demand(Permission.MANAGE, present)
+                rights.demand(Permission.MANAGE, member_role)
             _check_owners(whole, without=user_id)
             user = self.users.find(user_id)
             return Decision(actions=leaving_actions(self.table, self.users, organization_id, user_id, user))
@@ -132,9 +133,9 @@ class OrganizationChanges:
 def leaving_actions(
     table: OrganizationTable, users: UserTable, organization_id: str, user_id: str, user: User | None
 ) -> tuple[Action, ...]:
-    """Return the actions that end a membership of an account as it was read, None if there is none any more.
+    """Return the actions that end a membership. *user* is the account as it was read, None if it does not exist.
 
-    They fail when the organisation is the account's default one, and is not any more: then it has another one.
+    They fail if the organization was the account's default one when it was read, and is not any more.
     """
     ending: tuple[Action, ...] = (
         table.membership_deletion(organization_id, user_id),
@@ -154,10 +155,10 @@ def _role_of(whole: Whole, user_id: str) -> str:
 
 
 def _check_owners(whole: Whole, *, without: str) -> None:
-    """Return if a member is not the last owner.
+    """Check that an organization has an owner without a member.
 
     Raises:
-        LastOwner: no other member is one.
+        LastOwner: the member is the only owner.
     """
     owners = {member.user_id for member in whole.members if member.role == Role.CLIENT_OWNER}
     if owners == {without}:

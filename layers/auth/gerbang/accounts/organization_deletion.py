@@ -1,9 +1,9 @@
-"""Delete an organisation, in steps that can be repeated: what a failed deletion has left, the next one deletes.
+"""Delete an organization, in steps that can be repeated: after a failure, the next deletion does the rest.
 
-First its invitations go, then its members, the owners last, and the organisation itself with the last of them. So it
-can be deleted again until nothing is left. Each step has the condition that the revision is the one that was read, and
-raises it. If it is not, everything is read and decided again: a new member goes, too, and an owner who has lost the
-role deletes nothing more.
+First its invitations are deleted, then its members. The owners are the last, and the organization itself is deleted
+with the last of them, so an owner can repeat the deletion until nothing is left. Each step raises the revision, on the
+condition that it is the one that was read. If it is not, everything is read and decided again: a new member is removed,
+too, and a caller who is no owner any more deletes nothing more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ from itertools import batched
 from typing import Final
 
 from gerbang.accounts.organization_changes import leaving_actions
-from gerbang.accounts.organizations import RACES, NotAMember
+from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.roles import Permission, Role, rights_of
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import User
 from gerbang.storage.organizations import Member, OrganizationTable, Whole
@@ -26,15 +26,15 @@ MOST_ACTIONS: Final = 100
 """Actions of one transaction (DynamoDB, API reference, TransactWriteItems)."""
 
 _MEMBERS_AT_ONCE: Final = 30
-"""Three actions each, and one for the organisation."""
+"""Three actions each, and one for the organization."""
 
 _INVITATIONS_AT_ONCE: Final = MOST_ACTIONS - 1
-"""One action each, and one for the organisation."""
+"""One action each, and one for the organization."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationDeletion:
-    """Deletes organisations."""
+    """Deletes organizations."""
 
     store: Store
     users: UserTable
@@ -42,15 +42,15 @@ class OrganizationDeletion:
     log_event: LogEvent
 
     def delete(self, organization_id: str, caller_id: str) -> None:
-        """Delete an organisation with its memberships and invitations, for a member who may.
+        """Delete an organization with its memberships and invitations, for a member who may.
 
         Raises:
             NotAMember: the caller does not belong to it.
             InsufficientRole: the caller may not delete it.
-            DependencyUnavailable: the database did not answer, or others kept changing the organisation. The same call,
+            DependencyUnavailable: the database did not answer, or others kept changing the organization. The same call,
                 made again, deletes what is left.
         """
-        for number_of_try in range(RACES):
+        for number_of_try in range(CHANGE_TRIES):
             whole = self.table.read_whole(organization_id)
             if whole is None and number_of_try:  # deleted by another owner meanwhile
                 return
@@ -61,16 +61,16 @@ class OrganizationDeletion:
             if self._delete(whole, caller_id):
                 self.log_event("organization_deleted", organization_id=organization_id, user_id=caller_id)
                 return
-        raise DependencyUnavailable("others kept changing the organization")
+        raise KeptChanging("organization")
 
     def _delete(self, whole: Whole, caller_id: str) -> bool:
-        """Delete an organisation as it was read; return False if something has changed meanwhile."""
+        """Delete an organization as it was read; return False if it was changed meanwhile."""
         organization = whole.organization
 
-        def last_of_all(member: Member) -> tuple[bool, bool]:
+        def order(member: Member) -> tuple[bool, bool]:
             return member.role == Role.CLIENT_OWNER, member.user_id == caller_id
 
-        members = sorted(whole.members, key=last_of_all)
+        members = sorted(whole.members, key=order)
         first, last = members[:-_MEMBERS_AT_ONCE], members[-_MEMBERS_AT_ONCE:]
         for actions in self._first_steps(whole, first):
             if self.store.commit(self.table.changing(organization), *actions):

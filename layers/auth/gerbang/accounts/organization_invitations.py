@@ -1,7 +1,7 @@
-"""Invitations to an organisation: for seven days, the reader of an address's mail may join.
+"""Invitations to an organization. For seven days, the reader of an address's mail can join.
 
-An address has one invitation to an organisation at a time: another one replaces it, and the token of the
-earlier mail stops working.
+An address has one invitation to an organization at a time. Another one replaces it, and the token of the earlier mail
+stops working.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ from gerbang.storage.users import UserTable
 
 
 class NoSuchInvitation(AuthError):
-    """The organisation has no open invitation with that id."""
+    """The organization has no open invitation with that id."""
 
     code = "invitation_not_found"
 
 
 class AlreadyMember(AuthError):
-    """The person belongs to the organisation already."""
+    """The user belongs to the organization already."""
 
     code = "already_member"
 
@@ -45,7 +45,7 @@ class OpenInvitations:
     now: Clock
 
     def list(self, organization_id: str, caller_id: str) -> tuple[Invitation, ...]:
-        """Return an organisation's open invitations, the newest first.
+        """Return an organization's open invitations, the newest first.
 
         Raises:
             NotAMember, InsufficientRole: the caller may not see them.
@@ -85,7 +85,7 @@ class OpenInvitations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationInvitations:
-    """Invites to organisations, for members who may."""
+    """Invites to organizations, for members who may."""
 
     users: UserTable
     table: OrganizationTable
@@ -98,13 +98,13 @@ class OrganizationInvitations:
     def invite(
         self, organization_id: str, caller_id: str, email: EmailAddress, role: Role, client: Client
     ) -> Invitation:
-        """Invite an address, known or not, to an organisation; its mail is queued first.
+        """Invite an address, with or without an account, to an organization. Its mail is queued first.
 
-        The answer does not tell whether an account has the address, unless it is a member's.
+        The answer does not reveal whether an account has the address, unless the account is a member.
 
         Raises:
             NotAMember, InsufficientRole: the caller may not invite to this role.
-            AlreadyMember: the account that has the address belongs to the organisation.
+            AlreadyMember: the account that has the address belongs to the organization.
             TooMuchMail, TooManyAttempts: too many were invited.
             DependencyUnavailable: it was not written, or its mail not queued. The same request works later.
         """

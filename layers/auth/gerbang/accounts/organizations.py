@@ -1,4 +1,4 @@
-"""Organisations: who belongs to which, and in which role."""
+"""Organizations, their members and the members' roles."""
 
 import re
 from collections.abc import Callable
@@ -16,19 +16,15 @@ from gerbang.storage.store import Action
 _ORGANIZATION_ID: Final = re.compile(r"org_[0-9A-Za-z]{1,40}")
 
 
-RACES: Final = 4
-"""How often a change is tried, since others may change the organisation meanwhile."""
-
-
 class NotAMember(AuthError):
-    """The person does not belong to the organisation, or it does not exist: the two are not told apart."""
+    """The user does not belong to the organization, or it does not exist. The answer is the same."""
 
     code = "not_a_member"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Founding:
-    """A new organisation, and the actions that write it, for the transaction that writes its founder's account."""
+    """A new organization, and the actions that write it, for the transaction that writes its founder's account."""
 
     organization: Organization
     role: Role
@@ -37,13 +33,13 @@ class Founding:
 
 @dataclass(frozen=True, slots=True)
 class Organizations:
-    """Founds organisations and reads memberships, from the table, at each call (ASVS 8.3.2)."""
+    """Founds organizations and reads memberships, from the table, at each call (ASVS 8.3.2)."""
 
     table: OrganizationTable
     new_id: Callable[[], str]
 
     def found(self, name: str, founder_id: str, *, at: datetime) -> Founding:
-        """Return a new organisation with its founder as owner. Nothing is written yet."""
+        """Return a new organization with its founder as owner. Nothing is written yet."""
         organization_id = public_id(ORGANIZATION, UUID(self.new_id()))
         organization = Organization(organization_id=organization_id, name=name, created_at=at)
         owner = Membership(organization_id=organization_id, user_id=founder_id, role=Role.CLIENT_OWNER, since=at)
@@ -52,7 +48,7 @@ class Organizations:
         )
 
     def membership(self, organization_id: str, user_id: str) -> Membership:
-        """Return a person's membership of an organisation. The id is the client's: its form is checked before use.
+        """Return a user's membership of an organization. The id comes from the client: its form is checked first.
 
         Raises:
             NotAMember: they do not belong to it, or it does not exist.
@@ -65,7 +61,7 @@ class Organizations:
         return membership
 
     def find(self, organization_id: str) -> Organization:
-        """Return an organisation.
+        """Return an organization.
 
         Raises:
             NotAMember: it does not exist.

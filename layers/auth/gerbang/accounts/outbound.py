@@ -1,4 +1,4 @@
-"""Requests to services of others, bounded in time and space, which follow no redirects (ASVS 15.3.2)."""
+"""Requests to external services, with limits on time and size. They follow no redirects (ASVS 15.3.2)."""
 
 import ssl
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
-    """Sends requests and waits for their answers, at most as long as they may take."""
+    """Sends requests and waits for their answers until a deadline."""
 
     context: ssl.SSLContext
     """Verifies certificate and host name."""
     step_timeout: timedelta
     """For each connection attempt and each read."""
     deadline: timedelta
-    """For all of it: name look-up, each address of the name, an answer that comes byte by byte (F29)."""
+    """For the whole request: name look-up, each address of the name, an answer that comes byte by byte (F29)."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-        """Post *body* and return what is answered, unread.
+        """Post *body* and return the body of the answer.
 
-        Asks in a thread: neither name look-up nor the sum of many slow reads heeds a time-out of urllib3.
+        Runs in a thread, because a time-out of urllib3 limits neither the name look-up nor the sum of many slow reads.
 
         Raises:
             Unanswered: there is no answer with status 200 in time.

@@ -1,4 +1,4 @@
-"""What the owner of an account does with its second factors: adds and removes them, and asks for recovery codes."""
+"""Add and remove second factors of the caller's account, and make its recovery codes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Final
 from gerbang.accounts import recovery_codes, totp
 from gerbang.accounts.challenges import Challenge, Challenges
 from gerbang.accounts.factors import (
-    RACES,
     FactorNameTaken,
     FactorNotFound,
     Factors,
     GuestsHaveNoFactors,
     check_name,
     check_person,
-    find,
+    find_factor,
     is_alive,
     living_factor,
 )
 from gerbang.core.clock import Clock
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.assurance import InsufficientLevel, check_level
 from gerbang.sessions.keys import Keys
@@ -38,21 +38,21 @@ class TooManyFactors(AuthError):
 
 
 class NoSecondFactor(AuthError):
-    """The account has no verified factor that recovery codes could stand in for."""
+    """The account has no verified factor that recovery codes could replace."""
 
     code = "mfa_factor_required"
 
 
 ENROLMENT_ERRORS: Final = (GuestsHaveNoFactors, InsufficientLevel, FactorNameTaken, TooManyFactors)
-"""What `OwnFactors.enrol` raises, but for failures of ours."""
+"""What `OwnFactors.enrol` raises, except `SessionEnded` and `DependencyUnavailable`."""
 
 CHALLENGE_ERRORS: Final = (GuestsHaveNoFactors, FactorNotFound)
-"""What `OwnFactors.challenge` raises, but for failures of ours."""
+"""What `OwnFactors.challenge` raises, except `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """A new factor, and the secret that its owner gives to the app: shown once."""
+    """A new factor, and the secret for the app, which is shown once."""
 
     factor: Factor
     secret: str = field(repr=False)
@@ -74,7 +74,7 @@ class OwnFactors:
     random_bytes: Callable[[int], bytes]
 
     def enrol(self, caller: Authenticated, *, name: str, issuer: str) -> Enrolled:
-        """Add a factor to the caller's account, which counts once its first code was accepted. One round trip.
+        """Add a factor to the caller's account, which is in force once its first code is accepted. One round trip.
 
         Factors that were not verified in time are removed.
 
@@ -86,7 +86,7 @@ class OwnFactors:
         """
         now = self.now()
         factor = Factor(factor_id=self.new_id(), friendly_name=name, created_at=now, updated_at=now)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user = caller.user
             check_person(user)
             check_level(caller)
@@ -98,7 +98,7 @@ class OwnFactors:
                 self.factors.log("factor_enrolled", user, factor.factor_id)
                 return self._enrolled(user, factor, issuer)
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def challenge(self, caller: Authenticated, factor_id: str) -> Challenge:
         """Return a new challenge of one of the caller's factors.
@@ -110,17 +110,17 @@ class OwnFactors:
         return Challenges(self.keys, self.now).make(caller.family, factor_id)
 
     def unenrol(self, caller: Authenticated, factor_id: str) -> Factor:
-        """Remove a factor of the caller's account; sessions that it has raised go back to one factor.
+        """Remove a factor of the caller's account; sessions that it has raised return to one factor.
 
-        With the last verified factor, the recovery codes are removed, too. One round trip, two for a verified factor.
+        The last verified factor is removed with the recovery codes. One round trip, two for a verified factor.
 
         Raises:
             FactorNotFound: there is none.
             InsufficientLevel: it is verified, and the session has not shown a second factor.
             SessionEnded: the session ended meanwhile.
         """
-        for _ in range(RACES):
-            factor = find(caller.user, factor_id)
+        for _ in range(CHANGE_TRIES):
+            factor = find_factor(caller.user, factor_id)
             if factor is None:
                 raise FactorNotFound(caller.user.user_id)
             if factor.is_verified:
@@ -128,10 +128,10 @@ class OwnFactors:
             if self.factors.remove_from(caller.user, factor):
                 return factor
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def replace_recovery_codes(self, caller: Authenticated) -> tuple[str, ...]:
-        """Give the caller's account new recovery codes in place of all others, and return them: they are shown once.
+        """Replace the recovery codes of the caller's account; return the new ones, which are shown once.
 
         Raises:
             InsufficientLevel: the session has not shown a second factor.
@@ -140,7 +140,7 @@ class OwnFactors:
         """
         codes = recovery_codes.new_codes(self.random_bytes)
         stored = recovery_codes.hashes_of(caller.user.user_id, codes)
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             user = caller.user
             check_level(caller)
             if not user.has_second_factor:
@@ -149,7 +149,7 @@ class OwnFactors:
                 self.log_event("recovery_codes_made", user_id=user.user_id)
                 return codes
             caller = self.sessions.read_again(caller)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _enrolled(self, user: User, factor: Factor, issuer: str) -> Enrolled:
         secret = totp.secret_of(self.keys, user.user_id, factor.factor_id)

@@ -1,4 +1,4 @@
-"""Changing the password with the present one.
+"""Change the password with the present one.
 
 One transaction sets the password, raises the epoch and carries the caller's session over.
 """
@@ -6,8 +6,9 @@ One transaction sets the password, raises the epoch and carries the caller's ses
 from dataclasses import dataclass
 
 from gerbang.accounts.new_password import set_password
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
-from gerbang.accounts.sign_in import InvalidCredentials, is_right
+from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.log import LogEvent
@@ -25,7 +26,7 @@ from gerbang.storage.users import UserTable, not_disabled
 
 
 class WrongPassword(InvalidCredentials):
-    """The present password is another one, or there is none, or it was changed meanwhile."""
+    """The present password is wrong, or there is none, or it was changed meanwhile."""
 
     code = "current_password_invalid"
 
@@ -39,20 +40,21 @@ class PasswordChange:
     families: FamilyTable
     sessions: Sessions
     passwords: Passwords
+    password_check: PasswordCheck
     password_attempts: PasswordAttempts
     mail_service: MailService
     log_event: LogEvent
     now: Clock
 
     def change(self, access_token: str, *, current: str, new: str, client: Client, policy: PasswordPolicy) -> None:
-        """Set the password and end every other session of the account; this one goes on, with the tokens it has.
+        """Set the password and end every other session of the account; this one continues with its tokens.
 
-        The same change is accepted again for ten minutes, and changes nothing then: its answer may have been lost.
-        The notice is mailed once.
+        The same change is accepted again for ten minutes, because its answer may have been lost, and changes nothing
+        then. The notice is mailed once.
 
         Raises:
-            InvalidToken, TokenExpired, SessionEnded, NotAPerson: the token is worth nothing, or a guest's.
-            WrongPassword: the present password is another, or there is none.
+            InvalidToken, TokenExpired, SessionEnded, NotAPerson: the token is invalid, or a guest's.
+            WrongPassword: the present password is wrong, or there is none.
             UnacceptablePassword: the new password breaks the policy.
             TooManyAttempts: there were too many guesses, here or at any other sign-in.
             InsufficientLevel: the account has a second factor, and the session has not shown it.
@@ -62,10 +64,11 @@ class PasswordChange:
         user, family = authenticated.user, authenticated.family
         policy.check(new, about=(user.email, user.username, user.name))
         with self.password_attempts.attempt(user.user_id, client.address) as attempt:
-            if not self._is_right(current, user) or user.password_hash is None:
+            if not self.password_check.is_right(current, user) or user.password_hash is None:
                 if not self._is_repeated(new, user):
                     raise WrongPassword(user.user_id)
-                self.mail_service.notify_password_changed(user, client.locale)  # the first may have ended before it
+                # The first request may have ended before the notice was queued.
+                self.mail_service.notify_password_changed(user, client.locale)
                 return
             now = self.now()
             changed, changes = set_password(user, self.passwords.hash(new), at=now)
@@ -81,15 +84,13 @@ class PasswordChange:
         self.log_event("password_changed", user_id=user.user_id, session_id=family.family_id)
         self.mail_service.notify_password_changed(changed, client.locale)
 
-    def _is_right(self, password: str, user: User) -> bool:
-        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
-
     def _is_repeated(self, new: str, user: User | None) -> bool:
-        """Return whether the account, as it is now, has the new password already, and got it lately.
+        """Return whether the account has the new password already, set within the last ten minutes.
 
-        No account that was last changed earlier can have got it lately. There, an attempt is one guess, not two.
+        The password is not compared with that of an account that was not changed since: an attempt is one guess there,
+        not two.
         """
         now = self.now()
         if user is None or user.is_disabled(now) or now > user.updated_at + REPEATABLE_FOR:
             return False
-        return self._is_right(new, user)
+        return self.password_check.is_right(new, user)

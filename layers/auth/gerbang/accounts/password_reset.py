@@ -1,7 +1,7 @@
-"""Setting a forgotten password by a mailed token.
+"""Set a forgotten password by a mailed token.
 
-The token is spent in the transaction that sets the password and raises the epoch, so there is never a spent token
-without the password, nor the password without every older session being dead.
+One transaction spends the token, sets the password and raises the epoch, which ends every older session: all of it is
+done, or nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from gerbang.accounts.new_password import set_password
-from gerbang.accounts.sign_in import is_right
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.log import LogEvent
@@ -26,8 +26,8 @@ from gerbang.storage.store import Gone, Store
 from gerbang.storage.users import UserTable, not_disabled
 
 REPEATABLE_FOR: Final = timedelta(minutes=10)
-"""For how long a change of password that was done may be repeated and is answered as the first time: its answer may
-have been lost. DynamoDB repeats a transaction for as long (faults.md, D8)."""
+"""How long a completed change of password may be repeated, and is answered as the first time: the first answer may have
+been lost. DynamoDB recognises a repeated transaction for as long (faults.md, D8)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,10 @@ class PasswordReset:
     codes: OneTimeCodeTable
     tokens: ResetTokens
     passwords: Passwords
+    password_check: PasswordCheck
     rate_limits: RateLimits
     limit: Limit
-    """Of wrong tokens, per client address."""
+    """Wrong tokens per client address."""
     password_attempts: PasswordAttempts
     mail_service: MailService
     log_event: LogEvent
@@ -54,7 +55,7 @@ class PasswordReset:
         password is accepted again for ten minutes, and changes nothing then; the notice is mailed once.
 
         Raises:
-            InvalidResetToken: the token is not, or no longer, worth anything.
+            InvalidResetToken: the token is wrong, spent, replaced or expired.
             UnacceptablePassword: the password breaks the policy; the token is not spent.
             TooManyAttempts: this client address has shown too many wrong tokens, or has repeated a spent one with too
                 many wrong passwords.
@@ -68,23 +69,24 @@ class PasswordReset:
                 return
             user, code = self._read(token)  # changed meanwhile, perhaps by this request sent twice
         self._check_repeated(user, code, password, client)
-        self.mail_service.notify_password_changed(user, client.locale)  # the first request may have ended before it
+        # The first request may have ended before the notice was queued.
+        self.mail_service.notify_password_changed(user, client.locale)
 
     def _set(self, user: User, code: OneTimeCode, password: str) -> bool:
         """Spend the token and set the password; return whether it was done."""
         now = self.now()
         _, changes = set_password(user, self.passwords.hash(password), at=now)
         if user.email_verified_at is None:
-            # Factors and devices may be of a stranger who registered the address (account pre-hijacking).
-            strangers = {"factors": Gone(), "recovery_codes": Gone(), "devices": to_value(())}
-            changes |= {"email_verified_at": to_epoch(now), **strangers}
+            # Factors and devices may be a stranger's, who registered the address (account pre-hijacking).
+            removed = {"factors": Gone(), "recovery_codes": Gone(), "devices": to_value(())}
+            changes |= {"email_verified_at": to_epoch(now), **removed}
         slot = self.codes.key(Slot.PASSWORD_RESET, user.user_id)
         spending = self.codes.spending(slot, code, at=self.now(), kept=REMEMBERED)
         return not self.store.commit(spending, self.users.changing(user, changes, *not_disabled(now)))
 
     def _after(self, user: User, client: Client) -> None:
         self.log_event("password_reset", user_id=user.user_id)
-        # Strangers' guesses are forgotten: the owner, who can read the mail, is let in with the new password.
+        # Wrong guesses of others must not stop the owner, who reads the mail, from signing in with the new password.
         self.password_attempts.forget(user.user_id, client.address)
         changed = replace(user, email_verified_at=user.email_verified_at or self.now(), epoch=user.epoch + 1)
         self.mail_service.notify_password_changed(changed, client.locale)
@@ -112,12 +114,12 @@ class PasswordReset:
         return from_item(User, user_item), self.codes.read(code_item)
 
     def _check_repeated(self, user: User, code: OneTimeCode, password: str, client: Client) -> None:
-        """Return if a spent token comes again with the password it has set, in time.
+        """Check that a spent token is presented again in time, with the password that it set.
 
         This counts as a password attempt at the account, so that a spent token does not help to guess its password.
         """
         if code.spent_at is None or self.now() > code.spent_at + REPEATABLE_FOR:
             raise InvalidResetToken("spent")
         with self.password_attempts.attempt(user.user_id, client.address):
-            if not is_right(password, user, passwords=self.passwords, log_event=self.log_event):
-                raise InvalidResetToken("spent, and the password is another")
+            if not self.password_check.is_right(password, user):
+                raise InvalidResetToken("spent, with another password")

@@ -1,6 +1,6 @@
-"""Sign-in of clients that use PKCE: a mailed link yields an authorization code, and the code and a verifier a session.
+"""Sign-in of clients that use PKCE: a mailed link yields a code, which is exchanged with a verifier for a session.
 
-So a link that is opened on another device, or by a program that reads mail, gives its reader no session.
+So a link that is opened on another device, or by a mail scanner, opens no session there.
 """
 
 from collections.abc import Callable
@@ -42,13 +42,13 @@ class FlowStateExpired(AuthError):
 
 
 class BadCodeVerifier(AuthError):
-    """The verifier is not the one that the challenge was made of. The authorization code is not spent."""
+    """The verifier is not the one that the challenge was made from. The authorization code is not spent."""
 
     code = "bad_code_verifier"
 
 
 PKCE_ERRORS: Final = (FlowStateNotFound, FlowStateExpired, BadCodeVerifier, AccountDisabled)
-"""What `PkceFlows.exchange` raises, but for limits and failures of ours."""
+"""What `PkceFlows.exchange` raises, except `TooManyAttempts` and `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +77,20 @@ class PkceFlows:
     def begin(self, user: User, challenge: CodeChallenge) -> tuple[AuthorizationCode, Action]:
         """Return a new authorization code and the action that stores it, for the transaction that spends a link."""
         code, valid_until = self.new_id(), self.now() + FLOW_LIFETIME
-        state = FlowState(
+        flow_state = FlowState(
             user_id=user.user_id,
             epoch=user.epoch,
             challenge=challenge.to_text(),
             valid_until=valid_until,
             expires_at=valid_until + _REMEMBERED,
         )
-        return AuthorizationCode(code=code, user=user), self.flow_states.creation(code, state)
+        return AuthorizationCode(code=code, user=user), self.flow_states.creation(code, flow_state)
 
     def exchange(self, code: str, verifier: str, client: Client) -> SignedIn:
         """Exchange an authorization code for a session, in the transaction that spends it. Three round trips.
 
         Raises:
-            FlowStateNotFound, FlowStateExpired, BadCodeVerifier: the code is worth nothing, or not to this client.
+            FlowStateNotFound, FlowStateExpired, BadCodeVerifier: the code is invalid, or the verifier is wrong.
             AccountDisabled: its account may not be used.
             TooManyAttempts: this client address has failed too often.
             DependencyUnavailable: the database did not answer.
@@ -111,7 +111,7 @@ class PkceFlows:
         return signed_in
 
     def _authenticate(self, state: FlowState | None, verifier: str) -> User:
-        """Return the account that a flow state signs in to."""
+        """Return the account of an authorization code, after checking code and verifier."""
         now = self.now()
         if state is None:
             raise FlowStateNotFound("unknown")

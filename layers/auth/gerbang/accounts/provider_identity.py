@@ -1,6 +1,6 @@
-"""Who a user is to an OpenID provider, as a verified ID token says, and what may be wrong with such a token.
+"""The identity of a user at an OpenID provider, from a verified ID token, and what may be wrong with such a token.
 
-Nothing here imports PyJWT, so a function can name these without loading it.
+This module does not import PyJWT, so a function can use these classes without loading it.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from gerbang.core.errors import AuthError
 
 
 class IdTokenFlaw(StrEnum):
-    """What is wrong with an ID token: evidence for the log."""
+    """What is wrong with an ID token, for the log."""
 
     MALFORMED = "malformed"
     TYPE = "type"
@@ -44,7 +44,7 @@ class InvalidIdToken(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderIdentity:
-    """Who the user is, as the provider says. Address and name still have to pass the account's own rules."""
+    """The user as the provider knows them. Address and name must still pass the rules for accounts."""
 
     provider: str
     """The provider's name, such as `google`."""
@@ -55,7 +55,7 @@ class ProviderIdentity:
     email: str = field(repr=False)
     """As the provider spells it. Empty when the token has none."""
     email_verified: bool
-    """Whether the provider vouches for the address: it names one, and says that it has verified it."""
+    """Whether there is an address, and the provider has verified it."""
     name: str = field(repr=False)
     """Empty when the token has none."""
     profile: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, hash=False)

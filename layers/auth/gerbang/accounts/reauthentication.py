@@ -1,7 +1,7 @@
-"""What a signed-in user must show before another password is set, where the deployment asks for it.
+"""Reauthentication: what a signed-in user must send along with a new password, where the deployment requires it.
 
-A code that is mailed to the account's address, in a session that is older than a day; or the present password. Whoever
-finds a device unlocked has neither. (docs/decisions/0031-linked-identities.md)
+In a session that is older than a day, this is a code that was mailed to the account's address; or it is the present
+password. A person who finds an unlocked device has neither. (docs/decisions/0031-linked-identities.md)
 """
 
 import re
@@ -12,18 +12,15 @@ from datetime import timedelta
 from typing import Final
 
 from gerbang.accounts.password_change import WrongPassword
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
-from gerbang.accounts.sign_in import is_right
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.errors import AuthError
-from gerbang.core.log import LogEvent
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, digest
 from gerbang.mail.codes import DIGITS, REMEMBERED, CodeMaker
-from gerbang.passwords.hashing import Passwords
 from gerbang.sessions.sessions import Authenticated, Sessions
-from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import OneTimeCodeTable, Slot
 from gerbang.storage.store import Action, Store
 
@@ -33,7 +30,7 @@ FRESH_FOR: Final = timedelta(hours=24)
 _FORM: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
 
 _BY_CODE: Final = "otp"
-"""How a session begins that a mailed code opened; its user may have forgotten the password."""
+"""The first method of a session that a mailed code opened: its user may have forgotten the password."""
 
 
 class ReauthenticationNeeded(AuthError):
@@ -60,12 +57,12 @@ REAUTHENTICATION_ERRORS: Final = (
     CurrentPasswordRequired,
     WrongPassword,
 )
-"""What `Reauthentication.checked` raises, but for limits and failures of ours."""
+"""What `Reauthentication.checked` raises, except `TooManyAttempts` and `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What a user shows along with a new password. None: nothing of the kind."""
+    """What a request has along with a new password; None: it has no such field."""
 
     new_password: str = field(repr=False)
     code: str | None = field(default=None, repr=False)
@@ -74,13 +71,13 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reauthentication:
-    """Checks what a user shows along with a new password."""
+    """Checks what a user sends along with a new password."""
 
     store: Store
     sessions: Sessions
     codes: OneTimeCodeTable
     maker: CodeMaker
-    passwords: Passwords
+    password_check: PasswordCheck
     password_attempts: PasswordAttempts
     rate_limits: RateLimits
     tries: Limit
@@ -91,21 +88,20 @@ class Reauthentication:
     """Whether an old session needs a code (`SecurePasswordChange`)."""
     needs_password: bool
     """Whether the present password is needed (`RequireCurrentPassword`)."""
-    log_event: LogEvent
     now: Clock
 
     @contextmanager
     def checked(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[tuple[Action, ...] | None]:
-        """Check what was shown; return the actions that spend it, for the transaction that sets the password.
+        """Check what was sent; yield the actions that spend it, for the transaction that sets the password.
 
-        None: the session has set this password already, within ten minutes. Such a request is sent again because its
-        answer was lost, or twice at once, and shows what is worth nothing any more.
+        Yields None if the session has set this password already, within the last ten minutes. Such a request is sent
+        again because its answer was lost, or twice at once, and its code or present password is not valid any more.
 
-        A failure of ours in the block gives back what was counted.
+        An exception in the block that is not the client's error gives back what was counted.
 
         Raises:
             ReauthenticationNeeded, InvalidReauthenticationCode: a code is needed, and there is none, or a wrong one.
-            CurrentPasswordRequired, WrongPassword: the present password is needed, and it is missing or another one.
+            CurrentPasswordRequired, WrongPassword: the present password is needed, and it is missing or wrong.
             TooManyAttempts: there were too many wrong codes for the address, or wrong passwords.
         """
         with self._checked_code(caller, shown, client) as spending:
@@ -117,7 +113,7 @@ class Reauthentication:
 
     @contextmanager
     def _checked_code(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[tuple[Action, ...] | None]:
-        """Check the code, if one is needed; return the actions that spend it, None if the request is repeated."""
+        """Check the code, if one is needed; yield the actions that spend it, None if the request is repeated."""
         user, now = caller.user, self.now()
         if not self.needs_code or now <= caller.family.created_at + FRESH_FOR:
             yield ()
@@ -144,7 +140,7 @@ class Reauthentication:
 
     @contextmanager
     def _checked_password(self, caller: Authenticated, shown: Shown, client: Client) -> Iterator[bool]:
-        """Check the present password, if it is needed; return False if the request is repeated."""
+        """Check the present password, if it is needed; yield False if the request is repeated."""
         user, amr = caller.user, caller.family.amr
         began_by_code = bool(amr) and amr[0].method == _BY_CODE
         if not self.needs_password or user.password_hash is None or began_by_code:
@@ -153,7 +149,7 @@ class Reauthentication:
         if shown.current_password is None:
             raise CurrentPasswordRequired
         with self.password_attempts.attempt(user.user_id, client.address) as attempt:
-            is_shown = self._is_right(shown.current_password, user)
+            is_shown = self.password_check.is_right(shown.current_password, user)
             if not is_shown and not self._is_repeated(caller, shown):
                 raise WrongPassword(user.user_id)
             attempt.succeed()
@@ -165,7 +161,4 @@ class Reauthentication:
         set_at = current.family.password_set_at
         if set_at is None or self.now() > set_at + REPEATABLE_FOR:
             return False
-        return self._is_right(shown.new_password, current.user)
-
-    def _is_right(self, password: str, user: User) -> bool:
-        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
+        return self.password_check.is_right(shown.new_password, current.user)

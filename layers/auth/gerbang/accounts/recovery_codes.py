@@ -1,6 +1,6 @@
-"""Recovery codes: ten codes of one use each that stand in for a second factor that is lost.
+"""Recovery codes: ten codes, of one use each, that replace a lost second factor.
 
-A code has 120 bits, so that a plain hash is enough (ASVS 6.5.2), and no key is needed that might be rotated away.
+A code has 120 bits, so a plain hash is enough (ASVS 6.5.2). It needs no key, which a rotation could remove.
 """
 
 import hmac
@@ -19,25 +19,25 @@ _HASH_CHARACTERS: Final = 40
 
 
 def new_codes(random_bytes: Callable[[int], bytes]) -> tuple[str, ...]:
-    """Return new codes: letters, and digits that look like none of them, in four groups."""
+    """Return new codes: letters, and digits that look like no letter, in four groups."""
     return tuple(_grouped(b32encode(random_bytes(RANDOM_BYTES)).decode("ascii").lower()) for _ in range(NUMBER))
 
 
 def canonical(typed: str) -> str | None:
-    """Return a code without what people add or leave out, None if the text cannot be a code."""
+    """Return a code in lower case, without spaces and hyphens; None if the text cannot be a code."""
     code = typed.lower().replace(" ", "").replace("-", "")
     return code if _FORM.fullmatch(code) else None
 
 
 def hashes_of(user_id: str, codes: Sequence[str]) -> tuple[str, ...]:
-    """Return what is stored of codes: hashes, salted with whose they are."""
+    """Return what is stored of codes: hashes, salted with the account's id."""
     return tuple(_hash_of(user_id, code.replace("-", "")) for code in codes)
 
 
 def without(stored: Sequence[str], user_id: str, code: str) -> tuple[str, ...] | None:
     """Return what is stored once a canonical code is spent, None if it is not one of them. Constant time."""
-    shown = _hash_of(user_id, code)
-    left = tuple(each for each in stored if not hmac.compare_digest(each.encode(), shown.encode()))
+    presented = _hash_of(user_id, code)
+    left = tuple(each for each in stored if not hmac.compare_digest(each.encode(), presented.encode()))
     return None if len(left) == len(stored) else left
 
 

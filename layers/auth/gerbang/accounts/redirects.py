@@ -1,7 +1,7 @@
-"""Where a mailed link may lead: the site, and what the operator's patterns allow. Anything else is replaced.
+"""Where a mailed link may lead: the site, and what the operator's patterns allow. Anything else becomes the site.
 
-The link signs in whoever opens it, so its target receives a session. A target is read by one strict form, and not by a
-lenient parser: what a browser could read in another way is not allowed (userinfo, backslashes, numeric hosts).
+The link signs its reader in, so its target receives a session. Targets are parsed strictly: what browsers could read in
+another way is not allowed (userinfo, backslashes, numeric hosts).
 """
 
 import re
@@ -27,7 +27,7 @@ _WEB: Final = re.compile(
 _OF_AN_APP: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*):(?P<rest>[^@]*)", re.IGNORECASE)
 
 _NEVER: Final = frozenset({"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"})
-"""Schemes that lead to no app."""
+"""Schemes that do not open an app."""
 
 _NUMERIC: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
 """Hosts that browsers read as an IPv4 address: their last label is a number (WHATWG URL, "ends in a number")."""
@@ -76,7 +76,7 @@ class RedirectTargets:
     site_url: str
     """Where a link leads that names no target, or one that is not allowed."""
     patterns: tuple[str, ...] = field(default=())
-    """Of further targets: `*` stands for anything but `.` and `/`, `**` for anything; in the host neither leaves it."""
+    """Of other targets: `*` matches anything but `.` and `/`, `**` anything. In a host, both match within it only."""
 
     def __post_init__(self) -> None:
         """Check the settings now, not at the first request."""
@@ -94,12 +94,12 @@ class RedirectTargets:
         return self._site.authority
 
     def choose(self, *wanted: str | None) -> str:
-        """Return the first target that was asked for, or the site if that one is not allowed or none was."""
+        """Return the first target that was requested; the site if it is not allowed, or none was requested."""
         first = next((each for each in wanted if each), None)
         return first if first is not None and self.allows(first) else self.site_url
 
     def allows(self, target: str) -> bool:
-        """Say whether a link may lead to a target."""
+        """Return whether a link may lead to a target."""
         read = _read(target)
         if read is None:
             return False
@@ -133,10 +133,10 @@ class _Pattern:
 
     @classmethod
     def of(cls, pattern: str) -> "_Pattern":
-        """Return a pattern as it is matched.
+        """Return a pattern, compiled.
 
         Raises:
-            ValueError: it has no scheme, or its host would be anyone's.
+            ValueError: it has no scheme, or its host matches hosts that others could register.
         """
         scheme, colon, rest = pattern.partition("#")[0].partition(":")
         scheme = scheme.lower()
@@ -154,7 +154,7 @@ class _Pattern:
         return cls(scheme=scheme, authority=_glob(f"{host.lower()}{port}"), rest=_glob(f"{path or '/'}{query}"))
 
     def matches(self, target: _Target) -> bool:
-        """Say whether a target is one that the pattern stands for."""
+        """Return whether the pattern matches a target."""
         if target.scheme != self.scheme or (self.authority is None) != (target.host is None):
             return False
         return self.rest.fullmatch(target.rest) is not None and (
@@ -173,7 +173,7 @@ def _wildcard(stars: str) -> str:
 
 
 def _read(text: str) -> _Target | None:
-    """Return a target in one spelling, without its fragment; None if it is not one that every browser reads alike."""
+    """Return a target in one spelling, without its fragment; None if browsers could read it in different ways."""
     if len(text) > LONGEST_TARGET or not _PRINTABLE.fullmatch(text):
         return None
     address = text.partition("#")[0]

@@ -1,4 +1,4 @@
-"""Registration: make an account, all or nothing, and sign its owner in."""
+"""Registration: make an account in one transaction, and sign its owner in."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,7 +40,7 @@ class EmailTaken(AuthError):
 
 
 class JoiningFailed(Exception):
-    """The organisation that the account was to join is not as it was read, or is gone. Nothing was written."""
+    """The invitation or the organization was changed or deleted meanwhile. Nothing was written."""
 
 
 class UsernameTaken(AuthError):
@@ -51,14 +51,14 @@ class UsernameTaken(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """What a person asks for when registering."""
+    """What a registration asks for."""
 
     email: EmailAddress
     password: str = field(repr=False)
     name: str
     username: str | None = None
     founds: str | None = None
-    """The name of the organisation to found, None to found none."""
+    """The name of the organization to found, None to found none."""
     locale: str | None = None
     user_metadata: Mapping[str, object] = field(default_factory=dict[str, object])
     link: LinkRequest | None = None
@@ -67,7 +67,7 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A new account, signed in, and the organisation that was founded with it."""
+    """A new account, signed in, and the organization that was founded with it."""
 
     signed_in: SignedIn
     organization: Organization | None
@@ -88,14 +88,14 @@ class Registration:
     policy: SignUpPolicy
     initial_credit: int
     mail_service: "MailService | None"
-    """Mails the code that verifies the address; None where registering mails nothing."""
+    """Mails the code that verifies the address; None: registering sends no mail."""
     log_event: LogEvent
     now: Clock
     new_id: Callable[[], str]
     new_number: Callable[[], int]
 
     def register(self, new: NewAccount, client: Client) -> Registered:
-        """Make an account, with its organisation if it founds one, and sign it in: one transaction, all or nothing.
+        """Make an account, with its organization if it founds one, and sign it in: one transaction, all or nothing.
 
         The password is hashed before the address is looked up, so both answers take as long.
 
@@ -121,7 +121,7 @@ class Registration:
         organization_id: str,
         joining: Callable[[str, datetime], tuple[Action, ...]],
     ) -> SignedIn:
-        """Make an account whose address is verified and which joins an organisation, and sign it in.
+        """Make an account whose address is verified and which joins an organization, and sign it in.
 
         *joining* returns the actions of the membership, of an account's id and an instant.
 
@@ -164,12 +164,11 @@ class Registration:
         return user
 
     def find_holder(self, new: NewAccount) -> User | None:
-        """Return the account that has the address already, contested if need be; None: there is none, so make one.
+        """Return the account that has the address, None if there is none. An unverified one becomes contested.
 
-        With an account, this takes as many hashes as `make` does without one. The time does not tell.
+        If there is an account, this takes as many hashes as `make` takes without one, so the time reveals nothing.
         """
-        user_id = self.users.find_id(Name.EMAIL, new.email)
-        holder = None if user_id is None else self.users.find(user_id)
+        holder = self.users.find_by_name(Name.EMAIL, new.email)
         if holder is None:
             return None
         if holder.email_verified_at is None:
@@ -181,7 +180,7 @@ class Registration:
     def _make[T](
         self, new: NewAccount, draft: "_Draft", begin: Callable[[User], tuple[T, Action | None]]
     ) -> tuple[User, T]:
-        """Write an account under the first number drawn that is free, with what *begin* begins for it."""
+        """Write an account with the first number drawn that is free; return it with what *begin* begins for it."""
         if self.mail_service is not None:
             self.mail_service.request_verification(draft.user, new.link)
         for _ in range(NUMBER_DRAWS):
@@ -204,7 +203,7 @@ class Registration:
         raise DependencyUnavailable("no free number was drawn")
 
     def counted(self, client: Client) -> Attempt[None]:
-        """Count a registration that is allowed, also one that finds the address taken; not one that fails (503).
+        """Count a registration, also one of an address that is taken, but not one that fails (503).
 
         Raises:
             SignUpDisabled: the deployment takes no accounts.
@@ -221,14 +220,14 @@ class Registration:
         return user
 
     def _contest(self, user: User, password: str) -> None:
-        """Note on an unverified account that another registration of its address was refused.
+        """Record on an unverified account that another registration of its address was rejected.
 
-        From then on, no code keeps the account's password: its owner may be the one who was refused. Nothing is noted
-        if the address is verified meanwhile, or the password is the account's: then the same person has registered
-        twice. A right password takes as long as a wrong one, so that registering is no way to guess it.
+        From then on, no code keeps the account's password, because the rejected registration may be the owner's.
+        Nothing is recorded if the address is verified meanwhile, or the password is the account's: then the same person
+        has registered twice. A right password takes as long as a wrong one, so registering does not help to guess it.
         """
         same_person = self.passwords.verify_in_equal_time(password, user.password_hash) is Verdict.RIGHT
-        when = Absent("pk") if same_person else Present("pk")  # no account is without its key: nothing is written
+        when = Absent("pk") if same_person else Present("pk")  # every account has a key, so then nothing is written
         self.store.write(
             Update(
                 self.users.key(user.user_id),
@@ -262,7 +261,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An account without its number, the organisation it founds or joins, and the actions for that."""
+    """An account without its number, the organization it founds or joins, and the actions for that."""
 
     user: User
     organization: Organization | None = None

@@ -1,4 +1,4 @@
-"""Roles in an organisation, and who may do what (ASVS 8.1.1). The table is in docs/organizations.md."""
+"""Roles in an organization, and who may do what (ASVS 8.1.1). The table is in docs/organizations.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from gerbang.core.errors import AuthError
 
 
 class Role(StrEnum):
-    """The role of a person in an organisation."""
+    """The role of a person in an organization."""
 
     CLIENT_OWNER = "CLIENT_OWNER"
     CLIENT_ADMIN = "CLIENT_ADMIN"
@@ -18,15 +18,15 @@ class Role(StrEnum):
 
 
 class Permission(Enum):
-    """What a role may let its holder do. Everyone may see the organisation and its members, and leave."""
+    """What a role may allow. Every member may see the organization and its members, and leave it."""
 
-    RENAME = "rename the organisation"
-    DELETE = "delete the organisation"
+    RENAME = "rename the organization"
+    DELETE = "delete the organization"
     MANAGE = "invite, list and revoke invitations, change roles, remove members"
 
 
 class InsufficientRole(AuthError):
-    """The caller belongs to the organisation, and their role does not allow this."""
+    """The caller belongs to the organization, and their role does not allow this."""
 
     code = "insufficient_role"
 
@@ -37,21 +37,21 @@ class Rights:
 
     permissions: frozenset[Permission]
     manages: frozenset[str] | None
-    """The roles that it gives, takes and invites to, and whose holders it removes; None: every role, also those that a
-    product made up by itself."""
+    """The roles that it may give, take away and invite to, and whose members it may remove. None: every role, including
+    those that a product has defined itself."""
 
     def demand(self, permission: Permission, *roles: str) -> None:
-        """Return if the permission is given, over these roles.
+        """Check that the role has a permission, for members with these roles.
 
         Raises:
             InsufficientRole: it is not.
         """
-        is_over = self.manages is None or self.manages.issuperset(roles)
-        if permission not in self.permissions or not is_over:
+        manages_all = self.manages is None or self.manages.issuperset(roles)
+        if permission not in self.permissions or not manages_all:
             raise InsufficientRole(permission.name)
 
 
-_NOBODY: Final = Rights(permissions=frozenset(), manages=frozenset())
+_NO_RIGHTS: Final = Rights(permissions=frozenset(), manages=frozenset())
 
 RIGHTS: Final[Mapping[str, Rights]] = MappingProxyType(
     {
@@ -60,12 +60,12 @@ RIGHTS: Final[Mapping[str, Rights]] = MappingProxyType(
             permissions=frozenset({Permission.RENAME, Permission.MANAGE}),
             manages=frozenset({Role.CLIENT_ADMIN, Role.CLIENT_MEMBER}),
         ),
-        Role.CLIENT_MEMBER: _NOBODY,
+        Role.CLIENT_MEMBER: _NO_RIGHTS,
     }
 )
-"""No role gives, takes or removes one above itself."""
+"""No role may give, take away or remove a higher one."""
 
 
 def rights_of(role: str) -> Rights:
-    """Return what a role allows: a role that a product made up by itself, nothing."""
-    return RIGHTS.get(role, _NOBODY)
+    """Return what a role allows. A role that a product has defined itself allows nothing."""
+    return RIGHTS.get(role, _NO_RIGHTS)

@@ -1,9 +1,9 @@
-"""Showing a second factor: to raise a session, or to complete a sign-in that waits for it.
+"""Verify a code of a second factor, to raise a session or to complete a sign-in that waits for it.
 
 A code works once. The time step of the last one is a part of the account, and the write that raises or opens the
 session also records it, on the condition that it is as it was read. Wrong codes are counted by account over all
-factors and challenges; recovery codes, which cannot be guessed, by client address only, so that a stranger who knows
-the password and uses up the tries does not keep the owner out. (docs/decisions/0041-second-factor.md)
+factors and challenges. Recovery codes, which cannot be guessed, are counted by client address only, so that a stranger
+who knows the password and uses up the tries does not lock the owner out. (docs/decisions/0041-second-factor.md)
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,6 @@ from typing import Any, Final
 from gerbang.accounts import recovery_codes, totp
 from gerbang.accounts.challenges import ChallengeExpired, ChallengeNotFound, Challenges
 from gerbang.accounts.factors import (
-    RACES,
     FactorNotFound,
     GuestsHaveNoFactors,
     as_read,
@@ -23,7 +22,8 @@ from gerbang.accounts.factors import (
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.sessions.assurance import InsufficientLevel, check_level
@@ -54,10 +54,10 @@ VERIFICATION_ERRORS: Final = (
     WrongCode,
     TooManyAttempts,
 )
-"""What `SecondFactor.verify` raises, but for failures of ours."""
+"""What `SecondFactor.verify` raises, except `SessionEnded` and `DependencyUnavailable`."""
 
 COMPLETION_ERRORS: Final = (InvalidFirstFactorToken, WrongCode, TooManyAttempts)
-"""What `SecondFactor.sign_in` raises, but for failures of ours."""
+"""What `SecondFactor.sign_in` raises, except `DependencyUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,9 @@ class _Accepted:
     changes: dict[str, Change]
     method: str
     factor_id: str
+    """Empty for a recovery code."""
+    verifies_factor: bool = False
+    """Whether the code is the first one of a new factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +98,9 @@ class SecondFactor:
     ) -> SignedIn:
         """Raise the caller's session by a code of a factor, or a recovery code; return it with new tokens.
 
-        The first code of a factor verifies it, and removes factors that wait for theirs. The account's sessions of one
-        factor end; with its first factor, all others do, and so does a sign-in under way. Two round trips.
+        The first code of a factor verifies it, and removes other factors that are not verified. The account's other
+        sessions with one factor end. With the account's first factor, its epoch is raised, so that sign-ins that have
+        begun fail, too. Two round trips.
 
         Raises:
             GuestsHaveNoFactors, FactorNotFound: there is no such factor.
@@ -108,29 +112,29 @@ class SecondFactor:
         """
         living_factor(caller.user, factor_id, at=self.now())
         self.challenges.check(challenge_id, caller.family, factor_id)
-        with self._attempt(caller.user.user_id, code, client, lambda: self._to_end(caller)) as attempt:
+        with self._attempt(caller.user.user_id, code, client, lambda: self._sessions_to_end(caller)) as attempt:
             ending = attempt.alongside
-            for _ in range(RACES):
+            for _ in range(CHANGE_TRIES):
                 accepted = self._accept(caller.user, code, (self._verifiable(caller, factor_id),))
-                raised = self._raise(caller, accepted, ending, attempt)
+                raised = self._raise_session(caller, accepted, ending, attempt)
                 if raised is not None:
                     return raised
                 caller = self.sessions.read_again(caller)
-                ending = self._to_end(caller)
-        raise DependencyUnavailable("others kept changing the account or its sessions")
+                ending = self._sessions_to_end(caller)
+        raise KeptChanging("account or its sessions")
 
     def sign_in(self, mfa_token: str, code: str, client: Client) -> SignedIn:
         """Open the session that a sign-in waits for, by a code of any factor, or a recovery code. Two round trips.
 
         Raises:
-            InvalidFirstFactorToken: the token is not, or no longer, worth anything.
+            InvalidFirstFactorToken: the token is wrong or expired, or the account has changed.
             WrongCode: the code is wrong or was used.
             TooManyAttempts: there were too many wrong codes.
         """
         first = self.first_factors.read(mfa_token)
         with self._attempt(first.user_id, code, client, lambda: self.users.find(first.user_id)) as attempt:
             user = attempt.alongside
-            for _ in range(RACES):
+            for _ in range(CHANGE_TRIES):
                 if user is None or user.epoch != first.epoch or not user.may_sign_in(self.now()):
                     raise InvalidFirstFactorToken("the account has changed")
                 verified = tuple(factor for factor in user.factors if factor.is_verified)
@@ -139,7 +143,7 @@ class SecondFactor:
                 if signed_in is not None:
                     return signed_in
                 user = self.users.find(first.user_id)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _attempt[T](self, user_id: str, code: str, client: Client, read: Callable[[], T]) -> Attempt[T]:
         counted = [Counted(self.address_limit, client.address)]
@@ -148,7 +152,7 @@ class SecondFactor:
         return self.rate_limits.attempt(*counted, alongside=read)
 
     def _verifiable(self, caller: Authenticated, factor_id: str) -> Factor:
-        """Return a factor of the caller that a code may be of.
+        """Return the factor that a code of the caller may belong to.
 
         Raises:
             InsufficientLevel: the factor is new, and the session must show another one first.
@@ -158,16 +162,16 @@ class SecondFactor:
             check_level(caller)
         return factor
 
-    def _to_end(self, caller: Authenticated) -> tuple[Family, ...]:
-        """Return the account's other sessions of one factor."""
+    def _sessions_to_end(self, caller: Authenticated) -> tuple[Family, ...]:
+        """Return the account's other sessions with one factor."""
         families = self.families.list(caller.user.user_id)
         return tuple(each for each in families if each.aal == AAL1 and each.family_id != caller.family.family_id)
 
     def _accept(self, user: User, code: str, factors: Sequence[Factor]) -> _Accepted:
-        """Return what a code changes that is right.
+        """Return what a right code changes.
 
         Raises:
-            WrongCode: it is not.
+            WrongCode: the code is wrong.
         """
         if totp.CODE_FORM.fullmatch(code):
             for factor in factors:
@@ -196,9 +200,15 @@ class SecondFactor:
         if not user.has_second_factor:
             changed = replace(changed, epoch=user.epoch + 1)
             changes["epoch"] = Plus(1)
-        return _Accepted(user=changed, changes=changes, method="totp", factor_id=factor.factor_id)
+        return _Accepted(
+            user=changed,
+            changes=changes,
+            method="totp",
+            factor_id=factor.factor_id,
+            verifies_factor=not factor.is_verified,
+        )
 
-    def _raise(
+    def _raise_session(
         self, caller: Authenticated, accepted: _Accepted, ending: Sequence[Family], attempt: Attempt[Any]
     ) -> SignedIn | None:
         """Raise the caller's session, in the transaction that uses the code; None: it was changed meanwhile."""
@@ -211,18 +221,14 @@ class SecondFactor:
             epoch=accepted.user.epoch,
             until=self.sessions.deadline(signed_in_at=family.created_at, at=now),
         )
-        extra = self.sessions.extra_claims(
-            accepted.user, family.family_id, Occasion.REFRESH
-        )  # may fail: before the write
+        # Before the write, so that its failure changes nothing.
+        extra = self.sessions.extra_claims(accepted.user, family.family_id, Occasion.REFRESH)
         endings = bounded(self.store, [self.families.ending_at_aal1(each) for each in ending])
         changing = self.users.changing(caller.user, accepted.changes, *not_disabled(now), *as_read(caller.user))
         failed, _ = run_concurrently(lambda: self.store.commit(changing, raising, *endings), attempt.succeed)
         if failed:
             return None
-        is_new = sum(each.is_verified for each in accepted.user.factors) > sum(
-            each.is_verified for each in caller.user.factors
-        )
-        if is_new:
+        if accepted.verifies_factor:
             self.log_event("factor_verified", user_id=family.user_id, factor_id=accepted.factor_id)
         self._log("session_raised", accepted, raised.family_id)
         return self.sessions.signed_in(accepted.user, raised, now, extra)
@@ -231,20 +237,20 @@ class SecondFactor:
         self, before: User, first: FirstFactor, accepted: _Accepted, client: Client, attempt: Attempt[Any]
     ) -> SignedIn | None:
         """Open a session of two factors, in the transaction that uses the code; None: the account has changed."""
-        now, as_found = self.now(), accepted.user
-        user = replace(as_found, last_sign_in_at=now, locale=as_found.locale or client.locale)
-        shown_first = Authentication(method=first.method, at=first.at)
-        by = Authentication(method=accepted.method, at=now)
+        now, changed = self.now(), accepted.user
+        user = replace(changed, last_sign_in_at=now, locale=changed.locale or client.locale)
+        first_method = Authentication(method=first.method, at=first.at)
+        second_method = Authentication(method=accepted.method, at=now)
 
         def raised(family: Family) -> Family:
-            return replace(family, amr=(shown_first,)).raised(by, factor_id=accepted.factor_id)
+            return replace(family, amr=(first_method,)).raised(second_method, factor_id=accepted.factor_id)
 
         signed_in, opening = self.sessions.begin(user, client, first.method, raised=raised)
         changes = {
             **accepted.changes,
             "last_sign_in_at": to_epoch(now),
-            **learned_locale(as_found, client.locale),
-            **learned_device(as_found, client),
+            **learned_locale(changed, client.locale),
+            **learned_device(changed, client),
         }
         changing = self.users.changing(before, changes, *not_disabled(now), *as_read(before))
         (failed, role), _ = run_concurrently(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
@@ -13,7 +14,6 @@ from gerbang.core.identifiers import NO_ACCOUNT
 from gerbang.core.log import LogEvent, Severity
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Attempt
-from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords, replacing
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.sessions.first_factor import FirstFactors, waiting
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class InvalidCredentials(AuthError):
-    """No account matches, the password is wrong, or the account is disabled: the client is not told which."""
+    """No account matches, the password is wrong, or the account is disabled. The client does not learn which."""
 
     code = "invalid_credentials"
 
@@ -45,7 +45,7 @@ class Credentials:
     value: str
     password: str = field(repr=False)
     email: EmailAddress | None = field(default=None, repr=False)
-    """The address that *value* is, as it was typed, too."""
+    """The address, as it was typed."""
 
     @classmethod
     def by_email(cls, email: EmailAddress, password: str) -> "Credentials":
@@ -58,17 +58,6 @@ class Credentials:
         return cls(name=Name.USERNAME, value=username.lower(), password=password)
 
 
-def is_right(password: str, user: User | None, *, passwords: Passwords, log_event: LogEvent) -> bool:
-    """Return whether a password is an account's. None, which has no password, costs the same work.
-
-    A stored hash that cannot be read is logged as an error.
-    """
-    verdict = passwords.verify(password, None if user is None else user.password_hash)
-    if verdict is Verdict.UNUSABLE and user is not None:
-        log_event("password_hash_unusable", Severity.ERROR, user_id=user.user_id)
-    return verdict is Verdict.RIGHT
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordSignIn:
     """Signs in the account that a name and a password match."""
@@ -76,42 +65,43 @@ class PasswordSignIn:
     users: UserTable
     sessions: Sessions
     passwords: Passwords
+    password_check: PasswordCheck
     password_attempts: PasswordAttempts
     unverified: UnverifiedAddress
     first_factors: FirstFactors | None = None
-    """Lets an account with a second factor wait for it; None: the session is raised later, as at Supabase Auth."""
+    """Makes sign-ins wait for a second factor; None: the session is raised later, as at Supabase Auth."""
     tells_of_disabling: bool = False
-    """Whether a right password is answered with what keeps its owner out."""
+    """Whether the owner of a disabled account is told so, after a right password."""
     live_migration: "LiveMigration | None" = None
-    """Where addresses without an account are asked about; None: nowhere."""
+    """Asks the old system about addresses without an account; None: there is no old system."""
     log_event: LogEvent
     now: Clock
 
-    def sign_in(self, shown: Credentials, client: Client) -> SignedIn:
+    def sign_in(self, credentials: Credentials, client: Client) -> SignedIn:
         """Sign in the account that the credentials name. One hash, three round trips.
 
         Seven calls, eight with the role; more only near a limit (docs/decisions/0023-limits.md).
 
         Raises:
-            InvalidCredentials: No account matches, the password is wrong, or the account is disabled and the API does
-                not tell; all after the same work.
-            TooManyAttempts: There were too many guesses. They are counted before the password is hashed.
-            EmailNotVerified: The address must be verified first. Only a right password is answered so.
-            AccountDisabled: The account is disabled, where the API tells its owner. Only a right password is.
-            SecondFactorRequired: The account has a second factor, and the API asks for it. Only a right password is.
+            InvalidCredentials: no account matches, the password is wrong, or the account is disabled and the API does
+                not say so. Each case takes the same work.
+            TooManyAttempts: there were too many guesses. They are counted before the password is hashed.
+            EmailNotVerified: the password is right, and the address must be verified first.
+            AccountDisabled: the password is right, the account is disabled, and the API says so.
+            SecondFactorRequired: the password is right, the account has a second factor, and the API asks for it.
         """
-        user_id = self.users.find_id(shown.name, shown.value)
+        user_id = self.users.find_id(credentials.name, credentials.value)
         with self.password_attempts.attempt(
-            user_id or f"{shown.name}#{shown.value}",
+            user_id or f"{credentials.name}#{credentials.value}",
             client.address,
             alongside=lambda: self.users.find(user_id or NO_ACCOUNT),
         ) as attempt:
             user = attempt.alongside
             if user is not None and user.is_disabled(self.now()) and not self.tells_of_disabling:
-                user = None  # its own hash may be cheaper, and the time would tell that the password is right
-            right = is_right(shown.password, user, passwords=self.passwords, log_event=self.log_event)
+                user = None  # its own hash may be cheaper, and the time would reveal a right password
+            right = self.password_check.is_right(credentials.password, user)
             if not right and self.live_migration is not None:
-                user = self._move_in(shown, user_id, self.live_migration)
+                user = self._migrate(credentials, user_id, self.live_migration)
                 right = user is not None
             if user is None or not right:
                 raise InvalidCredentials(user_id)
@@ -123,22 +113,22 @@ class PasswordSignIn:
                 raise EmailNotVerified(user.user_id)
             if (required := waiting(self.first_factors, user, "password")) is not None:
                 attempt.succeed()
-                self._renew_hash(user, shown.password)
+                self._renew_hash(user, credentials.password)
                 raise required
             signed_in = self._open(user, client, attempt)
-        self._renew_hash(user, shown.password)
+        self._renew_hash(user, credentials.password)
         return signed_in
 
-    def _move_in(self, shown: Credentials, user_id: str | None, live_migration: "LiveMigration") -> User | None:
-        """Return the account that the old system vouches for, None: none.
+    def _migrate(self, credentials: Credentials, user_id: str | None, live_migration: "LiveMigration") -> User | None:
+        """Return the account that is made because the password is right in the old system, None if it is wrong.
 
-        The old system is asked after every wrong password, but never with that of an account (`pretend`): the time does
-        not tell who has one here.
+        The old system is asked after every wrong password, so the time does not reveal who has an account here. The
+        password of an account is never sent to it (`LiveMigration.ask_about_unknown`).
         """
-        if user_id is not None or shown.email is None:
-            live_migration.pretend()
+        if user_id is not None or credentials.email is None:
+            live_migration.ask_about_unknown()
             return None
-        return live_migration.move_in(shown.email, shown.password)
+        return live_migration.migrate(credentials.email, credentials.password)
 
     def _open(self, user: User, client: Client, attempt: Attempt[User | None]) -> SignedIn:
         """Open a session, while the attempt is settled as right."""

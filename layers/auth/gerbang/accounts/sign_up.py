@@ -1,8 +1,8 @@
 """Sign-up as Supabase's clients know it: a mailed code, and an answer for an address that is registered already.
 
-The address of a verified account is answered with a decoy, and its owner is mailed a notice: the answer is that of a
-new account. So is the answer for an unverified account, which may have been registered in another API. Every sign-up
-of an address counts as a mail to it, whether or not an account has it.
+A sign-up of a verified account's address is answered with a decoy, which looks like a new account, and the owner is
+mailed a notice. The answer for an unverified account, which may have been registered in another API, looks the same.
+Every sign-up of an address counts as a mail to it, whether or not an account has it.
 (docs/decisions/0027-supabase-auth.md)
 """
 
@@ -21,14 +21,14 @@ from gerbang.storage.accounts import User
 
 
 class UserAlreadyExists(AuthError):
-    """Another account has the address, and sign-ups are confirmed at once, so that no code could tell them apart."""
+    """Another account has the address. Sign-ups need no code here, so the answer cannot hide that."""
 
     code = "user_already_exists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoy:
-    """What a sign-up of a verified account's address is answered with: the user that it would have made."""
+    """The answer to a sign-up of a verified account's address: the user that would have been made."""
 
     user: User
 
@@ -38,7 +38,7 @@ class SignUp:
     """Makes accounts whose address a mailed code verifies."""
 
     registration: Registration
-    """Which mails the code."""
+    """Mails the code."""
     mail_service: MailService
     now: Clock
     new_id: Callable[[], str]
@@ -56,35 +56,35 @@ class SignUp:
             MetadataTooLarge: the account's metadata would be.
             DependencyUnavailable: nothing was written, or the mail not queued.
         """
-        mail = self.mail_service.counted(MailKind.VERIFICATION_CODE, new.email, client.address)
+        kind = MailKind.VERIFICATION_CODE
         try:
-            with mail, self.registration.counted(client):
+            with self.mail_service.counted(kind, new.email, client.address), self.registration.counted(client):
                 holder = self.registration.find_holder(new)
                 if holder is None:
                     try:
                         return self.registration.make(new)
                     except EmailTaken as taken:  # by another request meanwhile
                         holder = taken.holder
-                return self._known(holder, new, client)
+                return self._answer_for(holder, new, client)
         except TooManyAttempts:
             self._contest(new, client)
             raise
 
     def _contest(self, new: NewAccount, client: Client) -> None:
-        """Have no code keep another password: the owner of the address may be the one who is told to wait.
+        """Make an unverified account contested, because the sign-up that is told to wait may be the owner's.
 
-        It takes one hash, whether or not an account has the address, and counts as a registration.
+        This takes one hash, whether or not an account has the address, and counts as a registration.
         """
         with self.registration.counted(client):
             if self.registration.find_holder(new) is None:
                 self.registration.passwords.verify(new.password, None)
 
-    def _known(self, holder: User | None, new: NewAccount, client: Client) -> User | Decoy:
-        """Answer for the account that has the address, and tell nothing of it but the id of an unverified one."""
+    def _answer_for(self, holder: User | None, new: NewAccount, client: Client) -> User | Decoy:
+        """Answer for the account that has the address, revealing only the id of an unverified one."""
         if holder is None:
             raise DependencyUnavailable("the account was deleted meanwhile")
         is_verified, now = holder.email_verified_at is not None, self.now()
-        shown = User(
+        user = User(
             user_id=self.new_id() if is_verified else holder.user_id,
             name=new.name,
             email=new.email,
@@ -96,9 +96,9 @@ class SignUp:
         )
         if is_verified:
             self.mail_service.notify_account_exists(new.email, client.locale)
-            return Decoy(user=shown)
+            return Decoy(user=user)
         self.mail_service.repeat_verification(new.email, client.locale, new.link)
-        return shown
+        return user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class ConfirmedSignUp:
     """Makes accounts that are signed in at once (`Autoconfirm`). Their address stays unverified."""
 
     registration: Registration
-    """Which mails nothing."""
+    """Sends no mail."""
 
     def sign_up(self, new: NewAccount, client: Client) -> SignedIn:
         """Make an account and open a session.

@@ -33,12 +33,11 @@ class SignUpPolicy:
     """Whether guests are admitted (`AnonymousSignIns`)."""
     autoconfirm: bool = False
     """Whether Supabase's clients are signed in at sign-up, without a code (`Autoconfirm`)."""
-
     manual_linking: bool = True
     """Whether users may link identities of providers to their accounts, and unlink them (`ManualLinking`)."""
 
     def check_linking(self) -> None:
-        """Return if users may link and unlink identities.
+        """Check that users may link and unlink identities.
 
         Raises:
             ManualLinkingDisabled: they may not.
@@ -47,7 +46,7 @@ class SignUpPolicy:
             raise ManualLinkingDisabled
 
     def check_account(self) -> None:
-        """Return if an account may be made.
+        """Check that an account may be made.
 
         Raises:
             SignUpDisabled: it may not.
@@ -56,7 +55,7 @@ class SignUpPolicy:
             raise SignUpDisabled
 
     def check_guest(self) -> None:
-        """Return if a guest may be admitted.
+        """Check that a guest may be admitted.
 
         Raises:
             SignUpDisabled, AnonymousSignInsDisabled: no account may be made, or no guest's.

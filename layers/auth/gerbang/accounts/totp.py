@@ -1,7 +1,7 @@
 """Time-based one-time passwords (RFC 6238) as code apps show them: SHA-1, six digits, 30 seconds.
 
 A secret is not stored. It is derived from the lasting key and the ids of account and factor, so that a copy of the
-table holds nothing that makes codes. (docs/decisions/0041-second-factor.md)
+table cannot make codes. (docs/decisions/0041-second-factor.md)
 """
 
 import hmac
@@ -51,7 +51,7 @@ def step_at(at: datetime) -> int:
 
 
 def step_of(secret: bytes, code: str, *, at: datetime) -> int | None:
-    """Return the latest time step around an instant whose code this is, None if it is no code of now.
+    """Return the latest time step, around an instant, that a code is of; None if it is not a current code.
 
     Every step is compared, in constant time.
     """
@@ -62,12 +62,12 @@ def step_of(secret: bytes, code: str, *, at: datetime) -> int | None:
 
 
 def shown_secret(secret: bytes) -> str:
-    """Return a secret as people type it into an app: base 32."""
+    """Return a secret in base 32, as people type it into an app."""
     return b32encode(secret).decode("ascii")
 
 
 def uri(secret: bytes, *, issuer: str, account: str) -> str:
-    """Return the address that a QR code holds: the `otpauth` format of Google Authenticator, which all apps read."""
+    """Return the URI for a QR code: the `otpauth` format of Google Authenticator, which all apps read."""
     parameters = {
         "algorithm": "SHA1",
         "digits": DIGITS,

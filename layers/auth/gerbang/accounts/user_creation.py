@@ -1,4 +1,4 @@
-"""Accounts that an administrator makes: without a session, without mail, whether or not sign-ups are open."""
+"""Accounts that an administrator makes: without a session and without mail, even where sign-ups are disabled."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ class NewUser:
 
     email: EmailAddress
     is_verified: bool
-    """Whether the administrator vouches for the address."""
+    """Whether the address counts as verified."""
     name: str = field(repr=False)
     user_id: str | None = None
     """None: a random one."""
@@ -41,7 +41,7 @@ class NewUser:
     invited_at: datetime | None = None
     """When its owner was invited."""
     ban: timedelta | None = None
-    """How long the account is kept out."""
+    """How long the account is banned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class UserCreation:
     new_number: Callable[[], int]
 
     def create(self, new: NewUser) -> User:
-        """Make an account, all or nothing. The password policy is the caller's to apply.
+        """Make an account in one transaction. The caller applies the password policy.
 
         Raises:
             LegacyHashError: the inherited hash is not one that can be taken over.

@@ -1,27 +1,24 @@
-"""Changes that an administrator makes to an account: at once, without the owner's confirmation and without mail."""
+"""Changes that an administrator makes to an account: at once, without confirmation by the owner, and without mail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final
 
-from gerbang.accounts.addresses import Addresses, Move
+from gerbang.accounts.account_draft import AccountDraft, set_profile
+from gerbang.accounts.addresses import Addresses
+from gerbang.accounts.changes import set_fields
 from gerbang.accounts.new_password import set_password
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import EmailAddress
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.passwords.hashing import Passwords
 from gerbang.passwords.policy import PasswordPolicy
-from gerbang.storage.accounts import Name, User
-from gerbang.storage.metadata import merge
-from gerbang.storage.records import to_value
-from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Gone, Store
+from gerbang.storage.accounts import User
+from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable, unchanged
-
-TRIES: Final = 4
-"""How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
 
 
 class NoSuchUser(AuthError):
@@ -32,11 +29,11 @@ class NoSuchUser(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserEdit:
-    """What an administrator asks to change. None: nothing of the kind."""
+    """What an administrator asks to change. A field that is None stays as it is."""
 
     email: EmailAddress | None = None
     verifies_email: bool = False
-    """Whether the administrator vouches for the address. A new one is as good as the verified one that it replaces."""
+    """Whether the address counts as verified. A new address that replaces a verified one always does."""
     password: str | None = field(default=None, repr=False)
     user_metadata: Mapping[str, object] | None = field(default=None, repr=False)
     app_metadata: Mapping[str, object] | None = field(default=None, repr=False)
@@ -44,7 +41,7 @@ class UserEdit:
     name: str | None = field(default=None, repr=False)
     """Empty: the name is removed."""
     ban: timedelta | None = None
-    """How long the account is kept out from now on; none at all: it is let in again."""
+    """How long the account is banned from now on; zero ends a ban."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +56,7 @@ class UserEditing:
     now: Clock
 
     def edit(self, user_id: str, asked: UserEdit, policy: PasswordPolicy) -> User:
-        """Make the changes, all or none, and return the account as it is then.
+        """Make all changes in one transaction, and return the changed account.
 
         Of two administrators who change the same member of an account, the later one wins; changes of different
         members are both kept. A new password ends every session of the account. A guest that is given an address
@@ -73,7 +70,7 @@ class UserEditing:
             DependencyUnavailable: others kept changing the account, or the database did not answer.
         """
         password_hash: str | None = None
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             user = self.users.find(user_id)
             if user is None:
                 raise NoSuchUser(user_id)
@@ -88,16 +85,17 @@ class UserEditing:
                 return draft.user
             if draft.finds_email_taken(failed):
                 raise EmailTaken
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
-    def _draft(self, user: User, asked: UserEdit, password_hash: str | None) -> "_Draft":
-        """Return the account as it is to be, and the actions that make it so."""
+    def _draft(self, user: User, asked: UserEdit, password_hash: str | None) -> AccountDraft:
+        """Return the changed account, and the actions that write it."""
         now, others, move = self.now(), list[Action](), None
-        changed, changes, conditions = _profile(user, asked)
+        changed, changes, conditions = set_profile(
+            user, name=asked.name, user_metadata=asked.user_metadata, app_metadata=asked.app_metadata or {}
+        )
         if asked.ban is not None:
-            until = now + asked.ban if asked.ban else None
-            changed = replace(changed, banned_until=until)
-            changes["banned_until"] = Gone() if until is None else to_epoch(until)
+            changed, banning = set_fields(changed, banned_until=now + asked.ban if asked.ban else None)
+            changes |= banning
         if password_hash is not None:
             changed, setting = set_password(changed, password_hash, at=now)
             changes |= setting
@@ -112,20 +110,20 @@ class UserEditing:
             changes |= move.changes
             others += [*move.markers.values(), *move.releases]
         elif asked.verifies_email and user.email is not None and user.email_verified_at is None:
-            changed = replace(changed, email_verified_at=now, contested_at=None)
-            changes |= {"email_verified_at": to_epoch(now), "contested_at": Gone()}
+            changed, verifying = set_fields(changed, email_verified_at=now, contested_at=None)
+            changes |= verifying
         if not changes:
-            return _Draft(user=user)
+            return AccountDraft(user=user)
         changes["updated_at"] = to_epoch(now)
         updating = self.users.changing(user, changes, *conditions)
-        return _Draft(
+        return AccountDraft(
             user=replace(changed, updated_at=now),
             actions=(updating, *others),
             move=move,
             sets_password=password_hash is not None,
         )
 
-    def _log(self, before: User, draft: "_Draft") -> None:
+    def _log(self, before: User, draft: AccountDraft) -> None:
         user_id = before.user_id
         if draft.actions:
             self.log_event("user_updated", user_id=user_id)
@@ -133,39 +131,3 @@ class UserEditing:
             self.log_event("password_changed", user_id=user_id)
         if draft.move is not None:
             self.log_event("registered" if before.is_anonymous else "email_changed", user_id=user_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
-    """An account as it is to be, and the actions that make it so: none if nothing changes."""
-
-    user: User
-    actions: tuple[Action, ...] = ()
-    move: Move | None = None
-    sets_password: bool = False
-
-    def finds_email_taken(self, failed: CommitOutcome) -> bool:
-        """Return whether the commit failed because another account has the address."""
-        if self.move is None:
-            return False
-        failure = failed[self.actions.index(self.move.markers[Name.EMAIL])]
-        return failure is not None and failure.item is not None and failure.item["user_id"] != self.user.user_id
-
-
-def _profile(user: User, asked: UserEdit) -> tuple[User, dict[str, Change], list[Condition]]:
-    """Return the account with the metadata and name asked for, the changes, and the conditions on which they hold."""
-    changes: dict[str, Change] = {}
-    conditions: list[Condition] = []
-    changed = replace(
-        user,
-        name=user.name if asked.name is None else asked.name,
-        user_metadata=merge(user.user_metadata, asked.user_metadata or {}),
-        app_metadata=merge(user.app_metadata, asked.app_metadata or {}),
-    )
-    for attribute, metadata in (("user_metadata", changed.user_metadata), ("app_metadata", changed.app_metadata)):
-        if metadata != getattr(user, attribute):
-            changes[attribute] = to_value(metadata)
-            conditions.append(unchanged(attribute, user))
-    if changed.name != user.name:
-        changes["name"] = changed.name
-    return changed, changes, conditions

@@ -3,19 +3,20 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
 
-from gerbang.accounts.addresses import Addresses, Move, request_change
+from gerbang.accounts.account_draft import AccountDraft, set_profile
+from gerbang.accounts.addresses import Addresses, request_change
 from gerbang.accounts.new_password import set_password
+from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.reauthentication import InvalidReauthenticationCode, Reauthentication, Shown
 from gerbang.accounts.registration import EmailTaken
-from gerbang.accounts.sign_in import is_right
 from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.emails import EmailAddress
-from gerbang.core.errors import AuthError, DependencyUnavailable
+from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits
 from gerbang.mail.email_change import EmailChangeMails
@@ -29,11 +30,8 @@ from gerbang.storage.accounts import Name, User
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.metadata import check_metadata, merge
 from gerbang.storage.records import to_value
-from gerbang.storage.store import Action, Change, CommitOutcome, Condition, Store
+from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable, not_disabled, unchanged
-
-TRIES: Final = 4
-"""How often a change is tried, since the account may be changed meanwhile, or the number drawn for it be taken."""
 
 
 class SamePassword(AuthError):
@@ -50,12 +48,12 @@ class AddressRequired(AuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChanges:
-    """What a user asks to change. None: nothing of the kind."""
+    """What a user asks to change. A field that is None stays as it is."""
 
     email: EmailAddress | None = None
     password: str | None = field(default=None, repr=False)
     code: str | None = field(default=None, repr=False)
-    """That was mailed to confirm the change of the password."""
+    """The code that was mailed to confirm a change of password."""
     current_password: str | None = field(default=None, repr=False)
     metadata: Mapping[str, object] | None = field(default=None, repr=False)
     """Members of `user_metadata`; one that is None is removed."""
@@ -75,10 +73,11 @@ class UserUpdate:
     sessions: Sessions
     addresses: Addresses
     passwords: Passwords
+    password_check: PasswordCheck
     reauthentication: Reauthentication
     rate_limits: RateLimits
     limit: Limit
-    """Of registrations and guests per client address: a guest that is registered at once counts."""
+    """Registrations and guests per client address; a guest that is registered at once counts."""
     policy: SignUpPolicy
     mail_service: MailService
     change_mails: EmailChangeMails
@@ -88,14 +87,14 @@ class UserUpdate:
     def update(
         self, caller: Authenticated, asked: UserChanges, client: Client, password_policy: PasswordPolicy
     ) -> User:
-        """Make the changes, all or none, and return the account as it is then.
+        """Make all changes in one transaction, and return the changed account.
 
         A new address takes the present one's place once it is confirmed (`EmailChange`); codes for that are mailed.
         Only a guest's first address is set at once, unverified, where the deployment confirms addresses by itself.
         A new password makes outstanding codes worthless, and ends every other session and a change of address that was
-        requested before; a verified address is mailed a notice, once, also if the request is sent again. The present
-        password is compared last: a request that finds it different sets another one, so that this is no way to guess
-        it.
+        requested before; a verified address is mailed a notice, once, even if the request is sent again. Whether the
+        new password is the present one is checked last: a request with another one then sets it, so this check does not
+        help to guess passwords.
 
         Raises:
             AddressRequired: a guest without an address asks for a password.
@@ -115,14 +114,14 @@ class UserUpdate:
             check_level(caller)
         asked = replace(asked, email=None if asked.email == user.email else asked.email)
         self._check(user, asked, password_policy)
-        with self._looked_up(user, asked, client) as attempt:
-            if attempt.alongside not in {None, user.user_id}:  # its own: by the same request, sent twice at once
+        with self._counted_request(user, asked, client) as attempt:
+            if attempt.alongside not in {None, user.user_id}:  # its own if the same request was sent twice at once
                 raise EmailTaken
             with self._counted_mails(user, asked), self._owner_checked(caller, asked, client) as spending:
                 return self._write(caller, asked, client, spending)
 
     def _check(self, user: User, asked: UserChanges, password_policy: PasswordPolicy) -> None:
-        """Check what can be checked without a look at other accounts."""
+        """Check what can be checked without reading other accounts."""
         if asked.password is not None:
             if user.email is None and not self._registers(user, asked):
                 raise AddressRequired
@@ -135,7 +134,7 @@ class UserUpdate:
         """Return whether the address is set at once, and a guest thereby registered."""
         return asked.email is not None and user.is_anonymous and self.policy.autoconfirm
 
-    def _looked_up(self, user: User, asked: UserChanges, client: Client) -> Attempt[str | None]:
+    def _counted_request(self, user: User, asked: UserChanges, client: Client) -> Attempt[str | None]:
         """Count a request for another address by its client, and read which account has the address already."""
         email = asked.email
         if email is None:
@@ -158,7 +157,7 @@ class UserUpdate:
     def _write(self, caller: Authenticated, asked: UserChanges, client: Client, spending: tuple[Action, ...]) -> User:
         before = caller.user
         password_hash = self._new_hash(caller, asked, client)
-        for number_of_try in range(TRIES):
+        for number_of_try in range(CHANGE_TRIES):
             draft = self._draft(caller, asked, password_hash, spending)
             if not draft.actions:
                 return caller.user
@@ -178,7 +177,7 @@ class UserUpdate:
                 password_hash = None
             elif spending and failed[-1] is not None:
                 raise InvalidReauthenticationCode("spent meanwhile")
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")
 
     def _still_asked(self, asked: UserChanges, before: User, user: User) -> UserChanges:
         """Return what is still to be changed after the same request, sent twice, may have changed it.
@@ -189,13 +188,13 @@ class UserUpdate:
         if asked.email == user.email:
             asked = replace(asked, email=None)
         elif asked.email is not None and user.email != before.email:
-            raise DependencyUnavailable("others kept changing the account")
-        is_set = asked.password is not None and self._is_right(asked.password, user)
+            raise KeptChanging("account")
+        is_set = asked.password is not None and self.password_check.is_right(asked.password, user)
         return replace(asked, password=None) if is_set else asked
 
     @contextmanager
     def _owner_checked(self, caller: Authenticated, asked: UserChanges, client: Client) -> Iterator[tuple[Action, ...]]:
-        """Check what must be shown along with a new password; return the actions that spend it."""
+        """Check what must be sent along with a new password; yield the actions that spend it."""
         if asked.password is None:
             yield ()
             return
@@ -211,19 +210,19 @@ class UserUpdate:
         user, set_at = caller.user, caller.family.password_set_at
         if asked.password is None:
             return None
-        if user.password_hash is not None and self._is_right(asked.password, user):
+        if user.password_hash is not None and self.password_check.is_right(asked.password, user):
             if set_at is not None and self.now() <= set_at + REPEATABLE_FOR:
-                # This request may have set it, and have ended before the notice was queued.
+                # The same request may have set it, and have ended before the notice was queued.
                 self.mail_service.notify_password_changed(user, client.locale)
             raise SamePassword
         return self.passwords.hash(asked.password)
 
     def _draft(
         self, caller: Authenticated, asked: UserChanges, password_hash: str | None, spending: tuple[Action, ...]
-    ) -> "_Draft":
-        """Return the account as it is to be, and the actions that make it so; at their end, *spending* if needed."""
+    ) -> AccountDraft:
+        """Return the changed account, and the actions that write it: *spending* at their end, if it is needed."""
         user, now = caller.user, self.now()
-        changed, changes, conditions = _profile(user, asked)
+        changed, changes, conditions = set_profile(user, name=asked.name, user_metadata=asked.metadata)
         others, move = list[Action](), None
         if password_hash is not None:
             changed, setting = set_password(changed, password_hash, at=now)
@@ -240,17 +239,17 @@ class UserUpdate:
                 changed, moving = request_change(changed, email, as_typed=as_typed, at=now)
             changes |= moving
         if not changes:
-            return _Draft(user=user)
+            return AccountDraft(user=user)
         changes["updated_at"] = to_epoch(now)
         updating = self.users.changing(user, changes, *not_disabled(now), *conditions)
-        return _Draft(
+        return AccountDraft(
             user=replace(changed, updated_at=now),
             actions=(updating, *others, *(spending if password_hash is not None else ())),
             move=move,
             sets_password=password_hash is not None,
         )
 
-    def _log(self, caller: Authenticated, draft: "_Draft") -> None:
+    def _log(self, caller: Authenticated, draft: AccountDraft) -> None:
         event = "user_updated" if draft.move is None else "registered"
         ids = {"user_id": caller.user.user_id, "session_id": caller.family.family_id}
         self.log_event(event, **ids)
@@ -258,41 +257,3 @@ class UserUpdate:
             self.log_event("password_changed", **ids)
         if draft.user.email_change_sent_at not in {None, caller.user.email_change_sent_at}:
             self.log_event("email_change_requested", **ids)
-
-    def _is_right(self, password: str, user: User) -> bool:
-        return is_right(password, user, passwords=self.passwords, log_event=self.log_event)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
-    """An account as it is to be, and the actions that make it so: none if nothing changes."""
-
-    user: User
-    actions: tuple[Action, ...] = ()
-    move: Move | None = None
-    """To a guest's first address."""
-    sets_password: bool = False
-
-    def finds_email_taken(self, failed: CommitOutcome) -> bool:
-        """Return whether the commit failed because another account has the address."""
-        if self.move is None:
-            return False
-        failure = failed[self.actions.index(self.move.markers[Name.EMAIL])]
-        return failure is not None and failure.item is not None and failure.item["user_id"] != self.user.user_id
-
-
-def _profile(user: User, asked: UserChanges) -> tuple[User, dict[str, Change], list[Condition]]:
-    """Return the account with the metadata and name asked for, the changes, and the conditions on which they hold."""
-    changes: dict[str, Change] = {}
-    conditions: list[Condition] = []
-    metadata = merge(user.user_metadata, asked.metadata or {})
-    if metadata != user.user_metadata:
-        changes["user_metadata"] = to_value(metadata)
-        conditions.append(unchanged("user_metadata", user))
-    if asked.name is not None and asked.name != user.name:
-        changes["name"] = asked.name
-    return (
-        replace(user, user_metadata=metadata, name=asked.name if asked.name is not None else user.name),
-        changes,
-        conditions,
-    )

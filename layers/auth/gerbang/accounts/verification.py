@@ -1,6 +1,6 @@
-"""Verify an address: from then on it identifies its owner, and what a stranger set up under it is removed.
+"""Verify an address: from then on it identifies its owner, and what a stranger may have set up before is removed.
 
-Until an address is verified, the person who registered it may be anyone (account pre-hijacking, MSRC 2022).
+Until an address is verified, it may have been registered by a stranger (account pre-hijacking, MSRC 2022).
 """
 
 from dataclasses import replace
@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from gerbang.accounts.addresses import cancel_change
-from gerbang.core.clock import to_epoch
+from gerbang.accounts.changes import set_fields
 from gerbang.core.errors import AuthError
 from gerbang.storage.accounts import User
 from gerbang.storage.records import to_value
@@ -17,7 +17,7 @@ from gerbang.storage.users import learned_locale
 
 
 class AccountDisabled(AuthError):
-    """Who the user is has been verified, and their account may not be used."""
+    """The user has been identified, and the account may not be used."""
 
     code = "user_banned"
 
@@ -28,30 +28,29 @@ class AccountDisabled(AuthError):
 
 
 class EarlierCredentials(Enum):
-    """What becomes of what was set up before: password, second factors, sessions, change of address."""
+    """What happens to what was set up before: password, second factors, sessions, change of address."""
 
     KEPT = "kept"
-    """The proof covers them: it is the code that the registration mailed which set them."""
+    """The code was mailed by the registration that set them up, or the user has signed in with them."""
     DROPPED = "dropped"
-    """And with them the devices that have signed in: they may be a stranger's."""
+    """They may be a stranger's, and so may the devices that have signed in, which are forgotten."""
 
 
 def verify_email(
     user: User, earlier: EarlierCredentials, *, at: datetime, locale: str | None = None
 ) -> tuple[User, dict[str, Change]]:
-    """Return the account with a verified address and this sign-in, and the changes that make it so.
+    """Return the account with a verified address and this sign-in, and the changes that store it.
 
     Nothing is dropped if the address was verified before. The changes go into the transaction that spends the code.
-    *locale*, the request's language, becomes the account's if it has none.
+    *locale*, the request's language, becomes the account's if the account has none.
     """
-    now = to_epoch(at)
-    learned = learned_locale(user, locale)
-    user = replace(user, locale=user.locale or locale)
-    changes: dict[str, Change] = {"last_sign_in_at": now, **learned}
+    signed_in, changes = set_fields(user, last_sign_in_at=at)
+    signed_in = replace(signed_in, locale=user.locale or locale)
+    changes |= learned_locale(user, locale)
     if user.email_verified_at is not None:
-        return replace(user, last_sign_in_at=at), changes
-    changes |= {"email_verified_at": now, "updated_at": now}
-    verified = replace(user, last_sign_in_at=at, email_verified_at=at, updated_at=at)
+        return signed_in, changes
+    verified, verifying = set_fields(signed_in, email_verified_at=at, updated_at=at)
+    changes |= verifying
     if earlier is EarlierCredentials.KEPT:
         return verified, changes
     cancelled, cancelling = cancel_change(verified)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from gerbang.core.concurrency import run_concurrently
-from gerbang.limits.rate_limits import Attempt, Counted, OnSuccess, TooManyAttempts
+from gerbang.limits.rate_limits import Attempt, Counted, OnSuccess
 from gerbang.mail.jobs import EPOCH, GUEST, NEW_EMAIL, MailJob, MailKind
 from gerbang.mail.links import LinkRequest, to_payload
-from gerbang.mail.service import WRITE_DELAY_SECONDS, MailService, TooMuchMail
+from gerbang.mail.service import WRITE_DELAY_SECONDS, MailService
 from gerbang.storage.accounts import User
 from gerbang.storage.one_time_codes import Slot
 
@@ -111,17 +111,12 @@ class EmailChangeMails:
 
     def _attempt(self, counted: Sequence[Counted], emails: Sequence[str]) -> Attempt[None]:
         """Count, and check that codes are still taken at these addresses: one that is not taken is not mailed."""
-        limits, rate_limits = self.mail_service.limits, self.mail_service.rate_limits
+        code_tries, rate_limits = self.mail_service.limits.code_tries, self.mail_service.rate_limits
 
         def check_tries() -> None:
-            run_concurrently(*(partial(rate_limits.check, limits.code_tries, email) for email in emails))
+            run_concurrently(*(partial(rate_limits.check, code_tries, email) for email in emails))
 
-        try:
-            return rate_limits.attempt(*counted, alongside=check_tries)
-        except TooManyAttempts as error:
-            if error.limit in {limits.minute.name, limits.hour.name}:
-                raise TooMuchMail(error.limit, error.wait) from None
-            raise
+        return self.mail_service.attempt(*counted, alongside=check_tries)
 
     def _enqueue(self, kind: MailKind, email: str, locale: str | None, payload: dict[str, str]) -> None:
         """Queue a mail. It is held back while the change is written: usually that is done when it is delivered."""

@@ -126,8 +126,7 @@ class Mailer:
         if invited is None:
             self._wait(job, queued_at)
             return None
-        user_id = self.users.find_id(Name.EMAIL, job.email)
-        user = None if user_id is None else self.users.find(user_id)
+        user = self.users.find_by_name(Name.EMAIL, job.email)
         if user is not None and user.is_disabled(self.now()):
             return None
         is_known = user is not None and user.email_verified_at is not None

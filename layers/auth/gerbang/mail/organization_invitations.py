@@ -1,11 +1,10 @@
 """The mail of an invitation to an organisation."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from gerbang.limits.rate_limits import Attempt
 from gerbang.mail.composing import Mails, Recipient
 from gerbang.mail.invitation_tokens import InvitationTokens
 from gerbang.mail.jobs import INVITATION, ORGANIZATION, MailJob, MailKind
@@ -31,15 +30,13 @@ class InvitationRequests:
 
     mail_service: MailService
 
-    @contextmanager
-    def counted(self, email: str, client_address: str) -> Iterator[None]:
+    def counted(self, email: str, client_address: str) -> Attempt[None]:
         """Count an invitation of an address, from every organisation, as a mail that was requested.
 
         Raises:
             TooMuchMail, TooManyAttempts, DependencyUnavailable: as `MailService.counted`.
         """
-        with self.mail_service.counted(MailKind.ORGANIZATION_INVITATION, email, client_address):
-            yield
+        return self.mail_service.counted(MailKind.ORGANIZATION_INVITATION, email, client_address)
 
     def request(self, invitation: Invitation, locale: str | None) -> None:
         """Queue the mail of an invitation that the caller writes next; it is not sent if that is not written.

@@ -1,14 +1,13 @@
 """Requests for mail: the same for known and unknown addresses, counted, queued, never sent here."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
-from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
+from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits, TooManyAttempts
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, REGISTERED, SLOT, MailJob, MailKind
 from gerbang.mail.links import LinkRequest, to_payload
 from gerbang.mail.queue import MailQueue
@@ -121,9 +120,8 @@ class MailService:
             self._enqueue(kind, email, locale, payload=payload)
         self.log_event("mail_asked_for", kind=kind, client=client_address)
 
-    @contextmanager
-    def counted(self, kind: MailKind, email: str, client_address: str) -> Iterator[None]:
-        """Count a mail of one kind to an address and from a client. A failure of ours in the block gives it back.
+    def counted(self, kind: MailKind, email: str, client_address: str) -> Attempt[None]:
+        """Count a mail of one kind to an address and from a client, as `RateLimits.attempt` does.
 
         Raises:
             TooMuchMail: too much was requested for this address.
@@ -137,14 +135,22 @@ class MailService:
                 self.rate_limits.check(self.limits.code_tries, email)
 
         client = Counted(self.limits.client, client_address, OnSuccess.STAYS)
+        return self.attempt(*self._cooldown(kind, email), client, alongside=check_tries)
+
+    def attempt(self, *counted: Counted, alongside: Callable[[], None]) -> Attempt[None]:
+        """Count as `RateLimits.attempt` does.
+
+        Raises:
+            TooMuchMail: the limit that is reached is on the mails to one address.
+            TooManyAttempts: it is another limit.
+            DependencyUnavailable: the attempt could not be counted.
+        """
         try:
-            attempt = self.rate_limits.attempt(*self._cooldown(kind, email), client, alongside=check_tries)
+            return self.rate_limits.attempt(*counted, alongside=alongside)
         except TooManyAttempts as error:
             if error.limit in {self.limits.minute.name, self.limits.hour.name}:
                 raise TooMuchMail(error.limit, error.wait) from None
             raise
-        with attempt:
-            yield
 
     def repeat_verification(self, email: str, locale: str | None, link: LinkRequest | None = None) -> None:
         """Queue again the code that verifies an address, for an account that has not verified it. It is not counted.

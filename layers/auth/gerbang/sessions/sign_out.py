@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
-from gerbang.core.errors import DependencyUnavailable
+from gerbang.core.contention import CHANGE_TRIES, KeptChanging
 from gerbang.core.log import LogEvent
 from gerbang.sessions.sessions import Authenticated, SessionEnded, Sessions
 from gerbang.storage.families import FamilyTable
 from gerbang.storage.store import Action, Plus, Store
 from gerbang.storage.users import UserTable
-
-RACES: Final = 4
-"""How often ending sessions is tried, since the account's epoch may be raised meanwhile."""
 
 
 class Scope(StrEnum):
@@ -58,11 +54,11 @@ class SignOut:
 
     def _end(self, active: Authenticated, scope: Scope) -> None:
         """Raise the epoch, and carry this session over if only the others are to end: one transaction."""
-        for _ in range(RACES):
+        for _ in range(CHANGE_TRIES):
             actions: list[Action] = [self.users.changing(active.user, {"epoch": Plus(1)})]
             if scope is Scope.OTHERS:
                 actions.append(self.families.carry_over(active.family, epoch=active.user.epoch + 1))
             if not self.store.commit(*actions):
                 return
             active = self.sessions.read_again(active)
-        raise DependencyUnavailable("others kept changing the account")
+        raise KeptChanging("account")

@@ -87,6 +87,11 @@ class UserTable:
         item = self.store.get(self.marker(name, value))
         return None if item is None else str(item["user_id"])
 
+    def find_by_name(self, name: Name, value: str | int) -> User | None:
+        """Return the account that has a name, None if there is none. Two calls, one if no account has it."""
+        user_id = self.find_id(name, value)
+        return None if user_id is None else self.find(user_id)
+
     def find_person(self, user_id: str) -> Person | None:
         """Return everything about one person, None if there is no account. One call a megabyte, consistent."""
         account = self.key(user_id)

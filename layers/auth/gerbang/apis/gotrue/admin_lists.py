@@ -36,10 +36,9 @@ class UserList:
 
     def _find(self, address: str) -> tuple[User, ...]:
         try:
-            user_id = self.users.find_id(Name.EMAIL, canonical(address))
+            account = self.users.find_by_name(Name.EMAIL, canonical(address))
         except InvalidEmail:
             return ()
-        account = None if user_id is None else self.users.find(user_id)
         return () if account is None else (account,)
 
     def _answer(self, accounts: Iterable[User], headers: Mapping[str, str]) -> Response:

@@ -1,7 +1,7 @@
-"""What moto's CloudFormation leaves undone of change sets and updates, done as CloudFormation's documentation says.
+"""Adds to moto's CloudFormation what it lacks of change sets and updates, by CloudFormation's documentation.
 
-moto 5.2.5 runs no macro, checks no rule, sees no change where only parameters differ, makes or deletes nothing when a
-condition changes, deletes before it creates, and keeps the old outputs, and no exports, after a change set.
+moto 5.2.5 runs no macros and checks no rules. It sees no change if only parameters differ, creates and deletes nothing
+when a condition changes, deletes before it creates, and does not update outputs and exports after a change set.
 """
 
 import json
@@ -19,22 +19,22 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend, cloudformation_backends
 
-from tests.deploy.resource_handlers import HANDLERS
+from tests.deploy.moto_cloudformation.registry import HANDLERS
 
 _SERVERLESS: Final = "AWS::Serverless::"
-"""What the macro turns into resources; SAM CLI's own template, of the bucket for artefacts, names it but has none."""
+"""Prefix of the resource types that need the macro. SAM CLI's template of its bucket has no such resources."""
 _HANDLED: Final = {handler.TYPE for handler in HANDLERS}
 
 
 def update(resources: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
-    """Bring a stack's resources to a template: create, then change, then delete what is no longer wanted."""
+    """Update a stack's resources to a template: first create, then update, then delete."""
     old = resources._resource_json_map
-    stands = {name: made for name in old if (made := resources._parsed_resources.get(name)) is not None}
+    existing = {name: found for name in old if (found := resources._parsed_resources.get(name)) is not None}
     changed = set(resources.build_resource_diff(template, parameters)["Modify"])
     resources._template = template
     resources.input_parameters = parameters or resources.input_parameters
     resources._resource_json_map = wanted_json = template["Resources"]
-    for name in old.keys() - stands.keys():  # moto remembers that a condition did not hold
+    for name in old.keys() - existing.keys():  # moto stores None where a condition did not hold
         resources._parsed_resources.pop(name, None)
     resources.load()
     wanted = [
@@ -43,28 +43,28 @@ def update(resources: Any, template: dict[str, Any], parameters: dict[str, Any] 
         if "Condition" not in resource or resources.lazy_condition_map[resource["Condition"]]
     ]
     for name in wanted:
-        if resources[name] is stands.get(name) and (name in changed or wanted_json[name]["Type"] in _HANDLED):
-            made = parsing.parse_and_update_resource(
+        if resources[name] is existing.get(name) and (name in changed or wanted_json[name]["Type"] in _HANDLED):
+            updated = parsing.parse_and_update_resource(
                 name, wanted_json[name], resources, resources._account_id, resources._region_name
             )
-            resources._parsed_resources[name] = made
-    unwanted = [name for name in stands if name not in wanted]
+            resources._parsed_resources[name] = updated
+    unwanted = [name for name in existing if name not in wanted]
     for name in unwanted:
         del resources._parsed_resources[name]
         if old[name].get("DeletionPolicy") != "Retain":
-            resources._delete_resource(stands[name], old[name])
+            resources._delete_resource(existing[name], old[name])
 
 
 @contextmanager
 def complete_change_sets(transform: Callable[[Path, dict[str, str]], dict[str, Any]]) -> Iterator[None]:
-    """Have moto's change sets check rules and run the macro of SAM, as *transform* does, until the block ends."""
+    """Make moto's change sets check rules and run SAM's macro (*transform*) until the block ends."""
     create = CloudFormationBackend.create_change_set
 
     def create_change_set(backend: Any, *, template: str, parameters: dict[str, Any], **more: Any) -> Any:
-        # Previous values are as moto has worked them out.
+        # moto passes previous values in their resolved form.
         parameters = {name: ",".join(one) if isinstance(one, list) else str(one) for name, one in parameters.items()}
         if _SERVERLESS in template:
-            # moto keeps what was sent; the next change set sends every value that stands.
+            # moto stores the values that were sent; the next change set sends all current values.
             declared = Template.parse(template).parameters
             parameters = {name: str(one["Default"]) for name, one in declared.items()} | parameters
             _check_rules(template, parameters)

@@ -1,4 +1,4 @@
-"""The functions of a created stack, run in this process, and every call to AWS that each of them makes."""
+"""Runs the functions of a created stack in this process, and records every call to AWS that each of them makes."""
 
 import gc
 import os
@@ -22,15 +22,15 @@ from tests.deploy.stacks import ROOT, Stack, written
 _LAYERS: Final = (ROOT / "layers" / "auth",)
 
 
-class WatchedFunctions:
-    """Every function, each with a copy of the package `gerbang` to itself, as each has a process to itself on Lambda.
+class RecordedFunctions:
+    """Every function, each with its own copy of the package `gerbang`, like the separate processes on Lambda.
 
-    So each reads the secrets and makes its clients on its own. Not for several threads: whose calls are recorded is
-    known by who was invoked last.
+    So each reads the secrets and creates clients by itself. Not safe for several threads: a call is recorded for the
+    function that was invoked last.
     """
 
     def __init__(self, stack: Stack) -> None:
-        """Load them, from their sources, with the environment that CloudFormation gave them."""
+        """Load the functions from their sources, with the environment that CloudFormation gave them."""
         self.calls: Final[dict[str, list[Call]]] = {name: [] for name in stack.logical_ids("AWS::Lambda::Function")}
         self._invoked: str | None = None
         self._packages: Final[dict[str, dict[str, ModuleType]]] = {name: {} for name in self.calls}
@@ -43,12 +43,12 @@ class WatchedFunctions:
                 self._functions.update(load_functions(_stack_of(described)))
 
     def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
-        """Return what a function answers."""
+        """Return the function's result."""
         with self._invocation_of(name):
             return self._functions[name].invoke(event)
 
     def described(self, name: str) -> Function:
-        """Return what is known of a function."""
+        """Return the description of a function."""
         return self._functions[name].described
 
     @contextmanager
@@ -62,7 +62,7 @@ class WatchedFunctions:
             self._invoked = None
 
     def _record(self, *, params: Mapping[str, Any], model: Any, **_more: Any) -> None:
-        """Take note of a call, before botocore even looks whether its parameters are right."""
+        """Record a call, before botocore validates its parameters."""
         if self._invoked is not None:
             self.calls[self._invoked] += calls_of(model.service_model.service_name, model.name, params)
 
@@ -70,9 +70,9 @@ class WatchedFunctions:
 def calls_of(  # noqa: C901 - a list of services
     service: str, operation: str, parameters: Mapping[str, Any]
 ) -> Iterator[Call]:
-    """Yield what IAM is asked when an operation is called.
+    """Yield the permissions that IAM checks for an operation.
 
-    Transactions and batches are asked for as their members are:
+    For transactions and batches, IAM checks their actions:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """
     match service, operation:
@@ -96,12 +96,12 @@ def calls_of(  # noqa: C901 - a list of services
             yield from _to_others(operation, parameters)
         case "sesv2", "SendEmail":
             yield from _sending(parameters)
-        case _:  # said here what IAM asks for, it can be allowed
+        case _:  # add the resource here when a function uses such a service
             yield Call(f"{service}:{operation}", "unknown")
 
 
 def _to_others(operation: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
-    """Yield what is asked when the operator's own function or event bus is called."""
+    """Yield the permissions for calls to the operator's own function or event bus."""
     if operation == "Invoke":
         yield Call("lambda:InvokeFunction", parameters["FunctionName"])
     for bus in {entry["EventBusName"] for entry in parameters.get("Entries", [])}:
@@ -109,11 +109,11 @@ def _to_others(operation: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
 
 
 def _sending(parameters: Mapping[str, Any]) -> Iterator[Call]:
-    """Yield what SES asks: for the sender's identity, those of recipients that have one, and the configuration set.
+    """Yield the permissions that SES checks: on the identities of sender and recipients, and on the configuration set.
 
-    Recipients have one while the account is in the sandbox: https://github.com/aws/aws-sdk-js/issues/3641,
-    https://github.com/cloudposse/terraform-aws-ses/issues/40. The set is asked for whoever names it, the call or the
-    identity: https://github.com/medplum/medplum/pull/10102.
+    Recipients have identities while the account is in the sandbox: https://github.com/aws/aws-sdk-js/issues/3641,
+    https://github.com/cloudposse/terraform-aws-ses/issues/40. The configuration set is checked even if the identity
+    names it and not the call: https://github.com/medplum/medplum/pull/10102.
     """
     sender = parseaddr(parameters["FromEmailAddress"])[1]
     context = {"ses:FromAddress": sender}
@@ -139,7 +139,7 @@ def _stack_of(function: Function) -> LocalStack:
 
 @contextmanager
 def _init_as_on_lambda() -> Iterator[None]:
-    """Have `gerbang.core.init` warm up as on Lambda, which takes calls to AWS; undo what it does to this process."""
+    """Make `gerbang.core.init` warm up with calls to AWS as on Lambda, and undo its changes to this process."""
     os.environ["AWS_LAMBDA_RUNTIME_API"] = "none"
     try:
         yield
@@ -151,17 +151,17 @@ def _init_as_on_lambda() -> Iterator[None]:
 
 @contextmanager
 def _own_package(modules: dict[str, ModuleType]) -> Iterator[None]:
-    """Have `gerbang` imported from *modules* until the block ends, and keep there what was imported of it."""
-    others = _take_out()
+    """Use *modules* as the package `gerbang` until the block ends. Modules that are imported meanwhile are added."""
+    others = _remove_modules()
     sys.modules.update(modules)
     try:
         yield
     finally:
-        modules.update(_take_out())
+        modules.update(_remove_modules())
         sys.modules.update(others)
 
 
-def _take_out() -> dict[str, ModuleType]:
-    """Forget every module of the package; return them."""
+def _remove_modules() -> dict[str, ModuleType]:
+    """Remove all modules of the package from `sys.modules`, and return them."""
     names = [name for name in sys.modules if name == "gerbang" or name.startswith("gerbang.")]
     return {name: sys.modules.pop(name) for name in names}

@@ -1,11 +1,11 @@
-"""`python -m tests.wire.back_door FD`: what `make run` runs, with a door for tests at the socket FD.
+"""`python -m tests.wire.controlled_server FD`: the server of `make run`, with a control connection at the socket FD.
 
-Through it a test reaches what no request may: the tables and secrets that moto keeps in this process's memory, the
-handlers, which take events as they are, and the mails to one address. One line of JSON in, one out:
-`["dynamodb", "PutItem", {...}]` is answered by `{"answer": {...}}`, an error by `{"error": "its class and text"}`.
+Over this connection a test can do what no request can do: call AWS services in this process's memory, invoke handlers
+with any event, and read mails. Each command and each reply is one line of JSON. The reply to `["dynamodb", "PutItem",
+{...}]` is `{"answer": {...}}`, or `{"error": "class and text"}`.
 
-Some waiting and hashing is left out: a mail that is to be delivered a second later is delivered sooner, and if the
-variable HASH_COST is set, passwords are hashed at that cost, which may be below the lowest that can be deployed.
+To save time, delayed mails are delivered sooner, and the variable HASH_COST sets a hash cost that may be below the
+lowest that can be deployed.
 """
 
 import json
@@ -28,14 +28,14 @@ from moto.core.utils import unix_time_millis
 from moto.sqs.models import Message
 
 DELAY_MILLISECONDS: Final = 500
-"""How long a delayed message is delayed: what it waits for is a write that takes some ten."""
+"""Maximum delay of a message. The write that it waits for takes about 10 ms."""
 
 _mailboxes: Final[list[Mailbox]] = []
 
 
 def main() -> int:
-    door = socket.socket(fileno=int(sys.argv.pop()))
-    threading.Thread(target=_attend, args=(door,), daemon=True).start()
+    connection = socket.socket(fileno=int(sys.argv.pop()))
+    threading.Thread(target=_serve, args=(connection,), daemon=True).start()
     with ExitStack() as changes:
         changes.enter_context(patch.object(Message, "delay", _delay))
         changes.enter_context(patch("gerbang_local.server.Mailbox", _mailbox))
@@ -49,28 +49,28 @@ def _delay(message: Message, *, delay_seconds: int) -> None:
 
 
 def _mailbox(**options: Any) -> Mailbox:
-    made = Mailbox(**options)
-    _mailboxes.append(made)
-    return made
+    mailbox = Mailbox(**options)
+    _mailboxes.append(mailbox)
+    return mailbox
 
 
-def _attend(door: socket.socket) -> None:
-    with door.makefile("rw", encoding="utf-8") as lines:
+def _serve(connection: socket.socket) -> None:
+    with connection.makefile("rw", encoding="utf-8") as lines:
         for line in lines:
             try:
                 reply = {"answer": _do(*json.loads(line))}
-            except Exception as error:  # noqa: BLE001 - whoever asked is told
+            except Exception as error:  # noqa: BLE001 - the test receives it
                 reply = {"error": f"{type(error).__name__}: {error}"}
             lines.write(json.dumps(reply, default=str) + "\n")
             lines.flush()
-    os._exit(0)  # whoever held the other end is gone, and with them every reason to serve
+    os._exit(0)  # the test process has ended
 
 
 def _do(service: str, what: str, argument: dict[str, Any]) -> Any:
     if service == "invoke":
         handler = sys.modules[f"gerbang_local.functions.{what}"].handler
         context = Context(
-            aws_request_id="by-the-back-door",
+            aws_request_id="by-the-test",
             function_name=what,
             invoked_function_arn=what,
             memory_limit_in_mb="512",
