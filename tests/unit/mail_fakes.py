@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.codes import DIGITS
-from gerbang.mail.jobs import (
-    MailJob,
-)
+from gerbang.mail.jobs import MailJob
 from gerbang.mail.message import MailRejected, Message
 
 if TYPE_CHECKING:

@@ -10,13 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 import pytest
-from gerbang.accounts.captcha import (
-    LONGEST_TOKEN,
-    VERIFY_URLS,
-    Captcha,
-    CaptchaFailed,
-    CaptchaUnavailable,
-)
+from gerbang.accounts.captcha import LONGEST_TOKEN, VERIFY_URLS, Captcha, CaptchaFailed, CaptchaUnavailable
 from gerbang.accounts.outbound import LARGEST_ANSWER_BYTES
 from gerbang.container import Container
 from gerbang.core.errors import DependencyUnavailable

@@ -5,9 +5,7 @@ from copy import replace
 from typing import Final
 
 import pytest
-from gerbang.accounts.administration import (
-    Accounts,
-)
+from gerbang.accounts.administration import Accounts
 from gerbang.accounts.deletion import ChangedMeanwhile, Departure
 from gerbang.accounts.identity_sign_in import GOOGLE
 from gerbang.accounts.organizations import NotAMember

@@ -7,13 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from gerbang.accounts.administration import (
-    Accounts,
-    AmbiguousName,
-    NoSuchAccount,
-    NotLinked,
-    OnlyWayToSignIn,
-)
+from gerbang.accounts.administration import Accounts, AmbiguousName, NoSuchAccount, NotLinked, OnlyWayToSignIn
 from gerbang.accounts.deletion import ChangedMeanwhile
 from gerbang.accounts.identity_sign_in import GOOGLE, LinkedToAnother
 from gerbang.accounts.sign_in import InvalidCredentials

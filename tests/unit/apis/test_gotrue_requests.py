@@ -5,13 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
-from gerbang.apis.gotrue.requests import (
-    OtpRequest,
-    PhoneProviderDisabled,
-    RecoverRequest,
-    ResendRequest,
-    VerifyRequest,
-)
+from gerbang.apis.gotrue.requests import OtpRequest, PhoneProviderDisabled, RecoverRequest, ResendRequest, VerifyRequest
 from gerbang.core.emails import EmailAddress
 from gerbang.http.request import InvalidFields
 from gerbang.storage.metadata import LARGEST_USER_METADATA

@@ -37,12 +37,7 @@ from gerbang.sessions.api_keys import InvalidApiKey
 from gerbang.sessions.claims import InvalidToken, TokenExpired
 from gerbang.sessions.email_policy import EmailNotVerified
 from gerbang.sessions.own_sessions import NoSuchSession
-from gerbang.sessions.sessions import (
-    NotAPerson,
-    RefreshTokenReused,
-    SessionEnded,
-    SignInOvertaken,
-)
+from gerbang.sessions.sessions import NotAPerson, RefreshTokenReused, SessionEnded, SignInOvertaken
 
 from tests.unit.http.error_classes import every_error
 

@@ -5,13 +5,7 @@ from functools import partial
 
 import pytest
 from gerbang.accounts.code_sign_in import InvalidCode
-from gerbang.accounts.pkce import (
-    FLOW_LIFETIME,
-    AuthorizationCode,
-    BadCodeVerifier,
-    FlowStateExpired,
-    FlowStateNotFound,
-)
+from gerbang.accounts.pkce import FLOW_LIFETIME, AuthorizationCode, BadCodeVerifier, FlowStateExpired, FlowStateNotFound
 from gerbang.accounts.verification import AccountDisabled
 from gerbang.limits.rate_limits import Limit, TooManyAttempts
 from gerbang.mail.jobs import NEW_USER_METADATA, NEW_USER_NAME, SLOT, MailKind

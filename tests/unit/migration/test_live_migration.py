@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import pytest
-from gerbang.accounts.live_migration import (
-    LiveMigration,
-    OldUser,
-)
+from gerbang.accounts.live_migration import LiveMigration, OldUser
 from gerbang.accounts.sign_in import Credentials, InvalidCredentials
 from gerbang.accounts.user_creation import UserCreation
 from gerbang.core.emails import EmailAddress

@@ -9,14 +9,7 @@ from typing import Final
 
 import pytest
 from gerbang.accounts import live_migration
-from gerbang.accounts.live_migration import (
-    FAILURES_THAT_OPEN,
-    OPEN_FOR,
-    Circuit,
-    EndpointVerifier,
-    OldUser,
-    sign,
-)
+from gerbang.accounts.live_migration import FAILURES_THAT_OPEN, OPEN_FOR, Circuit, EndpointVerifier, OldUser, sign
 from gerbang.accounts.outbound import Unanswered
 from gerbang.container import Container
 from gerbang.provider_settings import InvalidSettings
