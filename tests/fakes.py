@@ -228,7 +228,7 @@ class Fault(Enum):
 
     NOT_DONE = "the call fails and is not done"
     ANSWER_LOST = "the call is done, and its response is lost"
-    ASKED_AGAIN = "the call is done, its response is lost, and the SDK sends it again (faults.md, D6)"
+    RETRIED = "the call is done, its response is lost, and the SDK sends it again (faults.md, D6)"
 
 
 @dataclass(frozen=True, slots=True)

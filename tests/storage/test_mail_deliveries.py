@@ -105,7 +105,7 @@ def test_a_caller_can_repeat_its_own_claim(deliveries: MailDeliveryTable, clock:
 
 @pytest.mark.covers("D6")
 def test_a_claim_that_the_sdk_sends_twice_succeeds(deliveries: MailDeliveryTable, clock: FakeClock) -> None:
-    twice = FaultyStore(deliveries.store, at=lambda call: call.nth == 0, fault=Fault.ASKED_AGAIN)
+    twice = FaultyStore(deliveries.store, at=lambda call: call.nth == 0, fault=Fault.RETRIED)
 
     assert claim(MailDeliveryTable(twice, deliveries.table), clock) is Delivery.CLAIMED
 

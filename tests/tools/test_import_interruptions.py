@@ -50,7 +50,7 @@ def test_a_failing_call_is_repeated_and_nothing_is_counted_twice(tmp_path: Path)
 
             assert outcome == expected
             assert len(memory.items(TABLES["Users"])) == 2 + 2 + 2 + 1  # accounts, addresses, numbers, a user name
-            assert pauses == ([] if fault is Fault.ASKED_AGAIN else [1])
+            assert pauses == ([] if fault is Fault.RETRIED else [1])
 
 
 class Outage(MemoryStore):

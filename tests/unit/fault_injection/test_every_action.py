@@ -115,7 +115,7 @@ def test_a_registration_is_atomic_and_can_be_repeated(fault: Fault) -> None:
         assert_consistent(run)
         accounts = len([item for item in run.contents("Users") if str(item["pk"]).startswith("USER#")])
         if result is not None:
-            assert fault is Fault.ASKED_AGAIN
+            assert fault is Fault.RETRIED
             assert session_works(run.deployment, result)
         try:
             second_result = register(run.deployment)
@@ -157,7 +157,7 @@ def test_a_sign_in_stores_its_session_or_fails_and_can_be_repeated(fault: Fault)
         for _ in range(12):  # an attempt that could not be given back does not lock the user out
             assert session_works(run.deployment, run.deployment.sign_in.sign_in(by_email(), HOME))
     # Reads, counting and opening the session are necessary. Giving back an attempt is not.
-    assert without_answer == (0 if fault is Fault.ASKED_AGAIN else 6)
+    assert without_answer == (0 if fault is Fault.RETRIED else 6)
 
 
 # Refreshing: F7, F9, F32
@@ -177,7 +177,7 @@ def test_a_refresh_advances_the_family_once_and_can_be_repeated_with_the_same_to
 
         result = try_once(run.with_fault(call, fault).sessions.refresh, refresh_token)
 
-        assert (result is not None) == (fault is Fault.ASKED_AGAIN)
+        assert (result is not None) == (fault is Fault.RETRIED)
         second_result = run.deployment.sessions.refresh(refresh_token)
         generations = [family["generation"] for family in families(run) if family["sk"] == session.family_id]
         assert generations == [2]
@@ -208,7 +208,7 @@ def test_an_acknowledged_logout_has_ended_the_session_and_a_failed_one_can_be_re
         except DependencyUnavailable:
             is_acknowledged = False
 
-        assert is_acknowledged == (fault is Fault.ASKED_AGAIN)
+        assert is_acknowledged == (fault is Fault.RETRIED)
         if not is_acknowledged and session_works(run.deployment, session):
             run.deployment.sessions.close(session.tokens.access_token)
         assert not session_works(run.deployment, session)
@@ -233,7 +233,7 @@ def test_an_authorization_that_failed_can_be_repeated(fault: Fault) -> None:
 
         result = try_once(faulty.authorizer.authorize, session.tokens.access_token, organization_id)
 
-        assert (result is not None) == (fault is Fault.ASKED_AGAIN)
+        assert (result is not None) == (fault is Fault.RETRIED)
         caller = run.deployment.authorizer.authorize(session.tokens.access_token, organization_id)
         assert caller.role == "CLIENT_OWNER"
         (family,) = [family for family in families(run) if family["sk"] == session.family_id]

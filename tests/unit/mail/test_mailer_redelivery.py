@@ -288,7 +288,7 @@ def deliver_again_if_it_failed(run: FaultyRun) -> None:
 
 def test_a_claim_that_the_sdk_retries_does_not_delay_the_mail(app: MailDeployment) -> None:  # faults.md, D6
     app.register()
-    twice = FaultyStore(app.base.store, at=is_first_write_of_delivery, fault=Fault.ASKED_AGAIN)
+    twice = FaultyStore(app.base.store, at=is_first_write_of_delivery, fault=Fault.RETRIED)
 
     app.on(twice).deliver(app.job(MailKind.SIGN_IN_CODE))
 

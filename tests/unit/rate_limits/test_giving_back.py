@@ -74,7 +74,7 @@ def test_an_environment_gives_back_later_what_it_could_not_before(deployment: De
 @pytest.fixture
 def with_retries(deployment: Deployment) -> RateLimits:
     """The same limits; every write succeeds, its response is lost, and the SDK retries it."""
-    retrying = FaultyStore(deployment.store, at=lambda call: call.method == "write", fault=Fault.ASKED_AGAIN)
+    retrying = FaultyStore(deployment.store, at=lambda call: call.method == "write", fault=Fault.RETRIED)
     return on(deployment, retrying)
 
 

@@ -135,7 +135,7 @@ def test_a_write_that_the_sdk_retries_is_not_mistaken_for_theft(
 ) -> None:
     """The repeated write fails because the first one succeeded. Only the nonce tells."""
     choices = Choices(grace=timedelta(0), unconfirmed_grace=timedelta(0))
-    faulty = FaultyStore(deployment.store, at=writes_family(first), fault=Fault.ASKED_AGAIN)
+    faulty = FaultyStore(deployment.store, at=writes_family(first), fault=Fault.RETRIED)
     sessions = replace(deployment, store=faulty, choices=choices).sessions
 
     second = refresh(sessions, first)
