@@ -1,7 +1,7 @@
 """Rules for every endpoint, tested over HTTP. The endpoints come from the declarations, so new ones are included.
 
-Reading requests and rendering errors is tested on the shared layer (tests/unit/http/). When the server stops, conftest.py
-checks that endpoints gave only errors that they declare.
+Reading requests and rendering errors is tested on the shared layer (tests/unit/http/). When the server stops,
+conftest.py checks that endpoints gave only errors that they declare.
 """
 
 import json
