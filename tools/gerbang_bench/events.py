@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Any, Final
+
+USER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+"""Of the device of every account: no sign-in is one from a new device, of which a mail would tell."""
 
 type Event = dict[str, Any]
 type Scenario = Generator[Event, Any]
@@ -20,7 +23,7 @@ def request(path: str, body: Mapping[str, Any] | None = None, *, source: str, **
         "headers": {
             "accept": "application/json",
             "content-type": "application/json",
-            "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "user-agent": USER_AGENT,
             **{name.replace("_", "-"): value for name, value in headers.items()},
         },
         "requestContext": {

@@ -32,6 +32,8 @@ from gerbang.storage.records import to_value
 from gerbang_local.google import StandInIssuer
 from gerbang_local.template import Resource
 
+from gerbang_bench.events import USER_AGENT
+
 PASSWORD: Final = "Violet-tram-42"  # noqa: S105 - of people who do not exist
 OTHER_PASSWORD: Final = "Silver-ferry-43"  # noqa: S105
 VERIFIER: Final = "a-verifier-of-a-client-that-uses-pkce-in-the-bench"
@@ -127,12 +129,15 @@ class World:
         number = next(self._numbers)
         return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"  # the /64 is what is counted
 
+    def _client(self) -> Client:
+        return Client(address=self.client_address(), device=USER_AGENT)
+
     def person(self) -> Person:
         """Register a user with an organisation. One password hash."""
         email = self.email()
         made = self._container.registration.register(
             NewAccount(email=EmailAddress(email), password=PASSWORD, name="Violet Tram", founds="Tram & Ferry"),
-            Client(address=self.client_address()),
+            self._client(),
         )
         tokens = made.signed_in.tokens
         return Person(
@@ -148,7 +153,7 @@ class World:
 
     def access_token(self, person: Person) -> str:
         """Open another session of a person and return its access token. No hash."""
-        client = Client(address=self.client_address())
+        client = self._client()
         return self._container.sessions.open(self._user(person), client, "password").tokens.access_token
 
     def access_token_used(self, person: Person) -> str:
@@ -168,7 +173,7 @@ class World:
         """Link an identity to a person's account, and return an access token that was used, and the identity's id."""
         token = self.access_token_used(person)
         caller = self._container.sessions.authenticate(token)
-        linked = self._container.linked_identities.link(caller, identity, Client(address=self.client_address()))
+        linked = self._container.linked_identities.link(caller, identity, self._client())
         shown = gotrue.user(linked.user, self._container.users.identities_of(linked.user), audience="")
         [identity_id] = (each["identity_id"] for each in shown["identities"] if each["provider"] == identity.provider)
         return token, identity_id
@@ -200,7 +205,7 @@ class World:
         factor_id = user.factors[0].factor_id
         signed_in, opening = self._container.sessions.begin(
             user,
-            Client(address=self.client_address()),
+            self._client(),
             "password",
             raised=lambda family: family.raised(by, factor_id=factor_id),
         )
@@ -262,16 +267,14 @@ class World:
 
     def prove(self, person: Person) -> None:
         """Have a person redeem a code, so that the address is verified. No hash."""
-        self._container.code_sign_in.sign_in(
-            EmailAddress(person.email), self.code(person), Client(address=self.client_address())
-        )
+        self._container.code_sign_in.sign_in(EmailAddress(person.email), self.code(person), self._client())
 
     def reset_password(self, person: Person) -> None:
         """Have a person set the password again, which the first code removes. One hash."""
         self._container.password_reset.reset(
             self.reset_token(person),
             PASSWORD,
-            client=Client(address=self.client_address()),
+            client=self._client(),
             policy=self._container.password_policy,
         )
 
@@ -282,7 +285,7 @@ class World:
 
     def sign_in_with_google(self, identity: VerifiedIdentity) -> None:
         """Make the account that goes with an identity."""
-        self._container.identity_sign_in.sign_in(identity, Client(address=self.client_address()))
+        self._container.identity_sign_in.sign_in(identity, self._client())
 
     def google_token(self, identity: VerifiedIdentity) -> str:
         """Return an ID token of an identity."""

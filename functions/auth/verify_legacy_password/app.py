@@ -12,7 +12,7 @@ from gerbang.sessions.first_factor import SecondFactorRequired
 endpoint = Endpoint("/auth/verify_legacy_password")
 sign_in = container.password_sign_in
 container.warm_up_tokens()
-container.warm_up_users(connections=5)
+container.warm_up_users(connections=4)
 
 
 @endpoint.post(

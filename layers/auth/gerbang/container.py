@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
+from gerbang.core.user_agents import USUAL_USER_AGENT, read_device
 from gerbang.organization_components import OrganizationComponents
 
 if TYPE_CHECKING:
@@ -254,6 +255,10 @@ class Container(OrganizationComponents):
         """Open connections to DynamoDB by giving back an attempt that was never taken, which changes nothing."""
         for _ in range(connections):
             init.preload(lambda: self.counters.give_back(NO_ACCOUNT, NO_ACCOUNT))
+
+    def warm_up_devices(self) -> None:
+        """Load the parser of User-Agent headers, and have it parse a common one."""
+        init.preload(lambda: read_device(USUAL_USER_AGENT))
 
     def warm_up_mail_queue(self) -> None:
         """Open a connection to SQS by a message that it does not accept: an empty one."""

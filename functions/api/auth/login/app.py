@@ -16,7 +16,7 @@ from gerbang.sessions.first_factor import SecondFactorRequired
 endpoint = Endpoint("/api/auth/login")
 sign_in = container.password_sign_in_with_role
 container.warm_up_tokens()
-container.warm_up_users(connections=5)
+container.warm_up_users(connections=4)
 
 
 @endpoint.post(

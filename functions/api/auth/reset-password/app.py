@@ -13,7 +13,7 @@ endpoint = Endpoint("/api/auth/reset-password")
 reset = container.password_reset
 policy = container.password_policy
 container.warm_up_keys()
-container.warm_up_limits()
+container.warm_up_limits(connections=2)
 container.warm_up_mail_queue()
 
 

@@ -11,6 +11,7 @@ endpoint = Endpoint("/api/auth/sessions")
 sessions, listing = container.sessions, container.own_sessions
 container.warm_up_tokens()
 container.warm_up_sessions()
+container.warm_up_devices()
 
 
 @endpoint.get(botlaunch.API, caller=RegisteredUser(sessions), response=SessionsResponse)

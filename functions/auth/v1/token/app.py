@@ -22,7 +22,7 @@ key_holder = ApiKeyHolder(container.api_keys)
 visitor = ApiKeyAndCaptcha(container.api_keys, container.captcha)
 user = ApiKeyAndUser(container.api_keys, sessions)
 container.warm_up_tokens()
-container.warm_up_users(connections=5)
+container.warm_up_users(connections=4)
 
 
 @endpoint.post(

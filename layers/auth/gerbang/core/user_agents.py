@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 LONGEST_USER_AGENT: Final = 200
 """Characters of a User-Agent that are stored and parsed."""
 
+USUAL_USER_AGENT: Final = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+)
+"""Of the most common browser and system."""
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +_-]{0,39}")
 """The form of a name. Where the parser knows no name, it returns a part of the header."""
 

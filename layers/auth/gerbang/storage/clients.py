@@ -1,7 +1,7 @@
 """Clients of AWS services: botocore's, with our time-outs, and with certificate authorities that are read when needed.
 
 By itself, botocore reads its 126 authorities again for every connection. That takes 12 ms of a whole vCPU, or 40 ms of
-the share that Lambda gives a function of 512 MB, and a sign-in opens five connections before its first answer. In the
+the share that Lambda gives a function of 512 MB, and a sign-in opens four connections before its first answer. In the
 layer, each authority has its own file, and OpenSSL reads only the one it needs (`layers/dependencies/authorities.py`).
 """
 

@@ -12,6 +12,7 @@ listing = container.own_sessions
 caller = ApiKeyAndUser(container.api_keys, container.sessions)
 container.warm_up_tokens()
 container.warm_up_sessions()
+container.warm_up_devices()
 
 
 @endpoint.get(gotrue.API, caller=caller, response=SessionsResponse)
