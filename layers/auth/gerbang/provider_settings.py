@@ -1,8 +1,9 @@
 """The settings of external services: OpenID providers, CAPTCHAs, and the old system that users come from."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from gerbang.core.dataclass import dataclass
 
 _PROVIDER_NAME: Final = re.compile(r"(custom:)?[a-z][a-z0-9_-]{0,31}")
 _NOT_A_PROVIDER: Final = frozenset({"google", "email", "phone", "anonymous"})

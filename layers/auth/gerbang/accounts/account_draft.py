@@ -1,9 +1,10 @@
 """An account as a user or an administrator asks to change it, ready to be written in one transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gerbang.accounts.addresses import Move
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.metadata import merge
 from gerbang.storage.records import to_value

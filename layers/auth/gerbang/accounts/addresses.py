@@ -1,10 +1,11 @@
 """Give an account another e-mail address. A guest becomes a registered account by its first address or identity."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from gerbang.accounts.changes import set_fields
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.accounts import Name, User
 from gerbang.storage.store import Action, Change, Plus
 from gerbang.storage.users import NEWEST_FIRST, UserTable, month_of

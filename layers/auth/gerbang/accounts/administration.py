@@ -6,13 +6,14 @@ steps (`gerbang.accounts.deletion`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from gerbang.accounts.deletion import ChangedMeanwhile, Deletion, Departure
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import LONGEST_ADDRESS, InvalidEmail, canonical
 from gerbang.core.identifiers import LARGEST_NUMBER, USER, read_public_id
 from gerbang.sessions.own_sessions import OwnSessions

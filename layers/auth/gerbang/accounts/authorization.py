@@ -1,9 +1,8 @@
 """Who may call the operator's other APIs: users with an active session, in the organization that they name, if any."""
 
-from dataclasses import dataclass
-
 from gerbang.accounts.organizations import Organizations
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.core.identifiers import botlaunch_id
 from gerbang.sessions.assurance import SecondFactorPolicy
 from gerbang.sessions.sessions import Authenticated, Sessions

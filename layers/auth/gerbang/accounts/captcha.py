@@ -7,13 +7,13 @@ Time and size of the answer are limited. Without an answer, the request fails (d
 import json
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from gerbang.accounts.outbound import Outbound, Unanswered
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.sessions.api_keys import KeyKind

@@ -4,12 +4,12 @@ The id is a UUID that holds the end of the challenge and an HMAC of session and 
 (`gerbang.accounts.second_factor`), so a challenge need not be counted or spent.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from gerbang.core.clock import Clock, from_epoch, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose
 from gerbang.storage.families import Family

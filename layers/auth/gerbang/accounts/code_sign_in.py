@@ -4,7 +4,7 @@ How codes are made and stored: `gerbang.mail.codes`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from gerbang.accounts.code_sign_up import CodeSignUp
@@ -12,6 +12,7 @@ from gerbang.accounts.verification import AccountDisabled, EarlierCredentials, v
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import NO_ACCOUNT

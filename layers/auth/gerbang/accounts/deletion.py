@@ -7,13 +7,14 @@ and its names are deleted last, in one transaction: until then the account can b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import batched
 
 from gerbang.accounts.organization_deletion import MOST_ACTIONS
 from gerbang.accounts.roles import Role
 from gerbang.core.clock import Clock
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import digest
 from gerbang.storage.accounts import Person, User

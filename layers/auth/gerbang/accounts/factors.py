@@ -7,13 +7,14 @@ between changes at the same time. (docs/decisions/0041-second-factor.md)
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.core.clock import Clock
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import Factor, User

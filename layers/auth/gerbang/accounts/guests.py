@@ -1,11 +1,11 @@
 """Guests: accounts without a name or a password. They are deleted when their session can no longer be refreshed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from gerbang.accounts.sign_up_policy import SignUpPolicy
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits

@@ -5,10 +5,11 @@ This module does not import PyJWT; the verifiers do. Reasons: docs/decisions/002
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from gerbang.accounts.provider_identity import InvalidIdToken
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, FieldError
 
 if TYPE_CHECKING:

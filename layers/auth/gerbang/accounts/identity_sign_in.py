@@ -7,7 +7,7 @@ is linked to (docs/decisions/0028-oidc-providers.md).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from gerbang.accounts.sign_up_policy import SignUpDisabled, SignUpPolicy
@@ -16,6 +16,7 @@ from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent

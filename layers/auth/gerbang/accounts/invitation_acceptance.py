@@ -4,7 +4,7 @@ The token shows that its bearer reads the mail of the address, so it verifies th
 only. Because it is valid for a week, it does not sign in to an existing account: the owner signs in first.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from gerbang.accounts.organization_invitations import AlreadyMember
@@ -14,6 +14,7 @@ from gerbang.accounts.verification import EarlierCredentials, verify_email
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent

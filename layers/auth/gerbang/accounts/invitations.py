@@ -5,13 +5,14 @@ the first, until the owner has verified the address.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from gerbang.accounts.changes import set_fields
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_creation import NewUser, UserCreation
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent

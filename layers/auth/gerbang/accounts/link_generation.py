@@ -1,7 +1,7 @@
 """Links and codes that an administrator is given instead of having them mailed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from gerbang.accounts.addresses import request_change
@@ -11,6 +11,7 @@ from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_creation import NewUser, UserCreation
 from gerbang.accounts.user_edit import NoSuchUser
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent

@@ -4,13 +4,13 @@ Wrong links are counted by client address only: a token has 256 bits and cannot 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gerbang.accounts.code_sign_in import Begin, CodeSignIn, InvalidCode, PresentedCode
 from gerbang.accounts.email_change import EmailChange, HalfConfirmed
 from gerbang.accounts.pkce import AuthorizationCode, PkceFlows
 from gerbang.core.client import Client
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Attempt, Counted

@@ -4,7 +4,7 @@ A linked identity can sign in to the account, so the owner is notified by mail (
 docs/decisions/0031-linked-identities.md.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.concurrency import run_concurrently
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent

@@ -9,7 +9,7 @@ import json
 import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Lock
@@ -19,6 +19,7 @@ from gerbang.accounts.outbound import Outbound, Unanswered
 from gerbang.accounts.registration import EmailTaken
 from gerbang.accounts.user_creation import NewUser, UserCreation
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity

@@ -1,9 +1,9 @@
 """The members of an organization, as other members see them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.accounts import User
 from gerbang.storage.organizations import OrganizationTable
 from gerbang.storage.records import from_item

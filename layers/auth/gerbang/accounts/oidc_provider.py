@@ -7,7 +7,6 @@ import json
 import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
@@ -18,6 +17,7 @@ import jwt
 import urllib3
 
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 
 LARGEST_KEY_SET_BYTES: Final = 64 * 1024

@@ -6,11 +6,12 @@ has changed since. So of two owners who leave at the same time one stays, and a 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.roles import Permission, Rights, Role, rights_of
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import User

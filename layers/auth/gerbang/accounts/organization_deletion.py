@@ -7,7 +7,7 @@ too, and a caller who is no owner any more deletes nothing more.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import batched
 from typing import Final
 
@@ -15,6 +15,7 @@ from gerbang.accounts.organization_changes import leaving_actions
 from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.roles import Permission, Role, rights_of
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import User
 from gerbang.storage.organizations import Member, OrganizationTable, Whole

@@ -5,7 +5,6 @@ stops working.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 from gerbang.accounts.organization_changes import Decision, OrganizationChanges
@@ -13,6 +12,7 @@ from gerbang.accounts.organizations import NotAMember
 from gerbang.accounts.roles import Permission, Rights, Role, rights_of
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import INVITATION, public_id

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from gerbang.accounts.roles import Role
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import ORGANIZATION, public_id
 from gerbang.storage.organizations import Membership, Organization, OrganizationTable

@@ -3,12 +3,13 @@
 import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 
 import urllib3
+
+from gerbang.core.dataclass import dataclass
 
 LARGEST_ANSWER_BYTES: Final = 16 * 1024
 

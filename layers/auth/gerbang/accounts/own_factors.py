@@ -1,7 +1,7 @@
 """Add and remove second factors of the caller's account, and make its recovery codes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gerbang.accounts import recovery_codes, totp
@@ -19,6 +19,7 @@ from gerbang.accounts.factors import (
 )
 from gerbang.core.clock import Clock
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.assurance import InsufficientLevel, check_level

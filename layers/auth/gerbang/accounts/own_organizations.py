@@ -1,6 +1,5 @@
 """The organizations of a user: found one, list them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 from gerbang.accounts.organizations import Organizations
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.sessions.sessions import Authenticated, Sessions

@@ -3,14 +3,13 @@
 One transaction sets the password, raises the epoch and carries the caller's session over.
 """
 
-from dataclasses import dataclass
-
 from gerbang.accounts.new_password import set_password
 from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.accounts.sign_in import InvalidCredentials
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.log import LogEvent
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.mail.service import MailService

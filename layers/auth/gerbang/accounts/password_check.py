@@ -1,7 +1,6 @@
 """Compare a password with an account's."""
 
-from dataclasses import dataclass
-
+from gerbang.core.dataclass import dataclass
 from gerbang.core.log import LogEvent, Severity
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.hashing import Passwords

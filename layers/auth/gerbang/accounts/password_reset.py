@@ -4,7 +4,7 @@ One transaction spends the token, sets the password and raises the epoch, which 
 done, or nothing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from gerbang.accounts.new_password import set_password
 from gerbang.accounts.password_check import PasswordCheck
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.core.log import LogEvent
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Counted, Limit, RateLimits, digest

@@ -4,7 +4,7 @@ So a link that is opened on another device, or by a mail scanner, opens no sessi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.limits.rate_limits import Counted, Limit, RateLimits

@@ -4,10 +4,11 @@ This module does not import PyJWT, so a function can use these classes without l
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 
 

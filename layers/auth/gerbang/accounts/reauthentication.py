@@ -7,7 +7,7 @@ password. A person who finds an unlocked device has neither. (docs/decisions/003
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from gerbang.accounts.password_check import PasswordCheck
 from gerbang.accounts.password_reset import REPEATABLE_FOR
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.limits.password_attempts import PasswordAttempts
 from gerbang.limits.rate_limits import Counted, Limit, OnSuccess, RateLimits, digest

@@ -5,10 +5,12 @@ another way is not allowed (userinfo, backslashes, numeric hosts).
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final
+
+from gerbang.core.dataclass import dataclass
 
 LONGEST_TARGET: Final = 2_000
 """Characters of a target. The mail's link has it in its query."""

@@ -1,11 +1,11 @@
 """Roles in an organization, and who may do what (ASVS 8.1.1). The table is in docs/organizations.md."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 
 

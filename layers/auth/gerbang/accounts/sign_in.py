@@ -1,6 +1,6 @@
 """Sign in with a password: the same number of guesses, the same work and the same answer for every failure."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gerbang.accounts.password_check import PasswordCheck
@@ -8,6 +8,7 @@ from gerbang.accounts.verification import AccountDisabled
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.identifiers import NO_ACCOUNT

@@ -7,11 +7,11 @@ Every sign-up of an address counts as a mail to it, whether or not an account ha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gerbang.accounts.registration import EmailTaken, NewAccount, Registration
 from gerbang.core.client import Client
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.limits.rate_limits import TooManyAttempts
 from gerbang.mail.jobs import MailKind

@@ -1,7 +1,6 @@
 """Who may make an account: what the operator chose, the same for every API."""
 
-from dataclasses import dataclass
-
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 
 

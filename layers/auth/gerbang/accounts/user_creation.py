@@ -1,11 +1,12 @@
 """Accounts that an administrator makes: without a session and without mail, even where sign-ups are disabled."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent

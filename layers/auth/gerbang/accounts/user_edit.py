@@ -1,7 +1,7 @@
 """Changes that an administrator makes to an account: at once, without confirmation by the owner, and without mail."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 
 from gerbang.accounts.account_draft import AccountDraft, set_profile
@@ -11,6 +11,7 @@ from gerbang.accounts.new_password import set_password
 from gerbang.accounts.registration import EmailTaken
 from gerbang.core.clock import Clock, to_epoch
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import EmailAddress
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent

@@ -4,10 +4,10 @@ API Gateway, AppSync and IAM find the public keys in it. There is no authorizati
 APIs of this deployment, not through OpenID Connect. (docs/decisions/0037-rs256.md)
 """
 
-from dataclasses import dataclass
 from typing import TypedDict
 
 from gerbang.apis.jwks import CACHEABLE
+from gerbang.core.dataclass import dataclass
 from gerbang.http.request import NoSuchPath
 from gerbang.http.response import Response
 from gerbang.sessions.keys import Algorithm

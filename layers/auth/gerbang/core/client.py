@@ -1,7 +1,8 @@
 """The client of a request: its address for limits, its device and language for sessions and mails."""
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
+
+from gerbang.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

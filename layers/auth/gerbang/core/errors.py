@@ -1,8 +1,9 @@
 """Base classes of the errors that clients receive. Each module defines the errors that it raises."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, LiteralString
+
+from gerbang.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ A client may send any text. So only names of plain characters are returned: no l
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
+
+from gerbang.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from ua_parser import Parser

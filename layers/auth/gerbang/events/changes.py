@@ -6,13 +6,13 @@ device. Attributes are read as they are stored, so that the change of a damaged 
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 from gerbang.core.clock import from_epoch, rfc3339, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.store import Item
 
 VERSION: Final = 1

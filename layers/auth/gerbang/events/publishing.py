@@ -7,11 +7,11 @@ keeps its records. Events after a failed one may be published twice. (docs/decis
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
 from gerbang.core import init
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity, request_id
 from gerbang.events.changes import Event, Table, change_of, events_of

@@ -1,9 +1,9 @@
 """Who may call an endpoint. Each kind of caller authenticates a request and returns what the handler needs to know."""
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, FieldError
 from gerbang.core.log import LogEvent
 from gerbang.http.request import InvalidFields, Request

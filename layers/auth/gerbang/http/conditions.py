@@ -1,7 +1,6 @@
 """Conditions on a request, by which an endpoint chooses one of its operations."""
 
-from dataclasses import dataclass
-
+from gerbang.core.dataclass import dataclass
 from gerbang.http.request import Request
 
 

@@ -5,12 +5,13 @@ that hold for every endpoint. (docs/decisions/0019-endpoints-declared-once.md)
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any, Final, Literal, Protocol, TypedDict, Unpack
 
 from gerbang.core import init
 from gerbang.core.client import Client, network_of
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import Severity, log_event, request_id
 from gerbang.http import cloudfront

@@ -1,11 +1,12 @@
 """Renders errors as responses. Each API has a table of statuses and messages by the error's code."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from math import ceil
 from typing import Any, Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
 from gerbang.http.request import MethodNotAllowed, Request
 from gerbang.http.response import Response

@@ -4,12 +4,13 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from math import isfinite
 from typing import Any, Final, LiteralString, cast
 from urllib.parse import parse_qsl
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, FieldError
 
 LARGEST_BODY: Final = 16 * 1024

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any, Final
+
+from gerbang.core.dataclass import dataclass
 
 _HEADERS: Final = {
     "cache-control": "no-store",

@@ -1,10 +1,10 @@
 """Limits on guesses at passwords, the same at every endpoint that takes a password."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, overload
 
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.core.log import Severity
 from gerbang.limits.rate_limits import Attempt, Counted, Limit, OnSuccess, RateLimits

@@ -8,7 +8,7 @@ account has: unknown names are counted too, or the limit itself would reveal whi
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from enum import Enum
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any, Final, Self, overload
 
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, DependencyUnavailable
 from gerbang.core.log import LogEvent, Severity
 from gerbang.storage.counters import Count, CounterTable, Full, Taken

@@ -9,11 +9,11 @@ sessions were ended, makes another code, so an old code never works again.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.identifiers import MAC_CHARACTERS, UUID_CHARACTERS, from_base62, to_base62
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose

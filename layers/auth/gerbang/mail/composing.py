@@ -9,11 +9,11 @@ subjects in its event records.
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.languages import TEMPLATES, Locale
 from gerbang.mail.message import Message

@@ -1,8 +1,7 @@
 """Notices of a sign-in from a device that the account does not know (`gerbang.storage.devices`)."""
 
-from dataclasses import dataclass
-
 from gerbang.core.client import Client
+from gerbang.core.dataclass import dataclass
 from gerbang.core.user_agents import LONGEST_USER_AGENT
 from gerbang.mail.jobs import CLIENT_ADDRESS, DEVICE, USER_AGENT, MailJob, MailKind
 from gerbang.mail.service import WRITE_DELAY_SECONDS, MailService

@@ -1,10 +1,10 @@
 """The mails of a change of address: a code to the new address, and one to the current address if it is verified."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.limits.rate_limits import Attempt, Counted, OnSuccess
 from gerbang.mail.jobs import EPOCH, GUEST, NEW_EMAIL, MailJob, MailKind
 from gerbang.mail.links import LinkRequest, to_payload

@@ -1,10 +1,11 @@
 """Notices that a way to sign in was linked to an account, or unlinked from it (ASVS 6.3.7)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gerbang.core.clock import to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.jobs import PROVIDER, SUBJECT, MailJob, MailKind
 from gerbang.mail.service import WRITE_DELAY_SECONDS, MailService

@@ -5,10 +5,10 @@ as long as its invitation exists. The HMAC covers the address, so a token is val
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.identifiers import (
     INVITATION,
     MAC_CHARACTERS,

@@ -1,10 +1,11 @@
 """Issues one-time codes, and links that redeem them: derived from a mail job, stored as the newest of their slot."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.limits.rate_limits import digest
 from gerbang.mail.codes import CODE_LIFETIME, CodeMaker
 from gerbang.mail.link_tokens import LinkTokens, seal

@@ -7,11 +7,12 @@ is down, mail is delayed but not lost. The mailer function handles the job (`ger
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import LONGEST_ADDRESS
 
 REGISTERED: Final = "user_id"

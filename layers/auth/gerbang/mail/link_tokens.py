@@ -6,9 +6,9 @@ of the token, and the address encrypted with the token itself, so the table alon
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.identifiers import MAC_CHARACTERS, from_base62, to_base62
 from gerbang.limits.rate_limits import digest
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose, hkdf_sha256

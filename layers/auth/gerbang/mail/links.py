@@ -5,11 +5,12 @@ Only requests of Supabase's clients ask for links. Mails for other requests have
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlencode
 
+from gerbang.core.dataclass import dataclass
 from gerbang.sessions.pkce import CodeChallenge
 
 BASE_URL: Final = "link_base_url"

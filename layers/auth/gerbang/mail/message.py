@@ -1,7 +1,8 @@
 """A mail that is ready to send, and the addresses that can be mailed."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.mail.jobs import MailKind
 from gerbang.mail.languages import Locale

@@ -1,9 +1,9 @@
 """The mail of an invitation to an organization."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.limits.rate_limits import Attempt
 from gerbang.mail.composing import Mails, Recipient
 from gerbang.mail.invitation_tokens import InvitationTokens

@@ -1,8 +1,8 @@
 """The queue of mail jobs, on SQS."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.jobs import MailJob
 

@@ -1,8 +1,8 @@
 """Sends mails through SES v2."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.mail.message import MailRejected, Message
 from gerbang.mail.settings import MailSettings

@@ -1,11 +1,11 @@
 """What an operator chooses about mails."""
 
-from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from gerbang.core.dataclass import dataclass
 from gerbang.mail.message import is_one_address
 
 LONGEST_NAME: Final = 64

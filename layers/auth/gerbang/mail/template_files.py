@@ -1,10 +1,10 @@
 """The files of the mail templates, read and checked."""
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
 
+from gerbang.core.dataclass import dataclass
 from gerbang.mail.languages import Locale
 
 

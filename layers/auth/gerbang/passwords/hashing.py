@@ -4,10 +4,10 @@ A wrong password costs the same work for every account: unknown, without a passw
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from gerbang.core.clock import to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.passwords.bcrypt_sha256 import (
     RECOMMENDED_COST,
     Verdict,

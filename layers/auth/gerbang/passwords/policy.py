@@ -1,12 +1,13 @@
 """The rules for new passwords. They apply when a password is set, never at sign-in (ASVS 6.2.10)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Final
 from unicodedata import normalize
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, FieldError
 
 LONGEST: Final = 256

@@ -1,12 +1,13 @@
 """The claims of tokens, and the errors of reading them. Every module may import it: it imports no JWT library."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
 """Sign-ins that wait for a second factor: their token, which a client exchanges together with a code for a session."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from gerbang.core.clock import Clock, from_epoch, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.sessions.claims import CLOCK_SKEW
 from gerbang.sessions.keys import KeyedHash, Keys, Purpose

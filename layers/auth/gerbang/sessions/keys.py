@@ -12,12 +12,13 @@ by a rotation. (docs/decisions/0014-publish-then-sign.md)
 import hmac
 import json
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.sessions.cached_secret import FRESH_FOR, CachedSecret
 from gerbang.storage.secrets import SecretVersions

@@ -1,9 +1,9 @@
 """The sessions of a user, for the user to list and to end."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError
 from gerbang.core.log import LogEvent
 from gerbang.storage.accounts import User

@@ -3,10 +3,12 @@
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final, Self
+
+from gerbang.core.dataclass import dataclass
 
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 """The form of challenges and verifiers (RFC 7636, sections 4.1 and 4.2)."""

@@ -6,11 +6,12 @@ was lost, or after the rotation was finished, does nothing. A step for a version
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gerbang.core.clock import Clock
+from gerbang.core.dataclass import dataclass
 from gerbang.core.log import LogEvent
 from gerbang.sessions.keys import Keys, MasterKey, version_text
 from gerbang.storage.secret_versions import CURRENT, PENDING, SecretVersionHistory

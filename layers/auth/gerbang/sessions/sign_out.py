@@ -1,9 +1,9 @@
 """Signing out: of one session, of all others, of all."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from gerbang.core.contention import CHANGE_TRIES, KeptChanging
+from gerbang.core.dataclass import dataclass
 from gerbang.core.log import LogEvent
 from gerbang.sessions.sessions import Authenticated, SessionEnded, Sessions
 from gerbang.storage.families import FamilyTable

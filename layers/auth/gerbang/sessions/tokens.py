@@ -12,7 +12,6 @@ HS256 hides cryptography meanwhile; other modules take errors and claims from `g
 import json
 import re
 from base64 import urlsafe_b64decode
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ from uuid import UUID
 import jwt
 
 from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.sessions.claims import (
     CLOCK_SKEW,
     NO_CLAIMS,

@@ -1,10 +1,11 @@
 """The stored account of a person, and the identities that sign in to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.store import Key
 
 

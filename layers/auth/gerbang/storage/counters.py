@@ -5,11 +5,11 @@ the SDK sends again is done once (D6), an attempt whose write had no answer can 
 tells how many of its attempts may still be running. (docs/decisions/0023-limits.md)
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 from gerbang.storage.store import (
     Absent,

@@ -1,12 +1,12 @@
 """The EventBridge event bus, which takes events for other services."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 
 if TYPE_CHECKING:

@@ -1,10 +1,11 @@
 """Refresh-token families: one item per sign-in, a counter that only moves forward. No token is stored."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from gerbang.core.clock import to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.records import from_item, to_item, to_value
 from gerbang.storage.store import (
     Absent,

@@ -1,9 +1,10 @@
 """Flow states: one for each link of a PKCE client that was opened, until its authorization code is exchanged."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from hashlib import sha256
 
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import Absent, Delete, Key, Present, Put, Store
 

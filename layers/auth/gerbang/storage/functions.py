@@ -1,10 +1,11 @@
 """Invoking another Lambda function, and waiting for its answer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from gerbang.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient

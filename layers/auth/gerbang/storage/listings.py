@@ -5,9 +5,9 @@
 | `LISTING#<digest of the caller>` | a `Place` |
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import Key, Put, Store
 

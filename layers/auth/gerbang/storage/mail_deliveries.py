@@ -1,10 +1,10 @@
 """Deliveries of mails: one item per mail job, so that a message that the queue delivers twice sends one mail."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gerbang.core.clock import to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.store import Absent, AnyOf, Change, ConditionFailed, Equal, Key, Less, Store, Update
 
 

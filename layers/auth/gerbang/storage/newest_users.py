@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
 from typing import Final, Self
 
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.accounts import Identity, User, identity_name
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Item, Key, Order, Query, Value

@@ -6,13 +6,14 @@ any other order is found by counting. (docs/decisions/0029-administrators.md)
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final
 
 from gerbang.core.clock import Clock
 from gerbang.core.concurrency import run_concurrently
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.accounts import User
 from gerbang.storage.listings import ListingTable, Place
 from gerbang.storage.newest_users import LARGEST_BATCH, NewestUsers, Position

@@ -4,12 +4,13 @@ Only an HMAC of a code or token is stored, never the code or token itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from gerbang.core.clock import to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import (
     Absent,

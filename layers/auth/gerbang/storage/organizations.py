@@ -11,11 +11,12 @@ on the condition that the revision has not changed since it was read. (docs/deci
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
 from gerbang.core.clock import to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.accounts import User
 from gerbang.storage.records import from_item, to_item
 from gerbang.storage.store import (

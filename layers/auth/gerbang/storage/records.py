@@ -12,7 +12,7 @@ r"""Convert frozen dataclasses to items and back. The stored fields are the data
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, partial
@@ -20,6 +20,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from gerbang.core.clock import from_epoch, to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.store import Item, Value
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import DependencyUnavailable
 
 if TYPE_CHECKING:

@@ -6,9 +6,11 @@ every table module reads the same. `tests/fakes.py` gives the same guarantees in
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Protocol
+
+from gerbang.core.dataclass import dataclass
 
 type Value = str | int | bool
 """The types of attributes. Times are whole seconds since 1970, structures are JSON text."""

@@ -12,12 +12,12 @@ no account without its markers and no marker without its account.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from gerbang.core.client import Client
 from gerbang.core.clock import to_epoch
+from gerbang.core.dataclass import dataclass
 from gerbang.storage.accounts import Identity, Name, Person, User, identity_name
 from gerbang.storage.devices import learned_device
 from gerbang.storage.metadata import check_metadata

@@ -1,12 +1,12 @@
 """The answers of Supabase Auth's list of users, with the headers that its clients read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
 
 from gerbang.apis.gotrue.admin_requests import ListQuery
 from gerbang.apis.gotrue.responses import UsersResponse, user
+from gerbang.core.dataclass import dataclass
 from gerbang.core.emails import InvalidEmail, canonical
 from gerbang.http.response import Response
 from gerbang.storage.accounts import Name, User

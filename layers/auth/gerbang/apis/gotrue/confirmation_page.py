@@ -5,13 +5,13 @@ Programs that open the links in mails to check them do not post forms, so they d
 
 import html
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
 
 from gerbang.apis.gotrue.opened_links import OpenedLink
+from gerbang.core.dataclass import dataclass
 from gerbang.http.response import Response, page
 from gerbang.mail.languages import choose_locale
 

@@ -1,9 +1,9 @@
 """The links in mails that requests ask for."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from gerbang.accounts.redirects import RedirectTargets
+from gerbang.core.dataclass import dataclass
 from gerbang.http.endpoint import Parameter
 from gerbang.http.request import Request
 from gerbang.mail.links import LinkRequest

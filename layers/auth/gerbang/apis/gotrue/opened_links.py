@@ -1,7 +1,6 @@
 """The answer to a browser that opened a mailed link: a redirect to the app, with a session, a code or an error."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -14,6 +13,7 @@ from gerbang.apis.gotrue.links import Links
 from gerbang.apis.gotrue.requests import SLOTS
 from gerbang.apis.gotrue.responses import half_confirmed
 from gerbang.core.client import Client
+from gerbang.core.dataclass import dataclass
 from gerbang.core.errors import AuthError, DependencyUnavailable, FieldError
 from gerbang.http.endpoint import log_error
 from gerbang.http.errors import problem_of

@@ -14,9 +14,9 @@ when a hash needs them. They are in a layer of their own; without it, such a has
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.passwords import bcrypt_sha256
 from gerbang.passwords.bcrypt_sha256 import Verdict
 from gerbang.passwords.legacy import (

@@ -24,9 +24,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from gerbang.core.dataclass import dataclass
 from gerbang.passwords.legacy.inherited import LegacyHash, MalformedLegacyHash, from_base64, parts_of
 
 ALGORITHMS: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")

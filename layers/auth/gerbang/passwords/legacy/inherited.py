@@ -7,12 +7,13 @@ Invariant: every hash that was read may be computed. One that would cost a sign-
 import re
 from binascii import a2b_base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from hmac import compare_digest
 from math import ceil
 from typing import Final, override
 from unicodedata import normalize
 
+from gerbang.core.dataclass import dataclass
 from gerbang.passwords import bcrypt_sha256
 
 MOST_ROUNDS: Final = 2**14

@@ -13,9 +13,10 @@ The order is: encode, join the pepper to it, hash. The pepper is in base64 of th
 import hashlib
 import hmac
 from base64 import b64encode, urlsafe_b64encode
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, Self, override
 
+from gerbang.core.dataclass import dataclass
 from gerbang.passwords.legacy.formulas import ALGORITHMS
 from gerbang.passwords.legacy.inherited import LegacyHash, MalformedLegacyHash, from_base64
 
