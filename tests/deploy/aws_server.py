@@ -85,7 +85,7 @@ class _Aws(BaseHTTPRequestHandler):
         for name, value in {**more, "Content-Length": str(len(content))}.items():
             if name.lower() not in {"date", "server"}:  # sent already
                 self.send_header(name, str(value))
-        with suppress(ConnectionError):  # nobody waits any more: the call is tried again
+        with suppress(ConnectionError):  # the client has stopped waiting, and tries again
             self.end_headers()
             self.wfile.write(content)
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import gerbang
 import pytest
@@ -78,6 +78,7 @@ def test_methods_that_a_class_has_are_kept() -> None:
     class Shy:
         x: int
 
+        @override
         def __repr__(self) -> str:
             return "shy"
 
