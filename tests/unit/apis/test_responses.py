@@ -359,7 +359,10 @@ RESPONSES: Final[list[tuple[type, Mapping[str, Any]]]] = [
     (gotrue.EmptyResponse, gotrue.EmptyResponse()),
     (gotrue.Factor, gotrue.factor(FACTOR)),
     (gotrue.User, gotrue.user(replace(USER, factors=(FACTOR,)), audience="authenticated")),
-    (factors.EnrolledResponse, factors.enrolled(Enrolled(factor=FACTOR, secret="GEZDGNBV", uri="otpauth://totp/x"))),
+    (
+        factors.EnrolledResponse,
+        factors.enrolled(Enrolled(factor=FACTOR, secret="GEZDGNBV", uri="otpauth://totp/x"), qr_code="<svg/>"),
+    ),
     (factors.ChallengeResponse, factors.challenged(Challenge(challenge_id="7", expires_at=USER.created_at))),
     (factors.UnenrolledResponse, factors.UnenrolledResponse(id=FACTOR.factor_id)),
     (factors.RecoveryCodesResponse, factors.RecoveryCodesResponse(recovery_codes=("abcdef-234567",))),

@@ -4,6 +4,7 @@ from gerbang.accounts.own_factors import ENROLMENT_ERRORS
 from gerbang.apis import gotrue
 from gerbang.apis.gotrue import factors
 from gerbang.apis.gotrue.factor_requests import EnrolRequest
+from gerbang.apis.gotrue.qr_codes import svg_qr_code
 from gerbang.apis.gotrue.unavailable import PhoneFactorsDisabled, SecurityKeysDisabled
 from gerbang.container import container
 from gerbang.http.callers import ApiKeyAndUser
@@ -28,7 +29,7 @@ def enrol(call: Call[EnrolRequest, Authenticated]) -> factors.EnrolledResponse:
     """Add a code app; its first code must be verified within five minutes."""
     body = call.body
     new = own_factors.enrol(call.caller, name=body.friendly_name or "", issuer=body.issuer or issuer)
-    return factors.enrolled(new)
+    return factors.enrolled(new, qr_code=svg_qr_code(new.uri))
 
 
 handler = endpoint.handler()

@@ -1,7 +1,6 @@
 """The answers of Supabase Auth's endpoints about second factors."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
@@ -46,26 +45,16 @@ class RecoveryCodesResponse(TypedDict):
     recovery_codes: Sequence[str]
 
 
-def enrolled(new: "Enrolled") -> EnrolledResponse:
-    """Return the answer with a new factor and its secret."""
+def enrolled(new: "Enrolled", *, qr_code: str) -> EnrolledResponse:
+    """Return the answer with a new factor, its secret and the QR code of its URI."""
     return EnrolledResponse(
         id=new.factor.factor_id,
         type="totp",
         friendly_name=new.factor.friendly_name,
-        totp=TotpSecret(qr_code=_qr_code(new.uri), secret=new.secret, uri=new.uri),
+        totp=TotpSecret(qr_code=qr_code, secret=new.secret, uri=new.uri),
     )
 
 
 def challenged(new: "Challenge") -> ChallengeResponse:
     """Return the answer with a challenge."""
     return ChallengeResponse(id=new.challenge_id, type="totp", expires_at=int(new.expires_at.timestamp()))
-
-
-def _qr_code(text: str) -> str:
-    """Return a QR code as SVG, without `#` and `%`, because clients put it into a data URI unchanged."""
-    import segno
-
-    image = BytesIO()
-    code = segno.make(text, error="m", micro=False)
-    code.save(image, kind="svg", scale=4, xmldecl=False, nl=False, dark="black", light="white")
-    return image.getvalue().decode().replace("#000", "black").replace("#fff", "white")
