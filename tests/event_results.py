@@ -81,7 +81,7 @@ RESPONSES: Final[dict[str, tuple[int, str]]] = {
     "api/organizations/no_session": (401, INVALID_TOKEN),
     "auth/v1/user/sessions/no_key": (401, "A valid API key is required"),
     "auth/v1/user/sessions/one/no_key": (401, "A valid API key is required"),
-    "docs/document": (200, "openapi"),
+    "docs/document": (200, '"url":"https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"'),
     "docs/page": (200, "<html"),
 }
 """For each event that is a request: the status, and a part of the body."""

@@ -18,6 +18,9 @@ folder = Path(__file__).parent
 explorer = (folder / "explorer.html").read_text("utf-8")
 openapi = (folder / "openapi.json").read_text("utf-8")
 
+SERVER = "http://127.0.0.1:3000"
+"""The server in the file. Postman and Insomnia send requests to a document's first server, so it must have a host."""
+
 POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; "
     "connect-src 'self' https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -34,9 +37,9 @@ def show_explorer(_call: Call[None, None]) -> Response:
 
 
 @endpoint.get(api_of, when=PathIs("/openapi.json"), response=OpenApiDocument)
-def show_document(_call: Call[None, None]) -> Response:
+def show_document(call: Call[None, None]) -> Response:
     """Return the OpenAPI document of the API."""
-    return document(openapi)
+    return document(openapi.replace(SERVER, call.request.base_url, 1))
 
 
 handler = endpoint.handler()

@@ -133,11 +133,8 @@ class _Document:
                 "description": _DESCRIPTION + "\n".join(lines),
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
-            "servers": [
-                # Postman and Insomnia take the first, and can send nothing to a URL without a host.
-                {"url": "http://127.0.0.1:3000", "description": "On your machine, by `make run`"},
-                {"url": "/", "description": "Where this document is served"},
-            ],
+            # Where the document is served, the function writes its own URL here (functions/docs/app.py).
+            "servers": [{"url": "http://127.0.0.1:3000", "description": "Where this document is served"}],
             "tags": [{"name": name, "description": what} for name, what in TAGS.items()],
             "paths": paths,
             "components": {
