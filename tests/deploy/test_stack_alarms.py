@@ -92,7 +92,7 @@ def test_more_than_five_reused_refresh_tokens_in_an_hour_raise_an_alarm(stack: S
 
     assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Sum", 3600, 1)
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 5)
-    assert "Possible reuse_refresh_token" in alarm["AlarmDescription"]
+    assert "Possible theft" in alarm["AlarmDescription"]
 
 
 @pytest.mark.parametrize(

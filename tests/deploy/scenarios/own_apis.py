@@ -148,6 +148,6 @@ def google_sign_in(world: World) -> None:
         (mira["email"], "1002"),
     ):  # creates an account, signs in, links an account
         token = world.issuer.id_token({"email": email, "name": "Mira", "google_id": subject})
-        success(api.post("/api/auth/google_sign_in", {"id_token": token}))
+        success(api.post("/api/auth/google", {"id_token": token}))
     fields = {"email": api.new_email(), "name": "Made", "google_id": "1003"}
-    success(api.post("/api/auth/google_sign_in", fields, apikey=world.secret_key()))
+    success(api.post("/api/auth/google", fields, apikey=world.secret_key()))

@@ -20,7 +20,7 @@ from gerbang.sessions.claims import AccessClaims, ExtraClaims, InvalidToken, Occ
 from gerbang.sessions.email_policy import EmailNotVerified, UnverifiedAddress
 from gerbang.storage.accounts import User
 from gerbang.storage.devices import with_device
-from gerbang.storage.families import Authentication, Family, FamilyTable
+from gerbang.storage.families import LATE_IN_A_ROW, Authentication, Family, FamilyTable
 from gerbang.storage.records import from_item
 from gerbang.storage.store import Action, Store
 from gerbang.storage.users import UserTable
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 type Method = Literal["password", "otp", "oauth", "anonymous"]
 """How a user authenticated, in GoTrue's terms (`amr`)."""
-
-LATE_IN_A_ROW: Final = 3
-"""For how many generations in a row the parent may come back after the grace. Networks lose an answer now and then, but
-a client that seems to lose every answer is two clients. (docs/decisions/0018-late-returns-in-a-row.md)"""
 
 
 class SessionEnded(AuthError):

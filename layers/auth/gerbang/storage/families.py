@@ -37,6 +37,11 @@ _NO_EPOCH: Final = -1
 """An epoch that no account has: a family with it has ended."""
 
 
+LATE_IN_A_ROW: Final = 3
+"""For how many generations in a row the parent may come back after the grace. Networks lose an answer now and then, but
+a client that seems to lose every answer is two clients. (docs/decisions/0018-late-returns-in-a-row.md)"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authentication:
     """One way in which the user authenticated: an entry of `amr`, in GoTrue's terms."""
