@@ -30,21 +30,26 @@ BUDGETS: Final[Mapping[str, int]] = {
 }
 """Round trips to DynamoDB, one after the other, that an endpoint may make, whether it is a first use or not."""
 
-START_RATIO: Final = 1.3
-"""The longest start of sign-in and refresh, as a ratio to that of a plain boto3 client (measured: 1.1 to 1.2)."""
+START_RATIO: Final = 1.4
+"""The longest start of sign-in and refresh, as a ratio to that of a plain boto3 client. Measured: 1.2 to 1.37.
+It was 1.3 until sign-ins came to know devices, second factors and claims of the operator's own."""
 
-START_RATIO_OF_ANY: Final = 1.45
+START_RATIO_OF_ANY: Final = 1.5
 """The longest start of any function, as a ratio to the same."""
 
 FIRST_EVENT_READS: Final = 3.5
 """How much longer a first event may take than a warm one, without hash, as a multiple of a bare read's CPU time. The
 first call of each operation is slower because botocore then builds its model."""
 
+FIRST_EVENT_READS_OF: Final[Mapping[str, float]] = {"auth/v1/token?grant_type=id_token": 10}
+"""Other bounds. The function loads RSA at the first ID token, so that a refresh, its commonest call, starts sooner."""
+
 _SIGN_IN: Final = "api/auth/login"
 _REFRESH: Final = "api/auth/refresh"
-OWN_CPU: Final[Mapping[str, float]] = {_SIGN_IN: 1.25, _REFRESH: 1.75, "api/auth/me": 2.1, "authorizer": 1.75}
+OWN_CPU: Final[Mapping[str, float]] = {_SIGN_IN: 1.35, _REFRESH: 1.75, "api/auth/me": 2.1, "authorizer": 1.75}
 """The most CPU that a warm event may take, as a ratio to as many bare reads as it makes calls, without hashes and the
-runtime client. With fewer calls, the token and the log weigh more."""
+runtime client. With fewer calls, the token and the log weigh more: a sign-in makes 8, and made 10 when its bound was
+1.25."""
 
 _UNATTENDED: Final = "mailer"
 """No client waits for its first event."""
@@ -74,7 +79,11 @@ def targets(results: Mapping[str, Any]) -> list[tuple[str, float, float]]:
         if folder in functions
     ]
     found += [
-        (f"first event of `{folder}` over the warm one, in bare reads", FIRST_EVENT_READS, over_ms / read_ms)
+        (
+            f"first event of `{folder}` over the warm one, in bare reads",
+            FIRST_EVENT_READS_OF.get(folder, FIRST_EVENT_READS),
+            over_ms / read_ms,
+        )
         for folder, one in functions.items()
         if (over_ms := one["first_over_warm_ms"]) is not None and folder != _UNATTENDED
     ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
-from gerbang.core.user_agents import USUAL_USER_AGENT, read_device
+from gerbang.core.user_agents import COMMON_USER_AGENTS, read_device
 from gerbang.organization_components import OrganizationComponents
 
 if TYPE_CHECKING:
@@ -257,8 +257,8 @@ class Container(OrganizationComponents):
             init.preload(lambda: self.counters.give_back(NO_ACCOUNT, NO_ACCOUNT))
 
     def warm_up_devices(self) -> None:
-        """Load the parser of User-Agent headers, and have it parse a common one."""
-        init.preload(lambda: read_device(USUAL_USER_AGENT))
+        """Load the parser of User-Agent headers, and have it parse the most common ones."""
+        init.preload(lambda: [read_device(user_agent) for user_agent in COMMON_USER_AGENTS])
 
     def warm_up_mail_queue(self) -> None:
         """Open a connection to SQS by a message that it does not accept: an empty one."""

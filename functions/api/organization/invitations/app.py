@@ -19,7 +19,7 @@ endpoint = Endpoint("/api/organization/invitations")
 organization_invitations, open_invitations = container.organization_invitations, container.open_invitations
 caller = OrganizationMember(container.authorizer)
 container.warm_up_tokens()
-container.warm_up_sessions()
+container.warm_up_sessions(connections=2)
 container.warm_up_organizations()
 container.warm_up_mail_queue()
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 LONGEST_USER_AGENT: Final = 200
 """Characters of a User-Agent that are stored and parsed."""
 
-USUAL_USER_AGENT: Final = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+COMMON_USER_AGENTS: Final = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile/15E148 Safari/605",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 )
-"""Of the most common browser and system."""
+"""Of the most common browsers."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +_-]{0,39}")
 """The form of a name. Where the parser knows no name, it returns a part of the header."""
