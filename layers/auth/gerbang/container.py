@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from gerbang.core import init
 from gerbang.core.identifiers import NO_ACCOUNT
-from gerbang.core.user_agents import COMMON_USER_AGENTS, read_device
 from gerbang.organization_components import OrganizationComponents
 
 if TYPE_CHECKING:
@@ -258,6 +257,8 @@ class Container(OrganizationComponents):
 
     def warm_up_devices(self) -> None:
         """Load the parser of User-Agent headers, and have it parse the most common ones."""
+        from gerbang.core.user_agents import COMMON_USER_AGENTS, read_device
+
         init.preload(lambda: [read_device(user_agent) for user_agent in COMMON_USER_AGENTS])
 
     def warm_up_mail_queue(self) -> None:
