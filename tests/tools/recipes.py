@@ -39,32 +39,27 @@ def googler(**more: Any) -> dict[str, Any]:
     return person(**{"verified": True, "subjects": GOOGLE, **more})
 
 
+FIREBASE_USERS: Final = {
+    "mira@example.com": mira(
+        name='Mira, "the" first',
+        created_at=CREATED,
+        last_sign_in_at=SIGNED_IN,
+        app_metadata={"plan": "gold", "previous_id": "Kx9aMira"},
+    ),
+    "google@example.com": googler(disabled=True, name="Gül", subjects={**GOOGLE, "apple": "001234.abc"}),
+}
+"""The users in both forms of Firebase's export."""
+
 RECIPES: Final = {
     "firebase": Recipe(
         command="FROM=firebase FILE=users.json HASH_CONFIG=hash_config.txt",
-        users={
-            "mira@example.com": mira(
-                name='Mira, "the" first',
-                created_at=CREATED,
-                last_sign_in_at=SIGNED_IN,
-                app_metadata={"plan": "gold", "previous_id": "Kx9aMira"},
-            ),
-            "google@example.com": googler(disabled=True, name="Gül", subjects={**GOOGLE, "apple": "001234.abc"}),
-        },
+        users=FIREBASE_USERS,
         rejected=1,
         skipped=1,
     ),
     "firebase csv": Recipe(
         command="FROM=firebase FILE=users.csv HASH_CONFIG=hash_config.txt",
-        users={
-            "mira@example.com": mira(
-                name='Mira, "the" first',
-                created_at=CREATED,
-                last_sign_in_at=SIGNED_IN,
-                app_metadata={"plan": "gold", "previous_id": "Kx9aMira"},
-            ),
-            "google@example.com": googler(disabled=True, name="Gül", subjects={**GOOGLE, "apple": "001234.abc"}),
-        },
+        users=FIREBASE_USERS,
         rejected=1,
         skipped=1,
     ),
